@@ -1,0 +1,234 @@
+"""The values that flow through a run; each docstring says from whom to whom.
+
+    scanner --FoundFile--> batcher --Item with a Ticket--> workers --Item with a Receipt--> confirmer --> recorder
+
+They hold no behaviour beyond reading themselves, and no I/O.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bulkup.secrets import Secret, SecretUrl
+
+
+class FileState(enum.StrEnum):
+    """Where a file stands; the states of DESIGN section 6. The last six are terminal for a run."""
+
+    PENDING = "pending"  # known, and no call about it is under way
+    ASKED = "asked"  # an intent to ask for a ticket is on disk, the answer is not
+    TICKETED = "ticketed"  # the ticket is on disk, no byte was sent before that
+    STORED = "stored"  # storage's receipt is on disk, the confirm call is still to come
+    UPLOADED = "uploaded"
+    UNVERIFIED = "unverified"  # sent and accepted, but storage's answer proves nothing
+    FAILED = "failed"
+    REJECTED = "rejected"  # the service does not take such a file
+    CHANGED = "changed"  # it changed or vanished while it was being read
+    UNREADABLE = "unreadable"
+
+
+DONE = frozenset({FileState.UPLOADED, FileState.UNVERIFIED})
+
+
+class Kind(enum.Enum):
+    """What a problem means for what comes next; `bulkup.pipeline.retry` turns it into a decision."""
+
+    TRANSIENT = "transient"  # the same request may succeed later
+    THROTTLED = "throttled"  # the same, and the other side said when, or asked for less
+    EXPIRED = "expired"  # the ticket is no longer good; a new one is needed
+    REFUSED = "refused"  # storage refused for a reason we do not know: one new ticket, then final
+    MISMATCH = "mismatch"  # what storage holds is not what was read: one fresh read, then final
+    REJECTED = "rejected"  # this file, or one of this group, will never be taken
+    FAILED = "failed"  # final for this file, and no fault of the file's
+    CHANGED = "changed"
+    UNREADABLE = "unreadable"
+    UNAUTHORIZED = "unauthorized"  # the credentials are refused: the run ends
+    UNUSABLE = "unusable"  # the service answers in a way that makes going on pointless: the run ends
+    MACHINE = "machine"  # this machine's own fault (out of descriptors, disk full): the run ends
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an attempt or a call did not succeed. `message` is for people and free of secrets.
+
+    `retry_after` is in seconds from when the answer came. `maybe_created` says that the service may have created remote
+    ids that we never saw.
+    """
+
+    kind: Kind
+    message: str
+    retry_after: float | None = None
+    maybe_created: bool = False
+
+
+class ProblemError(Exception):
+    """Carries a `Problem` out of a provider or of transport."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What `stat` says a file is. Sizes in bytes, times in nanoseconds."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Identity:
+        """Return the identity that a stat result shows."""
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A directory or a single file given by the user. `root` is its real path; `id` is the journal's number for it."""
+
+    root: bytes
+    is_file: bool = False
+    id: int = 0
+
+    @property
+    def shown(self) -> str:
+        """The path as text, bytes that are not UTF-8 kept as surrogates."""
+        return os.fsdecode(self.root)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """Scanner to batcher: one regular file. `path` is relative to the source, in bytes, with `/` between its parts."""
+
+    source: Source
+    path: bytes
+    identity: Identity
+
+    @property
+    def full_path(self) -> bytes:
+        """The path to open."""
+        return self.source.root if self.source.is_file else os.path.join(self.source.root, self.path)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path as text."""
+        return os.fsdecode(os.path.basename(self.path))
+
+    @property
+    def extension(self) -> str:
+        """The lower-cased last suffix without its dot; empty where there is none."""
+        return os.path.splitext(self.name)[1][1:].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The MD5 of the bytes read, 16 raw bytes (RFC 1321)."""
+
+    md5: bytes
+
+    @property
+    def hex(self) -> str:
+        """32 hex digits, as in an ETag."""
+        return self.md5.hex()
+
+    @property
+    def content_md5(self) -> str:
+        """Base64, as in the header Content-MD5 (RFC 1864)."""
+        return base64.b64encode(self.md5).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Provider to workers: what the service handed out for one file.
+
+    `expires_at` is Unix time by *our* clock, None where nothing tells. `remote` is what the service answered about the
+    file, without secrets; it goes to the manifest. `content_md5` says that storage takes, and checks, a Content-MD5
+    header although the URL was signed without one.
+    """
+
+    url: SecretUrl
+    remote_id: str
+    expires_at: float | None = None
+    method: str = "PUT"
+    headers: Mapping[str, str | Secret] = field(default_factory=dict)
+    remote: Mapping[str, Any] = field(default_factory=dict)
+    content_md5: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Provider to recorder: the service does not take this file, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Workers to confirmer or recorder: storage took the bytes.
+
+    `identity` is that of the descriptor the bytes were read from; `verified` says that storage's answer proves them.
+    """
+
+    digest: Digest
+    identity: Identity
+    etag: str | None
+    verified: bool
+    stored_at: float
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One file on its way; owned by exactly one stage at a time, and by none after the recorder settled it.
+
+    Counters are of this run. `not_before` is on the monotonic clock. `known_digest` is what an earlier run recorded.
+    """
+
+    file: FoundFile
+    ticket: Ticket | None = None
+    digest: Digest | None = None
+    receipt: Receipt | None = None
+    attempts: int = 0
+    renewals: int = 0
+    mismatches: int = 0
+    refusals: int = 0
+    first_failure: float | None = None
+    not_before: float = 0.0
+    known_digest: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Any stage to recorder: the terminal state of an item in this run.
+
+    `state` None means that the run ended before the item did: it is given back, and the next run goes on with it.
+    `unchanged` marks a file that was hashed again and found to be what an earlier run uploaded.
+    """
+
+    item: Item
+    state: FileState | None
+    problem: Problem | None = None
+    remote: Mapping[str, Any] | None = None
+    unchanged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Recorder to the user: one settled file, as the library hands it out and as `--json` prints it."""
+
+    source: str
+    path: bytes
+    status: FileState
+    size: int
+    md5: str | None
+    remote_id: str | None
+    attempts: int
+    error: str | None
+    unchanged: bool = False

@@ -1,0 +1,75 @@
+"""What the journal tells its readers: plain rows for the manifest, the list of runs, orphans and the state of things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bulkup.messages import FileState
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One file as the journal knows it. `remote` is all that the service answered, without secrets; times are Unix."""
+
+    path: bytes
+    source: bytes
+    size: int
+    md5: str | None
+    status: FileState
+    provider: str
+    remote_id: str | None
+    remote: Mapping[str, Any]
+    etag: str | None
+    attempts: int
+    error: str | None
+    uploaded_at: float | None
+    kept_until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run. `ended_at` and `exit_code` are None while it runs, or for ever when it was cut off.
+
+    `summary` is the object that the run printed as its last line, None likewise.
+    """
+
+    run: str
+    started_at: float
+    ended_at: float | None
+    exit_code: int | None
+    provider: str
+    base_url: str
+    sources: tuple[bytes, ...]
+    summary: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanRow:
+    """A remote id that was created and never got its bytes.
+
+    `remote_id` None stands for up to `count` ids that we never saw, because a call was cut off before its answer.
+    """
+
+    remote_id: str | None
+    count: int
+    provider: str
+    source: bytes | None
+    path: bytes | None
+    reason: str
+    created_at: float
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The journal at a glance: how many files and bytes stand in each state, and the newest run."""
+
+    journal: str
+    running: bool
+    files: Mapping[FileState, int]
+    bytes: Mapping[FileState, int]
+    orphans: int
+    unknown_ids: int
+    last_run: RunRow | None

@@ -1,0 +1,64 @@
+"""Types for what must never be printed: tokens, keys and signed URLs.
+
+Their text form is a mask, so that a log line, an f-string, a traceback or a JSON dump cannot leak the value. The value
+leaves them in one way only, `reveal()`, which is called where a request is built and where the journal keeps a ticket.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+MASK = "***"
+
+
+class Secret:
+    """A token, key or password. Equality is by value; text form, pickle and copy to JSON give nothing away."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value itself, to be put on the wire or into the journal and nowhere else."""
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.reveal() == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} is not pickled")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
+        return self
+
+
+class SecretUrl(Secret):
+    """A presigned URL. It prints scheme, host and path; query, user part and fragment are masked."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        try:
+            parts = urlsplit(self._value)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            return MASK
+        where = f"{host}:{port}" if port else f"{host}"
+        return f"{parts.scheme}://{where}{parts.path}" + (f"?{MASK}" if parts.query else "")
