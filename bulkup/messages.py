@@ -92,10 +92,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A directory or a single file given by the user. `root` is its real path; `id` is the journal's number for it."""
+    """A directory given by the user, or the folder of a single file given by the user, which `only` then names.
+
+    `root` is the directory's real path; `id` is the journal's number for it. A file given by itself and the same file
+    found in its directory have one key, and so are one file.
+    """
 
     root: bytes
-    is_file: bool = False
+    only: bytes | None = None
     id: int = 0
 
     @property
@@ -115,7 +119,7 @@ class FoundFile:
     @property
     def full_path(self) -> bytes:
         """The path to open."""
-        return self.source.root if self.source.is_file else os.path.join(self.source.root, self.path)
+        return os.path.join(self.source.root, self.path)
 
     @property
     def name(self) -> str:
@@ -188,7 +192,8 @@ class Receipt:
 class Item:
     """One file on its way; owned by exactly one stage at a time, and by none after the recorder settled it.
 
-    Counters are of this run. `not_before` is on the monotonic clock. `known_digest` is what an earlier run recorded.
+    Counters are of this run; `failures` are those that count against the number of tries. `renew_at` is when its ticket
+    must not be begun any more, in Unix time. `known_digest` is what an earlier run recorded.
     """
 
     file: FoundFile
@@ -196,11 +201,12 @@ class Item:
     digest: Digest | None = None
     receipt: Receipt | None = None
     attempts: int = 0
+    failures: int = 0
     renewals: int = 0
     mismatches: int = 0
     refusals: int = 0
     first_failure: float | None = None
-    not_before: float = 0.0
+    renew_at: float | None = None
     known_digest: Digest | None = None
 
 

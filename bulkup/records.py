@@ -1,4 +1,4 @@
-"""What the journal tells its readers: plain rows for the manifest, the list of runs, orphans and the state of things."""
+"""What the journal tells its readers: plain rows for the manifest, the runs, the orphans and the state of things."""
 
 from __future__ import annotations
 

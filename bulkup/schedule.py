@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -23,10 +24,13 @@ class Delayed(Generic[T]):
         """Keep `value` until `not_before`."""
         heapq.heappush(self._heap, (not_before, next(self._order), value))
 
-    def pop_due(self, now: float) -> list[T]:
-        """Take out everything that is due at `now`."""
-        due = []
-        while self._heap and self._heap[0][0] <= now:
+    def __iter__(self) -> Iterator[T]:
+        return (value for _, _, value in self._heap)
+
+    def pop_due(self, now: float, most: int | None = None) -> list[T]:
+        """Take out what is due at `now`, the earliest first, and no more than `most`."""
+        due: list[T] = []
+        while self._heap and self._heap[0][0] <= now and (most is None or len(due) < most):
             due.append(heapq.heappop(self._heap)[2])
         return due
 

@@ -6,8 +6,9 @@ knows nothing of services. So every adapter can be tested with values alone, and
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -28,23 +29,44 @@ class ApiRequest:
 
 @dataclass(frozen=True, slots=True)
 class ApiAnswer:
-    """What the service's API answered. Header names are lower case; `received_at` is Unix time by our clock."""
+    """What the service's API answered. Header names are lower case; `sent_at` is when we asked, Unix time by our clock.
+
+    Leases are counted from `sent_at`, the earliest moment the service can have counted from.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    received_at: float
+    sent_at: float
 
     def json(self) -> Any:
         """Return the decoded body. Raises ValueError when it is not JSON."""
         return orjson.loads(self.body)
 
     def server_time(self) -> float:
-        """Return the service's own time (header Date), or ours where it sends none or nonsense."""
+        """Return the service's own time (header Date, Unix seconds), or ours where it sends none or nonsense."""
         try:
             return email.utils.parsedate_to_datetime(self.headers["date"]).timestamp()
         except (KeyError, ValueError, TypeError):
-            return self.received_at
+            return self.sent_at
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
+    """Return how long the other side asks us to wait, from `Retry-After` in seconds or as a date (RFC 9110 10.2.3).
+
+    A date counts from the answer's own `Date` where there is one, so that a clock that is off does no harm. None where
+    the header is missing or nonsense; never negative.
+    """
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        then = email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, TypeError):
+        return None
+    with contextlib.suppress(KeyError, ValueError, TypeError):
+        now = email.utils.parsedate_to_datetime(headers["date"]).timestamp()
+    return max(0.0, then - now)
 
 
 class ApiCall(Protocol):
@@ -62,3 +84,21 @@ class StorageAnswer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class Body(Protocol):
+    """What a worker sends. It can be started anew: a repeated request never continues half-way."""
+
+    @property
+    def size(self) -> int:
+        """The exact number of bytes, known before the first is sent."""
+        ...
+
+    def chunks(self) -> AsyncGenerator[memoryview, None]:
+        """Yield all bytes from the beginning. An error raised here ends the request, and `failure` then tells why."""
+        ...
+
+    @property
+    def failure(self) -> Exception | None:
+        """The error that ended `chunks` early, None when it did not."""
+        ...

@@ -1,0 +1,27 @@
+"""Adapters, one module a service: what is asked, what is answered, and what an answer means.
+
+Here belongs all that is known of one service's wire contract. Not here: sockets, retries, concurrency, files and the
+journal. A provider is given plain values and a way to make one API call, and returns plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bulkup.providers.base import Capabilities, FileSpec, NotYet, Provider, ProviderConfig
+from bulkup.providers.local import Local
+from bulkup.providers.magic_hour import MagicHour
+from bulkup.providers.move_ugc import MoveUgc
+
+__all__ = ["PROVIDERS", "Capabilities", "FileSpec", "NotYet", "Provider", "ProviderConfig", "create"]
+
+PROVIDERS: dict[str, Callable[[ProviderConfig], Provider]] = {
+    MagicHour.name: MagicHour,
+    MoveUgc.name: MoveUgc,
+    Local.name: Local,
+}
+
+
+def create(name: str, config: ProviderConfig) -> Provider:
+    """Return the provider of that name. Raises KeyError for a name that the configuration should have refused."""
+    return PROVIDERS[name](config)

@@ -1,0 +1,158 @@
+"""Reading API answers: what a status means, JSON of the right shape, presigned URLs that may be used, and their leases.
+
+Everything an adapter takes from a service goes through here, so that a malformed or hostile answer becomes a `Problem`
+with a clear message, and never a shifted assignment or a request to somewhere else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from bulkup.messages import Kind, Problem, ProblemError, Ticket
+from bulkup.secrets import SecretUrl
+from bulkup.wire import ApiAnswer, retry_after_seconds
+
+# What a call that was answered with an error can have left behind: nothing, as far as these statuses tell.
+_STATUSES = {
+    401: Kind.UNAUTHORIZED,
+    402: Kind.UNUSABLE,
+    403: Kind.UNUSABLE,
+    404: Kind.UNUSABLE,
+    400: Kind.REJECTED,
+    408: Kind.TRANSIENT,
+    413: Kind.REJECTED,
+    422: Kind.REJECTED,
+    425: Kind.TRANSIENT,
+    429: Kind.THROTTLED,
+    501: Kind.UNUSABLE,
+}
+_HINTS = {
+    402: "the account has to be paid for, or its plan changed",
+    403: "the account's plan or rights do not allow this",
+    404: "is base_url the root of this service?",
+    501: "is base_url the root of this service?",
+}
+_MESSAGE_LIMIT = 256
+_UNSAFE_URL = re.compile(r"[^\x21-\x7e]|[<>\"{}|\\^`]")
+
+
+def malformed(service: str, what: str) -> ProblemError:
+    """Return the error for an answer of the wrong shape; ids may have been created behind it."""
+    return ProblemError(Problem(Kind.TRANSIENT, f"{service} answered {what}", maybe_created=True))
+
+
+def raise_for_status(answer: ApiAnswer, service: str, said: str) -> None:
+    """Raise `ProblemError` unless the status is 200 or 201. `said` is the service's own message, may be empty."""
+    status = answer.status
+    if status in (200, 201):
+        return
+    kind = _STATUSES.get(status, Kind.TRANSIENT if status >= 500 else Kind.UNUSABLE)
+    hint = _HINTS.get(status, "a redirect: is base_url right?" if 300 <= status < 400 else "")
+    text = f"{service} answered {status}" + (f": {said[:_MESSAGE_LIMIT]}" if said else "")
+    wait = retry_after_seconds(answer.headers, answer.sent_at)
+    # A gateway's 5xx may stand before a service that did its work.
+    maybe_created = kind is Kind.TRANSIENT and status != 503
+    raise ProblemError(Problem(kind, text + (f" ({hint})" if hint else ""), wait, maybe_created))
+
+
+def json_object(answer: ApiAnswer, service: str) -> dict[str, Any]:
+    """Return the body as a JSON object. Raises `ProblemError` for anything else."""
+    try:
+        value = answer.json()
+    except ValueError:
+        kind = answer.headers.get("content-type", "no content type").split(";")[0][:64]
+        raise malformed(service, f"{kind}, not JSON; is base_url the root of this service?") from None
+    if not isinstance(value, dict):
+        raise malformed(service, "JSON that is not an object")
+    return value
+
+
+def message_of(answer: ApiAnswer) -> str:
+    """Return the `message` of an error body of the form {"message": "..."}; empty where there is none."""
+    try:
+        value = answer.json()
+    except ValueError:
+        return ""
+    said = value.get("message") if isinstance(value, dict) else None
+    return said if isinstance(said, str) else ""
+
+
+def text_of(item: object, key: str, service: str) -> str:
+    """Return a text of a JSON object that must be there and not be empty. Raises `ProblemError`."""
+    value = item.get(key) if isinstance(item, dict) else None
+    if not isinstance(value, str) or not value:
+        raise malformed(service, f"an item without {key!r}")
+    return value
+
+
+def upload_url(value: str, base_url: str, service: str) -> SecretUrl:
+    """Return a presigned URL that is safe to send to.
+
+    Refused: another scheme than http or https, http where the API itself is https, a user part, characters that could
+    break a request line.
+    """
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise malformed(service, "an upload URL that is not one") from None
+    if _UNSAFE_URL.search(value) or not host or parts.username is not None:
+        raise malformed(service, "an upload URL with characters or parts that a URL must not have")
+    if parts.scheme not in ("http", "https"):
+        raise malformed(service, f"an upload URL for the scheme {parts.scheme[:16]!r}")
+    if parts.scheme == "http" and base_url.startswith("https:"):
+        raise malformed(service, "an upload URL over plain http, although its API is https")
+    return SecretUrl(value)
+
+
+def distinct(tickets: Sequence[Ticket], service: str) -> None:
+    """Raise `ProblemError` when two files were given the same id or URL: one would overwrite the other."""
+    if len({t.remote_id for t in tickets}) < len(tickets) or len({t.url for t in tickets}) < len(tickets):
+        raise malformed(service, "the same id or URL for two files")
+
+
+def lease_from(expires_at: float, answer: ApiAnswer) -> float:
+    """Return when a lease ends by our clock, given its end by the service's.
+
+    What counts is the time left by the service's own clock (its header Date), counted from when we asked: a clock that
+    is off by hours does no harm.
+    """
+    return answer.sent_at + (expires_at - answer.server_time())
+
+
+def lease_of_url(url: SecretUrl, answer: ApiAnswer) -> float | None:
+    """Return when a presigned URL runs out by our clock, None where it does not tell.
+
+    Signature v4: `X-Amz-Expires` seconds, relative and so preferred. Version 2: `Expires`, Unix time (contracts.md 5).
+    """
+    query = parse_qs(urlsplit(url.reveal()).query)
+    if seconds := _number(query.get("X-Amz-Expires")):
+        return answer.sent_at + seconds
+    if then := _number(query.get("Expires")):
+        return lease_from(then, answer)
+    return None
+
+
+def takes_content_md5(url: SecretUrl) -> bool:
+    """Say whether a Content-MD5 may be added to this URL: a v4 signature covers only the headers that it names."""
+    query = parse_qs(urlsplit(url.reveal()).query)
+    return query.get("X-Amz-Algorithm") == ["AWS4-HMAC-SHA256"]
+
+
+def unix_time(text: str) -> float | None:
+    """Return the Unix time of an RFC 3339 text with or without fractions of a second, None when it is not one."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo is not None else None
+
+
+def _number(values: list[str] | None) -> float | None:
+    if values and values[0].isascii() and values[0].isdigit():
+        return float(values[0])
+    return None
