@@ -1,0 +1,192 @@
+"""The two HTTP sessions of a run and what goes over them.
+
+API and storage have a session each, without cookies and without default credentials, so that neither can ever see what
+belongs to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import anyio
+import orjson
+from aiohttp import hdrs
+from yarl import URL
+
+from bulkup._version import __version__
+from bulkup.clock import Clock
+from bulkup.messages import Kind, Problem, ProblemError, Ticket
+from bulkup.secrets import Secret, SecretUrl
+from bulkup.transport.connection import proxy_for, tls_context
+from bulkup.transport.payload import BodyPayload
+from bulkup.transport.problems import http_problem
+from bulkup.wire import ApiAnswer, ApiRequest, Body, StorageAnswer
+
+_API_ANSWER_LIMIT = 64 * 1024**2
+_STORAGE_ANSWER_LIMIT = 64 * 1024
+_REDIRECTS = 3
+_REDIRECTS_WITH_BODY = frozenset({307, 308})
+# Left to itself the client adds application/octet-stream, and a version 2 signature covers the type (contracts.md 2).
+_NOT_BY_ITSELF = frozenset({hdrs.CONTENT_TYPE})
+
+
+@dataclass(frozen=True, slots=True)
+class TransportOptions:
+    """How to connect. Times in seconds; `idle_timeout` is without any progress, there is no limit on the whole."""
+
+    connections: int
+    connect_timeout: float = 30.0
+    idle_timeout: float = 60.0
+    ca_file: str | None = None
+
+
+class Transport:
+    """Owns the sessions between `__aenter__` and `__aexit__`."""
+
+    def __init__(self, options: TransportOptions, clock: Clock) -> None:
+        self._options = options
+        self._clock = clock
+        self._tls = tls_context(options.ca_file)
+        self._api: aiohttp.ClientSession
+        self._storage: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        self._api = self._session(limit=0)
+        self._storage = self._session(limit=self._options.connections)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._api.close()
+            await self._storage.close()
+
+    async def call(self, base_url: str, request: ApiRequest) -> ApiAnswer:
+        """Carry out an API call and return its answer, whatever its status.
+
+        Raises `ProblemError` when no whole answer came back. Redirects are answers: credentials follow none.
+        """
+        url = SecretUrl(base_url + request.path)
+        headers = _revealed(request.headers)
+        data = None
+        if request.json is not None:
+            data = orjson.dumps(request.json)
+            headers[hdrs.CONTENT_TYPE] = "application/json"
+        failure: BaseException
+        try:
+            with anyio.fail_after(self._options.idle_timeout + self._options.connect_timeout):
+                return await self._answer(request.method, url, headers, data)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            failure = error
+        # Outside the handler, so that the client's error, whose text may hold a URL, is not even the context of ours.
+        raise http_problem(failure, url, self._options.idle_timeout)
+
+    async def send(
+        self, ticket: Ticket, body: Body, headers: Mapping[str, str], on_bytes: Callable[[int], None]
+    ) -> StorageAnswer:
+        """Send a file's bytes with its ticket and return what storage answered.
+
+        `headers` are added to the ticket's own. A 307 is followed with the body from its beginning, to the
+        same scheme or from http to https. Raises `ProblemError` when no answer came back, and the body's own error when
+        that ended it.
+        """
+        url = ticket.url
+        for _ in range(_REDIRECTS + 1):
+            answer, location = await self._send_once(ticket.method, url, body, {**ticket.headers, **headers}, on_bytes)
+            if location is None:
+                return answer
+            url = _redirected(url, location)
+        raise ProblemError(Problem(Kind.FAILED, f"storage redirected more than {_REDIRECTS} times"))
+
+    async def _send_once(
+        self,
+        method: str,
+        url: SecretUrl,
+        body: Body,
+        headers: Mapping[str, str | Secret],
+        on_bytes: Callable[[int], None],
+    ) -> tuple[StorageAnswer, str | None]:
+        failure: BaseException
+        idle = self._options.idle_timeout
+        try:
+            with anyio.fail_after(idle + self._options.connect_timeout) as scope:
+
+                def progressed(count: int) -> None:
+                    scope.deadline = anyio.current_time() + idle
+                    on_bytes(count)
+
+                return await self._exchange(method, url, headers, BodyPayload(body, progressed))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            failure = error
+        raise body.failure or http_problem(failure, url, idle)
+
+    async def _exchange(
+        self, method: str, url: SecretUrl, headers: Mapping[str, str | Secret], payload: BodyPayload
+    ) -> tuple[StorageAnswer, str | None]:
+        async with self._storage.request(
+            method,
+            URL(url.reveal(), encoded=True),
+            data=payload,
+            # An empty file has no body to take a length from, and a PUT without one is a 411.
+            headers={**_revealed(headers), hdrs.CONTENT_LENGTH: str(payload.size)},
+            skip_auto_headers=_NOT_BY_ITSELF,
+            allow_redirects=False,
+            proxy=proxy_for(url.reveal()),
+        ) as response:
+            text = await response.content.read(_STORAGE_ANSWER_LIMIT)
+            location = response.headers.get(hdrs.LOCATION) if response.status in _REDIRECTS_WITH_BODY else None
+            return StorageAnswer(response.status, _lowered(response.headers), text), location
+
+    async def _answer(self, method: str, url: SecretUrl, headers: dict[str, str], data: bytes | None) -> ApiAnswer:
+        sent_at = self._clock.now()
+        async with self._api.request(
+            method,
+            URL(url.reveal(), encoded=True),
+            data=data,
+            headers=headers,
+            allow_redirects=False,
+            proxy=proxy_for(url.reveal()),
+        ) as response:
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(64 * 1024):
+                body += chunk
+                if len(body) > _API_ANSWER_LIMIT:
+                    raise aiohttp.ClientPayloadError(f"an answer of more than {_API_ANSWER_LIMIT} bytes")
+            return ApiAnswer(response.status, _lowered(response.headers), bytes(body), sent_at)
+
+    def _session(self, limit: int) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=limit, ssl=self._tls, keepalive_timeout=60),
+            # Only connecting is timed by the client: for the rest "no progress" counts, and it knows only totals.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._options.connect_timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={hdrs.USER_AGENT: f"bulkup/{__version__}"},
+            trust_env=False,  # it would also send what ~/.netrc holds; proxies are looked up in `connection`
+            auto_decompress=True,
+        )
+
+
+def _revealed(headers: Mapping[str, str | Secret]) -> dict[str, str]:
+    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in headers.items()}
+
+
+def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _redirected(url: SecretUrl, location: str) -> SecretUrl:
+    old = URL(url.reveal(), encoded=True)
+    try:
+        new = old.join(URL(location, encoded=True))
+    except ValueError:
+        raise ProblemError(Problem(Kind.FAILED, "storage redirected to something that is no URL")) from None
+    if new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
+        raise ProblemError(
+            Problem(Kind.FAILED, f"storage redirected from {old.scheme} to {new.scheme}, which is refused")
+        )
+    return SecretUrl(str(new))
