@@ -1,0 +1,16 @@
+"""What happened to every file, on disk before anything depends on it (DESIGN section 6).
+
+Here belongs all that touches SQLite: the schema and its migrations, the one writer thread with its group commits, the
+lookups of a run that goes on, the rows that commands read, the lock. Not here: any decision about a file. The journal
+is told what happened and answers what it knows.
+"""
+
+from __future__ import annotations
+
+from bulkup.journal.destination import Destination
+from bulkup.journal.journal import Journal
+from bulkup.journal.lock import Lock
+from bulkup.journal.lookup import Known, Lookup, peek
+from bulkup.journal.reader import Reader
+
+__all__ = ["Destination", "Journal", "Known", "Lock", "Lookup", "Reader", "peek"]

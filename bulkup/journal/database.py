@@ -1,0 +1,131 @@
+"""Opening the journal's file: rights, pragmas, migrations, and what a damaged or foreign file means."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.resources
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote
+
+from bulkup.errors import JournalError
+
+_CHECKED_UP_TO = 256 * 1024**2  # bytes; checking a larger file would hold up the start for many seconds
+_BUSY_MS = 10_000
+
+
+def migrations() -> Sequence[str]:
+    """Return the scripts that lead from an empty file to the current version, in order."""
+    folder = importlib.resources.files("bulkup.journal").joinpath("migrations")
+    return [entry.read_text("utf-8") for entry in sorted(folder.iterdir(), key=lambda e: e.name) if entry.is_file()]
+
+
+def open_for_writing(path: str) -> sqlite3.Connection:
+    """Open or create the journal at `path` (0600, its folder 0700) and bring it to the current version.
+
+    Raises `JournalError` when it cannot be created, is damaged (a copy is kept beside it, nothing is overwritten), or
+    was written by a newer version.
+    """
+    with sqlite_errors(path):
+        _create_private(path)
+        connection = _connect(path, read_only=False)
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def open_for_reading(path: str) -> sqlite3.Connection:
+    """Open an existing journal for queries; needs no lock. Raises `JournalError`."""
+    if not os.path.exists(path):
+        raise JournalError(f"there is no journal at {path}", hint="name it with --journal, or give the source it is of")
+    with sqlite_errors(path):
+        connection = _connect(path, read_only=True)
+        _refuse_newer(connection, path, len(migrations()))
+        return connection
+
+
+@contextlib.contextmanager
+def sqlite_errors(path: str) -> Iterator[None]:
+    """Turn SQLite's and the system's errors about the journal into `JournalError`, the cause chained."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _explained(error, path) from error
+    except OSError as error:
+        raise JournalError(
+            f"cannot use the journal {path}: {error.strerror or error}", hint="name another place with --journal"
+        ) from error
+
+
+def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
+    """Run the scripts that the file has not seen, each in a transaction with its version number."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for number, script in enumerate(scripts[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def _create_private(path: str) -> None:
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    # SQLite gives its side files the rights of the main one, so this is the only place that sets them.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _connect(path: str, *, read_only: bool) -> sqlite3.Connection:
+    uri = f"file:{quote(os.path.abspath(path))}?mode={'ro' if read_only else 'rw'}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000)
+
+
+def _prepare(connection: sqlite3.Connection, path: str) -> None:
+    scripts = migrations()
+    _refuse_newer(connection, path, len(scripts))
+    if os.path.getsize(path) <= _CHECKED_UP_TO:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"database disk image is malformed: {verdict}")
+    # A file is done only when its row is on disk, hence FULL; macOS needs to be told to flush the drive's cache too.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "secure_delete = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    migrate(connection, scripts)
+
+
+def _refuse_newer(connection: sqlite3.Connection, path: str, known: int) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > known:
+        raise JournalError(
+            f"the journal {path} is from a newer bulkup (version {version}; this one knows {known})",
+            hint="upgrade bulkup, or name another file with --journal",
+        )
+
+
+def _explained(error: sqlite3.DatabaseError, path: str) -> JournalError:
+    text = str(error)
+    if "full" in text:
+        return JournalError(
+            f"the disk of the journal {path} is full; nothing that was recorded is lost",
+            hint="free some space and run the same command again",
+        )
+    if "malformed" in text or "not a database" in text or "corrupt" in text:
+        return _damaged(path, text)
+    return JournalError(
+        f"cannot use the journal {path}: {text}", hint="check its rights, or name another with --journal"
+    )
+
+
+def _damaged(path: str, text: str) -> JournalError:
+    copy = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+    kept = f"a copy is kept at {copy}"
+    try:
+        shutil.copy2(path, copy)
+    except OSError as error:
+        kept = f"a copy could not be made: {error.strerror or error}"
+    return JournalError(
+        f"the journal {path} is damaged ({text}); {kept}, and nothing was overwritten",
+        hint="restore it from a backup; or move it away, and every file goes up again",
+    )

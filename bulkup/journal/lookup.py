@@ -1,0 +1,155 @@
+"""What the journal knows of files that the scanner found; asked in groups, from the scanner's own thread.
+
+It has its own connection: readers of a WAL journal never wait for the writer. Sources that lie within one another share
+their files: a file uploaded as part of `/data` is known when `/data/sub` is the source, and the other way round.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from bulkup.journal.database import open_for_reading, sqlite_errors
+from bulkup.journal.destination import Destination
+from bulkup.journal.tickets import load
+from bulkup.messages import DONE, Digest, FileState, FoundFile, Identity, Receipt, Source, Ticket
+
+_FIND = """
+SELECT state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified FROM files
+WHERE destination_id = ? AND source_id = ? AND path = ?
+"""
+_TICKET = "SELECT remote_id, expires_at, ticket FROM tickets WHERE destination_id = ? AND source_id = ? AND path = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A row of the journal. `ticket` is there while the row holds a live one, `receipt` once storage took the bytes."""
+
+    state: FileState
+    identity: Identity
+    digest: Digest | None
+    ticket: Ticket | None
+    receipt: Receipt | None
+
+
+class Lookup:
+    """Answers for one destination. Owned by one thread at a time; `close` ends its connection."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: str, destination_id: int, sources: dict[bytes, int]
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._destination = destination_id
+        self._known_sources = sources
+        self._filled = self._sources_with_files()
+        self._related: dict[int, list[tuple[int, bytes, bytes]]] = {}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def find(self, files: Sequence[FoundFile]) -> list[Known | None]:
+        """Return what is known of each file, None where nothing is. Raises `JournalError`."""
+        if not self._filled:
+            return [None] * len(files)
+        with sqlite_errors(self._path):
+            return [self._find(file) for file in files]
+
+    def knows_files_of(self, source_id: int) -> bool:
+        """Say whether an earlier run saw files in this source."""
+        return source_id in self._filled
+
+    def _find(self, file: FoundFile) -> Known | None:
+        own = self._row(file.source.id, file.path)
+        if own is not None and own.state in DONE:
+            return own
+        for source_id, path in self._other_keys(file):
+            other = self._row(source_id, path)
+            if other is not None and other.state in DONE:
+                return other
+        return own
+
+    def _row(self, source_id: int, path: bytes) -> Known | None:
+        if source_id not in self._filled:
+            return None
+        row = self._connection.execute(_FIND, (self._destination, source_id, path)).fetchone()
+        return self._known(row, source_id, path) if row is not None else None
+
+    def _known(self, row: tuple[Any, ...], source_id: int, path: bytes) -> Known:
+        state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified = row
+        identity = Identity(size, mtime_ns, ctime_ns, inode % (1 << 64), device % (1 << 64))
+        digest = Digest(md5) if md5 else None
+        ticket = receipt = None
+        if state in (FileState.TICKETED, FileState.STORED):
+            ticket = self._ticket(source_id, path)
+        if state == FileState.STORED and digest is not None:
+            receipt = Receipt(digest, identity, etag, bool(verified), uploaded_at)
+        return Known(FileState(state), identity, digest, ticket, receipt)
+
+    def _ticket(self, source_id: int, path: bytes) -> Ticket | None:
+        row = self._connection.execute(_TICKET, (self._destination, source_id, path)).fetchone()
+        return load(row[2], row[0], row[1]) if row is not None else None
+
+    def _other_keys(self, file: FoundFile) -> list[tuple[int, bytes]]:
+        keys = []
+        for source_id, strip, add in self._related_to(file.source.id, file.source.root):
+            if strip and not file.path.startswith(strip):
+                continue
+            keys.append((source_id, add + file.path[len(strip) :]))
+        return keys
+
+    def _related_to(self, source_id: int, root: bytes) -> list[tuple[int, bytes, bytes]]:
+        """Return, for every known source above or below `root`: its number, what to strip from and add to a path."""
+        if source_id not in self._related:
+            found = []
+            for other, other_id in self._known_sources.items():
+                if other_id == source_id or other_id not in self._filled:
+                    continue
+                if root.startswith(_folder(other)):
+                    found.append((other_id, b"", root[len(_folder(other)) :] + b"/"))
+                elif other.startswith(_folder(root)):
+                    found.append((other_id, other[len(_folder(root)) :] + b"/", b""))
+            self._related[source_id] = found
+        return self._related[source_id]
+
+    def _sources_with_files(self) -> set[int]:
+        query = "SELECT EXISTS (SELECT 1 FROM files WHERE destination_id = ? AND source_id = ?)"
+        ids = self._known_sources.values()
+        return {n for n in ids if self._connection.execute(query, (self._destination, n)).fetchone()[0]}
+
+
+def _folder(path: bytes) -> bytes:
+    return path if path.endswith(b"/") else path + b"/"
+
+
+def decode_remote(text: str | None) -> dict[str, Any]:
+    """Return what the service answered about a file, as kept in the column `remote`."""
+    value = orjson.loads(text) if text else {}
+    return value if isinstance(value, dict) else {}
+
+
+@contextlib.contextmanager
+def peek(
+    path: str, destination: Destination, sources: Sequence[Source]
+) -> Iterator[tuple[Lookup | None, tuple[Source, ...]]]:
+    """Look into a journal without a run and without writing: a lookup, or None where nothing was recorded yet.
+
+    Yields the sources with their numbers; those that the journal has never seen keep number 0.
+    """
+    if not os.path.exists(path):
+        yield None, tuple(sources)
+        return
+    with contextlib.closing(open_for_reading(path)) as connection, sqlite_errors(path):
+        query = "SELECT id FROM destinations WHERE provider = ? AND base_url = ? AND scope = ?"
+        key = (destination.provider, destination.base_url, destination.scope)
+        row = connection.execute(query, key).fetchone()
+        numbers: dict[bytes, int] = dict(connection.execute("SELECT root, id FROM sources").fetchall())
+        numbered = tuple(replace(source, id=numbers.get(source.root, 0)) for source in sources)
+        yield (Lookup(connection, path, row[0], numbers) if row is not None else None), numbered

@@ -1,0 +1,170 @@
+"""Every state change as SQL: from items and outcomes to statements. No connection, no I/O.
+
+The order of states is that of DESIGN section 6. A statement that needs to leave something alone says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from bulkup.journal.tickets import dump
+from bulkup.journal.writer import Statement
+from bulkup.messages import DONE, FileState, Identity, Item, Outcome, Ticket
+
+_KEY = "destination_id = ? AND source_id = ? AND path = ?"
+
+# An uploaded file that changed keeps its old remote id until the new one is there: only `_DONE` replaces it.
+_UPSERT = """
+INSERT INTO files (destination_id, source_id, path, state, size, mtime_ns, ctime_ns, inode, device, md5,
+                   attempts, error, run_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET state = excluded.state, size = excluded.size, mtime_ns = excluded.mtime_ns,
+    ctime_ns = excluded.ctime_ns, inode = excluded.inode, device = excluded.device, md5 = excluded.md5,
+    attempts = excluded.attempts, error = excluded.error, run_id = excluded.run_id
+"""
+_STATE = f"UPDATE files SET state = ? WHERE {_KEY}"
+_STORED = f"""
+UPDATE files SET state = 'stored', size = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, device = ?, md5 = ?, etag = ?,
+    attempts = ?, uploaded_at = ?, verified = ? WHERE {_KEY}
+"""
+_DONE = f"""
+UPDATE files SET state = ?, size = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, device = ?, md5 = ?, etag = ?,
+    attempts = ?, uploaded_at = ?, verified = ?, kept_until = ?,
+    remote_id = ?, remote = ?, error = NULL, run_id = ? WHERE {_KEY}
+"""
+_UNCHANGED = f"UPDATE files SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, device = ? WHERE {_KEY}"
+_KEEP_TICKET = """
+INSERT OR REPLACE INTO tickets (destination_id, source_id, path, remote_id, expires_at, ticket)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+_ERASE_TICKET = f"DELETE FROM tickets WHERE {_KEY}"
+_ORPHAN = """
+INSERT INTO orphans (destination_id, source_id, path, remote_id, count, reason, created_at, run_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class Statements:
+    """The statements of one run: it knows the numbers of its destination and of itself."""
+
+    def __init__(self, destination_id: int, run_id: int, kept_for: float | None) -> None:
+        self._destination = destination_id
+        self._run = run_id
+        self._kept_for = kept_for
+
+    def pending(self, items: Iterable[Item]) -> list[Statement]:
+        """Known, and no call under way; keeps the digest of a file that was hashed ahead."""
+        return [self._upsert(items, FileState.PENDING)]
+
+    def asked(self, items: Iterable[Item], replaced: Sequence[tuple[Item, Ticket]], now: float) -> list[Statement]:
+        """The intent row, to be on disk before the call. Tickets that are to be `replaced` become orphans with it."""
+        return [*self.orphaned(replaced, "its ticket ran out", now), self._upsert(items, FileState.ASKED)]
+
+    def ticketed(self, items: Iterable[tuple[Item, Ticket]]) -> list[Statement]:
+        """The tickets, to be on disk before any byte is sent."""
+        pairs = list(items)
+        tickets = [(*self._key(item), t.remote_id, t.expires_at, dump(t)) for item, t in pairs]
+        states = [(FileState.TICKETED, *self._key(item)) for item, _ in pairs]
+        return [Statement(_KEEP_TICKET, tickets), Statement(_STATE, states)]
+
+    def stored(self, items: Iterable[Item]) -> list[Statement]:
+        """Storage's receipt, to be on disk before the confirm call."""
+        return [Statement(_STORED, [self._stored_row(item) for item in items])]
+
+    def orphaned(self, tickets: Iterable[tuple[Item, Ticket]], reason: str, now: float) -> list[Statement]:
+        """Remote ids that will not get their bytes any more."""
+        pairs = list(tickets)
+        rows = [
+            (self._destination, item.file.source.id, item.file.path, ticket.remote_id, 1, reason, now, self._run)
+            for item, ticket in pairs
+        ]
+        return [
+            Statement(_ORPHAN, rows),
+            Statement(_ERASE_TICKET, [self._key(item) for item, _ in pairs]),
+        ]
+
+    def unknown_ids(self, count: int, reason: str, now: float) -> list[Statement]:
+        """Up to `count` remote ids that a call may have created without our ever seeing them."""
+        return [Statement(_ORPHAN, [(self._destination, None, None, None, count, reason, now, self._run)])]
+
+    def settled(self, outcomes: Sequence[Outcome], now: float) -> list[Statement]:
+        """Terminal states, and items given back; erases their tickets and records ids that stay without bytes."""
+        done = [o for o in outcomes if o.state in DONE and not o.unchanged]
+        unchanged = [o for o in outcomes if o.unchanged]
+        given_back = [o.item for o in outcomes if o.state is None and o.item.ticket is None]
+        ended = [o for o in outcomes if o.state is not None and o.state not in DONE]
+        unused = [(o.item, o.item.ticket) for o in ended if o.item.ticket is not None]
+        by_state = [self._upsert([o.item], o.state, o.problem.message if o.problem else None) for o in ended if o.state]
+        return [
+            Statement(_DONE, [self._done_row(o) for o in done]),
+            Statement(_ERASE_TICKET, [self._key(o.item) for o in done]),
+            Statement(_UNCHANGED, [(*_identity(o.item.file.identity), *self._key(o.item)) for o in unchanged]),
+            *([self._upsert(given_back, FileState.PENDING)] if given_back else []),
+            *by_state,
+            *self.orphaned(unused, "its file could not be uploaded", now),
+        ]
+
+    def _upsert(self, items: Iterable[Item], state: FileState, error: str | None = None) -> Statement:
+        return Statement(
+            _UPSERT,
+            [
+                (
+                    *self._key(item),
+                    state,
+                    *_identity(item.file.identity),
+                    item.digest.md5 if item.digest else None,
+                    item.attempts,
+                    error,
+                    self._run,
+                )
+                for item in items
+            ],
+        )
+
+    def _stored_row(self, item: Item) -> tuple[Any, ...]:
+        receipt = item.receipt
+        assert receipt is not None  # a stored item has one; the stages see to it
+        return (
+            *_identity(receipt.identity),
+            receipt.digest.md5,
+            receipt.etag,
+            item.attempts,
+            receipt.stored_at,
+            receipt.verified,
+            *self._key(item),
+        )
+
+    def _done_row(self, outcome: Outcome) -> tuple[Any, ...]:
+        item, receipt, ticket = outcome.item, outcome.item.receipt, outcome.item.ticket
+        assert receipt is not None
+        assert ticket is not None
+        remote = {**ticket.remote, **(outcome.remote or {})}
+        return (
+            outcome.state,
+            *_identity(receipt.identity),
+            receipt.digest.md5,
+            receipt.etag,
+            item.attempts,
+            receipt.stored_at,
+            receipt.verified,
+            receipt.stored_at + self._kept_for if self._kept_for is not None else None,
+            ticket.remote_id,
+            orjson.dumps(remote).decode(),
+            self._run,
+            *self._key(item),
+        )
+
+    def _key(self, item: Item) -> tuple[int, int, bytes]:
+        return self._destination, item.file.source.id, item.file.path
+
+
+def _identity(identity: Identity) -> tuple[int, int, int, int, int]:
+    return identity.size, identity.mtime_ns, identity.ctime_ns, _signed(identity.inode), _signed(identity.device)
+
+
+def _signed(number: int) -> int:
+    """Fold an unsigned 64-bit number into SQLite's signed range; `Lookup` compares what was folded alike."""
+    return number - (1 << 64) if number >= 1 << 63 else number

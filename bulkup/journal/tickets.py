@@ -1,0 +1,48 @@
+"""A ticket as text and back: the one place, besides the wire, where a signed URL leaves its type.
+
+The text goes to the journal's table of live tickets and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from bulkup.messages import Ticket
+from bulkup.secrets import Secret, SecretUrl
+
+
+def dump(ticket: Ticket) -> str:
+    """Return the ticket as JSON text, secrets in clear."""
+    return orjson.dumps(
+        {
+            "url": ticket.url.reveal(),
+            "method": ticket.method,
+            "headers": {name: _dump_value(value) for name, value in ticket.headers.items()},
+            "remote": ticket.remote,
+            "content_md5": ticket.content_md5,
+        }
+    ).decode()
+
+
+def load(text: str, remote_id: str, expires_at: float | None) -> Ticket:
+    """Return the ticket that `dump` wrote."""
+    value = orjson.loads(text)
+    return Ticket(
+        url=SecretUrl(value["url"]),
+        remote_id=remote_id,
+        expires_at=expires_at,
+        method=value["method"],
+        headers={name: _load_value(kept) for name, kept in value["headers"].items()},
+        remote=value["remote"],
+        content_md5=value["content_md5"],
+    )
+
+
+def _dump_value(value: str | Secret) -> Any:
+    return {"secret": value.reveal()} if isinstance(value, Secret) else value
+
+
+def _load_value(kept: Any) -> str | Secret:
+    return Secret(kept["secret"]) if isinstance(kept, dict) else str(kept)

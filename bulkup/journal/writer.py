@@ -1,0 +1,110 @@
+"""The one thread that writes, with group commit.
+
+Whoever has something to record hands it over and waits; the thread takes all that has gathered, writes it in one
+transaction, and wakes everybody when the commit is on disk. The slower the disk, the larger the groups.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from bulkup.journal.database import sqlite_errors
+
+Rows = Sequence[Sequence[Any]]
+
+
+class Statement(NamedTuple):
+    """One SQL statement and the rows to run it with."""
+
+    sql: str
+    rows: Rows
+
+
+class _Job(NamedTuple):
+    statements: Sequence[Statement]
+    done: asyncio.Future[None]
+    loop: asyncio.AbstractEventLoop
+
+
+class Writer:
+    """Owns a connection and its thread from `start` to `close`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="bulkup-journal", daemon=True)
+        self._thread.start()
+
+    async def write(self, statements: Iterable[Statement]) -> None:
+        """Return when the statements are committed and on disk. Raises `JournalError`; then none of them is."""
+        wanted = [statement for statement in statements if statement.rows]
+        if not wanted:
+            return
+        loop = asyncio.get_running_loop()
+        job = _Job(wanted, loop.create_future(), loop)
+        self._jobs.put(job)
+        await job.done
+
+    def close(self) -> None:
+        """Write what was handed over, then end the thread; blocks until it has."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        open_ = True
+        while open_:
+            group, open_ = self._gather()
+            if group:
+                self._commit(group)
+
+    def _gather(self) -> tuple[list[_Job], bool]:
+        group: list[_Job] = []
+        job = self._jobs.get()
+        with contextlib.suppress(queue.Empty):
+            while job is not None:
+                group.append(job)
+                job = self._jobs.get_nowait()
+            return group, False
+        return group, True
+
+    def _commit(self, group: list[_Job]) -> None:
+        error: BaseException | None = None
+        try:
+            with sqlite_errors(self._path):
+                self._transaction(group)
+        except Exception as caught:  # noqa: BLE001  # whatever it is belongs to those who wait, not to this thread
+            error = caught
+        for loop in {job.loop for job in group}:
+            # One wake-up a commit, not one a job; a loop that is closed already has nobody waiting.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_settle, [job.done for job in group if job.loop is loop], error)
+
+    def _transaction(self, group: list[_Job]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for job in group:
+                for statement in job.statements:
+                    self._connection.executemany(statement.sql, statement.rows)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # After a full disk SQLite may have rolled back by itself; the first error is the one to tell.
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+
+def _settle(futures: list[asyncio.Future[None]], error: BaseException | None) -> None:
+    for future in futures:
+        if future.done():  # whoever waited was cancelled; the rows are written all the same
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
