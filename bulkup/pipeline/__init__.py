@@ -1,0 +1,24 @@
+"""The flow of files, one module a stage. Whoever has read this folder knows the program.
+
+    scanner    walks the sources off the event loop, asks the journal, lets files go against the budget
+    hasher     reads a file ahead: where the provider wants the checksum first, or the journal is in doubt
+    batcher    groups files into presign calls, asks no further ahead than URLs are used, keeps what has to wait
+    workers    a bounded pool; one attempt each, never asleep
+    confirmer  the closing calls, where a provider has them
+    recorder   the only writer: journal first, then the figures, then the budget back
+    flow       wires them, and nothing else does
+
+Decisions are pure functions beside the stages: `plan` (what the journal means for a file), `leases` (when and how much
+to ask), `retry` (what comes after a problem), `integrity` (what storage's answer proves), `filters`. They take a time
+and return a value.
+
+Not here: what a service's answers mean (providers), sockets (transport), SQL (journal), what people see (reports).
+"""
+
+from __future__ import annotations
+
+from bulkup.pipeline.flow import Pipeline
+from bulkup.pipeline.options import PipelineOptions, RetryPolicy, ScanOptions
+from bulkup.pipeline.run import Run, Stop
+
+__all__ = ["Pipeline", "PipelineOptions", "RetryPolicy", "Run", "ScanOptions", "Stop"]

@@ -1,0 +1,223 @@
+"""Groups files into presign calls, and keeps what has to wait: retries, renewals, groups that are asked for again.
+
+`leases.group_size` decides when to ask and for how many, `retry.after_call` what a failed call means; this module owns
+the queues and the calls under way. A call that fails never fails a file by itself: it is made again, or, where the
+service says that one of the group is at fault, in halves.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from bulkup.messages import Item, Kind, Outcome, Problem, ProblemError
+from bulkup.pipeline.asking import ask
+from bulkup.pipeline.leases import Demand, Throughput, group_size, renew_at
+from bulkup.pipeline.problems import fatal
+from bulkup.pipeline.recorder import Recorder
+from bulkup.pipeline.retry import Again, CallDecision, CallHistory, GiveUp, Situation, Split, after_call
+from bulkup.pipeline.run import Run
+from bulkup.schedule import Delayed
+
+_log = structlog.get_logger("bulkup.batcher")
+
+
+@dataclass(slots=True)
+class _Group:
+    items: Sequence[Item]
+    history: CallHistory = field(default_factory=CallHistory)
+
+
+class Batcher:
+    """One loop that decides, and a task a call. What enters through its methods never blocks."""
+
+    def __init__(self, run: Run, recorder: Recorder) -> None:
+        self._run = run
+        self._recorder = recorder
+        self._fresh: deque[tuple[float, Item]] = deque()
+        self._waiting: Delayed[Item] = Delayed()
+        self._again: Delayed[_Group] = Delayed()
+        self._closed_until = 0.0
+        self._calls = self._asked = self._unused = 0
+        self._wants_room = False
+        self._last_answer: float | None = None
+        self._lease: float | None = None
+        self._throughput = Throughput()
+        self._wake = anyio.Event()
+        self._send, self.ready = anyio.create_memory_object_stream[Item](run.options.in_flight)
+
+    @property
+    def depths(self) -> dict[str, int]:
+        """Files by where they wait: for a group, for an answer, for a worker, for their time to come again."""
+        again = sum(len(group.items) for group in self._again)
+        return {
+            "grouping": len(self._fresh),
+            "asking": self._asked,
+            "ready": self._unused,
+            "waiting": len(self._waiting) + again,
+        }
+
+    def add(self, item: Item) -> None:
+        """Take a file that needs a ticket."""
+        self._fresh.append((self._run.clock.monotonic(), item))
+        if len(self._fresh) >= self._run.options.batch_size or len(self._fresh) == 1:
+            self._wake.set()
+
+    def resume(self, item: Item) -> None:
+        """Take a file with a ticket of an earlier run."""
+        assert item.ticket is not None
+        item.renew_at = renew_at(item.ticket.expires_at, self._run.clock.now(), self._run.options.lease_margin)
+        self._run.counters.reused_tickets += 1
+        self._to_workers(item)
+
+    def renew(self, item: Item) -> None:
+        """Take a file whose ticket is no longer good; it goes first, for it has waited already."""
+        self._run.counters.presign_renewed += 1
+        self._fresh.appendleft((self._run.clock.monotonic(), item))
+        self._wake.set()
+
+    def retry(self, item: Item, not_before: float) -> None:
+        """Take a file that goes back to the workers with the ticket it has, not before a time (monotonic)."""
+        self._waiting.push(item, not_before)
+        self._wake.set()
+
+    def begun(self) -> None:
+        """Note that a worker took a file: there is room for one more ticket."""
+        self._unused -= 1
+        self._throughput.count(self._run.clock.monotonic())
+        if self._wants_room:
+            self._wake.set()
+
+    def nudge(self) -> None:
+        """Look again: the scan has ended, or the run is to stop."""
+        self._wake.set()
+
+    async def work(self) -> None:
+        """Decide and ask until cancelled. Raises `JournalError`."""
+        async with anyio.create_task_group() as calls:
+            while True:
+                self._wake = anyio.Event()
+                now = self._run.clock.monotonic()
+                for item in self._waiting.pop_due(now):
+                    self._to_workers(item)
+                if self._run.stop.requested:
+                    self._give_back()
+                else:
+                    self._start_calls(calls, now)
+                with anyio.move_on_after(self._seconds_to_sleep(now)):
+                    await self._wake.wait()
+
+    def close(self) -> None:
+        """Close the queue to the workers."""
+        self._send.close()
+        self.ready.close()
+
+    def _to_workers(self, item: Item) -> None:
+        self._unused += 1
+        self._send.send_nowait(item)
+
+    def _start_calls(self, calls: TaskGroup, now: float) -> None:
+        self._wants_room = False
+        if now < self._closed_until:
+            return
+        free = self._run.options.calls_in_flight - self._calls
+        for group in self._again.pop_due(now, most=free):
+            self._start(calls, group)
+        while size := group_size(self._demand(now)):
+            self._start(calls, _Group([self._fresh.popleft()[1] for _ in range(size)]))
+        self._wants_room = bool(self._fresh)
+
+    def _start(self, calls: TaskGroup, group: _Group) -> None:
+        self._calls += 1
+        self._asked += len(group.items)
+        calls.start_soon(self._call, group)
+
+    def _demand(self, now: float) -> Demand:
+        options = self._run.options
+        return Demand(
+            fresh=len(self._fresh),
+            oldest_age=now - self._fresh[0][0] if self._fresh else 0.0,
+            scan_done=self._run.counters.scan_done,
+            unused=self._unused,
+            asked=self._asked,
+            calls=self._calls,
+            workers=options.concurrency,
+            batch_size=options.batch_size,
+            calls_in_flight=options.calls_in_flight,
+            group_age=options.group_age,
+            answered=self._last_answer is not None,
+            lease=self._lease,
+            rate=self._throughput.rate(now),
+        )
+
+    async def _call(self, group: _Group) -> None:
+        try:
+            ticketed = await ask(self._run, self._recorder, group.items)
+        except ProblemError as error:
+            self._failed(group, error.problem)
+        else:
+            self._last_answer = self._run.clock.monotonic()
+            self._learn_lease(ticketed)
+            for item in ticketed:
+                self._to_workers(item)
+        finally:
+            self._calls -= 1
+            self._asked -= len(group.items)
+            self._wake.set()
+
+    def _learn_lease(self, ticketed: Sequence[Item]) -> None:
+        now = self._run.clock.now()
+        leases = [item.renew_at - now for item in ticketed if item.renew_at is not None]
+        self._lease = min(leases, default=None)
+
+    def _failed(self, group: _Group, problem: Problem) -> None:
+        now, history = self._run.clock.monotonic(), group.history
+        history.failures += problem.kind is not Kind.THROTTLED
+        history.first_failure = now if history.first_failure is None else history.first_failure
+        last = self._last_answer
+        situation = Situation(len(group.items), last is not None, last is not None and last >= history.first_failure)
+        chance = self._run.random.random()
+        decision = after_call(problem, history, situation, self._run.options.retry, now, chance)
+        self._carry_out(decision, group, problem, now)
+
+    def _carry_out(self, decision: CallDecision, group: _Group, problem: Problem, now: float) -> None:
+        if isinstance(decision, Again):
+            _log.warning("presign call failed", reason=problem.message, again_in=round(decision.at - now, 2))
+            self._run.counters.retries += 1
+            self._again.push(group, decision.at)
+            if problem.kind is Kind.THROTTLED:
+                self._closed_until = max(self._closed_until, decision.at)
+        elif isinstance(decision, Split):
+            middle = len(group.items) // 2
+            for half in (group.items[:middle], group.items[middle:]):
+                self._again.push(_Group(half), now)
+        elif isinstance(decision, GiveUp):
+            for item in group.items:
+                self._recorder.settle(Outcome(item, decision.state, problem))
+        else:
+            self._run.stop.fail(fatal(problem))
+            self._recorder.give_back_all(group.items)
+
+    def _give_back(self) -> None:
+        self._recorder.give_back_all([item for _, item in self._fresh])
+        self._fresh.clear()
+        self._recorder.give_back_all(self._waiting.drain())
+        for group in self._again.drain():
+            self._recorder.give_back_all(group.items)
+
+    def _seconds_to_sleep(self, now: float) -> float | None:
+        """Return how long nothing can become due by itself, None for ever."""
+        times = [self._waiting.next_due(), self._again.next_due() if self._calls_free else None]
+        if self._fresh:
+            times += [self._closed_until, self._fresh[0][0] + self._run.options.group_age]
+        later = [time for time in times if time is not None and time > now]
+        return min(later) - now if later else None
+
+    @property
+    def _calls_free(self) -> bool:
+        return self._calls < self._run.options.calls_in_flight

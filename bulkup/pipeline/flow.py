@@ -1,0 +1,88 @@
+"""Wires the stages and runs them; the one place that knows who hands what to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import anyio
+
+from bulkup.counters import Gauge
+from bulkup.pipeline.batcher import Batcher
+from bulkup.pipeline.confirmer import Confirmer
+from bulkup.pipeline.hasher import Hasher
+from bulkup.pipeline.recorder import Recorder
+from bulkup.pipeline.run import Run
+from bulkup.pipeline.scanner import Exits, Scanner
+from bulkup.pipeline.workers import Workers
+
+
+class Pipeline:
+    """The stages of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._recorder = Recorder(run)
+        self._batcher = Batcher(run, self._recorder)
+        self._hasher = Hasher(run, self._recorder, self._batcher.add)
+        self._confirmer = Confirmer(run, self._recorder)
+        self._workers = Workers(run, self._batcher, self._recorder, self._confirmer.add)
+        self._scanner = Scanner(
+            run,
+            Exits(
+                ask=self._batcher.add,
+                resume=self._batcher.resume,
+                hash=self._hasher.add,
+                confirm=self._confirmer.add,
+                settle=self._recorder.settle,
+            ),
+        )
+        self.gauge = Gauge(run.counters, self._depths)
+
+    async def work(self) -> None:
+        """Run until every file found is settled, or the run was stopped and what was being sent has ended.
+
+        Raises `JournalError` and `UsageError` (in an exception group), which end a run at once; the journal is whole at
+        every instant, so there is nothing to wait for.
+        """
+        try:
+            async with anyio.create_task_group() as stages:
+                for stage in self._stages():
+                    stages.start_soon(stage)
+                stages.start_soon(self._end_when_stopped, stages.cancel_scope)
+                await self._scanner.scan()
+                self._batcher.nudge()
+                await self._run.budget.wait_idle()
+                stages.cancel_scope.cancel()
+        finally:
+            self._batcher.close()
+            self._hasher.close()
+        with anyio.CancelScope(shield=True):
+            await self._recorder.flush()
+
+    def _stages(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        options = self._run.options
+        return [
+            self._recorder.work,
+            self._batcher.work,
+            self._confirmer.work,
+            *[self._hasher.work] * options.hashers,
+            *[self._workers.work] * options.concurrency,
+        ]
+
+    async def _end_when_stopped(self, stages: anyio.CancelScope) -> None:
+        """Once the run is to stop: what waits is given back, what is being sent has `grace` seconds to end."""
+        await self._run.stop.wait()
+        self._batcher.nudge()
+        self._confirmer.nudge()
+        await anyio.sleep(self._run.options.grace)
+        stages.cancel()
+
+    def _depths(self) -> Mapping[str, int]:
+        return {
+            "hashing": self._hasher.depth,
+            **self._batcher.depths,
+            "sending": self._workers.busy,
+            "confirming": self._confirmer.depth,
+            "recording": self._recorder.depth,
+        }

@@ -1,0 +1,108 @@
+"""When to ask for tickets and for how many: a ticket is a lease that runs out, so no further ahead than they are used.
+
+Pure: a `Demand` describes the moment, `group_size` answers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+_SHORT_LEASE = 60.0
+# Of the files that could be begun within a lease, half: rates fall, and an expired ticket costs a call and an orphan.
+_SHARE_OF_LEASE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """The batcher's situation. Ages and leases in seconds, `rate` in files begun per second.
+
+    `unused` tickets wait for a worker, `asked` files are in calls under way. `lease` is the shortest time that tickets
+    were good for, margin taken off, None where they do not tell. `answered` says whether any call was.
+    """
+
+    fresh: int
+    oldest_age: float
+    scan_done: bool
+    unused: int
+    asked: int
+    calls: int
+    workers: int
+    batch_size: int
+    calls_in_flight: int
+    group_age: float
+    answered: bool
+    lease: float | None
+    rate: float | None
+
+
+def group_size(demand: Demand) -> int:
+    """Return for how many of the fresh files to ask now, 0 for not yet.
+
+    Groups are full unless nothing more comes, or workers wait while a file has waited for its group long enough.
+    """
+    if not demand.fresh or demand.calls >= demand.calls_in_flight:
+        return 0
+    ahead = tickets_ahead(demand)
+    room = ahead - demand.unused - demand.asked
+    full = min(demand.batch_size, ahead)
+    if demand.fresh >= full:
+        return full if room >= full else 0
+    due = demand.scan_done or (demand.oldest_age >= demand.group_age and demand.unused < demand.workers)
+    return demand.fresh if due and room >= demand.fresh else 0
+
+
+def tickets_ahead(demand: Demand) -> int:
+    """Return how many tickets may be waiting or asked for at once.
+
+    Until the first answer it is one group: nothing is known of the leases yet.
+    """
+    if not demand.answered:
+        return demand.batch_size
+    most = demand.batch_size * demand.calls_in_flight + demand.workers
+    if demand.lease is None:
+        return most
+    if demand.rate is None:
+        return most if demand.lease >= _SHORT_LEASE else demand.workers
+    return max(1, min(most, int(demand.rate * demand.lease * _SHARE_OF_LEASE)))
+
+
+def renew_at(expires_at: float | None, now: float, margin: float) -> float | None:
+    """Return when a ticket got at `now` must not be begun any more; Unix times, None where it does not run out.
+
+    Storage looks at the start of a request. The margin is what clocks and queues may be off by; of a short lease it is
+    a quarter, or there would be nothing left to use.
+    """
+    if expires_at is None:
+        return None
+    return expires_at - min(margin, max(0.0, expires_at - now) / 4)
+
+
+class Throughput:
+    """Files begun per second over the last `window` seconds."""
+
+    def __init__(self, window: float = 10.0) -> None:
+        self._window = window
+        self._begun: deque[tuple[float, int]] = deque()
+        self._total = 0
+        self._since: float | None = None
+
+    def count(self, now: float, files: int = 1) -> None:
+        """Note that so many files were begun at `now` (monotonic)."""
+        if self._since is None:
+            self._since = now
+        if self._begun and now - self._begun[-1][0] < self._window / 100:
+            # A hundred entries are fine enough for a rate, and bound the memory at any speed.
+            last, before = self._begun.pop()
+            self._begun.append((last, before + files))
+        else:
+            self._begun.append((now, files))
+        self._total += files
+
+    def rate(self, now: float) -> float | None:
+        """Return the rate, None before there is enough of a past to tell."""
+        while self._begun and self._begun[0][0] < now - self._window:
+            self._total -= self._begun.popleft()[1]
+        if self._since is None or now - self._since < self._window / 10:
+            return None
+        return self._total / min(self._window, now - self._since)

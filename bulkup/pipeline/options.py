@@ -1,0 +1,68 @@
+"""What a run is told about itself; plain values, resolved from the settings by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+MIB = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """Which files are the run's business. Sizes in bytes, ages in seconds; patterns in gitignore syntax."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    min_size: int | None = None
+    max_size: int | None = None
+    min_age: float = 0.0
+    hidden: Literal["include", "skip"] = "include"
+    symlinks: Literal["skip", "inside", "follow"] = "skip"
+    files_from: str | None = None
+    null: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long a file is tried. Times in seconds.
+
+    A wait is drawn between 0 and `base * 2**n`, `cap` at most ("full jitter"), and is never shorter than what the other
+    side asked for; where it asks for more than `retry_after_max`, enough was tried. `retry_for` counts from a file's
+    first failure.
+    """
+
+    attempts: int = 8
+    retry_for: float = 900.0
+    retry_after_max: float = 300.0
+    base: float = 0.25
+    cap: float = 15.0
+    renewals: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineOptions:
+    """The sizes of the pipeline. Times in seconds, memory in bytes.
+
+    `group_age` is how long a file waits for its group to fill while workers have nothing else to do. `memory` bounds
+    what is held of files' contents at any time.
+    """
+
+    concurrency: int = 32
+    batch_size: int = 100
+    calls_in_flight: int = 4
+    group_age: float = 0.25
+    lease_margin: float = 15.0
+    grace: float = 30.0
+    memory: int = 64 * MIB
+    hashers: int = 2
+    identity: Literal["strict", "default", "content"] = "default"
+    unsupported: Literal["report", "skip"] = "report"
+    rate_limit: float | None = None
+    scan: ScanOptions = field(default_factory=ScanOptions)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    @property
+    def in_flight(self) -> int:
+        """How many files may be on their way: enough to fill every group being asked for, one more, and the workers."""
+        return self.batch_size * (self.calls_in_flight + 1) + 2 * self.concurrency

@@ -1,0 +1,54 @@
+"""What the journal means for a file as it is now on disk (DESIGN sections 5 and 6). Pure."""
+
+from __future__ import annotations
+
+import enum
+from typing import Literal
+
+from bulkup.journal import Known
+from bulkup.messages import DONE, FileState, Identity
+
+IdentityMode = Literal["strict", "default", "content"]
+
+
+class Plan(enum.Enum):
+    """What is to be done with a file."""
+
+    SETTLED = "settled"  # an earlier run uploaded it as it is now
+    RECHECK = "recheck"  # it may be what was uploaded: its digest decides
+    CONFIRM = "confirm"  # its bytes are there, the closing call is missing
+    RESUME = "resume"  # it has a ticket that may still be good
+    KNOWN_DIGEST = "known digest"  # it was hashed ahead already
+    UPLOAD = "upload"
+
+
+def plan(known: Known | None, identity: Identity, mode: IdentityMode) -> Plan:
+    """Return what is to be done with a file of which the journal knows `known`."""
+    if known is None:
+        return Plan.UPLOAD
+    if known.state in DONE:
+        return _of_uploaded(known, identity, mode)
+    if known.identity != identity:
+        return Plan.UPLOAD
+    if known.state is FileState.STORED and known.receipt is not None and known.ticket is not None:
+        return Plan.CONFIRM
+    if known.state is FileState.TICKETED and known.ticket is not None:
+        return Plan.RESUME
+    if known.state is FileState.PENDING and known.digest is not None:
+        return Plan.KNOWN_DIGEST
+    return Plan.UPLOAD
+
+
+def _of_uploaded(known: Known, identity: Identity, mode: IdentityMode) -> Plan:
+    """Return the plan for an uploaded file.
+
+    `default`: size and modification time are believed while all else is the same too; where only the rest differs (the
+    inode and device of a remount, the ctime of a chmod) the content decides. `strict`: any difference uploads again.
+    `content`: the content always decides.
+    """
+    if mode == "content":
+        return Plan.RECHECK if known.identity.size == identity.size else Plan.UPLOAD
+    if known.identity == identity:
+        return Plan.SETTLED
+    same_content = known.identity.size == identity.size and known.identity.mtime_ns == identity.mtime_ns
+    return Plan.RECHECK if same_content and mode == "default" and known.digest is not None else Plan.UPLOAD

@@ -1,0 +1,123 @@
+"""The last stage and the only writer: journal first, then the figures and the results, then the budget back.
+
+Outcomes gather while a commit is on its way to disk, and are written together by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import anyio
+
+from bulkup.messages import DONE, FileState, Item, Outcome, Result, Ticket
+from bulkup.pipeline.run import Run
+
+_COUNTED = {
+    FileState.UPLOADED: "uploaded",
+    FileState.UNVERIFIED: "uploaded",
+    FileState.FAILED: "failed",
+    FileState.REJECTED: "rejected",
+    FileState.CHANGED: "changed",
+    FileState.UNREADABLE: "unreadable",
+}
+
+
+class Recorder:
+    """Takes outcomes from every stage, without ever making one wait."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._outcomes: list[Outcome] = []
+        self._wake = anyio.Event()
+
+    @property
+    def depth(self) -> int:
+        """Outcomes that wait for a commit."""
+        return len(self._outcomes)
+
+    def settle(self, outcome: Outcome) -> None:
+        """Take the terminal outcome of an item."""
+        self._outcomes.append(outcome)
+        self._wake.set()
+
+    def give_back(self, item: Item) -> None:
+        """Take an item that this run will not finish; the next one goes on with it."""
+        self.settle(Outcome(item, None))
+
+    def give_back_all(self, items: Iterable[Item]) -> None:
+        """Take items that this run will not finish."""
+        for item in items:
+            self.give_back(item)
+
+    async def pending(self, items: Sequence[Item]) -> None:
+        """Record digests that were made ahead."""
+        await self._run.journal.pending(items)
+
+    async def asked(self, items: Sequence[Item], replaced: Sequence[tuple[Item, Ticket]]) -> None:
+        """Record the intent of a presign call. To be awaited before the call goes out."""
+        await self._run.journal.asked(items, replaced, self._run.clock.now())
+
+    async def ticketed(self, tickets: Sequence[tuple[Item, Ticket]]) -> None:
+        """Record tickets. To be awaited before any byte goes out."""
+        await self._run.journal.ticketed(tickets)
+
+    async def stored(self, items: Sequence[Item]) -> None:
+        """Record storage's receipts. To be awaited before the confirm call goes out."""
+        await self._run.journal.stored(items)
+
+    async def unknown_ids(self, count: int, reason: str) -> None:
+        """Record that a call may have created ids that nobody saw."""
+        await self._run.journal.unknown_ids(count, reason, self._run.clock.now())
+
+    async def work(self) -> None:
+        """Record until cancelled. Raises `JournalError`."""
+        while True:
+            await self._wake.wait()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Record what has gathered."""
+        self._wake = anyio.Event()
+        outcomes, self._outcomes = self._outcomes, []
+        if not outcomes:
+            return
+        await self._run.journal.settled(outcomes, self._run.clock.now())
+        for outcome in outcomes:
+            self._count(outcome)
+        results = [result_of(outcome) for outcome in outcomes if outcome.state is not None]
+        self._run.budget.give(len(outcomes))
+        if results:
+            await self._run.emit(results)
+
+    def _count(self, outcome: Outcome) -> None:
+        counters, state = self._run.counters, outcome.state
+        if state is None:
+            return
+        size = outcome.item.file.identity.size
+        counters.bytes_settled += size
+        if outcome.unchanged:
+            counters.skipped += 1
+            return
+        name = _COUNTED[state]
+        setattr(counters, name, getattr(counters, name) + 1)
+        counters.unverified += state is FileState.UNVERIFIED
+        counters.bytes_uploaded += size if state in DONE else 0
+
+
+def result_of(outcome: Outcome) -> Result:
+    """Return what the user gets to see of an outcome."""
+    item, state = outcome.item, outcome.state
+    assert state is not None
+    done = state in DONE
+    digest = item.receipt.digest if item.receipt is not None else item.digest
+    return Result(
+        source=item.file.source.shown,
+        path=item.file.path,
+        status=state,
+        size=item.file.identity.size,
+        md5=digest.hex if digest is not None else None,
+        remote_id=item.ticket.remote_id if done and item.ticket is not None else None,
+        attempts=item.attempts,
+        error=outcome.problem.message if outcome.problem is not None else None,
+        unchanged=outcome.unchanged,
+    )

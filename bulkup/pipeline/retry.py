@@ -1,0 +1,131 @@
+"""What comes after a problem: again, a new ticket, giving up, or the end of the run. Pure: time and chance come in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bulkup.messages import FileState, Item, Kind, Problem
+from bulkup.pipeline.options import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The same thing once more, not before `at` (monotonic seconds)."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """A new ticket for this file alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Settle the file in `state`."""
+
+    state: FileState
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Ask for the two halves of the group apart: one file in it is at fault, and nobody knows which."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndRun:
+    """Going on is pointless."""
+
+
+Decision = Again | Renew | GiveUp | EndRun
+CallDecision = Again | Split | GiveUp | EndRun
+
+_FINAL = {
+    Kind.REJECTED: FileState.REJECTED,
+    Kind.FAILED: FileState.FAILED,
+    Kind.CHANGED: FileState.CHANGED,
+    Kind.UNREADABLE: FileState.UNREADABLE,
+}
+_FATAL = frozenset({Kind.UNAUTHORIZED, Kind.UNUSABLE, Kind.MACHINE})
+_FRESH_READS = 1
+_NEW_TICKETS_AFTER_REFUSAL = 1
+# A service that never answered yet is more likely a wrong address than a bad minute: the user is told sooner.
+_FIRST_CONTACT_TRIES = 5
+
+
+@dataclass(slots=True)
+class CallHistory:
+    """What happened to one group of files so far. `first_failure` is monotonic seconds."""
+
+    failures: int = 0
+    first_failure: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a failed call stood for: a group of `files`, and whether the service answered other calls.
+
+    `answered_since` says whether any call has succeeded since this group first failed. Where none has, it is the
+    service that is down and not the files that are bad: the run ends, and they stay for the next one.
+    """
+
+    files: int
+    ever_answered: bool
+    answered_since: bool
+
+
+def after_attempt(problem: Problem, item: Item, policy: RetryPolicy, now: float, chance: float) -> Decision:
+    """Decide what comes after a failed attempt. `now` is monotonic, `chance` in [0, 1).
+
+    The item's counters must include this failure.
+    """
+    if problem.kind in _FATAL:
+        return EndRun()
+    if problem.kind in _FINAL:
+        return GiveUp(_FINAL[problem.kind])
+    if problem.kind is Kind.EXPIRED:
+        return Renew() if item.renewals < policy.renewals else GiveUp(FileState.FAILED)
+    if problem.kind is Kind.REFUSED:
+        spent = item.refusals > _NEW_TICKETS_AFTER_REFUSAL or item.renewals >= policy.renewals
+        return GiveUp(FileState.FAILED) if spent else Renew()
+    if problem.kind is Kind.MISMATCH and item.mismatches > _FRESH_READS:
+        return GiveUp(FileState.FAILED)
+    at = _next_try(problem, item.failures, item.first_failure, policy, now, chance, policy.attempts)
+    return GiveUp(FileState.FAILED) if at is None else Again(at)
+
+
+def after_call(
+    problem: Problem, history: CallHistory, situation: Situation, policy: RetryPolicy, now: float, chance: float
+) -> CallDecision:
+    """Decide what comes after a failed presign call; the history must include this failure."""
+    if problem.kind in _FATAL:
+        return EndRun()
+    if problem.kind in _FINAL:
+        return Split() if situation.files > 1 else GiveUp(_FINAL[problem.kind])
+    tries = policy.attempts if situation.ever_answered else min(policy.attempts, _FIRST_CONTACT_TRIES)
+    at = _next_try(problem, history.failures, history.first_failure, policy, now, chance, tries)
+    if at is not None:
+        return Again(at)
+    if not situation.answered_since:
+        return EndRun()
+    return Split() if situation.files > 1 else GiveUp(FileState.FAILED)
+
+
+def _next_try(
+    problem: Problem,
+    failures: int,
+    first_failure: float | None,
+    policy: RetryPolicy,
+    now: float,
+    chance: float,
+    tries: int,
+) -> float | None:
+    """Return when to try again, None when enough was tried. Being throttled does not count as a try, only as time."""
+    asked = problem.retry_after or 0.0
+    if asked > policy.retry_after_max or (failures >= tries and problem.kind is not Kind.THROTTLED):
+        return None
+    wait = chance * min(policy.cap, policy.base * 2.0 ** min(failures, 32))
+    # Whoever was told the same time must not come back in the same instant, hence the sum and not the larger one.
+    at = now + asked + (wait if not asked else wait / 4)
+    started = now if first_failure is None else first_failure
+    return at if at - started <= policy.retry_for else None

@@ -1,0 +1,75 @@
+"""What all stages of one run share, and how a run is told to stop."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from bulkup.clock import Clock
+from bulkup.counters import Counters
+from bulkup.errors import BulkupError, ExitCode
+from bulkup.journal import Journal
+from bulkup.messages import Result, Source
+from bulkup.pipeline.budget import Budget
+from bulkup.pipeline.options import PipelineOptions
+from bulkup.providers import Provider
+from bulkup.transport import Transport
+from bulkup.wire import ApiCall
+
+
+class Stop:
+    """A request to end early. What is being sent is finished, everything else is given back to the next run.
+
+    `why` are the exit codes asked for, `error` the first fatal error among the reasons.
+    """
+
+    def __init__(self) -> None:
+        self.why: set[ExitCode] = set()
+        self.error: BulkupError | None = None
+        self._event = anyio.Event()
+
+    @property
+    def requested(self) -> bool:
+        """Say whether the run is to end."""
+        return self._event.is_set()
+
+    def request(self, code: ExitCode) -> None:
+        """Ask the run to end with this code."""
+        self.why.add(code)
+        self._event.set()
+
+    def fail(self, error: BulkupError) -> None:
+        """Ask the run to end because of an error that makes going on pointless."""
+        self.error = self.error or error
+        self.request(error.exit_code)
+
+    async def wait(self) -> None:
+        """Return when the run is to end."""
+        await self._event.wait()
+
+
+@dataclass(slots=True)
+class Run:
+    """The parts of one run. `emit` is awaited with each group of results once they are on disk."""
+
+    provider: Provider
+    call: ApiCall
+    transport: Transport
+    journal: Journal
+    clock: Clock
+    options: PipelineOptions
+    sources: Sequence[Source]
+    emit: Callable[[Sequence[Result]], Awaitable[None]]
+    counters: Counters = field(default_factory=Counters)
+    stop: Stop = field(default_factory=Stop)
+    random: random.Random = field(default_factory=random.Random)
+    budget: Budget = field(init=False)
+    memory: Budget = field(init=False)
+    lost_sources: list[Source] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.options.in_flight)
+        self.memory = Budget(self.options.memory)

@@ -1,0 +1,128 @@
+"""The bounded pool that sends. A worker makes one attempt at a time and never sleeps: what failed goes back with a
+time, and its slot serves another file meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+import structlog
+
+from bulkup.messages import Digest, FileState, Identity, Item, Kind, Outcome, Problem, ProblemError, Receipt
+from bulkup.pipeline.batcher import Batcher
+from bulkup.pipeline.integrity import Proof, plain_etag, proof
+from bulkup.pipeline.problems import fatal
+from bulkup.pipeline.reading import CHUNK, StreamedBody, WholeBody, read_whole
+from bulkup.pipeline.recorder import Recorder
+from bulkup.pipeline.retry import Again, EndRun, GiveUp, Renew, after_attempt
+from bulkup.pipeline.run import Run
+from bulkup.wire import StorageAnswer
+
+_log = structlog.get_logger("bulkup.workers")
+_RAN_OUT = Problem(Kind.EXPIRED, "its upload URL ran out before it could be used")
+_MISMATCH = Problem(Kind.MISMATCH, "storage holds other bytes than were read: its ETag is not their MD5")
+_SMALL = CHUNK
+
+
+class Workers:
+    """The pool's shared part; `work` is run once per worker."""
+
+    def __init__(self, run: Run, batcher: Batcher, recorder: Recorder, confirm: Callable[[Item], None]) -> None:
+        self._run = run
+        self._batcher = batcher
+        self._recorder = recorder
+        self._confirm = confirm
+        self._follow_links = run.options.scan.symlinks != "skip"
+        self._readers = anyio.CapacityLimiter(run.options.concurrency)
+        self.busy = 0
+
+    async def work(self) -> None:
+        """Send one file after the other until cancelled."""
+        async for item in self._batcher.ready:
+            self._batcher.begun()
+            if self._run.stop.requested:
+                self._recorder.give_back(item)
+                continue
+            self.busy += 1
+            problem = await self._attempt(item)
+            self.busy -= 1
+            if problem is not None:
+                self._after(item, problem)
+
+    async def _attempt(self, item: Item) -> Problem | None:
+        if item.renew_at is not None and self._run.clock.now() >= item.renew_at:
+            return _RAN_OUT
+        item.attempts += 1
+        held = min(item.file.identity.size, 2 * CHUNK)
+        await self._run.memory.take(held)
+        try:
+            return await self._send(item)
+        except ProblemError as error:
+            return error.problem
+        finally:
+            self._run.memory.give(held)
+
+    async def _send(self, item: Item) -> Problem | None:
+        body, ticket = await self._body(item), item.ticket
+        assert ticket is not None
+        headers = {}
+        if ticket.content_md5 and isinstance(body, WholeBody):
+            headers["Content-MD5"] = body.digest.content_md5
+        answer = await self._run.transport.send(ticket, body, headers, self._count_bytes)
+        problem = self._run.provider.classify(answer, self._run.clock.now())
+        if problem is not None:
+            return problem
+        if body.digest is None or body.identity is None:
+            # An answer of success before the body had gone out cannot be about this body.
+            return Problem(Kind.TRANSIENT, "storage answered before it had all bytes")
+        return self._accepted(item, answer, body.digest, body.identity)
+
+    async def _body(self, item: Item) -> WholeBody | StreamedBody:
+        if item.file.identity.size <= _SMALL:
+            return await read_whole(item.file, self._readers, follow_links=self._follow_links)
+        return StreamedBody(item.file, follow_links=self._follow_links)
+
+    def _accepted(self, item: Item, answer: StorageAnswer, digest: Digest, identity: Identity) -> Problem | None:
+        if item.digest is not None and item.digest != digest:
+            return Problem(Kind.CHANGED, "it changed after it was hashed")
+        proven = proof(answer.headers, digest)
+        if proven is Proof.MISMATCH:
+            return _MISMATCH
+        item.digest = digest
+        item.receipt = Receipt(
+            digest, identity, plain_etag(answer.headers), proven is Proof.MATCH, self._run.clock.now()
+        )
+        if self._run.provider.capabilities.confirms:
+            self._confirm(item)
+        else:
+            state = FileState.UPLOADED if item.receipt.verified else FileState.UNVERIFIED
+            self._recorder.settle(Outcome(item, state))
+        return None
+
+    def _after(self, item: Item, problem: Problem) -> None:
+        now = self._run.clock.monotonic()
+        _count(item, problem, now)
+        decision = after_attempt(problem, item, self._run.options.retry, now, self._run.random.random())
+        _log.debug("attempt failed", path=item.file.name, reason=problem.message, next=type(decision).__name__)
+        if isinstance(decision, Again):
+            self._run.counters.retries += 1
+            self._batcher.retry(item, decision.at)
+        elif isinstance(decision, Renew):
+            item.renewals += 1
+            self._batcher.renew(item)
+        elif isinstance(decision, GiveUp):
+            self._recorder.settle(Outcome(item, decision.state, problem))
+        elif isinstance(decision, EndRun):
+            self._run.stop.fail(fatal(problem))
+            self._recorder.give_back(item)
+
+    def _count_bytes(self, count: int) -> None:
+        self._run.counters.bytes_sent += count
+
+
+def _count(item: Item, problem: Problem, now: float) -> None:
+    item.failures += problem.kind is Kind.TRANSIENT
+    item.mismatches += problem.kind is Kind.MISMATCH
+    item.refusals += problem.kind is Kind.REFUSED
+    item.first_failure = now if item.first_failure is None else item.first_failure
