@@ -1,0 +1,104 @@
+"""`bulkup config`: what the settings are and where they come from, and whether the profiles are sound."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bulkup.config import PROVIDERS, Resolved, check, load
+from bulkup.config.kinds import printable
+from bulkup.config.names import FIELDS
+
+config_app = typer.Typer(name="config", help="Show and check the settings.", no_args_is_help=True)
+
+Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="The profile to use.")]
+ConfigFile = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The TOML file; default: ./bulkup.toml, else the one in the user's config folder.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+RunCommands = Annotated[
+    bool,
+    typer.Option("--run-commands", help="Fetch secrets given as command:ARGV too."),
+]
+
+
+@config_app.command()
+def show(profile: Profile = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show every setting with its value and where it comes from. Secrets are masked and no command is run."""
+    resolved = load({}, profile=profile, config_file=config, environ=os.environ, cwd=os.getcwd())
+    if as_json:
+        typer.echo(orjson.dumps(_as_object(resolved)))
+    else:
+        Console().print(_as_table(resolved))
+    _warn(resolved.warnings)
+
+
+@config_app.command("check")
+def check_profiles(
+    profile: Profile = None,
+    config: ConfigFile = None,
+    run_commands: RunCommands = False,
+) -> None:
+    """Check all profiles, or the one named: settings, secrets, and whether the sources are there."""
+    checked = check(
+        profile=profile,
+        config_file=config,
+        environ=os.environ,
+        cwd=os.getcwd(),
+        run_commands=run_commands,
+    )
+    _warn(checked.warnings)
+    count = len(checked.profiles)
+    typer.echo("1 profile is fine" if count == 1 else f"{count} profiles are fine")
+
+
+def _rows(resolved: Resolved) -> Iterator[tuple[str, Any, str]]:
+    """Yield name, value and origin; a base URL that the provider supplies is shown, since that counts."""
+    values: Mapping[str, Any] = resolved.settings.model_dump(mode="json")
+    for name, field in FIELDS.items():
+        value, origin = values[field], resolved.origins[name]
+        if name == "base_url" and value is None and resolved.settings.provider:
+            value = PROVIDERS[resolved.settings.provider].base_url
+        yield name, value, printable(origin)
+
+
+def _as_object(resolved: Resolved) -> Mapping[str, Any]:
+    rows = {name: {"value": value, "origin": origin} for name, value, origin in _rows(resolved)}
+    file = resolved.config_file
+    return {"profile": resolved.profile, "config_file": file and printable(file), "settings": rows}
+
+
+def _as_table(resolved: Resolved) -> Table:
+    table = Table("setting", "value", "origin")
+    for name, value, origin in _rows(resolved):
+        # `Text` takes its content as it is; a plain cell would read "[...]" in a pattern as markup.
+        table.add_row(name, Text(_shown(value), overflow="fold"), Text(origin, overflow="fold"))
+    return table
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == []:
+        return "-"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "\n".join(str(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _warn(warnings: tuple[str, ...]) -> None:
+    """Warnings go to standard error, where they disturb no reader of the output."""
+    for warning in warnings:
+        typer.echo(f"warning: {printable(warning)}", err=True)

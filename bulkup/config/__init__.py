@@ -1,0 +1,37 @@
+"""What the user asked for, from options, environment and TOML file, as one checked value.
+
+Here belongs: which settings exist, what each may hold and means, where its value came from, where secrets are
+fetched, and which paths follow from the settings (journal, store). Nothing here belongs that acts on them: no
+network, no journal, no scanning, no option parsing, no output. Names: a *setting* is what users write
+(`json`), a *field* is the attribute of `Settings` that holds it (`json_output`); `names` is the only module
+that translates.
+
+    options, BULKUP_* and a profile --layers--> raw values with origins --loading--> Settings, in a Resolved
+"""
+
+from bulkup.config.checking import Checked, check
+from bulkup.config.complaints import Complaint, SettingsError
+from bulkup.config.loading import Resolved, load
+from bulkup.config.paths import inside_any, journal_path, store_path
+from bulkup.config.providers import PROVIDERS, ProviderDefaults
+from bulkup.config.requirements import require_provider, require_secret
+from bulkup.config.secret_source import SecretSource
+from bulkup.config.settings import Settings
+
+__all__ = [
+    "PROVIDERS",
+    "Checked",
+    "Complaint",
+    "ProviderDefaults",
+    "Resolved",
+    "SecretSource",
+    "Settings",
+    "SettingsError",
+    "check",
+    "inside_any",
+    "journal_path",
+    "load",
+    "require_provider",
+    "require_secret",
+    "store_path",
+]

@@ -1,0 +1,96 @@
+"""The kinds of value a setting can hold: pydantic types that take text from any layer and check it at load.
+
+Every ValueError raised here begins with "expected" and does not repeat the value; `explain` adds it where
+that is safe.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import pathspec
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo
+
+from bulkup.config.base_url import EXPECTED, normalise_base_url
+from bulkup.config.secret_source import SecretSource
+from bulkup.config.units import parse_duration, parse_size
+from bulkup.secrets import Secret
+
+
+def setting(default: Any, expects: str, description: str, **limits: Any) -> Any:
+    """Declare one setting. `expects` completes the sentence "expected ..." in errors and in the
+    documentation."""
+    return Field(default=default, description=description, json_schema_extra={"expects": expects}, **limits)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a number, not true or false")
+    return value
+
+
+def _path(value: Any) -> str:
+    """Take text, bytes and path objects. Bytes that are not UTF-8 stay as surrogates, as `os.fsdecode` makes
+    them."""
+    if not isinstance(value, str | bytes | os.PathLike):
+        raise ValueError("expected a path")
+    path = os.fsdecode(value)
+    if not path or "\0" in path:
+        raise ValueError("expected a path; it is empty or holds a NUL")
+    return path
+
+
+def _pattern(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected a pattern in gitignore form")
+    try:
+        compiled = list(pathspec.GitIgnoreSpec.from_lines([value]).patterns)
+    except ValueError as error:
+        raise ValueError("expected patterns in gitignore form; one is not") from error
+    if not any(pattern.include is not None for pattern in compiled):
+        raise ValueError("expected patterns in gitignore form; one is empty, a comment, or can match nothing")
+    return value
+
+
+def _many(value: Any) -> Any:
+    """A single value stands for a list of one."""
+    return (value,) if isinstance(value, str | bytes | os.PathLike) else value
+
+
+def _base_url(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected {EXPECTED}")
+    return normalise_base_url(value)
+
+
+def _secret(value: Any, info: ValidationInfo) -> SecretSource:
+    setting = info.field_name or "secret"
+    if isinstance(value, SecretSource):
+        return value
+    if isinstance(value, Secret):
+        return SecretSource(setting, "literal", value)
+    if not isinstance(value, str):
+        raise ValueError("expected text")
+    return SecretSource.parse(setting, value)
+
+
+def printable(text: str) -> str:
+    """Return text that every terminal, log and JSON reader can take; what is no character is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+# Plain validators, because pydantic's own text type refuses names that are not UTF-8.
+_PRINTABLE = PlainSerializer(printable, return_type=str, when_used="json")
+PathText = Annotated[str, PlainValidator(_path), _PRINTABLE]
+Pattern = Annotated[str, PlainValidator(_pattern), _PRINTABLE]
+Paths = Annotated[tuple[PathText, ...], BeforeValidator(_many)]
+Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_many)]
+Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
+BaseUrl = Annotated[str, PlainValidator(_base_url)]
+Count = Annotated[int, BeforeValidator(_number)]
+Rate = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Size = Annotated[int, BeforeValidator(parse_size)]
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+_MASKED = PlainSerializer(str, return_type=str, when_used="json")
+SecretText = Annotated[SecretSource, PlainValidator(_secret), _MASKED]

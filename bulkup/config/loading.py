@@ -1,0 +1,121 @@
+"""Puts the layers together: option > environment > profile > default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from bulkup.config import toml_file
+from bulkup.config.complaints import SettingsError
+from bulkup.config.explain import complaints_of
+from bulkup.config.layers import Given, Layer, from_environment, from_options, from_profile
+from bulkup.config.names import ENVIRONMENT_PREFIX, FIELDS, SECRETS, nearest, variable_of
+from bulkup.config.secret_source import SecretSource
+from bulkup.config.settings import Settings
+from bulkup.config.toml_file import Document
+from bulkup.errors import UsageError
+
+DEFAULT = "default"
+
+# A slip of one or two letters; further off it is a variable of something else.
+_SLIP = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Settings and how they came about. `origins` has every setting by name; `warnings` are sentences for the
+    user.
+
+    `config_file` is the path of the file that was read, None where none was.
+    """
+
+    settings: Settings
+    origins: Mapping[str, str]
+    warnings: tuple[str, ...]
+    profile: str | None
+    config_file: str | None
+
+
+def load(
+    options: Mapping[str, Any],
+    *,
+    profile: str | None,
+    config_file: str | None,
+    environ: Mapping[str, str],
+    cwd: str,
+) -> Resolved:
+    """Return the settings of a run; `options` holds settings by name, None where an option was not given.
+
+    No file is opened unless a profile or a file is named. Raises UsageError with everything that is wrong.
+    """
+    named = profile is not None or config_file is not None
+    document = toml_file.find(config_file, environ, cwd) if named else None
+    if profile is not None and document is None:
+        here, of_user = toml_file.candidates(environ, cwd)
+        raise UsageError(
+            f'profile "{profile}" was asked for, and there is no configuration file',
+            hint=f"name one with --config, or create {here} or {of_user}",
+        )
+    return resolve(options, document, profile=profile, environ=environ, cwd=cwd)
+
+
+def resolve(
+    options: Mapping[str, Any],
+    document: Document | None,
+    *,
+    profile: str | None,
+    environ: Mapping[str, str],
+    cwd: str,
+) -> Resolved:
+    """Do what `load` does with a file that was read already. Raises UsageError with everything that is
+    wrong."""
+    layers: list[Layer] = [
+        from_environment(environ, cwd, secrets=profile is None),
+        from_options(options, cwd),
+    ]
+    if document is not None and profile is not None:
+        layers.insert(0, from_profile(document, profile))
+    given: dict[str, Given] = {}
+    for values, _ in layers:
+        given.update(values)
+    complaints = [complaint for _, found in layers for complaint in found]
+    try:
+        settings = Settings.model_validate({FIELDS[name]: one.value for name, one in given.items()})
+    except ValidationError as error:
+        raise SettingsError([*complaints, *complaints_of(error, given)]) from error
+    if complaints:
+        raise SettingsError(complaints)
+    origins = {name: given[name].origin if name in given else DEFAULT for name in FIELDS}
+    warnings = (*_warnings(settings, given, document, profile), *_slips(environ))
+    return Resolved(settings, origins, warnings, profile, document.path if document else None)
+
+
+def _warnings(
+    settings: Settings, given: Mapping[str, Given], document: Document | None, profile: str | None
+) -> Iterator[str]:
+    if document is None:
+        return
+    if profile is None:
+        yield f"nothing in {document.shown} is used, because no profile is named"
+        return
+    for name in SECRETS:
+        source: SecretSource | None = getattr(settings, FIELDS[name])
+        in_file = name in given and given[name].origin.startswith("profile ")
+        if source and in_file and source.kind == "literal" and document.others_can_read:
+            yield (
+                f"{given[name].where}: {name} stands there as it is and other users can read the file; "
+                f"chmod 600 {document.shown}, or write env:NAME"
+            )
+
+
+def _slips(environ: Mapping[str, str]) -> Iterator[str]:
+    """Variables that are nearly ours: a misspelt one changes nothing, and would do so in silence."""
+    known = [variable_of(name) for name in FIELDS]
+    for variable in sorted(environ):
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in known and environ[variable]:
+            near = nearest(variable, known, cutoff=_SLIP)
+            if near:
+                yield f"{variable} is no setting and has no effect; did you mean {near}?"

@@ -1,0 +1,95 @@
+"""Line numbers for the keys of a TOML text, which `tomllib` does not give.
+
+It runs only over text that `tomllib` has accepted, so it need not find errors: it walks from statement to
+statement, and steps over values whole, so that what looks like a key inside a string, an array or a comment
+is none.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_PART = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
+_DOTTED = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
+_HEADER = re.compile(rf"[ \t]*(?P<open>\[\[?)[ \t]*(?P<key>{_DOTTED})[ \t]*\]\]?")
+_ASSIGNMENT = re.compile(rf"[ \t]*(?P<key>{_DOTTED})[ \t]*=")
+_TOKEN = re.compile(
+    r'''"""(?:\\.|[^\\])*?"""{1,3}'''  # a multi-line string may end in one or two quotes of its own
+    r"""|'''.*?'''{1,3}"""
+    r'''|"(?:\\.|[^"\\\n])*"'''
+    r"""|'[^'\n]*'"""
+    r"""|\#[^\n]*|[\[{]|[\]}]|\n|[^"'\#\[\]{}\n]+""",
+    re.DOTALL,
+)
+
+Path = tuple[str, ...]
+Lines = Mapping[Path, int]
+
+
+def locate(text: str) -> Lines:
+    """Return the line, counted from 1, of every table and key that has a line of its own, by its full
+    path."""
+    lines: dict[Path, int] = {}
+    table: Path = ()
+    for number, match in _statements(text):
+        path = _unquoted(match["key"])
+        if "open" in match.groupdict():
+            table, full = path, path
+        else:
+            full = table + path
+        for length in range(1, len(full) + 1):
+            lines.setdefault(full[:length], number)
+    return lines
+
+
+def line_of(lines: Lines, path: Path) -> int | None:
+    """Return the line of `path`, or of the nearest thing around it (the key whose inline table it stands
+    in)."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in lines:
+            return lines[path[:length]]
+    return None
+
+
+def _statements(text: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Yield the line and match of every header and assignment."""
+    position, number = 0, 1
+    while position < len(text):
+        match = _HEADER.match(text, position) or _ASSIGNMENT.match(text, position)
+        if match:
+            yield number, match
+        end = _end_of_statement(text, match.end() if match else position)
+        number += text.count("\n", position, end)
+        position = end
+
+
+def _end_of_statement(text: str, position: int) -> int:
+    """Return where the next statement begins: after the first line end that is in no bracket and no
+    string."""
+    depth = 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if token is None:  # cannot be in accepted text; one character is the honest way on
+            position += 1
+            continue
+        position = token.end()
+        if token[0] in "[{":
+            depth += 1
+        elif token[0] in "]}":
+            depth -= 1
+        elif token[0] == "\n" and depth == 0:
+            break
+    return position
+
+
+def _unquoted(dotted: str) -> Path:
+    """Let `tomllib` itself read the key, so that escapes and quotes mean here what they mean there."""
+    path: list[str] = []
+    value: Any = tomllib.loads(f"{dotted} = 0")
+    while isinstance(value, dict):
+        (name, value), *_ = value.items()
+        path.append(name)
+    return tuple(path)

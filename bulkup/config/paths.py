@@ -1,0 +1,79 @@
+"""The paths that follow from the settings: the journal and the embedded server's store, both outside every
+source."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+
+from bulkup.config.kinds import printable
+from bulkup.config.requirements import require_provider
+from bulkup.config.settings import Settings
+from bulkup.config.user_dirs import user_data_dir, user_state_dir
+from bulkup.errors import UsageError
+
+AnyPath = str | bytes
+
+_LONGEST_NAME = 100  # characters of a profile's name in a file name; file systems take 255 bytes
+
+
+def journal_path(
+    settings: Settings, profile: str | None, sources: Sequence[AnyPath], environ: Mapping[str, str]
+) -> str:
+    """Return the path of the journal: the one named, else one for the profile, else one for provider and
+    sources.
+
+    Raises UsageError where it would lie inside a source, or where it is named by the provider and there is
+    none.
+    """
+    path = settings.journal
+    if path is None:
+        path = os.path.join(user_state_dir(environ), _journal_name(settings, profile, sources))
+    return _outside(path, sources, "journal")
+
+
+def store_path(settings: Settings, sources: Sequence[AnyPath], environ: Mapping[str, str]) -> str:
+    """Return the directory of the embedded server's store. Raises UsageError where it would lie inside a
+    source."""
+    path = settings.store or os.path.join(user_data_dir(environ), "store")
+    return _outside(path, sources, "store")
+
+
+def inside_any(path: AnyPath, sources: Sequence[AnyPath]) -> str | None:
+    """Return the source that `path` is or lies in, by real paths; None where it is outside of all."""
+    real = os.path.realpath(os.fsencode(path))
+    for source in sources:
+        root = os.path.realpath(os.fsencode(source))
+        if real == root or real.startswith(root.rstrip(b"/") + b"/"):
+            return os.fsdecode(source)
+    return None
+
+
+def _outside(path: str, sources: Sequence[AnyPath], setting: str) -> str:
+    source = inside_any(path, sources)
+    if source is not None:
+        raise UsageError(
+            f"{setting}: {printable(path)} lies inside the source {printable(source)}, "
+            "so it would be uploaded and change while it is read",
+            hint=f"name a path outside every source with --{setting}",
+        )
+    return path
+
+
+def _journal_name(settings: Settings, profile: str | None, sources: Sequence[AnyPath]) -> str:
+    if profile is not None:
+        return f"{_file_name(profile)}.sqlite3"
+    roots = sorted({os.path.realpath(os.fsencode(source)) for source in sources})
+    digest = hashlib.sha256(b"\0".join(roots)).hexdigest()
+    return f"{require_provider(settings)}-{digest[:12]}.sqlite3"
+
+
+def _file_name(profile: str) -> str:
+    """Keep a plain name; any other is made plain and told apart from names that look like it by its hash."""
+    plain = re.sub(r"[^A-Za-z0-9._-]|^\.", "_", profile)[:_LONGEST_NAME] or "_"
+    if plain == profile:
+        return plain
+    digest = hashlib.sha256(profile.encode("utf-8", "backslashreplace")).hexdigest()
+    return f"{plain}-{digest[:8]}"

@@ -1,0 +1,174 @@
+"""`Settings`: every setting with its unit, effect, default and the reason for the default.
+
+The half that chooses files is in `selection`; together they are one flat set of names, as users write them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import field_validator
+
+from bulkup.config import base_url as url
+from bulkup.config import kinds, secret_source, units
+from bulkup.config.kinds import setting
+from bulkup.config.providers import PROVIDERS
+from bulkup.config.selection import Selection
+
+
+class Settings(Selection):
+    """All settings of one run, checked. Sizes are in bytes and durations in seconds, however they were
+    written.
+
+    Raises pydantic's ValidationError, whose text holds no values; `bulkup.config.load` turns it into a
+    message.
+    """
+
+    provider: str | None = setting(
+        None,
+        f"one of {', '.join(PROVIDERS)}",
+        "The service to upload to; `local` is the embedded server. Default: not set; a run needs one, and a "
+        "guess would send files to the wrong place.",
+    )
+    base_url: kinds.BaseUrl | None = setting(
+        None,
+        url.EXPECTED,
+        "The service's root: scheme, host, port and an optional prefix; the provider adds its own paths. "
+        "Default: the provider's public address.",
+    )
+    ca_file: kinds.PathText | None = setting(
+        None,
+        "the path of a PEM file",
+        "Certificates of a private authority, trusted beside the system's own. Default: not set.",
+    )
+    token: kinds.SecretText | None = setting(
+        None,
+        secret_source.EXPECTED,
+        "The key for `magic-hour`. Default: not set. There is no option for it, because a command line is "
+        "visible to every user of the machine.",
+    )
+    api_key: kinds.SecretText | None = setting(
+        None,
+        secret_source.EXPECTED,
+        "The key for `move-ugc`. Default: not set. There is no option for it, because a command line is "
+        "visible to every user of the machine.",
+    )
+    rate_limit: kinds.Rate | None = setting(
+        None,
+        "a number of calls a second above 0",
+        "Most API calls a second; sending bytes to storage is not counted. Default: not limited, because "
+        "services say themselves when it is too much, and that is honoured.",
+        gt=0,
+    )
+    concurrency: kinds.Count = setting(
+        32,
+        "a whole number from 1 to 1024",
+        "Files sent at the same time. Default: 32, enough to hide the latency of small files and few enough "
+        "for one machine's descriptors and one storage host.",
+        ge=1,
+        le=1024,
+    )
+    batch_size: kinds.Count | None = setting(
+        None,
+        "a whole number from 1",
+        "Most files asked for in one API call; never more than the service takes at once. "
+        "Default: the provider's own number.",
+        ge=1,
+    )
+    calls_in_flight: kinds.Count | None = setting(
+        None,
+        "a whole number from 1",
+        "API calls for upload URLs under way at the same time. Default: the provider's own number.",
+        ge=1,
+    )
+    destination: kinds.Name | None = setting(
+        None,
+        "a name without control characters",
+        "A name for where files go, for services that do not show the account: files uploaded to one "
+        "destination are not taken as uploaded to another. Default: not set; provider, base URL and visible "
+        "scope tell them apart.",
+    )
+    journal: kinds.PathText | None = setting(
+        None,
+        "the path of a file outside every source",
+        "The journal of the runs. Default: a file of its own for each profile, or for provider and sources "
+        "without one, in `$XDG_STATE_HOME/bulkup/`.",
+    )
+    store: kinds.PathText | None = setting(
+        None,
+        "the path of a directory outside every source",
+        "Where the embedded server of provider `local` keeps its objects. Default: `store` in the user's "
+        "data folder, `$XDG_DATA_HOME/bulkup/`.",
+    )
+    grace: kinds.Duration = setting(
+        30.0,
+        units.DURATION,
+        "How long files in flight may go on after a signal before they are given back. Seconds. Default: "
+        "30, well within the 90 that systemd waits before it kills.",
+    )
+    attempts: kinds.Count = setting(
+        8,
+        "a whole number from 1",
+        "Tries for one file in one run before it counts as failed. Default: 8, which outlasts a short "
+        "outage of storage.",
+        ge=1,
+    )
+    retry_for: kinds.Duration = setting(
+        900.0,
+        units.DURATION,
+        "How long one file is tried again, counted from its first failure. Seconds. Default: 900 (15 "
+        "minutes): the next run is better placed to mend what lasts longer.",
+    )
+    retry_after_max: kinds.Duration = setting(
+        300.0,
+        units.DURATION,
+        "The longest wait that a service may ask for; where it asks for more, the files concerned fail. "
+        "Seconds. Default: 300.",
+    )
+    connect_timeout: kinds.Duration = setting(
+        30.0,
+        f"{units.DURATION}, longer than 0",
+        "How long a connection may take to come about. Seconds. Default: 30.",
+        gt=0,
+    )
+    idle_timeout: kinds.Duration = setting(
+        60.0,
+        f"{units.DURATION}, longer than 0",
+        "How long a connection may carry nothing before it is given up; there is no limit on a whole "
+        "upload, since a large file may take hours. Seconds. Default: 60.",
+        gt=0,
+    )
+    wait: bool = setting(
+        False,
+        "true or false",
+        "Wait while another run holds the journal, instead of ending with exit status 5. Default: false, "
+        "because waiting runs of a timer pile up.",
+    )
+    log_format: Literal["console", "json"] = setting(
+        "console",
+        "console or json",
+        "Log lines on standard error for people, or as JSON for collectors. Default: `console`.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = setting(
+        "info",
+        "debug, info, warning or error",
+        "The least severe log lines to show. Default: `info`.",
+    )
+    quiet: bool = setting(
+        False,
+        "true or false",
+        "No progress and no summary for people; errors are shown. Default: false.",
+    )
+    json_output: bool = setting(
+        False,
+        "true or false",
+        "One JSON object a line on standard output and nothing else there; the last object is the summary. "
+        "Default: false.",
+    )
+
+    @field_validator("provider")
+    @classmethod
+    def _known_provider(cls, value: str | None) -> str | None:
+        if value is not None and value not in PROVIDERS:
+            raise ValueError(f"expected one of {', '.join(PROVIDERS)}")
+        return value

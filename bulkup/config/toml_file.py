@@ -1,0 +1,148 @@
+"""The TOML file: where it is looked for, how it is read, and what its outer form must be."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bulkup.config.complaints import Complaint, SettingsError
+from bulkup.config.locator import Lines, line_of, locate
+from bulkup.config.names import suggestion
+from bulkup.config.user_dirs import user_config_dir
+from bulkup.errors import UsageError
+
+FILE_NAME = "bulkup.toml"
+
+_HEADER_HINT = "settings stand in a profile: write [profiles.NAME] above them"
+_POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that was read. `shown` is its name in messages; `complaints` are about its outer form."""
+
+    path: str
+    shown: str
+    profiles: Mapping[str, Mapping[str, Any]]
+    lines: Lines
+    complaints: tuple[Complaint, ...]
+    others_can_read: bool
+
+    @property
+    def folder(self) -> str:
+        """What relative paths in the file are relative to."""
+        return os.path.dirname(self.path)
+
+    def line(self, *path: str) -> int | None:
+        """Return the line of a table or key by its full path."""
+        return line_of(self.lines, path)
+
+    def where(self, *path: str) -> str:
+        """Return `file:line` of a table or key by its full path."""
+        return f"{self.shown}:{self.line(*path) or 1}"
+
+    def profile(self, name: str) -> Mapping[str, Any]:
+        """Return one profile as it stands in the file. Raises UsageError where there is none of that name.
+
+        The complaints about the outer form go with it, because they often say why: `[nightly]` is no profile.
+        """
+        if name in self.profiles:
+            return self.profiles[name]
+        known = f"profiles in this file: {', '.join(sorted(self.profiles)) or 'none'}"
+        near = suggestion(name, self.profiles)
+        hint = f"{near} {known}" if near else known
+        missing = Complaint(self.shown, f'there is no profile "{name}"', hint)
+        raise SettingsError([*self.complaints, missing])
+
+
+def candidates(environ: Mapping[str, str], cwd: str) -> tuple[str, str]:
+    """Return the two paths that are looked at where no file is named."""
+    return os.path.join(cwd, FILE_NAME), os.path.join(user_config_dir(environ), FILE_NAME)
+
+
+def find(config_file: str | None, environ: Mapping[str, str], cwd: str) -> Document | None:
+    """Read the file named, else the first that exists; None where there is none.
+
+    Raises UsageError where the file named does not exist, or a file cannot be read, or is not UTF-8, or not
+    TOML.
+    """
+    if config_file is not None:
+        return read(os.path.join(cwd, config_file), shown=config_file)
+    here, of_user = candidates(environ, cwd)
+    if os.path.lexists(here):
+        return read(here, shown=FILE_NAME)
+    return read(of_user, shown=of_user) if os.path.lexists(of_user) else None
+
+
+def read(path: str, shown: str) -> Document:
+    """Read one file. Raises UsageError where it cannot be read, or is not UTF-8, or not TOML."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+            mode = os.fstat(file.fileno()).st_mode
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not a path"
+        raise UsageError(f"cannot read the configuration file {shown}: {why}") from error
+    text = _decoded(data, shown)
+    tree = _parsed(text, shown)
+    lines = locate(text)
+    complaints = tuple(_complaints(tree, lines, shown))
+    return Document(path, shown, _profiles(tree), lines, complaints, others_can_read=bool(mode & 0o044))
+
+
+def _decoded(data: bytes, shown: str) -> str:
+    try:
+        # Some editors begin a file with a byte order mark, which TOML itself does not know.
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        complaint = Complaint(f"{shown}:{line}", "not UTF-8 text", "save the file as UTF-8")
+        raise SettingsError([complaint]) from error
+
+
+def _parsed(text: str, shown: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        position = _POSITION.search(message)
+        where = f"{shown}:{position[1]}:{position[2]}" if position else shown
+        raise SettingsError([Complaint(where, f"not valid TOML: {_POSITION.sub('', message)}")]) from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, thousands of brackets
+        raise SettingsError([Complaint(shown, "not valid TOML: too large or too deep to be read")]) from error
+
+
+def _profiles(tree: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    tables = tree.get("profiles")
+    if not isinstance(tables, dict):
+        return {}
+    return {name: table for name, table in tables.items() if isinstance(table, dict)}
+
+
+def _complaints(tree: Mapping[str, Any], lines: Lines, shown: str) -> Iterator[Complaint]:
+    """Yield what is wrong outside the profiles."""
+    for key, value in tree.items():
+        where = f"{shown}:{line_of(lines, (key,)) or 1}"
+        if key != "profiles":
+            yield Complaint(where, f'unknown key "{key}" outside every profile', _outside_hint(key, value))
+        elif not isinstance(value, dict):
+            yield Complaint(where, '"profiles" is not a table', _HEADER_HINT)
+        else:
+            yield from _in_profiles(value, lines, shown)
+
+
+def _in_profiles(tables: Mapping[str, Any], lines: Lines, shown: str) -> Iterator[Complaint]:
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            where = f"{shown}:{line_of(lines, ('profiles', name)) or 1}"
+            yield Complaint(where, f'"{name}" stands in [profiles], which holds profiles only', _HEADER_HINT)
+
+
+def _outside_hint(key: str, value: object) -> str:
+    if isinstance(value, dict):
+        return suggestion(key, ["profiles"]) or f"a profile is written [profiles.{key}]"
+    return _HEADER_HINT

@@ -1,0 +1,50 @@
+"""Sizes and durations as people write them."""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+
+SIZE = "a size in bytes, such as 4096, 512k, 10M or 1GiB (multiples of 1024)"
+DURATION = "a duration, such as 30 or 30s, 5m, 2h or 1d"
+
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 10**9  # seconds, over 30 years: beyond that it is a slip, and some timers overflow
+
+
+def parse_size(value: object) -> int:
+    """Return bytes. Takes whole numbers and text; k, M, G and T are powers of 1024 with or without `B` or
+    `iB`.
+
+    A fraction of a byte is dropped. Raises ValueError.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"expected {SIZE}")
+    number, unit = match.groups(default="")
+    return int(Decimal(number) * 1024 ** _POWERS[unit.lower()])
+
+
+def parse_duration(value: object) -> float:
+    """Return seconds. Takes numbers (seconds) and text with s, m, h or d. Raises ValueError."""
+    seconds = _seconds(value)
+    if not 0 <= seconds <= _LONGEST:  # false for NaN as well
+        raise ValueError(f"expected {DURATION}")
+    return seconds
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        return math.nan
+    number, unit = match.groups()
+    return float(Decimal(number) * _SECONDS[unit])

@@ -1,0 +1,173 @@
+"""`bulkup config show` and `bulkup config check`, as the command line runs them."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from bulkup.cli.config import config_app
+from bulkup.config.names import FIELDS
+from bulkup.errors import UsageError
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name in [name for name in os.environ if name.startswith("BULKUP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    (tmp_path / "src").mkdir()
+
+    def run(*args: str, text: str | None = None) -> Result:
+        if text is not None:
+            (tmp_path / "bulkup.toml").write_text(text)
+            (tmp_path / "bulkup.toml").chmod(0o644)
+        return CliRunner().invoke(config_app, args)
+
+    return run
+
+
+def complaint(result: Any) -> UsageError:
+    assert result.exit_code != 0
+    assert isinstance(result.exception, UsageError)
+    return result.exception
+
+
+def test_show_names_every_setting_with_value_and_origin(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BULKUP_EXCLUDE", "[ab]*.tmp,x")
+    text = "[profiles.n]\nprovider = 'magic-hour'\nretry_for = '1m'\nwait = true"
+    result = run("show", "--profile", "n", text=text)
+    assert result.exit_code == 0
+    cells = [[cell.strip() for cell in line.split("│")] for line in result.stdout.splitlines()]
+    rows = {row[1]: row[2:4] for row in cells if len(row) == 5}
+    assert set(FIELDS) <= set(rows)
+    assert rows["retry_for"] == ["60", "profile n (bulkup.toml line 3)"]
+    assert rows["exclude"] == ["[ab]*.tmp", "environment BULKUP_EXCLUDE"]
+    assert rows["base_url"] == ["https://api.magichour.ai", "default"]
+    assert rows["wait"] == ["true", "profile n (bulkup.toml line 4)"]
+    assert rows["null"] == ["false", "default"]
+
+
+def test_show_masks_secrets_and_runs_nothing(run: Run, tmp_path: Path) -> None:
+    touch = f'command:{sys.executable} -c \'open("ran", "w")\''
+    result = run("show", "--profile", "n", text=f'[profiles.n]\ntoken = "hunter2"\napi_key = """{touch}"""')
+    assert "hunter2" not in result.output
+    assert "***" in result.stdout
+    assert not (tmp_path / "ran").exists()
+    assert "env:KEY" in run("show", "--profile", "n", text='[profiles.n]\ntoken = "env:KEY"').stdout
+
+
+def test_show_as_json_is_one_object(run: Run, tmp_path: Path) -> None:
+    result = run("show", "--json", "--profile", "n", text="[profiles.n]\ntoken = 'hunter2'\nsource = 'src'")
+    shown = json.loads(result.stdout)
+    assert shown["profile"] == "n"
+    assert shown["config_file"] == f"{tmp_path}/bulkup.toml"
+    assert set(shown["settings"]) == set(FIELDS)
+    assert shown["settings"]["token"] == {"value": "***", "origin": "profile n (bulkup.toml line 2)"}
+    assert shown["settings"]["source"]["value"] == [f"{tmp_path}/src"]
+    assert result.stdout.count("\n") == 1
+
+
+def test_show_without_any_file(run: Run) -> None:
+    shown = json.loads(run("show", "--json").stdout)
+    assert (shown["profile"], shown["config_file"]) == (None, None)
+
+
+def test_warnings_go_to_standard_error(run: Run) -> None:
+    result = run("show", "--json", "--config", "bulkup.toml", text="[profiles.n]\n")
+    json.loads(result.stdout)
+    assert result.stderr == "warning: nothing in bulkup.toml is used, because no profile is named\n"
+
+
+GOOD = """
+[profiles.a]
+source = "src"
+provider = "local"
+[profiles.b]
+source = ["src"]
+provider = "magic-hour"
+token = "env:KEY"
+"""
+
+
+def test_check_of_sound_profiles(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", "abc")
+    result = run("check", text=GOOD)
+    assert (result.exit_code, result.stdout) == (0, "2 profiles are fine\n")
+    assert run("check", "--profile", "a").stdout == "1 profile is fine\n"
+
+
+def test_check_finds_everything_in_every_profile(run: Run, tmp_path: Path) -> None:
+    text = """\
+[profiles.a]
+source = ["src", "gone"]
+provider = "magic-hour"
+token = "env:NO_SUCH_KEY"
+ca_file = "none.pem"
+[profiles.b]
+provider = "move-ugc"
+[profiles.c]
+attempts = 0
+[profiles.d]
+source = "src"
+journal = "src/j"
+"""
+    lines = complaint(run("check", text=text)).message.splitlines()
+    why = "so it would be uploaded and change while it is read"
+    inside = f"{tmp_path}/src/j lies inside the source {tmp_path}/src, {why}"
+    assert lines[0] == "6 problems in the settings:"
+    assert [line.strip() for line in lines[1:]] == [
+        f"bulkup.toml:2: source: {tmp_path}/gone does not exist",
+        f"bulkup.toml:5: ca_file: {tmp_path}/none.pem does not exist",
+        "bulkup.toml:4: token: env:NO_SUCH_KEY is not set (set the environment variable NO_SUCH_KEY)",
+        'bulkup.toml:6: move-ugc needs api_key (write `api_key = "env:NAME"` in profile b)',
+        "bulkup.toml:9: attempts: expected a whole number from 1, not 0",
+        f"bulkup.toml:12: journal: {inside} (name a path outside every source with --journal)",
+    ]
+
+
+def test_check_points_at_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BULKUP_SOURCE", "gone")
+    error = complaint(run("check", text="[profiles.a]\n[profiles.b]\n"))
+    assert error.message == f"BULKUP_SOURCE: source: {tmp_path}/gone does not exist"
+
+
+def test_check_says_a_store_inside_a_source(run: Run) -> None:
+    text = "[profiles.a]\nsource = 'src'\nstore = 'src/s'\n"
+    assert run("check", text=text).exit_code == 0  # no provider, so nothing is stored there
+    message = complaint(run("check", text=text + "provider = 'local'")).message
+    assert message.startswith("bulkup.toml:3: store: ")
+
+
+def test_check_runs_commands_only_when_told_to(run: Run) -> None:
+    text = f"""[profiles.a]\ntoken = '''command:{sys.executable} -c "raise SystemExit(3)"'''"""
+    assert run("check", text=text).exit_code == 0
+    error = complaint(run("check", "--run-commands"))
+    assert error.message.startswith("bulkup.toml:2: token: command:")
+    assert error.message.endswith("*** exited with status 3")
+
+
+def test_check_of_a_profile_that_is_not_there(run: Run) -> None:
+    assert 'no profile "x"' in complaint(run("check", "--profile", "x", text=GOOD)).message
+
+
+def test_check_without_a_file(run: Run, tmp_path: Path) -> None:
+    error = complaint(run("check"))
+    assert error.message == "there is no configuration file"
+    assert f"{tmp_path}/user/bulkup/bulkup.toml" in error.hint
+
+
+def test_check_warns(run: Run) -> None:
+    result = run("check", text="[profiles.a]\ntoken = 'hunter2'")
+    assert result.stdout == "1 profile is fine\n"
+    assert result.stderr.startswith("warning: bulkup.toml:2: token stands there as it is")

@@ -1,0 +1,223 @@
+"""What is said when something is wrong: where, what was expected, what was given, and all of it at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkup.config import load
+from bulkup.errors import ExitCode, UsageError
+
+
+def refused(
+    cwd: Path,
+    text: Any = None,
+    options: Any = None,
+    environ: Mapping[str, str] | None = None,
+    profile: Any = "nightly",
+    config_file: Any = None,
+) -> UsageError:
+    if text is not None:
+        (cwd / "bulkup.toml").write_text(text)
+    environ = {"XDG_CONFIG_HOME": f"{cwd}/user", **(environ or {})}
+    with pytest.raises(UsageError) as caught:
+        load(options or {}, profile=profile, config_file=config_file, environ=environ, cwd=str(cwd))
+    assert caught.value.exit_code is ExitCode.USAGE
+    return caught.value
+
+
+def test_an_unknown_profile_gets_the_nearest_and_the_list(tmp_path: Path) -> None:
+    error = refused(tmp_path, "[profiles.nightly]\n[profiles.weekly]\n", profile="nightli")
+    assert error.message == 'bulkup.toml: there is no profile "nightli"'
+    assert error.hint == 'did you mean "nightly"? profiles in this file: nightly, weekly'
+
+
+def test_an_unknown_profile_in_a_file_without_any(tmp_path: Path) -> None:
+    assert refused(tmp_path, "").hint == "profiles in this file: none"
+
+
+def test_an_unknown_key_gets_its_line_and_the_nearest(tmp_path: Path) -> None:
+    error = refused(tmp_path, "[profiles.nightly]\n\nconcurency = 3\n")
+    assert error.message == 'bulkup.toml:3: unknown setting "concurency" in profile nightly'
+    assert error.hint == 'did you mean "concurrency"?'
+
+
+def test_an_option_name_for_a_key(tmp_path: Path) -> None:
+    assert refused(tmp_path, '[profiles.nightly]\n"base-url" = ""').hint == 'did you mean "base_url"?'
+
+
+def test_a_key_with_no_neighbour_gets_no_guess(tmp_path: Path) -> None:
+    assert refused(tmp_path, "[profiles.nightly]\nzzz = 1").hint == ""
+
+
+def test_a_wrong_value_in_the_file(tmp_path: Path) -> None:
+    error = refused(tmp_path, '[profiles.nightly]\nattempts = 8\nconcurrency = "many"\n')
+    assert error.message == "bulkup.toml:3: concurrency: expected a whole number from 1 to 1024, not 'many'"
+
+
+def test_a_wrong_value_in_the_environment(tmp_path: Path) -> None:
+    error = refused(tmp_path, environ={"BULKUP_CONCURRENCY": "0"}, profile=None)
+    assert error.message == "BULKUP_CONCURRENCY: concurrency: expected a whole number from 1 to 1024, not '0'"
+
+
+def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
+    error = refused(tmp_path, options={"min_size": "5 apples"}, profile=None)
+    assert error.message.startswith("--min-size: min_size: expected a size in bytes")
+    assert error.message.endswith("not '5 apples'")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("provider", "magichour", "expected one of magic-hour, move-ugc, local, not 'magichour'"),
+        ("unsupported", "ignore", "expected report or skip, not 'ignore'"),
+        ("hidden", "no", "expected include or skip"),
+        ("symlinks", True, "expected skip, inside or follow, not True"),
+        ("identity", "loose", "expected strict, default or content"),
+        ("log_level", "trace", "expected debug, info, warning or error"),
+        ("concurrency", True, "expected a number, not true or false"),
+        ("concurrency", 1025, "expected a whole number from 1 to 1024, not 1025"),
+        ("concurrency", 1.5, "expected a whole number from 1 to 1024, not 1.5"),
+        ("batch_size", 0, "expected a whole number from 1, not 0"),
+        ("calls_in_flight", 0, "expected a whole number from 1, not 0"),
+        ("attempts", 0, "expected a whole number from 1, not 0"),
+        ("rate_limit", 0, "expected a number of calls a second above 0, not 0"),
+        ("rate_limit", float("inf"), "expected a number of calls a second above 0, not inf"),
+        ("grace", "soon", "expected a duration"),
+        ("connect_timeout", 0, "longer than 0, not 0"),
+        ("idle_timeout", "0s", "longer than 0, not '0s'"),
+        ("wait", "perhaps", "expected true or false, not 'perhaps'"),
+        ("include", ["a", "!"], "expected patterns in gitignore form; one is not, not ['a', '!']"),
+        ("exclude", "#x", "one is empty, a comment, or can match nothing"),
+        ("exclude", [1], "expected a pattern"),
+        ("include", 5, "expected patterns in gitignore form, not 5"),
+        ("source", 5, "expected a path or a list of paths, not 5"),
+        ("source", [""], "expected a path; it is empty"),
+        ("ca_file", "", "expected a path; it is empty"),
+        ("journal", "a\0b", "expected a path; it is empty or holds a NUL"),
+        ("destination", "", "expected a name without control characters"),
+        ("destination", "a\nb", "expected a name without control characters, not 'a\\nb'"),
+        ("base_url", 5, "expected an http or https URL"),
+        ("base_url", "ftp://example.com", "the scheme must be http or https, not 'ftp://example.com'"),
+        ("token", 5, "token: expected text"),
+        ("token", "env:a b", "expected the name of an environment variable"),
+    ],
+)
+def test_a_wrong_value_says_what_was_expected(tmp_path: Path, name: str, value: Any, expected: str) -> None:
+    error = refused(tmp_path, options={name: value}, profile=None)
+    assert f"{name}: " in error.message
+    assert expected in error.message
+
+
+def test_sizes_that_leave_nothing(tmp_path: Path) -> None:
+    error = refused(tmp_path, '[profiles.nightly]\nmin_size = "2k"\nmax_size = "1k"')
+    what = "max_size: expected a size not below min_size, which is 2048 bytes, not '1k'"
+    assert error.message == f"bulkup.toml:3: {what}"
+
+
+def test_a_long_value_is_cut(tmp_path: Path) -> None:
+    assert len(refused(tmp_path, options={"provider": "x" * 9999}, profile=None).message) < 200
+
+
+def test_a_value_that_is_not_utf8_can_still_be_printed(tmp_path: Path) -> None:
+    for name in ("provider", "log_level", "concurrency", "destination", "grace", "wait", "base_url"):
+        refused(tmp_path, environ={f"BULKUP_{name.upper()}": "\udcff"}, profile=None).message.encode()
+
+
+def test_an_unknown_option_of_the_library(tmp_path: Path) -> None:
+    error = refused(tmp_path, options={"concurency": 1}, profile=None)
+    assert (error.message, error.hint) == ("concurency: no such setting", 'did you mean "concurrency"?')
+
+
+def test_everything_is_said_at_once(tmp_path: Path) -> None:
+    text = "stray = 1\n[profiles.nightly]\nconcurency = 1\nattempts = 0\nlog_level = 'loud'\nsource = [1]\n"
+    error = refused(tmp_path, text, options={"grace": "soon"}, environ={"BULKUP_IDLE_TIMEOUT": "x"})
+    lines = error.message.splitlines()
+    assert lines[0] == "7 problems in the settings:"
+    assert sorted(line.strip().split(": ")[0] for line in lines[1:]) == [
+        "--grace",
+        "BULKUP_IDLE_TIMEOUT",
+        "bulkup.toml:1",
+        "bulkup.toml:3",
+        "bulkup.toml:4",
+        "bulkup.toml:5",
+        "bulkup.toml:6",
+    ]
+    assert 'did you mean "concurrency"?' in lines[2]
+
+
+def test_the_trouble_of_another_profile_does_not_stop_this_one(tmp_path: Path) -> None:
+    (tmp_path / "bulkup.toml").write_text("[profiles.nightly]\n[profiles.other]\nzzz = 1\n")
+    load({}, profile="nightly", config_file=None, environ={}, cwd=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("[profiles.nightly]\n[nightly]\n", 'bulkup.toml:2: unknown key "nightly"', "[profiles.nightly]"),
+        ("[profile.nightly]\n[profiles.nightly]\n", 'bulkup.toml:1: unknown key "profile"', '"profiles"'),
+        ("token = 'a'\n[profiles.nightly]\n", 'bulkup.toml:1: unknown key "token"', "[profiles.NAME]"),
+        (
+            "[profiles]\ntoken = 'a'\n[profiles.nightly]\n",
+            'bulkup.toml:2: "token" stands in [profiles]',
+            "NAME",
+        ),
+        (
+            "[profiles.nightly]\njson = true",
+            'bulkup.toml:2: "json" has no place in a profile',
+            "--json or BULKUP_JSON",
+        ),
+        ("[profiles.nightly]\nquiet = true", 'bulkup.toml:2: "quiet" has no place in a profile', "--quiet"),
+    ],
+)
+def test_the_outer_form_of_the_file(tmp_path: Path, text: Any, message: Any, hint: Any) -> None:
+    error = refused(tmp_path, text)
+    assert error.message.startswith(message)
+    assert hint in error.hint
+
+
+def test_profiles_that_are_no_table(tmp_path: Path) -> None:
+    assert 'bulkup.toml:1: "profiles" is not a table' in refused(tmp_path, "profiles = 1").message
+
+
+def test_a_profile_in_the_wrong_place_explains_why_it_is_missing(tmp_path: Path) -> None:
+    message = refused(tmp_path, "[nightly]\n").message
+    assert 'bulkup.toml:1: unknown key "nightly" outside every profile' in message
+    assert "a profile is written [profiles.nightly]" in message
+    assert 'bulkup.toml: there is no profile "nightly"' in message
+
+
+def test_wrong_syntax_gets_line_and_column(tmp_path: Path) -> None:
+    error = refused(tmp_path, "[profiles.nightly]\nattempts = \n")
+    assert error.message == "bulkup.toml:2:12: not valid TOML: Invalid value"
+
+
+def test_wrong_syntax_at_the_end_of_the_file(tmp_path: Path) -> None:
+    assert refused(tmp_path, "a").message.startswith("bulkup.toml: not valid TOML: Expected '='")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 9999, "a = " + "1" * 9999])
+def test_a_file_made_to_hurt(tmp_path: Path, text: Any) -> None:
+    assert "not valid TOML" in refused(tmp_path, text).message
+
+
+def test_a_file_that_is_not_utf8_gets_its_line(tmp_path: Path) -> None:
+    (tmp_path / "bulkup.toml").write_bytes(b"[profiles.nightly]\n# \xff\n")
+    assert refused(tmp_path).message == "bulkup.toml:2: not UTF-8 text"
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    for profile in ("nightly", None):
+        error = refused(tmp_path, "", config_file="other.toml", profile=profile)
+        assert error.message == "cannot read the configuration file other.toml: No such file or directory"
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "bulkup.toml").mkdir()
+    assert refused(tmp_path).message == "cannot read the configuration file bulkup.toml: Is a directory"
+
+
+def test_a_dangling_link_is_no_reason_to_take_another_file(tmp_path: Path) -> None:
+    (tmp_path / "bulkup.toml").symlink_to("gone")
+    assert "No such file" in refused(tmp_path).message

@@ -1,0 +1,98 @@
+"""A secret leaves the settings in one way only: none of their texts, errors and tracebacks holds it."""
+
+import pickle
+import string
+import tempfile
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.config import Settings, load, require_secret
+from bulkup.errors import UsageError
+
+# Long and with a mark in front, so that no other text holds one by accident.
+ALPHABET = string.ascii_letters + string.digits + "-_.~+/= '\"#:é"
+SECRETS = st.text(ALPHABET, min_size=6).map(lambda text: f"mhk{text}qz")
+BROKEN = st.builds(
+    lambda secret, char: secret[:5] + char + secret[5:],
+    SECRETS,
+    st.sampled_from("\x00\n\r\t\x7f\x85€𝄞\udcff"),
+)
+
+
+def texts(settings: Any) -> Iterator[str]:
+    yield repr(settings)
+    yield str(settings)
+    yield repr(settings.model_dump())
+    yield settings.model_dump_json()
+    yield str(settings.model_dump(mode="json"))
+    yield f"{settings.token} {settings.token!r} {settings.token.reference}"
+
+
+@hypothesis.settings(deadline=None)
+@given(SECRETS)
+def test_no_text_of_the_settings_holds_a_literal(secret: Any) -> None:
+    resolved = load({"token": secret}, profile=None, config_file=None, environ={}, cwd="/")
+    assert not any(secret in text for text in texts(resolved.settings))
+    assert secret not in repr(resolved)
+
+
+@hypothesis.settings(deadline=None)
+@given(st.one_of(SECRETS, BROKEN), st.sampled_from(["{}", "env:{}!", "command:'{}", "command: {} {}"]))
+def test_no_error_about_a_secret_repeats_it(secret: Any, form: Any) -> None:
+    text = form.format(secret, secret)
+    environ = {"BULKUP_TOKEN": text, "BULKUP_CONCURRENCY": "x"}
+    with pytest.raises(UsageError) as caught:
+        load({}, profile=None, config_file=None, environ=environ, cwd="/")
+    assert secret not in "".join(traceback.format_exception(caught.value)) + caught.value.hint
+
+
+@hypothesis.settings(deadline=None)
+@given(BROKEN, st.sampled_from(["literal", "env", "file"]))
+def test_no_error_of_fetching_repeats_the_value(secret: Any, kind: Any) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(secret.encode("utf-8", "surrogateescape"))
+        file.flush()
+        text = {"literal": secret, "env": "env:KEY", "file": f"file:{file.name}"}[kind]
+        settings = Settings.model_validate({"token": text})
+        with pytest.raises(UsageError) as caught:
+            require_secret(settings, "token", "magic-hour", {"KEY": secret})
+    shown = "".join(traceback.format_exception(caught.value)) + caught.value.hint
+    assert secret not in shown
+    assert secret[:5] not in caught.value.message
+
+
+@hypothesis.settings(deadline=None)
+@given(SECRETS)
+def test_no_error_about_a_file_repeats_the_secrets_in_it(secret: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/bulkup.toml", "w") as file:
+            quoted = secret.replace("\\", "\\\\").replace('"', '\\"')
+            file.write(f'[profiles.a]\ntoken = ["{quoted}"]\napi_key = {{ x = "{quoted}" }}\nattempts = 0\n')
+        with pytest.raises(UsageError) as caught:
+            load({}, profile="a", config_file=None, environ={}, cwd=folder)
+    assert "3 problems" in caught.value.message
+    assert secret not in "".join(traceback.format_exception(caught.value))
+
+
+@hypothesis.settings(deadline=None)
+@given(SECRETS.map(lambda text: "".join(char for char in text if char.isalnum())))
+def test_no_error_about_a_url_repeats_a_password_in_it(secret: Any) -> None:
+    for url in (
+        f"https://user:{secret}@example.com",
+        f"https://example.com/?key={secret}",
+        f"//u:{secret}@h",
+    ):
+        with pytest.raises(UsageError) as caught:
+            load({"base_url": url}, profile=None, config_file=None, environ={}, cwd="/")
+        assert secret not in "".join(traceback.format_exception(caught.value))
+
+
+def test_settings_with_a_secret_are_not_pickled() -> None:
+    with pytest.raises(TypeError):
+        pickle.dumps(Settings.model_validate({"token": "hunter2"}))

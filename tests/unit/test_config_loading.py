@@ -1,0 +1,223 @@
+"""Where settings come from, which of them counts, and what is made of the raw values."""
+
+import itertools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkup.config import PROVIDERS, Resolved, Settings, load, require_secret
+from bulkup.config.loading import DEFAULT
+from bulkup.config.names import FIELDS
+from bulkup.errors import UsageError
+from bulkup.secrets import Secret
+
+
+def settle(
+    cwd: Path,
+    text: Any = None,
+    options: Any = None,
+    environ: Mapping[str, str] | None = None,
+    profile: Any = "nightly",
+    config_file: Any = None,
+) -> Resolved:
+    if text is not None:
+        (cwd / "bulkup.toml").write_text(text)
+    environ = {"XDG_CONFIG_HOME": f"{cwd}/user", **(environ or {})}
+    return load(options or {}, profile=profile, config_file=config_file, environ=environ, cwd=str(cwd))
+
+
+def test_without_anything_every_setting_is_its_default(tmp_path: Path) -> None:
+    resolved = settle(tmp_path, profile=None)
+    assert resolved.settings == Settings()
+    assert resolved.origins == dict.fromkeys(FIELDS, DEFAULT)
+    assert (resolved.warnings, resolved.profile, resolved.config_file) == ((), None, None)
+
+
+# One value for each layer, and what the field then holds.
+LAYERED = {
+    "concurrency": ((1, "2", 3), (1, 2, 3)),
+    "unsupported": (("skip", "skip", "report"), ("skip", "skip", "report")),
+    "retry_for": (("1m", "2m", 180), (60.0, 120.0, 180.0)),
+    "include": ((["a"], "b,c", ["d"]), (("a",), ("b", "c"), ("d",))),
+    "wait": ((True, "yes", False), (True, True, False)),
+    "base_url": (("http://A/", "http://B/", "http://C/"), ("http://a", "http://b", "http://c")),
+    "journal": (("/o", "/e", "/p"), ("/o", "/e", "/p")),
+}
+MATRIX = list(itertools.product(sorted(LAYERED), *[[True, False]] * 3))
+
+
+@pytest.mark.parametrize(("name", "option", "variable", "profile"), MATRIX)
+def test_option_before_environment_before_profile_before_default(
+    tmp_path: Path, name: Any, option: Any, variable: Any, profile: Any
+) -> None:
+    raw, held = LAYERED[name]
+    toml = str(raw[2]).lower() if isinstance(raw[2], bool) else repr(raw[2])
+    resolved = settle(
+        tmp_path,
+        text=f"[profiles.nightly]\n{name} = {toml}\n" if profile else "[profiles.nightly]\n",
+        options={name: raw[0]} if option else {name: None},
+        environ={f"BULKUP_{name.upper()}": raw[1]} if variable else {},
+    )
+    expected = [
+        (option, held[0], "option"),
+        (variable, held[1], f"environment BULKUP_{name.upper()}"),
+        (profile, held[2], "profile nightly (bulkup.toml line 2)"),
+        (True, Settings.model_fields[name].default, DEFAULT),
+    ]
+    value, origin = next((value, origin) for given, value, origin in expected if given)
+    assert getattr(resolved.settings, name) == value
+    assert resolved.origins[name] == origin
+
+
+def test_the_setting_json_has_its_own_name_everywhere(tmp_path: Path) -> None:
+    assert settle(tmp_path, options={"json": True}, profile=None).settings.json_output
+    resolved = settle(tmp_path, environ={"BULKUP_JSON": "1"}, profile=None)
+    assert resolved.settings.json_output
+    assert resolved.origins["json"] == "environment BULKUP_JSON"
+
+
+def test_an_empty_variable_and_an_empty_list_of_options_are_not_set(tmp_path: Path) -> None:
+    resolved = settle(tmp_path, environ={"BULKUP_CONCURRENCY": ""}, options={"include": []}, profile=None)
+    assert resolved.settings == Settings()
+
+
+def test_a_false_option_is_given(tmp_path: Path) -> None:
+    resolved = settle(tmp_path, environ={"BULKUP_WAIT": "true"}, options={"wait": False}, profile=None)
+    assert resolved.settings.wait is False
+
+
+def test_lists_in_the_environment(tmp_path: Path) -> None:
+    environ = {
+        "BULKUP_SOURCE": os.pathsep.join(["/a,b", "/c"]),
+        "BULKUP_INCLUDE": " *.mp4, *.mov,",
+        "BULKUP_EXCLUDE": "a,b.txt\n*.tmp\n",
+    }
+    settings = settle(tmp_path, environ=environ, profile=None).settings
+    assert settings.source == ("/a,b", "/c")
+    assert settings.include == ("*.mp4", "*.mov")
+    assert settings.exclude == ("a,b.txt", "*.tmp")
+
+
+def test_one_source_may_stand_without_a_list(tmp_path: Path) -> None:
+    assert settle(tmp_path, '[profiles.nightly]\nsource = "/a"').settings.source == ("/a",)
+
+
+def test_relative_paths_are_relative_to_the_file_or_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "my.toml").write_text(
+        '[profiles.nightly]\nsource = ["a", "/b", "~/c"]\ntoken = "file:key"\nfiles_from = "-"'
+    )
+    settings = settle(
+        tmp_path, options={"journal": "j"}, environ={"BULKUP_STORE": "~/s"}, config_file="etc/my.toml"
+    ).settings
+    assert settings.source == (f"{tmp_path}/etc/a", "/b", "/home/me/c")
+    assert str(settings.token) == f"file:{tmp_path}/etc/key"
+    assert settings.files_from == "-"
+    assert settings.journal == f"{tmp_path}/j"
+    assert settings.store == "/home/me/s"
+
+
+def test_a_tilde_in_an_option_is_a_name(tmp_path: Path) -> None:
+    assert settle(tmp_path, options={"source": ["~"]}, profile=None).settings.source == (f"{tmp_path}/~",)
+
+
+def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
+    name = os.fsdecode(b"/a\xff")
+    resolved = settle(tmp_path, options={"source": [name, b"/b\xff"], "exclude": [name]}, profile=None)
+    assert resolved.settings.source == (name, os.fsdecode(b"/b\xff"))
+    assert resolved.settings.model_dump(mode="json")["source"][0] == "/a\\udcff"
+
+
+def test_secrets_of_the_environment_hold_only_without_a_profile(tmp_path: Path) -> None:
+    environ = {"BULKUP_TOKEN": "abc", "BULKUP_API_KEY": "def"}
+    without = settle(tmp_path, environ=environ, profile=None).settings
+    assert require_secret(without, "token", "any", {}) == Secret("abc")
+    assert require_secret(without, "api_key", "any", {}) == Secret("def")
+    named = settle(tmp_path, "[profiles.nightly]\ntoken = 'env:BULKUP_TOKEN'", environ=environ)
+    assert named.settings.api_key is None
+    assert require_secret(named.settings, "token", "any", environ) == Secret("abc")
+    assert named.warnings == ()
+
+
+def test_a_library_may_pass_secrets_as_such(tmp_path: Path) -> None:
+    settings = settle(tmp_path, options={"token": Secret("abc")}, profile=None).settings
+    assert require_secret(settings, "token", "any", {}) == Secret("abc")
+    assert settle(tmp_path, options={"token": settings.token}, profile=None).settings.token == settings.token
+
+
+def test_the_file_here_goes_before_the_users(tmp_path: Path) -> None:
+    (tmp_path / "user" / "bulkup").mkdir(parents=True)
+    of_user = tmp_path / "user" / "bulkup" / "bulkup.toml"
+    of_user.write_text("[profiles.nightly]\nattempts = 2")
+    resolved = settle(tmp_path)
+    assert (resolved.settings.attempts, resolved.config_file) == (2, str(of_user))
+    assert resolved.origins["attempts"] == f"profile nightly ({of_user} line 2)"
+    resolved = settle(tmp_path, "[profiles.nightly]\nattempts = 3")
+    assert (resolved.settings.attempts, resolved.config_file) == (3, f"{tmp_path}/bulkup.toml")
+
+
+def test_without_a_profile_the_file_is_not_even_read(tmp_path: Path) -> None:
+    resolved = settle(tmp_path, "this is no TOML", profile=None)
+    assert resolved.settings == Settings()
+    assert resolved.config_file is None
+
+
+def test_a_file_named_without_a_profile_is_a_warning(tmp_path: Path) -> None:
+    resolved = settle(tmp_path, "[profiles.nightly]\nattempts = 3", profile=None, config_file="bulkup.toml")
+    assert resolved.settings.attempts == Settings().attempts
+    assert resolved.warnings == ("nothing in bulkup.toml is used, because no profile is named",)
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True), (0o400, False)])
+def test_a_literal_secret_that_others_can_read_is_a_warning(tmp_path: Path, mode: Any, warned: Any) -> None:
+    (tmp_path / "bulkup.toml").write_text("[profiles.nightly]\ntoken = 'hunter2'")
+    (tmp_path / "bulkup.toml").chmod(mode)
+    warnings = settle(tmp_path).warnings
+    assert bool(warnings) is warned
+    assert "hunter2" not in "".join(warnings)
+    if warned:
+        assert warnings[0].startswith("bulkup.toml:2: token")
+        assert "chmod 600 bulkup.toml" in warnings[0]
+
+
+def test_a_misspelt_variable_is_a_warning_and_a_foreign_one_is_not(tmp_path: Path) -> None:
+    environ = {
+        "BULKUP_CONCURENCY": "1",
+        "BULKUP_SECRET_KEY": "x",
+        "BULKUP_MAX_DURATION": "1",
+        "BULKUP_PROFILE": "x",
+    }
+    assert settle(tmp_path, environ=environ, profile=None).warnings == (
+        "BULKUP_CONCURENCY is no setting and has no effect; did you mean BULKUP_CONCURRENCY?",
+    )
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "bulkup.toml").write_bytes(b"\xef\xbb\xbf[profiles.nightly]\r\n\r\nattempts = 3\r\n")
+    resolved = settle(tmp_path)
+    assert resolved.origins["attempts"] == "profile nightly (bulkup.toml line 3)"
+
+
+def test_settings_do_not_change(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        settle(tmp_path, profile=None).settings.attempts = 1
+
+
+def test_every_provider_is_a_valid_provider() -> None:
+    for name in PROVIDERS:
+        assert Settings(provider=name).provider == name
+        assert set(PROVIDERS[name].secrets) <= set(FIELDS)
+
+
+def test_a_profile_without_any_file_says_where_one_would_be(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        settle(tmp_path)
+    assert caught.value.message == 'profile "nightly" was asked for, and there is no configuration file'
+    assert f"{tmp_path}/bulkup.toml" in caught.value.hint
+    assert f"{tmp_path}/user/bulkup/bulkup.toml" in caught.value.hint

@@ -1,0 +1,101 @@
+"""Line numbers of TOML keys."""
+
+import string
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.config.locator import line_of, locate
+
+TEXT = '''\
+# [profiles.comment]
+[profiles.nightly]   # a comment with [brackets] and "quotes
+provider = "magic-hour"
+"base_url" = "https://example.com/#not-a-comment"
+source = [
+  "/a",  # token = "no key"
+  "[profiles.trap]", '/b]',
+]
+destination = """
+token = "inside a string"
+[profiles.inside]
+one quote more: \\""" ""\"""
+'token' = "x"
+ exclude = [ "a", [ "nested", ], ]
+[profiles."a b"]
+concurrency=1
+[ profiles . spaced ]
+journal . odd = 1
+[profiles]
+inline = { token = "x", list = [1,
+2] }
+after = 1
+[[tables]]
+key = \'\'\'
+x = 1\'\'\'
+last = 1
+'''
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("profiles",), 2),
+        (("profiles", "nightly"), 2),
+        (("profiles", "nightly", "provider"), 3),
+        (("profiles", "nightly", "base_url"), 4),
+        (("profiles", "nightly", "source"), 5),
+        (("profiles", "nightly", "destination"), 9),
+        (("profiles", "nightly", "token"), 13),
+        (("profiles", "nightly", "exclude"), 14),
+        (("profiles", "a b"), 15),
+        (("profiles", "a b", "concurrency"), 16),
+        (("profiles", "spaced", "journal", "odd"), 18),
+        (("profiles", "inline"), 20),
+        (("profiles", "after"), 22),
+        (("tables", "key"), 24),
+        (("tables", "last"), 26),
+    ],
+)
+def test_every_key_is_found_on_its_line(path: Any, line: Any) -> None:
+    tomllib.loads(TEXT)
+    assert locate(TEXT)[path] == line
+
+
+def test_what_only_looks_like_a_key_is_not_found() -> None:
+    found = locate(TEXT)
+    assert ("profiles", "trap") not in found
+    assert ("profiles", "inside") not in found
+    assert ("profiles", "comment") not in found
+
+
+def test_a_key_of_an_inline_table_is_on_the_line_of_its_table() -> None:
+    assert line_of(locate(TEXT), ("profiles", "inline", "token")) == 20
+
+
+def test_what_is_nowhere_has_no_line() -> None:
+    assert line_of(locate(TEXT), ("other",)) is None
+
+
+VALUES = st.one_of(
+    st.integers().map(str),
+    st.text(string.ascii_letters + " #[]=.", max_size=8).map(lambda text: f'"{text}"'),
+    st.text(string.ascii_letters + ' #[]="\n', max_size=8).map(lambda text: f"'''{text}'''"),
+    st.lists(st.sampled_from(['"]"', "'['", '"#"', "1"]), max_size=3).map(
+        lambda items: "[\n" + ",\n".join(items) + "]"
+    ),
+)
+
+
+@given(st.lists(VALUES, max_size=6))
+def test_values_of_any_form_do_not_lead_it_astray(values: Any) -> None:
+    text, expected = "[t]\n", {}
+    for number, value in enumerate(values):
+        expected[("t", f"key{number}")] = text.count("\n") + 1
+        text += f"key{number} = {value} # [x]\n"
+    tomllib.loads(text)
+    found = locate(text)
+    assert {path: line for path, line in found.items() if len(path) == 2} == expected

@@ -1,0 +1,138 @@
+"""The journal's and the store's place, and what a run cannot do without."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pytest
+
+from bulkup.config import (
+    PROVIDERS,
+    Settings,
+    inside_any,
+    journal_path,
+    require_provider,
+    require_secret,
+    store_path,
+)
+from bulkup.errors import UsageError
+from bulkup.secrets import Secret
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_STATE_HOME": f"{tmp_path}/state", "XDG_DATA_HOME": f"{tmp_path}/data"}
+
+
+def test_a_journal_that_is_named(tmp_path: Path, environ: dict[str, str]) -> None:
+    assert journal_path(Settings(journal="/j.db"), "nightly", [str(tmp_path / "a")], environ) == "/j.db"
+
+
+def test_one_journal_for_each_profile(tmp_path: Path, environ: dict[str, str]) -> None:
+    assert journal_path(Settings(), "nightly", [], environ) == f"{tmp_path}/state/bulkup/nightly.sqlite3"
+
+
+ODD_NAMES = ("a/b", "a b", "../../etc/x", ".hidden", "ü", "", "x" * 300, "a\0b", "\udcff")
+
+
+@pytest.mark.parametrize("profile", ODD_NAMES)
+def test_no_profile_leads_out_of_the_folder_or_to_anothers_journal(
+    tmp_path: Path, environ: dict[str, str], profile: Any
+) -> None:
+    folder, name = os.path.split(journal_path(Settings(), profile, [], environ))
+    assert folder == f"{tmp_path}/state/bulkup"
+    assert name.isascii()
+    assert len(name) < 255
+    assert not name.startswith(".")
+    assert "\0" not in name
+    others = ("a_b", "a b", "_hidden", "_", "x" * 100, "______etc_x")
+    assert name not in [f"{other}.sqlite3" for other in others if other != profile]
+
+
+def test_without_a_profile_one_for_provider_and_sources(tmp_path: Path, environ: dict[str, str]) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    settings = Settings(provider="local")
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    roots = b"\0".join(os.fsencode(os.path.realpath(path)) for path in (a, b))
+    digest = hashlib.sha256(roots).hexdigest()
+    path = journal_path(settings, None, [b, a], environ)
+    assert path == f"{tmp_path}/state/bulkup/local-{digest[:12]}.sqlite3"
+    assert journal_path(settings, None, [a, b.encode(), str(tmp_path / "link")], environ) == path
+    assert journal_path(settings, None, [a], environ) != path
+    assert journal_path(Settings(provider="move-ugc"), None, [a, b], environ) != path
+
+
+def test_the_folders_of_the_system_where_no_variable_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("XDG_STATE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    state, data = platformdirs.user_state_path("bulkup"), platformdirs.user_data_path("bulkup")
+    relative = {"XDG_STATE_HOME": "relative", "XDG_DATA_HOME": ""}
+    assert journal_path(Settings(), "nightly", [], relative) == f"{state}/nightly.sqlite3"
+    assert store_path(Settings(), [], relative) == f"{data}/store"
+
+
+def test_a_journal_inside_a_source_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        journal_path(Settings(), "nightly", [str(tmp_path)], environ)
+    assert f"bulkup/nightly.sqlite3 lies inside the source {tmp_path}" in caught.value.message
+    assert "--journal" in caught.value.hint
+
+
+def test_a_store_inside_a_source_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
+    assert store_path(Settings(), [str(tmp_path / "a")], environ) == f"{tmp_path}/data/bulkup/store"
+    with pytest.raises(UsageError, match=r"store: .* lies inside the source") as caught:
+        store_path(Settings(store=str(tmp_path / "a" / "s")), [str(tmp_path / "a")], environ)
+    assert "--store" in caught.value.hint
+
+
+def test_a_path_in_a_source_whose_name_is_not_utf8_is_refused_in_printable_words(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    source = os.fsencode(tmp_path) + b"/\xff"
+    with pytest.raises(UsageError) as caught:
+        store_path(Settings(store=os.fsdecode(source + b"/s")), [source], environ)
+    caught.value.message.encode()
+
+
+def test_inside_is_by_real_paths_and_whole_names(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    a = str(tmp_path / "a")
+    assert inside_any(a, [a]) == a
+    assert inside_any(f"{a}/x/y", ["/nowhere", f"{a}/"]) == f"{a}/"
+    assert inside_any(f"{tmp_path}/link/x", [a]) == a
+    assert inside_any(f"{a}/x", [os.fsencode(tmp_path / "link")]) == f"{tmp_path}/link"
+    assert inside_any(f"{a}/../b", [a]) is None
+    assert inside_any(f"{a}b", [a]) is None
+    assert inside_any("/x", ["/"]) == "/"
+    assert inside_any("/x", []) is None
+
+
+def test_a_provider_is_asked_for(environ: dict[str, str]) -> None:
+    assert require_provider(Settings(provider="local")) == "local"
+    with pytest.raises(UsageError, match="no provider") as caught:
+        journal_path(Settings(), None, [], environ)
+    assert all(name in caught.value.hint for name in PROVIDERS)
+
+
+def test_a_secret_is_fetched() -> None:
+    assert require_secret(
+        Settings.model_validate({"token": "env:KEY"}), "token", "magic-hour", {"KEY": "abc"}
+    ) == Secret("abc")
+
+
+def test_a_missing_secret_names_every_way_to_give_it() -> None:
+    with pytest.raises(UsageError) as caught:
+        require_secret(Settings(), "token", "magic-hour", {})
+    assert caught.value.message == "magic-hour needs token"
+    assert caught.value.hint == 'set BULKUP_TOKEN, or write `token = "env:NAME"` in a profile and name that'
+
+
+def test_with_a_profile_the_hint_names_the_profile_alone() -> None:
+    with pytest.raises(UsageError) as caught:
+        require_secret(Settings(), "api_key", "move-ugc", {"BULKUP_API_KEY": "abc"}, profile="nightly")
+    assert caught.value.hint == 'write `api_key = "env:NAME"` in profile nightly'
+    assert "BULKUP" not in caught.value.hint

@@ -1,0 +1,169 @@
+"""Fetching secrets: every way to one, and what is said where there is none."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkup.config.secret_source import SecretSource
+from bulkup.errors import UsageError
+from bulkup.secrets import Secret
+
+
+def python(code: Any) -> str:
+    return f"command:{sys.executable} -c '{code}'"
+
+
+def fetch(text: Any, environ: Mapping[str, str] | None = None) -> str:
+    return SecretSource.parse("token", text).resolve(environ or {}).reveal()
+
+
+def refused(text: Any, environ: Mapping[str, str] | None = None) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        fetch(text, environ)
+    assert caught.value.message.startswith("token: ")
+    return caught.value
+
+
+def test_the_environment() -> None:
+    assert fetch("env:KEY", {"KEY": "abc"}) == "abc"
+
+
+def test_a_file_without_its_last_line_end(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"abc\r\n")
+    assert fetch(f"file:{tmp_path}/key") == "abc"
+
+
+def test_a_file_below_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "key").write_text("abc")
+    assert fetch("file:~/key") == "abc"
+
+
+def test_the_first_line_of_a_command() -> None:
+    assert fetch(python('print("abc"); print("more")')) == "abc"
+
+
+def test_a_command_sees_no_shell() -> None:
+    assert fetch(f"command:{sys.executable} -c 'import sys; print(sys.argv[1])' $HOME;x") == "$HOME;x"
+
+
+def test_a_literal_may_hold_a_colon() -> None:
+    assert fetch("abc:def") == "abc:def"
+
+
+def test_a_missing_variable_is_named() -> None:
+    error = refused("env:KEY")
+    assert error.message == "token: env:KEY is not set"
+    assert "KEY" in error.hint
+
+
+def test_an_empty_variable_is_named() -> None:
+    assert refused("env:KEY", {"KEY": ""}).message == "token: env:KEY is empty"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert f"file:{tmp_path}/none cannot be read: No such file" in refused(f"file:{tmp_path}/none").message
+
+
+def test_an_empty_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("\n")
+    assert refused(f"file:{tmp_path}/key").message.endswith("is empty")
+
+
+def test_a_large_file_is_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"x" * 70000)
+    assert "is larger than 65536 bytes" in refused(f"file:{tmp_path}/key").message
+
+
+def test_a_binary_file_is_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"hunter2\xff")
+    error = refused(f"file:{tmp_path}/key")
+    assert "is not UTF-8 text" in error.message
+    assert error.__cause__ is None
+
+
+def test_a_path_with_a_nul_is_refused() -> None:
+    assert "cannot be read: not a path" in refused("file:a\0b").message
+
+
+def test_a_failing_command_shows_its_status_and_not_its_output() -> None:
+    error = refused(python('print("hunter2"); raise SystemExit(3)'))
+    assert "exited with status 3" in error.message
+    assert "hunter2" not in error.message + error.hint
+
+
+def test_a_missing_command_is_named() -> None:
+    assert refused("command:/nowhere/pass show x").message == (
+        "token: command:/nowhere/pass *** cannot be run: No such file or directory"
+    )
+
+
+def test_a_command_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bulkup.config.secret_source.COMMAND_TIMEOUT", 0.1)
+    error = refused(python("import time; time.sleep(60)"))
+    assert "gave no answer within 0.1 s" in error.message
+    assert error.__cause__ is None
+
+
+def test_a_silent_command_gives_no_secret() -> None:
+    assert refused(python("pass")).message.endswith("is empty")
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("a\nb", "control character"),
+        ("a\x7fb", "control character"),
+        ("a\x85b", "control character"),
+        ("a\u20acb", "outside Latin-1"),
+        ("ab ", "begins or ends with a space"),
+    ],
+)
+def test_what_no_header_can_carry_is_refused_and_not_repeated(value: Any, what: Any) -> None:
+    error = refused("env:KEY", {"KEY": value})
+    assert what in error.message
+    assert value not in error.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  ",
+        "env:",
+        "env:a b",
+        "env:1A",
+        "file:",
+        "command:",
+        "command: ",
+        "command:a 'b",
+        "command:''x\"",
+    ],
+)
+def test_what_names_nothing_is_refused_at_once(text: Any) -> None:
+    with pytest.raises(ValueError, match="expected") as caught:
+        SecretSource.parse("token", text)
+    assert "1A" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("env:KEY", "env:KEY"),
+        ("file:/a/b", "file:/a/b"),
+        ("command:pass", "command:pass"),
+        ("command:curl -u me:hunter2", "command:curl ***"),
+        ("hunter2", "***"),
+    ],
+)
+def test_it_shows_where_a_secret_is_and_no_secret(text: Any, shown: Any) -> None:
+    source = SecretSource.parse("token", text)
+    assert str(source) == shown
+    assert "hunter2" not in repr(source)
+
+
+def test_what_it_gives_is_a_secret() -> None:
+    assert SecretSource.parse("token", "abc").resolve({}) == Secret("abc")
