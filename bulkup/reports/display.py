@@ -1,0 +1,159 @@
+"""Progress while a run goes on: a live view on a terminal, a plain log line now and then elsewhere.
+
+The caller starts `run_until_cancelled` in a task group and cancels it when the run is over; the last state is
+shown then. Progress counts settled bytes only, so that a failed attempt never makes it go forth and back; the
+rate counts every byte sent. A percentage and a remaining time appear only once the scan is done: before, the
+whole is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import anyio
+import structlog
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from bulkup.clock import Clock
+from bulkup.counters import Counters, Gauge
+from bulkup.reports.human import count_text, duration_text, rate_text, size_text
+from bulkup.reports.rate import Meter, Pace
+from bulkup.reports.safe_text import printable
+
+REFRESH_SECONDS = 0.5
+LINE_SECONDS = 30.0
+_BAR_WIDTH = 60
+_TROUBLE = ("failed", "rejected", "changed", "unreadable", "unverified", "retries")
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Display(Protocol):
+    """Shows how a run goes on."""
+
+    async def run_until_cancelled(self) -> None:
+        """Show progress until cancelled, and the last state then. Never fails for want of a terminal."""
+        ...
+
+
+class ProgressDisplay:
+    """The live view. `console` is best an `ErrorConsole`, the one that `configure_logging` was given."""
+
+    def __init__(self, console: Console, gauge: Gauge, clock: Clock, *, sleep: Sleep = anyio.sleep) -> None:
+        self._console = console
+        self._gauge = gauge
+        self._clock = clock
+        self._sleep = sleep
+        self._meter = Meter(gauge.counters)
+
+    async def run_until_cancelled(self) -> None:
+        """Refresh twice a second until cancelled. A terminal that goes away ends the view, not the run."""
+        # Standard output stays untouched: what is written there is not for this console.
+        live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
+        started = self._guarded(lambda: self._start(live))
+        try:
+            while True:
+                await self._sleep(REFRESH_SECONDS)
+                self._guarded(lambda: self._refresh(live))
+        finally:
+            if started:  # rich has nothing to undo where it could not start, and stumbles over that
+                self._guarded(lambda: self._stop(live))
+
+    def _start(self, live: Live) -> None:
+        live.update(self._view())
+        live.start(refresh=True)
+
+    def _refresh(self, live: Live) -> None:
+        live.update(self._view(), refresh=True)
+
+    def _stop(self, live: Live) -> None:
+        live.update(self._view())
+        live.stop()
+
+    def _view(self) -> RenderableType:
+        pace = self._meter.sample(self._clock.monotonic())
+        return progress_view(self._gauge.counters, pace, self._gauge.depths())
+
+    def _guarded(self, action: Callable[[], None]) -> bool:
+        try:
+            action()
+        except OSError:
+            self._console.quiet = True
+            return False
+        return True
+
+
+class PlainProgress:
+    """Where there is no terminal: an event `progress` in the log every 30 seconds and at the end."""
+
+    def __init__(self, gauge: Gauge, clock: Clock, *, sleep: Sleep = anyio.sleep, log: Any = None) -> None:
+        self._gauge = gauge
+        self._clock = clock
+        self._sleep = sleep
+        self._log = structlog.get_logger() if log is None else log
+        self._meter = Meter(gauge.counters)
+
+    async def run_until_cancelled(self) -> None:
+        """Log twice a minute until cancelled, and once more then."""
+        self._meter.sample(self._clock.monotonic())
+        try:
+            while True:
+                await self._sleep(LINE_SECONDS)
+                self._emit()
+        finally:
+            self._emit()
+
+    def _emit(self) -> None:
+        pace = self._meter.sample(self._clock.monotonic())
+        self._log.info("progress", **progress_fields(self._gauge.counters, pace))
+
+
+def progress_fields(counters: Counters, pace: Pace) -> dict[str, Any]:
+    """Return the fields of a progress event: files and bytes as numbers, `rate` in bytes/s, `eta` in seconds.
+
+    `files` and `bytes` are settled ones. `percent` and `eta` are None until the scan is done.
+    """
+    return {
+        "files": counters.settled,
+        "found": counters.found,
+        "bytes": counters.bytes_settled,
+        "bytes_found": counters.bytes_found,
+        "rate": round(pace.rate),
+        "percent": pace.percent,
+        "eta": None if pace.eta is None else round(pace.eta),
+        "scan_done": counters.scan_done,
+        **{name: getattr(counters, name) for name in _TROUBLE},
+    }
+
+
+def progress_view(counters: Counters, pace: Pace, depths: Mapping[str, int]) -> Group:
+    """Return what the terminal shows; it wraps to any width."""
+    rows: list[RenderableType] = []
+    if pace.percent is not None:
+        # A bar by itself ends no line, and what follows it would be cut off at the terminal's edge.
+        rows.append(Padding(ProgressBar(total=100, completed=pace.percent, width=_BAR_WIDTH)))
+    rows.append(Text(", ".join(_progress_parts(counters, pace))))
+    if trouble := _listed({name: getattr(counters, name) for name in _TROUBLE}, nonzero=True):
+        rows.append(Text(trouble, style="yellow"))
+    if waiting := _listed(depths):
+        rows.append(Text(waiting, style="dim"))
+    return Group(*rows)
+
+
+def _progress_parts(counters: Counters, pace: Pace) -> list[str]:
+    files = f"{counters.settled:,}/{count_text(counters.found, 'file')}"
+    size = f"{size_text(counters.bytes_settled)}/{size_text(counters.bytes_found)}"
+    if pace.percent is None:
+        return ["scanning...", files, size, rate_text(pace.rate)]
+    left = "time left unknown" if pace.eta is None else f"{duration_text(pace.eta)} left"
+    return [f"{pace.percent}%", files, size, rate_text(pace.rate), left]
+
+
+def _listed(figures: Mapping[str, int], *, nonzero: bool = False) -> str:
+    shown = {name: number for name, number in figures.items() if number or not nonzero}
+    return ", ".join(f"{printable(name)} {number:,}" for name, number in shown.items())

@@ -1,0 +1,44 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def count_text(number: int, noun: str = "") -> str:
+    """Return a number with its thousands apart and its noun in the right form: `1 file`, `2,000 files`."""
+    if not noun:
+        return f"{number:,}"
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes in binary units: `999 B`, `1.5 GiB`."""
+    if size < 1023.5:
+        return f"{size:.0f} B"
+    size /= 1024
+    power = 0
+    while size >= 1023.95 and power < len(_UNITS) - 1:  # a little less than 1024, which would read "1024.0"
+        size /= 1024
+        power += 1
+    return f"{size:,.1f} {_UNITS[power]}"
+
+
+def rate_text(bytes_per_second: float) -> str:
+    """Return a speed in binary units: `11.8 MiB/s`."""
+    return f"{size_text(bytes_per_second)}/s"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time span: `0.4 s`, `59 s`, `3 min 20 s`, `2 h 05 min`, `3 d 04 h`."""
+    if seconds < 9.95:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours:02} h"
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -1,0 +1,91 @@
+"""JSON that is always valid and never shows a secret, whatever a file or a server is called."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from bulkup.messages import DONE, FileState
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Dataclasses go through `str`, whose masks hold; orjson would look into them and stumble over surrogates.
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+_INTERNAL = frozenset({FileState.ASKED, FileState.TICKETED, FileState.STORED})
+
+
+def unicode_text(text: str) -> str:
+    """Return `text` with surrogates, which UTF-8 and so JSON cannot hold, replaced by U+FFFD."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def dumps(value: Any) -> bytes:
+    """Return `value` as one line of JSON without a newline.
+
+    Secrets become their mask, bytes text, anything else unknown its `str`. Raises `orjson.JSONEncodeError`, a
+    TypeError, only for what is nested deeper than 254 levels.
+    """
+    try:
+        return orjson.dumps(value, default=_plain, option=_OPTIONS)
+    except orjson.JSONEncodeError:
+        # Cleaning copies everything, so only the rare value that needs it pays for it.
+        return orjson.dumps(_clean(value), default=_plain, option=_OPTIONS)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _clean(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return unicode_text(str(value))
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return unicode_text(value)
+    if isinstance(value, Mapping):
+        return {unicode_text(str(key)): _clean(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(each) for each in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
+    return value
+
+
+def path_fields(name: str, path: bytes | None) -> dict[str, str | None]:
+    """Return `{name: text}`, and `NAME_b64` with the exact bytes beside it when the path is not UTF-8.
+
+    The text then has U+FFFD in place of what is no UTF-8. None stays None.
+    """
+    if path is None:
+        return {name: None}
+    try:
+        return {name: path.decode("utf-8")}
+    except UnicodeDecodeError:
+        exact = base64.b64encode(path).decode("ascii")
+        return {name: path.decode("utf-8", "replace"), f"{name}_b64": exact}
+
+
+def time_text(unix: float | None) -> str | None:
+    """Return Unix seconds as RFC 3339 in UTC with milliseconds; None for None and for years beyond 9999."""
+    if unix is None:
+        return None
+    try:
+        moment = dt.datetime.fromtimestamp(unix, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def public_state(state: FileState) -> str:
+    """Return the state as the user meets it: what is under way (asked, ticketed, stored) is `pending`."""
+    return FileState.PENDING.value if state in _INTERNAL else state.value
+
+
+def public_remote_id(state: FileState, remote_id: str | None) -> str | None:
+    """Return the remote id of a file that the service holds, None for any other: that is of no use."""
+    return remote_id if state in DONE else None

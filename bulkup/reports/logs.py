@@ -1,0 +1,124 @@
+"""The log: structlog on standard error, for people or as JSON lines.
+
+Per-file events are logged at debug, so that info stays readable with ten million files. Nothing here knows
+what is secret: secrets mask themselves (`bulkup.secrets`), and whatever is no plain value is shown by its
+text form.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, MutableMapping
+from typing import Any, Literal, TextIO
+
+import structlog
+from rich.console import Console
+from rich.text import Text
+
+from bulkup.reports.jsontext import dumps
+from bulkup.reports.safe_text import printable
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_TRACES = ("exception", "stack")
+
+_Event = MutableMapping[str, Any]
+_WriteLine = Callable[[str], None]
+
+
+def configure_logging(
+    log_format: Literal["console", "json"] = "console",
+    level: str = "info",
+    stream: TextIO | None = None,
+    console: Console | None = None,
+) -> None:
+    """Set structlog up for this process. Raises ValueError for a level that is not in `LEVELS`.
+
+    Lines go to `stream`, by default standard error. With a `console` they are printed through it, and so
+    above the live view that it shows. A stream that fails is no reason to end a run: its lines are lost.
+    """
+    if level.lower() not in LEVELS:
+        raise ValueError(f"log level {level!r} is none of {', '.join(LEVELS)}")
+    target = sys.stderr if stream is None else stream
+    write = _to_stream(target) if console is None else _to_console(console)
+    colors = _has_colors(target) if console is None else console.is_terminal and not console.no_color
+    structlog.configure(
+        processors=[*_common(), *(_console_chain(colors) if log_format == "console" else [_render_json])],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level.lower()]),
+        logger_factory=lambda *_: LineLogger(write),
+        # A logger that is cached keeps the stream it was first used with.
+        cache_logger_on_first_use=False,
+    )
+
+
+class LineLogger:
+    """What structlog hands finished lines to. It drops those that cannot be written."""
+
+    def __init__(self, write: _WriteLine) -> None:
+        self._write = write
+
+    def msg(self, line: str) -> None:
+        """Write one entry."""
+        with contextlib.suppress(OSError):
+            self._write(line)
+
+    debug = info = warning = error = critical = exception = msg
+
+
+def _to_stream(stream: TextIO) -> _WriteLine:
+    def write(line: str) -> None:
+        stream.write(f"{line}\n")
+        stream.flush()
+
+    return write
+
+
+def _to_console(console: Console) -> _WriteLine:
+    def write(line: str) -> None:
+        try:
+            # Soft wrap leaves a line as long as it is: a log is searched and copied.
+            console.print(Text.from_ansi(line), soft_wrap=True)
+        except OSError:
+            console.quiet = True  # the console keeps what it could not write, and would grow with every line
+
+    return write
+
+
+def _has_colors(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _common() -> list[Any]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        # The plain traceback: structlog's pretty ones print local variables.
+        structlog.processors.format_exc_info,
+    ]
+
+
+def _console_chain(colors: bool) -> list[Any]:
+    plain = structlog.dev.plain_traceback
+    return [_escape, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
+
+
+def _render_json(_logger: Any, _method: str, event: _Event) -> str:
+    return dumps(event).decode()
+
+
+def _escape(_logger: Any, _method: str, event: _Event) -> _Event:
+    """Make every value harmless before the renderer adds colours, which are control sequences too."""
+    return {printable(key): _escaped(key, value) for key, value in event.items()}
+
+
+def _escaped(key: str, value: Any) -> Any:
+    if key in _TRACES:
+        # The mark in front tells the lines of a traceback from entries: an error's text may hold newlines.
+        return "\n".join(f"  | {printable(line)}" for line in str(value).split("\n"))
+    if value is None or isinstance(value, int | float):
+        return value
+    return printable(str(value))

@@ -1,0 +1,112 @@
+"""The manifest: one line for each file the journal knows, streamed in constant memory.
+
+JSON lines keep types and nulls. CSV (RFC 4180: UTF-8, a header, CRLF, quotes doubled) is for spreadsheets:
+there null and the empty string are both an empty cell, `remote` is JSON text, `path_b64` and `source_b64` are
+always columns.
+
+A spreadsheet runs a cell that starts with `=`, `+`, `-`, `@`, tab or carriage return as a formula, and a file
+can be called so. Such a text cell gets one `'` in front; so does one that already has `'` before such a
+character, which makes the rule reversible: drop one `'` from a cell that starts with one or more of them and
+then such a character. The columns of numbers (`size`, `attempts`) stay as they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from typing import Any, BinaryIO, Final, Literal
+
+from bulkup.records import ManifestRow
+from bulkup.reports import jsontext
+from bulkup.reports.jsontext import dumps, path_fields, time_text
+
+FIELDS: Final = (
+    "path",
+    "source",
+    "size",
+    "md5",
+    "status",
+    "provider",
+    "remote_id",
+    "remote",
+    "etag",
+    "attempts",
+    "error",
+    "uploaded_at",
+    "kept_until",
+)
+CSV_FIELDS: Final = (*FIELDS, "path_b64", "source_b64")
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def manifest_object(row: ManifestRow) -> dict[str, Any]:
+    """Return a row as a line of the manifest: `FIELDS` in order, then `path_b64`, `source_b64` where needed.
+
+    `remote_id` is null unless the service holds the file; times are RFC 3339 in UTC with milliseconds.
+    """
+    path, source = path_fields("path", row.path), path_fields("source", row.source)
+    return {
+        "path": path.pop("path"),
+        "source": source.pop("source"),
+        "size": row.size,
+        "md5": row.md5,
+        "status": jsontext.public_state(row.status),
+        "provider": row.provider,
+        "remote_id": jsontext.public_remote_id(row.status, row.remote_id),
+        "remote": row.remote,
+        "etag": row.etag,
+        "attempts": row.attempts,
+        "error": row.error,
+        "uploaded_at": time_text(row.uploaded_at),
+        "kept_until": time_text(row.kept_until),
+        **path,
+        **source,
+    }
+
+
+def write_manifest(rows: Iterable[ManifestRow], stream: BinaryIO, fmt: Literal["jsonl", "csv"]) -> int:
+    """Write the rows as they come and return how many there were.
+
+    Raises OSError (also `BrokenPipeError`) when the stream cannot be written, and whatever `rows` raises.
+    """
+    return _write_csv(rows, stream) if fmt == "csv" else _write_jsonl(rows, stream)
+
+
+def _write_jsonl(rows: Iterable[ManifestRow], stream: BinaryIO) -> int:
+    count = 0
+    for row in rows:
+        stream.write(dumps(manifest_object(row)) + b"\n")
+        count += 1
+    return count
+
+
+def _write_csv(rows: Iterable[ManifestRow], stream: BinaryIO) -> int:
+    writer = csv.writer(_Utf8(stream))
+    writer.writerow(CSV_FIELDS)
+    count = 0
+    for row in rows:
+        line = manifest_object(row)
+        writer.writerow([_cell(line.get(name)) for name in CSV_FIELDS])
+        count += 1
+    return count
+
+
+def _cell(value: Any) -> str | int:
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return value
+    text = jsontext.unicode_text(value) if isinstance(value, str) else dumps(value).decode()
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+class _Utf8:
+    """What `csv` writes to. A TextIOWrapper would do as well, but closes the stream when it is collected."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(text.encode("utf-8"))

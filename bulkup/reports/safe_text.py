@@ -1,0 +1,45 @@
+"""Text from outside, made fit for a terminal: a file name must not move the cursor or forge a line."""
+
+from __future__ import annotations
+
+import re
+
+from rich.markup import escape
+
+# C0 and DEL, C1, bidi marks and overrides, line and paragraph separators, and surrogates
+# (bytes that are not UTF-8).
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match.group()
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # what os.fsdecode makes of a byte that is not UTF-8: show the byte
+        code -= 0xDC00
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}")
+
+
+def printable(text: str) -> str:
+    r"""Return `text` on one line with everything a terminal could obey written out, such as `\x1b` for ESC.
+
+    Backslashes that are in the text stay single: the result is for eyes and is not meant to be decoded.
+    """
+    return _UNSAFE.sub(_escaped, text)
+
+
+def printable_path(path: bytes) -> str:
+    r"""Return a path for eyes; bytes that are not UTF-8 are shown as `\xNN`."""
+    return printable(path.decode("utf-8", "surrogateescape"))
+
+
+def markup_safe(text: str) -> str:
+    """Return `printable(text)` for a string that rich parses as markup; nothing in it acts as a tag.
+
+    Markup cannot write every backslash: next to brackets and at the end their number may be shown
+    wrong. `rich.text.Text(printable(text))` has no such limit and is to be preferred.
+    """
+    shown = printable(text)
+    body = shown.rstrip("\\")
+    # An odd number would disarm the tag that follows; rich's own `escape` overlooks three of them.
+    return escape(body) + "\\\\" * (len(shown) - len(body))

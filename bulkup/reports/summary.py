@@ -1,0 +1,128 @@
+"""The closing word of a run: the summary object of `--json`, and the same for people with what to do next."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rich.text import Text
+
+from bulkup.counters import SETTLED, Counters
+from bulkup.errors import ExitCode
+from bulkup.reports.exit_code import TIME_UP, meaning
+from bulkup.reports.human import count_text, duration_text, rate_text, size_text
+from bulkup.reports.safe_text import printable
+
+# After any other code the scan may have been cut short, and tells nothing about the source.
+_SCANNED = frozenset({ExitCode.OK, ExitCode.INCOMPLETE})
+_STOPPED = frozenset({ExitCode.SIGINT, ExitCode.SIGTERM, TIME_UP})
+
+
+def summary_object(run: str, exit_code: int, counters: Counters, seconds: float) -> dict[str, Any]:
+    """Return the summary of DESIGN section 7: the last line of `--json`, and what the journal keeps of a run.
+
+    In `files`, `found` is the sum of the others but `unverified`, which `uploaded` includes. `bytes` are of
+    files, each counted once; `seconds` is the time the run took, rounded to milliseconds. `ignored` counts
+    what was no business of the run, and `reused_tickets` the tickets of an earlier run that were still good.
+    """
+    files = {"found": counters.found} | {name: getattr(counters, name) for name in SETTLED}
+    return {
+        "event": "summary",
+        "run": run,
+        "exit_code": int(exit_code),
+        "files": files | {"remaining": counters.remaining, "unverified": counters.unverified},
+        "bytes": {"found": counters.bytes_found, "uploaded": counters.bytes_uploaded},
+        "presign": {
+            "calls": counters.presign_calls,
+            "files": counters.presign_files,
+            "renewed": counters.presign_renewed,
+        },
+        "retries": counters.retries,
+        "seconds": round(seconds, 3),
+        "ignored": dataclasses.asdict(counters.ignored),
+        "reused_tickets": counters.reused_tickets,
+    }
+
+
+def summary_text(summary: Mapping[str, Any], *, selector: str = "", lost_source: bool = False) -> Text:
+    """Return a summary object for people: what happened, what was left out, what to do next.
+
+    `selector` is what names the journal on the command line, such as `--profile nightly`, for the commands it
+    advises. `lost_source` says that a source is empty although the journal knows files in it.
+    """
+    lines = [_headline(summary), *_details(summary)]
+    lines += [f"Next: {step}" for step in _next_steps(summary)]
+    if lost_source:
+        lines.append("Next: a source that had files is empty. Is it mounted? If that is right: --allow-empty")
+    lines += [f"Next: {step}" for step in _steps_for_files(summary["files"], printable(selector))]
+    return Text("\n".join(lines))
+
+
+def _headline(summary: Mapping[str, Any]) -> str:
+    files, sent, seconds = summary["files"], summary["bytes"]["uploaded"], summary["seconds"]
+    outcome = f"Run {printable(str(summary['run']))}: {meaning(summary['exit_code'])}."
+    if summary["exit_code"] in _SCANNED and not files["found"]:
+        return f"{outcome} The source has no files to upload."
+    if summary["exit_code"] in _SCANNED and files["skipped"] == files["found"]:
+        return f"{outcome} {count_text(files['skipped'], 'file')} unchanged, nothing to send."
+    speed = f", {rate_text(sent / seconds)}" if sent and seconds else ""
+    of_all = f"{files['uploaded']:,} of {count_text(files['found'], 'file')}"
+    return f"{outcome} {of_all} uploaded ({size_text(sent)}) in {duration_text(seconds)}{speed}."
+
+
+def _details(summary: Mapping[str, Any]) -> Iterator[str]:
+    files, presign = summary["files"], summary["presign"]
+    shown = ("skipped", "failed", "rejected", "changed", "unreadable", "remaining", "unverified")
+    if parts := _nonzero((name, files[name]) for name in shown):
+        yield f"  files: {parts}"
+    if parts := _nonzero((name.replace("_", " "), number) for name, number in summary["ignored"].items()):
+        yield f"  ignored: {parts}"
+    calls = (
+        ("calls for URLs", presign["calls"]),
+        ("URLs renewed", presign["renewed"]),
+        ("URLs reused", summary["reused_tickets"]),
+        ("retries", summary["retries"]),
+    )
+    if parts := _nonzero(calls):
+        yield f"  service: {parts}"
+
+
+def _nonzero(figures: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in figures if number)
+
+
+def _next_steps(summary: Mapping[str, Any]) -> Iterator[str]:
+    files, code = summary["files"], summary["exit_code"]
+    if code in _STOPPED or (code == ExitCode.INCOMPLETE and files["remaining"]):
+        yield f"run the same command again to go on{_left(files)}."
+    elif code == ExitCode.SERVICE:
+        yield f"put right what the service complains of, then run the same command again{_left(files)}."
+    elif code == ExitCode.MACHINE:
+        yield f"put this machine right, then run the same command again{_left(files)}."
+
+
+def _steps_for_files(files: Mapping[str, int], selector: str) -> Iterator[str]:
+    if files["failed"]:
+        yield f"see why {count_text(files['failed'], 'file')} failed: {_manifest(selector, 'failed')}"
+    if files["rejected"]:
+        yield (
+            f"see which files the service does not take: {_manifest(selector, 'rejected')}"
+            ' (unsupported = "skip" leaves such extensions out)'
+        )
+    if files["changed"]:
+        number = count_text(files["changed"], "file")
+        yield f"{number} changed or vanished while read; the next run looks again."
+    if files["unreadable"]:
+        yield f"make these readable: {_manifest(selector, 'unreadable')}"
+    if files["unverified"]:
+        yield f"accepted by storage, but not proven by its answer: {_manifest(selector, 'unverified')}"
+
+
+def _left(files: Mapping[str, int]) -> str:
+    return f"; {count_text(files['remaining'], 'file')} found so far wait" if files["remaining"] else ""
+
+
+def _manifest(selector: str, status: str) -> str:
+    command = f"bulkup manifest {selector}".rstrip()
+    return f"""{command} --format jsonl | grep '"status":"{status}"'"""

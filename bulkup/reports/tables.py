@@ -1,0 +1,132 @@
+"""What `status`, `runs` and `orphans` show: renderables for people, plain dicts for `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from bulkup.messages import FileState
+from bulkup.records import OrphanRow, RunRow, Status
+from bulkup.reports.exit_code import meaning
+from bulkup.reports.human import count_text, duration_text, size_text
+from bulkup.reports.jsontext import path_fields, public_state, time_text
+from bulkup.reports.safe_text import printable, printable_path
+
+_RUN_COLUMNS = ("run", "started", "took", "exit", "provider", "found", "uploaded", "failed", "sources")
+
+
+def status_text(status: Status) -> Text:
+    """Return the journal at a glance. What is under way in any state counts as pending."""
+    lines = [f"Journal {printable(status.journal)}" + (", a run is going on" if status.running else "")]
+    files, sizes = _by_public_state(status.files), _by_public_state(status.bytes)
+    lines += [f"  {state:<11}{files[state]:>12,}  {size_text(sizes.get(state, 0))}" for state in files]
+    if not files:
+        lines.append("  no files yet")
+    if status.orphans:
+        lines.append(f"  {count_text(status.orphans, 'remote id')} created and never uploaded to")
+    if status.unknown_ids:
+        lines.append(f"  {_unknown_ids(status.unknown_ids)}")
+    if status.last_run is not None:
+        lines.append(f"Last run {_run_line(status.last_run)}")
+    return Text("\n".join(lines))
+
+
+def status_json(status: Status) -> dict[str, Any]:
+    """Return the journal at a glance for programs; states as in the manifest."""
+    return {
+        "event": "status",
+        "journal": status.journal,
+        "running": status.running,
+        "files": _by_public_state(status.files),
+        "bytes": _by_public_state(status.bytes),
+        "orphans": status.orphans,
+        "unknown_ids": status.unknown_ids,
+        "last_run": None if status.last_run is None else run_json(status.last_run),
+    }
+
+
+def runs_table(runs: Iterable[RunRow]) -> Table:
+    """Return the runs as a table, in the order given."""
+    table = Table(*_RUN_COLUMNS)
+    for run in runs:
+        files = (run.summary or {}).get("files", {})
+        figures = [f"{files[name]:,}" if name in files else "-" for name in ("found", "uploaded", "failed")]
+        sources = "\n".join(printable_path(source) for source in run.sources)
+        cells = [printable(run.run), time_text(run.started_at) or "-", _took(run), _ended_how(run)]
+        # Text, not str: a str in a table is parsed as markup.
+        table.add_row(*(Text(cell) for cell in [*cells, printable(run.provider), *figures, sources]))
+    return table
+
+
+def run_json(run: RunRow) -> dict[str, Any]:
+    """Return one run for programs; times are RFC 3339, `summary` is what the run printed last."""
+    sources = [path_fields("path", source) for source in run.sources]
+    return {
+        "event": "run",
+        "run": run.run,
+        "started_at": time_text(run.started_at),
+        "ended_at": time_text(run.ended_at),
+        "exit_code": run.exit_code,
+        "provider": run.provider,
+        "base_url": run.base_url,
+        "sources": sources,
+        "summary": run.summary,
+    }
+
+
+def orphans_lines(orphans: Iterable[OrphanRow]) -> Iterator[Text]:
+    """Yield a line for each orphan as it comes; there may be many."""
+    for orphan in orphans:
+        what = _unknown_ids(orphan.count) if orphan.remote_id is None else printable(orphan.remote_id)
+        parts = [printable(orphan.provider), what]
+        if orphan.path is not None:
+            parts.append(f"for {printable_path(orphan.path)}")
+        why, when = printable(orphan.reason), time_text(orphan.created_at)
+        parts.append(f"({why}; {when}; run {printable(orphan.run)})")
+        yield Text(" ".join(parts))
+
+
+def orphan_json(orphan: OrphanRow) -> dict[str, Any]:
+    """Return one orphan for programs; `remote_id` null stands for up to `count` ids that nobody saw."""
+    return {
+        "event": "orphan",
+        "remote_id": orphan.remote_id,
+        "count": orphan.count,
+        "provider": orphan.provider,
+        **path_fields("path", orphan.path),
+        **path_fields("source", orphan.source),
+        "reason": orphan.reason,
+        "created_at": time_text(orphan.created_at),
+        "run": orphan.run,
+    }
+
+
+def _unknown_ids(count: int) -> str:
+    return f"up to {count:,} unknown {'id' if count == 1 else 'ids'} (call cut off before its answer)"
+
+
+def _by_public_state(figures: Mapping[FileState, int]) -> dict[str, int]:
+    """Sum up by the states that users know, in the order of their life, without those that no file is in."""
+    sums: dict[str, int] = {}
+    for state in FileState:
+        if number := figures.get(state, 0):
+            sums[public_state(state)] = sums.get(public_state(state), 0) + number
+    return sums
+
+
+def _run_line(run: RunRow) -> str:
+    started = time_text(run.started_at)
+    return f"{printable(run.run)}: started {started}, took {_took(run)}, {_ended_how(run)}"
+
+
+def _took(run: RunRow) -> str:
+    return "-" if run.ended_at is None else duration_text(run.ended_at - run.started_at)
+
+
+def _ended_how(run: RunRow) -> str:
+    if run.exit_code is None:
+        return "running, or cut off"
+    return f"{run.exit_code} ({meaning(run.exit_code)})"

@@ -1,0 +1,122 @@
+"""JSON lines on standard output."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import subprocess
+import sys
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.messages import FileState, Result
+from bulkup.reports.lines import JsonLines
+from bulkup.secrets import Secret
+
+
+def result(**changes: Any) -> Result:
+    values: dict[str, Any] = {
+        "source": "/data",
+        "path": b"a/b.mp4",
+        "status": FileState.UPLOADED,
+        "size": 3,
+        "md5": "0" * 32,
+        "remote_id": "id-1",
+        "attempts": 1,
+        "error": None,
+    }
+    return Result(**(values | changes))
+
+
+def written(stream: io.BytesIO) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_result_is_one_line() -> None:
+    stream = io.BytesIO()
+    JsonLines(stream).result(result(unchanged=True))
+    assert written(stream) == [
+        {
+            "event": "file",
+            "path": "a/b.mp4",
+            "source": "/data",
+            "status": "uploaded",
+            "size": 3,
+            "md5": "0" * 32,
+            "remote_id": "id-1",
+            "attempts": 1,
+            "error": None,
+            "unchanged": True,
+        }
+    ]
+
+
+NAMES = st.binary(min_size=1, max_size=30)
+
+
+@given(NAMES, NAMES, st.text(st.characters(), max_size=30))
+def test_any_path_and_message_make_valid_json(path: bytes, source: bytes, error: str) -> None:
+    stream = io.BytesIO()
+    JsonLines(stream).result(result(path=path, source=os.fsdecode(source), error=error))
+    (line,) = written(stream)
+    for name, exact in (("path", path), ("source", source)):
+        coded = line.get(f"{name}_b64")
+        assert (line[name].encode() if coded is None else base64.b64decode(coded)) == exact
+
+
+def test_events_and_summary_keep_their_order_and_hide_secrets() -> None:
+    stream = io.BytesIO()
+    lines = JsonLines(stream)
+    lines.event({"event": "started", "token": Secret("hunter2")})
+    lines.summary({"event": "summary"})
+    assert written(stream) == [{"event": "started", "token": "***"}, {"event": "summary"}]
+    assert not lines.broken
+
+
+def test_a_closed_pipe_is_remembered_and_not_raised() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as stream:
+        lines = JsonLines(stream)
+        lines.event({"n": 1})
+        lines.event({"n": 2})
+        assert lines.broken
+        assert isinstance(lines.error, BrokenPipeError)
+
+
+def test_a_stream_without_descriptor_that_fails_is_remembered_too() -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    lines = JsonLines(Full())
+    lines.event({})
+    assert lines.error is not None
+    assert lines.error.errno == 28
+
+
+def test_a_reader_that_leaves_does_not_change_the_exit_status() -> None:
+    program = (
+        "import sys; from bulkup.reports.lines import JsonLines\n"
+        "lines = JsonLines(sys.stdout.buffer); sys.stdin.read()\n"
+        "lines.event({'n': 1}); sys.exit(3 if lines.broken else 4)"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.close()
+    child.stdin.close()
+    with child.stderr as stderr:
+        assert child.wait(timeout=30) == 3, stderr.read()
+        assert stderr.read() == b""

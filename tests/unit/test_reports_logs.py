@@ -1,0 +1,123 @@
+"""The log."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+import orjson
+import pytest
+import structlog
+from rich.console import Console
+from rich.live import Live
+
+from bulkup.messages import FoundFile, Identity, Source
+from bulkup.reports.logs import configure_logging
+from bulkup.secrets import Secret, SecretUrl
+
+URL = SecretUrl("https://bucket/key?X-Amz-Signature=hunter2")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _structlog_as_it_was() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def stumble() -> None:
+    hidden_local = "a-local-value"
+    raise ValueError(f"bad\x1b[2J\nforged{hidden_local[:0]}")
+
+
+def log_everything(log_format: Literal["console", "json"], stream: io.StringIO) -> str:
+    configure_logging(log_format, "debug", stream)
+    log = structlog.get_logger()
+    file = FoundFile(Source(b"/d"), b"a", Identity(1, 2, 3, 4, 5))
+    token = Secret("hunter2")
+    log.info("sent\x1b[2J", url=URL, token=token, nested={"t": token}, name="\udcff\u202e", file=file)
+    try:
+        stumble()
+    except ValueError:
+        log.exception("stumbled")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_no_secret_and_no_local_variable_gets_out(log_format: Literal["console", "json"]) -> None:
+    text = log_everything(log_format, io.StringIO())
+    assert "hunter2" not in text
+    assert "a-local-value" not in text
+    assert "https://bucket/key" in text
+    assert "stumble" in text
+
+
+def test_the_console_obeys_nothing_that_was_logged() -> None:
+    text = log_everything("console", io.StringIO())
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", text)
+    assert "\\x1b[2J" in text
+    assert any(line.startswith("  | forged") for line in text.splitlines())
+
+
+def test_json_lines_are_whole() -> None:
+    first, second = (orjson.loads(line) for line in log_everything("json", io.StringIO()).splitlines())
+    assert first["level"] == "info"
+    assert first["token"] == "***"
+    assert first["name"] == "\ufffd\u202e"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", first["timestamp"])
+    assert "ValueError" in second["exception"]
+
+
+def test_a_terminal_gets_colours_and_no_color_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" in log_everything("console", Terminal())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in log_everything("console", Terminal())
+
+
+def test_levels_below_the_one_asked_for_are_dropped() -> None:
+    stream = io.StringIO()
+    configure_logging("json", "WARNING", stream)
+    structlog.get_logger().info("no")
+    structlog.get_logger().warning("yes")
+    assert [orjson.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["yes"]
+    with pytest.raises(ValueError, match="loud"):
+        configure_logging("json", "loud")
+
+
+def test_lines_go_above_a_live_view() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=30, height=10, color_system=None)
+    configure_logging(console=console)
+    with Live("the bar", console=console, auto_refresh=False):
+        structlog.get_logger().info("a long line with [bold]markup[/bold] in it")
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "a long line with [bold]markup[/bold] in it" in text
+    assert text.index("a long line") < text.rindex("the bar")
+
+
+@pytest.mark.parametrize("through_console", [True, False])
+def test_a_log_that_cannot_be_written_ends_nothing(through_console: bool) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    console = Console(file=Full(), width=80) if through_console else None
+    configure_logging(stream=Full(), console=console)
+    structlog.get_logger().error("lost")
+    structlog.get_logger().error("lost too")
+    assert console is None or console.quiet
+
+
+def test_the_default_is_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json")
+    structlog.get_logger().info("hello")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert orjson.loads(captured.err)["event"] == "hello"

@@ -1,0 +1,88 @@
+"""The arithmetic of progress."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.counters import Counters
+from bulkup.reports.rate import Meter, Pace, Rate, eta_seconds, percent
+
+
+def test_no_rate_without_two_moments() -> None:
+    rate = Rate()
+    assert rate.per_second() == 0
+    rate.add(1.0, 5)
+    assert rate.per_second() == 0
+    rate.add(1.0, 9)
+    assert rate.per_second() == 0
+
+
+def test_a_steady_flow_has_its_rate() -> None:
+    rate = Rate()
+    for tick in range(100):
+        rate.add(tick * 0.5, tick * 50)
+        assert tick == 0 or rate.per_second() == 100
+
+
+def test_a_standstill_shows_within_the_window() -> None:
+    rate = Rate(10)
+    for tick in range(41):
+        rate.add(tick * 0.5, min(tick, 20) * 50)
+    assert rate.per_second() == 0
+
+
+def test_sampling_less_often_than_the_window_gives_the_mean_in_between() -> None:
+    rate = Rate(10)
+    for tick in range(5):
+        rate.add(tick * 30.0, tick * 300)
+        assert tick == 0 or rate.per_second() == 10
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 100), st.integers(0, 10**9)), min_size=2, max_size=50))
+def test_a_rate_stays_between_the_slowest_and_the_fastest_step(steps: list[tuple[float, int]]) -> None:
+    rate, now, total, seen = Rate(), 0.0, 0, []
+    rate.add(now, total)
+    for span, grown in steps:
+        before, now, total = now, now + span, total + grown
+        rate.add(now, total)
+        seen.append(grown / (now - before))
+    assert min(seen) * 0.999 - 1e-6 <= rate.per_second() <= max(seen) * 1.001 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("figures", "share"),
+    [
+        ({"found": 4, "uploaded": 2, "bytes_found": 10, "bytes_settled": 5, "scan_done": False}, None),
+        ({"scan_done": True}, 100),
+        ({"found": 4, "uploaded": 2, "bytes_found": 10, "bytes_settled": 1, "scan_done": True}, 10),
+        ({"found": 4, "uploaded": 1, "scan_done": True}, 25),
+        ({"found": 1000, "uploaded": 999, "bytes_found": 9, "bytes_settled": 9, "scan_done": True}, 99),
+        ({"found": 2, "failed": 2, "bytes_found": 9, "bytes_settled": 8, "scan_done": True}, 100),
+    ],
+)
+def test_percent_never_promises(figures: Any, share: int | None) -> None:
+    assert percent(Counters(**figures)) == share
+
+
+def test_eta_is_known_only_when_the_whole_is_and_something_moves() -> None:
+    figures = Counters(found=2, uploaded=1, bytes_found=300, bytes_settled=100)
+    assert eta_seconds(figures, 10.0) is None
+    figures.scan_done = True
+    assert eta_seconds(figures, 10.0) == 20
+    assert eta_seconds(figures, 0.0) is None
+    figures.bytes_settled = 300
+    assert eta_seconds(figures, 10.0) is None
+    figures.uploaded = 2
+    assert eta_seconds(figures, 0.0) == 0
+
+
+def test_failed_attempts_count_for_the_rate_and_not_for_progress() -> None:
+    figures = Counters(found=2, bytes_found=200, scan_done=True)
+    meter = Meter(figures)
+    meter.sample(0.0)
+    figures.bytes_sent, figures.retries = 1000, 10
+    assert meter.sample(10.0) == Pace(rate=100.0, percent=0, eta=2.0)

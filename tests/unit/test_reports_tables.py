@@ -1,0 +1,118 @@
+"""Status, runs and orphans."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import orjson
+import pytest
+from rich.console import Console, RenderableType
+
+from bulkup.counters import Counters
+from bulkup.messages import FileState
+from bulkup.records import OrphanRow, RunRow, Status
+from bulkup.reports.jsontext import dumps
+from bulkup.reports.summary import summary_object
+from bulkup.reports.tables import orphan_json, orphans_lines, run_json, runs_table, status_json, status_text
+
+
+def run_row(**changes: Any) -> RunRow:
+    values: dict[str, Any] = {
+        "run": "r1",
+        "started_at": 0.0,
+        "ended_at": 200.0,
+        "exit_code": 1,
+        "provider": "xvid",
+        "base_url": "https://x",
+        "sources": (b"/data/[bold]\x1b[2J\xff",),
+        "summary": summary_object("r1", 1, Counters(found=1500, uploaded=1499, failed=1), 200.0),
+    }
+    return RunRow(**(values | changes))
+
+
+def orphan_row(**changes: Any) -> OrphanRow:
+    values: dict[str, Any] = {
+        "remote_id": "id\x1b]0;x\x07",
+        "count": 1,
+        "provider": "move-ugc",
+        "source": b"/data",
+        "path": b"[red]a\n.mp4",
+        "reason": "expired",
+        "created_at": 0.0,
+        "run": "r1",
+    }
+    return OrphanRow(**(values | changes))
+
+
+def status_row(**changes: Any) -> Status:
+    values: dict[str, Any] = {
+        "journal": "/j\x1b",
+        "running": True,
+        "files": {FileState.STORED: 1, FileState.PENDING: 2, FileState.UPLOADED: 3000, FileState.FAILED: 0},
+        "bytes": {FileState.STORED: 10, FileState.PENDING: 20, FileState.UPLOADED: 2048},
+        "orphans": 1,
+        "unknown_ids": 20,
+        "last_run": run_row(),
+    }
+    return Status(**(values | changes))
+
+
+def shown(what: RenderableType, width: int = 200) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(what)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    return text
+
+
+def test_runs_are_a_table_and_names_are_no_markup() -> None:
+    text = shown(runs_table([run_row(), run_row(run="r2", ended_at=None, exit_code=None, summary=None)]))
+    assert "1 (some files failed)" in text
+    assert "1,499" in text
+    assert r"/data/[bold]\x1b[2J\xff" in text
+    assert "running, or cut off" in text
+
+
+@pytest.mark.parametrize("width", [1, 20, 80])
+def test_narrow_terminals_do_no_harm(width: int) -> None:
+    assert shown(runs_table([run_row()]), width)
+    assert shown(status_text(status_row()), width)
+
+
+def test_status_shows_what_is_under_way_as_pending() -> None:
+    text = shown(status_text(status_row()))
+    assert "pending               3  30 B" in text
+    assert "uploaded          3,000  2.0 KiB" in text
+    assert "failed    " not in text
+    assert "a run is going on" in text
+    assert "1 remote id created and never uploaded to" in text
+    assert "up to 20 unknown ids (call cut off before its answer)" in text
+    assert "Last run r1: started 1970-01-01T00:00:00.000Z, took 3 min 20 s, 1 (some files failed)" in text
+
+
+def test_an_empty_journal_says_so() -> None:
+    empty = status_row(running=False, files={}, bytes={}, orphans=0, unknown_ids=0, last_run=None)
+    assert "no files yet" in shown(status_text(empty))
+    assert status_json(empty)["last_run"] is None
+
+
+def test_orphans_are_lines_one_by_one() -> None:
+    coming = orphans_lines(iter([orphan_row(), orphan_row(remote_id=None, count=20, path=None, source=None)]))
+    first, second = (shown(line) for line in coming)
+    name = r"move-ugc id\x1b]0;x\x07 for [red]a\n.mp4"
+    assert first == f"{name} (expired; 1970-01-01T00:00:00.000Z; run r1)\n"
+    assert "up to 20 unknown ids (call cut off before its answer)" in second
+    assert "for " not in second
+
+
+def test_everything_has_a_json_form() -> None:
+    assert orjson.loads(dumps(run_json(run_row())))["sources"][0]["path_b64"]
+    assert orjson.loads(dumps(orphan_json(orphan_row())))["path"] == "[red]a\n.mp4"
+    unknown = orphan_json(orphan_row(remote_id=None, count=20, path=None, source=None))
+    assert (unknown["remote_id"], unknown["count"], unknown["path"]) == (None, 20, None)
+    status = orjson.loads(dumps(status_json(status_row())))
+    assert status["files"] == {"pending": 3, "uploaded": 3000}
+    assert status["last_run"]["ended_at"] == "1970-01-01T00:03:20.000Z"
