@@ -1,0 +1,104 @@
+"""`bulkup serve`: the embedded server on its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from typing import Annotated
+
+import anyio
+import orjson
+import typer
+
+from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
+
+_STDIN = 0
+_DEFAULT = ServerConfig(store="")
+_FAULTS = (
+    "Make something go wrong: NAME[=SHARE][,first=N], e.g. expired-url=0.05. Names: expired-url, retry-later, "
+    "status-503, cut-body, slow-body, wrong-etag, short-answer, unauthorized. May be given several times."
+)
+
+Store = Annotated[str, typer.Option(metavar="DIR", help="Keep objects in DIR/objects, keys and figures in DIR/state.")]
+Host = Annotated[str, typer.Option(help="Address to listen on; any but loopback lets other machines in.")]
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
+Token = Annotated[str, typer.Option(help="Token that the Magic Hour and local APIs take.")]
+ApiKey = Annotated[str, typer.Option(help="Key that the Move API takes, 12 characters or more.")]
+AccessKey = Annotated[str, typer.Option(help="Access key id of signed APIs.")]
+SecretKey = Annotated[str, typer.Option(help="Secret key of signed APIs.")]
+ProjectId = Annotated[str, typer.Option(help="Project id of signed APIs.")]
+UrlTtl = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Lifetime of upload URLs.", show_default="each service's own, 3600"),
+]
+Tls = Annotated[tuple[str, str] | None, typer.Option(metavar="CERT KEY", help="Serve https with these PEM files.")]
+Fault = Annotated[list[str] | None, typer.Option(metavar="FAULT", help=_FAULTS)]
+Seed = Annotated[int, typer.Option(help="Seed of the faults' draws: the same seed, the same draws.")]
+UntilStdinCloses = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
+PreferLastPort = Annotated[bool, typer.Option("--prefer-last-port", hidden=True)]
+
+
+def serve(
+    store: Store,
+    host: Host = _DEFAULT.host,
+    port: Port = _DEFAULT.port,
+    token: Token = _DEFAULT.token,
+    api_key: ApiKey = _DEFAULT.api_key,
+    access_key: AccessKey = _DEFAULT.access_key,
+    secret_key: SecretKey = _DEFAULT.secret_key,
+    project_id: ProjectId = _DEFAULT.project_id,
+    url_ttl: UrlTtl = None,
+    tls: Tls = None,
+    fault: Fault = None,
+    seed: Seed = _DEFAULT.seed,
+    until_stdin_closes: UntilStdinCloses = False,
+    prefer_last_port: PreferLastPort = False,
+) -> None:
+    """Run a server that speaks all services' APIs and is their store, for tests, trials and demonstrations.
+
+    Prints one JSON line when it listens, and stops in order at SIGINT or SIGTERM.
+    """
+    config = ServerConfig(
+        store=os.path.abspath(store),
+        host=host,
+        port=port,
+        token=token,
+        api_key=api_key,
+        access_key=access_key,
+        secret_key=secret_key,
+        project_id=project_id,
+        url_ttl=url_ttl,
+        tls=tls,
+        faults=tuple(FaultSpec.parse(text) for text in fault or ()),
+        seed=seed,
+        prefer_last_port=prefer_last_port,
+    )
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    anyio.run(_serve, config, until_stdin_closes)
+
+
+async def _serve(config: ServerConfig, until_stdin_closes: bool) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with LocalServer(config) as server:
+            _announce(server, config)
+            async with anyio.create_task_group() as group:
+                if until_stdin_closes:
+                    group.start_soon(_wait_for_stdin, group.cancel_scope)
+                async for _ in signals:
+                    group.cancel_scope.cancel()
+
+
+def _announce(server: LocalServer, config: ServerConfig) -> None:
+    line = {"event": "listening", "url": server.url, "store": config.store, "pid": os.getpid()}
+    sys.stdout.write(orjson.dumps(line).decode() + "\n")
+    sys.stdout.flush()
+
+
+async def _wait_for_stdin(scope: anyio.CancelScope) -> None:
+    """End the server when nobody holds the other end of standard input any more."""
+    await anyio.wait_readable(_STDIN)
+    while os.read(_STDIN, 4096):
+        await anyio.wait_readable(_STDIN)
+    scope.cancel()

@@ -1,0 +1,35 @@
+"""The embedded server: every service's API and the store behind it, on one port, strict as the real ones.
+
+Here belongs what a *service* does: hand out tickets, sign URLs, verify what arrives, keep objects, and misbehave on
+request (`faults`). Not here: anything a *client* does - providers, retries, configuration files, the command line. The
+wire contracts are those of contracts.md; client and server share no code, so that one cannot excuse the other.
+
+    server.py ------ routes -----> magic_hour.py, move_ugc.py, local_api.py    (tickets)
+       |                           store.py                                    (bytes)
+       `- state.py, objects.py     signatures.py, faults.py, keys.py           (pure decisions)
+
+A finished PUT is a whole file with the right digest under its key, and survives the end of the server's process. It is
+not forced to disk one by one: this store is for trying things out and for moving files within a machine's reach.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bulkup.localserver.config import ServerConfig
+from bulkup.localserver.faults import FaultSpec
+from bulkup.localserver.process import ServerProcess
+
+if TYPE_CHECKING:
+    from bulkup.localserver.server import LocalServer
+
+__all__ = ["FaultSpec", "LocalServer", "ServerConfig", "ServerProcess"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the server itself when it is asked for: who starts it as a process needs neither it nor GraphQL."""
+    if name != "LocalServer":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from bulkup.localserver.server import LocalServer  # noqa: PLC0415  # see above
+
+    return LocalServer

@@ -1,0 +1,116 @@
+"""Taking in one body: at what pace, how far, and what is said about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import anyio
+from aiohttp import StreamReader, web
+from anyio import to_thread
+
+from bulkup.localserver.context import Context
+from bulkup.localserver.faults import Fault, FaultName, Point
+from bulkup.localserver.objects import Incoming, ObjectStore
+from bulkup.localserver.presigned import StoreRequest
+from bulkup.localserver.put_rules import check_md5, declared_length, declared_md5, incomplete_body
+from bulkup.localserver.s3errors import expired, slow_down
+
+INLINE = 64 << 10  # bytes up to which hashing and writing costs less than the way to a thread and back
+
+
+class ConnectionCut(Exception):  # noqa: N818 - nothing went wrong: it was asked for
+    """The connection is to be dropped without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a body is read: so many bytes at once, and a pause in seconds after each."""
+
+    block: int
+    pause: float = 0.0
+
+
+FULL_SPEED = Pace(1 << 20)
+SLOW = Pace(16 << 10, 0.25)  # 64 KiB/s
+
+
+class PutDesk:
+    """Stores the bodies of PUTs that are authorised. Keeps no more than one block of a body in memory."""
+
+    def __init__(self, context: Context, objects: ObjectStore) -> None:
+        self._context = context
+        self._objects = objects
+        self._lied_about: set[bytes] = set()
+
+    async def store(self, request: web.Request, asked: StoreRequest, key: str) -> tuple[int, str]:
+        """Store the body under the key; return its size in bytes and the ETag to answer, unquoted.
+
+        Raises S3Error for what S3 refuses, OSError when the disk fails, ConnectionCut when a fault says so. Then
+        nothing is stored, and what was there before stays.
+        """
+        length, md5 = declared_length(asked.headers), declared_md5(asked.headers)
+        now = self._context.clock.now()
+        fault = self._context.faults.draw(Point.PUT, now)
+        _refuse(fault, now)
+        await _let_continue(request)
+        if fault and fault.name is FaultName.CUT_BODY:
+            await request.content.readany()
+            raise ConnectionCut
+        pace = SLOW if fault and fault.name is FaultName.SLOW_BODY else FULL_SPEED
+        incoming = self._objects.receive()
+        try:
+            await _take(request.content, length, pace, incoming)
+            check_md5(md5, incoming.md5.digest())
+            self._objects.publish(incoming, key)
+        finally:
+            incoming.discard()
+        return length, self._etag(incoming, fault)
+
+    def _etag(self, incoming: Incoming, fault: Fault | None) -> str:
+        true = incoming.md5
+        if fault is None or fault.name is not FaultName.WRONG_ETAG:
+            return true.hexdigest()
+        # With a share below 1 a body meets the fault once, so that sending it again helps.
+        if not fault.always and true.digest() in self._lied_about:
+            return true.hexdigest()
+        self._lied_about.add(true.digest())
+        return bytes(byte ^ 0xFF for byte in true.digest()).hex()
+
+
+def _refuse(fault: Fault | None, now: float) -> None:
+    match fault and fault.name:
+        case FaultName.EXPIRED_URL:
+            raise expired(now, now)
+        case FaultName.STATUS_503:
+            raise slow_down()
+
+
+async def _take(content: StreamReader, length: int, pace: Pace, incoming: Incoming) -> None:
+    async for block in _blocks(content, length, pace):
+        if len(block) <= INLINE:
+            incoming.write(block)
+        else:
+            await to_thread.run_sync(incoming.write, block)
+
+
+async def _blocks(content: StreamReader, length: int, pace: Pace) -> AsyncIterator[bytes]:
+    """Yield exactly `length` bytes. Raises S3Error IncompleteBody when the client goes away before."""
+    while length:
+        try:
+            block = await content.readexactly(min(length, pace.block))
+        except (asyncio.IncompleteReadError, ConnectionError, web.RequestPayloadError):
+            raise incomplete_body() from None
+        length -= len(block)
+        yield block
+        if pace.pause:
+            await anyio.sleep(pace.pause)
+
+
+async def _let_continue(request: web.Request) -> None:
+    """Tell a client that waits for it to send the body, now that everything before it is in order (RFC 9110)."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # It is no part of the answer, which has not begun.
+        request.writer.output_size = 0

@@ -1,0 +1,136 @@
+"""The store: PUT, GET and HEAD of objects by signed URLs, as strict as S3 (contracts.md section 5)."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import BinaryIO, Final
+
+from aiohttp import web
+from anyio import to_thread
+
+from bulkup.localserver.context import Context
+from bulkup.localserver.keys import object_key
+from bulkup.localserver.objects import READ_SIZE, ObjectStore, md5_of
+from bulkup.localserver.presigned import StoreRequest
+from bulkup.localserver.puts import ConnectionCut, PutDesk
+from bulkup.localserver.s3errors import S3Error, internal_error, invalid_uri
+from bulkup.localserver.signatures import authorize
+
+LARGEST_DRAINED = 1 << 20  # bytes of a refused body that are read to keep the connection
+
+_log = logging.getLogger(__name__)
+_MISSING: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+class Store:
+    """Answers all requests that are no API's."""
+
+    def __init__(self, context: Context, objects: ObjectStore) -> None:
+        self._context = context
+        self._objects = objects
+        self._puts = PutDesk(context, objects)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request; what the store refuses, it refuses as XML."""
+        try:
+            return await self._answer(request)
+        except ConnectionCut:
+            return _cut(request)
+        except S3Error as error:
+            return _refusal(request, error)
+        except OSError:
+            _log.warning("the store could not do a %s", request.method, exc_info=True)
+            return _refusal(request, internal_error())
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        match request.method:
+            case "PUT":
+                return await self._put(request)
+            case "GET" | "HEAD":
+                return await self._get(request)
+        raise S3Error(
+            405, "MethodNotAllowed", "The specified method is not allowed against this resource.", Method=request.method
+        )
+
+    def _authorized(self, request: web.Request) -> tuple[StoreRequest, str]:
+        asked = store_request(request)
+        key = object_key(asked.raw_path)
+        authorize(asked, self._context.key, self._context.clock.now())
+        return asked, key
+
+    async def _put(self, request: web.Request) -> web.Response:
+        size: int | None = None
+        try:
+            asked, key = self._authorized(request)
+            size, etag = await self._puts.store(request, asked, key)
+        finally:
+            if size is None:
+                self._context.counters.add(puts_failed=1)
+        self._context.counters.add(puts_completed=1, bytes=size)
+        return web.Response(headers={"ETag": f'"{etag}"', "x-amz-request-id": _request_id()})
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        _, key = self._authorized(request)
+        try:
+            file = await to_thread.run_sync(open, self._objects.path(key), "rb")
+        except _MISSING:
+            raise S3Error(404, "NoSuchKey", "The specified key does not exist.") from None
+        with file:
+            return await _send(request, file)
+
+
+async def _send(request: web.Request, file: BinaryIO) -> web.StreamResponse:
+    """Read the file twice: the digest in the ETag must be of what is there, not of what was once received."""
+    etag = await to_thread.run_sync(md5_of, file)
+    response = web.StreamResponse(headers={"ETag": f'"{etag}"', "x-amz-request-id": _request_id()})
+    response.content_type = "binary/octet-stream"
+    response.content_length = await to_thread.run_sync(_size_of, file)
+    await response.prepare(request)
+    while request.method == "GET" and (block := await to_thread.run_sync(file.read, READ_SIZE)):
+        await response.write(block)
+    await response.write_eof()
+    return response
+
+
+def store_request(request: web.BaseRequest) -> StoreRequest:
+    """Return the request as plain values. Raises S3Error InvalidURI for a target that is not ASCII."""
+    if not request.raw_path.isascii():
+        raise invalid_uri()
+    path, _, query = request.raw_path.partition("?")
+    headers: dict[str, str] = {}
+    for written, value in request.headers.items():
+        name = written.lower()
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return StoreRequest(request.method, path, query, headers)
+
+
+def _refusal(request: web.Request, error: S3Error) -> web.Response:
+    request_id = _request_id()
+    body = error.body(request.raw_path.partition("?")[0], request_id)
+    response = web.Response(
+        body=body, status=error.status, content_type="application/xml", headers={"x-amz-request-id": request_id}
+    )
+    # The server reads and drops what is left of the body; where that is much, or nobody knows how much, or the
+    # client waits to be told to go on, the connection is worth less than that.
+    length = request.content_length
+    if "Expect" in request.headers or (request.body_exists and (length is None or length > LARGEST_DRAINED)):
+        response.force_close()
+    return response
+
+
+def _cut(request: web.Request) -> web.Response:
+    """Drop the connection. The answer that is returned goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
+
+
+def _size_of(file: BinaryIO) -> int:
+    size = file.seek(0, 2)
+    file.seek(0)
+    return size
+
+
+def _request_id() -> str:
+    return secrets.token_hex(8).upper()

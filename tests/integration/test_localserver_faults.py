@@ -1,0 +1,240 @@
+"""Each named fault over real sockets: what a client meets, and what is stored all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import anyio
+import pytest
+
+from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
+
+TOKEN = {"Authorization": "Bearer local-token"}
+KEY = {"Authorization": "local-api-key-0001"}
+MAGIC = {"items": [{"type": "video", "extension": "mp4"}, {"type": "audio", "extension": "mp3"}]}
+MOVE = {"query": 'mutation { a: createFile(type: "mp4") { id } b: createFile(type: "mp4") { id } }'}
+LOCAL = {"files": [{"extension": "bin", "size": 1}, {"extension": "bin", "size": 1}]}
+APIS = [("/v1/files/upload-urls", TOKEN, MAGIC), ("/local/v1/tickets", TOKEN, LOCAL), ("/ugc/graphql", KEY, MOVE)]
+
+
+class Clock:
+    offset = 0.0
+
+    def now(self) -> Any:
+        return 1_700_000_000.0 + self.offset
+
+    def monotonic(self) -> Any:
+        return self.offset
+
+
+@pytest.fixture
+def clock() -> Any:
+    return Clock()
+
+
+@pytest.fixture
+async def server(tmp_path: Any, clock: Any) -> Any:
+    async with LocalServer(ServerConfig(store=str(tmp_path)), clock) as running:
+        yield running
+
+
+@pytest.fixture
+async def http() -> Any:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+def break_with(server: Any, *texts: Any, seed: Any = 0) -> None:
+    server.set_faults([FaultSpec.parse(text) for text in texts], seed)
+
+
+async def call(server: Any, http: Any, api: Any) -> Any:
+    path, headers, body = api
+    async with http.post(server.url + path, json=body, headers=headers) as answer:
+        return answer.status, answer.headers, await answer.json()
+
+
+async def urls(server: Any, http: Any, count: Any = 1) -> Any:
+    body = {"files": [{"extension": "bin", "size": 1}] * count}
+    async with http.post(f"{server.url}/local/v1/tickets", json=body, headers=TOKEN) as answer:
+        return [ticket["url"] for ticket in (await answer.json())["tickets"]]
+
+
+async def put(http: Any, url: Any, data: Any = b"bytes") -> Any:
+    async with http.put(url, data=data) as answer:
+        return answer.status, answer.headers, await answer.text()
+
+
+def stored(server: Any) -> Any:
+    return [name for _, _, names in os.walk(server.objects_dir) for name in names]
+
+
+def refusal(api: Any, body: Any) -> Any:
+    """Return the message of a refusal, which has a shape of its own at each API."""
+    if api[0] == "/ugc/graphql":
+        assert set(body) == {"errors"}
+        return body["errors"][0]["errorType"]
+    assert set(body) == {"message"}
+    return body["message"]
+
+
+@pytest.mark.parametrize("api", APIS, ids=lambda api: api[0])
+@pytest.mark.parametrize(
+    ("fault", "status", "messages"),
+    [
+        ("unauthorized", 401, {"Unauthorized", "UnauthorizedException"}),
+        ("status-503", 503, {"Service Unavailable", "ServiceUnavailableException"}),
+        ("retry-later", 429, {"Too Many Requests", "TooManyRequestsException"}),
+    ],
+)
+async def test_an_api_refuses(server: Any, http: Any, api: Any, fault: Any, status: Any, messages: Any) -> None:
+    break_with(server, f"{fault},first=1")
+    answered, headers, body = await call(server, http, api)
+    assert answered == status
+    assert refusal(api, body) in messages
+    assert ("Retry-After" in headers) == (fault == "retry-later")
+    assert (await call(server, http, api))[0] == 200
+    assert server.stats()["presign_calls"] == 2
+    assert server.stats()["tickets"] == 2
+
+
+async def test_retry_later_closes_all_apis_for_two_seconds_and_the_store_not_at_all(
+    server: Any, http: Any, clock: Any
+) -> None:
+    (url,) = await urls(server, http)
+    break_with(server, "retry-later")
+    for offset, expected in ((0.0, "2"), (0.5, "2"), (1.5, "1")):
+        clock.offset = offset
+        for api in APIS:
+            status, headers, _ = await call(server, http, api)
+            assert (status, headers["Retry-After"]) == (429, expected)
+    assert (await put(http, url))[0] == 200
+    clock.offset = 2.0
+    for api in APIS:
+        assert (await call(server, http, api))[0] == 200
+
+
+@pytest.mark.parametrize("api", APIS, ids=lambda api: api[0])
+async def test_a_short_answer_lacks_its_last_item(server: Any, http: Any, api: Any) -> None:
+    break_with(server, "short-answer,first=1")
+    counts = []
+    for _ in range(2):
+        status, _, body = await call(server, http, api)
+        assert status == 200
+        items = body.get("items") or body.get("tickets") or body["data"]
+        counts.append(len(items))
+    assert counts == [1, 2]
+    assert server.stats()["tickets"] == 3
+
+
+async def test_refused_calls_and_queries_for_nothing_do_not_use_up_faults(server: Any, http: Any) -> None:
+    break_with(server, "short-answer,first=1")
+    async with http.post(f"{server.url}/v1/files/upload-urls", json=MAGIC) as answer:
+        assert answer.status == 401
+    async with http.post(f"{server.url}/ugc/graphql", json={"query": "{ __typename }"}, headers=KEY) as answer:
+        assert await answer.json() == {"data": {"__typename": "Query"}}
+    assert len((await call(server, http, APIS[0]))[2]["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        ("expired-url", 403, "<Code>AccessDenied</Code><Message>Request has expired</Message>"),
+        ("status-503", 503, "<Code>SlowDown</Code>"),
+    ],
+)
+async def test_the_store_refuses(server: Any, http: Any, fault: Any, status: Any, code: Any) -> None:
+    (url,) = await urls(server, http)
+    break_with(server, f"{fault},first=1")
+    answered, _, body = await put(http, url)
+    assert answered == status
+    assert code in body
+    assert stored(server) == []
+    assert (await put(http, url))[0] == 200
+    assert server.stats()["puts_failed"] == server.stats()["puts_completed"] == 1
+
+
+@pytest.mark.parametrize("size", [0, 5, 3 << 20])
+async def test_a_cut_body_ends_without_an_answer_and_stores_nothing(
+    server: Any, http: Any, size: Any, caplog: Any
+) -> None:
+    (url,) = await urls(server, http)
+    break_with(server, "cut-body,first=1")
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(
+        f"PUT {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: {size}\r\n\r\n".encode()
+        + b"x" * size
+    )
+    with contextlib.suppress(ConnectionResetError):
+        async with asyncio.timeout(20):  # a hang is a failure
+            assert await reader.read() == b""
+    writer.close()
+    assert stored(server) == []
+    assert server.stats()["puts_failed"] == 1
+    assert (await put(http, url))[0] == 200
+    assert caplog.text == ""
+
+
+async def test_a_slow_body_is_read_in_small_steps_and_stored(server: Any, http: Any, monkeypatch: Any) -> None:
+    (url,) = await urls(server, http)
+    break_with(server, "slow-body")
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    data = os.urandom(100_000)
+    status, headers, _ = await put(http, url, data)
+    assert (status, headers["ETag"]) == (200, f'"{hashlib.md5(data).hexdigest()}"')
+    assert sum(pauses) == pytest.approx(100_000 / 65536, abs=0.25)
+
+
+async def test_a_wrong_etag_comes_with_the_right_object(server: Any, http: Any) -> None:
+    (url,) = await urls(server, http)
+    break_with(server, "wrong-etag")
+    right = hashlib.md5(b"bytes").hexdigest()
+    for _ in range(2):
+        status, headers, _ = await put(http, url)
+        wrong = headers["ETag"].strip('"')
+        assert status == 200
+        assert len(bytes.fromhex(wrong)) == 16
+        assert wrong != right
+    path = os.path.join(server.objects_dir, urlsplit(url).path[1:])
+    with open(path, "rb") as file:
+        assert file.read() == b"bytes"
+    assert server.stats()["puts_completed"] == 2
+
+
+async def test_with_a_share_below_one_the_same_bytes_get_a_wrong_etag_once(server: Any, http: Any) -> None:
+    (url,) = await urls(server, http)
+    break_with(server, "wrong-etag=0.999")
+    wrong = dict.fromkeys((b"a", b"b"), 0)
+    for data in (*wrong, *wrong, *wrong):
+        _, headers, _ = await put(http, url, data)
+        wrong[data] += headers["ETag"] != f'"{hashlib.md5(data).hexdigest()}"'
+    assert wrong == {b"a": 1, b"b": 1}
+
+
+async def test_the_same_seed_breaks_the_same_requests(server: Any, http: Any) -> None:
+    async def statuses() -> Any:
+        break_with(server, "status-503=0.5", seed=7)
+        return [(await put(http, url))[0] for url in targets]
+
+    targets = await urls(server, http, 30)
+    first = await statuses()
+    assert await statuses() == first
+    assert set(first) == {200, 503}
+
+
+async def test_the_figures_are_never_subject_to_faults(server: Any, http: Any) -> None:
+    break_with(server, "status-503", "unauthorized", "retry-later")
+    async with http.get(f"{server.url}/-/stats") as answer:
+        assert answer.status == 200

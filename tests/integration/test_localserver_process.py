@@ -1,0 +1,180 @@
+"""`bulkup serve` as a process: its one line, its ends, its figures after a kill, TLS, and the helper that starts it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from typing import Any
+
+import anyio
+import pytest
+import trustme
+
+from bulkup.errors import MachineError
+from bulkup.localserver import FaultSpec, LocalServer, ServerConfig, ServerProcess, process
+from bulkup.localserver.faults import FaultName
+
+
+@contextlib.contextmanager
+def serving(store: Any, *options: Any, stdin: Any = subprocess.DEVNULL) -> Any:
+    command = [sys.executable, "-m", "bulkup", "serve", f"--store={store}", *options]
+    with subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout
+        assert child.stderr
+        try:
+            line = json.loads(child.stdout.readline() or "null")
+            assert line, child.stderr.read()
+            yield child, line
+        finally:
+            child.kill()
+
+
+def post(url: Any, body: Any, header: Any = "Bearer local-token", context: Any = None) -> Any:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Authorization": header})
+    with urllib.request.urlopen(request, context=context) as answer:
+        return json.load(answer)
+
+
+def put(url: Any, data: Any, context: Any = None) -> Any:
+    request = urllib.request.Request(url, data, {"Content-Type": "text/plain"}, method="PUT")
+    try:
+        with urllib.request.urlopen(request, context=context) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def stats(url: Any) -> Any:
+    with urllib.request.urlopen(f"{url}/-/stats") as answer:
+        return json.load(answer)
+
+
+def ticket(url: Any, **options: Any) -> Any:
+    return post(f"{url}/local/v1/tickets", {"files": [{"extension": "", "size": 1}]}, **options)["tickets"][0]["url"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_prints_one_line_and_ends_in_order_when_told(tmp_path: Any, number: Any) -> None:
+    with serving(tmp_path / "s") as (child, line):
+        assert line["event"] == "listening"
+        assert line["url"].startswith("http://127.0.0.1:")
+        assert line["store"] == str(tmp_path / "s")
+        assert put(ticket(line["url"]), b"x") == 200
+        child.send_signal(number)
+        out, errors = child.communicate(timeout=30)
+        assert (child.returncode, out, errors) == (0, "", "")
+
+
+def test_figures_and_urls_outlive_a_kill(tmp_path: Any) -> None:
+    with serving(tmp_path) as (child, line):
+        url = ticket(line["url"])
+        put(url, b"12345")
+        child.kill()
+        child.wait()
+    with serving(tmp_path, f"--port={line['url'].rpartition(':')[2]}") as (child, again):
+        assert again["url"] == line["url"]
+        assert stats(line["url"]) == {
+            "presign_calls": 1,
+            "tickets": 1,
+            "puts_completed": 1,
+            "puts_failed": 0,
+            "bytes": 5,
+        }
+        assert put(url, b"123") == 200
+
+
+def test_it_ends_when_its_input_does(tmp_path: Any) -> None:
+    with serving(tmp_path, "--until-stdin-closes", stdin=subprocess.PIPE) as (child, line):
+        child.stdin.write("ignored\n")
+        child.stdin.flush()
+        assert stats(line["url"])["tickets"] == 0
+        child.stdin.close()
+        assert child.wait(30) == 0
+
+
+def test_every_option_reaches_the_server(tmp_path: Any) -> None:
+    options = ["--token=t0", "--api-key=k0k0k0k0k0k0", "--url-ttl=5", "--fault=short-answer,first=1", "--seed=3"]
+    options += ["--access-key=a", "--secret-key=s", "--project-id=p", "--host=localhost"]
+    with serving(tmp_path, *options) as (_, line):
+        assert line["url"].startswith("http://localhost:")
+        body = {"files": [{"extension": "", "size": 1}]}
+        assert post(f"{line['url']}/local/v1/tickets", body, "Bearer t0")["tickets"] == []
+        assert post(f"{line['url']}/local/v1/tickets", body, "Bearer t0")["tickets"][0]["expires_in"] == 5
+        assert post(f"{line['url']}/ugc/graphql", {"query": "{ __typename }"}, "k0k0k0k0k0k0")["data"]
+
+
+def test_it_speaks_tls(tmp_path: Any) -> None:
+    authority, context = trustme.CA(), ssl.create_default_context()
+    authority.configure_trust(context)
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    for blob in certificate.cert_chain_pems:
+        blob.write_to_path(tmp_path / "cert.pem", append=True)
+    options = ["--tls", str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")]
+    with serving(tmp_path / "s", *options) as (_, line):
+        assert line["url"].startswith("https://127.0.0.1:")
+        url = ticket(line["url"], context=context)
+        assert url.startswith(line["url"])
+        assert put(url, b"x", context) == 200
+
+
+async def test_a_run_can_bring_its_server_along(tmp_path: Any) -> None:
+    faults = (FaultSpec(FaultName.EXPIRED_URL, 1.0, 1),)
+    config = ServerConfig(store=str(tmp_path), token="a-token", url_ttl=7, faults=faults, prefer_last_port=True)
+    async with ServerProcess(config) as first:
+        assert os.getsid(first.pid) == first.pid != os.getsid(0)
+        url = await anyio.to_thread.run_sync(lambda: ticket(first.url, header="Bearer a-token"))
+        assert await anyio.to_thread.run_sync(put, url, b"x") == 403
+        assert await anyio.to_thread.run_sync(put, url, b"x") == 200
+    with pytest.raises(urllib.error.URLError):
+        await anyio.to_thread.run_sync(stats, first.url)
+    async with ServerProcess(config) as second:
+        assert second.url == first.url
+        assert (await anyio.to_thread.run_sync(stats, second.url))["puts_completed"] == 1
+
+
+async def test_a_server_that_cannot_start_says_why(tmp_path: Any) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MachineError, match="cannot be used"):
+        async with ServerProcess(ServerConfig(store=str(tmp_path / "file"))):
+            pass
+
+
+async def test_a_server_that_says_nothing_is_given_up(tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(process, "START_PATIENCE", 0.05)
+    with pytest.raises(MachineError, match="it said nothing"):
+        async with ServerProcess(ServerConfig(store=str(tmp_path))):
+            pass
+
+
+def test_the_server_dies_with_its_parent(tmp_path: Any) -> None:
+    """A parent killed by SIGKILL cannot tidy up: the end of the pipe is what the child sees."""
+    script = """if True:
+        import anyio, sys
+        from bulkup.localserver import ServerConfig, ServerProcess
+        async def main():
+            async with ServerProcess(ServerConfig(store=sys.argv[1])) as server:
+                print(server.pid, flush=True)
+                await anyio.sleep_forever()
+        anyio.run(main)
+    """
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        os.kill(child, 0)
+        parent.kill()
+
+    async def lock_is_free() -> None:
+        # Waits until the child has gone: it holds the store's lock while it lives.
+        async with LocalServer(ServerConfig(store=str(tmp_path))):
+            pass
+
+    anyio.run(lock_is_free)

@@ -1,0 +1,350 @@
+"""The embedded store over real sockets: every rule S3 has for a signed PUT, GET and HEAD."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import hashlib
+import io
+import os
+import xml.etree.ElementTree as ET
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from bulkup.localserver import LocalServer, ServerConfig, sigv4
+from bulkup.localserver.presigned import Origin
+
+BODY = b"some bytes"
+PATIENCE = 20.0  # seconds after which a test fails that would otherwise hang
+LARGE = bytes(range(256)) * 16384  # 4 MiB: several blocks, hashed and written in threads
+NO_TYPE = {"skip_auto_headers": ["Content-Type"]}
+
+
+class Clock:
+    offset = 0.0
+
+    def now(self) -> Any:
+        return 1_700_000_000.0 + self.offset
+
+    def monotonic(self) -> Any:
+        return self.offset
+
+
+@pytest.fixture
+def clock() -> Any:
+    return Clock()
+
+
+@pytest.fixture
+async def server(tmp_path: Any, clock: Any) -> Any:
+    async with LocalServer(ServerConfig(store=str(tmp_path)), clock) as running:
+        yield running
+
+
+@pytest.fixture
+async def http() -> Any:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+async def v4(server: Any, http: Any) -> Any:
+    """A URL signed with version 4, and the path of its object."""
+    call = {"files": [{"extension": "bin", "size": 1}]}
+    headers = {"Authorization": "Bearer local-token"}
+    async with http.post(f"{server.url}/local/v1/tickets", json=call, headers=headers) as answer:
+        ticket = (await answer.json())["tickets"][0]
+    return ticket["url"], os.path.join(server.objects_dir, ticket["id"])
+
+
+async def move(server: Any, http: Any, query: Any) -> Any:
+    headers = {"Authorization": "local-api-key-0001"}
+    async with http.post(f"{server.url}/ugc/graphql", json={"query": query}, headers=headers) as answer:
+        return next(iter((await answer.json())["data"].values()))
+
+
+@pytest.fixture
+async def v2(server: Any, http: Any) -> Any:
+    """A URL signed with version 2, and the path of its object."""
+    file = await move(server, http, 'mutation { createFile(type: "mp4") { presignedUrl } }')
+    url = file["presignedUrl"]
+    return url, os.path.join(server.objects_dir, urlsplit(url).path[1:])
+
+
+async def put(http: Any, url: Any, data: Any = BODY, **options: Any) -> Any:
+    # aiohttp warns of large bodies that are not files.
+    body = io.BytesIO(data) if isinstance(data, bytes) else data
+    async with http.put(url, data=body, **{**NO_TYPE, **options}) as answer:
+        return answer.status, answer.headers, await answer.read()
+
+
+async def refused(http: Any, url: Any, data: Any = BODY, **options: Any) -> Any:
+    """Return status and the elements of the error."""
+    status, headers, body = await put(http, url, data, **options)
+    assert headers["Content-Type"].startswith("application/xml")
+    return status, {element.tag: element.text for element in ET.fromstring(body)}
+
+
+async def raw(server: Any, request: Any) -> Any:
+    """Send bytes as they are and return all that comes back until the server closes."""
+    parts = urlsplit(server.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(request)
+    async with asyncio.timeout(PATIENCE):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+def head(method: Any, url: Any, *lines: Any) -> Any:
+    parts = urlsplit(url)
+    text = "\r\n".join([f"{method} {parts.path}?{parts.query} HTTP/1.1", f"Host: {parts.netloc}", *lines])
+    return (text + "\r\nConnection: close\r\n\r\n").encode()
+
+
+def stored(server: Any) -> Any:
+    return [os.path.join(at, name) for at, _, names in os.walk(server.objects_dir) for name in names]
+
+
+def incoming(server: Any) -> Any:
+    return os.listdir(os.path.join(os.path.dirname(server.objects_dir), "state", "incoming"))
+
+
+@pytest.mark.parametrize("data", [b"", BODY, LARGE], ids=["empty", "small", "large"])
+@pytest.mark.parametrize("version", [2, 4])
+async def test_a_put_stores_the_bytes_and_answers_their_md5(
+    server: Any, http: Any, v2: Any, v4: Any, version: Any, data: Any
+) -> None:
+    url, path = v2 if version == 2 else v4
+    status, headers, body = await put(http, url, data)
+    assert (status, body) == (200, b"")
+    assert headers["ETag"] == f'"{hashlib.md5(data).hexdigest()}"'
+    with open(path, "rb") as file:
+        assert file.read() == data
+    assert server.stats() == {
+        "presign_calls": 2,
+        "tickets": 2,
+        "puts_completed": 1,
+        "puts_failed": 0,
+        "bytes": len(data),
+    }
+    assert incoming(server) == []
+
+
+async def test_a_second_put_replaces_the_object_and_counts_again(server: Any, http: Any, v4: Any) -> None:
+    url, path = v4
+    await put(http, url, b"first")
+    await put(http, url, b"second!")
+    with open(path, "rb") as file:
+        assert file.read() == b"second!"
+    assert server.stats()["puts_completed"] == 2
+    assert server.stats()["bytes"] == 12
+
+
+async def test_an_object_is_what_was_sent_whatever_its_encoding(server: Any, http: Any, v4: Any) -> None:
+    url, path = v4
+    data = gzip.compress(BODY)
+    status, *_ = await put(http, url, data, headers={"Content-Encoding": "gzip"})
+    assert status == 200
+    with open(path, "rb") as file:
+        assert file.read() == data
+
+
+async def test_content_type_is_free_with_version_4_and_refused_with_version_2(
+    server: Any, http: Any, v2: Any, v4: Any
+) -> None:
+    status, *_ = await put(http, v4[0], skip_auto_headers=[])
+    assert status == 200
+    status, error = await refused(http, v2[0], skip_auto_headers=[])
+    assert (status, error["Code"]) == (403, "SignatureDoesNotMatch")
+    assert not os.path.exists(v2[1])
+
+
+async def test_content_md5_is_checked_with_version_4_and_refused_with_version_2(
+    server: Any, http: Any, v2: Any, v4: Any
+) -> None:
+    right = base64.b64encode(hashlib.md5(BODY).digest()).decode()
+    wrong = base64.b64encode(hashlib.md5(b"other").digest()).decode()
+    status, error = await refused(http, v4[0], headers={"Content-MD5": wrong})
+    assert (status, error["Code"]) == (400, "BadDigest")
+    assert (error["ExpectedDigest"], error["CalculatedDigest"]) == (wrong, right)
+    assert stored(server) == incoming(server) == []
+    status, error = await refused(http, v4[0], headers={"Content-MD5": "bm90IGEgZGlnZXN0"})
+    assert (status, error["Code"]) == (400, "InvalidDigest")
+    status, error = await refused(http, v4[0], headers={"Content-MD5": "no base64"})
+    assert (status, error["Code"]) == (400, "InvalidDigest")
+    status, *_ = await put(http, v4[0], headers={"Content-MD5": right})
+    assert status == 200
+    status, error = await refused(http, v2[0], headers={"Content-MD5": right})
+    assert (status, error["Code"]) == (403, "SignatureDoesNotMatch")
+
+
+@pytest.mark.parametrize(("version", "extra"), [(2, set()), (4, {"X-Amz-Expires"})])
+async def test_a_url_that_expired_is_refused_as_s3_refuses_it(
+    server: Any, http: Any, clock: Any, v2: Any, v4: Any, version: Any, extra: Any
+) -> None:
+    url, _ = v2 if version == 2 else v4
+    clock.offset = 3600.0
+    assert (await put(http, url))[0] == 200
+    clock.offset = 3602.0
+    status, error = await refused(http, url)
+    assert (status, error["Code"], error["Message"]) == (403, "AccessDenied", "Request has expired")
+    assert error["Expires"] == "2023-11-14T23:13:20Z"
+    assert error["ServerTime"] == "2023-11-14T23:13:22Z"
+    assert error["Resource"] == urlsplit(url).path
+    assert {"RequestId", "HostId", *extra} <= error.keys()
+
+
+async def test_a_put_that_began_in_time_may_end_late(server: Any, http: Any, v4: Any, clock: Any) -> None:
+    async def slow() -> Any:
+        yield LARGE[: 1 << 20]
+        while not incoming(server):
+            await asyncio.sleep(0.01)
+        clock.offset = 7200.0
+        yield LARGE[1 << 20 :]
+
+    status, *_ = await put(http, v4[0], slow(), headers={"Content-Length": str(len(LARGE))})
+    assert status == 200
+
+
+async def test_a_changed_signature_stores_nothing(server: Any, http: Any, v2: Any, v4: Any) -> None:
+    for url in (v2[0].replace("Signature=", "Signature=A"), v4[0][:-4] + "0000"):
+        status, error = await refused(http, url)
+        assert (status, error["Code"]) == (403, "SignatureDoesNotMatch")
+    status, error = await refused(http, v4[0].partition("?")[0])
+    assert (status, error["Code"]) == (403, "AccessDenied")
+    assert stored(server) == []
+    assert server.stats()["puts_failed"] == 3
+
+
+async def test_api_credentials_have_no_business_at_the_store(server: Any, http: Any, v2: Any, v4: Any) -> None:
+    for url in (v2[0], v4[0]):
+        status, error = await refused(http, url, headers={"Authorization": "Bearer local-token"})
+        assert (status, error["Code"]) == (400, "InvalidArgument")
+    assert stored(server) == []
+
+
+async def test_a_chunked_body_is_not_implemented(server: Any, http: Any, v4: Any) -> None:
+    async def generated() -> Any:
+        yield BODY
+
+    status, error = await refused(http, v4[0], generated())
+    assert (status, error["Code"], error["Header"]) == (501, "NotImplemented", "Transfer-Encoding")
+    assert stored(server) == []
+
+
+async def test_a_body_needs_a_length(server: Any, v4: Any) -> None:
+    answer = await raw(server, head("PUT", v4[0]))
+    assert answer.startswith(b"HTTP/1.1 411 ")
+    assert b"<Code>MissingContentLength</Code>" in answer
+
+
+async def test_more_than_5_gib_is_too_large_before_a_byte_is_read(server: Any, v4: Any) -> None:
+    answer = await raw(server, head("PUT", v4[0], f"Content-Length: {(5 << 30) + 1}"))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"<Code>EntityTooLarge</Code>" in answer
+    assert b"<MaxSizeAllowed>5368709120</MaxSizeAllowed>" in answer
+
+
+@pytest.mark.parametrize("sent", [BODY, LARGE[: 3 << 20]], ids=["small", "large"])
+async def test_a_body_that_ends_early_stores_nothing(server: Any, v4: Any, sent: Any) -> None:
+    parts = urlsplit(server.url)
+    _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(head("PUT", v4[0], f"Content-Length: {len(sent) + 1}") + sent)
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    async with asyncio.timeout(PATIENCE):
+        while not server.stats()["puts_failed"]:
+            await asyncio.sleep(0.01)
+    assert stored(server) == incoming(server) == []
+    assert server.stats()["puts_completed"] == 0
+
+
+async def test_a_connection_can_be_used_again_after_a_small_refused_body(server: Any, v4: Any) -> None:
+    parts = urlsplit(server.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    bad, good = (
+        f"PUT {parts_of(url)} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 10\r\n\r\n".encode() + BODY
+        for url in (v4[0] + "0", v4[0])
+    )
+    for request, status in ((bad, b"403"), (good, b"200")):
+        writer.write(request)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 " + status)
+        length = int(answer.lower().partition(b"content-length: ")[2].split()[0])
+        await reader.readexactly(length)
+    writer.close()
+
+
+def parts_of(url: Any) -> Any:
+    return urlsplit(url).path + "?" + urlsplit(url).query
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on_only_where_the_body_is_wanted(server: Any, v4: Any) -> None:
+    parts = urlsplit(server.url)
+    expecting = ("Expect: 100-continue", f"Content-Length: {len(BODY)}")
+    refusal = await raw(server, head("PUT", v4[0] + "0", *expecting))
+    assert refusal.startswith(b"HTTP/1.1 403 ")
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(head("PUT", v4[0], *expecting))
+    async with asyncio.timeout(PATIENCE):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(BODY)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+
+
+async def test_curl_like_clients_of_an_api_are_told_to_go_on_as_well(server: Any) -> None:
+    body = b'{"files":[{"extension":"","size":0}]}'
+    lines = ("Authorization: Bearer local-token", "Expect: 100-continue", f"Content-Length: {len(body)}")
+    answer = await raw(server, head("POST", f"{server.url}/local/v1/tickets", *lines) + body)
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("data", [b"", LARGE], ids=["empty", "large"])
+async def test_an_object_can_be_read_by_a_url_for_reading(server: Any, http: Any, data: Any) -> None:
+    file = await move(server, http, 'mutation { createFile(type: "mp4") { id presignedUrl } }')
+    reading = (await move(server, http, f'{{ getFile(fileId: "{file["id"]}") {{ presignedUrl }} }}'))["presignedUrl"]
+    async with http.get(reading) as answer:
+        assert answer.status == 404
+        assert b"<Code>NoSuchKey</Code>" in await answer.read()
+    assert (await put(http, file["presignedUrl"], data))[0] == 200
+    async with http.get(reading) as answer:
+        assert answer.status == 200
+        assert answer.headers["ETag"] == f'"{hashlib.md5(data).hexdigest()}"'
+        assert await answer.read() == data
+    # The verb is signed: neither URL is good for what the other one is for.
+    for method, url in (("GET", file["presignedUrl"]), ("PUT", reading), ("HEAD", reading)):
+        async with http.request(method, url, **NO_TYPE) as answer:
+            assert answer.status == 403
+
+
+async def test_head_tells_size_and_digest_without_the_bytes(server: Any, http: Any, v4: Any) -> None:
+    await put(http, v4[0], LARGE)
+    key = os.path.relpath(v4[1], server.objects_dir)
+    url = sigv4.presign("HEAD", Origin("http", urlsplit(server.url).netloc), key, server._running.key, 1.7e9, 60)
+    async with http.head(url) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Length"] == str(len(LARGE))
+        assert answer.headers["ETag"] == f'"{hashlib.md5(LARGE).hexdigest()}"'
+        assert await answer.read() == b""
+
+
+async def test_other_methods_are_not_allowed(server: Any, http: Any, v4: Any) -> None:
+    async with http.delete(v4[0]) as answer:
+        assert answer.status == 405
+        assert b"<Code>MethodNotAllowed</Code>" in await answer.read()
+
+
+async def test_a_disk_that_fails_is_an_internal_error(server: Any, http: Any, v4: Any, caplog: Any) -> None:
+    state = os.path.join(os.path.dirname(server.objects_dir), "state")
+    os.rename(os.path.join(state, "incoming"), os.path.join(state, "gone"))
+    status, error = await refused(http, v4[0])
+    assert (status, error["Code"]) == (500, "InternalError")
+    assert server.stats()["puts_failed"] == 1
+    assert "X-Amz-Signature" not in caplog.text
