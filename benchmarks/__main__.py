@@ -1,0 +1,70 @@
+"""The benchmarks of the pipeline itself: what it costs over a bare loop of the same client, and what memory it takes.
+
+Figures of one run on one machine compare with each other and with nothing else; so they are printed as ratios, of
+medians over several rounds in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import tempfile
+
+import orjson
+
+from benchmarks.measure import Taken, run_bare, run_upload
+from benchmarks.sink import sink
+from benchmarks.trees import make_tree
+
+KIB = 1024
+CONCURRENCY = 64
+
+
+def overhead(root: str, folder: str, rounds: int) -> dict[str, float]:
+    """Upload 10,000 files of 10 KiB with a bare loop and with the pipeline, in turn."""
+    tree = make_tree(os.path.join(folder, "small"), 10_000, 10 * KIB)
+    bare: list[Taken] = []
+    whole: list[Taken] = []
+    for _ in range(rounds):
+        bare.append(run_bare(root, tree, CONCURRENCY))
+        whole.append(run_upload(root, tree, CONCURRENCY))
+    bare_rate = 10_000 / statistics.median(taken.seconds for taken in bare)
+    whole_rate = 10_000 / statistics.median(taken.seconds for taken in whole)
+    calls = whole[-1].summary["presign"]["calls"]
+    return {"bare": bare_rate, "pipeline": whole_rate, "ratio": whole_rate / bare_rate, "presign_calls": calls}
+
+
+def memory(root: str, folder: str) -> dict[str, float]:
+    """Compare the peak memory of 10,000 and of 100,000 files of 1 KiB."""
+    few = run_upload(root, make_tree(os.path.join(folder, "few"), 10_000, KIB), 32).peak
+    many = run_upload(root, make_tree(os.path.join(folder, "many"), 100_000, KIB), 32).peak
+    return {"mib_10k": few, "mib_100k": many, "ratio": many / few}
+
+
+def main() -> None:
+    """Measure, print a table, and write the figures as JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, sink() as root:
+        speed, peak = overhead(root, folder, arguments.rounds), memory(root, folder)
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, medians of {arguments.rounds} rounds\n")
+    print("| 10,000 files of 10 KiB | files/s | ratio |")
+    print("|---|---|---|")
+    print(f"| bare loop (read, MD5, PUT; aiohttp, {CONCURRENCY} tasks) | {speed['bare']:,.0f} | 1.00 |")
+    whole = f"`bulkup upload`, {speed['presign_calls']:,} presign calls"
+    print(f"| {whole} | {speed['pipeline']:,.0f} | {speed['ratio']:.2f} |")
+    print("\n| files of 1 KiB | peak memory | ratio |")
+    print("|---|---|---|")
+    print(f"| 10,000 | {peak['mib_10k']:.0f} MiB | 1.00 |")
+    print(f"| 100,000 | {peak['mib_100k']:.0f} MiB | {peak['ratio']:.2f} |")
+    if arguments.json:
+        with open(arguments.json, "wb") as file:
+            file.write(orjson.dumps({"overhead": speed, "memory": peak}, option=orjson.OPT_INDENT_2))
+
+
+if __name__ == "__main__":
+    main()
