@@ -79,7 +79,9 @@ def _create_private(path: str) -> None:
 
 def _connect(path: str, *, read_only: bool) -> sqlite3.Connection:
     uri = f"file:{quote(os.path.abspath(path))}?mode={'ro' if read_only else 'rw'}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000)
+    return sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000, cached_statements=512
+    )
 
 
 def _prepare(connection: sqlite3.Connection, path: str) -> None:

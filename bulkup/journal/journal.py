@@ -153,7 +153,7 @@ class Journal:
             )
         self._connection.execute("UPDATE files SET state = 'pending' WHERE state = 'asked'")
         for statement in self._erase_tickets("expires_at <= ?", (now,), now):
-            self._connection.executemany(statement.sql, statement.rows)
+            statement.run(self._connection)
 
     def _erase_tickets(self, which: str, values: tuple[Any, ...], now: float) -> list[Statement]:
         """Return statements that turn live tickets into orphans; a stored file's ticket waits for its confirm call."""

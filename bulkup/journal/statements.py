@@ -14,36 +14,38 @@ from bulkup.journal.tickets import dump
 from bulkup.journal.writer import Statement
 from bulkup.messages import DONE, FileState, Identity, Item, Outcome, Ticket
 
-_KEY = "destination_id = ? AND source_id = ? AND path = ?"
+_KEY = "destination_id = r.column1 AND source_id = r.column2 AND path = r.column3"
+
+# `{rows}` stands for the rows: `(?, ?, ...), (?, ?, ...)`. Updates join them as the table r, whose first three columns
+# are the key.
 
 # An uploaded file that changed keeps its old remote id until the new one is there: only `_DONE` replaces it.
 _UPSERT = """
 INSERT INTO files (destination_id, source_id, path, state, size, mtime_ns, ctime_ns, inode, device, md5,
                    attempts, error, run_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES {rows}
 ON CONFLICT DO UPDATE SET state = excluded.state, size = excluded.size, mtime_ns = excluded.mtime_ns,
     ctime_ns = excluded.ctime_ns, inode = excluded.inode, device = excluded.device, md5 = excluded.md5,
     attempts = excluded.attempts, error = excluded.error, run_id = excluded.run_id
 """
-_STATE = f"UPDATE files SET state = ? WHERE {_KEY}"
-_STORED = f"""
-UPDATE files SET state = 'stored', size = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, device = ?, md5 = ?, etag = ?,
-    attempts = ?, uploaded_at = ?, verified = ? WHERE {_KEY}
-"""
+_IDENTITY = """size = r.column4, mtime_ns = r.column5, ctime_ns = r.column6, inode = r.column7, device = r.column8"""
+_TICKETED = f"UPDATE files SET state = 'ticketed' FROM (VALUES {{rows}}) AS r WHERE {_KEY}"
+_UNCHANGED = f"UPDATE files SET {_IDENTITY} FROM (VALUES {{rows}}) AS r WHERE {_KEY}"
+_RECEIPT = f"""{_IDENTITY}, md5 = r.column9, etag = r.column10, attempts = r.column11, uploaded_at = r.column12,
+    verified = r.column13"""
+_STORED = f"UPDATE files SET state = 'stored', {_RECEIPT} FROM (VALUES {{rows}}) AS r WHERE {_KEY}"
 _DONE = f"""
-UPDATE files SET state = ?, size = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, device = ?, md5 = ?, etag = ?,
-    attempts = ?, uploaded_at = ?, verified = ?, kept_until = ?,
-    remote_id = ?, remote = ?, error = NULL, run_id = ? WHERE {_KEY}
+UPDATE files SET {_RECEIPT}, state = r.column14, kept_until = r.column15, remote_id = r.column16, remote = r.column17,
+    run_id = r.column18, error = NULL
+FROM (VALUES {{rows}}) AS r WHERE {_KEY}
 """
-_UNCHANGED = f"UPDATE files SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, device = ? WHERE {_KEY}"
 _KEEP_TICKET = """
-INSERT OR REPLACE INTO tickets (destination_id, source_id, path, remote_id, expires_at, ticket)
-VALUES (?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO tickets (destination_id, source_id, path, remote_id, expires_at, ticket) VALUES {rows}
 """
-_ERASE_TICKET = f"DELETE FROM tickets WHERE {_KEY}"
+# This reads the whole table, which holds live tickets only: no more than a run has files on their way.
+_ERASE_TICKET = "DELETE FROM tickets WHERE (destination_id, source_id, path) IN (VALUES {rows})"
 _ORPHAN = """
-INSERT INTO orphans (destination_id, source_id, path, remote_id, count, reason, created_at, run_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO orphans (destination_id, source_id, path, remote_id, count, reason, created_at, run_id) VALUES {rows}
 """
 
 
@@ -61,14 +63,13 @@ class Statements:
 
     def asked(self, items: Iterable[Item], replaced: Sequence[tuple[Item, Ticket]], now: float) -> list[Statement]:
         """The intent row, to be on disk before the call. Tickets that are to be `replaced` become orphans with it."""
-        return [*self.orphaned(replaced, "its ticket ran out", now), self._upsert(items, FileState.ASKED)]
+        return [*self.orphaned(replaced, "its ticket could not be used", now), self._upsert(items, FileState.ASKED)]
 
     def ticketed(self, items: Iterable[tuple[Item, Ticket]]) -> list[Statement]:
         """The tickets, to be on disk before any byte is sent."""
         pairs = list(items)
         tickets = [(*self._key(item), t.remote_id, t.expires_at, dump(t)) for item, t in pairs]
-        states = [(FileState.TICKETED, *self._key(item)) for item, _ in pairs]
-        return [Statement(_KEEP_TICKET, tickets), Statement(_STATE, states)]
+        return [Statement(_KEEP_TICKET, tickets), Statement(_TICKETED, [self._key(item) for item, _ in pairs])]
 
     def stored(self, items: Iterable[Item]) -> list[Statement]:
         """Storage's receipt, to be on disk before the confirm call."""
@@ -94,14 +95,14 @@ class Statements:
         """Terminal states, and items given back; erases their tickets and records ids that stay without bytes."""
         done = [o for o in outcomes if o.state in DONE and not o.unchanged]
         unchanged = [o for o in outcomes if o.unchanged]
-        given_back = [o.item for o in outcomes if o.state is None and o.item.ticket is None]
+        given_back = [o.item for o in outcomes if o.state is None and o.item.ticket is None and not _unread(o.item)]
         ended = [o for o in outcomes if o.state is not None and o.state not in DONE]
         unused = [(o.item, o.item.ticket) for o in ended if o.item.ticket is not None]
         by_state = [self._upsert([o.item], o.state, o.problem.message if o.problem else None) for o in ended if o.state]
         return [
             Statement(_DONE, [self._done_row(o) for o in done]),
             Statement(_ERASE_TICKET, [self._key(o.item) for o in done]),
-            Statement(_UNCHANGED, [(*_identity(o.item.file.identity), *self._key(o.item)) for o in unchanged]),
+            Statement(_UNCHANGED, [(*self._key(o.item), *_identity(o.item.file.identity)) for o in unchanged]),
             *([self._upsert(given_back, FileState.PENDING)] if given_back else []),
             *by_state,
             *self.orphaned(unused, "its file could not be uploaded", now),
@@ -128,37 +129,30 @@ class Statements:
         receipt = item.receipt
         assert receipt is not None  # a stored item has one; the stages see to it
         return (
+            *self._key(item),
             *_identity(receipt.identity),
             receipt.digest.md5,
             receipt.etag,
             item.attempts,
             receipt.stored_at,
             receipt.verified,
-            *self._key(item),
         )
 
     def _done_row(self, outcome: Outcome) -> tuple[Any, ...]:
         item, receipt, ticket = outcome.item, outcome.item.receipt, outcome.item.ticket
         assert receipt is not None
         assert ticket is not None
-        remote = {**ticket.remote, **(outcome.remote or {})}
-        return (
-            outcome.state,
-            *_identity(receipt.identity),
-            receipt.digest.md5,
-            receipt.etag,
-            item.attempts,
-            receipt.stored_at,
-            receipt.verified,
-            receipt.stored_at + self._kept_for if self._kept_for is not None else None,
-            ticket.remote_id,
-            orjson.dumps(remote).decode(),
-            self._run,
-            *self._key(item),
-        )
+        kept_until = receipt.stored_at + self._kept_for if self._kept_for is not None else None
+        remote = orjson.dumps({**ticket.remote, **(outcome.remote or {})}).decode()
+        return (*self._stored_row(item), outcome.state, kept_until, ticket.remote_id, remote, self._run)
 
     def _key(self, item: Item) -> tuple[int, int, bytes]:
         return self._destination, item.file.source.id, item.file.path
+
+
+def _unread(item: Item) -> bool:
+    """Say whether an item was to be hashed again and was not: it is still what an earlier run uploaded."""
+    return item.known_digest is not None and item.digest is None
 
 
 def _identity(identity: Identity) -> tuple[int, int, int, int, int]:

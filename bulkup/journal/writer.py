@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import queue
 import sqlite3
 import threading
@@ -17,13 +18,29 @@ from typing import Any, NamedTuple
 from bulkup.journal.database import sqlite_errors
 
 Rows = Sequence[Sequence[Any]]
+_ROWS_AT_ONCE = 64
 
 
 class Statement(NamedTuple):
-    """One SQL statement and the rows to run it with."""
+    """One SQL statement and the rows to run it with.
+
+    Where the text says `{rows}`, many rows go into one execution. SQLite lets go of the interpreter once an execution:
+    row by row, this thread and the event loop would spend their time handing it to each other.
+    """
 
     sql: str
     rows: Rows
+
+    def run(self, connection: sqlite3.Connection) -> None:
+        """Execute it for all rows, within whatever transaction is open."""
+        if "{rows}" not in self.sql:
+            connection.executemany(self.sql, self.rows)
+            return
+        row = f"({', '.join('?' * len(self.rows[0]))})"
+        for start in range(0, len(self.rows), _ROWS_AT_ONCE):
+            block = self.rows[start : start + _ROWS_AT_ONCE]
+            sql = self.sql.replace("{rows}", ", ".join([row] * len(block)))
+            connection.execute(sql, list(itertools.chain.from_iterable(block)))
 
 
 class _Job(NamedTuple):
@@ -91,7 +108,7 @@ class Writer:
         try:
             for job in group:
                 for statement in job.statements:
-                    self._connection.executemany(statement.sql, statement.rows)
+                    statement.run(self._connection)
             self._connection.execute("COMMIT")
         except BaseException:
             # After a full disk SQLite may have rolled back by itself; the first error is the one to tell.

@@ -213,8 +213,10 @@ class Batcher:
     def _seconds_to_sleep(self, now: float) -> float | None:
         """Return how long nothing can become due by itself, None for ever."""
         times = [self._waiting.next_due(), self._again.next_due() if self._calls_free else None]
+        if self._fresh or self._again:
+            times.append(self._closed_until)
         if self._fresh:
-            times += [self._closed_until, self._fresh[0][0] + self._run.options.group_age]
+            times.append(self._fresh[0][0] + self._run.options.group_age)
         later = [time for time in times if time is not None and time > now]
         return min(later) - now if later else None
 

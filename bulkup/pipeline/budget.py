@@ -48,6 +48,7 @@ class Budget:
                 self.give(units)
             else:
                 self._waiting.remove(entry)
+                self.give(0)  # those behind may fit where this one did not
             raise
 
     def give(self, units: int) -> None:
@@ -66,6 +67,6 @@ class Budget:
             await self._idle.wait()
 
     def _remove(self, units: int) -> None:
-        if self._free == self.total:
+        if self._idle.is_set():
             self._idle = anyio.Event()
         self._free -= units

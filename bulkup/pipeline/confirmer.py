@@ -1,6 +1,6 @@
 """The closing calls of providers that have them, and their polls, so that no worker waits for one.
 
-The receipt is on disk before the call goes out: a run cut off here confirms when it goes on, and sends nothing again.
+What enters has its receipt on disk already: a run cut off here confirms when it goes on, and sends nothing again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ class Confirmer:
     def __init__(self, run: Run, recorder: Recorder) -> None:
         self._run = run
         self._recorder = recorder
-        self._new: list[Item] = []
         self._due: Delayed[_Closing] = Delayed()
         self._calls = 0
         self._answered_at: float | None = None
@@ -43,11 +42,11 @@ class Confirmer:
     @property
     def depth(self) -> int:
         """Files that wait for their closing call, or for its answer."""
-        return len(self._new) + len(self._due) + self._calls
+        return len(self._due) + self._calls
 
     def add(self, item: Item) -> None:
         """Take a file that storage has."""
-        self._new.append(item)
+        self._due.push(_Closing(item), 0.0)
         self._wake.set()
 
     def nudge(self) -> None:
@@ -59,7 +58,6 @@ class Confirmer:
         async with anyio.create_task_group() as calls:
             while True:
                 self._wake = anyio.Event()
-                await self._take_new()
                 now = self._run.clock.monotonic()
                 if self._run.stop.requested:
                     self._recorder.give_back_all(closing.item for closing in self._due.drain())
@@ -71,13 +69,6 @@ class Confirmer:
     @property
     def _free(self) -> int:
         return self._run.options.calls_in_flight - self._calls
-
-    async def _take_new(self) -> None:
-        items, self._new = self._new, []
-        if items:
-            await self._recorder.stored(items)
-        for item in items:
-            self._due.push(_Closing(item), 0.0)
 
     def _start_calls(self, calls: TaskGroup, now: float) -> None:
         for closing in self._due.pop_due(now, most=self._free):

@@ -44,6 +44,7 @@ class RetryPolicy:
 class PipelineOptions:
     """The sizes of the pipeline. Times in seconds, memory in bytes.
 
+    `readers` threads read small files: more of them only wait for one another, unless the disk is slow to answer.
     `group_age` is how long a file waits for its group to fill while workers have nothing else to do. `memory` bounds
     what is held of files' contents at any time.
     """
@@ -56,6 +57,7 @@ class PipelineOptions:
     grace: float = 30.0
     memory: int = 64 * MIB
     hashers: int = 2
+    readers: int = 8
     identity: Literal["strict", "default", "content"] = "default"
     unsupported: Literal["report", "skip"] = "report"
     rate_limit: float | None = None

@@ -29,6 +29,7 @@ class Recorder:
         self._run = run
         self._outcomes: list[Outcome] = []
         self._wake = anyio.Event()
+        self._commit = anyio.Event()
 
     @property
     def depth(self) -> int:
@@ -39,6 +40,11 @@ class Recorder:
         """Take the terminal outcome of an item."""
         self._outcomes.append(outcome)
         self._wake.set()
+
+    async def record(self, outcome: Outcome) -> None:
+        """Take an outcome and return once it is on disk."""
+        self.settle(outcome)
+        await self._commit.wait()
 
     def give_back(self, item: Item) -> None:
         """Take an item that this run will not finish; the next one goes on with it."""
@@ -79,15 +85,19 @@ class Recorder:
         """Record what has gathered."""
         self._wake = anyio.Event()
         outcomes, self._outcomes = self._outcomes, []
+        commit, self._commit = self._commit, anyio.Event()
         if not outcomes:
             return
-        await self._run.journal.settled(outcomes, self._run.clock.now())
+        with anyio.CancelScope(shield=True):  # what the journal takes is counted, whatever ends the run meanwhile
+            await self._run.journal.settled(outcomes, self._run.clock.now())
+        commit.set()
         for outcome in outcomes:
             self._count(outcome)
         results = [result_of(outcome) for outcome in outcomes if outcome.state is not None]
-        self._run.budget.give(len(outcomes))
         if results:
             await self._run.emit(results)
+        # Last, for the run ends with the last unit given back, and takes with it what has not been handed out.
+        self._run.budget.give(len(outcomes))
 
     def _count(self, outcome: Outcome) -> None:
         counters, state = self._run.counters, outcome.state

@@ -73,7 +73,8 @@ class Scanner:
                 await self._let_go(chunk)
                 last = chunk.last
         # A tree without one entry, where an earlier run saw files, is more likely a mount that is gone.
-        if last and walk.seen == 0 and source.only is None and lookup.knows_files_of(source.id):
+        walked = last and source.only is None and self._run.options.scan.files_from is None
+        if walked and walk.seen == 0 and lookup.knows_files_of(source.id):
             self._run.lost_sources.append(source)
 
     async def _let_go(self, chunk: _Chunk) -> None:
@@ -100,14 +101,16 @@ class Scanner:
         await self._route_item(what, Item(file), known)
 
     async def _route_item(self, what: Plan, item: Item, known: Known | None) -> None:
+        # A ticket that cannot be used any more goes along too: asking for a new one makes its id an orphan.
+        item.ticket = known.ticket if known is not None else None
         if what is Plan.RECHECK and known is not None:
             item.known_digest = known.digest
             await self._send(self._exits.hash, item)
         elif what is Plan.CONFIRM and known is not None:
-            item.ticket, item.receipt, item.digest = known.ticket, known.receipt, known.digest
+            item.receipt, item.digest = known.receipt, known.digest
             await self._send(self._exits.confirm, item)
         elif what is Plan.RESUME and known is not None and known.ticket is not None:
-            item.ticket, item.digest = known.ticket, known.digest
+            item.digest = known.digest
             usable = self._run.provider.reusable(known.ticket)
             await self._send(self._exits.resume if usable else self._exits.ask, item)
         elif self._spec_first and what is not Plan.KNOWN_DIGEST:

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import anyio
 import structlog
 
 from bulkup.messages import Digest, FileState, Identity, Item, Kind, Outcome, Problem, ProblemError, Receipt
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.integrity import Proof, plain_etag, proof
 from bulkup.pipeline.problems import fatal
-from bulkup.pipeline.reading import CHUNK, StreamedBody, WholeBody, read_whole
+from bulkup.pipeline.reading import CHUNK, Reader, StreamedBody, WholeBody
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.retry import Again, EndRun, GiveUp, Renew, after_attempt
 from bulkup.pipeline.run import Run
@@ -34,7 +33,7 @@ class Workers:
         self._recorder = recorder
         self._confirm = confirm
         self._follow_links = run.options.scan.symlinks != "skip"
-        self._readers = anyio.CapacityLimiter(run.options.concurrency)
+        self._reader = Reader(run.options.readers, follow_links=self._follow_links)
         self.busy = 0
 
     async def work(self) -> None:
@@ -76,14 +75,14 @@ class Workers:
         if body.digest is None or body.identity is None:
             # An answer of success before the body had gone out cannot be about this body.
             return Problem(Kind.TRANSIENT, "storage answered before it had all bytes")
-        return self._accepted(item, answer, body.digest, body.identity)
+        return await self._accepted(item, answer, body.digest, body.identity)
 
     async def _body(self, item: Item) -> WholeBody | StreamedBody:
         if item.file.identity.size <= _SMALL:
-            return await read_whole(item.file, self._readers, follow_links=self._follow_links)
+            return await self._reader.read(item.file)
         return StreamedBody(item.file, follow_links=self._follow_links)
 
-    def _accepted(self, item: Item, answer: StorageAnswer, digest: Digest, identity: Identity) -> Problem | None:
+    async def _accepted(self, item: Item, answer: StorageAnswer, digest: Digest, identity: Identity) -> Problem | None:
         if item.digest is not None and item.digest != digest:
             return Problem(Kind.CHANGED, "it changed after it was hashed")
         proven = proof(answer.headers, digest)
@@ -93,11 +92,14 @@ class Workers:
         item.receipt = Receipt(
             digest, identity, plain_etag(answer.headers), proven is Proof.MATCH, self._run.clock.now()
         )
+        # The slot is free again only when the row is on disk: what a kill makes us send twice is then no more than there
+        # are workers, however fast they are and however slow the disk.
         if self._run.provider.capabilities.confirms:
+            await self._recorder.stored([item])
             self._confirm(item)
         else:
             state = FileState.UPLOADED if item.receipt.verified else FileState.UNVERIFIED
-            self._recorder.settle(Outcome(item, state))
+            await self._recorder.record(Outcome(item, state))
         return None
 
     def _after(self, item: Item, problem: Problem) -> None:

@@ -10,7 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from bulkup.messages import Kind, Problem, ProblemError, Ticket
 from bulkup.secrets import SecretUrl
@@ -37,6 +37,8 @@ _HINTS = {
     501: "is base_url the root of this service?",
 }
 _MESSAGE_LIMIT = 256
+_LEASE = re.compile(r"[?&](?P<relative>X-Amz-)?Expires=(?P<number>[0-9]{1,12})(?:&|$)")
+_SIGNED_V4 = re.compile(r"[?&]X-Amz-Algorithm=AWS4-HMAC-SHA256(?:&|$)")
 _UNSAFE_URL = re.compile(r"[^\x21-\x7e]|[<>\"{}|\\^`]")
 
 
@@ -129,18 +131,16 @@ def lease_of_url(url: SecretUrl, answer: ApiAnswer) -> float | None:
 
     Signature v4: `X-Amz-Expires` seconds, relative and so preferred. Version 2: `Expires`, Unix time (contracts.md 5).
     """
-    query = parse_qs(urlsplit(url.reveal()).query)
-    if seconds := _number(query.get("X-Amz-Expires")):
-        return answer.sent_at + seconds
-    if then := _number(query.get("Expires")):
-        return lease_from(then, answer)
-    return None
+    found = _LEASE.search(url.reveal())
+    if found is None:
+        return None
+    number = float(found["number"])
+    return answer.sent_at + number if found["relative"] else lease_from(number, answer)
 
 
 def takes_content_md5(url: SecretUrl) -> bool:
     """Say whether a Content-MD5 may be added to this URL: a v4 signature covers only the headers that it names."""
-    query = parse_qs(urlsplit(url.reveal()).query)
-    return query.get("X-Amz-Algorithm") == ["AWS4-HMAC-SHA256"]
+    return _SIGNED_V4.search(url.reveal()) is not None
 
 
 def unix_time(text: str) -> float | None:
@@ -151,8 +151,3 @@ def unix_time(text: str) -> float | None:
         return None
     return moment.timestamp() if moment.tzinfo is not None else None
 
-
-def _number(values: list[str] | None) -> float | None:
-    if values and values[0].isascii() and values[0].isdigit():
-        return float(values[0])
-    return None

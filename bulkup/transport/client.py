@@ -21,7 +21,7 @@ from bulkup._version import __version__
 from bulkup.clock import Clock
 from bulkup.messages import Kind, Problem, ProblemError, Ticket
 from bulkup.secrets import Secret, SecretUrl
-from bulkup.transport.connection import proxy_for, tls_context
+from bulkup.transport.connection import Proxies, tls_context
 from bulkup.transport.payload import BodyPayload
 from bulkup.transport.problems import http_problem
 from bulkup.wire import ApiAnswer, ApiRequest, Body, StorageAnswer
@@ -29,6 +29,7 @@ from bulkup.wire import ApiAnswer, ApiRequest, Body, StorageAnswer
 _API_ANSWER_LIMIT = 64 * 1024**2
 _STORAGE_ANSWER_LIMIT = 64 * 1024
 _REDIRECTS = 3
+_FITS_BUFFERS = 32 * 1024
 _REDIRECTS_WITH_BODY = frozenset({307, 308})
 # Left to itself the client adds application/octet-stream, and a version 2 signature covers the type (contracts.md 2).
 _NOT_BY_ITSELF = frozenset({hdrs.CONTENT_TYPE})
@@ -51,6 +52,11 @@ class Transport:
         self._options = options
         self._clock = clock
         self._tls = tls_context(options.ca_file)
+        self._proxies = Proxies()
+        # The client's own idle timeout begins once the body is written. A small body fits into the buffers on the way,
+        # so that is all it needs; a large one may get stuck before, and has its progress watched as well.
+        self._short = aiohttp.ClientTimeout(sock_connect=options.connect_timeout, sock_read=options.idle_timeout)
+        self._long = aiohttp.ClientTimeout(sock_connect=options.connect_timeout)
         self._api: aiohttp.ClientSession
         self._storage: aiohttp.ClientSession
 
@@ -114,19 +120,26 @@ class Transport:
         failure: BaseException
         idle = self._options.idle_timeout
         try:
+            if body.size <= _FITS_BUFFERS:
+                return await self._exchange(method, url, headers, BodyPayload(body, on_bytes), self._short)
             with anyio.fail_after(idle + self._options.connect_timeout) as scope:
 
                 def progressed(count: int) -> None:
                     scope.deadline = anyio.current_time() + idle
                     on_bytes(count)
 
-                return await self._exchange(method, url, headers, BodyPayload(body, progressed))
+                return await self._exchange(method, url, headers, BodyPayload(body, progressed), self._long)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = error
         raise body.failure or http_problem(failure, url, idle)
 
     async def _exchange(
-        self, method: str, url: SecretUrl, headers: Mapping[str, str | Secret], payload: BodyPayload
+        self,
+        method: str,
+        url: SecretUrl,
+        headers: Mapping[str, str | Secret],
+        payload: BodyPayload,
+        timeout: aiohttp.ClientTimeout,
     ) -> tuple[StorageAnswer, str | None]:
         async with self._storage.request(
             method,
@@ -136,7 +149,8 @@ class Transport:
             headers={**_revealed(headers), hdrs.CONTENT_LENGTH: str(payload.size)},
             skip_auto_headers=_NOT_BY_ITSELF,
             allow_redirects=False,
-            proxy=proxy_for(url.reveal()),
+            timeout=timeout,
+            proxy=self._proxies.for_url(url.reveal()),
         ) as response:
             text = await response.content.read(_STORAGE_ANSWER_LIMIT)
             location = response.headers.get(hdrs.LOCATION) if response.status in _REDIRECTS_WITH_BODY else None
@@ -150,7 +164,7 @@ class Transport:
             data=data,
             headers=headers,
             allow_redirects=False,
-            proxy=proxy_for(url.reveal()),
+            proxy=self._proxies.for_url(url.reveal()),
         ) as response:
             body = bytearray()
             async for chunk in response.content.iter_chunked(64 * 1024):
@@ -162,8 +176,7 @@ class Transport:
     def _session(self, limit: int) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, ssl=self._tls, keepalive_timeout=60),
-            # Only connecting is timed by the client: for the rest "no progress" counts, and it knows only totals.
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._options.connect_timeout),
+            timeout=self._long,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={hdrs.USER_AGENT: f"bulkup/{__version__}"},
             trust_env=False,  # it would also send what ~/.netrc holds; proxies are looked up in `connection`

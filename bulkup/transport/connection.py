@@ -25,11 +25,20 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
-def proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for this URL (http_proxy, https_proxy, no_proxy), None for none."""
-    parts = urlsplit(url)
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(parts.netloc):
-        return None
-    return proxy
+class Proxies:
+    """The proxies that the environment names (http_proxy, https_proxy, all_proxy, no_proxy), read once."""
+
+    def __init__(self) -> None:
+        self._by_scheme = getproxies()
+        self._known: dict[tuple[str, str], str | None] = {}
+
+    def for_url(self, url: str) -> str | None:
+        """Return the proxy for this URL, None for none."""
+        if not self._by_scheme:
+            return None
+        parts = urlsplit(url)
+        origin = (parts.scheme, parts.netloc)
+        if origin not in self._known:
+            proxy = self._by_scheme.get(parts.scheme) or self._by_scheme.get("all")
+            self._known[origin] = None if proxy_bypass(parts.netloc) else proxy
+        return self._known[origin]
