@@ -22,7 +22,8 @@ class Ignored:
 
 @dataclass(slots=True)
 class Counters:
-    """What a run has done so far. Files and bytes count once; `bytes_sent` counts every byte of every attempt.
+    """What a run has done so far. Files and bytes count once; `bytes_sent` counts every byte of every attempt,
+    `bytes_moving` those of attempts under way: of a failed one they are taken off again.
 
     `found` is the sum of skipped, uploaded, failed, rejected, changed, unreadable and remaining. Skipped files are
     those an earlier run uploaded, and unsupported ones where the user said to skip them. Uploaded includes unverified.
@@ -40,6 +41,7 @@ class Counters:
     bytes_settled: int = 0
     bytes_uploaded: int = 0
     bytes_sent: int = 0
+    bytes_moving: int = 0
     presign_calls: int = 0
     presign_files: int = 0
     presign_renewed: int = 0
@@ -52,6 +54,11 @@ class Counters:
     def settled(self) -> int:
         """Files that reached a terminal state."""
         return sum(getattr(self, name) for name in SETTLED)
+
+    @property
+    def bytes_done(self) -> int:
+        """Bytes of settled files and what has gone out of those being sent."""
+        return min(self.bytes_found, self.bytes_settled + self.bytes_moving)
 
     @property
     def remaining(self) -> int:

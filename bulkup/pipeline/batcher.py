@@ -217,7 +217,7 @@ class Batcher:
             times.append(self._closed_until)
         if self._fresh:
             times.append(self._fresh[0][0] + self._run.options.group_age)
-        later = [time for time in times if time is not None and time > now]
+        later = [time for time in times if time is not None]
         return min(later) - now if later else None
 
     @property

@@ -64,7 +64,7 @@ def tickets_ahead(demand: Demand) -> int:
         return most
     if demand.rate is None:
         return most if demand.lease >= _SHORT_LEASE else demand.workers
-    return max(1, min(most, int(demand.rate * demand.lease * _SHARE_OF_LEASE)))
+    return max(1, int(min(most, demand.rate * demand.lease * _SHARE_OF_LEASE)))
 
 
 def renew_at(expires_at: float | None, now: float, margin: float) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
+from bulkup.counters import Counters
 from bulkup.messages import Digest, FileState, Identity, Item, Kind, Outcome, Problem, ProblemError, Receipt
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.integrity import Proof, plain_etag, proof
@@ -55,20 +56,22 @@ class Workers:
         item.attempts += 1
         held = min(item.file.identity.size, 2 * CHUNK)
         await self._run.memory.take(held)
+        meter = _Meter(self._run.counters)
         try:
-            return await self._send(item)
+            return await self._send(item, meter)
         except ProblemError as error:
             return error.problem
         finally:
+            meter.close()
             self._run.memory.give(held)
 
-    async def _send(self, item: Item) -> Problem | None:
+    async def _send(self, item: Item, meter: _Meter) -> Problem | None:
         body, ticket = await self._body(item), item.ticket
         assert ticket is not None
         headers = {}
         if ticket.content_md5 and isinstance(body, WholeBody):
             headers["Content-MD5"] = body.digest.content_md5
-        answer = await self._run.transport.send(ticket, body, headers, self._count_bytes)
+        answer = await self._run.transport.send(ticket, body, headers, meter.count)
         problem = self._run.provider.classify(answer, self._run.clock.now())
         if problem is not None:
             return problem
@@ -92,8 +95,8 @@ class Workers:
         item.receipt = Receipt(
             digest, identity, plain_etag(answer.headers), proven is Proof.MATCH, self._run.clock.now()
         )
-        # The slot is free again only when the row is on disk: what a kill makes us send twice is then no more than there
-        # are workers, however fast they are and however slow the disk.
+        # The slot is free again only when the row is on disk: what a kill makes us send twice is then no more than
+        # there are workers, however fast they are and however slow the disk.
         if self._run.provider.capabilities.confirms:
             await self._recorder.stored([item])
             self._confirm(item)
@@ -119,8 +122,23 @@ class Workers:
             self._run.stop.fail(fatal(problem))
             self._recorder.give_back(item)
 
-    def _count_bytes(self, count: int) -> None:
-        self._run.counters.bytes_sent += count
+
+class _Meter:
+    """Counts the bytes of one attempt, so that they can be taken off the progress when it ends."""
+
+    __slots__ = ("_counters", "_sent")
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._sent = 0
+
+    def count(self, count: int) -> None:
+        self._sent += count
+        self._counters.bytes_sent += count
+        self._counters.bytes_moving += count
+
+    def close(self) -> None:
+        self._counters.bytes_moving -= self._sent
 
 
 def _count(item: Item, problem: Problem, now: float) -> None:

@@ -121,7 +121,7 @@ def progress_fields(counters: Counters, pace: Pace) -> dict[str, Any]:
     return {
         "files": counters.settled,
         "found": counters.found,
-        "bytes": counters.bytes_settled,
+        "bytes": counters.bytes_done,
         "bytes_found": counters.bytes_found,
         "rate": round(pace.rate),
         "percent": pace.percent,
@@ -147,7 +147,7 @@ def progress_view(counters: Counters, pace: Pace, depths: Mapping[str, int]) -> 
 
 def _progress_parts(counters: Counters, pace: Pace) -> list[str]:
     files = f"{counters.settled:,}/{count_text(counters.found, 'file')}"
-    size = f"{size_text(counters.bytes_settled)}/{size_text(counters.bytes_found)}"
+    size = f"{size_text(counters.bytes_done)}/{size_text(counters.bytes_found)}"
     if pace.percent is None:
         return ["scanning...", files, size, rate_text(pace.rate)]
     left = "time left unknown" if pace.eta is None else f"{duration_text(pace.eta)} left"

@@ -34,7 +34,7 @@ class Rate:
 
 
 def percent(counters: Counters) -> int | None:
-    """Return the settled share in whole per cent, by bytes where there are any, else by files.
+    """Return the share done in whole per cent, by bytes where there are any, else by files.
 
     None while the scan goes on: the whole is not known. Rounded down, and 100 only when nothing remains.
     """
@@ -43,23 +43,22 @@ def percent(counters: Counters) -> int | None:
     if not counters.remaining:
         return 100
     if counters.bytes_found:
-        share = 100 * counters.bytes_settled // counters.bytes_found
+        share = 100 * counters.bytes_done // counters.bytes_found
     else:
         share = 100 * counters.settled // counters.found
     return max(0, min(99, share))
 
 
 def eta_seconds(counters: Counters, bytes_per_second: float) -> float | None:
-    """Return how long the unsettled bytes take at this speed, in seconds.
+    """Return how long the bytes that are left take at this speed, in seconds.
 
-    None while that cannot be known: the scan goes on, nothing moves, or only empty files remain. What files
-    in flight have already sent is not taken off, so the figure errs on the long side.
+    None while that cannot be known: the scan goes on, nothing moves, or only empty files remain.
     """
     if not counters.scan_done:
         return None
     if not counters.remaining:
         return 0.0
-    left = counters.bytes_found - counters.bytes_settled
+    left = counters.bytes_found - counters.bytes_done
     return left / bytes_per_second if left > 0 and bytes_per_second > 0 else None
 
 

@@ -86,3 +86,12 @@ def test_failed_attempts_count_for_the_rate_and_not_for_progress() -> None:
     meter.sample(0.0)
     figures.bytes_sent, figures.retries = 1000, 10
     assert meter.sample(10.0) == Pace(rate=100.0, percent=0, eta=2.0)
+
+
+def test_bytes_under_way_are_progress_and_those_of_a_failed_attempt_are_taken_off_again() -> None:
+    """A single large file moves the figures before it settles."""
+    figures = Counters(found=1, bytes_found=100, bytes_moving=40, scan_done=True)
+    assert percent(figures) == 40
+    assert eta_seconds(figures, 10.0) == 6.0
+    figures.bytes_moving = 0
+    assert percent(figures) == 0
