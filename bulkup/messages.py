@@ -193,7 +193,8 @@ class Item:
     """One file on its way; owned by exactly one stage at a time, and by none after the recorder settled it.
 
     Counters are of this run; `failures` are those that count against the number of tries. `renew_at` is when its ticket
-    must not be begun any more, in Unix time. `known_digest` is what an earlier run recorded.
+    must not be begun any more, in Unix time. `known_digest` is what an earlier run recorded,
+    and `known_at` the source's number and the path it did so under.
     """
 
     file: FoundFile
@@ -202,12 +203,14 @@ class Item:
     receipt: Receipt | None = None
     attempts: int = 0
     failures: int = 0
+    throttles: int = 0
     renewals: int = 0
     mismatches: int = 0
     refusals: int = 0
     first_failure: float | None = None
     renew_at: float | None = None
     known_digest: Digest | None = None
+    known_at: tuple[int, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

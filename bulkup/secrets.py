@@ -60,5 +60,8 @@ class SecretUrl(Secret):
             host, port = parts.hostname, parts.port
         except ValueError:
             return MASK
-        where = f"{host}:{port}" if port else f"{host}"
+        if not host:
+            return MASK
+        where = f"[{host}]" if ":" in host else host
+        where += f":{port}" if port else ""
         return f"{parts.scheme}://{where}{parts.path}" + (f"?{MASK}" if parts.query else "")

@@ -6,15 +6,17 @@ knows nothing of services. So every adapter can be tested with values alone, and
 
 from __future__ import annotations
 
-import contextlib
+import datetime as dt
 import email.utils
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
 from bulkup.secrets import Secret
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,7 @@ class ApiAnswer:
 
     def server_time(self) -> float:
         """Return the service's own time (header Date, Unix seconds), or ours where it sends none or nonsense."""
-        try:
-            return email.utils.parsedate_to_datetime(self.headers["date"]).timestamp()
-        except (KeyError, ValueError, TypeError):
-            return self.sent_at
+        return http_date(self.headers.get("date", ""), self.sent_at)
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
@@ -60,13 +59,18 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(value)
+    then = http_date(value, None)
+    return None if then is None else max(0.0, then - http_date(headers.get("date", ""), now))
+
+
+def http_date(text: str, otherwise: T) -> float | T:
+    """Return the Unix time of an HTTP date (RFC 9110 5.6.7), `otherwise` where it is nonsense."""
     try:
-        then = email.utils.parsedate_to_datetime(value).timestamp()
-    except (ValueError, TypeError):
-        return None
-    with contextlib.suppress(KeyError, ValueError, TypeError):
-        now = email.utils.parsedate_to_datetime(headers["date"]).timestamp()
-    return max(0.0, then - now)
+        moment = email.utils.parsedate_to_datetime(text)
+        # The oldest of the three forms names no zone; all of them are in UTC.
+        return moment.replace(tzinfo=moment.tzinfo or dt.UTC).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return otherwise
 
 
 class ApiCall(Protocol):

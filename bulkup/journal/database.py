@@ -124,7 +124,9 @@ def _damaged(path: str, text: str) -> JournalError:
     copy = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
     kept = f"a copy is kept at {copy}"
     try:
-        shutil.copy2(path, copy)
+        for side in ("", "-wal"):
+            if os.path.exists(path + side):
+                shutil.copy2(path + side, copy + side)
     except OSError as error:
         kept = f"a copy could not be made: {error.strerror or error}"
     return JournalError(

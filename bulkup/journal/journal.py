@@ -68,9 +68,11 @@ class Journal:
         """
         return await anyio.to_thread.run_sync(self._begin, destination, sources, now, kept_for)
 
-    async def pending(self, items: Iterable[Item]) -> None:
-        """Record that nothing is under way for these items."""
-        await self._writer.write(self._statements.pending(items))
+    async def pending(
+        self, items: Sequence[Item], replaced: Sequence[tuple[Item, Ticket]] = (), now: float = 0.0
+    ) -> None:
+        """Record that nothing is under way for these items, and that the tickets in `replaced` are no longer good."""
+        await self._writer.write(self._statements.pending(items, replaced, now))
 
     async def asked(self, items: Iterable[Item], replaced: Sequence[tuple[Item, Ticket]], now: float) -> None:
         """Record the intent to ask for tickets, and that those in `replaced` are no longer good."""

@@ -29,13 +29,16 @@ _TICKET = "SELECT remote_id, expires_at, ticket FROM tickets WHERE destination_i
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A row of the journal. `ticket` is there while the row holds a live one, `receipt` once storage took the bytes."""
+    """A row of the journal. `ticket` is there while the row holds a live one, `receipt` once storage took the bytes.
+
+    `at` is the number of the source and the path that the row is under."""
 
     state: FileState
     identity: Identity
     digest: Digest | None
     ticket: Ticket | None
     receipt: Receipt | None
+    at: tuple[int, bytes] = (0, b"")
 
 
 class Lookup:
@@ -91,7 +94,7 @@ class Lookup:
             ticket = self._ticket(source_id, path)
         if state == FileState.STORED and digest is not None:
             receipt = Receipt(digest, identity, etag, bool(verified), uploaded_at)
-        return Known(FileState(state), identity, digest, ticket, receipt)
+        return Known(FileState(state), identity, digest, ticket, receipt, (source_id, path))
 
     def _ticket(self, source_id: int, path: bytes) -> Ticket | None:
         row = self._connection.execute(_TICKET, (self._destination, source_id, path)).fetchone()

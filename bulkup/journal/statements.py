@@ -49,6 +49,9 @@ INSERT INTO orphans (destination_id, source_id, path, remote_id, count, reason, 
 """
 
 
+_UNUSABLE = "its ticket could not be used"
+
+
 class Statements:
     """The statements of one run: it knows the numbers of its destination and of itself."""
 
@@ -57,13 +60,13 @@ class Statements:
         self._run = run_id
         self._kept_for = kept_for
 
-    def pending(self, items: Iterable[Item]) -> list[Statement]:
+    def pending(self, items: Sequence[Item], replaced: Sequence[tuple[Item, Ticket]], now: float) -> list[Statement]:
         """Known, and no call under way; keeps the digest of a file that was hashed ahead."""
-        return [self._upsert(items, FileState.PENDING)]
+        return [*self.orphaned(replaced, _UNUSABLE, now), self._upsert(items, FileState.PENDING)]
 
     def asked(self, items: Iterable[Item], replaced: Sequence[tuple[Item, Ticket]], now: float) -> list[Statement]:
         """The intent row, to be on disk before the call. Tickets that are to be `replaced` become orphans with it."""
-        return [*self.orphaned(replaced, "its ticket could not be used", now), self._upsert(items, FileState.ASKED)]
+        return [*self.orphaned(replaced, _UNUSABLE, now), self._upsert(items, FileState.ASKED)]
 
     def ticketed(self, items: Iterable[tuple[Item, Ticket]]) -> list[Statement]:
         """The tickets, to be on disk before any byte is sent."""
@@ -97,12 +100,15 @@ class Statements:
         unchanged = [o for o in outcomes if o.unchanged]
         given_back = [o.item for o in outcomes if o.state is None and o.item.ticket is None and not _unread(o.item)]
         ended = [o for o in outcomes if o.state is not None and o.state not in DONE]
+        of_their_own = [o for o in ended if not _unread(o.item)]
         unused = [(o.item, o.item.ticket) for o in ended if o.item.ticket is not None]
-        by_state = [self._upsert([o.item], o.state, o.problem.message if o.problem else None) for o in ended if o.state]
+        by_state = [
+            self._upsert([o.item], o.state, o.problem.message if o.problem else None) for o in of_their_own if o.state
+        ]
         return [
             Statement(_DONE, [self._done_row(o) for o in done]),
             Statement(_ERASE_TICKET, [self._key(o.item) for o in done]),
-            Statement(_UNCHANGED, [(*self._key(o.item), *_identity(o.item.file.identity)) for o in unchanged]),
+            Statement(_UNCHANGED, [self._unchanged_row(o.item) for o in unchanged]),
             *([self._upsert(given_back, FileState.PENDING)] if given_back else []),
             *by_state,
             *self.orphaned(unused, "its file could not be uploaded", now),
@@ -146,12 +152,17 @@ class Statements:
         remote = orjson.dumps({**ticket.remote, **(outcome.remote or {})}).decode()
         return (*self._stored_row(item), outcome.state, kept_until, ticket.remote_id, remote, self._run)
 
+    def _unchanged_row(self, item: Item) -> tuple[Any, ...]:
+        # The row may be that of another source which this file lies in, too.
+        source_id, path = item.known_at or (item.file.source.id, item.file.path)
+        return (self._destination, source_id, path, *_identity(item.file.identity))
+
     def _key(self, item: Item) -> tuple[int, int, bytes]:
         return self._destination, item.file.source.id, item.file.path
 
 
 def _unread(item: Item) -> bool:
-    """Say whether an item was to be hashed again and was not: it is still what an earlier run uploaded."""
+    """Say whether an item was to be hashed again and was not: its row still tells what an earlier run uploaded."""
     return item.known_digest is not None and item.digest is None
 
 

@@ -8,7 +8,7 @@ service says that one of the group is at fault, in halves.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -20,7 +20,17 @@ from bulkup.pipeline.asking import ask
 from bulkup.pipeline.leases import Demand, Throughput, group_size, renew_at
 from bulkup.pipeline.problems import fatal
 from bulkup.pipeline.recorder import Recorder
-from bulkup.pipeline.retry import Again, CallDecision, CallHistory, GiveUp, Situation, Split, after_call
+from bulkup.pipeline.retry import (
+    Again,
+    CallDecision,
+    CallHistory,
+    GiveUp,
+    Situation,
+    Split,
+    after_call,
+    answered_since,
+    note,
+)
 from bulkup.pipeline.run import Run
 from bulkup.schedule import Delayed
 
@@ -36,8 +46,10 @@ class _Group:
 class Batcher:
     """One loop that decides, and a task a call. What enters through its methods never blocks."""
 
-    def __init__(self, run: Run, recorder: Recorder) -> None:
+    def __init__(self, run: Run, recorder: Recorder, no_more: Callable[[], bool]) -> None:
+        """`no_more` says whether every file that can still come has come, renewals apart."""
         self._run = run
+        self._no_more = no_more
         self._recorder = recorder
         self._fresh: deque[tuple[float, Item]] = deque()
         self._waiting: Delayed[Item] = Delayed()
@@ -142,7 +154,7 @@ class Batcher:
         return Demand(
             fresh=len(self._fresh),
             oldest_age=now - self._fresh[0][0] if self._fresh else 0.0,
-            scan_done=self._run.counters.scan_done,
+            scan_done=self._no_more(),
             unused=self._unused,
             asked=self._asked,
             calls=self._calls,
@@ -177,10 +189,9 @@ class Batcher:
 
     def _failed(self, group: _Group, problem: Problem) -> None:
         now, history = self._run.clock.monotonic(), group.history
-        history.failures += problem.kind is not Kind.THROTTLED
-        history.first_failure = now if history.first_failure is None else history.first_failure
+        note(history, problem, now)
         last = self._last_answer
-        situation = Situation(len(group.items), last is not None, last is not None and last >= history.first_failure)
+        situation = Situation(len(group.items), last is not None, answered_since(history, last))
         chance = self._run.random.random()
         decision = after_call(problem, history, situation, self._run.options.retry, now, chance)
         self._carry_out(decision, group, problem, now)
@@ -217,7 +228,7 @@ class Batcher:
             times.append(self._closed_until)
         if self._fresh:
             times.append(self._fresh[0][0] + self._run.options.group_age)
-        later = [time for time in times if time is not None]
+        later = [time for time in times if time is not None and time > now]
         return min(later) - now if later else None
 
     @property

@@ -11,10 +11,10 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from bulkup.messages import FileState, Item, Kind, Outcome, Problem, ProblemError
+from bulkup.messages import FileState, Item, Outcome, Problem, ProblemError
 from bulkup.pipeline.problems import fatal
 from bulkup.pipeline.recorder import Recorder
-from bulkup.pipeline.retry import Again, CallHistory, GiveUp, Situation, after_call
+from bulkup.pipeline.retry import Again, CallHistory, GiveUp, Situation, after_call, answered_since, note
 from bulkup.pipeline.run import Run
 from bulkup.providers import NotYet
 from bulkup.schedule import Delayed
@@ -96,11 +96,10 @@ class Confirmer:
 
     def _failed(self, closing: _Closing, problem: Problem) -> None:
         now, history = self._run.clock.monotonic(), closing.history
-        history.failures += problem.kind is not Kind.THROTTLED
-        history.first_failure = now if history.first_failure is None else history.first_failure
+        note(history, problem, now)
         answered = self._answered_at
         # The presign call for this file was answered, or there would be nothing to confirm.
-        situation = Situation(1, ever_answered=True, answered_since=(answered or 0.0) >= history.first_failure)
+        situation = Situation(1, ever_answered=True, answered_since=answered_since(history, answered))
         chance = self._run.random.random()
         decision = after_call(problem, history, situation, self._run.options.retry, now, chance)
         if isinstance(decision, Again):

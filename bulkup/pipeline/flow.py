@@ -23,8 +23,8 @@ class Pipeline:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._recorder = Recorder(run)
-        self._batcher = Batcher(run, self._recorder)
-        self._hasher = Hasher(run, self._recorder, self._batcher.add)
+        self._batcher = Batcher(run, self._recorder, lambda: run.counters.scan_done and not self._hasher.depth)
+        self._hasher = Hasher(run, self._recorder, self._batcher.add, self._batcher.nudge)
         self._confirmer = Confirmer(run, self._recorder)
         self._workers = Workers(run, self._batcher, self._recorder, self._confirmer.add)
         self._scanner = Scanner(

@@ -21,35 +21,41 @@ _STATES = {Kind.CHANGED: FileState.CHANGED, Kind.UNREADABLE: FileState.UNREADABL
 class Hasher:
     """A few tasks that read in threads, and a queue that never blocks: the run's budget bounds it."""
 
-    def __init__(self, run: Run, recorder: Recorder, ask: Callable[[Item], None]) -> None:
+    def __init__(self, run: Run, recorder: Recorder, ask: Callable[[Item], None], emptied: Callable[[], None]) -> None:
+        """`ask` takes a file that needs a ticket; `emptied` is called when the last file here has gone on."""
         self._run = run
+        self._emptied = emptied
         self._recorder = recorder
         self._ask = ask
         self._limiter = anyio.CapacityLimiter(run.options.hashers)
         self._send, self._receive = anyio.create_memory_object_stream[Item](run.options.in_flight)
         self._follow_links = run.options.scan.symlinks != "skip"
 
-    @property
-    def depth(self) -> int:
-        """Files that wait to be read."""
-        return self._send.statistics().current_buffer_used
+        self.depth = 0  # files that wait to be read, or are being read
 
     def add(self, item: Item) -> None:
         """Take a file to be read."""
+        self.depth += 1
         self._send.send_nowait(item)
 
     async def work(self) -> None:
         """Read one file after the other until cancelled; several of these run beside one another."""
         async for item in self._receive:
-            if self._run.stop.requested:
-                self._recorder.give_back(item)
-                continue
-            try:
-                digest, identity = await digest_of(item.file, self._limiter, follow_links=self._follow_links)
-            except ProblemError as error:
-                self._after(item, error.problem)
-            else:
-                await self._hashed(item, digest, identity)
+            await self._read(item)
+            self.depth -= 1
+            if not self.depth:
+                self._emptied()
+
+    async def _read(self, item: Item) -> None:
+        if self._run.stop.requested:
+            self._recorder.give_back(item)
+            return
+        try:
+            digest, identity = await digest_of(item.file, self._limiter, follow_links=self._follow_links)
+        except ProblemError as error:
+            self._after(item, error.problem)
+        else:
+            await self._hashed(item, digest, identity)
 
     def close(self) -> None:
         """Close the queue."""

@@ -17,8 +17,9 @@ _SHARE_OF_LEASE = 0.5
 class Demand:
     """The batcher's situation. Ages and leases in seconds, `rate` in files begun per second.
 
-    `unused` tickets wait for a worker, `asked` files are in calls under way. `lease` is the shortest time that tickets
-    were good for, margin taken off, None where they do not tell. `answered` says whether any call was.
+    `scan_done` says that no further file will come by itself. `unused` tickets wait for a worker, `asked` files are in
+    calls under way. `lease` is the shortest time that tickets were good for, margin taken off, None where they do not
+    tell. `answered` says whether any call was.
     """
 
     fresh: int

@@ -56,8 +56,11 @@ class Recorder:
             self.give_back(item)
 
     async def pending(self, items: Sequence[Item]) -> None:
-        """Record digests that were made ahead."""
-        await self._run.journal.pending(items)
+        """Record digests that were made ahead. A ticket for what the file was before is no longer good."""
+        replaced = [(item, item.ticket) for item in items if item.ticket is not None]
+        await self._run.journal.pending(items, replaced, self._run.clock.now())
+        for item in items:
+            item.ticket = None
 
     async def asked(self, items: Sequence[Item], replaced: Sequence[tuple[Item, Ticket]]) -> None:
         """Record the intent of a presign call. To be awaited before the call goes out."""

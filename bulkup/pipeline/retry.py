@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from bulkup.messages import FileState, Item, Kind, Problem
 from bulkup.pipeline.options import RetryPolicy
@@ -53,12 +54,34 @@ _NEW_TICKETS_AFTER_REFUSAL = 1
 _FIRST_CONTACT_TRIES = 5
 
 
+class History(Protocol):
+    """What went wrong so far with a file, or with a call. `first_failure` is monotonic seconds."""
+
+    failures: int
+    throttles: int
+    first_failure: float | None
+
+
 @dataclass(slots=True)
 class CallHistory:
-    """What happened to one group of files so far. `first_failure` is monotonic seconds."""
+    """The history of a call."""
 
     failures: int = 0
     first_failure: float | None = None
+    throttles: int = 0
+
+
+def note(history: History, problem: Problem, now: float) -> None:
+    """Add a problem met at `now` (monotonic) to a history. Being throttled does not count as a try, only as time."""
+    history.failures += problem.kind is Kind.TRANSIENT
+    history.throttles += problem.kind is Kind.THROTTLED
+    history.first_failure = now if history.first_failure is None else history.first_failure
+
+
+def answered_since(history: History, last_answer: float | None) -> bool:
+    """Say whether the service answered another call after this one first failed."""
+    first = history.first_failure
+    return last_answer is not None and first is not None and last_answer >= first
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +113,7 @@ def after_attempt(problem: Problem, item: Item, policy: RetryPolicy, now: float,
         return GiveUp(FileState.FAILED) if spent else Renew()
     if problem.kind is Kind.MISMATCH and item.mismatches > _FRESH_READS:
         return GiveUp(FileState.FAILED)
-    at = _next_try(problem, item.failures, item.first_failure, policy, now, chance, policy.attempts)
+    at = _next_try(problem, item, policy, now, chance, policy.attempts)
     return GiveUp(FileState.FAILED) if at is None else Again(at)
 
 
@@ -103,7 +126,7 @@ def after_call(
     if problem.kind in _FINAL:
         return Split() if situation.files > 1 else GiveUp(_FINAL[problem.kind])
     tries = policy.attempts if situation.ever_answered else min(policy.attempts, _FIRST_CONTACT_TRIES)
-    at = _next_try(problem, history.failures, history.first_failure, policy, now, chance, tries)
+    at = _next_try(problem, history, policy, now, chance, tries)
     if at is not None:
         return Again(at)
     if not situation.answered_since:
@@ -112,20 +135,15 @@ def after_call(
 
 
 def _next_try(
-    problem: Problem,
-    failures: int,
-    first_failure: float | None,
-    policy: RetryPolicy,
-    now: float,
-    chance: float,
-    tries: int,
+    problem: Problem, history: History, policy: RetryPolicy, now: float, chance: float, tries: int
 ) -> float | None:
-    """Return when to try again, None when enough was tried. Being throttled does not count as a try, only as time."""
+    """Return when to try again, None when enough was tried."""
     asked = problem.retry_after or 0.0
-    if asked > policy.retry_after_max or (failures >= tries and problem.kind is not Kind.THROTTLED):
+    spent = history.failures >= tries and problem.kind is not Kind.THROTTLED
+    if asked > policy.retry_after_max or spent:
         return None
-    wait = chance * min(policy.cap, policy.base * 2.0 ** min(failures, 32))
+    wait = chance * min(policy.cap, policy.base * 2.0 ** min(history.failures + history.throttles, 32))
     # Whoever was told the same time must not come back in the same instant, hence the sum and not the larger one.
     at = now + asked + (wait if not asked else wait / 4)
-    started = now if first_failure is None else first_failure
+    started = now if history.first_failure is None else history.first_failure
     return at if at - started <= policy.retry_for else None

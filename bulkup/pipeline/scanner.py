@@ -104,7 +104,7 @@ class Scanner:
         # A ticket that cannot be used any more goes along too: asking for a new one makes its id an orphan.
         item.ticket = known.ticket if known is not None else None
         if what is Plan.RECHECK and known is not None:
-            item.known_digest = known.digest
+            item.known_digest, item.known_at = known.digest, known.at
             await self._send(self._exits.hash, item)
         elif what is Plan.CONFIRM and known is not None:
             item.receipt, item.digest = known.receipt, known.digest

@@ -57,7 +57,7 @@ class Walk:
         self.seen = 0  # entries of the source being walked, whatever became of them
         # A source inside another one is scanned as itself, or its files would be found twice.
         self._roots = {source.root for source in sources if source.only is None}
-        self._named = {(source.root, source.only) for source in sources if source.only is not None}
+        self._named = {os.path.join(source.root, source.only) for source in sources if source.only is not None}
 
     def entries(self, source: Source) -> Generator[Entry | None, None, None]:
         """Yield what the source holds. None says "nothing here, but time has passed"."""
@@ -138,7 +138,7 @@ class Walk:
         if self._filters.too_new(identity, self._now):
             self._ignored.too_new += 1
             return None
-        if self._named and source.only is None and (source.root, path) in self._named:
+        if self._named and source.only is None and os.path.realpath(os.path.join(source.root, path)) in self._named:
             self._ignored.other_sources += 1
             return None
         return FoundFile(source, path, identity)
@@ -163,7 +163,8 @@ class Walk:
         self.seen += 1
         full = os.path.join(source.root, path)
         try:
-            if os.path.islink(full) and source.only is None and not self._follows(source, path):
+            # A link on the way there counts as much as one at the end.
+            if source.only is None and os.path.realpath(full) != full and not self._follows(source, path):
                 self._ignored.symlinks += 1
                 return None
             status = os.stat(full)
@@ -177,7 +178,7 @@ class Walk:
 def listed_names(place: str, *, null: bool) -> Iterator[bytes]:
     """Yield the names of a list, one a line or NUL-terminated; `-` is standard input. Empty names are passed over.
 
-    Raises `UsageError` when the list cannot be read.
+    Raises `UsageError` when the list cannot be read, or ends its names with NUL and was not said to.
     """
     end = b"\0" if null else b"\n"
     try:
@@ -190,6 +191,8 @@ def listed_names(place: str, *, null: bool) -> Iterator[bytes]:
 def _split(stream: IO[bytes], end: bytes) -> Iterator[bytes]:
     rest = b""
     while block := stream.read(_BLOCK):
+        if end != b"\0" and b"\0" in block:
+            raise UsageError("the list of files holds NUL bytes, which no name does", hint="is --null missing?")
         *names, rest = (rest + block).split(end)
         yield from (name for name in names if name)
     if rest:

@@ -15,7 +15,7 @@ from bulkup.pipeline.integrity import Proof, plain_etag, proof
 from bulkup.pipeline.problems import fatal
 from bulkup.pipeline.reading import CHUNK, Reader, StreamedBody, WholeBody
 from bulkup.pipeline.recorder import Recorder
-from bulkup.pipeline.retry import Again, EndRun, GiveUp, Renew, after_attempt
+from bulkup.pipeline.retry import Again, EndRun, GiveUp, Renew, after_attempt, note
 from bulkup.pipeline.run import Run
 from bulkup.wire import StorageAnswer
 
@@ -107,7 +107,9 @@ class Workers:
 
     def _after(self, item: Item, problem: Problem) -> None:
         now = self._run.clock.monotonic()
-        _count(item, problem, now)
+        note(item, problem, now)
+        item.mismatches += problem.kind is Kind.MISMATCH
+        item.refusals += problem.kind is Kind.REFUSED
         decision = after_attempt(problem, item, self._run.options.retry, now, self._run.random.random())
         _log.debug("attempt failed", path=item.file.name, reason=problem.message, next=type(decision).__name__)
         if isinstance(decision, Again):
@@ -139,10 +141,3 @@ class _Meter:
 
     def close(self) -> None:
         self._counters.bytes_moving -= self._sent
-
-
-def _count(item: Item, problem: Problem, now: float) -> None:
-    item.failures += problem.kind is Kind.TRANSIENT
-    item.mismatches += problem.kind is Kind.MISMATCH
-    item.refusals += problem.kind is Kind.REFUSED
-    item.first_failure = now if item.first_failure is None else item.first_failure

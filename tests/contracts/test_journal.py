@@ -1,0 +1,927 @@
+"""The journal's rules (DESIGN section 6), held against real SQLite files."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import secrets
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bulkup.errors import JournalError, JournalLockedError
+from bulkup.journal import Destination, Journal, Known, Lock, Reader
+from bulkup.journal.database import migrate, migrations
+from bulkup.journal.writer import Statement
+from bulkup.messages import (
+    Digest,
+    FileState,
+    FoundFile,
+    Identity,
+    Item,
+    Kind,
+    Outcome,
+    Problem,
+    Receipt,
+    Source,
+    Ticket,
+)
+from bulkup.secrets import Secret, SecretUrl
+
+NOW = 1_700_000_000.0
+THERE = Destination("magic-hour", "https://api.example")
+ROOT = b"/data/media"
+
+
+def identity(size: int = 3, mtime: int = 1, ctime: int = 1, inode: int = 1, device: int = 1) -> Identity:
+    return Identity(size, mtime, ctime, inode, device)
+
+
+def an_item(source: Source, path: bytes = b"a.mp4", **values: Any) -> Item:
+    return Item(FoundFile(source, path, values.pop("identity", identity())), **values)
+
+
+def a_ticket(name: str, expires_at: float | None = NOW + 3600, signature: str = "SIGNATURE") -> Ticket:
+    return Ticket(
+        url=SecretUrl(f"https://store.example/{name}?Signature={signature}"),
+        remote_id=name,
+        expires_at=expires_at,
+        headers={"x-amz-security-token": Secret(signature), "x-plain": "yes"},
+        remote={"id": name},
+        content_md5=True,
+    )
+
+
+def receipt_of(item: Item, md5: bytes = b"m" * 16, *, verified: bool = True) -> Receipt:
+    return Receipt(Digest(md5), item.file.identity, "etag", verified, NOW)
+
+
+def problem(text: str = "it broke") -> Problem:
+    return Problem(Kind.FAILED, text)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    path: Path,
+    *roots: bytes,
+    now: float = NOW,
+    destination: Destination = THERE,
+    kept_for: float | None = None,
+) -> AsyncGenerator[tuple[Journal, tuple[Source, ...]], None]:
+    async with await Journal.open(str(path)) as journal:
+        sources = tuple(Source(root) for root in roots or (ROOT,))
+        yield journal, await journal.begin_run(destination, sources, now=now, kept_for=kept_for)
+
+
+def found(journal: Journal, item: Item) -> Known | None:
+    with contextlib.closing(journal.lookup()) as lookup:
+        return lookup.find([item.file])[0]
+
+
+def rows(path: Path) -> dict[bytes, FileState]:
+    with Reader(str(path)) as reader:
+        return {row.path: row.status for row in reader.manifest()}
+
+
+def raw_bytes(folder: Path) -> bytes:
+    """Return every byte of every file in the journal's folder: the file, its log, its index, the lock."""
+    return b"".join(entry.read_bytes() for entry in sorted(folder.iterdir()))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "bulkup" / "journal.sqlite3"
+
+
+async def upload_one(journal: Journal, item: Item, ticket: Ticket) -> None:
+    """Take an item through all states to `uploaded`."""
+    await journal.asked([item], [], NOW)
+    await journal.ticketed([(item, ticket)])
+    item.ticket = ticket
+    item.receipt = receipt_of(item)
+    await journal.settled([Outcome(item, FileState.UPLOADED)], NOW)
+
+
+async def test_states_in_their_order(path: Path) -> None:
+    """Each awaited step is the file's one state for a reader and for the next run's lookup."""
+    async with running(path, kept_for=60.0) as (journal, (source,)):
+        item, ticket = an_item(source), a_ticket("remote-1")
+        assert found(journal, item) is None
+        await journal.pending([item])
+        assert rows(path) == {b"a.mp4": FileState.PENDING}
+        await journal.asked([item], [], NOW)
+        assert rows(path) == {b"a.mp4": FileState.ASKED}
+        await journal.ticketed([(item, ticket)])
+        item.ticket, item.receipt, item.attempts = ticket, receipt_of(item), 2
+        await journal.stored([item])
+        with contextlib.closing(journal.lookup()) as lookup:
+            (stored,) = lookup.find([item.file])
+        assert stored is not None
+        assert (stored.state, stored.receipt, stored.ticket) == (FileState.STORED, item.receipt, ticket)
+        await journal.settled([Outcome(item, FileState.UPLOADED, remote={"more": 1})], NOW)
+    with Reader(str(path)) as reader:
+        (row,) = reader.manifest()
+    assert (row.status, row.remote_id, row.attempts, row.error) == (FileState.UPLOADED, "remote-1", 2, None)
+    assert row.remote == {"id": "remote-1", "more": 1}
+    assert (row.md5, row.etag, row.uploaded_at, row.kept_until) == ((b"m" * 16).hex(), "etag", NOW, NOW + 60)
+    assert (row.path, row.source, row.size, row.provider) == (b"a.mp4", ROOT, 3, "magic-hour")
+
+
+@pytest.mark.parametrize(
+    "state", [FileState.FAILED, FileState.REJECTED, FileState.CHANGED, FileState.UNREADABLE, FileState.UNVERIFIED]
+)
+async def test_every_other_end_is_recorded(path: Path, state: FileState) -> None:
+    """A terminal state is recorded with its reason, and only `unverified` counts as stored."""
+    async with running(path) as (journal, (source,)):
+        item = an_item(source, ticket=a_ticket("remote-1"))
+        item.receipt = receipt_of(item, verified=False)
+        await journal.asked([item], [], NOW)
+        await journal.settled([Outcome(item, state, problem("no luck"))], NOW)
+    with Reader(str(path)) as reader:
+        (row,) = reader.manifest()
+        orphans = [orphan.remote_id for orphan in reader.orphans()]
+    done = state is FileState.UNVERIFIED
+    assert (row.status, row.remote_id) == (state, "remote-1" if done else None)
+    assert row.error == (None if done else "no luck")
+    assert orphans == ([] if done else ["remote-1"])
+
+
+async def test_one_row_a_key(path: Path) -> None:
+    """A file asked for again keeps one row, takes its new identity, and keeps its old id until there is a new one."""
+    async with running(path) as (journal, (source,)):
+        await upload_one(journal, an_item(source), a_ticket("old"))
+        changed = an_item(source, identity=identity(size=9, mtime=9))
+        await journal.asked([changed], [], NOW)
+        with Reader(str(path)) as reader:
+            (row,) = reader.manifest()
+        assert (row.status, row.size, row.remote_id) == (FileState.ASKED, 9, "old")
+        await upload_one(journal, changed, a_ticket("new"))
+        with Reader(str(path)) as reader:
+            (row,) = reader.manifest()
+        assert (row.status, row.size, row.remote_id) == (FileState.UPLOADED, 9, "new")
+
+
+async def test_another_destination_is_another_upload(path: Path) -> None:
+    """What one destination has is unknown at another, and each keeps a row of its own."""
+    async with running(path) as (journal, (source,)):
+        await upload_one(journal, an_item(source), a_ticket("here"))
+    for other in (
+        Destination("move-ugc", THERE.base_url),
+        Destination("magic-hour", "https://other"),
+        Destination("magic-hour", THERE.base_url, "scope"),
+    ):
+        async with running(path, destination=other) as (journal, (source,)):
+            assert found(journal, an_item(source)) is None
+            await upload_one(journal, an_item(source), a_ticket("there"))
+    async with running(path) as (journal, (source,)):
+        known = found(journal, an_item(source))
+        assert known is not None
+        assert known.state is FileState.UPLOADED
+    with Reader(str(path)) as reader:
+        assert len(list(reader.manifest())) == 4
+
+
+async def test_names_are_bytes(path: Path) -> None:
+    """Names that are not UTF-8, hold newlines or differ in case only are keys of their own."""
+    names = [b"\xff\xfe.mp4", b"new\nline.mp4", b"A.mp4", b"a.mp4", b"x" * 251 + b".mp4", "é.mp4".encode(), b"%.mp4"]
+    async with running(path) as (journal, (source,)):
+        await journal.pending([an_item(source, name) for name in names])
+        assert all(found(journal, an_item(source, name)) is not None for name in names)
+    assert set(rows(path)) == set(names)
+
+
+async def test_large_inodes_and_devices(path: Path) -> None:
+    """Inode and device numbers of 64 bits come back as they were."""
+    large = identity(inode=2**64 - 1, device=2**63)
+    async with running(path) as (journal, (source,)):
+        item = an_item(source, identity=large)
+        await upload_one(journal, item, a_ticket("remote-1"))
+        known = found(journal, item)
+    assert known is not None
+    assert known.identity == large
+
+
+async def test_rights(path: Path) -> None:
+    """The folder is 0700 and every file in it 0600, whatever the umask: the log and the index hold tickets too."""
+    before = os.umask(0)
+    try:
+        with Lock(str(path)) as lock:
+            await lock.acquire(wait=False, sleep=anyio.sleep)
+            async with running(path) as (journal, (source,)):
+                await journal.asked([an_item(source)], [], NOW)
+                files = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert set(files) == {path.name + end for end in ("", "-wal", "-shm", ".lock")}
+    assert set(files.values()) == {0o600}
+
+
+async def test_durable_settings(path: Path) -> None:
+    """The file is in WAL mode, every commit is flushed, and what is deleted is overwritten."""
+    async with await Journal.open(str(path)) as journal:
+        pragmas = {
+            name: journal._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "fullfsync", "secure_delete", "user_version")
+        }
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "fullfsync": 1,
+        "secure_delete": 1,
+        "user_version": len(migrations()),
+    }
+
+
+async def test_migration_runs_once(path: Path) -> None:
+    """A second script runs on a journal of version 1, leaves its rows alone, and is not run twice."""
+    async with running(path) as (journal, (source,)):
+        await upload_one(journal, an_item(source), a_ticket("remote-1"))
+    scripts = [*migrations(), "CREATE TABLE extra (x); INSERT INTO extra VALUES (1);"]
+    for _ in range(2):
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            migrate(connection, scripts)
+            assert connection.execute("PRAGMA user_version").fetchone() == (len(scripts),)
+            assert connection.execute("SELECT count(*) FROM extra").fetchone() == (1,)
+            assert connection.execute("SELECT state FROM files").fetchall() == [("uploaded",)]
+
+
+async def test_failed_migration_leaves_the_version_before(path: Path) -> None:
+    """A script that fails half-way leaves neither its tables nor its version behind."""
+    async with running(path):
+        pass
+    scripts = [*migrations(), "CREATE TABLE extra (x); INSERT INTO nowhere VALUES (1);"]
+    connection = sqlite3.connect(path, isolation_level=None)
+    with contextlib.closing(connection), pytest.raises(sqlite3.OperationalError):
+        migrate(connection, scripts)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(migrations()),)
+        assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone() == (0,)
+
+
+async def test_newer_version_is_refused(path: Path) -> None:
+    """A journal of a newer bulkup is neither read nor written, and not called damaged."""
+    async with running(path):
+        pass
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(migrations()) + 1}")
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="newer") as writing:
+        await Journal.open(str(path))
+    with pytest.raises(JournalError, match="newer"):
+        Reader(str(path))
+    assert "upgrade" in writing.value.hint
+    assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir() if "damaged" in entry.name] == []
+
+
+def _garbage(data: bytes) -> bytes:
+    return random.Random(1).randbytes(len(data))
+
+
+def _truncated(data: bytes) -> bytes:
+    return data[: len(data) // 2 + 100]
+
+
+def _overwritten(data: bytes) -> bytes:
+    start = len(data) // 3
+    return data[:start] + b"\xff" * (len(data) // 3) + data[2 * len(data) // 3 :]
+
+
+@pytest.mark.parametrize("damage", [_garbage, _truncated, _overwritten])
+async def test_damaged_journal(path: Path, damage: Callable[[bytes], bytes]) -> None:
+    """A damaged journal is an error with a way out; a private copy is kept and the file itself stays as it was."""
+    async with running(path) as (journal, (source,)):
+        await journal.pending([an_item(source, b"%04d.mp4" % number) for number in range(2000)])
+    broken = damage(path.read_bytes())
+    assert len(broken) % 4096 or damage is not _truncated
+    path.write_bytes(broken)
+    with pytest.raises(JournalError, match="damaged") as raised:
+        await Journal.open(str(path))
+    (copy,) = [entry for entry in path.parent.iterdir() if "damaged" in entry.name]
+    assert copy.read_bytes() == broken
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert path.read_bytes() == broken
+    assert str(copy) in raised.value.message
+    assert "backup" in raised.value.hint
+
+
+async def test_journal_that_is_a_directory(tmp_path: Path) -> None:
+    """A path that cannot be a file is a JournalError, not a traceback."""
+    with pytest.raises(JournalError, match="cannot use"):
+        await Journal.open(str(tmp_path))
+    with pytest.raises(JournalError, match="no journal"):
+        Reader(str(tmp_path / "none.sqlite3"))
+
+
+async def test_second_holder_is_refused(path: Path) -> None:
+    """The lock is held by one at a time, the refusal names the holder, and leaving lets the next one in."""
+    with Lock(str(path)) as first:
+        await first.acquire(wait=False, sleep=anyio.sleep)
+        assert Lock(str(path)).is_held()
+        with Lock(str(path)) as second, pytest.raises(JournalLockedError, match=str(os.getpid())):
+            await second.acquire(wait=False, sleep=anyio.sleep)
+    with Lock(str(path)) as third:
+        assert not third.is_held()
+        await third.acquire(wait=False, sleep=anyio.sleep)
+
+
+async def test_waiting_for_the_lock(path: Path) -> None:
+    """Who waits gets the lock once the holder lets go, and not before."""
+    first, second = Lock(str(path)), Lock(str(path))
+    naps: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        assert second._fd is None
+        naps.append(seconds)
+        if len(naps) == 7:
+            first.release()
+
+    with first, second:
+        await first.acquire(wait=False, sleep=anyio.sleep)
+        await second.acquire(wait=True, sleep=nap)
+        assert len(naps) == 7
+        assert second.is_held()
+
+
+async def test_probing_turns_no_run_away(path: Path) -> None:
+    """A run that starts in the very moment in which somebody looks whether one is on, starts all the same."""
+    with Lock(str(path)) as lock:
+        await lock.acquire(wait=False, sleep=anyio.sleep)
+    import fcntl
+
+    prober = os.open(str(path) + ".lock", os.O_RDONLY)
+    fcntl.flock(prober, fcntl.LOCK_SH)
+
+    async def nap(_: float) -> None:
+        fcntl.flock(prober, fcntl.LOCK_UN)
+
+    try:
+        with Lock(str(path)) as run:
+            await run.acquire(wait=False, sleep=nap)
+            assert Lock(str(path)).is_held()
+            assert Lock(str(path)).is_held()
+    finally:
+        os.close(prober)
+
+
+_HOLDER = """
+import asyncio, sys, time
+from bulkup.journal import Lock
+lock = Lock(sys.argv[1])
+asyncio.run(lock.acquire(wait=False, sleep=asyncio.sleep))
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+async def test_lock_dies_with_its_process(path: Path) -> None:
+    """A run that was killed holds nothing back."""
+    with subprocess.Popen([sys.executable, "-c", _HOLDER, str(path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == b"held\n"
+            with Lock(str(path)) as lock, pytest.raises(JournalLockedError, match=str(process.pid)):
+                await lock.acquire(wait=False, sleep=anyio.sleep)
+        finally:
+            process.kill()
+    assert not Lock(str(path)).is_held()
+    with Lock(str(path)) as lock:
+        await lock.acquire(wait=False, sleep=anyio.sleep)
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["alone", "with a reader"])
+async def test_finished_run_leaves_no_signature(path: Path, watched: bool) -> None:
+    """However its files ended, a finished run leaves no byte of a signature in the file, its log or its index."""
+    signature = secrets.token_hex(20)
+    ends = (FileState.UPLOADED, FileState.UNVERIFIED, FileState.FAILED, FileState.CHANGED, None)
+    with contextlib.ExitStack() as stack:
+        async with running(path) as (journal, (source,)):
+            if watched:
+                stack.enter_context(Reader(str(path)))
+            items = []
+            for number in range(300):
+                item = an_item(source, b"%04d.mp4" % number)
+                await journal.asked([item], [], NOW)
+                ticket = a_ticket(f"remote-{number}", signature=signature)
+                await journal.ticketed([(item, ticket)])
+                item.ticket, item.receipt = ticket, receipt_of(item)
+                items.append(item)
+            await journal.asked([items[0]], [(items[0], a_ticket("remote-0", signature=signature))], NOW)
+            renewed = a_ticket("remote-0b", signature=signature)
+            await journal.ticketed([(items[0], renewed)])
+            items[0].ticket = renewed
+            assert signature.encode() in raw_bytes(path.parent)
+            for number, item in enumerate(items):
+                await journal.settled([Outcome(item, ends[number % len(ends)], problem())], NOW)
+            await journal.end_run(now=NOW, exit_code=0, summary={}, finished=True)
+        assert signature.encode() not in raw_bytes(path.parent)
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT count(*) FROM tickets").fetchone() == (0,)
+
+
+async def test_settlement_erases_the_ticket_at_once(path: Path) -> None:
+    """A settled file's ticket is gone from the main file after the next checkpoint, while others stay live."""
+    gone, live = secrets.token_hex(20), secrets.token_hex(20)
+    async with running(path) as (journal, (source,)):
+        await upload_one(journal, an_item(source), a_ticket("remote-1", signature=gone))
+        other = an_item(source, b"b.mp4")
+        await journal.ticketed([(other, a_ticket("remote-2", signature=live))])
+    assert gone.encode() not in raw_bytes(path.parent)
+    assert live.encode() in raw_bytes(path.parent)
+
+
+async def test_tickets_survive_an_unfinished_run(path: Path) -> None:
+    """A run that was cut off finds its tickets again, whole, with headers and secrets."""
+    ticket = a_ticket("remote-1")
+    async with running(path) as (journal, (source,)):
+        item = an_item(source)
+        await journal.asked([item], [], NOW)
+        await journal.ticketed([(item, ticket)])
+    async with running(path, now=NOW + 10) as (journal, (source,)):
+        known = found(journal, an_item(source))
+    assert known is not None
+    assert (known.state, known.ticket, known.identity) == (FileState.TICKETED, ticket, identity())
+    assert known.ticket is not None
+    assert known.ticket.headers == ticket.headers
+    assert known.ticket.url.reveal() == ticket.url.reveal()
+
+
+async def test_given_back_items(path: Path) -> None:
+    """An item given back keeps its live ticket; without one it is pending, and its digest is not lost."""
+    async with running(path) as (journal, (source,)):
+        with_ticket, without = an_item(source), an_item(source, b"b.mp4", digest=Digest(b"d" * 16))
+        await journal.asked([with_ticket, without], [], NOW)
+        with_ticket.ticket = a_ticket("remote-1")
+        await journal.ticketed([(with_ticket, with_ticket.ticket)])
+        await journal.settled([Outcome(with_ticket, None), Outcome(without, None)], NOW)
+        first, second = found(journal, with_ticket), found(journal, without)
+    assert first is not None
+    assert second is not None
+    assert (first.state, first.ticket) == (FileState.TICKETED, with_ticket.ticket)
+    assert (second.state, second.digest) == (FileState.PENDING, without.digest)
+
+
+async def test_uploaded_file_given_back_unread_stays_uploaded(path: Path) -> None:
+    """A file that was only to be looked at again, and was not because the run ended, is still what it was."""
+    async with running(path) as (journal, (source,)):
+        await upload_one(journal, an_item(source), a_ticket("remote-1"))
+    async with running(path) as (journal, (source,)):
+        again = an_item(source, identity=identity(ctime=2), known_digest=Digest(b"m" * 16))
+        await journal.settled([Outcome(again, None)], NOW)
+        known = found(journal, again)
+    assert known is not None
+    assert (known.state, known.digest, known.identity) == (FileState.UPLOADED, Digest(b"m" * 16), identity())
+
+
+async def test_cut_off_calls_are_unknown_ids(path: Path) -> None:
+    """Calls that never got their answer are counted once, as up to so many ids, and their files are pending again."""
+    async with running(path) as (journal, (source,)):
+        await journal.asked([an_item(source, b"%d.mp4" % number) for number in range(5)], [], NOW)
+        await journal.ticketed([(an_item(source, b"0.mp4"), a_ticket("remote-0"))])
+    for _ in range(2):
+        async with running(path, now=NOW + 1):
+            pass
+    with Reader(str(path)) as reader:
+        (orphan,) = reader.orphans()
+        status = reader.status()
+    assert (orphan.remote_id, orphan.count, orphan.path) == (None, 4, None)
+    assert (status.unknown_ids, status.orphans) == (4, 0)
+    assert Counter(rows(path).values()) == {FileState.PENDING: 4, FileState.TICKETED: 1}
+
+
+async def test_unknown_ids_of_a_failed_call(path: Path) -> None:
+    """A call that may have created ids is recorded with its count and reason."""
+    async with running(path) as (journal, _):
+        await journal.unknown_ids(7, "the connection broke", NOW)
+    with Reader(str(path)) as reader:
+        (orphan,) = reader.orphans()
+    assert (orphan.remote_id, orphan.count, orphan.reason) == (None, 7, "the connection broke")
+
+
+async def test_expired_tickets_become_orphans(path: Path) -> None:
+    """A ticket that ran out between two runs is erased and its id is an orphan; one without an end is kept."""
+    signature = secrets.token_hex(20)
+    async with running(path) as (journal, (source,)):
+        for name, expires_at in (("old", NOW + 5), ("new", NOW + 50), ("endless", None)):
+            item = an_item(source, name.encode())
+            await journal.asked([item], [], NOW)
+            await journal.ticketed([(item, a_ticket(name, expires_at, signature if name == "old" else "other"))])
+    async with running(path, now=NOW + 10) as (journal, (source,)):
+        known = found(journal, an_item(source, b"old"))
+    assert known is not None
+    assert (known.state, known.ticket) == (FileState.PENDING, None)
+    with Reader(str(path)) as reader:
+        (orphan,) = reader.orphans()
+    assert (orphan.remote_id, orphan.source, orphan.path, orphan.count) == ("old", ROOT, b"old", 1)
+    assert rows(path) == {b"old": FileState.PENDING, b"new": FileState.TICKETED, b"endless": FileState.TICKETED}
+    assert signature.encode() not in raw_bytes(path.parent)
+
+
+async def test_stored_file_keeps_its_ticket_for_the_confirm_call(path: Path) -> None:
+    """Neither its ticket's end nor the end of a run takes from a stored file what its confirm call needs."""
+    async with running(path) as (journal, (source,)):
+        item = an_item(source)
+        await journal.asked([item], [], NOW)
+        ticket = a_ticket("remote-1", NOW + 5)
+        await journal.ticketed([(item, ticket)])
+        item.ticket, item.receipt = ticket, receipt_of(item)
+        await journal.stored([item])
+        await journal.end_run(now=NOW, exit_code=0, summary={}, finished=True)
+    async with running(path, now=NOW + 100) as (journal, (source,)):
+        known = found(journal, an_item(source))
+    assert known is not None
+    assert (known.state, known.ticket, known.receipt) == (FileState.STORED, ticket, item.receipt)
+
+
+async def test_nested_sources_share_their_files(path: Path) -> None:
+    """A file uploaded as part of a directory is known when a folder of it is the source, and the other way round."""
+    async with running(path, b"/data") as (journal, (outer,)):
+        await upload_one(journal, an_item(outer, b"sub/deep/a.mp4"), a_ticket("remote-1"))
+    async with running(path, b"/data/sub") as (journal, (inner,)):
+        known = found(journal, an_item(inner, b"deep/a.mp4"))
+        assert known is not None
+        assert known.state is FileState.UPLOADED
+        assert found(journal, an_item(inner, b"a.mp4")) is None
+        await upload_one(journal, an_item(inner, b"b.mp4"), a_ticket("remote-2"))
+    async with running(path, b"/data", b"/data/subway", b"/") as (journal, (outer, sibling, top)):
+        assert found(journal, an_item(outer, b"sub/b.mp4")) is not None
+        assert found(journal, an_item(outer, b"b.mp4")) is None
+        assert found(journal, an_item(outer, b"bus/b.mp4")) is None
+        assert found(journal, an_item(sibling, b"b.mp4")) is None
+        assert found(journal, an_item(top, b"data/sub/b.mp4")) is not None
+        assert found(journal, an_item(top, b"data/sub/deep/a.mp4")) is not None
+
+
+async def test_unchanged_file_takes_its_new_metadata(path: Path) -> None:
+    """A file hashed again and found the same keeps its state, remote id and digest, and takes its new metadata."""
+    async with running(path) as (journal, (source,)):
+        await upload_one(journal, an_item(source), a_ticket("remote-1"))
+        moved = identity(ctime=77, inode=78, device=79)
+        again = an_item(source, identity=moved, digest=Digest(b"m" * 16))
+        await journal.settled([Outcome(again, FileState.UPLOADED, unchanged=True)], NOW)
+        known = found(journal, again)
+    assert known is not None
+    assert (known.state, known.identity, known.digest) == (FileState.UPLOADED, moved, Digest(b"m" * 16))
+    with Reader(str(path)) as reader:
+        assert [row.remote_id for row in reader.manifest()] == ["remote-1"]
+
+
+async def test_large_groups(path: Path) -> None:
+    """Each step taken with hundreds of files at once is recorded for every one of them, and for no other."""
+    count = 333
+    async with running(path, kept_for=9.0) as (journal, (source,)):
+        items = [an_item(source, b"%04d" % n, identity=identity(size=n, inode=2**64 - 1 - n)) for n in range(count)]
+        tickets = [(item, a_ticket(f"remote-{n}")) for n, item in enumerate(items)]
+        await journal.pending([an_item(source, b"bystander")])
+        await journal.asked(items, [], NOW)
+        await journal.ticketed(tickets)
+        for n, (item, ticket) in enumerate(tickets):
+            item.ticket, item.attempts, item.receipt = ticket, n, receipt_of(item, b"%016d" % n, verified=n % 2 == 0)
+        await journal.stored(items)
+        assert Counter(rows(path).values()) == {FileState.STORED: count, FileState.PENDING: 1}
+        states = (FileState.UPLOADED, FileState.UNVERIFIED, FileState.FAILED)
+        await journal.settled([Outcome(item, states[n % 3], problem(str(n))) for n, item in enumerate(items)], NOW)
+        touched = [an_item(source, b"%04d" % n, identity=identity(n, ctime=5)) for n in range(count) if n % 3 == 0]
+        await journal.settled([Outcome(item, FileState.UPLOADED, unchanged=True) for item in touched], NOW)
+        with contextlib.closing(journal.lookup()) as lookup:
+            assert [k and k.identity for k in lookup.find([i.file for i in touched])] == [
+                i.file.identity for i in touched
+            ]
+    with Reader(str(path)) as reader:
+        *manifest, bystander = reader.manifest()
+        orphans = [orphan.remote_id for orphan in reader.orphans()]
+    assert (bystander.path, bystander.status) == (b"bystander", FileState.PENDING)
+    for n, row in enumerate(manifest):
+        assert (row.path, row.status, row.size, row.attempts) == (b"%04d" % n, states[n % 3], n, n)
+        if n % 3 != 2:
+            assert (row.remote_id, row.remote, row.error) == (f"remote-{n}", {"id": f"remote-{n}"}, None)
+            assert (row.md5, row.uploaded_at, row.kept_until) == ((b"%016d" % n).hex(), NOW, NOW + 9)
+        else:
+            assert (row.remote_id, row.error) == (None, str(n))
+    assert orphans == [f"remote-{n}" for n in range(count) if n % 3 == 2]
+    assert b"SIGNATURE" not in raw_bytes(path.parent)
+
+
+async def test_runs_and_status(path: Path) -> None:
+    """Runs are listed newest first with how they ended; one that was cut off has no end."""
+    async with running(path) as (journal, (source,)):
+        await upload_one(journal, an_item(source), a_ticket("remote-1"))
+        await journal.end_run(now=NOW + 5, exit_code=3, summary={"event": "summary"}, finished=True)
+        first = journal.run
+    async with running(path, now=NOW + 10) as (journal, _):
+        second = journal.run
+    with Reader(str(path)) as reader:
+        cut_off, ended = reader.runs()
+        status = reader.status()
+    assert (cut_off.run, cut_off.ended_at, cut_off.exit_code, cut_off.summary) == (second, None, None, None)
+    assert (ended.run, ended.ended_at, ended.exit_code) == (first, NOW + 5, 3)
+    assert (ended.summary, ended.sources) == ({"event": "summary"}, (ROOT,))
+    assert (status.files, status.bytes) == ({FileState.UPLOADED: 1}, {FileState.UPLOADED: 3})
+    assert status.last_run == cut_off
+    assert not status.running
+
+
+async def test_full_disk(path: Path) -> None:
+    """When the disk is full every waiting write is told, and all that was awaited before it is on disk."""
+    committed: list[bytes] = []
+    async with running(path) as (journal, (source,)):
+        (pages,) = journal._connection.execute("PRAGMA page_count").fetchone()
+        journal._connection.execute(f"PRAGMA max_page_count = {pages + 8}")
+
+        async def fill() -> None:
+            for number in range(10_000):
+                await journal.pending([an_item(source, b"%05d.mp4" % number)])
+                committed.append(b"%05d.mp4" % number)
+
+        with pytest.raises(JournalError, match="full") as raised:
+            await fill()
+        with anyio.fail_after(30):
+            failed = await asyncio.gather(
+                *(journal.pending([an_item(source, b"x" * 200 + b"%d" % n)]) for n in range(300)),
+                return_exceptions=True,
+            )
+        # What still found room in a half-empty page was awaited too, and counts like the rest.
+        committed += [b"x" * 200 + b"%d" % n for n, error in enumerate(failed) if error is None]
+        assert any(isinstance(error, JournalError) for error in failed)
+    assert raised.value.exit_code == 7
+    assert committed
+    assert sorted(rows(path)) == sorted(committed)
+
+
+async def test_group_commit(path: Path) -> None:
+    """Writers that come together share commits, and each finds its row on disk when it goes on."""
+    commits: list[str] = []
+    async with running(path) as (journal, (source,)):
+        journal._connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+
+        async def write(number: int) -> None:
+            item = an_item(source, b"%d.mp4" % number)
+            await journal.asked([item], [], NOW)
+            if number % 50 == 0:
+                assert found(journal, item) is not None
+
+        await asyncio.gather(*(write(number) for number in range(500)))
+        journal._connection.set_trace_callback(None)
+    assert len(rows(path)) == 500
+    assert 1 <= len(commits) < 250
+
+
+async def test_failing_statement_fails_its_group_alone(path: Path) -> None:
+    """Who shares a commit with a statement that fails is told so, nobody hangs, and later writes go through."""
+    async with running(path) as (journal, (source,)):
+        items = [an_item(source, b"%03d.mp4" % number) for number in range(100)]
+        bad = [Statement("INSERT INTO nowhere VALUES (?)", [(1,)])]
+        with anyio.fail_after(30):
+            results = await asyncio.gather(
+                *(journal.pending([item]) for item in items[:50]),
+                journal._writer.write(bad),
+                *(journal.pending([item]) for item in items[50:]),
+                return_exceptions=True,
+            )
+        assert isinstance(results.pop(50), JournalError)
+        assert all(result is None or isinstance(result, JournalError) for result in results)
+        written = {item.file.path for item, result in zip(items, results, strict=True) if result is None}
+        assert set(rows(path)) == written
+        await journal.pending(items)
+    assert len(rows(path)) == 100
+
+
+async def test_cancelled_writer_hurts_nobody(path: Path) -> None:
+    """A task cancelled while its commit is under way disturbs neither the others nor the journal's end."""
+    async with running(path) as (journal, (source,)):
+        tasks = [asyncio.create_task(journal.pending([an_item(source, b"%d.mp4" % n)])) for n in range(50)]
+        await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(result is None for result in results[1::2])
+    assert {b"%d.mp4" % n for n in range(1, 50, 2)} <= set(rows(path))
+
+
+_STEPS = (FileState.ASKED, FileState.TICKETED, FileState.UPLOADED)
+_WRITER = """
+import asyncio, sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from test_journal import *
+
+async def main():
+    async with running(Path(sys.argv[1])) as (journal, (source,)):
+        for number in range(100_000):
+            item, ticket = an_item(source, b"%06d" % number), a_ticket(f"remote-{number}")
+            await journal.asked([item], [], NOW)
+            print(number, 0, flush=True)
+            await journal.ticketed([(item, ticket)])
+            print(number, 1, flush=True)
+            item.ticket, item.receipt = ticket, receipt_of(item)
+            await journal.settled([Outcome(item, FileState.UPLOADED)], NOW)
+            print(number, 2, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_kill_between_any_two_writes(path: Path, seed: int) -> None:
+    """After kill -9 every step that was awaited is on disk, and at most the one step under way beyond it."""
+    lines = random.Random(seed).randrange(1, 400)
+    command = [sys.executable, "-c", _WRITER, str(path), os.path.dirname(__file__)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            told = [process.stdout.readline() for _ in range(lines)]
+        finally:
+            process.kill()
+        told += process.stdout.read().splitlines()
+    number, step = (int(word) for word in told[-1].split())
+    states = rows(path)
+    if step < 2:
+        reached = _STEPS.index(states.pop(b"%06d" % number))
+        assert step <= reached <= step + 1
+    else:
+        assert states.pop(b"%06d" % (number + 1), FileState.ASKED) is FileState.ASKED
+    assert sorted(states) == [b"%06d" % n for n in range(number + (step == 2))]
+    assert set(states.values()) <= {FileState.UPLOADED}
+    async with running(path, now=NOW + 1) as (journal, (source,)):
+        assert found(journal, an_item(source, b"nothing")) is None
+        assert FileState.ASKED not in rows(path).values()
+
+
+FILES = [b"a", b"b", b"c", b"d"]
+files = st.sampled_from(FILES)
+
+
+class JournalMachine(RuleBasedStateMachine):
+    """A model of states, tickets and orphans beside the real journal. A crash copies the files as they are on disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner()
+        self.folder = Path(tempfile.mkdtemp())
+        self.now = NOW
+        self.places = self.tickets_made = 0
+        self.states: dict[bytes, FileState] = {}
+        self.tickets: dict[bytes, Ticket] = {}
+        self.orphans: Counter[str] = Counter()
+        self.unknown = 0
+        self.journal: Journal
+        self.source: Source
+
+    @initialize()
+    def begin(self) -> None:
+        self._open(self.folder / "0" / "journal.sqlite3")
+
+    def _open(self, place: Path) -> None:
+        async def begin() -> None:
+            self.journal = await Journal.open(str(place))
+            (self.source,) = await self.journal.begin_run(THERE, (Source(ROOT),), now=self.now, kept_for=None)
+
+        self.place = place
+        self.loop.run(begin())
+
+    def _item(self, name: bytes) -> Item:
+        item = an_item(self.source, name)
+        if name in self.tickets:
+            item.ticket, item.receipt = self.tickets[name], receipt_of(item)
+        return item
+
+    def _in(self, name: bytes, *states: FileState) -> bool:
+        return self.states.get(name) in states
+
+    @rule(name=files)
+    def ask(self, name: bytes) -> None:
+        item = self._item(name)
+        replaced = [(item, item.ticket)] if item.ticket else []
+        self.loop.run(self.journal.asked([item], replaced, self.now))
+        if item.ticket:
+            self.orphans[item.ticket.remote_id] += 1
+            del self.tickets[name]
+        self.states[name] = FileState.ASKED
+
+    @rule(name=files, lease=st.sampled_from([5.0, 500.0, None]))
+    def answer(self, name: bytes, lease: float | None) -> None:
+        if self._in(name, FileState.ASKED):
+            self.tickets_made += 1
+            ticket = a_ticket(f"remote-{self.tickets_made}", None if lease is None else self.now + lease)
+            self.loop.run(self.journal.ticketed([(self._item(name), ticket)]))
+            self.tickets[name] = ticket
+            self.states[name] = FileState.TICKETED
+
+    @rule(name=files)
+    def store(self, name: bytes) -> None:
+        if self._in(name, FileState.TICKETED):
+            self.loop.run(self.journal.stored([self._item(name)]))
+            self.states[name] = FileState.STORED
+
+    @rule(name=files, state=st.sampled_from([FileState.UPLOADED, FileState.UNVERIFIED]))
+    def succeed(self, name: bytes, state: FileState) -> None:
+        if self._in(name, FileState.TICKETED, FileState.STORED):
+            self.loop.run(self.journal.settled([Outcome(self._item(name), state)], self.now))
+            del self.tickets[name]
+            self.states[name] = state
+
+    @rule(name=files, state=st.sampled_from([FileState.FAILED, FileState.REJECTED, FileState.CHANGED]))
+    def fail(self, name: bytes, state: FileState) -> None:
+        item = self._item(name)
+        self.loop.run(self.journal.settled([Outcome(item, state, problem())], self.now))
+        if item.ticket:
+            self.orphans[item.ticket.remote_id] += 1
+            del self.tickets[name]
+        self.states[name] = state
+
+    @rule(name=files)
+    def give_back(self, name: bytes) -> None:
+        if self._in(name, FileState.ASKED, FileState.TICKETED, FileState.STORED):
+            item = self._item(name)
+            self.loop.run(self.journal.settled([Outcome(item, None)], self.now))
+            if item.ticket is None:
+                self.states[name] = FileState.PENDING
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, 50.0]))
+    def crash(self, seconds: float) -> None:
+        """Go on with a copy of what is on disk, the write-ahead log included, as a kill would leave it."""
+        self.places += 1
+        place = self.folder / str(self.places) / "journal.sqlite3"
+        shutil.copytree(self.place.parent, place.parent, ignore=lambda _, names: [n for n in names if "-shm" in n])
+        self.journal.close()
+        self._next_run(place, seconds)
+
+    @rule(finished=st.booleans(), seconds=st.sampled_from([0.0, 50.0]))
+    def end(self, finished: bool, seconds: float) -> None:
+        self.loop.run(self.journal.end_run(now=self.now, exit_code=0, summary={}, finished=finished))
+        if finished:
+            self._drop_tickets(lambda _: True)
+        self.journal.close()
+        assert not finished or b"SIGNATURE" not in raw_bytes(self.place.parent) or self.tickets
+        self._next_run(self.place, seconds)
+
+    def _next_run(self, place: Path, seconds: float) -> None:
+        self.now += seconds
+        for name in [name for name, state in self.states.items() if state is FileState.ASKED]:
+            self.states[name] = FileState.PENDING
+            self.unknown += 1
+        self._drop_tickets(lambda ticket: ticket.expires_at is not None and ticket.expires_at <= self.now)
+        self._open(place)
+
+    def _drop_tickets(self, chosen: Callable[[Ticket], bool]) -> None:
+        for name, ticket in list(self.tickets.items()):
+            if chosen(ticket) and not self._in(name, FileState.STORED):
+                self.orphans[ticket.remote_id] += 1
+                del self.tickets[name]
+                self.states[name] = FileState.PENDING
+
+    @invariant()
+    @precondition(lambda self: hasattr(self, "place"))
+    def journal_is_the_model(self) -> None:
+        with Reader(str(self.place)) as reader:
+            assert {row.path: row.status for row in reader.manifest()} == self.states
+            orphans = list(reader.orphans())
+        assert Counter(o.remote_id for o in orphans if o.remote_id is not None) == self.orphans
+        assert sum(o.count for o in orphans if o.remote_id is None) == self.unknown
+        with contextlib.closing(self.journal.lookup()) as lookup:
+            known = lookup.find([an_item(self.source, name).file for name in FILES])
+        live = (FileState.TICKETED, FileState.STORED)
+        expected = {n: t for n, t in self.tickets.items() if self.states[n] in live}
+        assert {n: k.ticket for n, k in zip(FILES, known, strict=True) if k and k.ticket} == expected
+
+    def teardown(self) -> None:
+        if hasattr(self, "place"):
+            self.journal.close()
+        self.loop.close()
+        shutil.rmtree(self.folder)
+
+
+TestJournalModel = JournalMachine.TestCase
+TestJournalModel.settings = settings(
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+async def test_manifest_rows_are_plain(path: Path) -> None:
+    """What readers get of a file with a live ticket holds nothing of the ticket."""
+    signature = secrets.token_hex(20)
+    async with running(path) as (journal, (source,)):
+        item = an_item(source)
+        await journal.asked([item], [], NOW)
+        await journal.ticketed([(item, a_ticket("remote-1", signature=signature))])
+        with Reader(str(path)) as reader:
+            text = repr((list(reader.manifest()), list(reader.runs()), list(reader.orphans()), reader.status()))
+    assert signature not in text
+    assert "remote-1" not in json.dumps(text)

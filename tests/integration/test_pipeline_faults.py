@@ -1,0 +1,408 @@
+"""Runs on a bad day: every named fault, files that change, a disk that is full, credentials that end."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from pipeline_world import World, world
+
+from bulkup import FileState, ServiceError
+from bulkup.config.providers import PROVIDERS as DECLARED
+from bulkup.config.providers import ProviderDefaults
+from bulkup.errors import MachineError
+from bulkup.localserver import FaultSpec
+from bulkup.localserver.faults import FaultName
+from bulkup.messages import Kind, Problem, ProblemError, Rejection, Ticket
+from bulkup.providers import PROVIDERS, FileSpec
+from bulkup.providers.local import Local
+from bulkup.providers.magic_hour import TYPE_OF, MagicHour
+from bulkup.transport import Transport
+from bulkup.wire import ApiCall, Body, StorageAnswer
+
+BOTH = ("magic-hour", "move-ugc")
+SURVIVABLE = sorted(set(FaultName) - {FaultName.UNAUTHORIZED})
+Send = Callable[[Transport, Ticket, Body, Mapping[str, str], Callable[[int], None]], Any]
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
+    async with world(tmp_path) as running:
+        yield running
+
+
+def lost_ids(place: World) -> int:
+    """Return how many ids the server handed out that nothing accounts for; negative for calls never answered."""
+    orphans = place.orphans()
+    uploaded = sum(state in (FileState.UPLOADED, FileState.UNVERIFIED) for state in place.states().values())
+    return place.server.stats()["tickets"] - uploaded - sum(orphan.count for orphan in orphans)
+
+
+@pytest.mark.parametrize("provider", BOTH)
+@pytest.mark.parametrize("fault", SURVIVABLE)
+async def test_each_fault_alone(tmp_path: Path, provider: str, fault: str) -> None:
+    """With any one fault in three of ten requests every file ends up stored as it is, and no remote id is lost."""
+    async with world(tmp_path, provider, faults=[f"{fault}=0.3"], seed=7) as place:
+        place.write_many(40)
+        summary = await place.run(batch_size=6)
+        assert summary.exit_code == 0, summary.error
+        place.assert_uploaded()
+        assert lost_ids(place) <= 0
+
+
+@pytest.mark.parametrize("provider", BOTH)
+@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 13))])
+async def test_all_faults_together(tmp_path: Path, provider: str, seed: int) -> None:
+    """With a fifth of all requests failing in every way there is, a run still ends with all files stored."""
+    faults = [f"{fault}={0.2 / len(SURVIVABLE):.4f}" for fault in SURVIVABLE]
+    async with world(tmp_path, provider, faults=faults, seed=seed) as place:
+        place.write_many(80)
+        place.write({"large.mov": os.urandom(2 * 1024**2)})
+        summary = await place.run(batch_size=10)
+        assert summary.exit_code == 0, summary.error
+        place.assert_uploaded()
+        assert place.puts <= 81 + summary.counters.retries + summary.counters.presign_renewed
+        assert lost_ids(place) <= 0
+
+
+async def test_unauthorized_half_way(here: World) -> None:
+    """A key revoked during a run ends it with exit 4 and a way out; the new key goes on where it stopped."""
+    here.write_many(120)
+    async with here.uploader(concurrency=2, batch_size=5, calls_in_flight=1) as uploader:
+        async for _ in uploader.results():
+            here.server.set_credentials(token="another-token")
+    summary = uploader.summary
+    assert summary.exit_code == 4
+    assert isinstance(summary.error, ServiceError)
+    assert "credentials" in summary.error.message
+    assert summary.counters.remaining
+    assert summary.counters.uploaded == here.puts
+    assert (await here.run(token="another-token")).exit_code == 0
+    assert here.puts == 120
+    here.assert_uploaded()
+    assert here.orphans() == []
+
+
+async def test_unauthorized_from_the_start(here: World) -> None:
+    """A wrong key is asked with once, and nothing was created, so that there is nothing to account for."""
+    here.write_many(3)
+    summary = await here.run(token="wrong")
+    assert (summary.exit_code, here.calls, here.puts) == (4, 1, 0)
+    assert here.orphans() == []
+
+
+async def test_retry_later_is_honoured(here: World) -> None:
+    """Told to come back later, a run makes no call before that, and goes on by itself then."""
+    here.faults("retry-later=1")
+    here.write_many(20)
+    summary = await here.run(batch_size=10, calls_in_flight=1)
+    # The window refuses everything for its two seconds: one more call within it would be one more refusal.
+    assert (summary.exit_code, here.calls) == (0, 3)
+    here.assert_uploaded()
+
+
+async def test_retry_later_for_too_long(here: World) -> None:
+    """A service that asks for more patience than the user has ends the run, and the files stay for the next one."""
+    here.faults("retry-later=1")
+    here.write_many(3)
+    summary = await here.run(retry_after_max=0.5)
+    assert (summary.exit_code, summary.counters.remaining, here.calls) == (4, 3, 1)
+
+
+async def test_service_that_is_down(here: World) -> None:
+    """A service that answers nothing but 503 ends the run after its tries; no file is called failed for it."""
+    here.faults("status-503=1")
+    here.write_many(3)
+    summary = await here.run(attempts=2)
+    assert (summary.exit_code, summary.counters.remaining, here.calls) == (4, 3, 2)
+    here.faults()
+    assert (await here.run()).exit_code == 0
+
+
+async def test_nobody_listens(here: World) -> None:
+    """A service that cannot be reached ends the run with exit 4 and its address in the message."""
+    here.write_many(2)
+    summary = await here.run(base_url="http://127.0.0.1:1", attempts=2)
+    assert (summary.exit_code, summary.counters.remaining) == (4, 2)
+    assert summary.error is not None
+    assert "127.0.0.1:1" in summary.error.message
+
+
+async def test_wrong_etag_always(here: World) -> None:
+    """What storage never proves is sent once more and then failed; it is not taken as uploaded."""
+    here.faults("wrong-etag")
+    here.write_many(10)
+    summary = await here.run()
+    assert (summary.exit_code, summary.counters.failed, here.puts) == (1, 10, 20)
+    assert {(row.status, row.attempts) for row in here.manifest()} == {(FileState.FAILED, 2)}
+    assert len(here.orphans()) == 10
+    here.faults()
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+
+
+async def test_expired_url_always(here: World) -> None:
+    """URLs that are refused as expired are renewed five times at the most, a file at a time, then it is failed."""
+    here.faults("expired-url")
+    here.write_many(4)
+    summary = await here.run()
+    assert (summary.exit_code, summary.counters.failed) == (1, 4)
+    assert summary.counters.presign_renewed == 4 * 5
+    assert {(row.status, row.attempts) for row in here.manifest()} == {(FileState.FAILED, 6)}
+    assert here.server.stats()["tickets"] == len(here.orphans()) == 4 * 6
+
+
+@pytest.mark.parametrize("provider", BOTH)
+async def test_short_leases_and_slow_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+    """URLs that live for two seconds, under workers too slow to use a whole group in that time: all files go up."""
+    send = Transport.send
+
+    async def slow(*args: Any) -> StorageAnswer:
+        await anyio.sleep(0.12)
+        return await send(*args)
+
+    monkeypatch.setattr(Transport, "send", slow)
+    async with world(tmp_path, provider, url_ttl=2) as place:
+        place.write_many(60)
+        summary = await place.run(concurrency=2)
+        assert summary.exit_code == 0
+        place.assert_uploaded()
+        assert lost_ids(place) == 0
+
+
+class WiderMagicHour(MagicHour):
+    """Asks for a type that the service refuses with 422, as an old table of extensions would."""
+
+    capabilities = dataclasses.replace(
+        MagicHour.capabilities, extensions=(MagicHour.capabilities.extensions or frozenset()) | {"xyz"}
+    )
+
+
+async def test_culprit_in_a_group(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that the service refuses together with its group is found and rejected alone."""
+    monkeypatch.setitem(PROVIDERS, "magic-hour", WiderMagicHour)
+    monkeypatch.setitem(TYPE_OF, "xyz", "video")
+    here.write_many(30)
+    here.write({"d3/bad.xyz": b"x", "d5/worse.xyz": b"x"})
+    summary = await here.run()
+    assert (summary.exit_code, summary.counters.rejected, summary.counters.uploaded) == (3, 2, 30)
+    here.assert_uploaded(b"d3/bad.xyz", b"d5/worse.xyz")
+    assert here.states()[b"d3/bad.xyz"] is FileState.REJECTED
+
+
+async def test_culprit_in_a_mutation(tmp_path: Path) -> None:
+    """Where one field's error voids a whole mutation, the other files go up with another one."""
+    async with world(tmp_path, "move-ugc") as place:
+        place.write_many(12)
+        bad = b"bad." + b"x" * 80
+        place.write({bad: b"x", "no extension": b"x"})
+        summary = await place.run()
+        assert (summary.exit_code, summary.counters.rejected, summary.counters.uploaded) == (3, 2, 12)
+        place.assert_uploaded(bad, b"no extension")
+
+
+def after_presign(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Act once, when the first tickets are there and no file has been opened."""
+    presign, acted = MagicHour.presign, False
+
+    async def hooked(self: MagicHour, specs: Sequence[FileSpec], call: ApiCall) -> Any:
+        nonlocal acted
+        answers = await presign(self, specs, call)
+        if not acted:
+            acted = True
+            act()
+        return answers
+
+    monkeypatch.setattr(MagicHour, "presign", hooked)
+
+
+async def test_changed_and_vanished_files(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that change or vanish before they are sent are `changed`, exit 3; the next run takes them as they are."""
+    here.write_many(10)
+    here.write({"grows.mp4": b"before", "goes.mp4": b"x", "becomes a folder.mp4": b"x", "link.mp4": b"x"})
+
+    def act() -> None:
+        here.write({"grows.mp4": b"before and after"})
+        for name in ("goes.mp4", "becomes a folder.mp4", "link.mp4"):
+            (here.source / name).unlink()
+        (here.source / "becomes a folder.mp4").mkdir()
+        (here.source / "link.mp4").symlink_to("grows.mp4")
+
+    after_presign(monkeypatch, act)
+    summary = await here.run()
+    assert (summary.exit_code, summary.counters.changed, summary.counters.uploaded) == (3, 4, 10)
+    changed = {path for path, state in here.states().items() if state is FileState.CHANGED}
+    assert changed == {b"grows.mp4", b"goes.mp4", b"becomes a folder.mp4", b"link.mp4"}
+    assert here.puts == 10
+    assert len(here.orphans()) == 4
+    summary = await here.run()
+    assert (summary.exit_code, summary.counters.uploaded, here.puts) == (0, 1, 11)
+    assert {row.path: row.md5 for row in here.manifest()}[b"grows.mp4"] is not None
+
+
+def _append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def _truncate(path: Path) -> None:
+    os.truncate(path, 1000)
+
+
+def _rewrite_in_place(path: Path) -> None:
+    """Other bytes, the same size, and the modification time set back: only the ctime tells."""
+    stat = path.stat()
+    with path.open("r+b") as file:
+        file.seek(-10, os.SEEK_END)
+        file.write(b"0123456789")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [_append, _truncate, _rewrite_in_place])
+async def test_file_changes_while_it_is_sent(
+    here: World, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    """A file that changes under a streamed body is never recorded as uploaded; the next run sends it whole."""
+    here.write({"large.mov": os.urandom(5 * 1024**2)})
+    send, changes = Transport.send, 0
+
+    async def hooked(
+        self: Transport, ticket: Ticket, body: Body, headers: Mapping[str, str], on_bytes: Callable[[int], None]
+    ) -> StorageAnswer:
+        def progressed(count: int) -> None:
+            nonlocal changes
+            if not changes:
+                changes += 1
+                change(here.source / "large.mov")
+            on_bytes(count)
+
+        return await send(self, ticket, body, headers, progressed)
+
+    monkeypatch.setattr(Transport, "send", hooked)
+    summary = await here.run()
+    assert changes == 1
+    assert (summary.exit_code, summary.counters.changed, here.puts) == (3, 1, 0)
+    assert here.states() == {b"large.mov": FileState.CHANGED}
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+
+
+def refuse_to_open(monkeypatch: pytest.MonkeyPatch, name: bytes, code: int) -> None:
+    open_ = os.open
+
+    def refusing(path: Any, *args: Any, **kwargs: Any) -> int:
+        if isinstance(path, bytes) and path.endswith(name):
+            raise OSError(code, os.strerror(code))
+        return open_(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", refusing)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
+async def test_unreadable_file(here: World, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """A file that cannot be opened is `unreadable`, exit 3, and the others go up; it does too once it can be read."""
+    here.write_many(10)
+    with monkeypatch.context() as patch:
+        refuse_to_open(patch, b"0003.mp4", code)
+        summary = await here.run()
+    assert (summary.exit_code, summary.counters.unreadable, summary.counters.uploaded) == (3, 1, 9)
+    (row,) = [row for row in here.manifest() if row.status is FileState.UNREADABLE]
+    assert (row.path, row.error) == (b"d3/0003.mp4", os.strerror(code))
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+
+
+async def test_uploaded_file_that_cannot_be_read_for_a_while(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An uploaded file whose rights were taken and given back is told as unreadable, and not sent again."""
+    here.write({"a.mp4": b"a", "b.mp4": b"b"})
+    await here.run()
+    (here.source / "a.mp4").chmod(0o000)
+    with monkeypatch.context() as patch:
+        refuse_to_open(patch, b"a.mp4", errno.EACCES)
+        assert (await here.run()).exit_code == 3
+    (here.source / "a.mp4").chmod(0o644)
+    assert (await here.run()).exit_code == 0
+    assert here.puts == 2
+
+
+async def test_out_of_descriptors(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's own fault ends the run with exit 7; the files are not called unreadable for it."""
+    here.write_many(10)
+    with monkeypatch.context() as patch:
+        refuse_to_open(patch, b"0003.mp4", errno.EMFILE)
+        summary = await here.run()
+    assert summary.exit_code == 7
+    assert isinstance(summary.error, MachineError)
+    assert summary.counters.unreadable == 0
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+
+
+async def test_full_disk_under_the_journal(here: World) -> None:
+    """A journal that cannot grow ends the run with exit 7, and the next one goes on without a double."""
+    here.write_many(400)
+    async with here.uploader(concurrency=2, batch_size=20) as uploader:
+        connection = uploader._run.journal._connection
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 12}")
+        summary = await uploader.run()
+    assert summary.exit_code == 7
+    assert summary.error is not None
+    assert "full" in summary.error.message
+    done = sum(state is FileState.UPLOADED for state in here.states().values())
+    assert done == summary.counters.uploaded
+    sent = here.puts
+    assert (await here.run()).exit_code == 0
+    assert here.puts - sent == 400 - done
+    here.assert_uploaded()
+
+
+class Moody(Local):
+    """Takes the first call, throttles the second for a second, and fails the third once, a little later."""
+
+    name = "moody"
+    calls = 0
+
+    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
+        type(self).calls += 1
+        if type(self).calls == 2:
+            raise ProblemError(Problem(Kind.THROTTLED, "come back later", retry_after=1.0))
+        if type(self).calls == 3:
+            await anyio.sleep(0.05)
+            raise ProblemError(Problem(Kind.TRANSIENT, "a bad moment"))
+        return await super().presign(specs, call)
+
+
+async def test_throttled_and_failed_at_once(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call to be repeated within the time that another was told to wait is made after it, and not forgotten."""
+    monkeypatch.setitem(PROVIDERS, "moody", Moody)
+    monkeypatch.setitem(DECLARED, "moody", ProviderDefaults(None, ("token",)))
+    here.provider = "moody"
+    here.write_many(3)
+    with anyio.fail_after(20):
+        summary = await here.run(batch_size=1)
+    assert (summary.exit_code, Moody.calls) == (0, 5)
+    here.assert_uploaded()
+
+
+async def test_answer_that_is_no_answer(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer tickets than files are never handed round: the group is asked for again, and the ids are accounted for."""
+    here.faults("short-answer,first=2")
+    here.write_many(9)
+    summary = await here.run(batch_size=3)
+    assert summary.exit_code == 0
+    here.assert_uploaded()
+    unknown = [orphan for orphan in here.orphans() if orphan.remote_id is None]
+    assert sum(orphan.count for orphan in unknown) == 6
+    assert lost_ids(here) <= 0
+
+
+def test_faults_under_test_are_all_there_are() -> None:
+    """Every fault that the server knows is met by one of these tests."""
+    assert {FaultSpec.parse(name).name for name in SURVIVABLE} | {FaultName.UNAUTHORIZED} == set(FaultName)

@@ -1,0 +1,487 @@
+"""Whole runs on a quiet day: what goes up, what does not go up twice, and what the figures say."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from pipeline_world import TOKEN, World, read_tree, world
+
+import bulkup
+from bulkup import ExitCode, FileState, JournalLockedError, Result, UsageError
+from bulkup.localserver.puts import Pace
+from bulkup.providers.magic_hour import MagicHour
+
+ODD_NAMES: dict[str | bytes, bytes] = {
+    "with space.mp4": b"space",
+    "#?%&+=;@$!'(),~.mp4": b"marks",
+    "%2e%2e%2f.mp4": b"escapes",
+    "Ünïcødé-文件-🎬.mp3": b"unicode",
+    "e\u0301 decomposed.mp4": b"nfd",
+    "\u00e9 decomposed.mp4": b"nfc",
+    "new\nline\r\tand control\x1b[31m.mp4": b"control",
+    '"quotes" \\ back$(slash)`.png': b"quotes",
+    "x" * 251 + ".mp4": b"255 bytes",
+    "-rf.mp4": b"dash",
+    ".hidden.mp4": b"hidden",
+    "UPPER.MP4": b"upper",
+    "two.dots.mp4": b"dots",
+    b"not \xff\xfe utf-8.mp4": b"bytes",
+    b"deep/\xe9/er/and deeper/a.mov": b"folder that is not utf-8",
+    "zero.wav": b"",
+    "same/one.mp4": b"same content",
+    "same/two.mp4": b"same content",
+    "one.mp4": b"1",
+    "exactly.mp4": b"m" * 1024**2,
+    "over.mp4": b"m" * (1024**2 + 1),
+    "large.mov": os.urandom(5 * 1024**2),
+}
+
+
+@pytest.fixture(params=["magic-hour", "move-ugc"])
+async def any_world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[World, None]:
+    async with world(tmp_path, request.param) as running:
+        yield running
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
+    async with world(tmp_path) as running:
+        yield running
+
+
+async def test_odd_names_and_sizes_are_byte_identical(any_world: World) -> None:
+    """Whatever a file is called and however large it is, the store holds exactly its bytes under its remote id."""
+    any_world.write(ODD_NAMES)
+    summary = await any_world.run()
+    assert (summary.exit_code, summary.counters.uploaded) == (0, len(ODD_NAMES))
+    assert summary.counters.unverified == 0
+    assert summary.counters.bytes_uploaded == sum(len(data) for data in ODD_NAMES.values())
+    any_world.assert_uploaded()
+    assert any_world.puts == len(ODD_NAMES)
+
+
+async def test_second_run_makes_no_request(any_world: World) -> None:
+    """A run over what is uploaded already asks nothing and sends nothing."""
+    any_world.write(ODD_NAMES)
+    await any_world.run()
+    before = any_world.server.stats()
+    summary = await any_world.run()
+    assert any_world.server.stats() == before
+    assert (summary.exit_code, summary.counters.skipped) == (0, len(ODD_NAMES))
+    assert summary.counters.bytes_sent == 0
+
+
+async def test_changed_file_goes_up_again_and_only_it(any_world: World) -> None:
+    """Of a tree that is uploaded, a new and a changed file are sent, and the manifest has the new remote id."""
+    any_world.write_many(20)
+    await any_world.run()
+    before = {row.path: row.remote_id for row in any_world.manifest()}
+    any_world.write({"d0/0000.mp4": b"changed", "new.mp4": b"new"})
+    summary = await any_world.run()
+    assert (summary.counters.uploaded, summary.counters.skipped) == (2, 19)
+    assert any_world.puts == 22
+    any_world.assert_uploaded()
+    after = {row.path: row.remote_id for row in any_world.manifest()}
+    assert {path for path in after if after[path] != before.get(path)} == {b"d0/0000.mp4", b"new.mp4"}
+
+
+def _chmod(path: Path) -> None:
+    path.chmod(0o600)
+
+
+def _new_inode(path: Path) -> None:
+    stat, copy = path.stat(), path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    os.utime(copy, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    copy.rename(path)
+
+
+@pytest.mark.parametrize("touch", [_chmod, _new_inode])
+@pytest.mark.parametrize(("mode", "sent"), [("default", 0), ("content", 0), ("strict", 1)])
+async def test_metadata_alone(here: World, touch: Any, mode: str, sent: int) -> None:
+    """Other rights or another inode: the content decides by default, and `strict` sends again."""
+    here.write_many(5)
+    await here.run()
+    touch(here.source / "d0" / "0000.mp4")
+    for expected in (sent, 0):
+        puts = here.puts
+        summary = await here.run(identity=mode)
+        assert (summary.exit_code, here.puts - puts) == (0, expected)
+        assert (summary.counters.uploaded, summary.counters.skipped) == (expected, 5 - expected)
+    here.assert_uploaded()
+
+
+async def test_metadata_is_checked_once(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file found unchanged by its content is recorded with its new metadata, and not read again the next time."""
+    here.write_many(3)
+    await here.run()
+    _chmod(here.source / "d0" / "0000.mp4")
+    await here.run()
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr("bulkup.pipeline.hasher.digest_of", refuse)
+    assert (await here.run()).counters.skipped == 3
+
+
+@pytest.mark.parametrize(("mode", "sent"), [("default", 0), ("content", 1)])
+async def test_content_changed_behind_size_and_time(here: World, mode: str, sent: int) -> None:
+    """`content` finds a change that left size and modification time as they were; `default` believes an untouched row.
+
+    The ctime cannot be set back, so `default` is shown such a file only where the journal has its ctime already.
+    """
+    here.write({"a.mp4": b"before", "b.mp4": b"other"})
+    await here.run()
+    path = here.source / "a.mp4"
+    stat = path.stat()
+    path.write_bytes(b"after!")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    import sqlite3
+
+    with contextlib.closing(sqlite3.connect(here.journal, isolation_level=None)) as journal:
+        journal.execute("UPDATE files SET ctime_ns = ? WHERE path = ?", (path.stat().st_ctime_ns, b"a.mp4"))
+    summary = await here.run(identity=mode)
+    assert (summary.exit_code, summary.counters.uploaded) == (0, sent)
+    assert here.puts == 2 + sent
+
+
+async def test_default_finds_new_content_by_ctime(here: World) -> None:
+    """Content that changed under an equal size and modification time is found by default, since the ctime moved."""
+    here.write({"a.mp4": b"before"})
+    await here.run()
+    path = here.source / "a.mp4"
+    stat = path.stat()
+    path.write_bytes(b"after!")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    summary = await here.run()
+    assert (summary.exit_code, summary.counters.uploaded) == (0, 1)
+    here.assert_uploaded()
+
+
+async def test_identity_of_a_stopped_check(here: World) -> None:
+    """A run stopped before it looked at uploaded files again takes nothing back: the next one sends none of them."""
+    here.write_many(60)
+    await here.run()
+    for path in here.source.rglob("*.mp4"):
+        path.chmod(0o600)
+    async with here.uploader() as uploader:
+        uploader.stop()
+        await uploader.run()
+    async with here.uploader() as uploader:
+        async for _ in uploader.results():
+            uploader.stop()
+    assert uploader.summary.counters.remaining
+    assert set(here.states().values()) == {FileState.UPLOADED}
+    summary = await here.run()
+    assert (summary.exit_code, summary.counters.skipped, here.puts) == (0, 60, 60)
+
+
+@pytest.mark.parametrize(("count", "batch"), [(1, 100), (100, 100), (101, 100), (250, 100), (30, 7), (5, 1)])
+async def test_presign_calls_are_full_groups(here: World, count: int, batch: int) -> None:
+    """A quick scan makes no more calls than its files fill."""
+    here.write_many(count)
+    summary = await here.run(batch_size=batch)
+    calls = -(-count // batch)
+    assert (summary.counters.presign_calls, summary.counters.presign_files) == (calls, count)
+    assert here.server.stats()["presign_calls"] == calls
+    assert here.server.stats()["tickets"] == count
+
+
+async def test_smallest_sizes(any_world: World) -> None:
+    """One worker, groups of one and one call at a time finish like any other run."""
+    any_world.write_many(25)
+    summary = await any_world.run(concurrency=1, batch_size=1, calls_in_flight=1)
+    assert (summary.exit_code, summary.counters.presign_calls) == (0, 25)
+    any_world.assert_uploaded()
+
+
+@pytest.mark.parametrize(("allowed", "batch"), [(1, 5), (3, 5)])
+async def test_calls_in_flight(here: World, monkeypatch: pytest.MonkeyPatch, allowed: int, batch: int) -> None:
+    """As many presign calls as allowed are under way at once, and never more."""
+    here.write_many(60)
+    under_way = most = 0
+    presign = MagicHour.presign
+
+    async def counted(*args: Any) -> Any:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await anyio.sleep(0.02)
+        try:
+            return await presign(*args)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(MagicHour, "presign", counted)
+    summary = await here.run(calls_in_flight=allowed, batch_size=batch)
+    assert (summary.exit_code, most) == (0, allowed)
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_concurrency_is_a_bound(here: World, monkeypatch: pytest.MonkeyPatch, concurrency: int) -> None:
+    """As many files as allowed are sent at once, and never more."""
+    from bulkup.transport import Transport
+
+    here.write_many(20)
+    sending = most = 0
+    send = Transport.send
+
+    async def counted(*args: Any) -> Any:
+        nonlocal sending, most
+        sending += 1
+        most = max(most, sending)
+        await anyio.sleep(0.01)
+        try:
+            return await send(*args)
+        finally:
+            sending -= 1
+
+    monkeypatch.setattr(Transport, "send", counted)
+    summary = await here.run(concurrency=concurrency)
+    assert (summary.exit_code, most) == (0, concurrency)
+
+
+async def test_empty_directory(here: World) -> None:
+    """A source that never held a file is a success without a single call."""
+    summary = await here.run()
+    assert (summary.exit_code, summary.counters.found, here.calls) == (0, 0, 0)
+
+
+async def test_lost_mount(here: World) -> None:
+    """A source that is empty although files of it were uploaded is exit 3, and 0 where the user allows it."""
+    here.write({"a.mp4": b"a", "sub/b.mp4": b"b"})
+    await here.run()
+    (here.source / "a.mp4").unlink()
+    (here.source / "sub" / "b.mp4").unlink()
+    (here.source / "sub").rmdir()
+    summary = await here.run()
+    assert (summary.exit_code, len(summary.lost_sources)) == (3, 1)
+    assert set(here.states().values()) == {FileState.UPLOADED}
+    assert (await here.run(allow_empty=True)).exit_code == 0
+    here.write({"c.mp4": b"c"})
+    assert (await here.run()).exit_code == 0
+
+
+async def test_empty_list_is_no_lost_mount(here: World) -> None:
+    """A list without a name says that there is nothing to do; it tells nothing about the source."""
+    here.write({"a.mp4": b"a"})
+    await here.run()
+    names = here.folder / "names"
+    names.write_bytes(b"")
+    assert (await here.run(files_from=str(names))).exit_code == 0
+
+
+async def test_rejected_extensions(here: World) -> None:
+    """Files of an extension the service does not take are exit 3, or passed over where the user said so."""
+    here.write({"a.mp4": b"a", ".DS_Store": b"x", "notes.txt": b"x"})
+    summary = await here.run()
+    assert (summary.exit_code, summary.counters.rejected, summary.counters.uploaded) == (3, 2, 1)
+    assert {p: s for p, s in here.states().items() if p != b"a.mp4"} == {
+        b".DS_Store": FileState.REJECTED,
+        b"notes.txt": FileState.REJECTED,
+    }
+    summary = await here.run(unsupported="skip")
+    assert (summary.exit_code, summary.counters.rejected, summary.counters.skipped) == (0, 0, 3)
+    assert here.puts == 1
+
+
+async def test_same_file_through_two_sources(here: World) -> None:
+    """A directory, a folder of it and a file of it given together send every file once."""
+    here.write({"a.mp4": b"a", "sub/b.mp4": b"b", "sub/c.mp4": b"c"})
+    sources = (str(here.source), str(here.source / "sub"), str(here.source / "a.mp4"))
+    summary = await here.run(source=sources)
+    assert (summary.exit_code, summary.counters.found, here.puts) == (0, 3, 3)
+    assert (await here.run()).counters.skipped == 3
+    assert (await here.run(source=sources)).counters.skipped == 3
+    assert here.puts == 3
+
+
+async def test_a_single_file(here: World) -> None:
+    """A file given by itself is one with the same file found in its directory."""
+    here.write({"a.mp4": b"a", "b.mp4": b"b"})
+    assert (await here.run(source=(str(here.source / "a.mp4"),))).counters.uploaded == 1
+    summary = await here.run()
+    assert (summary.counters.uploaded, summary.counters.skipped) == (1, 1)
+    here.assert_uploaded()
+
+
+async def test_results_yield_every_file_once(here: World) -> None:
+    """The iterator yields each settled file once, with what the manifest says of it."""
+    here.write_many(120)
+    here.write({"no.txt": b"x"})
+    results, summary = await here.results()
+    assert summary.exit_code == 3
+    assert sorted(result.path for result in results) == sorted(read_tree(here.source))
+    manifest = {row.path: (row.status, row.md5, row.remote_id, row.size) for row in here.manifest()}
+    assert {r.path: (r.status, r.md5, r.remote_id, r.size) for r in results} == manifest
+    again, _ = await here.results()
+    assert [result.path for result in again] == [b"no.txt"]
+
+
+async def test_slow_emit_gets_every_result(here: World) -> None:
+    """A receiver that takes its time is waited for at the end of the run, too."""
+    here.write_many(40)
+    seen: list[Result] = []
+
+    async def slowly(group: Any) -> None:
+        await anyio.sleep(0.02)
+        seen.extend(group)
+
+    async with here.uploader(concurrency=4, batch_size=10) as uploader:
+        summary = await uploader.run(slowly)
+    assert (summary.counters.uploaded, len(seen)) == (40, 40)
+
+
+async def test_stuck_reader_stops_the_flow(here: World) -> None:
+    """While nobody takes results, the files on their way stay within the run's budget; nothing piles up."""
+    here.write_many(400)
+    gate = anyio.Event()
+
+    async def stuck(_: Any) -> None:
+        await gate.wait()
+
+    sizes = {"concurrency": 2, "batch_size": 10, "calls_in_flight": 1}
+    async with here.uploader(**sizes) as uploader, anyio.create_task_group() as tasks:
+        tasks.start_soon(uploader.run, stuck)
+        found = -1
+        while found != uploader.gauge.counters.found or not found:
+            found = uploader.gauge.counters.found
+            await anyio.sleep(0.2)
+        assert 0 < sum(uploader.gauge.depths().values()) <= 10 * 2 + 2 * 2
+        assert here.puts <= 10 * 2 + 2 * 2
+        gate.set()
+    assert uploader.summary.counters.uploaded == 400
+    here.assert_uploaded()
+
+
+async def test_stop_drains(here: World) -> None:
+    """A stopped run ends what it sends, counts what remains, and exits 130; the next one sends the rest and no more."""
+    here.write_many(200)
+    async with here.uploader(concurrency=4, batch_size=20) as uploader:
+        async for _ in uploader.results():
+            uploader.stop()
+    summary = uploader.summary
+    assert summary.exit_code == ExitCode.SIGINT
+    assert summary.counters.remaining
+    assert summary.counters.found == summary.counters.settled + summary.counters.remaining
+    assert here.puts == summary.counters.uploaded
+    last = await here.run()
+    assert (last.exit_code, here.puts) == (0, 200)
+    assert last.counters.reused_tickets
+    here.assert_uploaded()
+
+
+async def test_stop_before_anything(here: World) -> None:
+    """A run told to stop before it began ends at once."""
+    here.write_many(10)
+    async with here.uploader() as uploader:
+        uploader.stop(ExitCode.SIGTERM)
+        summary = await uploader.run()
+    assert (summary.exit_code, here.puts) == (ExitCode.SIGTERM, 0)
+
+
+async def test_grace_bounds_the_drain(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not end within the grace is given back, and goes up whole with the next run."""
+    monkeypatch.setattr("bulkup.localserver.puts.SLOW", Pace(4096, 0.05))
+    here.faults("slow-body")
+    here.write({"slow.mov": os.urandom(100_000)})
+    async with here.uploader(grace=0.2) as uploader, anyio.create_task_group() as tasks:
+        tasks.start_soon(uploader.run)
+        while not uploader.gauge.depths()["sending"]:
+            await anyio.sleep(0.01)
+        uploader.stop()
+    assert (uploader.summary.exit_code, uploader.summary.counters.remaining) == (130, 1)
+    here.faults()
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+
+
+async def test_two_runs_at_once(here: World) -> None:
+    """A second run on the journal is refused at once and disturbs nothing; with `wait` it comes after the first."""
+    here.write_many(10)
+    ended: list[str] = []
+
+    async def second() -> None:
+        summary = await here.run(wait=True)
+        assert (ended, summary.counters.skipped) == (["first"], 10)
+
+    async with anyio.create_task_group() as tasks, here.uploader() as first:
+        with pytest.raises(JournalLockedError):
+            await here.run()
+        tasks.start_soon(second)
+        await anyio.sleep(0.1)
+        await first.run()
+        ended.append("first")
+    assert here.puts == 10
+
+
+async def test_nothing_starts_with_wrong_settings(here: World) -> None:
+    """A source that is missing, a token that is missing, a group too large: an error, and no journal is made."""
+    here.write_many(1)
+    for changes in ({"source": (str(here.folder / "none"),)}, {"token": None}, {"batch_size": 5000}):
+        with pytest.raises(UsageError):
+            await here.run(**changes)
+    assert not here.journal.exists()
+    assert here.calls == 0
+
+
+async def test_upload_in_one_call(here: World) -> None:
+    """`upload` runs a whole upload from names and settings."""
+    here.write({"a.mp4": b"a"})
+    summary = await bulkup.upload(
+        str(here.source),
+        provider="magic-hour",
+        base_url=here.server.url,
+        token=TOKEN,
+        environ={},
+        journal=str(here.journal),
+    )
+    assert (summary.exit_code, summary.as_dict()["files"]["uploaded"]) == (0, 1)
+    here.assert_uploaded()
+
+
+async def test_rotated_key_is_the_same_destination(here: World) -> None:
+    """Another key, at the same service, sends nothing again; another named destination sends everything."""
+    here.write_many(3)
+    await here.run()
+    here.server.set_credentials(token="rotated-token")
+    assert (await here.run(token="rotated-token")).counters.skipped == 3
+    summary = await here.run(token="rotated-token", destination="other")
+    assert (summary.counters.uploaded, here.puts) == (3, 6)
+
+
+async def test_magic_hour_uploads_are_kept_for_a_week(here: World) -> None:
+    """The manifest tells until when the service keeps an upload, where it says so."""
+    here.write({"a.mp4": b"a"})
+    await here.run()
+    (row,) = here.manifest()
+    assert row.uploaded_at is not None
+    assert row.kept_until == row.uploaded_at + 7 * 86400
+
+
+async def test_local_provider(tmp_path: Path) -> None:
+    """`local` starts a server of its own, takes any file, ends with the run, and sends nothing twice."""
+    source, store = tmp_path / "source", tmp_path / "store"
+    source.mkdir()
+    files = {b"no extension": b"x", b"archive.tar.gz": b"y" * 70_000, b"odd.\xff": b"z", b"a b/#?.X": b""}
+    for name, data in files.items():
+        path = os.path.join(os.fsencode(source), name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+    journal = str(tmp_path / "state" / "journal.sqlite3")
+    for uploaded, skipped in ((4, 0), (0, 4)):
+        summary = await bulkup.upload(str(source), provider="local", store=str(store), journal=journal, environ={})
+        assert (summary.exit_code, summary.counters.uploaded, summary.counters.skipped) == (0, uploaded, skipped)
+    from bulkup.journal import Reader
+
+    with Reader(journal) as reader:
+        for row in reader.manifest():
+            assert (store / "objects" / (row.remote_id or "")).read_bytes() == files[row.path]
