@@ -1,0 +1,7 @@
+"""`python -m bulkup`."""
+
+from __future__ import annotations
+
+from bulkup.cli import main
+
+main()

@@ -1,0 +1,126 @@
+"""From settings to the parts of a run: sources, provider, options. Everything is checked before anything is started."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+
+from bulkup.config import PROVIDERS, Settings, require_provider, require_secret, store_path
+from bulkup.errors import UsageError
+from bulkup.journal import Destination
+from bulkup.localserver import ServerConfig
+from bulkup.messages import Source
+from bulkup.pipeline import PipelineOptions, RetryPolicy, ScanOptions
+from bulkup.providers import Provider, ProviderConfig, create
+from bulkup.secrets import Secret
+from bulkup.transport import TransportOptions
+
+LOCAL = "local"
+
+
+def resolve_sources(given: Sequence[str], *, listed: bool) -> tuple[Source, ...]:
+    """Return the sources by their real paths, each once. Raises `UsageError` for one that cannot be used.
+
+    `listed` says that their files come from a list of names, which are relative to one directory.
+    """
+    if not given:
+        raise UsageError("no source is given", hint="name the directory or file to upload")
+    sources = tuple(dict.fromkeys(_resolve(path) for path in given))
+    if listed and (len(sources) > 1 or sources[0].only is not None):
+        raise UsageError("--files-from needs one source, the directory that its names are relative to")
+    return sources
+
+
+def _resolve(path: str) -> Source:
+    real = os.path.realpath(os.fsencode(path))
+    try:
+        mode = os.stat(real).st_mode
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"cannot use the source {path}: {reason}", hint="is it mounted, and spelt right?") from error
+    if stat.S_ISDIR(mode):
+        return Source(real)
+    if stat.S_ISREG(mode):
+        return Source(os.path.dirname(real), os.path.basename(real))
+    raise UsageError(f"the source {path} is neither a directory nor a regular file")
+
+
+def local_server_config(settings: Settings, environ: Mapping[str, str]) -> ServerConfig:
+    """Return what the provider `local` starts its server with. Raises `UsageError` for a store inside a source."""
+    store = os.path.realpath(store_path(settings, settings.source, environ))
+    # URLs of a run that was cut off stay good only on the port they name.
+    return ServerConfig(store=store, prefer_last_port=True)
+
+
+def credentials(settings: Settings, environ: Mapping[str, str], profile: str | None) -> dict[str, Secret]:
+    """Fetch what the provider cannot do without; may run a command. Raises `UsageError`."""
+    name = require_provider(settings)
+    return {
+        secret: require_secret(settings, secret, name, environ, profile=profile) for secret in PROVIDERS[name].secrets
+    }
+
+
+def build_provider(settings: Settings, base_url: str, secrets: Mapping[str, Secret]) -> Provider:
+    """Return the provider, and check that what was asked of it is within what it can do. Raises `UsageError`."""
+    provider = create(require_provider(settings), ProviderConfig(base_url, secrets))
+    limit = provider.capabilities.batch_limit
+    if settings.batch_size is not None and settings.batch_size > limit:
+        raise UsageError(f"batch_size: {provider.name} takes {limit} files in one call at the most")
+    return provider
+
+
+def public_base_url(settings: Settings) -> str:
+    """Return the root of the service's API: the one set, or its public one."""
+    base_url = settings.base_url or PROVIDERS[require_provider(settings)].base_url
+    if base_url is None:
+        raise UsageError(f"{settings.provider} needs base_url")
+    return base_url
+
+
+def destination(settings: Settings, provider: Provider, base_url: str) -> Destination:
+    """Return what the journal tells uploads apart by. The local server's is its store: its port is chance."""
+    scope = "/".join(part for part in (provider.scope, settings.destination) if part)
+    return Destination(provider.name, base_url, scope)
+
+
+def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
+    """Return the sizes and limits of the run."""
+    can = provider.capabilities
+    return PipelineOptions(
+        concurrency=settings.concurrency,
+        batch_size=settings.batch_size or can.batch_size,
+        calls_in_flight=settings.calls_in_flight or can.calls_in_flight,
+        grace=settings.grace,
+        hashers=max(2, os.cpu_count() or 1),
+        identity=settings.identity,
+        unsupported=settings.unsupported,
+        rate_limit=settings.rate_limit,
+        scan=scan_options(settings),
+        retry=RetryPolicy(settings.attempts, settings.retry_for, settings.retry_after_max),
+    )
+
+
+def scan_options(settings: Settings) -> ScanOptions:
+    """Return which files are the run's business."""
+    return ScanOptions(
+        include=settings.include,
+        exclude=settings.exclude,
+        min_size=settings.min_size,
+        max_size=settings.max_size,
+        min_age=settings.min_age,
+        hidden=settings.hidden,
+        symlinks=settings.symlinks,
+        files_from=settings.files_from,
+        null=settings.null,
+    )
+
+
+def transport_options(settings: Settings) -> TransportOptions:
+    """Return how to connect."""
+    return TransportOptions(settings.concurrency, settings.connect_timeout, settings.idle_timeout, settings.ca_file)
+
+
+def local_token(config: ServerConfig) -> Secret:
+    """Return the token of a server that was started with this configuration."""
+    return Secret(config.token)

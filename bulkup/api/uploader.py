@@ -1,0 +1,241 @@
+"""One run from its settings to its summary."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectSendStream
+
+from bulkup.api import building
+from bulkup.api.pacing import Pacer
+from bulkup.api.summary import Summary
+from bulkup.clock import Clock, SystemClock
+from bulkup.config import Settings, journal_path, require_provider
+from bulkup.counters import Gauge
+from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError
+from bulkup.journal import Destination, Journal, Lock
+from bulkup.localserver import ServerProcess
+from bulkup.messages import Result
+from bulkup.pipeline import Pipeline, Run
+from bulkup.providers import Provider
+from bulkup.reports.exit_code import exit_code
+from bulkup.transport import Transport
+from bulkup.wire import ApiCall
+
+_log = structlog.get_logger("bulkup")
+
+Emit = Callable[[Sequence[Result]], Awaitable[None]]
+_RESULTS_AHEAD = 1024
+
+
+class Uploader:
+    """A run as an object, to be used as an async context manager and once.
+
+        async with Uploader(Settings(source=("media",), provider="local")) as uploader:
+            async for result in uploader.results():
+                print(result.path, result.status, result.remote_id)
+        print(uploader.summary.exit_code)
+
+    Entering checks everything, takes the lock and opens the journal; it raises a `BulkupError` when something is wrong,
+    and nothing was started then. Leaving before the run has ended cuts it off; the next one goes on where it was.
+    `environ` is where secrets given as `env:NAME` are looked up, the process's own environment by default.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        profile: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings
+        self._profile = profile
+        self._environ = os.environ if environ is None else environ
+        self._clock = clock or SystemClock()
+        self._stack = contextlib.AsyncExitStack()
+        self._tasks: TaskGroup
+        self._run: Run
+        self._pipeline: Pipeline
+        self._started = 0.0
+        self._summary: Summary | None = None
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            await self._set_up(stack)
+            self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._tasks.cancel_scope.cancel()
+        try:
+            return await self._stack.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            # The task group wraps whatever passes it; the caller's own exception goes on as it was.
+            if error is not None and group.exceptions == (error,):
+                return False
+            raise
+
+    @property
+    def gauge(self) -> Gauge:
+        """The figures of the run as they grow."""
+        return self._pipeline.gauge
+
+    @property
+    def journal(self) -> str:
+        """The path of the journal."""
+        return self._run.journal.path
+
+    @property
+    def run_id(self) -> str:
+        """The run's name in journal, log and summary."""
+        return self._run.journal.run
+
+    @property
+    def summary(self) -> Summary:
+        """What the run came to. Raises RuntimeError before its end."""
+        if self._summary is None:
+            raise RuntimeError("the run has not ended yet")
+        return self._summary
+
+    def stop(self, code: ExitCode = ExitCode.SIGINT) -> None:
+        """End the run early: what is being sent has the settings' `grace` to end, the rest is given back."""
+        self._run.stop.request(code)
+
+    async def results(self) -> AsyncGenerator[Result, None]:
+        """Run, and yield every file as it settles (those an earlier run settled are only counted).
+
+        Slow readers slow the run down; nothing piles up. A fatal error is in `summary.error`, it is not raised.
+        """
+        send, receive = anyio.create_memory_object_stream[Sequence[Result]](_RESULTS_AHEAD)
+        self._tasks.start_soon(self._run_into, send)
+        async with receive:
+            async for group in receive:
+                for result in group:
+                    yield result
+
+    async def run(self, emit: Emit | None = None) -> Summary:
+        """Run to the end and return the summary. `emit` is awaited with each group of settled files."""
+        self._run.emit = emit or _ignore
+        try:
+            await self._pipeline.work()
+        except BaseExceptionGroup as group:
+            # What a stage raises comes in a group; errors of ours end the run, anything else is a fault of the program.
+            ours, others = group.split(BulkupError)
+            if others is not None or ours is None:
+                raise
+            self._run.stop.fail(_first(ours))
+        return await self._end()
+
+    async def _run_into(self, send: MemoryObjectSendStream[Sequence[Result]]) -> None:
+        async with send:
+            await self.run(send.send)
+
+    async def _set_up(self, stack: contextlib.AsyncExitStack) -> None:
+        settings = self._settings
+        sources = building.resolve_sources(settings.source, listed=settings.files_from is not None)
+        require_provider(settings)
+        path = journal_path(settings, self._profile, settings.source, self._environ)
+        transport = Transport(building.transport_options(settings), self._clock)
+        secrets = await anyio.to_thread.run_sync(building.credentials, settings, self._environ, self._profile)
+        if settings.provider != building.LOCAL:
+            building.build_provider(settings, building.public_base_url(settings), secrets)
+        lock = stack.enter_context(Lock(path))
+        await self._hold(lock)
+        journal = await stack.enter_async_context(await Journal.open(path))
+        provider, destination = await self._provider(stack, secrets)
+        await stack.enter_async_context(transport)
+        self._started = self._clock.monotonic()
+        kept_for = provider.capabilities.kept_for
+        numbered = await journal.begin_run(destination, sources, now=self._clock.now(), kept_for=kept_for)
+        self._run = Run(
+            provider=provider,
+            call=self._api_call(transport, provider),
+            transport=transport,
+            journal=journal,
+            clock=self._clock,
+            options=building.pipeline_options(settings, provider),
+            sources=numbered,
+            emit=_ignore,
+        )
+        self._pipeline = Pipeline(self._run)
+
+    async def _hold(self, lock: Lock) -> None:
+        try:
+            await lock.acquire(wait=False, sleep=anyio.sleep)
+        except JournalLockedError as error:
+            if not self._settings.wait:
+                raise
+            _log.info("waiting for another run to end", reason=error.message)
+            await lock.acquire(wait=True, sleep=anyio.sleep)
+
+    async def _provider(
+        self, stack: contextlib.AsyncExitStack, secrets: Mapping[str, Any]
+    ) -> tuple[Provider, Destination]:
+        if self._settings.provider == building.LOCAL:
+            config = building.local_server_config(self._settings, self._environ)
+            server = await stack.enter_async_context(ServerProcess(config))
+            provider = building.build_provider(self._settings, server.url, {"token": building.local_token(config)})
+            return provider, building.destination(self._settings, provider, "file://" + config.store)
+        base_url = building.public_base_url(self._settings)
+        provider = building.build_provider(self._settings, base_url, secrets)
+        return provider, building.destination(self._settings, provider, base_url)
+
+    def _api_call(self, transport: Transport, provider: Provider) -> ApiCall:
+        call = functools.partial(transport.call, provider.config.base_url)
+        if self._settings.rate_limit is None:
+            return call
+        return Pacer(call, self._settings.rate_limit, self._clock)
+
+    async def _end(self) -> Summary:
+        run, stop = self._run, self._run.stop
+        lost = () if self._settings.allow_empty else tuple(run.lost_sources)
+        code = exit_code(run.counters, reasons=stop.why, lost_source=bool(lost))
+        seconds = self._clock.monotonic() - self._started
+        self._summary = Summary(run.journal.run, code, run.counters, seconds, stop.error, lost)
+        finished = not stop.requested and not run.counters.remaining
+        # A journal that cannot be written has been told already, as the error that ended the run.
+        with contextlib.suppress(JournalError):
+            await run.journal.end_run(
+                now=self._clock.now(), exit_code=code, summary=self._summary.as_dict(), finished=finished
+            )
+        return self._summary
+
+
+async def upload(
+    *sources: str,
+    profile: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Summary:
+    """Upload sources in one call and return the summary: `await upload("media", provider="local")`.
+
+    Settings are given by name, as in docs/settings.md.
+
+    Raises `BulkupError` when the run cannot be started, and pydantic's ValidationError for a setting that is no good.
+    """
+    async with Uploader(Settings(source=sources, **settings), profile=profile, environ=environ) as uploader:
+        return await uploader.run()
+
+
+async def _ignore(_: Sequence[Result]) -> None:
+    """Take results that nobody asked for."""
+
+
+def _first(group: BaseExceptionGroup[BulkupError]) -> BulkupError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, BulkupError)
+    return error
