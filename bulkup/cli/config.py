@@ -16,7 +16,7 @@ from bulkup.config import PROVIDERS, Resolved, check, load
 from bulkup.config.kinds import printable
 from bulkup.config.names import FIELDS
 
-config_app = typer.Typer(name="config", help="Show and check the settings.", no_args_is_help=True)
+config_app = typer.Typer(name="config", help="Show and check the settings.", no_args_is_help=True, add_completion=False)
 
 Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="The profile to use.")]
 ConfigFile = Annotated[

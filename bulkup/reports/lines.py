@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
 from bulkup.messages import Result
@@ -30,21 +30,28 @@ class JsonLines:
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Write one object. Secrets in it are masked, and what is no Unicode is replaced by U+FFFD."""
-        if self.broken:
-            return
-        try:
-            self._stream.write(dumps(event) + b"\n")
-            self._stream.flush()
-        except OSError as error:
-            self._give_up(error)
+        self._write(dumps(event) + b"\n")
 
     def result(self, result: Result) -> None:
         """Write one settled file as `{"event":"file",...}`."""
-        self.event(result_object(result))
+        self.results([result])
+
+    def results(self, results: Iterable[Result]) -> None:
+        """Write settled files, a line each, all at once."""
+        self._write(b"".join(dumps(result_object(result)) + b"\n" for result in results))
 
     def summary(self, summary: Mapping[str, Any]) -> None:
         """Write the summary object; the caller writes nothing after it."""
         self.event(summary)
+
+    def _write(self, data: bytes) -> None:
+        if self.broken:
+            return
+        try:
+            self._stream.write(data)
+            self._stream.flush()
+        except OSError as error:
+            self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
         self.error = error

@@ -1,0 +1,44 @@
+"""Standard output: a reader that has gone away is no fault of ours, a full disk is one to be told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from bulkup.errors import ExitCode
+
+
+def print_out(text: str) -> int:
+    """Write a line and return 0, or the exit status that stands for what went wrong, which has been told then."""
+    try:
+        sys.stdout.write(text + "\n")
+    except OSError as error:
+        return _lost(error)
+    return flush_output()
+
+
+def flush_output() -> int:
+    """Write what is buffered, as `print_out` does. Left to Python's own exit it would fail with a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _lost(error)
+    return int(ExitCode.OK)
+
+
+def output_fault(error: OSError) -> int:
+    """Tell why standard output cannot be written, and return the exit status for it."""
+    if isinstance(error, BrokenPipeError):
+        return int(ExitCode.FILES_FAILED)
+    sys.stderr.write(f"bulkup: cannot write standard output: {error.strerror or error}\n")
+    return int(ExitCode.MACHINE)
+
+
+def _lost(error: OSError) -> int:
+    # What is left in the buffer would fail once more at exit, so from now on it leads nowhere.
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    return output_fault(error)

@@ -1,0 +1,178 @@
+"""`bulkup upload`: options to settings, a run, and its outcome."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import anyio
+import orjson
+import typer
+
+from bulkup.api import preview
+from bulkup.cli.options import Config, JournalFile, Json, Profile, Provider, resolved
+from bulkup.cli.running import run_upload
+from bulkup.config import Resolved
+from bulkup.errors import UsageError
+from bulkup.reports.jsontext import path_fields
+from bulkup.reports.logs import configure_logging
+from bulkup.reports.safe_text import printable_path
+
+_CHOOSE = """no provider is chosen. One of:
+  --provider local        an embedded server on this machine, to try things out; needs nothing
+  --provider magic-hour   set BULKUP_TOKEN to the key
+  --provider move-ugc     set BULKUP_API_KEY to the key
+  --profile NAME          a profile of bulkup.toml, see config.example.toml"""
+
+_FILES = "Which files"
+_SPEED = "Speed and patience"
+_OUTPUT = "Output"
+
+Sources = Annotated[
+    list[str] | None, typer.Argument(metavar="SOURCE", help="Directories or files.", show_default=False)
+]
+
+
+def _files(*names: str, metavar: str, text: str) -> Any:
+    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=_FILES)
+
+
+def _speed(*names: str, metavar: str, text: str) -> Any:
+    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=_SPEED)
+
+
+def _output(*names: str, text: str, metavar: str | None = None) -> Any:
+    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=_OUTPUT)
+
+
+def upload(
+    source: Sources = None,
+    profile: Profile = None,
+    config: Config = None,
+    provider: Provider = None,
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The service's root, if not its public one.")
+    ] = None,
+    ca_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="PEM certificates of a private authority.")
+    ] = None,
+    destination: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A name for the account, where the service shows none.")
+    ] = None,
+    journal: JournalFile = None,
+    store: Annotated[str | None, typer.Option(metavar="DIR", help="Where --provider local keeps objects.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; call nothing, write nothing.")] = False,
+    include: Annotated[
+        list[str] | None, _files("--include", metavar="PATTERN", text="Take only what matches; gitignore syntax.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, _files("--exclude", metavar="PATTERN", text="Leave out what matches; gitignore syntax.")
+    ] = None,
+    files_from: Annotated[
+        str | None, _files("--files-from", metavar="FILE", text="Take the files named in FILE (- is standard input).")
+    ] = None,
+    null: Annotated[
+        bool | None, typer.Option("--null", "-0", help="Names in --files-from end in NUL.", rich_help_panel=_FILES)
+    ] = None,
+    min_size: Annotated[str | None, _files("--min-size", metavar="SIZE", text="Smallest file, e.g. 10k.")] = None,
+    max_size: Annotated[str | None, _files("--max-size", metavar="SIZE", text="Largest file, e.g. 2G.")] = None,
+    min_age: Annotated[
+        str | None, _files("--min-age", metavar="TIME", text="Leave files that changed less than this ago, e.g. 5m.")
+    ] = None,
+    hidden: Annotated[str | None, _files("--hidden", metavar="include|skip", text="Names with a dot in front.")] = None,
+    symlinks: Annotated[
+        str | None,
+        _files("--symlinks", metavar="skip|inside|follow", text="Links: none, those within the source, or all."),
+    ] = None,
+    identity: Annotated[
+        str | None,
+        _files("--identity", metavar="strict|default|content", text="What makes a file the one uploaded before."),
+    ] = None,
+    unsupported: Annotated[
+        str | None,
+        _files("--unsupported", metavar="report|skip", text="Files of an extension that the service does not take."),
+    ] = None,
+    allow_empty: Annotated[
+        bool | None,
+        typer.Option("--allow-empty", help="An empty source that had files is fine.", rich_help_panel=_FILES),
+    ] = None,
+    concurrency: Annotated[
+        str | None, _speed("--concurrency", metavar="N", text="Files sent at the same time.")
+    ] = None,
+    batch_size: Annotated[str | None, _speed("--batch-size", metavar="N", text="Files asked for in one call.")] = None,
+    calls_in_flight: Annotated[
+        str | None, _speed("--calls-in-flight", metavar="N", text="API calls at the same time.")
+    ] = None,
+    rate_limit: Annotated[str | None, _speed("--rate-limit", metavar="N", text="API calls a second, at most.")] = None,
+    attempts: Annotated[str | None, _speed("--attempts", metavar="N", text="Tries for one file.")] = None,
+    retry_for: Annotated[
+        str | None, _speed("--retry-for", metavar="TIME", text="How long a file is tried after it first failed.")
+    ] = None,
+    retry_after_max: Annotated[
+        str | None, _speed("--retry-after-max", metavar="TIME", text="The longest wait a service may ask for.")
+    ] = None,
+    connect_timeout: Annotated[
+        str | None, _speed("--connect-timeout", metavar="TIME", text="For a connection to come about.")
+    ] = None,
+    idle_timeout: Annotated[
+        str | None, _speed("--idle-timeout", metavar="TIME", text="For a connection that carries nothing.")
+    ] = None,
+    grace: Annotated[
+        str | None, _speed("--grace", metavar="TIME", text="For files in flight after SIGINT or SIGTERM.")
+    ] = None,
+    wait: Annotated[
+        bool | None, typer.Option("--wait", help="Wait for a run that holds the journal.", rich_help_panel=_SPEED)
+    ] = None,
+    json: Json = None,
+    quiet: Annotated[bool | None, typer.Option("--quiet", "-q", help="Errors only.", rich_help_panel=_OUTPUT)] = None,
+    log_format: Annotated[str | None, _output("--log-format", metavar="console|json", text="Form of the log.")] = None,
+    log_level: Annotated[
+        str | None, _output("--log-level", metavar="LEVEL", text="debug, info, warning or error.")
+    ] = None,
+) -> None:
+    """Upload directories or files; run it again to go on where it stopped.
+
+    Exit status:
+    0 everything found is uploaded
+    1 some files failed for good
+    2 wrong usage or configuration, nothing was started
+    3 some files changed, vanished, were unreadable or are not taken by the service
+    4 the service refused, or cannot be used
+    5 another run holds the journal
+    7 this machine's own fault: disk full, journal damaged
+    130, 143 interrupted by SIGINT, SIGTERM
+    """
+    options = {
+        name: value for name, value in locals().items() if name not in ("source", "profile", "config", "dry_run")
+    }
+    settings = resolved({"source": source or None, **options}, profile, config)
+    if settings.settings.provider is None:
+        raise UsageError(_CHOOSE)
+    if dry_run:
+        _preview(settings)
+        return
+    code = anyio.run(run_upload, settings)
+    sys.exit(code)
+
+
+def _preview(resolved_: Resolved) -> None:
+    settings = resolved_.settings
+    configure_logging(settings.log_format, settings.log_level)
+    counts: dict[str, int] = {}
+    size = 0
+    for entry in preview(settings, profile=resolved_.profile, environ=os.environ):
+        counts[entry.action] = counts.get(entry.action, 0) + 1
+        size += entry.size if entry.action in ("upload", "check") else 0
+        if settings.json_output:
+            line = {"event": "would", **path_fields("path", entry.path), "source": entry.source, "size": entry.size}
+            typer.echo(orjson.dumps({**line, "action": entry.action, "reason": entry.reason}))
+        elif entry.action != "unchanged" and not settings.quiet:
+            typer.echo(
+                f"{entry.action:<10} {printable_path(entry.path)}" + (f"  ({entry.reason})" if entry.reason else "")
+            )
+    if settings.json_output:
+        typer.echo(orjson.dumps({"event": "dry-run", "files": counts, "bytes": size}))
+    else:
+        shown = ", ".join(f"{count:,} {action}" for action, count in sorted(counts.items()))
+        typer.echo(f"Dry run: {shown or 'no files'}; {size:,} bytes would go. Nothing was called or written.")

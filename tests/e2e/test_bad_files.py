@@ -1,0 +1,118 @@
+"""Sources and files of every unusual kind."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from e2e_world import TOKEN, World, run, serving
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A world without a file."""
+    return World(tmp_path)
+
+
+def test_a_file_as_source(world: World) -> None:
+    """One file is one file."""
+    world.fill(3)
+    file = next(path for path in sorted(world.source.rglob("*")) if path.is_file())
+    done = run("upload", str(file), "--json", *world.local).expect(0)
+    assert done.summary["files"]["uploaded"] == 1
+    (row,) = world.manifest()
+    assert (row["path"], row["source"]) == (file.name, str(file.parent))
+
+
+def test_an_empty_directory(world: World) -> None:
+    """Nothing to do is no error, and is said."""
+    done = run("upload", str(world.source), *world.local).expect(0)
+    assert "no files to upload" in done.out
+
+
+def test_a_directory_that_lost_its_files(world: World) -> None:
+    """Empty, although the journal knows files there: a mount is gone, unless the user says that it is right."""
+    world.fill(3)
+    world.upload(*world.local).expect(0)
+    shutil.rmtree(world.source)
+    world.source.mkdir()
+    done = run("upload", str(world.source), *world.local).expect(3)
+    assert "Is it mounted?" in done.out
+    world.upload(*world.local).expect(3)
+    run("upload", str(world.source), *world.local, "--allow-empty").expect(0)
+    assert {row["status"] for row in world.manifest()} == {"uploaded"}
+
+
+def test_unreadable_files_and_directories(world: World) -> None:
+    """Both count as unreadable, the rest goes up, and the status is 3."""
+    if os.geteuid() == 0 and not sys.platform.startswith("linux"):
+        pytest.skip("root reads everything, and only Linux can take that right away")
+    (world.source / "fine.txt").write_bytes(b"fine")
+    (world.source / "secret.txt").write_bytes(b"secret")
+    (world.source / "secret.txt").chmod(0o000)
+    closed = world.source / "closed"
+    closed.mkdir()
+    (closed / "inside.txt").write_bytes(b"inside")
+    closed.chmod(0o000)
+    done = world.upload(*world.local, preexec_fn=like_anybody).expect(3, "Permission denied")
+    closed.chmod(0o755)
+    assert done.summary["files"]["unreadable"] == 2
+    assert done.summary["files"]["uploaded"] == 1
+
+
+def like_anybody() -> None:
+    """Take root's right to read everything from this process and its children; nothing for anybody else."""
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None)
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+def test_names_of_every_kind(world: World) -> None:
+    """Newlines, control characters, percent signs, and bytes that are not UTF-8 are names like others."""
+    names = [b"line\nbreak.txt", b"\x1b[31mred.txt", b"100%25 #?&+.txt", b" ", b"-rf", b"x" * 255, b"\xff\xfe.txt"]
+    for name in names:
+        with open(os.path.join(os.fsencode(world.source), name), "wb") as file:
+            file.write(name)
+    done = world.upload(*world.local).expect(0)
+    assert done.summary["files"]["uploaded"] == len(names)
+    rows = world.manifest()
+    assert {row["path"].encode() for row in rows if "path_b64" not in row} == set(names[:-1])
+    assert [row["path_b64"] for row in rows if "path_b64" in row] == ["//4udHh0"]
+    assert world.upload(*world.local).expect(0).summary["files"]["skipped"] == len(names)
+
+
+def test_empty_files(world: World) -> None:
+    """A file of no bytes is uploaded like any other."""
+    (world.source / "empty.mp4").touch()
+    with serving(world.store) as url:
+        world.upload(*world.to(url), env=TOKEN).expect(0)
+    assert world.prove() == 1
+    assert world.manifest()[0]["md5"] == "d41d8cd98f00b204e9800998ecf8427e"
+
+
+def test_a_file_over_the_limit(world: World) -> None:
+    """A file larger than one PUT can be is rejected without a call, and counts for status 3."""
+    with open(world.source / "huge.mp4", "wb") as file:
+        file.truncate(5 * 1024**3 + 1)
+    with serving(world.store) as url:
+        done = world.upload(*world.to(url), env=TOKEN).expect(3, "huge.mp4")
+    assert done.summary["presign"]["calls"] == 0
+    assert done.summary["files"]["rejected"] == 1
+    assert str(5 * 1024**3) in world.manifest()[0]["error"]
+
+
+def test_links_and_special_files_are_passed_over(world: World) -> None:
+    """Links, also in a loop, and pipes are counted as ignored and hang nothing."""
+    world.fill(2)
+    (world.source / "loop").symlink_to(world.source)
+    (world.source / "dangling").symlink_to("nowhere")
+    os.mkfifo(world.source / "pipe")
+    summary = world.upload(*world.local).expect(0).summary
+    assert (summary["ignored"]["symlinks"], summary["ignored"]["special"]) == (2, 1)
+    following = world.upload(*world.local, "--symlinks", "follow").expect(3, "dangling").summary
+    assert (following["files"]["found"], following["ignored"]["symlinks"]) == (3, 1)

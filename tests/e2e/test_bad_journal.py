@@ -1,0 +1,95 @@
+"""Journals that cannot be used: status 7, one message, and what was recorded is left as it is."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e_world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A world with files enough for a journal of a few hundred kilobytes."""
+    world = World(tmp_path)
+    world.fill(1000, largest=10)
+    return world
+
+
+@pytest.fixture
+def small_disk(world: World) -> Iterator[Path]:
+    """A file system of its own of 256 KiB."""
+    place = world.root / "small"
+    place.mkdir()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if os.geteuid() != 0 or libc.mount(b"tmpfs", os.fsencode(place), b"tmpfs", 0, b"size=256k") != 0:
+        pytest.skip("a full disk needs a file system of its own, and this user or this machine may not mount one")
+    yield place
+    libc.umount2(os.fsencode(place), 2)
+
+
+def test_a_full_disk(world: World, small_disk: Path) -> None:
+    """The run ends with one message; with room made, the same command goes on with what was recorded."""
+    options = ["--provider", "local", "--store", str(world.store), "--journal", str(small_disk / "journal.sqlite3")]
+    done = world.upload(*options).expect(7, "is full", "nothing that was recorded is lost")
+    assert done.err.count("bulkup: ") == 1
+    assert done.summary["exit_code"] == 7
+    world.journal = small_disk / "journal.sqlite3"
+    recorded = world.settled()
+    libc = ctypes.CDLL(None)
+    assert libc.mount(b"tmpfs", os.fsencode(small_disk), b"tmpfs", 32, b"size=64m") == 0  # 32: with other options
+    summary = world.upload(*options).expect(0).summary
+    assert summary["files"]["skipped"] == recorded
+    world.prove()
+
+
+def limit_files() -> None:
+    """Let no file of this process grow beyond 200 kB."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+
+def test_a_journal_that_may_not_grow(world: World) -> None:
+    """A limit on the size of files is met like a full disk."""
+    world.upload(*world.local, preexec_fn=limit_files).expect(7, "journal")
+    world.upload(*world.local).expect(0)
+    world.prove()
+
+
+def test_a_journal_of_a_newer_version(world: World) -> None:
+    """It is left alone, and the way out is named."""
+    with sqlite3.connect(world.journal) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = world.journal.read_bytes()
+    world.upload(*world.local).expect(7, "newer bulkup", "version 99", "--journal")
+    assert world.journal.read_bytes() == before
+
+
+@pytest.mark.parametrize("how", ["noise", "no database"])
+def test_a_damaged_journal(world: World, how: str) -> None:
+    """A copy is kept, nothing is overwritten, and what to do is said."""
+    world.upload(*world.local).expect(0)
+    content = bytearray(world.journal.read_bytes())
+    if how == "noise":
+        content[5000:40_000] = os.urandom(35_000)
+    else:
+        content = bytearray(b"this is no database\n" * 500)
+    for name in os.listdir(world.root):
+        if name.startswith(world.journal.name + "-"):
+            (world.root / name).unlink()
+    world.journal.write_bytes(content)
+    world.upload(*world.local).expect(7, "is damaged", "a copy is kept")
+    assert world.journal.read_bytes() == bytes(content)
+    (copy,) = world.root.glob("*.damaged-*")
+    assert copy.read_bytes() == bytes(content)
+
+
+def test_a_journal_that_cannot_be_made(world: World) -> None:
+    """A folder in the place of the journal."""
+    world.journal.mkdir()
+    world.upload(*world.local).expect(7, str(world.journal))

@@ -1,0 +1,199 @@
+"""Services that are not there, or are not what they should be: one clear message, status 4, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e_world import TOKEN, Answer, Ended, World, answering, serving
+
+JSON = {"Content-Type": "application/json"}
+# One try is as telling as five, and sooner over.
+QUICK = ("--attempts", "1")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A world with a few files."""
+    world = World(tmp_path)
+    world.fill(3)
+    return world
+
+
+def refused(world: World, url: str, *said: str) -> Ended:
+    """Upload to `url`, which must end with status 4, one message, and all files waiting for the next run."""
+    done = world.upload(*world.to(url), *QUICK, env=TOKEN).expect(4, *said)
+    messages = [line for line in done.err.splitlines() if line.startswith("bulkup: ")]
+    assert len(messages) == 1, done
+    assert done.summary["files"]["remaining"] == 3
+    return done
+
+
+def items(*urls: str) -> Callable[[str, bytes], Answer]:
+    """Answer a presign call in Magic Hour's form with these URLs, whatever was asked for."""
+
+    def answer(_: str, body: bytes) -> Answer:
+        asked = json.loads(body)["items"]
+        entries = [
+            {
+                "upload_url": url,
+                "file_path": f"api-assets/{number}.{asked[number]['extension']}",
+                "expires_at": "2999-01-01T00:00:00Z",
+            }
+            for number, url in enumerate(urls)
+        ]
+        return 200, JSON, json.dumps({"items": entries}).encode()
+
+    return answer
+
+
+def test_a_wrong_path_in_the_base_url(world: World) -> None:
+    """404 to the first call: the hint points at base_url."""
+    with serving(world.store) as url:
+        refused(world, f"{url}/v1/wrong", "404", "base_url")
+
+
+def test_a_name_that_cannot_be_found(world: World) -> None:
+    """DNS failure names the host."""
+    refused(world, "http://no-such-host.invalid", "no-such-host.invalid", "base_url")
+
+
+def test_a_port_that_nobody_listens_on(world: World) -> None:
+    """A refused connection names the address."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    refused(world, f"http://127.0.0.1:{port}", f"cannot connect to http://127.0.0.1:{port}")
+
+
+@contextmanager
+def saying(text: bytes) -> Iterator[str]:
+    """A server that says something to everybody and hangs up; it is no HTTP server."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(text)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@pytest.mark.parametrize("text", [b"SSH-2.0-OpenSSH_9.6\r\n", b""])
+def test_a_server_that_does_not_speak_http(world: World, text: bytes) -> None:
+    """Another protocol on the port, or none at all."""
+    with saying(text) as url:
+        refused(world, url, url, "does not answer in HTTP" if text else "broke")
+
+
+def test_an_api_that_answers_html(world: World) -> None:
+    """A web page with status 200, such as that of a captive portal."""
+    with answering(lambda *_: (200, {"Content-Type": "text/html"}, b"<html>Welcome</html>")) as url:
+        refused(world, url, "text/html, not JSON", "base_url")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ([], "JSON that is not an object"),
+        ({}, "no list of items"),
+        ({"items": None}, "no list of items"),
+        ({"items": [1, 2, 3]}, "'file_path'"),
+        ({"items": []}, "0 items for 3 files"),
+        ({"items": [{"upload_url": 7, "file_path": "a.mp4", "expires_at": "x"}] * 3}, "Magic Hour answered"),
+    ],
+)
+def test_json_of_the_wrong_shape(world: World, answer: Any, said: str) -> None:
+    """Every shape but the right one is refused, and no file is assigned a wrong URL."""
+    with answering(lambda *_: (200, JSON, json.dumps(answer).encode())) as url:
+        refused(world, url, said)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "ftp://storage.example/a",
+        "file:///etc/passwd",
+        "http://storage.example/a\r\nX-Evil: 1",
+        "http://storage.example/a b",
+        "http://user:password@storage.example/a",
+        "http://[::1",
+        "//storage.example/a",
+    ],
+)
+def test_an_upload_url_that_may_not_be_used(world: World, bad: str) -> None:
+    """Another scheme, control characters, a user part: nothing is sent there, and the URL is not repeated."""
+    with answering(items(bad, bad + "2", bad + "3")) as url:
+        done = refused(world, url, "an upload URL")
+    assert "storage.example" not in done.err
+    assert "password" not in done.err
+
+
+def test_the_same_url_for_two_files(world: World) -> None:
+    """One file would overwrite the other."""
+    with answering(items(*["http://127.0.0.1:9/a"] * 3)) as url:
+        refused(world, url, "the same id or URL for two files")
+
+
+def test_storage_that_redirects_to_another_scheme(world: World) -> None:
+    """A redirect from storage to ftp is refused; the files fail, since the API itself is sound."""
+
+    def answer(path: str, body: bytes) -> Answer:
+        if path.startswith("/put"):
+            return 307, {"Location": "ftp://storage.example/x"}, b""
+        urls = [f"{where[0]}/put/{number}?X-Amz-Signature=verysecret{number}" for number in range(3)]
+        return items(*urls)(path, body)
+
+    where: list[str] = []
+    with answering(answer) as url:
+        where.append(url)
+        done = world.upload(*world.to(url), *QUICK, env=TOKEN).expect(1, "redirected")
+    assert done.summary["files"]["failed"] == 3
+    assert "verysecret" not in done.out + done.err
+
+
+def test_a_key_that_is_refused_half_way(world: World) -> None:
+    """The run ends with 4, what was up is up, and a run with a good key does the rest."""
+    world.fill(40)
+    options = ("--batch-size", "10", "--calls-in-flight", "1")
+    with serving(world.store) as url:
+        calls = [0]
+
+        def gateway(path: str, body: bytes) -> Answer:
+            calls[0] += 1
+            if calls[0] > 2:
+                return 401, JSON, b'{"message": "Unauthorized"}'
+            return forwarded(url + path, body)
+
+        with answering(gateway) as between:
+            first = world.upload(*world.to(between), *options, env=TOKEN).expect(4, "credentials are refused").summary
+            assert first["files"]["uploaded"] == 20
+            calls[0] = -1000
+            second = world.upload(*world.to(between), *options, env=TOKEN).expect(0).summary
+            assert second["files"]["skipped"] == 20
+    world.prove()
+
+
+def forwarded(url: str, body: bytes) -> Answer:
+    """Ask the real server in the place of whoever asked us."""
+    import urllib.request
+
+    request = urllib.request.Request(url, body, {"Authorization": "Bearer local-token", **JSON})
+    with urllib.request.urlopen(request) as answer:
+        return answer.status, JSON, answer.read()

@@ -1,0 +1,100 @@
+"""Settings that cannot work: status 2, a message that names the place, and nothing was started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from e2e_world import TOKEN, Ended, World, run
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world with one file, and the working directory in it."""
+    monkeypatch.chdir(tmp_path)
+    world = World(tmp_path)
+    world.fill(1)
+    return world
+
+
+def profile(world: World, text: str) -> Ended:
+    """Upload with a profile of that text, which must be refused before a journal is made."""
+    (world.root / "bulkup.toml").write_text(text)
+    done = run("upload", "--profile", "n").expect(2)
+    assert not any(files for _, _, files in os.walk(os.environ["XDG_STATE_HOME"]))
+    return done
+
+
+def test_an_unknown_profile(world: World) -> None:
+    """The nearest name is offered."""
+    run("upload", "--profile", "nihgtly").expect(2, "nihgtly")
+    (world.root / "bulkup.toml").write_text('[profiles.nightly]\nprovider = "local"\n')
+    run("upload", "--profile", "nihgtly").expect(2, 'no profile "nihgtly"', "nightly")
+
+
+def test_an_unknown_key(world: World) -> None:
+    """The line and the nearest key are named."""
+    done = profile(world, '[profiles.n]\nprovider = "local"\nconcurency = 4\n')
+    assert "bulkup.toml:3" in done.err
+    assert 'did you mean "concurrency"' in done.err
+
+
+def test_toml_that_is_none(world: World) -> None:
+    """A syntax error names the file and the line."""
+    assert "bulkup.toml" in profile(world, "[profiles.n\n").err
+
+
+def test_a_missing_secret(world: World) -> None:
+    """The variable to set is named."""
+    run("upload", str(world.source), "--provider", "magic-hour").expect(2, "magic-hour needs token", "BULKUP_TOKEN")
+    run("upload", str(world.source), "--provider", "move-ugc").expect(2, "move-ugc needs api_key", "BULKUP_API_KEY")
+    done = profile(world, '[profiles.n]\nprovider = "magic-hour"\nsource = "source"\ntoken = "env:NOT_SET"\n')
+    assert "env:NOT_SET is not set" in done.err
+
+
+@pytest.mark.parametrize("url", ["not a url", "ftp://host", "http://", "http://u:hunter2@host", "http://host:99999"])
+def test_a_malformed_base_url(world: World, url: str) -> None:
+    """Refused before anything is asked for, and a password in it is not repeated."""
+    done = world.upload(*world.to(url), env=TOKEN).expect(2, "--base-url")
+    assert "hunter2" not in done.err
+    assert not world.journal.exists()
+
+
+def test_no_provider(world: World) -> None:
+    """The choice is explained, and the one that needs nothing is offered."""
+    run("upload", str(world.source)).expect(2, "no provider is chosen", "--provider local", "config.example.toml")
+
+
+def test_an_unknown_provider(world: World) -> None:
+    """The known ones are named."""
+    run("upload", str(world.source), "--provider", "magichour").expect(2, "magic-hour")
+
+
+def test_no_source(world: World) -> None:
+    """A run without a source says so."""
+    run("upload", "--provider", "local").expect(2, "no source")
+
+
+def test_a_missing_source(world: World) -> None:
+    """The source is named."""
+    run("upload", str(world.root / "gone"), *world.local).expect(2, str(world.root / "gone"))
+
+
+def test_a_batch_larger_than_the_service_takes(world: World) -> None:
+    """The limit is named."""
+    options = ("--provider", "move-ugc", "--batch-size", "101")
+    run("upload", str(world.source), *options, env={"BULKUP_API_KEY": "a" * 20}).expect(2, "100")
+
+
+def test_a_journal_or_store_inside_the_source(world: World) -> None:
+    """Either would be uploaded and change while it is read."""
+    inside = str(world.source / "x")
+    run("upload", str(world.source), "--provider", "local", "--journal", inside).expect(2, "--journal")
+    run("upload", str(world.source), "--provider", "local", "--store", inside).expect(2, "--store")
+    assert not os.path.exists(inside)
+
+
+def test_a_list_of_files_that_cannot_be_read(world: World) -> None:
+    """The list is named."""
+    world.upload(*world.local, "--files-from", str(world.root / "no.list")).expect(2, "no.list")

@@ -1,0 +1,202 @@
+"""The other commands, and what `upload` says and leaves alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from e2e_world import COMMAND, TOKEN, World, ended, environment, md5, puts, run, serving, started
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A world with a few files."""
+    world = World(tmp_path)
+    world.fill(8)
+    return world
+
+
+@pytest.fixture
+def uploaded(world: World) -> World:
+    """The same, uploaded to the journal's usual place."""
+    run("upload", str(world.source), "--provider", "local").expect(0)
+    return world
+
+
+COMMANDS = ("upload", "status", "runs", "manifest", "orphans", "serve", "demo", "config", "config show", "config check")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command(command: str) -> None:
+    """`-h` explains, with status 0."""
+    assert f"bulkup {command} [OPTIONS]" in run(*command.split(), "-h").expect(0).out
+
+
+def test_help_of_all_commands() -> None:
+    """`bulkup`, `bulkup -h` and `bulkup --help` name the commands; without a command it is wrong usage all the same."""
+    said = run("--help").expect(0).out
+    assert all(command.split()[0] in said for command in COMMANDS)
+    assert said.strip() == run("-h").expect(0).out.strip() == run().expect(2).out.strip()
+
+
+def test_version_and_a_slip() -> None:
+    """The version is one line; a misspelt command is told the nearest one."""
+    assert run("--version").expect(0).out.startswith("bulkup ")
+    assert run("uplod").expect(2, "upload").out == ""
+
+
+def test_a_dry_run_writes_and_calls_nothing(world: World) -> None:
+    """It says what would go, and leaves no trace: no call, no journal, no store."""
+    (world.source / "notes.docx").write_bytes(b"x")
+    with serving(world.store) as url:
+        before = sorted(world.root.iterdir())
+        done = run("upload", str(world.source), "--dry-run", *world.to(url), env=TOKEN).expect(0)
+        lines = world.upload("--dry-run", *world.to(url), env=TOKEN).expect(0).lines
+        assert puts(url) == 0
+    assert sorted(world.root.iterdir()) == before
+    assert "Nothing was called or written" in done.out
+    assert lines[-1] == {"event": "dry-run", "files": {"upload": 8, "rejected": 1}, "bytes": lines[-1]["bytes"]}
+    world.upload("--dry-run", *world.local).expect(0)
+    assert not world.journal.exists()
+
+
+def test_status_and_runs(uploaded: World) -> None:
+    """Both for people and for programs; the journal is found by itself, by its source, and by its provider."""
+    for selector in ([], [str(uploaded.source)], ["--provider", "local"]):
+        assert "uploaded" in run("status", *selector).expect(0).out
+    (line,) = run("status", "--json").expect(0).lines
+    assert line["files"] == {"uploaded": 8}
+    assert line["running"] is False
+    (ran,) = run("runs", "--json").expect(0).lines
+    assert (ran["exit_code"], ran["summary"]["files"]["uploaded"]) == (0, 8)
+    assert ran["run"] in run("runs").expect(0).out
+    assert "No orphans." in run("orphans").expect(0).out
+    assert run("orphans", "--json").expect(0).out == ""
+
+
+def test_reading_without_a_journal(tmp_path: Path) -> None:
+    """There is nothing to show yet, and what to do is said."""
+    for command in ("status", "runs", "manifest", "orphans"):
+        run(command).expect(2, "there is no journal", "bulkup upload")
+    done = run("status", "--json", "--journal", str(tmp_path / "none")).expect(7, "there is no journal")
+    assert done.lines[-1]["exit_code"] == 7
+    assert not (tmp_path / "none").exists()
+
+
+def test_several_journals(uploaded: World, tmp_path: Path) -> None:
+    """The journals are named, so that one can be chosen."""
+    other = tmp_path / "other"
+    other.mkdir()
+    run("upload", str(other), "--provider", "local").expect(0)
+    assert run("status").expect(2, "several journals").err.count("--journal ") == 2
+    run("status", str(other)).expect(0)
+
+
+def test_the_manifest_in_both_forms(uploaded: World) -> None:
+    """JSON lines and CSV say the same of every file, on standard output and in a file."""
+    rows = run("manifest").expect(0).lines
+    text = run("manifest", "--format", "csv").expect(0).out
+    table = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["path"] for row in table] == [row["path"] for row in rows]
+    for row, line in zip(rows, table, strict=True):
+        assert row["md5"] == line["md5"] == md5(uploaded.source / row["path"])
+    run("manifest", "-o", str(uploaded.root / "out.jsonl")).expect(0)
+    assert [json.loads(line) for line in (uploaded.root / "out.jsonl").read_text().splitlines()] == rows
+    run("manifest", "--format", "xml").expect(2, "xml")
+    run("manifest", "-o", str(uploaded.root / "no" / "out")).expect(7, "cannot write")
+
+
+def test_a_reader_that_has_seen_enough(uploaded: World) -> None:
+    """`bulkup manifest | head -1` leaves no complaint behind."""
+    for command in (["manifest"], ["manifest", "--format", "csv"], ["runs"], ["status", "--json"]):
+        with started(*command) as process:
+            assert process.stdout is not None
+            process.stdout.close()
+            process.stdout = None
+            _, err = process.communicate()
+        assert err == b""
+
+
+def test_a_full_disk_behind_the_manifest(uploaded: World) -> None:
+    """What could not be written is told."""
+    with open("/dev/full", "wb") as full, started("manifest", stdout=full) as process:
+        _, err = process.communicate()
+    assert (process.returncode, b"No space left" in err) == (7, True)
+    assert b"Traceback" not in err
+
+
+def test_orphans_of_a_call_that_was_cut_off(world: World) -> None:
+    """An answer that never came may have created ids: they are counted, and listed."""
+    with serving(world.store, "--fault", "short-answer,first=1") as url:
+        world.upload(*world.to(url), env=TOKEN).expect(0)
+    (line,) = run("orphans", "--json", "--journal", str(world.journal)).expect(0).lines
+    assert (line["remote_id"], line["count"]) == (None, 8)
+    assert "up to 8 unknown ids" in run("orphans", "--journal", str(world.journal)).expect(0).out
+
+
+def test_config_show_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values with their origins, secrets masked; sound profiles are fine, others are 2."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bulkup.toml").write_text('[profiles.n]\nprovider = "magic-hour"\ntoken = "hunter2"\n')
+    done = run("config", "show", "--profile", "n", "--json").expect(0, "token stands there as it is")
+    assert done.lines[0]["settings"]["provider"]["value"] == "magic-hour"
+    assert "hunter2" not in done.out + done.err
+    assert "1 profile is fine" in run("config", "check").expect(0).out
+    (tmp_path / "bulkup.toml").write_text('[profiles.n]\nprovidr = "local"\n')
+    run("config", "check").expect(2, "bulkup.toml:2", 'did you mean "provider"')
+
+
+def test_serve_prints_exactly_one_line(tmp_path: Path) -> None:
+    """One JSON line when it listens, and nothing after it until it is ended."""
+    with started("serve", "--store", str(tmp_path / "store")) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        assert (line["event"], line["pid"]) == ("listening", process.pid)
+        process.send_signal(signal.SIGTERM)
+        done = ended(process)
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_quiet_says_nothing_when_all_is_well(world: World) -> None:
+    """Neither progress nor summary; with `--json` the lines are still there, and only they."""
+    done = run("upload", str(world.source), *world.local, "--quiet").expect(0)
+    assert done.out + done.err == ""
+    lines = world.upload(*world.local, "--quiet").expect(0)
+    assert (lines.summary["files"]["skipped"], lines.err) == (8, "")
+
+
+def test_progress_on_a_terminal(world: World) -> None:
+    """Standard error being a terminal shows the live view, also beside `--json`, and gives the cursor back."""
+    master, slave = pty.openpty()
+    command = [*COMMAND, "upload", str(world.source), "--json", *world.local]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave, env=environment({"TERM": "xterm"})) as process:
+        os.close(slave)
+        out, _ = process.communicate(timeout=60)
+    shown = os.read(master, 1 << 20).decode()
+    os.close(master)
+    assert [json.loads(line)["event"] for line in out.splitlines()][-1] == "summary"
+    assert "8/8 files" in shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
+
+
+def test_an_unexpected_fault_is_one_line(world: World) -> None:
+    """A fault of the program is told in a line, and in full only to who asks for it."""
+    broken = world.root / "broken"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text(
+        "import bulkup.api.uploader as u\n"
+        "async def begin(*a, **k): raise LookupError('a bug')\n"
+        "u.Journal.begin_run = begin\n"
+    )
+    env = {"PYTHONPATH": str(broken)}
+    done = world.upload(*world.local, env=env).expect(7, "unexpected fault: LookupError: a bug", "LOG_LEVEL=debug")
+    assert done.lines[-1]["exit_code"] == 7
+    told = world.upload(*world.local, "--log-level", "debug", env=env)
+    assert (told.code, "Traceback" in told.err) == (7, True)

@@ -1,0 +1,176 @@
+"""Every exit status of a run, met from outside, and what `--json` says with it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e_world import TOKEN, Ended, World, ended, run, serving, started, wait_for
+
+FILES = {"found", "skipped", "uploaded", "failed", "rejected", "changed", "unreadable", "remaining", "unverified"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A world with a few files."""
+    world = World(tmp_path)
+    world.fill(12)
+    return world
+
+
+def test_0_and_the_shape_of_the_summary(world: World) -> None:
+    """All is uploaded; the summary has the keys that are promised, and `found` is the sum of the rest."""
+    done = world.upload(*world.local).expect(0)
+    summary = done.summary
+    assert [line["event"] for line in done.lines] == ["file"] * 12 + ["summary"]
+    assert set(summary) >= {"event", "run", "exit_code", "files", "bytes", "presign", "retries", "seconds"}
+    assert set(summary["files"]) == FILES
+    files: dict[str, Any] = summary["files"]
+    assert files["found"] == 12 == sum(files[name] for name in FILES - {"found", "unverified"})
+    size = sum(path.stat().st_size for path in world.source.rglob("*") if path.is_file())
+    assert summary["bytes"] == {"found": size, "uploaded": size}
+    assert summary["presign"] == {"calls": 1, "files": 12, "renewed": 0}
+    assert summary["exit_code"] == summary["retries"] == 0
+
+
+def test_1_when_files_fail_for_good(world: World) -> None:
+    """Storage that answers with a wrong ETag every time fails the files; the summary says so, and so does the log."""
+    with serving(world.store, "--fault", "wrong-etag") as url:
+        done = world.upload(*world.to(url), env=TOKEN).expect(1, "file not uploaded")
+    assert done.summary["files"]["failed"] == 12
+    assert done.summary["exit_code"] == 1
+
+
+def test_2_for_wrong_usage(world: World) -> None:
+    """Usage errors of every layer are 2: an unknown option, a wrong value, a missing source."""
+    assert run("upload", "--no-such-option").code == 2
+    run("upload", str(world.source), "--provider", "local", "--concurrency", "many").expect(2, "--concurrency")
+    gone = run("upload", str(world.source / "gone"), "--provider", "local", "--json").expect(2, "gone")
+    assert gone.lines == [
+        {"event": "error", "exit_code": 2, "message": gone.lines[0]["message"], "hint": gone.lines[0]["hint"]}
+    ]
+
+
+def test_3_when_the_service_does_not_take_a_file(world: World) -> None:
+    """A file of an unknown extension is rejected with a reason, or passed over where that is wanted."""
+    (world.source / ".DS_Store").write_bytes(b"x")
+    with serving(world.store) as url:
+        done = world.upload(*world.to(url), env=TOKEN).expect(3, ".DS_Store")
+        assert done.summary["files"]["rejected"] == 1
+        skipping = world.upload(*world.to(url), "--unsupported", "skip", env=TOKEN).expect(0)
+    assert skipping.summary["files"]["skipped"] == 13
+
+
+def test_4_when_the_key_is_refused(world: World) -> None:
+    """A wrong key ends the run with one message; a good one goes on, and nothing is lost."""
+    with serving(world.store) as url:
+        done = world.upload(*world.to(url), env={"BULKUP_TOKEN": "wrong-key"}).expect(4, "credentials are refused")
+        assert done.summary["files"]["remaining"] == 12
+        assert [line["event"] for line in done.lines] == ["error", "summary"]
+        assert "wrong-key" not in done.out + done.err
+        world.upload(*world.to(url), env=TOKEN).expect(0)
+    world.prove()
+
+
+@contextlib.contextmanager
+def holding(world: World, url: str, size: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A run that holds the journal for as long as a file of that size takes, at the 64 KiB/s of a slow store."""
+    (world.source / "slow.mp4").write_bytes(b"x" * size)
+    with started("upload", str(world.source), "--json", *world.to(url), env=TOKEN) as process:
+        wait_for(lambda: "a run is going on" in run("status", "--journal", str(world.journal)).out)
+        yield process
+
+
+def test_5_while_another_run_holds_the_journal(world: World) -> None:
+    """The second run ends at once, or waits where it is told to, and finds all done."""
+    with serving(world.store, "--fault", "slow-body") as url, holding(world, url, 300_000) as first:
+        refused = world.upload(*world.to(url), env=TOKEN).expect(5, f"process {first.pid}", "--wait")
+        assert refused.lines[-1]["exit_code"] == 5
+        waited = world.upload(*world.to(url), "--wait", env=TOKEN).expect(0)
+        ended(first).expect(0)
+    assert waited.summary["files"]["skipped"] == 13
+
+
+def test_7_when_standard_output_cannot_be_written(world: World) -> None:
+    """A full disk behind `--json` is told, and the files are up all the same."""
+    with open("/dev/full", "wb") as full, started(*upload(world), stdout=full) as process:
+        _, err = process.communicate()
+    Ended(process.returncode, "", err.decode()).expect(7, "cannot write standard output: No space left")
+    world.prove()
+
+
+def test_a_reader_that_goes_away_does_not_matter(world: World) -> None:
+    """Standard output closed by its reader: the run ends as it would have, without a complaint."""
+    with started(*upload(world), "--log-level", "error") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        _, err = process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    world.prove()
+
+
+def upload(world: World) -> tuple[str, ...]:
+    """The arguments of a plain upload to a server of its own."""
+    return ("upload", str(world.source), "--json", *world.local)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_lets_what_is_in_flight_finish(world: World, number: signal.Signals, code: int) -> None:
+    """The first signal: files being sent are finished, others are given back, and the next run does those."""
+    for count in range(20):
+        (world.source / f"{count}.mp4").write_bytes(b"x" * 30_000)  # half a second each at 64 KiB/s
+    options = ("--concurrency", "1", "--batch-size", "4")
+    with (
+        serving(world.store, "--fault", "slow-body") as url,
+        started("upload", str(world.source), "--json", *world.to(url), *options, env=TOKEN) as process,
+    ):
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(number)
+        done = ended(process).expect(code, "a second signal stops at once")
+        files = Ended(code, first.decode() + done.out, "").summary["files"]
+        assert files["uploaded"] >= 1
+        assert files["remaining"] >= 1
+        assert world.settled() == files["uploaded"]
+        world.upload(*world.to(url), "--concurrency", "32", env=TOKEN).expect(0)
+    world.prove()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_stops_at_once(world: World, number: signal.Signals, code: int) -> None:
+    """The second signal does not wait for what is in flight."""
+    (world.source / "huge.mp4").write_bytes(b"x" * 20_000_000)  # five minutes at 64 KiB/s
+    with (
+        serving(world.store, "--fault", "slow-body") as url,
+        started("upload", str(world.source), "--json", *world.to(url), "--grace", "1h", env=TOKEN) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.send_signal(number)
+        while b"stopping" not in process.stderr.readline():
+            pass
+        process.send_signal(number)
+        ended(process).expect(code)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_before_the_run_has_begun(world: World, number: signal.Signals, code: int) -> None:
+    """A run that still waits for the journal ends with the same status, and says that it had not begun."""
+    with (
+        serving(world.store, "--fault", "slow-body") as url,
+        holding(world, url, 20_000_000),
+        started("upload", str(world.source), "--json", "--wait", *world.to(url), env=TOKEN) as second,
+    ):
+        assert second.stderr is not None
+        while b"waiting for another run" not in second.stderr.readline():
+            pass
+        second.send_signal(number)
+        done = ended(second).expect(code, "interrupted before the run began")
+    assert done.lines[-1]["exit_code"] == code
