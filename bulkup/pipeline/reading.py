@@ -143,7 +143,7 @@ def _slices(data: bytes) -> Iterator[memoryview]:
 
 def _open(file: FoundFile, follow_links: bool) -> tuple[FileIO, Identity]:
     """Open a file and make sure that it is the one found. Without waiting, should it have become a pipe meanwhile."""
-    flags = os.O_RDONLY | os.O_CLOEXEC  | (0 if follow_links else os.O_NOFOLLOW)
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)
     with _file_problems():
         fd = os.open(file.full_path, flags)
         try:

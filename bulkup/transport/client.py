@@ -152,7 +152,7 @@ class Transport:
             timeout=timeout,
             proxy=self._proxies.for_url(url.reveal()),
         ) as response:
-            text = await response.content.read(_STORAGE_ANSWER_LIMIT)
+            text = await _read_up_to(_STORAGE_ANSWER_LIMIT, response.content)
             location = response.headers.get(hdrs.LOCATION) if response.status in _REDIRECTS_WITH_BODY else None
             return StorageAnswer(response.status, _lowered(response.headers), text), location
 
@@ -182,6 +182,14 @@ class Transport:
             trust_env=False,  # it would also send what ~/.netrc holds; proxies are looked up in `connection`
             auto_decompress=True,
         )
+
+
+async def _read_up_to(limit: int, stream: aiohttp.StreamReader) -> bytes:
+    """Return an answer's body as far as the limit; one read returns only what has come so far."""
+    text = bytearray()
+    while len(text) < limit and (part := await stream.read(limit - len(text))):
+        text += part
+    return bytes(text)
 
 
 def _revealed(headers: Mapping[str, str | Secret]) -> dict[str, str]:
