@@ -70,7 +70,8 @@ class StreamedBody:
             raise
 
     async def _pass(self) -> AsyncGenerator[memoryview, None]:
-        stream, opened = await anyio.to_thread.run_sync(_open, self._file, self._follow_links)
+        with anyio.CancelScope(shield=True):  # or a cancellation would drop the open file on its way back to us
+            stream, opened = await anyio.to_thread.run_sync(_open, self._file, self._follow_links)
         with stream:
             md5, left = hashlib.md5(usedforsecurity=False), self.size
             source = aiofiles.threadpool.wrap(stream)
