@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import stat
+import threading
 from collections.abc import AsyncGenerator, Iterator
 from io import FileIO
 
@@ -27,6 +28,26 @@ _TINY = 64 * 1024
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
+class _File(FileIO):
+    """A file that is not closed while a thread reads from it.
+
+    A cancelled reader leaves its thread behind. Closed under it, the descriptor's number could belong to another file by
+    the time the thread gets to use it.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._reading = threading.Lock()
+        super().__init__(fd)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        with self._reading:
+            return super().read(-1 if size is None else size)
+
+    def close(self) -> None:
+        with self._reading:
+            super().close()
 
 
 class WholeBody:
@@ -70,8 +91,9 @@ class StreamedBody:
             raise
 
     async def _pass(self) -> AsyncGenerator[memoryview, None]:
-        with anyio.CancelScope(shield=True):  # or a cancellation would drop the open file on its way back to us
-            stream, opened = await anyio.to_thread.run_sync(_open, self._file, self._follow_links)
+        # Not in a thread: this runs in a task of the HTTP client, which cancels it without asking, and a file on its way
+        # back from a thread would be lost.
+        stream, opened = _open(self._file, self._follow_links)
         with stream:
             md5, left = hashlib.md5(usedforsecurity=False), self.size
             source = aiofiles.threadpool.wrap(stream)
@@ -154,7 +176,7 @@ def _open(file: FoundFile, follow_links: bool) -> tuple[FileIO, Identity]:
             opened = Identity.of(status)
             if (opened.size, opened.mtime_ns) != (file.identity.size, file.identity.mtime_ns):
                 raise ProblemError(Problem(Kind.CHANGED, "it changed after it was found"))
-            return FileIO(fd), opened
+            return _File(fd), opened
         except BaseException:
             os.close(fd)
             raise

@@ -1,43 +1,48 @@
-"""A cancellation while a file is on its way from the thread that opened it."""
+"""What a cancelled reader leaves behind: the HTTP client cancels its tasks in the middle of anything."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from io import FileIO
 from pathlib import Path
 
-import anyio
-import anyio.to_thread
 import pytest
 
 from bulkup.messages import FoundFile, Identity, Source
 from bulkup.pipeline import reading
 
 
-async def test_a_cancellation_while_a_file_is_opened_leaves_none_open(
+async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The thread ends its opening after the cancellation came; what it opened is closed all the same."""
+    """A reader that is cancelled closes its file, and not before the read under way has ended."""
     (tmp_path / "large").write_bytes(b"x")
     found = FoundFile(Source(bytes(tmp_path)), b"large", Identity.of((tmp_path / "large").stat()))
-    opened: list[FileIO] = []
-    cancelled, really_open = threading.Event(), reading._open
+    begun, go_on = threading.Event(), threading.Event()
+    closed_during_read: list[bool] = []
+    files: list[FileIO] = []
+    plain_read = FileIO.read
 
-    def open_slowly(file: FoundFile, follow_links: bool) -> tuple[FileIO, Identity]:
-        result = really_open(file, follow_links)
-        opened.append(result[0])
-        cancelled.wait(10)
-        return result
+    class Slow(reading._File):
+        def read(self, size: int | None = -1, /) -> bytes:
+            with self._reading:
+                files.append(self)
+                begun.set()
+                go_on.wait(10)
+                closed_during_read.append(self.closed)
+                return plain_read(self, -1 if size is None else size)
 
     async def consume() -> None:
         async for _ in reading.StreamedBody(found, follow_links=False).chunks():
             pass
 
-    monkeypatch.setattr(reading, "_open", open_slowly)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(consume)
-        while not opened:
-            await anyio.sleep(0)
-        tasks.cancel_scope.cancel()
-        cancelled.set()
-    assert opened[0].closed
+    monkeypatch.setattr(reading, "_File", Slow)
+    task = asyncio.create_task(consume())
+    await asyncio.to_thread(begun.wait, 10)
+    threading.Timer(0.05, go_on.set).start()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert closed_during_read == [False]
+    assert files[0].closed
