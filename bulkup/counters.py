@@ -17,6 +17,7 @@ class Ignored:
     hidden: int = 0
     symlinks: int = 0
     special: int = 0  # sockets, pipes, devices
+    repeated: int = 0  # named more than once in a list
     other_sources: int = 0  # directories that are a source of their own
 
 

@@ -90,7 +90,9 @@ class Batcher:
     def renew(self, item: Item) -> None:
         """Take a file whose ticket is no longer good; it goes first, for it has waited already."""
         self._run.counters.presign_renewed += 1
-        self._fresh.appendleft((self._run.clock.monotonic(), item))
+        # With the age of the one it passes, which would otherwise begin to wait anew.
+        since = self._fresh[0][0] if self._fresh else self._run.clock.monotonic()
+        self._fresh.appendleft((since, item))
         self._wake.set()
 
     def retry(self, item: Item, not_before: float) -> None:

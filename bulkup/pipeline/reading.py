@@ -33,8 +33,8 @@ _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 class _File(FileIO):
     """A file that is not closed while a thread reads from it.
 
-    A cancelled reader leaves its thread behind. Closed under it, the descriptor's number could belong to another file by
-    the time the thread gets to use it.
+    A cancelled reader leaves its thread behind. Closed under it, the descriptor's number could belong to another file
+    by the time the thread gets to use it.
     """
 
     def __init__(self, fd: int) -> None:
@@ -91,8 +91,8 @@ class StreamedBody:
             raise
 
     async def _pass(self) -> AsyncGenerator[memoryview, None]:
-        # Not in a thread: this runs in a task of the HTTP client, which cancels it without asking, and a file on its way
-        # back from a thread would be lost.
+        # Not in a thread: this runs in a task of the HTTP client, which cancels it without asking, and a file on its
+        # way back from a thread would be lost.
         stream, opened = _open(self._file, self._follow_links)
         with stream:
             md5, left = hashlib.md5(usedforsecurity=False), self.size

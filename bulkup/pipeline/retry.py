@@ -72,7 +72,12 @@ class CallHistory:
 
 
 def note(history: History, problem: Problem, now: float) -> None:
-    """Add a problem met at `now` (monotonic) to a history. Being throttled does not count as a try, only as time."""
+    """Add a problem met at `now` (monotonic) to a history.
+
+    Being throttled does not count as a try, only as time; a ticket that ran out is no failure at all.
+    """
+    if problem.kind is Kind.EXPIRED:
+        return
     history.failures += problem.kind is Kind.TRANSIENT
     history.throttles += problem.kind is Kind.THROTTLED
     history.first_failure = now if history.first_failure is None else history.first_failure

@@ -22,6 +22,8 @@ from bulkup.pipeline.options import ScanOptions
 if TYPE_CHECKING:
     from os import _ScandirIterator as ScandirIterator
 
+# A name that comes twice must not be sent twice at once. Further apart than this the journal knows the first one.
+_RECENT = 65_536
 _BLOCK = 64 * 1024
 
 
@@ -152,11 +154,17 @@ class Walk:
         return target == source.root or target.startswith(os.path.join(source.root, b""))
 
     def _listed(self, source: Source) -> Iterator[Entry | None]:
+        recent: dict[bytes, None] = {}
         for name in listed_names(self._options.files_from or "-", null=self._options.null):
-            path = os.path.relpath(name, source.root) if os.path.isabs(name) else os.path.normpath(name)
+            path = _within(source, name)
             if path == b".." or path.startswith(b"../"):
                 yield Unreadable(source, name, "it is named in the list and lies outside the source")
+            elif path in recent:
+                self._ignored.repeated += 1
             else:
+                recent[path] = None
+                if len(recent) > _RECENT:
+                    del recent[next(iter(recent))]
                 yield self._look_at(source, path)
 
     def _look_at(self, source: Source, path: bytes) -> Entry | None:
@@ -173,6 +181,14 @@ class Walk:
         if stat.S_ISDIR(status.st_mode):
             return Unreadable(source, path, "it is named in the list and is a directory")
         return self._file(source, path, status)
+
+
+def _within(source: Source, name: bytes) -> bytes:
+    """Return a listed name relative to the source; an absolute one may lead there through links."""
+    if not os.path.isabs(name):
+        return os.path.normpath(name)
+    folder, last = os.path.split(os.path.normpath(name))
+    return os.path.relpath(os.path.join(os.path.realpath(folder), last), source.root)
 
 
 def listed_names(place: str, *, null: bool) -> Iterator[bytes]:

@@ -30,6 +30,10 @@ _API_ANSWER_LIMIT = 64 * 1024**2
 _STORAGE_ANSWER_LIMIT = 64 * 1024
 _REDIRECTS = 3
 _FITS_BUFFERS = 32 * 1024
+# What went out may stand in the buffers of both systems, where no progress shows; a slow server has to have the time to
+# read it. Bytes, and bytes a second.
+_BUFFERED = 8 * 1024**2
+_SLOWEST = 64 * 1024
 _REDIRECTS_WITH_BODY = frozenset({307, 308})
 # Left to itself the client adds application/octet-stream, and a version 2 signature covers the type (contracts.md 2).
 _NOT_BY_ITSELF = frozenset({hdrs.CONTENT_TYPE})
@@ -37,7 +41,10 @@ _NOT_BY_ITSELF = frozenset({hdrs.CONTENT_TYPE})
 
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
-    """How to connect. Times in seconds; `idle_timeout` is without any progress, there is no limit on the whole."""
+    """How to connect. Times in seconds; `idle_timeout` is without any progress, there is no limit on the whole.
+
+    What is buffered on the way, 8 MiB at most, is granted its time at 64 KiB/s on top.
+    """
 
     connections: int
     connect_timeout: float = 30.0
@@ -123,9 +130,12 @@ class Transport:
             if body.size <= _FITS_BUFFERS:
                 return await self._exchange(method, url, headers, BodyPayload(body, on_bytes), self._short)
             with anyio.fail_after(idle + self._options.connect_timeout) as scope:
+                sent = 0
 
                 def progressed(count: int) -> None:
-                    scope.deadline = anyio.current_time() + idle
+                    nonlocal sent
+                    sent += count
+                    scope.deadline = anyio.current_time() + idle + min(sent, _BUFFERED) / _SLOWEST
                     on_bytes(count)
 
                 return await self._exchange(method, url, headers, BodyPayload(body, progressed), self._long)

@@ -1,0 +1,699 @@
+"""The real HTTP client against small servers that speak bytes: lengths, repeats, redirects, silence, garbage, TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import secrets
+import socket
+import ssl
+import traceback
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import trustme
+
+from bulkup.clock import SystemClock
+from bulkup.errors import UsageError
+from bulkup.messages import Kind, Problem, ProblemError, Ticket
+from bulkup.secrets import Secret, SecretUrl
+from bulkup.transport import Transport, TransportOptions
+from bulkup.transport.client import _redirected
+from bulkup.transport.connection import Proxies
+from bulkup.wire import ApiRequest, StorageAnswer
+
+OK = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n'
+SMALL, LARGE = b"hello", bytes(range(256)) * 4096 * 3  # 3 MiB
+SIZES = pytest.mark.parametrize("data", [b"", SMALL, LARGE], ids=["empty", "small", "large"])
+
+
+@dataclass
+class Seen:
+    """One request as it came over the socket."""
+
+    line: str
+    headers: dict[str, str]
+    raw_names: list[str]
+    body: bytes
+    connection: int
+
+
+Reader: TypeAlias = asyncio.StreamReader
+Writer: TypeAlias = asyncio.StreamWriter
+Handler = Callable[[Reader, Writer], Awaitable[None]]
+
+
+@dataclass
+class Server:
+    """A server made of one function; `requests` holds what `take` has read."""
+
+    port: int = 0
+    scheme: str = "http"
+    requests: list[Seen] = field(default_factory=list)
+    connections: int = 0
+    answers: list[bytes] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://localhost:{self.port}"
+
+    async def take(self, reader: Reader) -> Seen:
+        """Read one whole request; raises IncompleteReadError where the client ends before it does."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        pairs = [line.partition(": ")[::2] for line in head[1:] if line]
+        headers = {name.lower(): value for name, value in pairs}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        seen = Seen(head[0], headers, [name.lower() for name, _ in pairs], body, self.connections)
+        self.requests.append(seen)
+        return seen
+
+    async def answer_all(self, reader: Reader, writer: Writer) -> None:
+        """Answer requests with `answers` in their order, then with 200."""
+        while True:
+            await self.take(reader)
+            writer.write(self.answers.pop(0) if self.answers else OK)
+            await writer.drain()
+
+
+@contextlib.asynccontextmanager
+async def serving(handler: Handler | None = None, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+    server = Server(scheme="https" if tls else "http")
+    handle = handler or server.answer_all
+
+    writers = list[Writer]()
+
+    async def connected(reader: Reader, writer: Writer) -> None:
+        server.connections += 1
+        writers.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            await handle(reader, writer)
+        writer.close()
+
+    tasks = set[asyncio.Task[None]]()
+
+    def keep(reader: Reader, writer: Writer) -> None:
+        tasks.add(asyncio.get_running_loop().create_task(connected(reader, writer)))
+
+    listener = await asyncio.start_server(keep, "localhost", 0, family=socket.AF_INET, ssl=tls)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listener.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+class Bytes:
+    """A body of bytes in slices; counts its starts, and may fail half-way."""
+
+    def __init__(self, data: bytes, *, fail: Exception | None = None) -> None:
+        self.data = data
+        self.size = len(data)
+        self.failure: Exception | None = None
+        self.starts = 0
+        self._fail = fail
+
+    async def chunks(self) -> AsyncGenerator[memoryview, None]:
+        self.starts += 1
+        for start in range(0, self.size, 64 * 1024):
+            if self._fail is not None and start >= self.size // 2:
+                self.failure = self._fail
+                raise self._fail
+            yield memoryview(self.data)[start : start + 64 * 1024]
+
+
+@contextlib.asynccontextmanager
+async def transport(**options: Any) -> AsyncIterator[Transport]:
+    given = {"connections": 4, "connect_timeout": 10.0, "idle_timeout": 10.0, **options}
+    async with Transport(TransportOptions(**given), SystemClock()) as sender:
+        yield sender
+
+
+async def send(
+    sender: Transport, url: str, body: Bytes, headers: Mapping[str, str | Secret] | None = None
+) -> StorageAnswer:
+    return await sender.send(Ticket(SecretUrl(url), "id", headers=headers or {}), body, {}, lambda _: None)
+
+
+async def failing(url: str, *, data: bytes = LARGE, api: bool = False, **options: Any) -> Problem:
+    """Send to a URL with a random signature; return what went wrong, having looked for the signature in all of it."""
+    signature = secrets.token_hex(16)
+    url += f"/k?X-Amz-Signature={signature}"
+    request = ApiRequest("POST", "", {"Authorization": Secret(signature)}, {})
+    async with transport(**options) as sender:
+        with pytest.raises(ProblemError) as raised:
+            await (sender.call(url, request) if api else send(sender, url, Bytes(data)))
+    assert signature not in everything_about(raised.value)
+    return raised.value.problem
+
+
+def everything_about(error: BaseException) -> str:
+    """Return all texts of an error and of whatever hangs on it by cause or context, shown or not."""
+    told, seen, left = list[str](), set[int](), [error]
+    while left:
+        each = left.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            told += [str(each), repr(each), *traceback.format_exception(each)]
+            left += [other for other in (each.__cause__, each.__context__) if other is not None]
+    return "".join(told)
+
+
+@SIZES
+async def test_the_length_is_always_sent_and_the_body_never_chunked(data: bytes) -> None:
+    """A store answers a chunked PUT with 501 and one without a length with 411; an empty file has length 0."""
+    async with serving() as server, transport() as sender:
+        answer = await send(sender, f"{server.url}/k", Bytes(data))
+    (seen,) = server.requests
+    assert (answer.status, answer.headers["etag"]) == (200, '"x"')
+    assert seen.line == "PUT /k HTTP/1.1"
+    assert seen.headers["content-length"] == str(len(data))
+    assert seen.raw_names.count("content-length") == 1
+    assert "transfer-encoding" not in seen.headers
+    assert seen.body == data
+
+
+@SIZES
+async def test_no_header_is_added_that_a_signature_could_cover(data: bytes) -> None:
+    """No Content-Type, no Content-MD5, no Expect, no Authorization, no Cookie: only what any client sends."""
+    async with serving() as server, transport() as sender:
+        await send(sender, f"{server.url}/k", Bytes(data))
+    assert set(server.requests[0].headers) <= {"host", "user-agent", "accept", "accept-encoding", "content-length"}
+
+
+async def test_the_tickets_own_headers_are_sent() -> None:
+    """With the value of a secret one, on the wire and only there."""
+    async with serving() as server, transport() as sender:
+        ticket = Ticket(SecretUrl(f"{server.url}/k"), "id", headers={"Content-Type": "image/png", "X-Key": Secret("s")})
+        await sender.send(ticket, Bytes(SMALL), {"Content-MD5": "abc=="}, lambda _: None)
+    headers = server.requests[0].headers
+    assert (headers["content-type"], headers["x-key"], headers["content-md5"]) == ("image/png", "s", "abc==")
+
+
+async def test_a_signed_url_goes_out_byte_for_byte() -> None:
+    """Decoding and encoding it again would break the signature."""
+    path = "/b/a%2Fb%20c+d/%C3%A9.mp4?Signature=a%2Bb%3D%3D&x-amz-security-token=I%2F%2B=&Expires=1&a=1;b"
+    async with serving() as server, transport() as sender:
+        await send(sender, server.url + path, Bytes(SMALL))
+    assert server.requests[0].line == f"PUT {path} HTTP/1.1"
+
+
+async def test_progress_is_told_as_bytes_go_out() -> None:
+    """All of them, in more than one step."""
+    steps = list[int]()
+    async with serving() as server, transport() as sender:
+        await sender.send(Ticket(SecretUrl(f"{server.url}/k"), "id"), Bytes(LARGE), {}, steps.append)
+    assert sum(steps) == len(LARGE)
+    assert len(steps) > 1
+
+
+@SIZES
+async def test_a_connection_that_died_while_it_was_idle_is_survived(data: bytes) -> None:
+    """The server closes after its answer without saying so; the next body is sent again from its first byte."""
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        first = server.connections == 1
+        await server.take(reader)
+        writer.write(OK)
+        await writer.drain()
+        if first:
+            # The first connection takes the beginning of another request, and is gone then.
+            await reader.readexactly(1)
+            writer.transport.abort()
+
+    async with serving(handle) as server, transport() as sender:
+        await send(sender, f"{server.url}/one", Bytes(data))
+        body = Bytes(data)
+        answer = await send(sender, f"{server.url}/two", body)
+    assert answer.status == 200
+    assert server.connections == 2
+    assert [(seen.line.split()[1], seen.body) for seen in server.requests] == [("/one", data), ("/two", data)]
+    assert body.starts == 2
+
+
+@pytest.mark.parametrize("status", [307, 308])
+@SIZES
+async def test_a_temporary_redirect_is_followed_with_the_whole_body(data: bytes, status: int) -> None:
+    """To wherever it says, relative or absolute, with the body from its beginning."""
+    async with serving() as server, serving() as other, transport() as sender:
+        server.answers = [
+            f"HTTP/1.1 {status} Temporary\r\nLocation: /second?s=1\r\nContent-Length: 0\r\n\r\n".encode(),
+            f"HTTP/1.1 {status} Temporary\r\nLocation: {other.url}/third\r\nContent-Length: 0\r\n\r\n".encode(),
+        ]
+        answer = await send(sender, f"{server.url}/first", Bytes(data))
+    assert answer.status == 200
+    assert [seen.line.split()[1] for seen in server.requests] == ["/first", "/second?s=1"]
+    assert [seen.line.split()[1] for seen in other.requests] == ["/third"]
+    assert all(seen.body == data for seen in server.requests + other.requests)
+
+
+async def test_a_redirect_that_goes_in_circles_ends() -> None:
+    """After a few steps it is final."""
+    async with serving() as server:
+        server.answers = [b"HTTP/1.1 307 X\r\nLocation: /k\r\nContent-Length: 0\r\n\r\n"] * 99
+        assert (await failing(server.url)).kind is Kind.FAILED
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+async def test_a_redirect_that_would_lose_the_body_is_an_answer(status: int) -> None:
+    """It is told as it is, and nothing is sent elsewhere."""
+    async with serving() as server, transport() as sender:
+        server.answers = [f"HTTP/1.1 {status} X\r\nLocation: /k\r\nContent-Length: 0\r\n\r\n".encode()]
+        assert (await send(sender, f"{server.url}/k", Bytes(SMALL))).status == status
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://s.example/k?sig",
+        "ftp://s.example/k",
+        "file:///etc/passwd",
+        "javascript:1",
+        "HTTP://s.example/k",
+        "http://[",
+    ],
+)
+def test_a_redirect_away_from_https_is_refused(location: str) -> None:
+    """Neither the bytes nor a signature go over an open line or to another scheme."""
+    signature = secrets.token_hex(16)
+    with pytest.raises(ProblemError) as raised:
+        _redirected(SecretUrl(f"https://s.example/a?X-Sig={signature}"), location)
+    assert raised.value.problem.kind is Kind.FAILED
+    assert signature not in everything_about(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "location", "new"),
+    [
+        ("https://s.example/a", "https://t.example/b?x=%2F", "https://t.example/b?x=%2F"),
+        ("http://s.example/a", "https://s.example/a", "https://s.example/a"),
+        ("http://s.example/a", "http://t.example/a", "http://t.example/a"),
+        ("https://s.example/a/b", "/c", "https://s.example/c"),
+        ("https://s.example/a/b", "//t.example/c", "https://t.example/c"),
+    ],
+)
+def test_a_redirect_to_the_same_or_a_safer_scheme_is_followed(old: str, location: str, new: str) -> None:
+    """Wherever it leads."""
+    assert _redirected(SecretUrl(old), location).reveal() == new
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_credentials_follow_no_redirect(status: int) -> None:
+    """A redirect of the API is an answer, and the host it names never hears of the token."""
+    async with serving() as server, serving() as other, transport() as sender:
+        server.answers = [f"HTTP/1.1 {status} X\r\nLocation: {other.url}/\r\nContent-Length: 0\r\n\r\n".encode()]
+        request = ApiRequest("POST", "/v1/x", {"Authorization": Secret("tok")}, {"a": 1})
+        assert (await sender.call(server.url, request)).status == status
+    assert other.requests == []
+
+
+async def test_a_call_sends_json_and_returns_the_answer_as_it_is() -> None:
+    """Header names in lower case, the body in bytes, whatever the status."""
+    async with serving() as server, transport() as sender:
+        server.answers = [b'HTTP/1.1 422 X\r\nX-Thing: Y\r\nContent-Length: 7\r\n\r\n{"a":1}']
+        request = ApiRequest("POST", "/v1/x", {"Authorization": Secret("tok")}, {"name": "\u00e9"})
+        answer = await sender.call(server.url + "/root", request)
+    assert (answer.status, answer.headers["x-thing"], answer.json()) == (422, "Y", {"a": 1})
+    (seen,) = server.requests
+    assert seen.line == "POST /root/v1/x HTTP/1.1"
+    assert seen.headers["authorization"] == "tok"
+    assert seen.headers["content-type"] == "application/json"
+    assert seen.body == '{"name":"\u00e9"}'.encode()
+
+
+async def test_storage_never_sees_what_belongs_to_the_api() -> None:
+    """On one host even: neither its credentials nor its cookies cross over, and none come back."""
+    async with serving() as server, transport() as sender:
+        cookie = b"HTTP/1.1 200 OK\r\nSet-Cookie: session=1; Path=/\r\nContent-Length: 2\r\n\r\n{}"
+        server.answers = [cookie, cookie]
+        call = ApiRequest("POST", "/v1", {"Authorization": Secret("tok")}, {})
+        await sender.call(server.url, call)
+        await send(sender, f"{server.url}/k", Bytes(SMALL))
+        await sender.call(server.url, call)
+    assert [seen.headers.get("authorization") for seen in server.requests] == ["tok", None, "tok"]
+    assert all("cookie" not in seen.headers for seen in server.requests)
+
+
+async def test_the_users_netrc_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords kept for this host by other programs go neither to the API nor to storage."""
+    (tmp_path / ".netrc").write_text("machine localhost login me password netrc-pass\ndefault login me password x\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    async with serving() as server, transport() as sender:
+        await sender.call(server.url, ApiRequest("GET", "/"))
+        await send(sender, f"{server.url}/k", Bytes(SMALL))
+    assert all("authorization" not in seen.headers for seen in server.requests)
+
+
+async def test_an_answer_in_pieces_is_read_to_its_end() -> None:
+    """A store's error may come in several parts, and its code decides what comes next."""
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        await server.take(reader)
+        writer.write(b"HTTP/1.1 403 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<?xml\r\n")
+        for part in (b" version='1.0'?><Error><Code>Access", b"Denied</Code></Error>"):
+            await asyncio.sleep(0.02)
+            writer.write(b"%x\r\n%s\r\n" % (len(part), part))
+        writer.write(b"0\r\n\r\n")
+
+    async with serving(handle) as server, transport() as sender:
+        answer = await send(sender, f"{server.url}/k", Bytes(SMALL))
+    assert answer.body == b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"
+
+
+async def test_no_more_of_storages_answer_is_kept_than_needed() -> None:
+    """A page of many megabytes is cut, and the next request goes on over a connection of its own."""
+    async with serving() as server, transport() as sender:
+        server.answers = [b"HTTP/1.1 500 X\r\nContent-Length: 4000000\r\n\r\n" + b"x" * 4_000_000]
+        assert len((await send(sender, f"{server.url}/k", Bytes(SMALL))).body) == 64 * 1024
+        assert (await send(sender, f"{server.url}/k", Bytes(SMALL))).status == 200
+
+
+async def test_an_answer_of_the_api_is_not_taken_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than any group needs is refused before memory is full."""
+    monkeypatch.setattr("bulkup.transport.client._API_ANSWER_LIMIT", 1000)
+    async with serving() as server:
+        server.answers = [b"HTTP/1.1 200 X\r\nContent-Length: 5000000\r\n\r\n" + b"x" * 5_000_000]
+        problem = await failing(server.url, api=True)
+    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+
+
+async def test_an_early_refusal_is_heard_while_the_body_still_goes_out() -> None:
+    """Storage that says no after the headers is believed; its answer is not lost in a broken pipe."""
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 403 X\r\nConnection: close\r\nContent-Length: 4\r\n\r\nNope")
+        await writer.drain()
+        await reader.read()
+
+    async with serving(handle) as server, transport() as sender:
+        body = Bytes(LARGE * 4)
+        answer = await send(sender, f"{server.url}/k", body)
+    assert (answer.status, answer.body) == (403, b"Nope")
+
+
+async def forever(reader: Reader, _: Writer) -> None:
+    """Read everything and say nothing."""
+    while await reader.read(1 << 20):
+        pass
+
+
+async def deaf(_reader: Reader, writer: Writer) -> None:
+    """Read nothing and say nothing."""
+    assert isinstance(writer.transport, asyncio.ReadTransport)
+    writer.transport.pause_reading()
+    await asyncio.Event().wait()
+
+
+async def half_an_answer(reader: Reader, writer: Writer) -> None:
+    """Begin an answer and stay there."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+    await forever(reader, writer)
+
+
+@pytest.mark.parametrize("handler", [forever, deaf, half_an_answer], ids=lambda handler: handler.__name__)
+@SIZES
+async def test_a_server_that_makes_no_progress_is_given_up(handler: Handler, data: bytes) -> None:
+    """Whether it stops reading, never answers, or stops in its answer: the attempt ends and may be made again."""
+    async with serving(handler) as server:
+        problem = await failing(server.url, data=data * 8, idle_timeout=0.2, connect_timeout=0.5)
+    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert "no progress for 0.2 s" in problem.message
+
+
+@pytest.mark.parametrize("handler", [forever, half_an_answer], ids=lambda handler: handler.__name__)
+async def test_an_api_that_makes_no_progress_is_given_up(handler: Handler) -> None:
+    """Ids may have been created behind it."""
+    async with serving(handler) as server:
+        problem = await failing(server.url, api=True, idle_timeout=0.2, connect_timeout=0.5)
+    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+
+
+async def test_a_slow_server_is_no_silent_one() -> None:
+    """A body that takes longer than the idle timeout arrives, as long as some of it moves."""
+    size, buffers = 24 * 1024**2, 8 * 1024**2
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        left = size
+        while left:
+            left -= len(await reader.read(64 * 1024))
+            # What is in the buffers on the way has left the client, which then sees nothing of its progress.
+            await asyncio.sleep(0.01 if left > buffers else 0)
+        writer.write(OK)
+
+    async with serving(handle) as server, transport(idle_timeout=1.0, connect_timeout=0.5) as sender:
+        assert (await send(sender, f"{server.url}/k", Bytes(bytes(size)))).status == 200
+
+
+async def garbage(reader: Reader, writer: Writer) -> None:
+    """Answer in no known language."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n\x00\xff" * 3)
+
+
+async def hang_up(_reader: Reader, _writer: Writer) -> None:
+    """Close as soon as somebody comes."""
+
+
+async def hang_up_after_headers(reader: Reader, _: Writer) -> None:
+    """Close without an answer."""
+    await reader.readuntil(b"\r\n\r\n")
+
+
+async def reset(reader: Reader, writer: Writer) -> None:
+    """Break the connection in the middle of the body."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    writer.transport.abort()
+
+
+async def cut_answer(reader: Reader, writer: Writer) -> None:
+    """Close in the middle of the answer."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+
+
+FAULTS = [garbage, hang_up, hang_up_after_headers, reset, cut_answer]
+
+
+@pytest.mark.parametrize("handler", FAULTS, ids=lambda handler: handler.__name__)
+@pytest.mark.parametrize("data", [b"", SMALL, LARGE], ids=["empty", "small", "large"])
+async def test_an_answer_that_is_none_is_to_be_tried_again(handler: Handler, data: bytes) -> None:
+    """Whatever breaks, at whatever moment, is transient, and no text about it holds the signature."""
+    async with serving(handler) as server:
+        problem = await failing(server.url, data=data)
+    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+
+
+@pytest.mark.parametrize("handler", FAULTS, ids=lambda handler: handler.__name__)
+async def test_an_api_that_does_not_answer_may_have_created_ids(handler: Handler) -> None:
+    """The call was under way, so what it did is unknown."""
+    async with serving(handler) as server:
+        problem = await failing(server.url, api=True)
+    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+
+
+def unused_port() -> int:
+    with contextlib.closing(socket.socket()) as taken:
+        taken.bind(("localhost", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.mark.parametrize("api", [False, True])
+async def test_a_refused_connection_is_transient_and_created_nothing(api: bool) -> None:
+    """Nothing was sent, so nothing can have been done."""
+    problem = await failing(f"http://localhost:{unused_port()}", api=api)
+    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, False)
+    assert "cannot connect to http://localhost" in problem.message
+
+
+async def no_lookup(*_: Any, **__: Any) -> Any:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+@pytest.mark.parametrize("api", [False, True])
+async def test_a_name_that_nobody_knows_is_told(api: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network may be down for a while, so it is transient."""
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_lookup)
+    problem = await failing("https://nowhere.invalid", api=api)
+    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, False)
+    assert "nowhere.invalid" in problem.message
+    assert "Name or service not known" in problem.message
+
+
+async def test_too_few_descriptors_are_the_machines_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trying again would meet the same limit."""
+
+    def no_socket(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    port = unused_port()
+    monkeypatch.setattr(socket, "socket", no_socket)
+    problem = await failing(f"http://127.0.0.1:{port}")
+    assert problem.kind is Kind.MACHINE
+    assert "ulimit" in problem.message
+
+
+async def test_a_header_that_cannot_be_sent_is_final() -> None:
+    """A line break in a value would be another header."""
+    signature = secrets.token_hex(16)
+    async with serving() as server, transport() as sender:
+        with pytest.raises(ProblemError) as raised:
+            await send(sender, f"{server.url}/k?{signature}", Bytes(SMALL), {"X-A": "a\r\nX-B: b"})
+    assert raised.value.problem.kind is Kind.FAILED
+    assert signature not in everything_about(raised.value)
+    assert server.requests == []
+
+
+async def test_a_body_that_fails_ends_the_request_with_its_own_error() -> None:
+    """A file that changed is told as that, and storage never gets a whole body."""
+    signature, problem = secrets.token_hex(16), ProblemError(Problem(Kind.CHANGED, "it changed while it was read"))
+    async with serving() as server, transport() as sender:
+        with pytest.raises(ProblemError) as raised:
+            await send(sender, f"{server.url}/k?{signature}", Bytes(LARGE, fail=problem))
+        # The connection is not used again: the other end still waits for the rest.
+        assert (await send(sender, f"{server.url}/next", Bytes(SMALL))).status == 200
+    assert raised.value is problem
+    assert signature not in everything_about(raised.value)
+    assert [seen.line for seen in server.requests] == ["PUT /next HTTP/1.1"]
+
+
+async def test_a_cancelled_send_leaves_nothing_behind() -> None:
+    """No task, no open connection: the pytest configuration turns either into an error."""
+    async with serving(forever) as server, transport() as sender:
+        task = asyncio.create_task(send(sender, f"{server.url}/k", Bytes(LARGE)))
+        while not server.connections:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert asyncio.all_tasks() <= {asyncio.current_task(), *_tasks_of(serving)}
+
+
+def _tasks_of(_: object) -> set[asyncio.Task[Any]]:
+    """Return the tasks of the servers of this module."""
+    return {task for task in asyncio.all_tasks() if "connected" in repr(task.get_coro())}
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+def pem(authority: trustme.CA, folder: Path) -> str:
+    path = folder / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@SIZES
+async def test_a_private_authority_can_be_given(
+    tmp_path: Path, authority: trustme.CA, tls: ssl.SSLContext, data: bytes
+) -> None:
+    """Calls and bytes go over TLS with a certificate that it signed."""
+    async with serving(tls=tls) as server, transport(ca_file=pem(authority, tmp_path)) as sender:
+        assert (await send(sender, f"{server.url}/k", Bytes(data))).status == 200
+        assert (await sender.call(server.url, ApiRequest("GET", "/"))).status == 200
+    assert server.requests[0].body == data
+
+
+@pytest.mark.parametrize("api", [False, True])
+async def test_an_unknown_authority_ends_the_run(tls: ssl.SSLContext, api: bool) -> None:
+    """Trying again would not make it trusted; nothing was sent, and the message says what can be set."""
+    async with serving(tls=tls) as server:
+        problem = await failing(server.url, api=api)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNUSABLE, False)
+    assert "ca_file" in problem.message
+    assert server.requests == []
+
+
+async def test_a_certificate_for_another_host_is_not_trusted(tmp_path: Path, authority: trustme.CA) -> None:
+    """Also when the authority is known."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("elsewhere.example").configure_cert(context)
+    async with serving(tls=context) as server:
+        problem = await failing(server.url, ca_file=pem(authority, tmp_path))
+    assert problem.kind is Kind.UNUSABLE
+
+
+async def test_tls_to_a_server_without_it_is_told() -> None:
+    """A wrong scheme does not hang and does not leak."""
+    async with serving() as server:
+        problem = await failing(server.url.replace("http:", "https:"), idle_timeout=0.5, connect_timeout=0.5)
+    assert problem.kind in (Kind.UNUSABLE, Kind.TRANSIENT)
+    assert not problem.maybe_created
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
+def test_a_ca_file_that_is_none_is_a_wrong_usage(tmp_path: Path, content: bytes | None) -> None:
+    """It is told before anything is started, with its path."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"ca\.pem"):
+        Transport(TransportOptions(1, ca_file=str(path)), SystemClock())
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_proxies_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By scheme, one for all, and none for hosts that are excepted."""
+    assert Proxies().for_url("https://a.example/") is None
+    monkeypatch.setenv("https_proxy", "http://proxy:1")
+    monkeypatch.setenv("all_proxy", "http://proxy:2")
+    monkeypatch.setenv("no_proxy", "localhost,internal.example")
+    proxies = Proxies()
+    assert proxies.for_url("https://a.example/x?y") == "http://proxy:1"
+    assert proxies.for_url("http://a.example/") == "http://proxy:2"
+    assert proxies.for_url("https://b.internal.example:8443/") is None
+    assert proxies.for_url("http://localhost:9000/") is None
+
+
+@pytest.mark.usefixtures("no_proxies")
+async def test_requests_go_by_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for the whole URL, of calls and of bytes."""
+    async with serving() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        async with transport() as sender:
+            await sender.call("http://api.invalid", ApiRequest("GET", "/a"))
+            await send(sender, "http://storage.invalid/k", Bytes(SMALL))
+    assert [seen.line.split()[1] for seen in proxy.requests] == ["http://api.invalid/a", "http://storage.invalid/k"]
+
+
+@pytest.mark.usefixtures("no_proxies")
+async def test_a_proxy_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the proxy's fault, and not the service's; its password stays out of it."""
+    monkeypatch.setenv("http_proxy", f"http://user:hunter2@localhost:{unused_port()}")
+    problem = await failing("http://storage.invalid")
+    assert problem.kind is Kind.TRANSIENT
+    assert "proxy" in problem.message
+    assert "hunter2" not in problem.message

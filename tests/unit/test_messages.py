@@ -1,0 +1,98 @@
+"""The values that flow through a run, as far as they read themselves."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.messages import DONE, Digest, FileState, FoundFile, Identity, Item, Kind, Problem, ProblemError, Source
+
+NOTHING = Identity(0, 0, 0, 0, 0)
+
+
+def found(path: bytes, root: bytes = b"/data") -> FoundFile:
+    return FoundFile(Source(root), path, NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("path", "extension"),
+    [
+        (b"a.mp4", "mp4"),
+        (b"a.MP4", "mp4"),
+        (b"a.tar.GZ", "gz"),
+        (b"a", ""),
+        (b"a.", ""),
+        (b".bashrc", ""),
+        (b".hidden.mov", "mov"),
+        (b"folder.mp4/name", ""),
+        (b"folder/a.b/c.Png", "png"),
+        (b"new\nline.wav", "wav"),
+    ],
+)
+def test_the_extension_is_the_lower_cased_last_suffix(path: bytes, extension: str) -> None:
+    """Of the name alone, whatever its folder is called; a leading dot makes no extension."""
+    assert found(path).extension == extension
+
+
+@given(st.binary(min_size=1).filter(lambda path: b"\0" not in path and not path.startswith(b"/")))
+def test_no_name_is_lost_on_its_way_through_text(path: bytes) -> None:
+    """Bytes that are not UTF-8 survive as surrogates, and the path to open is the path found."""
+    file = found(path)
+    assert os.fsencode(file.name) == os.path.basename(path)
+    assert file.full_path == b"/data/" + path
+    assert isinstance(file.extension, str)
+
+
+def test_a_source_at_the_root_of_the_file_system_has_one_slash() -> None:
+    """Paths below `/` are not `//...`."""
+    assert found(b"a", b"/").full_path == b"/a"
+
+
+def test_a_source_is_shown_as_text() -> None:
+    """Also where its name is none."""
+    assert os.fsencode(Source(b"/\xff").shown) == b"/\xff"
+
+
+@given(st.binary())
+def test_a_digest_has_the_forms_of_etag_and_header(data: bytes) -> None:
+    """32 hex digits, and Base64 of the 16 bytes."""
+    md5 = hashlib.md5(data, usedforsecurity=False)
+    digest = Digest(md5.digest())
+    assert digest.hex == md5.hexdigest()
+    assert base64.b64decode(digest.content_md5, validate=True) == md5.digest()
+
+
+def test_an_identity_is_what_stat_says(tmp_path: Path) -> None:
+    """Size, both times in nanoseconds, inode and device."""
+    path = tmp_path / "a"
+    path.write_bytes(b"12345")
+    os.utime(path, ns=(1, 1_700_000_000_123_456_789))
+    status = path.stat()
+    identity = Identity.of(status)
+    assert identity == Identity(5, 1_700_000_000_123_456_789, status.st_ctime_ns, status.st_ino, status.st_dev)
+
+
+def test_items_are_told_apart_by_themselves_and_not_by_their_file() -> None:
+    """Two items of one file are two; an item may be kept in a set while it changes."""
+    one, other = Item(found(b"a")), Item(found(b"a"))
+    assert one != other
+    assert {one} != {other}
+
+
+def test_a_problem_keeps_its_message_as_an_error() -> None:
+    """What is raised says what went wrong, and carries the decision's data."""
+    problem = Problem(Kind.THROTTLED, "slow down", 3.0)
+    error = ProblemError(problem)
+    assert str(error) == "slow down"
+    assert error.problem is problem
+
+
+def test_only_what_arrived_is_done() -> None:
+    """Uploaded and unverified; nothing else is ever passed over by the next run."""
+    assert {FileState.UPLOADED, FileState.UNVERIFIED} == DONE

@@ -1,0 +1,73 @@
+"""What storage's answer proves about the bytes that were sent."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.messages import Digest
+from bulkup.pipeline.integrity import Proof, plain_etag, proof
+
+MD5 = hashlib.md5(b"hello", usedforsecurity=False)
+DIGEST = Digest(MD5.digest())
+
+
+def of(etag: str) -> Proof:
+    return proof({"etag": etag}, DIGEST)
+
+
+@pytest.mark.parametrize("form", ['"{}"', "{}", 'W/"{}"', ' "{}" '])
+def test_an_etag_that_is_the_md5_proves_the_bytes(form: str) -> None:
+    """Quoted or not, weak or not, in either case: the 32 hex digits count."""
+    assert of(form.format(MD5.hexdigest())) is Proof.MATCH
+    assert of(form.format(MD5.hexdigest().upper())) is Proof.MATCH
+
+
+def test_another_md5_is_a_mismatch() -> None:
+    """A plain MD5 that is not ours says that other bytes were stored."""
+    assert of('"' + "0" * 32 + '"') is Proof.MISMATCH
+
+
+@pytest.mark.parametrize(
+    "etag",
+    [
+        "",
+        '""',
+        "W/",
+        '"0f343b0931126a20f133d67c2b018a3b-2"',
+        '"' + "g" * 32 + '"',
+        "0" * 31,
+        "0" * 33,
+        "0" * 32 + "\n0",
+    ],
+)
+def test_an_opaque_etag_proves_nothing(etag: str) -> None:
+    """That of an object made of parts, or encrypted, is neither a proof nor a fault."""
+    assert of(etag) is Proof.NONE
+
+
+def test_no_etag_proves_nothing() -> None:
+    """Storage that answers none leaves the file unverified."""
+    assert proof({}, DIGEST) is Proof.NONE
+    assert plain_etag({}) is None
+    assert plain_etag({"etag": '""'}) is None
+
+
+def test_the_etag_is_kept_without_its_quotes() -> None:
+    """The manifest holds the tag itself."""
+    assert plain_etag({"etag": 'W/"abc-2"'}) == "abc-2"
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_only_the_digest_itself_matches(md5: bytes) -> None:
+    """Any other 16 bytes are a mismatch."""
+    assert (of(md5.hex()) is Proof.MATCH) == (md5 == DIGEST.md5)
+
+
+@given(st.text())
+def test_no_etag_makes_it_fail(etag: str) -> None:
+    """Whatever storage answers, there is a verdict, and MATCH only for the digest."""
+    assert of(etag) is not Proof.MATCH or DIGEST.hex in etag.lower()

@@ -1,0 +1,128 @@
+"""What the journal means for a file as it is now on disk, by identity mode."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.journal import Known
+from bulkup.messages import DONE, Digest, FileState, Identity, Receipt, Ticket
+from bulkup.pipeline.plan import IdentityMode, Plan, plan
+from bulkup.secrets import SecretUrl
+
+HERE = Identity(size=10, mtime_ns=20, ctime_ns=30, inode=40, device=50)
+DIGEST = Digest(b"\1" * 16)
+TICKET = Ticket(SecretUrl("https://s.example/a?sig=1"), "id-1")
+RECEIPT = Receipt(DIGEST, HERE, "etag", verified=True, stored_at=1.0)
+MODES: list[IdentityMode] = ["strict", "default", "content"]
+OTHER_METADATA = ["ctime_ns", "inode", "device"]
+CONTENT_METADATA = ["size", "mtime_ns"]
+identities = st.builds(Identity, *[st.integers(0, 2)] * 5)
+
+
+def known(
+    state: FileState,
+    identity: Identity = HERE,
+    digest: Digest | None = DIGEST,
+    ticket: Ticket | None = None,
+    receipt: Receipt | None = None,
+) -> Known:
+    return Known(state, identity, digest, ticket, receipt)
+
+
+def differing(name: str) -> Identity:
+    return dataclasses.replace(HERE, **{name: 99})
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_file_that_nobody_knows_is_uploaded(mode: IdentityMode) -> None:
+    """Without a row there is nothing to go by."""
+    assert plan(None, HERE, mode) is Plan.UPLOAD
+
+
+@pytest.mark.parametrize("state", sorted(DONE))
+@pytest.mark.parametrize("mode", ["strict", "default"])
+def test_an_uploaded_file_that_is_the_same_is_settled(state: FileState, mode: IdentityMode) -> None:
+    """Uploaded and unverified count alike as long as nothing about the file differs."""
+    assert plan(known(state), HERE, mode) is Plan.SETTLED
+
+
+@pytest.mark.parametrize("name", OTHER_METADATA)
+def test_a_remount_or_chmod_is_decided_by_the_content(name: str) -> None:
+    """Same size and mtime with another inode, device or ctime: hashed again, or uploaded again under `strict`."""
+    uploaded = known(FileState.UPLOADED, differing(name))
+    assert plan(uploaded, HERE, "default") is Plan.RECHECK
+    assert plan(uploaded, HERE, "strict") is Plan.UPLOAD
+
+
+@pytest.mark.parametrize("name", OTHER_METADATA)
+def test_without_a_digest_there_is_nothing_to_compare_with(name: str) -> None:
+    """An uploaded file in doubt, of which no digest is known, is uploaded."""
+    assert plan(known(FileState.UPLOADED, differing(name), digest=None), HERE, "default") is Plan.UPLOAD
+
+
+@pytest.mark.parametrize("mode", ["strict", "default"])
+@pytest.mark.parametrize("name", CONTENT_METADATA)
+def test_another_size_or_mtime_is_another_file(name: str, mode: IdentityMode) -> None:
+    """A file that was written since is uploaded again."""
+    assert plan(known(FileState.UPLOADED, differing(name)), HERE, mode) is Plan.UPLOAD
+
+
+def test_content_mode_believes_nothing_but_the_content() -> None:
+    """Even a file that looks the same is hashed; one of another size need not be."""
+    assert plan(known(FileState.UPLOADED), HERE, "content") is Plan.RECHECK
+    assert plan(known(FileState.UPLOADED, differing("mtime_ns")), HERE, "content") is Plan.RECHECK
+    assert plan(known(FileState.UPLOADED, differing("size")), HERE, "content") is Plan.UPLOAD
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_stored_file_is_confirmed_and_not_sent(mode: IdentityMode) -> None:
+    """Its bytes are there: the closing call is all that is missing."""
+    stored = known(FileState.STORED, ticket=TICKET, receipt=RECEIPT)
+    assert plan(stored, HERE, mode) is Plan.CONFIRM
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_live_ticket_is_resumed(mode: IdentityMode) -> None:
+    """A ticket that was recorded and never used may still be good."""
+    assert plan(known(FileState.TICKETED, ticket=TICKET), HERE, mode) is Plan.RESUME
+
+
+def test_a_digest_made_ahead_is_used_again() -> None:
+    """A file that was hashed before its ticket is not hashed twice."""
+    assert plan(known(FileState.PENDING), HERE, "default") is Plan.KNOWN_DIGEST
+    assert plan(known(FileState.PENDING, digest=None), HERE, "default") is Plan.UPLOAD
+
+
+@pytest.mark.parametrize("state", [FileState.STORED, FileState.TICKETED])
+def test_a_row_that_lacks_what_its_state_promises_is_an_upload(state: FileState) -> None:
+    """Stored without a receipt and ticketed without a ticket cannot be gone on with."""
+    assert plan(known(state), HERE, "default") is Plan.UPLOAD
+
+
+@pytest.mark.parametrize("state", [state for state in FileState if state not in DONE])
+@pytest.mark.parametrize("name", [*OTHER_METADATA, *CONTENT_METADATA])
+def test_nothing_half_done_is_gone_on_with_for_another_file(state: FileState, name: str) -> None:
+    """A ticket, receipt or digest is of the file as it was: any difference starts anew."""
+    half_done = known(state, differing(name), ticket=TICKET, receipt=RECEIPT)
+    assert plan(half_done, HERE, "default") is Plan.UPLOAD
+
+
+@pytest.mark.parametrize("state", [FileState.ASKED, FileState.FAILED, FileState.REJECTED, FileState.CHANGED])
+def test_what_did_not_arrive_is_tried_again_by_the_next_run(state: FileState) -> None:
+    """States of an earlier run that did not upload leave nothing to go on with."""
+    assert plan(known(state), HERE, "default") is Plan.UPLOAD
+
+
+@given(st.sampled_from(FileState), identities, identities, st.sampled_from(MODES))
+def test_only_an_uploaded_file_is_ever_settled_and_only_unchanged(
+    state: FileState, then: Identity, now: Identity, mode: IdentityMode
+) -> None:
+    """No combination of state and metadata passes a file over that was not uploaded exactly as it is."""
+    row = known(state, then, ticket=TICKET, receipt=RECEIPT)
+    if plan(row, now, mode) is Plan.SETTLED:
+        assert state in DONE
+        assert then == now

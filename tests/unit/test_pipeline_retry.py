@@ -1,0 +1,268 @@
+"""What comes after a problem: the decisions of `bulkup.pipeline.retry`, with time and chance passed in."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.messages import FileState, FoundFile, Identity, Item, Kind, Problem, Source
+from bulkup.pipeline.options import RetryPolicy
+from bulkup.pipeline.retry import (
+    Again,
+    CallDecision,
+    CallHistory,
+    Decision,
+    EndRun,
+    GiveUp,
+    Renew,
+    Situation,
+    Split,
+    after_attempt,
+    after_call,
+    note,
+)
+
+POLICY = RetryPolicy()
+FILE = FoundFile(Source(b"/data"), b"a.mp4", Identity(1, 2, 3, 4, 5))
+FINAL = {
+    Kind.REJECTED: FileState.REJECTED,
+    Kind.FAILED: FileState.FAILED,
+    Kind.CHANGED: FileState.CHANGED,
+    Kind.UNREADABLE: FileState.UNREADABLE,
+}
+FATAL = [Kind.UNAUTHORIZED, Kind.UNUSABLE, Kind.MACHINE]
+AT_ONCE = RetryPolicy(base=0.0)
+
+
+def attempt(
+    kind: Kind,
+    *,
+    policy: RetryPolicy = POLICY,
+    now: float = 0.0,
+    chance: float = 0.0,
+    wait: float | None = None,
+    **counters: Any,
+) -> Decision:
+    return after_attempt(Problem(kind, "x", wait), Item(FILE, **counters), policy, now, chance)
+
+
+def call(
+    kind: Kind,
+    *,
+    failures: int = 1,
+    first: float = 0.0,
+    files: int = 4,
+    ever: bool = True,
+    since: bool = True,
+    now: float = 0.0,
+    wait: float | None = None,
+    policy: RetryPolicy = POLICY,
+) -> CallDecision:
+    situation = Situation(files, ever_answered=ever, answered_since=since)
+    return after_call(Problem(kind, "x", wait), CallHistory(failures, first), situation, policy, now, 0.5)
+
+
+@pytest.mark.parametrize("kind", FATAL)
+def test_a_fatal_problem_ends_the_run(kind: Kind) -> None:
+    """Refused credentials, a useless service and a machine out of means end the run, whoever met them."""
+    assert attempt(kind) == EndRun()
+    assert call(kind) == EndRun()
+
+
+@pytest.mark.parametrize(("kind", "state"), FINAL.items())
+def test_a_final_problem_settles_the_file_in_its_own_state(kind: Kind, state: FileState) -> None:
+    """What no repetition mends settles the file at the first failure."""
+    assert attempt(kind, failures=1) == GiveUp(state)
+
+
+def test_a_transient_failure_is_tried_again_until_the_attempts_are_spent() -> None:
+    """With 3 attempts, failures 1 and 2 are followed by another try and failure 3 is not."""
+    policy = RetryPolicy(attempts=3)
+    outcomes = [attempt(Kind.TRANSIENT, policy=policy, failures=n, first_failure=0.0) for n in (1, 2, 3)]
+    assert outcomes == [Again(0.0), Again(0.0), GiveUp(FileState.FAILED)]
+
+
+@given(
+    failures=st.integers(1, 10_000),
+    chance=st.floats(0, 1, exclude_max=True),
+    now=st.floats(0, 1e9),
+)
+def test_a_wait_is_drawn_between_zero_and_the_capped_doubling(failures: int, chance: float, now: float) -> None:
+    """Full jitter: never before now, never later than base * 2**n or the cap, whichever is less."""
+    policy = RetryPolicy(attempts=10**6, retry_for=10**6)
+    decision = attempt(Kind.TRANSIENT, policy=policy, failures=failures, first_failure=now, now=now, chance=chance)
+    assert isinstance(decision, Again)
+    most = min(policy.cap, policy.base * 2.0 ** min(failures, 100))
+    assert now <= decision.at <= now + most + 1e-6
+
+
+def test_the_wait_uses_all_of_the_jitter() -> None:
+    """Chance is what spreads the waits: no chance is no wait, half of it is half the span."""
+    assert attempt(Kind.TRANSIENT, failures=3, now=10.0, chance=0.0) == Again(10.0)
+    assert attempt(Kind.TRANSIENT, failures=3, now=10.0, chance=0.5) == Again(11.0)
+
+
+@given(st.floats(0, 300), st.floats(0, 1, exclude_max=True), st.sampled_from([Kind.TRANSIENT, Kind.THROTTLED]))
+def test_a_wait_is_never_shorter_than_what_the_other_side_asked_for(wait: float, chance: float, kind: Kind) -> None:
+    """Retry-After is a lower bound, and what comes on top spreads those who were told the same."""
+    decision = attempt(kind, failures=4, first_failure=0.0, chance=chance, wait=wait)
+    assert isinstance(decision, Again)
+    assert decision.at >= wait
+
+
+def test_those_who_were_told_the_same_time_do_not_come_back_in_the_same_instant() -> None:
+    """Two files with the same Retry-After and another chance have another time."""
+    early = attempt(Kind.THROTTLED, failures=2, chance=0.1, wait=5.0)
+    late = attempt(Kind.THROTTLED, failures=2, chance=0.9, wait=5.0)
+    assert early != late
+
+
+def test_a_wait_beyond_the_limit_is_the_end_of_trying() -> None:
+    """A Retry-After of more than `retry_after_max` gives the file up, one of exactly that does not."""
+    assert attempt(Kind.THROTTLED, wait=300.0, first_failure=0.0) == Again(300.0)
+    assert attempt(Kind.THROTTLED, wait=300.5, first_failure=0.0) == GiveUp(FileState.FAILED)
+    assert attempt(Kind.THROTTLED, wait=float("inf"), first_failure=0.0) == GiveUp(FileState.FAILED)
+
+
+def test_being_throttled_costs_no_try() -> None:
+    """A file that was throttled many times is tried again as long as there is time."""
+    assert attempt(Kind.THROTTLED, failures=1000, first_failure=0.0, now=1.0) == Again(1.0)
+
+
+@pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.THROTTLED])
+def test_time_runs_out_counted_from_the_first_failure(kind: Kind) -> None:
+    """What would start later than `retry_for` after the first failure is not begun."""
+    policy = RetryPolicy(retry_for=60.0)
+    assert attempt(kind, policy=policy, failures=2, first_failure=100.0, now=160.0) == Again(160.0)
+    assert attempt(kind, policy=policy, failures=2, first_failure=100.0, now=160.1) == GiveUp(FileState.FAILED)
+    assert attempt(kind, policy=policy, failures=1, now=160.1) == Again(160.1)
+
+
+def test_an_expired_ticket_is_renewed_so_many_times_and_no_more() -> None:
+    """Each expiry costs a renewal; a URL that always expires is given up."""
+    outcomes = [attempt(Kind.EXPIRED, renewals=n) for n in (0, 4, 5)]
+    assert outcomes == [Renew(), Renew(), GiveUp(FileState.FAILED)]
+
+
+def test_an_expiry_does_not_count_as_a_failed_attempt() -> None:
+    """A file whose tries are all but spent still gets a new ticket when the old one runs out."""
+    assert attempt(Kind.EXPIRED, failures=7, renewals=0) == Renew()
+
+
+def test_a_refusal_is_given_one_new_ticket() -> None:
+    """Storage that refuses for a reason we do not know is asked once more with a new URL, then believed."""
+    assert attempt(Kind.REFUSED, refusals=1) == Renew()
+    assert attempt(Kind.REFUSED, refusals=2, renewals=1) == GiveUp(FileState.FAILED)
+    assert attempt(Kind.REFUSED, refusals=1, renewals=POLICY.renewals) == GiveUp(FileState.FAILED)
+
+
+def test_a_mismatch_is_given_one_fresh_read() -> None:
+    """Bytes that arrived differently are read and sent once more, then the file fails."""
+    assert attempt(Kind.MISMATCH, mismatches=1, first_failure=0.0) == Again(0.0)
+    assert attempt(Kind.MISMATCH, mismatches=2, first_failure=0.0) == GiveUp(FileState.FAILED)
+
+
+@given(
+    kind=st.sampled_from(Kind),
+    counters=st.fixed_dictionaries(
+        {name: st.integers(0, 20) for name in ("failures", "renewals", "mismatches", "refusals")}
+    ),
+    first=st.none() | st.floats(0, 1e4),
+    now=st.floats(0, 1e4),
+    chance=st.floats(0, 1, exclude_max=True),
+    wait=st.none() | st.floats(0, 1e4),
+)
+def test_every_attempt_has_an_answer_and_none_points_into_the_past(
+    kind: Kind, counters: dict[str, Any], first: float | None, now: float, chance: float, wait: float | None
+) -> None:
+    """Whatever happened before, there is a decision, and a next try is never before now."""
+    decision = attempt(kind, now=now, chance=chance, wait=wait, first_failure=first, **counters)
+    assert not isinstance(decision, Again) or decision.at >= now
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in FATAL and kind is not Kind.THROTTLED])
+def test_no_file_is_tried_for_ever(kind: Kind) -> None:
+    """Whatever a file meets each time, it is settled after a bounded number of rounds."""
+    item = Item(FILE, first_failure=0.0)
+    for _ in range(POLICY.attempts + POLICY.renewals + 1):
+        item.failures += kind is Kind.TRANSIENT
+        item.mismatches += kind is Kind.MISMATCH
+        item.refusals += kind is Kind.REFUSED
+        decision = after_attempt(Problem(kind, "x"), item, AT_ONCE, 0.0, 0.0)
+        if isinstance(decision, GiveUp):
+            return
+        item.renewals += isinstance(decision, Renew)
+    pytest.fail("it would go on")
+
+
+@pytest.mark.parametrize("kind", FINAL)
+def test_a_call_refused_for_one_file_is_made_in_halves(kind: Kind) -> None:
+    """A group with a file at fault is split until that file stands alone, and only then is it settled."""
+    assert call(kind, files=2) == Split()
+    assert call(kind, files=1) == GiveUp(FINAL[kind])
+
+
+def test_a_failed_call_is_made_again() -> None:
+    """A call that failed for a passing reason is repeated after a wait."""
+    decision = call(Kind.TRANSIENT, failures=2, now=7.0)
+    assert decision == Again(7.0 + 0.5 * POLICY.base * 4)
+
+
+def test_a_call_waits_as_long_as_the_service_asks() -> None:
+    """Retry-After holds for presign calls as it does for files."""
+    decision = call(Kind.THROTTLED, now=7.0, wait=20.0)
+    assert isinstance(decision, Again)
+    assert decision.at >= 27.0
+
+
+def test_a_service_that_never_answered_is_given_up_sooner() -> None:
+    """Five calls in vain from the start end the run: a wrong address is told while the user still looks."""
+    assert isinstance(call(Kind.TRANSIENT, failures=4, ever=False, since=False), Again)
+    assert call(Kind.TRANSIENT, failures=5, ever=False, since=False) == EndRun()
+    assert isinstance(call(Kind.TRANSIENT, failures=5, ever=True, since=False), Again)
+
+
+def test_fewer_tries_than_the_first_contact_has_are_respected() -> None:
+    """Who asks for two tries gets two, also before the first answer."""
+    policy = dataclasses.replace(POLICY, attempts=2)
+    assert isinstance(call(Kind.TRANSIENT, failures=1, ever=False, since=False, policy=policy), Again)
+    assert call(Kind.TRANSIENT, failures=2, ever=False, since=False, policy=policy) == EndRun()
+
+
+def test_a_service_that_is_down_ends_the_run_and_fails_no_file() -> None:
+    """Where no call was answered since this group first failed, the files are not at fault: they stay."""
+    assert call(Kind.TRANSIENT, failures=8, since=False) == EndRun()
+    assert call(Kind.TRANSIENT, failures=8, files=1, since=False) == EndRun()
+    assert call(Kind.TRANSIENT, failures=2, now=901.0, since=False) == EndRun()
+
+
+def test_a_group_that_fails_while_others_succeed_is_split() -> None:
+    """Where other calls are answered, the group itself is at fault: it is halved, and a lone file fails."""
+    assert call(Kind.TRANSIENT, failures=8, since=True) == Split()
+    assert call(Kind.TRANSIENT, failures=8, files=1, since=True) == GiveUp(FileState.FAILED)
+
+
+def test_waits_for_a_throttle_without_a_time_grow() -> None:
+    """Each refusal doubles the longest wait, up to the cap, although it costs no try."""
+    history = CallHistory()
+    waits = []
+    for _ in range(8):
+        note(history, Problem(Kind.THROTTLED, "slow down"), 0.0)
+        decision = after_call(
+            Problem(Kind.THROTTLED, "slow down"), history, Situation(1, True, True), RetryPolicy(), 0.0, 0.999
+        )
+        assert isinstance(decision, Again)
+        waits.append(decision.at)
+    assert waits == sorted(waits)
+    assert waits[-1] > 14 > waits[0]
+
+
+def test_a_ticket_that_ran_out_is_no_failure() -> None:
+    """Waiting in a long queue until a URL has run out does not start the clock of a file's first failure."""
+    history = CallHistory()
+    note(history, Problem(Kind.EXPIRED, "too late"), 5.0)
+    assert history.first_failure is None

@@ -1,0 +1,483 @@
+"""Enumerating real trees: links, special files, odd names, overlapping sources, lists of names."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import itertools
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.counters import Ignored
+from bulkup.errors import UsageError
+from bulkup.messages import FoundFile, Identity, Source
+from bulkup.pipeline.options import ScanOptions
+from bulkup.pipeline.walk import Unreadable, Walk, listed_names
+
+Policy = Literal["skip", "inside", "follow"]
+POLICIES: list[Policy] = ["skip", "inside", "follow"]
+names = st.binary(min_size=1).filter(lambda name: b"\0" not in name and b"\n" not in name)
+
+
+class Result:
+    """What a walk over all sources came to."""
+
+    def __init__(self, *sources: Source, now: float = 2e9, **options: Any) -> None:
+        self.ignored = Ignored()
+        self.walk = Walk(sources, ScanOptions(**options), self.ignored, now)
+        entries = [entry for source in sources for entry in self.walk.entries(source)]
+        self.found = [entry for entry in entries if isinstance(entry, FoundFile)]
+        self.unreadable = [entry for entry in entries if isinstance(entry, Unreadable)]
+
+    @property
+    def paths(self) -> list[bytes]:
+        return sorted(file.path for file in self.found)
+
+    @property
+    def full_paths(self) -> list[bytes]:
+        return sorted(file.full_path for file in self.found)
+
+
+def source(path: Path) -> Source:
+    real = os.path.realpath(os.fsencode(path))
+    return Source(real) if os.path.isdir(real) else Source(os.path.dirname(real), os.path.basename(real))
+
+
+def tree(root: Path, *files: str | bytes) -> Source:
+    for name in files:
+        path = os.path.join(os.fsencode(root), os.fsencode(name))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        Path(os.fsdecode(path)).write_bytes(b"12345")
+    return source(root)
+
+
+def test_every_regular_file_is_found_once_with_what_stat_says(tmp_path: Path) -> None:
+    """At any depth, by its path within the source."""
+    result = Result(tree(tmp_path, "a", "sub/b", "sub/deeper/c"))
+    assert result.paths == [b"a", b"sub/b", b"sub/deeper/c"]
+    for file in result.found:
+        assert file.identity == Identity.of(os.stat(file.full_path))
+    assert (result.unreadable, result.ignored) == ([], Ignored())
+
+
+def test_an_empty_tree_holds_nothing_and_shows_it(tmp_path: Path) -> None:
+    """No entry was seen, which the scanner takes for a lost mount where files were known."""
+    result = Result(source(tmp_path))
+    assert (result.found, result.unreadable, result.walk.seen) == ([], [], 0)
+
+
+def test_entries_that_are_ignored_are_still_seen(tmp_path: Path) -> None:
+    """A tree of excluded files is no lost mount."""
+    result = Result(tree(tmp_path, "a.tmp"), exclude=("*.tmp",))
+    assert (result.found, result.walk.seen, result.ignored.filtered) == ([], 1, 1)
+
+
+@pytest.mark.parametrize("name", [b"new\nline", b"\xff\xfe\x80", b"x" * 255, b" ", b"-rf", "\u00e9".encode(), b"a\\b"])
+def test_names_of_any_bytes_are_found_as_they_are(tmp_path: Path, name: bytes) -> None:
+    """Nothing is decoded, normalised or split."""
+    assert Result(tree(tmp_path, name, b"d-" + name[:200] + b"/" + name)).paths == sorted(
+        [name, b"d-" + name[:200] + b"/" + name]
+    )
+
+
+@given(
+    st.sets(names.filter(lambda name: b"/" not in name and name not in (b".", b"..") and len(name) < 200), max_size=5)
+)
+def test_whatever_the_names_all_are_found(file_names: set[bytes]) -> None:
+    """Every name the file system takes comes back byte for byte."""
+    with tempfile.TemporaryDirectory() as folder:
+        assert set(Result(tree(Path(folder), *file_names)).paths) == file_names
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_loop_of_links_ends(tmp_path: Path, policy: Policy) -> None:
+    """A link to a folder above, one to itself, and two to each other: every file is found and the walk ends."""
+    root = tree(tmp_path, "sub/a")
+    (tmp_path / "sub" / "up").symlink_to(tmp_path)
+    (tmp_path / "self").symlink_to("self")
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    result = Result(root, symlinks=policy)
+    assert result.paths == [b"sub/a"]
+    if policy == "skip":
+        assert (result.ignored.symlinks, result.unreadable) == (4, [])
+
+
+def links(tmp_path: Path) -> Source:
+    root = tree(tmp_path / "source", "real/a")
+    tree(tmp_path / "outside", "b")
+    (tmp_path / "source" / "dir-in").symlink_to(tmp_path / "source" / "real")
+    (tmp_path / "source" / "file-in").symlink_to("real/a")
+    (tmp_path / "source" / "dir-out").symlink_to(tmp_path / "outside")
+    (tmp_path / "source" / "file-out").symlink_to("../outside/b")
+    (tmp_path / "source" / "prefix").symlink_to(tmp_path / "source-but-longer")
+    tree(tmp_path / "source-but-longer", "c")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("policy", "paths", "ignored"),
+    [
+        ("skip", [b"real/a"], 5),
+        ("inside", [b"dir-in/a", b"file-in", b"real/a"], 3),
+        ("follow", [b"dir-in/a", b"dir-out/b", b"file-in", b"file-out", b"prefix/c", b"real/a"], 0),
+    ],
+)
+def test_links_are_followed_as_far_as_the_policy_goes(
+    tmp_path: Path, policy: Policy, paths: list[bytes], ignored: int
+) -> None:
+    """Not at all, within the source, or anywhere; a folder whose name begins like the source's is outside it."""
+    result = Result(links(tmp_path), symlinks=policy)
+    assert (result.paths, result.ignored.symlinks, result.unreadable) == (paths, ignored, [])
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_link_that_leads_nowhere_is_ignored_or_told(tmp_path: Path, policy: Policy) -> None:
+    """Whoever has links followed hears of one that cannot be."""
+    root = tree(tmp_path, "a")
+    (tmp_path / "broken").symlink_to("nothing")
+    result = Result(root, symlinks=policy)
+    assert result.paths == [b"a"]
+    assert [entry.path for entry in result.unreadable] == ([] if policy == "skip" else [b"broken"])
+
+
+def test_special_files_are_not_opened_and_not_found(tmp_path: Path) -> None:
+    """A pipe would block whoever opens it; sockets and pipes are counted and left alone."""
+    root = tree(tmp_path, "a")
+    os.mkfifo(tmp_path / "pipe")
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as listener, contextlib.chdir(tmp_path):
+        listener.bind("socket")
+        result = Result(root)
+    assert (result.paths, result.ignored.special, result.unreadable) == ([b"a"], 2, [])
+
+
+def refusing(folder: bytes, real: Any = os.scandir) -> Any:
+    def scandir(path: bytes) -> Any:
+        if path.endswith(folder):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path)
+
+    return scandir
+
+
+def test_a_directory_that_cannot_be_read_is_told_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands for whatever it holds, with the system's reason."""
+    root = tree(tmp_path, "a/1", "closed/2", "z/3")
+    monkeypatch.setattr(os, "scandir", refusing(b"/closed"))
+    result = Result(root)
+    assert result.paths == [b"a/1", b"z/3"]
+    assert result.unreadable == [Unreadable(root, b"closed", "Permission denied")]
+
+
+def test_a_source_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its path within itself is empty, and it was seen, so it is not taken for a lost mount."""
+    root = tree(tmp_path, "a")
+    monkeypatch.setattr(os, "scandir", refusing(os.path.basename(root.root) + b"/"))
+    result = Result(root)
+    assert (result.unreadable, result.walk.seen) == ([Unreadable(root, b"", "Permission denied")], 1)
+
+
+def test_a_directory_that_breaks_off_while_it_is_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came before is kept, and the walk goes on above it."""
+    root = tree(tmp_path, "bad/1", "good/2")
+    real = os.scandir
+
+    class Breaking:
+        def __init__(self, path: bytes) -> None:
+            self.inner = real(path)
+
+        def __iter__(self) -> Breaking:
+            return self
+
+        def __next__(self) -> os.DirEntry[bytes]:
+            try:
+                return next(self.inner)
+            except StopIteration:
+                raise OSError(errno.EIO, "Input/output error") from None
+
+        def close(self) -> None:
+            self.inner.close()
+
+    monkeypatch.setattr(os, "scandir", lambda path: Breaking(path) if path.endswith(b"bad") else real(path))
+    result = Result(root)
+    assert result.paths == [b"bad/1", b"good/2"]
+    assert result.unreadable == [Unreadable(root, b"bad", "Input/output error")]
+
+
+def test_a_directory_that_vanishes_before_it_is_entered_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between seeing and entering it."""
+    root = tree(tmp_path, "a", "gone/1")
+    real = os.stat
+    monkeypatch.setattr(
+        os, "stat", lambda path, **options: real(path + b"x" if path.endswith(b"/gone") else path, **options)
+    )
+    result = Result(root)
+    assert (result.paths, [entry.path for entry in result.unreadable]) == ([b"a"], [b"gone"])
+
+
+def test_a_missing_source_is_told(tmp_path: Path) -> None:
+    """A mount that went away between the check and the walk."""
+    missing = Source(os.fsencode(tmp_path) + b"/missing")
+    assert [entry.path for entry in Result(missing).unreadable] == [b""]
+
+
+def test_sources_within_one_another_find_each_file_once(tmp_path: Path) -> None:
+    """A source inside another one is scanned as itself."""
+    inner, outer = tree(tmp_path / "sub", "b", "deep/c"), tree(tmp_path, "a")
+    for order in ((inner, outer), (outer, inner)):
+        result = Result(*order)
+        assert result.full_paths == sorted(os.fsencode(tmp_path / name) for name in ("a", "sub/b", "sub/deep/c"))
+        assert result.ignored.other_sources == 1
+
+
+def test_a_source_reached_through_a_link_is_found_once(tmp_path: Path) -> None:
+    """It is its real path that counts."""
+    outer, inner = tree(tmp_path / "outer", "a"), tree(tmp_path / "inner", "b")
+    (tmp_path / "outer" / "link").symlink_to(tmp_path / "inner")
+    assert Result(outer, inner, symlinks="follow").paths == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("name", ["a", "sub/a", "sub/deep/a"])
+def test_a_file_given_by_itself_and_within_its_directory_is_found_once(tmp_path: Path, name: str) -> None:
+    """However deep in the directory it lies, and in either order."""
+    outer = tree(tmp_path, "other", name)
+    single = source(tmp_path / name)
+    for order in ((single, outer), (outer, single)):
+        assert Result(*order).full_paths == sorted(os.fsencode(tmp_path / each) for each in ("other", name))
+
+
+def test_a_single_file_is_found_in_its_folder(tmp_path: Path) -> None:
+    """Its key is the one it has as part of the folder, and its neighbours are left alone."""
+    tree(tmp_path, "a", "b")
+    result = Result(source(tmp_path / "a"))
+    assert [(file.source.root, file.path) for file in result.found] == [(os.fsencode(tmp_path), b"a")]
+
+
+def test_a_single_file_that_vanished_is_told(tmp_path: Path) -> None:
+    """With the system's reason."""
+    single = Source(os.fsencode(tmp_path), b"a")
+    assert Result(single).unreadable == [Unreadable(single, b"a", "No such file or directory")]
+
+
+def test_filters_are_applied_and_counted(tmp_path: Path) -> None:
+    """By name, size, age and leading dot, each in its own figure; excluded folders count as one entry."""
+    root = tree(tmp_path, "a.mp4", "b.tmp", ".DS_Store", ".git/config", "node_modules/x/y.mp4", "new.mp4", "big.mp4")
+    (tmp_path / "big.mp4").write_bytes(b"x" * 100)
+    os.utime(tmp_path / "new.mp4", (1e9, 1e9 - 10))
+    for name in ("a.mp4", "big.mp4"):
+        os.utime(tmp_path / name, (1e9, 1e9 - 100))
+    result = Result(
+        root, now=1e9, exclude=("*.tmp", "node_modules/"), hidden="skip", max_size=99, min_age=60.0, include=("*.mp4",)
+    )
+    assert result.paths == [b"a.mp4"]
+    assert result.ignored == Ignored(filtered=3, too_new=1, hidden=2)
+
+
+def test_an_excluded_folder_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million files in a cache cost nothing."""
+    root = tree(tmp_path, "cache/1", "a")
+    monkeypatch.setattr(os, "scandir", refusing(b"/cache"))
+    assert Result(root, exclude=("cache/",)).unreadable == []
+
+
+def test_the_walk_is_as_lazy_as_its_reader(tmp_path: Path) -> None:
+    """Nothing is read ahead: after the first file the second folder has not been opened."""
+    root = tree(tmp_path, *(f"{n}/{n}" for n in range(50)))
+    opened = list[bytes]()
+    real = os.scandir
+
+    def scandir(path: bytes) -> Any:
+        opened.append(path)
+        return real(path)
+
+    with mock.patch("os.scandir", scandir):
+        walk = Walk((root,), ScanOptions(), Ignored(), 0.0).entries(root)
+        next(entry for entry in walk if entry is not None)
+        assert len(opened) == 2
+        walk.close()
+
+
+def test_only_the_way_down_is_held_open(tmp_path: Path) -> None:
+    """Open directories go with the depth of the tree and not with its size, and none is left open behind it."""
+    root = tree(tmp_path, *(f"{n}/{m}/x" for n in range(10) for m in range(10)))
+    most, held = 0, 0
+    real = os.scandir
+
+    class Counted:
+        def __init__(self, path: bytes) -> None:
+            nonlocal most, held
+            self.inner = real(path)
+            held += 1
+            most = max(most, held)
+
+        def __iter__(self) -> Counted:
+            return self
+
+        def __next__(self) -> os.DirEntry[bytes]:
+            return next(self.inner)
+
+        def close(self) -> None:
+            nonlocal held
+            held -= 1
+            self.inner.close()
+
+    with mock.patch("os.scandir", Counted):
+        assert len(Result(root).found) == 100
+        assert (most, held) == (3, 0)
+        dropped = Walk((root,), ScanOptions(), Ignored(), 0.0).entries(root)
+        next(entry for entry in dropped if entry is not None)
+        assert held > 0
+        dropped.close()
+        assert held == 0
+
+
+def test_a_deep_tree_is_walked_to_its_end(tmp_path: Path) -> None:
+    """Depth is a loop and not a recursion."""
+    deep = "/".join("d" for _ in range(300)) + "/x"
+    assert Result(tree(tmp_path, deep)).paths == [deep.encode()]
+
+
+def listed(tmp_path: Path, content: bytes, **options: Any) -> Result:
+    place = tmp_path / "list"
+    place.write_bytes(content)
+    return Result(tree(tmp_path / "source", "a", "sub/b", "new\nline"), files_from=str(place), **options)
+
+
+def test_a_list_names_the_files(tmp_path: Path) -> None:
+    """One a line, relative to the source or absolute, and nothing else is found."""
+    absolute = os.fsencode(tmp_path / "source" / "sub" / "b")
+    assert listed(tmp_path, b"a\n" + absolute + b"\n").paths == [b"a", b"sub/b"]
+
+
+@pytest.mark.parametrize("name", [b"./a", b"sub/../a", b"sub//../a", b".//a"])
+def test_a_name_in_a_list_is_brought_to_one_form(tmp_path: Path, name: bytes) -> None:
+    """A file has one key, however it is written."""
+    assert listed(tmp_path, name + b"\n").paths == [b"a"]
+
+
+def test_a_list_may_end_its_names_with_nul(tmp_path: Path) -> None:
+    """So that a name can hold a newline."""
+    assert listed(tmp_path, b"a\0new\nline\0", null=True).paths == [b"a", b"new\nline"]
+
+
+def test_a_list_with_nul_that_was_not_said_to_is_a_wrong_usage(tmp_path: Path) -> None:
+    """No name holds one, so it is `find -print0` without `--null`."""
+    with pytest.raises(UsageError) as raised:
+        listed(tmp_path, b"a\0sub/b\0")
+    assert "--null" in raised.value.hint
+
+
+@pytest.mark.parametrize("name", [b"..", b"../x", b"sub/../../x", b"/etc/passwd", b"/"])
+def test_a_name_outside_the_source_is_not_taken(tmp_path: Path, name: bytes) -> None:
+    """It is told, and the rest of the list goes on."""
+    result = listed(tmp_path, name + b"\na\n")
+    assert result.paths == [b"a"]
+    assert [entry.path for entry in result.unreadable] == [name]
+    assert "outside" in result.unreadable[0].reason
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [(b"gone", "No such file"), (b"sub", "directory"), (b"x" * 300, "too long")]
+)
+def test_a_listed_name_that_is_no_file_is_told(tmp_path: Path, name: bytes, reason: str) -> None:
+    """Missing, a directory, or no name the system takes."""
+    result = listed(tmp_path, name + b"\na\n")
+    assert result.paths == [b"a"]
+    assert [entry.path for entry in result.unreadable] == [name]
+    assert reason in result.unreadable[0].reason
+
+
+@pytest.mark.parametrize(
+    ("policy", "paths"),
+    [
+        ("skip", [b"real/a"]),
+        ("inside", [b"dir-in/a", b"file-in", b"real/a"]),
+        ("follow", [b"dir-in/a", b"dir-out/b", b"file-in", b"file-out", b"real/a"]),
+    ],
+)
+def test_a_list_goes_no_further_through_links_than_the_policy(
+    tmp_path: Path, policy: Policy, paths: list[bytes]
+) -> None:
+    """A link at the end of a name or on the way there would otherwise lead out of the source."""
+    root = links(tmp_path)
+    place = tmp_path / "list"
+    place.write_bytes(b"real/a\ndir-in/a\nfile-in\ndir-out/b\nfile-out\n")
+    result = Result(root, symlinks=policy, files_from=str(place))
+    assert result.paths == paths
+    assert result.ignored.symlinks == 5 - len(paths)
+
+
+def test_filters_hold_for_a_list_as_well(tmp_path: Path) -> None:
+    """What the user excludes stays excluded."""
+    assert listed(tmp_path, b"a\nsub/b\n", exclude=("sub/",)).paths == [b"a"]
+
+
+def test_a_list_that_cannot_be_read_is_a_wrong_usage(tmp_path: Path) -> None:
+    """With its path and the reason, chained to the system's error."""
+    with pytest.raises(UsageError, match="No such file") as raised:
+        Result(source(tmp_path), files_from=str(tmp_path / "missing"))
+    assert isinstance(raised.value.__cause__, OSError)
+
+
+def test_a_list_may_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-` stands for it."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\nb")))
+    assert list(listed_names("-", null=False)) == [b"a", b"b"]
+
+
+@given(st.lists(names, max_size=20), st.integers(1, 9), st.booleans(), st.booleans())
+def test_a_list_is_split_the_same_wherever_its_blocks_end(
+    wanted: list[bytes], block: int, null: bool, ended: bool
+) -> None:
+    """A name across two blocks is one name, and the last needs no end."""
+    end = b"\0" if null else b"\n"
+    content = end.join(wanted) + (end if ended else b"")
+    with tempfile.NamedTemporaryFile() as file, mock.patch("bulkup.pipeline.walk._BLOCK", block):
+        file.write(content)
+        file.flush()
+        assert list(listed_names(file.name, null=null)) == wanted
+
+
+def test_empty_lines_are_passed_over(tmp_path: Path) -> None:
+    """They name nothing."""
+    assert listed(tmp_path, b"\n\na\n\n").paths == [b"a"]
+
+
+def test_a_list_is_read_as_it_is_used() -> None:
+    """The first names come before the end of the list does; a pipe without an end is no fault."""
+    stream = mock.MagicMock()
+    stream.read.side_effect = (b"%d\n" % n for n in itertools.count())
+    stream.__enter__.return_value = stream
+    stream.__exit__.return_value = None
+    with mock.patch("builtins.open", return_value=stream):
+        endless: Iterator[bytes] = listed_names("list", null=False)
+        assert list(itertools.islice(endless, 3)) == [b"0", b"1", b"2"]
+    assert stream.read.call_count == 3
+
+
+def test_a_name_that_is_listed_twice_is_found_once(tmp_path: Path) -> None:
+    """Two spellings of one name are one file; the second is counted as repeated."""
+    (tmp_path / "a").write_bytes(b"x")
+    names = tmp_path.parent / "names"
+    names.write_bytes(b"a\n./a\n" + bytes(tmp_path) + b"/a\n")
+    ignored = Ignored()
+    options = ScanOptions(files_from=str(names))
+    source = Source(os.path.realpath(bytes(tmp_path)))
+    entries = [entry for entry in Walk((source,), options, ignored, 0.0).entries(source) if entry is not None]
+    assert [entry.path for entry in entries] == [b"a"]
+    assert ignored.repeated == 2

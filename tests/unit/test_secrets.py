@@ -1,0 +1,183 @@
+"""Secrets never print: no way from a value that is logged, formatted, dumped or raised leads to the text itself."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import io
+import json
+import logging
+import pickle
+import pprint
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.messages import FoundFile, Identity, Item, Source, Ticket
+from bulkup.providers import ProviderConfig
+from bulkup.providers.bearer import Bearer
+from bulkup.secrets import MASK, Secret, SecretUrl
+from bulkup.wire import ApiRequest
+
+# Long enough that no text holds one by chance.
+values = st.text("ABCDEFGHJKLMNPQRSTUVWXYZ", min_size=12, max_size=40)
+
+
+def url_of(value: str) -> SecretUrl:
+    return SecretUrl(f"https://user:{value}@s.example:8443/bucket/a%20b.mp4?X-Sig={value}&{value}#{value}")
+
+
+def logged(value: object) -> str:
+    stream = io.StringIO()
+    logger = logging.Logger("test")  # noqa: LOG001  # of this test alone, not of the process
+    logger.addHandler(logging.StreamHandler(stream))
+    try:
+        raise ValueError(value)
+    except ValueError:
+        logger.exception("%s %r", value, [value])
+    structlog.wrap_logger(structlog.PrintLogger(stream)).info("x", value=value, nested={"a": [value]})
+    return stream.getvalue()
+
+
+def raised(value: object) -> str:
+    try:
+        try:
+            raise ValueError(value)
+        except ValueError as error:
+            raise RuntimeError(f"because of {value} {value!r}") from error
+    except RuntimeError as error:
+        return "".join(traceback.format_exception(error)) + repr(error)
+
+
+WAYS: list[Callable[[Any], object]] = [
+    str,
+    repr,
+    ascii,
+    "{}".format,
+    "{:>60}".format,
+    "{!r:.200}".format,
+    lambda value: f"{value} {value!r} {value!s} {value!a}",
+    lambda value: "%s %r" % (value, value),  # noqa: UP031  # one of the ways
+    lambda value: repr([value]) + repr({"k": value}) + repr((value,)),
+    pprint.pformat,
+    logged,
+    raised,
+    lambda value: orjson.dumps({"k": [value]}, default=str),
+    lambda value: json.dumps({"k": [value]}, default=repr),
+    lambda value: copy.deepcopy([value]),
+    lambda value: dir(value),
+]
+HOLDERS: list[Callable[[Any], object]] = [
+    lambda secret: Ticket(url_of(secret.reveal()), "id", 1.0, "PUT", {"Authorization": secret}),
+    lambda secret: ApiRequest("POST", "/x", {"Authorization": secret}),
+    lambda secret: ProviderConfig("https://api.example", {"token": secret}),
+    lambda secret: Item(
+        FoundFile(Source(b"/data"), b"a", Identity(1, 2, 3, 4, 5)), Ticket(url_of(secret.reveal()), "id")
+    ),
+]
+
+
+@given(values)
+def test_no_way_of_printing_gives_a_secret_away(value: str) -> None:
+    """Not as text, in a format, in a container, in a log line, in a traceback or in JSON."""
+    for secret in (Secret(value), Bearer(Secret(value)), url_of(value)):
+        for way in WAYS:
+            assert value not in str(way(secret))
+
+
+@given(values)
+def test_the_values_that_hold_secrets_do_not_print_them_either(value: str) -> None:
+    """Tickets, requests, configurations and items are safe to log as a whole."""
+    for holder in HOLDERS:
+        for way in (str, repr, "{}".format, pprint.pformat, logged, raised):
+            assert value not in str(way(holder(Secret(value))))
+
+
+@given(values)
+def test_a_secret_is_neither_pickled_nor_dumped(value: str) -> None:
+    """What would write the value out is refused, and the refusal does not quote it."""
+    for secret in (Secret(value), Bearer(Secret(value)), url_of(value)):
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            with pytest.raises(TypeError) as pickled:
+                pickle.dumps(secret, protocol)
+            assert value not in str(pickled.value)
+        for dump in (orjson.dumps, json.dumps):
+            with pytest.raises(TypeError) as dumped:
+                dump([secret])
+            assert value not in str(dumped.value)
+
+
+@given(values)
+def test_a_ticket_as_a_dictionary_still_holds_secrets_as_secrets(value: str) -> None:
+    """Turning the values of the pipeline into plain data does not unwrap what is in them."""
+    ticket = Ticket(url_of(value), "id", headers={"Authorization": Secret(value)})
+    assert value not in str(dataclasses.asdict(ticket))
+
+
+def test_a_secret_leaves_by_reveal_alone() -> None:
+    """The one way out gives the value as it came in."""
+    assert Secret("opensesame").reveal() == "opensesame"
+    assert SecretUrl("https://h/?s=1").reveal() == "https://h/?s=1"
+    assert not hasattr(Secret("x"), "__dict__")
+
+
+def test_the_header_is_made_of_the_token() -> None:
+    """`Bearer`, a space, and the token as it is."""
+    assert Bearer(Secret("tok")).reveal() == "Bearer tok"
+
+
+def test_secrets_are_compared_by_value_and_type() -> None:
+    """Two tickets with one URL are found out; a secret never equals its own text."""
+    assert Secret("a") == Secret("a")
+    assert hash(Secret("a")) == hash(Secret("a"))
+    assert Secret("a") != Secret("b")
+    assert Secret("https://h/") != SecretUrl("https://h/")
+    assert Secret("a") != "a"
+
+
+def test_an_empty_secret_is_false() -> None:
+    """So that a missing one is told from one that is set."""
+    assert not Secret("")
+    assert Secret("x")
+
+
+def test_a_deep_copy_is_the_secret_itself() -> None:
+    """It does not change, so there is nothing to copy."""
+    secret = Secret("x")
+    assert copy.deepcopy([secret])[0] is secret
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://s.example/b/k.mp4?sig=1", f"https://s.example/b/k.mp4?{MASK}"),
+        ("https://s.example:8443/k", "https://s.example:8443/k"),
+        ("https://u:p@s.example/k#frag", "https://s.example/k"),
+        ("http://[::1]:9000/k?x", f"http://[::1]:9000/k?{MASK}"),
+        ("http://[::1]/k", "http://[::1]/k"),
+    ],
+)
+def test_a_url_shows_where_it_leads(url: str, shown: str) -> None:
+    """Scheme, host, port and path help whoever reads a message; the rest is masked."""
+    assert str(SecretUrl(url)) == shown
+
+
+@pytest.mark.parametrize(
+    "url", ["", "token-and-no-url", "/token", "https:user:token@h/x", "http://[token", "h://a:tok/"]
+)
+def test_what_is_no_url_shows_nothing(url: str) -> None:
+    """Without a host there is no telling what part of it is secret."""
+    assert str(SecretUrl(url)) == MASK
+
+
+@given(st.text(), values)
+def test_every_text_can_be_printed(text: str, value: str) -> None:
+    """A broken URL does not break the message that is about it, and whatever stands in a query stays hidden."""
+    assert str(SecretUrl(text))
+    assert value not in str(SecretUrl(f"https://s.example/k?{text}{value}"))
