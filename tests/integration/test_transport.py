@@ -22,7 +22,7 @@ from bulkup.clock import SystemClock
 from bulkup.errors import UsageError
 from bulkup.messages import Kind, Problem, ProblemError, Ticket
 from bulkup.secrets import Secret, SecretUrl
-from bulkup.transport import Transport, TransportOptions
+from bulkup.transport import Transport, TransportOptions, client
 from bulkup.transport.client import _redirected
 from bulkup.transport.connection import Proxies
 from bulkup.wire import ApiRequest, StorageAnswer
@@ -429,8 +429,11 @@ async def half_an_answer(reader: Reader, writer: Writer) -> None:
 
 @pytest.mark.parametrize("handler", [forever, deaf, half_an_answer], ids=lambda handler: handler.__name__)
 @SIZES
-async def test_a_server_that_makes_no_progress_is_given_up(handler: Handler, data: bytes) -> None:
+async def test_a_server_that_makes_no_progress_is_given_up(
+    handler: Handler, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whether it stops reading, never answers, or stops in its answer: the attempt ends and may be made again."""
+    monkeypatch.setattr(client, "_SLOWEST", 1024**3)  # what is buffered on the way is granted no time of its own
     async with serving(handler) as server:
         problem = await failing(server.url, data=data * 8, idle_timeout=0.2, connect_timeout=0.5)
     assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
