@@ -25,6 +25,7 @@ CHUNK = 1024**2
 _SLICE = 256 * 1024
 # What the loop may hash by itself: a tenth of a millisecond.
 _TINY = 64 * 1024
+_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -127,28 +128,31 @@ class Reader:
 
     async def read(self, file: FoundFile) -> WholeBody:
         """Return the file's bytes, digest and identity."""
-        if file.identity.size <= _TINY and file.identity.device not in self._slow_devices:
+        if _NOWAIT is not None and file.identity.size <= _TINY and file.identity.device not in self._slow_devices:
             body = self._read_cached(file)
             if body is not None:
                 return body
         return await anyio.to_thread.run_sync(_read_whole, file, self._follow_links, limiter=self._limiter)
 
     def _read_cached(self, file: FoundFile) -> WholeBody | None:
-        stream, opened = _open(file, self._follow_links)
-        with stream:
+        fd, opened = _open_fd(file, self._follow_links)
+        try:
             data = bytearray(opened.size)
-            try:
-                count = os.preadv(stream.fileno(), [data], 0, _NOWAIT) if _NOWAIT is not None else -1
-            except BlockingIOError:
+            if not self._filled(fd, data, file.identity.device):
                 return None
-            except OSError:
-                count = -1
-            if count < 0:
-                self._slow_devices.add(file.identity.device)
-            if count < opened.size:
-                return None
-            _compare(stream.fileno(), opened)
+            _compare(fd, opened)
+        finally:
+            os.close(fd)
         return WholeBody(bytes(data), opened)
+
+    def _filled(self, fd: int, data: bytearray, device: int) -> bool:
+        try:
+            return os.preadv(fd, [data], 0, _NOWAIT or 0) == len(data)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._slow_devices.add(device)
+            return False
 
 
 async def digest_of(file: FoundFile, limiter: anyio.CapacityLimiter, *, follow_links: bool) -> tuple[Digest, Identity]:
@@ -165,8 +169,13 @@ def _slices(data: bytes) -> Iterator[memoryview]:
 
 
 def _open(file: FoundFile, follow_links: bool) -> tuple[FileIO, Identity]:
+    fd, opened = _open_fd(file, follow_links)
+    return _File(fd), opened
+
+
+def _open_fd(file: FoundFile, follow_links: bool) -> tuple[int, Identity]:
     """Open a file and make sure that it is the one found. Without waiting, should it have become a pipe meanwhile."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)
+    flags = _OPEN if follow_links else _OPEN | os.O_NOFOLLOW
     with _file_problems():
         fd = os.open(file.full_path, flags)
         try:
@@ -176,10 +185,10 @@ def _open(file: FoundFile, follow_links: bool) -> tuple[FileIO, Identity]:
             opened = Identity.of(status)
             if (opened.size, opened.mtime_ns) != (file.identity.size, file.identity.mtime_ns):
                 raise ProblemError(Problem(Kind.CHANGED, "it changed after it was found"))
-            return _File(fd), opened
         except BaseException:
             os.close(fd)
             raise
+        return fd, opened
 
 
 def _compare(fd: int, opened: Identity) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import anyio
 import structlog
 
 from bulkup.counters import Counters
@@ -39,7 +40,8 @@ class Workers:
 
     async def work(self) -> None:
         """Send one file after the other until cancelled."""
-        async for item in self._batcher.ready:
+        while True:
+            item = await self._next()
             self._batcher.begun()
             if self._run.stop.requested:
                 self._recorder.give_back(item)
@@ -49,6 +51,13 @@ class Workers:
             self.busy -= 1
             if problem is not None:
                 self._after(item, problem)
+
+    async def _next(self) -> Item:
+        # Waiting for what is there already would cost a turn of the loop for every file.
+        try:
+            return self._batcher.ready.receive_nowait()
+        except anyio.WouldBlock:
+            return await self._batcher.ready.receive()
 
     async def _attempt(self, item: Item) -> Problem | None:
         if item.renew_at is not None and self._run.clock.now() >= item.renew_at:

@@ -193,14 +193,14 @@ async def test_a_file_that_becomes_shorter_while_it_is_read_is_a_change(
     tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A read that ends early never counts as the whole, even where the system shows no other sign."""
-    file, real = found(tmp_path / "a"), reading._open
+    file, real = found(tmp_path / "a"), reading._open_fd
 
     def open_and_cut(*args: Any) -> Any:
-        stream, opened = real(*args)
+        fd, opened = real(*args)
         os.truncate(tmp_path / "a", 5)
-        return stream, opened
+        return fd, opened
 
-    monkeypatch.setattr(reading, "_open", open_and_cut)
+    monkeypatch.setattr(reading, "_open_fd", open_and_cut)
     if way != "hashed":  # there `_compare` is what tells
         monkeypatch.setattr(reading, "_compare", lambda *_: None)
     assert (await problem_of(way, file)).kind is Kind.CHANGED
