@@ -39,6 +39,7 @@ class Kind(enum.Enum):
     """What a problem means for what comes next; `bulkup.pipeline.retry` turns it into a decision."""
 
     TRANSIENT = "transient"  # the same request may succeed later
+    UNREACHABLE = "unreachable"  # nothing was reached: it costs time, and no tries
     THROTTLED = "throttled"  # the same, and the other side said when, or asked for less
     EXPIRED = "expired"  # the ticket is no longer good; a new one is needed
     REFUSED = "refused"  # storage refused for a reason we do not know: one new ticket, then final
@@ -87,7 +88,15 @@ class Identity:
     @classmethod
     def of(cls, stat: os.stat_result) -> Identity:
         """Return the identity that a stat result shows."""
-        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
+        return cls(stat.st_size, _in_64_bits(stat.st_mtime_ns), _in_64_bits(stat.st_ctime_ns), stat.st_ino, stat.st_dev)
+
+
+def _in_64_bits(time_ns: int) -> int:
+    """Fold a time that the journal's integers cannot hold: file systems go beyond the year 2262."""
+    return (time_ns + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+NOTHING = Identity(0, 0, 0, 0, 0)  # of an entry that could not be looked at
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class ApiAnswer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)  # it may hold signed URLs
     sent_at: float
 
     def json(self) -> Any:
@@ -87,7 +87,7 @@ class StorageAnswer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 class Body(Protocol):

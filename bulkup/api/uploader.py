@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
+from pydantic import ValidationError
 
 from bulkup.api import building
 from bulkup.api.pacing import Pacer
@@ -20,7 +22,7 @@ from bulkup.api.summary import Summary
 from bulkup.clock import Clock, SystemClock
 from bulkup.config import Settings, journal_path, require_provider
 from bulkup.counters import Gauge
-from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError
+from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.journal import Destination, Journal, Lock
 from bulkup.localserver import ServerProcess
 from bulkup.messages import Result
@@ -69,6 +71,7 @@ class Uploader:
         self._summary: Summary | None = None
 
     async def __aenter__(self) -> Self:
+        _keep_standard_output_clean()
         async with contextlib.AsyncExitStack() as stack:
             await self._set_up(stack)
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
@@ -136,6 +139,8 @@ class Uploader:
             if others is not None or ours is None:
                 raise
             self._run.stop.fail(_first(ours))
+        except BulkupError as error:  # of the last flush, which is no stage
+            self._run.stop.fail(error)
         return await self._end()
 
     async def _run_into(self, send: MemoryObjectSendStream[Sequence[Result]]) -> None:
@@ -223,10 +228,20 @@ async def upload(
 
     Settings are given by name, as in docs/settings.md.
 
-    Raises `BulkupError` when the run cannot be started, and pydantic's ValidationError for a setting that is no good.
+    Raises `BulkupError` when the run cannot be started.
     """
-    async with Uploader(Settings(source=sources, **settings), profile=profile, environ=environ) as uploader:
+    try:
+        checked = Settings(source=sources, **settings)
+    except ValidationError as error:
+        raise UsageError(f"a setting is no good: {error}", hint="see docs/settings.md") from error
+    async with Uploader(checked, profile=profile, environ=environ) as uploader:
         return await uploader.run()
+
+
+def _keep_standard_output_clean() -> None:
+    """Send the log to standard error in a program that has not set structlog up: its default is standard output."""
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 async def _ignore(_: Sequence[Result]) -> None:

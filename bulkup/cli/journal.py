@@ -16,9 +16,10 @@ from rich.console import Console
 from bulkup.cli.options import Config, JournalFile, Json, Profile, Provider, resolved
 from bulkup.config import PROVIDERS, Settings, journal_path
 from bulkup.config.user_dirs import user_state_dir
-from bulkup.errors import MachineError, UsageError
+from bulkup.errors import BulkupError, MachineError, UsageError
 from bulkup.journal import Reader
 from bulkup.reports.manifest import write_manifest
+from bulkup.reports.safe_text import printable_path
 from bulkup.reports.tables import orphan_json, orphans_lines, run_json, runs_table, status_json, status_text
 
 _WIDE = 1000
@@ -134,10 +135,20 @@ def _only_journal(settings: Settings) -> str:
         raise UsageError(
             f"there is no journal{what} in {folder} yet", hint="run `bulkup upload` first, or give --journal FILE"
         )
-    shown = "\n".join(f"  --journal {shlex.quote(path)}" for path in paths)
+    shown = "\n".join(f"  --journal {shlex.quote(path)}{_whose(path)}" for path in paths)
     raise UsageError(
         f"there are several journals; name one:\n{shown}", hint="or give --profile, or --provider and the sources"
     )
+
+
+def _whose(path: str) -> str:
+    """Return what tells a journal from others: its last run's provider and sources."""
+    try:
+        with Reader(path) as reader:
+            run = next(reader.runs(), None)
+    except BulkupError:
+        return "  (cannot be read)"
+    return "" if run is None else f"  ({run.provider}: {', '.join(map(printable_path, run.sources))})"
 
 
 def _names(folder: str) -> list[str]:
@@ -145,6 +156,8 @@ def _names(folder: str) -> list[str]:
         return sorted(name for name in os.listdir(folder) if name.endswith(".sqlite3"))
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise MachineError(f"cannot read the folder of the journals {folder}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
@@ -154,12 +167,30 @@ def _output(path: str | None) -> Iterator[BinaryIO]:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         else:
-            with open(path, "wb") as stream:
+            with _replacing(path) as stream:
                 yield stream
     except BrokenPipeError:
         raise
     except OSError as error:
         raise MachineError(f"cannot write {path or 'standard output'}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _replacing(path: str) -> Iterator[BinaryIO]:
+    """Write a file so that the old one stays until the new one is whole."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as stream:  # a pipe or a device, which nothing can take the place of
+            yield stream
+        return
+    unfinished = f"{path}.unfinished"
+    try:
+        with open(unfinished, "wb") as stream:
+            yield stream
+        os.replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
+        raise
 
 
 def _console() -> Console:

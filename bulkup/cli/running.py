@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import math
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -28,6 +30,7 @@ from bulkup.reports.safe_text import printable_path
 from bulkup.reports.summary import summary_text
 
 _log = structlog.get_logger("bulkup")
+_LAST_LINES = 5.0
 
 
 async def run_upload(resolved: Resolved) -> int:
@@ -52,7 +55,7 @@ async def run_upload(resolved: Resolved) -> int:
             around.cancel_scope.cancel()
     if summary is None:
         raise signals.interruption()
-    return _last_word(summary, lines, resolved)
+    return await _last_word(summary, lines, resolved)
 
 
 async def _run(
@@ -102,15 +105,13 @@ def _emitter(lines: JsonLines | None) -> Emit:
     return emit
 
 
-def _last_word(summary: Summary, lines: JsonLines | None, resolved: Resolved) -> int:
+async def _last_word(summary: Summary, lines: JsonLines | None, resolved: Resolved) -> int:
     """Say what the run came to, and return the exit status: that of the run, unless its output was lost."""
     if summary.error is not None:
         report_error(summary.error, as_json=False)
     lost = 0
     if lines is not None:
-        if summary.error is not None:
-            lines.event(error_object(summary.error))
-        lines.summary(summary.as_dict())
+        await _end_lines(lines, summary)
         lost = output_fault(lines.error) if lines.error is not None else 0
     elif not resolved.settings.quiet:
         selector, empty = _selector(resolved.settings, resolved), bool(summary.lost_sources)
@@ -118,6 +119,17 @@ def _last_word(summary: Summary, lines: JsonLines | None, resolved: Resolved) ->
     if lost == ExitCode.MACHINE:
         return exit_code(summary.counters, reasons=(summary.exit_code, lost))
     return summary.exit_code
+
+
+async def _end_lines(lines: JsonLines, summary: Summary) -> None:
+    """Write the last lines. Whoever told the run to stop does not wait for a reader that no longer reads."""
+    stopped = summary.exit_code in (ExitCode.SIGINT, ExitCode.SIGTERM)
+    with anyio.move_on_after(_LAST_LINES if stopped else math.inf) as patience:
+        if summary.error is not None:
+            await anyio.to_thread.run_sync(lines.event, error_object(summary.error), abandon_on_cancel=True)
+        await anyio.to_thread.run_sync(lines.summary, summary.as_dict(), abandon_on_cancel=True)
+    if patience.cancelled_caught:
+        os._exit(summary.exit_code)  # the thread that writes can be neither ended nor waited for
 
 
 def _selector(settings: Settings, resolved: Resolved) -> str:

@@ -70,7 +70,8 @@ def upload(
         list[str] | None, _files("--exclude", metavar="PATTERN", text="Leave out what matches; gitignore syntax.")
     ] = None,
     files_from: Annotated[
-        str | None, _files("--files-from", metavar="FILE", text="Take the files named in FILE (- is standard input).")
+        str | None,
+        _files("--files-from", metavar="FILE", text="Take the files named in FILE (- is stdin), relative to SOURCE."),
     ] = None,
     null: Annotated[
         bool | None, typer.Option("--null", "-0", help="Names in --files-from end in NUL.", rich_help_panel=_FILES)

@@ -40,7 +40,8 @@ class Selection(BaseModel):
     files_from: kinds.PathText | None = setting(
         None,
         "the path of a list, or - for standard input",
-        "A list of the files to upload, a path a line, instead of walking the sources. Default: not set.",
+        "A list of the files to upload, a path a line, instead of walking the source; paths are relative to the "
+        "source, or absolute and inside it. Default: not set.",
     )
     null: bool = setting(
         False,

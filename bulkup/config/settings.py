@@ -109,8 +109,9 @@ class Settings(Selection):
     attempts: kinds.Count = setting(
         8,
         "a whole number from 1",
-        "Tries for one file in one run before it counts as failed. Default: 8, which outlasts a short "
-        "outage of storage.",
+        "Tries for one file in one run before it counts as failed. A 429 and a host that is not reached cost no "
+        "try, only time (`retry_for`). A service that has not answered once is given up after 5 calls: its "
+        "address is most likely wrong. Default: 8.",
         ge=1,
     )
     retry_for: kinds.Duration = setting(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import importlib.resources
 import os
 import shutil
@@ -15,6 +16,7 @@ from bulkup.errors import JournalError
 
 _CHECKED_UP_TO = 256 * 1024**2  # bytes; checking a larger file would hold up the start for many seconds
 _BUSY_MS = 10_000
+_OLDEST_SQLITE = (3, 33, 0)  # UPDATE ... FROM
 
 
 def migrations() -> Sequence[str]:
@@ -85,8 +87,11 @@ def _connect(path: str, *, read_only: bool) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: str) -> None:
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise JournalError(f"this Python's SQLite is {sqlite3.sqlite_version}, and the journal needs 3.33 or later")
     scripts = migrations()
     _refuse_newer(connection, path, len(scripts))
+    _refuse_foreign(connection, path)
     if os.path.getsize(path) <= _CHECKED_UP_TO:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
@@ -106,6 +111,13 @@ def _refuse_newer(connection: sqlite3.Connection, path: str, known: int) -> None
         )
 
 
+def _refuse_foreign(connection: sqlite3.Connection, path: str) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if version == 0 and tables:
+        raise JournalError(f"{path} is a database of another program", hint="name another file with --journal")
+
+
 def _explained(error: sqlite3.DatabaseError, path: str) -> JournalError:
     text = str(error)
     if "full" in text:
@@ -120,8 +132,19 @@ def _explained(error: sqlite3.DatabaseError, path: str) -> JournalError:
     )
 
 
+def _earlier_copy(path: str) -> str | None:
+    """Return a copy of the same damage, or every look at the journal would make one more."""
+    with contextlib.suppress(OSError):
+        now = os.stat(path)
+        for copy in glob.glob(glob.escape(path) + ".damaged-*"):
+            then = os.stat(copy)
+            if (then.st_size, then.st_mtime_ns) == (now.st_size, now.st_mtime_ns):
+                return copy
+    return None
+
+
 def _damaged(path: str, text: str) -> JournalError:
-    copy = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+    copy = _earlier_copy(path) or f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
     kept = f"a copy is kept at {copy}"
     try:
         for side in ("", "-wal"):

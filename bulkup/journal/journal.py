@@ -20,6 +20,8 @@ from bulkup.journal.statements import Statements
 from bulkup.journal.writer import Statement, Writer
 from bulkup.messages import Item, Outcome, Source, Ticket
 
+# Each try waits for readers as long as the connection's busy timeout says.
+_CHECKPOINT_TRIES = 2
 CUT_OFF = "the call was cut off before its answer"
 
 
@@ -55,8 +57,11 @@ class Journal:
         self._writer.close()
         # A full or damaged disk has been told already, by the write that met it.
         with contextlib.closing(self._connection), contextlib.suppress(sqlite3.Error):
-            # The log may hold erased tickets until it is folded in and cut to nothing.
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            # The log may hold erased tickets until it is folded in and cut to nothing; a reader can be in the way.
+            for _ in range(_CHECKPOINT_TRIES):
+                (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not busy:
+                    break
 
     async def begin_run(
         self, destination: Destination, sources: Sequence[Source], *, now: float, kept_for: float | None

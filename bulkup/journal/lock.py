@@ -22,7 +22,7 @@ class Lock:
     """Held from `acquire` to `release`. The file is left where it is: removing it would let two runs hold one each."""
 
     def __init__(self, journal: str) -> None:
-        self.path = journal + ".lock"
+        self.path = os.path.realpath(journal) + ".lock"  # through a link it is the same journal
         self._fd: int | None = None
 
     async def acquire(self, *, wait: bool, sleep: Callable[[float], Awaitable[None]]) -> None:

@@ -40,6 +40,10 @@ class Known:
     receipt: Receipt | None
     at: tuple[int, bytes] = (0, b"")
 
+    def shows(self, identity: Identity) -> bool:
+        """Say whether the row is of the version that `identity` shows, by size and modification time."""
+        return (self.identity.size, self.identity.mtime_ns) == (identity.size, identity.mtime_ns)
+
 
 class Lookup:
     """Answers for one destination. Owned by one thread at a time; `close` ends its connection."""
@@ -71,13 +75,12 @@ class Lookup:
 
     def _find(self, file: FoundFile) -> Known | None:
         own = self._row(file.source.id, file.path)
-        if own is not None and own.state in DONE:
+        if own is not None and own.state in DONE and own.shows(file.identity):
             return own
-        for source_id, path in self._other_keys(file):
-            other = self._row(source_id, path)
-            if other is not None and other.state in DONE:
-                return other
-        return own
+        others = [self._row(source_id, path) for source_id, path in self._other_keys(file)]
+        done = [known for known in (own, *others) if known is not None and known.state in DONE]
+        # Of several rows of one file, that of the version on disk counts; a row under way of our own beats an old one.
+        return next((known for known in done if known.shows(file.identity)), own or next(iter(done), None))
 
     def _row(self, source_id: int, path: bytes) -> Known | None:
         if source_id not in self._filled:

@@ -12,7 +12,7 @@ import orjson
 
 from bulkup.journal.tickets import dump
 from bulkup.journal.writer import Statement
-from bulkup.messages import DONE, FileState, Identity, Item, Outcome, Ticket
+from bulkup.messages import DONE, NOTHING, FileState, Identity, Item, Kind, Outcome, Ticket
 
 _KEY = "destination_id = r.column1 AND source_id = r.column2 AND path = r.column3"
 
@@ -28,6 +28,8 @@ ON CONFLICT DO UPDATE SET state = excluded.state, size = excluded.size, mtime_ns
     ctime_ns = excluded.ctime_ns, inode = excluded.inode, device = excluded.device, md5 = excluded.md5,
     attempts = excluded.attempts, error = excluded.error, run_id = excluded.run_id
 """
+# An entry that could not even be looked at says nothing about what an earlier run recorded of it.
+_UNSEEN = f"{_UPSERT} WHERE files.state NOT IN ('uploaded', 'unverified', 'ticketed', 'stored')"
 _IDENTITY = """size = r.column4, mtime_ns = r.column5, ctime_ns = r.column6, inode = r.column7, device = r.column8"""
 _TICKETED = f"UPDATE files SET state = 'ticketed' FROM (VALUES {{rows}}) AS r WHERE {_KEY}"
 _UNCHANGED = f"UPDATE files SET {_IDENTITY} FROM (VALUES {{rows}}) AS r WHERE {_KEY}"
@@ -100,10 +102,17 @@ class Statements:
         unchanged = [o for o in outcomes if o.unchanged]
         given_back = [o.item for o in outcomes if o.state is None and o.item.ticket is None and not _unread(o.item)]
         ended = [o for o in outcomes if o.state is not None and o.state not in DONE]
-        of_their_own = [o for o in ended if not _unread(o.item)]
-        unused = [(o.item, o.item.ticket) for o in ended if o.item.ticket is not None]
+        of_their_own = [o for o in ended if not _unread(o.item) and not _unconfirmed(o)]
+        unused = [(o.item, o.item.ticket) for o in of_their_own if o.item.ticket is not None]
         by_state = [
-            self._upsert([o.item], o.state, o.problem.message if o.problem else None) for o in of_their_own if o.state
+            self._upsert(
+                [o.item],
+                o.state,
+                o.problem.message if o.problem else None,
+                sql=_UNSEEN if o.item.file.identity == NOTHING else _UPSERT,
+            )
+            for o in of_their_own
+            if o.state
         ]
         return [
             Statement(_DONE, [self._done_row(o) for o in done]),
@@ -114,9 +123,11 @@ class Statements:
             *self.orphaned(unused, "its file could not be uploaded", now),
         ]
 
-    def _upsert(self, items: Iterable[Item], state: FileState, error: str | None = None) -> Statement:
+    def _upsert(
+        self, items: Iterable[Item], state: FileState, error: str | None = None, sql: str = _UPSERT
+    ) -> Statement:
         return Statement(
-            _UPSERT,
+            sql,
             [
                 (
                     *self._key(item),
@@ -164,6 +175,12 @@ class Statements:
 def _unread(item: Item) -> bool:
     """Say whether an item was to be hashed again and was not: its row still tells what an earlier run uploaded."""
     return item.known_digest is not None and item.digest is None
+
+
+def _unconfirmed(outcome: Outcome) -> bool:
+    """Say whether the bytes are there and only the closing call did not come through: the next run makes it."""
+    problem = outcome.problem
+    return outcome.item.receipt is not None and problem is not None and problem.kind in (Kind.TRANSIENT, Kind.THROTTLED)
 
 
 def _identity(identity: Identity) -> tuple[int, int, int, int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bulkup.messages import FileState, Item, Kind, Outcome, Problem, ProblemError, Rejection, Ticket
 from bulkup.pipeline.leases import renew_at
+from bulkup.pipeline.problems import told
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.scanner import spec_of
@@ -39,9 +40,10 @@ async def _call(run: Run, recorder: Recorder, items: Sequence[Item]) -> Sequence
     try:
         answers = await run.provider.presign([spec_of(item.file, item.digest) for item in items], run.call)
     except ProblemError as error:
-        if error.problem.maybe_created:
-            await recorder.unknown_ids(len(items), error.problem.message)
-        raise
+        problem = told(error.problem, run.provider)
+        if problem.maybe_created:
+            await recorder.unknown_ids(len(items), problem.message)
+        raise ProblemError(problem) from error.__cause__
     if len(answers) != len(items):
         # Assigning what is left would send a file to another one's URL; an adapter's own check should have said so.
         raise ProblemError(Problem(Kind.UNUSABLE, f"{len(answers)} tickets for {len(items)} files", maybe_created=True))

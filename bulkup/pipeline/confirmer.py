@@ -12,7 +12,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from bulkup.messages import FileState, Item, Outcome, Problem, ProblemError
-from bulkup.pipeline.problems import fatal
+from bulkup.pipeline.problems import fatal, told
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.retry import Again, CallHistory, GiveUp, Situation, after_call, answered_since, note
 from bulkup.pipeline.run import Run
@@ -20,12 +20,14 @@ from bulkup.providers import NotYet
 from bulkup.schedule import Delayed
 
 _log = structlog.get_logger("bulkup.confirmer")
+_SHORTEST_POLL = 0.1
 
 
 @dataclass(slots=True)
 class _Closing:
     item: Item
     history: CallHistory = field(default_factory=CallHistory)
+    polled_since: float | None = None
 
 
 class Confirmer:
@@ -82,17 +84,26 @@ class Confirmer:
         try:
             answer = await self._run.provider.confirm(item.ticket, item.receipt, self._run.call)
         except ProblemError as error:
-            self._failed(closing, error.problem)
+            self._failed(closing, told(error.problem, self._run.provider))
         else:
             self._answered_at = self._run.clock.monotonic()
             if isinstance(answer, NotYet):
-                self._due.push(closing, self._answered_at + answer.seconds)
+                self._poll_again(closing, answer.seconds)
             else:
                 state = FileState.UPLOADED if item.receipt.verified else FileState.UNVERIFIED
                 self._recorder.settle(Outcome(item, state, remote=answer))
         finally:
             self._calls -= 1
             self._wake.set()
+
+    def _poll_again(self, closing: _Closing, seconds: float) -> None:
+        now = self._run.clock.monotonic()
+        closing.polled_since = now if closing.polled_since is None else closing.polled_since
+        if now - closing.polled_since > self._run.options.retry.retry_for:
+            _log.warning("a service does not come to an end", path=closing.item.file.name)
+            self._recorder.give_back(closing.item)  # its row says stored: the next run asks on
+        else:
+            self._due.push(closing, now + max(_SHORTEST_POLL, seconds))
 
     def _failed(self, closing: _Closing, problem: Problem) -> None:
         now, history = self._run.clock.monotonic(), closing.history

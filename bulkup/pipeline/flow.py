@@ -16,6 +16,8 @@ from bulkup.pipeline.run import Run
 from bulkup.pipeline.scanner import Exits, Scanner
 from bulkup.pipeline.workers import Workers
 
+_LAST_RESULTS = 5.0
+
 
 class Pipeline:
     """The stages of one run."""
@@ -57,7 +59,8 @@ class Pipeline:
         finally:
             self._batcher.close()
             self._hasher.close()
-        with anyio.CancelScope(shield=True):
+        # The journal's part is shielded by itself; a reader of results that stopped cannot keep the run from ending.
+        with anyio.move_on_after(_LAST_RESULTS, shield=True):
             await self._recorder.flush()
 
     def _stages(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:

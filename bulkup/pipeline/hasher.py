@@ -51,11 +51,19 @@ class Hasher:
             self._recorder.give_back(item)
             return
         try:
-            digest, identity = await digest_of(item.file, self._limiter, follow_links=self._follow_links)
+            hashed = await digest_of(
+                item.file,
+                self._limiter,
+                follow_links=self._follow_links,
+                stopped=lambda: self._run.stop.requested,
+            )
         except ProblemError as error:
             self._after(item, error.problem)
+            return
+        if hashed is None:
+            self._recorder.give_back(item)
         else:
-            await self._hashed(item, digest, identity)
+            await self._hashed(item, *hashed)
 
     def close(self) -> None:
         """Close the queue."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from bulkup.messages import Digest
 
 _PLAIN_MD5 = re.compile(r"[0-9a-f]{32}")
+_CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
 
 
 class Proof(enum.Enum):
@@ -25,6 +26,8 @@ def proof(headers: Mapping[str, str], digest: Digest) -> Proof:
     Anything else, such as that of an object encrypted with KMS or made of parts, is opaque and proves nothing.
     """
     etag = plain_etag(headers)
+    if headers.get("x-amz-server-side-encryption", "AES256") != "AES256" or _CUSTOMER_KEY in headers:
+        return Proof.NONE  # encrypted with KMS or a key of the customer's: 32 hex digits, and not the MD5
     if etag is None or not _PLAIN_MD5.fullmatch(etag.lower()):
         return Proof.NONE
     return Proof.MATCH if etag.lower() == digest.hex else Proof.MISMATCH

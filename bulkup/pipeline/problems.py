@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+
 from bulkup.errors import BulkupError, MachineError, ServiceError
 from bulkup.messages import Kind, Problem
+from bulkup.providers import Provider
+from bulkup.secrets import MASK
+
+_QUERY = re.compile(r"\?[^\s<>\"')]*")
 
 _HINTS = {
     Kind.UNAUTHORIZED: "check the credentials; the same command with good ones goes on where this run stopped",
     Kind.UNUSABLE: "once that is mended, the same command goes on where this run stopped",
 }
 _UNREACHABLE = "check base_url and the network; the same command goes on where this run stopped"
+
+
+def told(problem: Problem, provider: Provider) -> Problem:
+    """Return the problem without secrets: what the other side says may quote the key or the URL that we sent."""
+    text = _QUERY.sub("?" + MASK, problem.message)
+    for secret in provider.config.credentials.values():
+        text = text.replace(secret.reveal(), MASK) if secret else text
+    return dataclasses.replace(problem, message=text)
 
 
 def fatal(problem: Problem) -> BulkupError:

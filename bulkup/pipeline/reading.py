@@ -12,7 +12,7 @@ import hashlib
 import os
 import stat
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from io import FileIO
 
 import aiofiles.threadpool
@@ -39,16 +39,26 @@ class _File(FileIO):
     """
 
     def __init__(self, fd: int) -> None:
-        self._reading = threading.Lock()
+        self._state = threading.Lock()  # never held over a read: the event loop closes, and must not wait for a disk
+        self._reading = self._left = False
         super().__init__(fd)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        with self._reading:
+        with self._state:
+            self._reading = True
+        try:
             return super().read(-1 if size is None else size)
+        finally:
+            with self._state:
+                self._reading = False
+                if self._left:
+                    super().close()
 
     def close(self) -> None:
-        with self._reading:
-            super().close()
+        with self._state:
+            self._left = True
+            if not self._reading:
+                super().close()
 
 
 class WholeBody:
@@ -155,12 +165,14 @@ class Reader:
             return False
 
 
-async def digest_of(file: FoundFile, limiter: anyio.CapacityLimiter, *, follow_links: bool) -> tuple[Digest, Identity]:
-    """Hash a file without sending it; returns what it is now, too.
+async def digest_of(
+    file: FoundFile, limiter: anyio.CapacityLimiter, *, follow_links: bool, stopped: Callable[[], bool] = lambda: False
+) -> tuple[Digest, Identity] | None:
+    """Hash a file without sending it; returns what it is now, too. None when `stopped` said so before the end.
 
     Raises `ProblemError` when it changes meanwhile, or cannot be read.
     """
-    return await anyio.to_thread.run_sync(_digest_of, file, follow_links, limiter=limiter)
+    return await anyio.to_thread.run_sync(_digest_of, file, follow_links, stopped, limiter=limiter)
 
 
 def _slices(data: bytes) -> Iterator[memoryview]:
@@ -215,12 +227,16 @@ def _read_exactly(stream: FileIO, size: int) -> bytes:
     return data
 
 
-def _digest_of(file: FoundFile, follow_links: bool) -> tuple[Digest, Identity]:
+def _digest_of(file: FoundFile, follow_links: bool, stopped: Callable[[], bool]) -> tuple[Digest, Identity] | None:
     stream, opened = _open(file, follow_links)
+    md5 = hashlib.md5(usedforsecurity=False)
     with stream, _file_problems():
-        digest = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).digest()
+        while chunk := stream.read(CHUNK):
+            if stopped():
+                return None
+            md5.update(chunk)
         _compare(stream.fileno(), opened)
-    return Digest(digest), opened
+    return Digest(md5.digest()), opened
 
 
 @contextlib.contextmanager

@@ -48,6 +48,7 @@ _FINAL = {
     Kind.UNREADABLE: FileState.UNREADABLE,
 }
 _FATAL = frozenset({Kind.UNAUTHORIZED, Kind.UNUSABLE, Kind.MACHINE})
+_COSTS_TIME = frozenset({Kind.THROTTLED, Kind.UNREACHABLE})
 _FRESH_READS = 1
 _NEW_TICKETS_AFTER_REFUSAL = 1
 # A service that never answered yet is more likely a wrong address than a bad minute: the user is told sooner.
@@ -74,12 +75,13 @@ class CallHistory:
 def note(history: History, problem: Problem, now: float) -> None:
     """Add a problem met at `now` (monotonic) to a history.
 
-    Being throttled does not count as a try, only as time; a ticket that ran out is no failure at all.
+    Being throttled, and a host that is not reached, cost time and no tries: what every file meets is no fault of one,
+    and an outage lasts longer than a few tries. A ticket that ran out is no failure at all.
     """
     if problem.kind is Kind.EXPIRED:
         return
     history.failures += problem.kind is Kind.TRANSIENT
-    history.throttles += problem.kind is Kind.THROTTLED
+    history.throttles += problem.kind in _COSTS_TIME
     history.first_failure = now if history.first_failure is None else history.first_failure
 
 
@@ -119,7 +121,10 @@ def after_attempt(problem: Problem, item: Item, policy: RetryPolicy, now: float,
     if problem.kind is Kind.MISMATCH and item.mismatches > _FRESH_READS:
         return GiveUp(FileState.FAILED)
     at = _next_try(problem, item, policy, now, chance, policy.attempts)
-    return GiveUp(FileState.FAILED) if at is None else Again(at)
+    if at is not None:
+        return Again(at)
+    # Storage that nobody reaches is no fault of this file's: it stays for the next run, as the others do.
+    return EndRun() if problem.kind is Kind.UNREACHABLE else GiveUp(FileState.FAILED)
 
 
 def after_call(
@@ -131,10 +136,12 @@ def after_call(
     if problem.kind in _FINAL:
         return Split() if situation.files > 1 else GiveUp(_FINAL[problem.kind])
     tries = policy.attempts if situation.ever_answered else min(policy.attempts, _FIRST_CONTACT_TRIES)
+    if not situation.ever_answered and problem.kind is Kind.UNREACHABLE and history.throttles >= tries:
+        return EndRun()
     at = _next_try(problem, history, policy, now, chance, tries)
     if at is not None:
         return Again(at)
-    if not situation.answered_since:
+    if not situation.answered_since or problem.kind is Kind.UNREACHABLE:
         return EndRun()
     return Split() if situation.files > 1 else GiveUp(FileState.FAILED)
 
@@ -144,7 +151,7 @@ def _next_try(
 ) -> float | None:
     """Return when to try again, None when enough was tried."""
     asked = problem.retry_after or 0.0
-    spent = history.failures >= tries and problem.kind is not Kind.THROTTLED
+    spent = history.failures >= tries and problem.kind not in _COSTS_TIME
     if asked > policy.retry_after_max or spent:
         return None
     wait = chance * min(policy.cap, policy.base * 2.0 ** min(history.failures + history.throttles, 32))

@@ -16,7 +16,7 @@ from typing import TypeVar
 import anyio
 
 from bulkup.journal import Known, Lookup
-from bulkup.messages import Digest, FileState, FoundFile, Identity, Item, Kind, Outcome, Problem, Source
+from bulkup.messages import NOTHING, Digest, FileState, FoundFile, Item, Kind, Outcome, Problem, Source
 from bulkup.pipeline.plan import Plan, plan
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.walk import Entry, Unreadable, Walk
@@ -24,7 +24,6 @@ from bulkup.providers import FileSpec
 
 _CHUNK_FILES = 256
 _CHUNK_SECONDS = 0.05
-_NOTHING = Identity(0, 0, 0, 0, 0)
 T = TypeVar("T")
 
 
@@ -122,6 +121,7 @@ class Scanner:
     async def _reject(self, file: FoundFile, reason: str) -> None:
         if self._run.options.unsupported == "skip":
             self._run.counters.skipped += 1
+            self._run.counters.unsupported += 1
             self._run.counters.bytes_settled += file.identity.size
             return
         await self._send(self._exits.settle, Outcome(Item(file), FileState.REJECTED, Problem(Kind.REJECTED, reason)))
@@ -153,5 +153,5 @@ def _next_chunk(entries: Iterator[Entry | None], lookup: Lookup) -> _Chunk:
 
 
 def _unreadable_outcome(entry: Unreadable) -> Outcome:
-    item = Item(FoundFile(entry.source, entry.path, _NOTHING))
+    item = Item(FoundFile(entry.source, entry.path, NOTHING))
     return Outcome(item, FileState.UNREADABLE, Problem(Kind.UNREADABLE, entry.reason))

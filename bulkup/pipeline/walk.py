@@ -7,6 +7,7 @@ held.
 from __future__ import annotations
 
 import os
+import select
 import stat
 import sys
 from collections.abc import Generator, Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # A name that comes twice must not be sent twice at once. Further apart than this the journal knows the first one.
 _RECENT = 65_536
 _BLOCK = 64 * 1024
+_PATIENCE_MS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +158,14 @@ class Walk:
     def _listed(self, source: Source) -> Iterator[Entry | None]:
         recent: dict[bytes, None] = {}
         for name in listed_names(self._options.files_from or "-", null=self._options.null):
+            if name is None:
+                yield None
+                continue
             path = _within(source, name)
             if path == b".." or path.startswith(b"../"):
                 yield Unreadable(source, name, "it is named in the list and lies outside the source")
+            elif path == b".":
+                yield Unreadable(source, name, "it is named in the list and is a directory")
             elif path in recent:
                 self._ignored.repeated += 1
             else:
@@ -187,11 +194,14 @@ def _within(source: Source, name: bytes) -> bytes:
     """Return a listed name relative to the source; an absolute one may lead there through links."""
     if not os.path.isabs(name):
         return os.path.normpath(name)
+    path = os.path.relpath(name, source.root)
+    if path != b".." and not path.startswith(b"../"):
+        return path  # what links mean within the source is for `--symlinks` to say
     folder, last = os.path.split(os.path.normpath(name))
     return os.path.relpath(os.path.join(os.path.realpath(folder), last), source.root)
 
 
-def listed_names(place: str, *, null: bool) -> Iterator[bytes]:
+def listed_names(place: str, *, null: bool) -> Iterator[bytes | None]:
     """Yield the names of a list, one a line or NUL-terminated; `-` is standard input. Empty names are passed over.
 
     Raises `UsageError` when the list cannot be read, or ends its names with NUL and was not said to.
@@ -204,9 +214,16 @@ def listed_names(place: str, *, null: bool) -> Iterator[bytes]:
         raise UsageError(f"cannot read the list of files {place}: {error.strerror or error}") from error
 
 
-def _split(stream: IO[bytes], end: bytes) -> Iterator[bytes]:
-    rest = b""
-    while block := stream.read(_BLOCK):
+def _split(stream: IO[bytes], end: bytes) -> Iterator[bytes | None]:
+    rest, ready = b"", select.poll()
+    ready.register(stream, select.POLLIN)
+    while True:
+        if not ready.poll(_PATIENCE_MS):
+            yield None  # a pipe with nothing in it: names that came go on, and the run can be stopped
+            continue
+        block = os.read(stream.fileno(), _BLOCK)
+        if not block:
+            break
         if end != b"\0" and b"\0" in block:
             raise UsageError("the list of files holds NUL bytes, which no name does", hint="is --null missing?")
         *names, rest = (rest + block).split(end)

@@ -13,7 +13,7 @@ from bulkup.counters import Counters
 from bulkup.messages import Digest, FileState, Identity, Item, Kind, Outcome, Problem, ProblemError, Receipt
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.integrity import Proof, plain_etag, proof
-from bulkup.pipeline.problems import fatal
+from bulkup.pipeline.problems import fatal, told
 from bulkup.pipeline.reading import CHUNK, Reader, StreamedBody, WholeBody
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.retry import Again, EndRun, GiveUp, Renew, after_attempt, note
@@ -50,7 +50,7 @@ class Workers:
             problem = await self._attempt(item)
             self.busy -= 1
             if problem is not None:
-                self._after(item, problem)
+                self._after(item, told(problem, self._run.provider))
 
     async def _next(self) -> Item:
         # Waiting for what is there already would cost a turn of the loop for every file.

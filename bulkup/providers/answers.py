@@ -6,6 +6,7 @@ with a clear message, and never a shifted assignment or a request to somewhere e
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ _HINTS = {
     501: "is base_url the root of this service?",
 }
 _MESSAGE_LIMIT = 256
+_NOT_JSON: Any = object()
 _LEASE = re.compile(r"[?&](?P<relative>X-Amz-)?Expires=(?P<number>[0-9]{1,12})(?:&|$)")
 _SIGNED_V4 = re.compile(r"[?&]X-Amz-Algorithm=AWS4-HMAC-SHA256(?:&|$)")
 _UNSAFE_URL = re.compile(r"[^\x21-\x7e]|[<>\"{}|\\^`]")
@@ -63,11 +65,12 @@ def raise_for_status(answer: ApiAnswer, service: str, said: str) -> None:
 
 def json_object(answer: ApiAnswer, service: str) -> dict[str, Any]:
     """Return the body as a JSON object. Raises `ProblemError` for anything else."""
-    try:
+    value = _NOT_JSON
+    with contextlib.suppress(ValueError):  # an error raised in a handler would hold the whole body as its context
         value = answer.json()
-    except ValueError:
+    if value is _NOT_JSON:
         kind = answer.headers.get("content-type", "no content type").split(";")[0][:64]
-        raise malformed(service, f"{kind}, not JSON; is base_url the root of this service?") from None
+        raise malformed(service, f"{kind}, not JSON; is base_url the root of this service?")
     if not isinstance(value, dict):
         raise malformed(service, "JSON that is not an object")
     return value
@@ -97,12 +100,13 @@ def upload_url(value: str, base_url: str, service: str) -> SecretUrl:
     Refused: another scheme than http or https, http where the API itself is https, a user part, characters that could
     break a request line.
     """
-    try:
-        parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise malformed(service, "an upload URL that is not one") from None
-    if _UNSAFE_URL.search(value) or not host or parts.username is not None:
+    parts = None
+    with contextlib.suppress(ValueError):
+        split = urlsplit(value)
+        parts = split if split.port != 0 else None  # asking for the port is what checks it
+    if parts is None:
+        raise malformed(service, "an upload URL that is not one")
+    if _UNSAFE_URL.search(value) or not parts.hostname or parts.username is not None:
         raise malformed(service, "an upload URL with characters or parts that a URL must not have")
     if parts.scheme not in ("http", "https"):
         raise malformed(service, f"an upload URL for the scheme {parts.scheme[:16]!r}")

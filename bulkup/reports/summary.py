@@ -24,7 +24,8 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
 
     In `files`, `found` is the sum of the others but `unverified`, which `uploaded` includes. `bytes` are of
     files, each counted once; `seconds` is the time the run took, rounded to milliseconds. `ignored` counts
-    what was no business of the run, and `reused_tickets` the tickets of an earlier run that were still good.
+    what was no business of the run, `reused_tickets` the tickets of an earlier run that were still good, and
+    `unsupported` those of the skipped files that the service does not take.
     """
     files = {"found": counters.found} | {name: getattr(counters, name) for name in SETTLED}
     return {
@@ -42,6 +43,7 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
         "seconds": round(seconds, 3),
         "ignored": dataclasses.asdict(counters.ignored),
         "reused_tickets": counters.reused_tickets,
+        "unsupported": counters.unsupported,
     }
 
 
@@ -63,9 +65,12 @@ def _headline(summary: Mapping[str, Any]) -> str:
     files, sent, seconds = summary["files"], summary["bytes"]["uploaded"], summary["seconds"]
     outcome = f"Run {printable(str(summary['run']))}: {meaning(summary['exit_code'])}."
     if summary["exit_code"] in _SCANNED and not files["found"]:
-        return f"{outcome} The source has no files to upload."
+        left_out = any(summary["ignored"].values())
+        why = "No file is left of what the source holds." if left_out else "The source has no files to upload."
+        return f"{outcome} {why}"
     if summary["exit_code"] in _SCANNED and files["skipped"] == files["found"]:
-        return f"{outcome} {count_text(files['skipped'], 'file')} unchanged, nothing to send."
+        unchanged = files["skipped"] - summary.get("unsupported", 0)
+        return f"{outcome} {count_text(unchanged, 'file')} unchanged, nothing to send."
     speed = f", {rate_text(sent / seconds)}" if sent and seconds else ""
     of_all = f"{files['uploaded']:,} of {count_text(files['found'], 'file')}"
     return f"{outcome} {of_all} uploaded ({size_text(sent)}) in {duration_text(seconds)}{speed}."
@@ -73,8 +78,10 @@ def _headline(summary: Mapping[str, Any]) -> str:
 
 def _details(summary: Mapping[str, Any]) -> Iterator[str]:
     files, presign = summary["files"], summary["presign"]
-    shown = ("skipped", "failed", "rejected", "changed", "unreadable", "remaining", "unverified")
-    if parts := _nonzero((name, files[name]) for name in shown):
+    shown = ("failed", "rejected", "changed", "unreadable", "remaining", "unverified")
+    known = files["skipped"] - summary.get("unsupported", 0)
+    said = [("unchanged", known), ("not taken by the service and skipped", summary.get("unsupported", 0))]
+    if parts := _nonzero([*said, *((name, files[name]) for name in shown)]):
         yield f"  files: {parts}"
     if parts := _nonzero((name.replace("_", " "), number) for name, number in summary["ignored"].items()):
         yield f"  ignored: {parts}"

@@ -80,7 +80,9 @@ def run_json(run: RunRow) -> dict[str, Any]:
 def orphans_lines(orphans: Iterable[OrphanRow]) -> Iterator[Text]:
     """Yield a line for each orphan as it comes; there may be many."""
     for orphan in orphans:
-        what = _unknown_ids(orphan.count) if orphan.remote_id is None else printable(orphan.remote_id)
+        what = (
+            _unknown_ids(orphan.count).partition(" (")[0] if orphan.remote_id is None else printable(orphan.remote_id)
+        )
         parts = [printable(orphan.provider), what]
         if orphan.path is not None:
             parts.append(f"for {printable_path(orphan.path)}")

@@ -6,6 +6,8 @@ belongs to the other.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -62,8 +64,8 @@ class Transport:
         self._proxies = Proxies()
         # The client's own idle timeout begins once the body is written. A small body fits into the buffers on the way,
         # so that is all it needs; a large one may get stuck before, and has its progress watched as well.
-        self._short = aiohttp.ClientTimeout(sock_connect=options.connect_timeout, sock_read=options.idle_timeout)
-        self._long = aiohttp.ClientTimeout(sock_connect=options.connect_timeout)
+        self._short = aiohttp.ClientTimeout(connect=options.connect_timeout, sock_read=options.idle_timeout)
+        self._long = aiohttp.ClientTimeout(connect=options.connect_timeout)
         self._api: aiohttp.ClientSession
         self._storage: aiohttp.ClientSession
 
@@ -97,7 +99,10 @@ class Transport:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = error
         # Outside the handler, so that the client's error, whose text may hold a URL, is not even the context of ours.
-        raise http_problem(failure, url, self._options.idle_timeout)
+        raised = http_problem(failure, url, self._options.idle_timeout)
+        if raised.problem.kind is Kind.FAILED:  # no file of the group is at fault when the call cannot even be made
+            raised.problem = dataclasses.replace(raised.problem, kind=Kind.UNUSABLE)
+        raise raised
 
     async def send(
         self, ticket: Ticket, body: Body, headers: Mapping[str, str], on_bytes: Callable[[int], None]
@@ -163,8 +168,9 @@ class Transport:
             proxy=self._proxies.for_url(url.reveal()),
         ) as response:
             text = await _read_up_to(_STORAGE_ANSWER_LIMIT, response.content)
-            location = response.headers.get(hdrs.LOCATION) if response.status in _REDIRECTS_WITH_BODY else None
-            return StorageAnswer(response.status, _lowered(response.headers), text), location
+            answered = _lowered(response.headers)
+            location = answered.get("location") if response.status in _REDIRECTS_WITH_BODY else None
+            return StorageAnswer(response.status, answered, text), location
 
     async def _answer(self, method: str, url: SecretUrl, headers: dict[str, str], data: bytes | None) -> ApiAnswer:
         sent_at = self._clock.now()
@@ -207,15 +213,21 @@ def _revealed(headers: Mapping[str, str | Secret]) -> dict[str, str]:
 
 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+    # The client keeps bytes that are not UTF-8 as surrogates, which neither the journal nor JSON can hold.
+    return {_utf8(name).lower(): _utf8(value) for name, value in headers.items()}
+
+
+def _utf8(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _redirected(url: SecretUrl, location: str) -> SecretUrl:
     old = URL(url.reveal(), encoded=True)
-    try:
+    new = None
+    with contextlib.suppress(ValueError):
         new = old.join(URL(location, encoded=True))
-    except ValueError:
-        raise ProblemError(Problem(Kind.FAILED, "storage redirected to something that is no URL")) from None
+    if new is None:
+        raise ProblemError(Problem(Kind.FAILED, "storage redirected to something that is no URL"))
     if new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
         raise ProblemError(
             Problem(Kind.FAILED, f"storage redirected from {old.scheme} to {new.scheme}, which is refused")

@@ -29,7 +29,9 @@ class Proxies:
     """The proxies that the environment names (http_proxy, https_proxy, all_proxy, no_proxy), read once."""
 
     def __init__(self) -> None:
-        self._by_scheme = getproxies()
+        self._by_scheme = {
+            scheme: proxy if "://" in proxy else f"http://{proxy}" for scheme, proxy in getproxies().items() if proxy
+        }
         self._known: dict[tuple[str, str], str | None] = {}
 
     def for_url(self, url: str) -> str | None:

@@ -35,11 +35,11 @@ def _problem(error: BaseException, where: str, idle_timeout: float) -> Problem:
             Kind.UNUSABLE, f"the TLS certificate of {where} is not trusted ({_reason(cause)}); is ca_file set?"
         )
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Problem(Kind.TRANSIENT, f"the name of {where} cannot be found ({_reason(cause)})")
+        return Problem(Kind.UNREACHABLE, f"the name of {where} cannot be found ({_reason(cause)})")
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
-        return Problem(Kind.TRANSIENT, f"the proxy for {where} cannot be used ({_reason(cause)})")
+        return Problem(Kind.UNREACHABLE, f"the proxy for {where} cannot be used ({_reason(cause)})")
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return Problem(Kind.TRANSIENT, f"cannot connect to {where} ({_reason(cause)})")
+        return Problem(Kind.UNREACHABLE, f"cannot connect to {where} ({_reason(cause)})")
     return _after_connecting(error, cause, where, idle_timeout)
 
 

@@ -520,10 +520,10 @@ def unused_port() -> int:
 
 
 @pytest.mark.parametrize("api", [False, True])
-async def test_a_refused_connection_is_transient_and_created_nothing(api: bool) -> None:
+async def test_a_refused_connection_reached_nobody_and_created_nothing(api: bool) -> None:
     """Nothing was sent, so nothing can have been done."""
     problem = await failing(f"http://localhost:{unused_port()}", api=api)
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, False)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
     assert "cannot connect to http://localhost" in problem.message
 
 
@@ -536,7 +536,7 @@ async def test_a_name_that_nobody_knows_is_told(api: bool, monkeypatch: pytest.M
     """The network may be down for a while, so it is transient."""
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_lookup)
     problem = await failing("https://nowhere.invalid", api=api)
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, False)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
     assert "nowhere.invalid" in problem.message
     assert "Name or service not known" in problem.message
 
@@ -647,7 +647,7 @@ async def test_tls_to_a_server_without_it_is_told() -> None:
     """A wrong scheme does not hang and does not leak."""
     async with serving() as server:
         problem = await failing(server.url.replace("http:", "https:"), idle_timeout=0.5, connect_timeout=0.5)
-    assert problem.kind in (Kind.UNUSABLE, Kind.TRANSIENT)
+    assert problem.kind in (Kind.UNUSABLE, Kind.UNREACHABLE)
     assert not problem.maybe_created
 
 
@@ -697,6 +697,6 @@ async def test_a_proxy_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch
     """As the proxy's fault, and not the service's; its password stays out of it."""
     monkeypatch.setenv("http_proxy", f"http://user:hunter2@localhost:{unused_port()}")
     problem = await failing("http://storage.invalid")
-    assert problem.kind is Kind.TRANSIENT
+    assert problem.kind is Kind.UNREACHABLE
     assert "proxy" in problem.message
     assert "hunter2" not in problem.message

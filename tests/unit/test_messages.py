@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -96,3 +97,13 @@ def test_a_problem_keeps_its_message_as_an_error() -> None:
 def test_only_what_arrived_is_done() -> None:
     """Uploaded and unverified; nothing else is ever passed over by the next run."""
     assert {FileState.UPLOADED, FileState.UNVERIFIED} == DONE
+
+
+def test_times_beyond_what_the_journal_can_hold_are_folded() -> None:
+    """A file of the year 2400 is a file like any other."""
+    far = int(1e9) * 60 * 60 * 24 * 365 * 430
+    stat = mock.Mock(st_size=1, st_mtime_ns=far, st_ctime_ns=-far * 2, st_ino=1, st_dev=1)
+    identity = Identity.of(stat)
+    assert -(2**63) <= identity.mtime_ns < 2**63
+    assert -(2**63) <= identity.ctime_ns < 2**63
+    assert identity == Identity.of(stat)

@@ -71,3 +71,14 @@ def test_only_the_digest_itself_matches(md5: bytes) -> None:
 def test_no_etag_makes_it_fail(etag: str) -> None:
     """Whatever storage answers, there is a verdict, and MATCH only for the digest."""
     assert of(etag) is not Proof.MATCH or DIGEST.hex in etag.lower()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"x-amz-server-side-encryption": "aws:kms"}, {"x-amz-server-side-encryption-customer-algorithm": "AES256"}],
+)
+def test_the_etag_of_an_object_with_a_key_of_its_own_proves_nothing(header: dict[str, str]) -> None:
+    """It has 32 hex digits and is not the MD5; the bytes may well be right."""
+    digest = Digest(bytes(16))
+    assert proof({"etag": '"' + "f" * 32 + '"', **header}, digest) is Proof.NONE
+    assert proof({"etag": '"' + "f" * 32 + '"', "x-amz-server-side-encryption": "AES256"}, digest) is Proof.MISMATCH

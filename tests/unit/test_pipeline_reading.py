@@ -36,7 +36,9 @@ async def read(way: str, file: FoundFile, *, follow_links: bool = False) -> Read
     """Read a file in one of the ways that the program has; the bytes where that way shows them."""
     limiter = anyio.CapacityLimiter(2)
     if way == "hashed":
-        return None, *await digest_of(file, limiter, follow_links=follow_links)
+        hashed = await digest_of(file, limiter, follow_links=follow_links)
+        assert hashed is not None
+        return None, *hashed
     if way == "streamed":
         streamed = StreamedBody(file, follow_links=follow_links)
         data = b"".join([bytes(piece) async for piece in streamed.chunks()])
@@ -371,3 +373,9 @@ async def test_a_large_file_is_never_held_in_memory_whole(tmp_path: Path) -> Non
     sizes = [len(piece) async for piece in StreamedBody(found(tmp_path / "a", LARGE), follow_links=False).chunks()]
     assert max(sizes) <= CHUNK
     assert sum(sizes) == len(LARGE)
+
+
+async def test_a_hash_ends_when_the_run_does(tmp_path: Path) -> None:
+    """A large file that is only to be hashed does not hold up a run that was told to stop."""
+    file, limiter = found(tmp_path / "a"), anyio.CapacityLimiter(1)
+    assert await digest_of(file, limiter, follow_links=False, stopped=lambda: True) is None

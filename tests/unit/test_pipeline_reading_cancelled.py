@@ -16,22 +16,24 @@ from bulkup.pipeline import reading
 async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader that is cancelled closes its file, and not before the read under way has ended."""
+    """A cancelled reader leaves at once, and its file is closed when the read under way has ended."""
     (tmp_path / "large").write_bytes(b"x")
     found = FoundFile(Source(bytes(tmp_path)), b"large", Identity.of((tmp_path / "large").stat()))
     begun, go_on = threading.Event(), threading.Event()
     closed_during_read: list[bool] = []
     files: list[FileIO] = []
-    plain_read = FileIO.read
+    ended = threading.Event()
 
     class Slow(reading._File):
         def read(self, size: int | None = -1, /) -> bytes:
-            with self._reading:
-                files.append(self)
-                begun.set()
-                go_on.wait(10)
-                closed_during_read.append(self.closed)
-                return plain_read(self, -1 if size is None else size)
+            self._reading = True
+            files.append(self)
+            begun.set()
+            go_on.wait(10)
+            closed_during_read.append(self.closed)
+            result = super().read(size)
+            ended.set()
+            return result
 
     async def consume() -> None:
         async for _ in reading.StreamedBody(found, follow_links=False).chunks():
@@ -40,9 +42,10 @@ async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
     monkeypatch.setattr(reading, "_File", Slow)
     task = asyncio.create_task(consume())
     await asyncio.to_thread(begun.wait, 10)
-    threading.Timer(0.05, go_on.set).start()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    go_on.set()  # only now: the loop did not wait for the read
+    await asyncio.to_thread(ended.wait, 10)
     assert closed_during_read == [False]
     assert files[0].closed

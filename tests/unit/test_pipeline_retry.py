@@ -184,7 +184,7 @@ def test_every_attempt_has_an_answer_and_none_points_into_the_past(
     assert not isinstance(decision, Again) or decision.at >= now
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in FATAL and kind is not Kind.THROTTLED])
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in {*FATAL, Kind.THROTTLED, Kind.UNREACHABLE}])
 def test_no_file_is_tried_for_ever(kind: Kind) -> None:
     """Whatever a file meets each time, it is settled after a bounded number of rounds."""
     item = Item(FILE, first_failure=0.0)
@@ -266,3 +266,24 @@ def test_a_ticket_that_ran_out_is_no_failure() -> None:
     history = CallHistory()
     note(history, Problem(Kind.EXPIRED, "too late"), 5.0)
     assert history.first_failure is None
+
+
+def test_an_outage_costs_time_and_no_tries_and_fails_no_file() -> None:
+    """A host that is not reached is tried as long as there is time; then the run ends, and files stay for the next."""
+    item = Item(FILE)
+    for now in range(0, 800, 20):
+        note(item, Problem(Kind.UNREACHABLE, "no route"), float(now))
+        assert isinstance(after_attempt(Problem(Kind.UNREACHABLE, "no route"), item, RetryPolicy(), now, 0.5), Again)
+    assert after_attempt(Problem(Kind.UNREACHABLE, "no route"), item, RetryPolicy(), 900.0, 0.5) == EndRun()
+
+
+def test_a_service_that_never_answered_is_given_up_soon() -> None:
+    """A wrong address is told in seconds; once the service has answered, an outage is waited for."""
+    history = CallHistory()
+    problem = Problem(Kind.UNREACHABLE, "no such name")
+    decisions = []
+    for _ in range(5):
+        note(history, problem, 0.0)
+        decisions.append(after_call(problem, history, Situation(10, False, False), RetryPolicy(), 0.0, 0.5))
+    assert [type(decision) for decision in decisions] == [Again] * 4 + [EndRun]
+    assert isinstance(after_call(problem, history, Situation(10, True, False), RetryPolicy(), 0.0, 0.5), Again)

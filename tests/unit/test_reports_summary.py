@@ -67,6 +67,7 @@ def test_the_summary_has_the_shape_of_the_design() -> None:
         "seconds": 1.235,
         "ignored": dataclasses.asdict(Ignored()),
         "reused_tickets": 0,
+        "unsupported": 0,
     }
 
 

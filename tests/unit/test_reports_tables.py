@@ -104,7 +104,7 @@ def test_orphans_are_lines_one_by_one() -> None:
     first, second = (shown(line) for line in coming)
     name = r"move-ugc id\x1b]0;x\x07 for [red]a\n.mp4"
     assert first == f"{name} (expired; 1970-01-01T00:00:00.000Z; run r1)\n"
-    assert "up to 20 unknown ids (call cut off before its answer)" in second
+    assert "up to 20 unknown ids (expired; " in second
     assert "for " not in second
 
 
