@@ -67,14 +67,14 @@ class WholeBody:
     failure: Exception | None = None
 
     def __init__(self, data: bytes, identity: Identity) -> None:
-        self._data = data
+        self.data = data
         self.size = len(data)
         self.identity = identity
         self.digest = Digest(hashlib.md5(data, usedforsecurity=False).digest())
 
     async def chunks(self) -> AsyncGenerator[memoryview, None]:
         """Yield the bytes in slices."""
-        for piece in _slices(self._data):
+        for piece in _slices(self.data):
             yield piece
 
 

@@ -10,7 +10,7 @@ import anyio
 import structlog
 
 from bulkup.counters import Counters
-from bulkup.messages import Digest, FileState, Identity, Item, Kind, Outcome, Problem, ProblemError, Receipt
+from bulkup.messages import FileState, Item, Kind, Outcome, Problem, ProblemError, Receipt
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.integrity import Proof, plain_etag, proof
 from bulkup.pipeline.problems import fatal, told
@@ -18,11 +18,10 @@ from bulkup.pipeline.reading import CHUNK, Reader, StreamedBody, WholeBody
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.retry import Again, EndRun, GiveUp, Renew, after_attempt, note
 from bulkup.pipeline.run import Run
-from bulkup.wire import StorageAnswer
 
 _log = structlog.get_logger("bulkup.workers")
 _RAN_OUT = Problem(Kind.EXPIRED, "its upload URL ran out before it could be used")
-_MISMATCH = Problem(Kind.MISMATCH, "storage holds other bytes than were read: its ETag is not their MD5")
+_MISMATCH = Problem(Kind.MISMATCH, "storage holds other bytes than were read: its ETag or checksum is not theirs")
 _SMALL = CHUNK
 
 
@@ -87,32 +86,31 @@ class Workers:
         if body.digest is None or body.identity is None:
             # An answer of success before the body had gone out cannot be about this body.
             return Problem(Kind.TRANSIENT, "storage answered before it had all bytes")
-        return await self._accepted(item, answer, body.digest, body.identity)
+        if item.digest is not None and item.digest != body.digest:
+            return Problem(Kind.CHANGED, "it changed after it was hashed")
+        proven = proof(answer.headers, body.digest, body.data if isinstance(body, WholeBody) else None)
+        if proven is Proof.MISMATCH:
+            return _MISMATCH
+        etag, verified = plain_etag(answer.headers), proven is Proof.MATCH
+        item.digest = body.digest
+        item.receipt = Receipt(body.digest, body.identity, etag, verified, self._run.clock.now())
+        await self._accepted(item, verified=verified)
+        return None
 
     async def _body(self, item: Item) -> WholeBody | StreamedBody:
         if item.file.identity.size <= _SMALL:
             return await self._reader.read(item.file)
         return StreamedBody(item.file, follow_links=self._follow_links)
 
-    async def _accepted(self, item: Item, answer: StorageAnswer, digest: Digest, identity: Identity) -> Problem | None:
-        if item.digest is not None and item.digest != digest:
-            return Problem(Kind.CHANGED, "it changed after it was hashed")
-        proven = proof(answer.headers, digest)
-        if proven is Proof.MISMATCH:
-            return _MISMATCH
-        item.digest = digest
-        item.receipt = Receipt(
-            digest, identity, plain_etag(answer.headers), proven is Proof.MATCH, self._run.clock.now()
-        )
+    async def _accepted(self, item: Item, *, verified: bool) -> None:
         # The slot is free again only when the row is on disk: what a kill makes us send twice is then no more than
         # there are workers, however fast they are and however slow the disk.
         if self._run.provider.capabilities.confirms:
             await self._recorder.stored([item])
             self._confirm(item)
         else:
-            state = FileState.UPLOADED if item.receipt.verified else FileState.UNVERIFIED
+            state = FileState.UPLOADED if verified else FileState.UNVERIFIED
             await self._recorder.record(Outcome(item, state))
-        return None
 
     def _after(self, item: Item, problem: Problem) -> None:
         now = self._run.clock.monotonic()

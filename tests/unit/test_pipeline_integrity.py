@@ -82,3 +82,20 @@ def test_the_etag_of_an_object_with_a_key_of_its_own_proves_nothing(header: dict
     digest = Digest(bytes(16))
     assert proof({"etag": '"' + "f" * 32 + '"', **header}, digest) is Proof.NONE
     assert proof({"etag": '"' + "f" * 32 + '"', "x-amz-server-side-encryption": "AES256"}, digest) is Proof.MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="),
+        ("x-amz-checksum-sha1", "qvTGHdzF6KLavt4PO0gs2a6pQ00="),
+        ("x-amz-checksum-crc32", "NhCmhg=="),
+    ],
+)
+def test_a_checksum_that_storage_answers_proves_what_an_opaque_etag_does_not(header: str, value: str) -> None:
+    """It is compared where the whole of what was sent is at hand, which it is for small files."""
+    digest = Digest(hashlib.md5(b"hello").digest())
+    answered = {"etag": '"opaque-2"', header: value}
+    assert proof(answered, digest, b"hello") is Proof.MATCH
+    assert proof(answered, digest, b"other") is Proof.MISMATCH
+    assert proof(answered, digest) is Proof.NONE
