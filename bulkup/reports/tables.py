@@ -30,7 +30,7 @@ def status_text(status: Status) -> Text:
     if status.unknown_ids:
         lines.append(f"  {_unknown_ids(status.unknown_ids)}")
     if status.last_run is not None:
-        lines.append(f"Last run {_run_line(status.last_run)}")
+        lines.append(f"Last run {_run_line(status.last_run, running=status.running)}")
     return Text("\n".join(lines))
 
 
@@ -119,9 +119,11 @@ def _by_public_state(figures: Mapping[FileState, int]) -> dict[str, int]:
     return sums
 
 
-def _run_line(run: RunRow) -> str:
-    started = time_text(run.started_at)
-    return f"{printable(run.run)}: started {started}, took {_took(run)}, {_ended_how(run)}"
+def _run_line(run: RunRow, *, running: bool) -> str:
+    ended = _ended_how(run)
+    if run.exit_code is None:
+        ended = "running" if running else "cut off; the same command goes on"
+    return f"{printable(run.run)}: started {time_text(run.started_at)}, took {_took(run)}, {ended}"
 
 
 def _took(run: RunRow) -> str:

@@ -116,3 +116,10 @@ def test_everything_has_a_json_form() -> None:
     status = orjson.loads(dumps(status_json(status_row())))
     assert status["files"] == {"pending": 3, "uploaded": 3000}
     assert status["last_run"]["ended_at"] == "1970-01-01T00:03:20.000Z"
+
+
+@pytest.mark.parametrize(("running", "word"), [(True, "running"), (False, "cut off")])
+def test_the_lock_tells_a_run_that_goes_on_from_one_that_was_cut_off(running: bool, word: str) -> None:
+    last = run_row(ended_at=None, exit_code=None, summary=None)
+    text = shown(status_text(Status("j", running, {}, {}, 0, 0, last)))
+    assert f"took -, {word}" in text
