@@ -95,7 +95,6 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
         hashers=max(2, os.cpu_count() or 1),
         identity=settings.identity,
         unsupported=settings.unsupported,
-        rate_limit=settings.rate_limit,
         scan=scan_options(settings),
         retry=RetryPolicy(settings.attempts, settings.retry_for, settings.retry_after_max),
     )

@@ -60,7 +60,6 @@ class PipelineOptions:
     readers: int = 8
     identity: Literal["strict", "default", "content"] = "default"
     unsupported: Literal["report", "skip"] = "report"
-    rate_limit: float | None = None
     scan: ScanOptions = field(default_factory=ScanOptions)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 

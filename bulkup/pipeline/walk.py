@@ -53,7 +53,6 @@ class Walk:
     """Enumerates the files of a run's sources, each once. `now` is Unix time, for `min_age`."""
 
     def __init__(self, sources: tuple[Source, ...], options: ScanOptions, ignored: Ignored, now: float) -> None:
-        self._sources = sources
         self._options = options
         self._filters = Filters(options)
         self._ignored = ignored
