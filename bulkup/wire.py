@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -19,14 +19,29 @@ from bulkup.secrets import Secret
 T = TypeVar("T")
 
 
+Headers = Mapping[str, str | Secret]
+
+
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One call to a service's API. `path` is added to the base URL; `json` is sent as the body unless it is None."""
+    """One call to a service's API. `path` (with its query, encoded) is added to the base URL.
+
+    `body` is sent as it is, and its type is one of the `headers`; it may hold a password, so it does not print.
+    `base_url` names another root than the service's own, as a service's token may come from elsewhere. `signed` makes
+    headers from the Unix time at which the request goes out: a signature must not grow old in a queue.
+    """
 
     method: str
     path: str
-    headers: Mapping[str, str | Secret] = field(default_factory=dict)
-    json: Any = None
+    headers: Headers = field(default_factory=dict)
+    body: bytes | None = field(default=None, repr=False)
+    base_url: str | None = None
+    signed: Callable[[float], Headers] | None = None
+
+
+def json_request(method: str, path: str, headers: Headers, value: Any) -> ApiRequest:
+    """Return a request whose body is `value` as JSON."""
+    return ApiRequest(method, path, {**headers, "Content-Type": "application/json"}, orjson.dumps(value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from bulkup.providers.answers import (
 )
 from bulkup.providers.base import Capabilities, FileSpec, Provider
 from bulkup.providers.bearer import Bearer
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+from bulkup.wire import ApiAnswer, ApiCall, json_request
 
 _SERVICE = "the local server"
 _EXTENSION_LIMIT = 32
@@ -33,8 +33,8 @@ class Local(Provider):
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
         """Ask for upload URLs, answered in the order asked."""
         files = [{"extension": _clean(spec.extension), "size": spec.size} for spec in specs]
-        authorization = Bearer(self.config.credentials["token"])
-        answer = await call(ApiRequest("POST", "/local/v1/tickets", {"Authorization": authorization}, {"files": files}))
+        headers = {"Authorization": Bearer(self.config.credentials["token"])}
+        answer = await call(json_request("POST", "/local/v1/tickets", headers, {"files": files}))
         raise_for_status(answer, _SERVICE, message_of(answer))
         items = json_object(answer, _SERVICE).get("tickets")
         if not isinstance(items, list) or len(items) != len(specs):

@@ -22,7 +22,7 @@ from bulkup.providers.answers import (
 )
 from bulkup.providers.base import Capabilities, FileSpec, Provider
 from bulkup.providers.bearer import Bearer
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+from bulkup.wire import ApiAnswer, ApiCall, json_request
 
 _SERVICE = "Magic Hour"
 _DAY = 86_400.0
@@ -54,9 +54,8 @@ class MagicHour(Provider):
         """Ask for upload URLs. The answer must have as many items as were asked for: they carry no key."""
         items = [{"type": TYPE_OF[spec.extension], "extension": spec.extension} for spec in specs]
         authorization = Bearer(self.config.credentials["token"])
-        answer = await call(
-            ApiRequest("POST", "/v1/files/upload-urls", {"Authorization": authorization}, {"items": items})
-        )
+        headers = {"Authorization": authorization}
+        answer = await call(json_request("POST", "/v1/files/upload-urls", headers, {"items": items}))
         raise_for_status(answer, _SERVICE, message_of(answer))
         tickets = self._tickets(answer, specs)
         distinct(tickets, _SERVICE)

@@ -16,7 +16,7 @@ from bulkup.providers.answers import (
     upload_url,
 )
 from bulkup.providers.base import Capabilities, FileSpec, Provider
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+from bulkup.wire import ApiAnswer, ApiCall, json_request
 
 _SERVICE = "Move"
 _MESSAGE_LIMIT = 256
@@ -54,7 +54,7 @@ class MoveUgc(Provider):
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
         """Create the files in one mutation, an alias each. On any error none is taken as created."""
         headers = {"Authorization": self.config.credentials["api_key"]}
-        answer = await call(ApiRequest("POST", "/ugc/graphql", headers, create_files(specs)))
+        answer = await call(json_request("POST", "/ugc/graphql", headers, create_files(specs)))
         data = _data(answer)
         if set(data) != {f"f{n}" for n in range(len(specs))}:
             raise malformed(_SERVICE, f"{len(data)} files for the {len(specs)} asked for")

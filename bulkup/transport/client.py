@@ -15,7 +15,6 @@ from typing import Self
 
 import aiohttp
 import anyio
-import orjson
 from aiohttp import hdrs
 from yarl import URL
 
@@ -86,16 +85,11 @@ class Transport:
 
         Raises `ProblemError` when no whole answer came back. Redirects are answers: credentials follow none.
         """
-        url = SecretUrl(base_url + request.path)
-        headers = _revealed(request.headers)
-        data = None
-        if request.json is not None:
-            data = orjson.dumps(request.json)
-            headers[hdrs.CONTENT_TYPE] = "application/json"
+        url = SecretUrl((request.base_url or base_url) + request.path)
         failure: BaseException
         try:
             with anyio.fail_after(self._options.idle_timeout + self._options.connect_timeout):
-                return await self._answer(request.method, url, headers, data)
+                return await self._answer(url, request)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = error
         # Outside the handler, so that the client's error, whose text may hold a URL, is not even the context of ours.
@@ -172,13 +166,15 @@ class Transport:
             location = answered.get("location") if response.status in _REDIRECTS_WITH_BODY else None
             return StorageAnswer(response.status, answered, text), location
 
-    async def _answer(self, method: str, url: SecretUrl, headers: dict[str, str], data: bytes | None) -> ApiAnswer:
+    async def _answer(self, url: SecretUrl, request: ApiRequest) -> ApiAnswer:
         sent_at = self._clock.now()
+        signed = request.signed(sent_at) if request.signed is not None else {}
         async with self._api.request(
-            method,
+            request.method,
             URL(url.reveal(), encoded=True),
-            data=data,
-            headers=headers,
+            data=request.body,
+            headers=_revealed({**request.headers, **signed}),
+            skip_auto_headers=_NOT_BY_ITSELF,
             allow_redirects=False,
             proxy=self._proxies.for_url(url.reveal()),
         ) as response:

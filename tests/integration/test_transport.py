@@ -25,7 +25,7 @@ from bulkup.secrets import Secret, SecretUrl
 from bulkup.transport import Transport, TransportOptions, client
 from bulkup.transport.client import _redirected
 from bulkup.transport.connection import Proxies
-from bulkup.wire import ApiRequest, StorageAnswer
+from bulkup.wire import ApiRequest, StorageAnswer, json_request
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n'
 SMALL, LARGE = b"hello", bytes(range(256)) * 4096 * 3  # 3 MiB
@@ -150,7 +150,7 @@ async def failing(url: str, *, data: bytes = LARGE, api: bool = False, **options
     """Send to a URL with a random signature; return what went wrong, having looked for the signature in all of it."""
     signature = secrets.token_hex(16)
     url += f"/k?X-Amz-Signature={signature}"
-    request = ApiRequest("POST", "", {"Authorization": Secret(signature)}, {})
+    request = json_request("POST", "", {"Authorization": Secret(signature)}, {})
     async with transport(**options) as sender:
         with pytest.raises(ProblemError) as raised:
             await (sender.call(url, request) if api else send(sender, url, Bytes(data)))
@@ -315,7 +315,7 @@ async def test_credentials_follow_no_redirect(status: int) -> None:
     """A redirect of the API is an answer, and the host it names never hears of the token."""
     async with serving() as server, serving() as other, transport() as sender:
         server.answers = [f"HTTP/1.1 {status} X\r\nLocation: {other.url}/\r\nContent-Length: 0\r\n\r\n".encode()]
-        request = ApiRequest("POST", "/v1/x", {"Authorization": Secret("tok")}, {"a": 1})
+        request = json_request("POST", "/v1/x", {"Authorization": Secret("tok")}, {"a": 1})
         assert (await sender.call(server.url, request)).status == status
     assert other.requests == []
 
@@ -324,7 +324,7 @@ async def test_a_call_sends_json_and_returns_the_answer_as_it_is() -> None:
     """Header names in lower case, the body in bytes, whatever the status."""
     async with serving() as server, transport() as sender:
         server.answers = [b'HTTP/1.1 422 X\r\nX-Thing: Y\r\nContent-Length: 7\r\n\r\n{"a":1}']
-        request = ApiRequest("POST", "/v1/x", {"Authorization": Secret("tok")}, {"name": "\u00e9"})
+        request = json_request("POST", "/v1/x", {"Authorization": Secret("tok")}, {"name": "\u00e9"})
         answer = await sender.call(server.url + "/root", request)
     assert (answer.status, answer.headers["x-thing"], answer.json()) == (422, "Y", {"a": 1})
     (seen,) = server.requests
@@ -339,7 +339,7 @@ async def test_storage_never_sees_what_belongs_to_the_api() -> None:
     async with serving() as server, transport() as sender:
         cookie = b"HTTP/1.1 200 OK\r\nSet-Cookie: session=1; Path=/\r\nContent-Length: 2\r\n\r\n{}"
         server.answers = [cookie, cookie]
-        call = ApiRequest("POST", "/v1", {"Authorization": Secret("tok")}, {})
+        call = json_request("POST", "/v1", {"Authorization": Secret("tok")}, {})
         await sender.call(server.url, call)
         await send(sender, f"{server.url}/k", Bytes(SMALL))
         await sender.call(server.url, call)
