@@ -9,29 +9,47 @@ that translates.
     options, BULKUP_* and a profile --layers--> raw values with origins --loading--> Settings, in a Resolved
 """
 
+from bulkup.config.addresses import iam_base_url, public_base_url, region_of
+from bulkup.config.assets import Asset, AssetRule
 from bulkup.config.checking import Checked, check
 from bulkup.config.complaints import Complaint, SettingsError
+from bulkup.config.expiry import Expiry
 from bulkup.config.loading import Resolved, load
 from bulkup.config.paths import inside_any, journal_path, store_path
 from bulkup.config.providers import PROVIDERS, ProviderDefaults
-from bulkup.config.requirements import require_provider, require_secret
+from bulkup.config.requirements import (
+    require_credentials,
+    require_one_directory,
+    require_provider,
+    require_secret,
+    require_settings,
+)
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 
 __all__ = [
     "PROVIDERS",
+    "Asset",
+    "AssetRule",
     "Checked",
     "Complaint",
+    "Expiry",
     "ProviderDefaults",
     "Resolved",
     "SecretSource",
     "Settings",
     "SettingsError",
     "check",
+    "iam_base_url",
     "inside_any",
     "journal_path",
     "load",
+    "public_base_url",
+    "region_of",
+    "require_credentials",
+    "require_one_directory",
     "require_provider",
     "require_secret",
+    "require_settings",
     "store_path",
 ]

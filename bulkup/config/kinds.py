@@ -12,10 +12,16 @@ from typing import Annotated, Any
 import pathspec
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo
 
+from bulkup.clock import SystemClock
 from bulkup.config.base_url import EXPECTED, normalise_base_url
+from bulkup.config.expiry import Expiry, parse_expiry
+from bulkup.config.object_key import check_object_key
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.units import parse_duration, parse_size
 from bulkup.secrets import Secret
+
+IDENTIFIER = "1 to 64 letters, digits, _ or -"
+HEADER_TEXT = "1 to 64 printable ASCII characters, without a space at either end"
 
 
 def setting(default: Any, expects: str, description: str, **limits: Any) -> Any:
@@ -75,6 +81,10 @@ def _secret(value: Any, info: ValidationInfo) -> SecretSource:
     return SecretSource.parse(setting, value)
 
 
+def _expiry(value: Any) -> Expiry:
+    return parse_expiry(value, SystemClock().now())
+
+
 def printable(text: str) -> str:
     """Return text that every terminal, log and JSON reader can take; what is no character is escaped."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -87,10 +97,14 @@ Pattern = Annotated[str, PlainValidator(_pattern), _PRINTABLE]
 Paths = Annotated[tuple[PathText, ...], BeforeValidator(_many)]
 Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_many)]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+HeaderText = Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,62}[!-~])?$")]
 BaseUrl = Annotated[str, PlainValidator(_base_url)]
 Count = Annotated[int, BeforeValidator(_number)]
 Rate = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
-_MASKED = PlainSerializer(str, return_type=str, when_used="json")
-SecretText = Annotated[SecretSource, PlainValidator(_secret), _MASKED]
+ObjectKey = Annotated[str, PlainValidator(check_object_key)]
+_READABLE = PlainSerializer(str, return_type=str, when_used="json")
+ExpiryTime = Annotated[Expiry, PlainValidator(_expiry), _READABLE]
+SecretText = Annotated[SecretSource, PlainValidator(_secret), _READABLE]

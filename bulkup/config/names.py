@@ -16,8 +16,25 @@ COMMAND_ONLY: Mapping[str, str] = {
     "quiet": "it would silence the same profile for a person at a terminal",
 }
 
-SECRETS = ("token", "api_key")
-PATHS = ("source", "ca_file", "files_from", "journal", "store")
+SECRETS = (
+    "token",
+    "api_key",
+    "access_key",
+    "secret_key",
+    "security_token",
+    "auth_token",
+    "iam_user",
+    "iam_domain",
+    "iam_password",
+    "client_id",
+    "client_secret",
+)
+# Secrets by the way they are given only: they name an account and open nothing by themselves.
+IDENTIFIERS = ("access_key", "iam_user", "iam_domain", "client_id")
+PATHS = ("source", "ca_file", "files_from", "asset_map", "journal", "store")
+URLS = ("base_url", "iam_url")
+# A table in a file has more to it than an option can say.
+TABLES = ("assets",)
 
 # A pydantic model has a method of that name already.
 _RENAMED = {"json_output": "json"}
@@ -32,8 +49,8 @@ def variable_of(setting: str) -> str:
 
 
 def option_of(setting: str) -> str | None:
-    """Return the option of a setting; None for secrets, because a command line is public (`ps`)."""
-    if setting in SECRETS:
+    """Return the option of a setting; None for tables, and for secrets, because a command line is public (`ps`)."""
+    if setting in SECRETS or setting in TABLES:
         return None
     return "SOURCE" if setting == "source" else "--" + setting.replace("_", "-")
 

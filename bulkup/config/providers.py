@@ -6,23 +6,70 @@ The adapters themselves live in `bulkup.providers`, which configuration may not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderDefaults:
-    """`base_url` is the service's public root, None where there is none. `secrets` are settings it cannot do
-    without."""
+    """What one service is reached at, and which settings it reads.
+
+    `base_url` is its public root, None where there is none. `credentials` are sets of secrets, each of which is
+    enough by itself, the preferred one first; `optional_secrets` go with the first set alone. `settings` are the
+    others that it reads, `required` those it cannot do without; of each tuple in `any_of` it needs one at least.
+    """
 
     base_url: str | None
-    secrets: tuple[str, ...] = ()
+    credentials: tuple[tuple[str, ...], ...] = ((),)
+    optional_secrets: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    any_of: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The preferred set of credentials."""
+        return self.credentials[0]
 
 
 LOCAL = "local"  # the embedded server: started for the run, on a port of its own
+METASTUDIO = "metastudio"
 
 PROVIDERS: Mapping[str, ProviderDefaults] = {
-    "magic-hour": ProviderDefaults("https://api.magichour.ai", ("token",)),
-    "move-ugc": ProviderDefaults("https://api.move.ai", ("api_key",)),
+    "magic-hour": ProviderDefaults("https://api.magichour.ai", (("token",),)),
+    "move-ugc": ProviderDefaults("https://api.move.ai", (("api_key",),)),
+    METASTUDIO: ProviderDefaults(
+        "https://metastudio.cn-north-4.myhuaweicloud.com",
+        (("access_key", "secret_key"), ("auth_token",), ("iam_user", "iam_domain", "iam_password")),
+        optional_secrets=("security_token",),
+        settings=(
+            "region",
+            "project_id",
+            "asset_id",
+            "asset_file_category",
+            "assets",
+            "asset_map",
+            "app_user_id",
+            "iam_url",
+            "confirm",
+        ),
+        required=("project_id",),
+        any_of=(("asset_id", "assets", "asset_map"),),
+    ),
+    "xvid": ProviderDefaults(
+        "https://api.xvid.com",
+        (("token",), ("client_id", "client_secret")),
+        settings=("pipeline_id", "object_key", "expires_at", "confirm"),
+        required=("pipeline_id",),
+    ),
     LOCAL: ProviderDefaults(None),
 }
+
+_METASTUDIO_HOST = re.compile(r"https?://metastudio\.([a-z0-9-]+)\.myhuaweicloud\.com(?:[:/].*)?")
+
+
+def region_named_by(base_url: str | None) -> str | None:
+    """Return the region in a public address of MetaStudio, None for any other address."""
+    match = _METASTUDIO_HOST.fullmatch(base_url or "")
+    return match[1] if match else None

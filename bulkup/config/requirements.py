@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 
-from bulkup.config.names import FIELDS, variable_of
-from bulkup.config.providers import PROVIDERS
+from bulkup.config.names import FIELDS, SECRETS, option_of, variable_of
+from bulkup.config.providers import PROVIDERS, ProviderDefaults
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError
@@ -19,6 +20,64 @@ def require_provider(settings: Settings) -> str:
     return settings.provider
 
 
+def require_settings(settings: Settings) -> None:
+    """Raises UsageError with every setting that the provider cannot do without and that is not set."""
+    name = require_provider(settings)
+    provider = PROVIDERS[name]
+    missing = [[one] for one in provider.required if not _is_set(settings, one)]
+    missing += [list(ways) for ways in provider.any_of if not any(_is_set(settings, one) for one in ways)]
+    if missing:
+        needs = ", and ".join(listed(ways, "or") for ways in missing)
+        hint = "; ".join(_how_to_set(ways[0]) for ways in missing)
+        raise UsageError(f"{name} needs {needs}", hint=hint)
+
+
+def require_one_directory(settings: Settings) -> None:
+    """Raises UsageError where a list of files is relative to the source, and that is not one directory.
+
+    Looks at the sources on disk. One that is missing, or none at all, is for others to complain about.
+    """
+    sources = {os.path.realpath(os.fsencode(source)) for source in settings.source}
+    if len(sources) <= 1 and not any(os.path.isfile(source) for source in sources):
+        return
+    for name in ("files_from", "asset_map"):
+        if _is_set(settings, name):
+            what = f"{name} needs one source, the directory that the names in it are relative to"
+            raise UsageError(what, hint="name one directory, and a run of its own for each other source")
+
+
+def require_credentials(settings: Settings, environ: Mapping[str, str], *, profile: str | None) -> dict[str, Secret]:
+    """Return the provider's credentials by setting, fetched now; blocks for up to 30 s for each that is a command.
+
+    Raises UsageError where too few are set (see `credential_names`), or where one cannot be fetched.
+    """
+    names = credential_names(settings, profile=profile)
+    return {name: source.resolve(environ) for name, source in given_secrets(settings).items() if name in names}
+
+
+def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, ...]:
+    """Return which secrets a run uses: the provider's first set that is completely given, and what goes with it.
+
+    Raises UsageError where no set is, with all the sets and what is missing. Where `profile` is named the environment
+    alone does not count, so the hint offers the profile alone.
+    """
+    name = require_provider(settings)
+    provider, given = PROVIDERS[name], given_secrets(settings)
+    for ways in provider.credentials:
+        if all(one in given for one in ways):
+            extra = provider.optional_secrets if ways == provider.credentials[0] else ()
+            return (*ways, *(one for one in extra if one in given))
+    needs = ", or ".join(listed(ways, "and") for ways in provider.credentials)
+    halves = "".join(f"; {half}" for half in _halves(provider, given))
+    raise UsageError(f"{name} needs {needs}{halves}", hint=_how_to_give(_most_complete(provider, given), profile))
+
+
+def given_secrets(settings: Settings) -> dict[str, SecretSource]:
+    """Return where each secret that is set is to be fetched, by setting, whatever the provider."""
+    sources = {name: getattr(settings, FIELDS[name]) for name in SECRETS}
+    return {name: source for name, source in sources.items() if source is not None}
+
+
 def require_secret(
     settings: Settings, name: str, provider: str, environ: Mapping[str, str], *, profile: str | None = None
 ) -> Secret:
@@ -30,10 +89,38 @@ def require_secret(
     source: SecretSource | None = getattr(settings, FIELDS[name])
     if source is not None:
         return source.resolve(environ)
-    in_profile = f'`{name} = "env:NAME"`'
+    raise UsageError(f"{provider} needs {name}", hint=_how_to_give([name], profile))
+
+
+def listed(words: Sequence[str], last: str) -> str:
+    """Return words as a sentence has them: "a, b and c"."""
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def _is_set(settings: Settings, name: str) -> bool:
+    return getattr(settings, FIELDS[name]) not in (None, ())
+
+
+def _halves(provider: ProviderDefaults, given: Mapping[str, SecretSource]) -> Iterator[str]:
+    for ways in provider.credentials:
+        there, missing = [one for one in ways if one in given], [one for one in ways if one not in given]
+        if there:
+            yield f"{listed(there, 'and')} is set without {listed(missing, 'and')}"
+
+
+def _most_complete(provider: ProviderDefaults, given: Mapping[str, SecretSource]) -> list[str]:
+    """Return what is missing from the set of which most is there, from the preferred one where nothing is."""
+    ways = max(provider.credentials, key=lambda ways: sum(one in given for one in ways))
+    return [one for one in ways if one not in given]
+
+
+def _how_to_give(secrets: Sequence[str], profile: str | None) -> str:
+    in_profile = listed([f'`{name} = "env:NAME"`' for name in secrets], "and")
     if profile is not None:
-        raise UsageError(f"{provider} needs {name}", hint=f"write {in_profile} in profile {profile}")
-    raise UsageError(
-        f"{provider} needs {name}",
-        hint=f"set {variable_of(name)}, or write {in_profile} in a profile and name that",
-    )
+        return f"write {in_profile} in profile {profile}"
+    variables = listed([variable_of(name) for name in secrets], "and")
+    return f"set {variables}, or write {in_profile} in a profile and name that"
+
+
+def _how_to_set(name: str) -> str:
+    return f'use {option_of(name)}, set {variable_of(name)}, or write `{name} = "..."` in a profile'

@@ -1,22 +1,19 @@
 """`Settings`: every setting with its unit, effect, default and the reason for the default.
 
-The half that chooses files is in `selection`; together they are one flat set of names, as users write them.
+Those that choose files are in `selection`, those of the services in `services`; together they are one flat set of
+names, as users write them.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import field_validator
-
-from bulkup.config import base_url as url
-from bulkup.config import kinds, secret_source, units
+from bulkup.config import kinds, units
 from bulkup.config.kinds import setting
-from bulkup.config.providers import PROVIDERS
-from bulkup.config.selection import Selection
+from bulkup.config.services import Services
 
 
-class Settings(Selection):
+class Settings(Services):
     """All settings of one run, checked. Sizes are in bytes and durations in seconds, however they were
     written.
 
@@ -24,41 +21,13 @@ class Settings(Selection):
     message.
     """
 
-    provider: str | None = setting(
-        None,
-        f"one of {', '.join(PROVIDERS)}",
-        "The service to upload to; `local` is the embedded server. Default: not set; a run needs one, and a "
-        "guess would send files to the wrong place.",
-    )
-    base_url: kinds.BaseUrl | None = setting(
-        None,
-        url.EXPECTED,
-        "The service's root: scheme, host, port and an optional prefix; the provider adds its own paths. "
-        "Default: the provider's public address.",
-    )
-    ca_file: kinds.PathText | None = setting(
-        None,
-        "the path of a PEM file",
-        "Certificates of a private authority, trusted beside the system's own. Default: not set.",
-    )
-    token: kinds.SecretText | None = setting(
-        None,
-        secret_source.EXPECTED,
-        "The key for `magic-hour`. Default: not set. There is no option for it, because a command line is "
-        "visible to every user of the machine.",
-    )
-    api_key: kinds.SecretText | None = setting(
-        None,
-        secret_source.EXPECTED,
-        "The key for `move-ugc`. Default: not set. There is no option for it, because a command line is "
-        "visible to every user of the machine.",
-    )
     rate_limit: kinds.Rate | None = setting(
         None,
-        "a number of calls a second above 0",
-        "Most API calls a second; sending bytes to storage is not counted. Default: not limited, because "
-        "services say themselves when it is too much, and that is honoured.",
-        gt=0,
+        "a number of calls a second, or 0 for no limit",
+        "Most API calls a second, 0 for no limit; sending bytes to storage is not counted. Default: the provider's "
+        "own: 10 for `metastudio`, which counts them for all of an account, and no limit for the others, which say "
+        "themselves when it is too much.",
+        ge=0,
     )
     concurrency: kinds.Count = setting(
         32,
@@ -166,10 +135,3 @@ class Settings(Selection):
         "One JSON object a line on standard output and nothing else there; the last object is the summary. "
         "Default: false.",
     )
-
-    @field_validator("provider")
-    @classmethod
-    def _known_provider(cls, value: str | None) -> str | None:
-        if value is not None and value not in PROVIDERS:
-            raise ValueError(f"expected one of {', '.join(PROVIDERS)}")
-        return value

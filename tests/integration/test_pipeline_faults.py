@@ -382,7 +382,7 @@ class Moody(Local):
 async def test_throttled_and_failed_at_once(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call to be repeated within the time that another was told to wait is made after it, and not forgotten."""
     monkeypatch.setitem(PROVIDERS, "moody", Moody)
-    monkeypatch.setitem(DECLARED, "moody", ProviderDefaults(None, ("token",)))
+    monkeypatch.setitem(DECLARED, "moody", ProviderDefaults(None, (("token",),)))
     here.provider = "moody"
     here.write_many(3)
     with anyio.fail_after(20):

@@ -237,7 +237,7 @@ async def closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGener
         monkeypatch.setattr(Closing, name, value)
     monkeypatch.setattr(Closing, "presigning", staticmethod(lambda: None))
     monkeypatch.setitem(PROVIDERS, "closing", Closing)
-    monkeypatch.setitem(DECLARED, "closing", ProviderDefaults(None, ("token",)))
+    monkeypatch.setitem(DECLARED, "closing", ProviderDefaults(None, (("token",),)))
     async with world(tmp_path, "closing") as place:
         monkeypatch.setattr(Closing, "objects_dir", place.server.objects_dir)
         yield place
@@ -387,7 +387,7 @@ class OneShot(Local):
 async def test_one_shot_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where URLs are good for one run, the next one asks anew, and the ids it leaves are orphans."""
     monkeypatch.setitem(PROVIDERS, "one-shot", OneShot)
-    monkeypatch.setitem(DECLARED, "one-shot", ProviderDefaults(None, ("token",)))
+    monkeypatch.setitem(DECLARED, "one-shot", ProviderDefaults(None, (("token",),)))
     async with world(tmp_path, "one-shot") as place:
         place.write_many(40)
         async with place.uploader(concurrency=1) as uploader:

@@ -1,0 +1,55 @@
+"""The template that names an object at the service, checked at load so that no file of a run finds it wrong."""
+
+from __future__ import annotations
+
+import re
+import string
+
+PLACEHOLDERS = ("path", "name", "stem", "ext", "date")
+EXPECTED = f"a template of text and {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}"
+
+_TELLING = ("path", "name", "stem")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def check_object_key(value: object) -> str:
+    """Return the template: `str.format` fills it in with the PLACEHOLDERS as keywords and cannot fail.
+
+    `{{` and `}}` stand for braces. Raises ValueError, also for one that gives every file the same key.
+    """
+    if not isinstance(value, str) or not value:
+        raise _wrong("it is empty" if value == "" else "it is no text")
+    if value.startswith("/"):
+        raise _wrong('it begins with "/"')
+    if _CONTROL.search(value):
+        raise _wrong("it holds a control character")
+    if not _is_unicode(value):
+        raise _wrong("it is not UTF-8 text")
+    if not set(_placeholders(value)).intersection(_TELLING):
+        raise _wrong("without {path}, {name} or {stem} many files would get one key")
+    return value
+
+
+def _placeholders(template: str) -> list[str]:
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError:
+        raise _wrong("its braces are not balanced; a brace itself is written {{ or }}") from None
+    for _, name, form, conversion in parts:
+        if name is not None and (form or conversion):
+            raise _wrong("a placeholder is a name in braces and nothing else, without : or !")
+        if name is not None and name not in PLACEHOLDERS:
+            raise _wrong("it has an unknown placeholder")
+    return [name for _, name, _, _ in parts if name is not None]
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _wrong(why: str) -> ValueError:
+    return ValueError(f"expected {EXPECTED}: {why}")
