@@ -10,6 +10,7 @@ that translates.
 """
 
 from bulkup.config.addresses import iam_base_url, public_base_url, region_of
+from bulkup.config.asset_map import load_asset_map
 from bulkup.config.assets import Asset, AssetRule
 from bulkup.config.checking import Checked, check
 from bulkup.config.complaints import Complaint, SettingsError
@@ -44,6 +45,7 @@ __all__ = [
     "inside_any",
     "journal_path",
     "load",
+    "load_asset_map",
     "public_base_url",
     "region_of",
     "require_credentials",

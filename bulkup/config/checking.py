@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bulkup.config import toml_file
+from bulkup.config.asset_map import load_asset_map
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.kinds import printable
 from bulkup.config.loading import Resolved, resolve
-from bulkup.config.names import FIELDS, SECRETS
 from bulkup.config.paths import journal_path, store_path
-from bulkup.config.providers import LOCAL, PROVIDERS
-from bulkup.config.requirements import require_secret
-from bulkup.config.secret_source import SecretSource
+from bulkup.config.providers import LOCAL
+from bulkup.config.requirements import credential_names, given_secrets, require_one_directory, require_settings
 from bulkup.config.toml_file import Document
 from bulkup.errors import UsageError
 
@@ -79,49 +79,65 @@ class _Look:
     def complaints(self, run_commands: bool) -> Iterator[Complaint]:
         yield from self._missing_paths()
         yield from self._misplaced_paths()
-        for name in self._secrets(run_commands):
-            yield from self._secret(name)
+        yield from self._asset_map()
+        yield from self._secrets(run_commands)
+        if self.resolved.settings.provider is not None:
+            yield from self._missing_settings()
 
     def _missing_paths(self) -> Iterator[Complaint]:
         settings = self.resolved.settings
-        for name, paths in (("source", settings.source), ("ca_file", (settings.ca_file,))):
-            for path in paths:
-                if path is not None and not os.path.exists(path):
-                    yield Complaint(self._where(name), f"{name}: {printable(path)} does not exist")
+        given = [("source", path) for path in settings.source]
+        given += [(name, path) for name in ("ca_file", "asset_map") if (path := getattr(settings, name)) is not None]
+        for name, path in given:
+            if not os.path.exists(path):
+                yield Complaint(self._where(name), f"{name}: {printable(path)} does not exist")
 
     def _misplaced_paths(self) -> Iterator[Complaint]:
         settings = self.resolved.settings
-        try:
-            journal_path(settings, self.profile, settings.source, self.environ)
-        except UsageError as error:
-            yield Complaint(self._where("journal"), error.message, error.hint)
-        try:
-            if settings.provider == LOCAL:
-                store_path(settings, settings.source, self.environ)
-        except UsageError as error:
-            yield Complaint(self._where("store"), error.message, error.hint)
+        yield from self._of("journal", lambda: journal_path(settings, self.profile, settings.source, self.environ))
+        if settings.provider == LOCAL:
+            yield from self._of("store", lambda: store_path(settings, settings.source, self.environ))
 
-    def _secrets(self, run_commands: bool) -> Iterator[str]:
-        """Yield the secrets to fetch: those given, and those the provider cannot do without."""
-        provider = self.resolved.settings.provider
-        needed = PROVIDERS[provider].secrets if provider else ()
-        for name in SECRETS:
-            source: SecretSource | None = getattr(self.resolved.settings, FIELDS[name])
-            if source is None and name in needed:
-                yield name
-            if source is not None and (run_commands or source.kind != "command"):
-                yield name
-
-    def _secret(self, name: str) -> Iterator[Complaint]:
+    def _asset_map(self) -> Iterator[Complaint]:
         settings = self.resolved.settings
+        name = "files_from" if settings.files_from is not None else "asset_map"
+        wrong = list(self._of(name, lambda: require_one_directory(settings)))
+        yield from wrong
+        directory = next((source for source in settings.source if os.path.isdir(source)), None)
+        if settings.asset_map is not None and directory is not None and not wrong:
+            yield from self._in_asset_map(settings.asset_map, directory)
+
+    def _in_asset_map(self, path: str, directory: str) -> Iterator[Complaint]:
+        if not os.path.exists(path):
+            return  # told already
         try:
-            require_secret(settings, name, str(settings.provider), self.environ, profile=self.profile)
+            load_asset_map(path, os.path.realpath(os.fsencode(directory)))
+        except SettingsError as error:
+            yield from error.complaints
+            if error.more:
+                yield Complaint(self._where("asset_map"), f"asset_map: {error.more} more problems in the file")
+
+    def _secrets(self, run_commands: bool) -> Iterator[Complaint]:
+        """Fetch the secrets that are given, whoever needs them."""
+        for name, source in given_secrets(self.resolved.settings).items():
+            if run_commands or source.kind != "command":
+                yield from self._of(name, functools.partial(source.resolve, self.environ))
+
+    def _missing_settings(self) -> Iterator[Complaint]:
+        settings = self.resolved.settings
+        yield from self._of("", lambda: credential_names(settings, profile=self.profile))
+        yield from self._of("", lambda: require_settings(settings))
+
+    def _of(self, name: str, look: Callable[[], object]) -> Iterator[Complaint]:
+        """Yield what a look complains about, at the setting it is about, empty where that is the whole profile."""
+        try:
+            look()
         except UsageError as error:
             yield Complaint(self._where(name), error.message, error.hint)
 
     def _where(self, name: str) -> str:
         """Name the layer a value came from, so that nobody looks for it in the wrong place."""
-        origin = self.resolved.origins[name]
+        origin = self.resolved.origins.get(name, "")
         if origin.startswith("environment "):
             return origin.removeprefix("environment ")
         return self.document.where("profiles", self.profile, name)

@@ -27,12 +27,15 @@ class Complaint:
 
 
 class SettingsError(UsageError):
-    """One or more complaints; `complaints` has each by itself."""
+    """One or more complaints; `complaints` has each by itself, `more` says how many there are beside them."""
 
-    def __init__(self, complaints: Sequence[Complaint]) -> None:
+    def __init__(self, complaints: Sequence[Complaint], *, more: int = 0) -> None:
         self.complaints = tuple(dict.fromkeys(complaints))
-        if len(self.complaints) == 1:
+        self.more = more
+        count = len(self.complaints) + more
+        if count == 1:
             super().__init__(str(self.complaints[0]), hint=self.complaints[0].hint)
         else:
-            head = f"{len(self.complaints)} problems in the settings:"
-            super().__init__("\n  ".join([head, *(complaint.line for complaint in self.complaints)]))
+            lines = [complaint.line for complaint in self.complaints]
+            lines += [f"... and {more} more"] if more else []
+            super().__init__("\n  ".join([f"{count} problems in the settings:", *lines]))

@@ -20,8 +20,11 @@ from bulkup.config.secret_source import SecretSource
 from bulkup.config.units import parse_duration, parse_size
 from bulkup.secrets import Secret
 
+IDENTIFIER_FORM = r"^[A-Za-z0-9_-]{1,64}$"
 IDENTIFIER = "1 to 64 letters, digits, _ or -"
 HEADER_TEXT = "1 to 64 printable ASCII characters, without a space at either end"
+
+_LONGEST_SHOWN = 80  # characters of a wrong value
 
 
 def setting(default: Any, expects: str, description: str, **limits: Any) -> Any:
@@ -90,6 +93,12 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def shown(value: Any) -> str:
+    """Return a wrong value as a message repeats it: printable, and cut where it is long."""
+    text = printable(repr(value))
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
+
+
 # Plain validators, because pydantic's own text type refuses names that are not UTF-8.
 _PRINTABLE = PlainSerializer(printable, return_type=str, when_used="json")
 PathText = Annotated[str, PlainValidator(_path), _PRINTABLE]
@@ -97,7 +106,7 @@ Pattern = Annotated[str, PlainValidator(_pattern), _PRINTABLE]
 Paths = Annotated[tuple[PathText, ...], BeforeValidator(_many)]
 Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_many)]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Identifier = Annotated[str, Field(pattern=IDENTIFIER_FORM)]
 HeaderText = Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,62}[!-~])?$")]
 BaseUrl = Annotated[str, PlainValidator(_base_url)]
 Count = Annotated[int, BeforeValidator(_number)]

@@ -3,8 +3,9 @@ stood."""
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +16,19 @@ from bulkup.config.toml_file import Document
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A raw value. `origin` tells where it came from, `where` is the same as a mark in front of a
-    complaint."""
+    """A raw value. `origin` tells where it came from, `where` is the same as a mark in front of a complaint.
+
+    `inside` gives the mark of a part of the value, by its path in it, where parts have lines of their own.
+    """
 
     value: Any
     origin: str
     where: str
+    inside: Callable[..., str] | None = None
+
+    def where_is(self, *path: str | int) -> str:
+        """Return the mark of a part of the value, that of the whole where it is the most that is known."""
+        return self.inside(*path) if self.inside else self.where
 
 
 Layer = tuple[Mapping[str, Given], tuple[Complaint, ...]]
@@ -68,7 +76,8 @@ def from_profile(document: Document, profile: str) -> Layer:
         else:
             line = document.line("profiles", profile, name)
             origin = f"profile {profile} ({document.shown} line {line})"
-            given[name] = Given(_anchored(name, value, document.folder, expand=True), origin, where)
+            inside = functools.partial(document.where, "profiles", profile, name)
+            given[name] = Given(_anchored(name, value, document.folder, expand=True), origin, where, inside)
     return given, tuple(complaints)
 
 

@@ -12,7 +12,7 @@ from bulkup.config import toml_file
 from bulkup.config.complaints import SettingsError
 from bulkup.config.explain import complaints_of
 from bulkup.config.layers import Given, Layer, from_environment, from_options, from_profile
-from bulkup.config.names import ENVIRONMENT_PREFIX, FIELDS, SECRETS, nearest, variable_of
+from bulkup.config.names import ENVIRONMENT_PREFIX, FIELDS, IDENTIFIERS, SECRETS, nearest, variable_of
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.config.toml_file import Document
@@ -101,7 +101,7 @@ def _warnings(
     if profile is None:
         yield f"nothing in {document.shown} is used, because no profile is named"
         return
-    for name in SECRETS:
+    for name in (name for name in SECRETS if name not in IDENTIFIERS):
         source: SecretSource | None = getattr(settings, FIELDS[name])
         in_file = name in given and given[name].origin.startswith("profile ")
         if source and in_file and source.kind == "literal" and document.others_can_read:

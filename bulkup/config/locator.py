@@ -25,19 +25,22 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 
-Path = tuple[str, ...]
+Path = tuple[str | int, ...]
 Lines = Mapping[Path, int]
 
 
 def locate(text: str) -> Lines:
-    """Return the line, counted from 1, of every table and key that has a line of its own, by its full
-    path."""
+    """Return the line, counted from 1, of every table and key that has a line of its own, by its full path.
+
+    A table of an array (`[[rules]]`) has its number, counted from 0, behind the array's name.
+    """
     lines: dict[Path, int] = {}
+    arrays: dict[Path, int] = {}
     table: Path = ()
     for number, match in _statements(text):
         path = _unquoted(match["key"])
         if "open" in match.groupdict():
-            table, full = path, path
+            full = table = _of_table(path, arrays, opens=match["open"] == "[[")
         else:
             full = table + path
         for length in range(1, len(full) + 1):
@@ -52,6 +55,18 @@ def line_of(lines: Lines, path: Path) -> int | None:
         if path[:length] in lines:
             return lines[path[:length]]
     return None
+
+
+def _of_table(path: Path, arrays: dict[Path, int], *, opens: bool) -> Path:
+    """Return the full path of a header; `arrays` holds the number of the last table of each array."""
+    if opens:
+        arrays[path] = arrays.get(path, -1) + 1
+    full: Path = ()
+    for length in range(1, len(path) + 1):
+        full += path[length - 1 : length]
+        if path[:length] in arrays:
+            full += (arrays[path[:length]],)
+    return full
 
 
 def _statements(text: str) -> Iterator[tuple[int, re.Match[str]]]:

@@ -37,11 +37,11 @@ class Document:
         """What relative paths in the file are relative to."""
         return os.path.dirname(self.path)
 
-    def line(self, *path: str) -> int | None:
+    def line(self, *path: str | int) -> int | None:
         """Return the line of a table or key by its full path."""
         return line_of(self.lines, path)
 
-    def where(self, *path: str) -> str:
+    def where(self, *path: str | int) -> str:
         """Return `file:line` of a table or key by its full path."""
         return f"{self.shown}:{self.line(*path) or 1}"
 

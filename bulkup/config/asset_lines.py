@@ -1,0 +1,168 @@
+"""Reads the lines of an asset map, CSV or JSON. Pure: knows the form of a line, not whether its file is there."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from bulkup.config.assets import CATEGORIES, ONE_CATEGORY, Asset
+from bulkup.config.kinds import IDENTIFIER, IDENTIFIER_FORM, printable, shown
+from bulkup.config.names import suggestion
+
+COLUMNS = ("path", "asset_id", "asset_file_category", "name")
+KEYS = ("path", "path_b64", *COLUMNS[1:])
+
+_MARK = b"\xef\xbb\xbf"  # what spreadsheets put in front of UTF-8
+_IDENTIFIER = re.compile(IDENTIFIER_FORM)
+_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
+_CATEGORIES = {name: name for name in CATEGORIES}  # so that all lines hold the same text
+_UTF8_HINT = "save the file as UTF-8; a name that is not UTF-8 can stand as path_b64 in a .jsonl file"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry: `number` counts lines from 1, `path` is as it was written."""
+
+    number: int
+    path: bytes
+    asset: Asset
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A line that cannot be used, and why."""
+
+    number: int
+    what: str
+    hint: str = ""
+
+
+def csv_lines(file: Iterable[bytes]) -> Iterator[Line | Wrong]:
+    """Yield what stands below the header row. Ends at a header or a line that leaves the rest without meaning."""
+    columns: Sequence[str] | None = None
+    for number, row in _rows(file):
+        if isinstance(row, Wrong):
+            yield row
+            return
+        if columns is None:
+            columns, wrong = row, _about_header(number, row)
+            yield from wrong
+            if wrong:
+                return
+        elif len(row) != len(columns):
+            yield Wrong(number, f"{len(row)} values, where the header has {len(columns)}")
+        else:
+            # An empty cell is how a table says that there is nothing.
+            yield _entry(number, {name: text or None for name, text in zip(columns, row, strict=True)})
+    if columns is None:
+        yield Wrong(1, "it is empty", f"expected a header row: {','.join(COLUMNS)}")
+
+
+def json_lines(file: Iterable[bytes]) -> Iterator[Line | Wrong]:
+    """Yield one entry for each object; they stand on lines of their own."""
+    for number, raw in enumerate(_without_mark(file), 1):
+        if not raw.strip():
+            continue
+        try:
+            values = orjson.loads(raw.strip().decode("utf-8"))
+        except UnicodeDecodeError:
+            yield Wrong(number, "not UTF-8 text", _UTF8_HINT)
+        except orjson.JSONDecodeError as error:
+            yield Wrong(number, f"not valid JSON: {error.msg} in column {error.colno}")
+        else:
+            yield _object(number, values)
+
+
+def _rows(file: Iterable[bytes]) -> Iterator[tuple[int, list[str] | Wrong]]:
+    """Yield each row with the number of its first line; a quoted value may hold line ends."""
+    reader = csv.reader((raw.decode("utf-8") for raw in _without_mark(file)), strict=True)
+    while True:
+        number = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except UnicodeDecodeError:
+            number = reader.line_num + 1
+            yield number, Wrong(number, "not UTF-8 text", _UTF8_HINT)
+            return
+        except csv.Error as error:
+            yield number, Wrong(number, f"not valid CSV: {str(error).partition(' - ')[0]}")
+            return
+        if row is None:
+            return
+        if row:
+            yield number, row
+
+
+def _without_mark(file: Iterable[bytes]) -> Iterator[bytes]:
+    for index, raw in enumerate(file):
+        yield raw.removeprefix(_MARK) if index == 0 else raw
+
+
+def _about_header(number: int, columns: Sequence[str]) -> list[Wrong]:
+    known = f"columns are {', '.join(COLUMNS)}"
+    wrong = [
+        Wrong(number, f'unknown column "{printable(name)}"', suggestion(name, COLUMNS) or known)
+        for name in columns
+        if name not in COLUMNS
+    ]
+    wrong += [Wrong(number, f'column "{name}" stands there twice') for name in COLUMNS if columns.count(name) > 1]
+    wrong += [Wrong(number, f'there is no column "{name}"', known) for name in COLUMNS[:2] if name not in columns]
+    return wrong
+
+
+def _object(number: int, values: Any) -> Line | Wrong:
+    if not isinstance(values, dict):
+        return Wrong(number, "expected an object", 'such as {"path": "a.mp4", "asset_id": "..."}')
+    for key in values:
+        if key not in KEYS:
+            known = f"keys are {', '.join(KEYS)}"
+            return Wrong(number, f'unknown key "{key}"', suggestion(key, KEYS) or known)
+    return _entry(number, values)
+
+
+def _entry(number: int, values: Mapping[str, Any]) -> Line | Wrong:
+    try:
+        return Line(number, _path(values), _asset(values))
+    except ValueError as error:
+        return Wrong(number, str(error))
+
+
+def _path(values: Mapping[str, Any]) -> bytes:
+    text, encoded = values.get("path"), values.get("path_b64")
+    if text is not None and encoded is not None:
+        raise ValueError("path and path_b64 stand there both; expected one")
+    for name, value in (("path", text), ("path_b64", encoded)):
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"{name}: expected text, not {shown(value)}")
+    path = _decoded(encoded) if encoded is not None else (text or "").encode("utf-8")
+    if not path:
+        raise ValueError("path is missing")
+    return path
+
+
+def _decoded(encoded: str) -> bytes:
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"path_b64: expected Base64, not {shown(encoded)}") from error
+
+
+def _asset(values: Mapping[str, Any]) -> Asset:
+    asset_id, category, name = (values.get(key) for key in COLUMNS[1:])
+    if asset_id is None:
+        raise ValueError("asset_id is missing")
+    if not isinstance(asset_id, str) or not _IDENTIFIER.fullmatch(asset_id):
+        raise ValueError(f"asset_id: expected {IDENTIFIER}, not {shown(asset_id)}")
+    if category is not None and (not isinstance(category, str) or category not in _CATEGORIES):
+        raise ValueError(f"asset_file_category: expected {ONE_CATEGORY}, not {shown(category)}")
+    if name is not None and (not isinstance(name, str) or not _NAME.fullmatch(name)):
+        raise ValueError(f"name: expected 1 to 256 characters, none of them a control character, not {shown(name)}")
+    return Asset(sys.intern(asset_id), category and _CATEGORIES[category], name)

@@ -1,0 +1,134 @@
+"""The asset map: a CSV or JSON lines file that says for single files which asset each goes to, and as what.
+
+It may have millions of lines. So what lines have in common is held once, and where a path stood is known by a number of
+eight bytes until the map is read.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from array import array
+from collections.abc import Mapping
+
+from bulkup.config.asset_lines import Line, Wrong, csv_lines, json_lines
+from bulkup.config.assets import Asset
+from bulkup.config.complaints import Complaint, SettingsError
+from bulkup.config.kinds import printable
+
+SHOWN = 20  # complaints; whoever has mended those knows what the others are
+
+_READERS = {".csv": csv_lines, ".jsonl": json_lines, ".ndjson": json_lines}
+
+
+def load_asset_map(path: str, root: bytes) -> Mapping[str, Asset]:
+    """Return the asset of each file named in the map at `path`, by its path relative to `root` as `os.fsdecode` has it.
+
+    Blocks: every file is looked at. Raises SettingsError with all that is wrong, twenty complaints in full.
+    """
+    reader = _READERS.get(os.path.splitext(path)[1].lower())
+    if reader is None:
+        what = f"asset_map: expected a file that ends in {', '.join(_READERS)}"
+        raise SettingsError([Complaint(printable(path), what)])
+    loading = _Loading(path, root)
+    try:
+        with open(path, "rb") as file:
+            for line in reader(file):
+                loading.take(line)
+    except OSError as error:
+        what = f"asset_map: cannot be read: {error.strerror or type(error).__name__}"
+        raise SettingsError([Complaint(printable(path), what)]) from error
+    loading.raise_complaints()
+    return loading.assets
+
+
+class _Loading:
+    """The map as far as it was read."""
+
+    def __init__(self, path: str, root: bytes) -> None:
+        self.assets: dict[str, Asset] = {}
+        self._path = printable(path)
+        self._root = root
+        self._numbers = array("Q")  # the line of each path, in the order of `assets`
+        self._mains: dict[str, int] = {}
+        self._shared: dict[Asset, Asset] = {}
+        self._complaints: list[Complaint] = []
+        self._more = 0
+
+    def take(self, line: Line | Wrong) -> None:
+        """Add one line, or note what is wrong with it."""
+        if isinstance(line, Wrong):
+            self._complain(line)
+            return
+        try:
+            self._add(line)
+        except ValueError as error:
+            self._complain(Wrong(line.number, str(error)))
+
+    def raise_complaints(self) -> None:
+        """Raises SettingsError where anything was wrong."""
+        if self._complaints:
+            raise SettingsError(self._complaints, more=self._more)
+
+    def _add(self, line: Line) -> None:
+        path = _within(self._root, line.path)
+        if path in self.assets:
+            raise ValueError(f"path {_quoted(line.path)} stands in line {self._line_of(path)} already")
+        _check_file(self._root, path, line.path)
+        self._check_main(line)
+        self.assets[path] = self._shared.setdefault(line.asset, line.asset)
+        self._numbers.append(line.number)
+
+    def _check_main(self, line: Line) -> None:
+        if line.asset.asset_file_category != "MAIN":
+            return
+        first = self._mains.setdefault(line.asset.asset_id, line.number)
+        if first != line.number:
+            raise ValueError(
+                f"asset {line.asset.asset_id} has its MAIN in line {first} already; an asset has exactly one"
+            )
+
+    def _line_of(self, path: str) -> int:
+        """Slow, so not asked once there are enough complaints."""
+        if len(self._complaints) >= SHOWN:
+            return 0
+        index = next(index for index, known in enumerate(self.assets) if known == path)
+        return self._numbers[index]
+
+    def _complain(self, wrong: Wrong) -> None:
+        if len(self._complaints) >= SHOWN:
+            self._more += 1
+        else:
+            self._complaints.append(Complaint(f"{self._path}:{wrong.number}", wrong.what, wrong.hint))
+
+
+def _within(root: bytes, name: bytes) -> str:
+    """Return a name of the map relative to `root`; an absolute one may lead there through links."""
+    if b"\0" in name:
+        raise ValueError(f"path {_quoted(name)} holds a NUL")
+    path = os.path.relpath(name, root) if os.path.isabs(name) else os.path.normpath(name)
+    if os.path.isabs(name) and _is_outside(path):
+        folder, last = os.path.split(os.path.normpath(name))
+        path = os.path.relpath(os.path.join(os.path.realpath(folder), last), root)
+    if _is_outside(path):
+        raise ValueError(f"path {_quoted(name)} lies outside the source {_quoted(root)}")
+    return os.fsdecode(path)
+
+
+def _is_outside(path: bytes) -> bool:
+    return path == b".." or path.startswith(b"../")
+
+
+def _check_file(root: bytes, path: str, name: bytes) -> None:
+    try:
+        mode = os.stat(os.path.join(root, os.fsencode(path))).st_mode
+    except FileNotFoundError as error:
+        raise ValueError(f"path {_quoted(name)} does not exist in {_quoted(root)}") from error
+    except OSError as error:
+        raise ValueError(f"path {_quoted(name)} cannot be looked at: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise ValueError(f"path {_quoted(name)} is no regular file")
+
+
+def _quoted(path: bytes) -> str:
+    return printable(repr(os.fsdecode(path)))
