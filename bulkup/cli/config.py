@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bulkup.config import PROVIDERS, Resolved, check, load
+from bulkup.config import Resolved, check, load, public_base_url
 from bulkup.config.kinds import printable
 from bulkup.config.names import FIELDS
 
@@ -69,8 +69,8 @@ def _rows(resolved: Resolved) -> Iterator[tuple[str, Any, str]]:
     values: Mapping[str, Any] = resolved.settings.model_dump(mode="json")
     for name, field in FIELDS.items():
         value, origin = values[field], resolved.origins[name]
-        if name == "base_url" and value is None and resolved.settings.provider:
-            value = PROVIDERS[resolved.settings.provider].base_url
+        if name == "base_url":
+            value = public_base_url(resolved.settings)
         yield name, value, printable(origin)
 
 
@@ -94,8 +94,15 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return "\n".join(str(part) for part in value)
+        return "\n".join(_line(part) for part in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _line(part: Any) -> str:
+    """Show one member of a list; of a rule what is set."""
+    if isinstance(part, dict):
+        return ", ".join(f"{key} = {value}" for key, value in part.items() if value is not None)
+    return str(part)
 
 
 def _warn(warnings: tuple[str, ...]) -> None:

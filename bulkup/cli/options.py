@@ -12,7 +12,7 @@ from bulkup.config import Resolved, load
 
 Profile = Annotated[str | None, typer.Option("--profile", "-p", metavar="NAME", help="Profile of the TOML file.")]
 Config = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="The TOML file.")]
-Provider = Annotated[str | None, typer.Option(metavar="NAME", help="magic-hour, move-ugc or local.")]
+Provider = Annotated[str | None, typer.Option(metavar="NAME", help="magic-hour, move-ugc, metastudio, xvid or local.")]
 JournalFile = Annotated[str | None, typer.Option("--journal", metavar="FILE", help="The journal of the runs.")]
 Json = Annotated[bool | None, typer.Option("--json", help="One JSON object a line on standard output.")]
 

@@ -11,7 +11,7 @@ import orjson
 import typer
 
 from bulkup.api import preview
-from bulkup.cli.options import Config, JournalFile, Json, Profile, Provider, resolved
+from bulkup.cli.options import Config, JournalFile, Json, Profile, resolved
 from bulkup.cli.running import run_upload
 from bulkup.config import Resolved
 from bulkup.errors import UsageError
@@ -23,8 +23,11 @@ _CHOOSE = """no provider is chosen. One of:
   --provider local        an embedded server on this machine, to try things out; needs nothing
   --provider magic-hour   set BULKUP_TOKEN to the key
   --provider move-ugc     set BULKUP_API_KEY to the key
+  --provider metastudio   set BULKUP_ACCESS_KEY and BULKUP_SECRET_KEY; name --project-id and --asset-id
+  --provider xvid         set BULKUP_TOKEN to an access token; name --pipeline-id
   --profile NAME          a profile of bulkup.toml, see config.example.toml"""
 
+_SERVICES = "Services"
 _FILES = "Which files"
 _SPEED = "Speed and patience"
 _OUTPUT = "Output"
@@ -32,6 +35,19 @@ _OUTPUT = "Output"
 Sources = Annotated[
     list[str] | None, typer.Argument(metavar="SOURCE", help="Directories or files.", show_default=False)
 ]
+ProviderOfRun = Annotated[
+    str | None,
+    typer.Option(
+        "--provider",
+        metavar="NAME",
+        help="magic-hour (needs BULKUP_TOKEN), move-ugc (BULKUP_API_KEY), metastudio (BULKUP_ACCESS_KEY, "
+        "BULKUP_SECRET_KEY), xvid (BULKUP_TOKEN) or local.",
+    ),
+]
+
+
+def _service(*names: str, text: str, metavar: str | None = None) -> Any:
+    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=_SERVICES)
 
 
 def _files(*names: str, metavar: str, text: str) -> Any:
@@ -50,7 +66,7 @@ def upload(
     source: Sources = None,
     profile: Profile = None,
     config: Config = None,
-    provider: Provider = None,
+    provider: ProviderOfRun = None,
     base_url: Annotated[
         str | None, typer.Option(metavar="URL", help="The service's root, if not its public one.")
     ] = None,
@@ -63,6 +79,44 @@ def upload(
     journal: JournalFile = None,
     store: Annotated[str | None, typer.Option(metavar="DIR", help="Where --provider local keeps objects.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; call nothing, write nothing.")] = False,
+    region: Annotated[
+        str | None, _service("--region", metavar="NAME", text="metastudio: cn-north-4, cn-east-3 or ap-southeast-3.")
+    ] = None,
+    project_id: Annotated[
+        str | None, _service("--project-id", metavar="ID", text="metastudio: the project; it needs one.")
+    ] = None,
+    asset_id: Annotated[
+        str | None, _service("--asset-id", metavar="ID", text="metastudio: the asset that files belong to.")
+    ] = None,
+    asset_file_category: Annotated[
+        str | None,
+        _service("--asset-file-category", metavar="NAME", text="metastudio: what files are to it, such as MAIN."),
+    ] = None,
+    asset_map: Annotated[
+        str | None,
+        _service("--asset-map", metavar="FILE", text="metastudio: a .csv or .jsonl file with the asset of each file."),
+    ] = None,
+    app_user_id: Annotated[
+        str | None, _service("--app-user-id", metavar="ID", text="metastudio: the user of your application.")
+    ] = None,
+    iam_url: Annotated[
+        str | None,
+        _service("--iam-url", metavar="URL", text="metastudio: the identity service, if not the public one."),
+    ] = None,
+    pipeline_id: Annotated[
+        str | None, _service("--pipeline-id", metavar="ID", text="xvid: the pipeline; it needs one.")
+    ] = None,
+    object_key: Annotated[
+        str | None, _service("--object-key", metavar="TEMPLATE", text="xvid: names of files, e.g. uploads/{path}.")
+    ] = None,
+    expires_at: Annotated[
+        str | None,
+        _service("--expires-at", metavar="WHEN", text="xvid: when unused uploads go, e.g. 30d, or 0 for never."),
+    ] = None,
+    confirm: Annotated[
+        bool | None,
+        _service("--confirm/--no-confirm", text="metastudio, xvid: make the call that closes an upload."),
+    ] = None,
     include: Annotated[
         list[str] | None, _files("--include", metavar="PATTERN", text="Take only what matches; gitignore syntax.")
     ] = None,
@@ -105,7 +159,9 @@ def upload(
     calls_in_flight: Annotated[
         str | None, _speed("--calls-in-flight", metavar="N", text="API calls at the same time.")
     ] = None,
-    rate_limit: Annotated[str | None, _speed("--rate-limit", metavar="N", text="API calls a second, at most.")] = None,
+    rate_limit: Annotated[
+        str | None, _speed("--rate-limit", metavar="N", text="API calls a second; 0: no limit.")
+    ] = None,
     attempts: Annotated[str | None, _speed("--attempts", metavar="N", text="Tries for one file.")] = None,
     retry_for: Annotated[
         str | None, _speed("--retry-for", metavar="TIME", text="How long a file is tried after it first failed.")

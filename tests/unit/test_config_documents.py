@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from bulkup.config import PROVIDERS, Settings, load, require_provider
+from bulkup.config import PROVIDERS, Settings, load, require_settings
 from bulkup.config.explain import expects
-from bulkup.config.names import COMMAND_ONLY, FIELDS, SECRETS, option_of, variable_of
+from bulkup.config.names import COMMAND_ONLY, FIELDS, SECRETS, TABLES, option_of, variable_of
+from bulkup.config.requirements import credential_names
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 
@@ -63,14 +64,34 @@ def test_the_profiles_of_the_example_load_without_a_warning(profile: Any) -> Non
     path = os.path.join(ROOT, "config.example.toml")
     resolved = load({}, profile=profile, config_file=path, environ={}, cwd=ROOT)
     assert resolved.warnings == ()
-    provider = require_provider(resolved.settings)
     assert resolved.settings.source
-    assert all(getattr(resolved.settings, FIELDS[name]) is not None for name in PROVIDERS[provider].secrets)
+    require_settings(resolved.settings)
+    credential_names(resolved.settings, profile=profile)  # raises where they are too few
 
 
 def test_the_example_has_a_profile_for_every_provider() -> None:
     profiles = tomllib.loads(EXAMPLE)["profiles"].values()
     assert {profile["provider"] for profile in profiles} == set(PROVIDERS)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_setting_that_is_a_table_is_shown_as_one(name: Any) -> None:
+    shown = [profile[name] for profile in tomllib.loads(EXAMPLE)["profiles"].values() if name in profile]
+    assert len(shown[0]) > 1
+    assert f"\n[[profiles.avatars.{name}]]\n" in EXAMPLE
+    assert f"a table `[[profiles.NAME.{name}]]`" in DOCUMENT.partition(f"### {name}\n")[2].partition("\n### ")[0]
+
+
+def test_the_document_tells_the_credentials_of_every_provider() -> None:
+    told = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", DOCUMENT, re.MULTILINE))
+    assert set(told) == set(PROVIDERS)
+    for name, provider in PROVIDERS.items():
+        secrets = {one for ways in provider.credentials for one in ways} | set(provider.optional_secrets)
+        assert set(re.findall(r"`([a-z_]+)`", told[name])) == secrets
+
+
+def test_only_secrets_and_tables_have_no_option() -> None:
+    assert {name for name in FIELDS if option_of(name) is None} == {*SECRETS, *TABLES}
 
 
 def test_the_document_has_one_heading_for_each_setting() -> None:
@@ -87,7 +108,7 @@ def test_a_section_of_the_document_says_what_the_field_says(name: Any) -> None:
     assert (
         f"option: `{option}`" in section
         or (option == "SOURCE" and "option: the arguments `SOURCE...`" in section)
-        or (name in SECRETS and "option: none" in section)
+        or (option is None and "option: none" in section)
     )
     assert (f"in a profile: `{name}`" in section) is (name not in COMMAND_ONLY)
     assert COMMAND_ONLY.get(name, "") in section
