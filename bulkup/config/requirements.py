@@ -27,7 +27,7 @@ def require_settings(settings: Settings) -> None:
     missing = [[one] for one in provider.required if not _is_set(settings, one)]
     missing += [list(ways) for ways in provider.any_of if not any(_is_set(settings, one) for one in ways)]
     if missing:
-        needs = ", and ".join(listed(ways, "or") for ways in missing)
+        needs = ", and ".join(_joined(ways, "or") for ways in missing)
         hint = "; ".join(_how_to_set(ways[0]) for ways in missing)
         raise UsageError(f"{name} needs {needs}", hint=hint)
 
@@ -67,7 +67,7 @@ def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, .
         if all(one in given for one in ways):
             extra = provider.optional_secrets if ways == provider.credentials[0] else ()
             return (*ways, *(one for one in extra if one in given))
-    needs = ", or ".join(listed(ways, "and") for ways in provider.credentials)
+    needs = ", or ".join(_joined(ways, "and") for ways in provider.credentials)
     halves = "".join(f"; {half}" for half in _halves(provider, given))
     raise UsageError(f"{name} needs {needs}{halves}", hint=_how_to_give(_most_complete(provider, given), profile))
 
@@ -92,11 +92,6 @@ def require_secret(
     raise UsageError(f"{provider} needs {name}", hint=_how_to_give([name], profile))
 
 
-def listed(words: Sequence[str], last: str) -> str:
-    """Return words as a sentence has them: "a, b and c"."""
-    return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
-
-
 def _is_set(settings: Settings, name: str) -> bool:
     return getattr(settings, FIELDS[name]) not in (None, ())
 
@@ -105,7 +100,8 @@ def _halves(provider: ProviderDefaults, given: Mapping[str, SecretSource]) -> It
     for ways in provider.credentials:
         there, missing = [one for one in ways if one in given], [one for one in ways if one not in given]
         if there:
-            yield f"{listed(there, 'and')} is set without {listed(missing, 'and')}"
+            verb = "is" if len(there) == 1 else "are"
+            yield f"{_joined(there, 'and')} {verb} set without {_joined(missing, 'and')}"
 
 
 def _most_complete(provider: ProviderDefaults, given: Mapping[str, SecretSource]) -> list[str]:
@@ -115,12 +111,17 @@ def _most_complete(provider: ProviderDefaults, given: Mapping[str, SecretSource]
 
 
 def _how_to_give(secrets: Sequence[str], profile: str | None) -> str:
-    in_profile = listed([f'`{name} = "env:NAME"`' for name in secrets], "and")
+    in_profile = _joined([f'`{name} = "env:NAME"`' for name in secrets], "and")
     if profile is not None:
         return f"write {in_profile} in profile {profile}"
-    variables = listed([variable_of(name) for name in secrets], "and")
+    variables = _joined([variable_of(name) for name in secrets], "and")
     return f"set {variables}, or write {in_profile} in a profile and name that"
 
 
 def _how_to_set(name: str) -> str:
     return f'use {option_of(name)}, set {variable_of(name)}, or write `{name} = "..."` in a profile'
+
+
+def _joined(words: Sequence[str], last: str) -> str:
+    """Return words as a sentence has them: "a, b and c"."""
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

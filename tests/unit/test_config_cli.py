@@ -1,5 +1,6 @@
 """`bulkup config show` and `bulkup config check`, as the command line runs them."""
 
+import inspect
 import json
 import os
 import sys
@@ -11,7 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bulkup.cli.config import config_app
-from bulkup.config.names import FIELDS
+from bulkup.cli.upload import upload
+from bulkup.config.names import FIELDS, option_of
 from bulkup.errors import UsageError
 
 Run = Callable[..., Result]
@@ -65,6 +67,37 @@ def test_show_masks_secrets_and_runs_nothing(run: Run, tmp_path: Path) -> None:
     assert "***" in result.stdout
     assert not (tmp_path / "ran").exists()
     assert "env:KEY" in run("show", "--profile", "n", text='[profiles.n]\ntoken = "env:KEY"').stdout
+
+
+METASTUDIO = """
+[profiles.n]
+source = "src"
+provider = "metastudio"
+region = "cn-east-3"
+project_id = "p"
+expires_at = "36h"
+auth_token = "hunter2"
+asset_map = "map.csv"
+[[profiles.n.assets]]
+match = "[ab].png"
+asset_id = "a"
+[[profiles.n.assets]]
+match = "*"
+asset_id = "b"
+asset_file_category = "COVER"
+"""
+
+
+def test_show_of_rules_times_and_the_address_of_a_region(run: Run) -> None:
+    result = run("show", "--profile", "n", text=METASTUDIO)
+    lines = [" ".join(line.replace("│", "").split()) for line in result.stdout.splitlines()]
+    assert "assets match = [ab].png, asset_id = a profile n (bulkup.toml line 10)" in lines
+    assert "match = *, asset_id = b, asset_file_category = COVER" in lines
+    assert "base_url https://metastudio.cn-east-3.myhuaweicloud.com default" in lines
+    assert "expires_at 36h profile n (bulkup.toml line 7)" in lines
+    shown = json.loads(run("show", "--profile", "n", "--json").stdout)["settings"]
+    assert shown["assets"]["value"][0] == {"match": "[ab].png", "asset_id": "a", "asset_file_category": None}
+    assert shown["auth_token"]["value"] == "***"
 
 
 def test_show_as_json_is_one_object(run: Run, tmp_path: Path) -> None:
@@ -136,6 +169,52 @@ journal = "src/j"
     ]
 
 
+def test_check_asks_for_what_the_provider_needs(run: Run) -> None:
+    text = """\
+[profiles.a]
+provider = "metastudio"
+access_key = "id"
+[profiles.b]
+provider = "xvid"
+client_id = "env:NO_SUCH_KEY"
+client_secret = "x"
+"""
+    lines = complaint(run("check", text=text)).message.splitlines()
+    ways = "access_key and secret_key, or auth_token, or iam_user, iam_domain and iam_password"
+    secret = '`secret_key = "env:NAME"`'
+    project = 'use --project-id, set BULKUP_PROJECT_ID, or write `project_id = "..."` in a profile'
+    asset = 'use --asset-id, set BULKUP_ASSET_ID, or write `asset_id = "..."` in a profile'
+    pipeline = 'use --pipeline-id, set BULKUP_PIPELINE_ID, or write `pipeline_id = "..."` in a profile'
+    assert [line.strip() for line in lines[1:]] == [
+        f"bulkup.toml:1: metastudio needs {ways}; access_key is set without secret_key (write {secret} in profile a)",
+        f"bulkup.toml:1: metastudio needs project_id, and asset_id, assets or asset_map ({project}; {asset})",
+        "bulkup.toml:6: client_id: env:NO_SUCH_KEY is not set (set the environment variable NO_SUCH_KEY)",
+        f"bulkup.toml:4: xvid needs pipeline_id ({pipeline})",
+    ]
+
+
+def test_check_reads_the_asset_map(run: Run, tmp_path: Path) -> None:
+    where = f"{tmp_path}/map.csv"
+    error = complaint(run("check", text=METASTUDIO))
+    assert error.message == f"bulkup.toml:9: asset_map: {where} does not exist"
+    (tmp_path / "src" / "a").touch()
+    (tmp_path / "map.csv").write_text("path,asset_id\na,one\n")
+    assert run("check").stdout == "1 profile is fine\n"
+    (tmp_path / "map.csv").write_text("path,asset_id\nb,one\n")
+    assert complaint(run("check")).message == f"{where}:2: path 'b' does not exist in '{tmp_path}/src'"
+    (tmp_path / "map.csv").write_text("path,asset_id\n" + "b,one\n" * 25)
+    lines = complaint(run("check")).message.splitlines()
+    assert lines[-1].strip() == "bulkup.toml:9: asset_map: 5 more problems in the file"
+
+
+def test_check_wants_one_directory_for_an_asset_map(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "map.csv").write_text("path,asset_id\n")
+    (tmp_path / "other").mkdir()
+    text = METASTUDIO.replace('"src"', '["src", "other"]')
+    what = "asset_map needs one source, the directory that the names in it are relative to"
+    assert complaint(run("check", text=text)).message == f"bulkup.toml:9: {what}"
+
+
 def test_check_points_at_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BULKUP_SOURCE", "gone")
     error = complaint(run("check", text="[profiles.a]\n[profiles.b]\n"))
@@ -171,3 +250,8 @@ def test_check_warns(run: Run) -> None:
     result = run("check", text="[profiles.a]\ntoken = 'hunter2'")
     assert result.stdout == "1 profile is fine\n"
     assert result.stderr.startswith("warning: bulkup.toml:2: token stands there as it is")
+
+
+def test_upload_has_an_option_for_every_setting_but_secrets_and_tables() -> None:
+    options = set(inspect.signature(upload).parameters)
+    assert options - {"profile", "config", "dry_run"} == {name for name in FIELDS if option_of(name) is not None}

@@ -70,7 +70,7 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("provider", "magichour", "expected one of magic-hour, move-ugc, local, not 'magichour'"),
+        ("provider", "magichour", "expected one of magic-hour, move-ugc, metastudio, xvid, local, not 'magichour'"),
         ("unsupported", "ignore", "expected report or skip, not 'ignore'"),
         ("hidden", "no", "expected include or skip"),
         ("symlinks", True, "expected skip, inside or follow, not True"),
@@ -82,8 +82,8 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
         ("batch_size", 0, "expected a whole number from 1, not 0"),
         ("calls_in_flight", 0, "expected a whole number from 1, not 0"),
         ("attempts", 0, "expected a whole number from 1, not 0"),
-        ("rate_limit", 0, "expected a number of calls a second above 0, not 0"),
-        ("rate_limit", float("inf"), "expected a number of calls a second above 0, not inf"),
+        ("rate_limit", -1, "expected a number of calls a second, or 0 for no limit, not -1"),
+        ("rate_limit", float("inf"), "expected a number of calls a second, or 0 for no limit, not inf"),
         ("grace", "soon", "expected a duration"),
         ("connect_timeout", 0, "longer than 0, not 0"),
         ("idle_timeout", "0s", "longer than 0, not '0s'"),
@@ -100,6 +100,22 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
         ("destination", "a\nb", "expected a name without control characters, not 'a\\nb'"),
         ("base_url", 5, "expected an http or https URL"),
         ("base_url", "ftp://example.com", "the scheme must be http or https, not 'ftp://example.com'"),
+        ("iam_url", "ftp://example.com", "the scheme must be http or https, not 'ftp://example.com'"),
+        ("region", "cn-north-1", "expected one of cn-north-4, cn-east-3, ap-southeast-3, not 'cn-north-1'"),
+        ("project_id", "a/b", "expected 1 to 64 letters, digits, _ or -, not 'a/b'"),
+        ("asset_id", "", "expected 1 to 64 letters, digits, _ or -, not ''"),
+        ("asset_id", "a\n", "expected 1 to 64 letters, digits, _ or -"),
+        ("pipeline_id", "x" * 65, "expected 1 to 64 letters, digits, _ or -"),
+        ("pipeline_id", 5, "expected 1 to 64 letters, digits, _ or -, not 5"),
+        ("asset_file_category", "main", "expected one of MAIN, COVER, PAGE, SAMPLE, OTHER, WHOLE_MODEL"),
+        ("app_user_id", "é", "expected 1 to 64 printable ASCII characters, without a space at either end, not 'é'"),
+        ("app_user_id", "a ", "without a space at either end, not 'a '"),
+        ("app_user_id", "a\tb", "expected 1 to 64 printable ASCII characters"),
+        ("confirm", "perhaps", "expected true or false, not 'perhaps'"),
+        ("object_key", "uploads", "many files would get one key, not 'uploads'"),
+        ("expires_at", 30, "a duration needs its unit, not 30"),
+        ("assets", 5, "expected a list of rules, each with match, asset_id"),
+        ("assets", {"match": "*"}, "expected a list of rules, each with match, asset_id"),
         ("token", 5, "token: expected text"),
         ("token", "env:a b", "expected the name of an environment variable"),
     ],
@@ -116,12 +132,84 @@ def test_sizes_that_leave_nothing(tmp_path: Path) -> None:
     assert error.message == f"bulkup.toml:3: {what}"
 
 
+@pytest.mark.parametrize("base_url", ["https://metastudio.cn-north-4.myhuaweicloud.com:443/", "http://h"])
+def test_a_region_that_base_url_contradicts(tmp_path: Path, base_url: str) -> None:
+    options = {"region": "cn-east-3", "base_url": base_url}
+    if base_url == "http://h":  # an address of one's own names no region
+        load(options, profile=None, config_file=None, environ={}, cwd=str(tmp_path))
+        return
+    error = refused(tmp_path, options=options, profile=None)
+    what = "region: expected the region that base_url names, which is cn-north-4, not 'cn-east-3'"
+    assert error.message == f"--region: {what}"
+
+
+RULES = """\
+[profiles.nightly]
+[[profiles.nightly.assets]]
+match = "*.mp4"
+asset_id = "a"
+
+[[profiles.nightly.assets]]
+macth = "*.png"
+asset_id = "b"
+asset_file_category = "main"
+
+[[profiles.nightly.assets]]
+match = "!x"
+asset_id = "a b"
+zzz = 1
+"""
+
+
+def test_what_is_wrong_with_a_rule_gets_its_line_and_key(tmp_path: Path) -> None:
+    lines = refused(tmp_path, RULES).message.splitlines()
+    categories = "MAIN, COVER, PAGE, SAMPLE, OTHER, WHOLE_MODEL, USER_MODIFIED_MODEL, TEMPORARY, PACKAGE"
+    negated = "expected a pattern that can match; one that begins with ! only takes away"
+    assert sorted(line.strip() for line in lines[1:]) == [
+        f"bulkup.toml:12: assets: match of rule 3: {negated}, not '!x'",
+        "bulkup.toml:13: assets: asset_id of rule 3: expected 1 to 64 letters, digits, _ or -, not 'a b'",
+        'bulkup.toml:14: assets: rule 3 has an unknown key "zzz" (a rule has match, asset_id, asset_file_category)',
+        "bulkup.toml:6: assets: rule 2 has no match (expected a pattern in gitignore form)",
+        'bulkup.toml:7: assets: rule 2 has an unknown key "macth" (did you mean "match"?)',
+        f"bulkup.toml:9: assets: asset_file_category of rule 2: expected one of {categories}, not 'main'",
+    ]
+
+
+def test_rules_in_one_value_get_the_line_of_the_value(tmp_path: Path) -> None:
+    error = refused(tmp_path, "[profiles.nightly]\nassets = [{ match = '*', asset_id = 'a' },\n7]\n")
+    assert error.message == "bulkup.toml:2: assets: rule 2: expected a table, not 7"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("*.mp4", "BULKUP_ASSETS: assets: expected a JSON list of rules; this is no JSON: "),
+        ("[{", "BULKUP_ASSETS: assets: expected a JSON list of rules; this is no JSON: "),
+        ("{}", "BULKUP_ASSETS: assets: expected a list of rules"),
+        ('[{"match": ""}]', "2 problems in the settings:\n  BULKUP_ASSETS: assets: match of rule 1: expected pattern"),
+        ('[{"match": "*", "asset_id": 5}]', "BULKUP_ASSETS: assets: asset_id of rule 1: expected 1 to 64 letters"),
+    ],
+)
+def test_rules_in_the_environment_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:
+    assert refused(tmp_path, environ={"BULKUP_ASSETS": text}, profile=None).message.startswith(message)
+
+
 def test_a_long_value_is_cut(tmp_path: Path) -> None:
     assert len(refused(tmp_path, options={"provider": "x" * 9999}, profile=None).message) < 200
 
 
 def test_a_value_that_is_not_utf8_can_still_be_printed(tmp_path: Path) -> None:
-    for name in ("provider", "log_level", "concurrency", "destination", "grace", "wait", "base_url"):
+    for name in (
+        "provider",
+        "log_level",
+        "concurrency",
+        "destination",
+        "grace",
+        "wait",
+        "base_url",
+        "object_key",
+        "assets",
+    ):
         refused(tmp_path, environ={f"BULKUP_{name.upper()}": "\udcff"}, profile=None).message.encode()
 
 

@@ -1,5 +1,6 @@
 """A secret leaves the settings in one way only: none of their texts, errors and tracebacks holds it."""
 
+import itertools
 import pickle
 import string
 import tempfile
@@ -12,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.config import Settings, load, require_secret
+from bulkup.config import Settings, load, require_credentials
+from bulkup.config.names import SECRETS as SECRET_SETTINGS
+from bulkup.config.names import URLS
 from bulkup.errors import UsageError
 
 # Long and with a mark in front, so that no other text holds one by accident.
@@ -37,7 +40,7 @@ def texts(settings: Any) -> Iterator[str]:
 @hypothesis.settings(deadline=None)
 @given(SECRETS)
 def test_no_text_of_the_settings_holds_a_literal(secret: Any) -> None:
-    resolved = load({"token": secret}, profile=None, config_file=None, environ={}, cwd="/")
+    resolved = load(dict.fromkeys(SECRET_SETTINGS, secret), profile=None, config_file=None, environ={}, cwd="/")
     assert not any(secret in text for text in texts(resolved.settings))
     assert secret not in repr(resolved)
 
@@ -59,9 +62,9 @@ def test_no_error_of_fetching_repeats_the_value(secret: Any, kind: Any) -> None:
         file.write(secret.encode("utf-8", "surrogateescape"))
         file.flush()
         text = {"literal": secret, "env": "env:KEY", "file": f"file:{file.name}"}[kind]
-        settings = Settings.model_validate({"token": text})
+        settings = Settings.model_validate({"provider": "magic-hour", "token": text})
         with pytest.raises(UsageError) as caught:
-            require_secret(settings, "token", "magic-hour", {"KEY": secret})
+            require_credentials(settings, {"KEY": secret}, profile=None)
     shown = "".join(traceback.format_exception(caught.value)) + caught.value.hint
     assert secret not in shown
     assert secret[:5] not in caught.value.message
@@ -73,7 +76,7 @@ def test_no_error_about_a_file_repeats_the_secrets_in_it(secret: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/bulkup.toml", "w") as file:
             quoted = secret.replace("\\", "\\\\").replace('"', '\\"')
-            file.write(f'[profiles.a]\ntoken = ["{quoted}"]\napi_key = {{ x = "{quoted}" }}\nattempts = 0\n')
+            file.write(f'[profiles.a]\ntoken = ["{quoted}"]\nsecret_key = {{ x = "{quoted}" }}\nattempts = 0\n')
         with pytest.raises(UsageError) as caught:
             load({}, profile="a", config_file=None, environ={}, cwd=folder)
     assert "3 problems" in caught.value.message
@@ -83,13 +86,10 @@ def test_no_error_about_a_file_repeats_the_secrets_in_it(secret: Any) -> None:
 @hypothesis.settings(deadline=None)
 @given(SECRETS.map(lambda text: "".join(char for char in text if char.isalnum())))
 def test_no_error_about_a_url_repeats_a_password_in_it(secret: Any) -> None:
-    for url in (
-        f"https://user:{secret}@example.com",
-        f"https://example.com/?key={secret}",
-        f"//u:{secret}@h",
-    ):
+    urls = (f"https://user:{secret}@example.com", f"https://example.com/?key={secret}", f"//u:{secret}@h")
+    for name, url in itertools.product(URLS, urls):
         with pytest.raises(UsageError) as caught:
-            load({"base_url": url}, profile=None, config_file=None, environ={}, cwd="/")
+            load({name: url}, profile=None, config_file=None, environ={}, cwd="/")
         assert secret not in "".join(traceback.format_exception(caught.value))
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bulkup.config import PROVIDERS, Resolved, Settings, load, require_secret
+from bulkup.config import PROVIDERS, AssetRule, Resolved, Settings, load, require_credentials
 from bulkup.config.loading import DEFAULT
-from bulkup.config.names import FIELDS
+from bulkup.config.names import FIELDS, IDENTIFIERS, SECRETS, variable_of
 from bulkup.errors import UsageError
 from bulkup.secrets import Secret
 
@@ -135,20 +135,55 @@ def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
 
 
 def test_secrets_of_the_environment_hold_only_without_a_profile(tmp_path: Path) -> None:
-    environ = {"BULKUP_TOKEN": "abc", "BULKUP_API_KEY": "def"}
+    environ = {variable_of(name): f"value of {name}" for name in SECRETS}
     without = settle(tmp_path, environ=environ, profile=None).settings
-    assert require_secret(without, "token", "any", {}) == Secret("abc")
-    assert require_secret(without, "api_key", "any", {}) == Secret("def")
-    named = settle(tmp_path, "[profiles.nightly]\ntoken = 'env:BULKUP_TOKEN'", environ=environ)
-    assert named.settings.api_key is None
-    assert require_secret(named.settings, "token", "any", environ) == Secret("abc")
+    for name in SECRETS:
+        assert getattr(without, name).resolve({}) == Secret(f"value of {name}")
+    text = "[profiles.nightly]\nprovider = 'magic-hour'\ntoken = 'env:BULKUP_TOKEN'"
+    named = settle(tmp_path, text, environ=environ)
+    assert [name for name in SECRETS if getattr(named.settings, name) is not None] == ["token"]
+    assert require_credentials(named.settings, environ, profile="nightly") == {"token": Secret("value of token")}
     assert named.warnings == ()
 
 
 def test_a_library_may_pass_secrets_as_such(tmp_path: Path) -> None:
     settings = settle(tmp_path, options={"token": Secret("abc")}, profile=None).settings
-    assert require_secret(settings, "token", "any", {}) == Secret("abc")
+    assert settings.token is not None
+    assert settings.token.resolve({}) == Secret("abc")
     assert settle(tmp_path, options={"token": settings.token}, profile=None).settings.token == settings.token
+
+
+RULES = (AssetRule(match="*.png", asset_id="a", asset_file_category="COVER"), AssetRule(match="/x/", asset_id="b"))
+
+
+def test_rules_are_tables_of_a_profile_or_json_in_the_environment(tmp_path: Path) -> None:
+    text = """[profiles.nightly]
+[[profiles.nightly.assets]]
+match = "*.png"
+asset_id = "a"
+asset_file_category = "COVER"
+[[profiles.nightly.assets]]
+match = "/x/"
+asset_id = "b"
+"""
+    resolved = settle(tmp_path, text)
+    assert resolved.settings.assets == RULES
+    assert resolved.origins["assets"] == "profile nightly (bulkup.toml line 2)"
+    json = '[{"match": "*.png", "asset_id": "a", "asset_file_category": "COVER"}, {"match": "/x/", "asset_id": "b"}]'
+    assert settle(tmp_path, environ={"BULKUP_ASSETS": json}, profile=None).settings.assets == RULES
+    assert settle(tmp_path, options={"assets": RULES}, profile=None).settings.assets == RULES
+
+
+def test_an_asset_map_is_relative_to_where_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "my.toml").write_text("[profiles.nightly]\nasset_map = 'm.csv'")
+    assert settle(tmp_path, config_file="etc/my.toml").settings.asset_map == f"{tmp_path}/etc/m.csv"
+    assert settle(tmp_path, options={"asset_map": "m.csv"}, profile=None).settings.asset_map == f"{tmp_path}/m.csv"
+
+
+@pytest.mark.parametrize("rate", [0, 0.5, 10])
+def test_a_rate_of_0_is_a_setting_too(tmp_path: Path, rate: float) -> None:
+    assert settle(tmp_path, options={"rate_limit": rate}, profile=None).settings.rate_limit == rate
 
 
 def test_the_file_here_goes_before_the_users(tmp_path: Path) -> None:
@@ -186,10 +221,17 @@ def test_a_literal_secret_that_others_can_read_is_a_warning(tmp_path: Path, mode
         assert "chmod 600 bulkup.toml" in warnings[0]
 
 
+@pytest.mark.parametrize("name", SECRETS)
+def test_what_only_names_an_account_may_be_read_by_others(tmp_path: Path, name: str) -> None:
+    (tmp_path / "bulkup.toml").write_text(f"[profiles.nightly]\n{name} = 'hunter2'")
+    (tmp_path / "bulkup.toml").chmod(0o644)
+    assert bool(settle(tmp_path).warnings) is (name not in IDENTIFIERS)
+
+
 def test_a_misspelt_variable_is_a_warning_and_a_foreign_one_is_not(tmp_path: Path) -> None:
     environ = {
         "BULKUP_CONCURENCY": "1",
-        "BULKUP_SECRET_KEY": "x",
+        "BULKUP_SECRET_KEYS_FOLDER": "x",
         "BULKUP_MAX_DURATION": "1",
         "BULKUP_PROFILE": "x",
     }
@@ -212,7 +254,6 @@ def test_settings_do_not_change(tmp_path: Path) -> None:
 def test_every_provider_is_a_valid_provider() -> None:
     for name in PROVIDERS:
         assert Settings(provider=name).provider == name
-        assert set(PROVIDERS[name].secrets) <= set(FIELDS)
 
 
 def test_a_profile_without_any_file_says_where_one_would_be(tmp_path: Path) -> None:

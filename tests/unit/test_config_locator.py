@@ -56,8 +56,9 @@ last = 1
         (("profiles", "spaced", "journal", "odd"), 18),
         (("profiles", "inline"), 20),
         (("profiles", "after"), 22),
-        (("tables", "key"), 24),
-        (("tables", "last"), 26),
+        (("tables",), 23),
+        (("tables", 0, "key"), 24),
+        (("tables", 0, "last"), 26),
     ],
 )
 def test_every_key_is_found_on_its_line(path: Any, line: Any) -> None:
@@ -78,6 +79,44 @@ def test_a_key_of_an_inline_table_is_on_the_line_of_its_table() -> None:
 
 def test_what_is_nowhere_has_no_line() -> None:
     assert line_of(locate(TEXT), ("other",)) is None
+
+
+ARRAYS = """\
+[[p.n.rules]]
+a = 1
+[[p.m.rules]]
+a = 1
+[[p.n.rules]]
+a = 1
+[p.n.rules.inner]
+b = 1
+[[p.n.rules.deep]]
+c = 1
+[[p.n.rules.deep]]
+c = 1
+[other]
+rules = [{ a = 1 }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("p", "n", "rules"), 1),
+        (("p", "n", "rules", 0), 1),
+        (("p", "n", "rules", 0, "a"), 2),
+        (("p", "m", "rules", 0, "a"), 4),
+        (("p", "n", "rules", 1), 5),
+        (("p", "n", "rules", 1, "a"), 6),
+        (("p", "n", "rules", 1, "inner", "b"), 8),
+        (("p", "n", "rules", 1, "deep", 0, "c"), 10),
+        (("p", "n", "rules", 1, "deep", 1, "c"), 12),
+        (("other", "rules", 0, "a"), 14),
+    ],
+)
+def test_tables_of_an_array_are_told_apart_by_their_numbers(path: Any, line: Any) -> None:
+    tomllib.loads(ARRAYS)
+    assert line_of(locate(ARRAYS), path) == line
 
 
 VALUES = st.one_of(

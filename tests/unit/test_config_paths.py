@@ -9,16 +9,12 @@ import platformdirs
 import pytest
 
 from bulkup.config import (
-    PROVIDERS,
     Settings,
     inside_any,
     journal_path,
-    require_provider,
-    require_secret,
     store_path,
 )
 from bulkup.errors import UsageError
-from bulkup.secrets import Secret
 
 
 @pytest.fixture
@@ -111,28 +107,6 @@ def test_inside_is_by_real_paths_and_whole_names(tmp_path: Path) -> None:
     assert inside_any("/x", []) is None
 
 
-def test_a_provider_is_asked_for(environ: dict[str, str]) -> None:
-    assert require_provider(Settings(provider="local")) == "local"
-    with pytest.raises(UsageError, match="no provider") as caught:
+def test_a_journal_named_by_the_provider_needs_one(environ: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="no provider"):
         journal_path(Settings(), None, [], environ)
-    assert all(name in caught.value.hint for name in PROVIDERS)
-
-
-def test_a_secret_is_fetched() -> None:
-    assert require_secret(
-        Settings.model_validate({"token": "env:KEY"}), "token", "magic-hour", {"KEY": "abc"}
-    ) == Secret("abc")
-
-
-def test_a_missing_secret_names_every_way_to_give_it() -> None:
-    with pytest.raises(UsageError) as caught:
-        require_secret(Settings(), "token", "magic-hour", {})
-    assert caught.value.message == "magic-hour needs token"
-    assert caught.value.hint == 'set BULKUP_TOKEN, or write `token = "env:NAME"` in a profile and name that'
-
-
-def test_with_a_profile_the_hint_names_the_profile_alone() -> None:
-    with pytest.raises(UsageError) as caught:
-        require_secret(Settings(), "api_key", "move-ugc", {"BULKUP_API_KEY": "abc"}, profile="nightly")
-    assert caught.value.hint == 'write `api_key = "env:NAME"` in profile nightly'
-    assert "BULKUP" not in caught.value.hint

@@ -1,0 +1,57 @@
+"""The addresses that follow from region and base URL."""
+
+from typing import Any
+
+import pytest
+
+from bulkup.config import PROVIDERS, Settings, iam_base_url, public_base_url, region_of
+
+OWN = "https://metastudio.{}.myhuaweicloud.com"
+IAM = "https://iam.{}.myhuaweicloud.com"
+ELSEWHERE = "http://127.0.0.1:8080/huawei"
+
+
+def metastudio(**values: Any) -> Settings:
+    return Settings.model_validate({"provider": "metastudio", **values})
+
+
+@pytest.mark.parametrize(
+    ("given", "base_url", "region", "iam"),
+    [
+        ({}, OWN.format("cn-north-4"), "cn-north-4", IAM.format("cn-north-4")),
+        ({"region": "cn-east-3"}, OWN.format("cn-east-3"), "cn-east-3", IAM.format("cn-east-3")),
+        ({"base_url": OWN.format("cn-east-3")}, OWN.format("cn-east-3"), "cn-east-3", IAM.format("cn-east-3")),
+        ({"base_url": OWN.format("eu-west-9")}, OWN.format("eu-west-9"), "eu-west-9", IAM.format("eu-west-9")),
+        ({"base_url": ELSEWHERE}, ELSEWHERE, "cn-north-4", ELSEWHERE),
+        ({"base_url": ELSEWHERE, "region": "ap-southeast-3"}, ELSEWHERE, "ap-southeast-3", ELSEWHERE),
+        ({"iam_url": "https://iam.example"}, OWN.format("cn-north-4"), "cn-north-4", "https://iam.example"),
+        ({"base_url": ELSEWHERE, "iam_url": "https://i.example"}, ELSEWHERE, "cn-north-4", "https://i.example"),
+    ],
+)
+def test_region_and_addresses_of_metastudio(given: dict[str, Any], base_url: str, region: str, iam: str) -> None:
+    settings = metastudio(**given)
+    assert (public_base_url(settings), region_of(settings), iam_base_url(settings)) == (base_url, region, iam)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "metastudio.cn-east-3.myhuaweicloud.com.example.org",
+        "xmetastudio.cn-east-3.myhuaweicloud.com",
+        "metastudio.a.b.myhuaweicloud.com",
+    ],
+)
+def test_a_host_that_only_looks_like_the_services_own_gets_no_password(host: str) -> None:
+    assert iam_base_url(metastudio(base_url=f"https://{host}")) == f"https://{host}"
+
+
+def test_a_region_is_metastudios_business_alone() -> None:
+    for name, provider in PROVIDERS.items():
+        if name != "metastudio":
+            settings = Settings(provider=name, region="cn-east-3")
+            assert public_base_url(settings) == provider.base_url
+
+
+def test_without_a_provider_there_is_the_address_that_was_given_or_none() -> None:
+    assert public_base_url(Settings(region="cn-east-3")) is None
+    assert public_base_url(Settings(base_url=ELSEWHERE)) == ELSEWHERE

@@ -1,0 +1,300 @@
+"""The asset map: what stands in it comes back whatever the files are called, and what is wrong is told by line."""
+
+import base64
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.config import Asset, SettingsError, load_asset_map
+from bulkup.config.assets import CATEGORIES
+
+HEADER = "path,asset_id,asset_file_category,name\n"
+
+
+class Tree:
+    """A source with files in it, and a map beside it."""
+
+    def __init__(self, root: Path, *names: bytes) -> None:
+        self.source = os.fsencode(os.path.realpath(root)) + b"/source"
+        self.folder = os.fsdecode(os.path.dirname(self.source))
+        for name in names:
+            path = os.path.join(self.source, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb"):
+                pass
+
+    def map(self, text: str | bytes, name: str = "map.csv") -> str:
+        path = f"{self.folder}/{name}"
+        with open(path, "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def load(self, text: str | bytes, name: str = "map.csv") -> Mapping[str, Asset]:
+        return load_asset_map(self.map(text, name), self.source)
+
+    def refused(self, text: str | bytes, name: str = "map.csv") -> list[str]:
+        """The complaints without the map's path, each on its line."""
+        with pytest.raises(SettingsError) as caught:
+            self.load(text, name)
+        return [complaint.line.replace(f"{self.folder}/{name}:", "") for complaint in caught.value.complaints]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path, b"a.mp4", b"b.mp4", b"d/c.mp4")
+
+
+def test_a_table_says_what_becomes_of_each_file(tree: Tree) -> None:
+    found = tree.load(HEADER + "a.mp4,one,MAIN,intro.mp4\nb.mp4,one,,\n\nd/c.mp4,two,COVER,\n")
+    assert found == {
+        "a.mp4": Asset("one", "MAIN", "intro.mp4"),
+        "b.mp4": Asset("one", None, None),
+        "d/c.mp4": Asset("two", "COVER", None),
+    }
+
+
+def test_columns_may_be_left_out_and_stand_in_any_order(tree: Tree) -> None:
+    assert tree.load("asset_id,path\none,a.mp4\n") == {"a.mp4": Asset("one")}
+
+
+def test_what_spreadsheets_write_is_read(tree: Tree) -> None:
+    assert tree.load(b"\xef\xbb\xbf" + b'"path","asset_id"\r\n"a.mp4","one"\r\n') == {"a.mp4": Asset("one")}
+
+
+@pytest.mark.parametrize("name", ["map.jsonl", "map.ndjson", "MAP.JSONL"])
+def test_lines_of_json_say_the_same(tree: Tree, name: str) -> None:
+    lines = [
+        {"path": "a.mp4", "asset_id": "one", "asset_file_category": "MAIN", "name": "intro.mp4"},
+        {"path": "b.mp4", "asset_id": "one", "name": None},
+        {"path_b64": base64.b64encode(b"d/c.mp4").decode(), "asset_id": "two"},
+    ]
+    text = "\ufeff" + "\r\n\n".join(json.dumps(line) for line in lines)
+    assert tree.load(text, name) == {
+        "a.mp4": Asset("one", "MAIN", "intro.mp4"),
+        "b.mp4": Asset("one"),
+        "d/c.mp4": Asset("two"),
+    }
+
+
+def test_spellings_of_a_path_come_to_one(tree: Tree) -> None:
+    inside = os.fsdecode(tree.source)
+    found = tree.load(f"path,asset_id\n./d/../a.mp4,one\n{inside}//b.mp4,one\nd//c.mp4,one\n")
+    assert list(found) == ["a.mp4", "b.mp4", "d/c.mp4"]
+
+
+def test_an_absolute_path_may_lead_into_the_source_through_a_link(tree: Tree) -> None:
+    os.symlink(tree.source, f"{tree.folder}/link")
+    assert list(tree.load(f"path,asset_id\n{tree.folder}/link/a.mp4,one\n")) == ["a.mp4"]
+
+
+def test_a_map_without_lines_names_no_file(tree: Tree) -> None:
+    assert tree.load(HEADER) == tree.load("", "map.jsonl") == {}
+
+
+def test_equal_assets_and_equal_texts_are_held_once(tree: Tree) -> None:
+    found = tree.load(HEADER + "a.mp4,one,COVER,\nb.mp4,one,COVER,\nd/c.mp4,one,COVER,x\n")
+    assert found["a.mp4"] is found["b.mp4"]
+    assert found["a.mp4"].asset_id is found["d/c.mp4"].asset_id
+    assert found["a.mp4"].asset_file_category is found["d/c.mp4"].asset_file_category
+
+
+def test_everything_wrong_in_a_table_is_told_by_line(tree: Tree) -> None:
+    text = HEADER + (
+        "a.mp4,one,MAIN,\n"
+        "./a.mp4,one,,\n"
+        "b.mp4,one,MAIN,\n"
+        ",one,,\n"
+        "../x,one,,\n"
+        "/etc/passwd,one,,\n"
+        "gone.mp4,one,,\n"
+        "d,one,,\n"
+        ".,one,,\n"
+        "b.mp4,,,\n"
+        "b.mp4,o n e,,\n"
+        "b.mp4,one,main,\n"
+        "b.mp4,one\n"
+        f"b.mp4,one,,{'x' * 257}\n"
+        '"b\n.mp4",one,,"a\tb"\n'
+    )
+    source = os.fsdecode(tree.source)
+    long = f"'{'x' * 79}..."
+    name = "name: expected 1 to 256 characters, none of them a control character, not"
+    assert tree.refused(text) == [
+        "3: path './a.mp4' stands in line 2 already",
+        "4: asset one has its MAIN in line 2 already; an asset has exactly one",
+        "5: path is missing",
+        f"6: path '../x' lies outside the source '{source}'",
+        f"7: path '/etc/passwd' lies outside the source '{source}'",
+        f"8: path 'gone.mp4' does not exist in '{source}'",
+        "9: path 'd' is no regular file",
+        "10: path '.' is no regular file",
+        "11: asset_id is missing",
+        "12: asset_id: expected 1 to 64 letters, digits, _ or -, not 'o n e'",
+        f"13: asset_file_category: expected one of {', '.join(CATEGORIES)}, not 'main'",
+        "14: 2 values, where the header has 4",
+        f"15: {name} {long}",
+        f"16: {name} 'a\\tb'",
+    ]
+
+
+def test_everything_wrong_in_lines_of_json_is_told_by_line(tree: Tree) -> None:
+    lines = [
+        b"[]",
+        b'{"path": "a.mp4", "asset": "one"}',
+        b'{"path": "a.mp4", "asset_id": "one", "zzz": 1}',
+        b'{"path": "a.mp4", "path_b64": "YQ==", "asset_id": "one"}',
+        b'{"asset_id": "one"}',
+        b'{"path": 5, "asset_id": "one"}',
+        b'{"path_b64": "Y!", "asset_id": "one"}',
+        b'{"path_b64": "\xc3\xa9", "asset_id": "one"}',
+        b'{"path": "a\\u0000", "asset_id": "one"}',
+        b'{"path": "a.mp4", "asset_id": 5}',
+        b'{"path": "a.mp4", "asset_id": "one", "asset_file_category": []}',
+        b'{"path": "a.mp4", "asset_id": "one", "name": ""}',
+        b'{"path": "a.mp4"',
+        b'{"path": "a\xff.mp4", "asset_id": "one"}',
+        b'{"path": "\\ud800", "asset_id": "one"}',
+    ]
+    known = "keys are path, path_b64, asset_id, asset_file_category, name"
+    form = 'such as {"path": "a.mp4", "asset_id": "..."}'
+    complaints = tree.refused(b"\n".join(lines), "map.jsonl")
+    assert complaints[:-3] == [
+        f"1: expected an object ({form})",
+        '2: unknown key "asset" (did you mean "asset_id"?)',
+        f'3: unknown key "zzz" ({known})',
+        "4: path and path_b64 stand there both; expected one",
+        "5: path is missing",
+        "6: path: expected text, not 5",
+        "7: path_b64: expected Base64, not 'Y!'",
+        "8: path_b64: expected Base64, not 'é'",
+        "9: path 'a\\x00' holds a NUL",
+        "10: asset_id: expected 1 to 64 letters, digits, _ or -, not 5",
+        f"11: asset_file_category: expected one of {', '.join(CATEGORIES)}, not []",
+        "12: name: expected 1 to 256 characters, none of them a control character, not ''",
+    ]
+    assert complaints[-3].startswith("13: not valid JSON: unexpected end of data in column ")
+    assert complaints[-2].startswith("14: not UTF-8 text (save the file as UTF-8; ")
+    assert complaints[-1].startswith("15: not valid JSON: ")
+
+
+EMPTY = "1: it is empty (expected a header row: path,asset_id,asset_file_category,name)"
+NO_ID = '1: there is no column "asset_id" (columns are path, asset_id, asset_file_category, name)'
+NOT_UTF8 = "not UTF-8 text (save the file as UTF-8; a name that is not UTF-8 can stand as path_b64 in a .jsonl file)"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaints"),
+    [
+        ("", [EMPTY]),
+        ("\n\n", [EMPTY]),
+        ("path,asset\na,b", ['1: unknown column "asset" (did you mean "asset_id"?)', NO_ID]),
+        ("path\na", [NO_ID]),
+        ("path,path,asset_id\n", ['1: column "path" stands there twice']),
+        (b"path,asset_id\nb.mp4,one\na\xff,one\n,\n", [f"3: {NOT_UTF8}"]),
+        (b"\xff\xfep\0a\0", [f"1: {NOT_UTF8}"]),
+        ('path,asset_id\n\n"a.mp4,one\nb.mp4,one\n', ["3: not valid CSV: unexpected end of data"]),
+        ('path,asset_id\n"a"b,one\n', ["2: not valid CSV: ',' expected after '\"'"]),
+        ("path,asset_id\na\rb,one\n", ["2: not valid CSV: new-line character seen in unquoted field"]),
+    ],
+)
+def test_a_table_of_a_wrong_form(tree: Tree, text: Any, complaints: list[str]) -> None:
+    assert tree.refused(text) == complaints
+
+
+def test_of_many_complaints_twenty_are_shown(tree: Tree) -> None:
+    with pytest.raises(SettingsError) as caught:
+        tree.load(HEADER + "a.mp4,one,,\n" * 40)
+    lines = caught.value.message.splitlines()
+    assert (lines[0], lines[-1].strip()) == ("39 problems in the settings:", "... and 19 more")
+    assert len(lines) == 22
+
+
+@pytest.mark.parametrize("name", ["map.txt", "map", "map.csv.gz"])
+def test_the_ending_of_a_map_says_what_it_is(tree: Tree, name: str) -> None:
+    with pytest.raises(SettingsError, match=r"asset_map: expected a file that ends in \.csv, \.jsonl, \.ndjson"):
+        tree.load(HEADER, name)
+
+
+def test_a_map_that_cannot_be_read_is_named(tree: Tree) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_asset_map(f"{tree.folder}/none.csv", tree.source)
+    assert caught.value.message == f"{tree.folder}/none.csv: asset_map: cannot be read: No such file or directory"
+    os.mkdir(f"{tree.folder}/folder.csv")
+    with pytest.raises(SettingsError, match="Is a directory"):
+        load_asset_map(f"{tree.folder}/folder.csv", tree.source)
+
+
+def test_a_file_that_cannot_be_looked_at_is_named(tree: Tree) -> None:
+    assert tree.refused("path,asset_id\na.mp4/x,one\n") == ["2: path 'a.mp4/x' cannot be looked at: Not a directory"]
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=20)
+NAMES = TEXTS.map(lambda text: text.encode())
+BYTES = st.binary(min_size=1, max_size=30).map(lambda name: name.replace(b"/", b"").replace(b"\0", b"") or b"x")
+ASSETS = st.builds(
+    Asset,
+    st.sampled_from(["one", "two-2", "_"]),
+    st.none() | st.sampled_from([name for name in CATEGORIES if name != "MAIN"]),
+    st.none() | st.sampled_from(["intro.mp4", 'a "name", quoted', "ü"]),
+)
+
+
+def usable(name: bytes) -> bool:
+    return name not in (b".", b"..")
+
+
+@hypothesis.settings(deadline=None, max_examples=50)
+@given(st.dictionaries(NAMES.filter(usable), ASSETS, max_size=5))
+def test_a_table_with_any_names_reads_back(entries: dict[bytes, Asset]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Tree(Path(folder), *entries)
+        with open(f"{tree.folder}/map.csv", "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "asset_id", "asset_file_category", "name"])
+            for name, asset in entries.items():
+                writer.writerow([name.decode(), asset.asset_id, asset.asset_file_category, asset.name])
+        found = load_asset_map(f"{tree.folder}/map.csv", tree.source)
+    assert found == {os.fsdecode(name): asset for name, asset in entries.items()}
+
+
+@hypothesis.settings(deadline=None, max_examples=50)
+@given(st.dictionaries((NAMES | BYTES).filter(usable), ASSETS, max_size=5))
+def test_lines_of_json_with_any_names_read_back(entries: dict[bytes, Asset]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Tree(Path(folder), *(b"d/" + name for name in entries))
+        lines = []
+        for name, asset in entries.items():
+            path = {"path_b64": base64.b64encode(b"d/" + name).decode()}
+            if os.fsdecode(name).isprintable():
+                path = {"path": "d/" + name.decode()}
+            lines.append(
+                json.dumps(
+                    path
+                    | {"asset_id": asset.asset_id, "asset_file_category": asset.asset_file_category, "name": asset.name}
+                )
+            )
+        found = tree.load("\n".join(lines), "map.jsonl")
+    assert found == {os.fsdecode(b"d/" + name): asset for name, asset in entries.items()}
+
+
+@hypothesis.settings(deadline=None, max_examples=200)
+@given(st.one_of(st.binary(max_size=60), st.text('pathse_id,"\n\r{}[]:a.mp4', max_size=60).map(str.encode)))
+def test_no_file_makes_anything_but_a_map_or_complaints(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Tree(Path(folder), b"a.mp4")
+        for name in ("map.csv", "map.jsonl"):
+            for text in (data, b"path,asset_id\n" + data):
+                try:
+                    found = set(tree.load(text, name)) <= {"a.mp4"}
+                except SettingsError as error:
+                    found = error.message.isprintable() or "\n" in error.message
+                assert found

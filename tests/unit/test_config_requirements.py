@@ -1,0 +1,162 @@
+"""What a run cannot do without: every way to give it is named, and the half that is there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkup.config import (
+    PROVIDERS,
+    Settings,
+    require_credentials,
+    require_one_directory,
+    require_provider,
+    require_settings,
+)
+from bulkup.config.names import FIELDS, SECRETS
+from bulkup.config.requirements import credential_names
+from bulkup.errors import ExitCode, UsageError
+from bulkup.secrets import Secret
+
+WAYS = "metastudio needs access_key and secret_key, or auth_token, or iam_user, iam_domain and iam_password"
+
+
+def settings(provider: str, **values: Any) -> Settings:
+    return Settings.model_validate({"provider": provider, **values})
+
+
+def refused(given: Settings, profile: str | None = None) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        require_credentials(given, {}, profile=profile)
+    assert caught.value.exit_code is ExitCode.USAGE
+    return caught.value
+
+
+def test_a_provider_is_asked_for() -> None:
+    assert require_provider(Settings(provider="local")) == "local"
+    with pytest.raises(UsageError, match="no provider") as caught:
+        require_provider(Settings())
+    assert all(name in caught.value.hint for name in PROVIDERS)
+
+
+def test_what_is_declared_of_a_provider_names_settings() -> None:
+    for provider in PROVIDERS.values():
+        secrets = {one for ways in provider.credentials for one in ways} | set(provider.optional_secrets)
+        assert secrets <= set(SECRETS)
+        needed = {*provider.required, *(one for ways in provider.any_of for one in ways)}
+        assert needed <= set(provider.settings) <= set(FIELDS) - set(SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("provider", "given", "chosen"),
+    [
+        ("local", ["token"], ()),
+        ("magic-hour", ["token", "api_key"], ("token",)),
+        ("move-ugc", ["token", "api_key"], ("api_key",)),
+        ("xvid", ["token", "client_id", "client_secret"], ("token",)),
+        ("xvid", ["client_id", "client_secret"], ("client_id", "client_secret")),
+        ("metastudio", ["access_key", "secret_key", "auth_token"], ("access_key", "secret_key")),
+        (
+            "metastudio",
+            ["access_key", "secret_key", "security_token"],
+            ("access_key", "secret_key", "security_token"),
+        ),
+        ("metastudio", ["access_key", "auth_token", "security_token"], ("auth_token",)),
+        ("metastudio", ["iam_user", "iam_domain", "iam_password"], ("iam_user", "iam_domain", "iam_password")),
+    ],
+)
+def test_the_first_set_that_is_complete_is_fetched_with_what_belongs_to_it(
+    provider: str, given: list[str], chosen: tuple[str, ...]
+) -> None:
+    one = settings(provider, **{name: f"env:{name.upper()}" for name in given})
+    assert credential_names(one, profile=None) == chosen
+    environ = {name.upper(): f"value of {name}" for name in chosen}  # the others cannot even be fetched
+    found = require_credentials(one, environ, profile=None)
+    assert found == {name: Secret(f"value of {name}") for name in chosen}
+
+
+def test_a_secret_that_cannot_be_fetched_is_named() -> None:
+    assert refused(settings("magic-hour", token="env:KEY")).message == "token: env:KEY is not set"
+
+
+def test_one_missing_secret_is_named_with_every_way_to_give_it() -> None:
+    error = refused(settings("magic-hour"))
+    assert error.message == "magic-hour needs token"
+    assert error.hint == 'set BULKUP_TOKEN, or write `token = "env:NAME"` in a profile and name that'
+
+
+def test_with_a_profile_the_hint_names_the_profile_alone() -> None:
+    error = refused(settings("move-ugc"), profile="nightly")
+    assert error.hint == 'write `api_key = "env:NAME"` in profile nightly'
+
+
+def test_all_sets_are_named_where_there_is_none() -> None:
+    error = refused(settings("metastudio", security_token="x"))
+    in_profile = '`access_key = "env:NAME"` and `secret_key = "env:NAME"`'
+    assert error.message == WAYS
+    assert error.hint == (
+        f"set BULKUP_ACCESS_KEY and BULKUP_SECRET_KEY, or write {in_profile} in a profile and name that"
+    )
+    assert refused(settings("xvid")).message == "xvid needs token, or client_id and client_secret"
+
+
+def test_a_half_given_set_is_told_and_what_it_lacks_is_asked_for() -> None:
+    error = refused(settings("metastudio", iam_user="u", iam_password="p"))
+    assert error.message == f"{WAYS}; iam_user and iam_password are set without iam_domain"
+    assert error.hint == 'set BULKUP_IAM_DOMAIN, or write `iam_domain = "env:NAME"` in a profile and name that'
+
+
+def test_two_half_given_sets_are_told_both() -> None:
+    error = refused(settings("metastudio", access_key="a", iam_user="u", iam_password="p"), profile="n")
+    assert "; access_key is set without secret_key; iam_user and iam_password are set without" in error.message
+    assert error.hint == 'write `iam_domain = "env:NAME"` in profile n'
+
+
+def unmet(given: Settings) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        require_settings(given)
+    return caught.value
+
+
+def test_a_missing_setting_is_named_with_every_way_to_give_it() -> None:
+    error = unmet(settings("xvid"))
+    assert error.message == "xvid needs pipeline_id"
+    assert error.hint == 'use --pipeline-id, set BULKUP_PIPELINE_ID, or write `pipeline_id = "..."` in a profile'
+
+
+def test_all_missing_settings_are_named_at_once() -> None:
+    error = unmet(settings("metastudio"))
+    assert error.message == "metastudio needs project_id, and asset_id, assets or asset_map"
+    assert "--project-id" in error.hint
+    assert "--asset-id" in error.hint
+
+
+@pytest.mark.parametrize(
+    "asset",
+    [{"asset_id": "a"}, {"assets": [{"match": "*", "asset_id": "a"}]}, {"asset_map": "/map.csv"}],
+)
+def test_any_way_to_name_assets_is_enough(asset: dict[str, Any]) -> None:
+    require_settings(settings("metastudio", project_id="p", **asset))
+    assert unmet(settings("metastudio", **asset)).message == "metastudio needs project_id"
+
+
+def test_the_other_providers_need_no_settings() -> None:
+    for name in ("magic-hour", "move-ugc", "local"):
+        require_settings(settings(name))
+
+
+@pytest.mark.parametrize("name", ["asset_map", "files_from"])
+def test_a_list_of_files_needs_one_directory(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    (tmp_path / "file").touch()
+    for sources in (["a", "b"], ["file"]):
+        paths = [f"{tmp_path}/{source}" for source in sources]
+        require_one_directory(Settings.model_validate({"source": paths}))
+        with pytest.raises(UsageError, match=f"{name} needs one source, the directory") as caught:
+            require_one_directory(Settings.model_validate({"source": paths, name: "/list.csv"}))
+        assert "one directory" in caught.value.hint
+    for sources in (["a"], ["a", "link"], [], ["gone"]):
+        paths = [f"{tmp_path}/{source}" for source in sources]
+        require_one_directory(Settings.model_validate({"source": paths, name: "/list.csv"}))
