@@ -21,6 +21,8 @@ def check_object_key(value: object) -> str:
         raise _wrong("it is empty" if value == "" else "it is no text")
     if value.startswith("/"):
         raise _wrong('it begins with "/"')
+    if any(part in ("", ".", "..") for part in value.split("/")):
+        raise _wrong('between its "/" it has an empty part, or one of dots alone')
     if _CONTROL.search(value):
         raise _wrong("it holds a control character")
     if not _is_unicode(value):

@@ -25,7 +25,7 @@ def accepted(template: str) -> bool:
 def test_text_and_placeholders_in_any_order_are_a_template(parts: Any) -> None:
     template = "".join(parts)
     telling = any(f"{{{name}}}" in parts for name in ("path", "name", "stem"))
-    assert accepted(template) is (telling and not template.startswith("/"))
+    assert accepted(template) is (telling and not {"", ".", ".."}.intersection(template.split("/")))
 
 
 @given(st.one_of(st.text("{}pathnmesx.!:[]0/ -", max_size=12), st.text(max_size=12)))
@@ -42,6 +42,10 @@ def test_whatever_is_accepted_is_filled_in_by_names_alone(text: Any) -> None:
         ("", "it is empty"),
         (5, "it is no text"),
         ("/{path}", 'begins with "/"'),
+        ("a//{path}", "an empty part"),
+        ("{path}/", "an empty part"),
+        ("../{path}", "dots alone"),
+        ("a/./{path}", "dots alone"),
         ("a\n{path}", "control character"),
         ("a\x7f{path}", "control character"),
         ("a\x85{path}", "control character"),
