@@ -1,0 +1,113 @@
+"""Records and tokens of the embedded server: what a restart leaves of them, and what they cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from bulkup.localserver import records
+from bulkup.localserver.records import RecordLog
+from bulkup.localserver.tokens import Mint
+
+NOW = 1_700_000_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    text: str
+    size: int = 0
+
+
+@pytest.fixture
+def path(tmp_path: Any) -> Any:
+    return str(tmp_path / "notes.jsonl")
+
+
+def known(log: Any) -> Any:
+    return [(record_id, record["text"]) for record_id, record in log.items()]
+
+
+def test_the_last_word_on_a_record_outlives_the_log(path: Any) -> None:
+    log = RecordLog(path)
+    log.put("a", Note("first", 1))
+    log.put("b", Note("only"))
+    log.put("a", Note("second", 2))
+    log.close()
+    again = RecordLog(path)
+    assert again.get("a") == {"text": "second", "size": 2}
+    assert known(again) == [("a", "second"), ("b", "only")]
+    assert again.get("c") is None
+    again.close()
+
+
+def test_an_entry_that_was_cut_short_spoils_itself_alone(path: Any) -> None:
+    log = RecordLog(path)
+    log.put("a", Note("whole"))
+    log.close()
+    with open(path, "ab") as file:
+        file.write(b'\n{"id":"b","rec')
+    log = RecordLog(path)
+    log.put("c", Note("after"))
+    log.close()
+    again = RecordLog(path)
+    assert known(again) == [("a", "whole"), ("c", "after")]
+    again.close()
+
+
+def test_only_the_newest_are_remembered_before_and_after_a_restart(path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(records, "REMEMBERED", 3)
+    log = RecordLog(path)
+    for number in range(10):
+        log.put(f"r{number}", Note(f"new {number}"))
+        log.put(f"r{number}", Note(f"done {number}"))
+    expected = [(f"r{number}", f"done {number}") for number in (7, 8, 9)]
+    assert known(log) == expected
+    log.close()
+    again = RecordLog(path)
+    assert known(again) == expected
+    again.close()
+
+
+def test_the_log_does_not_grow_with_the_number_of_records(path: Any, tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(records, "REMEMBERED", 10)
+    log = RecordLog(path)
+    for number in range(1000):
+        log.put(f"{number}", Note("x"))
+    log.close()
+    lines = sum(file.read_bytes().count(b"\n") for file in tmp_path.iterdir())
+    assert lines <= 20
+
+
+def test_a_record_changed_after_its_log_became_the_old_one_is_known_as_it_is_now(path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(records, "REMEMBERED", 3)
+    log = RecordLog(path)
+    for number in range(4):
+        log.put(f"r{number}", Note("new"))
+    log.put("r1", Note("done"))
+    log.close()
+    again = RecordLog(path)
+    assert again.get("r1") == {"text": "done", "size": 0}
+    again.close()
+
+
+def test_a_token_holds_until_it_ends_and_for_its_own_credential() -> None:
+    mint = Mint("secret", "iam")
+    token = mint.issue("password", NOW + 60)
+    assert mint.holds(token, "password", NOW + 59)
+    assert not mint.holds(token, "password", NOW + 60)
+    assert not mint.holds(token, "changed", NOW)
+    assert Mint("secret", "iam").holds(token, "password", NOW)
+    assert not Mint("secret", "oauth").holds(token, "password", NOW)
+    assert not Mint("other", "iam").holds(token, "password", NOW)
+
+
+def test_tokens_differ_and_cannot_be_made_to_live_longer() -> None:
+    mint = Mint("secret", "iam")
+    token = mint.issue("password", NOW)
+    assert token != mint.issue("password", NOW)
+    longer = f"{int(NOW) + 1000:x}" + token[token.index(".") :]
+    assert not mint.holds(longer, "password", NOW)
+    for wrong in ("", "x", "1.2.3", token + "A", token.upper(), "é" + token):
+        assert not mint.holds(wrong, "password", 0.0)
