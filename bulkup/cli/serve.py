@@ -24,14 +24,20 @@ _FAULTS = (
 Store = Annotated[str, typer.Option(metavar="DIR", help="Keep objects in DIR/objects, keys and figures in DIR/state.")]
 Host = Annotated[str, typer.Option(help="Address to listen on; any but loopback lets other machines in.")]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
-Token = Annotated[str, typer.Option(help="Token that the Magic Hour and local APIs take.")]
+Token = Annotated[str, typer.Option(help="Token that all APIs but Move's take.")]
 ApiKey = Annotated[str, typer.Option(help="Key that the Move API takes, 12 characters or more.")]
-AccessKey = Annotated[str, typer.Option(help="Access key id of signed APIs.")]
-SecretKey = Annotated[str, typer.Option(help="Secret key of signed APIs.")]
-ProjectId = Annotated[str, typer.Option(help="Project id of signed APIs.")]
+AccessKey = Annotated[str, typer.Option(help="Access key id of MetaStudio's signed calls.")]
+SecretKey = Annotated[str, typer.Option(help="Secret key of MetaStudio's signed calls.")]
+ProjectId = Annotated[str, typer.Option(help="Project id of MetaStudio's calls.")]
+SecurityToken = Annotated[str, typer.Option(help="Security token that makes the access key a temporary one.")]
+IamDomain = Annotated[str, typer.Option(help="Account name of the user that IAM gives tokens to.")]
+IamUser = Annotated[str, typer.Option(help="Name of the user that IAM gives tokens to.")]
+IamPassword = Annotated[str, typer.Option(help="Password of the user that IAM gives tokens to.")]
+ClientId = Annotated[str, typer.Option(help="Client id that Xvid's OAuth gives tokens to.")]
+ClientSecret = Annotated[str, typer.Option(help="Client secret that Xvid's OAuth gives tokens to.")]
 UrlTtl = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", help="Lifetime of upload URLs.", show_default="each service's own, 3600"),
+    typer.Option(metavar="SECONDS", help="Lifetime of upload URLs and forms.", show_default="each service's own"),
 ]
 Tls = Annotated[tuple[str, str] | None, typer.Option(metavar="CERT KEY", help="Serve https with these PEM files.")]
 Fault = Annotated[list[str] | None, typer.Option(metavar="FAULT", help=_FAULTS)]
@@ -49,6 +55,12 @@ def serve(
     access_key: AccessKey = _DEFAULT.access_key,
     secret_key: SecretKey = _DEFAULT.secret_key,
     project_id: ProjectId = _DEFAULT.project_id,
+    security_token: SecurityToken = _DEFAULT.security_token,
+    iam_domain: IamDomain = _DEFAULT.iam_domain,
+    iam_user: IamUser = _DEFAULT.iam_user,
+    iam_password: IamPassword = _DEFAULT.iam_password,
+    client_id: ClientId = _DEFAULT.client_id,
+    client_secret: ClientSecret = _DEFAULT.client_secret,
     url_ttl: UrlTtl = None,
     tls: Tls = None,
     fault: Fault = None,
@@ -69,6 +81,12 @@ def serve(
         access_key=access_key,
         secret_key=secret_key,
         project_id=project_id,
+        security_token=security_token,
+        iam_domain=iam_domain,
+        iam_user=iam_user,
+        iam_password=iam_password,
+        client_id=client_id,
+        client_secret=client_secret,
         url_ttl=url_ttl,
         tls=tls,
         faults=tuple(FaultSpec.parse(text) for text in fault or ()),

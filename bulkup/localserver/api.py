@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from bulkup.localserver.context import Context, origin
+from bulkup.localserver.context import Context, origin, same
 from bulkup.localserver.faults import Fault, FaultName, Point
 from bulkup.localserver.presigned import Origin
 
@@ -25,14 +25,25 @@ class ApiError(Exception):
         self.headers = headers or {}
 
 
-async def read_json(request: web.Request) -> Any:
-    """Return the decoded body. Raises ApiError 400 where it is not JSON and 413 where it is too large."""
+async def read_body(request: web.Request) -> bytes:
+    """Return the body. Raises ApiError 413 where it is too large."""
     try:
-        return orjson.loads(await request.read())
+        return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise ApiError(413, f"The body is larger than {LARGEST_BODY} bytes") from None
+
+
+def decoded(body: bytes) -> Any:
+    """Return what a body in JSON says. Raises ApiError 400."""
+    try:
+        return orjson.loads(body)
     except ValueError:
         raise ApiError(400, "The body is not valid JSON") from None
+
+
+async def read_json(request: web.Request) -> Any:
+    """Return the decoded body. Raises ApiError 400 where it is not JSON and 413 where it is too large."""
+    return decoded(await read_body(request))
 
 
 def meet(fault: Fault | None) -> bool:
@@ -88,7 +99,7 @@ class ListApi:
 
     async def _tickets(self, request: web.Request) -> list[dict[str, Any]]:
         context = self._context
-        if not context.accepts(request.headers.get("Authorization"), f"Bearer {context.token}"):
+        if not same(request.headers.get("Authorization"), f"Bearer {context.config.token}"):
             raise ApiError(401, "Unauthorized")
         entries = self._read(await read_json(request))
         if meet(context.faults.draw(Point.PRESIGN, context.clock.now())):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hmac
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from bulkup.clock import Clock
+from bulkup.localserver.config import ServerConfig
 from bulkup.localserver.faults import FaultPlan
-from bulkup.localserver.presigned import Origin, SigningKey
+from bulkup.localserver.presigned import Origin, ReceivedRequest, SigningKey
 from bulkup.localserver.state import Counters
 
 DEFAULT_TTL = 3600  # seconds; Magic Hour and Move state none, an hour is what S3 presigners take by themselves
@@ -18,27 +19,39 @@ DEFAULT_TTL = 3600  # seconds; Magic Hour and Move state none, an hour is what S
 
 @dataclass(slots=True)
 class Context:
-    """The server's clock, keys, counters, credentials and faults. Credentials and faults may change while it runs."""
+    """The server's clock, keys, counters, settings and faults. Credentials and faults may change while it runs."""
 
     clock: Clock
     key: SigningKey
     counters: Counters
     faults: FaultPlan
-    token: str = field(repr=False)
-    api_key: str = field(repr=False)
-    url_ttl: float | None = None
+    config: ServerConfig
 
     @property
     def ttl(self) -> int:
-        """Lifetime of a new URL in whole seconds, at least one."""
-        return DEFAULT_TTL if self.url_ttl is None else math.ceil(self.url_ttl)
+        """Lifetime of a new URL of a service that states none, in whole seconds."""
+        return self.lifetime(DEFAULT_TTL)
 
-    def accepts(self, authorization: str | None, expected: str) -> bool:
-        """Compare a request's Authorization header with what it should be, in time that tells nothing."""
-        given = (authorization or "").encode("utf-8", "surrogateescape")
-        return hmac.compare_digest(given, expected.encode())
+    def lifetime(self, default: int) -> int:
+        """Lifetime of a new URL in whole seconds, at least one; `default` is the service's own."""
+        return default if self.config.url_ttl is None else math.ceil(self.config.url_ttl)
+
+
+def same(given: str | None, expected: str) -> bool:
+    """Compare a credential of a request with what it should be, in time that tells nothing."""
+    return hmac.compare_digest((given or "").encode("utf-8", "surrogateescape"), expected.encode())
 
 
 def origin(request: web.BaseRequest) -> Origin:
     """Return where the client sees this server."""
     return Origin(request.scheme, request.host.lower())
+
+
+def received(request: web.BaseRequest) -> ReceivedRequest:
+    """Return the request's line and headers as plain values."""
+    path, _, query = request.raw_path.partition("?")
+    headers: dict[str, str] = {}
+    for written, value in request.headers.items():
+        name = written.lower()
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return ReceivedRequest(request.method, path, query, headers)

@@ -9,7 +9,7 @@ from aiohttp import web
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, execute_sync
 
 from bulkup.localserver.api import ApiError, answer, meet, read_json
-from bulkup.localserver.context import Context, origin
+from bulkup.localserver.context import Context, origin, same
 from bulkup.localserver.faults import Point
 from bulkup.localserver.move_documents import Document, Documents
 from bulkup.localserver.move_files import FileBook, MoveError
@@ -67,7 +67,7 @@ class MoveApi:
             self._context.counters.add(presign_calls=operation.point is Point.PRESIGN)
         except ApiError as error:
             problem = error
-        if not self._context.accepts(request.headers.get("Authorization"), self._context.api_key):
+        if not same(request.headers.get("Authorization"), self._context.config.api_key):
             raise ApiError(401, _UNAUTHORIZED)
         if problem:
             raise problem

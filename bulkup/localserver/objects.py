@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import os
@@ -38,6 +39,18 @@ class ObjectStore:
         except FileNotFoundError:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             incoming.move_to(path)
+
+    def size(self, key: str) -> int | None:
+        """Return the size of an object in bytes, None where there is none."""
+        try:
+            return os.stat(self.path(key)).st_size
+        except FileNotFoundError:
+            return None
+
+    def remove(self, key: str) -> None:
+        """Delete an object, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path(key))
 
     def path(self, key: str) -> str:
         """Return where the object of that key is kept."""

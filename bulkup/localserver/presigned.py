@@ -1,4 +1,4 @@
-"""What both signature versions work on: a request and a key, as plain values."""
+"""What all signatures work on: a request and a key, as plain values."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class SigningKey:
 
 
 @dataclass(frozen=True)
-class StoreRequest:
-    """A request to the store as it came in: `raw_path` is still encoded, header names are lower case.
+class ReceivedRequest:
+    """A request as it came in, without its body: `raw_path` is still encoded, header names are lower case.
 
     Values of a header that came more than once are joined by commas, as RFC 9110 has it.
     """

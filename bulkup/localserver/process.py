@@ -114,6 +114,12 @@ def arguments(config: ServerConfig) -> list[str]:
         "--access-key": config.access_key,
         "--secret-key": config.secret_key,
         "--project-id": config.project_id,
+        "--security-token": config.security_token,
+        "--iam-domain": config.iam_domain,
+        "--iam-user": config.iam_user,
+        "--iam-password": config.iam_password,
+        "--client-id": config.client_id,
+        "--client-secret": config.client_secret,
         "--seed": str(config.seed),
     }
     options = [f"{name}={value}" for name, value in named.items()]

@@ -1,9 +1,9 @@
-"""Taking in one body: at what pace, how far, and what is said about it."""
+"""Taking in bodies: at what pace, how far, and what is said about them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 import anyio
@@ -13,9 +13,11 @@ from anyio import to_thread
 from bulkup.localserver.context import Context
 from bulkup.localserver.faults import Fault, FaultName, Point
 from bulkup.localserver.objects import Incoming, ObjectStore
-from bulkup.localserver.presigned import StoreRequest
 from bulkup.localserver.put_rules import check_md5, declared_length, declared_md5, incomplete_body
-from bulkup.localserver.s3errors import expired, slow_down
+from bulkup.localserver.s3errors import S3Error, expired, slow_down
+
+# Puts a whole object where it belongs.
+Place = Callable[[Incoming], None]
 
 INLINE = 64 << 10  # bytes up to which hashing and writing costs less than the way to a thread and back
 
@@ -37,36 +39,48 @@ SLOW = Pace(16 << 10, 0.25)  # 64 KiB/s
 
 
 class PutDesk:
-    """Stores the bodies of PUTs that are authorised. Keeps no more than one block of a body in memory."""
+    """Stores bodies that are authorised. Keeps no more than one block of a body in memory.
+
+    Methods raise S3Error for what S3 refuses, OSError when the disk fails, ConnectionCut when a fault says so. Then
+    nothing is stored, and what was there before stays.
+    """
 
     def __init__(self, context: Context, objects: ObjectStore) -> None:
         self._context = context
         self._objects = objects
         self._lied_about: set[bytes] = set()
 
-    async def store(self, request: web.Request, asked: StoreRequest, key: str) -> tuple[int, str]:
-        """Store the body under the key; return its size in bytes and the ETag to answer, unquoted.
+    async def store(self, request: web.Request, headers: Mapping[str, str], place: Place) -> tuple[int, str]:
+        """Store the body of a PUT; return its size in bytes and the ETag to answer, unquoted."""
+        length, md5 = declared_length(headers), declared_md5(headers)
+        fault = self.meet_fault(lambda now: expired(now, now))
+        await let_continue(request)
+        body = blocks(request.content, length, await begin(request.content, fault))
+        return await self.keep(body, place, fault, md5)
 
-        Raises S3Error for what S3 refuses, OSError when the disk fails, ConnectionCut when a fault says so. Then
-        nothing is stored, and what was there before stays.
-        """
-        length, md5 = declared_length(asked.headers), declared_md5(asked.headers)
+    def meet_fault(self, expired: Callable[[float], S3Error]) -> Fault | None:
+        """Return the fault that is to come while the body is read; `expired` makes the refusal of an expired ticket."""
         now = self._context.clock.now()
         fault = self._context.faults.draw(Point.PUT, now)
-        _refuse(fault, now)
-        await _let_continue(request)
-        if fault and fault.name is FaultName.CUT_BODY:
-            await request.content.readany()
-            raise ConnectionCut
-        pace = SLOW if fault and fault.name is FaultName.SLOW_BODY else FULL_SPEED
+        match fault and fault.name:
+            case FaultName.EXPIRED_URL:
+                raise expired(now)
+            case FaultName.STATUS_503:
+                raise slow_down()
+        return fault
+
+    async def keep(
+        self, body: AsyncIterator[bytes], place: Place, fault: Fault | None, md5: bytes | None = None
+    ) -> tuple[int, str]:
+        """Store what the body yields; return its size in bytes and the ETag to answer, unquoted."""
         incoming = self._objects.receive()
         try:
-            await _take(request.content, length, pace, incoming)
+            size = await _take(body, incoming)
             check_md5(md5, incoming.md5.digest())
-            self._objects.publish(incoming, key)
+            place(incoming)
         finally:
             incoming.discard()
-        return length, self._etag(incoming, fault)
+        return size, self._etag(incoming, fault)
 
     def _etag(self, incoming: Incoming, fault: Fault | None) -> str:
         true = incoming.md5
@@ -79,23 +93,26 @@ class PutDesk:
         return bytes(byte ^ 0xFF for byte in true.digest()).hex()
 
 
-def _refuse(fault: Fault | None, now: float) -> None:
-    match fault and fault.name:
-        case FaultName.EXPIRED_URL:
-            raise expired(now, now)
-        case FaultName.STATUS_503:
-            raise slow_down()
+async def begin(content: StreamReader, fault: Fault | None) -> Pace:
+    """Return at what pace the body is to be read. Raises ConnectionCut, after a part of it."""
+    if fault and fault.name is FaultName.CUT_BODY:
+        await content.readany()
+        raise ConnectionCut
+    return SLOW if fault and fault.name is FaultName.SLOW_BODY else FULL_SPEED
 
 
-async def _take(content: StreamReader, length: int, pace: Pace, incoming: Incoming) -> None:
-    async for block in _blocks(content, length, pace):
+async def _take(body: AsyncIterator[bytes], incoming: Incoming) -> int:
+    size = 0
+    async for block in body:
+        size += len(block)
         if len(block) <= INLINE:
             incoming.write(block)
         else:
             await to_thread.run_sync(incoming.write, block)
+    return size
 
 
-async def _blocks(content: StreamReader, length: int, pace: Pace) -> AsyncIterator[bytes]:
+async def blocks(content: StreamReader, length: int, pace: Pace) -> AsyncIterator[bytes]:
     """Yield exactly `length` bytes. Raises S3Error IncompleteBody when the client goes away before."""
     while length:
         try:
@@ -108,7 +125,7 @@ async def _blocks(content: StreamReader, length: int, pace: Pace) -> AsyncIterat
             await anyio.sleep(pace.pause)
 
 
-async def _let_continue(request: web.Request) -> None:
+async def let_continue(request: web.Request) -> None:
     """Tell a client that waits for it to send the body, now that everything before it is in order (RFC 9110)."""
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -1,4 +1,4 @@
-"""One embedded server: opens its store, routes requests, listens, and closes in order."""
+"""One embedded server: opens its store, listens, and closes in order."""
 
 from __future__ import annotations
 
@@ -7,32 +7,26 @@ import logging
 import os
 import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bulkup.clock import Clock, SystemClock
 from bulkup.errors import MachineError, UsageError
-from bulkup.localserver import local_api, magic_hour, move_ugc
-from bulkup.localserver.api import LARGEST_BODY, ListApi, answer, not_found
 from bulkup.localserver.config import ServerConfig
 from bulkup.localserver.context import Context
 from bulkup.localserver.faults import FaultPlan, FaultSpec
 from bulkup.localserver.listening import listen
-from bulkup.localserver.move_ugc import MoveApi
-from bulkup.localserver.objects import ObjectStore
+from bulkup.localserver.routes import application
 from bulkup.localserver.state import State, locked
-from bulkup.localserver.store import Store
+from bulkup.localserver.storage import Storage
 
 _http_log = logging.getLogger("bulkup.localserver.http")
 
-STATS_PATH = "/-/stats"
 CLOSE_PATIENCE = 5.0  # seconds for requests under way when the server closes
-
-# Below these no request is ever one for an object.
-_RESERVED = ("/v1", "/ugc", "/local/v1", "/-")
 
 
 class LocalServer:
@@ -74,10 +68,25 @@ class LocalServer:
         """Return what `GET /-/stats` answers."""
         return self._running.counters.read()
 
-    def set_credentials(self, *, token: str | None = None, api_key: str | None = None) -> None:
-        """Take other credentials from now on; None leaves one as it is. URLs handed out stay good."""
-        self._running.token = token or self._running.token
-        self._running.api_key = api_key or self._running.api_key
+    def set_credentials(
+        self,
+        *,
+        token: str | None = None,
+        api_key: str | None = None,
+        secret_key: str | None = None,
+        iam_password: str | None = None,
+        client_secret: str | None = None,
+    ) -> None:
+        """Take other credentials from now on; None leaves one as it is. URLs handed out stay good, tokens do not."""
+        given = {
+            "token": token,
+            "api_key": api_key,
+            "secret_key": secret_key,
+            "iam_password": iam_password,
+            "client_secret": client_secret,
+        }
+        changed: dict[str, Any] = {name: value for name, value in given.items() if value}
+        self._running.config = replace(self._running.config, **changed)
 
     def set_faults(self, faults: Sequence[FaultSpec], seed: int = 0) -> None:
         """Forget the faults there are, and begin with these."""
@@ -92,12 +101,13 @@ class LocalServer:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         try:
             state = await self._open_state(stack)
-            objects = ObjectStore(self.objects_dir, self._in_state("incoming"))
+            storage = Storage.open(self.objects_dir, self._in_state())
+            stack.callback(storage.close)
         except OSError as error:
             raise MachineError(f"the store {self._config.store} cannot be used: {error}") from error
         self._context = self._new_context(state)
         runner = web.AppRunner(
-            application(self._context, objects),
+            application(self._context, storage),
             access_log=None,
             logger=_http_log,
             auto_decompress=False,  # an object is what was sent, whatever its Content-Encoding
@@ -116,39 +126,16 @@ class LocalServer:
         return state
 
     def _new_context(self, state: State) -> Context:
-        config = self._config
         return Context(
             clock=self._clock,
             key=state.key,
             counters=state.counters,
-            faults=FaultPlan(config.faults, config.seed),
-            token=config.token,
-            api_key=config.api_key,
-            url_ttl=config.url_ttl,
+            faults=FaultPlan(self._config.faults, self._config.seed),
+            config=self._config,
         )
 
     def _in_state(self, *parts: str) -> str:
         return os.path.join(self._config.store, "state", *parts)
-
-
-def application(context: Context, objects: ObjectStore) -> web.Application:
-    """Return the routes: the APIs, the figures, and the store for everything else."""
-    store = Store(context, objects)
-    app = web.Application(client_max_size=LARGEST_BODY)
-    magic = ListApi(context, "items", magic_hour.read, magic_hour.ticket)
-    local = ListApi(context, "tickets", local_api.read, local_api.ticket)
-    app.router.add_post(magic_hour.PATH, magic.handle)
-    app.router.add_post(local_api.PATH, local.handle)
-    app.router.add_post(move_ugc.PATH, MoveApi(context).handle)
-
-    async def stats(_request: web.Request) -> web.Response:
-        return answer(context.counters.read())
-
-    app.router.add_get(STATS_PATH, stats)
-    for prefix in _RESERVED:
-        app.router.add_route("*", prefix + "/{rest:.*}", not_found)
-    app.router.add_route("*", "/{key:.*}", store.handle, expect_handler=_expect_later)
-    return app
 
 
 def _no_malformed_request(record: logging.LogRecord) -> bool:
@@ -157,10 +144,6 @@ def _no_malformed_request(record: logging.LogRecord) -> bool:
 
 
 _http_log.addFilter(_no_malformed_request)
-
-
-async def _expect_later(request: web.Request) -> None:
-    """Leave `Expect: 100-continue` to the store, which first looks whether it wants the body."""
 
 
 def tls_context(files: tuple[str, str] | None) -> ssl.SSLContext | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bulkup.localserver import s3errors, sigv2, sigv4
-from bulkup.localserver.presigned import SigningKey, StoreRequest
+from bulkup.localserver.presigned import ReceivedRequest, SigningKey
 
 _VERSION_4 = frozenset({"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"})
-_VERSION_2 = frozenset({"AWSAccessKeyId", "Signature"})
+_VERSION_2 = frozenset({"AWSAccessKeyId", "AccessKeyId", "Signature"})
 
 
-def authorize(request: StoreRequest, signing: SigningKey, now: float) -> None:
+def authorize(request: ReceivedRequest, signing: SigningKey, now: float) -> None:
     """Let the request pass, or raise S3Error: the URL's own signature is the only way in.
 
     An Authorization header is refused, as S3 refuses it beside a signed URL: API credentials have no business at the
@@ -26,10 +28,15 @@ def authorize(request: StoreRequest, signing: SigningKey, now: float) -> None:
         sigv4.verify(request, signing, now)
     elif version_2:
         sigv2.verify(request, signing, now)
-    elif "authorization" in request.headers:
-        raise _invalid_argument("Unsupported Authorization Type")
     else:
+        refuse_credentials(request.headers)
         raise s3errors.access_denied()
+
+
+def refuse_credentials(headers: Mapping[str, str]) -> None:
+    """Raise S3Error where a request that carries its own proof in a form has an Authorization header as well."""
+    if "authorization" in headers:
+        raise _invalid_argument("Unsupported Authorization Type")
 
 
 def _invalid_argument(message: str) -> s3errors.S3Error:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from bulkup.localserver import s3errors
-from bulkup.localserver.presigned import Origin, SigningKey, StoreRequest, encoded_path, encoded_query
+from bulkup.localserver.presigned import Origin, ReceivedRequest, SigningKey, encoded_path, encoded_query
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 REGION = "us-east-1"
@@ -47,7 +47,7 @@ def presign(method: str, origin: Origin, key: str, signing: SigningKey, signed_a
     return origin.url(path, f"{query}&X-Amz-Signature={_signature(signing.secret, stamp, canonical)}")
 
 
-def verify(request: StoreRequest, signing: SigningKey, now: float) -> None:
+def verify(request: ReceivedRequest, signing: SigningKey, now: float) -> None:
     """Raise S3Error unless the request is what was signed and has not expired at `now` (Unix time)."""
     given = request.parameters
     _check_parameters(request)
@@ -59,24 +59,24 @@ def verify(request: StoreRequest, signing: SigningKey, now: float) -> None:
         raise s3errors.signature_does_not_match()
 
 
-def canonical_request(request: StoreRequest) -> str:
+def canonical_request(request: ReceivedRequest) -> str:
     """Return the canonical form of a request whose parameters are complete."""
     names = request.parameters["X-Amz-SignedHeaders"]
     headers = "".join(f"{name}:{_trimmed(request.headers.get(name, ''))}\n" for name in names.split(";"))
     return "\n".join([request.method, _path(request), _query(request), headers, names, "UNSIGNED-PAYLOAD"])
 
 
-def _path(request: StoreRequest) -> str:
+def _path(request: ReceivedRequest) -> str:
     return encoded_path(unquote(request.raw_path[1:]))
 
 
-def _query(request: StoreRequest) -> str:
+def _query(request: ReceivedRequest) -> str:
     # Sorted as encoded: the order of the encoded names is not always that of the plain ones.
     pairs = encoded_query(tuple(pair for pair in request.query if pair[0] != "X-Amz-Signature"))
     return "&".join(sorted(pairs.split("&"), key=lambda pair: pair.split("=", 1)))
 
 
-def _check_parameters(request: StoreRequest) -> None:
+def _check_parameters(request: ReceivedRequest) -> None:
     given = request.parameters
     if not given.keys() >= _NEEDED:
         raise _malformed(f"Query-string authentication version 4 requires the {', '.join(sorted(_NEEDED))} parameters.")
@@ -104,7 +104,7 @@ def _check_time(date: str, expires: str, now: float) -> None:
         raise s3errors.expired(signed_at + int(expires), now, **{"X-Amz-Expires": expires})
 
 
-def _check_headers(request: StoreRequest) -> None:
+def _check_headers(request: ReceivedRequest) -> None:
     signed = request.parameters["X-Amz-SignedHeaders"].split(";")
     loose = sorted(name for name in request.headers if name.startswith("x-amz-") and name not in signed)
     if loose:

@@ -9,11 +9,12 @@ from typing import BinaryIO, Final
 from aiohttp import web
 from anyio import to_thread
 
-from bulkup.localserver.context import Context
+from bulkup.localserver.context import Context, received
 from bulkup.localserver.keys import object_key
 from bulkup.localserver.objects import READ_SIZE, ObjectStore, md5_of
-from bulkup.localserver.presigned import StoreRequest
-from bulkup.localserver.puts import ConnectionCut, PutDesk
+from bulkup.localserver.parts import PartStore, part_of
+from bulkup.localserver.presigned import ReceivedRequest
+from bulkup.localserver.puts import ConnectionCut, Place, PutDesk
 from bulkup.localserver.s3errors import S3Error, internal_error, invalid_uri
 from bulkup.localserver.signatures import authorize
 
@@ -26,9 +27,10 @@ _MISSING: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 class Store:
     """Answers all requests that are no API's."""
 
-    def __init__(self, context: Context, objects: ObjectStore) -> None:
+    def __init__(self, context: Context, objects: ObjectStore, parts: PartStore) -> None:
         self._context = context
         self._objects = objects
+        self._parts = parts
         self._puts = PutDesk(context, objects)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -53,8 +55,10 @@ class Store:
             405, "MethodNotAllowed", "The specified method is not allowed against this resource.", Method=request.method
         )
 
-    def _authorized(self, request: web.Request) -> tuple[StoreRequest, str]:
-        asked = store_request(request)
+    def _authorized(self, request: web.Request) -> tuple[ReceivedRequest, str]:
+        if not request.raw_path.isascii():
+            raise invalid_uri()
+        asked = received(request)
         key = object_key(asked.raw_path)
         authorize(asked, self._context.key, self._context.clock.now())
         return asked, key
@@ -63,12 +67,18 @@ class Store:
         size: int | None = None
         try:
             asked, key = self._authorized(request)
-            size, etag = await self._puts.store(request, asked, key)
+            size, etag = await self._puts.store(request, asked.headers, self._place(asked, key))
         finally:
             if size is None:
                 self._context.counters.add(puts_failed=1)
         self._context.counters.add(puts_completed=1, bytes=size)
         return web.Response(headers={"ETag": f'"{etag}"', "x-amz-request-id": _request_id()})
+
+    def _place(self, asked: ReceivedRequest, key: str) -> Place:
+        part = part_of(asked)
+        if part is None:
+            return lambda incoming: self._objects.publish(incoming, key)
+        return lambda incoming: self._parts.publish(incoming, *part)
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         _, key = self._authorized(request)
@@ -91,18 +101,6 @@ async def _send(request: web.Request, file: BinaryIO) -> web.StreamResponse:
         await response.write(block)
     await response.write_eof()
     return response
-
-
-def store_request(request: web.BaseRequest) -> StoreRequest:
-    """Return the request as plain values. Raises S3Error InvalidURI for a target that is not ASCII."""
-    if not request.raw_path.isascii():
-        raise invalid_uri()
-    path, _, query = request.raw_path.partition("?")
-    headers: dict[str, str] = {}
-    for written, value in request.headers.items():
-        name = written.lower()
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
-    return StoreRequest(request.method, path, query, headers)
 
 
 def _refusal(request: web.Request, error: S3Error) -> web.Response:

@@ -330,7 +330,7 @@ async def test_revoked_credentials_stop_the_calls_and_not_the_uploads(
         assert answer.status == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/files", "/v1/projects/files", "/ugc/x", "/local/v1/x", "/-/x"])
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/p/files/x/y", "/v3/auth", "/ugc/x", "/local/v1/x", "/-/x"])
 async def test_other_paths_of_apis_are_not_found(post: Any, path: Any) -> None:
     assert await post(path, {}, TOKEN) == (404, {"message": "Not Found"})
 

@@ -11,7 +11,7 @@ import pytest
 
 from bulkup.localserver import LocalServer, ServerConfig, sigv2, sigv4
 from bulkup.localserver.keys import object_key
-from bulkup.localserver.presigned import Origin, StoreRequest
+from bulkup.localserver.presigned import Origin, ReceivedRequest
 from bulkup.localserver.s3errors import S3Error
 
 TRICKS = [
@@ -54,7 +54,7 @@ def signed(server: Any, method: Any, path: Any, version: Any) -> Any:
         else sigv2.presign(method, Origin("http", host), "x/y", key, now + 60)
     )
     query = urlsplit(url).query
-    request = StoreRequest(method, path, query, {"host": host})
+    request = ReceivedRequest(method, path, query, {"host": host})
     if version == 4:
         stamp = request.parameters["X-Amz-Date"]
         signature = sigv4._signature(key.secret, stamp, sigv4.canonical_request(request))

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.localserver import sigv2, sigv4
-from bulkup.localserver.presigned import Origin, SigningKey, StoreRequest
+from bulkup.localserver.presigned import Origin, ReceivedRequest, SigningKey
 from bulkup.localserver.s3errors import S3Error
 from bulkup.localserver.signatures import authorize
 
@@ -31,7 +31,7 @@ keys = st.lists(segments.filter(lambda part: part not in (".", "..")), min_size=
 def asked(method: Any, url: Any, **headers: Any) -> Any:
     parts = urlsplit(url)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return StoreRequest(method, parts.path, parts.query, {"host": parts.netloc, **names})
+    return ReceivedRequest(method, parts.path, parts.query, {"host": parts.netloc, **names})
 
 
 def refused(request: Any, now: Any = NOW, key: Any = KEY) -> Any:
@@ -70,7 +70,7 @@ def test_version_2_signs_as_the_published_vectors_do(secret: Any, text: Any, exp
 
 
 def test_version_2_puts_headers_expiry_and_path_where_the_vectors_have_them() -> None:
-    request = StoreRequest(
+    request = ReceivedRequest(
         "PUT",
         "/bucket/p/a/f.png",
         "Expires=1900000000&x=unsigned",
@@ -79,8 +79,33 @@ def test_version_2_puts_headers_expiry_and_path_where_the_vectors_have_them() ->
     assert sigv2.string_to_sign(request) == "PUT\nn58IG6hfM7vqI4K0vnWpog==\nimage/png\n1900000000\n/bucket/p/a/f.png"
 
 
+def test_an_obs_url_is_the_contracts_vector_and_needs_both_headers_as_signed() -> None:
+    key = SigningKey("AKTEST", "ASIATEST", "SKTEST", "token")
+    md5 = "n58IG6hfM7vqI4K0vnWpog=="
+    url = sigv2.presign_obs(ORIGIN, "bucket/p/a/f.png", key, 1_900_000_000, md5=md5, content_type="image/png")
+    assert url == (
+        "http://127.0.0.1:8080/bucket/p/a/f.png"
+        "?AccessKeyId=AKTEST&Expires=1900000000&Signature=t%2FV4FHvsTVgIq3CQr5aZXnAe6gA%3D"
+    )
+    sent = {"content_md5": md5, "content_type": "image/png"}
+    authorize(asked("PUT", url, **sent), key, NOW)
+    for change in ({"content_type": "image/jpeg"}, {"content_type": ""}, {"content_md5": ""}, {"x_obs_acl": "private"}):
+        assert refused(asked("PUT", url, **sent | change), NOW, key).code == "SignatureDoesNotMatch"
+    assert refused(asked("PUT", url.replace("AKTEST", "OTHER"), **sent), NOW, key).code == "InvalidAccessKeyId"
+    assert refused(asked("PUT", url.replace("&Expires=", "&x="), **sent), NOW, key).code == "AccessDenied"
+    assert refused(asked("PUT", url, **sent), 1_900_000_001, key).message == "Request has expired"
+
+
+def test_the_part_is_signed_in_an_obs_url_for_one() -> None:
+    part = {"uploadId": "0f", "partNumber": "3"}
+    url = sigv2.presign_obs(ORIGIN, "bucket/key", KEY, NOW + 60, part=part)
+    authorize(asked("PUT", url), KEY, NOW)
+    for old, new in (("partNumber=3", "partNumber=4"), ("uploadId=0f", "uploadId=1f"), ("partNumber=3&", "")):
+        assert refused(asked("PUT", url.replace(old, new)), NOW).code == "SignatureDoesNotMatch"
+
+
 def test_version_2_signs_amz_headers_and_sub_resources_in_order() -> None:
-    request = StoreRequest(
+    request = ReceivedRequest(
         "GET",
         "/b/k",
         "x-amz-security-token=t&versionId=3&Expires=9&acl",

@@ -1,0 +1,80 @@
+"""MetaStudio's refusals and those of the gateway before it: codes and texts (contracts.md section 3)."""
+
+from __future__ import annotations
+
+from bulkup.localserver.api import ApiError
+
+
+class MetaError(ApiError):
+    """A refusal with the service's own code. `request_id` stands in the bodies of the gateway alone."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(status, message)
+        self.code = code
+
+    @property
+    def by_gateway(self) -> bool:
+        """Whether the gateway refused before the service saw the call."""
+        return self.code.startswith("APIGW.")
+
+
+def unauthorized(reason: str) -> MetaError:
+    """Return what a call gets that proves nothing, or proves it wrongly."""
+    return MetaError(401, "APIGW.0301", f"Incorrect IAM authentication information: {reason}")
+
+
+def token_must_be_updated() -> MetaError:
+    """Return what a token gets that ended or never was one."""
+    return MetaError(401, "APIGW.0307", "The token must be updated.")
+
+
+def not_allowed() -> MetaError:
+    """Return what a call gets for a project that is not the caller's."""
+    return MetaError(403, "APIGW.0306", "API access denied, the project is not that of the caller.")
+
+
+def throttled() -> MetaError:
+    """Return what a call gets that comes too soon; there is no Retry-After."""
+    message = "The throttling threshold has been reached: policy user over ratelimit,limit:5,time:1 second"
+    return MetaError(429, "APIGW.0308", message)
+
+
+def invalid(what: str) -> MetaError:
+    """Return what a wrong parameter gets."""
+    return MetaError(400, "MSS.00000003", f"Invalid parameter: {what}")
+
+
+def no_such_file() -> MetaError:
+    """Return what an unknown file id gets. The service's pages give no code for it; this one is ours."""
+    return MetaError(404, "MSS.00000005", "The file does not exist.")
+
+
+def completed_already() -> MetaError:
+    """Return what a second completion gets. The service's pages give no code for it; this one is ours."""
+    return MetaError(409, "MSS.00000006", "The file has been completed already.")
+
+
+def second_main() -> MetaError:
+    """Return what the second MAIN file of an asset gets. The service's pages give no code for it; this one is ours."""
+    return MetaError(409, "MSS.00000007", "The asset has a MAIN file already.")
+
+
+def internal() -> MetaError:
+    """Return what a call gets when the disk fails."""
+    return MetaError(500, "MSS.00000004", "Internal Error")
+
+
+def in_service_terms(error: ApiError) -> MetaError:
+    """Return a refusal that all APIs have in common as this service words it."""
+    if isinstance(error, MetaError):
+        return error
+    match error.status:
+        case 401:
+            return unauthorized("verify aksk signature fail")
+        case 413:
+            return MetaError(413, "APIGW.0201", "Request entity too large")
+        case 429:
+            return throttled()
+        case 503:
+            return MetaError(503, "APIGW.0202", "Backend unavailable")
+    return invalid(error.message)

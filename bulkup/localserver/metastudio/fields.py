@@ -1,0 +1,111 @@
+"""What the calls for files say, read and checked (contracts.md section 3): pure rules."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bulkup.localserver.metastudio.errors import invalid
+
+LARGEST_FILE = 5 << 30  # bytes
+LARGEST_LARGE_FILE = 500 << 30  # bytes
+MOST_PARTS = 10_000  # what OBS takes as parts of one object
+
+# The union of what the guide and the SDK list.
+CATEGORIES: Final = frozenset(
+    {"MAIN", "COVER", "PAGE", "SAMPLE", "OTHER", "WHOLE_MODEL", "USER_MODIFIED_MODEL", "TEMPORARY", "PACKAGE"}
+)
+STATES: Final = frozenset({"CREATED", "FAILED", "CANCELLED"})
+
+_ASSET_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_UNFIT_TYPE = re.compile(r"[/\\\x00-\x1f\x7f]")
+_LONGEST_TYPE = 64  # characters
+_LONGEST_EXTENSION = 200  # bytes; with the file's id and a dot it must be a name that file systems take
+_LONGEST_NAME = 256  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file that is to be created; `size` in bytes, `md5` in Base64, empty where the bytes come in parts."""
+
+    extension: str
+    size: int
+    asset: str
+    category: str
+    md5: str = ""
+    parts: int = 0
+
+
+def read_file(body: Any) -> Wanted:
+    """Return what a call of `files` asks for. Raises MetaError 400."""
+    return Wanted(*_common(body, LARGEST_FILE), md5=_md5(body.get("file_md5")))
+
+
+def read_large_file(body: Any) -> Wanted:
+    """Return what a call of `large-files` asks for. Raises MetaError 400."""
+    common = _common(body, LARGEST_LARGE_FILE)
+    return Wanted(*common, parts=_whole("file_multipart_count", body.get("file_multipart_count", 1), MOST_PARTS))
+
+
+def read_state(body: Any) -> str:
+    """Return the state that a file is to have. Raises MetaError 400."""
+    state = body.get("state") if isinstance(body, dict) else None
+    if not isinstance(state, str) or state not in STATES:
+        raise invalid("state must be one of CREATED, FAILED, CANCELLED")
+    return state
+
+
+def _common(body: Any, largest: int) -> tuple[str, int, str, str]:
+    if not isinstance(body, dict):
+        raise invalid("the body must be an object")
+    _name(body.get("file_name"))
+    return (
+        _type(body.get("file_type")),
+        _whole("file_size", body.get("file_size"), largest),
+        _asset(body.get("asset_id")),
+        _category(body.get("asset_file_category")),
+    )
+
+
+def _name(name: Any) -> None:
+    if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_NAME:
+        raise invalid(f"file_name must have 1 to {_LONGEST_NAME} characters")
+
+
+def _type(extension: Any) -> str:
+    if not isinstance(extension, str) or not 1 <= len(extension) <= _LONGEST_TYPE:
+        raise invalid(f"file_type must have 1 to {_LONGEST_TYPE} characters")
+    if _UNFIT_TYPE.search(extension) or len(extension.encode()) > _LONGEST_EXTENSION:
+        raise invalid("file_type must be a file extension")
+    return extension
+
+
+def _whole(name: str, value: Any, largest: int) -> int:
+    if type(value) is not int or not 1 <= value <= largest:
+        raise invalid(f"{name} must be a whole number from 1 to {largest}")
+    return value
+
+
+def _asset(asset: Any) -> str:
+    if not isinstance(asset, str) or not _ASSET_ID.fullmatch(asset):
+        raise invalid("asset_id must have 1 to 64 letters, digits, '-' or '_'")
+    return asset
+
+
+def _category(category: Any) -> str:
+    if not isinstance(category, str) or category not in CATEGORIES:
+        raise invalid(f"asset_file_category must be one of {', '.join(sorted(CATEGORIES))}")
+    return category
+
+
+def _md5(text: Any) -> str:
+    try:
+        digest = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except (binascii.Error, ValueError):
+        digest = b""
+    if len(digest) != 16 or len(text) != 24:
+        raise invalid("file_md5 must be the Base64 of the 16 bytes of the MD5, 24 characters")
+    return str(text)

@@ -1,0 +1,97 @@
+"""What stands before MetaStudio: it looks who calls before the service looks what is asked (contracts.md section 3)."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from bulkup.localserver.api import ApiError, read_body
+from bulkup.localserver.context import Context, received, same
+from bulkup.localserver.metastudio import errors, signature
+from bulkup.localserver.metastudio.errors import MetaError
+from bulkup.localserver.presigned import ReceivedRequest
+from bulkup.localserver.tokens import Mint
+
+# Takes a request that was let in, and its body; returns the answer, None for one without a body. Raises ApiError.
+Action = Callable[[web.Request, bytes], Awaitable[dict[str, Any] | None]]
+
+_log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """Lets calls in that are signed or have a token, and puts refusals into the service's shape."""
+
+    def __init__(self, context: Context, mint: Mint) -> None:
+        self._context = context
+        self._mint = mint
+
+    async def serve(self, request: web.Request, action: Action) -> web.Response:
+        """Answer one call by the action; every answer has an X-Request-Id and the date of the server's own clock."""
+        request_id = secrets.token_hex(16)
+        try:
+            status, body = 200, await action(request, await self._admit(request))
+        except ApiError as error:
+            status, body = _refusal(errors.in_service_terms(error), request_id)
+        except OSError:
+            _log.warning("a call of MetaStudio failed", exc_info=True)
+            status, body = _refusal(errors.internal(), request_id)
+        headers = {"X-Request-Id": request_id, "Date": http_date(self._context.clock.now())}
+        if body is None:
+            return web.Response(status=status, headers=headers)
+        return web.Response(
+            body=orjson.dumps(body), status=status, headers=headers, content_type="application/json", charset="utf-8"
+        )
+
+    async def _admit(self, request: web.Request) -> bytes:
+        """Return the body of a call that may be made. Raises ApiError."""
+        body = await read_body(request)
+        call = received(request)
+        if "authorization" in call.headers:
+            self._check_signature(call, body)
+        else:
+            self._check_token(call.headers.get("x-auth-token"))
+        if request.match_info["project_id"] != self._context.config.project_id:
+            raise errors.not_allowed()
+        if not call.headers.get("x-app-userid", "").isascii():
+            raise errors.invalid("X-App-UserId must be in ASCII")
+        return body
+
+    def _check_signature(self, call: ReceivedRequest, body: bytes) -> None:
+        config = self._context.config
+        try:
+            signature.verify(call, body, config.access_key, config.secret_key, self._context.clock.now())
+        except signature.SignatureRefused as refused:
+            raise errors.unauthorized(str(refused)) from None
+        token = call.headers.get("x-security-token")
+        if token is not None and not same(token, config.security_token):
+            raise errors.unauthorized("verify aksk signature fail, the security token is not that of the access key")
+
+    def _check_token(self, token: str | None) -> None:
+        if token is None:
+            raise errors.unauthorized("x-auth-token not found")
+        config = self._context.config
+        issued = self._mint.holds(token, config.iam_password, self._context.clock.now())
+        if not (issued or same(token, config.token)):
+            raise errors.token_must_be_updated()
+
+
+def http_date(moment: float) -> str:
+    """Return Unix time as the Date header has it."""
+    return _http_date(int(moment))
+
+
+@lru_cache(maxsize=4)
+def _http_date(moment: int) -> str:
+    return formatdate(moment, usegmt=True)
+
+
+def _refusal(error: MetaError, request_id: str) -> tuple[int, dict[str, Any]]:
+    body = {"error_code": error.code, "error_msg": error.message}
+    return error.status, body | {"request_id": request_id} if error.by_gateway else body

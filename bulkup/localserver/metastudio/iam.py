@@ -1,0 +1,90 @@
+"""IAM's `POST /v3/auth/tokens` (contracts.md section 3): a password against a token for 24 hours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from bulkup.localserver.api import ApiError, answer, meet, read_json
+from bulkup.localserver.config import ServerConfig
+from bulkup.localserver.context import Context, same
+from bulkup.localserver.faults import Point
+from bulkup.localserver.metastudio.gateway import http_date
+from bulkup.localserver.tokens import Mint
+
+PATH = "/v3/auth/tokens"
+LIFE = 24 * 3600  # seconds
+
+
+class IamApi:
+    """Hands out tokens of the mint. Errors are Keystone's: `{"error": {"code", "message", "title"}}`."""
+
+    def __init__(self, context: Context, mint: Mint) -> None:
+        self._context = context
+        self._mint = mint
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one call."""
+        now = self._context.clock.now()
+        headers = {"Date": http_date(now)}
+        try:
+            check(await read_json(request), self._context.config)
+            meet(self._context.faults.draw(Point.API, now))
+        except ApiError as error:
+            body = {"code": error.status, "message": error.message, "title": HTTPStatus(error.status).phrase}
+            return answer({"error": body}, error.status, headers)
+        token = self._mint.issue(self._context.config.iam_password, now + LIFE)
+        return answer(description(self._context.config, now), 201, headers | {"X-Subject-Token": token})
+
+
+def check(body: Any, config: ServerConfig) -> None:
+    """Let a request for a token pass, or raise ApiError: 400 for another shape, 401 for other credentials."""
+    if _at(body, "auth", "identity", "methods") != ["password"]:
+        raise ApiError(400, 'auth.identity.methods must be ["password"]')
+    user = ("auth", "identity", "password", "user")
+    given = [_text(body, *user, *name) for name in (("domain", "name"), ("name",), ("password",))]
+    project = _at(body, "auth", "scope", "project")
+    if not isinstance(project, dict) or not (project.get("name") or project.get("id")):
+        raise ApiError(400, "auth.scope.project must have a name or an id")
+    expected = (config.iam_domain, config.iam_user, config.iam_password)
+    matches = [same(one, other) for one, other in zip(given, expected, strict=True)]
+    if not all(matches):
+        raise ApiError(401, "The username or password is wrong.")
+    if project.get("id", config.project_id) != config.project_id:
+        raise ApiError(401, "The project is not one of the user's.")
+
+
+def description(config: ServerConfig, now: float) -> dict[str, Any]:
+    """Return the body of the answer; the token itself is a header."""
+    domain = {"name": config.iam_domain, "id": config.iam_domain}
+    return {
+        "token": {
+            "expires_at": _stamp(now + LIFE),
+            "issued_at": _stamp(now),
+            "methods": ["password"],
+            "user": {"name": config.iam_user, "id": config.iam_user, "domain": domain},
+            "project": {"name": config.project_id, "id": config.project_id, "domain": domain},
+            "roles": [],
+            "catalog": [],
+        }
+    }
+
+
+def _at(body: Any, *path: str) -> Any:
+    for name in path:
+        body = body.get(name) if isinstance(body, dict) else None
+    return body
+
+
+def _text(body: Any, *path: str) -> str:
+    value = _at(body, *path)
+    if not isinstance(value, str):
+        raise ApiError(400, f"{'.'.join(path)} must be a string")
+    return value
+
+
+def _stamp(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,48 @@
+"""What is in the store of MetaStudio's files: objects, and parts until they are joined."""
+
+from __future__ import annotations
+
+from bulkup.localserver.metastudio.files import MetaFile
+from bulkup.localserver.metastudio.upload_urls import object_key_of
+from bulkup.localserver.objects import ObjectStore
+from bulkup.localserver.parts import PartStore
+
+
+class StoredFiles:
+    """The bytes of files. All methods block, and raise OSError when the disk fails."""
+
+    def __init__(self, objects: ObjectStore, parts: PartStore) -> None:
+        self._objects = objects
+        self._parts = parts
+
+    def begin(self, file_id: str) -> None:
+        """Make room for the parts of a file."""
+        self._parts.begin(file_id)
+
+    def size(self, file_id: str, file: MetaFile) -> int | None:
+        """Return how many bytes there are of a file, None where it, or a part of it, is missing."""
+        if not file.parts:
+            return self._objects.size(_key(file_id, file))
+        try:
+            return sum(self._parts.sizes(file_id, file.parts))
+        except FileNotFoundError:
+            return None
+
+    def join(self, file_id: str, file: MetaFile) -> None:
+        """Make the parts of a file its object."""
+        incoming = self._objects.receive()
+        try:
+            self._parts.join(file_id, file.parts, incoming)
+            self._objects.publish(incoming, _key(file_id, file))
+        finally:
+            incoming.discard()
+        self._parts.drop(file_id)
+
+    def discard(self, file_id: str, file: MetaFile) -> None:
+        """Delete what there is of a file."""
+        self._objects.remove(_key(file_id, file))
+        self._parts.drop(file_id)
+
+
+def _key(file_id: str, file: MetaFile) -> str:
+    return object_key_of(file_id, file.asset, file.extension)

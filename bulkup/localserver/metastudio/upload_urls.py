@@ -1,0 +1,43 @@
+"""Where the bytes of a MetaStudio file go, and the OBS URLs that let them in (contracts.md section 3, PUT rule)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bulkup.localserver import sigv2
+from bulkup.localserver.metastudio.fields import Wanted
+from bulkup.localserver.presigned import Origin, SigningKey
+
+BUCKET = "metastudio-assets"
+LIFE = 24 * 3600  # seconds
+
+# The one Content-Type that OBS takes for a file of each type; the service's SDK says so, its pages do not.
+CONTENT_TYPES: Final = {
+    "gif": "image/gif",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "mp4": "video/mp4",
+    "mp3": "audio/mp3",
+    "wav": "audio/wav",
+}
+OTHER_CONTENT_TYPE = "application/octet-stream"
+
+
+def object_key_of(file_id: str, asset: str, extension: str) -> str:
+    """Return the object's key, bucket first."""
+    return f"{BUCKET}/{asset}/{file_id}.{extension}"
+
+
+def whole_url(origin: Origin, key: str, wanted: Wanted, signing: SigningKey, expires: float) -> str:
+    """Return the URL for the whole file: its MD5 and Content-Type are signed."""
+    content_type = CONTENT_TYPES.get(wanted.extension.lower(), OTHER_CONTENT_TYPE)
+    return sigv2.presign_obs(origin, key, signing, expires, md5=wanted.md5, content_type=content_type)
+
+
+def part_urls(origin: Origin, key: str, file_id: str, count: int, signing: SigningKey, expires: float) -> list[str]:
+    """Return a URL for each part; neither MD5 nor Content-Type is signed, so neither may be sent."""
+    return [
+        sigv2.presign_obs(origin, key, signing, expires, part={"partNumber": str(number), "uploadId": file_id})
+        for number in range(1, count + 1)
+    ]

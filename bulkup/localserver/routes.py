@@ -1,0 +1,66 @@
+"""Which part of the server answers which request."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from bulkup.localserver import local_api, magic_hour, move_ugc
+from bulkup.localserver.api import LARGEST_BODY, ListApi, answer, not_found
+from bulkup.localserver.context import Context
+from bulkup.localserver.metastudio import iam
+from bulkup.localserver.metastudio.api import MetaStudioApi
+from bulkup.localserver.metastudio.files import FileBook
+from bulkup.localserver.metastudio.gateway import Gateway
+from bulkup.localserver.metastudio.iam import IamApi
+from bulkup.localserver.metastudio.stored import StoredFiles
+from bulkup.localserver.move_ugc import MoveApi
+from bulkup.localserver.storage import Storage
+from bulkup.localserver.store import Store
+from bulkup.localserver.tokens import Mint
+
+STATS_PATH = "/-/stats"
+
+# Below these no request is ever one for an object.
+_RESERVED = ("/v1", "/v3", "/ugc", "/local/v1", "/-")
+
+
+def application(context: Context, storage: Storage) -> web.Application:
+    """Return the routes: the APIs, the figures, and the store for everything else."""
+    app = web.Application(client_max_size=LARGEST_BODY)
+    app.add_routes(_list_apis(context))
+    app.add_routes(_metastudio(context, storage))
+    app.add_routes([web.get(STATS_PATH, _Stats(context).handle)])
+    for prefix in _RESERVED:
+        app.router.add_route("*", prefix + "/{rest:.*}", not_found)
+    store = Store(context, storage.objects, storage.parts)
+    app.router.add_route("*", "/{key:.*}", store.handle, expect_handler=_expect_later)
+    return app
+
+
+def _list_apis(context: Context) -> list[web.RouteDef]:
+    magic = ListApi(context, "items", magic_hour.read, magic_hour.ticket)
+    local = ListApi(context, "tickets", local_api.read, local_api.ticket)
+    return [
+        web.post(magic_hour.PATH, magic.handle),
+        web.post(local_api.PATH, local.handle),
+        web.post(move_ugc.PATH, MoveApi(context).handle),
+    ]
+
+
+def _metastudio(context: Context, storage: Storage) -> list[web.RouteDef]:
+    mint = Mint(context.key.secret, "iam")
+    files = FileBook(storage.meta_files)
+    api = MetaStudioApi(context, Gateway(context, mint), files, StoredFiles(storage.objects, storage.parts))
+    return [*api.routes(), web.post(iam.PATH, IamApi(context, mint).handle)]
+
+
+class _Stats:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def handle(self, _request: web.Request) -> web.Response:
+        return answer(self._context.counters.read())
+
+
+async def _expect_later(request: web.Request) -> None:
+    """Leave `Expect: 100-continue` to the store, which first looks whether it wants the body."""

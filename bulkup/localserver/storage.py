@@ -1,0 +1,32 @@
+"""All that one server keeps on disk beside its counters and keys, opened and closed together."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from bulkup.localserver.objects import ObjectStore
+from bulkup.localserver.parts import PartStore
+from bulkup.localserver.records import RecordLog
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Objects, parts of objects, and the records of the services that have closing calls."""
+
+    objects: ObjectStore
+    parts: PartStore
+    meta_files: RecordLog
+
+    @classmethod
+    def open(cls, objects: str, state: str) -> Storage:
+        """Open what there is below the two directories, or make it. Raises OSError."""
+        return cls(
+            objects=ObjectStore(objects, os.path.join(state, "incoming")),
+            parts=PartStore(os.path.join(state, "parts")),
+            meta_files=RecordLog(os.path.join(state, "metastudio.jsonl")),
+        )
+
+    def close(self) -> None:
+        """Let go of the logs."""
+        self.meta_files.close()
