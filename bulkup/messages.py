@@ -142,6 +142,18 @@ class FoundFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file is to stand at the service, by the service's own words (an asset and a category, an object key).
+
+    `exclusive` says that one file alone can stand there. A file uploaded to another place than it is to have now is
+    uploaded again.
+    """
+
+    name: str
+    exclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """The MD5 of the bytes read, 16 raw bytes (RFC 1321)."""
 
@@ -164,7 +176,9 @@ class Ticket:
 
     `expires_at` is Unix time by *our* clock, None where nothing tells. `remote` is what the service answered about the
     file, without secrets; it goes to the manifest. `content_md5` says that storage takes, and checks, a Content-MD5
-    header although the URL was signed without one.
+    header although the URL was signed without one. `form` are the fields, in order, that go before the file in a
+    multipart form; None where the body is the file itself. `more_urls` are those of the second and further parts where
+    a file goes in parts.
     """
 
     url: SecretUrl
@@ -174,6 +188,8 @@ class Ticket:
     headers: Mapping[str, str | Secret] = field(default_factory=dict)
     remote: Mapping[str, Any] = field(default_factory=dict)
     content_md5: bool = False
+    form: tuple[tuple[str, Secret], ...] | None = None
+    more_urls: tuple[SecretUrl, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +213,26 @@ class Receipt:
     stored_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class PartsSent:
+    """How far a file that goes in parts has got: so many parts and bytes, the MD5 of all of them, the file's identity
+    meanwhile, and whether storage's answers prove each one.
+    """
+
+    parts: int
+    bytes: int
+    md5: Any  # of hashlib, on its way
+    identity: Identity | None
+    verified: bool
+
+
 @dataclass(slots=True, eq=False)
 class Item:
     """One file on its way; owned by exactly one stage at a time, and by none after the recorder settled it.
 
     Counters are of this run; `failures` are those that count against the number of tries. `renew_at` is when its ticket
-    must not be begun any more, in Unix time. `known_digest` is what an earlier run recorded,
-    and `known_at` the source's number and the path it did so under.
+    must not be begun any more, in Unix time. `sent` goes with the ticket. `known_digest` is what an earlier run
+    recorded, and `known_at` the source's number and the path it did so under.
     """
 
     file: FoundFile
@@ -220,6 +249,8 @@ class Item:
     renew_at: float | None = None
     known_digest: Digest | None = None
     known_at: tuple[int, bytes] | None = None
+    place: Place | None = None
+    sent: PartsSent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +258,8 @@ class Outcome:
     """Any stage to recorder: the terminal state of an item in this run.
 
     `state` None means that the run ended before the item did: it is given back, and the next run goes on with it.
-    `unchanged` marks a file that was hashed again and found to be what an earlier run uploaded.
+    `remote` is what the service answered last, for the manifest. `unchanged` marks a file that was hashed again and
+    found to be what an earlier run uploaded.
     """
 
     item: Item

@@ -5,8 +5,21 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from bulkup.config import PROVIDERS, Settings, require_provider, require_secret, store_path
+from bulkup.clock import Clock
+from bulkup.config import (
+    PROVIDERS,
+    Settings,
+    iam_base_url,
+    load_asset_map,
+    region_of,
+    require_one_directory,
+    require_provider,
+    require_settings,
+    store_path,
+)
+from bulkup.config import public_base_url as base_url_of
 from bulkup.errors import UsageError
 from bulkup.journal import Destination
 from bulkup.localserver import ServerConfig
@@ -17,18 +30,16 @@ from bulkup.secrets import Secret
 from bulkup.transport import TransportOptions
 
 LOCAL = "local"
+# Files that may wait for a service to close them; each is a row in the journal and some two kilobytes in memory.
+_CLOSING = 1000
 
 
-def resolve_sources(given: Sequence[str], *, listed: bool) -> tuple[Source, ...]:
-    """Return the sources by their real paths, each once. Raises `UsageError` for one that cannot be used.
-
-    `listed` says that their files come from a list of names, which are relative to one directory.
-    """
-    if not given:
+def resolve_sources(settings: Settings) -> tuple[Source, ...]:
+    """Return the sources by their real paths, each once. Raises `UsageError` for one that cannot be used."""
+    if not settings.source:
         raise UsageError("no source is given", hint="name the directory or file to upload")
-    sources = tuple(dict.fromkeys(_resolve(path) for path in given))
-    if listed and (len(sources) > 1 or sources[0].only is not None):
-        raise UsageError("--files-from needs one source, the directory that its names are relative to")
+    sources = tuple(dict.fromkeys(_resolve(path) for path in settings.source))
+    require_one_directory(settings)
     return sources
 
 
@@ -53,17 +64,22 @@ def local_server_config(settings: Settings, environ: Mapping[str, str]) -> Serve
     return ServerConfig(store=store, prefer_last_port=True)
 
 
-def credentials(settings: Settings, environ: Mapping[str, str], profile: str | None) -> dict[str, Secret]:
-    """Fetch what the provider cannot do without; may run a command. Raises `UsageError`."""
-    name = require_provider(settings)
-    return {
-        secret: require_secret(settings, secret, name, environ, profile=profile) for secret in PROVIDERS[name].secrets
-    }
+def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str, Any]:
+    """Return the settings that the provider reads, by name; an asset map is read, which blocks. Raises `UsageError`."""
+    require_settings(settings)
+    values = {name: getattr(settings, name) for name in PROVIDERS[require_provider(settings)].settings}
+    if values.get("asset_map") is not None:
+        values["asset_map"] = load_asset_map(values["asset_map"], sources[0].root)
+    if "region" in values:
+        values |= {"region": region_of(settings), "iam_url": iam_base_url(settings)}
+    return values
 
 
-def build_provider(settings: Settings, base_url: str, secrets: Mapping[str, Secret]) -> Provider:
+def build_provider(
+    settings: Settings, base_url: str, secrets: Mapping[str, Secret], values: Mapping[str, Any], clock: Clock
+) -> Provider:
     """Return the provider, and check that what was asked of it is within what it can do. Raises `UsageError`."""
-    provider = create(require_provider(settings), ProviderConfig(base_url, secrets))
+    provider = create(require_provider(settings), ProviderConfig(base_url, secrets, values, clock))
     limit = provider.capabilities.batch_limit
     if settings.batch_size is not None and settings.batch_size > limit:
         raise UsageError(f"batch_size: {provider.name} takes {limit} files in one call at the most")
@@ -72,10 +88,16 @@ def build_provider(settings: Settings, base_url: str, secrets: Mapping[str, Secr
 
 def public_base_url(settings: Settings) -> str:
     """Return the root of the service's API: the one set, or its public one."""
-    base_url = settings.base_url or PROVIDERS[require_provider(settings)].base_url
+    base_url = base_url_of(settings)
     if base_url is None:
         raise UsageError(f"{settings.provider} needs base_url")
     return base_url
+
+
+def rate_limit(settings: Settings, provider: Provider) -> float | None:
+    """Return the most API calls a second, None for no limit: a setting of 0 lifts the provider's own."""
+    limit = provider.capabilities.rate_limit if settings.rate_limit is None else settings.rate_limit
+    return limit or None
 
 
 def destination(settings: Settings, provider: Provider, base_url: str) -> Destination:
@@ -91,6 +113,7 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
         concurrency=settings.concurrency,
         batch_size=settings.batch_size or can.batch_size,
         calls_in_flight=settings.calls_in_flight or can.calls_in_flight,
+        closing=_CLOSING if can.confirms else 0,
         grace=settings.grace,
         hashers=max(2, os.cpu_count() or 1),
         identity=settings.identity,

@@ -10,10 +10,10 @@ from bulkup.api import building
 from bulkup.clock import Clock, SystemClock
 from bulkup.config import Settings, journal_path, require_provider
 from bulkup.counters import Ignored
-from bulkup.journal import peek
-from bulkup.messages import FoundFile
+from bulkup.journal import Holder, Peek, peek
+from bulkup.messages import FoundFile, Place, Rejection
 from bulkup.pipeline.plan import Plan, plan
-from bulkup.pipeline.scanner import spec_of
+from bulkup.pipeline.scanner import CLAIMING, spec_of, taken
 from bulkup.pipeline.walk import Unreadable, Walk
 from bulkup.providers import Provider
 
@@ -49,21 +49,22 @@ def preview(
     clock: Clock | None = None,
 ) -> Iterator[Preview]:
     """Yield what a run with these settings would do with each file. Raises `BulkupError` as a run would."""
-    environ = os.environ if environ is None else environ
-    sources = building.resolve_sources(settings.source, listed=settings.files_from is not None)
+    environ, clock = os.environ if environ is None else environ, clock or SystemClock()
+    sources = building.resolve_sources(settings)
     require_provider(settings)
     path = journal_path(settings, profile, settings.source, environ)
     base_url = _base_url(settings, environ)
-    provider = building.build_provider(settings, base_url, {})
-    with peek(path, building.destination(settings, provider, base_url), sources) as (lookup, numbered):
-        walk = Walk(numbered, building.scan_options(settings), Ignored(), (clock or SystemClock()).now())
-        for source in numbered:
+    values = building.provider_settings(settings, sources)
+    provider = building.build_provider(settings, base_url, {}, values, clock)
+    with peek(path, building.destination(settings, provider, base_url), sources) as known:
+        look = _Look(settings, provider, known)
+        walk = Walk(known.sources, building.scan_options(settings), Ignored(), clock.now())
+        for source in known.sources:
             for entry in walk.entries(source):
                 if isinstance(entry, Unreadable):
                     yield Preview(source.shown, entry.path, 0, "unreadable", entry.reason)
                 elif entry is not None:
-                    known = lookup.find([entry])[0] if lookup is not None else None
-                    yield _of(entry, plan(known, entry.identity, settings.identity), provider)
+                    yield look.at(entry)
 
 
 def _base_url(settings: Settings, environ: Mapping[str, str]) -> str:
@@ -72,8 +73,24 @@ def _base_url(settings: Settings, environ: Mapping[str, str]) -> str:
     return building.public_base_url(settings)
 
 
-def _of(file: FoundFile, what: Plan, provider: Provider) -> Preview:
-    rejection = provider.reject(spec_of(file)) if what is Plan.UPLOAD else None
-    action = "rejected" if rejection is not None else _WORDS[what]
-    reason = rejection.reason if rejection is not None else None
-    return Preview(file.source.shown, file.path, file.identity.size, action, reason)
+@dataclass(frozen=True, slots=True)
+class _Look:
+    settings: Settings
+    provider: Provider
+    journal: Peek
+
+    def at(self, file: FoundFile) -> Preview:
+        lookup, provider = self.journal.lookup, self.provider
+        known = lookup.find([file])[0] if lookup is not None else None
+        place = provider.place(spec_of(file)) if provider.capabilities.placed else None
+        what = plan(known, file.identity, self.settings.identity, place)
+        rejection = provider.reject(spec_of(file)) if what is Plan.UPLOAD else None
+        if rejection is None and place is not None and place.exclusive and what in CLAIMING:
+            rejection = self._taken(file, place, known.at if known is not None else (file.source.id, file.path))
+        action = "rejected" if rejection is not None else _WORDS[what]
+        reason = rejection.reason if rejection is not None else None
+        return Preview(file.source.shown, file.path, file.identity.size, action, reason)
+
+    def _taken(self, file: FoundFile, place: Place, key: tuple[int, bytes]) -> Rejection | None:
+        holder = self.journal.places.claim(place.name, key, Holder(file.source.root, file.path))
+        return None if holder is None else taken(place, holder, file.source, self.provider.name)

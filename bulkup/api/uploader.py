@@ -20,12 +20,12 @@ from bulkup.api import building
 from bulkup.api.pacing import Pacer
 from bulkup.api.summary import Summary
 from bulkup.clock import Clock, SystemClock
-from bulkup.config import Settings, journal_path, require_provider
+from bulkup.config import Settings, journal_path, require_credentials, require_provider
 from bulkup.counters import Gauge
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.journal import Destination, Journal, Lock
 from bulkup.localserver import ServerProcess
-from bulkup.messages import Result
+from bulkup.messages import Result, Source
 from bulkup.pipeline import Pipeline, Run
 from bulkup.providers import Provider
 from bulkup.reports.exit_code import exit_code
@@ -149,21 +149,19 @@ class Uploader:
 
     async def _set_up(self, stack: contextlib.AsyncExitStack) -> None:
         settings = self._settings
-        sources = building.resolve_sources(settings.source, listed=settings.files_from is not None)
+        sources = building.resolve_sources(settings)
         require_provider(settings)
         path = journal_path(settings, self._profile, settings.source, self._environ)
         transport = Transport(building.transport_options(settings), self._clock)
-        secrets = await anyio.to_thread.run_sync(building.credentials, settings, self._environ, self._profile)
-        if settings.provider != building.LOCAL:
-            building.build_provider(settings, building.public_base_url(settings), secrets)
+        built = None if settings.provider == building.LOCAL else await self._remote_provider(sources)
         lock = stack.enter_context(Lock(path))
         await self._hold(lock)
         journal = await stack.enter_async_context(await Journal.open(path))
-        provider, destination = await self._provider(stack, secrets)
+        provider, destination = built or await self._local_provider(stack)
         await stack.enter_async_context(transport)
         self._started = self._clock.monotonic()
-        kept_for = provider.capabilities.kept_for
-        numbered = await journal.begin_run(destination, sources, now=self._clock.now(), kept_for=kept_for)
+        kept_until = provider.kept_until
+        numbered = await journal.begin_run(destination, sources, now=self._clock.now(), kept_until=kept_until)
         self._run = Run(
             provider=provider,
             call=self._api_call(transport, provider),
@@ -185,23 +183,27 @@ class Uploader:
             _log.info("waiting for another run to end", reason=error.message)
             await lock.acquire(wait=True, sleep=anyio.sleep)
 
-    async def _provider(
-        self, stack: contextlib.AsyncExitStack, secrets: Mapping[str, Any]
-    ) -> tuple[Provider, Destination]:
-        if self._settings.provider == building.LOCAL:
-            config = building.local_server_config(self._settings, self._environ)
-            server = await stack.enter_async_context(ServerProcess(config))
-            provider = building.build_provider(self._settings, server.url, {"token": building.local_token(config)})
-            return provider, building.destination(self._settings, provider, "file://" + config.store)
-        base_url = building.public_base_url(self._settings)
-        provider = building.build_provider(self._settings, base_url, secrets)
-        return provider, building.destination(self._settings, provider, base_url)
+    async def _remote_provider(self, sources: Sequence[Source]) -> tuple[Provider, Destination]:
+        """Fetch the secrets and read what the settings name; both may take their time."""
+        settings, in_thread = self._settings, anyio.to_thread.run_sync
+        values = await in_thread(building.provider_settings, settings, sources)
+        fetch = functools.partial(require_credentials, settings, self._environ, profile=self._profile)
+        secrets = await in_thread(fetch)
+        base_url = building.public_base_url(settings)
+        provider = building.build_provider(settings, base_url, secrets, values, self._clock)
+        return provider, building.destination(settings, provider, base_url)
+
+    async def _local_provider(self, stack: contextlib.AsyncExitStack) -> tuple[Provider, Destination]:
+        config = building.local_server_config(self._settings, self._environ)
+        server = await stack.enter_async_context(ServerProcess(config))
+        token = {"token": building.local_token(config)}
+        provider = building.build_provider(self._settings, server.url, token, {}, self._clock)
+        return provider, building.destination(self._settings, provider, "file://" + config.store)
 
     def _api_call(self, transport: Transport, provider: Provider) -> ApiCall:
         call = functools.partial(transport.call, provider.config.base_url)
-        if self._settings.rate_limit is None:
-            return call
-        return Pacer(call, self._settings.rate_limit, self._clock)
+        limit = building.rate_limit(self._settings, provider)
+        return call if limit is None else Pacer(call, limit, self._clock)
 
     async def _end(self) -> Summary:
         run, stop = self._run, self._run.stop

@@ -22,7 +22,6 @@ from bulkup.config.requirements import (
     require_credentials,
     require_one_directory,
     require_provider,
-    require_secret,
     require_settings,
 )
 from bulkup.config.secret_source import SecretSource
@@ -51,7 +50,6 @@ __all__ = [
     "require_credentials",
     "require_one_directory",
     "require_provider",
-    "require_secret",
     "require_settings",
     "store_path",
 ]

@@ -27,12 +27,6 @@ class ProviderDefaults:
     required: tuple[str, ...] = ()
     any_of: tuple[tuple[str, ...], ...] = ()
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The preferred set of credentials."""
-        return self.credentials[0]
-
-
 LOCAL = "local"  # the embedded server: started for the run, on a port of its own
 METASTUDIO = "metastudio"
 

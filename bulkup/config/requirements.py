@@ -78,20 +78,6 @@ def given_secrets(settings: Settings) -> dict[str, SecretSource]:
     return {name: source for name, source in sources.items() if source is not None}
 
 
-def require_secret(
-    settings: Settings, name: str, provider: str, environ: Mapping[str, str], *, profile: str | None = None
-) -> Secret:
-    """Return the secret of setting `name`, fetched now; blocks for up to 30 s where a command has to be run.
-
-    Raises UsageError where it is not set, saying how `provider` gets it, or where it cannot be fetched. Where
-    `profile` is named the environment alone does not count, so the hint offers the profile alone.
-    """
-    source: SecretSource | None = getattr(settings, FIELDS[name])
-    if source is not None:
-        return source.resolve(environ)
-    raise UsageError(f"{provider} needs {name}", hint=_how_to_give([name], profile))
-
-
 def _is_set(settings: Settings, name: str) -> bool:
     return getattr(settings, FIELDS[name]) not in (None, ())
 

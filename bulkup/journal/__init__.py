@@ -10,7 +10,8 @@ from __future__ import annotations
 from bulkup.journal.destination import Destination
 from bulkup.journal.journal import Journal
 from bulkup.journal.lock import Lock
-from bulkup.journal.lookup import Known, Lookup, peek
+from bulkup.journal.lookup import Known, Lookup, Peek, peek
+from bulkup.journal.places import Claim, Holder
 from bulkup.journal.reader import Reader
 
-__all__ = ["Destination", "Journal", "Known", "Lock", "Lookup", "Reader", "peek"]
+__all__ = ["Claim", "Destination", "Holder", "Journal", "Known", "Lock", "Lookup", "Peek", "Reader", "peek"]

@@ -17,6 +17,7 @@ from bulkup.errors import JournalError
 _CHECKED_UP_TO = 256 * 1024**2  # bytes; checking a larger file would hold up the start for many seconds
 _BUSY_MS = 10_000
 _OLDEST_SQLITE = (3, 33, 0)  # UPDATE ... FROM
+_PLACES_SINCE = 2
 
 
 def migrations() -> Sequence[str]:
@@ -70,6 +71,11 @@ def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     for number, script in enumerate(scripts[version:], start=version + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def has_places(connection: sqlite3.Connection) -> bool:
+    """Say whether the file knows places: a look into an earlier version's must not migrate it."""
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0] >= _PLACES_SINCE)
 
 
 def _create_private(path: str) -> None:

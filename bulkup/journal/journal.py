@@ -16,7 +16,8 @@ import orjson
 from bulkup.journal.database import open_for_reading, open_for_writing, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.lookup import Lookup
-from bulkup.journal.statements import Statements
+from bulkup.journal.places import Claim, Holder, claim_statements, holders_query, lost
+from bulkup.journal.statements import KeptUntil, Statements
 from bulkup.journal.writer import Statement, Writer
 from bulkup.messages import Item, Outcome, Source, Ticket
 
@@ -36,7 +37,7 @@ class Journal:
         self._destination_id = 0
         self._run_id = 0
         self._source_ids: dict[bytes, int] = {}
-        self._statements = Statements(0, 0, None)
+        self._statements = Statements(0, 0, _for_ever)
 
     @classmethod
     async def open(cls, path: str) -> Journal:
@@ -64,14 +65,22 @@ class Journal:
                     break
 
     async def begin_run(
-        self, destination: Destination, sources: Sequence[Source], *, now: float, kept_for: float | None
+        self, destination: Destination, sources: Sequence[Source], *, now: float, kept_until: KeptUntil
     ) -> tuple[Source, ...]:
         """Start a run and clear up behind those that were cut off; returns the sources with their numbers.
 
         Calls that never got their answer are counted as unknown ids; tickets that ran out are erased, and their ids
-        are orphans.
+        are orphans. `kept_until` tells how long the service keeps what it got at a time.
         """
-        return await anyio.to_thread.run_sync(self._begin, destination, sources, now, kept_for)
+        return await anyio.to_thread.run_sync(self._begin, destination, sources, now, kept_until)
+
+    async def claim(self, claims: Sequence[Claim]) -> list[Holder | None]:
+        """Claim places; returns for each the other file that holds it, None where it is the claim's own now."""
+        if not claims:
+            return []
+        query = holders_query(claims, self._destination_id)
+        rows = await self._writer.write([*claim_statements(claims, self._destination_id, self._run_id), query])
+        return lost(claims, rows)
 
     async def pending(
         self, items: Sequence[Item], replaced: Sequence[tuple[Item, Ticket]] = (), now: float = 0.0
@@ -117,7 +126,7 @@ class Journal:
         return Lookup(open_for_reading(self.path), self.path, self._destination_id, self._source_ids)
 
     def _begin(
-        self, destination: Destination, sources: Sequence[Source], now: float, kept_for: float | None
+        self, destination: Destination, sources: Sequence[Source], now: float, kept_until: KeptUntil
     ) -> tuple[Source, ...]:
         # Nothing was handed to the writer thread yet, so this one may use its connection.
         with sqlite_errors(self.path):
@@ -126,7 +135,7 @@ class Journal:
             numbered = tuple(replace(source, id=self._intern_source(source.root)) for source in sources)
             self._source_ids = dict(self._connection.execute("SELECT root, id FROM sources").fetchall())
             self._run_id = self._insert_run(numbered, now)
-            self._statements = Statements(self._destination_id, self._run_id, kept_for)
+            self._statements = Statements(self._destination_id, self._run_id, kept_until)
             self._clear_up(now)
             self._connection.execute("COMMIT")
         return numbered
@@ -176,3 +185,7 @@ class Journal:
             Statement(state, [values]),
             Statement(f"DELETE {chosen}", [values]),
         ]
+
+
+def _for_ever(_stored_at: float) -> None:
+    """Say that nothing is known of how long the service keeps a file."""

@@ -15,13 +15,14 @@ from typing import Any
 
 import orjson
 
-from bulkup.journal.database import open_for_reading, sqlite_errors
+from bulkup.journal.database import has_places, open_for_reading, sqlite_errors
 from bulkup.journal.destination import Destination
+from bulkup.journal.places import Rehearsal
 from bulkup.journal.tickets import load
 from bulkup.messages import DONE, Digest, FileState, FoundFile, Identity, Receipt, Source, Ticket
 
 _FIND = """
-SELECT state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified FROM files
+SELECT state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, {place} FROM files
 WHERE destination_id = ? AND source_id = ? AND path = ?
 """
 _TICKET = "SELECT remote_id, expires_at, ticket FROM tickets WHERE destination_id = ? AND source_id = ? AND path = ?"
@@ -31,7 +32,8 @@ _TICKET = "SELECT remote_id, expires_at, ticket FROM tickets WHERE destination_i
 class Known:
     """A row of the journal. `ticket` is there while the row holds a live one, `receipt` once storage took the bytes.
 
-    `at` is the number of the source and the path that the row is under."""
+    `at` is the number of the source and the path that the row is under, `place` the name of the place at the service.
+    """
 
     state: FileState
     identity: Identity
@@ -39,6 +41,7 @@ class Known:
     ticket: Ticket | None
     receipt: Receipt | None
     at: tuple[int, bytes] = (0, b"")
+    place: str | None = None
 
     def shows(self, identity: Identity) -> bool:
         """Say whether the row is of the version that `identity` shows, by size and modification time."""
@@ -53,6 +56,7 @@ class Lookup:
     ) -> None:
         self._connection = connection
         self._path = path
+        self._find_sql = _FIND.format(place="place" if has_places(connection) else "NULL")
         self._destination = destination_id
         self._known_sources = sources
         self._filled = self._sources_with_files()
@@ -85,11 +89,11 @@ class Lookup:
     def _row(self, source_id: int, path: bytes) -> Known | None:
         if source_id not in self._filled:
             return None
-        row = self._connection.execute(_FIND, (self._destination, source_id, path)).fetchone()
+        row = self._connection.execute(self._find_sql, (self._destination, source_id, path)).fetchone()
         return self._known(row, source_id, path) if row is not None else None
 
     def _known(self, row: tuple[Any, ...], source_id: int, path: bytes) -> Known:
-        state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified = row
+        state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, place = row
         identity = Identity(size, mtime_ns, ctime_ns, inode % (1 << 64), device % (1 << 64))
         digest = Digest(md5) if md5 else None
         ticket = receipt = None
@@ -97,7 +101,7 @@ class Lookup:
             ticket = self._ticket(source_id, path)
         if state == FileState.STORED and digest is not None:
             receipt = Receipt(digest, identity, etag, bool(verified), uploaded_at)
-        return Known(FileState(state), identity, digest, ticket, receipt, (source_id, path))
+        return Known(FileState(state), identity, digest, ticket, receipt, (source_id, path), place)
 
     def _ticket(self, source_id: int, path: bytes) -> Ticket | None:
         row = self._connection.execute(_TICKET, (self._destination, source_id, path)).fetchone()
@@ -141,16 +145,23 @@ def decode_remote(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-@contextlib.contextmanager
-def peek(
-    path: str, destination: Destination, sources: Sequence[Source]
-) -> Iterator[tuple[Lookup | None, tuple[Source, ...]]]:
-    """Look into a journal without a run and without writing: a lookup, or None where nothing was recorded yet.
-
-    Yields the sources with their numbers; those that the journal has never seen keep number 0.
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """What a look into a journal gives: a lookup, None where nothing was recorded for the destination yet; the sources
+    with their numbers, 0 where the journal has never seen one; and places to claim for the time of the look.
     """
+
+    lookup: Lookup | None
+    sources: tuple[Source, ...]
+    places: Rehearsal
+
+
+@contextlib.contextmanager
+def peek(path: str, destination: Destination, sources: Sequence[Source]) -> Iterator[Peek]:
+    """Look into a journal without a run and without writing."""
     if not os.path.exists(path):
-        yield None, tuple(sources)
+        with contextlib.closing(Rehearsal(None, path, 0)) as places:
+            yield Peek(None, tuple(sources), places)
         return
     with contextlib.closing(open_for_reading(path)) as connection, sqlite_errors(path):
         query = "SELECT id FROM destinations WHERE provider = ? AND base_url = ? AND scope = ?"
@@ -158,4 +169,7 @@ def peek(
         row = connection.execute(query, key).fetchone()
         numbers: dict[bytes, int] = dict(connection.execute("SELECT root, id FROM sources").fetchall())
         numbered = tuple(replace(source, id=numbers.get(source.root, 0)) for source in sources)
-        yield (Lookup(connection, path, row[0], numbers) if row is not None else None), numbered
+        lookup = Lookup(connection, path, row[0], numbers) if row is not None else None
+        held = connection if has_places(connection) else None
+        with contextlib.closing(Rehearsal(held, path, row[0] if row is not None else 0)) as places:
+            yield Peek(lookup, numbered, places)

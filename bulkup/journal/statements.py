@@ -5,7 +5,7 @@ The order of states is that of DESIGN section 6. A statement that needs to leave
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -22,11 +22,11 @@ _KEY = "destination_id = r.column1 AND source_id = r.column2 AND path = r.column
 # An uploaded file that changed keeps its old remote id until the new one is there: only `_DONE` replaces it.
 _UPSERT = """
 INSERT INTO files (destination_id, source_id, path, state, size, mtime_ns, ctime_ns, inode, device, md5,
-                   attempts, error, run_id)
+                   attempts, error, run_id, place)
 VALUES {rows}
 ON CONFLICT DO UPDATE SET state = excluded.state, size = excluded.size, mtime_ns = excluded.mtime_ns,
     ctime_ns = excluded.ctime_ns, inode = excluded.inode, device = excluded.device, md5 = excluded.md5,
-    attempts = excluded.attempts, error = excluded.error, run_id = excluded.run_id
+    attempts = excluded.attempts, error = excluded.error, run_id = excluded.run_id, place = excluded.place
 """
 # An entry that could not even be looked at says nothing about what an earlier run recorded of it.
 _UNSEEN = f"{_UPSERT} WHERE files.state NOT IN ('uploaded', 'unverified', 'ticketed', 'stored')"
@@ -36,6 +36,8 @@ _UNCHANGED = f"UPDATE files SET {_IDENTITY} FROM (VALUES {{rows}}) AS r WHERE {_
 _RECEIPT = f"""{_IDENTITY}, md5 = r.column9, etag = r.column10, attempts = r.column11, uploaded_at = r.column12,
     verified = r.column13"""
 _STORED = f"UPDATE files SET state = 'stored', {_RECEIPT} FROM (VALUES {{rows}}) AS r WHERE {_KEY}"
+# What the service said last of a file whose closing call has not come to its end.
+_TOLD = f"UPDATE files SET remote = r.column4 FROM (VALUES {{rows}}) AS r WHERE {_KEY} AND state = 'stored'"
 _DONE = f"""
 UPDATE files SET {_RECEIPT}, state = r.column14, kept_until = r.column15, remote_id = r.column16, remote = r.column17,
     run_id = r.column18, error = NULL
@@ -52,15 +54,16 @@ INSERT INTO orphans (destination_id, source_id, path, remote_id, count, reason, 
 
 
 _UNUSABLE = "its ticket could not be used"
+KeptUntil = Callable[[float], float | None]
 
 
 class Statements:
     """The statements of one run: it knows the numbers of its destination and of itself."""
 
-    def __init__(self, destination_id: int, run_id: int, kept_for: float | None) -> None:
+    def __init__(self, destination_id: int, run_id: int, kept_until: KeptUntil) -> None:
         self._destination = destination_id
         self._run = run_id
-        self._kept_for = kept_for
+        self._kept_until = kept_until
 
     def pending(self, items: Sequence[Item], replaced: Sequence[tuple[Item, Ticket]], now: float) -> list[Statement]:
         """Known, and no call under way; keeps the digest of a file that was hashed ahead."""
@@ -100,6 +103,7 @@ class Statements:
         """Terminal states, and items given back; erases their tickets and records ids that stay without bytes."""
         done = [o for o in outcomes if o.state in DONE and not o.unchanged]
         unchanged = [o for o in outcomes if o.unchanged]
+        unended = [o for o in outcomes if o.state is None and o.item.receipt is not None and o.remote]
         given_back = [o.item for o in outcomes if o.state is None and o.item.ticket is None and not _unread(o.item)]
         ended = [o for o in outcomes if o.state is not None and o.state not in DONE]
         of_their_own = [o for o in ended if not _unread(o.item) and not _unconfirmed(o)]
@@ -118,6 +122,7 @@ class Statements:
             Statement(_DONE, [self._done_row(o) for o in done]),
             Statement(_ERASE_TICKET, [self._key(o.item) for o in done]),
             Statement(_UNCHANGED, [self._unchanged_row(o.item) for o in unchanged]),
+            Statement(_TOLD, [(*self._key(o.item), _remote(o)) for o in unended]),
             *([self._upsert(given_back, FileState.PENDING)] if given_back else []),
             *by_state,
             *self.orphaned(unused, "its file could not be uploaded", now),
@@ -137,6 +142,7 @@ class Statements:
                     item.attempts,
                     error,
                     self._run,
+                    item.place.name if item.place else None,
                 )
                 for item in items
             ],
@@ -159,9 +165,8 @@ class Statements:
         item, receipt, ticket = outcome.item, outcome.item.receipt, outcome.item.ticket
         assert receipt is not None
         assert ticket is not None
-        kept_until = receipt.stored_at + self._kept_for if self._kept_for is not None else None
-        remote = orjson.dumps({**ticket.remote, **(outcome.remote or {})}).decode()
-        return (*self._stored_row(item), outcome.state, kept_until, ticket.remote_id, remote, self._run)
+        kept_until = self._kept_until(receipt.stored_at)
+        return (*self._stored_row(item), outcome.state, kept_until, ticket.remote_id, _remote(outcome), self._run)
 
     def _unchanged_row(self, item: Item) -> tuple[Any, ...]:
         # The row may be that of another source which this file lies in, too.
@@ -181,6 +186,12 @@ def _unconfirmed(outcome: Outcome) -> bool:
     """Say whether the bytes are there and only the closing call did not come through: the next run makes it."""
     problem = outcome.problem
     return outcome.item.receipt is not None and problem is not None and problem.kind in (Kind.TRANSIENT, Kind.THROTTLED)
+
+
+def _remote(outcome: Outcome) -> str:
+    ticket = outcome.item.ticket
+    assert ticket is not None
+    return orjson.dumps({**ticket.remote, **(outcome.remote or {})}).decode()
 
 
 def _identity(identity: Identity) -> tuple[int, int, int, int, int]:

@@ -22,6 +22,8 @@ def dump(ticket: Ticket) -> str:
             "headers": {name: _dump_value(value) for name, value in ticket.headers.items()},
             "remote": ticket.remote,
             "content_md5": ticket.content_md5,
+            "form": [(name, value.reveal()) for name, value in ticket.form] if ticket.form is not None else None,
+            "more_urls": [url.reveal() for url in ticket.more_urls],
         }
     ).decode()
 
@@ -29,6 +31,7 @@ def dump(ticket: Ticket) -> str:
 def load(text: str, remote_id: str, expires_at: float | None) -> Ticket:
     """Return the ticket that `dump` wrote."""
     value = orjson.loads(text)
+    form = value.get("form")  # journals of earlier versions have neither forms nor parts
     return Ticket(
         url=SecretUrl(value["url"]),
         remote_id=remote_id,
@@ -37,6 +40,8 @@ def load(text: str, remote_id: str, expires_at: float | None) -> Ticket:
         headers={name: _load_value(kept) for name, kept in value["headers"].items()},
         remote=value["remote"],
         content_md5=value["content_md5"],
+        form=tuple((name, Secret(kept)) for name, kept in form) if form is not None else None,
+        more_urls=tuple(SecretUrl(url) for url in value.get("more_urls", ())),
     )
 
 

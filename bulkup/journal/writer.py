@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from bulkup.journal.database import sqlite_errors
 
 Rows = Sequence[Sequence[Any]]
+Answer = tuple[Any, ...]
 _ROWS_AT_ONCE = 64
 
 
@@ -31,21 +32,23 @@ class Statement(NamedTuple):
     sql: str
     rows: Rows
 
-    def run(self, connection: sqlite3.Connection) -> None:
-        """Execute it for all rows, within whatever transaction is open."""
+    def run(self, connection: sqlite3.Connection) -> list[Answer]:
+        """Execute it for all rows, within whatever transaction is open, and return what it answers."""
         if "{rows}" not in self.sql:
             connection.executemany(self.sql, self.rows)
-            return
+            return []
+        answers: list[Answer] = []
         row = f"({', '.join('?' * len(self.rows[0]))})"
         for start in range(0, len(self.rows), _ROWS_AT_ONCE):
             block = self.rows[start : start + _ROWS_AT_ONCE]
             sql = self.sql.replace("{rows}", ", ".join([row] * len(block)))
-            connection.execute(sql, list(itertools.chain.from_iterable(block)))
+            answers += connection.execute(sql, list(itertools.chain.from_iterable(block))).fetchall()
+        return answers
 
 
 class _Job(NamedTuple):
     statements: Sequence[Statement]
-    done: asyncio.Future[None]
+    done: asyncio.Future[list[Answer]]
     loop: asyncio.AbstractEventLoop
 
 
@@ -59,15 +62,18 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="bulkup-journal", daemon=True)
         self._thread.start()
 
-    async def write(self, statements: Iterable[Statement]) -> None:
-        """Return when the statements are committed and on disk. Raises `JournalError`; then none of them is."""
+    async def write(self, statements: Iterable[Statement]) -> list[Answer]:
+        """Return what the last statement answers, when all of them are committed and on disk.
+
+        Raises `JournalError`; then none of them is.
+        """
         wanted = [statement for statement in statements if statement.rows]
         if not wanted:
-            return
+            return []
         loop = asyncio.get_running_loop()
         job = _Job(wanted, loop.create_future(), loop)
         self._jobs.put(job)
-        await job.done
+        return await job.done
 
     def close(self) -> None:
         """Write what was handed over, then end the thread; blocks until it has."""
@@ -93,35 +99,37 @@ class Writer:
 
     def _commit(self, group: list[_Job]) -> None:
         error: BaseException | None = None
+        answers: list[list[Answer]] = [[] for _ in group]
         try:
             with sqlite_errors(self._path):
-                self._transaction(group)
+                answers = self._transaction(group)
         except Exception as caught:  # noqa: BLE001  # whatever it is belongs to those who wait, not to this thread
             error = caught
+        answered = list(zip(group, answers, strict=True))
         for loop in {job.loop for job in group}:
             # One wake-up a commit, not one a job; a loop that is closed already has nobody waiting.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_settle, [job.done for job in group if job.loop is loop], error)
+                settled = [(job.done, answer) for job, answer in answered if job.loop is loop]
+                loop.call_soon_threadsafe(_settle, settled, error)
 
-    def _transaction(self, group: list[_Job]) -> None:
+    def _transaction(self, group: list[_Job]) -> list[list[Answer]]:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            for job in group:
-                for statement in job.statements:
-                    statement.run(self._connection)
+            answers = [[statement.run(self._connection) for statement in job.statements][-1] for job in group]
             self._connection.execute("COMMIT")
         except BaseException:
             # After a full disk SQLite may have rolled back by itself; the first error is the one to tell.
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
+        return answers
 
 
-def _settle(futures: list[asyncio.Future[None]], error: BaseException | None) -> None:
-    for future in futures:
+def _settle(settled: list[tuple[asyncio.Future[list[Answer]], list[Answer]]], error: BaseException | None) -> None:
+    for future, answer in settled:
         if future.done():  # whoever waited was cancelled; the rows are written all the same
             continue
         if error is None:
-            future.set_result(None)
+            future.set_result(answer)
         else:
             future.set_exception(error)

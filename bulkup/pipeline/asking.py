@@ -20,7 +20,7 @@ async def ask(run: Run, recorder: Recorder, items: Sequence[Item]) -> list[Item]
     """
     await recorder.asked(items, [(item, item.ticket) for item in items if item.ticket is not None])
     for item in items:
-        item.ticket = None
+        item.ticket = item.sent = None
     answers = await _call(run, recorder, items)
     rejected = [(item, a) for item, a in zip(items, answers, strict=True) if isinstance(a, Rejection)]
     ticketed = [(item, a) for item, a in zip(items, answers, strict=True) if isinstance(a, Ticket)]

@@ -54,7 +54,6 @@ class Batcher:
         self._fresh: deque[tuple[float, Item]] = deque()
         self._waiting: Delayed[Item] = Delayed()
         self._again: Delayed[_Group] = Delayed()
-        self._closed_until = 0.0
         self._calls = self._asked = self._unused = 0
         self._wants_room = False
         self._last_answer: float | None = None
@@ -137,7 +136,7 @@ class Batcher:
 
     def _start_calls(self, calls: TaskGroup, now: float) -> None:
         self._wants_room = False
-        if now < self._closed_until:
+        if not self._run.gate.is_open(now):
             return
         free = self._run.options.calls_in_flight - self._calls
         for group in self._again.pop_due(now, most=free):
@@ -204,7 +203,7 @@ class Batcher:
             self._run.counters.retries += 1
             self._again.push(group, decision.at)
             if problem.kind is Kind.THROTTLED:
-                self._closed_until = max(self._closed_until, decision.at)
+                self._run.gate.close(decision.at)
         elif isinstance(decision, Split):
             middle = len(group.items) // 2
             for half in (group.items[:middle], group.items[middle:]):
@@ -227,7 +226,7 @@ class Batcher:
         """Return how long nothing can become due by itself, None for ever."""
         times = [self._waiting.next_due(), self._again.next_due() if self._calls_free else None]
         if self._fresh or self._again:
-            times.append(self._closed_until)
+            times.append(self._run.gate.closed_until)
         if self._fresh:
             times.append(self._fresh[0][0] + self._run.options.group_age)
         later = [time for time in times if time is not None and time > now]

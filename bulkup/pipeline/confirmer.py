@@ -1,37 +1,44 @@
 """The closing calls of providers that have them, and their polls, so that no worker waits for one.
 
-What enters has its receipt on disk already: a run cut off here confirms when it goes on, and sends nothing again.
+What enters to be confirmed has its receipt on disk already: a run cut off here confirms when it goes on, and sends
+nothing again. Files given up are told to services that want to know; nothing depends on that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from bulkup.messages import FileState, Item, Outcome, Problem, ProblemError
+from bulkup.messages import FileState, Item, Kind, Outcome, Problem, ProblemError
 from bulkup.pipeline.problems import fatal, told
 from bulkup.pipeline.recorder import Recorder
-from bulkup.pipeline.retry import Again, CallHistory, GiveUp, Situation, after_call, answered_since, note
+from bulkup.pipeline.retry import Again, CallHistory, GiveUp, Situation, after_call, answered_since, next_poll, note
 from bulkup.pipeline.run import Run
 from bulkup.providers import NotYet
 from bulkup.schedule import Delayed
 
 _log = structlog.get_logger("bulkup.confirmer")
-_SHORTEST_POLL = 0.1
 
 
 @dataclass(slots=True)
 class _Closing:
+    """An upload to be confirmed, or one that was given up with an `outcome`; `remote` is what the service said last."""
+
     item: Item
+    outcome: Outcome | None = None
     history: CallHistory = field(default_factory=CallHistory)
+    polls: int = 0
     polled_since: float | None = None
+    remote: Mapping[str, Any] | None = None
 
 
 class Confirmer:
-    """One loop, and a task a call, `calls_in_flight` at most. What enters through `add` never blocks."""
+    """One loop, and a task a call, `calls_in_flight` at most. What enters never blocks."""
 
     def __init__(self, run: Run, recorder: Recorder) -> None:
         self._run = run
@@ -51,6 +58,14 @@ class Confirmer:
         self._due.push(_Closing(item), 0.0)
         self._wake.set()
 
+    def give_up(self, outcome: Outcome) -> None:
+        """Take a file that has a ticket and will not be uploaded with it."""
+        if self._run.provider.capabilities.abandons and not self._run.stop.requested:
+            self._due.push(_Closing(outcome.item, outcome), 0.0)
+            self._wake.set()
+        else:
+            self._recorder.settle(outcome)
+
     def nudge(self) -> None:
         """Look again: the run is to stop."""
         self._wake.set()
@@ -62,48 +77,85 @@ class Confirmer:
                 self._wake = anyio.Event()
                 now = self._run.clock.monotonic()
                 if self._run.stop.requested:
-                    self._recorder.give_back_all(closing.item for closing in self._due.drain())
+                    self._let_go()
                 self._start_calls(calls, now)
-                due = self._due.next_due() if self._free else None
-                with anyio.move_on_after(max(0.0, due - now) if due is not None else None):
+                with anyio.move_on_after(self._seconds_to_sleep(now)):
                     await self._wake.wait()
 
     @property
     def _free(self) -> int:
         return self._run.options.calls_in_flight - self._calls
 
+    def _let_go(self) -> None:
+        for closing in self._due.drain():
+            if closing.outcome is not None:
+                self._recorder.settle(closing.outcome)
+            else:
+                self._recorder.give_back(closing.item, closing.remote)
+
+    def _seconds_to_sleep(self, now: float) -> float | None:
+        """Return how long nothing can become due by itself, None for ever."""
+        due = self._due.next_due()
+        if due is None or not self._free:
+            return None
+        return max(0.0, max(due, self._run.gate.closed_until) - now)
+
     def _start_calls(self, calls: TaskGroup, now: float) -> None:
+        if not self._run.gate.is_open(now):
+            return
         for closing in self._due.pop_due(now, most=self._free):
             self._calls += 1
             calls.start_soon(self._call, closing)
 
     async def _call(self, closing: _Closing) -> None:
-        item = closing.item
-        assert item.ticket is not None
-        assert item.receipt is not None
         try:
-            answer = await self._run.provider.confirm(item.ticket, item.receipt, self._run.call)
-        except ProblemError as error:
-            self._failed(closing, told(error.problem, self._run.provider))
-        else:
-            self._answered_at = self._run.clock.monotonic()
-            if isinstance(answer, NotYet):
-                self._poll_again(closing, answer.seconds)
+            if closing.outcome is not None:
+                await self._abandon(closing.item, closing.outcome)
             else:
-                state = FileState.UPLOADED if item.receipt.verified else FileState.UNVERIFIED
-                self._recorder.settle(Outcome(item, state, remote=answer))
+                await self._confirm(closing)
         finally:
             self._calls -= 1
             self._wake.set()
 
-    def _poll_again(self, closing: _Closing, seconds: float) -> None:
+    async def _abandon(self, item: Item, outcome: Outcome) -> None:
+        assert item.ticket is not None
+        assert outcome.state is not None
+        try:
+            await self._run.provider.abandon(item.ticket, outcome.state, self._run.call)
+        except ProblemError as error:
+            reason = told(error.problem, self._run.provider).message
+            _log.warning("the service was not told of a file given up", path=item.file.name, reason=reason)
+        self._recorder.settle(outcome)
+
+    async def _confirm(self, closing: _Closing) -> None:
+        item, provider = closing.item, self._run.provider
+        assert item.ticket is not None
+        assert item.receipt is not None
+        try:
+            if closing.polls:
+                answer = await provider.poll(item.ticket, self._run.call)
+            else:
+                answer = await provider.confirm(item.ticket, item.receipt, self._run.call)
+        except ProblemError as error:
+            self._failed(closing, told(error.problem, provider))
+            return
+        self._answered_at = self._run.clock.monotonic()
+        if isinstance(answer, NotYet):
+            self._poll_again(closing, answer)
+        else:
+            state = FileState.UPLOADED if item.receipt.verified else FileState.UNVERIFIED
+            self._recorder.settle(Outcome(item, state, remote=answer))
+
+    def _poll_again(self, closing: _Closing, answer: NotYet) -> None:
         now = self._run.clock.monotonic()
         closing.polled_since = now if closing.polled_since is None else closing.polled_since
+        closing.remote = answer.remote
         if now - closing.polled_since > self._run.options.retry.retry_for:
-            _log.warning("a service does not come to an end", path=closing.item.file.name)
-            self._recorder.give_back(closing.item)  # its row says stored: the next run asks on
-        else:
-            self._due.push(closing, now + max(_SHORTEST_POLL, seconds))
+            _log.warning("a service does not come to an end", path=closing.item.file.name, remote=dict(answer.remote))
+            self._recorder.give_back(closing.item, answer.remote)  # its row says stored: the next run asks on
+            return
+        self._due.push(closing, now + next_poll(answer.seconds, closing.polls))
+        closing.polls += 1
 
     def _failed(self, closing: _Closing, problem: Problem) -> None:
         now, history = self._run.clock.monotonic(), closing.history
@@ -116,6 +168,8 @@ class Confirmer:
         if isinstance(decision, Again):
             _log.warning("confirm call failed", reason=problem.message, again_in=round(decision.at - now, 2))
             self._run.counters.retries += 1
+            if problem.kind is Kind.THROTTLED:
+                self._run.gate.close(decision.at)
             self._due.push(closing, decision.at)
         elif isinstance(decision, GiveUp):
             self._recorder.settle(Outcome(closing.item, decision.state, problem))

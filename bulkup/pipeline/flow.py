@@ -28,7 +28,7 @@ class Pipeline:
         self._batcher = Batcher(run, self._recorder, lambda: run.counters.scan_done and not self._hasher.depth)
         self._hasher = Hasher(run, self._recorder, self._batcher.add, self._batcher.nudge)
         self._confirmer = Confirmer(run, self._recorder)
-        self._workers = Workers(run, self._batcher, self._recorder, self._confirmer.add)
+        self._workers = Workers(run, self._batcher, self._recorder, self._confirmer)
         self._scanner = Scanner(
             run,
             Exits(
@@ -37,6 +37,7 @@ class Pipeline:
                 hash=self._hasher.add,
                 confirm=self._confirmer.add,
                 settle=self._recorder.settle,
+                claim=self._recorder.claim,
             ),
         )
         self.gauge = Gauge(run.counters, self._depths)

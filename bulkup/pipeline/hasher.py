@@ -1,21 +1,26 @@
 """Reads files ahead of the batcher: where the provider wants the checksum before it hands out a URL, and where the
 journal knows a file by its content but not by all of its metadata. Everything else passes it by.
+
+Small files are read in groups: a visit to a thread, and a row in the journal, cost more than the reading.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import anyio
 
-from bulkup.messages import Digest, FileState, Identity, Item, Kind, Outcome, Problem, ProblemError
+from bulkup.messages import FileState, Item, Kind, Outcome, Problem
+from bulkup.pipeline.hashing import Hashed, digests_of
 from bulkup.pipeline.problems import fatal
-from bulkup.pipeline.reading import digest_of
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
+from bulkup.pipeline.scanner import spec_of
 
 _STATES = {Kind.CHANGED: FileState.CHANGED, Kind.UNREADABLE: FileState.UNREADABLE}
+_GROUP_FILES = 64
+_GROUP_BYTES = 1024**2
 
 
 class Hasher:
@@ -39,46 +44,61 @@ class Hasher:
         self._send.send_nowait(item)
 
     async def work(self) -> None:
-        """Read one file after the other until cancelled; several of these run beside one another."""
-        async for item in self._receive:
-            await self._read(item)
-            self.depth -= 1
+        """Read one group after the other until cancelled; several of these run beside one another."""
+        async for first in self._receive:
+            for group in self._groups(first):
+                await self._read(group)
+                self.depth -= len(group)
             if not self.depth:
                 self._emptied()
-
-    async def _read(self, item: Item) -> None:
-        if self._run.stop.requested:
-            self._recorder.give_back(item)
-            return
-        try:
-            hashed = await digest_of(
-                item.file,
-                self._limiter,
-                follow_links=self._follow_links,
-                stopped=lambda: self._run.stop.requested,
-            )
-        except ProblemError as error:
-            self._after(item, error.problem)
-            return
-        if hashed is None:
-            self._recorder.give_back(item)
-        else:
-            await self._hashed(item, *hashed)
 
     def close(self) -> None:
         """Close the queue."""
         self._send.close()
         self._receive.close()
 
-    async def _hashed(self, item: Item, digest: Digest, identity: Identity) -> None:
+    def _groups(self, first: Item) -> list[list[Item]]:
+        """Return the small files that wait, together, and the large one that ends them, if any, by itself."""
+        small: list[Item] = []
+        size, item = 0, first
+        while item.file.identity.size <= _GROUP_BYTES:
+            small.append(item)
+            size += item.file.identity.size
+            if size >= _GROUP_BYTES or len(small) >= _GROUP_FILES:
+                return [small]
+            try:
+                item = self._receive.receive_nowait()
+            except anyio.WouldBlock:
+                return [small]
+        return [small, [item]] if small else [[item]]
+
+    async def _read(self, group: Sequence[Item]) -> None:
+        hashed = await digests_of(
+            [item.file for item in group],
+            self._limiter,
+            follow_links=self._follow_links,
+            stopped=lambda: self._run.stop.requested,
+        )
+        told = [item for item, result in zip(group, hashed, strict=True) if self._told(item, result)]
+        # On disk, so that a run that is cut off does not leave this work to be done again.
+        await self._recorder.pending([item for item in told if self._run.provider.hashes_first(spec_of(item.file))])
+        for item in told:
+            self._ask(item)
+
+    def _told(self, item: Item, result: Hashed) -> bool:
+        """Take what came of one file; say whether it needs a ticket."""
+        if result is None:
+            self._recorder.give_back(item)
+            return False
+        if isinstance(result, Problem):
+            self._after(item, result)
+            return False
+        item.digest, identity = result
         item.file = dataclasses.replace(item.file, identity=identity)
-        item.digest = digest
-        if digest == item.known_digest:
+        if item.digest == item.known_digest:
             self._recorder.settle(Outcome(item, FileState.UPLOADED, unchanged=True))
-            return
-        if self._run.provider.capabilities.checksum_first:
-            await self._recorder.pending([item])
-        self._ask(item)
+            return False
+        return True
 
     def _after(self, item: Item, problem: Problem) -> None:
         if problem.kind is Kind.MACHINE:

@@ -44,6 +44,7 @@ class RetryPolicy:
 class PipelineOptions:
     """The sizes of the pipeline. Times in seconds, memory in bytes.
 
+    `closing` files more may be on their way while they wait for their closing calls, which can take a service long.
     `readers` threads read small files: more of them only wait for one another, unless the disk is slow to answer.
     `group_age` is how long a file waits for its group to fill while workers have nothing else to do. `memory` bounds
     what is held of files' contents at any time.
@@ -52,6 +53,7 @@ class PipelineOptions:
     concurrency: int = 32
     batch_size: int = 100
     calls_in_flight: int = 4
+    closing: int = 0
     group_age: float = 0.25
     lease_margin: float = 15.0
     grace: float = 30.0
@@ -66,4 +68,4 @@ class PipelineOptions:
     @property
     def in_flight(self) -> int:
         """How many files may be on their way: enough to fill every group being asked for, one more, and the workers."""
-        return self.batch_size * (self.calls_in_flight + 1) + 2 * self.concurrency
+        return self.batch_size * (self.calls_in_flight + 1) + 2 * self.concurrency + self.closing

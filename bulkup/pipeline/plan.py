@@ -6,7 +6,7 @@ import enum
 from typing import Literal
 
 from bulkup.journal import Known
-from bulkup.messages import DONE, FileState, Identity
+from bulkup.messages import DONE, FileState, Identity, Place
 
 IdentityMode = Literal["strict", "default", "content"]
 
@@ -22,20 +22,24 @@ class Plan(enum.Enum):
     UPLOAD = "upload"
 
 
-def plan(known: Known | None, identity: Identity, mode: IdentityMode) -> Plan:
-    """Return what is to be done with a file of which the journal knows `known`."""
+def plan(known: Known | None, identity: Identity, mode: IdentityMode, place: Place | None = None) -> Plan:
+    """Return what is to be done with a file of which the journal knows `known`, and which is to stand at `place`.
+
+    What was sent to another place than that is of no use; a place of None makes no difference.
+    """
     if known is None:
         return Plan.UPLOAD
-    if known.state in DONE:
+    moved = place is not None and known.place != place.name
+    if known.state in DONE and not moved:
         return _of_uploaded(known, identity, mode)
-    if known.identity != identity:
+    if known.state is FileState.PENDING and known.identity == identity and known.digest is not None:
+        return Plan.KNOWN_DIGEST
+    if known.identity != identity or moved:
         return Plan.UPLOAD
     if known.state is FileState.STORED and known.receipt is not None and known.ticket is not None:
         return Plan.CONFIRM
     if known.state is FileState.TICKETED and known.ticket is not None:
         return Plan.RESUME
-    if known.state is FileState.PENDING and known.digest is not None:
-        return Plan.KNOWN_DIGEST
     return Plan.UPLOAD
 
 

@@ -22,7 +22,7 @@ _UNREACHABLE = "check base_url and the network; the same command goes on where t
 def told(problem: Problem, provider: Provider) -> Problem:
     """Return the problem without secrets: what the other side says may quote the key or the URL that we sent."""
     text = _QUERY.sub("?" + MASK, problem.message)
-    for secret in provider.config.credentials.values():
+    for secret in provider.secrets:
         text = text.replace(secret.reveal(), MASK) if secret else text
     return dataclasses.replace(problem, message=text)
 

@@ -7,58 +7,36 @@ its way out. Both compare the full `fstat` of the open descriptor before and aft
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
-import stat
-import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from io import FileIO
+from typing import NamedTuple, Protocol, Self
 
 import aiofiles.threadpool
 import anyio
 
 from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError
+from bulkup.pipeline.opening import CHUNK, compare, file_problems, open_fd, open_file
 
-CHUNK = 1024**2
 # What is handed to the socket at once: small enough that progress shows on a slow link.
 _SLICE = 256 * 1024
 # What the loop may hash by itself: a tenth of a millisecond.
 _TINY = 64 * 1024
-_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
-_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
-_VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
-class _File(FileIO):
-    """A file that is not closed while a thread reads from it.
+class Md5(Protocol):
+    """An MD5 on its way."""
 
-    A cancelled reader leaves its thread behind. Closed under it, the descriptor's number could belong to another file
-    by the time the thread gets to use it.
-    """
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes in."""
 
-    def __init__(self, fd: int) -> None:
-        self._state = threading.Lock()  # never held over a read: the event loop closes, and must not wait for a disk
-        self._reading = self._left = False
-        super().__init__(fd)
+    def copy(self) -> Self:
+        """Return another one that has got as far."""
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        with self._state:
-            self._reading = True
-        try:
-            return super().read(-1 if size is None else size)
-        finally:
-            with self._state:
-                self._reading = False
-                if self._left:
-                    super().close()
-
-    def close(self) -> None:
-        with self._state:
-            self._left = True
-            if not self._reading:
-                super().close()
+    def digest(self) -> bytes:
+        """Return the 16 bytes."""
 
 
 class WholeBody:
@@ -78,13 +56,28 @@ class WholeBody:
             yield piece
 
 
-class StreamedBody:
-    """A large file, opened anew for each start; digest and identity are there once a whole pass has ended."""
+class Part(NamedTuple):
+    """A stretch of a file, in bytes from its beginning: `start` is in it, `end` is not."""
 
-    def __init__(self, file: FoundFile, *, follow_links: bool) -> None:
+    start: int
+    end: int
+
+
+class StreamedBody:
+    """A large file or a part of one, opened anew for each start; digest and identity are there once a pass has ended.
+
+    `before` is the MD5 of all that lies before the part; `whole` is then that of all up to its end.
+    """
+
+    def __init__(
+        self, file: FoundFile, *, follow_links: bool, part: Part | None = None, before: Md5 | None = None
+    ) -> None:
         self._file = file
         self._follow_links = follow_links
-        self.size = file.identity.size
+        self._start, end = part or Part(0, file.identity.size)
+        self._before = before
+        self.size = end - self._start
+        self.whole = before
         self.failure: Exception | None = None
         self.digest: Digest | None = None
         self.identity: Identity | None = None
@@ -104,23 +97,25 @@ class StreamedBody:
     async def _pass(self) -> AsyncGenerator[memoryview, None]:
         # Not in a thread: this runs in a task of the HTTP client, which cancels it without asking, and a file on its
         # way back from a thread would be lost.
-        stream, opened = _open(self._file, self._follow_links)
+        stream, opened = open_file(self._file, self._follow_links)
         with stream:
             md5, left = hashlib.md5(usedforsecurity=False), self.size
+            whole = self._before.copy() if self._before is not None else None
+            stream.seek(self._start)
             source = aiofiles.threadpool.wrap(stream)
             while left:
-                with _file_problems():
+                with file_problems():
                     chunk = await source.read(min(CHUNK, left))
                 if not chunk:
                     raise ProblemError(Problem(Kind.CHANGED, "it became shorter while it was read"))
-                await anyio.to_thread.run_sync(md5.update, chunk)
+                await anyio.to_thread.run_sync(_update, md5, whole, chunk)
                 left -= len(chunk)
                 if not left:
                     # Before the last bytes go out: a change is noticed while the request can still be broken off.
-                    _compare(stream.fileno(), opened)
+                    compare(stream.fileno(), opened)
                 for piece in _slices(chunk):
                     yield piece
-        self.digest, self.identity = Digest(md5.digest()), opened
+        self.digest, self.identity, self.whole = Digest(md5.digest()), opened, whole
 
 
 class Reader:
@@ -145,12 +140,12 @@ class Reader:
         return await anyio.to_thread.run_sync(_read_whole, file, self._follow_links, limiter=self._limiter)
 
     def _read_cached(self, file: FoundFile) -> WholeBody | None:
-        fd, opened = _open_fd(file, self._follow_links)
+        fd, opened = open_fd(file, self._follow_links)
         try:
             data = bytearray(opened.size)
             if not self._filled(fd, data, file.identity.device):
                 return None
-            _compare(fd, opened)
+            compare(fd, opened)
         finally:
             os.close(fd)
         return WholeBody(bytes(data), opened)
@@ -165,14 +160,10 @@ class Reader:
             return False
 
 
-async def digest_of(
-    file: FoundFile, limiter: anyio.CapacityLimiter, *, follow_links: bool, stopped: Callable[[], bool] = lambda: False
-) -> tuple[Digest, Identity] | None:
-    """Hash a file without sending it; returns what it is now, too. None when `stopped` said so before the end.
-
-    Raises `ProblemError` when it changes meanwhile, or cannot be read.
-    """
-    return await anyio.to_thread.run_sync(_digest_of, file, follow_links, stopped, limiter=limiter)
+def _update(md5: Md5, whole: Md5 | None, chunk: bytes) -> None:
+    md5.update(chunk)
+    if whole is not None:
+        whole.update(chunk)
 
 
 def _slices(data: bytes) -> Iterator[memoryview]:
@@ -180,40 +171,11 @@ def _slices(data: bytes) -> Iterator[memoryview]:
     return (view[start : start + _SLICE] for start in range(0, len(view), _SLICE))
 
 
-def _open(file: FoundFile, follow_links: bool) -> tuple[FileIO, Identity]:
-    fd, opened = _open_fd(file, follow_links)
-    return _File(fd), opened
-
-
-def _open_fd(file: FoundFile, follow_links: bool) -> tuple[int, Identity]:
-    """Open a file and make sure that it is the one found. Without waiting, should it have become a pipe meanwhile."""
-    flags = _OPEN if follow_links else _OPEN | os.O_NOFOLLOW
-    with _file_problems():
-        fd = os.open(file.full_path, flags)
-        try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise ProblemError(Problem(Kind.CHANGED, "it is no longer a regular file"))
-            opened = Identity.of(status)
-            if (opened.size, opened.mtime_ns) != (file.identity.size, file.identity.mtime_ns):
-                raise ProblemError(Problem(Kind.CHANGED, "it changed after it was found"))
-        except BaseException:
-            os.close(fd)
-            raise
-        return fd, opened
-
-
-def _compare(fd: int, opened: Identity) -> None:
-    with _file_problems():
-        if Identity.of(os.fstat(fd)) != opened:
-            raise ProblemError(Problem(Kind.CHANGED, "it changed while it was read"))
-
-
 def _read_whole(file: FoundFile, follow_links: bool) -> WholeBody:
-    stream, opened = _open(file, follow_links)
-    with stream, _file_problems():
+    stream, opened = open_file(file, follow_links)
+    with stream, file_problems():
         data = _read_exactly(stream, opened.size)
-        _compare(stream.fileno(), opened)
+        compare(stream.fileno(), opened)
     return WholeBody(data, opened)
 
 
@@ -225,34 +187,3 @@ def _read_exactly(stream: FileIO, size: int) -> bytes:
             raise ProblemError(Problem(Kind.CHANGED, "it became shorter while it was read"))
         data += more
     return data
-
-
-def _digest_of(file: FoundFile, follow_links: bool, stopped: Callable[[], bool]) -> tuple[Digest, Identity] | None:
-    stream, opened = _open(file, follow_links)
-    md5 = hashlib.md5(usedforsecurity=False)
-    with stream, _file_problems():
-        while chunk := stream.read(CHUNK):
-            if stopped():
-                return None
-            md5.update(chunk)
-        _compare(stream.fileno(), opened)
-    return Digest(md5.digest()), opened
-
-
-@contextlib.contextmanager
-def _file_problems() -> Iterator[None]:
-    """Turn the system's errors about a file of the user's into `ProblemError`, the cause chained."""
-    try:
-        yield
-    except OSError as error:
-        raise ProblemError(_problem(error)) from error
-
-
-def _problem(error: OSError) -> Problem:
-    if error.errno in _OUT_OF_DESCRIPTORS:
-        return Problem(
-            Kind.MACHINE, "this process is out of file descriptors; raise `ulimit -n` or lower --concurrency"
-        )
-    if error.errno in _VANISHED:
-        return Problem(Kind.CHANGED, "it vanished, or became a link, after it was found")
-    return Problem(Kind.UNREADABLE, error.strerror or type(error).__name__)

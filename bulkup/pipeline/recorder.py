@@ -5,10 +5,12 @@ Outcomes gather while a commit is on its way to disk, and are written together b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import anyio
 
+from bulkup.journal import Claim, Holder
 from bulkup.messages import DONE, FileState, Item, Outcome, Result, Ticket
 from bulkup.pipeline.run import Run
 
@@ -46,9 +48,12 @@ class Recorder:
         self.settle(outcome)
         await self._commit.wait()
 
-    def give_back(self, item: Item) -> None:
-        """Take an item that this run will not finish; the next one goes on with it."""
-        self.settle(Outcome(item, None))
+    def give_back(self, item: Item, remote: Mapping[str, Any] | None = None) -> None:
+        """Take an item that this run will not finish; the next one goes on with it.
+
+        `remote` is what the service said last of one whose closing call has not come to its end.
+        """
+        self.settle(Outcome(item, None, remote=remote))
 
     def give_back_all(self, items: Iterable[Item]) -> None:
         """Take items that this run will not finish."""
@@ -57,6 +62,8 @@ class Recorder:
 
     async def pending(self, items: Sequence[Item]) -> None:
         """Record digests that were made ahead. A ticket for what the file was before is no longer good."""
+        if not items:
+            return
         replaced = [(item, item.ticket) for item in items if item.ticket is not None]
         await self._run.journal.pending(items, replaced, self._run.clock.now())
         for item in items:
@@ -73,6 +80,10 @@ class Recorder:
     async def stored(self, items: Sequence[Item]) -> None:
         """Record storage's receipts. To be awaited before the confirm call goes out."""
         await self._run.journal.stored(items)
+
+    async def claim(self, claims: Sequence[Claim]) -> list[Holder | None]:
+        """Claim places at the service; returns for each the other file that holds it."""
+        return await self._run.journal.claim(claims)
 
     async def unknown_ids(self, count: int, reason: str) -> None:
         """Record that a call may have created ids that nobody saw."""

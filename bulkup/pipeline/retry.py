@@ -53,6 +53,8 @@ _FRESH_READS = 1
 _NEW_TICKETS_AFTER_REFUSAL = 1
 # A service that never answered yet is more likely a wrong address than a bad minute: the user is told sooner.
 _FIRST_CONTACT_TRIES = 5
+_SHORTEST_POLL = 0.1
+_LONGEST_POLL = 15.0
 
 
 class History(Protocol):
@@ -102,6 +104,11 @@ class Situation:
     files: int
     ever_answered: bool
     answered_since: bool
+
+
+def next_poll(seconds: float, polls: int) -> float:
+    """Return how many seconds to wait before asking again; `polls` were answered with "not yet" before."""
+    return min(_LONGEST_POLL, max(_SHORTEST_POLL, seconds) * 1.5 ** min(polls, 32))
 
 
 def after_attempt(problem: Problem, item: Item, policy: RetryPolicy, now: float, chance: float) -> Decision:

@@ -14,6 +14,7 @@ from bulkup.errors import BulkupError, ExitCode
 from bulkup.journal import Journal
 from bulkup.messages import Result, Source
 from bulkup.pipeline.budget import Budget
+from bulkup.pipeline.gate import Gate
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.providers import Provider
 from bulkup.transport import Transport
@@ -65,6 +66,7 @@ class Run:
     emit: Callable[[Sequence[Result]], Awaitable[None]]
     counters: Counters = field(default_factory=Counters)
     stop: Stop = field(default_factory=Stop)
+    gate: Gate = field(default_factory=Gate)
     random: random.Random = field(default_factory=random.Random)
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)

@@ -9,14 +9,26 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import anyio
 
-from bulkup.journal import Known, Lookup
-from bulkup.messages import NOTHING, Digest, FileState, FoundFile, Item, Kind, Outcome, Problem, Source
+from bulkup.journal import Claim, Holder, Known, Lookup
+from bulkup.messages import (
+    NOTHING,
+    Digest,
+    FileState,
+    FoundFile,
+    Item,
+    Kind,
+    Outcome,
+    Place,
+    Problem,
+    Rejection,
+    Source,
+)
 from bulkup.pipeline.plan import Plan, plan
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.walk import Entry, Unreadable, Walk
@@ -24,6 +36,8 @@ from bulkup.providers import FileSpec
 
 _CHUNK_FILES = 256
 _CHUNK_SECONDS = 0.05
+# What the service has, or is only to be confirmed, has its place already.
+CLAIMING = frozenset({Plan.UPLOAD, Plan.RESUME, Plan.KNOWN_DIGEST, Plan.RECHECK})
 T = TypeVar("T")
 
 
@@ -36,13 +50,37 @@ class _Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Exits:
-    """Where the scanner sends what it lets go. None of them blocks."""
+    """Where the scanner sends what it lets go; none of those blocks. `claim` asks the journal for places."""
 
     ask: Callable[[Item], None]
     resume: Callable[[Item], None]
     hash: Callable[[Item], None]
     confirm: Callable[[Item], None]
     settle: Callable[[Outcome], None]
+    claim: Callable[[Sequence[Claim]], Awaitable[Sequence[Holder | None]]]
+
+
+@dataclass(slots=True)
+class _Wish:
+    """A file, what the journal means for it, and where it is to stand. `taken` tells that another file stands there."""
+
+    file: FoundFile
+    known: Known | None
+    what: Plan
+    place: Place | None
+    rejection: Rejection | None
+    taken: Rejection | None = None
+
+    @property
+    def claims(self) -> bool:
+        """Say whether its place has to be claimed; what the service has, or is only looked at, has its own already."""
+        exclusive = self.place is not None and self.place.exclusive
+        return exclusive and self.rejection is None and self.what in CLAIMING
+
+    @property
+    def key(self) -> tuple[int, bytes]:
+        """The row that the journal knows the file under, which may be that of another source that it lies in, too."""
+        return self.known.at if self.known is not None else (self.file.source.id, self.file.path)
 
 
 class Scanner:
@@ -51,7 +89,7 @@ class Scanner:
     def __init__(self, run: Run, exits: Exits) -> None:
         self._run = run
         self._exits = exits
-        self._spec_first = run.provider.capabilities.checksum_first
+        self._placed = run.provider.capabilities.placed
 
     async def scan(self) -> None:
         """Walk every source to its end, or until the run is to stop. Raises `JournalError`, `UsageError`."""
@@ -82,22 +120,38 @@ class Scanner:
         counters.bytes_found += sum(file.identity.size for file, _ in chunk.found)
         for unreadable in chunk.unreadable:
             await self._send(self._exits.settle, _unreadable_outcome(unreadable))
-        for file, known in chunk.found:
+        wanted = [self._look_at(file, known) for file, known in chunk.found]
+        await self._claim([wish for wish in wanted if wish.claims])
+        for wish in wanted:
             if self._run.stop.requested:
                 return
-            await self._route(file, known)
+            await self._route(wish)
 
-    async def _route(self, file: FoundFile, known: Known | None) -> None:
-        what = plan(known, file.identity, self._run.options.identity)
-        if what is Plan.SETTLED:
+    def _look_at(self, file: FoundFile, known: Known | None) -> _Wish:
+        provider = self._run.provider
+        place = provider.place(spec_of(file)) if self._placed else None
+        what = plan(known, file.identity, self._run.options.identity, place)
+        rejection = provider.reject(spec_of(file)) if what is Plan.UPLOAD else None
+        return _Wish(file, known, what, place, rejection)
+
+    async def _claim(self, wanted: Sequence[_Wish]) -> None:
+        """Claim the places that one file alone can have; who comes second is rejected before anything is asked."""
+        claims = [Claim(wish.place.name, wish.key) for wish in wanted if wish.place is not None]
+        for wish, holder in zip(wanted, await self._exits.claim(claims), strict=True):
+            if holder is not None and wish.place is not None:
+                wish.taken = taken(wish.place, holder, wish.file.source, self._run.provider.name)
+
+    async def _route(self, wish: _Wish) -> None:
+        if wish.what is Plan.SETTLED:
             self._run.counters.skipped += 1
-            self._run.counters.bytes_settled += file.identity.size
-            return
-        rejection = self._run.provider.reject(spec_of(file)) if what is Plan.UPLOAD else None
-        if rejection is not None:
-            await self._reject(file, rejection.reason)
-            return
-        await self._route_item(what, Item(file), known)
+            self._run.counters.bytes_settled += wish.file.identity.size
+        elif wish.rejection is not None and self._run.options.unsupported == "skip":
+            self._pass_over(wish.file)
+        elif (rejection := wish.rejection or wish.taken) is not None:
+            problem = Problem(Kind.REJECTED, rejection.reason)
+            await self._send(self._exits.settle, Outcome(Item(wish.file), FileState.REJECTED, problem))
+        else:
+            await self._route_item(wish.what, Item(wish.file, place=wish.place), wish.known)
 
     async def _route_item(self, what: Plan, item: Item, known: Known | None) -> None:
         # A ticket that cannot be used any more goes along too: asking for a new one makes its id an orphan.
@@ -112,19 +166,16 @@ class Scanner:
             item.digest = known.digest
             usable = self._run.provider.reusable(known.ticket)
             await self._send(self._exits.resume if usable else self._exits.ask, item)
-        elif self._spec_first and what is not Plan.KNOWN_DIGEST:
+        elif what is not Plan.KNOWN_DIGEST and self._run.provider.hashes_first(spec_of(item.file)):
             await self._send(self._exits.hash, item)
         else:
             item.digest = known.digest if known is not None and what is Plan.KNOWN_DIGEST else None
             await self._send(self._exits.ask, item)
 
-    async def _reject(self, file: FoundFile, reason: str) -> None:
-        if self._run.options.unsupported == "skip":
-            self._run.counters.skipped += 1
-            self._run.counters.unsupported += 1
-            self._run.counters.bytes_settled += file.identity.size
-            return
-        await self._send(self._exits.settle, Outcome(Item(file), FileState.REJECTED, Problem(Kind.REJECTED, reason)))
+    def _pass_over(self, file: FoundFile) -> None:
+        self._run.counters.skipped += 1
+        self._run.counters.unsupported += 1
+        self._run.counters.bytes_settled += file.identity.size
 
     async def _send(self, exit_: Callable[[T], None], value: T) -> None:
         await self._run.budget.take(1)
@@ -133,7 +184,17 @@ class Scanner:
 
 def spec_of(file: FoundFile, digest: Digest | None = None) -> FileSpec:
     """Return what a provider is told of a file. Bytes that are not UTF-8 become surrogates, as everywhere in Python."""
-    return FileSpec(file.name, os.fsdecode(file.path), file.extension, file.identity.size, digest)
+    identity = file.identity
+    return FileSpec(
+        file.name, os.fsdecode(file.path), file.extension, identity.size, digest, identity.mtime_ns / 1_000_000_000
+    )
+
+
+def taken(place: Place, holder: Holder, source: Source, provider: str) -> Rejection:
+    """Return why a file cannot have a place that another one holds."""
+    path = holder.path if holder.source == source.root else os.path.join(holder.source, holder.path)
+    shown = path.decode("utf-8", "replace")
+    return Rejection(f"its place at {provider}, {place.name}, is that of {shown}: one file alone can stand there")
 
 
 def _next_chunk(entries: Iterator[Entry | None], lookup: Lookup) -> _Chunk:

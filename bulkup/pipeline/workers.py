@@ -4,37 +4,33 @@ time, and its slot serves another file meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import anyio
 import structlog
 
 from bulkup.counters import Counters
-from bulkup.messages import FileState, Item, Kind, Outcome, Problem, ProblemError, Receipt
+from bulkup.messages import FileState, Item, Kind, Outcome, Problem, ProblemError
 from bulkup.pipeline.batcher import Batcher
-from bulkup.pipeline.integrity import Proof, plain_etag, proof
+from bulkup.pipeline.confirmer import Confirmer
+from bulkup.pipeline.opening import CHUNK
 from bulkup.pipeline.problems import fatal, told
-from bulkup.pipeline.reading import CHUNK, Reader, StreamedBody, WholeBody
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.retry import Again, EndRun, GiveUp, Renew, after_attempt, note
 from bulkup.pipeline.run import Run
+from bulkup.pipeline.sending import Sender
 
 _log = structlog.get_logger("bulkup.workers")
 _RAN_OUT = Problem(Kind.EXPIRED, "its upload URL ran out before it could be used")
-_MISMATCH = Problem(Kind.MISMATCH, "storage holds other bytes than were read: its ETag or checksum is not theirs")
-_SMALL = CHUNK
 
 
 class Workers:
     """The pool's shared part; `work` is run once per worker."""
 
-    def __init__(self, run: Run, batcher: Batcher, recorder: Recorder, confirm: Callable[[Item], None]) -> None:
+    def __init__(self, run: Run, batcher: Batcher, recorder: Recorder, confirmer: Confirmer) -> None:
         self._run = run
         self._batcher = batcher
         self._recorder = recorder
-        self._confirm = confirm
-        self._follow_links = run.options.scan.symlinks != "skip"
-        self._reader = Reader(run.options.readers, follow_links=self._follow_links)
+        self._confirmer = confirmer
+        self._sender = Sender(run)
         self.busy = 0
 
     async def work(self) -> None:
@@ -64,52 +60,27 @@ class Workers:
         item.attempts += 1
         held = min(item.file.identity.size, 2 * CHUNK)
         await self._run.memory.take(held)
-        meter = _Meter(self._run.counters)
+        meter = _Meter(self._run.counters, item.sent.bytes if item.sent is not None else 0)
         try:
-            return await self._send(item, meter)
+            problem = await self._sender.send(item, meter.count)
+            if problem is None:
+                await self._accepted(item)
+            return problem
         except ProblemError as error:
             return error.problem
         finally:
             meter.close()
             self._run.memory.give(held)
 
-    async def _send(self, item: Item, meter: _Meter) -> Problem | None:
-        body, ticket = await self._body(item), item.ticket
-        assert ticket is not None
-        headers = {}
-        if ticket.content_md5 and isinstance(body, WholeBody):
-            headers["Content-MD5"] = body.digest.content_md5
-        answer = await self._run.transport.send(ticket, body, headers, meter.count)
-        problem = self._run.provider.classify(answer, self._run.clock.now())
-        if problem is not None:
-            return problem
-        if body.digest is None or body.identity is None:
-            # An answer of success before the body had gone out cannot be about this body.
-            return Problem(Kind.TRANSIENT, "storage answered before it had all bytes")
-        if item.digest is not None and item.digest != body.digest:
-            return Problem(Kind.CHANGED, "it changed after it was hashed")
-        proven = proof(answer.headers, body.digest, body.data if isinstance(body, WholeBody) else None)
-        if proven is Proof.MISMATCH:
-            return _MISMATCH
-        etag, verified = plain_etag(answer.headers), proven is Proof.MATCH
-        item.digest = body.digest
-        item.receipt = Receipt(body.digest, body.identity, etag, verified, self._run.clock.now())
-        await self._accepted(item, verified=verified)
-        return None
-
-    async def _body(self, item: Item) -> WholeBody | StreamedBody:
-        if item.file.identity.size <= _SMALL:
-            return await self._reader.read(item.file)
-        return StreamedBody(item.file, follow_links=self._follow_links)
-
-    async def _accepted(self, item: Item, *, verified: bool) -> None:
+    async def _accepted(self, item: Item) -> None:
         # The slot is free again only when the row is on disk: what a kill makes us send twice is then no more than
         # there are workers, however fast they are and however slow the disk.
         if self._run.provider.capabilities.confirms:
             await self._recorder.stored([item])
-            self._confirm(item)
+            self._confirmer.add(item)
         else:
-            state = FileState.UPLOADED if verified else FileState.UNVERIFIED
+            assert item.receipt is not None
+            state = FileState.UPLOADED if item.receipt.verified else FileState.UNVERIFIED
             await self._recorder.record(Outcome(item, state))
 
     def _after(self, item: Item, problem: Problem) -> None:
@@ -126,20 +97,24 @@ class Workers:
             item.renewals += 1
             self._batcher.renew(item)
         elif isinstance(decision, GiveUp):
-            self._recorder.settle(Outcome(item, decision.state, problem))
+            self._confirmer.give_up(Outcome(item, decision.state, problem))
         elif isinstance(decision, EndRun):
             self._run.stop.fail(fatal(problem))
             self._recorder.give_back(item)
 
 
 class _Meter:
-    """Counts the bytes of one attempt, so that they can be taken off the progress when it ends."""
+    """Counts the bytes of one attempt, so that they can be taken off the progress when it ends.
+
+    It begins with what earlier attempts sent and this one need not.
+    """
 
     __slots__ = ("_counters", "_sent")
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: Counters, begun_with: int) -> None:
         self._counters = counters
-        self._sent = 0
+        self._sent = begun_with
+        counters.bytes_moving += begun_with
 
     def count(self, count: int) -> None:
         self._sent += count

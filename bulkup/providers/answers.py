@@ -41,6 +41,7 @@ _MESSAGE_LIMIT = 256
 _NOT_JSON: Any = object()
 _LEASE = re.compile(r"[?&](?P<relative>X-Amz-)?Expires=(?P<number>[0-9]{1,12})(?:&|$)")
 _SIGNED_V4 = re.compile(r"[?&]X-Amz-Algorithm=AWS4-HMAC-SHA256(?:&|$)")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _UNSAFE_URL = re.compile(r"[^\x21-\x7e]|[<>\"{}|\\^`]")
 
 
@@ -49,13 +50,20 @@ def malformed(service: str, what: str) -> ProblemError:
     return ProblemError(Problem(Kind.TRANSIENT, f"{service} answered {what}", maybe_created=True))
 
 
-def raise_for_status(answer: ApiAnswer, service: str, said: str) -> None:
-    """Raise `ProblemError` unless the status is 200 or 201. `said` is the service's own message, may be empty."""
+def raise_for_status(
+    answer: ApiAnswer, service: str, said: str, *, kind: Kind | None = None, hint: str | None = None
+) -> None:
+    """Raise `ProblemError` unless the status is 200 or 201.
+
+    `said` is the service's own message, may be empty. `kind` and `hint` are for a service whose answer says more than
+    its status does.
+    """
     status = answer.status
     if status in (200, 201):
         return
-    kind = _STATUSES.get(status, Kind.TRANSIENT if status >= 500 else Kind.UNUSABLE)
-    hint = _HINTS.get(status, "a redirect: is base_url right?" if 300 <= status < 400 else "")
+    if hint is None and kind is None:
+        hint = _HINTS.get(status, "a redirect: is base_url right?" if 300 <= status < 400 else "")
+    kind = kind or _STATUSES.get(status, Kind.TRANSIENT if status >= 500 else Kind.UNUSABLE)
     text = f"{service} answered {status}" + (f": {said[:_MESSAGE_LIMIT]}" if said else "")
     wait = retry_after_seconds(answer.headers, answer.sent_at)
     # A gateway's 5xx may stand before a service that did its work.
@@ -119,6 +127,20 @@ def distinct(tickets: Sequence[Ticket], service: str) -> None:
     """Raise `ProblemError` when two files were given the same id or URL: one would overwrite the other."""
     if len({t.remote_id for t in tickets}) < len(tickets) or len({t.url for t in tickets}) < len(tickets):
         raise malformed(service, "the same id or URL for two files")
+
+
+def distinct_urls(urls: Sequence[SecretUrl], service: str) -> None:
+    """Raise `ProblemError` when two parts of a file were given the same URL."""
+    if len(set(urls)) < len(urls):
+        raise malformed(service, "the same URL for two parts")
+
+
+def remote_id_of(item: object, key: str, service: str) -> str:
+    """Return an id that may be put into the path of a later call. Raises `ProblemError`."""
+    value = text_of(item, key, service)
+    if not _ID.fullmatch(value):
+        raise malformed(service, f"a {key} that is none")
+    return value
 
 
 def lease_from(expires_at: float, answer: ApiAnswer) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from bulkup.messages import Digest, Problem, Receipt, Rejection, Ticket
+from bulkup.clock import Clock, SystemClock
+from bulkup.messages import Digest, FileState, Place, Problem, Receipt, Rejection, Ticket
 from bulkup.providers.storage import classify_s3
 from bulkup.secrets import Secret
 from bulkup.wire import ApiCall, StorageAnswer
@@ -21,35 +22,46 @@ class Capabilities:
     """What a service can do and wants. Sizes in bytes.
 
     `batch_limit` is the most files one call may ask for, `batch_size` how many it asks for unless told otherwise.
-    `checksum_first` puts the hasher before the batcher, `confirms` puts the confirmer behind the workers.
-    `extensions` None means any. `kept_for` is how long the service keeps an upload, in seconds.
+    `rate_limit` is in calls a second unless told otherwise, None for no limit. `checksum_first` puts the hasher before
+    the batcher, `confirms` puts the confirmer behind the workers, `abandons` says that the service wants to be told of
+    files that are given up, `placed` that it matters where a file stands (`Provider.place`). `extensions` None means
+    any. `kept_for` is how long the service keeps an upload, in seconds.
     """
 
     batch_limit: int
     batch_size: int
     calls_in_flight: int = 4
+    rate_limit: float | None = None
     min_size: int = 0
     max_size: int = S3_PUT_LIMIT
     checksum_first: bool = False
     reusable_urls: bool = True
     confirms: bool = False
+    abandons: bool = False
+    placed: bool = False
     extensions: frozenset[str] | None = None
     kept_for: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
-    """What a provider needs to know of its user: the service's root and the credentials, by setting name."""
+    """What a provider needs to know of its user: the service's root, and credentials and settings by setting name.
+
+    The clock tells when a token that was fetched runs out.
+    """
 
     base_url: str
     credentials: Mapping[str, Secret] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    clock: Clock = field(default_factory=SystemClock, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class FileSpec:
     """What a provider is told of one file: its name, its path within the source as text, extension, size in bytes.
 
-    `digest` is there when the provider's capabilities ask for the checksum first.
+    Bytes that are not UTF-8 are surrogates in both texts. `modified` is Unix time. `digest` is there where the provider
+    wants the checksum first.
     """
 
     name: str
@@ -57,13 +69,26 @@ class FileSpec:
     extension: str
     size: int
     digest: Digest | None = None
+    modified: float = 0.0
+
+
+def valid_text(text: str) -> str:
+    """Return text that is valid in JSON: a name that is not UTF-8 has its odd bytes replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """The answer to a confirm call that has to be asked again in `seconds`."""
+    """The answer to a closing call that has not come to its end: to be asked about again in `seconds` or later.
+
+    `remote` is what the service answered, for the manifest.
+    """
 
     seconds: float
+    remote: Mapping[str, Any] = field(default_factory=dict)
+
+
+Closing = Mapping[str, Any] | NotYet
 
 
 class Provider(abc.ABC):
@@ -81,11 +106,16 @@ class Provider(abc.ABC):
 
     @property
     def scope(self) -> str:
-        """The visible part of the account that uploads go to (a project, an asset); empty where nothing shows one.
+        """The visible part of the account that uploads go to (a project, a pipeline); empty where nothing shows one.
 
         It is part of the journal's key: another scope is another upload, a rotated key is not (DESIGN section 6).
         """
         return ""
+
+    @property
+    def secrets(self) -> Iterable[Secret]:
+        """All that must be taken out of what the other side says: the credentials, and tokens fetched with them."""
+        return self.config.credentials.values()
 
     def reject(self, spec: FileSpec) -> Rejection | None:
         """Say before any call whether the service will not take this file, and why."""
@@ -102,6 +132,14 @@ class Provider(abc.ABC):
         what = f"the extension {extension!r}" if extension else "a file without an extension"
         return f"{self.name} does not take {what} (it takes {', '.join(sorted(known))})"
 
+    def place(self, spec: FileSpec) -> Place | None:  # noqa: ARG002  # a provider with places looks at it
+        """Say where this file is to stand; only asked where the capabilities say `placed`. None: `reject` tells why."""
+        return None
+
+    def hashes_first(self, spec: FileSpec) -> bool:  # noqa: ARG002  # a provider may have to look at it
+        """Say whether this file's checksum is needed before it is asked for."""
+        return self.capabilities.checksum_first
+
     @abc.abstractmethod
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
         """Ask for tickets in one call: one ticket or rejection per file, in the order asked.
@@ -114,14 +152,34 @@ class Provider(abc.ABC):
         """Say what storage's answer means; None when it took the bytes. `now` is Unix time."""
         return classify_s3(answer, now)
 
+    def evidence(self, answer: StorageAnswer) -> Mapping[str, str]:
+        """Return what storage says of the bytes that it took, as headers (`etag`, `x-amz-checksum-*`)."""
+        return answer.headers
+
     def reusable(self, ticket: Ticket) -> bool:  # noqa: ARG002  # a provider may have to look at it
         """Say whether a ticket of an earlier run may be sent to, its expiry apart."""
         return self.capabilities.reusable_urls
 
-    async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall) -> Mapping[str, Any] | NotYet:
+    def kept_until(self, stored_at: float) -> float | None:
+        """Return until when the service keeps what it got at `stored_at`, None where it does not say; Unix times."""
+        kept_for = self.capabilities.kept_for
+        return None if kept_for is None else stored_at + kept_for
+
+    async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall) -> Closing:
         """Tell the service that the bytes are there; only called where the capabilities say `confirms`.
 
         Returns what the service answered, for the manifest. Calling it again after success must be harmless. Raises
         `ProblemError`.
         """
         raise NotImplementedError(f"{self.name} has no confirm call")
+
+    async def poll(self, ticket: Ticket, call: ApiCall) -> Closing:
+        """Ask how far the service is after `confirm` said not yet. Raises `ProblemError`."""
+        raise NotImplementedError(f"{self.name} is not polled")
+
+    async def abandon(self, ticket: Ticket, state: FileState, call: ApiCall) -> None:
+        """Tell the service that a file was given up in `state`; only called where the capabilities say `abandons`.
+
+        Raises `ProblemError`; nothing depends on it.
+        """
+        raise NotImplementedError(f"{self.name} is not told of files given up")

@@ -15,7 +15,7 @@ from bulkup.providers.answers import (
     text_of,
     upload_url,
 )
-from bulkup.providers.base import Capabilities, FileSpec, Provider
+from bulkup.providers.base import Capabilities, FileSpec, Provider, valid_text
 from bulkup.wire import ApiAnswer, ApiCall, json_request
 
 _SERVICE = "Move"
@@ -75,8 +75,8 @@ def create_files(specs: Sequence[FileSpec]) -> dict[str, Any]:
     fields = " ".join(f"f{n}: createFile(type: $t{n}, name: $n{n}) {{ id presignedUrl }}" for n in indexes)
     variables: dict[str, str] = {}
     for n, spec in enumerate(specs):
-        variables[f"t{n}"] = _clean(spec.extension)
-        variables[f"n{n}"] = _clean(spec.name)
+        variables[f"t{n}"] = valid_text(spec.extension)
+        variables[f"n{n}"] = valid_text(spec.name)
     return {"query": f"mutation CreateFiles({declared}) {{ {fields} }}", "variables": variables}
 
 
@@ -109,8 +109,3 @@ def _raise_for_errors(answer: ApiAnswer, errors: Any) -> None:
     raise ProblemError(
         Problem(next(known, Kind.TRANSIENT), f"{_SERVICE} answered {said[:_MESSAGE_LIMIT]}", maybe_created=True)
     )
-
-
-def _clean(text: str) -> str:
-    """Return text that is valid in JSON: a name that is not UTF-8 has its odd bytes replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")

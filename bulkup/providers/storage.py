@@ -7,6 +7,7 @@ a new URL mends (an expired one).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from bulkup.messages import Kind, Problem
 from bulkup.wire import StorageAnswer, retry_after_seconds
@@ -51,6 +52,7 @@ _STATUSES = {
 
 # Four elements of a document that is cut to 64 KiB: a pattern is enough, and has no entities to expand.
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>")
+_ETAG = re.compile(rb"<ETag>\s*(?:&quot;|&#34;|\")?([^<&\"\s]{1,128})")
 _MESSAGE = re.compile(rb"<Message>([^<]{1,512})")
 
 
@@ -63,6 +65,15 @@ def classify_s3(answer: StorageAnswer, now: float) -> Problem | None:
     said = f"{code}: {message}" if code and message else code or message
     text = f"storage answered {answer.status}" + (f" {said}" if said else "")
     return Problem(kind, text, retry_after_seconds(answer.headers, now))
+
+
+def form_evidence(answer: StorageAnswer) -> Mapping[str, str]:
+    """Return the headers of an answer to a form, with the ETag of its document where they have none of their own.
+
+    A 201 brings `<PostResponse>` with an ETag, in quotes or without (contracts.md section 4, "201 body").
+    """
+    etag = _first(_ETAG, answer.body) if answer.status == 201 and "etag" not in answer.headers else ""
+    return {**answer.headers, "etag": etag} if etag else answer.headers
 
 
 def _kind(status: int, code: str, message: str) -> Kind:

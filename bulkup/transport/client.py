@@ -23,6 +23,7 @@ from bulkup.clock import Clock
 from bulkup.messages import Kind, Problem, ProblemError, Ticket
 from bulkup.secrets import Secret, SecretUrl
 from bulkup.transport.connection import Proxies, tls_context
+from bulkup.transport.form import FormBody
 from bulkup.transport.payload import BodyPayload
 from bulkup.transport.problems import http_problem
 from bulkup.wire import ApiAnswer, ApiRequest, Body, StorageAnswer
@@ -103,13 +104,28 @@ class Transport:
     ) -> StorageAnswer:
         """Send a file's bytes with its ticket and return what storage answered.
 
-        `headers` are added to the ticket's own. A 307 is followed with the body from its beginning, to the
-        same scheme or from http to https. Raises `ProblemError` when no answer came back, and the body's own error when
-        that ended it.
+        `headers` are added to the ticket's own; a ticket with a form has the bytes go as its last field. `on_bytes` is
+        told of the file's bytes as they go. A 307 is followed with the body from its beginning, to the same scheme or
+        from http to https. Raises `ProblemError` when no answer came back, and the body's own error when that ended it.
         """
+        if ticket.form is None:
+            return await self._send(ticket, body, {**ticket.headers, **headers}, on_bytes)
+        form = FormBody(ticket.form, body)
+
+        def of_file(count: int) -> None:
+            if form.in_file:
+                on_bytes(count)
+
+        return await self._send(
+            ticket, form, {**ticket.headers, **headers, hdrs.CONTENT_TYPE: form.content_type}, of_file
+        )
+
+    async def _send(
+        self, ticket: Ticket, body: Body, headers: Mapping[str, str | Secret], on_bytes: Callable[[int], None]
+    ) -> StorageAnswer:
         url = ticket.url
         for _ in range(_REDIRECTS + 1):
-            answer, location = await self._send_once(ticket.method, url, body, {**ticket.headers, **headers}, on_bytes)
+            answer, location = await self._send_once(ticket.method, url, body, headers, on_bytes)
             if location is None:
                 return answer
             url = _redirected(url, location)

@@ -86,7 +86,11 @@ async def running(
 ) -> AsyncGenerator[tuple[Journal, tuple[Source, ...]], None]:
     async with await Journal.open(str(path)) as journal:
         sources = tuple(Source(root) for root in roots or (ROOT,))
-        yield journal, await journal.begin_run(destination, sources, now=now, kept_for=kept_for)
+
+        def until(stored_at: float) -> float | None:
+            return None if kept_for is None else stored_at + kept_for
+
+        yield journal, await journal.begin_run(destination, sources, now=now, kept_until=until)
 
 
 def found(journal: Journal, item: Item) -> Known | None:
@@ -791,7 +795,7 @@ class JournalMachine(RuleBasedStateMachine):
     def _open(self, place: Path) -> None:
         async def begin() -> None:
             self.journal = await Journal.open(str(place))
-            (self.source,) = await self.journal.begin_run(THERE, (Source(ROOT),), now=self.now, kept_for=None)
+            (self.source,) = await self.journal.begin_run(THERE, (Source(ROOT),), now=self.now, kept_until=lambda _: None)
 
         self.place = place
         self.loop.run(begin())

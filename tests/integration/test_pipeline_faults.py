@@ -47,8 +47,8 @@ def lost_ids(place: World) -> int:
 @pytest.mark.parametrize("provider", BOTH)
 @pytest.mark.parametrize("fault", SURVIVABLE)
 async def test_each_fault_alone(tmp_path: Path, provider: str, fault: str) -> None:
-    """With any one fault in three of ten requests every file ends up stored as it is, and no remote id is lost."""
-    async with world(tmp_path, provider, faults=[f"{fault}=0.3"], seed=7) as place:
+    """With any one fault in one of seven requests every file ends up stored as it is, and no remote id is lost."""
+    async with world(tmp_path, provider, faults=[f"{fault}=0.15"], seed=7) as place:
         place.write_many(40)
         summary = await place.run(batch_size=6)
         assert summary.exit_code == 0, summary.error

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bulkup.messages import FoundFile, Identity, Source
-from bulkup.pipeline import reading
+from bulkup.pipeline import opening, reading
 
 
 async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
@@ -24,7 +24,7 @@ async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
     files: list[FileIO] = []
     ended = threading.Event()
 
-    class Slow(reading._File):
+    class Slow(opening.File):
         def read(self, size: int | None = -1, /) -> bytes:
             self._reading = True
             files.append(self)
@@ -39,7 +39,7 @@ async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
         async for _ in reading.StreamedBody(found, follow_links=False).chunks():
             pass
 
-    monkeypatch.setattr(reading, "_File", Slow)
+    monkeypatch.setattr(opening, "File", Slow)
     task = asyncio.create_task(consume())
     await asyncio.to_thread(begun.wait, 10)
     task.cancel()

@@ -1,0 +1,104 @@
+"""Opening a file of the user's so that it is the one that was found, and noticing when it changes under our hands.
+
+The full `fstat` of the open descriptor is compared before and after (DESIGN section 5). What the system says of a file
+becomes a `Problem` here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from io import FileIO
+
+from bulkup.messages import FoundFile, Identity, Kind, Problem, ProblemError
+
+CHUNK = 1024**2  # bytes read at once
+_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+_VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
+class File(FileIO):
+    """A file that is not closed while a thread reads from it.
+
+    A cancelled reader leaves its thread behind. Closed under it, the descriptor's number could belong to another file
+    by the time the thread gets to use it.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._state = threading.Lock()  # never held over a read: the event loop closes, and must not wait for a disk
+        self._reading = self._left = False
+        super().__init__(fd)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read, and close afterwards if that was asked for meanwhile."""
+        with self._state:
+            self._reading = True
+        try:
+            return super().read(-1 if size is None else size)
+        finally:
+            with self._state:
+                self._reading = False
+                if self._left:
+                    super().close()
+
+    def close(self) -> None:
+        """Close, at once or when the thread that reads is done."""
+        with self._state:
+            self._left = True
+            if not self._reading:
+                super().close()
+
+
+def open_file(file: FoundFile, follow_links: bool) -> tuple[FileIO, Identity]:
+    """Open a file to be read by threads; returns what it is, too. Raises `ProblemError` as `open_fd` does."""
+    fd, opened = open_fd(file, follow_links)
+    return File(fd), opened
+
+
+def open_fd(file: FoundFile, follow_links: bool) -> tuple[int, Identity]:
+    """Open a file and make sure that it is the one found. Without waiting, should it have become a pipe meanwhile."""
+    flags = _OPEN if follow_links else _OPEN | os.O_NOFOLLOW
+    with file_problems():
+        fd = os.open(file.full_path, flags)
+        try:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise ProblemError(Problem(Kind.CHANGED, "it is no longer a regular file"))
+            opened = Identity.of(status)
+            if (opened.size, opened.mtime_ns) != (file.identity.size, file.identity.mtime_ns):
+                raise ProblemError(Problem(Kind.CHANGED, "it changed after it was found"))
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd, opened
+
+
+def compare(fd: int, opened: Identity) -> None:
+    """Raise `ProblemError` where the open file is no longer what it was when it was opened."""
+    with file_problems():
+        if Identity.of(os.fstat(fd)) != opened:
+            raise ProblemError(Problem(Kind.CHANGED, "it changed while it was read"))
+
+
+@contextlib.contextmanager
+def file_problems() -> Iterator[None]:
+    """Turn the system's errors about a file of the user's into `ProblemError`, the cause chained."""
+    try:
+        yield
+    except OSError as error:
+        raise ProblemError(_problem(error)) from error
+
+
+def _problem(error: OSError) -> Problem:
+    if error.errno in _OUT_OF_DESCRIPTORS:
+        return Problem(
+            Kind.MACHINE, "this process is out of file descriptors; raise `ulimit -n` or lower --concurrency"
+        )
+    if error.errno in _VANISHED:
+        return Problem(Kind.CHANGED, "it vanished, or became a link, after it was found")
+    return Problem(Kind.UNREADABLE, error.strerror or type(error).__name__)

@@ -1,0 +1,115 @@
+"""One attempt: a file's bytes to where its ticket says, and what storage's answer proves of them.
+
+Most tickets have one URL and take the file whole. One with more URLs takes it in as many parts, one after the other; a
+part that went through is not sent again by the next attempt with the same ticket.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
+
+from bulkup.messages import Digest, Identity, Item, Kind, PartsSent, Problem, Receipt, Ticket
+from bulkup.pipeline.integrity import Proof, plain_etag, proof
+from bulkup.pipeline.opening import CHUNK
+from bulkup.pipeline.reading import Part, Reader, StreamedBody, WholeBody
+from bulkup.pipeline.run import Run
+from bulkup.wire import StorageAnswer
+
+_MISMATCH = Problem(Kind.MISMATCH, "storage holds other bytes than were read: its ETag or checksum is not theirs")
+_EARLY = Problem(Kind.TRANSIENT, "storage answered before it had all bytes")
+_CHANGED = Problem(Kind.CHANGED, "it changed after it was hashed")
+_CHANGED_BETWEEN = Problem(Kind.CHANGED, "it changed between two of its parts")
+_SMALL = CHUNK
+
+Count = Callable[[int], None]
+
+
+class Sender:
+    """Makes attempts; holds nothing of any of them."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._follow_links = run.options.scan.symlinks != "skip"
+        self._reader = Reader(run.options.readers, follow_links=self._follow_links)
+
+    async def send(self, item: Item, count: Count) -> Problem | None:
+        """Send the file; with None it has its receipt. Raises `ProblemError`. `count` is told of bytes as they go."""
+        ticket = item.ticket
+        assert ticket is not None
+        return await (self._send_parts(item, ticket, count) if ticket.more_urls else self._whole(item, ticket, count))
+
+    async def _whole(self, item: Item, ticket: Ticket, count: Count) -> Problem | None:
+        body = await self._body(item)
+        if _unlike(item, body.digest):
+            return _CHANGED
+        headers = {}
+        if ticket.content_md5 and isinstance(body, WholeBody):
+            headers["Content-MD5"] = body.digest.content_md5
+        answer = await self._run.transport.send(ticket, body, headers, count)
+        judged = self._judge(answer, body, lambda: _unlike(item, body.digest))
+        if isinstance(judged, Problem):
+            return judged
+        assert body.digest is not None
+        assert body.identity is not None
+        etag = plain_etag(self._run.provider.evidence(answer))
+        self._sent(item, body.digest, body.identity, etag, verified=judged is Proof.MATCH)
+        return None
+
+    async def _send_parts(self, item: Item, ticket: Ticket, count: Count) -> Problem | None:
+        urls = (ticket.url, *ticket.more_urls)
+        sent = item.sent or PartsSent(0, 0, hashlib.md5(usedforsecurity=False), None, verified=True)
+        for part in list(parts_of(item.file.identity.size, len(urls)))[sent.parts :]:
+            here = dataclasses.replace(ticket, url=urls[sent.parts], more_urls=())
+            body = StreamedBody(item.file, follow_links=self._follow_links, part=part, before=sent.md5)
+            answer = await self._run.transport.send(here, body, {}, count)
+            judged = self._judge(answer, body, lambda: False)
+            if isinstance(judged, Problem):
+                return judged
+            if sent.identity not in (None, body.identity):
+                return _CHANGED_BETWEEN
+            verified = sent.verified and judged is Proof.MATCH
+            item.sent = sent = PartsSent(sent.parts + 1, part.end, body.whole, body.identity, verified=verified)
+            # It got further, so what went wrong before does not count any more.
+            item.failures, item.first_failure = 0, None
+        assert sent.identity is not None
+        self._sent(item, Digest(sent.md5.digest()), sent.identity, None, verified=sent.verified)
+        return None
+
+    async def _body(self, item: Item) -> WholeBody | StreamedBody:
+        if item.file.identity.size <= _SMALL:
+            return await self._reader.read(item.file)
+        return StreamedBody(item.file, follow_links=self._follow_links)
+
+    def _judge(
+        self, answer: StorageAnswer, body: WholeBody | StreamedBody, changed: Callable[[], bool]
+    ) -> Problem | Proof:
+        problem = self._run.provider.classify(answer, self._run.clock.now())
+        if problem is not None:
+            # A store that was told the checksum says of a changed file that its bytes are wrong.
+            return _CHANGED if problem.kind is Kind.MISMATCH and changed() else problem
+        if body.digest is None or body.identity is None:
+            # An answer of success before the body had gone out cannot be about this body.
+            return _EARLY
+        if changed():
+            return _CHANGED
+        evidence = self._run.provider.evidence(answer)
+        proven = proof(evidence, body.digest, body.data if isinstance(body, WholeBody) else None)
+        return _MISMATCH if proven is Proof.MISMATCH else proven
+
+    def _sent(self, item: Item, digest: Digest, identity: Identity, etag: str | None, *, verified: bool) -> None:
+        item.digest = digest
+        item.receipt = Receipt(digest, identity, etag, verified, self._run.clock.now())
+
+
+def parts_of(size: int, count: int) -> Iterator[Part]:
+    """Yield `count` parts of a file of `size` bytes: all of one size but the last, which may be smaller."""
+    length = -(-size // count)
+    for start in range(0, count * length, length):
+        yield Part(min(start, size), min(start + length, size))
+
+
+def _unlike(item: Item, digest: Digest | None) -> bool:
+    """Say whether the bytes are others than those hashed ahead; False while either is not known."""
+    return item.digest is not None and digest is not None and item.digest != digest
