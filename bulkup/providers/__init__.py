@@ -11,13 +11,17 @@ from collections.abc import Callable
 from bulkup.providers.base import Capabilities, FileSpec, NotYet, Provider, ProviderConfig
 from bulkup.providers.local import Local
 from bulkup.providers.magic_hour import MagicHour
+from bulkup.providers.metastudio import MetaStudio
 from bulkup.providers.move_ugc import MoveUgc
+from bulkup.providers.xvid import Xvid
 
 __all__ = ["PROVIDERS", "Capabilities", "FileSpec", "NotYet", "Provider", "ProviderConfig", "create"]
 
 PROVIDERS: dict[str, Callable[[ProviderConfig], Provider]] = {
     MagicHour.name: MagicHour,
     MoveUgc.name: MoveUgc,
+    MetaStudio.name: MetaStudio,
+    Xvid.name: Xvid,
     Local.name: Local,
 }
 

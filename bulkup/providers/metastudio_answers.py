@@ -1,0 +1,89 @@
+"""What MetaStudio's errors mean, the service's own and those of the gateway before it (contracts.md section 3).
+
+Both are `{"error_code", "error_msg"}`, and the code says more than the status does.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bulkup.messages import Kind
+from bulkup.providers.answers import raise_for_status
+from bulkup.providers.huawei_signature import LONGEST_SKEW
+from bulkup.wire import ApiAnswer
+
+SERVICE = "MetaStudio"
+
+_KINDS = {
+    "APIGW.0101": Kind.UNUSABLE,
+    "APIGW.0301": Kind.UNAUTHORIZED,
+    "APIGW.0302": Kind.UNAUTHORIZED,
+    "APIGW.0306": Kind.UNAUTHORIZED,
+    "APIGW.0307": Kind.UNAUTHORIZED,
+    "APIGW.0308": Kind.THROTTLED,
+    "MSS.00000001": Kind.UNAUTHORIZED,
+    "MSS.00000003": Kind.REJECTED,
+    "MSS.00000004": Kind.TRANSIENT,
+}
+_STATUSES = {403: Kind.UNAUTHORIZED, 409: Kind.REJECTED}
+_RIGHTS = "check the keys, and that project_id is a project of theirs in the region that base_url names"
+_COMPLETED = re.compile(r"(?=.*already)(?=.*complet)", re.IGNORECASE | re.DOTALL)
+_ONE_MAIN = re.compile(r"\bMAIN\b")
+
+
+def error_of(answer: ApiAnswer) -> tuple[str, str]:
+    """Return code and message of an error body; empty texts where it has none."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return "", ""
+    if not isinstance(body, dict):
+        return "", ""
+    code, message = body.get("error_code"), body.get("error_msg")
+    return code if isinstance(code, str) else "", message if isinstance(message, str) else ""
+
+
+def raise_for(answer: ApiAnswer, *, signs: bool, closing: bool = False) -> None:
+    """Raise `ProblemError` unless the call succeeded. `signs` says that a wrong clock can be at fault, `closing` that
+    the call was about a file that had been created."""
+    if answer.status in (200, 201):
+        return
+    code, message = error_of(answer)
+    said = f"{code}: {message}" if code and message else code or message
+    kind = _KINDS.get(code) or _STATUSES.get(answer.status)
+    if answer.status == 404 and code.startswith("MSS."):
+        # The service was reached and does not know the asset, or the file: no other file is concerned.
+        kind = Kind.FAILED if closing else Kind.REJECTED
+    hint = _RIGHTS if kind is Kind.UNAUTHORIZED else None
+    if kind is Kind.UNAUTHORIZED and signs and code == "APIGW.0301":
+        hint = _clock(answer) or hint
+    raise_for_status(answer, SERVICE, said, kind=kind, hint=hint)
+
+
+def token_is_old(answer: ApiAnswer) -> bool:
+    """Say whether the token was refused for its age, or because rights or password changed."""
+    return answer.status == 401 and error_of(answer)[0] == "APIGW.0307"
+
+
+def has_completed(answer: ApiAnswer) -> bool:
+    """Say whether a closing call did, or found done, what it was to do.
+
+    How the service says "already" is not documented. A conflict over an upload's state can be little else; one over the
+    asset's only MAIN is another thing.
+    """
+    if answer.status in (200, 201):
+        return True
+    message = error_of(answer)[1]
+    if answer.status == 409:
+        return not _ONE_MAIN.search(message)
+    return answer.status == 400 and _COMPLETED.search(message) is not None
+
+
+def _clock(answer: ApiAnswer) -> str | None:
+    """Return what is wrong with this machine's clock where that is why the signature does not hold."""
+    ahead = answer.sent_at - answer.server_time()
+    if abs(ahead) <= LONGEST_SKEW:
+        return None
+    way = "ahead of" if ahead > 0 else "behind"
+    allowed = f"a signature holds for {LONGEST_SKEW / 60:.0f}"
+    return f"this machine's clock is {abs(ahead) / 60:.0f} minutes {way} the service's, and {allowed}: set the clock"

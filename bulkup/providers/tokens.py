@@ -1,0 +1,58 @@
+"""Tokens that are fetched with other credentials, kept until shortly before their end, and fetched once for all."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+
+from bulkup.clock import Clock
+from bulkup.secrets import Secret
+from bulkup.wire import ApiCall
+
+# A token is renewed when a tenth of its life is left, half an hour at the most: calls under way must not see its end.
+_LAST_SHARE = 0.1
+_LAST_SECONDS = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and its life in Unix time by our clock."""
+
+    value: Secret
+    issued_at: float
+    expires_at: float
+
+    def is_fresh(self, now: float) -> bool:
+        """Say whether it may still be used without asking for the next one."""
+        last = min(_LAST_SECONDS, (self.expires_at - self.issued_at) * _LAST_SHARE)
+        return now < self.expires_at - last
+
+
+class TokenCache:
+    """Keeps one token. Whoever needs one while it is being fetched waits for that."""
+
+    def __init__(self, fetch: Callable[[ApiCall], Awaitable[Token]], clock: Clock) -> None:
+        """`fetch` asks for a new one; it raises `ProblemError`."""
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = anyio.Lock()
+        self._token: Token | None = None
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The token, where there is one."""
+        return (self._token.value,) if self._token is not None else ()
+
+    async def get(self, call: ApiCall) -> Secret:
+        """Return a token that is good now. Raises `ProblemError` when none can be had."""
+        async with self._lock:
+            if self._token is None or not self._token.is_fresh(self._clock.now()):
+                self._token = await self._fetch(call)
+            return self._token.value
+
+    def forget(self, value: Secret) -> None:
+        """Take note that the service refused this one; one fetched meanwhile stays."""
+        if self._token is not None and self._token.value == value:
+            self._token = None

@@ -1,0 +1,82 @@
+"""Xvid's answers: JSON as asked for, or XML where the service insists; what its errors mean (contracts.md section 4).
+
+The shape of the XML is documented nowhere. It is read as the same names, an element each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from bulkup.messages import Kind
+from bulkup.providers.answers import json_object, malformed, raise_for_status
+from bulkup.wire import ApiAnswer
+
+SERVICE = "Xvid"
+
+_BAD_TOKEN = "0x0000003"  # noqa: S105  # an error code
+_KINDS = {"0x0230001": Kind.REJECTED, _BAD_TOKEN: Kind.UNAUTHORIZED, "0x0000001": Kind.TRANSIENT}
+
+
+def upload_of(answer: ApiAnswer) -> dict[str, Any]:
+    """Return the `upload` of an answer. Raises `ProblemError` where there is none."""
+    upload = _object(answer).get("upload")
+    if not isinstance(upload, dict):
+        raise malformed(SERVICE, "no upload")
+    return upload
+
+
+def error_of(answer: ApiAnswer) -> tuple[str, str]:
+    """Return code and message of an error body; empty texts where it has none."""
+    try:
+        error = (_from_xml(answer.body) if _is_xml(answer) else answer.json()).get("error")
+    except (ValueError, AttributeError, ParseError, DefusedXmlException):
+        return "", ""
+    if not isinstance(error, dict):
+        return "", ""
+    code, message = error.get("error_code"), error.get("error_message")
+    return code if isinstance(code, str) else "", message if isinstance(message, str) else ""
+
+
+def raise_for(answer: ApiAnswer, *, closing: bool = False) -> None:
+    """Raise `ProblemError` unless the call succeeded. `closing`: it was about an upload that had been opened."""
+    if answer.status in (200, 201):
+        return
+    code, message = error_of(answer)
+    said = f"{code}: {message}" if code and message else code or message
+    kind = _KINDS.get(code)
+    if answer.status == 404 and closing:
+        kind = Kind.FAILED
+    raise_for_status(answer, SERVICE, said, kind=kind)
+
+
+def _object(answer: ApiAnswer) -> dict[str, Any]:
+    if not _is_xml(answer):
+        return json_object(answer, SERVICE)
+    try:
+        return _from_xml(answer.body)
+    except (ValueError, ParseError, DefusedXmlException):
+        problem = malformed(SERVICE, "XML that cannot be read")
+    raise problem  # outside the handler, whose error would hold the whole body as its context
+
+
+def _is_xml(answer: ApiAnswer) -> bool:
+    return "xml" in answer.headers.get("content-type", "") or answer.body.lstrip()[:1] == b"<"
+
+
+def _from_xml(body: bytes) -> dict[str, Any]:
+    """Return the document as nested dicts, under its root's name where that is `upload` or `error`."""
+    root = fromstring(body, forbid_dtd=True)
+    value = _value(root)
+    if root.tag in ("upload", "error"):
+        return {root.tag: value}
+    return value if isinstance(value, dict) else {}
+
+
+def _value(element: Element) -> Any:
+    if len(element) == 0:
+        return element.text or ""
+    return {child.tag: _value(child) for child in element}
