@@ -21,20 +21,20 @@ class Point(enum.Enum):
 
     API = "an API call that asks for no upload URL"
     PRESIGN = "an API call that asks for upload URLs"
-    PUT = "a PUT to the store"
+    PUT = "a PUT or form POST to the store"
 
 
 class FaultName(enum.StrEnum):
     """What can be made to go wrong."""
 
-    EXPIRED_URL = "expired-url"  # store: 403 "Request has expired", although the URL is good
-    RETRY_LATER = "retry-later"  # APIs: 429 with Retry-After, for one window that its first hit opens
+    EXPIRED_URL = "expired-url"  # store: 403 "Request has expired" or "Policy expired.", although it has not
+    RETRY_LATER = "retry-later"  # APIs: 429, for one window that its first hit opens
     STATUS_503 = "status-503"  # APIs and store: 503; the store's is SlowDown
     CUT_BODY = "cut-body"  # store: reads part of the body, then drops the connection
     SLOW_BODY = "slow-body"  # store: reads 64 KiB/s, then stores as always
     WRONG_ETAG = "wrong-etag"  # store: stores the object, answers with another ETag
-    SHORT_ANSWER = "short-answer"  # APIs: 200 with the last item missing
-    UNAUTHORIZED = "unauthorized"  # APIs: 401, although the credentials are good
+    SHORT_ANSWER = "short-answer"  # APIs: 200 with the last item missing, or the URL or form where there is one item
+    UNAUTHORIZED = "unauthorized"  # APIs: 401, at Xvid 403, although the credentials are good
 
 
 _APIS: Final = frozenset({Point.API, Point.PRESIGN})

@@ -53,9 +53,9 @@ class Origin:
     scheme: str
     host: str
 
-    def url(self, path: str, query: str) -> str:
+    def url(self, path: str, query: str = "") -> str:
         """Return an absolute URL from an encoded path and query."""
-        return f"{self.scheme}://{self.host}{path}?{query}"
+        return f"{self.scheme}://{self.host}{path}?{query}" if query else f"{self.scheme}://{self.host}{path}"
 
 
 def encoded_path(key: str) -> str:

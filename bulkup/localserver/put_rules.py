@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from bulkup.localserver.s3errors import S3Error, bad_digest
 
-LARGEST_OBJECT = 5 << 30  # bytes in one PUT
+LARGEST_OBJECT = 5 << 30  # bytes in one PUT or form POST
+MOST_AROUND_FILE = 64 << 10  # bytes of a form beside its file
 
 
 def declared_length(headers: Mapping[str, str]) -> int:
@@ -23,10 +24,22 @@ def declared_length(headers: Mapping[str, str]) -> int:
             "A header you provided implies functionality that is not implemented",
             Header="Transfer-Encoding",
         )
+    return _content_length(headers, LARGEST_OBJECT)
+
+
+def form_length(headers: Mapping[str, str]) -> int:
+    """Return the length of the body of a form POST in bytes: its file, and what stands around that.
+
+    Raises S3Error: MissingContentLength, for chunked bodies as well, EntityTooLarge.
+    """
+    return _content_length(headers, LARGEST_OBJECT + MOST_AROUND_FILE)
+
+
+def _content_length(headers: Mapping[str, str], most: int) -> int:
     if "content-length" not in headers:
         raise S3Error(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
     length = int(headers["content-length"])
-    if length > LARGEST_OBJECT:
+    if length > most:
         raise S3Error(
             400,
             "EntityTooLarge",

@@ -56,6 +56,11 @@ def invalid_uri() -> S3Error:
     return S3Error(400, "InvalidURI", "Couldn't parse the specified URI.")
 
 
+def method_not_allowed(method: str) -> S3Error:
+    """Return a 405 MethodNotAllowed."""
+    return S3Error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.", Method=method)
+
+
 def bad_digest(expected: str, calculated: str) -> S3Error:
     """Return a 400 BadDigest; both digests are Base64, as in Content-MD5."""
     return S3Error(

@@ -1,4 +1,4 @@
-"""The store: PUT, GET and HEAD of objects by signed URLs, as strict as S3 (contracts.md section 5)."""
+"""The store: PUT, GET and HEAD of objects by signed URLs, form POSTs by signed policies (contracts.md section 5)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import BinaryIO, Final
 from aiohttp import web
 from anyio import to_thread
 
-from bulkup.localserver.context import Context, received
+from bulkup.localserver.context import Context, origin, received
+from bulkup.localserver.forms import FormDesk, Posted, answer_of, bucket_of
 from bulkup.localserver.keys import object_key
 from bulkup.localserver.objects import READ_SIZE, ObjectStore, md5_of
 from bulkup.localserver.parts import PartStore, part_of
 from bulkup.localserver.presigned import ReceivedRequest
 from bulkup.localserver.puts import ConnectionCut, Place, PutDesk
-from bulkup.localserver.s3errors import S3Error, internal_error, invalid_uri
+from bulkup.localserver.s3errors import S3Error, internal_error, invalid_uri, method_not_allowed
 from bulkup.localserver.signatures import authorize
 
 LARGEST_DRAINED = 1 << 20  # bytes of a refused body that are read to keep the connection
@@ -32,6 +33,7 @@ class Store:
         self._objects = objects
         self._parts = parts
         self._puts = PutDesk(context, objects)
+        self._forms = FormDesk(context, objects, self._puts)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request; what the store refuses, it refuses as XML."""
@@ -51,14 +53,12 @@ class Store:
                 return await self._put(request)
             case "GET" | "HEAD":
                 return await self._get(request)
-        raise S3Error(
-            405, "MethodNotAllowed", "The specified method is not allowed against this resource.", Method=request.method
-        )
+            case "POST":
+                return await self._post(request)
+        raise method_not_allowed(request.method)
 
     def _authorized(self, request: web.Request) -> tuple[ReceivedRequest, str]:
-        if not request.raw_path.isascii():
-            raise invalid_uri()
-        asked = received(request)
+        asked = _asked(request)
         key = object_key(asked.raw_path)
         authorize(asked, self._context.key, self._context.clock.now())
         return asked, key
@@ -74,6 +74,20 @@ class Store:
         self._context.counters.add(puts_completed=1, bytes=size)
         return web.Response(headers={"ETag": f'"{etag}"', "x-amz-request-id": _request_id()})
 
+    async def _post(self, request: web.Request) -> web.Response:
+        asked = _asked(request)
+        bucket = bucket_of(asked)
+        posted: Posted | None = None
+        try:
+            posted = await self._forms.store(request, asked, bucket)
+        finally:
+            if posted is None:
+                self._context.counters.add(puts_failed=1)
+        self._context.counters.add(puts_completed=1, bytes=posted.size)
+        response = answer_of(posted, origin(request))
+        response.headers["x-amz-request-id"] = _request_id()
+        return response
+
     def _place(self, asked: ReceivedRequest, key: str) -> Place:
         part = part_of(asked)
         if part is None:
@@ -88,6 +102,13 @@ class Store:
             raise S3Error(404, "NoSuchKey", "The specified key does not exist.") from None
         with file:
             return await _send(request, file)
+
+
+def _asked(request: web.Request) -> ReceivedRequest:
+    """Return the request as plain values. Raises S3Error InvalidURI for a target that is not ASCII."""
+    if not request.raw_path.isascii():
+        raise invalid_uri()
+    return received(request)
 
 
 async def _send(request: web.Request, file: BinaryIO) -> web.StreamResponse:
