@@ -6,13 +6,13 @@ import math
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from bulkup.localserver import sigv4
 from bulkup.localserver.api import ApiError
 from bulkup.localserver.context import Context
 from bulkup.localserver.presigned import Origin
+from bulkup.localserver.times import rfc3339
 
 PATH = "/v1/files/upload-urls"
 
@@ -48,11 +48,6 @@ def ticket(context: Context, origin: Origin, asset: Asset) -> dict[str, str]:
     signed_at = math.ceil(context.clock.now())
     url = sigv4.presign("PUT", origin, path, context.key, signed_at, context.ttl)
     return {"upload_url": url, "expires_at": rfc3339(signed_at + context.ttl), "file_path": path}
-
-
-def rfc3339(moment: float) -> str:
-    """Return Unix time as the service writes it: UTC, with milliseconds, `Z`."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(moment % 1 * 1000):03d}Z"
 
 
 def _asset(item: Any) -> Asset:

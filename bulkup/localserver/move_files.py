@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from bulkup.localserver import sigv2
 from bulkup.localserver.context import Context
-from bulkup.localserver.magic_hour import rfc3339
 from bulkup.localserver.presigned import Origin
+from bulkup.localserver.times import rfc3339
 
 BUCKET = "file-production-storage"
 REMEMBERED = 100_000  # newest files that getFile still finds; a server may hand out millions

@@ -17,6 +17,9 @@ from bulkup.localserver.move_ugc import MoveApi
 from bulkup.localserver.storage import Storage
 from bulkup.localserver.store import Store
 from bulkup.localserver.tokens import Mint
+from bulkup.localserver.xvid.api import XvidApi
+from bulkup.localserver.xvid.oauth import OAuthApi
+from bulkup.localserver.xvid.sessions import SessionBook
 
 STATS_PATH = "/-/stats"
 
@@ -29,6 +32,7 @@ def application(context: Context, storage: Storage) -> web.Application:
     app = web.Application(client_max_size=LARGEST_BODY)
     app.add_routes(_list_apis(context))
     app.add_routes(_metastudio(context, storage))
+    app.add_routes(_xvid(context, storage))
     app.add_routes([web.get(STATS_PATH, _Stats(context).handle)])
     for prefix in _RESERVED:
         app.router.add_route("*", prefix + "/{rest:.*}", not_found)
@@ -52,6 +56,12 @@ def _metastudio(context: Context, storage: Storage) -> list[web.RouteDef]:
     files = FileBook(storage.meta_files)
     api = MetaStudioApi(context, Gateway(context, mint), files, StoredFiles(storage.objects, storage.parts))
     return [*api.routes(), web.post(iam.PATH, IamApi(context, mint).handle)]
+
+
+def _xvid(context: Context, storage: Storage) -> list[web.RouteDef]:
+    oauth = OAuthApi(context, Mint(context.key.secret, "oauth"))
+    api = XvidApi(context, oauth, SessionBook(storage.xvid_uploads), storage.objects)
+    return [*api.routes(), *oauth.routes()]
 
 
 class _Stats:

@@ -17,6 +17,7 @@ class Storage:
     objects: ObjectStore
     parts: PartStore
     meta_files: RecordLog
+    xvid_uploads: RecordLog
 
     @classmethod
     def open(cls, objects: str, state: str) -> Storage:
@@ -25,8 +26,10 @@ class Storage:
             objects=ObjectStore(objects, os.path.join(state, "incoming")),
             parts=PartStore(os.path.join(state, "parts")),
             meta_files=RecordLog(os.path.join(state, "metastudio.jsonl")),
+            xvid_uploads=RecordLog(os.path.join(state, "xvid.jsonl")),
         )
 
     def close(self) -> None:
         """Let go of the logs."""
         self.meta_files.close()
+        self.xvid_uploads.close()

@@ -1,0 +1,70 @@
+"""Answers as Xvid's callers want them (contracts.md section 4): JSON, or XML by `format` or `Accept`; `human` for eyes.
+
+The shape of XML answers is nowhere documented. Here every field is an element of its name, nested as in the JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from xml.sax.saxutils import escape
+
+import orjson
+
+from bulkup.localserver.xvid.errors import invalid_input
+
+# What XML 1.0 cannot carry, in whatever way it is written.
+_UNFIT_FOR_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_FORMATS: Final = ("json", "xml")
+_BOOLEANS: Final = ("true", "false")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How an answer is written."""
+
+    xml: bool = False
+    human: bool = False
+
+
+def look_of(parameters: Mapping[str, str], accept: str) -> Look:
+    """Return how a call wants to be answered; `format` wins over the Accept header. Raises XvidError 400."""
+    form, human = parameters.get("format"), parameters.get("human", "false")
+    if form not in (None, *_FORMATS):
+        raise invalid_input("format must be json or xml")
+    if human not in _BOOLEANS:
+        raise invalid_input("human must be true or false")
+    return Look(_prefers_xml(accept) if form is None else form == "xml", human == "true")
+
+
+def written(body: Mapping[str, Any], look: Look) -> tuple[bytes, str]:
+    """Return a body as it goes out, and its content type."""
+    if not look.xml:
+        return orjson.dumps(body, option=orjson.OPT_INDENT_2 if look.human else None), "application/json"
+    separator = "\n" if look.human else ""
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', *_elements(body, look.human, 0)]
+    return separator.join(lines).encode(), "application/xml"
+
+
+def fits_xml(text: str) -> bool:
+    """Say whether a text can stand in XML."""
+    return not _UNFIT_FOR_XML.search(text)
+
+
+def _prefers_xml(accept: str) -> bool:
+    accept = accept.lower()
+    xml, json = accept.find("application/xml"), accept.find("application/json")
+    return xml >= 0 and not 0 <= json < xml
+
+
+def _elements(body: Mapping[str, Any], human: bool, depth: int) -> Iterator[str]:
+    indent = "  " * depth if human else ""
+    for name, value in body.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}<{name}>"
+            yield from _elements(value, human, depth + 1)
+            yield f"{indent}</{name}>"
+        else:
+            yield f"{indent}<{name}>{escape(str(value))}</{name}>"

@@ -1,0 +1,36 @@
+"""How every call of Xvid's API is answered: refusals in its shape, in the format that the caller wants."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from bulkup.localserver.api import ApiError
+from bulkup.localserver.xvid import errors
+from bulkup.localserver.xvid.answers import Look, look_of, written
+from bulkup.localserver.xvid.fields import form_fields
+
+# Takes a request and the parameters in its query; returns the answer's body. Raises ApiError.
+Action = Callable[[web.Request, Mapping[str, str]], Awaitable[dict[str, Any]]]
+
+_log = logging.getLogger(__name__)
+
+
+async def serve(request: web.Request, action: Action) -> web.Response:
+    """Answer one call by the action."""
+    look, headers = Look(), {}
+    try:
+        parameters = form_fields(request.raw_path.partition("?")[2])
+        look = look_of(parameters, request.headers.get("Accept", ""))
+        status, body = 200, await action(request, parameters)
+    except ApiError as error:
+        refusal = errors.in_service_terms(error)
+        status, body, headers = refusal.status, errors.body_of(refusal), dict(error.headers)
+    except OSError:
+        _log.warning("a call of Xvid failed", exc_info=True)
+        status, body = 500, errors.body_of(errors.internal())
+    content, content_type = written(body, look)
+    return web.Response(body=content, status=status, headers=headers, content_type=content_type)
