@@ -5,6 +5,7 @@ They run in a process of their own, as their users run them: they block, leave s
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -40,6 +41,42 @@ DATA = bytes(range(256)) * 40
 
 def client(api_key="local-api-key-0001"):
     return MoveUgc(api_key=api_key, endpoint_url=url + "/ugc/graphql")
+"""
+
+METASTUDIO = """
+import base64, hashlib, json, sys
+import requests
+from huaweicloudsdkcore.auth.credentials import BasicCredentials
+from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
+from huaweicloudsdkmetastudio.v1 import *
+
+url, argument = sys.argv[1:]
+DATA = bytes(range(256)) * 40
+MD5 = base64.b64encode(hashlib.md5(DATA).digest()).decode()
+ASSET = "8cb2f48a2cb006154794741933421100"
+
+def client(ak="LOCALACCESSKEY000001", sk="local-secret-key", project="local-project", token=None):
+    credentials = BasicCredentials(ak, sk, project)
+    if token:
+        credentials.with_security_token(token)
+    return MetaStudioClient.new_builder().with_credentials(credentials).with_endpoint(url).build()
+
+def wanted(**changes):
+    fields = {"file_name": "a.png", "file_md5": MD5, "file_size": len(DATA), "file_type": "png", "asset_id": ASSET}
+    return FilesCreateReq(**{**fields, "asset_file_category": "MAIN", **changes})
+
+def create(client, user=None, **changes):
+    return client.create_file(CreateFileRequest(x_app_user_id=user, body=wanted(**changes)))
+
+def confirm(client, file_id, state="CREATED"):
+    body = ConfirmFileUploadRequestBody(state=state)
+    return client.confirm_file_upload(ConfirmFileUploadRequest(file_id=file_id, body=body))
+
+def refused(call, *arguments, **more):
+    try:
+        call(*arguments, **more)
+    except ClientRequestException as error:
+        return [error.status_code, error.error_code, error.error_msg, bool(error.request_id)]
 """
 
 
@@ -177,3 +214,88 @@ print(json.dumps(client().files.ugc_api.execute(gql("mutation { " + fields + " }
 """
     data = await run(server, MOVE + script)
     assert len({file["id"] for file in data.values()}) == 50
+
+
+async def test_metastudio_creates_a_file_that_is_then_uploaded_and_confirmed(server: Any) -> None:
+    script = """
+client = client()
+created = create(client)
+headers = {"Content-MD5": MD5, "Content-Type": "image/png"}
+put = requests.put(created.upload_url, data=DATA, headers=headers)
+confirmed = confirm(client, created.file_id)
+ids = [created.x_request_id, confirmed.x_request_id]
+print(json.dumps([created.file_id, put.status_code, put.headers["ETag"], confirmed.status_code, ids]))
+"""
+    file_id, status, etag, confirmed, request_ids = await run(server, METASTUDIO + script)
+    assert (status, etag) == (200, f'"{hashlib.md5(DATA).hexdigest()}"')
+    assert confirmed == 200
+    assert len(set(request_ids)) == 2
+    assert stored(server, f"metastudio-assets/8cb2f48a2cb006154794741933421100/{file_id}.png") == DATA
+    assert server.stats()["presign_calls"] == server.stats()["tickets"] == server.stats()["puts_completed"] == 1
+
+
+async def test_metastudio_uploads_a_large_file_in_parts(server: Any) -> None:
+    script = """
+client = client()
+fields = {"file_name": "a.zip", "file_size": len(DATA), "file_type": "zip", "asset_id": ASSET}
+body = LargeFilesCreateReq(**fields, asset_file_category="PACKAGE", file_multipart_count=2)
+created = client.create_large_file(CreateLargeFileRequest(body=body))
+parts = [DATA[:5000], DATA[5000:]]
+statuses = [requests.put(url, data=part).status_code for url, part in zip(created.upload_urls, parts)]
+print(json.dumps([created.file_id, statuses, confirm(client, created.file_id).status_code]))
+"""
+    file_id, statuses, confirmed = await run(server, METASTUDIO + script)
+    assert (statuses, confirmed) == ([200, 200], 200)
+    assert stored(server, f"metastudio-assets/8cb2f48a2cb006154794741933421100/{file_id}.zip") == DATA
+
+
+async def test_metastudio_deletes_a_file(server: Any) -> None:
+    script = """
+client = client()
+file_id = create(client).file_id
+deleted = client.delete_file(DeleteFileRequest(file_id=file_id)).status_code
+print(json.dumps([deleted, refused(confirm, client, file_id)]))
+"""
+    deleted, again = await run(server, METASTUDIO + script)
+    assert deleted == 200
+    assert again == [404, "MSS.00000005", "The file does not exist.", True]
+
+
+async def test_metastudio_signs_with_temporary_keys_and_for_a_user(server: Any) -> None:
+    script = """
+created = create(client(token="local-security-token"), user="somebody else")
+refusal = refused(create, client(token="another-security-token"))
+print(json.dumps([len(created.file_id), refusal]))
+"""
+    length, refusal = await run(server, METASTUDIO + script)
+    assert length == 32
+    assert refusal[:2] == [401, "APIGW.0301"]
+
+
+async def test_metastudio_understands_the_refusals(server: Any) -> None:
+    script = """
+print(json.dumps([
+    refused(create, client(sk="another-secret-key")),
+    refused(create, client(ak="OTHERACCESSKEY000001")),
+    refused(create, client(project="another-project")),
+    refused(create, client(project=None)),
+    refused(create, client(), file_size=0),
+    refused(create, client(), user="用户"),
+    refused(confirm, client(), "0" * 32),
+    refused(confirm, client(), create(client()).file_id),
+]))
+"""
+    refusals = await run(server, METASTUDIO + script)
+    assert [refusal[:2] for refusal in refusals] == [
+        [401, "APIGW.0301"],
+        [401, "APIGW.0301"],
+        [403, "APIGW.0306"],
+        [403, "APIGW.0306"],
+        [400, "MSS.00000003"],
+        [400, "MSS.00000003"],
+        [404, "MSS.00000005"],
+        [400, "MSS.00000003"],
+    ]
+    assert refusals[0][2] == "Incorrect IAM authentication information: verify aksk signature fail"
+    assert all(refusal[3] for refusal in refusals)
+    assert server.stats()["presign_calls"] == 7
