@@ -4,9 +4,10 @@ Here belongs what a *service* does: hand out tickets, sign URLs, verify what arr
 request (`faults`). Not here: anything a *client* does - providers, retries, configuration files, the command line. The
 wire contracts are those of contracts.md; client and server share no code, so that one cannot excuse the other.
 
-    server.py ------ routes -----> magic_hour.py, move_ugc.py, local_api.py    (tickets)
-       |                           store.py                                    (bytes)
-       `- state.py, objects.py     signatures.py, faults.py, keys.py           (pure decisions)
+    server.py -- routes.py --> magic_hour.py, move_ugc.py, metastudio/, xvid/, local_api.py   (tickets)
+       |                       store.py: puts.py, forms.py                                    (bytes)
+       |- state.py             signatures.py, form_policy.py, multipart.py, faults.py, keys.py (pure decisions)
+       `- storage.py: objects.py, parts.py, records.py
 
 A finished PUT is a whole file with the right digest under its key, and survives the end of the server's process. It is
 not forced to disk one by one: this store is for trying things out and for moving files within a machine's reach.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -109,6 +110,29 @@ def test_every_option_reaches_the_server(tmp_path: Any) -> None:
         assert post(f"{line['url']}/local/v1/tickets", body, "Bearer t0")["tickets"] == []
         assert post(f"{line['url']}/local/v1/tickets", body, "Bearer t0")["tickets"][0]["expires_in"] == 5
         assert post(f"{line['url']}/ugc/graphql", {"query": "{ __typename }"}, "k0k0k0k0k0k0")["data"]
+
+
+def test_the_credentials_of_the_closing_apis_reach_the_server(tmp_path: Any) -> None:
+    options = ["--iam-domain=d", "--iam-user=u", "--iam-password=p", "--client-id=i", "--client-secret=c"]
+    with serving(tmp_path, *options, "--project-id=q", "--token=t0") as (_, line):
+        user = {"domain": {"name": "d"}, "name": "u", "password": "p"}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        body = {"auth": {"identity": identity, "scope": {"project": {"id": "q"}}}}
+        assert post(f"{line['url']}/v3/auth/tokens", body)["token"]["project"]["id"] == "q"
+        form = b"grant_type=client_credential&client_id=i&client_secret=c&scope=mediahub"
+        with urllib.request.urlopen(f"{line['url']}/v1/oauth2/token/", form) as answer:
+            assert json.load(answer)["expires_in"] == "7200"
+        uploads = f"{line['url']}/v1/files/uploads/?object_key=a&pipeline_id=b"
+        assert post(uploads, {}, "Bearer t0")["upload"]["status"] == "UPLOADING"
+
+
+def test_a_process_is_started_with_every_setting(tmp_path: Any) -> None:
+    faults = (FaultSpec(FaultName.EXPIRED_URL),)
+    config = ServerConfig(store=str(tmp_path), url_ttl=1, tls=("a", "b"), faults=faults, prefer_last_port=True)
+    given = {option.partition("=")[0].removeprefix("--").replace("-", "_") for option in process.arguments(config)}
+    settings = {setting.name for setting in dataclasses.fields(ServerConfig)}
+    assert settings - {"faults"} <= given
+    assert "fault" in given
 
 
 def test_it_speaks_tls(tmp_path: Any) -> None:
