@@ -26,11 +26,13 @@ class ApiError(Exception):
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Return the body. Raises ApiError 413 where it is too large."""
+    """Return the body. Raises ApiError: 413 where it is too large, 400 where it ends early."""
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise ApiError(413, f"The body is larger than {LARGEST_BODY} bytes") from None
+    except (ConnectionError, web.RequestPayloadError):
+        raise ApiError(400, "The body ended before its time") from None
 
 
 def decoded(body: bytes) -> Any:

@@ -18,7 +18,9 @@ from bulkup.localserver.presigned import SigningKey
 from bulkup.localserver.put_rules import LARGEST_OBJECT
 from bulkup.localserver.s3errors import S3Error
 
-_PROOF: Final = ("awsaccesskeyid", "policy", "signature")
+# Names as they are compared, and as S3 writes them.
+_NEEDED: Final = {"key": "key", "awsaccesskeyid": "AWSAccessKeyId", "policy": "policy", "signature": "signature"}
+_NEED_NO_CONDITION: Final = frozenset(_NEEDED) - {"key"}
 _RANGE = "content-length-range"
 
 
@@ -75,7 +77,7 @@ def authorize(fields: Mapping[str, str], signing: SigningKey, now: float) -> Pol
 
     Raises S3Error, for the proof first and then for what the policy says at `now` (Unix time).
     """
-    for name, written in (("key", "key"), *zip(_PROOF, ("AWSAccessKeyId", "policy", "signature"), strict=True)):
+    for name, written in _NEEDED.items():
         if name not in fields:
             raise _field_missing(written)
     if fields["awsaccesskeyid"] != signing.permanent_id:
@@ -154,7 +156,7 @@ def _expiration(text: Any) -> float:
 
 
 def _is_free(name: str) -> bool:
-    return name in _PROOF or name.startswith("x-ignore-")
+    return name in _NEED_NO_CONDITION or name.startswith("x-ignore-")
 
 
 def _against_policy(reason: str) -> S3Error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import io
 import json
@@ -315,6 +316,29 @@ async def test_urls_are_for_the_host_that_the_client_knows(server: Any, http: An
         assert answer.status == 200
     async with http.put(url.replace("localhost", "127.0.0.1"), data=b"x") as answer:
         assert answer.status == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "header"),
+    [
+        (MAGIC, "Authorization: Bearer local-token"),
+        ("/v1/local-project/files", "X-Auth-Token: local-token"),
+        ("/v1/oauth2/token", "Content-Type: application/x-www-form-urlencoded"),
+    ],
+)
+async def test_a_client_that_goes_away_is_no_trouble(
+    server: Any, http: Any, caplog: Any, path: Any, header: Any
+) -> None:
+    parts = urlsplit(server.url)
+    _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{header}\r\nContent-Length: 99\r\n\r\n{{".encode())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    for _ in range(3):
+        async with http.get(f"{server.url}/-/stats") as answer:
+            assert answer.status == 200
+    assert caplog.text == ""
 
 
 async def test_revoked_credentials_stop_the_calls_and_not_the_uploads(
