@@ -12,6 +12,7 @@ import itertools
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,9 @@ from bulkup.journal.database import sqlite_errors
 Rows = Sequence[Sequence[Any]]
 Answer = tuple[Any, ...]
 _ROWS_AT_ONCE = 64
+# Seconds from one commit to the next. On a fast disk this thread would commit every row by itself, and take the
+# interpreter from the event loop each time; who comes alone does not wait.
+_SHORTEST_PERIOD = 0.003
 
 
 class Statement(NamedTuple):
@@ -81,15 +85,19 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        open_ = True
+        open_, begun = True, 0.0
         while open_:
-            group, open_ = self._gather()
+            group, open_ = self._gather(begun + _SHORTEST_PERIOD)
+            begun = time.monotonic()
             if group:
                 self._commit(group)
 
-    def _gather(self) -> tuple[list[_Job], bool]:
+    def _gather(self, not_before: float) -> tuple[list[_Job], bool]:
         group: list[_Job] = []
         job = self._jobs.get()
+        wait = not_before - time.monotonic()
+        if job is not None and wait > 0:
+            time.sleep(wait)
         with contextlib.suppress(queue.Empty):
             while job is not None:
                 group.append(job)

@@ -16,7 +16,6 @@ from bulkup.pipeline.hashing import Hashed, digests_of
 from bulkup.pipeline.problems import fatal
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
-from bulkup.pipeline.scanner import spec_of
 
 _STATES = {Kind.CHANGED: FileState.CHANGED, Kind.UNREADABLE: FileState.UNREADABLE}
 _GROUP_FILES = 64
@@ -80,8 +79,9 @@ class Hasher:
             stopped=lambda: self._run.stop.requested,
         )
         told = [item for item, result in zip(group, hashed, strict=True) if self._told(item, result)]
-        # On disk, so that a run that is cut off does not leave this work to be done again.
-        await self._recorder.pending([item for item in told if self._run.provider.hashes_first(spec_of(item.file))])
+        if self._run.provider.capabilities.checksum_first:
+            # On disk, so that a run that is cut off does not leave this work to be done again.
+            await self._recorder.pending(told)
         for item in told:
             self._ask(item)
 

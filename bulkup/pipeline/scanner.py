@@ -67,8 +67,9 @@ class _Wish:
     file: FoundFile
     known: Known | None
     what: Plan
-    place: Place | None
-    rejection: Rejection | None
+    place: Place | None = None
+    rejection: Rejection | None = None
+    hashed_first: bool = False
     taken: Rejection | None = None
 
     @property
@@ -128,11 +129,14 @@ class Scanner:
             await self._route(wish)
 
     def _look_at(self, file: FoundFile, known: Known | None) -> _Wish:
-        provider = self._run.provider
-        place = provider.place(spec_of(file)) if self._placed else None
-        what = plan(known, file.identity, self._run.options.identity, place)
-        rejection = provider.reject(spec_of(file)) if what is Plan.UPLOAD else None
-        return _Wish(file, known, what, place, rejection)
+        provider, mode = self._run.provider, self._run.options.identity
+        if not self._placed and (what := plan(known, file.identity, mode)) is Plan.SETTLED:
+            return _Wish(file, known, what)  # as nearly all are, most nights
+        spec = spec_of(file)
+        place = provider.place(spec) if self._placed else None
+        what = plan(known, file.identity, mode, place)
+        rejection = provider.reject(spec) if what is Plan.UPLOAD else None
+        return _Wish(file, known, what, place, rejection, provider.hashes_first(spec))
 
     async def _claim(self, wanted: Sequence[_Wish]) -> None:
         """Claim the places that one file alone can have; who comes second is rejected before anything is asked."""
@@ -151,9 +155,10 @@ class Scanner:
             problem = Problem(Kind.REJECTED, rejection.reason)
             await self._send(self._exits.settle, Outcome(Item(wish.file), FileState.REJECTED, problem))
         else:
-            await self._route_item(wish.what, Item(wish.file, place=wish.place), wish.known)
+            await self._route_item(wish, Item(wish.file, place=wish.place))
 
-    async def _route_item(self, what: Plan, item: Item, known: Known | None) -> None:
+    async def _route_item(self, wish: _Wish, item: Item) -> None:
+        what, known = wish.what, wish.known
         # A ticket that cannot be used any more goes along too: asking for a new one makes its id an orphan.
         item.ticket = known.ticket if known is not None else None
         if what is Plan.RECHECK and known is not None:
@@ -166,7 +171,7 @@ class Scanner:
             item.digest = known.digest
             usable = self._run.provider.reusable(known.ticket)
             await self._send(self._exits.resume if usable else self._exits.ask, item)
-        elif what is not Plan.KNOWN_DIGEST and self._run.provider.hashes_first(spec_of(item.file)):
+        elif what is not Plan.KNOWN_DIGEST and wish.hashed_first:
             await self._send(self._exits.hash, item)
         else:
             item.digest = known.digest if known is not None and what is Plan.KNOWN_DIGEST else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
@@ -14,6 +15,7 @@ from bulkup.secrets import Secret
 ALGORITHM = "SDK-HMAC-SHA256"
 LONGEST_SKEW = 900.0  # seconds that the two clocks may be apart
 _JSON = ("application/json", "application/bson")
+_CANONICAL = re.compile(r"[A-Za-z0-9/_.~-]*")
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
@@ -73,6 +75,8 @@ def string_to_sign(canonical: str, date: str) -> str:
 
 
 def _canonical_path(path: str) -> str:
+    if _CANONICAL.fullmatch(path):
+        return path if path.endswith("/") else path + "/"
     encoded = "/".join(_encoded(part) for part in unquote(path).split("/"))
     return encoded if encoded.endswith("/") else encoded + "/"
 

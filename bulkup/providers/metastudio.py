@@ -51,7 +51,7 @@ class MetaStudio(Provider):
         self._capabilities = Capabilities(
             batch_limit=1,
             batch_size=1,
-            calls_in_flight=16,
+            calls_in_flight=32,
             rate_limit=10.0,
             min_size=1,
             max_size=500 * GIB,

@@ -44,7 +44,7 @@ class Xvid(Provider):
         self._auth = GivenToken(token) if token is not None else OAuthClient(config)
         self._expiry: Expiry | None = config.settings["expires_at"]
         self._capabilities = Capabilities(
-            batch_limit=1, batch_size=1, calls_in_flight=16, confirms=config.settings["confirm"], placed=True
+            batch_limit=1, batch_size=1, calls_in_flight=32, confirms=config.settings["confirm"], placed=True
         )
 
     @property

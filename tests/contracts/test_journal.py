@@ -795,7 +795,9 @@ class JournalMachine(RuleBasedStateMachine):
     def _open(self, place: Path) -> None:
         async def begin() -> None:
             self.journal = await Journal.open(str(place))
-            (self.source,) = await self.journal.begin_run(THERE, (Source(ROOT),), now=self.now, kept_until=lambda _: None)
+            (self.source,) = await self.journal.begin_run(
+                THERE, (Source(ROOT),), now=self.now, kept_until=lambda _: None
+            )
 
         self.place = place
         self.loop.run(begin())
