@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bulkup.api import building
 from bulkup.clock import Clock, SystemClock
-from bulkup.config import Settings, journal_path, require_provider
+from bulkup.config import PROVIDERS, Settings, journal_path, require_provider
 from bulkup.counters import Ignored
 from bulkup.journal import Holder, Peek, peek
 from bulkup.messages import FoundFile, Place, Rejection
@@ -31,7 +31,8 @@ _WORDS = {
 class Preview:
     """What would become of one file.
 
-    `action` is `upload`, `check` (hash it first), `confirm`, `unchanged`, `rejected` or `unreadable`.
+    `action` is `upload`, `check` (hash it first), `confirm`, `unchanged`, `rejected` or `unreadable`. `taken` says that
+    it is rejected because another file has its place at the service.
     """
 
     source: str
@@ -39,6 +40,7 @@ class Preview:
     size: int
     action: str
     reason: str | None = None
+    taken: bool = False
 
 
 def preview(
@@ -67,6 +69,15 @@ def preview(
                     yield look.at(entry)
 
 
+def conflicts(settings: Settings, *, profile: str | None, environ: Mapping[str, str]) -> Iterator[Preview]:
+    """Yield the files that cannot have their place because another one has it, where the service has such places.
+
+    Walks the whole tree. Raises `BulkupError` as a run would.
+    """
+    if PROVIDERS[require_provider(settings)].places:
+        yield from (entry for entry in preview(settings, profile=profile, environ=environ) if entry.taken)
+
+
 def _base_url(settings: Settings, environ: Mapping[str, str]) -> str:
     if settings.provider == building.LOCAL:
         return "file://" + building.local_server_config(settings, environ).store
@@ -85,11 +96,13 @@ class _Look:
         place = provider.place(spec_of(file)) if provider.capabilities.placed else None
         what = plan(known, file.identity, self.settings.identity, place)
         rejection = provider.reject(spec_of(file)) if what is Plan.UPLOAD else None
+        taken_by = None
         if rejection is None and place is not None and place.exclusive and what in CLAIMING:
-            rejection = self._taken(file, place, known.at if known is not None else (file.source.id, file.path))
-        action = "rejected" if rejection is not None else _WORDS[what]
-        reason = rejection.reason if rejection is not None else None
-        return Preview(file.source.shown, file.path, file.identity.size, action, reason)
+            taken_by = self._taken(file, place, known.at if known is not None else (file.source.id, file.path))
+        refusal = rejection or taken_by
+        action = "rejected" if refusal is not None else _WORDS[what]
+        reason = refusal.reason if refusal is not None else None
+        return Preview(file.source.shown, file.path, file.identity.size, action, reason, taken=taken_by is not None)
 
     def _taken(self, file: FoundFile, place: Place, key: tuple[int, bytes]) -> Rejection | None:
         holder = self.journal.places.claim(place.name, key, Holder(file.source.root, file.path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -12,9 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bulkup.api import conflicts
 from bulkup.config import Resolved, check, load, public_base_url
 from bulkup.config.kinds import printable
 from bulkup.config.names import FIELDS
+from bulkup.errors import UsageError
+from bulkup.reports.safe_text import printable_path
 
 config_app = typer.Typer(name="config", help="Show and check the settings.", no_args_is_help=True, add_completion=False)
 
@@ -32,6 +36,9 @@ RunCommands = Annotated[
     bool,
     typer.Option("--run-commands", help="Fetch secrets given as command:ARGV too."),
 ]
+
+_SHOWN_CONFLICTS = 20
+_CONFLICT = "change object_key, or the assets' rules and map, so that each has its own"
 
 
 @config_app.command()
@@ -51,7 +58,7 @@ def check_profiles(
     config: ConfigFile = None,
     run_commands: RunCommands = False,
 ) -> None:
-    """Check all profiles, or the one named: settings, secrets, and whether the sources are there."""
+    """Check all profiles, or the one named: settings, secrets, sources, and whether two files would have one place."""
     checked = check(
         profile=profile,
         config_file=config,
@@ -60,8 +67,23 @@ def check_profiles(
         run_commands=run_commands,
     )
     _warn(checked.warnings)
+    for name in checked.profiles:
+        _check_places(name, config)
     count = len(checked.profiles)
     typer.echo("1 profile is fine" if count == 1 else f"{count} profiles are fine")
+
+
+def _check_places(profile: str, config: str | None) -> None:
+    """Raise a UsageError with the files of a profile that cannot have their place, the first of them in full."""
+    settings = load({}, profile=profile, config_file=config, environ=os.environ, cwd=os.getcwd()).settings
+    if settings.provider is None or not settings.source:
+        return
+    found = conflicts(settings, profile=profile, environ=os.environ)
+    shown = [f"{printable_path(entry.path)}: {entry.reason}" for entry in itertools.islice(found, _SHOWN_CONFLICTS)]
+    more = sum(1 for _ in found)
+    if shown:
+        lines = [*shown, f"... and {more} more"] if more else shown
+        raise UsageError("\n  ".join([f"profile {profile}: files that would have one place:", *lines]), hint=_CONFLICT)
 
 
 def _rows(resolved: Resolved) -> Iterator[tuple[str, Any, str]]:

@@ -18,6 +18,7 @@ class ProviderDefaults:
     `base_url` is its public root, None where there is none. `credentials` are sets of secrets, each of which is
     enough by itself, the preferred one first; `optional_secrets` go with the first set alone. `settings` are the
     others that it reads, `required` those it cannot do without; of each tuple in `any_of` it needs one at least.
+    `places` says that two files may want one place there, which only a look at the whole tree can tell.
     """
 
     base_url: str | None
@@ -26,6 +27,7 @@ class ProviderDefaults:
     settings: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     any_of: tuple[tuple[str, ...], ...] = ()
+    places: bool = False
 
 LOCAL = "local"  # the embedded server: started for the run, on a port of its own
 METASTUDIO = "metastudio"
@@ -50,12 +52,14 @@ PROVIDERS: Mapping[str, ProviderDefaults] = {
         ),
         required=("project_id",),
         any_of=(("asset_id", "assets", "asset_map"),),
+        places=True,
     ),
     "xvid": ProviderDefaults(
         "https://api.xvid.com",
         (("token",), ("client_id", "client_secret")),
         settings=("pipeline_id", "object_key", "expires_at", "confirm"),
         required=("pipeline_id",),
+        places=True,
     ),
     LOCAL: ProviderDefaults(None),
 }

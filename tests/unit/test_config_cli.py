@@ -255,3 +255,50 @@ def test_check_warns(run: Run) -> None:
 def test_upload_has_an_option_for_every_setting_but_secrets_and_tables() -> None:
     options = set(inspect.signature(upload).parameters)
     assert options - {"profile", "config", "dry_run"} == {name for name in FIELDS if option_of(name) is not None}
+
+
+TWO_MAINS = """
+[profiles.a]
+source = "src"
+provider = "metastudio"
+access_key = "AK"
+secret_key = "env:KEY"
+project_id = "p"
+asset_id = "a1"
+asset_file_category = "MAIN"
+journal = "journal.sqlite3"
+"""
+
+
+def test_check_finds_files_that_would_have_one_place(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An asset has one MAIN: the whole tree is looked at before a run is."""
+    monkeypatch.setenv("KEY", "abc")
+    (tmp_path / "src" / "one.mp4").write_bytes(b"1")
+    assert run("check", text=TWO_MAINS).exit_code == 0
+    for number in range(30):
+        (tmp_path / "src" / f"{number:02}.mp4").write_bytes(b"1")
+    message = complaint(run("check", text=TWO_MAINS)).message
+    assert message.startswith("profile a: files that would have one place:\n")
+    assert message.count("MAIN of asset a1") == 20
+    assert message.endswith("... and 10 more")
+
+
+def test_check_finds_object_keys_that_are_one(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template without the folder maps files of one name to one key."""
+    monkeypatch.setenv("KEY", "abc")
+    text = """
+[profiles.x]
+source = "src"
+provider = "xvid"
+token = "env:KEY"
+pipeline_id = "p"
+object_key = "{name}"
+journal = "journal.sqlite3"
+"""
+    for folder in ("a", "b"):
+        (tmp_path / "src" / folder).mkdir()
+        (tmp_path / "src" / folder / "clip.mp4").write_bytes(b"1")
+    message = complaint(run("check", text=text)).message
+    assert message.count("\n") == 1
+    assert "its place at xvid, clip.mp4, is that of" in message
+    assert run("check", text=text.replace("{name}", "{path}")).exit_code == 0
