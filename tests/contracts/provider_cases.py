@@ -1,0 +1,287 @@
+"""The services as the suite over every provider needs to know them, and the fake call that drives their adapters.
+
+A new provider is one more line in `CASES`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from bulkup.messages import Digest, Kind, Problem, ProblemError, Rejection, Ticket
+from bulkup.providers import FileSpec, Provider, ProviderConfig, create
+from bulkup.providers.base import GIB
+from bulkup.secrets import Secret
+from bulkup.wire import ApiAnswer, ApiRequest
+
+BASE_URL = "https://api.example"
+NOW = 1_700_000_000.0
+DATE = "Tue, 14 Nov 2023 22:13:20 GMT"  # is NOW
+EXTENSIONS = ["mp4", "mp3", "png", "wav", "webm"]
+DIGEST = Digest(bytes(range(16)))
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A service as the suite needs to know it.
+
+    `url` and `id` are keys of an item; `error` is the body of a refusal, with its `said`; `answer` makes the body of an
+    answer of items; `lease` sets when a ticket ends, in seconds after the service's own time. `group` is how many files
+    the suite asks for in one call. `method`, `headers` and `form` (names of fields) are what a ticket is to be like.
+    `kinds` are statuses that mean another thing here than elsewhere.
+    """
+
+    name: str
+    credential: str
+    path: str
+    url: str
+    id: str
+    item: Callable[[int, FileSpec], Item]
+    answer: Callable[[Sequence[Any]], Any]
+    asked: Callable[[ApiRequest], list[str]]  # the extensions, in order, that a request tells
+    error: Callable[[str], Any]
+    lease: Callable[[Item, float], Item]
+    header: str = "Authorization"
+    header_value: str = "Bearer {}"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    keyed: bool = False  # the answer names the file it is for, so its order means nothing
+    group: int = len(EXTENSIONS)
+    smallest: int = 0
+    largest: int = 5 * GIB
+    digest: Digest | None = None
+    method: str = "PUT"
+    headers: Callable[[FileSpec], Mapping[str, str]] = lambda spec: {}
+    form: tuple[str, ...] | None = None
+    kinds: Mapping[int, Kind] = field(default_factory=dict)
+
+    @property
+    def extensions(self) -> list[str]:
+        """As many as go into one call."""
+        return EXTENSIONS[: self.group]
+
+
+def rfc3339(then: float) -> str:
+    return dt.datetime.fromtimestamp(then, dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def body_of(request: ApiRequest) -> Any:
+    assert request.headers["Content-Type"] == "application/json"
+    return json.loads(request.body or b"")
+
+
+def query_of(request: ApiRequest) -> dict[str, str]:
+    query = parse_qs(request.path.partition("?")[2], keep_blank_values=True, strict_parsing=True)
+    return {name: value for name, (value,) in query.items()}
+
+
+def policy(expiration: Any = "2023-11-14T23:13:20.000Z") -> str:
+    return base64.b64encode(json.dumps({"expiration": expiration, "conditions": []}).encode()).decode()
+
+
+def form_of(key: str) -> dict[str, str]:
+    """Return the fields of the service's own example, in their order."""
+    return {
+        "name": "",
+        "success_action_status": "201",
+        "filename": "",
+        "chunk": "0",
+        "chunks": "1",
+        "policy": policy(),
+        "signature": "c2lnbmF0dXJl",
+        "AWSAccessKeyId": "AKIA",
+        "key": f"tmp/{key}",
+        "acl": "private",
+    }
+
+
+CASES = [
+    Case(
+        name="magic-hour",
+        credential="token",
+        path="/v1/files/upload-urls",
+        url="upload_url",
+        id="file_path",
+        item=lambda n, spec: {
+            "upload_url": f"https://videos.example/api-assets/{n}/v.{spec.extension}?auth-value={n}",
+            "expires_at": "2023-11-14T23:13:20Z",
+            "file_path": f"api-assets/{n}/v.{spec.extension}",
+        },
+        answer=lambda items: {"items": list(items)},
+        asked=lambda request: [item["extension"] for item in body_of(request)["items"]],
+        error=lambda said: {"message": said},
+        lease=lambda item, seconds: {**item, "expires_at": rfc3339(NOW + seconds)},
+    ),
+    Case(
+        name="move-ugc",
+        credential="api_key",
+        header_value="{}",
+        path="/ugc/graphql",
+        url="presignedUrl",
+        id="id",
+        item=lambda n, spec: {
+            "id": f"file-{n}",
+            "presignedUrl": f"https://s3.example/{n}.{spec.extension}?AWSAccessKeyId=A&Signature={n}&Expires=1700003600",
+        },
+        answer=lambda items: {"data": {f"f{n}": item for n, item in enumerate(items)}},
+        asked=lambda request: [
+            body_of(request)["variables"][f"t{n}"] for n in range(len(body_of(request)["variables"]) // 2)
+        ],
+        error=lambda said: {"errors": [{"message": said}]},
+        lease=lambda item, seconds: {
+            **item,
+            "presignedUrl": f"https://s3.example/{item['id']}?Expires={NOW + seconds:.0f}",
+        },
+        keyed=True,
+    ),
+    Case(
+        name="metastudio",
+        credential="auth_token",
+        header="X-Auth-Token",
+        header_value="{}",
+        path="/v1/p-1/files",
+        url="upload_url",
+        id="file_id",
+        item=lambda n, spec: {
+            "file_id": f"8b9ecfde{n}",
+            "upload_url": f"https://obs.example:443/x/a-1/{n}.jpg?AccessKeyId=A&Expires=1700086400&Signature=s",
+        },
+        answer=lambda items: next(iter(items), {}),
+        asked=lambda request: [body_of(request)["file_type"]],
+        error=lambda said: {"error_code": "APIGW.9999", "error_msg": said},
+        lease=lambda item, seconds: {**item, "upload_url": f"https://obs.example/x?Expires={NOW + seconds:.0f}"},
+        settings={
+            "project_id": "p-1",
+            "asset_id": "a-1",
+            "asset_file_category": "OTHER",
+            "assets": (),
+            "asset_map": None,
+            "app_user_id": None,
+            "region": "cn-north-4",
+            "iam_url": "https://iam.example",
+            "confirm": True,
+        },
+        group=1,
+        smallest=1,
+        largest=500 * GIB,
+        digest=DIGEST,
+        headers=lambda spec: {
+            "Content-MD5": DIGEST.content_md5,
+            "Content-Type": {"mp4": "video/mp4", "mp3": "audio/mp3"}[spec.extension],
+        },
+        kinds={403: Kind.UNAUTHORIZED, 409: Kind.REJECTED},
+    ),
+    Case(
+        name="xvid",
+        credential="token",
+        path="/v1/files/uploads/",
+        url="form_post_url",
+        id="id",
+        item=lambda n, spec: {
+            "form_post_params": form_of(spec.path),
+            "form_post_url": "https://prd-xmc.s3.example/",
+            "status": "UPLOADING",
+            "object_key": spec.path,
+            "nb_chunks": 0,
+            "type": "S3",
+            "pipeline": {"id": "53a1"},
+            "file": {"id": f"5a1b{n}"},
+            "id": f"5a1b{n}",
+        },
+        answer=lambda items: {"upload": next(iter(items), None)},
+        asked=lambda request: [query_of(request)["object_key"].rpartition(".")[2]],
+        error=lambda said: {"error": {"error_code": "0x9999999", "error_message": said}},
+        lease=lambda item, seconds: {
+            **item,
+            "form_post_params": {**item["form_post_params"], "policy": policy(rfc3339(NOW + seconds))},
+        },
+        settings={"pipeline_id": "53a1", "object_key": "{path}", "expires_at": None, "confirm": True},
+        group=1,
+        method="POST",
+        form=tuple(form_of("")),
+    ),
+    Case(
+        name="local",
+        credential="token",
+        path="/local/v1/tickets",
+        url="url",
+        id="id",
+        item=lambda n, spec: {
+            "url": f"https://127.0.0.1:1/b/{n}.{spec.extension}?X-Amz-Signature={n}",
+            "id": f"local/{n}.{spec.extension}",
+            "expires_in": 3600,
+        },
+        answer=lambda items: {"tickets": list(items)},
+        asked=lambda request: [item["extension"] for item in body_of(request)["files"]],
+        error=lambda said: {"message": said},
+        lease=lambda item, seconds: {**item, "expires_in": seconds},
+    ),
+]
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+every_grouping_case = pytest.mark.parametrize("case", [c for c in CASES if c.group > 1], ids=lambda case: case.name)
+
+
+def the_case(name: str) -> Case:
+    return next(case for case in CASES if case.name == name)
+
+
+def provider_of(case: Case, secret: str = "s3cret-key-0001", base_url: str = BASE_URL) -> Provider:
+    return create(case.name, ProviderConfig(base_url, {case.credential: Secret(secret)}, case.settings))
+
+
+def specs_of(case: Case, *extensions: str) -> list[FileSpec]:
+    return [
+        FileSpec(f"n{n}.{extension}", f"d/n{n}.{extension}", extension, n + 1, case.digest)
+        for n, extension in enumerate(extensions)
+    ]
+
+
+def items_of(case: Case, *extensions: str) -> list[Item]:
+    return [case.item(n, spec) for n, spec in enumerate(specs_of(case, *extensions))]
+
+
+def answer_of(body: Any, status: int = 200, **headers: str) -> ApiAnswer:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return ApiAnswer(status, {"content-type": "application/json", **headers}, raw, NOW)
+
+
+class FakeCall:
+    """Answers calls in turn, the last answer again and again, and keeps what was asked."""
+
+    def __init__(self, *answers: ApiAnswer) -> None:
+        self.answers = list(answers)
+        self.requests: list[ApiRequest] = []
+
+    async def __call__(self, request: ApiRequest) -> ApiAnswer:
+        self.requests.append(request)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+def asked_with(provider: Provider, call: FakeCall, specs: Sequence[FileSpec]) -> list[Ticket]:
+    """Ask for tickets; all files get one."""
+
+    async def ask() -> Sequence[Ticket | Rejection]:
+        return await provider.presign(specs, call)
+
+    tickets = asyncio.run(ask())
+    assert all(isinstance(ticket, Ticket) for ticket in tickets)
+    return [ticket for ticket in tickets if isinstance(ticket, Ticket)]
+
+
+def presign(case: Case, answer: ApiAnswer, specs: Sequence[FileSpec], **config: str) -> list[Ticket]:
+    return asked_with(provider_of(case, **config), FakeCall(answer), specs)
+
+
+def refusal(case: Case, answer: ApiAnswer, specs: Sequence[FileSpec] | None = None, **config: str) -> Problem:
+    """Return the problem that this answer is; no ticket at all comes of it."""
+    with pytest.raises(ProblemError) as raised:
+        presign(case, answer, specs if specs is not None else specs_of(case, *case.extensions), **config)
+    return raised.value.problem

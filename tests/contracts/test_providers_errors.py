@@ -1,0 +1,159 @@
+"""The suite over every provider: what a refusal means, what is told of it, and the same through the real transport."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+from unittest import mock
+
+import aiohttp
+import pytest
+from aioresponses import CallbackResult, aioresponses
+from provider_cases import (
+    BASE_URL,
+    DATE,
+    Case,
+    answer_of,
+    every_case,
+    items_of,
+    presign,
+    provider_of,
+    refusal,
+    specs_of,
+)
+
+from bulkup.clock import SystemClock
+from bulkup.messages import Kind, ProblemError, Rejection, Ticket
+from bulkup.transport import Transport, TransportOptions
+from bulkup.wire import ApiAnswer, ApiRequest
+
+STATUSES = {
+    301: Kind.UNUSABLE,
+    307: Kind.UNUSABLE,
+    401: Kind.UNAUTHORIZED,
+    402: Kind.UNUSABLE,
+    403: Kind.UNUSABLE,
+    404: Kind.UNUSABLE,
+    408: Kind.TRANSIENT,
+    409: Kind.UNUSABLE,
+    422: Kind.REJECTED,
+    429: Kind.THROTTLED,
+    500: Kind.TRANSIENT,
+    501: Kind.UNUSABLE,
+    502: Kind.TRANSIENT,
+    503: Kind.TRANSIENT,
+    504: Kind.TRANSIENT,
+}
+
+
+@every_case
+@pytest.mark.parametrize("status", STATUSES)
+def test_every_status_has_its_meaning(case: Case, status: int) -> None:
+    """With the service's own error body, a proxy's page, or nothing at all."""
+    for body in (case.error("because"), b"<html>", b""):
+        problem = refusal(case, answer_of(body, status))
+        assert problem.kind is case.kinds.get(status, STATUSES[status])
+        assert str(status) in problem.message
+
+
+@every_case
+def test_the_services_own_words_are_told(case: Case) -> None:
+    """They are what helps, and are cut where they are long."""
+    said = "'mp4' is an invalid audio extension"
+    assert said in refusal(case, answer_of(case.error(said), 422)).message
+    assert len(refusal(case, answer_of(case.error("x" * 10_000), 422)).message) < 500
+
+
+@every_case
+def test_a_throttled_call_is_told_when_to_come_back(case: Case) -> None:
+    """In seconds, as a date by the service's own clock, or not at all."""
+    assert refusal(case, answer_of(b"", 429, **{"retry-after": "17"})).retry_after == 17.0
+    dated = answer_of(b"", 429, **{"retry-after": "Tue, 14 Nov 2023 22:14:20 GMT", "date": DATE})
+    assert refusal(case, dated).retry_after == 60.0
+    assert refusal(case, answer_of(b"", 429)).retry_after is None
+
+
+@every_case
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_gateways_error_may_stand_before_work_that_was_done(case: Case, status: int) -> None:
+    """Ids may exist that nobody saw; a refusal leaves none."""
+    assert refusal(case, answer_of(b"", status)).maybe_created
+    for certain in (401, 403, 422, 429, 503):
+        assert not refusal(case, answer_of(b"", certain)).maybe_created
+
+
+@every_case
+@pytest.mark.parametrize("answer", [(401, {"message": "no"}), (200, {}), (200, b"<html>"), (500, b"")])
+def test_no_error_gives_credentials_away(case: Case, answer: tuple[int, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """Not in the message, in the representation, in the traceback or in the log."""
+    secret = secrets.token_hex(16)
+    with caplog.at_level(0), pytest.raises(ProblemError) as raised:
+        presign(case, answer_of(answer[1], answer[0]), specs_of(case, "mp4"), secret=secret)
+    provider = provider_of(case, secret)
+    told = [*traceback.format_exception(raised.value), repr(raised.value), repr(raised.value.problem), caplog.text]
+    assert secret not in "".join([*told, repr(provider), repr(provider.config)])
+
+
+@every_case
+def test_the_credentials_are_what_is_taken_out_of_messages(case: Case) -> None:
+    """A service may quote the key that it was given."""
+    assert "s3cret-key-0001" in [secret.reveal() for secret in provider_of(case).secrets]
+
+
+# The same, through the real transport.
+
+
+class PatchedResponse(aiohttp.ClientResponse):
+    """aioresponses makes answers without the stream writer that newer clients want."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("stream_writer", mock.Mock(output_size=0))
+        super().__init__(*args, **kwargs)
+
+
+async def over_http(case: Case, secret: str, **answer: Any) -> tuple[Sequence[Ticket | Rejection], Mapping[str, Any]]:
+    """Presign through transport; return the tickets and what the HTTP client was asked for."""
+    sent: dict[str, Any] = {}
+
+    def keep(url: Any, **kwargs: Any) -> CallbackResult:
+        sent.update(kwargs, url=str(url))
+        return CallbackResult(response_class=PatchedResponse, **answer)
+
+    provider = provider_of(case, secret)
+    async with Transport(TransportOptions(connections=1), SystemClock()) as transport:
+
+        async def call(request: ApiRequest) -> ApiAnswer:
+            return await transport.call(provider.config.base_url, request)
+
+        with aioresponses() as mocked:
+            mocked.post(re.compile(re.escape(BASE_URL + case.path) + r"(\?.*)?"), callback=keep)
+            return await provider.presign(specs_of(case, *["mp4", "mp3"][: case.group]), call), sent
+
+
+@every_case
+async def test_a_call_goes_out_as_the_service_wants_it(case: Case) -> None:
+    """By POST to the service's own path, with its credentials, and no redirect followed with them."""
+    extensions = ["mp4", "mp3"][: case.group]
+    body = case.answer(items_of(case, *extensions))
+    tickets, sent = await over_http(case, "tok", body=json.dumps(body), headers={"Date": DATE})
+    assert len(tickets) == len(extensions)
+    assert sent["headers"][case.header] == case.header_value.format("tok")
+    assert sent["allow_redirects"] is False
+    request = ApiRequest("POST", sent["url"].removeprefix(BASE_URL), sent["headers"], sent["data"])
+    assert case.asked(request) == extensions
+
+
+@every_case
+@pytest.mark.parametrize("status", STATUSES)
+async def test_statuses_mean_the_same_over_http(case: Case, status: int) -> None:
+    """Through transport too, the error says nothing of the credentials, in all of its chain."""
+    secret = secrets.token_hex(16)
+    with pytest.raises(ProblemError) as raised:
+        await over_http(case, secret, status=status, body="<html>", headers={"Retry-After": "9"})
+    assert raised.value.problem.kind is case.kinds.get(status, STATUSES[status])
+    assert raised.value.problem.retry_after == 9.0
+    assert secret not in "".join(traceback.format_exception(raised.value))
