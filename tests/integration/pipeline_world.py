@@ -11,23 +11,63 @@ from pathlib import Path
 from typing import Any
 
 from bulkup import FileState, Result, Settings, Summary, Uploader
+from bulkup.api import building
+from bulkup.clock import Clock, SystemClock
+from bulkup.config.providers import PROVIDERS as DECLARED
 from bulkup.journal import Reader
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
+from bulkup.messages import DONE
+from bulkup.providers import Capabilities
 from bulkup.records import ManifestRow, OrphanRow
 
 TOKEN = "local-token"
-API_KEY = "local-api-key-0001"
-PREFIX = {"magic-hour": "", "move-ugc": "file-production-storage/", "local": ""}
+_KINDS = ("uploaded", "failed", "rejected", "changed", "unreadable", "skipped", "remaining")
+
+
+@dataclass(frozen=True)
+class Service:
+    """What tests cannot know of a provider but by being told.
+
+    `id` and `url` are what its answers call a file's id and where to send it. `stored_at` is where the store keeps a
+    file: a template over `remote` of its row in the manifest, with `uuid` and `ext` beside. `refuses` is the name of a
+    file that is rejected before any call, empty where it takes all; `settings` are what it cannot do without.
+    """
+
+    id: str
+    url: str
+    stored_at: str
+    refuses: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+SERVICES: Mapping[str, Service] = {
+    "magic-hour": Service("file_path", "upload_url", "{file_path}", "notes.txt"),
+    "move-ugc": Service("id", "presignedUrl", "file-production-storage/{uuid}.{ext}", "no extension"),
+    "metastudio": Service(
+        *("file_id", "upload_url", "metastudio-assets/{asset_id}/{file_id}.{ext}", "no extension"),
+        settings={"asset_id": "asset-1", "rate_limit": 0},
+    ),
+    "xvid": Service(
+        *("id", "form_post_url", "xvid-mediahub/tmp/{pipeline_id}/{object_key}", "tab\t.mp4"),
+        settings={"pipeline_id": "pipeline-1"},
+    ),
+    "local": Service("id", "url", "{id}"),
+}
 
 
 @dataclass
 class World:
-    """One source and one journal against one server. `settings` hold for every run unless a run says otherwise."""
+    """One source and one journal against one server. `settings` hold for every run unless a run says otherwise.
+
+    `config` is what the server was started with, `clock` that of the runs.
+    """
 
     folder: Path
     server: LocalServer
+    config: ServerConfig
     provider: str = "magic-hour"
     settings: dict[str, Any] = field(default_factory=dict)
+    clock: Clock = field(default_factory=SystemClock)
 
     @property
     def source(self) -> Path:
@@ -52,17 +92,40 @@ class World:
     def faults(self, *texts: str, seed: int = 0) -> None:
         self.server.set_faults([FaultSpec.parse(text) for text in texts], seed)
 
-    def uploader(self, **changes: Any) -> Uploader:
+    @property
+    def service(self) -> Service:
+        """What is known of the provider; doubles are built on the local one."""
+        return SERVICES.get(self.provider, SERVICES["local"])
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The provider's preferred credentials, as the server takes them."""
+        return {name: getattr(self.config, name) for name in DECLARED[self.provider].credentials[0]}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the provider can do with the world's settings."""
+        settings = self.resolved()
+        values = building.provider_settings(settings, ())
+        return building.build_provider(settings, self.server.url, {}, values, self.clock).capabilities
+
+    def resolved(self, **changes: Any) -> Settings:
+        """Return the settings of a run."""
         values: dict[str, Any] = {
             "source": (str(self.source),),
             "provider": self.provider,
             "journal": str(self.journal),
             "base_url": self.server.url,
-            "token": TOKEN,
-            "api_key": API_KEY,
             "concurrency": 8,
+            **({"project_id": self.config.project_id} if "project_id" in DECLARED[self.provider].required else {}),
         }
-        return Uploader(Settings(**(values | self.settings | changes)), environ={})
+        return Settings(**{**values, **self.credentials, **self.service.settings, **self.settings, **changes})
+
+    def uploader(self, **changes: Any) -> Uploader:
+        """Return a run that has not begun. A group's size is left out where a service takes one file a call."""
+        if "batch_size" in changes and self.capabilities.batch_limit == 1:
+            del changes["batch_size"]
+        return Uploader(self.resolved(**changes), environ={}, clock=self.clock)
 
     async def run(self, **changes: Any) -> Summary:
         """Run to the end; what holds for every run is checked here."""
@@ -99,16 +162,20 @@ class World:
     def states(self) -> dict[bytes, FileState]:
         return {row.path: row.status for row in self.manifest()}
 
-    def stored(self, remote_id: str | None) -> bytes:
-        """Return what the store holds for a remote id of the manifest."""
-        assert remote_id is not None
-        key = PREFIX.get(self.provider, "") + remote_id.removeprefix("file-")
-        if self.provider == "move-ugc":
-            stem = os.path.join(self.server.objects_dir, key)
-            folder, name = os.path.split(stem)
-            (found,) = [entry for entry in os.listdir(folder) if entry.startswith(name)]
-            key = os.path.join(PREFIX["move-ugc"], found)
-        return Path(self.server.objects_dir, key).read_bytes()
+    def stored_at(self, row: ManifestRow) -> Path:
+        """Return where the store keeps the file of a row."""
+        extension = os.path.splitext(os.fsdecode(row.path))[1][1:].lower()
+        uuid = (row.remote_id or "").removeprefix("file-")
+        return Path(self.server.objects_dir, self.service.stored_at.format(**row.remote, uuid=uuid, ext=extension))
+
+    def stored(self, row: ManifestRow) -> bytes:
+        """Return what the store holds for a row of the manifest."""
+        return self.stored_at(row).read_bytes()
+
+    def lost_ids(self) -> int:
+        """Return how many ids the server handed out that nothing accounts for; negative for calls never answered."""
+        uploaded = sum(row.status in DONE for row in self.manifest())
+        return self.server.stats()["tickets"] - uploaded - sum(orphan.count for orphan in self.orphans())
 
     def assert_uploaded(self, *missing: bytes) -> None:
         """Every file of the source but `missing` is recorded once, and stored byte by byte as it is on disk."""
@@ -120,7 +187,7 @@ class World:
             data = expected[row.path]
             assert row.md5 == hashlib.md5(data, usedforsecurity=False).hexdigest()
             assert row.size == len(data)
-            assert self.stored(row.remote_id) == data
+            assert self.stored(row) == data
 
 
 def read_tree(root: Path) -> dict[bytes, bytes]:
@@ -137,18 +204,23 @@ def read_tree(root: Path) -> dict[bytes, bytes]:
 def assert_adds_up(summary: Summary) -> None:
     """Files found are the sum of what became of them (DESIGN section 7)."""
     files = summary.as_dict()["files"]
-    parts = ("skipped", "uploaded", "failed", "rejected", "changed", "unreadable", "remaining")
-    assert files["found"] == sum(files[part] for part in parts)
+    assert files["found"] == sum(files[kind] for kind in _KINDS)
     assert min(files.values()) >= 0
 
 
 @asynccontextmanager
 async def world(
-    folder: Path, provider: str = "magic-hour", *, faults: Sequence[str] = (), seed: int = 0, **server: Any
+    folder: Path,
+    provider: str = "magic-hour",
+    *,
+    faults: Sequence[str] = (),
+    seed: int = 0,
+    server_clock: Clock | None = None,
+    **server: Any,
 ) -> AsyncGenerator[World, None]:
     """Start a server on a fresh folder, with an empty source beside it."""
     (folder / "source").mkdir(parents=True)
     specs = tuple(FaultSpec.parse(text) for text in faults)
     config = ServerConfig(store=str(folder / "store"), faults=specs, seed=seed, **server)
-    async with LocalServer(config) as running:
-        yield World(folder, running, provider)
+    async with LocalServer(config, server_clock) as running:
+        yield World(folder, running, config, provider)

@@ -26,7 +26,7 @@ from bulkup.providers.magic_hour import TYPE_OF, MagicHour
 from bulkup.transport import Transport
 from bulkup.wire import ApiCall, Body, StorageAnswer
 
-BOTH = ("magic-hour", "move-ugc")
+SERVICES = ("magic-hour", "move-ugc", "metastudio", "xvid")
 SURVIVABLE = sorted(set(FaultName) - {FaultName.UNAUTHORIZED})
 Send = Callable[[Transport, Ticket, Body, Mapping[str, str], Callable[[int], None]], Any]
 
@@ -37,14 +37,7 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
         yield running
 
 
-def lost_ids(place: World) -> int:
-    """Return how many ids the server handed out that nothing accounts for; negative for calls never answered."""
-    orphans = place.orphans()
-    uploaded = sum(state in (FileState.UPLOADED, FileState.UNVERIFIED) for state in place.states().values())
-    return place.server.stats()["tickets"] - uploaded - sum(orphan.count for orphan in orphans)
-
-
-@pytest.mark.parametrize("provider", BOTH)
+@pytest.mark.parametrize("provider", SERVICES)
 @pytest.mark.parametrize("fault", SURVIVABLE)
 async def test_each_fault_alone(tmp_path: Path, provider: str, fault: str) -> None:
     """With any one fault in one of seven requests every file ends up stored as it is, and no remote id is lost."""
@@ -53,10 +46,10 @@ async def test_each_fault_alone(tmp_path: Path, provider: str, fault: str) -> No
         summary = await place.run(batch_size=6)
         assert summary.exit_code == 0, summary.error
         place.assert_uploaded()
-        assert lost_ids(place) <= 0
+        assert place.lost_ids() <= 0
 
 
-@pytest.mark.parametrize("provider", BOTH)
+@pytest.mark.parametrize("provider", SERVICES)
 @pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 13))])
 async def test_all_faults_together(tmp_path: Path, provider: str, seed: int) -> None:
     """With a fifth of all requests failing in every way there is, a run still ends with all files stored."""
@@ -68,7 +61,7 @@ async def test_all_faults_together(tmp_path: Path, provider: str, seed: int) -> 
         assert summary.exit_code == 0, summary.error
         place.assert_uploaded()
         assert place.puts <= 81 + summary.counters.retries + summary.counters.presign_renewed
-        assert lost_ids(place) <= 0
+        assert place.lost_ids() <= 0
 
 
 async def test_unauthorized_half_way(here: World) -> None:
@@ -158,7 +151,7 @@ async def test_expired_url_always(here: World) -> None:
     assert here.server.stats()["tickets"] == len(here.orphans()) == 4 * 6
 
 
-@pytest.mark.parametrize("provider", BOTH)
+@pytest.mark.parametrize("provider", SERVICES)
 async def test_short_leases_and_slow_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
     """URLs that live for two seconds, under workers too slow to use a whole group in that time: all files go up."""
     send = Transport.send
@@ -173,7 +166,7 @@ async def test_short_leases_and_slow_workers(tmp_path: Path, monkeypatch: pytest
         summary = await place.run(concurrency=2)
         assert summary.exit_code == 0
         place.assert_uploaded()
-        assert lost_ids(place) == 0
+        assert place.lost_ids() == 0
 
 
 class WiderMagicHour(MagicHour):
@@ -400,7 +393,7 @@ async def test_answer_that_is_no_answer(here: World, monkeypatch: pytest.MonkeyP
     here.assert_uploaded()
     unknown = [orphan for orphan in here.orphans() if orphan.remote_id is None]
     assert sum(orphan.count for orphan in unknown) == 6
-    assert lost_ids(here) <= 0
+    assert here.lost_ids() <= 0
 
 
 def test_faults_under_test_are_all_there_are() -> None:

@@ -55,7 +55,7 @@ async def cut_off_after(place: World, results: int, **changes: Any) -> None:
                 break
 
 
-@pytest.mark.parametrize("provider", ["magic-hour", "move-ugc"])
+@pytest.mark.parametrize("provider", ["magic-hour", "move-ugc", "metastudio", "xvid"])
 @pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 13))])
 async def test_cut_off_at_random_points(tmp_path: Path, provider: str, seed: int) -> None:
     """However often a run is cut off, the last one has every file once; only what was in flight is sent once more."""
@@ -72,7 +72,7 @@ async def test_cut_off_at_random_points(tmp_path: Path, provider: str, seed: int
             rows = place.manifest()
             assert len({row.path for row in rows}) == len(rows)
             uploaded = [row for row in rows if row.status is FileState.UPLOADED]
-            assert all(hashlib.md5(place.stored(row.remote_id)).hexdigest() == row.md5 for row in uploaded)
+            assert all(hashlib.md5(place.stored(row)).hexdigest() == row.md5 for row in uploaded)
             assert done.items() <= {row.path: row.remote_id for row in uploaded}.items()
             done = {row.path: row.remote_id for row in uploaded}
         summary = await place.run()
