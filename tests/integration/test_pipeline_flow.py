@@ -42,7 +42,7 @@ ODD_NAMES: dict[str | bytes, bytes] = {
     "large.mov": os.urandom(5 * 1024**2),
 }
 # What has no object key at xvid, and what metastudio has no room for.
-NOT_FOR = {
+NOT_FOR: dict[str, set[str | bytes]] = {
     "metastudio": {"zero.wav"},
     "xvid": {
         *("new\nline\r\tand control\x1b[31m.mp4", b"not \xff\xfe utf-8.mp4"),
