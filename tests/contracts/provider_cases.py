@@ -237,6 +237,11 @@ def provider_of(case: Case, secret: str = "s3cret-key-0001", base_url: str = BAS
     return create(case.name, ProviderConfig(base_url, {case.credential: Secret(secret)}, case.settings))
 
 
+def configured(case: Case, **changed: Any) -> Provider:
+    """Return the provider with some of its settings changed."""
+    return create(case.name, ProviderConfig(BASE_URL, {case.credential: Secret("tok")}, {**case.settings, **changed}))
+
+
 def specs_of(case: Case, *extensions: str) -> list[FileSpec]:
     return [
         FileSpec(f"n{n}.{extension}", f"d/n{n}.{extension}", extension, n + 1, case.digest)

@@ -1,0 +1,96 @@
+"""MetaStudio's files of more than 5 GiB, which go in parts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from provider_cases import (
+    NOW,
+    FakeCall,
+    answer_of,
+    asked_with,
+    body_of,
+    configured,
+    refusal,
+    specs_of,
+    the_case,
+)
+
+from bulkup.messages import Kind
+from bulkup.providers.base import GIB
+
+META = the_case("metastudio")
+LARGE = replace(specs_of(META, "png")[0], size=5 * GIB + 1, digest=None)
+
+
+def large_answer(*numbers: int) -> FakeCall:
+    urls = [f"https://obs.example/x/{number}?Expires={NOW + 900 + number:.0f}&Signature=s" for number in numbers]
+    return FakeCall(answer_of({"file_id": "f-1", "upload_urls": urls}))
+
+
+def test_a_file_of_more_than_5_gib_is_asked_for_in_parts() -> None:
+    """Without a checksum, with a count, in the order of the released SDK's model."""
+    call = large_answer(*range(11))
+    (ticket,) = asked_with(configured(META), call, [LARGE])
+    (request,) = call.requests
+    assert request.path == "/v1/p-1/large-files"
+    assert json.loads(request.body or b"") == {
+        "file_name": "n0.png",
+        "file_size": 5_368_709_121,
+        "file_type": "png",
+        "asset_id": "a-1",
+        "asset_file_category": "OTHER",
+        "file_multipart_count": 11,
+    }
+    assert [url.reveal() for url in (ticket.url, *ticket.more_urls)] == [
+        f"https://obs.example/x/{number}?Expires={NOW + 900 + number:.0f}&Signature=s" for number in range(11)
+    ]
+    assert (ticket.headers, ticket.remote["parts"], ticket.expires_at) == ({}, 11, NOW + 900)
+
+
+@pytest.mark.parametrize(("size", "first"), [(1, True), (5 * GIB, True), (5 * GIB + 1, False), (500 * GIB, False)])
+def test_only_what_goes_whole_is_hashed_first(size: int, first: bool) -> None:
+    """To read 500 GiB twice would take hours."""
+    assert configured(META).hashes_first(replace(LARGE, size=size)) is first
+
+
+def test_the_largest_file_has_a_thousand_parts() -> None:
+    """Of 512 MiB each."""
+    call = large_answer(*range(1000))
+    asked_with(configured(META), call, [replace(LARGE, size=500 * GIB)])
+    assert body_of(call.requests[0])["file_multipart_count"] == 1000
+
+
+@pytest.mark.parametrize("count", [2, 10, 12, 40])
+def test_another_number_of_parts_than_asked_for_is_the_services_choice(count: int) -> None:
+    """As long as each part is one that a single PUT can carry."""
+    (ticket,) = asked_with(configured(META), large_answer(*range(count)), [LARGE])
+    assert len(ticket.more_urls) == count - 1
+
+
+MANY = [f"https://obs.example/{number}" for number in range(11)]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        [],
+        {},
+        "https://obs.example/1",
+        [*MANY[1:], None],
+        [*MANY[1:], ""],
+        [*MANY[1:], MANY[1]],
+        [*MANY[1:], "http://obs.example/0"],
+        [*MANY[1:], "file:///etc/passwd"],
+        MANY[:1],
+    ],
+    ids=["null", "none", "object", "text", "one null", "one empty", "a repeat", "plain http", "a file", "too few"],
+)
+def test_parts_that_cannot_be_sent_to_are_refused_as_a_whole(told: Any) -> None:
+    """A repeat would overwrite a part, and too few would need more than one PUT can carry."""
+    problem = refusal(META, answer_of({"file_id": "f-1", "upload_urls": told}), [LARGE])
+    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
