@@ -15,7 +15,6 @@ from bulkup.wire import ApiAnswer
 SERVICE = "MetaStudio"
 
 _KINDS = {
-    "APIGW.0101": Kind.UNUSABLE,
     "APIGW.0301": Kind.UNAUTHORIZED,
     "APIGW.0302": Kind.UNAUTHORIZED,
     "APIGW.0306": Kind.UNAUTHORIZED,

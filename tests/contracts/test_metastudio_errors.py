@@ -1,0 +1,192 @@
+"""What MetaStudio's errors mean, those of the gateway before it too, and its closing calls."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from provider_cases import (
+    BASE_URL,
+    DATE,
+    DIGEST,
+    NOW,
+    FakeCall,
+    answer_of,
+    asked_with,
+    body_of,
+    configured,
+    items_of,
+    refusal,
+    specs_of,
+    the_case,
+)
+
+from bulkup.messages import FileState, Identity, Kind, Problem, ProblemError, Receipt
+from bulkup.providers import Provider, ProviderConfig, create
+from bulkup.providers.metastudio_answers import has_completed
+from bulkup.secrets import Secret
+from bulkup.wire import ApiAnswer
+
+META = the_case("metastudio")
+(TICKET,) = asked_with(configured(META), FakeCall(answer_of(META.answer(items_of(META, "png")))), specs_of(META, "png"))
+RECEIPT = Receipt(DIGEST, Identity(1, 2, 3, 4, 5), "etag", verified=True, stored_at=NOW)
+RIGHTS, ROOT = "check the keys, and that project_id", "is base_url the root of this service?"
+
+# contracts.md section 3: status, code, what it means for an upload that was asked for, and what is hinted at.
+TABLE = [
+    (400, "MSS.00000003", Kind.REJECTED, ""),
+    (401, "MSS.00000001", Kind.UNAUTHORIZED, RIGHTS),
+    (500, "MSS.00000004", Kind.TRANSIENT, ""),
+    (401, "APIGW.0301", Kind.UNAUTHORIZED, RIGHTS),
+    (403, "APIGW.0302", Kind.UNAUTHORIZED, RIGHTS),
+    (403, "APIGW.0306", Kind.UNAUTHORIZED, RIGHTS),
+    (401, "APIGW.0307", Kind.UNAUTHORIZED, RIGHTS),
+    (404, "APIGW.0101", Kind.UNUSABLE, ROOT),
+    (413, "APIGW.0201", Kind.REJECTED, ""),
+    (429, "APIGW.0308", Kind.THROTTLED, ""),
+    (500, "APIGW.0203", Kind.TRANSIENT, ""),
+    (502, "APIGW.0601", Kind.TRANSIENT, ""),
+    (404, "", Kind.UNUSABLE, ROOT),
+    (404, "MSS.00000005", Kind.REJECTED, ""),
+    (403, "", Kind.UNAUTHORIZED, RIGHTS),
+    (408, "", Kind.TRANSIENT, ""),
+    (409, "", Kind.REJECTED, ""),
+]
+
+
+def error(status: int, code: str = "", message: str = "said so", **headers: str) -> ApiAnswer:
+    body = {"error_code": code, "error_msg": message, "request_id": "r-1"} if code else b""
+    return answer_of(body, status, **headers)
+
+
+def confirmed(*answers: ApiAnswer) -> tuple[Any, FakeCall]:
+    call = FakeCall(*answers)
+    return asyncio.run(configured(META).confirm(TICKET, RECEIPT, call)), call
+
+
+def unconfirmed(*answers: ApiAnswer) -> Problem:
+    with pytest.raises(ProblemError) as raised:
+        confirmed(*answers)
+    return raised.value.problem
+
+
+@pytest.mark.parametrize(("status", "code", "kind", "hint"), TABLE)
+def test_the_code_says_more_than_the_status(status: int, code: str, kind: Kind, hint: str) -> None:
+    """With its words, and with what to look at where a user can do something."""
+    problem = refusal(META, error(status, code))
+    assert problem.kind is kind
+    assert hint in problem.message
+    assert (RIGHTS in problem.message) is (kind is Kind.UNAUTHORIZED)
+    assert (f"{code}: said so" in problem.message) is bool(code)
+    assert problem.maybe_created is (kind is Kind.TRANSIENT)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[1]", {"error_code": 7, "error_msg": None}, {"error_msg": "words"}])
+def test_an_error_without_a_code_goes_by_its_status(body: Any) -> None:
+    """Whatever the body is."""
+    assert refusal(META, answer_of(body, 401)).kind is Kind.UNAUTHORIZED
+    assert refusal(META, answer_of(body, 429)).kind is Kind.THROTTLED
+
+
+def signed_refusal(answer: ApiAnswer) -> Problem:
+    keys = {"access_key": Secret("AK"), "secret_key": Secret("SK")}
+    provider = create("metastudio", ProviderConfig(BASE_URL, keys, META.settings))
+    with pytest.raises(ProblemError) as raised:
+        asked_with(provider, FakeCall(answer), specs_of(META, "png"))
+    return raised.value.problem
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [
+        (3600, "this machine's clock is 60 minutes ahead of the service's"),
+        (-1800, "this machine's clock is 30 minutes behind the service's"),
+    ],
+)
+def test_a_wrong_clock_is_told_as_what_it_is(ahead: float, said: str) -> None:
+    """A signature does not hold for it, and the keys may well be right."""
+    problem = signed_refusal(replace(error(401, "APIGW.0301", date=DATE), sent_at=NOW + ahead))
+    assert problem.kind is Kind.UNAUTHORIZED
+    assert said in problem.message
+    assert "holds for 15: set the clock" in problem.message
+
+
+@pytest.mark.parametrize("ahead", [-900, 0, 900])
+def test_a_clock_that_is_right_enough_is_not_blamed(ahead: float) -> None:
+    """Nor one that the answer says nothing of, nor where nothing was signed."""
+    within = replace(error(401, "APIGW.0301", date=DATE), sent_at=NOW + ahead)
+    off = replace(error(401, "APIGW.0301", date=DATE), sent_at=NOW + 86_400)
+    undated = replace(error(401, "APIGW.0301"), sent_at=NOW + 86_400)
+    for problem in (signed_refusal(within), signed_refusal(undated), refusal(META, off)):
+        assert RIGHTS in problem.message
+        assert "clock" not in problem.message
+
+
+def test_the_closing_call_says_created() -> None:
+    """To the file's own path, with the project's header; the answer has no body."""
+    told, call = confirmed(answer_of(b""))
+    (request,) = call.requests
+    assert (request.method, request.path) == ("POST", f"/v1/p-1/files/{TICKET.remote_id}/complete")
+    assert body_of(request) == {"state": "CREATED"}
+    assert request.headers["X-Project-Id"] == "p-1"
+    assert told == {"state": "CREATED"}
+
+
+COMPLETIONS = [
+    (200, "", "", True),
+    (201, "", "", True),
+    (409, "MSS.00000009", "state conflict", True),
+    (409, "MSS.00000009", "The domain of the file is in another state", True),
+    (409, "MSS.00000009", "the asset has a MAIN file already", False),
+    (400, "MSS.00000003", "The file has already been completed", True),
+    (400, "MSS.00000003", "upload complete already", True),
+    (400, "MSS.00000003", "already", False),
+    (400, "MSS.00000003", "complete the form", False),
+    (404, "MSS.00000005", "already completed", False),
+    (500, "MSS.00000004", "already completed", False),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "message", "done"), COMPLETIONS)
+def test_a_file_that_was_confirmed_before_is_confirmed(status: int, code: str, message: str, done: bool) -> None:
+    """A run that was cut off in its closing call makes it again, and the service may say that in several ways."""
+    answer = error(status, code, message)
+    assert has_completed(answer) is done
+    if done:
+        assert confirmed(answer)[0] == {"state": "CREATED"}
+    else:
+        assert unconfirmed(answer).kind in (Kind.REJECTED, Kind.FAILED, Kind.TRANSIENT)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (error(404, "MSS.00000005"), Kind.FAILED),
+        (error(404, "APIGW.0101"), Kind.UNUSABLE),
+        (error(401, "MSS.00000001"), Kind.UNAUTHORIZED),
+        (error(429, "APIGW.0308"), Kind.THROTTLED),
+        (error(500), Kind.TRANSIENT),
+        (error(409, "MSS.00000009", "an asset has one MAIN"), Kind.REJECTED),
+    ],
+)
+def test_a_closing_call_fails_like_any_other(answer: ApiAnswer, kind: Kind) -> None:
+    """A file that the service has lost is that file's end alone."""
+    assert unconfirmed(answer).kind is kind
+
+
+@pytest.mark.parametrize("state", [state for state in FileState if state is not FileState.UPLOADED])
+def test_a_file_given_up_is_said_to_have_failed_or_to_be_cancelled(state: FileState) -> None:
+    """Failed is what failed; all else is not to come after all."""
+    provider: Provider = configured(META)
+    call = FakeCall(answer_of(b""))
+    asyncio.run(provider.abandon(TICKET, state, call))
+    assert call.requests[0].path == f"/v1/p-1/files/{TICKET.remote_id}/complete"
+    assert body_of(call.requests[0]) == {"state": "FAILED" if state is FileState.FAILED else "CANCELLED"}
+
+
+def test_a_service_that_does_not_want_to_hear_of_it_says_so() -> None:
+    """Nothing depends on that, and the pipeline decides."""
+    with pytest.raises(ProblemError):
+        asyncio.run(configured(META).abandon(TICKET, FileState.FAILED, FakeCall(error(409, "MSS.00000009"))))
