@@ -1,0 +1,124 @@
+"""What the conformance suite has beside `pipeline_world`: every provider in this event loop, and calls that come out
+otherwise than the service meant.
+
+The suite runs the whole pipeline over every provider against the embedded server. A new provider gets it by one more
+line in `pipeline_world.SERVICES`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipeline_world import SERVICES, World, world
+
+from bulkup import FileState
+from bulkup.api import building
+from bulkup.clock import SystemClock
+from bulkup.config.providers import LOCAL, ProviderDefaults
+from bulkup.config.providers import PROVIDERS as DECLARED
+from bulkup.messages import Ticket
+from bulkup.pipeline import RetryPolicy
+from bulkup.providers import PROVIDERS
+from bulkup.transport import Transport
+from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+
+EVERY = tuple(SERVICES)
+CLOSING = ("metastudio", "xvid")  # those with closing calls
+EXTENSIONS = ("mp4", "mov", "jpg", "png", "wav", "mp3")  # which every service takes
+
+Act = Callable[[ApiCall, ApiRequest], Awaitable[ApiAnswer]]
+Change = Callable[[ApiAnswer], ApiAnswer]
+
+
+@asynccontextmanager
+async def conformance(
+    folder: Path, provider: str, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> AsyncGenerator[World, None]:
+    """Start a world in which retries come quickly, and in which `local` runs against the server of this loop."""
+    monkeypatch.setattr(building, "RetryPolicy", functools.partial(RetryPolicy, base=0.01))
+    if provider == LOCAL:
+        monkeypatch.setattr(building, "LOCAL", "a server of its own")
+        monkeypatch.setitem(DECLARED, LOCAL, ProviderDefaults(None, (("token",),)))
+    async with world(folder, provider, **options) as place:
+        yield place
+
+
+class MovableClock(SystemClock):
+    """The machine's clocks, the Unix time `ahead` seconds ahead."""
+
+    def __init__(self, ahead: float = 0.0) -> None:
+        self.ahead = ahead
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+
+def tree(count: int) -> dict[str | bytes, bytes]:
+    """Return files of many sizes and extensions in a few folders, each with content of its own."""
+    names = [f"d{number % 5}/{number:03}.{EXTENSIONS[number % len(EXTENSIONS)]}" for number in range(count)]
+    return {name: name.encode() + os.urandom(1 + 997 * number) for number, name in enumerate(names)}
+
+
+def recorded_calls(monkeypatch: pytest.MonkeyPatch) -> list[ApiRequest]:
+    """Return a list of all API calls, as they are made from now on."""
+    made: list[ApiRequest] = []
+    call = Transport.call
+
+    async def recorded(self: Transport, base_url: str, request: ApiRequest) -> ApiAnswer:
+        made.append(request)
+        return await call(self, base_url, request)
+
+    monkeypatch.setattr(Transport, "call", recorded)
+    return made
+
+
+def is_closing(request: ApiRequest) -> bool:
+    """Say whether a call ends an upload, or asks how far its end is."""
+    return request.method in ("PUT", "GET") or request.path.endswith("/complete")
+
+
+def meddle(monkeypatch: pytest.MonkeyPatch, provider: str, method: str, act: Act) -> None:
+    """Have `act` carry out the API calls that `presign`, `confirm` or `poll` of a provider makes."""
+    kind = PROVIDERS[provider]
+    original = getattr(kind, method)
+
+    async def meddled(self: object, *values: Any) -> Any:
+        *given, call = values
+        return await original(self, *given, functools.partial(act, call))
+
+    monkeypatch.setattr(kind, method, meddled)
+
+
+def change_first(count: int, change: Change) -> Act:
+    """Return what lets the service act as asked, and changes its first answers."""
+    changed = 0
+
+    async def act(call: ApiCall, request: ApiRequest) -> ApiAnswer:
+        nonlocal changed
+        answer = await call(request)
+        changed += 1
+        return change(answer) if changed <= count else answer
+
+    return act
+
+
+def before_sending(monkeypatch: pytest.MonkeyPatch, act: Callable[[Ticket], Awaitable[object]]) -> None:
+    """Have `act` awaited before each attempt to send."""
+    send = Transport.send
+
+    async def sent(self: Transport, ticket: Ticket, *values: Any) -> Any:
+        await act(ticket)
+        return await send(self, ticket, *values)
+
+    monkeypatch.setattr(Transport, "send", sent)
+
+
+def uploaded(place: World) -> int:
+    """Return how many files the journal says are uploaded."""
+    return sum(state is FileState.UPLOADED for state in place.states().values())

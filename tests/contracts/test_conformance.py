@@ -1,0 +1,144 @@
+"""Every provider on a quiet day: one file, full groups, many files in any order, files that are refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+import pytest
+from conformance_world import CLOSING, EVERY, conformance, is_closing, recorded_calls, tree
+from pipeline_world import SERVICES, World
+
+from bulkup import FileState
+from bulkup.messages import Rejection, Ticket
+from bulkup.providers import PROVIDERS, FileSpec, Provider
+from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+
+
+@pytest.fixture(params=EVERY)
+async def place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[World, None]:
+    async with conformance(tmp_path, request.param, monkeypatch) as running:
+        yield running
+
+
+def test_every_provider_is_here() -> None:
+    """The suite runs over every provider there is, and knows which of them have closing calls."""
+    assert set(SERVICES) == set(PROVIDERS)
+    assert set(CLOSING) == {name for name, kind in PROVIDERS.items() if _confirms(kind)}
+
+
+def _confirms(kind: object) -> bool:
+    return getattr(kind, "confirm", None) is not Provider.confirm
+
+
+async def test_single_file(place: World) -> None:
+    """One file is asked for once, sent once, recorded once, and the manifest says where it is."""
+    place.write({"a.mp4": b"a"})
+    summary = await place.run()
+    assert (summary.exit_code, summary.counters.uploaded, place.calls, place.puts) == (0, 1, 1, 1)
+    place.assert_uploaded()
+    (row,) = place.manifest()
+    assert (row.provider, row.attempts, row.error) == (place.provider, 1, None)
+    assert row.remote_id
+    assert place.orphans() == []
+
+
+async def test_full_group_and_one_more(place: World) -> None:
+    """As many files as a call asks for, and one more, are two calls; every file has an id of its own."""
+    size = place.capabilities.batch_size
+    place.write_many(size + 1, size=20)
+    summary = await place.run()
+    assert (summary.exit_code, summary.counters.presign_files) == (0, size + 1)
+    assert summary.counters.presign_calls == place.calls == 2
+    place.assert_uploaded()
+
+
+async def test_every_file_under_its_own_id(place: World) -> None:
+    """Of many files of different sizes and types, asked for in several calls, each is stored under its own id."""
+    place.write(tree(60))
+    place.write({"large.mov": os.urandom(2 * 1024**2 + 1), "same/one.mp4": b"same", "same/two.mp4": b"same"})
+    summary = await place.run(batch_size=7)
+    assert (summary.exit_code, summary.counters.uploaded, place.puts) == (0, 63, 63)
+    place.assert_uploaded()
+    assert place.lost_ids() == 0
+
+
+async def test_one_name_in_many_folders(place: World) -> None:
+    """Files of one name in different folders stay different files."""
+    names = ("a.mp4", "one/a.mp4", "two/a.mp4", "one/two/a.mp4", "two/one/a.mp4")
+    place.write({name: f"content of {name}".encode() for name in names})
+    assert (await place.run()).exit_code == 0
+    place.assert_uploaded()
+
+
+async def test_second_run_makes_no_call(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a tree that is uploaded already a run makes no API call of any kind, and sends nothing."""
+    place.write(tree(12))
+    await place.run()
+    calls = recorded_calls(monkeypatch)
+    summary = await place.run()
+    assert (summary.exit_code, summary.counters.skipped, summary.counters.bytes_sent) == (0, 12, 0)
+    assert (calls, place.puts) == ([], 12)
+
+
+async def test_refused_beforehand(place: World) -> None:
+    """A file that the service would not take is rejected with a reason and never asked for; the others go up."""
+    name = os.fsencode(place.service.refuses)
+    if not name:
+        assert place.provider == "local"  # which takes any file
+        return
+    place.write_many(9)
+    place.write({name: b"x"})
+    summary = await place.run()
+    assert (summary.exit_code, summary.counters.rejected, summary.counters.uploaded) == (3, 1, 9)
+    place.assert_uploaded(name)
+    (row,) = [row for row in place.manifest() if row.path == name]
+    assert (row.status, row.attempts, row.remote_id) == (FileState.REJECTED, 0, None)
+    assert row.error
+    assert place.server.stats()["tickets"] == 9
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, provider: str, bad: str) -> None:
+    """Have the service refuse every group with a file of that name in it."""
+    kind = PROVIDERS[provider]
+    presign = kind.presign  # type: ignore[attr-defined]  # a class, which the table need not say
+
+    async def refused(request: ApiRequest) -> ApiAnswer:
+        return ApiAnswer(400, {"content-type": "application/json"}, b"{}", 0.0)
+
+    async def asked(self: Provider, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
+        answers: Sequence[Ticket | Rejection] = await presign(
+            self, specs, refused if any(spec.name == bad for spec in specs) else call
+        )
+        return answers
+
+    monkeypatch.setattr(kind, "presign", asked)
+
+
+async def test_refused_by_the_service(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that the service refuses is found in its group and rejected alone; the others go up."""
+    refuse(monkeypatch, place.provider, "bad.mp4")
+    place.write_many(14)
+    place.write({"d3/bad.mp4": b"x"})
+    summary = await place.run(batch_size=10)
+    assert (summary.exit_code, summary.counters.rejected, summary.counters.uploaded) == (3, 1, 14)
+    place.assert_uploaded(b"d3/bad.mp4")
+    assert place.states()[b"d3/bad.mp4"] is FileState.REJECTED
+    assert place.orphans() == []
+
+
+@pytest.mark.parametrize("place", CLOSING, indirect=True)
+@pytest.mark.parametrize("confirm", [True, False])
+async def test_closing_calls(place: World, monkeypatch: pytest.MonkeyPatch, confirm: bool) -> None:
+    """Every upload is closed once it is there; with `confirm = false` no closing call is made."""
+    calls = recorded_calls(monkeypatch)
+    place.write_many(8)
+    summary = await place.run(confirm=confirm)
+    assert (summary.exit_code, summary.counters.uploaded) == (0, 8)
+    place.assert_uploaded()
+    closed = [request.path for request in calls if is_closing(request) and request.method != "GET"]
+    assert len(closed) == len(set(closed)) == (8 if confirm else 0)
+    assert all(any(row.remote_id in path for path in closed) for row in place.manifest() if row.remote_id and confirm)

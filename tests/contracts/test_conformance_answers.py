@@ -1,0 +1,255 @@
+"""Every provider against answers that are none: whatever comes back, every file ends up under an id of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from conformance_world import CLOSING, EVERY, Act, change_first, conformance, is_closing, meddle, recorded_calls, tree
+from pipeline_world import Service, World
+
+from bulkup.messages import Kind, Problem, ProblemError
+from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+
+Spoil = Callable[[ApiAnswer, Service], bytes]
+
+
+@pytest.fixture(params=EVERY)
+async def place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[World, None]:
+    async with conformance(tmp_path, request.param, monkeypatch) as running:
+        yield running
+
+
+def with_value(found: Any, key: str, value: Any) -> Any:
+    """Return JSON in which every value of a key is another one; `...` takes the key away."""
+    if isinstance(found, list):
+        return [with_value(item, key, value) for item in found]
+    if not isinstance(found, dict):
+        return found
+    changed = {name: value if name == key else with_value(item, key, value) for name, item in found.items()}
+    return {name: item for name, item in changed.items() if item is not ...}
+
+
+def ids(value: Any) -> Spoil:
+    return lambda answer, service: orjson.dumps(with_value(answer.json(), service.id, value))
+
+
+def urls(value: Any) -> Spoil:
+    return lambda answer, service: orjson.dumps(with_value(answer.json(), service.url, value))
+
+
+def body(content: bytes) -> Spoil:
+    return lambda _answer, _service: content
+
+
+NOTHING_TO_READ: dict[str, Spoil] = {
+    "html": body(b"<!DOCTYPE html><html><body>It works!</body></html>"),
+    "empty": body(b""),
+    "cut": lambda answer, _: answer.body[: len(answer.body) // 2],
+    "not-utf-8": lambda answer, _: answer.body.replace(b'{"', b'{"\xff\xfe', 1),
+    "garbage": body(os.urandom(64 * 1024)),
+    "null": body(b"null"),
+    "list": body(b"[]"),
+    "text": body(b'"ok"'),
+    "nothing-in-it": body(b"{}"),
+    "nulls": body(b'{"data": null, "items": null, "tickets": null, "upload": null, "upload_url": null}'),
+}
+TICKETS: dict[str, Spoil] = {
+    "id-a-number": ids(7),
+    "id-empty": ids(""),
+    "id-missing": ids(...),
+    "url-a-list": urls(["http://127.0.0.1/"]),
+    "url-missing": urls(...),
+    "url-null": urls(None),
+    "url-of-ftp": urls("ftp://127.0.0.1/file"),
+    "url-of-a-file": urls("file:///etc/passwd"),
+    "url-relative": urls("/somewhere"),
+    "url-with-user": urls("http://user:password@127.0.0.1/file"),
+    "url-two-lines": urls("http://127.0.0.1/file\r\nX-Header: 1"),
+}
+
+
+def spoil_in_turn(service: Service, ways: Iterable[Spoil]) -> Act:
+    """Return what lets the service act and spoils every other answer, each in another way, until there is none left."""
+    calls, left = 0, iter(ways)
+
+    async def act(call: ApiCall, request: ApiRequest) -> ApiAnswer:
+        nonlocal calls
+        answer = await call(request)
+        calls += 1
+        way = next(left, None) if calls % 2 else None
+        return answer if way is None else replace(answer, body=way(answer, service))
+
+    return act
+
+
+@pytest.mark.parametrize("ways", [NOTHING_TO_READ, TICKETS], ids=["nothing to read", "bad tickets"])
+async def test_malformed_answers(place: World, monkeypatch: pytest.MonkeyPatch, ways: dict[str, Spoil]) -> None:
+    """After an answer that is none a group is asked for again; all files go up, and the ids nobody saw are counted."""
+    meddle(monkeypatch, place.provider, "presign", spoil_in_turn(place.service, ways.values()))
+    files = tree(2 * len(ways))
+    place.write(files)
+    summary = await place.run(batch_size=2, attempts=50)
+    assert (summary.exit_code, summary.counters.retries) == (0, len(ways)), summary.error
+    place.assert_uploaded()
+    assert (place.puts, place.lost_ids()) == (len(files), 0)
+    assert [orphan.remote_id for orphan in place.orphans()] == [None] * len(ways)
+
+
+def all_the_first(found: Any) -> Any:
+    """Return an answer whose items are all the first of them."""
+    if isinstance(found, list):
+        return found[:1] * len(found)
+    keyed = isinstance(found, dict) and all(isinstance(item, dict) for item in found.values()) and len(found) > 1
+    if keyed:
+        return dict.fromkeys(found, next(iter(found.values())))
+    return {name: all_the_first(item) for name, item in found.items()} if isinstance(found, dict) else found
+
+
+@pytest.mark.parametrize("place", [name for name in EVERY if name not in CLOSING], indirect=True)
+async def test_one_ticket_for_a_whole_group(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that has the same ticket for several files is given to none of them."""
+    same = change_first(2, lambda answer: replace(answer, body=orjson.dumps(all_the_first(answer.json()))))
+    meddle(monkeypatch, place.provider, "presign", same)
+    place.write(tree(6))
+    assert (await place.run(batch_size=3)).exit_code == 0
+    place.assert_uploaded()
+    assert (place.puts, place.lost_ids()) == (6, 0)
+
+
+async def test_malformed_to_the_end(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that never answers in its own form ends the run, and no file is called failed for it."""
+    meddle(monkeypatch, place.provider, "presign", change_first(99, lambda answer: replace(answer, body=b"<html>")))
+    place.write_many(3)
+    summary = await place.run(attempts=3)
+    assert (summary.exit_code, summary.counters.remaining, place.puts) == (4, 3, 0)
+    assert summary.error is not None
+    assert place.lost_ids() == 0
+
+
+@pytest.mark.parametrize("place", CLOSING, indirect=True)
+async def test_malformed_closing_answers(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closing call that was heard and answered in no form at all costs at most another one, and no upload."""
+    for method in ("confirm", "poll"):
+        meddle(monkeypatch, place.provider, method, spoil_in_turn(place.service, NOTHING_TO_READ.values()))
+    place.write(tree(25))
+    summary = await place.run(attempts=50)
+    assert summary.exit_code == 0, summary.error
+    place.assert_uploaded()
+    assert (place.puts, place.calls, place.orphans()) == (25, 25, [])
+
+
+async def lost(call: ApiCall, request: ApiRequest) -> ApiAnswer:
+    await call(request)
+    raise ProblemError(Problem(Kind.TRANSIENT, "the connection broke", maybe_created=True))
+
+
+def lose_first(count: int) -> Act:
+    """Return what lets the service act and then loses its first answers."""
+    made = 0
+
+    async def act(call: ApiCall, request: ApiRequest) -> ApiAnswer:
+        nonlocal made
+        made += 1
+        return await (lost(call, request) if made <= count else call(request))
+
+    return act
+
+
+@pytest.mark.parametrize("place", CLOSING, indirect=True)
+async def test_closed_already(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closing call whose answer was lost is made again, and "already complete" is as good as success."""
+    meddle(monkeypatch, place.provider, "confirm", lose_first(4))
+    calls = recorded_calls(monkeypatch)
+    place.write_many(6)
+    summary = await place.run()
+    assert (summary.exit_code, summary.counters.uploaded, summary.counters.retries) == (0, 6, 4)
+    place.assert_uploaded()
+    assert place.puts == 6
+    assert sum(is_closing(request) and request.method != "GET" for request in calls) == 10
+
+
+async def test_answers_lost(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls whose answers were lost are made again, and what they made at the service is counted."""
+    meddle(monkeypatch, place.provider, "presign", lose_first(2))
+    place.write(tree(8))
+    assert (await place.run(batch_size=4)).exit_code == 0
+    place.assert_uploaded()
+    assert place.lost_ids() == 0
+    assert [orphan.remote_id for orphan in place.orphans()] == [None, None]
+
+
+async def test_throttled(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that says "later" for a while loses no file: all arrive, and none is tried less for it."""
+    monkeypatch.setattr("bulkup.localserver.faults.WINDOW", 0.3)
+    place.faults("retry-later")
+    place.write(tree(20))
+    summary = await place.run(batch_size=4, attempts=1)
+    assert summary.exit_code == 0, summary.error
+    place.assert_uploaded()
+    assert summary.counters.retries
+    assert place.lost_ids() <= 0
+
+
+async def test_throttled_as_a_whole(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call that is throttled holds back all others: none goes out before the time that was told."""
+    calls = early = 0
+    place.write(tree(12))
+    changes = {"confirm": False} if place.provider in CLOSING else {}
+    async with place.uploader(batch_size=2, calls_in_flight=1, **changes) as uploader:
+        run = uploader._run
+        call = run.call
+
+        async def watched(request: ApiRequest) -> ApiAnswer:
+            nonlocal calls, early
+            calls += 1
+            early += not run.gate.is_open(run.clock.monotonic())
+            answer = await call(request)
+            return replace(answer, status=429, headers={"retry-after": "1"}, body=b"") if calls == 3 else answer
+
+        run.call = watched
+        summary = await uploader.run()
+    assert (summary.exit_code, summary.counters.retries, early) == (0, 1, 0)
+    place.assert_uploaded()
+
+
+@pytest.mark.parametrize("place", CLOSING, indirect=True)
+async def test_throttled_closing_calls(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing calls that come too soon are made again, and nothing is sent twice for it."""
+    later = change_first(3, lambda answer: replace(answer, status=429, headers={}, body=b""))
+    meddle(monkeypatch, place.provider, "confirm", later)
+    place.write_many(6)
+    summary = await place.run(attempts=1)
+    assert (summary.exit_code, place.puts, summary.counters.uploaded) == (0, 6, 6)
+    place.assert_uploaded()
+
+
+@pytest.mark.parametrize("place", ["xvid"], indirect=True)
+async def test_answers_in_xml(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Xvid's XML is read as its JSON is: tickets, forms, statuses and refusals."""
+
+    async def in_xml(call: ApiCall, request: ApiRequest) -> ApiAnswer:
+        mark = "&" if "?" in request.path else "?"
+        answer = await call(replace(request, path=f"{request.path}{mark}format=xml"))
+        assert answer.body.startswith(b"<?xml")
+        return answer
+
+    for method in ("presign", "confirm", "poll"):
+        meddle(monkeypatch, "xvid", method, in_xml)
+    place.write(tree(10))
+    place.write({"a & <b>.mp4": b"x"})
+    assert (await place.run()).exit_code == 0
+    place.assert_uploaded()
+    assert {row.remote["status"] for row in place.manifest()} == {"COMPLETED"}
+    place.write({"new.mp4": b"new"})
+    refused = await place.run(token="wrong")
+    assert refused.exit_code == 4
+    assert refused.error is not None
+    assert "Invalid access token" in refused.error.message
