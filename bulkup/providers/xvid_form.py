@@ -31,7 +31,7 @@ def fields_of(params: Any) -> Fields:
         raise malformed(SERVICE, "a form without key or policy, or with a field twice")
     if "${filename}" in names["key"].reveal():
         raise malformed(SERVICE, "a form whose key leaves the file's name to the sender")
-    if sum(len(name) + len(value.reveal()) for name, value in fields) > _LARGEST:
+    if sum(len(name.encode()) + len(value.reveal().encode()) for name, value in fields) > _LARGEST:
         raise malformed(SERVICE, "a form of more than 20 KiB")
     return fields
 

@@ -1,0 +1,201 @@
+"""Xvid's forms: fields as they were told, forms that storage would misread, leases, and what storage says of a form."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from provider_cases import (
+    DATE,
+    NOW,
+    answer_of,
+    configured,
+    form_of,
+    items_of,
+    policy,
+    presign,
+    refusal,
+    specs_of,
+    the_case,
+)
+
+from bulkup.messages import Digest, Kind, Ticket
+from bulkup.pipeline.integrity import Proof, proof
+from bulkup.wire import ApiAnswer, StorageAnswer
+
+XVID = the_case("xvid")
+FORM = form_of("k")
+
+
+def answer_with(form: Any, **changes: Any) -> ApiAnswer:
+    return answer_of(XVID.answer([{**items_of(XVID, "mp4")[0], "form_post_params": form, **changes}]), date=DATE)
+
+
+def ticket_of(form: Any, **changes: Any) -> Ticket:
+    (ticket,) = presign(XVID, answer_with(form, **changes), specs_of(XVID, "mp4"))
+    return ticket
+
+
+def fields_of(ticket: Ticket) -> list[tuple[str, str]]:
+    assert ticket.form is not None
+    return [(name, value.reveal()) for name, value in ticket.form]
+
+
+def test_fields_go_in_their_order_and_untouched() -> None:
+    """Every one of them, empty ones too; a number is written as it is."""
+    ticket = ticket_of({**FORM, "chunk": 0, "chunks": 1})
+    assert fields_of(ticket) == list(FORM.items())
+    assert ticket.method == "POST"
+    assert dict(ticket.headers) == {}
+
+
+names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+extras = st.dictionaries(names, st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=5).filter(
+    lambda form: (
+        not {n.lower() for n in form} & {"file", *(name.lower() for name in FORM)}
+        and len({n.lower() for n in form}) == len(form)
+    )
+)
+
+
+@given(extras)
+@settings(deadline=None)
+def test_fields_that_nobody_knows_are_sent_too(extra: dict[str, str]) -> None:
+    """The policy has a condition for each, and a form without one of them is refused."""
+    assert fields_of(ticket_of({**extra, **FORM})) == [*extra.items(), *FORM.items()]
+
+
+def without(*gone: str) -> dict[str, str]:
+    return {name: value for name, value in FORM.items() if name not in gone}
+
+
+@pytest.mark.parametrize("key", ["Key", "KEY"])
+def test_names_of_fields_are_the_same_in_any_case(key: str) -> None:
+    """As storage reads them."""
+    form = {**without("key"), key: "tmp/k"}
+    assert fields_of(ticket_of(form)) == list(form.items())
+
+
+REFUSED: dict[str, Any] = {
+    "null": None,
+    "a list": [["key", "k"]],
+    "a text": "key=k",
+    "empty": {},
+    "a file": {**FORM, "file": "x"},
+    "a File": {**FORM, "File": "x"},
+    "a FILE": {**FORM, "FILE": "x"},
+    "no key": without("key"),
+    "no policy": without("policy"),
+    "a field twice by case": {**FORM, "Policy": FORM["policy"]},
+    "another field twice by case": {**FORM, "ACL": "public-read"},
+    "the sender's file name": {**FORM, "key": "tmp/${filename}"},
+    "more than 20 KiB": {**FORM, "x": "x" * 20_480},
+    "more than 20 KiB in all": {**FORM, **{f"x{n}": "x" * 1024 for n in range(20)}},
+    "more than 20 KiB in UTF-8": {**FORM, "x": "\u00e9" * 10_240},
+    "null in a field": {**FORM, "x": None},
+    "true in a field": {**FORM, "x": True},
+    "a fraction": {**FORM, "x": 0.5},
+    "a list in a field": {**FORM, "x": ["a"]},
+    "an object in a field": {**FORM, "x": {"a": "b"}},
+    "a field without a name": {**FORM, "": "x"},
+    "a line break in a name": {**FORM, "x\r\ny": "x"},
+    "a policy that is no Base64": {**FORM, "policy": "!!!!"},
+    "a policy that is no ASCII": {**FORM, "policy": "\u00e9"},
+    "an empty policy": {**FORM, "policy": ""},
+    "a policy that is no JSON": {**FORM, "policy": base64.b64encode(b"expiration").decode()},
+    "a policy that is no object": {**FORM, "policy": base64.b64encode(b"[1]").decode()},
+    "a policy without its end": {**FORM, "policy": base64.b64encode(b'{"conditions":[]}').decode()},
+    "a policy that ends some day": {**FORM, "policy": policy("some day")},
+    "a policy that ends without a zone": {**FORM, "policy": policy("2023-11-14T23:13:20")},
+    "a policy that ends at a number": {**FORM, "policy": policy(1_700_003_600)},
+}
+
+
+@pytest.mark.parametrize("form", REFUSED.values(), ids=REFUSED.keys())
+def test_a_form_that_storage_would_misread_is_refused(form: Any) -> None:
+    """Nothing is sent with it, and the session behind it is counted."""
+    problem = refusal(XVID, answer_with(form), specs_of(XVID, "mp4"))
+    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert FORM["policy"] not in problem.message
+
+
+def test_a_form_of_just_20_kib_is_taken() -> None:
+    """The limit is storage's own, and no stricter."""
+    used = sum(len(name) + len(value) for name, value in FORM.items())
+    assert fields_of(ticket_of({**FORM, "x": "x" * (20_480 - used - 1)}))
+
+
+def test_a_form_is_a_credential() -> None:
+    """Nothing of a ticket prints its fields."""
+    ticket = ticket_of(FORM)
+    for secret in (FORM["policy"], FORM["signature"]):
+        assert secret not in repr(ticket) + str(ticket) + json.dumps(dict(ticket.remote))
+
+
+@pytest.mark.parametrize("url", ["http://s3.example/", "ftp://s3.example/", "", None, "https://u:p@s3.example/"])
+def test_a_form_does_not_go_over_an_open_line(url: Any) -> None:
+    """Plain http beside an https API, another scheme, or no URL at all."""
+    assert refusal(XVID, answer_with(FORM, form_post_url=url), specs_of(XVID, "mp4")).maybe_created
+
+
+@pytest.mark.parametrize(
+    ("expiration", "seconds"),
+    [
+        ("2023-11-14T22:43:20.000Z", 1800.0),
+        ("2023-11-14T22:43:20Z", 1800.0),
+        ("2023-11-14T23:43:20+01:00", 1800.0),
+        ("2023-11-14T22:13:20.500Z", 0.5),
+    ],
+)
+@pytest.mark.parametrize("ahead", [0.0, 86_400.0, -86_400.0])
+def test_the_lease_is_the_policys_by_the_services_own_clock(expiration: str, seconds: float, ahead: float) -> None:
+    """However far the two clocks are apart; `expires_at` has nothing to do with it."""
+    answer = replace(answer_with({**FORM, "policy": policy(expiration)}), sent_at=NOW + ahead)
+    (ticket,) = presign(XVID, answer, specs_of(XVID, "mp4"))
+    assert ticket.expires_at == NOW + ahead + seconds
+
+
+MD5 = Digest(bytes(range(16)))
+
+
+def document(etag: str) -> bytes:
+    return (
+        f"<PostResponse><Location>https://s/b/k</Location><Bucket>b</Bucket><Key>k</Key>{etag}</PostResponse>".encode()
+    )
+
+
+@pytest.mark.parametrize(
+    "etag",
+    [
+        f'<ETag>"{MD5.hex}"</ETag>',
+        f"<ETag>&quot;{MD5.hex}&quot;</ETag>",
+        f"<ETag>&#34;{MD5.hex}&#34;</ETag>",
+        f"<ETag>{MD5.hex}</ETag>",
+        f'<ETag>\n  "{MD5.hex}"\n</ETag>',
+    ],
+)
+def test_the_document_that_answers_a_form_proves_its_bytes(etag: str) -> None:
+    """In quotes, in escaped ones, or without, as stores write it."""
+    evidence = configured(XVID).evidence(StorageAnswer(201, {"server": "s"}, document(etag)))
+    assert evidence == {"server": "s", "etag": MD5.hex}
+    assert proof(evidence, MD5) is Proof.MATCH
+    assert proof(evidence, Digest(b"x" * 16)) is Proof.MISMATCH
+
+
+@pytest.mark.parametrize("body", [b"", document(""), document("<ETag></ETag>"), document('<ETag>""</ETag>'), b"\xff<"])
+def test_a_document_without_an_etag_proves_nothing(body: bytes) -> None:
+    """The upload is then recorded as unverified."""
+    evidence = configured(XVID).evidence(StorageAnswer(201, {}, body))
+    assert proof(evidence, MD5) is Proof.NONE
+
+
+def test_a_header_of_its_own_counts_more_than_the_document() -> None:
+    """And another status has no document."""
+    answer = StorageAnswer(201, {"etag": '"from the header"'}, document(f"<ETag>{MD5.hex}</ETag>"))
+    assert configured(XVID).evidence(answer) == {"etag": '"from the header"'}
+    assert configured(XVID).evidence(StorageAnswer(204, {}, answer.body)) == {}
