@@ -18,6 +18,7 @@ from bulkup.wire import ApiAnswer
 SERVICE = "Xvid"
 
 _BAD_TOKEN = "0x0000003"  # noqa: S105  # an error code
+_DEEPEST = 16  # elements within one another; the service's own answers have four
 _KINDS = {"0x0230001": Kind.REJECTED, _BAD_TOKEN: Kind.UNAUTHORIZED, "0x0000001": Kind.TRANSIENT}
 
 
@@ -69,14 +70,19 @@ def _is_xml(answer: ApiAnswer) -> bool:
 
 def _from_xml(body: bytes) -> dict[str, Any]:
     """Return the document as nested dicts, under its root's name where that is `upload` or `error`."""
-    root = fromstring(body, forbid_dtd=True)
-    value = _value(root)
+    try:
+        root = fromstring(body, forbid_dtd=True)
+    except LookupError as error:
+        raise ValueError("an encoding that nobody knows") from error
+    value = _value(root, _DEEPEST)
     if root.tag in ("upload", "error"):
         return {root.tag: value}
     return value if isinstance(value, dict) else {}
 
 
-def _value(element: Element) -> Any:
+def _value(element: Element, depth: int) -> Any:
     if len(element) == 0:
         return element.text or ""
-    return {child.tag: _value(child) for child in element}
+    if not depth:
+        raise ValueError("elements too deep within one another")
+    return {child.tag: _value(child, depth - 1) for child in element}
