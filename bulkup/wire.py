@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import functools
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -80,12 +81,18 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
 
 def http_date(text: str, otherwise: T) -> float | T:
     """Return the Unix time of an HTTP date (RFC 9110 5.6.7), `otherwise` where it is nonsense."""
+    moment = _http_date(text)
+    return otherwise if moment is None else moment
+
+
+@functools.lru_cache(maxsize=64)  # all answers of one second have the same
+def _http_date(text: str) -> float | None:
     try:
         moment = email.utils.parsedate_to_datetime(text)
         # The oldest of the three forms names no zone; all of them are in UTC.
         return moment.replace(tzinfo=moment.tzinfo or dt.UTC).timestamp()
     except (ValueError, TypeError, OverflowError):
-        return otherwise
+        return None
 
 
 class ApiCall(Protocol):

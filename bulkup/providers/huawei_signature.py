@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -42,31 +42,31 @@ class SignedCall:
 
 def sign(call: SignedCall, keys: SigningKeys, now: float) -> dict[str, str | Secret]:
     """Return the headers that make the call a signed one of the time `now` (Unix seconds)."""
-    added: dict[str, str | Secret] = {
-        "Host": call.host,
-        "X-Sdk-Date": dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y%m%dT%H%M%SZ"),
-    }
+    date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    added: dict[str, str | Secret] = {"Host": call.host, "X-Sdk-Date": date}
+    covered = {name.lower(): value.strip() for name, value in call.headers.items()}
+    covered |= {"host": call.host, "x-sdk-date": date}
     if keys.security_token is not None:
         added["X-Security-Token"] = keys.security_token
-    kind = next((value for name, value in call.headers.items() if name.lower() == "content-type"), "")
+        covered["x-security-token"] = keys.security_token.reveal().strip()
+    kind = covered.get("content-type")
     if kind and not kind.startswith(_JSON):
-        added["X-Sdk-Content-Sha256"] = _UNSIGNED
-    covered = {name.lower(): _plain(value).strip() for name, value in {**call.headers, **added}.items()}
-    names = ";".join(sorted(covered))
-    text = string_to_sign(canonical_request(call, covered, names), covered["x-sdk-date"])
+        added["X-Sdk-Content-Sha256"] = covered["x-sdk-content-sha256"] = _UNSIGNED
+    names = sorted(covered)
+    text = string_to_sign(canonical_request(call, names, covered), date)
     signature = hmac.digest(keys.secret_key.reveal().encode(), text.encode(), "sha256").hex()
-    access = keys.access_key.reveal()
-    added["Authorization"] = Secret(f"{ALGORITHM} Access={access}, SignedHeaders={names}, Signature={signature}")
+    access, signed = keys.access_key.reveal(), ";".join(names)
+    added["Authorization"] = Secret(f"{ALGORITHM} Access={access}, SignedHeaders={signed}, Signature={signature}")
     return added
 
 
-def canonical_request(call: SignedCall, covered: Mapping[str, str], names: str) -> str:
-    """Return what is hashed: `covered` are all signed headers by their lower-case names, `names` those names joined."""
+def canonical_request(call: SignedCall, names: Sequence[str], covered: Mapping[str, str]) -> str:
+    """Return what is hashed: `covered` are all signed headers by lower-case name, `names` those names in order."""
     path, _, query = call.target.partition("?")
-    headers = "".join(f"{name}:{covered[name]}\n" for name in sorted(covered))
+    headers = "".join([f"{name}:{covered[name]}\n" for name in names])
     payload = covered.get("x-sdk-content-sha256") if call.body else None
     hashed = payload or hashlib.sha256(call.body).hexdigest()
-    return "\n".join([call.method, _canonical_path(path), _canonical_query(query), headers, names, hashed])
+    return "\n".join((call.method, _canonical_path(path), _canonical_query(query), headers, ";".join(names), hashed))
 
 
 def string_to_sign(canonical: str, date: str) -> str:
@@ -89,7 +89,3 @@ def _canonical_query(query: str) -> str:
 
 def _encoded(text: str) -> str:
     return quote(text, safe="~")
-
-
-def _plain(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value

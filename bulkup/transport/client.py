@@ -66,6 +66,10 @@ class Transport:
         # so that is all it needs; a large one may get stuck before, and has its progress watched as well.
         self._short = aiohttp.ClientTimeout(connect=options.connect_timeout, sock_read=options.idle_timeout)
         self._long = aiohttp.ClientTimeout(connect=options.connect_timeout)
+        # An API call is small: it has no business taking longer than one that connects late and then falls silent.
+        self._whole = aiohttp.ClientTimeout(
+            total=options.idle_timeout + options.connect_timeout, connect=options.connect_timeout
+        )
         self._api: aiohttp.ClientSession
         self._storage: aiohttp.ClientSession
 
@@ -89,8 +93,7 @@ class Transport:
         url = SecretUrl((request.base_url or base_url) + request.path)
         failure: BaseException
         try:
-            with anyio.fail_after(self._options.idle_timeout + self._options.connect_timeout):
-                return await self._answer(url, request)
+            return await self._answer(url, request)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = error
         # Outside the handler, so that the client's error, whose text may hold a URL, is not even the context of ours.
@@ -192,6 +195,7 @@ class Transport:
             headers=_revealed({**request.headers, **signed}),
             skip_auto_headers=_NOT_BY_ITSELF,
             allow_redirects=False,
+            timeout=self._whole,
             proxy=self._proxies.for_url(url.reveal()),
         ) as response:
             body = bytearray()
