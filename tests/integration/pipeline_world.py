@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import anyio
 
 from bulkup import FileState, Result, Settings, Summary, Uploader
 from bulkup.api import building
@@ -188,6 +190,26 @@ class World:
             assert row.md5 == hashlib.md5(data, usedforsecurity=False).hexdigest()
             assert row.size == len(data)
             assert self.stored(row) == data
+
+
+async def cut_off_after(place: World, results: int, **changes: Any) -> None:
+    """Leave a run in the middle, as an exception in the caller would, after that many results."""
+    async with place.uploader(**changes) as uploader:
+        seen = 0
+        async for _ in uploader.results():
+            seen += 1
+            if seen >= results:
+                break
+
+
+async def cut_off_when(place: World, holds: Callable[[], bool], **changes: Any) -> None:
+    """Run, and leave in the middle once something holds."""
+    async with place.uploader(**changes) as uploader, anyio.create_task_group() as tasks:
+        tasks.start_soon(uploader.run)
+        with anyio.fail_after(30):
+            while not holds():
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
 
 
 def read_tree(root: Path) -> dict[bytes, bytes]:

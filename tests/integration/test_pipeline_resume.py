@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import anyio
 import pytest
 import structlog
-from pipeline_world import World, world
+from pipeline_world import World, cut_off_after, cut_off_when, world
 
 from bulkup import ExitCode, FileState, Result, Summary, Uploader
 from bulkup.config.providers import PROVIDERS as DECLARED
@@ -43,16 +43,6 @@ def accounted_for(place: World) -> bool:
     uploaded = sum(row.status is FileState.UPLOADED for row in place.manifest())
     live = sum(row.status is FileState.TICKETED for row in place.manifest())
     return place.server.stats()["tickets"] <= uploaded + live + sum(orphan.count for orphan in place.orphans())
-
-
-async def cut_off_after(place: World, results: int, **changes: Any) -> None:
-    """Leave a run in the middle, as an exception in the caller would, after that many results."""
-    async with place.uploader(**changes) as uploader:
-        seen = 0
-        async for _ in uploader.results():
-            seen += 1
-            if seen >= results:
-                break
 
 
 @pytest.mark.parametrize("provider", ["magic-hour", "move-ugc", "metastudio", "xvid"])
@@ -244,16 +234,6 @@ async def closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGener
     async with world(tmp_path, "closing") as place:
         monkeypatch.setattr(Closing, "objects_dir", place.server.objects_dir)
         yield place
-
-
-async def cut_off_when(place: World, holds: Callable[[], bool], **changes: Any) -> None:
-    """Run, and leave in the middle once something holds."""
-    async with place.uploader(**changes) as uploader, anyio.create_task_group() as tasks:
-        tasks.start_soon(uploader.run)
-        with anyio.fail_after(30):
-            while not holds():
-                await anyio.sleep(0.01)
-        tasks.cancel_scope.cancel()
 
 
 async def test_confirm_after_storage_has_it(closing: World) -> None:

@@ -1,0 +1,213 @@
+"""Every provider with credentials that are wrong, that change, that have to be fetched, or that a clock spoils."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+from conformance_world import EVERY, MovableClock, before_sending, conformance, recorded_calls, tree
+from pipeline_world import World
+
+from bulkup import FileState, ServiceError, Summary
+from bulkup.messages import Ticket
+from bulkup.wire import ApiRequest
+
+IAM: dict[str, str | None] = {
+    "access_key": None,
+    "secret_key": None,
+    "iam_user": "local-user",
+    "iam_domain": "local-domain",
+    "iam_password": "local-password-0001",
+}
+OAUTH: dict[str, str | None] = {"token": None, "client_id": "local-client", "client_secret": "local-client-secret"}
+# Ways to prove who is calling that are not the service's first: settings, the path that tokens come from, what is
+# secret about it, and how long a token lasts.
+FETCHED: dict[str, tuple[dict[str, str | None], str, str, int]] = {
+    "metastudio": (IAM, "/v3/auth/tokens", "iam_password", 24 * 3600),
+    "xvid": (OAUTH, "/v1/oauth2/token/", "client_secret", 7200),
+}
+OTHERS: dict[str, tuple[str, dict[str, str | None]]] = {
+    "x-auth-token": ("metastudio", {"access_key": None, "secret_key": None, "auth_token": "local-token"}),
+    "temporary keys": ("metastudio", {"security_token": "local-security-token"}),
+    "iam": ("metastudio", IAM),
+    "oauth": ("xvid", OAUTH),
+}
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    """The clock of the runs."""
+    return MovableClock()
+
+
+@pytest.fixture(params=EVERY)
+async def place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: MovableClock
+) -> AsyncGenerator[World, None]:
+    async with conformance(tmp_path, request.param, monkeypatch, server_clock=clock) as running:
+        running.clock = clock
+        yield running
+
+
+def assert_refused(summary: Summary) -> str:
+    """The run ended because of its credentials, and says so; returns what it says."""
+    assert summary.exit_code == 4
+    assert isinstance(summary.error, ServiceError)
+    assert summary.error.message.startswith("the credentials are refused")
+    assert summary.counters.failed == summary.counters.rejected == 0
+    return summary.error.message
+
+
+async def test_wrong_from_the_start(place: World) -> None:
+    """Wrong credentials end a run with exit 4 and nothing recorded as uploaded; good ones then do it all."""
+    place.write(tree(8))
+    summary = await place.run(**{name: f"wrong-{name}-0001" for name in place.credentials})
+    assert_refused(summary)
+    assert (summary.counters.remaining, place.puts, place.server.stats()["tickets"]) == (8, 0, 0)
+    assert FileState.UPLOADED not in place.states().values()
+    assert place.orphans() == []
+    assert (await place.run()).exit_code == 0
+    place.assert_uploaded()
+    assert place.puts == 8
+
+
+@pytest.mark.parametrize("way", OTHERS)
+@pytest.mark.parametrize("right", [True, False])
+async def test_other_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, right: bool) -> None:
+    """Each other way to prove who is calling works where it is right, and ends the run where it is not."""
+    provider, settings = OTHERS[way]
+    async with conformance(tmp_path, provider, monkeypatch) as place:
+        place.write(tree(4))
+        given = {name: value if right or value is None else f"wrong-{name}" for name, value in settings.items()}
+        summary = await place.run(**given)
+        if right:
+            assert summary.exit_code == 0, summary.error
+            place.assert_uploaded()
+        else:
+            assert_refused(summary)
+            assert place.puts == 0
+
+
+def revoke(place: World) -> dict[str, str]:
+    """Have the server take other credentials, and return them."""
+    new = {"token": "another-token", "api_key": "another-api-key-0001", "secret_key": "another-secret-key"}
+    place.server.set_credentials(**new)
+    return {name: new.get(name, value) for name, value in place.credentials.items()}
+
+
+async def test_revoked_half_way(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key revoked during a run ends it; what is up stays up, and the new key goes on without sending any of it."""
+    place.write(tree(40))
+    new: dict[str, str] = {}
+
+    async def revoked(_: Ticket) -> None:
+        if place.puts >= 3 and not new:
+            new.update(revoke(place))
+
+    with monkeypatch.context() as patch:
+        before_sending(patch, revoked)
+        summary = await place.run(concurrency=1, batch_size=2, calls_in_flight=1)
+    assert_refused(summary)
+    assert summary.counters.remaining
+    assert sum(state is FileState.UPLOADED for state in place.states().values()) == summary.counters.uploaded
+    last = await place.run(**new)
+    assert (last.exit_code, last.counters.skipped, place.puts) == (0, summary.counters.uploaded, 40)
+    place.assert_uploaded()
+    assert place.orphans() == []
+
+
+def tokens_asked(calls: list[ApiRequest], provider: str) -> int:
+    return sum(request.path == FETCHED[provider][1] for request in calls)
+
+
+@pytest.mark.parametrize("place", FETCHED, indirect=True)
+async def test_one_token_for_many_files(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many calls begin at once, one token is fetched for all of them."""
+    calls = recorded_calls(monkeypatch)
+    place.write(tree(40))
+    summary = await place.run(**FETCHED[place.provider][0])
+    assert (summary.exit_code, tokens_asked(calls, place.provider)) == (0, 1)
+    place.assert_uploaded()
+
+
+def ahead_at_third_send(monkeypatch: pytest.MonkeyPatch, clock: MovableClock, seconds: float) -> None:
+    """Have a clock jump ahead when the third file is about to be sent."""
+    sent = 0
+
+    async def counted(_: Ticket) -> None:
+        nonlocal sent
+        sent += 1
+        clock.ahead += seconds if sent == 3 else 0
+
+    before_sending(monkeypatch, counted)
+
+
+@pytest.mark.parametrize("place", FETCHED, indirect=True)
+@pytest.mark.parametrize(("spent", "tokens"), [(0.5, 1), (0.99, 2)])
+async def test_token_near_its_end(
+    place: World, monkeypatch: pytest.MonkeyPatch, clock: MovableClock, spent: float, tokens: int
+) -> None:
+    """A token is kept while it is fresh, and fetched anew shortly before its end, while the service still takes it."""
+    settings, _, _, life = FETCHED[place.provider]
+    calls = recorded_calls(monkeypatch)
+    ahead_at_third_send(monkeypatch, clock, spent * life)
+    place.write(tree(20))
+    summary = await place.run(**settings, concurrency=1, calls_in_flight=2)
+    assert (summary.exit_code, summary.counters.retries) == (0, 0)
+    assert tokens_asked(calls, place.provider) == tokens
+    place.assert_uploaded()
+
+
+@pytest.mark.parametrize("provider", FETCHED)
+async def test_token_that_ended_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+    """A token that the service takes no more (APIGW.0307, 0x0000003) is replaced within the call, at no cost."""
+    settings, _, _, life = FETCHED[provider]
+    clock = MovableClock()  # of the server alone
+    calls = recorded_calls(monkeypatch)
+    ahead_at_third_send(monkeypatch, clock, life + 60)
+    async with conformance(tmp_path, provider, monkeypatch, server_clock=clock) as place:
+        place.write(tree(20))
+        summary = await place.run(**settings, concurrency=1, calls_in_flight=2)
+        assert (summary.exit_code, summary.counters.retries) == (0, 0), summary.error
+        assert tokens_asked(calls, provider) == 2
+        place.assert_uploaded()
+
+
+@pytest.mark.parametrize("place", FETCHED, indirect=True)
+async def test_password_changed_half_way(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password that was changed ends its tokens and the run; what helps is said, and the new one goes on."""
+    settings, _, secret, _ = FETCHED[place.provider]
+    place.write(tree(20))
+
+    async def changed(_: Ticket) -> None:
+        if place.puts == 3:
+            place.server.set_credentials(iam_password="another", client_secret="another")
+
+    with monkeypatch.context() as patch:
+        before_sending(patch, changed)
+        summary = await place.run(**settings, concurrency=1, calls_in_flight=1)
+    assert secret in assert_refused(summary)
+    assert "another" not in str(summary.error)
+    assert (await place.run(**settings | {secret: "another"})).exit_code == 0
+    place.assert_uploaded()
+    assert (place.puts, place.orphans()) == (20, [])
+
+
+@pytest.mark.parametrize("minutes", [20, -20])
+async def test_clock_that_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: int) -> None:
+    """Where a signature does not hold because of this machine's clock, the message says so, and by how much."""
+    async with conformance(tmp_path, "metastudio", monkeypatch, server_clock=MovableClock(60.0 * minutes)) as place:
+        place.write(tree(3))
+        said = assert_refused(await place.run())
+        assert f"clock is 20 minutes {'behind' if minutes > 0 else 'ahead of'} the service's" in said
+        assert place.orphans() == []
+
+
+async def test_clock_that_is_off_a_little(place: World) -> None:
+    """A clock that is ten minutes off does no harm: leases are counted from the service's own time."""
+    place.clock = MovableClock(600.0)
+    place.write(tree(6))
+    summary = await place.run()
+    assert (summary.exit_code, summary.counters.presign_renewed) == (0, 0)
+    place.assert_uploaded()

@@ -1,0 +1,129 @@
+"""Every provider's runs are cut off in the middle, and those after them go on: nothing is lost or comes twice."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import anyio
+import pytest
+from conformance_world import CLOSING, EVERY, before_sending, conformance, is_closing, meddle, recorded_calls, tree
+from pipeline_world import World, cut_off_after, cut_off_when
+
+from bulkup import ExitCode, FileState
+from bulkup.messages import Ticket
+from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+
+WORKERS = 4
+
+
+@pytest.fixture(params=EVERY)
+async def place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[World, None]:
+    async with conformance(tmp_path, request.param, monkeypatch) as running:
+        yield running
+
+
+async def assert_goes_on(place: World, files: int, cuts: int = 1) -> None:
+    """The next run ends well: every file once, none that was recorded under another id, no more sent than in flight."""
+    done = {row.path: row.remote_id for row in place.manifest() if row.status is FileState.UPLOADED}
+    summary = await place.run()
+    assert summary.exit_code == 0, summary.error
+    assert summary.counters.skipped == len(done)
+    place.assert_uploaded()
+    assert done.items() <= {row.path: row.remote_id for row in place.manifest()}.items()
+    assert place.puts <= files + WORKERS * cuts
+    # Calls that were cut off are counted for as many ids as they can have made.
+    assert place.lost_ids() <= 0
+
+
+async def test_left_in_the_middle(place: World) -> None:
+    """A caller that leaves in the middle cuts the run off, and the next one goes on from there."""
+    place.write(tree(40))
+    await cut_off_after(place, 8, concurrency=WORKERS, batch_size=15)
+    assert sum(state is FileState.UPLOADED for state in place.states().values()) >= 8
+    await assert_goes_on(place, 40)
+
+
+async def test_stopped_in_the_middle(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is stopped ends what it sends and gives the rest back; the next one sends that and nothing more."""
+    place.write(tree(40))
+    async with place.uploader(concurrency=WORKERS, batch_size=15) as uploader:
+
+        async def stop(_: Ticket) -> None:
+            if place.puts >= 5:
+                uploader.stop(ExitCode.SIGTERM)
+
+        with monkeypatch.context() as patch:
+            before_sending(patch, stop)
+            summary = await uploader.run()
+    assert (summary.exit_code, summary.counters.failed) == (ExitCode.SIGTERM, 0)
+    assert summary.counters.remaining
+    await assert_goes_on(place, 40, cuts=0)
+    assert place.orphans() == []
+
+
+async def cut_at(place: World, seconds: float) -> None:
+    with anyio.move_on_after(seconds):
+        await place.run(concurrency=WORKERS, batch_size=10)
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 10))])
+async def test_cut_off_again_and_again(place: World, seed: int) -> None:
+    """However often and wherever a run is cut off, no file is recorded that is not stored, and none twice."""
+    chance = random.Random(seed)
+    place.write(tree(40))
+    for _ in range(4):
+        await cut_at(place, chance.uniform(0.01, 0.15))
+        rows = place.manifest()
+        assert len({row.path for row in rows}) == len(rows)
+        assert all(place.stored_at(row).exists() for row in rows if row.status is FileState.UPLOADED)
+    await assert_goes_on(place, 40, cuts=4)
+
+
+async def never(_call: ApiCall, _request: ApiRequest) -> ApiAnswer:
+    await anyio.sleep_forever()
+    raise AssertionError
+
+
+@pytest.mark.parametrize("place", CLOSING, indirect=True)
+@pytest.mark.parametrize("heard", [True, False])
+async def test_cut_off_before_it_was_closed(place: World, monkeypatch: pytest.MonkeyPatch, heard: bool) -> None:
+    """What was stored and not closed is closed by the next run with closing calls alone, heard before or not."""
+
+    async def unanswered(call: ApiCall, request: ApiRequest) -> ApiAnswer:
+        if heard:
+            await call(request)
+        return await never(call, request)
+
+    place.write(tree(10))
+    with monkeypatch.context() as patch:
+        meddle(patch, place.provider, "confirm", unanswered)
+        await cut_off_when(place, lambda: list(place.states().values()) == [FileState.STORED] * 10)
+    before = place.server.stats()
+    calls = recorded_calls(monkeypatch)
+    summary = await place.run()
+    assert (summary.exit_code, summary.counters.uploaded, summary.counters.bytes_sent) == (0, 10, 0)
+    assert place.server.stats() == before
+    assert calls
+    assert all(is_closing(request) for request in calls)
+    place.assert_uploaded()
+    assert place.orphans() == []
+
+
+async def hold(_: Ticket) -> None:
+    await anyio.sleep_forever()
+
+
+async def test_changed_after_the_cut(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that changed while a run was cut off goes up as it is now; the id of what it was is an orphan."""
+    place.write(tree(12))
+    with monkeypatch.context() as patch:
+        before_sending(patch, hold)
+        await cut_off_when(place, lambda: FileState.TICKETED in place.states().values(), batch_size=12)
+    path = next(path for path, state in place.states().items() if state is FileState.TICKETED)
+    place.write({path: b"another content"})
+    await assert_goes_on(place, 12)
+    assert path in {orphan.path for orphan in place.orphans()}

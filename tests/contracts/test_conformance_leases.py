@@ -1,0 +1,109 @@
+"""Every provider's URLs and forms run out: only the file concerned is asked for again, and the lost ids are told."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import anyio
+import pytest
+from conformance_world import EVERY, MovableClock, before_sending, conformance, tree
+from pipeline_world import World
+
+from bulkup import FileState, Uploader
+from bulkup.messages import Ticket
+
+DAY = 86_400.0
+
+
+async def stop(place: World, uploader: Uploader, _: Ticket) -> None:
+    """Stop the run once there are a few tickets that wait."""
+    while place.server.stats()["tickets"] < 5:
+        await anyio.sleep(0.01)
+    uploader.stop()
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    """The clock of server and runs."""
+    return MovableClock()
+
+
+@pytest.fixture(params=EVERY)
+async def place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: MovableClock
+) -> AsyncGenerator[World, None]:
+    async with conformance(tmp_path, request.param, monkeypatch, server_clock=clock) as running:
+        running.clock = clock
+        yield running
+
+
+async def test_refused_as_expired(place: World) -> None:
+    """A URL that storage says has run out is renewed, for that file alone; the id of each lost one is an orphan."""
+    place.faults("expired-url,first=3")
+    place.write(tree(20))
+    summary = await place.run(batch_size=20)
+    assert (summary.exit_code, summary.counters.presign_renewed, summary.counters.presign_files) == (0, 3, 23)
+    assert summary.counters.failed == 0
+    place.assert_uploaded()
+    assert place.server.stats()["tickets"] == 23
+    kept = {row.remote_id for row in place.manifest()}
+    assert len({orphan.remote_id for orphan in place.orphans()} - kept - {None}) == 3
+    assert {(orphan.path in place.states()) for orphan in place.orphans()} == {True}
+
+
+async def test_runs_out_while_files_wait(place: World, monkeypatch: pytest.MonkeyPatch, clock: MovableClock) -> None:
+    """When all URLs there are run out at once, each file gets another one before it is sent, and none fails."""
+    sent = 0
+
+    async def later(_: Ticket) -> None:
+        nonlocal sent
+        sent += 1
+        clock.ahead += 2 * DAY if sent == 5 else 0
+
+    before_sending(monkeypatch, later)
+    place.write(tree(16))
+    summary = await place.run(batch_size=16, concurrency=2)
+    assert (summary.exit_code, summary.counters.failed) == (0, 0), summary.error
+    assert summary.counters.presign_renewed
+    place.assert_uploaded()
+    assert place.lost_ids() == 0
+    assert len(place.orphans()) == summary.counters.presign_renewed
+    assert place.puts == 16
+
+
+async def test_runs_out_between_two_runs(place: World, monkeypatch: pytest.MonkeyPatch, clock: MovableClock) -> None:
+    """Tickets that a stopped run left and that ran out meanwhile are asked for anew, and their ids are orphans."""
+    place.write(tree(20))
+    async with place.uploader(batch_size=20, concurrency=1) as uploader:
+        with monkeypatch.context() as patch:
+            before_sending(patch, functools.partial(stop, place, uploader))
+            await uploader.run()
+    live = sum(state is FileState.TICKETED for state in place.states().values())
+    tickets = place.server.stats()["tickets"]
+    assert live
+    clock.ahead += 2 * DAY
+    summary = await place.run()
+    assert (summary.exit_code, summary.counters.reused_tickets) == (0, 0)
+    place.assert_uploaded()
+    assert place.server.stats()["tickets"] - tickets == 19
+    assert (len(place.orphans()), place.lost_ids(), place.puts) == (live, 0, 20)
+
+
+@pytest.mark.slow
+async def test_two_seconds_and_slow_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease of two seconds is enough for any number of files, since no more are asked for than can be sent."""
+
+    async def slowly(_: Ticket) -> None:
+        await anyio.sleep(0.1)
+
+    before_sending(monkeypatch, slowly)
+    for provider in EVERY:
+        with monkeypatch.context() as patch:
+            async with conformance(tmp_path / provider, provider, patch, url_ttl=2) as place:
+                place.write(tree(80))
+                summary = await place.run(concurrency=2)
+                assert summary.exit_code == 0
+                place.assert_uploaded()
+                assert place.lost_ids() == 0
