@@ -1,0 +1,172 @@
+"""A file as the last field of a form: its exact bytes, against parsers that are not ours, and its starts."""
+
+from __future__ import annotations
+
+import email.parser
+import email.policy
+import re
+from collections.abc import AsyncGenerator, Sequence
+from email.message import MIMEPart
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulkup.secrets import Secret
+from bulkup.transport.form import FormBody
+
+SIGNATURE = "c2lnbmF0dXJlLXRoYXQtbm9ib2R5LXNlZXM="
+FIELDS = (("name", ""), ("success_action_status", "201"), ("key", "tmp/k \u00e9"), ("signature", SIGNATURE))
+
+
+class Bytes:
+    """A body of bytes in slices, which may fail once half-way."""
+
+    def __init__(self, data: bytes, *, step: int = 7, fail: Exception | None = None) -> None:
+        self.data, self.size, self.step = data, len(data), step
+        self.failure: Exception | None = None
+        self._fail = fail
+
+    async def chunks(self) -> AsyncGenerator[memoryview, None]:
+        self.failure = None
+        for start in range(0, self.size, self.step):
+            if self._fail is not None and start >= self.size // 2:
+                self.failure, self._fail = self._fail, None
+                raise self.failure
+            yield memoryview(self.data)[start : start + self.step]
+
+
+def form_of(fields: Sequence[tuple[str, str]], file: Bytes) -> FormBody:
+    return FormBody([(name, Secret(value)) for name, value in fields], file)
+
+
+async def sent_by(body: FormBody) -> bytes:
+    return b"".join([bytes(chunk) async for chunk in body.chunks()])
+
+
+def parsed(body: FormBody, data: bytes) -> list[MIMEPart]:
+    """Return the parts as the parser of the standard library sees them."""
+    head = f"MIME-Version: 1.0\r\nContent-Type: {body.content_type}\r\n\r\n".encode()
+    message = email.parser.BytesParser(policy=email.policy.HTTP.clone(utf8=True)).parsebytes(head + data)
+    assert message.is_multipart()
+    return list(message.iter_parts())
+
+
+def split(body: FormBody, data: bytes) -> list[tuple[bytes, bytes]]:
+    """Return head and content of each part by the letter of RFC 2046."""
+    boundary = body.content_type.partition("boundary=")[2].encode()
+    first, *parts, last = (b"\r\n" + data).split(b"\r\n--" + boundary)
+    assert (first, last) == (b"", b"--\r\n")
+    return [
+        (head, content) for head, _, content in (part.removeprefix(b"\r\n").partition(b"\r\n\r\n") for part in parts)
+    ]
+
+
+async def test_a_form_is_what_a_browser_would_send() -> None:
+    """To the letter: the fields in their order, then the file, and nothing of our own."""
+    body = form_of(FIELDS, Bytes(b"\x00\r\n--\xff"))
+    boundary = body.content_type.removeprefix("multipart/form-data; boundary=")
+    assert re.fullmatch("[0-9a-f]{32}", boundary)
+    lines = [f'--{boundary}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in FIELDS]
+    head = 'Content-Disposition: form-data; name="file"; filename="file"\r\nContent-Type: application/octet-stream'
+    expected = "".join([*lines, f"--{boundary}\r\n{head}\r\n\r\n"]).encode() + b"\x00\r\n--\xff"
+    assert await sent_by(body) == expected + f"\r\n--{boundary}--\r\n".encode()
+
+
+names = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='"'), min_size=1, max_size=12)
+values = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@given(st.lists(st.tuples(names, values), max_size=5), st.binary(max_size=60), st.integers(1, 9))
+@settings(deadline=None)
+async def test_any_fields_and_any_bytes_arrive_as_they_are(
+    fields: list[tuple[str, str]], data: bytes, step: int
+) -> None:
+    """Line breaks in values, and bytes that look like the form's own, included; the length is told beforehand."""
+    body = form_of(fields, Bytes(data, step=step))
+    size = body.size
+    sent = await sent_by(body)
+    assert len(sent) == size
+    *heads, (file_head, content) = split(body, sent)
+    assert [(head.decode(), value.decode()) for head, value in heads] == [
+        (f'Content-Disposition: form-data; name="{name}"', value) for name, value in fields
+    ]
+    assert file_head.startswith(b'Content-Disposition: form-data; name="file"; filename="file"\r\n')
+    assert content == data
+
+
+words = st.text("abcXYZ019-_ ", min_size=1, max_size=9).map(lambda word: f"x{word}x")
+
+
+@given(st.lists(st.tuples(words, st.text("abc=/+ \u00e9", max_size=20)), max_size=4), st.binary(max_size=60))
+@settings(deadline=None)
+async def test_the_standard_librarys_parser_reads_it_too(fields: list[tuple[str, str]], data: bytes) -> None:
+    """Field names and values, and the file last, with its type."""
+    body = form_of(fields, Bytes(data))
+    *parts, file = parsed(body, await sent_by(body))
+    read = [(part.get_param("name", header="content-disposition"), part.get_payload(decode=True)) for part in parts]
+    assert read == [(name, value.encode()) for name, value in fields]
+    assert file.get_filename() == "file"
+    assert file.get_content_type() == "application/octet-stream"
+    assert file.get_payload(decode=True) == data
+
+
+@given(st.text('"\r\n\\a;=', min_size=1, max_size=8))
+@settings(deadline=None)
+async def test_no_name_breaks_out_of_its_header(name: str) -> None:
+    """Quotes and line breaks are escaped as browsers do; all else is left alone."""
+    body = form_of([(name, "v")], Bytes(b"x"))
+    (head, value), _ = split(body, await sent_by(body))
+    escaped = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    assert (head.decode(), value) == (f'Content-Disposition: form-data; name="{escaped}"', b"v")
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"x" * 100])
+async def test_a_form_can_be_started_again_and_is_the_same(data: bytes) -> None:
+    """Whole each time, also when a start was broken off anywhere."""
+    body = form_of(FIELDS, Bytes(data))
+    whole = await sent_by(body)
+    for broken_off in range(4):
+        chunks = body.chunks()
+        for _ in range(broken_off):
+            await anext(chunks, None)
+        await chunks.aclose()
+        assert not body.in_file
+        assert await sent_by(body) == whole
+
+
+async def test_what_is_of_the_file_is_told_from_the_form_around_it() -> None:
+    """Progress counts the file's bytes only."""
+    body = form_of(FIELDS, Bytes(b"x" * 100))
+    counted = [(body.in_file, len(chunk)) async for chunk in body.chunks()]
+    assert sum(size for in_file, size in counted if in_file) == 100
+    assert [in_file for in_file, _ in counted] == [False, *[True] * (len(counted) - 2), False]
+
+
+async def test_a_file_that_fails_ends_the_form_with_its_own_error() -> None:
+    """It is told as the body's failure, no end of the form goes out, and the next start is whole again."""
+    broken = RuntimeError("it changed")
+    body = form_of(FIELDS, Bytes(b"x" * 100, fail=broken))
+    sent = list[bytes]()
+
+    async def send() -> None:
+        async for chunk in body.chunks():
+            sent.append(bytes(chunk))
+
+    with pytest.raises(RuntimeError, match="it changed"):
+        await send()
+    assert body.failure is broken
+    assert not body.in_file
+    assert not sent[-1].endswith(b"--\r\n")
+    assert len(await sent_by(body)) == body.size
+    assert body.failure is None
+
+
+def test_every_form_has_a_boundary_of_its_own() -> None:
+    """So that no file can hold it."""
+    assert len({form_of(FIELDS, Bytes(b"")).content_type for _ in range(100)}) == 100
+
+
+def test_a_form_does_not_print_its_fields() -> None:
+    """They are a credential."""
+    assert SIGNATURE not in repr(form_of(FIELDS, Bytes(b""))) + str(form_of(FIELDS, Bytes(b"")))
