@@ -1,0 +1,191 @@
+"""The two ways to be known to Xvid: a given token, and a client whose token is fetched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import anyio
+import anyio.lowlevel
+import pytest
+from provider_cases import BASE_URL, NOW, answer_of, items_of, specs_of, the_case
+
+from bulkup.messages import Kind, Problem, ProblemError, Ticket
+from bulkup.providers import Provider, ProviderConfig, create
+from bulkup.secrets import Secret
+from bulkup.wire import ApiAnswer, ApiRequest
+
+XVID = the_case("xvid")
+CLIENT = {"client_id": Secret("id &1"), "client_secret": Secret("s3cret/+=")}
+BAD_TOKEN = {"error": {"error_code": "0x0000003", "error_message": "Invalid access token"}}
+
+
+@dataclass
+class Clock:
+    """A clock that a test moves."""
+
+    time: float = NOW
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+
+@dataclass
+class Service:
+    """Gives out tokens t-1, t-2, ... and lets in whoever shows one that is not refused."""
+
+    clock: Clock = field(default_factory=Clock)
+    life: Any = "7200"
+    tokens: list[ApiAnswer] = field(default_factory=list)  # answered first
+    refused: set[str] = field(default_factory=set)
+    refusal: Any = field(default_factory=lambda: BAD_TOKEN)
+    requests: list[ApiRequest] = field(default_factory=list)
+    fetched: int = 0
+
+    async def __call__(self, request: ApiRequest) -> ApiAnswer:
+        self.requests.append(request)
+        await anyio.lowlevel.checkpoint()
+        if request.path == "/v1/oauth2/token/":
+            return self._token()
+        if self.shown[-1].removeprefix("Bearer ") in self.refused:
+            return answer_of(self.refusal, 403)
+        return answer_of(XVID.answer(items_of(XVID, "mp4")))
+
+    def _token(self) -> ApiAnswer:
+        if self.tokens:
+            return self.tokens.pop(0)
+        self.fetched += 1
+        answer = answer_of({"access_token": f"t-{self.fetched}", "expires_in": self.life})
+        return ApiAnswer(200, answer.headers, answer.body, self.clock.time)
+
+    @property
+    def shown(self) -> list[str]:
+        """The headers that calls came with, in their order."""
+        headers = [request.headers.get("Authorization") for request in self.requests]
+        return [header.reveal() for header in headers if isinstance(header, Secret)]
+
+
+def provider_with(credentials: dict[str, Secret], clock: Clock | None = None) -> Provider:
+    return create("xvid", ProviderConfig(BASE_URL, credentials, XVID.settings, clock or Clock()))
+
+
+async def ask(provider: Provider, service: Service) -> Ticket:
+    (ticket,) = await provider.presign(specs_of(XVID, "mp4"), service)
+    assert isinstance(ticket, Ticket)
+    return ticket
+
+
+async def refused(provider: Provider, service: Service) -> Problem:
+    with pytest.raises(ProblemError) as raised:
+        await ask(provider, service)
+    return raised.value.problem
+
+
+async def test_a_token_is_asked_for_as_the_service_wants_it() -> None:
+    """As a form, with the singular word that is not the standard's; without any header of a caller's."""
+    service, provider = Service(), provider_with(CLIENT)
+    await ask(provider, service)
+    asked, _ = service.requests
+    assert (asked.method, asked.path, asked.base_url) == ("POST", "/v1/oauth2/token/", None)
+    assert asked.headers == {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+    assert asked.body == (
+        b"grant_type=client_credential&client_id=id+%261&client_secret=s3cret%2F%2B%3D&scope=mediahub%2Cmediahub_write"
+    )
+    assert dict(parse_qsl(asked.body.decode()))["client_secret"] == "s3cret/+="
+    assert service.shown == ["Bearer t-1"]
+    assert "s3cret" not in repr(asked)
+    assert Secret("t-1") in list(provider.secrets)
+
+
+async def test_a_given_token_is_preferred_and_its_refusal_is_the_end() -> None:
+    """Nobody can fetch another one, and a second try would meet the same answer."""
+    service = Service(refused={"given"})
+    provider = provider_with({"token": Secret("given"), **CLIENT})
+    assert (await refused(provider, service)).kind is Kind.UNAUTHORIZED
+    assert service.shown == ["Bearer given"]
+    assert service.fetched == 0
+
+
+async def test_a_token_is_fetched_once_for_all_who_wait() -> None:
+    """Calls run side by side."""
+    service, provider = Service(), provider_with(CLIENT)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(ask, provider, service)
+    assert service.fetched == 1
+    assert service.shown == ["Bearer t-1"] * 20
+
+
+@pytest.mark.parametrize(("life", "margin"), [("7200", 720.0), (7200, 720.0), ("86400", 1800.0), (" 100 ", 10.0)])
+async def test_a_token_is_renewed_before_its_end(life: Any, margin: float) -> None:
+    """Its seconds come as a text; a tenth of them, half an hour at the most, is left to calls under way."""
+    clock = Clock()
+    service, provider = Service(clock, life), provider_with(CLIENT, clock)
+    await ask(provider, service)
+    clock.time = NOW + float(life) - margin - 1
+    await ask(provider, service)
+    assert service.fetched == 1
+    clock.time = NOW + float(life) - margin
+    await ask(provider, service)
+    assert service.shown[-1] == "Bearer t-2"
+
+
+async def test_a_token_that_is_refused_is_renewed_once() -> None:
+    """It may have been revoked; all other calls use the new one."""
+    service, provider = Service(), provider_with(CLIENT)
+    await ask(provider, service)
+    service.refused.add("t-1")
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(ask, provider, service)
+    assert service.fetched == 2
+    assert service.shown.count("Bearer t-2") == 5
+
+
+async def test_a_second_refusal_in_a_row_is_the_end() -> None:
+    """Exactly one more try."""
+    service = Service(refused={"t-1", "t-2", "t-3"})
+    assert (await refused(provider_with(CLIENT), service)).kind is Kind.UNAUTHORIZED
+    assert service.shown == ["Bearer t-1", "Bearer t-2"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+async def test_a_client_that_is_refused_is_the_end(status: int) -> None:
+    """What may be wrong is named, and the secret is not."""
+    problem = await refused(provider_with(CLIENT), Service(tokens=[answer_of({"error": "s3cret/+="}, status)]))
+    assert problem.kind is Kind.UNAUTHORIZED
+    assert "client_id and client_secret" in problem.message
+    assert "s3cret" not in problem.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (answer_of(b"<html>"), Kind.TRANSIENT),
+        (answer_of([]), Kind.TRANSIENT),
+        (answer_of({"expires_in": "7200"}), Kind.TRANSIENT),
+        (answer_of({"access_token": "", "expires_in": "7200"}), Kind.TRANSIENT),
+        (answer_of({"access_token": 7, "expires_in": "7200"}), Kind.TRANSIENT),
+        (answer_of({"access_token": "t"}), Kind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": None}), Kind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": "soon"}), Kind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": "0"}), Kind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": "-5"}), Kind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": "nan"}), Kind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": "inf"}), Kind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": [7200]}), Kind.TRANSIENT),
+        (answer_of({}, 429), Kind.THROTTLED),
+        (answer_of({}, 500), Kind.TRANSIENT),
+        (answer_of({}, 404), Kind.UNUSABLE),
+    ],
+)
+async def test_a_token_that_is_none_is_asked_for_again(answer: ApiAnswer, kind: Kind) -> None:
+    """By the next call; nothing is kept of an answer that cannot be read."""
+    service, provider = Service(tokens=[answer]), provider_with(CLIENT)
+    assert (await refused(provider, service)).kind is kind
+    await ask(provider, service)
+    assert service.shown == ["Bearer t-1"]
