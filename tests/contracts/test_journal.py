@@ -15,97 +15,42 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from journal_world import (
+    NOW,
+    ROOT,
+    THERE,
+    a_ticket,
+    an_item,
+    found,
+    identity,
+    problem,
+    raw_bytes,
+    receipt_of,
+    rows,
+    running,
+    upload_one,
+)
 
 from bulkup.errors import JournalError, JournalLockedError
-from bulkup.journal import Destination, Journal, Known, Lock, Reader
+from bulkup.journal import Destination, Journal, Lock, Reader
 from bulkup.journal.database import migrate, migrations
 from bulkup.journal.writer import Statement
 from bulkup.messages import (
     Digest,
     FileState,
-    FoundFile,
-    Identity,
     Item,
-    Kind,
     Outcome,
-    Problem,
-    Receipt,
     Source,
     Ticket,
 )
-from bulkup.secrets import Secret, SecretUrl
-
-NOW = 1_700_000_000.0
-THERE = Destination("magic-hour", "https://api.example")
-ROOT = b"/data/media"
-
-
-def identity(size: int = 3, mtime: int = 1, ctime: int = 1, inode: int = 1, device: int = 1) -> Identity:
-    return Identity(size, mtime, ctime, inode, device)
-
-
-def an_item(source: Source, path: bytes = b"a.mp4", **values: Any) -> Item:
-    return Item(FoundFile(source, path, values.pop("identity", identity())), **values)
-
-
-def a_ticket(name: str, expires_at: float | None = NOW + 3600, signature: str = "SIGNATURE") -> Ticket:
-    return Ticket(
-        url=SecretUrl(f"https://store.example/{name}?Signature={signature}"),
-        remote_id=name,
-        expires_at=expires_at,
-        headers={"x-amz-security-token": Secret(signature), "x-plain": "yes"},
-        remote={"id": name},
-        content_md5=True,
-    )
-
-
-def receipt_of(item: Item, md5: bytes = b"m" * 16, *, verified: bool = True) -> Receipt:
-    return Receipt(Digest(md5), item.file.identity, "etag", verified, NOW)
-
-
-def problem(text: str = "it broke") -> Problem:
-    return Problem(Kind.FAILED, text)
-
-
-@contextlib.asynccontextmanager
-async def running(
-    path: Path,
-    *roots: bytes,
-    now: float = NOW,
-    destination: Destination = THERE,
-    kept_for: float | None = None,
-) -> AsyncGenerator[tuple[Journal, tuple[Source, ...]], None]:
-    async with await Journal.open(str(path)) as journal:
-        sources = tuple(Source(root) for root in roots or (ROOT,))
-
-        def until(stored_at: float) -> float | None:
-            return None if kept_for is None else stored_at + kept_for
-
-        yield journal, await journal.begin_run(destination, sources, now=now, kept_until=until)
-
-
-def found(journal: Journal, item: Item) -> Known | None:
-    with contextlib.closing(journal.lookup()) as lookup:
-        return lookup.find([item.file])[0]
-
-
-def rows(path: Path) -> dict[bytes, FileState]:
-    with Reader(str(path)) as reader:
-        return {row.path: row.status for row in reader.manifest()}
-
-
-def raw_bytes(folder: Path) -> bytes:
-    """Return every byte of every file in the journal's folder: the file, its log, its index, the lock."""
-    return b"".join(entry.read_bytes() for entry in sorted(folder.iterdir()))
 
 
 @pytest.fixture
@@ -113,18 +58,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "bulkup" / "journal.sqlite3"
 
 
-async def upload_one(journal: Journal, item: Item, ticket: Ticket) -> None:
-    """Take an item through all states to `uploaded`."""
-    await journal.asked([item], [], NOW)
-    await journal.ticketed([(item, ticket)])
-    item.ticket = ticket
-    item.receipt = receipt_of(item)
-    await journal.settled([Outcome(item, FileState.UPLOADED)], NOW)
-
-
 async def test_states_in_their_order(path: Path) -> None:
     """Each awaited step is the file's one state for a reader and for the next run's lookup."""
-    async with running(path, kept_for=60.0) as (journal, (source,)):
+    async with running(path, kept_until=lambda stored_at: stored_at + 60.0) as (journal, (source,)):
         item, ticket = an_item(source), a_ticket("remote-1")
         assert found(journal, item) is None
         await journal.pending([item])
@@ -590,7 +526,7 @@ async def test_unchanged_file_takes_its_new_metadata(path: Path) -> None:
 async def test_large_groups(path: Path) -> None:
     """Each step taken with hundreds of files at once is recorded for every one of them, and for no other."""
     count = 333
-    async with running(path, kept_for=9.0) as (journal, (source,)):
+    async with running(path, kept_until=lambda stored_at: stored_at + 9.0) as (journal, (source,)):
         items = [an_item(source, b"%04d" % n, identity=identity(size=n, inode=2**64 - 1 - n)) for n in range(count)]
         tickets = [(item, a_ticket(f"remote-{n}")) for n, item in enumerate(items)]
         await journal.pending([an_item(source, b"bystander")])

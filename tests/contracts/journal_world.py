@@ -1,0 +1,93 @@
+"""What tests of the journal share: items, tickets, runs on a real SQLite file, and what a reader then sees."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any
+
+from bulkup.journal import Destination, Journal, Known, Reader
+from bulkup.messages import (
+    Digest,
+    FileState,
+    FoundFile,
+    Identity,
+    Item,
+    Kind,
+    Outcome,
+    Problem,
+    Receipt,
+    Source,
+    Ticket,
+)
+from bulkup.secrets import Secret, SecretUrl
+
+KeptUntil = Callable[[float], float | None]
+NOW = 1_700_000_000.0
+THERE = Destination("magic-hour", "https://api.example")
+ROOT = b"/data/media"
+
+
+def identity(size: int = 3, mtime: int = 1, ctime: int = 1, inode: int = 1, device: int = 1) -> Identity:
+    return Identity(size, mtime, ctime, inode, device)
+
+
+def an_item(source: Source, path: bytes = b"a.mp4", **values: Any) -> Item:
+    return Item(FoundFile(source, path, values.pop("identity", identity())), **values)
+
+
+def a_ticket(name: str, expires_at: float | None = NOW + 3600, signature: str = "SIGNATURE") -> Ticket:
+    return Ticket(
+        url=SecretUrl(f"https://store.example/{name}?Signature={signature}"),
+        remote_id=name,
+        expires_at=expires_at,
+        headers={"x-amz-security-token": Secret(signature), "x-plain": "yes"},
+        remote={"id": name},
+        content_md5=True,
+    )
+
+
+def receipt_of(item: Item, md5: bytes = b"m" * 16, *, verified: bool = True) -> Receipt:
+    return Receipt(Digest(md5), item.file.identity, "etag", verified, NOW)
+
+
+def problem(text: str = "it broke") -> Problem:
+    return Problem(Kind.FAILED, text)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    path: Path,
+    *roots: bytes,
+    now: float = NOW,
+    destination: Destination = THERE,
+    kept_until: KeptUntil = lambda _: None,
+) -> AsyncGenerator[tuple[Journal, tuple[Source, ...]], None]:
+    async with await Journal.open(str(path)) as journal:
+        sources = tuple(Source(root) for root in roots or (ROOT,))
+        yield journal, await journal.begin_run(destination, sources, now=now, kept_until=kept_until)
+
+
+def found(journal: Journal, item: Item) -> Known | None:
+    with contextlib.closing(journal.lookup()) as lookup:
+        return lookup.find([item.file])[0]
+
+
+def rows(path: Path) -> dict[bytes, FileState]:
+    with Reader(str(path)) as reader:
+        return {row.path: row.status for row in reader.manifest()}
+
+
+def raw_bytes(folder: Path) -> bytes:
+    """Return every byte of every file in the journal's folder: the file, its log, its index, the lock."""
+    return b"".join(entry.read_bytes() for entry in sorted(folder.iterdir()))
+
+
+async def upload_one(journal: Journal, item: Item, ticket: Ticket) -> None:
+    """Take an item through all states to `uploaded`."""
+    await journal.asked([item], [], NOW)
+    await journal.ticketed([(item, ticket)])
+    item.ticket = ticket
+    item.receipt = receipt_of(item)
+    await journal.settled([Outcome(item, FileState.UPLOADED)], NOW)

@@ -1,0 +1,178 @@
+"""A journal that an earlier version left: migrated by a run, only read by a look, and its tickets still good."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from journal_world import NOW, ROOT, THERE, a_ticket, an_item, found, identity, receipt_of, rows, running
+
+from bulkup.journal import Destination, Holder, Known, Peek, Reader, peek
+from bulkup.journal.database import migrate, migrations
+from bulkup.journal.tickets import dump, load
+from bulkup.messages import FileState, Outcome, Source, Ticket
+from bulkup.secrets import Secret, SecretUrl
+
+OLD_TICKET = {
+    "url": "https://store.example/k?Signature=s",
+    "method": "PUT",
+    "headers": {"x-plain": "yes", "x-secret": {"secret": "s"}},
+    "remote": {"id": "remote-t"},
+    "content_md5": True,
+}
+STATES = ("uploaded", "ticketed", "stored", "failed", "asked", "pending")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal of version 1, made by its own script, with a file in each of several states."""
+    path = tmp_path / "journal.sqlite3"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        migrate(connection, migrations()[:1])
+        connection.execute("INSERT INTO destinations VALUES (1, ?, ?, ?)", (THERE.provider, THERE.base_url, ""))
+        connection.execute("INSERT INTO sources VALUES (1, ?)", (ROOT,))
+        connection.execute("INSERT INTO runs VALUES (1, 'run-1', 1, ?, 1.0, NULL, NULL, NULL)", (json.dumps(["2f"]),))
+        for state in STATES:
+            done = state in ("uploaded", "stored")
+            connection.execute(
+                "INSERT INTO files VALUES (1, 1, ?, ?, 3, 1, 1, 1, 1, ?, ?, '{}', 'e', 1, 1, NULL, ?, NULL, 1)",
+                (state.encode(), state, b"m" * 16, "remote-u" if state == "uploaded" else None, NOW if done else None),
+            )
+        for name in ("ticketed", "stored"):
+            row = (name.encode(), "remote-t", NOW + 900, json.dumps(OLD_TICKET))
+            connection.execute("INSERT INTO tickets VALUES (1, 1, ?, ?, ?, ?)", row)
+    return path
+
+
+def version_of(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def known_to(look: Peek, names: Sequence[str]) -> list[Known | None]:
+    assert look.lookup is not None
+    return look.lookup.find([an_item(look.sources[0], name.encode()).file for name in names])
+
+
+async def test_a_run_brings_it_to_the_current_version_and_keeps_its_rows(path: Path) -> None:
+    """Files, tickets and runs; nothing is known of places, and so nothing is held."""
+    async with running(path) as (journal, (source,)):
+        assert source.id == 1
+        uploaded, ticketed, stored = (found(journal, an_item(source, name.encode())) for name in STATES[:3])
+    assert version_of(path) == len(migrations())
+    assert rows(path) == {name.encode(): FileState("pending" if name == "asked" else name) for name in STATES}
+    assert uploaded is not None
+    assert ticketed is not None
+    assert stored is not None
+    assert (uploaded.state, uploaded.identity, uploaded.place) == (FileState.UPLOADED, identity(), None)
+    assert ticketed.ticket == stored.ticket == load(json.dumps(OLD_TICKET), "remote-t", NOW + 900)
+    assert stored.receipt is not None
+    with Reader(str(path)) as reader:
+        assert {row.remote_id for row in reader.manifest()} == {"remote-u", None}
+        assert [row.run for row in reader.runs()][-1] == "run-1"
+
+
+def test_a_ticket_of_an_earlier_version_has_neither_form_nor_parts() -> None:
+    """It is what such tickets were: a PUT to one URL."""
+    ticket = load(json.dumps(OLD_TICKET), "remote-t", None)
+    assert (ticket.form, ticket.more_urls) == (None, ())
+    assert ticket.headers == {"x-plain": "yes", "x-secret": Secret("s")}
+    assert ticket.content_md5
+
+
+@pytest.mark.parametrize(
+    "ticket",
+    [
+        a_ticket("plain"),
+        replace(a_ticket("form"), method="POST", form=(("name", Secret("")), ("key", Secret("k \u00e9\r\n\x00")))),
+        replace(a_ticket("empty form"), form=()),
+        replace(a_ticket("parts"), more_urls=tuple(SecretUrl(f"https://s.example/{n}?s={n}") for n in range(3))),
+    ],
+    ids=lambda ticket: ticket.remote_id,
+)
+async def test_a_ticket_comes_back_as_it_was(tmp_path: Path, ticket: Ticket) -> None:
+    """With its form in order and all its URLs, from text and from the journal."""
+    assert load(dump(ticket), ticket.remote_id, ticket.expires_at) == ticket
+    async with running(tmp_path / "new.sqlite3") as (journal, (source,)):
+        item = an_item(source)
+        await journal.asked([item], [], NOW)
+        await journal.ticketed([(item, ticket)])
+        known = found(journal, item)
+    assert known is not None
+    assert known.ticket == ticket
+    assert (known.ticket.form, known.ticket.more_urls) == (ticket.form, ticket.more_urls)
+
+
+async def test_a_look_into_an_earlier_version_leaves_it_as_it_is(path: Path) -> None:
+    """What it holds is told, places can be claimed for the time of the look, and not a byte of it changes."""
+    before = path.read_bytes()
+    with peek(str(path), THERE, [Source(ROOT), Source(b"/other")]) as look:
+        assert [source.id for source in look.sources] == [1, 0]
+        known = known_to(look, [*STATES, "nobody"])
+        assert [row and row.state for row in known] == [*(FileState(state) for state in STATES), None]
+        assert {row.place for row in known if row is not None} == {None}
+        first, second = Holder(ROOT, b"a"), Holder(ROOT, b"b")
+        assert look.places.claim("MAIN", (1, b"a"), first) is None
+        assert look.places.claim("MAIN", (1, b"b"), second) == first
+        assert look.places.claim("other", (1, b"b"), second) is None
+    assert version_of(path) == 1
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_look_where_nothing_was_recorded_finds_nothing(path: Path, there: bool) -> None:
+    """Of another destination, or without any journal: no rows, no file made, and places to claim all the same."""
+    missing = path.with_name("none.sqlite3")
+    with peek(str(path if there else missing), Destination("xvid", "https://x"), [Source(ROOT)]) as look:
+        assert look.lookup is None
+        assert look.places.claim("k", (1, b"a"), Holder(ROOT, b"a")) is None
+        assert look.places.claim("k", (1, b"b"), Holder(ROOT, b"b")) == Holder(ROOT, b"a")
+    assert not missing.exists()
+
+
+async def test_what_the_service_said_last_of_a_stored_file_is_kept(tmp_path: Path) -> None:
+    """Its closing call has not come to its end: the manifest tells how far it is, and the next run asks on."""
+    path = tmp_path / "new.sqlite3"
+    async with running(path) as (journal, (source,)):
+        stored, ticketed = an_item(source, b"stored"), an_item(source, b"ticketed")
+        await journal.asked([stored, ticketed], [], NOW)
+        for item in (stored, ticketed):
+            item.ticket = a_ticket(item.file.name)
+        await journal.ticketed([(item, item.ticket) for item in (stored, ticketed) if item.ticket])
+        stored.receipt = receipt_of(stored)
+        await journal.stored([stored])
+        told = {"status": "COMPLETING"}
+        await journal.settled([Outcome(stored, None, remote=told), Outcome(ticketed, None, remote=told)], NOW)
+        known = found(journal, stored)
+    assert known is not None
+    assert (known.state, known.ticket, known.receipt) == (FileState.STORED, stored.ticket, stored.receipt)
+    with Reader(str(path)) as reader:
+        told_of = {row.path: row.remote for row in reader.manifest()}
+    assert told_of == {b"stored": {"id": "stored", "status": "COMPLETING"}, b"ticketed": {}}
+
+
+@pytest.mark.parametrize("end", [None, 42.0])
+async def test_how_long_an_upload_is_kept_is_asked_of_the_provider(tmp_path: Path, end: float | None) -> None:
+    """With the time at which storage took it; None stands for a service that does not say."""
+    asked = list[float]()
+
+    def kept_until(stored_at: float) -> float | None:
+        asked.append(stored_at)
+        return end
+
+    path = tmp_path / "new.sqlite3"
+    async with running(path, kept_until=kept_until) as (journal, (source,)):
+        item = an_item(source, ticket=a_ticket("remote-1"))
+        await journal.asked([item], [], NOW)
+        item.receipt = replace(receipt_of(item), stored_at=NOW + 5)
+        await journal.settled([Outcome(item, FileState.UPLOADED)], NOW + 99)
+    with Reader(str(path)) as reader:
+        assert [row.kept_until for row in reader.manifest()] == [end]
+    assert asked == [NOW + 5]
