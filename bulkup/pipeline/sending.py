@@ -72,7 +72,8 @@ class Sender:
             verified = sent.verified and judged is Proof.MATCH
             item.sent = sent = PartsSent(sent.parts + 1, part.end, body.whole, body.identity, verified=verified)
             # It got further, so what went wrong before does not count any more.
-            item.failures, item.first_failure = 0, None
+            item.failures = item.mismatches = 0
+            item.first_failure = None
         assert sent.identity is not None
         self._sent(item, Digest(sent.md5.digest()), sent.identity, None, verified=sent.verified)
         return None
