@@ -105,7 +105,7 @@ class Sender:
 
 
 def parts_of(size: int, count: int) -> Iterator[Part]:
-    """Yield `count` parts of a file of `size` bytes: all of one size but the last, which may be smaller."""
+    """Yield `count` parts of a file of `size` bytes: of one size until the file ends, which may be before the last."""
     length = -(-size // count)
     for start in range(0, count * length, length):
         yield Part(min(start, size), min(start + length, size))

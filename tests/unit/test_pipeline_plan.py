@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.journal import Known
-from bulkup.messages import DONE, Digest, FileState, Identity, Receipt, Ticket
+from bulkup.messages import DONE, Digest, FileState, Identity, Place, Receipt, Ticket
 from bulkup.pipeline.plan import IdentityMode, Plan, plan
 from bulkup.secrets import SecretUrl
 
@@ -126,3 +126,35 @@ def test_only_an_uploaded_file_is_ever_settled_and_only_unchanged(
     if plan(row, now, mode) is Plan.SETTLED:
         assert state in DONE
         assert then == now
+
+
+HALF_DONE = {FileState.STORED: Plan.CONFIRM, FileState.TICKETED: Plan.RESUME}
+
+
+def placed(state: FileState, place: str | None, digest: Digest | None = DIGEST) -> Known:
+    return dataclasses.replace(known(state, digest=digest, ticket=TICKET, receipt=RECEIPT), place=place)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("state", [*sorted(DONE), *HALF_DONE])
+@pytest.mark.parametrize("mode", MODES)
+def test_what_stands_elsewhere_is_uploaded_again(state: FileState, mode: IdentityMode, exclusive: bool) -> None:
+    """Another asset, category or key: what was sent there is of no use here."""
+    assert plan(placed(state, "there"), HERE, mode, Place("here", exclusive)) is Plan.UPLOAD
+    assert plan(placed(state, None), HERE, mode, Place("here", exclusive)) is Plan.UPLOAD
+
+
+@pytest.mark.parametrize("state", FileState)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_place_that_is_the_same_or_none_makes_no_difference(state: FileState, mode: IdentityMode) -> None:
+    """As for services without places, and for a file whose rejection is still to come."""
+    expected = plan(placed(state, None), HERE, mode)
+    assert plan(placed(state, "here"), HERE, mode, Place("here", exclusive=True)) is expected
+    assert plan(placed(state, "there"), HERE, mode, None) is expected
+
+
+@pytest.mark.parametrize("place", ["here", "there", None])
+def test_a_digest_made_ahead_is_of_the_file_and_of_no_place(place: str | None) -> None:
+    """A file that is to stand elsewhere now need not be hashed again."""
+    assert plan(placed(FileState.PENDING, place), HERE, "default", Place("here")) is Plan.KNOWN_DIGEST
+    assert plan(placed(FileState.PENDING, place, digest=None), HERE, "default", Place("here")) is Plan.UPLOAD

@@ -23,6 +23,7 @@ from bulkup.pipeline.retry import (
     Split,
     after_attempt,
     after_call,
+    next_poll,
     note,
 )
 
@@ -287,3 +288,17 @@ def test_a_service_that_never_answered_is_given_up_soon() -> None:
         decisions.append(after_call(problem, history, Situation(10, False, False), RetryPolicy(), 0.0, 0.5))
     assert [type(decision) for decision in decisions] == [Again] * 4 + [EndRun]
     assert isinstance(after_call(problem, history, Situation(10, True, False), RetryPolicy(), 0.0, 0.5), Again)
+
+
+@given(st.floats(0, 100), st.integers(0, 10_000))
+def test_polls_come_further_and_further_apart(seconds: float, polls: int) -> None:
+    """Never so soon that they are a burden, never so late that a run waits for nothing, however many came before."""
+    wait = next_poll(seconds, polls)
+    assert 0.1 <= wait <= 15.0
+    assert wait <= next_poll(seconds, polls + 1)
+
+
+def test_the_first_poll_comes_when_the_service_says() -> None:
+    """Half as long again each time, to a quarter of a minute."""
+    assert [next_poll(4.0, polls) for polls in range(5)] == [4.0, 6.0, 9.0, 13.5, 15.0]
+    assert next_poll(0.0, 0) == 0.1

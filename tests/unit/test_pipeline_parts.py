@@ -1,0 +1,219 @@
+"""Files that go in parts: where parts begin and end, their bytes and digests, and going on after a part that failed."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulkup.clock import SystemClock
+from bulkup.messages import Digest, FoundFile, Identity, Item, Kind, Problem, ProblemError, Source, Ticket
+from bulkup.pipeline.options import PipelineOptions
+from bulkup.pipeline.reading import Md5, Part, StreamedBody
+from bulkup.pipeline.run import Run
+from bulkup.pipeline.sending import Sender, parts_of
+from bulkup.providers import Capabilities, Provider, ProviderConfig
+from bulkup.secrets import SecretUrl
+from bulkup.wire import Body, StorageAnswer
+
+CONTENT = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(50_000))  # 1.5 MiB
+
+
+def found(path: Path, content: bytes = CONTENT) -> FoundFile:
+    path.write_bytes(content)
+    return FoundFile(Source(os.fsencode(path.parent)), os.fsencode(path.name), Identity.of(path.stat()))
+
+
+def md5_of(data: bytes) -> Digest:
+    return Digest(hashlib.md5(data, usedforsecurity=False).digest())
+
+
+@given(st.integers(1, 500 * 1024**3), st.integers(1, 1200))
+@settings(deadline=None)
+def test_parts_cover_the_file_exactly_and_in_order(size: int, count: int) -> None:
+    """As many as asked for, of one size until the file ends: the last with bytes may be smaller, the rest are empty."""
+    parts = list(parts_of(size, count))
+    assert len(parts) == count
+    assert (parts[0].start, parts[-1].end) == (0, size)
+    assert all(one.end == next_.start for one, next_ in itertools.pairwise(parts))
+    length = -(-size // count)
+    full, rest = size // length, [size % length] if size % length else []
+    sizes = [part.end - part.start for part in parts]
+    assert sizes == [length] * full + rest + [0] * (count - full - len(rest))
+
+
+def test_the_parts_of_a_large_file_are_all_but_equal() -> None:
+    """500 GiB in a thousand parts of 512 MiB each; a byte less makes the last one smaller."""
+    mib = 1024**2
+    assert {part.end - part.start for part in parts_of(500 * 1024 * mib, 1000)} == {512 * mib}
+    *parts, last = parts_of(500 * 1024 * mib - 1, 1000)
+    assert {part.end - part.start for part in parts} == {512 * mib}
+    assert last.end - last.start == 512 * mib - 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+async def test_parts_are_read_and_hashed_by_themselves_and_all_together(tmp_path: Path, count: int) -> None:
+    """Each has its own digest, and the running one is that of all up to its end."""
+    file = found(tmp_path / "a")
+    before: Md5 = hashlib.md5(usedforsecurity=False)
+    for part in parts_of(len(CONTENT), count):
+        body = StreamedBody(file, follow_links=False, part=part, before=before)
+        data = b"".join([bytes(piece) async for piece in body.chunks()])
+        assert data == CONTENT[part.start : part.end]
+        assert (body.size, body.digest, body.identity) == (len(data), md5_of(data), file.identity)
+        assert body.whole is not None
+        assert Digest(body.whole.digest()) == md5_of(CONTENT[: part.end])
+        before = body.whole
+    assert Digest(before.digest()) == md5_of(CONTENT)
+
+
+async def test_a_part_that_starts_again_does_not_count_twice(tmp_path: Path) -> None:
+    """The digest of what came before is left as it was until a pass has ended."""
+    file, before = found(tmp_path / "a"), hashlib.md5(CONTENT[:1000], usedforsecurity=False)
+    body = StreamedBody(file, follow_links=False, part=Part(1000, len(CONTENT)), before=before)
+    for broken_off in (1, 2, None):
+        chunks = body.chunks()
+        if broken_off is None:
+            assert len(b"".join([bytes(piece) async for piece in chunks])) == len(CONTENT) - 1000
+            break
+        for _ in range(broken_off):
+            await anext(chunks)
+        await chunks.aclose()
+        assert Digest(before.digest()) == md5_of(CONTENT[:1000])
+        assert body.digest is None
+    assert body.whole is not None
+    assert Digest(body.whole.digest()) == md5_of(CONTENT)
+
+
+async def test_an_empty_part_is_sent_as_one(tmp_path: Path) -> None:
+    """A service may have handed out more URLs than a small file has bytes."""
+    body = StreamedBody(found(tmp_path / "a"), follow_links=False, part=Part(len(CONTENT), len(CONTENT)))
+    assert [bytes(piece) async for piece in body.chunks()] == []
+    assert (body.size, body.digest) == (0, md5_of(b""))
+
+
+async def test_a_part_of_a_file_that_was_cut_is_a_change(tmp_path: Path) -> None:
+    """Nothing but what was found is sent."""
+    file = found(tmp_path / "a")
+    os.truncate(tmp_path / "a", 5)
+    with pytest.raises(ProblemError) as raised:
+        await anext(StreamedBody(file, follow_links=False, part=Part(3, 9)).chunks())
+    assert raised.value.problem.kind is Kind.CHANGED
+
+
+class Service(Provider):
+    """A provider of which only the reading of storage's answers is needed."""
+
+    name = "service"
+    capabilities = Capabilities(batch_limit=1, batch_size=1)
+
+    async def presign(self, specs: Any, call: Any) -> Any:
+        raise NotImplementedError
+
+
+class Storage:
+    """Takes parts, answers as told, and keeps what it got by URL."""
+
+    def __init__(self, *answers: StorageAnswer | Exception, etag: bool = True) -> None:
+        self.got: list[tuple[str, bytes]] = []
+        self.answers = list(answers)
+        self.etag = etag
+        self.before: Callable[[], object] = lambda: None
+
+    async def send(
+        self, ticket: Ticket, body: Body, headers: Mapping[str, str], on_bytes: Callable[[int], None]
+    ) -> StorageAnswer:
+        self.before()
+        assert ticket.more_urls == ()
+        data = b"".join([bytes(piece) async for piece in body.chunks()])
+        on_bytes(len(data))
+        self.got.append((ticket.url.reveal()[-1], data))
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, Exception):
+            raise answer
+        evidence = {"etag": f'"{md5_of(data).hex}"'} if self.etag else {}
+        return answer or StorageAnswer(200, evidence, b"")
+
+
+def sender_to(storage: Storage) -> Sender:
+    provider = Service(ProviderConfig("https://api.example"))
+    nothing = cast("Any", None)
+    run = Run(provider, nothing, cast("Any", storage), nothing, SystemClock(), PipelineOptions(), (), nothing)
+    return Sender(run)
+
+
+def item_of(file: FoundFile, **values: Any) -> Item:
+    first, *more = [SecretUrl(f"https://s.example/{n}") for n in range(3)]
+    return Item(file, Ticket(first, "id-1", more_urls=tuple(more)), **values)
+
+
+async def test_a_file_in_parts_has_one_receipt(tmp_path: Path) -> None:
+    """Of the whole: its MD5, its identity, no ETag of one part, and proven where every part is."""
+    storage, item, counted = Storage(), item_of(found(tmp_path / "a")), list[int]()
+    assert await sender_to(storage).send(item, counted.append) is None
+    assert [url for url, _ in storage.got] == ["0", "1", "2"]
+    assert b"".join(data for _, data in storage.got) == CONTENT
+    assert sum(counted) == len(CONTENT)
+    assert item.receipt is not None
+    assert (item.receipt.digest, item.receipt.identity) == (md5_of(CONTENT), item.file.identity)
+    assert (item.receipt.etag, item.receipt.verified) == (None, True)
+
+
+async def test_one_part_that_is_not_proven_leaves_the_whole_unproven(tmp_path: Path) -> None:
+    """What could only be sent is recorded as such."""
+    item = item_of(found(tmp_path / "a"))
+    assert await sender_to(Storage(StorageAnswer(200, {}, b""))).send(item, lambda _: None) is None
+    assert item.receipt is not None
+    assert not item.receipt.verified
+
+
+@pytest.mark.parametrize("failure", [StorageAnswer(503, {}, b""), ProblemError(Problem(Kind.TRANSIENT, "it broke"))])
+async def test_a_part_that_went_through_is_not_sent_again(tmp_path: Path, failure: StorageAnswer | Exception) -> None:
+    """The next attempt with the same ticket begins where this one failed; getting further forgets earlier failures."""
+    good = StorageAnswer(200, {}, b"")
+    storage, item = Storage(good, failure), item_of(found(tmp_path / "a"), failures=3, first_failure=1.0)
+    sender = sender_to(storage)
+    try:
+        assert await sender.send(item, lambda _: None) is not None
+    except ProblemError as error:
+        assert error is failure  # noqa: PT017  # either way of failing is one
+    assert (item.failures, item.first_failure) == (0, None)
+    assert await sender.send(item, lambda _: None) is None
+    assert [url for url, _ in storage.got] == ["0", "1", "1", "2"]
+    assert item.receipt is not None
+    assert item.receipt.digest == md5_of(CONTENT)
+
+
+async def test_a_file_that_changes_between_two_parts_is_not_sent_as_one(tmp_path: Path) -> None:
+    """Also where size and modification time were set back: parts of two files are none."""
+    path = tmp_path / "a"
+    storage, item = Storage(), item_of(found(path))
+
+    def overwrite() -> None:
+        if len(storage.got) == 1:
+            status = path.stat()
+            path.write_bytes(bytes(len(CONTENT)))
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    storage.before = overwrite
+    problem = await sender_to(storage).send(item, lambda _: None)
+    assert problem is not None
+    assert problem.kind is Kind.CHANGED
+    assert item.receipt is None
+
+
+async def test_storage_that_holds_other_bytes_of_a_part_is_found_out(tmp_path: Path) -> None:
+    """Its ETag is that of the part."""
+    wrong = StorageAnswer(200, {"etag": f'"{md5_of(b"other").hex}"'}, b"")
+    item = item_of(found(tmp_path / "a"))
+    problem = await sender_to(Storage(wrong)).send(item, lambda _: None)
+    assert problem is not None
+    assert problem.kind is Kind.MISMATCH
+    assert item.sent is None
