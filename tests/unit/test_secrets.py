@@ -20,9 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.messages import FoundFile, Identity, Item, Source, Ticket
+from bulkup.pipeline.reading import WholeBody
 from bulkup.providers import ProviderConfig
 from bulkup.providers.bearer import Bearer
+from bulkup.providers.huawei_signature import SigningKeys
+from bulkup.providers.tokens import Token
 from bulkup.secrets import MASK, Secret, SecretUrl
+from bulkup.transport.form import FormBody
 from bulkup.wire import ApiRequest
 
 # Long enough that no text holds one by chance.
@@ -75,7 +79,14 @@ WAYS: list[Callable[[Any], object]] = [
 ]
 HOLDERS: list[Callable[[Any], object]] = [
     lambda secret: Ticket(url_of(secret.reveal()), "id", 1.0, "PUT", {"Authorization": secret}),
+    lambda secret: Ticket(
+        SecretUrl("https://s.example/"), "id", form=(("policy", secret),), more_urls=(url_of(secret.reveal()),)
+    ),
     lambda secret: ApiRequest("POST", "/x", {"Authorization": secret}),
+    lambda secret: ApiRequest("POST", "/x", body=secret.reveal().encode()),
+    lambda secret: SigningKeys(secret, secret, secret),
+    lambda secret: Token(secret, 1.0, 2.0),
+    lambda secret: FormBody([("policy", secret)], WholeBody(b"", Identity(0, 2, 3, 4, 5))),
     lambda secret: ProviderConfig("https://api.example", {"token": secret}),
     lambda secret: Item(
         FoundFile(Source(b"/data"), b"a", Identity(1, 2, 3, 4, 5)), Ticket(url_of(secret.reveal()), "id")
