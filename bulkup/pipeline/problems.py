@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+from urllib.parse import quote
 
 from bulkup.errors import BulkupError, MachineError, ServiceError
 from bulkup.messages import Kind, Problem
 from bulkup.providers import Provider
 from bulkup.secrets import MASK
 
+# As much of a secret's beginning, in characters, is enough to take the rest for the secret.
+_RECOGNISED = 8
 _QUERY = re.compile(r"\?[^\s<>\"')]*")
 
 _HINTS = {
@@ -23,8 +27,30 @@ def told(problem: Problem, provider: Provider) -> Problem:
     """Return the problem without secrets: what the other side says may quote the key or the URL that we sent."""
     text = _QUERY.sub("?" + MASK, problem.message)
     for secret in provider.secrets:
-        text = text.replace(secret.reveal(), MASK) if secret else text
+        for written in _ways_to_write(secret.reveal()):
+            text = _masked(text, written)
     return dataclasses.replace(problem, message=text)
+
+
+def _ways_to_write(secret: str) -> set[str]:
+    quoted = json.dumps(secret, ensure_ascii=False)[1:-1]
+    return {secret, quoted, quote(secret), quote(secret, safe="")} - {""}
+
+
+def _masked(text: str, secret: str) -> str:
+    """Take a secret out of a text, also where the text was cut in the middle of it."""
+    start = secret[:_RECOGNISED]
+    at = text.find(start)
+    while at >= 0:
+        text = text[:at] + MASK + text[at + _common_length(text[at:], secret) :]
+        at = text.find(start, at + len(MASK))
+    return text
+
+
+def _common_length(one: str, other: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((number for number, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def fatal(problem: Problem) -> BulkupError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from bulkup.wire import ApiCall
 # A token is renewed when a tenth of its life is left, half an hour at the most: calls under way must not see its end.
 _LAST_SHARE = 0.1
 _LAST_SECONDS = 1800.0
+_REMEMBERED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +41,19 @@ class TokenCache:
         self._clock = clock
         self._lock = anyio.Lock()
         self._token: Token | None = None
+        self._fetched: deque[Secret] = deque(maxlen=_REMEMBERED)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """The token, where there is one."""
-        return (self._token.value,) if self._token is not None else ()
+        """The tokens fetched last: an answer may quote one that was refused, or that another has replaced meanwhile."""
+        return tuple(self._fetched)
 
     async def get(self, call: ApiCall) -> Secret:
         """Return a token that is good now. Raises `ProblemError` when none can be had."""
         async with self._lock:
             if self._token is None or not self._token.is_fresh(self._clock.now()):
                 self._token = await self._fetch(call)
+                self._fetched.append(self._token.value)
             return self._token.value
 
     def forget(self, value: Secret) -> None:
