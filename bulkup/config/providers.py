@@ -29,6 +29,7 @@ class ProviderDefaults:
     any_of: tuple[tuple[str, ...], ...] = ()
     places: bool = False
 
+
 LOCAL = "local"  # the embedded server: started for the run, on a port of its own
 METASTUDIO = "metastudio"
 

@@ -24,7 +24,7 @@ _KINDS = {
     "MSS.00000003": Kind.REJECTED,
     "MSS.00000004": Kind.TRANSIENT,
 }
-_STATUSES = {403: Kind.UNAUTHORIZED, 409: Kind.REJECTED}
+_STATUSES = {400: Kind.REJECTED, 403: Kind.UNAUTHORIZED, 409: Kind.REJECTED}
 _RIGHTS = "check the keys, and that project_id is a project of theirs in the region that base_url names"
 _COMPLETED = re.compile(r"(?=.*already)(?=.*complet)", re.IGNORECASE | re.DOTALL)
 _ONE_MAIN = re.compile(r"\bMAIN\b")
@@ -52,7 +52,9 @@ def raise_for(answer: ApiAnswer, *, signs: bool, closing: bool = False) -> None:
     kind = _KINDS.get(code) or _STATUSES.get(answer.status)
     if answer.status == 404 and code.startswith("MSS."):
         # The service was reached and does not know the asset, or the file: no other file is concerned.
-        kind = Kind.FAILED if closing else Kind.REJECTED
+        kind = Kind.REJECTED
+    if closing and kind is Kind.REJECTED and answer.status != 409:
+        kind = Kind.FAILED  # it took the file once; what it does not take is that the bytes are there
     hint = _RIGHTS if kind is Kind.UNAUTHORIZED else None
     if kind is Kind.UNAUTHORIZED and signs and code == "APIGW.0301":
         hint = _clock(answer) or hint

@@ -15,7 +15,7 @@ from bulkup.providers.answers import malformed, remote_id_of, upload_url
 from bulkup.providers.base import Capabilities, Closing, FileSpec, NotYet, Provider, ProviderConfig
 from bulkup.providers.bearer import Bearer
 from bulkup.providers.storage import form_evidence
-from bulkup.providers.xvid_answers import SERVICE, error_of, raise_for, upload_of
+from bulkup.providers.xvid_answers import SERVICE, error_of, raise_for, token_is_bad, upload_of
 from bulkup.providers.xvid_auth import GivenToken, OAuthClient
 from bulkup.providers.xvid_form import fields_of, lease_of_form
 from bulkup.secrets import Secret
@@ -26,9 +26,9 @@ _DAY = 86_400.0
 _LONGEST_KEY = 1024  # bytes, S3's limit
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FIRST_POLL = 0.25  # seconds
-# The only word that the manual has for an upload whose end is still to come (UPLOADING is one that was not closed).
-_UNDER_WAY = "COMPLETING"
+# The manual's two words for an upload that has not come to its end: before it was closed, and after.
 _OPEN = "UPLOADING"
+_UNDER_WAY = "COMPLETING"
 # How the service says that it failed is not documented; words that mean it in any language of an API are taken so.
 _FAILURE = re.compile(r"FAIL|ERROR|ABORT|CANCEL|EXPIRE|REJECT|INVALID", re.IGNORECASE)
 
@@ -114,10 +114,9 @@ class Xvid(Provider):
         if answer.status != 400:
             raise_for(answer, closing=True)
             return self._closing(answer)
-        refusal = error_of(answer)[1]
         polled = await self.poll(ticket, call)
-        if isinstance(polled, Mapping) and polled.get("status") == _OPEN:
-            raise ProblemError(Problem(Kind.FAILED, f"{SERVICE} answered 400: {refusal}"))
+        if isinstance(polled, NotYet) and polled.remote["status"] == _OPEN:
+            raise ProblemError(Problem(Kind.FAILED, f"{SERVICE} answered 400: {error_of(answer)[1]}"))
         return polled
 
     async def poll(self, ticket: Ticket, call: ApiCall) -> Closing:
@@ -130,7 +129,7 @@ class Xvid(Provider):
         status = upload_of(answer).get("status")
         if not isinstance(status, str) or not status:
             raise malformed(SERVICE, "an upload without a status")
-        if status == _UNDER_WAY:
+        if status in (_OPEN, _UNDER_WAY):
             return NotYet(_FIRST_POLL, {"status": status})
         if _FAILURE.search(status):
             raise ProblemError(Problem(Kind.FAILED, f"{SERVICE} says that the upload is {status[:64]}"))
@@ -159,7 +158,7 @@ class Xvid(Provider):
             token = await self._auth.token(call)
             headers = {**request.headers, "Authorization": Bearer(token), "Accept": "application/json"}
             answer = await call(ApiRequest(request.method, request.path, headers, request.body))
-            if answer.status != 403 or not self._auth.refused(token):
+            if not token_is_bad(answer) or not self._auth.refused(token):
                 break
         return answer
 

@@ -42,6 +42,11 @@ def error_of(answer: ApiAnswer) -> tuple[str, str]:
     return code if isinstance(code, str) else "", message if isinstance(message, str) else ""
 
 
+def token_is_bad(answer: ApiAnswer) -> bool:
+    """Say whether the token was refused: a 403 here, and no 401."""
+    return answer.status == 403 and error_of(answer)[0] == _BAD_TOKEN
+
+
 def raise_for(answer: ApiAnswer, *, closing: bool = False) -> None:
     """Raise `ProblemError` unless the call succeeded. `closing`: it was about an upload that had been opened."""
     if answer.status in (200, 201):

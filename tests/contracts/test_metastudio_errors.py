@@ -164,6 +164,8 @@ def test_a_file_that_was_confirmed_before_is_confirmed(status: int, code: str, m
     ("answer", "kind"),
     [
         (error(404, "MSS.00000005"), Kind.FAILED),
+        (error(400, "MSS.00000003", "the file was not uploaded"), Kind.FAILED),
+        (error(400), Kind.FAILED),
         (error(404, "APIGW.0101"), Kind.UNUSABLE),
         (error(401, "MSS.00000001"), Kind.UNAUTHORIZED),
         (error(429, "APIGW.0308"), Kind.THROTTLED),

@@ -166,6 +166,11 @@ def test_an_upload_that_completes_is_asked_about_again() -> None:
     }
 
 
+def test_an_upload_that_is_still_open_after_its_closing_call_is_asked_about_again() -> None:
+    """The manual's word for one that was not closed is no end: nothing is recorded as uploaded on it."""
+    assert closed(upload("UPLOADING"))[0] == NotYet(0.25, {"status": "UPLOADING"})
+
+
 @pytest.mark.parametrize("status", ["COMPLETED", "COMPLETE", "READY", "AVAILABLE", "done", "\u5b8c"])
 def test_any_other_word_is_an_end_and_kept_as_it_is(status: str) -> None:
     """The manual does not name the last state."""

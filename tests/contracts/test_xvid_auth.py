@@ -189,3 +189,11 @@ async def test_a_token_that_is_none_is_asked_for_again(answer: ApiAnswer, kind: 
     assert (await refused(provider, service)).kind is kind
     await ask(provider, service)
     assert service.shown == ["Bearer t-1"]
+
+
+async def test_a_refusal_that_is_not_about_the_token_fetches_no_other() -> None:
+    """A pipeline that the client may not use stays forbidden with a fresh token, too."""
+    forbidden = {"error": {"error_code": "0x0000009", "error_message": "Forbidden"}}
+    service = Service(refusal=forbidden, refused={"t-1"})
+    assert (await refused(provider_with(CLIENT), service)).kind is Kind.UNUSABLE
+    assert service.fetched == 1
