@@ -1,4 +1,5 @@
-"""The benchmarks of the pipeline itself: what it costs over a bare loop of the same client, and what memory it takes.
+"""The benchmarks of the pipeline itself: what it costs over a bare loop of the same client, what memory it takes, and
+what the services' ways cost beside one another.
 
 Figures of one run on one machine compare with each other and with nothing else; so they are printed as ratios, of
 medians over several rounds in turn.
@@ -14,6 +15,7 @@ import tempfile
 
 import orjson
 
+from benchmarks import services
 from benchmarks.measure import Taken, run_bare, run_upload
 from benchmarks.sink import sink
 from benchmarks.trees import make_tree
@@ -48,10 +50,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
+    parser.add_argument("--only", choices=("pipeline", "services"), help="measure one half")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, sink() as root:
-        speed, peak = overhead(root, folder, arguments.rounds), memory(root, folder)
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, medians of {arguments.rounds} rounds\n")
+    figures: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        if arguments.only != "services":
+            figures |= _pipeline(folder, arguments.rounds)
+        if arguments.only != "pipeline":
+            figures |= _services(folder, arguments.rounds)
+    if arguments.json:
+        with open(arguments.json, "wb") as file:
+            file.write(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
+
+
+def _pipeline(folder: str, rounds: int) -> dict[str, object]:
+    with sink() as root:
+        speed, peak = overhead(root, folder, rounds), memory(root, folder)
     print("| 10,000 files of 10 KiB | files/s | ratio |")
     print("|---|---|---|")
     print(f"| bare loop (read, MD5, PUT; aiohttp, {CONCURRENCY} tasks) | {speed['bare']:,.0f} | 1.00 |")
@@ -60,10 +75,22 @@ def main() -> None:
     print("\n| files of 1 KiB | peak memory | ratio |")
     print("|---|---|---|")
     print(f"| 10,000 | {peak['mib_10k']:.0f} MiB | 1.00 |")
-    print(f"| 100,000 | {peak['mib_100k']:.0f} MiB | {peak['ratio']:.2f} |")
-    if arguments.json:
-        with open(arguments.json, "wb") as file:
-            file.write(orjson.dumps({"overhead": speed, "memory": peak}, option=orjson.OPT_INDENT_2))
+    print(f"| 100,000 | {peak['mib_100k']:.0f} MiB | {peak['ratio']:.2f} |\n")
+    return {"overhead": speed, "memory": peak}
+
+
+def _services(folder: str, rounds: int) -> dict[str, object]:
+    tree = make_tree(os.path.join(folder, "services"), 10_000, 10 * KIB)
+    rates = services.rates(tree, folder, rounds)
+    hashing, form = services.hashing_rate(tree), services.large_form(folder)
+    first = rates[0][1]
+    print("| 10,000 files of 10 KiB on the embedded server | files/s | ratio |")
+    print("|---|---|---|")
+    for name, rate in rates:
+        print(f"| {name} | {rate:,.0f} | {rate / first:.2f} |")
+    print(f"| hashing ahead by itself | {hashing:,.0f} | {hashing / first:.2f} |")
+    print(f"\nPeak memory of a form POST of 4 GiB: {form:.0f} MiB")
+    return {"services": dict(rates), "hashing": hashing, "form_mib": form}
 
 
 if __name__ == "__main__":

@@ -24,10 +24,16 @@ class Taken:
 
 def run_upload(root: str, folder: str, concurrency: int) -> Taken:
     """Run `bulkup upload` of `folder` against a sink, with a new journal."""
+    options = ["--provider", "magic-hour", "--concurrency", str(concurrency)]
+    return run_provider(root, folder, options, {"BULKUP_TOKEN": "benchmark"})
+
+
+def run_provider(root: str, folder: str, options: list[str], given: dict[str, str]) -> Taken:
+    """Run `bulkup upload` of `folder` against `root` with these options and this environment, and a new journal."""
     with tempfile.TemporaryDirectory() as state:
-        environ = {**os.environ, "BULKUP_TOKEN": "benchmark", "XDG_STATE_HOME": state}
-        options = ["--provider", "magic-hour", "--base-url", root, "--concurrency", str(concurrency), "--json"]
-        line, cpu, peak = _run([sys.executable, "-m", "bulkup", "upload", folder, *options], environ)
+        environ = {**os.environ, **given, "XDG_STATE_HOME": state}
+        command = [sys.executable, "-m", "bulkup", "upload", folder, "--base-url", root, *options, "--json"]
+        line, cpu, peak = _run(command, environ)
     summary = orjson.loads(line)
     assert summary["exit_code"] == 0, summary
     return Taken(summary["seconds"], cpu, peak, summary)

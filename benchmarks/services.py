@@ -1,0 +1,105 @@
+"""What the services differ in: runs over the embedded server, which checks everything, with each provider in turn.
+
+Client and server share the machine here, so what is compared is whole runs: requests, checksums and rows of both sides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import anyio
+import orjson
+
+from benchmarks.measure import Taken, run_provider
+from bulkup.messages import FoundFile, Identity, Source
+from bulkup.pipeline.hashing import digests_of
+
+GIB = 1024**3
+_TOKEN = {"BULKUP_TOKEN": "local-token"}
+_KEYS = {"BULKUP_ACCESS_KEY": "LOCALACCESSKEY000001", "BULKUP_SECRET_KEY": "local-secret-key"}
+_PROJECT = ["--project-id", "local-project", "--asset-id", "a1", "--rate-limit", "0"]
+_GROUP = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One way to upload: its name in the table, the options of `bulkup upload`, and the environment it needs."""
+
+    name: str
+    options: list[str]
+    environ: dict[str, str]
+
+
+CASES = [
+    Case("`magic-hour`: a PUT a file, a call for 100", ["--provider", "magic-hour"], _TOKEN),
+    Case(
+        "`metastudio`, confirm off: hashed first, 2 requests a file",
+        ["--provider", "metastudio", *_PROJECT, "--no-confirm"],
+        _KEYS,
+    ),
+    Case("`metastudio`: hashed first, 3 requests a file", ["--provider", "metastudio", *_PROJECT], _KEYS),
+    Case("`xvid`: form POST, 4 requests a file or more", ["--provider", "xvid", "--pipeline-id", "p1"], _TOKEN),
+]
+
+
+@contextlib.contextmanager
+def served(store: str) -> Iterator[str]:
+    """Run an embedded server in a process of its own, and yield its root."""
+    command = [sys.executable, "-m", "bulkup", "serve", "--store", store]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        try:
+            yield str(orjson.loads(server.stdout.readline())["url"])
+        finally:
+            server.terminate()
+
+
+def rates(tree: str, folder: str, rounds: int) -> list[tuple[str, float]]:
+    """Return files per second of each case, medians over rounds in turn."""
+    taken: dict[str, list[Taken]] = {case.name: [] for case in CASES}
+    for number in range(rounds):
+        with served(os.path.join(folder, f"store{number}")) as root:
+            for case in CASES:
+                taken[case.name].append(run_provider(root, tree, case.options, case.environ))
+    files = taken[CASES[0].name][0].summary["files"]["uploaded"]
+    return [(name, files / statistics.median(one.seconds for one in runs)) for name, runs in taken.items()]
+
+
+def hashing_rate(tree: str) -> float:
+    """Return files per second of hashing ahead by itself, as the hasher does it: groups of files, a thread a core."""
+    paths = [os.path.join(at, name) for at, _, names in os.walk(tree) for name in names]
+    source = Source(os.fsencode(tree))
+    files = [FoundFile(source, os.fsencode(os.path.relpath(path, tree)), Identity.of(os.stat(path))) for path in paths]
+    started = time.perf_counter()
+    anyio.run(_hash, files)
+    return len(files) / (time.perf_counter() - started)
+
+
+async def _hash(files: list[FoundFile]) -> None:
+    limiter = anyio.CapacityLimiter(os.cpu_count() or 1)
+    async with anyio.create_task_group() as tasks:
+        for start in range(0, len(files), _GROUP):
+            tasks.start_soon(_hash_group, files[start : start + _GROUP], limiter)
+
+
+async def _hash_group(files: list[FoundFile], limiter: anyio.CapacityLimiter) -> None:
+    hashed = await digests_of(files, limiter, follow_links=False)
+    assert all(isinstance(one, tuple) for one in hashed)
+
+
+def large_form(folder: str) -> float:
+    """Return the client's peak memory in MiB while a 4 GiB file goes up as a form POST."""
+    tree = os.path.join(folder, "large")
+    os.makedirs(tree)
+    with open(os.path.join(tree, "large.mp4"), "wb") as file:
+        file.truncate(4 * GIB)
+    xvid = CASES[-1]
+    with served(os.path.join(folder, "large-store")) as root:
+        return run_provider(root, tree, xvid.options, xvid.environ).peak
