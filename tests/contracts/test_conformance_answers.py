@@ -198,23 +198,26 @@ async def test_throttled(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert place.lost_ids() <= 0
 
 
-async def test_throttled_as_a_whole(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_throttled_as_a_whole(place: World) -> None:
     """One call that is throttled holds back all others: none goes out before the time that was told."""
     calls = early = 0
+    closed_until = 0.0
     place.write(tree(12))
     changes = {"confirm": False} if place.provider in CLOSING else {}
     async with place.uploader(batch_size=2, calls_in_flight=1, **changes) as uploader:
-        run = uploader._run
-        call = run.call
+        call = uploader._run.call
 
         async def watched(request: ApiRequest) -> ApiAnswer:
-            nonlocal calls, early
+            nonlocal calls, early, closed_until
             calls += 1
-            early += not run.gate.is_open(run.clock.monotonic())
+            early += place.clock.monotonic() < closed_until
             answer = await call(request)
-            return replace(answer, status=429, headers={"retry-after": "1"}, body=b"") if calls == 3 else answer
+            if calls != 3:
+                return answer
+            closed_until = place.clock.monotonic() + 1
+            return replace(answer, status=429, headers={"retry-after": "1"}, body=b"")
 
-        run.call = watched
+        uploader._run.call = watched
         summary = await uploader.run()
     assert (summary.exit_code, summary.counters.retries, early) == (0, 1, 0)
     place.assert_uploaded()
