@@ -50,7 +50,23 @@ def open_for_reading(path: str) -> sqlite3.Connection:
     with sqlite_errors(path):
         connection = _connect(path, read_only=True)
         _refuse_newer(connection, path, len(migrations()))
+        try:
+            _refuse_foreign(connection, path)
+            if not _has_begun(connection):
+                raise JournalError(f"the journal {path} is empty: no run has begun with it yet")
+        except BaseException:
+            connection.close()
+            raise
         return connection
+
+
+def exists(path: str) -> bool:
+    """Say whether there is a journal that a run has begun with. Raises `JournalError` for one that cannot be used."""
+    if not os.path.exists(path):
+        return False
+    with sqlite_errors(path), contextlib.closing(_connect(path, read_only=True)) as connection:
+        _refuse_foreign(connection, path)
+        return _has_begun(connection)
 
 
 @contextlib.contextmanager
@@ -71,6 +87,11 @@ def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     for number, script in enumerate(scripts[version:], start=version + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def _has_begun(connection: sqlite3.Connection) -> bool:
+    """Say whether the file has its tables: a run that starts makes the file first."""
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def has_places(connection: sqlite3.Connection) -> bool:

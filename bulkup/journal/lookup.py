@@ -7,7 +7,6 @@ their files: a file uploaded as part of `/data` is known when `/data/sub` is the
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from bulkup.journal.database import has_places, open_for_reading, sqlite_errors
+from bulkup.journal.database import exists, has_places, open_for_reading, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.places import Rehearsal
 from bulkup.journal.tickets import load
@@ -159,7 +158,7 @@ class Peek:
 @contextlib.contextmanager
 def peek(path: str, destination: Destination, sources: Sequence[Source]) -> Iterator[Peek]:
     """Look into a journal without a run and without writing."""
-    if not os.path.exists(path):
+    if not exists(path):
         with contextlib.closing(Rehearsal(None, path, 0)) as places:
             yield Peek(None, tuple(sources), places)
         return

@@ -40,7 +40,7 @@ from journal_world import (
 )
 
 from bulkup.errors import JournalError, JournalLockedError
-from bulkup.journal import Destination, Journal, Lock, Reader
+from bulkup.journal import Destination, Journal, Lock, Reader, peek
 from bulkup.journal.database import migrate, migrations
 from bulkup.journal.writer import Statement
 from bulkup.messages import (
@@ -867,3 +867,22 @@ async def test_manifest_rows_are_plain(path: Path) -> None:
             text = repr((list(reader.manifest()), list(reader.runs()), list(reader.orphans()), reader.status()))
     assert signature not in text
     assert "remote-1" not in json.dumps(text)
+
+
+def test_a_journal_that_no_run_has_begun_with_is_told_as_such(path: Path) -> None:
+    """A run that starts makes the file before its tables: a look at that instant finds nothing, and breaks nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    with pytest.raises(JournalError, match="no run has begun"):
+        Reader(str(path))
+    with peek(str(path), THERE, (Source(ROOT),)) as known:
+        assert known.lookup is None
+
+
+def test_a_look_into_another_programs_database_says_so(path: Path) -> None:
+    """It is no journal, and no empty one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(JournalError, match="another program"):
+        Reader(str(path))

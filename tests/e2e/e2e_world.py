@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from bulkup.errors import JournalError
 from bulkup.journal import Reader
 
 COMMAND = (sys.executable, "-m", "bulkup")
@@ -94,10 +95,9 @@ class World:
 
     def settled(self) -> int:
         """How many files the journal holds as uploaded."""
-        if not self.journal.exists():
-            return 0
-        with Reader(str(self.journal)) as reader:
+        with contextlib.suppress(JournalError), Reader(str(self.journal)) as reader:
             return sum(count for state, count in reader.status().files.items() if state in ("uploaded", "unverified"))
+        return 0  # no run has begun
 
     def prove(self, object_of: Callable[[dict[str, Any]], str] = lambda row: str(row["remote_id"])) -> int:
         """Assert that every file is in the manifest once, and that file, manifest and object agree; return how many."""
