@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_world import SERVICES, World, world
+from pipeline_world import SERVICES, World, quick_retries, world
 
 from bulkup import FileState
 from bulkup.api import building
@@ -23,7 +23,6 @@ from bulkup.clock import SystemClock
 from bulkup.config.providers import LOCAL, ProviderDefaults
 from bulkup.config.providers import PROVIDERS as DECLARED
 from bulkup.messages import Ticket
-from bulkup.pipeline import RetryPolicy
 from bulkup.providers import PROVIDERS
 from bulkup.transport import Transport
 from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
@@ -41,7 +40,7 @@ async def conformance(
     folder: Path, provider: str, monkeypatch: pytest.MonkeyPatch, **options: Any
 ) -> AsyncGenerator[World, None]:
     """Start a world in which retries come quickly, and in which `local` runs against the server of this loop."""
-    monkeypatch.setattr(building, "RetryPolicy", functools.partial(RetryPolicy, base=0.01))
+    quick_retries(monkeypatch)
     if provider == LOCAL:
         monkeypatch.setattr(building, "LOCAL", "a server of its own")
         monkeypatch.setitem(DECLARED, LOCAL, ProviderDefaults(None, (("token",),)))

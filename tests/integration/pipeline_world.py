@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 
 from bulkup import FileState, Result, Settings, Summary, Uploader
 from bulkup.api import building
@@ -19,6 +21,7 @@ from bulkup.config.providers import PROVIDERS as DECLARED
 from bulkup.journal import Reader
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
 from bulkup.messages import DONE
+from bulkup.pipeline import RetryPolicy
 from bulkup.providers import Capabilities
 from bulkup.records import ManifestRow, OrphanRow
 
@@ -210,6 +213,11 @@ async def cut_off_when(place: World, holds: Callable[[], bool], **changes: Any) 
             while not holds():
                 await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
+
+
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have retries come quickly; how long they wait is a matter of unit tests."""
+    monkeypatch.setattr(building, "RetryPolicy", functools.partial(RetryPolicy, base=0.01))
 
 
 def read_tree(root: Path) -> dict[bytes, bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
-from pipeline_world import World, world
+from pipeline_world import World, quick_retries, world
 
 from bulkup import FileState, ServiceError
 from bulkup.config.providers import PROVIDERS as DECLARED
@@ -39,8 +39,9 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
 
 @pytest.mark.parametrize("provider", SERVICES)
 @pytest.mark.parametrize("fault", SURVIVABLE)
-async def test_each_fault_alone(tmp_path: Path, provider: str, fault: str) -> None:
+async def test_each_fault_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, fault: str) -> None:
     """With any one fault in one of seven requests every file ends up stored as it is, and no remote id is lost."""
+    quick_retries(monkeypatch)
     async with world(tmp_path, provider, faults=[f"{fault}=0.15"], seed=7) as place:
         place.write_many(40)
         summary = await place.run(batch_size=6)
@@ -51,9 +52,10 @@ async def test_each_fault_alone(tmp_path: Path, provider: str, fault: str) -> No
 
 @pytest.mark.parametrize("provider", SERVICES)
 @pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 13))])
-async def test_all_faults_together(tmp_path: Path, provider: str, seed: int) -> None:
+async def test_all_faults_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, seed: int) -> None:
     """With a fifth of all requests failing in every way there is, a run still ends with all files stored."""
     faults = [f"{fault}={0.2 / len(SURVIVABLE):.4f}" for fault in SURVIVABLE]
+    quick_retries(monkeypatch)
     async with world(tmp_path, provider, faults=faults, seed=seed) as place:
         place.write_many(80)
         place.write({"large.mov": os.urandom(2 * 1024**2)})
