@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import anyio
 
 from bulkup.clock import Clock
+from bulkup.messages import ProblemError
 from bulkup.secrets import Secret
 from bulkup.wire import ApiCall
 
@@ -52,7 +54,7 @@ class TokenCache:
         """Return a token that is good now. Raises `ProblemError` when none can be had."""
         async with self._lock:
             if self._token is None or not self._token.is_fresh(self._clock.now()):
-                self._token = await self._fetch(call)
+                self._token = await self._new(call)
                 self._fetched.append(self._token.value)
             return self._token.value
 
@@ -60,3 +62,11 @@ class TokenCache:
         """Take note that the service refused this one; one fetched meanwhile stays."""
         if self._token is not None and self._token.value == value:
             self._token = None
+
+    async def _new(self, call: ApiCall) -> Token:
+        try:
+            return await self._fetch(call)
+        except ProblemError as error:
+            failure = error
+        # No file is created by asking for a token, whatever became of that.
+        raise ProblemError(dataclasses.replace(failure.problem, maybe_created=False)) from failure.__cause__

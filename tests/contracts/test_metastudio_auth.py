@@ -245,8 +245,9 @@ TOKEN = {"token": {"expires_at": "2023-11-15T22:13:20.000000Z"}}
     ],
 )
 async def test_a_token_that_is_none_is_asked_for_again(answer: Any, kind: Kind) -> None:
-    """By the next call; nothing is kept of an answer that cannot be read."""
+    """By the next call; nothing is kept of an answer that cannot be read, and no file can have been created."""
     service, provider = Service(iam=[answer]), provider_with(USER)
-    assert (await refused(provider, service)).kind is kind
+    problem = await refused(provider, service)
+    assert (problem.kind, problem.maybe_created) == (kind, False)
     await ask(provider, service)
     assert service.shown == ["t-1"]

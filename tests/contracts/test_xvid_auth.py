@@ -184,11 +184,25 @@ async def test_a_client_that_is_refused_is_the_end(status: int) -> None:
     ],
 )
 async def test_a_token_that_is_none_is_asked_for_again(answer: ApiAnswer, kind: Kind) -> None:
-    """By the next call; nothing is kept of an answer that cannot be read."""
+    """By the next call; nothing is kept of an answer that cannot be read, and no file can have been created."""
     service, provider = Service(tokens=[answer]), provider_with(CLIENT)
-    assert (await refused(provider, service)).kind is kind
+    problem = await refused(provider, service)
+    assert (problem.kind, problem.maybe_created) == (kind, False)
     await ask(provider, service)
     assert service.shown == ["Bearer t-1"]
+
+
+async def test_a_token_service_that_breaks_off_has_created_no_file() -> None:
+    """Transport cannot tell one call from another; what it was about is known here."""
+
+    async def broken(_: ApiRequest) -> ApiAnswer:
+        problem = Problem(Kind.TRANSIENT, "the connection broke", retry_after=3.0, maybe_created=True)
+        raise ProblemError(problem) from ConnectionResetError()
+
+    with pytest.raises(ProblemError) as raised:
+        await provider_with(CLIENT).presign(specs_of(XVID, "mp4"), broken)
+    assert raised.value.problem == Problem(Kind.TRANSIENT, "the connection broke", retry_after=3.0)
+    assert isinstance(raised.value.__cause__, ConnectionResetError)
 
 
 async def test_a_refusal_that_is_not_about_the_token_fetches_no_other() -> None:
