@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import anyio
 
 from bulkup.clock import Clock
-from bulkup.messages import ProblemError
+from bulkup.messages import Problem, ProblemError
 from bulkup.secrets import Secret
 from bulkup.wire import ApiCall
 
@@ -35,7 +35,7 @@ class Token:
 
 
 class TokenCache:
-    """Keeps one token. Whoever needs one while it is being fetched waits for that."""
+    """Keeps one token. Whoever needs one while it is being fetched waits for that, and shares what comes of it."""
 
     def __init__(self, fetch: Callable[[ApiCall], Awaitable[Token]], clock: Clock) -> None:
         """`fetch` asks for a new one; it raises `ProblemError`."""
@@ -43,6 +43,7 @@ class TokenCache:
         self._clock = clock
         self._lock = anyio.Lock()
         self._token: Token | None = None
+        self._failure: Problem | None = None  # the last one, an object of its own each time
         self._fetched: deque[Secret] = deque(maxlen=_REMEMBERED)
 
     @property
@@ -51,9 +52,14 @@ class TokenCache:
         return tuple(self._fetched)
 
     async def get(self, call: ApiCall) -> Secret:
-        """Return a token that is good now. Raises `ProblemError` when none can be had."""
+        """Return a token that is good now. Raises `ProblemError` when none can be had, or could be while this waited:
+        a service that nobody reaches would otherwise cost each caller its own time, one after the other.
+        """
+        known = self._failure
         async with self._lock:
             if self._token is None or not self._token.is_fresh(self._clock.now()):
+                if self._failure is not None and self._failure is not known:
+                    raise ProblemError(self._failure)
                 self._token = await self._new(call)
                 self._fetched.append(self._token.value)
             return self._token.value
@@ -69,4 +75,5 @@ class TokenCache:
         except ProblemError as error:
             failure = error
         # No file is created by asking for a token, whatever became of that.
-        raise ProblemError(dataclasses.replace(failure.problem, maybe_created=False)) from failure.__cause__
+        self._failure = dataclasses.replace(failure.problem, maybe_created=False)
+        raise ProblemError(self._failure) from failure.__cause__

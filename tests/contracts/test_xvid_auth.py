@@ -192,6 +192,49 @@ async def test_a_token_that_is_none_is_asked_for_again(answer: ApiAnswer, kind: 
     assert service.shown == ["Bearer t-1"]
 
 
+async def test_a_token_that_is_not_had_is_not_had_by_all_who_wait() -> None:
+    """A service that nobody reaches costs one connection's time, and not that of one for each caller in turn."""
+    service, provider = Service(tokens=[answer_of({}, 503)]), provider_with(CLIENT)
+    problems: list[Problem] = []
+
+    async def asked() -> None:
+        problems.append(await refused(provider, service))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(asked)
+    assert len(service.requests) == 1
+    assert problems == [Problem(Kind.TRANSIENT, "Xvid's token service answered 503")] * 20
+    await ask(provider, service)
+    assert service.shown == ["Bearer t-1"]
+
+
+async def test_who_comes_after_a_failure_asks_again() -> None:
+    """The failure is shared with those who waited for it, and with nobody else."""
+    service, provider = Service(tokens=[answer_of({}, 503), answer_of({}, 429)]), provider_with(CLIENT)
+    assert (await refused(provider, service)).kind is Kind.TRANSIENT
+    assert (await refused(provider, service)).kind is Kind.THROTTLED
+    await ask(provider, service)
+    assert service.fetched == 1
+
+
+async def test_a_call_that_is_cut_off_while_it_fetches_a_token_leaves_that_to_the_next() -> None:
+    """To be cut off is no failure of the token's."""
+    service, provider = Service(), provider_with(CLIENT)
+
+    async def cut_off(_: ApiRequest) -> ApiAnswer:
+        cut.cancel()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as cut:
+            tasks.start_soon(ask, provider, service)
+            await provider.presign(specs_of(XVID, "mp4"), cut_off)
+    assert cut.cancelled_caught
+    assert service.shown == ["Bearer t-1"]
+
+
 async def test_a_token_service_that_breaks_off_has_created_no_file() -> None:
     """Transport cannot tell one call from another; what it was about is known here."""
 
