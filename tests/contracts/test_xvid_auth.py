@@ -222,7 +222,7 @@ async def test_a_call_that_is_cut_off_while_it_fetches_a_token_leaves_that_to_th
     """To be cut off is no failure of the token's."""
     service, provider = Service(), provider_with(CLIENT)
 
-    async def cut_off(_: ApiRequest) -> ApiAnswer:
+    async def cut_off(request: ApiRequest) -> ApiAnswer:
         cut.cancel()
         await anyio.sleep_forever()
         raise AssertionError
@@ -238,7 +238,7 @@ async def test_a_call_that_is_cut_off_while_it_fetches_a_token_leaves_that_to_th
 async def test_a_token_service_that_breaks_off_has_created_no_file() -> None:
     """Transport cannot tell one call from another; what it was about is known here."""
 
-    async def broken(_: ApiRequest) -> ApiAnswer:
+    async def broken(request: ApiRequest) -> ApiAnswer:
         problem = Problem(Kind.TRANSIENT, "the connection broke", retry_after=3.0, maybe_created=True)
         raise ProblemError(problem) from ConnectionResetError()
 
