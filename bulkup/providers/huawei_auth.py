@@ -13,11 +13,12 @@ from bulkup.messages import Kind, Problem, ProblemError
 from bulkup.providers.answers import json_object, lease_from, malformed, raise_for_status, unix_time
 from bulkup.providers.base import ProviderConfig
 from bulkup.providers.huawei_signature import SignedCall, SigningKeys, sign
-from bulkup.providers.tokens import Token, TokenCache
+from bulkup.providers.tokens import GivenToken, Token, TokenCache
 from bulkup.secrets import Secret
 from bulkup.wire import ApiAnswer, ApiCall, ApiRequest, Headers, json_request
 
 _IAM = "Huawei IAM"
+_HEADER = "X-Auth-Token"
 
 
 class Auth(abc.ABC):
@@ -45,7 +46,7 @@ def auth_of(config: ProviderConfig) -> Auth:
     if "access_key" in given:
         keys = SigningKeys(given["access_key"], given["secret_key"], given.get("security_token"))
         return SignedCalls(keys, config.base_url)
-    return GivenToken(given["auth_token"]) if "auth_token" in given else IamUser(config)
+    return ByToken(GivenToken(given["auth_token"]) if "auth_token" in given else IamUser(config))
 
 
 class SignedCalls(Auth):
@@ -69,41 +70,37 @@ class SignedCalls(Auth):
         return replace(request, signed=signed)
 
 
-class GivenToken(Auth):
-    """A token that the user got somewhere."""
+class ByToken(Auth):
+    """Calls with a token, a given one or an IAM user's."""
 
-    def __init__(self, token: Secret) -> None:
-        self._token = token
-
-    async def apply(self, request: ApiRequest, call: ApiCall) -> ApiRequest:  # noqa: ARG002  # nothing to fetch
-        """Add the token."""
-        return _with_token(request, self._token)
-
-
-class IamUser(Auth):
-    """A user of the identity service, whose token holds for 24 hours."""
-
-    def __init__(self, config: ProviderConfig) -> None:
-        self._config = config
-        self._tokens = TokenCache(self._fetch, config.clock)
+    def __init__(self, tokens: GivenToken | IamUser) -> None:
+        self._tokens = tokens
 
     @property
     def secrets(self) -> Iterable[Secret]:
-        """The token, where one was fetched."""
+        """The tokens fetched."""
         return self._tokens.secrets
 
     async def apply(self, request: ApiRequest, call: ApiCall) -> ApiRequest:
         """Add a token that is good now."""
-        return _with_token(request, await self._tokens.get(call))
+        return replace(request, headers={**request.headers, _HEADER: await self._tokens.token(call)})
 
     def refused(self, request: ApiRequest) -> bool:
         """Forget the token: a change of password or rights ends it early (APIGW.0307)."""
-        token = request.headers["X-Auth-Token"]
+        token = request.headers[_HEADER]
         assert isinstance(token, Secret)
-        self._tokens.forget(token)
-        return True
+        return self._tokens.refused(token)
 
-    async def _fetch(self, call: ApiCall) -> Token:
+
+class IamUser(TokenCache):
+    """A user of the identity service, whose token holds for 24 hours."""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        super().__init__(config.clock)
+        self._config = config
+
+    async def fetch(self, call: ApiCall) -> Token:
+        """Ask the identity service."""
         given, settings = self._config.credentials, self._config.settings
         user = {
             "domain": {"name": given["iam_domain"].reveal()},
@@ -113,9 +110,9 @@ class IamUser(Auth):
         identity = {"methods": ["password"], "password": {"user": user}}
         body = {"auth": {"identity": identity, "scope": {"project": {"name": settings["region"]}}}}
         request = replace(json_request("POST", "/v3/auth/tokens", {}, body), base_url=settings["iam_url"])
-        return self._token(await call(request))
+        return self._read(await call(request))
 
-    def _token(self, answer: ApiAnswer) -> Token:
+    def _read(self, answer: ApiAnswer) -> Token:
         if answer.status in (400, 401, 403, 404):
             region = self._config.settings["region"]
             hint = f"check iam_user, iam_domain, iam_password, and that the project's region is {region}"
@@ -128,7 +125,3 @@ class IamUser(Auth):
         if not token or expires_at is None:
             raise malformed(_IAM, "no token, or one without expires_at")
         return Token(Secret(token), answer.sent_at, lease_from(expires_at, answer))
-
-
-def _with_token(request: ApiRequest, token: Secret) -> ApiRequest:
-    return replace(request, headers={**request.headers, "X-Auth-Token": token})

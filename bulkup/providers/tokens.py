@@ -1,10 +1,10 @@
-"""Tokens that are fetched with other credentials, kept until shortly before their end, and fetched once for all."""
+"""Tokens: a given one, and those fetched with other credentials, kept until shortly before their end, once for all."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections import deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import anyio
@@ -34,26 +34,47 @@ class Token:
         return now < self.expires_at - last
 
 
-class TokenCache:
+class GivenToken:
+    """A token that the user got somewhere. There is no other."""
+
+    secrets: tuple[Secret, ...] = ()
+
+    def __init__(self, value: Secret) -> None:
+        self._value = value
+
+    async def token(self, call: ApiCall) -> Secret:  # noqa: ARG002  # nothing to fetch
+        """Return it."""
+        return self._value
+
+    def refused(self, value: Secret) -> bool:  # noqa: ARG002  # whatever is refused
+        """Say that no other one may be had."""
+        return False
+
+
+class TokenCache(abc.ABC):
     """Keeps one token. Whoever needs one while it is being fetched waits for that, and shares what comes of it."""
 
-    def __init__(self, fetch: Callable[[ApiCall], Awaitable[Token]], clock: Clock) -> None:
-        """`fetch` asks for a new one; it raises `ProblemError`."""
-        self._fetch = fetch
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = anyio.Lock()
         self._token: Token | None = None
         self._failure: Problem | None = None  # the last one, an object of its own each time
         self._fetched: deque[Secret] = deque(maxlen=_REMEMBERED)
 
+    @abc.abstractmethod
+    async def fetch(self, call: ApiCall) -> Token:
+        """Ask for a new token. Raises `ProblemError`."""
+
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """The tokens fetched last: an answer may quote one that was refused, or that another has replaced meanwhile."""
         return tuple(self._fetched)
 
-    async def get(self, call: ApiCall) -> Secret:
-        """Return a token that is good now. Raises `ProblemError` when none can be had, or could be while this waited:
-        a service that nobody reaches would otherwise cost each caller its own time, one after the other.
+    async def token(self, call: ApiCall) -> Secret:
+        """Return a token that is good now.
+
+        Raises `ProblemError` when none can be had, or none could while this waited: a service that nobody reaches
+        would otherwise cost each caller its own time, one after the other.
         """
         known = self._failure
         async with self._lock:
@@ -64,14 +85,15 @@ class TokenCache:
                 self._fetched.append(self._token.value)
             return self._token.value
 
-    def forget(self, value: Secret) -> None:
-        """Take note that the service refused this one; one fetched meanwhile stays."""
+    def refused(self, value: Secret) -> bool:
+        """Forget a token that the service refused, one fetched meanwhile stays; say that another one may be had."""
         if self._token is not None and self._token.value == value:
             self._token = None
+        return True
 
     async def _new(self, call: ApiCall) -> Token:
         try:
-            return await self._fetch(call)
+            return await self.fetch(call)
         except ProblemError as error:
             failure = error
         # No file is created by asking for a token, whatever became of that.

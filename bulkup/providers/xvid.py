@@ -15,8 +15,9 @@ from bulkup.providers.answers import malformed, remote_id_of, upload_url
 from bulkup.providers.base import Capabilities, Closing, FileSpec, NotYet, Provider, ProviderConfig
 from bulkup.providers.bearer import Bearer
 from bulkup.providers.storage import form_evidence
+from bulkup.providers.tokens import GivenToken
 from bulkup.providers.xvid_answers import SERVICE, error_of, raise_for, token_is_bad, upload_of
-from bulkup.providers.xvid_auth import GivenToken, OAuthClient
+from bulkup.providers.xvid_auth import OAuthClient
 from bulkup.providers.xvid_form import fields_of, lease_of_form
 from bulkup.secrets import Secret
 from bulkup.wire import ApiAnswer, ApiCall, ApiRequest, StorageAnswer, json_request

@@ -1,4 +1,4 @@
-"""The two ways to a token of Xvid's: a given one, and OAuth client credentials (contracts.md section 4)."""
+"""A token of Xvid's for OAuth client credentials (contracts.md section 4)."""
 
 from __future__ import annotations
 
@@ -17,45 +17,15 @@ _GRANT = "client_credential"
 _SCOPE = "mediahub,mediahub_write"
 
 
-class GivenToken:
-    """A token that the user got somewhere."""
-
-    secrets: tuple[Secret, ...] = ()
-
-    def __init__(self, token: Secret) -> None:
-        self._token = token
-
-    async def token(self, call: ApiCall) -> Secret:  # noqa: ARG002  # nothing to fetch
-        """Return it."""
-        return self._token
-
-    def refused(self, token: Secret) -> bool:  # noqa: ARG002  # there is no other
-        """Say that there is no other."""
-        return False
-
-
-class OAuthClient:
+class OAuthClient(TokenCache):
     """A client whose token is fetched, and fetched again shortly before it runs out or once it was refused."""
 
     def __init__(self, config: ProviderConfig) -> None:
+        super().__init__(config.clock)
         self._config = config
-        self._tokens = TokenCache(self._fetch, config.clock)
 
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        """The token, where one was fetched."""
-        return self._tokens.secrets
-
-    async def token(self, call: ApiCall) -> Secret:
-        """Return a token that is good now. Raises `ProblemError`."""
-        return await self._tokens.get(call)
-
-    def refused(self, token: Secret) -> bool:
-        """Forget the token; say that another one may be had."""
-        self._tokens.forget(token)
-        return True
-
-    async def _fetch(self, call: ApiCall) -> Token:
+    async def fetch(self, call: ApiCall) -> Token:
+        """Ask the token service."""
         given = self._config.credentials
         form = {
             "grant_type": _GRANT,
