@@ -14,7 +14,8 @@ from bulkup.secrets import MASK
 
 # As much of a secret's beginning, in characters, is enough to take the rest for the secret.
 _RECOGNISED = 8
-_QUERY = re.compile(r"\?[^\s<>\"')]*")
+# A question mark with something behind it, whatever that is: a value need not follow a name, and escapes hide the "=".
+_QUERY = re.compile(r"(\?|%3f|\\u003f)[^\s<>\"')]+", re.IGNORECASE)
 
 _HINTS = {
     Kind.UNAUTHORIZED: "check the credentials; the same command with good ones goes on where this run stopped",
@@ -25,7 +26,7 @@ _UNREACHABLE = "check base_url and the network; the same command goes on where t
 
 def told(problem: Problem, provider: Provider) -> Problem:
     """Return the problem without secrets: what the other side says may quote the key or the URL that we sent."""
-    text = _QUERY.sub("?" + MASK, problem.message)
+    text = _QUERY.sub(rf"\1{MASK}", problem.message)
     for secret in provider.secrets:
         for written in _ways_to_write(secret.reveal()):
             text = _masked(text, written)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 
+import pytest
+
 from bulkup.messages import Kind, Problem
 from bulkup.pipeline.problems import fatal, told
 from bulkup.providers import ProviderConfig
@@ -20,6 +22,36 @@ def test_what_the_other_side_quotes_of_our_secrets_is_masked() -> None:
     assert token not in message
     assert signature not in message
     assert message == "invalid key *** for https://store.example.com/a?*** (try again)"
+
+
+def told_of(said: str) -> str:
+    return told(Problem(Kind.FAILED, said), MagicHour(ProviderConfig("https://api.example.com"))).message
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("at https://h/a?X-Amz-Signature=secret&b=c", "at https://h/a?***"),
+        ("at https://h/a?acl&sig=secret (again)", "at https://h/a?*** (again)"),
+        ('{"url": "https://h/a?sig\\u003dsecret\\u0026b"}', '{"url": "https://h/a?***"}'),
+        ("<Resource>/a?Signature%3Dsecret</Resource>", "<Resource>/a?***</Resource>"),
+        ("from=https%3A%2F%2Fh%2Fa%3Fsig%3Dsecret", "from=https%3A%2F%2Fh%2Fa%3F***"),
+        ('"https:\\u002f\\u002fh\\u003Fsig=secret"', '"https:\\u002f\\u002fh\\u003F***"'),
+        ("at https://h/a?secret", "at https://h/a?***"),
+        ("at https://h/a?X-Amz-Sig", "at https://h/a?***"),
+        ("at https://h/a?", "at https://h/a?"),
+    ],
+)
+def test_the_query_of_a_url_is_masked_in_every_form(said: str, shown: str) -> None:
+    """With a value or without, escaped as a whole or in part, and cut off anywhere."""
+    assert told_of(said) == shown
+
+
+@pytest.mark.parametrize("end", ["", ")", " (again)", '"', "\n"])
+def test_a_question_of_our_own_is_no_query(end: str) -> None:
+    """A hint that ends in a question mark stays as it is."""
+    hint = f"Magic Hour answered text/html, not JSON; is base_url the root of this service?{end}"
+    assert told_of(hint) == hint
 
 
 def test_a_fatal_problem_says_what_to_do_next() -> None:
