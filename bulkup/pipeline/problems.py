@@ -17,11 +17,15 @@ _RECOGNISED = 8
 # A question mark with something behind it, whatever that is: a value need not follow a name, and escapes hide the "=".
 _QUERY = re.compile(r"(\?|%3f|\\u003f)[^\s<>\"')]+", re.IGNORECASE)
 
+_GOES_ON = "the same command goes on where this run stopped"
 _HINTS = {
     Kind.UNAUTHORIZED: "check the credentials; the same command with good ones goes on where this run stopped",
     Kind.UNUSABLE: "once that is mended, the same command goes on where this run stopped",
+    Kind.MACHINE: _GOES_ON,
+    Kind.UNREACHABLE: f"check base_url and the network; {_GOES_ON}",
+    Kind.THROTTLED: f"the service takes no more for now (see retry_for and retry_after_max); {_GOES_ON}",
 }
-_UNREACHABLE = "check base_url and the network; the same command goes on where this run stopped"
+_FAILING = f"the service fails over and over, or its answers make no sense; {_GOES_ON}"
 
 
 def told(problem: Problem, provider: Provider) -> Problem:
@@ -56,7 +60,8 @@ def _common_length(one: str, other: str) -> int:
 
 def fatal(problem: Problem) -> BulkupError:
     """Return the error that ends the run because of this problem."""
+    hint = _HINTS.get(problem.kind, _FAILING)
     if problem.kind is Kind.MACHINE:
-        return MachineError(problem.message, hint="the same command goes on where this run stopped")
+        return MachineError(problem.message, hint=hint)
     prefix = "the credentials are refused: " if problem.kind is Kind.UNAUTHORIZED else ""
-    return ServiceError(prefix + problem.message, hint=_HINTS.get(problem.kind, _UNREACHABLE))
+    return ServiceError(prefix + problem.message, hint=hint)

@@ -54,7 +54,20 @@ def test_a_question_of_our_own_is_no_query(end: str) -> None:
     assert told_of(hint) == hint
 
 
+@pytest.mark.parametrize(
+    ("kind", "hint"),
+    [
+        (Kind.UNREACHABLE, "check base_url and the network"),
+        (Kind.TRANSIENT, "the service fails over and over, or its answers make no sense"),
+        (Kind.THROTTLED, "the service takes no more for now (see retry_for and retry_after_max)"),
+    ],
+)
+def test_the_hint_fits_what_ended_the_run(kind: Kind, hint: str) -> None:
+    """A service that answers nonsense was reached: the network is not at fault."""
+    assert fatal(Problem(kind, "no")).hint == f"{hint}; the same command goes on where this run stopped"
+
+
 def test_a_fatal_problem_says_what_to_do_next() -> None:
     """Whatever ends a run, the same command goes on with it."""
-    for kind in (Kind.UNAUTHORIZED, Kind.UNUSABLE, Kind.MACHINE, Kind.TRANSIENT):
+    for kind in Kind:
         assert "goes on where this run stopped" in fatal(Problem(kind, "no")).hint
