@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from bulkup.clock import Clock, SystemClock
+from bulkup.config.names import IDENTIFIERS
 from bulkup.messages import Digest, FileState, Place, Problem, Receipt, Rejection, Ticket
 from bulkup.providers.storage import classify_s3
 from bulkup.secrets import Secret
@@ -114,8 +115,11 @@ class Provider(abc.ABC):
 
     @property
     def secrets(self) -> Iterable[Secret]:
-        """All that must be taken out of what the other side says: the credentials, and tokens fetched with them."""
-        return self.config.credentials.values()
+        """All that must be taken out of what the other side says: the credentials, and tokens fetched with them.
+
+        What only names an account is no secret, and hosts and messages are full of it.
+        """
+        return [secret for name, secret in self.config.credentials.items() if name not in IDENTIFIERS]
 
     def reject(self, spec: FileSpec) -> Rejection | None:
         """Say before any call whether the service will not take this file, and why."""

@@ -6,6 +6,7 @@ import secrets
 
 import pytest
 
+from bulkup.config.names import IDENTIFIERS, SECRETS
 from bulkup.messages import Kind, Problem
 from bulkup.pipeline.problems import fatal, told
 from bulkup.providers import ProviderConfig
@@ -22,6 +23,19 @@ def test_what_the_other_side_quotes_of_our_secrets_is_masked() -> None:
     assert token not in message
     assert signature not in message
     assert message == "invalid key *** for https://store.example.com/a?*** (try again)"
+
+
+def test_what_only_names_an_account_is_told() -> None:
+    """It opens nothing, and is part of many a host's name; the secrets that go with it are masked all the same."""
+    given = {name: Secret(f"huaweicloud-{name}") for name in IDENTIFIERS}
+    keys = {name: Secret(secrets.token_hex()) for name in SECRETS if name not in IDENTIFIERS}
+    provider = MagicHour(ProviderConfig("https://api.example.com", {**given, **keys}))
+    host = "cannot connect to https://metastudio.cn-north-4.myhuaweicloud.com"
+    assert told(Problem(Kind.FAILED, host), provider).message == host
+    named = ", ".join(secret.reveal() for secret in given.values())
+    assert told(Problem(Kind.FAILED, named), provider).message == named
+    for secret in keys.values():
+        assert told(Problem(Kind.FAILED, f"no {secret.reveal()}"), provider).message == "no ***"
 
 
 def told_of(said: str) -> str:
