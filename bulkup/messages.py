@@ -194,9 +194,13 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Provider to recorder: the service does not take this file, and why."""
+    """Provider to recorder: the service does not take this file, and why.
+
+    `unsupported` says that it is of a kind that the service does not take, by its extension, whatever is in it.
+    """
 
     reason: str
+    unsupported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +271,12 @@ class Outcome:
     problem: Problem | None = None
     remote: Mapping[str, Any] | None = None
     unchanged: bool = False
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Say whether the bytes are there and only the closing call did not come through: the next run makes it."""
+        kind = self.problem.kind if self.problem is not None else None
+        return self.item.receipt is not None and kind in (Kind.TRANSIENT, Kind.THROTTLED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from bulkup.clock import Clock, SystemClock
 from bulkup.config import PROVIDERS, Settings, journal_path, require_provider
 from bulkup.counters import Ignored
 from bulkup.journal import Holder, Peek, peek
-from bulkup.messages import FoundFile, Place, Rejection
-from bulkup.pipeline.plan import Plan, plan
-from bulkup.pipeline.scanner import CLAIMING, spec_of, taken
+from bulkup.messages import FoundFile, Rejection
+from bulkup.pipeline.plan import Plan
 from bulkup.pipeline.walk import Unreadable, Walk
+from bulkup.pipeline.wishes import Wish, look_at, taken
 from bulkup.providers import Provider
 
 _WORDS = {
@@ -31,8 +31,9 @@ _WORDS = {
 class Preview:
     """What would become of one file.
 
-    `action` is `upload`, `check` (hash it first), `confirm`, `unchanged`, `rejected` or `unreadable`. `taken` says that
-    it is rejected because another file has its place at the service.
+    `action` is `upload`, `check` (hash it first), `confirm`, `unchanged`, `skipped` (of a kind that the service does
+    not take, with `unsupported = "skip"`), `rejected` or `unreadable`. `taken` says that it is rejected because another
+    file has its place at the service.
     """
 
     source: str
@@ -91,19 +92,19 @@ class _Look:
     journal: Peek
 
     def at(self, file: FoundFile) -> Preview:
-        lookup, provider = self.journal.lookup, self.provider
+        lookup = self.journal.lookup
         known = lookup.find([file])[0] if lookup is not None else None
-        place = provider.place(spec_of(file)) if provider.capabilities.placed else None
-        what = plan(known, file.identity, self.settings.identity, place)
-        rejection = provider.reject(spec_of(file)) if what is Plan.UPLOAD else None
-        taken_by = None
-        if rejection is None and place is not None and place.exclusive and what in CLAIMING:
-            taken_by = self._taken(file, place, known.at if known is not None else (file.source.id, file.path))
-        refusal = rejection or taken_by
-        action = "rejected" if refusal is not None else _WORDS[what]
+        wish = look_at(file, known, self.provider, self.settings.identity)
+        taken_by = self._taken(wish)
+        refusal = wish.rejection or taken_by
+        action = "rejected" if refusal is not None else _WORDS[wish.what]
+        action = "skipped" if wish.passed_over(self.settings.unsupported) else action
         reason = refusal.reason if refusal is not None else None
         return Preview(file.source.shown, file.path, file.identity.size, action, reason, taken=taken_by is not None)
 
-    def _taken(self, file: FoundFile, place: Place, key: tuple[int, bytes]) -> Rejection | None:
-        holder = self.journal.places.claim(place.name, key, Holder(file.source.root, file.path))
-        return None if holder is None else taken(place, holder, file.source, self.provider.name)
+    def _taken(self, wish: Wish) -> Rejection | None:
+        claim = wish.claim
+        if claim is None or wish.place is None:
+            return None
+        holder = self.journal.places.claim(claim, Holder(wish.file.source.root, wish.file.path))
+        return None if holder is None else taken(wish.place, holder, wish.file.source, self.provider.name)

@@ -223,8 +223,8 @@ def _preview(resolved_: Resolved) -> None:
         size += entry.size if entry.action in ("upload", "check") else 0
         if settings.json_output:
             line = {"event": "would", **path_fields("path", entry.path), "source": entry.source, "size": entry.size}
-            typer.echo(orjson.dumps({**line, "action": entry.action, "reason": entry.reason}))
-        elif entry.action != "unchanged" and not settings.quiet:
+            typer.echo(orjson.dumps({**line, "action": entry.action, "reason": entry.reason, "taken": entry.taken}))
+        elif entry.action not in ("unchanged", "skipped") and not settings.quiet:
             typer.echo(
                 f"{entry.action:<10} {printable_path(entry.path)}" + (f"  ({entry.reason})" if entry.reason else "")
             )

@@ -7,6 +7,7 @@ in a scratch database, over what the journal holds.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,21 +29,25 @@ WHERE (places.source_id = excluded.source_id AND places.path = excluded.path)
     OR (places.run_id <> excluded.run_id AND NOT {_KEEPS})
 """
 _HOLDERS = """
-SELECT p.name, p.source_id, p.path, s.root FROM places p JOIN sources s ON s.id = p.source_id
+SELECT p.name, p.path, s.root FROM places p JOIN sources s ON s.id = p.source_id
 WHERE (p.destination_id, p.name) IN (VALUES {rows})
 """
 _KEPT = f"""
-SELECT source_id, path, (SELECT root FROM sources WHERE id = source_id) FROM places
+SELECT path, (SELECT root FROM sources WHERE id = source_id) FROM places
 WHERE destination_id = ? AND name = ? AND {_KEEPS}
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A file that wants a place; `key` is the row that the journal knows it under."""
+    """A file that wants a place; `key` is its row in the journal, `full_path` where it really is.
+
+    One file may be found in two sources, one within the other, and so have two rows: it is still one file.
+    """
 
     name: str
     key: Key
+    full_path: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,11 @@ class Holder:
 
     source: bytes
     path: bytes
+
+    @property
+    def full_path(self) -> bytes:
+        """Where it really is."""
+        return os.path.join(self.source, self.path)
 
 
 def claim_statements(claims: Sequence[Claim], destination_id: int, run_id: int) -> list[Statement]:
@@ -66,12 +76,12 @@ def holders_query(claims: Sequence[Claim], destination_id: int) -> Statement:
 
 def lost(claims: Sequence[Claim], rows: Sequence[tuple[Any, ...]]) -> list[Holder | None]:
     """Return for each claim the other file that holds its place, None where it is the claim's own."""
-    held = {name: ((source_id, path), Holder(root, path)) for name, source_id, path, root in rows}
-    answers: list[Holder | None] = []
-    for claim in claims:
-        key, holder = held[claim.name]
-        answers.append(None if key == claim.key else holder)
-    return answers
+    held = {name: Holder(root, path) for name, path, root in rows}
+    return [_other(claim, held[claim.name]) for claim in claims]
+
+
+def _other(claim: Claim, holder: Holder) -> Holder | None:
+    return None if holder.full_path == claim.full_path else holder
 
 
 class Rehearsal:
@@ -92,23 +102,23 @@ class Rehearsal:
         """Forget the claims."""
         self._scratch.close()
 
-    def claim(self, name: str, key: Key, holder: Holder) -> Holder | None:
-        """Claim a place for `holder`; return the other file that has it, None where it was free.
+    def claim(self, claim: Claim, holder: Holder) -> Holder | None:
+        """Claim a place for `holder`; return the other file that has it, None where it is the claim's own now.
 
         Raises `JournalError`.
         """
-        kept = self._kept(name, key)
+        kept = self._kept(claim)
         if kept is not None:
             return kept
         with contextlib.suppress(sqlite3.IntegrityError):
-            self._scratch.execute("INSERT INTO places VALUES (?, ?, ?)", (name, holder.source, holder.path))
+            self._scratch.execute("INSERT INTO places VALUES (?, ?, ?)", (claim.name, holder.source, holder.path))
             return None
-        root, path = self._scratch.execute("SELECT root, path FROM places WHERE name = ?", (name,)).fetchone()
-        return Holder(root, path)
+        root, path = self._scratch.execute("SELECT root, path FROM places WHERE name = ?", (claim.name,)).fetchone()
+        return _other(claim, Holder(root, path))
 
-    def _kept(self, name: str, key: Key) -> Holder | None:
+    def _kept(self, claim: Claim) -> Holder | None:
         if self._journal is None:
             return None
         with sqlite_errors(self._path):
-            row = self._journal.execute(_KEPT, (self._destination, name)).fetchone()
-        return Holder(row[2], row[1]) if row is not None and (row[0], row[1]) != key else None
+            row = self._journal.execute(_KEPT, (self._destination, claim.name)).fetchone()
+        return _other(claim, Holder(row[1], row[0])) if row is not None else None

@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from bulkup.journal.tickets import dump
+from bulkup.journal.tickets import dump, without_secrets
 from bulkup.journal.writer import Statement
-from bulkup.messages import DONE, NOTHING, FileState, Identity, Item, Kind, Outcome, Ticket
+from bulkup.messages import DONE, NOTHING, FileState, Identity, Item, Outcome, Ticket
 
 _KEY = "destination_id = r.column1 AND source_id = r.column2 AND path = r.column3"
 
@@ -33,7 +33,9 @@ _UNSEEN = f"{_UPSERT} WHERE files.state NOT IN ('uploaded', 'unverified', 'ticke
 _IDENTITY = """size = r.column4, mtime_ns = r.column5, ctime_ns = r.column6, inode = r.column7, device = r.column8"""
 _TICKETED = f"UPDATE files SET state = 'ticketed' FROM (VALUES {{rows}}) AS r WHERE {_KEY}"
 _UNCHANGED = f"UPDATE files SET {_IDENTITY} FROM (VALUES {{rows}}) AS r WHERE {_KEY}"
-_RECEIPT = f"""{_IDENTITY}, md5 = r.column9, etag = r.column10, attempts = r.column11, uploaded_at = r.column12,
+# A run that only makes the closing call has made no attempt: those of the run that sent the bytes stay.
+_ATTEMPTS = "CASE r.column11 WHEN 0 THEN attempts ELSE r.column11 END"
+_RECEIPT = f"""{_IDENTITY}, md5 = r.column9, etag = r.column10, attempts = {_ATTEMPTS}, uploaded_at = r.column12,
     verified = r.column13"""
 _STORED = f"UPDATE files SET state = 'stored', {_RECEIPT} FROM (VALUES {{rows}}) AS r WHERE {_KEY}"
 # What the service said last of a file whose closing call has not come to its end.
@@ -76,12 +78,14 @@ class Statements:
     def ticketed(self, items: Iterable[tuple[Item, Ticket]]) -> list[Statement]:
         """The tickets, to be on disk before any byte is sent."""
         pairs = list(items)
-        tickets = [(*self._key(item), t.remote_id, t.expires_at, dump(t)) for item, t in pairs]
+        tickets = [(*self._key(item), *_ticket_row(ticket)) for item, ticket in pairs]
         return [Statement(_KEEP_TICKET, tickets), Statement(_TICKETED, [self._key(item) for item, _ in pairs])]
 
     def stored(self, items: Iterable[Item]) -> list[Statement]:
-        """Storage's receipt, to be on disk before the confirm call."""
-        return [Statement(_STORED, [self._stored_row(item) for item in items])]
+        """Storage's receipt, to be on disk before the confirm call. What is left of the ticket is what that needs."""
+        stored = list(items)
+        bare = [(*self._key(item), *_ticket_row(without_secrets(item.ticket))) for item in stored if item.ticket]
+        return [Statement(_STORED, [self._stored_row(item) for item in stored]), Statement(_KEEP_TICKET, bare)]
 
     def orphaned(self, tickets: Iterable[tuple[Item, Ticket]], reason: str, now: float) -> list[Statement]:
         """Remote ids that will not get their bytes any more."""
@@ -106,7 +110,7 @@ class Statements:
         unended = [o for o in outcomes if o.state is None and o.item.receipt is not None and o.remote]
         given_back = [o.item for o in outcomes if o.state is None and o.item.ticket is None and not _unread(o.item)]
         ended = [o for o in outcomes if o.state is not None and o.state not in DONE]
-        of_their_own = [o for o in ended if not _unread(o.item) and not _unconfirmed(o)]
+        of_their_own = [o for o in ended if not _unread(o.item) and not o.unconfirmed]
         unused = [(o.item, o.item.ticket) for o in of_their_own if o.item.ticket is not None]
         by_state = [
             self._upsert(
@@ -182,10 +186,8 @@ def _unread(item: Item) -> bool:
     return item.known_digest is not None and item.digest is None
 
 
-def _unconfirmed(outcome: Outcome) -> bool:
-    """Say whether the bytes are there and only the closing call did not come through: the next run makes it."""
-    problem = outcome.problem
-    return outcome.item.receipt is not None and problem is not None and problem.kind in (Kind.TRANSIENT, Kind.THROTTLED)
+def _ticket_row(ticket: Ticket) -> tuple[str, float | None, str]:
+    return ticket.remote_id, ticket.expires_at, dump(ticket)
 
 
 def _remote(outcome: Outcome) -> str:

@@ -45,6 +45,11 @@ def load(text: str, remote_id: str, expires_at: float | None) -> Ticket:
     )
 
 
+def without_secrets(ticket: Ticket) -> Ticket:
+    """Return what a closing call needs of a ticket that was used: which id it is, and what the service said of it."""
+    return Ticket(SecretUrl(""), ticket.remote_id, ticket.expires_at, remote=ticket.remote)
+
+
 def _dump_value(value: str | Secret) -> Any:
     return {"secret": value.reveal()} if isinstance(value, Secret) else value
 

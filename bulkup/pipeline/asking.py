@@ -9,7 +9,8 @@ from bulkup.pipeline.leases import renew_at
 from bulkup.pipeline.problems import told
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
-from bulkup.pipeline.scanner import spec_of
+from bulkup.pipeline.wishes import spec_of
+from bulkup.providers import FileSpec
 
 
 async def ask(run: Run, recorder: Recorder, items: Sequence[Item]) -> list[Item]:
@@ -18,10 +19,14 @@ async def ask(run: Run, recorder: Recorder, items: Sequence[Item]) -> list[Item]
     The intent is on disk before the call, so that ids nobody saw are at least counted; the tickets are on disk before
     this returns, and so before any byte is sent.
     """
+    wanted = [(item, spec) for item, spec in _with_specs(items) if not _rejected(run, recorder, item, spec)]
+    if not wanted:
+        return []
+    items = [item for item, _ in wanted]
     await recorder.asked(items, [(item, item.ticket) for item in items if item.ticket is not None])
     for item in items:
         item.ticket = item.sent = None
-    answers = await _call(run, recorder, items)
+    answers = await _call(run, recorder, wanted)
     rejected = [(item, a) for item, a in zip(items, answers, strict=True) if isinstance(a, Rejection)]
     ticketed = [(item, a) for item, a in zip(items, answers, strict=True) if isinstance(a, Ticket)]
     await recorder.ticketed(ticketed)
@@ -35,16 +40,39 @@ async def ask(run: Run, recorder: Recorder, items: Sequence[Item]) -> list[Item]
     return [item for item, _ in ticketed]
 
 
-async def _call(run: Run, recorder: Recorder, items: Sequence[Item]) -> Sequence[Ticket | Rejection]:
+def _with_specs(items: Sequence[Item]) -> list[tuple[Item, FileSpec]]:
+    return [(item, spec_of(item.file, item.digest)) for item in items]
+
+
+def _rejected(run: Run, recorder: Recorder, item: Item, spec: FileSpec) -> bool:
+    """Settle a file that the service does not take. Most were told so by the scanner; not those that were to be looked
+    at again, and had changed."""
+    rejection = run.provider.reject(spec)
+    if rejection is not None:
+        recorder.settle(Outcome(item, FileState.REJECTED, Problem(Kind.REJECTED, rejection.reason)))
+    return rejection is not None
+
+
+async def _call(run: Run, recorder: Recorder, wanted: Sequence[tuple[Item, FileSpec]]) -> Sequence[Ticket | Rejection]:
     run.counters.presign_calls += 1
     try:
-        answers = await run.provider.presign([spec_of(item.file, item.digest) for item in items], run.call)
+        answers = await run.provider.presign([spec for _, spec in wanted], run.call)
+        _check(run, [item for item, _ in wanted], answers)
     except ProblemError as error:
         problem = told(error.problem, run.provider)
         if problem.maybe_created:
-            await recorder.unknown_ids(len(items), problem.message)
+            await recorder.unknown_ids(len(wanted), problem.message)
         raise ProblemError(problem) from error.__cause__
-    if len(answers) != len(items):
-        # Assigning what is left would send a file to another one's URL; an adapter's own check should have said so.
-        raise ProblemError(Problem(Kind.UNUSABLE, f"{len(answers)} tickets for {len(items)} files", maybe_created=True))
     return answers
+
+
+def _check(run: Run, items: Sequence[Item], answers: Sequence[Ticket | Rejection]) -> None:
+    """Raise `ProblemError` where assigning these answers would send a file to another one's URL."""
+    if len(answers) != len(items):
+        # An adapter's own check should have said so.
+        raise ProblemError(Problem(Kind.UNUSABLE, f"{len(answers)} tickets for {len(items)} files", maybe_created=True))
+    for item, answer in zip(items, answers, strict=True):
+        if isinstance(answer, Ticket) and run.handed_out.to_another(answer.remote_id, item.file.full_path):
+            # Within a call the adapter sees it; a cache between us and the service answers the same to several calls.
+            text = "the service answered an id that another file has"
+            raise ProblemError(Problem(Kind.TRANSIENT, text, maybe_created=True))

@@ -23,14 +23,19 @@ from bulkup.providers import NotYet
 from bulkup.schedule import Delayed
 
 _log = structlog.get_logger("bulkup.confirmer")
+_PAUSE = 1.0  # seconds, where a service that throttles does not say for how long
 
 
 @dataclass(slots=True)
 class _Closing:
-    """An upload to be confirmed, or one that was given up with an `outcome`; `remote` is what the service said last."""
+    """An upload to be confirmed, or one that was given up with an `outcome`; `remote` is what the service said last.
+
+    `again` says that a call about it was made whose answer nobody saw: by a run that was cut off, or a moment ago.
+    """
 
     item: Item
     outcome: Outcome | None = None
+    again: bool = False
     history: CallHistory = field(default_factory=CallHistory)
     polls: int = 0
     polled_since: float | None = None
@@ -54,8 +59,8 @@ class Confirmer:
         return len(self._due) + self._calls
 
     def add(self, item: Item) -> None:
-        """Take a file that storage has."""
-        self._due.push(_Closing(item), 0.0)
+        """Take a file that storage has, from this run or from one that was cut off."""
+        self._due.push(_Closing(item, again=not item.attempts), 0.0)
         self._wake.set()
 
     def give_up(self, outcome: Outcome) -> None:
@@ -118,14 +123,26 @@ class Confirmer:
             self._wake.set()
 
     async def _abandon(self, item: Item, outcome: Outcome) -> None:
-        assert item.ticket is not None
+        ticket = item.ticket
+        assert ticket is not None
         assert outcome.state is not None
+        # First on disk: a run cut off between the two must not find a ticket to go on with, for what it sent then would
+        # be taken for complete by a service that was told the opposite.
+        await self._recorder.given_up(outcome)
+        item.ticket = None
         try:
-            await self._run.provider.abandon(item.ticket, outcome.state, self._run.call)
+            await self._run.provider.abandon(ticket, outcome.state, self._run.call)
         except ProblemError as error:
-            reason = told(error.problem, self._run.provider).message
+            problem = told(error.problem, self._run.provider)
+            self._heed(problem)
+            reason = problem.message
             _log.warning("the service was not told of a file given up", path=item.file.name, reason=reason)
         self._recorder.settle(outcome)
+
+    def _heed(self, problem: Problem) -> None:
+        """Keep all calls back for as long as a throttled one was asked to wait."""
+        if problem.kind is Kind.THROTTLED:
+            self._run.gate.close(self._run.clock.monotonic() + (problem.retry_after or _PAUSE))
 
     async def _confirm(self, closing: _Closing) -> None:
         item, provider = closing.item, self._run.provider
@@ -135,11 +152,12 @@ class Confirmer:
             if closing.polls:
                 answer = await provider.poll(item.ticket, self._run.call)
             else:
-                answer = await provider.confirm(item.ticket, item.receipt, self._run.call)
+                answer = await provider.confirm(item.ticket, item.receipt, self._run.call, again=closing.again)
         except ProblemError as error:
             self._failed(closing, told(error.problem, provider))
             return
         self._answered_at = self._run.clock.monotonic()
+        closing.history = CallHistory()
         if isinstance(answer, NotYet):
             self._poll_again(closing, answer)
         else:
@@ -159,6 +177,7 @@ class Confirmer:
 
     def _failed(self, closing: _Closing, problem: Problem) -> None:
         now, history = self._run.clock.monotonic(), closing.history
+        closing.again = closing.again or problem.maybe_created
         note(history, problem, now)
         answered = self._answered_at
         # The presign call for this file was answered, or there would be nothing to confirm.
@@ -172,7 +191,11 @@ class Confirmer:
                 self._run.gate.close(decision.at)
             self._due.push(closing, decision.at)
         elif isinstance(decision, GiveUp):
-            self._recorder.settle(Outcome(closing.item, decision.state, problem))
+            outcome = Outcome(closing.item, decision.state, problem)
+            if outcome.unconfirmed:
+                self._recorder.settle(outcome)
+            else:
+                self.give_up(outcome)  # what the service will not complete is not to stay there
         else:
             self._run.stop.fail(fatal(problem))
             self._recorder.give_back(closing.item)

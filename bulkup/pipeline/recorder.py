@@ -85,6 +85,10 @@ class Recorder:
         """Claim places at the service; returns for each the other file that holds it."""
         return await self._run.journal.claim(claims)
 
+    async def given_up(self, outcome: Outcome) -> None:
+        """Record the terminal state of an item whose service is still to be told; to be settled once it was."""
+        await self._run.journal.settled([outcome], self._run.clock.now())
+
     async def unknown_ids(self, count: int, reason: str) -> None:
         """Record that a call may have created ids that nobody saw."""
         await self._run.journal.unknown_ids(count, reason, self._run.clock.now())

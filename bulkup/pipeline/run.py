@@ -15,6 +15,7 @@ from bulkup.journal import Journal
 from bulkup.messages import Result, Source
 from bulkup.pipeline.budget import Budget
 from bulkup.pipeline.gate import Gate
+from bulkup.pipeline.handed_out import HandedOut
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.providers import Provider
 from bulkup.transport import Transport
@@ -67,6 +68,7 @@ class Run:
     counters: Counters = field(default_factory=Counters)
     stop: Stop = field(default_factory=Stop)
     gate: Gate = field(default_factory=Gate)
+    handed_out: HandedOut = field(default_factory=HandedOut)
     random: random.Random = field(default_factory=random.Random)
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)

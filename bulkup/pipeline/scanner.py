@@ -7,7 +7,6 @@ before the walk ends. Nothing enters the pipeline but against the budget, so mem
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,26 +17,21 @@ import anyio
 from bulkup.journal import Claim, Holder, Known, Lookup
 from bulkup.messages import (
     NOTHING,
-    Digest,
     FileState,
     FoundFile,
     Item,
     Kind,
     Outcome,
-    Place,
     Problem,
-    Rejection,
     Source,
 )
-from bulkup.pipeline.plan import Plan, plan
+from bulkup.pipeline.plan import Plan
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.walk import Entry, Unreadable, Walk
-from bulkup.providers import FileSpec
+from bulkup.pipeline.wishes import Wish, look_at, taken
 
 _CHUNK_FILES = 256
 _CHUNK_SECONDS = 0.05
-# What the service has, or is only to be confirmed, has its place already.
-CLAIMING = frozenset({Plan.UPLOAD, Plan.RESUME, Plan.KNOWN_DIGEST, Plan.RECHECK})
 T = TypeVar("T")
 
 
@@ -60,37 +54,12 @@ class Exits:
     claim: Callable[[Sequence[Claim]], Awaitable[Sequence[Holder | None]]]
 
 
-@dataclass(slots=True)
-class _Wish:
-    """A file, what the journal means for it, and where it is to stand. `taken` tells that another file stands there."""
-
-    file: FoundFile
-    known: Known | None
-    what: Plan
-    place: Place | None = None
-    rejection: Rejection | None = None
-    hashed_first: bool = False
-    taken: Rejection | None = None
-
-    @property
-    def claims(self) -> bool:
-        """Say whether its place has to be claimed; what the service has, or is only looked at, has its own already."""
-        exclusive = self.place is not None and self.place.exclusive
-        return exclusive and self.rejection is None and self.what in CLAIMING
-
-    @property
-    def key(self) -> tuple[int, bytes]:
-        """The row that the journal knows the file under, which may be that of another source that it lies in, too."""
-        return self.known.at if self.known is not None else (self.file.source.id, self.file.path)
-
-
 class Scanner:
     """Runs once over all sources."""
 
     def __init__(self, run: Run, exits: Exits) -> None:
         self._run = run
         self._exits = exits
-        self._placed = run.provider.capabilities.placed
 
     async def scan(self) -> None:
         """Walk every source to its end, or until the run is to stop. Raises `JournalError`, `UsageError`."""
@@ -121,43 +90,37 @@ class Scanner:
         counters.bytes_found += sum(file.identity.size for file, _ in chunk.found)
         for unreadable in chunk.unreadable:
             await self._send(self._exits.settle, _unreadable_outcome(unreadable))
-        wanted = [self._look_at(file, known) for file, known in chunk.found]
-        await self._claim([wish for wish in wanted if wish.claims])
-        for wish in wanted:
+        provider, mode = self._run.provider, self._run.options.identity
+        wishes = [look_at(file, known, provider, mode) for file, known in chunk.found]
+        await self._claim(wishes)
+        for wish in wishes:
             if self._run.stop.requested:
                 return
             await self._route(wish)
 
-    def _look_at(self, file: FoundFile, known: Known | None) -> _Wish:
-        provider, mode = self._run.provider, self._run.options.identity
-        if not self._placed and (what := plan(known, file.identity, mode)) is Plan.SETTLED:
-            return _Wish(file, known, what)  # as nearly all are, most nights
-        spec = spec_of(file)
-        place = provider.place(spec) if self._placed else None
-        what = plan(known, file.identity, mode, place)
-        rejection = provider.reject(spec) if what is Plan.UPLOAD else None
-        return _Wish(file, known, what, place, rejection, provider.hashes_first(spec))
-
-    async def _claim(self, wanted: Sequence[_Wish]) -> None:
+    async def _claim(self, wishes: Sequence[Wish]) -> None:
         """Claim the places that one file alone can have; who comes second is rejected before anything is asked."""
-        claims = [Claim(wish.place.name, wish.key) for wish in wanted if wish.place is not None]
-        for wish, holder in zip(wanted, await self._exits.claim(claims), strict=True):
+        claiming = [(wish, claim) for wish in wishes if (claim := wish.claim) is not None]
+        holders = await self._exits.claim([claim for _, claim in claiming])
+        for (wish, _), holder in zip(claiming, holders, strict=True):
             if holder is not None and wish.place is not None:
                 wish.taken = taken(wish.place, holder, wish.file.source, self._run.provider.name)
 
-    async def _route(self, wish: _Wish) -> None:
+    async def _route(self, wish: Wish) -> None:
         if wish.what is Plan.SETTLED:
             self._run.counters.skipped += 1
             self._run.counters.bytes_settled += wish.file.identity.size
-        elif wish.rejection is not None and self._run.options.unsupported == "skip":
+        elif wish.passed_over(self._run.options.unsupported):
             self._pass_over(wish.file)
         elif (rejection := wish.rejection or wish.taken) is not None:
+            # With its ticket, if it has one: that id will not get its bytes any more.
+            item = Item(wish.file, ticket=wish.known.ticket if wish.known is not None else None)
             problem = Problem(Kind.REJECTED, rejection.reason)
-            await self._send(self._exits.settle, Outcome(Item(wish.file), FileState.REJECTED, problem))
+            await self._send(self._exits.settle, Outcome(item, FileState.REJECTED, problem))
         else:
             await self._route_item(wish, Item(wish.file, place=wish.place))
 
-    async def _route_item(self, wish: _Wish, item: Item) -> None:
+    async def _route_item(self, wish: Wish, item: Item) -> None:
         what, known = wish.what, wish.known
         # A ticket that cannot be used any more goes along too: asking for a new one makes its id an orphan.
         item.ticket = known.ticket if known is not None else None
@@ -166,7 +129,7 @@ class Scanner:
             await self._send(self._exits.hash, item)
         elif what is Plan.CONFIRM and known is not None:
             item.receipt, item.digest = known.receipt, known.digest
-            await self._send(self._exits.confirm, item)
+            await self._close(item)
         elif what is Plan.RESUME and known is not None and known.ticket is not None:
             item.digest = known.digest
             usable = self._run.provider.reusable(known.ticket)
@@ -177,6 +140,15 @@ class Scanner:
             item.digest = known.digest if known is not None and what is Plan.KNOWN_DIGEST else None
             await self._send(self._exits.ask, item)
 
+    async def _close(self, item: Item) -> None:
+        """Have a stored file confirmed, or take it as uploaded where closing calls are no longer wanted."""
+        if self._run.provider.capabilities.confirms:
+            await self._send(self._exits.confirm, item)
+        else:
+            assert item.receipt is not None
+            state = FileState.UPLOADED if item.receipt.verified else FileState.UNVERIFIED
+            await self._send(self._exits.settle, Outcome(item, state))
+
     def _pass_over(self, file: FoundFile) -> None:
         self._run.counters.skipped += 1
         self._run.counters.unsupported += 1
@@ -185,21 +157,6 @@ class Scanner:
     async def _send(self, exit_: Callable[[T], None], value: T) -> None:
         await self._run.budget.take(1)
         exit_(value)
-
-
-def spec_of(file: FoundFile, digest: Digest | None = None) -> FileSpec:
-    """Return what a provider is told of a file. Bytes that are not UTF-8 become surrogates, as everywhere in Python."""
-    identity = file.identity
-    return FileSpec(
-        file.name, os.fsdecode(file.path), file.extension, identity.size, digest, identity.mtime_ns / 1_000_000_000
-    )
-
-
-def taken(place: Place, holder: Holder, source: Source, provider: str) -> Rejection:
-    """Return why a file cannot have a place that another one holds."""
-    path = holder.path if holder.source == source.root else os.path.join(holder.source, holder.path)
-    shown = path.decode("utf-8", "replace")
-    return Rejection(f"its place at {provider}, {place.name}, is that of {shown}: one file alone can stand there")
 
 
 def _next_chunk(entries: Iterator[Entry | None], lookup: Lookup) -> _Chunk:

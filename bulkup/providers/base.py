@@ -125,7 +125,7 @@ class Provider(abc.ABC):
         """Say before any call whether the service will not take this file, and why."""
         limits = self.capabilities
         if limits.extensions is not None and spec.extension not in limits.extensions:
-            return Rejection(self._extension_reason(spec.extension, limits.extensions))
+            return Rejection(self._extension_reason(spec.extension, limits.extensions), unsupported=True)
         if spec.size < limits.min_size:
             return Rejection(f"{spec.size} bytes is below the {limits.min_size} that {self.name} takes")
         if spec.size > limits.max_size:
@@ -169,11 +169,11 @@ class Provider(abc.ABC):
         kept_for = self.capabilities.kept_for
         return None if kept_for is None else stored_at + kept_for
 
-    async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall) -> Closing:
+    async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool) -> Closing:
         """Tell the service that the bytes are there; only called where the capabilities say `confirms`.
 
-        Returns what the service answered, for the manifest. Calling it again after success must be harmless. Raises
-        `ProblemError`.
+        Returns what the service answered, for the manifest. `again` says that an earlier call may have been heard, and
+        only its answer lost: that must be harmless. Raises `ProblemError`.
         """
         raise NotImplementedError(f"{self.name} has no confirm call")
 

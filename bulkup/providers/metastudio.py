@@ -68,9 +68,13 @@ class MetaStudio(Provider):
 
     @property
     def scope(self) -> str:
-        """The project, and the asset that files go to unless something else is said of them."""
+        """The project, and the asset where all files go to one.
+
+        With rules or a map the asset is each file's own, and its place tells when that becomes another.
+        """
         settings = self.config.settings
-        return "/".join(part for part in (settings["project_id"], settings["asset_id"]) if part)
+        one = settings["asset_id"] if not settings["assets"] and not settings["asset_map"] else None
+        return "/".join(part for part in (settings["project_id"], one) if part)
 
     @property
     def secrets(self) -> Iterable[Secret]:
@@ -79,11 +83,11 @@ class MetaStudio(Provider):
 
     def reject(self, spec: FileSpec) -> Rejection | None:
         """Refuse what the service's own field rules refuse, and files that no asset is named for."""
+        if not spec.extension:
+            return Rejection("metastudio does not take a file without an extension", unsupported=True)
         target = self._assets.of(spec)
         if target is None:
             return Rejection("no asset is named for it: set asset_id, or add a rule to assets or a line to asset_map")
-        if not spec.extension:
-            return Rejection("metastudio does not take a file without an extension")
         if len(spec.extension) > _LONGEST_TYPE:
             return Rejection(f"its extension is longer than the {_LONGEST_TYPE} characters that metastudio takes")
         if not 1 <= len(target.name) <= _LONGEST_NAME:
@@ -116,10 +120,17 @@ class MetaStudio(Provider):
         remote |= {"request_id": answer.headers["x-request-id"]} if "x-request-id" in answer.headers else {}
         return [self._large(spec, body, remote, answer) if large else self._ticket(spec, body, remote, answer)]
 
-    async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall) -> Mapping[str, Any]:  # noqa: ARG002
+    async def confirm(
+        self,
+        ticket: Ticket,
+        receipt: Receipt,  # noqa: ARG002  # the service was told the checksum beforehand
+        call: ApiCall,
+        *,
+        again: bool,
+    ) -> Mapping[str, Any]:
         """Say that the bytes are there. That they were said to be before is as good."""
         answer = await self._complete(ticket, "CREATED", call)
-        if not has_completed(answer):
+        if not has_completed(answer, again=again):
             raise_for(answer, signs=self._auth is not None and self._auth.signs, closing=True)
         return {"state": "CREATED"}
 

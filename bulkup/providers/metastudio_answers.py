@@ -26,8 +26,10 @@ _KINDS = {
 }
 _STATUSES = {400: Kind.REJECTED, 403: Kind.UNAUTHORIZED, 409: Kind.REJECTED}
 _RIGHTS = "check the keys, and that project_id is a project of theirs in the region that base_url names"
-_COMPLETED = re.compile(r"(?=.*already)(?=.*complet)", re.IGNORECASE | re.DOTALL)
-_ONE_MAIN = re.compile(r"\bMAIN\b")
+# How the service says that a file is complete already is not documented; what it must not be taken from is a file that
+# failed or was cancelled, and an asset that has its MAIN already.
+_COMPLETED = re.compile(r"(?=.*already)(?=.*(?:complet|confirm|creat))", re.IGNORECASE | re.DOTALL)
+_NOT_COMPLETED = re.compile(r"\bMAIN\b|fail|cancel|delet|\bnot\b", re.IGNORECASE)
 
 
 def error_of(answer: ApiAnswer) -> tuple[str, str]:
@@ -66,18 +68,17 @@ def token_is_old(answer: ApiAnswer) -> bool:
     return answer.status == 401 and error_of(answer)[0] == "APIGW.0307"
 
 
-def has_completed(answer: ApiAnswer) -> bool:
-    """Say whether a closing call did, or found done, what it was to do.
+def has_completed(answer: ApiAnswer, *, again: bool) -> bool:
+    """Say whether a closing call did, or found done, what it was to do. In doubt it did not: the file goes up again.
 
-    How the service says "already" is not documented. A conflict over an upload's state can be little else; one over the
-    asset's only MAIN is another thing.
+    A conflict that names no other reason is no doubt where an earlier call may have been heard (`again`).
     """
     if answer.status in (200, 201):
         return True
     message = error_of(answer)[1]
-    if answer.status == 409:
-        return not _ONE_MAIN.search(message)
-    return answer.status == 400 and _COMPLETED.search(message) is not None
+    if answer.status not in (400, 409) or _NOT_COMPLETED.search(message):
+        return False
+    return _COMPLETED.search(message) is not None or (again and answer.status == 409)
 
 
 def _clock(answer: ApiAnswer) -> str | None:

@@ -48,7 +48,7 @@ class MoveUgc(Provider):
     def reject(self, spec: FileSpec) -> Rejection | None:
         """Refuse what has no extension: `type` is the only thing the service wants to know, and it is required."""
         if not spec.extension:
-            return Rejection("move-ugc does not take a file without an extension")
+            return Rejection("move-ugc does not take a file without an extension", unsupported=True)
         return super().reject(spec)
 
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:

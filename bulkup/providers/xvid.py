@@ -108,7 +108,14 @@ class Xvid(Provider):
         """Return what storage says in headers, and in the document that answers a form."""
         return form_evidence(answer)
 
-    async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall) -> Closing:  # noqa: ARG002
+    async def confirm(
+        self,
+        ticket: Ticket,
+        receipt: Receipt,  # noqa: ARG002  # the service knows what it has
+        call: ApiCall,
+        *,
+        again: bool,  # noqa: ARG002  # it is asked for the status, which tells
+    ) -> Closing:
         """Say that the one chunk is there. An upload that was closed before is asked about instead."""
         request = json_request("PUT", _UPLOADS + ticket.remote_id, {}, {"upload": {"nb_chunks": 1}})
         answer = await self._call(request, call)

@@ -114,8 +114,8 @@ def _steps_for_files(files: Mapping[str, int], selector: str) -> Iterator[str]:
         yield f"see why {count_text(files['failed'], 'file')} failed: {_manifest(selector, 'failed')}"
     if files["rejected"]:
         yield (
-            f"see which files the service does not take: {_manifest(selector, 'rejected')}"
-            ' (unsupported = "skip" leaves such extensions out)'
+            f"see which files were rejected, and why: {_manifest(selector, 'rejected')}"
+            ' (unsupported = "skip" passes over extensions that the service does not take)'
         )
     if files["changed"]:
         number = count_text(files["changed"], "file")

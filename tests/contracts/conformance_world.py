@@ -87,9 +87,9 @@ def meddle(monkeypatch: pytest.MonkeyPatch, provider: str, method: str, act: Act
     kind = PROVIDERS[provider]
     original = getattr(kind, method)
 
-    async def meddled(self: object, *values: Any) -> Any:
+    async def meddled(self: object, *values: Any, **named: Any) -> Any:
         *given, call = values
-        return await original(self, *given, functools.partial(act, call))
+        return await original(self, *given, functools.partial(act, call), **named)
 
     monkeypatch.setattr(kind, method, meddled)
 

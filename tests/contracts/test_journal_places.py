@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def claim(source: Source, name: str, path: bytes) -> Claim:
-    return Claim(name, (source.id, path))
+    return Claim(name, (source.id, path), os.path.join(source.root, path))
 
 
 def holder(path: bytes, root: bytes = ROOT) -> Holder:
@@ -157,10 +158,10 @@ async def test_a_rehearsal_claims_over_what_the_journal_holds(path: Path) -> Non
         await put_into(journal, an_item(source, b"b"), FileState.FAILED)
     for _ in range(2):
         with peek(str(path), THERE, [Source(ROOT)]) as look:
-            assert look.places.claim("kept", (1, b"c"), holder(b"c")) == holder(b"a")
-            assert look.places.claim("kept", (1, b"a"), holder(b"a")) is None
-            assert look.places.claim("lost", (1, b"c"), holder(b"c")) is None
-            assert look.places.claim("lost", (1, b"b"), holder(b"b")) == holder(b"c")
+            assert look.places.claim(Claim("kept", (1, b"c"), ROOT + b"/" + b"c"), holder(b"c")) == holder(b"a")
+            assert look.places.claim(Claim("kept", (1, b"a"), ROOT + b"/" + b"a"), holder(b"a")) is None
+            assert look.places.claim(Claim("lost", (1, b"c"), ROOT + b"/" + b"c"), holder(b"c")) is None
+            assert look.places.claim(Claim("lost", (1, b"b"), ROOT + b"/" + b"b"), holder(b"b")) == holder(b"c")
 
 
 FILES = [b"a", b"b", b"c"]
@@ -232,7 +233,7 @@ class PlacesMachine(RuleBasedStateMachine):
                     held = self.places.get(name)
                     kept = held is not None and held[0] != file and self.keeps(held[0])
                     expected = holder(held[0]) if held is not None and kept else None
-                    assert look.places.claim(name, (self.source.id, file), holder(file)) == expected
+                    assert look.places.claim(claim(self.source, name, file), holder(file)) == expected
 
     def teardown(self) -> None:
         if self.run_number:

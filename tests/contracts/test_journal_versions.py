@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from journal_world import NOW, ROOT, THERE, a_ticket, an_item, found, identity, receipt_of, rows, running
 
-from bulkup.journal import Destination, Holder, Known, Peek, Reader, peek
+from bulkup.journal import Claim, Destination, Holder, Known, Peek, Reader, peek
 from bulkup.journal.database import migrate, migrations
 from bulkup.journal.tickets import dump, load
 from bulkup.messages import FileState, Outcome, Source, Ticket
@@ -119,9 +119,9 @@ async def test_a_look_into_an_earlier_version_leaves_it_as_it_is(path: Path) -> 
         assert [row and row.state for row in known] == [*(FileState(state) for state in STATES), None]
         assert {row.place for row in known if row is not None} == {None}
         first, second = Holder(ROOT, b"a"), Holder(ROOT, b"b")
-        assert look.places.claim("MAIN", (1, b"a"), first) is None
-        assert look.places.claim("MAIN", (1, b"b"), second) == first
-        assert look.places.claim("other", (1, b"b"), second) is None
+        assert look.places.claim(Claim("MAIN", (1, b"a"), ROOT + b"/" + b"a"), first) is None
+        assert look.places.claim(Claim("MAIN", (1, b"b"), ROOT + b"/" + b"b"), second) == first
+        assert look.places.claim(Claim("other", (1, b"b"), ROOT + b"/" + b"b"), second) is None
     assert version_of(path) == 1
     assert path.read_bytes() == before
 
@@ -132,8 +132,8 @@ def test_a_look_where_nothing_was_recorded_finds_nothing(path: Path, there: bool
     missing = path.with_name("none.sqlite3")
     with peek(str(path if there else missing), Destination("xvid", "https://x"), [Source(ROOT)]) as look:
         assert look.lookup is None
-        assert look.places.claim("k", (1, b"a"), Holder(ROOT, b"a")) is None
-        assert look.places.claim("k", (1, b"b"), Holder(ROOT, b"b")) == Holder(ROOT, b"a")
+        assert look.places.claim(Claim("k", (1, b"a"), ROOT + b"/" + b"a"), Holder(ROOT, b"a")) is None
+        assert look.places.claim(Claim("k", (1, b"b"), ROOT + b"/" + b"b"), Holder(ROOT, b"b")) == Holder(ROOT, b"a")
     assert not missing.exists()
 
 
@@ -152,7 +152,11 @@ async def test_what_the_service_said_last_of_a_stored_file_is_kept(tmp_path: Pat
         await journal.settled([Outcome(stored, None, remote=told), Outcome(ticketed, None, remote=told)], NOW)
         known = found(journal, stored)
     assert known is not None
-    assert (known.state, known.ticket, known.receipt) == (FileState.STORED, stored.ticket, stored.receipt)
+    assert (known.state, known.receipt) == (FileState.STORED, stored.receipt)
+    assert known.ticket is not None
+    assert stored.ticket is not None
+    assert (known.ticket.remote_id, known.ticket.remote) == (stored.ticket.remote_id, stored.ticket.remote)
+    assert not known.ticket.url  # the bytes are there: what is left of the ticket opens nothing
     with Reader(str(path)) as reader:
         told_of = {row.path: row.remote for row in reader.manifest()}
     assert told_of == {b"stored": {"id": "stored", "status": "COMPLETING"}, b"ticketed": {}}

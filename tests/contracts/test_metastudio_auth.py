@@ -211,9 +211,8 @@ async def test_closing_calls_renew_it_too() -> None:
     service, provider = Service(), provider_with(USER)
     ticket = await ask(provider, service)
     service.refused.add("t-1")
-    await provider.confirm(
-        ticket, Receipt(DIGEST, Identity(1, 2, 3, 4, 5), None, verified=True, stored_at=NOW), service
-    )
+    receipt = Receipt(DIGEST, Identity(1, 2, 3, 4, 5), None, verified=True, stored_at=NOW)
+    await provider.confirm(ticket, receipt, service, again=False)
     assert service.shown == ["t-1", "t-1", "t-2"]
 
 

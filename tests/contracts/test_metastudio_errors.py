@@ -61,14 +61,14 @@ def error(status: int, code: str = "", message: str = "said so", **headers: str)
     return answer_of(body, status, **headers)
 
 
-def confirmed(*answers: ApiAnswer) -> tuple[Any, FakeCall]:
+def confirmed(*answers: ApiAnswer, again: bool = False) -> tuple[Any, FakeCall]:
     call = FakeCall(*answers)
-    return asyncio.run(configured(META).confirm(TICKET, RECEIPT, call)), call
+    return asyncio.run(configured(META).confirm(TICKET, RECEIPT, call, again=again)), call
 
 
-def unconfirmed(*answers: ApiAnswer) -> Problem:
+def unconfirmed(*answers: ApiAnswer, again: bool = False) -> Problem:
     with pytest.raises(ProblemError) as raised:
-        confirmed(*answers)
+        confirmed(*answers, again=again)
     return raised.value.problem
 
 
@@ -134,30 +134,36 @@ def test_the_closing_call_says_created() -> None:
     assert told == {"state": "CREATED"}
 
 
+# Whether it is complete as far as the first call knows, and where an earlier one may have been heard.
 COMPLETIONS = [
-    (200, "", "", True),
-    (201, "", "", True),
-    (409, "MSS.00000009", "state conflict", True),
-    (409, "MSS.00000009", "The domain of the file is in another state", True),
-    (409, "MSS.00000009", "the asset has a MAIN file already", False),
-    (400, "MSS.00000003", "The file has already been completed", True),
-    (400, "MSS.00000003", "upload complete already", True),
-    (400, "MSS.00000003", "already", False),
-    (400, "MSS.00000003", "complete the form", False),
-    (404, "MSS.00000005", "already completed", False),
-    (500, "MSS.00000004", "already completed", False),
+    (200, "", "", True, True),
+    (201, "", "", True, True),
+    (409, "MSS.00000009", "state conflict", False, True),
+    (409, "MSS.00000009", "The file has been completed already.", True, True),
+    (409, "MSS.00000009", "the asset has a MAIN file already", False, False),
+    (409, "MSS.00000009", "File state conflict: upload FAILED, md5 check not passed", False, False),
+    (409, "MSS.00000009", "upload was cancelled already", False, False),
+    (400, "MSS.00000003", "The file has already been completed", True, True),
+    (400, "MSS.00000003", "upload complete already", True, True),
+    (400, "MSS.00000003", "already", False, False),
+    (400, "MSS.00000003", "complete the form", False, False),
+    (404, "MSS.00000005", "already completed", False, False),
+    (500, "MSS.00000004", "already completed", False, False),
 ]
 
 
-@pytest.mark.parametrize(("status", "code", "message", "done"), COMPLETIONS)
-def test_a_file_that_was_confirmed_before_is_confirmed(status: int, code: str, message: str, done: bool) -> None:
+@pytest.mark.parametrize(("status", "code", "message", "first", "later"), COMPLETIONS)
+def test_a_file_that_was_confirmed_before_is_confirmed(
+    status: int, code: str, message: str, first: bool, later: bool
+) -> None:
     """A run that was cut off in its closing call makes it again, and the service may say that in several ways."""
     answer = error(status, code, message)
-    assert has_completed(answer) is done
-    if done:
-        assert confirmed(answer)[0] == {"state": "CREATED"}
-    else:
-        assert unconfirmed(answer).kind in (Kind.REJECTED, Kind.FAILED, Kind.TRANSIENT)
+    for again, done in ((False, first), (True, later)):
+        assert has_completed(answer, again=again) is done
+        if done:
+            assert confirmed(answer, again=again)[0] == {"state": "CREATED"}
+        else:
+            assert unconfirmed(answer, again=again).kind in (Kind.REJECTED, Kind.FAILED, Kind.TRANSIENT)
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,9 @@ class Closing(Local):
             await kind.gate.wait()
         return await super().presign(specs, call)
 
-    async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall) -> Mapping[str, Any] | NotYet:
+    async def confirm(
+        self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool
+    ) -> Mapping[str, Any] | NotYet:
         kind = type(self)
         stored = Path(kind.objects_dir, ticket.remote_id).read_bytes()
         assert hashlib.md5(stored).digest() == receipt.digest.md5

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bulkup.journal import Holder
 from bulkup.messages import Digest, FoundFile, Identity, Place, Source
 from bulkup.pipeline.gate import Gate
-from bulkup.pipeline.scanner import spec_of, taken
+from bulkup.pipeline.wishes import spec_of, taken
 
 times = st.floats(0, 1e9)
 SOURCE = Source(b"/data")

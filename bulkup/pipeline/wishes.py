@@ -1,0 +1,71 @@
+"""What is to become of a file that was found: the journal's plan, the service's rules and the place it is to have.
+
+Pure; a run and a preview decide by the same function.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from bulkup.journal import Claim, Holder, Known
+from bulkup.messages import Digest, FoundFile, Place, Rejection, Source
+from bulkup.pipeline.plan import IdentityMode, Plan, plan
+from bulkup.providers import FileSpec, Provider
+
+# A file that is only looked at again may turn out to be what it was; whether it is taken is asked once it is not.
+_ASKING = frozenset({Plan.UPLOAD, Plan.RESUME, Plan.KNOWN_DIGEST})
+# What the service has, or is only to be confirmed, has its place already.
+_CLAIMING = _ASKING | {Plan.RECHECK}
+
+
+@dataclass(slots=True)
+class Wish:
+    """A file, what the journal means for it, and where it is to stand. `taken` tells that another file stands there."""
+
+    file: FoundFile
+    known: Known | None
+    what: Plan
+    place: Place | None = None
+    rejection: Rejection | None = None
+    hashed_first: bool = False
+    taken: Rejection | None = None
+
+    def passed_over(self, unsupported: Literal["report", "skip"]) -> bool:
+        """Say whether the file is of a kind that is to be left out without a word."""
+        return unsupported == "skip" and self.rejection is not None and self.rejection.unsupported
+
+    @property
+    def claim(self) -> Claim | None:
+        """The claim to be made on its place, None where no other file could want it, or it has it already."""
+        if self.place is None or not self.place.exclusive or self.rejection is not None or self.what not in _CLAIMING:
+            return None
+        return Claim(self.place.name, (self.file.source.id, self.file.path), self.file.full_path)
+
+
+def look_at(file: FoundFile, known: Known | None, provider: Provider, mode: IdentityMode) -> Wish:
+    """Return what is to become of a file of which the journal knows `known`."""
+    placed = provider.capabilities.placed
+    if not placed and (what := plan(known, file.identity, mode)) is Plan.SETTLED:
+        return Wish(file, known, what)  # as nearly all are, most nights
+    spec = spec_of(file)
+    place = provider.place(spec) if placed else None
+    what = plan(known, file.identity, mode, place)
+    rejection = provider.reject(spec) if what in _ASKING else None
+    return Wish(file, known, what, place, rejection, provider.hashes_first(spec))
+
+
+def spec_of(file: FoundFile, digest: Digest | None = None) -> FileSpec:
+    """Return what a provider is told of a file. Bytes that are not UTF-8 become surrogates, as everywhere in Python."""
+    identity = file.identity
+    return FileSpec(
+        file.name, os.fsdecode(file.path), file.extension, identity.size, digest, identity.mtime_ns / 1_000_000_000
+    )
+
+
+def taken(place: Place, holder: Holder, source: Source, provider: str) -> Rejection:
+    """Return why a file cannot have a place that another one holds."""
+    path = holder.path if holder.source == source.root else holder.full_path
+    shown = path.decode("utf-8", "replace")
+    return Rejection(f"its place at {provider}, {place.name}, is that of {shown}: one file alone can stand there")
