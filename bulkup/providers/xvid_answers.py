@@ -5,6 +5,7 @@ The shape of the XML is documented nowhere. It is read as the same names, an ele
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -19,6 +20,10 @@ SERVICE = "Xvid"
 
 _BAD_TOKEN = "0x0000003"  # noqa: S105  # an error code
 _DEEPEST = 16  # elements within one another; the service's own answers have four
+# The beginning of a web page, which a wrong base_url may answer under any type.
+_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL
+)
 _KINDS = {"0x0230001": Kind.REJECTED, _BAD_TOKEN: Kind.UNAUTHORIZED, "0x0000001": Kind.TRANSIENT}
 
 
@@ -70,7 +75,10 @@ def _object(answer: ApiAnswer) -> dict[str, Any]:
 
 
 def _is_xml(answer: ApiAnswer) -> bool:
-    return "xml" in answer.headers.get("content-type", "") or answer.body.lstrip()[:1] == b"<"
+    kind = answer.headers.get("content-type", "").lower()
+    if "text/html" in kind or _PAGE.match(answer.body):
+        return False
+    return "xml" in kind or answer.body.lstrip()[:1] == b"<"
 
 
 def _from_xml(body: bytes) -> dict[str, Any]:
