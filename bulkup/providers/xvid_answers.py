@@ -48,8 +48,8 @@ def error_of(answer: ApiAnswer) -> tuple[str, str]:
 
 
 def token_is_bad(answer: ApiAnswer) -> bool:
-    """Say whether the token was refused: a 403 here, and no 401."""
-    return answer.status == 403 and error_of(answer)[0] == _BAD_TOKEN
+    """Say whether the token was refused: the service's own way is a 403, a gateway before it may answer 401."""
+    return answer.status == 401 or (answer.status == 403 and error_of(answer)[0] == _BAD_TOKEN)
 
 
 def raise_for(answer: ApiAnswer, *, closing: bool = False) -> None:

@@ -42,7 +42,7 @@ class Service:
     life: Any = "7200"
     tokens: list[ApiAnswer] = field(default_factory=list)  # answered first
     refused: set[str] = field(default_factory=set)
-    refusal: Any = field(default_factory=lambda: BAD_TOKEN)
+    refusal: ApiAnswer = field(default_factory=lambda: answer_of(BAD_TOKEN, 403))
     requests: list[ApiRequest] = field(default_factory=list)
     fetched: int = 0
 
@@ -52,7 +52,7 @@ class Service:
         if request.path == "/v1/oauth2/token/":
             return self._token()
         if self.shown[-1].removeprefix("Bearer ") in self.refused:
-            return answer_of(self.refusal, 403)
+            return self.refusal
         return answer_of(XVID.answer(items_of(XVID, "mp4")))
 
     def _token(self) -> ApiAnswer:
@@ -134,9 +134,17 @@ async def test_a_token_is_renewed_before_its_end(life: Any, margin: float) -> No
     assert service.shown[-1] == "Bearer t-2"
 
 
-async def test_a_token_that_is_refused_is_renewed_once() -> None:
+REFUSALS = {
+    "403 and its code": answer_of(BAD_TOKEN, 403),
+    "401 and a code": answer_of({"error": {"error_code": "0x0000009", "error_message": "Who?"}}, 401),
+    "401 by a gateway": answer_of(b"", 401),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_a_token_that_is_refused_is_renewed_once(refusal: str) -> None:
     """It may have been revoked; all other calls use the new one."""
-    service, provider = Service(), provider_with(CLIENT)
+    service, provider = Service(refusal=REFUSALS[refusal]), provider_with(CLIENT)
     await ask(provider, service)
     service.refused.add("t-1")
     async with anyio.create_task_group() as tasks:
@@ -146,9 +154,10 @@ async def test_a_token_that_is_refused_is_renewed_once() -> None:
     assert service.shown.count("Bearer t-2") == 5
 
 
-async def test_a_second_refusal_in_a_row_is_the_end() -> None:
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_a_second_refusal_in_a_row_is_the_end(refusal: str) -> None:
     """Exactly one more try."""
-    service = Service(refused={"t-1", "t-2", "t-3"})
+    service = Service(refusal=REFUSALS[refusal], refused={"t-1", "t-2", "t-3"})
     assert (await refused(provider_with(CLIENT), service)).kind is Kind.UNAUTHORIZED
     assert service.shown == ["Bearer t-1", "Bearer t-2"]
 
@@ -251,6 +260,6 @@ async def test_a_token_service_that_breaks_off_has_created_no_file() -> None:
 async def test_a_refusal_that_is_not_about_the_token_fetches_no_other() -> None:
     """A pipeline that the client may not use stays forbidden with a fresh token, too."""
     forbidden = {"error": {"error_code": "0x0000009", "error_message": "Forbidden"}}
-    service = Service(refusal=forbidden, refused={"t-1"})
+    service = Service(refusal=answer_of(forbidden, 403), refused={"t-1"})
     assert (await refused(provider_with(CLIENT), service)).kind is Kind.UNUSABLE
     assert service.fetched == 1
