@@ -19,12 +19,18 @@ from bulkup.wire import ApiAnswer
 SERVICE = "Xvid"
 
 _BAD_TOKEN = "0x0000003"  # noqa: S105  # an error code
+_NO_SUCH_FILE = "0x0230002"
 _DEEPEST = 16  # elements within one another; the service's own answers have four
 # The beginning of a web page, which a wrong base_url may answer under any type.
 _PAGE = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL
 )
-_KINDS = {"0x0230001": Kind.REJECTED, _BAD_TOKEN: Kind.UNAUTHORIZED, "0x0000001": Kind.TRANSIENT}
+_KINDS = {
+    "0x0230001": Kind.REJECTED,
+    _NO_SUCH_FILE: Kind.REJECTED,
+    _BAD_TOKEN: Kind.UNAUTHORIZED,
+    "0x0000001": Kind.TRANSIENT,
+}
 
 
 def upload_of(answer: ApiAnswer) -> dict[str, Any]:
@@ -59,7 +65,7 @@ def raise_for(answer: ApiAnswer, *, closing: bool = False) -> None:
     code, message = error_of(answer)
     said = f"{code}: {message}" if code and message else code or message
     kind = _KINDS.get(code)
-    if answer.status == 404 and closing:
+    if closing and (answer.status == 404 or code == _NO_SUCH_FILE):
         kind = Kind.FAILED
     raise_for_status(answer, SERVICE, said, kind=kind)
 

@@ -171,7 +171,8 @@ def test_no_xml_is_anything_but_an_upload_or_a_problem(pieces: list[str]) -> Non
 ERRORS = [
     (400, "0x0230001", "Invalid Input", Kind.REJECTED),
     (403, "0x0000003", "Invalid access token", Kind.UNAUTHORIZED),
-    (404, "0x0230002", "Requested file does not exist", Kind.UNUSABLE),
+    (404, "0x0230002", "Requested file does not exist", Kind.REJECTED),
+    (404, "0x0990003", "No such page", Kind.UNUSABLE),
     (500, "0x0000001", "Internal Error", Kind.TRANSIENT),
     (402, "0x0990001", "Pay first", Kind.UNUSABLE),
     (403, "0x0990002", "Forbidden", Kind.UNUSABLE),
@@ -192,6 +193,17 @@ def test_the_code_of_an_error_says_what_it_means(form: str, status: int, code: s
     assert problem.kind is kind
     assert f"{code}: {said}" in problem.message
     assert problem.maybe_created is (kind is Kind.TRANSIENT)
+
+
+def test_only_a_404_that_is_not_the_services_own_casts_doubt_on_the_address() -> None:
+    """Whoever names an error of the service's was reached."""
+    doubt = "is base_url the root of this service?"
+    for body in (b"", b"<html>Not found</html>", {"message": "Not found"}):
+        assert doubt in refusal(XVID, answer_of(body, 404)).message
+    missing = {"error": {"error_code": "0x0230002", "error_message": "Requested file does not exist"}}
+    assert refusal(XVID, answer_of(missing, 404)).message == (
+        "Xvid answered 404: 0x0230002: Requested file does not exist"
+    )
 
 
 def upload(status: Any) -> ApiAnswer:
