@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bulkup.api import conflicts
-from bulkup.config import Resolved, check, load, public_base_url
+from bulkup.config import Resolved, Settings, check, load, public_base_url
 from bulkup.config.kinds import printable
 from bulkup.config.names import FIELDS
+from bulkup.config.providers import METASTUDIO, XVID
 from bulkup.errors import UsageError
 from bulkup.reports.safe_text import printable_path
 
@@ -38,7 +39,10 @@ RunCommands = Annotated[
 ]
 
 _SHOWN_CONFLICTS = 20
-_CONFLICT = "change object_key, or the assets' rules and map, so that each has its own"
+_OWN_PLACES = {
+    METASTUDIO: "change asset_file_category, or the assets' rules and map, so that no asset has two MAIN files",
+    XVID: "change object_key so that each file has a key of its own",
+}
 
 
 @config_app.command()
@@ -67,23 +71,32 @@ def check_profiles(
         run_commands=run_commands,
     )
     _warn(checked.warnings)
-    for name in checked.profiles:
-        _check_places(name, config)
+    _check_places(checked.profiles, config)
     count = len(checked.profiles)
     typer.echo("1 profile is fine" if count == 1 else f"{count} profiles are fine")
 
 
-def _check_places(profile: str, config: str | None) -> None:
-    """Raise a UsageError with the files of a profile that cannot have their place, the first of them in full."""
-    settings = load({}, profile=profile, config_file=config, environ=os.environ, cwd=os.getcwd()).settings
-    if settings.provider is None or not settings.source:
-        return
+def _check_places(profiles: Sequence[str], config: str | None) -> None:
+    """Raise a UsageError with the files, of all profiles, that cannot have their place."""
+    told: list[str] = []
+    hints: dict[str, None] = {}  # each once, in their order
+    for profile in profiles:
+        settings = load({}, profile=profile, config_file=config, environ=os.environ, cwd=os.getcwd()).settings
+        if settings.provider is None or not settings.source:
+            continue
+        if lines := _conflicts(settings, profile):
+            told.append("\n  ".join([f"profile {profile}: files that would have one place:", *lines]))
+            hints[_OWN_PLACES[settings.provider]] = None
+    if told:
+        raise UsageError("\n".join(told), hint="; ".join(hints))
+
+
+def _conflicts(settings: Settings, profile: str) -> list[str]:
+    """Return the files that cannot have their place, the first of them in full."""
     found = conflicts(settings, profile=profile, environ=os.environ)
     shown = [f"{printable_path(entry.path)}: {entry.reason}" for entry in itertools.islice(found, _SHOWN_CONFLICTS)]
     more = sum(1 for _ in found)
-    if shown:
-        lines = [*shown, f"... and {more} more"] if more else shown
-        raise UsageError("\n  ".join([f"profile {profile}: files that would have one place:", *lines]), hint=_CONFLICT)
+    return [*shown, f"... and {more} more"] if more else shown
 
 
 def _rows(resolved: Resolved) -> Iterator[tuple[str, Any, str]]:

@@ -32,6 +32,7 @@ class ProviderDefaults:
 
 LOCAL = "local"  # the embedded server: started for the run, on a port of its own
 METASTUDIO = "metastudio"
+XVID = "xvid"
 
 PROVIDERS: Mapping[str, ProviderDefaults] = {
     "magic-hour": ProviderDefaults("https://api.magichour.ai", (("token",),)),
@@ -55,7 +56,7 @@ PROVIDERS: Mapping[str, ProviderDefaults] = {
         any_of=(("asset_id", "assets", "asset_map"),),
         places=True,
     ),
-    "xvid": ProviderDefaults(
+    XVID: ProviderDefaults(
         "https://api.xvid.com",
         (("token",), ("client_id", "client_secret")),
         settings=("pipeline_id", "object_key", "expires_at", "confirm"),

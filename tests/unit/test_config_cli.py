@@ -283,10 +283,7 @@ def test_check_finds_files_that_would_have_one_place(run: Run, tmp_path: Path, m
     assert message.endswith("... and 10 more")
 
 
-def test_check_finds_object_keys_that_are_one(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A template without the folder maps files of one name to one key."""
-    monkeypatch.setenv("KEY", "abc")
-    text = """
+ONE_KEY = """
 [profiles.x]
 source = "src"
 provider = "xvid"
@@ -295,10 +292,38 @@ pipeline_id = "p"
 object_key = "{name}"
 journal = "journal.sqlite3"
 """
+
+
+def test_check_finds_object_keys_that_are_one(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template without the folder maps files of one name to one key."""
+    monkeypatch.setenv("KEY", "abc")
     for folder in ("a", "b"):
         (tmp_path / "src" / folder).mkdir()
         (tmp_path / "src" / folder / "clip.mp4").write_bytes(b"1")
-    message = complaint(run("check", text=text)).message
+    message = complaint(run("check", text=ONE_KEY)).message
     assert message.count("\n") == 1
     assert "its place at xvid, clip.mp4, is that of" in message
-    assert run("check", text=text.replace("{name}", "{path}")).exit_code == 0
+    assert run("check", text=ONE_KEY.replace("{name}", "{path}")).exit_code == 0
+
+
+def test_check_finds_the_files_without_a_place_of_every_profile(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All profiles are looked at, and each hint names the settings of the provider that it is for."""
+    monkeypatch.setenv("KEY", "abc")
+    for folder in ("a", "b"):
+        (tmp_path / "src" / folder).mkdir()
+        (tmp_path / "src" / folder / "clip.mp4").write_bytes(b"1")
+    sound = GOOD.replace("profiles.a", "profiles.sound").replace("profiles.b", "profiles.too")
+    error = complaint(run("check", text=TWO_MAINS + sound + ONE_KEY))
+    lines = [line.strip() for line in error.message.splitlines()]
+    assert lines[0] == "profile a: files that would have one place:"
+    assert "clip.mp4: its place at metastudio, MAIN of asset a1, is that of" in lines[1]
+    assert lines[2] == "profile x: files that would have one place:"
+    assert "clip.mp4: its place at xvid, clip.mp4, is that of" in lines[3]
+    assert len(lines) == 4
+    of_metastudio = "change asset_file_category, or the assets' rules and map, so that no asset has two MAIN files"
+    of_xvid = "change object_key so that each file has a key of its own"
+    assert error.hint == f"{of_metastudio}; {of_xvid}"
+    assert complaint(run("check", "--profile", "a")).hint == of_metastudio
+    assert complaint(run("check", "--profile", "x")).hint == of_xvid
