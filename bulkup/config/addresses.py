@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bulkup.config.providers import METASTUDIO, PROVIDERS, region_named_by
 from bulkup.config.settings import Settings
+from bulkup.errors import UsageError
 
 _REGION = "cn-north-4"
 
@@ -27,8 +28,14 @@ def region_of(settings: Settings) -> str:
 
 def iam_base_url(settings: Settings) -> str | None:
     """Return the root of the identity service: the one set, else that of the region where the service's root is a
-    public one, else the service's root itself, since a stand-in for one speaks for both."""
+    public one, else the service's root itself, since a stand-in for one speaks for both.
+
+    Raises UsageError where it is plain http and the service's root is not: a password would go in the clear.
+    """
     base_url = public_base_url(settings)
+    if (settings.iam_url or "").startswith("http:") and (base_url or "").startswith("https:"):
+        what = f"iam_url: {settings.iam_url} is plain http, unlike base_url, which is {base_url}"
+        raise UsageError(what, hint="name the identity service by https, too: passwords go to it")
     region = region_named_by(base_url)
     if settings.iam_url is not None or region is None:
         return settings.iam_url or base_url

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bulkup.config import toml_file
+from bulkup.config.addresses import iam_base_url
 from bulkup.config.asset_map import load_asset_map
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.kinds import printable
 from bulkup.config.loading import Resolved, resolve
 from bulkup.config.paths import journal_path, store_path
-from bulkup.config.providers import LOCAL
+from bulkup.config.providers import LOCAL, METASTUDIO
 from bulkup.config.requirements import credential_names, given_secrets, require_one_directory, require_settings
 from bulkup.config.toml_file import Document
 from bulkup.errors import UsageError
@@ -83,6 +84,8 @@ class _Look:
         yield from self._secrets(run_commands)
         if self.resolved.settings.provider is not None:
             yield from self._missing_settings()
+        if self.resolved.settings.provider == METASTUDIO:
+            yield from self._of("iam_url", lambda: iam_base_url(self.resolved.settings))
 
     def _missing_paths(self) -> Iterator[Complaint]:
         settings = self.resolved.settings

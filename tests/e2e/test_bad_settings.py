@@ -61,6 +61,18 @@ def test_a_malformed_base_url(world: World, url: str) -> None:
     assert not world.journal.exists()
 
 
+def test_an_identity_service_over_plain_http(world: World) -> None:
+    """The password would go to it in the clear; both addresses are named, and nothing is sent."""
+    given = ("iam_user", "iam_domain", "iam_password", "project_id", "asset_id")
+    lines = [f'{name} = "{name}-0001"' for name in given]
+    urls = ('base_url = "https://127.0.0.1:1"', 'iam_url = "http://127.0.0.1:2"')
+    done = profile(world, "\n".join(["[profiles.n]", 'provider = "metastudio"', 'source = "source"', *lines, *urls]))
+    assert "iam_url" in done.err
+    assert "http://127.0.0.1:2" in done.err
+    assert "https://127.0.0.1:1" in done.err
+    run("upload", "--profile", "n", "--dry-run").expect(2, "http://127.0.0.1:2")
+
+
 def test_no_provider(world: World) -> None:
     """The choice is explained, and the one that needs nothing is offered."""
     run("upload", str(world.source)).expect(2, "no provider is chosen", "--provider local", "config.example.toml")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bulkup.config import PROVIDERS, Settings, iam_base_url, public_base_url, region_of
+from bulkup.errors import UsageError
 
 OWN = "https://metastudio.{}.myhuaweicloud.com"
 IAM = "https://iam.{}.myhuaweicloud.com"
@@ -43,6 +44,22 @@ def test_region_and_addresses_of_metastudio(given: dict[str, Any], base_url: str
 )
 def test_a_host_that_only_looks_like_the_services_own_gets_no_password(host: str) -> None:
     assert iam_base_url(metastudio(base_url=f"https://{host}")) == f"https://{host}"
+
+
+@pytest.mark.parametrize("base_url", [None, OWN.format("cn-east-3"), "https://127.0.0.1:8080/huawei"])
+def test_a_password_does_not_go_over_plain_http_where_the_service_is_https(base_url: str | None) -> None:
+    """Whatever the credentials are: they may be others tomorrow."""
+    given = metastudio(base_url=base_url, iam_url="http://iam.example", access_key="a", secret_key="b")
+    with pytest.raises(UsageError) as refused:
+        iam_base_url(given)
+    assert "iam_url" in refused.value.message
+    assert "http://iam.example" in refused.value.message
+    assert f"base_url, which is {public_base_url(given)}" in refused.value.message
+    assert "https" in refused.value.hint
+
+
+def test_plain_http_is_for_a_service_that_is_so_as_a_whole() -> None:
+    assert iam_base_url(metastudio(base_url=ELSEWHERE, iam_url="http://iam.example")) == "http://iam.example"
 
 
 def test_a_region_is_metastudios_business_alone() -> None:

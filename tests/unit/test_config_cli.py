@@ -228,6 +228,18 @@ def test_check_says_a_store_inside_a_source(run: Run) -> None:
     assert message.startswith("bulkup.toml:3: store: ")
 
 
+def test_check_says_an_identity_service_over_plain_http(run: Run, tmp_path: Path) -> None:
+    """For the provider that has one alone; in all profiles that do."""
+    text = METASTUDIO.replace('asset_map = "map.csv"', 'iam_url = "http://iam.example"')
+    message = complaint(run("check", text=text)).message
+    assert message.startswith("bulkup.toml:9: iam_url: http://iam.example ")
+    assert "base_url, which is https://metastudio.cn-east-3.myhuaweicloud.com" in message
+    two = text + text.replace("profiles.n", "profiles.m")
+    assert complaint(run("check", text=two)).message.startswith("2 problems in the settings:")
+    other = '[profiles.n]\nprovider = "magic-hour"\ntoken = "env:HOME"\niam_url = "http://iam.example"'
+    assert run("check", text=other).exit_code == 0
+
+
 def test_check_runs_commands_only_when_told_to(run: Run) -> None:
     text = f"""[profiles.a]\ntoken = '''command:{sys.executable} -c "raise SystemExit(3)"'''"""
     assert run("check", text=text).exit_code == 0
