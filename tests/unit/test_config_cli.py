@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from bulkup.cli.config import config_app
+from bulkup.cli.config import _OWN_PLACES, config_app
 from bulkup.cli.upload import upload
 from bulkup.config.names import FIELDS, option_of
+from bulkup.config.providers import PROVIDERS
 from bulkup.errors import UsageError
 
 Run = Callable[..., Result]
@@ -339,3 +340,7 @@ def test_check_finds_the_files_without_a_place_of_every_profile(
     assert error.hint == f"{of_metastudio}; {of_xvid}"
     assert complaint(run("check", "--profile", "a")).hint == of_metastudio
     assert complaint(run("check", "--profile", "x")).hint == of_xvid
+
+
+def test_every_provider_with_places_has_a_hint_of_its_own() -> None:
+    assert set(_OWN_PLACES) == {name for name, provider in PROVIDERS.items() if provider.places}
