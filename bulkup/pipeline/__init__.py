@@ -4,13 +4,14 @@
     hasher     reads a file ahead: where the provider wants the checksum first, or the journal is in doubt
     batcher    groups files into presign calls, asks no further ahead than URLs are used, keeps what has to wait
     workers    a bounded pool; one attempt each, never asleep
-    confirmer  the closing calls, where a provider has them
+    sending    one attempt: a body or its parts to where the ticket says, and what the answer proves
+    confirmer  the closing calls and their polls, where a provider has them
     recorder   the only writer: journal first, then the figures, then the budget back
     flow       wires them, and nothing else does
 
-Decisions are pure functions beside the stages: `plan` (what the journal means for a file), `leases` (when and how much
-to ask), `retry` (what comes after a problem), `integrity` (what storage's answer proves), `filters`. They take a time
-and return a value.
+Decisions are pure functions beside the stages: `plan` and `wishes` (what is to become of a file), `leases` (when and how
+much to ask), `retry` (what comes after a problem), `integrity` (what storage's answer proves), `filters`, `gate`. They take
+a time and return a value. `opening`, `reading` and `hashing` are all that touches the user's files.
 
 Not here: what a service's answers mean (providers), sockets (transport), SQL (journal), what people see (reports).
 """
