@@ -86,38 +86,6 @@ def test_a_document_that_only_begins_like_a_page_is_xml() -> None:
     assert presign(XVID, as_xml(document), specs_of(XVID, "mp4")) == [TICKET]
 
 
-@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/xhtml+xml", "text/plain", "", "text/xml"])
-@pytest.mark.parametrize(
-    "page",
-    [
-        "<html>Welcome</html>",
-        "\n<!doctype html>\n<p>Welcome",
-        "<!-- a portal's page -->\n<!-- <upload> -->\n<HTML lang=en>",
-        '<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "x">\n<html></html>',
-        "\N{ZERO WIDTH NO-BREAK SPACE}<html>Welcome</html>",
-    ],
-)
-def test_a_web_page_is_no_xml(page: str, kind: str) -> None:
-    """It is what a wrong base_url answers, and the hint says so, whatever the page calls itself."""
-    answer = as_xml(page.encode(), kind=kind)
-    problem = refusal(XVID, answer, specs_of(XVID, "mp4"))
-    assert problem.kind is Kind.TRANSIENT
-    assert "not JSON; is base_url the root of this service?" in problem.message
-    assert error_of(answer) == ("", "")
-
-
-def test_what_says_that_it_is_a_web_page_is_taken_for_one() -> None:
-    """Its beginning may be that of any page."""
-    problem = refusal(XVID, as_xml(b"<h1>Welcome</h1>", kind="text/html"), specs_of(XVID, "mp4"))
-    assert problem.message == "Xvid answered text/html, not JSON; is base_url the root of this service?"
-
-
-def test_a_document_that_only_begins_like_a_page_is_xml() -> None:
-    """The name of its root is longer."""
-    document = xml_of("html5response", {"upload": ITEM})
-    assert presign(XVID, as_xml(document), specs_of(XVID, "mp4")) == [TICKET]
-
-
 ENTITIES = '<!ENTITY e0 "x">' + "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(9))
 HOSTILE = {
     "a bomb of entities": f"<!DOCTYPE upload [{ENTITIES}]><upload><id>&e9;</id></upload>",
