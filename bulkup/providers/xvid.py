@@ -18,7 +18,7 @@ from bulkup.providers.storage import form_evidence
 from bulkup.providers.tokens import GivenToken
 from bulkup.providers.xvid_answers import SERVICE, error_of, raise_for, token_is_bad, upload_of
 from bulkup.providers.xvid_auth import OAuthClient
-from bulkup.providers.xvid_form import fields_of, lease_of_form
+from bulkup.providers.xvid_form import PLACEHOLDER, fields_of, lease_of_form
 from bulkup.secrets import Secret
 from bulkup.wire import ApiAnswer, ApiCall, ApiRequest, StorageAnswer, json_request
 
@@ -75,6 +75,8 @@ class Xvid(Provider):
             return Rejection("its object key has a control character, which storage refuses")
         if any(part in (b"", b".", b"..") for part in key.split(b"/")):
             return Rejection("its object key has an empty part, or one of dots alone")
+        if PLACEHOLDER in key.decode():
+            return Rejection(f"its object key holds {PLACEHOLDER}, which storage would replace by another name")
         return super().reject(spec)
 
     def place(self, spec: FileSpec) -> Place | None:

@@ -15,6 +15,7 @@ from bulkup.secrets import Secret
 from bulkup.wire import ApiAnswer
 
 Fields = tuple[tuple[str, Secret], ...]
+PLACEHOLDER = "${filename}"  # what S3 replaces, in a key, by the name that the sender gives the file
 _LARGEST = 20 * 1024  # bytes of all fields together, S3's limit
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -29,7 +30,7 @@ def fields_of(params: Any) -> Fields:
         raise malformed(SERVICE, "a form field called file, which is the file itself")
     if not {"key", "policy"} <= names.keys() or len(names) < len(fields):
         raise malformed(SERVICE, "a form without key or policy, or with a field twice")
-    if "${filename}" in names["key"].reveal():
+    if PLACEHOLDER in names["key"].reveal():
         raise malformed(SERVICE, "a form whose key leaves the file's name to the sender")
     if sum(len(name.encode()) + len(value.reveal().encode()) for name, value in fields) > _LARGEST:
         raise malformed(SERVICE, "a form of more than 20 KiB")
