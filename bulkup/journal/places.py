@@ -71,7 +71,7 @@ def claim_statements(claims: Sequence[Claim], destination_id: int, run_id: int) 
 
 def holders_query(claims: Sequence[Claim], destination_id: int) -> Statement:
     """Return what asks who holds the places."""
-    return Statement(_HOLDERS, [(destination_id, claim.name) for claim in claims])
+    return Statement(_HOLDERS, [(destination_id, claim.name) for claim in claims], asks=True)
 
 
 def lost(claims: Sequence[Claim], rows: Sequence[tuple[Any, ...]]) -> list[Holder | None]:

@@ -2,6 +2,11 @@
 
 Whoever has something to record hands it over and waits; the thread takes all that has gathered, writes it in one
 transaction, and wakes everybody when the commit is on disk. The slower the disk, the larger the groups.
+
+What has gathered is written kind by kind and not job by job: SQLite lets go of the interpreter once an execution, and
+one at a time this thread and the event loop would spend their time handing it to each other. That is the same as one
+after the other because whoever wrote about a file waits before writing about it again: no two jobs of a group are about
+the same one.
 """
 
 from __future__ import annotations
@@ -27,14 +32,14 @@ _SHORTEST_PERIOD = 0.003
 
 
 class Statement(NamedTuple):
-    """One SQL statement and the rows to run it with.
+    """One SQL statement and the rows to run it with. Where the text says `{rows}`, many rows go into one execution.
 
-    Where the text says `{rows}`, many rows go into one execution. SQLite lets go of the interpreter once an execution:
-    row by row, this thread and the event loop would spend their time handing it to each other.
+    One that `asks` answers with rows, and is run after all that is written.
     """
 
     sql: str
     rows: Rows
+    asks: bool = False
 
     def run(self, connection: sqlite3.Connection) -> list[Answer]:
         """Execute it for all rows, within whatever transaction is open, and return what it answers."""
@@ -67,7 +72,7 @@ class Writer:
         self._thread.start()
 
     async def write(self, statements: Iterable[Statement]) -> list[Answer]:
-        """Return what the last statement answers, when all of them are committed and on disk.
+        """Return what the statement that asks is answered, if there is one, when all are committed and on disk.
 
         Raises `JournalError`; then none of them is.
         """
@@ -123,7 +128,9 @@ class Writer:
     def _transaction(self, group: list[_Job]) -> list[list[Answer]]:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            answers = [[statement.run(self._connection) for statement in job.statements][-1] for job in group]
+            for statement in _by_kind(group):
+                statement.run(self._connection)
+            answers = [_asked(job, self._connection) for job in group]
             self._connection.execute("COMMIT")
         except BaseException:
             # After a full disk SQLite may have rolled back by itself; the first error is the one to tell.
@@ -131,6 +138,20 @@ class Writer:
                 self._connection.execute("ROLLBACK")
             raise
         return answers
+
+
+def _by_kind(group: Sequence[_Job]) -> list[Statement]:
+    """Return what a group writes, the rows of all jobs that say the same together, in the order of first words."""
+    rows: dict[str, list[Sequence[Any]]] = {}
+    for job in group:
+        for statement in job.statements:
+            if not statement.asks:
+                rows.setdefault(statement.sql, []).extend(statement.rows)
+    return [Statement(sql, all_rows) for sql, all_rows in rows.items()]
+
+
+def _asked(job: _Job, connection: sqlite3.Connection) -> list[Answer]:
+    return [answer for statement in job.statements if statement.asks for answer in statement.run(connection)]
 
 
 def _settle(settled: list[tuple[asyncio.Future[list[Answer]], list[Answer]]], error: BaseException | None) -> None:
