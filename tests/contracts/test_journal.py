@@ -477,7 +477,7 @@ async def test_expired_tickets_become_orphans(path: Path) -> None:
 
 
 async def test_stored_file_keeps_its_ticket_for_the_confirm_call(path: Path) -> None:
-    """Neither its ticket's end nor the end of a run takes from a stored file what its confirm call needs; no more stays."""
+    """Neither its ticket's end nor the end of a run takes from it what that call needs; nothing else stays."""
     async with running(path) as (journal, (source,)):
         item = an_item(source)
         await journal.asked([item], [], NOW)
@@ -897,14 +897,12 @@ async def test_what_many_record_at_once_is_what_each_recorded(path: Path) -> Non
         items = [an_item(source, b"%d.mp4" % number) for number in range(200)]
 
         async def take_through(number: int, item: Item) -> None:
-            (holder,) = await journal.claim(
-                [Claim(f"place {number}", (source.id, item.file.path), item.file.full_path)]
-            )
-            assert holder is None
+            wanted = Claim(f"place {number}", (source.id, item.file.path), item.file.full_path)
+            assert await journal.claim([wanted]) == [None]
             await upload_one(journal, item, a_ticket(f"remote-{number}"))
 
         await asyncio.gather(*[take_through(number, item) for number, item in enumerate(items)])
     with Reader(str(path)) as reader:
         told = {row.path: (row.status, row.remote_id) for row in reader.manifest()}
     assert told == {b"%d.mp4" % number: (FileState.UPLOADED, f"remote-{number}") for number in range(200)}
-    assert rows(path, "SELECT count(*) FROM tickets") == [(0,)]
+    assert b"SIGNATURE" not in raw_bytes(path.parent)
