@@ -62,6 +62,9 @@ async def test_runs_out_while_files_wait(place: World, monkeypatch: pytest.Monke
         sent += 1
         clock.ahead += 2 * DAY if sent == 5 else 0
 
+    if place.provider == "metastudio":
+        # A call on its way while the clock jumps would carry a signature of two days ago; a token has no time in it.
+        place.settings = {"access_key": None, "secret_key": None, "auth_token": place.config.token}
     before_sending(monkeypatch, later)
     place.write(tree(16))
     summary = await place.run(batch_size=16, concurrency=2)
