@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e_world import API_KEY, TOKEN, Answer, World, answering, md5, run, serving, started, wait_for
+from e2e_world import API_KEY, TOKEN, Answer, World, answering, md5, serving, started, wait_for
 
+from bulkup.journal import Reader
 from bulkup.localserver import ServerConfig
+from bulkup.reports.manifest import manifest_object
 
 KEYS = {"BULKUP_ACCESS_KEY": "LOCALACCESSKEY000001", "BULKUP_SECRET_KEY": "local-secret-key"}
 IAM = {
@@ -65,14 +67,13 @@ def test_the_manifests_of_all_services_agree(world: World) -> None:
     digests = []
     with serving(world.store) as url:
         for number, (provider, options, env) in enumerate(WAYS.values()):
-            journal = ("--journal", str(world.root / f"{number}.sqlite3"))
-            done = world.upload(*world.to(url, provider), *options, *journal, env=env).expect(0)
+            world.journal = world.root / f"{number}.sqlite3"
+            done = world.upload(*world.to(url, provider), *options, env=env).expect(0)
             assert done.summary["files"]["uploaded"] == 41
-            rows = run("manifest", *journal).expect(0).lines
+            with Reader(str(world.journal)) as reader:
+                rows = [manifest_object(row) for row in reader.manifest()]
             assert all(md5(object_of(world, row)) == row["md5"] for row in rows)
             digests.append({row["path"]: (row["md5"], row["status"]) for row in rows})
-            again = world.upload(*world.to(url, provider), *options, *journal, env=env).expect(0)
-            assert (again.summary["files"]["skipped"], again.summary["presign"]["calls"]) == (41, 0)
     assert all(digest == digests[0] for digest in digests)
 
 
