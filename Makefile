@@ -28,10 +28,10 @@ demo: $(VENV)/.run
 	$(BIN)/bulkup demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-all: $(VENV)/.dev
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -n auto -m ""
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
