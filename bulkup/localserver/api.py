@@ -104,7 +104,7 @@ class ListApi:
         if not same(request.headers.get("Authorization"), f"Bearer {context.config.token}"):
             raise ApiError(401, "Unauthorized")
         entries = self._read(await read_json(request))
-        if meet(context.faults.draw(Point.PRESIGN, context.clock.now())):
+        if meet(context.draw(Point.PRESIGN, context.clock.now())):
             entries = entries[:-1]
         where = origin(request)
         return [self._ticket(context, where, entry) for entry in entries]

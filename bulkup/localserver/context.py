@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bulkup.clock import Clock
 from bulkup.localserver.config import ServerConfig
-from bulkup.localserver.faults import FaultPlan
+from bulkup.localserver.faults import Fault, FaultName, FaultPlan, Point
 from bulkup.localserver.presigned import Origin, ReceivedRequest, SigningKey
 from bulkup.localserver.state import Counters
 
@@ -19,13 +19,24 @@ DEFAULT_TTL = 3600  # seconds; Magic Hour and Move state none, an hour is what S
 
 @dataclass(slots=True)
 class Context:
-    """The server's clock, keys, counters, settings and faults. Credentials and faults may change while it runs."""
+    """The server's clock, keys, counters, settings and faults. Credentials and faults may change while it runs.
+
+    `hits` counts by name how often each fault came to pass.
+    """
 
     clock: Clock
     key: SigningKey
     counters: Counters
+    hits: Counters
     faults: FaultPlan
     config: ServerConfig
+
+    def draw(self, point: Point, now: float) -> Fault | None:
+        """Return the fault that a request meets, and count it; a wrong ETag is counted where it is told."""
+        fault = self.faults.draw(point, now)
+        if fault is not None and fault.name is not FaultName.WRONG_ETAG:
+            self.hits.add(**{fault.name: 1})
+        return fault
 
     @property
     def ttl(self) -> int:

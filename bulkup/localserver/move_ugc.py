@@ -88,7 +88,7 @@ class MoveApi:
         if operation.document.errors:
             return _body(ExecutionResult(None, list(operation.document.errors)))
         now = self._context.clock.now()
-        short = meet(self._context.faults.draw(operation.point, now))
+        short = meet(self._context.draw(operation.point, now))
         call = Call(self._files, origin(request), now)
         result = self._execute(operation, call)
         if short and result.data:

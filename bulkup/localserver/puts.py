@@ -61,7 +61,7 @@ class PutDesk:
     def meet_fault(self, expired: Callable[[float], S3Error]) -> Fault | None:
         """Return the fault that is to come while the body is read; `expired` makes the refusal of an expired ticket."""
         now = self._context.clock.now()
-        fault = self._context.faults.draw(Point.PUT, now)
+        fault = self._context.draw(Point.PUT, now)
         match fault and fault.name:
             case FaultName.EXPIRED_URL:
                 raise expired(now)
@@ -90,6 +90,7 @@ class PutDesk:
         if not fault.always and true.digest() in self._lied_about:
             return true.hexdigest()
         self._lied_about.add(true.digest())
+        self._context.hits.add(**{fault.name: 1})
         return bytes(byte ^ 0xFF for byte in true.digest()).hex()
 
 

@@ -14,6 +14,7 @@ from bulkup.localserver.metastudio.gateway import Gateway
 from bulkup.localserver.metastudio.iam import IamApi
 from bulkup.localserver.metastudio.stored import StoredFiles
 from bulkup.localserver.move_ugc import MoveApi
+from bulkup.localserver.state import Counters
 from bulkup.localserver.storage import Storage
 from bulkup.localserver.store import Store
 from bulkup.localserver.tokens import Mint
@@ -22,6 +23,7 @@ from bulkup.localserver.xvid.oauth import OAuthApi
 from bulkup.localserver.xvid.sessions import SessionBook
 
 STATS_PATH = "/-/stats"
+HITS_PATH = "/-/faults"
 
 # Below these no request is ever one for an object.
 _RESERVED = ("/v1", "/v3", "/ugc", "/local/v1", "/-")
@@ -33,7 +35,8 @@ def application(context: Context, storage: Storage) -> web.Application:
     app.add_routes(_list_apis(context))
     app.add_routes(_metastudio(context, storage))
     app.add_routes(_xvid(context, storage))
-    app.add_routes([web.get(STATS_PATH, _Stats(context).handle)])
+    app.add_routes([web.get(STATS_PATH, _Figures(context.counters).handle)])
+    app.add_routes([web.get(HITS_PATH, _Figures(context.hits).handle)])
     for prefix in _RESERVED:
         app.router.add_route("*", prefix + "/{rest:.*}", not_found)
     store = Store(context, storage.objects, storage.parts)
@@ -64,12 +67,12 @@ def _xvid(context: Context, storage: Storage) -> list[web.RouteDef]:
     return [*api.routes(), *oauth.routes()]
 
 
-class _Stats:
-    def __init__(self, context: Context) -> None:
-        self._context = context
+class _Figures:
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
 
     async def handle(self, _request: web.Request) -> web.Response:
-        return answer(self._context.counters.read())
+        return answer(self._counters.read())
 
 
 async def _expect_later(request: web.Request) -> None:

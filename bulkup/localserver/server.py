@@ -123,6 +123,7 @@ class LocalServer:
         await stack.enter_async_context(locked(self._in_state()))
         state = State(self._in_state())
         stack.callback(state.counters.close)
+        stack.callback(state.hits.close)
         return state
 
     def _new_context(self, state: State) -> Context:
@@ -130,6 +131,7 @@ class LocalServer:
             clock=self._clock,
             key=state.key,
             counters=state.counters,
+            hits=state.hits,
             faults=FaultPlan(self._config.faults, self._config.seed),
             config=self._config,
         )

@@ -1,4 +1,4 @@
-"""What a server keeps beside its objects, under `DIR/state/`: a lock, the signing key, the counters, the last port."""
+"""What a server keeps beside its objects, under `DIR/state/`: a lock, the signing key, the figures, the last port."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import fcntl
 import mmap
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import anyio
 import orjson
 
 from bulkup.errors import MachineError
+from bulkup.localserver.faults import FaultName
 from bulkup.localserver.presigned import SigningKey
 
 COUNTERS: Final = ("presign_calls", "tickets", "puts_completed", "puts_failed", "bytes")
@@ -23,13 +24,15 @@ _WORD = 8
 
 
 class Counters:
-    """The figures of `GET /-/stats`, in a file mapped into memory: they survive the process however it ends."""
+    """Figures by name, in a file mapped into memory: they survive the process however it ends."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        size = len(self._names) * _WORD
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            os.truncate(descriptor, len(COUNTERS) * _WORD)
-            self._map = mmap.mmap(descriptor, len(COUNTERS) * _WORD)
+            os.truncate(descriptor, size)
+            self._map = mmap.mmap(descriptor, size)
         finally:
             os.close(descriptor)
         self._words = memoryview(self._map).cast("Q")
@@ -37,11 +40,11 @@ class Counters:
     def add(self, **amounts: int) -> None:
         """Add to counters by name."""
         for name, amount in amounts.items():
-            self._words[COUNTERS.index(name)] += amount
+            self._words[self._names.index(name)] += amount
 
     def read(self) -> dict[str, int]:
         """Return all counters by name."""
-        return dict(zip(COUNTERS, self._words, strict=True))
+        return dict(zip(self._names, self._words, strict=True))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -55,7 +58,8 @@ class State:
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self.key = self._signing_key()
-        self.counters = Counters(self._path("counters"))
+        self.counters = Counters(self._path("counters"), COUNTERS)
+        self.hits = Counters(self._path("hits"), [name.value for name in FaultName])
 
     def last_port(self) -> int:
         """Return the port of the last start, 0 where there was none."""

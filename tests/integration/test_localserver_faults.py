@@ -54,6 +54,11 @@ def break_with(server: Any, *texts: Any, seed: Any = 0) -> None:
     server.set_faults([FaultSpec.parse(text) for text in texts], seed)
 
 
+async def hits(server: Any, http: Any) -> Any:
+    async with http.get(f"{server.url}/-/faults") as answer:
+        return await answer.json()
+
+
 async def call(server: Any, http: Any, api: Any) -> Any:
     path, headers, body = api
     async with http.post(server.url + path, json=body, headers=headers) as answer:
@@ -221,6 +226,19 @@ async def test_with_a_share_below_one_the_same_bytes_get_a_wrong_etag_once(serve
         _, headers, _ = await put(http, url, data)
         wrong[data] += headers["ETag"] != f'"{hashlib.md5(data).hexdigest()}"'
     assert wrong == {b"a": 1, b"b": 1}
+    assert (await hits(server, http))["wrong-etag"] == 2
+
+
+async def test_faults_that_came_to_pass_are_counted_by_name(server: Any, http: Any) -> None:
+    (url,) = await urls(server, http)
+    break_with(server, "expired-url,first=2", "unauthorized,first=1")
+    for _ in range(3):
+        await put(http, url)
+    await call(server, http, APIS[0])
+    assert {name: count for name, count in (await hits(server, http)).items() if count} == {
+        "expired-url": 2,
+        "unauthorized": 1,
+    }
 
 
 async def test_the_same_seed_breaks_the_same_requests(server: Any, http: Any) -> None:

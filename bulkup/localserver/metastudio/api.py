@@ -129,7 +129,7 @@ class MetaStudioApi:
         self._files.open_file(file_id, "CREATED")  # another MAIN may have come before it meanwhile
 
     def _meets_fault(self, point: Point) -> bool:
-        return meet(self._context.faults.draw(point, self._context.clock.now()))
+        return meet(self._context.draw(point, self._context.clock.now()))
 
     def _expiry(self) -> float:
         return self._context.clock.now() + self._context.lifetime(LIFE)

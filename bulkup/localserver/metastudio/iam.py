@@ -32,7 +32,7 @@ class IamApi:
         headers = {"Date": http_date(now)}
         try:
             check(await read_json(request), self._context.config)
-            meet(self._context.faults.draw(Point.API, now))
+            meet(self._context.draw(Point.API, now))
         except ApiError as error:
             body = {"code": error.status, "message": error.message, "title": HTTPStatus(error.status).phrase}
             return answer({"error": body}, error.status, headers)

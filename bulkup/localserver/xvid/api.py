@@ -96,7 +96,7 @@ class XvidApi:
             raise errors.invalid_token()
 
     def _meets_fault(self, point: Point) -> bool:
-        return meet(self._context.faults.draw(point, self._context.clock.now()))
+        return meet(self._context.draw(point, self._context.clock.now()))
 
 
 def _described(

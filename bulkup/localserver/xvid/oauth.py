@@ -46,7 +46,7 @@ class OAuthApi:
         matches = [same(asked.client_id, config.client_id), same(asked.client_secret, config.client_secret)]
         if not all(matches):
             raise errors.invalid_client()
-        meet(self._context.faults.draw(Point.API, now))
+        meet(self._context.draw(Point.API, now))
         # A token for other scopes is a good one that opens no uploads.
         credential = config.client_secret if asked.may_upload else ""
         return {"access_token": self._mint.issue(credential, now + asked.life), "expires_in": str(asked.life)}
