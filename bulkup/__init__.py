@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         JournalLockedError,
         MachineError,
         ServiceError,
+        TooManyFailuresError,
         UsageError,
     )
     from bulkup.messages import FileState, Result
@@ -41,6 +42,7 @@ __all__ = [
     "ServiceError",
     "Settings",
     "Summary",
+    "TooManyFailuresError",
     "Uploader",
     "UsageError",
     "__version__",

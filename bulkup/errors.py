@@ -20,7 +20,9 @@ class ExitCode(enum.IntEnum):
     INCOMPLETE = 3
     SERVICE = 4
     LOCKED = 5
+    TIME_UP = 6
     MACHINE = 7
+    SIGHUP = 129
     SIGINT = 130
     SIGTERM = 143
 
@@ -49,6 +51,12 @@ class ServiceError(BulkupError):
     """The service refused the credentials, cannot be reached, or answers in a way that makes going on pointless."""
 
     exit_code = ExitCode.SERVICE
+
+
+class TooManyFailuresError(BulkupError):
+    """As many files failed for good as `max_failures` bears: the run was stopped, and did not begin further ones."""
+
+    exit_code = ExitCode.FILES_FAILED
 
 
 class JournalLockedError(BulkupError):

@@ -115,6 +115,7 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
         calls_in_flight=settings.calls_in_flight or can.calls_in_flight,
         closing=_CLOSING if can.confirms else 0,
         grace=settings.grace,
+        max_failures=settings.max_failures,
         hashers=max(2, os.cpu_count() or 1),
         identity=settings.identity,
         unsupported=settings.unsupported,

@@ -75,6 +75,8 @@ class Uploader:
         async with contextlib.AsyncExitStack() as stack:
             await self._set_up(stack)
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            if self._settings.max_duration is not None:
+                self._tasks.start_soon(self._stop_in_time, self._started + self._settings.max_duration)
             self._stack = stack.pop_all()
         return self
 
@@ -113,7 +115,10 @@ class Uploader:
         return self._summary
 
     def stop(self, code: ExitCode = ExitCode.SIGINT) -> None:
-        """End the run early: what is being sent has the settings' `grace` to end, the rest is given back."""
+        """End the run early: what is being sent has the settings' `grace` to end, the rest is given back.
+
+        With `ExitCode.TIME_UP` it may take as long as it takes. Called again with another code, that bounds it.
+        """
         self._run.stop.request(code)
 
     async def results(self) -> AsyncGenerator[Result, None]:
@@ -205,17 +210,24 @@ class Uploader:
         limit = building.rate_limit(self._settings, provider)
         return call if limit is None else Pacer(call, limit, self._clock)
 
+    async def _stop_in_time(self, deadline: float) -> None:
+        await anyio.sleep(deadline - self._clock.monotonic())
+        _log.warning("time is up: no new file is begun, those in flight are finished")
+        self.stop(ExitCode.TIME_UP)
+
     async def _end(self) -> Summary:
         run, stop = self._run, self._run.stop
+        complete = run.counters.scan_done and not run.counters.remaining
+        if complete:
+            stop.withdraw(ExitCode.TIME_UP, ExitCode.FILES_FAILED)
         lost = () if self._settings.allow_empty else tuple(run.lost_sources)
         code = exit_code(run.counters, reasons=stop.why, lost_source=bool(lost))
         seconds = self._clock.monotonic() - self._started
         self._summary = Summary(run.journal.run, code, run.counters, seconds, stop.error, lost)
-        finished = not stop.requested and not run.counters.remaining
         # A journal that cannot be written has been told already, as the error that ended the run.
         with contextlib.suppress(JournalError):
             await run.journal.end_run(
-                now=self._clock.now(), exit_code=code, summary=self._summary.as_dict(), finished=finished
+                now=self._clock.now(), exit_code=code, summary=self._summary.as_dict(), finished=complete
             )
         return self._summary
 

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+from bulkup.cli.output import complain
 from bulkup.errors import BulkupError, ExitCode, MachineError
 from bulkup.reports.jsontext import dumps
 from bulkup.reports.safe_text import printable
@@ -33,9 +34,9 @@ def failure_code(error: BaseException) -> int:
 
 def report_error(error: BulkupError, *, as_json: bool) -> None:
     """Say what happened and what to do; with `as_json`, as an object on standard output too."""
-    sys.stderr.write(f"bulkup: {printable_lines(error.message)}\n")
+    complain(f"bulkup: {printable_lines(error.message)}")
     if error.hint:
-        sys.stderr.write(f"  {printable_lines(error.hint)}\n")
+        complain(f"  {printable_lines(error.hint)}")
     if as_json:
         sys.stdout.write(dumps(error_object(error)).decode() + "\n")
 

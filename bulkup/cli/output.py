@@ -31,8 +31,14 @@ def output_fault(error: OSError) -> int:
     """Tell why standard output cannot be written, and return the exit status for it."""
     if isinstance(error, BrokenPipeError):
         return int(ExitCode.FILES_FAILED)
-    sys.stderr.write(f"bulkup: cannot write standard output: {error.strerror or error}\n")
+    complain(f"bulkup: cannot write standard output: {error.strerror or error}")
     return int(ExitCode.MACHINE)
+
+
+def complain(line: str) -> None:
+    """Write a line to standard error; where nobody reads that any more, there is nobody to tell."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(line + "\n")
 
 
 def _lost(error: OSError) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import math
 import os
@@ -49,13 +50,15 @@ async def run_upload(resolved: Resolved) -> int:
     _spare_the_collector()
     with signals_received() as received:
         async with anyio.create_task_group() as around:
-            signals = Signals(console)
+            signals = Signals(console, settings.grace)
             around.start_soon(signals.obey, received)
             summary = await _run(resolved, lines, console, signals, live=live)
+            signals.first = signals.at_once  # the run is over: what is left is at most a reader that does not read
+            code = await _last_word(summary, lines, resolved) if summary is not None else 0
             around.cancel_scope.cancel()
     if summary is None:
         raise signals.interruption()
-    return await _last_word(summary, lines, resolved)
+    return code
 
 
 async def _run(
@@ -66,7 +69,7 @@ async def _run(
     with anyio.CancelScope() as beginning:
         signals.first = lambda _: beginning.cancel()
         async with Uploader(settings, profile=resolved.profile) as uploader:
-            signals.first = uploader.stop
+            signals.first = functools.partial(_stop, uploader)
             _log.info("run started", run=uploader.run_id, journal=uploader.journal, provider=settings.provider)
             async with anyio.create_task_group() as beside:
                 if not settings.quiet:
@@ -74,6 +77,11 @@ async def _run(
                 summary = await uploader.run(_emitter(lines))
                 beside.cancel_scope.cancel()
     return summary
+
+
+def _stop(uploader: Uploader, code: ExitCode) -> None:
+    _log.warning("stopping: files in flight are finished; a second signal stops at once")
+    uploader.stop(code)
 
 
 def _spare_the_collector() -> None:
@@ -123,7 +131,7 @@ async def _last_word(summary: Summary, lines: JsonLines | None, resolved: Resolv
 
 async def _end_lines(lines: JsonLines, summary: Summary) -> None:
     """Write the last lines. Whoever told the run to stop does not wait for a reader that no longer reads."""
-    stopped = summary.exit_code in (ExitCode.SIGINT, ExitCode.SIGTERM)
+    stopped = summary.exit_code in (ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM)
     with anyio.move_on_after(_LAST_LINES if stopped else math.inf) as patience:
         if summary.error is not None:
             await anyio.to_thread.run_sync(lines.event, error_object(summary.error), abandon_on_cancel=True)

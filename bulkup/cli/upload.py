@@ -175,9 +175,13 @@ def upload(
     idle_timeout: Annotated[
         str | None, _speed("--idle-timeout", metavar="TIME", text="For a connection that carries nothing.")
     ] = None,
-    grace: Annotated[
-        str | None, _speed("--grace", metavar="TIME", text="For files in flight after SIGINT or SIGTERM.")
+    max_duration: Annotated[
+        str | None, _speed("--max-duration", metavar="TIME", text="Begin no new file after that; end with 6.")
     ] = None,
+    max_failures: Annotated[
+        str | None, _speed("--max-failures", metavar="N", text="Stop once that many files failed for good.")
+    ] = None,
+    grace: Annotated[str | None, _speed("--grace", metavar="TIME", text="For files in flight after a signal.")] = None,
     wait: Annotated[
         bool | None, typer.Option("--wait", help="Wait for a run that holds the journal.", rich_help_panel=_SPEED)
     ] = None,
@@ -197,8 +201,9 @@ def upload(
     3 some files changed, vanished, were unreadable or are not taken by the service
     4 the service refused, or cannot be used
     5 another run holds the journal
+    6 stopped at --max-duration, the same command goes on
     7 this machine's own fault: disk full, journal damaged
-    130, 143 interrupted by SIGINT, SIGTERM
+    129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM, the same command goes on
     """
     options = {
         name: value for name, value in locals().items() if name not in ("source", "profile", "config", "dry_run")

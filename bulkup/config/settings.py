@@ -69,11 +69,27 @@ class Settings(Services):
         "Where the embedded server of provider `local` keeps its objects. Default: `store` in the user's "
         "data folder, `$XDG_DATA_HOME/bulkup/`.",
     )
+    max_duration: kinds.Duration | None = setting(
+        None,
+        f"{units.DURATION}, longer than 0",
+        "How long after its start the run begins no new file; those in flight are finished, however long they "
+        "take, and the rest is left to the next run, with exit status 6. Time waited for another run's journal "
+        "does not count. Seconds. Default: no limit.",
+        gt=0,
+    )
+    max_failures: kinds.Count | None = setting(
+        None,
+        "a whole number from 1",
+        "How many files may fail for good before the run is stopped, 1 for the first one; those in flight have "
+        "`grace` to end. Files that are rejected, unreadable or changed do not count. Default: no limit, because "
+        "one file's fault is seldom another's.",
+        ge=1,
+    )
     grace: kinds.Duration = setting(
         30.0,
         units.DURATION,
-        "How long files in flight may go on after a signal before they are given back. Seconds. Default: "
-        "30, well within the 90 that systemd waits before it kills.",
+        "How long files in flight may go on after a signal, or what else ends a run but `max_duration`, before they "
+        "are given back. Seconds. Default: 30, well within the 90 that systemd waits before it kills.",
     )
     attempts: kinds.Count = setting(
         8,

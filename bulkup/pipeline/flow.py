@@ -75,10 +75,14 @@ class Pipeline:
         ]
 
     async def _end_when_stopped(self, stages: anyio.CancelScope) -> None:
-        """Once the run is to stop: what waits is given back, what is being sent has `grace` seconds to end."""
+        """Once the run is to stop: what waits is given back, what is being sent has `grace` seconds to end.
+
+        Where it is only that the time is up, there is no such bound: files that are begun are worth their end.
+        """
         await self._run.stop.wait()
         self._batcher.nudge()
         self._confirmer.nudge()
+        await self._run.stop.pressing()
         await anyio.sleep(self._run.options.grace)
         stages.cancel()
 

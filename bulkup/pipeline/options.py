@@ -47,7 +47,7 @@ class PipelineOptions:
     `closing` files more may be on their way while they wait for their closing calls, which can take a service long.
     `readers` threads read small files: more of them only wait for one another, unless the disk is slow to answer.
     `group_age` is how long a file waits for its group to fill while workers have nothing else to do. `memory` bounds
-    what is held of files' contents at any time.
+    what is held of files' contents at any time. `max_failures` is how many files may fail for good before the run ends.
     """
 
     concurrency: int = 32
@@ -57,6 +57,7 @@ class PipelineOptions:
     group_age: float = 0.25
     lease_margin: float = 15.0
     grace: float = 30.0
+    max_failures: int | None = None
     memory: int = 64 * MIB
     hashers: int = 2
     readers: int = 8

@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 
+from bulkup.errors import TooManyFailuresError
 from bulkup.journal import Claim, Holder
 from bulkup.messages import DONE, FileState, Item, Outcome, Result, Ticket
 from bulkup.pipeline.run import Run
@@ -111,11 +112,24 @@ class Recorder:
         commit.set()
         for outcome in outcomes:
             self._count(outcome)
+        self._bear_failures()
         results = [result_of(outcome) for outcome in outcomes if outcome.state is not None]
         if results:
             await self._run.emit(results)
         # Last, for the run ends with the last unit given back, and takes with it what has not been handed out.
         self._run.budget.give(len(outcomes))
+
+    def _bear_failures(self) -> None:
+        """End the run where as many files failed as it is to bear."""
+        most, failed = self._run.options.max_failures, self._run.counters.failed
+        if most is not None and failed >= most and not self._run.stop.requested:
+            number = "1 file" if failed == 1 else f"{failed:,} files"
+            self._run.stop.fail(
+                TooManyFailuresError(
+                    f"stopped after {number} failed for good (max_failures is {most:,})",
+                    hint="put right why they fail; the same command goes on, and tries them again",
+                )
+            )
 
     def _count(self, outcome: Outcome) -> None:
         counters, state = self._run.counters, outcome.state

@@ -25,13 +25,15 @@ from bulkup.wire import ApiCall
 class Stop:
     """A request to end early. What is being sent is finished, everything else is given back to the next run.
 
-    `why` are the exit codes asked for, `error` the first fatal error among the reasons.
+    Every reason but the time bounds how long that may take: `pressing` tells of those. `why` are the exit codes asked
+    for, `error` the first fatal error among the reasons.
     """
 
     def __init__(self) -> None:
         self.why: set[ExitCode] = set()
         self.error: BulkupError | None = None
         self._event = anyio.Event()
+        self._pressing = anyio.Event()
 
     @property
     def requested(self) -> bool:
@@ -42,15 +44,27 @@ class Stop:
         """Ask the run to end with this code."""
         self.why.add(code)
         self._event.set()
+        if code is not ExitCode.TIME_UP:
+            self._pressing.set()
 
     def fail(self, error: BulkupError) -> None:
         """Ask the run to end because of an error that makes going on pointless."""
         self.error = self.error or error
         self.request(error.exit_code)
 
+    def withdraw(self, *codes: ExitCode) -> None:
+        """Take back reasons that came to nothing, because everything was done by then."""
+        self.why.difference_update(codes)
+        if self.error is not None and self.error.exit_code in codes:
+            self.error = None
+
     async def wait(self) -> None:
         """Return when the run is to end."""
         await self._event.wait()
+
+    async def pressing(self) -> None:
+        """Return when the run is to end, and what is in flight has no more than its grace."""
+        await self._pressing.wait()
 
 
 @dataclass(slots=True)

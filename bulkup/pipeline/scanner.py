@@ -68,10 +68,12 @@ class Scanner:
         walk = Walk(tuple(self._run.sources), self._run.options.scan, self._run.counters.ignored, self._run.clock.now())
         with contextlib.closing(lookup):
             for source in self._run.sources:
-                await self._scan_source(source, walk, lookup, limiter)
-        self._run.counters.scan_done = not self._run.stop.requested
+                if not await self._scan_source(source, walk, lookup, limiter):
+                    return
+        self._run.counters.scan_done = True
 
-    async def _scan_source(self, source: Source, walk: Walk, lookup: Lookup, limiter: anyio.CapacityLimiter) -> None:
+    async def _scan_source(self, source: Source, walk: Walk, lookup: Lookup, limiter: anyio.CapacityLimiter) -> bool:
+        """Walk a source; say whether to its end."""
         entries = walk.entries(source)
         with contextlib.closing(entries):
             last = False
@@ -83,6 +85,7 @@ class Scanner:
         walked = last and source.only is None and self._run.options.scan.files_from is None
         if walked and walk.seen == 0 and lookup.knows_files_of(source.id):
             self._run.lost_sources.append(source)
+        return last
 
     async def _let_go(self, chunk: _Chunk) -> None:
         counters = self._run.counters

@@ -8,17 +8,15 @@ from typing import Final
 from bulkup.counters import Counters
 from bulkup.errors import ExitCode
 
-# `ExitCode` has no member for a run stopped at --max-duration; DESIGN gives it this number.
-TIME_UP: Final = 6
-
 PRECEDENCE: Final[tuple[int, ...]] = (
     ExitCode.USAGE,
     ExitCode.LOCKED,
     ExitCode.SIGINT,
     ExitCode.SIGTERM,
+    ExitCode.SIGHUP,
     ExitCode.MACHINE,
     ExitCode.SERVICE,
-    TIME_UP,
+    ExitCode.TIME_UP,
     ExitCode.FILES_FAILED,
     ExitCode.INCOMPLETE,
     ExitCode.OK,
@@ -31,8 +29,9 @@ _MEANING: Final[dict[int, str]] = {
     ExitCode.INCOMPLETE: "incomplete",
     ExitCode.SERVICE: "the service refused or is of no use",
     ExitCode.LOCKED: "another run holds the journal",
-    TIME_UP: "time was up",
+    ExitCode.TIME_UP: "time was up",
     ExitCode.MACHINE: "this machine's own fault",
+    ExitCode.SIGHUP: "its terminal was closed",
     ExitCode.SIGINT: "interrupted",
     ExitCode.SIGTERM: "terminated",
 }
@@ -41,7 +40,7 @@ _MEANING: Final[dict[int, str]] = {
 def exit_code(counters: Counters, *, reasons: Iterable[int] = (), lost_source: bool = False) -> int:
     """Return the status of a run: the first in `PRECEDENCE` of all that hold.
 
-    `reasons` are the codes of what ended the run early: fatal errors, signals, `TIME_UP`. `lost_source` says
+    `reasons` are the codes of what ended the run early: fatal errors, signals, the time. `lost_source` says
     that a source is empty although the journal knows files in it. Raises ValueError for a reason that is in
     no table.
     """

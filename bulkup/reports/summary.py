@@ -10,13 +10,13 @@ from rich.text import Text
 
 from bulkup.counters import SETTLED, Counters
 from bulkup.errors import ExitCode
-from bulkup.reports.exit_code import TIME_UP, meaning
+from bulkup.reports.exit_code import meaning
 from bulkup.reports.human import count_text, duration_text, rate_text, size_text
 from bulkup.reports.safe_text import printable
 
 # After any other code the scan may have been cut short, and tells nothing about the source.
 _SCANNED = frozenset({ExitCode.OK, ExitCode.INCOMPLETE})
-_STOPPED = frozenset({ExitCode.SIGINT, ExitCode.SIGTERM, TIME_UP})
+_STOPPED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM, ExitCode.TIME_UP})
 
 
 def summary_object(run: str, exit_code: int, counters: Counters, seconds: float) -> dict[str, Any]:
@@ -107,6 +107,8 @@ def _next_steps(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"put right what the service complains of, then run the same command again{_left(files)}."
     elif code == ExitCode.MACHINE:
         yield f"put this machine right, then run the same command again{_left(files)}."
+    elif code == ExitCode.FILES_FAILED and files["remaining"]:
+        yield f"put right why files fail, then run the same command again{_left(files)}."
 
 
 def _steps_for_files(files: Mapping[str, int], selector: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bulkup.counters import SETTLED, Counters, Ignored
 from bulkup.errors import ExitCode
-from bulkup.reports.exit_code import PRECEDENCE, TIME_UP, exit_code, meaning
+from bulkup.reports.exit_code import PRECEDENCE, exit_code, meaning
 from bulkup.reports.summary import summary_object, summary_text
 
 NUMBERS = st.integers(0, 10**7)
@@ -88,7 +88,7 @@ def test_failures_are_followed_by_how_to_see_them() -> None:
 
 
 def test_an_interrupted_run_says_how_to_go_on() -> None:
-    for code in (130, 143, TIME_UP):
+    for code in (129, 130, 143, 6):
         text = text_of(code, found=5, uploaded=1)
         assert "run the same command again to go on" in text
         assert "4 files found so far wait" in text
@@ -112,6 +112,8 @@ def test_nothing_to_do_is_named_only_when_the_scan_came_to_its_end() -> None:
         (3, {"found": 1, "unreadable": 1}, '"status":"unreadable"'),
         (3, {"found": 1}, "run the same command again"),
         (0, {"found": 1, "uploaded": 1, "unverified": 1}, "not proven"),
+        (6, {"found": 3, "uploaded": 1}, "time was up"),
+        (1, {"found": 3, "failed": 1}, "put right why files fail, then run the same command again; 2 files"),
         (4, {"found": 1}, "put right what the service complains of"),
         (7, {"found": 1}, "put this machine right"),
         (0, {"found": 1, "uploaded": 1, "presign_calls": 2, "retries": 1}, "2 calls for URLs, 1 retries"),
@@ -130,20 +132,20 @@ def test_ignored_entries_are_told() -> None:
     assert "2 too new, 1 symlinks" in summary_text(summary_object("r", 0, figures, 0.0)).plain
 
 
-REASONS = st.sets(st.sampled_from([2, 4, 5, 6, 7, 130, 143]))
+REASONS = st.sets(st.sampled_from([2, 4, 5, 6, 7, 129, 130, 143]))
 
 
 @given(counters(), REASONS, st.booleans())
 def test_the_first_that_holds_wins(figures: Any, reasons: set[int], lost: bool) -> None:
     code = exit_code(figures, reasons=reasons, lost_source=lost)
     left_out = figures.changed or figures.unreadable or figures.rejected or figures.remaining or lost
-    rank = [2, 5, 130, 143, 7, 4, 6, 1, 3, 0]
+    rank = [2, 5, 130, 143, 129, 7, 4, 6, 1, 3, 0]
     holds = reasons | ({1} if figures.failed else set()) | ({3} if left_out else set()) | {0}
     assert code == min(holds, key=rank.index)
     assert type(code) is int
 
 
-@given(counters(), REASONS, st.sampled_from([2, 4, 5, 6, 7, 130, 143]))
+@given(counters(), REASONS, st.sampled_from([2, 4, 5, 6, 7, 129, 130, 143]))
 def test_one_more_reason_never_makes_it_less_urgent(figures: Any, reasons: set[int], more: int) -> None:
     rank = list(map(int, PRECEDENCE)).index
     assert rank(exit_code(figures, reasons=reasons | {more})) <= rank(exit_code(figures, reasons=reasons))
