@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from bulkup.clock import Clock
 from bulkup.config import (
@@ -27,7 +28,7 @@ from bulkup.messages import Source
 from bulkup.pipeline import PipelineOptions, RetryPolicy, ScanOptions
 from bulkup.providers import Provider, ProviderConfig, create
 from bulkup.secrets import Secret
-from bulkup.transport import TransportOptions
+from bulkup.transport import HostRules, TransportOptions
 
 LOCAL = "local"
 # Files that may wait for a service to close them; each is a row in the journal and some two kilobytes in memory.
@@ -141,7 +142,17 @@ def scan_options(settings: Settings) -> ScanOptions:
 
 def transport_options(settings: Settings) -> TransportOptions:
     """Return how to connect."""
-    return TransportOptions(settings.concurrency, settings.connect_timeout, settings.idle_timeout, settings.ca_file)
+    return TransportOptions(
+        settings.concurrency, settings.connect_timeout, settings.idle_timeout, settings.ca_file, host_rules(settings)
+    )
+
+
+def host_rules(settings: Settings) -> HostRules:
+    """Return where bytes may go; to the embedded server of the run wherever it listens."""
+    base_url = base_url_of(settings)
+    if settings.provider == LOCAL or base_url is None:
+        return HostRules()
+    return HostRules(settings.allowed_hosts, urlsplit(base_url).hostname)
 
 
 def local_token(config: ServerConfig) -> Secret:

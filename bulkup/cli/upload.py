@@ -73,6 +73,10 @@ def upload(
     ca_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="PEM certificates of a private authority.")
     ] = None,
+    allowed_hosts: Annotated[
+        list[str] | None,
+        typer.Option("--allowed-hosts", metavar="HOST", help="A host that upload URLs may lead to; may be repeated."),
+    ] = None,
     destination: Annotated[
         str | None, typer.Option(metavar="NAME", help="A name for the account, where the service shows none.")
     ] = None,

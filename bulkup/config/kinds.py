@@ -15,6 +15,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Va
 from bulkup.clock import SystemClock
 from bulkup.config.base_url import EXPECTED, normalise_base_url
 from bulkup.config.expiry import Expiry, parse_expiry
+from bulkup.config.host_names import EXPECTED as A_HOST
+from bulkup.config.host_names import normalise_host
 from bulkup.config.object_key import check_object_key
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.units import parse_duration, parse_size
@@ -73,6 +75,12 @@ def _base_url(value: Any) -> str:
     return normalise_base_url(value)
 
 
+def _host(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected {A_HOST}")
+    return normalise_host(value)
+
+
 def _secret(value: Any, info: ValidationInfo) -> SecretSource:
     setting = info.field_name or "secret"
     if isinstance(value, SecretSource):
@@ -109,6 +117,7 @@ Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Identifier = Annotated[str, Field(pattern=IDENTIFIER_FORM)]
 HeaderText = Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,62}[!-~])?$")]
 BaseUrl = Annotated[str, PlainValidator(_base_url)]
+Hosts = Annotated[tuple[Annotated[str, PlainValidator(_host)], ...], BeforeValidator(_many)]
 Count = Annotated[int, BeforeValidator(_number)]
 Rate = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(parse_size)]

@@ -86,7 +86,7 @@ def _listed(name: str, text: str) -> str | Sequence[str]:
     lines."""
     if name == "source":
         return [part for part in text.split(os.pathsep) if part]
-    if name in ("include", "exclude"):
+    if name in ("include", "exclude", "allowed_hosts"):
         parts = text.splitlines() if "\n" in text else text.split(",")
         return [part.strip() for part in parts if part.strip()]
     return text

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import ValidationInfo, field_validator
 
 from bulkup.config import base_url as url
-from bulkup.config import expiry, kinds, object_key, secret_source
+from bulkup.config import expiry, host_names, kinds, object_key, secret_source
 from bulkup.config.assets import ONE_CATEGORY, AssetRules, Category
 from bulkup.config.kinds import setting
 from bulkup.config.providers import PROVIDERS, region_named_by
@@ -35,6 +35,14 @@ class Services(Selection):
         None,
         "the path of a PEM file",
         "Certificates of a private authority, trusted beside the system's own. Default: not set.",
+    )
+    allowed_hosts: kinds.Hosts = setting(
+        (),
+        host_names.EXPECTED,
+        "The hosts that upload URLs may lead to; a URL for any other ends the run. A host named in full may have an "
+        "address of the inside (private, loopback and the like), which a service with a public address may otherwise "
+        "not name; a wildcard does not allow that. Not for `local`. Default: none, which is every host with a public "
+        "address, and any host where the service's own address is not public.",
     )
     token: kinds.SecretText | None = setting(
         None,

@@ -7,5 +7,6 @@ into `ProblemError` once. Not here: what an answer means (providers) and what to
 from __future__ import annotations
 
 from bulkup.transport.client import Transport, TransportOptions
+from bulkup.transport.hosts import HostRules
 
-__all__ = ["Transport", "TransportOptions"]
+__all__ = ["HostRules", "Transport", "TransportOptions"]

@@ -6,10 +6,9 @@ belongs to the other.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -20,23 +19,24 @@ from yarl import URL
 
 from bulkup._version import __version__
 from bulkup.clock import Clock
-from bulkup.messages import Kind, Problem, ProblemError, Ticket
+from bulkup.messages import Kind, Ticket
 from bulkup.secrets import Secret, SecretUrl
 from bulkup.transport.connection import Proxies, tls_context
 from bulkup.transport.form import FormBody
+from bulkup.transport.guard import GuardedResolver
+from bulkup.transport.hosts import HostRules
 from bulkup.transport.payload import BodyPayload
 from bulkup.transport.problems import http_problem
+from bulkup.transport.redirects import MOST, WITH_BODY, headers_for, redirected, too_many
 from bulkup.wire import ApiAnswer, ApiRequest, Body, StorageAnswer
 
 _API_ANSWER_LIMIT = 64 * 1024**2
 _STORAGE_ANSWER_LIMIT = 64 * 1024
-_REDIRECTS = 3
 _FITS_BUFFERS = 32 * 1024
 # What went out may stand in the buffers of both systems, where no progress shows; a slow server has to have the time to
 # read it. Bytes, and bytes a second.
 _BUFFERED = 8 * 1024**2
 _SLOWEST = 64 * 1024
-_REDIRECTS_WITH_BODY = frozenset({307, 308})
 # Left to itself the client adds application/octet-stream, and a version 2 signature covers the type (contracts.md 2).
 _NOT_BY_ITSELF = frozenset({hdrs.CONTENT_TYPE})
 
@@ -45,13 +45,14 @@ _NOT_BY_ITSELF = frozenset({hdrs.CONTENT_TYPE})
 class TransportOptions:
     """How to connect. Times in seconds; `idle_timeout` is without any progress, there is no limit on the whole.
 
-    What is buffered on the way, 8 MiB at most, is granted its time at 64 KiB/s on top.
+    What is buffered on the way, 8 MiB at most, is granted its time at 64 KiB/s on top. `hosts` says where bytes may go.
     """
 
     connections: int
     connect_timeout: float = 30.0
     idle_timeout: float = 60.0
     ca_file: str | None = None
+    hosts: HostRules = field(default_factory=HostRules)
 
 
 class Transport:
@@ -71,19 +72,26 @@ class Transport:
             total=options.idle_timeout + options.connect_timeout, connect=options.connect_timeout
         )
         self._api: aiohttp.ClientSession
+        self._guard: GuardedResolver
         self._storage: aiohttp.ClientSession
+        self._proxied_storage: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
+        connections = self._options.connections
+        self._guard = GuardedResolver(self._options.hosts, aiohttp.DefaultResolver())
         self._api = self._session(limit=0)
-        self._storage = self._session(limit=self._options.connections)
+        self._storage = self._session(limit=connections, resolver=self._guard)
+        # The proxy looks up storage's names, and its own may well be one of the inside.
+        self._proxied_storage = self._session(limit=connections)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with anyio.CancelScope(shield=True):
-            await self._api.close()
-            await self._storage.close()
+            for session in (self._api, self._storage, self._proxied_storage):
+                await session.close()
+            await self._guard.close()
 
     async def call(self, base_url: str, request: ApiRequest) -> ApiAnswer:
         """Carry out an API call and return its answer, whatever its status.
@@ -109,7 +117,8 @@ class Transport:
 
         `headers` are added to the ticket's own; a ticket with a form has the bytes go as its last field. `on_bytes` is
         told of the file's bytes as they go. A 307 is followed with the body from its beginning, to the same scheme or
-        from http to https. Raises `ProblemError` when no answer came back, and the body's own error when that ended it.
+        from http to https. Raises `ProblemError` when no answer came back or the URL leads where `hosts` refuses, and
+        the body's own error when that ended it.
         """
         if ticket.form is None:
             return await self._send(ticket, body, {**ticket.headers, **headers}, on_bytes)
@@ -127,12 +136,14 @@ class Transport:
         self, ticket: Ticket, body: Body, headers: Mapping[str, str | Secret], on_bytes: Callable[[int], None]
     ) -> StorageAnswer:
         url = ticket.url
-        for _ in range(_REDIRECTS + 1):
+        for _ in range(MOST + 1):
+            await self._guard.check_url(url)
             answer, location = await self._send_once(ticket.method, url, body, headers, on_bytes)
             if location is None:
                 return answer
-            url = _redirected(url, location)
-        raise ProblemError(Problem(Kind.FAILED, f"storage redirected more than {_REDIRECTS} times"))
+            old, url = url, redirected(url, location)
+            headers = headers_for(url, old, headers)
+        raise too_many()
 
     async def _send_once(
         self,
@@ -169,7 +180,9 @@ class Transport:
         payload: BodyPayload,
         timeout: aiohttp.ClientTimeout,
     ) -> tuple[StorageAnswer, str | None]:
-        async with self._storage.request(
+        proxy = self._proxies.for_url(url.reveal())
+        session = self._storage if proxy is None else self._proxied_storage
+        async with session.request(
             method,
             URL(url.reveal(), encoded=True),
             data=payload,
@@ -178,11 +191,11 @@ class Transport:
             skip_auto_headers=_NOT_BY_ITSELF,
             allow_redirects=False,
             timeout=timeout,
-            proxy=self._proxies.for_url(url.reveal()),
+            proxy=proxy,
         ) as response:
             text = await _read_up_to(_STORAGE_ANSWER_LIMIT, response.content)
             answered = _lowered(response.headers)
-            location = answered.get("location") if response.status in _REDIRECTS_WITH_BODY else None
+            location = answered.get("location") if response.status in WITH_BODY else None
             return StorageAnswer(response.status, answered, text), location
 
     async def _answer(self, url: SecretUrl, request: ApiRequest) -> ApiAnswer:
@@ -205,9 +218,9 @@ class Transport:
                     raise aiohttp.ClientPayloadError(f"an answer of more than {_API_ANSWER_LIMIT} bytes")
             return ApiAnswer(response.status, _lowered(response.headers), bytes(body), sent_at)
 
-    def _session(self, limit: int) -> aiohttp.ClientSession:
+    def _session(self, limit: int, resolver: GuardedResolver | None = None) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=limit, ssl=self._tls, keepalive_timeout=60),
+            connector=aiohttp.TCPConnector(limit=limit, ssl=self._tls, keepalive_timeout=60, resolver=resolver),
             timeout=self._long,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={hdrs.USER_AGENT: f"bulkup/{__version__}"},
@@ -235,17 +248,3 @@ def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _utf8(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _redirected(url: SecretUrl, location: str) -> SecretUrl:
-    old = URL(url.reveal(), encoded=True)
-    new = None
-    with contextlib.suppress(ValueError):
-        new = old.join(URL(location, encoded=True))
-    if new is None:
-        raise ProblemError(Problem(Kind.FAILED, "storage redirected to something that is no URL"))
-    if new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
-        raise ProblemError(
-            Problem(Kind.FAILED, f"storage redirected from {old.scheme} to {new.scheme}, which is refused")
-        )
-    return SecretUrl(str(new))

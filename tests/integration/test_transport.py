@@ -23,8 +23,8 @@ from bulkup.errors import UsageError
 from bulkup.messages import Kind, Problem, ProblemError, Ticket
 from bulkup.secrets import Secret, SecretUrl
 from bulkup.transport import Transport, TransportOptions, client
-from bulkup.transport.client import _redirected
 from bulkup.transport.connection import Proxies
+from bulkup.transport.redirects import redirected
 from bulkup.wire import ApiRequest, StorageAnswer, json_request
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n'
@@ -290,7 +290,7 @@ def test_a_redirect_away_from_https_is_refused(location: str) -> None:
     """Neither the bytes nor a signature go over an open line or to another scheme."""
     signature = secrets.token_hex(16)
     with pytest.raises(ProblemError) as raised:
-        _redirected(SecretUrl(f"https://s.example/a?X-Sig={signature}"), location)
+        redirected(SecretUrl(f"https://s.example/a?X-Sig={signature}"), location)
     assert raised.value.problem.kind is Kind.FAILED
     assert signature not in everything_about(raised.value)
 
@@ -307,7 +307,7 @@ def test_a_redirect_away_from_https_is_refused(location: str) -> None:
 )
 def test_a_redirect_to_the_same_or_a_safer_scheme_is_followed(old: str, location: str, new: str) -> None:
     """Wherever it leads."""
-    assert _redirected(SecretUrl(old), location).reveal() == new
+    assert redirected(SecretUrl(old), location).reveal() == new
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -1,0 +1,34 @@
+"""The hosts of `allowed_hosts`, checked and brought to the one form that URLs are compared with."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+EXPECTED = "host names such as storage.example.com, *.example.com for all names below it, or IP addresses"
+
+_NAME = re.compile(r"(?=.{1,253}$)(\*\.)?[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
+
+
+def normalise_host(value: str) -> str:
+    """Return a host in lower case, names in their ASCII (IDNA) form, addresses in their shortest one.
+
+    Raises ValueError for a URL, a port, a wildcard that is not the first label, and what is no name or address.
+    """
+    text = value.strip().removesuffix(".")
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        pass
+    start, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)
+    try:
+        ascii_name = name.encode("idna").decode("ascii").lower()
+    except UnicodeError as error:
+        raise _wrong() from error
+    if not _NAME.fullmatch(start + ascii_name) or ascii_name.rpartition(".")[2].isdigit():
+        raise _wrong()
+    return start + ascii_name
+
+
+def _wrong() -> ValueError:
+    return ValueError(f"expected {EXPECTED}; without scheme, port or path")

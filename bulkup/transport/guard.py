@@ -1,0 +1,64 @@
+"""Holds storage's connections to `HostRules`, by the addresses that are connected to and not by names alone."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from bulkup.secrets import SecretUrl
+from bulkup.transport.hosts import HostRules, check_addresses, is_public, literal
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves storage's names for the connector, and refuses those that lead where they must not.
+
+    What it returns is what is connected to, so a name that leads elsewhere the second time gains nothing. The connector
+    does not ask it about addresses, hence `check_url` before each request.
+    """
+
+    def __init__(self, rules: HostRules, resolver: AbstractResolver) -> None:
+        self._rules = rules
+        self._resolver = resolver
+        self._api_is_public: bool | None = None
+
+    async def check_url(self, url: SecretUrl) -> None:
+        """Raise `ProblemError` where the rules refuse the URL's host as it is written."""
+        host = URL(url.reveal(), encoded=True).raw_host or ""  # what the client connects to
+        self._rules.check_name(host)
+        if literal(host) is not None and await self._is_bound(host):
+            check_addresses(host, [str(literal(host))])
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return the addresses of a name. Raises `ProblemError` where one of them is refused, OSError without any."""
+        found = await self._resolver.resolve(host, port, family)
+        addresses = [entry["host"] for entry in found]
+        if not all(map(is_public, addresses)) and await self._is_bound(host):
+            check_addresses(host, addresses)
+        return found
+
+    async def close(self) -> None:
+        """Close the resolver beneath."""
+        await self._resolver.close()
+
+    async def _is_bound(self, host: str) -> bool:
+        """Say whether a host may lead to public addresses alone."""
+        if self._rules.api_host is None or self._rules.trusts(host):
+            return False
+        if self._api_is_public is None:
+            self._api_is_public = await self._looks_public(self._rules.api_host)
+        return self._api_is_public
+
+    async def _looks_public(self, api_host: str) -> bool:
+        """Say whether the service is out on the internet; so it is taken to be where its name is not known here."""
+        if literal(api_host) is not None:
+            return is_public(api_host)
+        try:
+            found = await self._resolver.resolve(api_host, 0, socket.AF_UNSPEC)
+        except (OSError, asyncio.TimeoutError):  # noqa: UP041 - the resolver's own
+            return True
+        return any(is_public(entry["host"]) for entry in found) or not found

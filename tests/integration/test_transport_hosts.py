@@ -1,0 +1,254 @@
+"""Where bytes may go, over real connections: pinned hosts, addresses of the inside, names that lead there, and
+redirects.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+from pipeline_world import World, world
+from test_transport import OK, SMALL, Bytes, Server, no_proxies, send, serving, transport
+
+from bulkup.api import building
+from bulkup.errors import ServiceError
+from bulkup.messages import Kind, Problem, ProblemError, Ticket
+from bulkup.secrets import Secret, SecretUrl
+from bulkup.transport import HostRules, redirects
+from bulkup.transport.guard import GuardedResolver
+from bulkup.transport.redirects import headers_for, redirected
+
+__all__ = ["no_proxies"]
+PUBLIC, PRIVATE = "93.184.216.34", "10.1.2.3"
+OUTSIDE = HostRules(api_host=PUBLIC)
+
+
+def by_address(server: Server) -> str:
+    return f"http://127.0.0.1:{server.port}"
+
+
+async def refused(url: str, rules: HostRules) -> Problem:
+    """Send where the rules refuse it, and return what was said."""
+    async with transport(hosts=rules) as sender:
+        with pytest.raises(ProblemError) as raised:
+            await send(sender, f"{url}/k?X-Amz-Signature=hidden", Bytes(SMALL))
+    assert "hidden" not in raised.value.problem.message
+    return raised.value.problem
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by name", "by address"])
+async def test_a_public_service_cannot_have_files_sent_inside(named: bool) -> None:
+    """Neither by an address nor by a name that leads to one: nothing connects, and the run ends."""
+    async with serving() as server:
+        problem = await refused(server.url if named else by_address(server), OUTSIDE)
+    assert problem.kind is Kind.UNUSABLE
+    assert "127.0.0.1" in problem.message
+    assert "add " + ("localhost" if named else "127.0.0.1") + " to allowed_hosts" in problem.message
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        HostRules(),
+        HostRules(api_host="127.0.0.1"),
+        HostRules(api_host="localhost"),
+        HostRules(api_host="192.168.7.7"),
+        HostRules(("localhost", "127.0.0.1"), PUBLIC),
+    ],
+    ids=["nothing known", "loopback", "a name of the inside", "another of the inside", "allowed"],
+)
+async def test_a_service_of_the_inside_names_whom_it_likes(rules: HostRules) -> None:
+    """And so does any, where the user has named the host."""
+    async with serving() as server, transport(hosts=rules) as sender:
+        for url in (server.url, by_address(server)):
+            assert (await send(sender, f"{url}/k", Bytes(SMALL))).status == 200
+
+
+async def test_pinned_hosts_hold_wherever_the_service_is() -> None:
+    """What is not named is refused before anything connects."""
+    async with serving() as server:
+        problem = await refused(server.url, HostRules(("storage.example",), "127.0.0.1"))
+        assert problem.kind is Kind.UNUSABLE
+        assert "localhost, which allowed_hosts does not name" in problem.message
+        wildcard = await refused(server.url, HostRules(("*.localhost",), "127.0.0.1"))
+        assert "localhost, which allowed_hosts does not name" in wildcard.message
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_a_redirect_leads_no_further_than_a_url(status: int) -> None:
+    """Storage that is allowed cannot send the bytes on to where it is not."""
+    async with serving() as server, serving() as other:
+        where = f"{by_address(other)}/x".encode()
+        server.answers = [b"HTTP/1.1 %d X\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % (status, where)]
+        problem = await refused(server.url, HostRules(("localhost",), PUBLIC))
+    assert problem.kind is Kind.UNUSABLE
+    assert len(server.requests) == 1
+    assert other.connections == 0
+
+
+class Names(AbstractResolver):
+    """Answers each question for a name with the next of its addresses; counts the questions."""
+
+    def __init__(self, **answers: list[list[str]]) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        self.asked.append(host)
+        if not self.answers.get(host):
+            raise OSError("no such name")
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in self.answers[host].pop(0)
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_name_that_leads_elsewhere_the_second_time_is_refused_then() -> None:
+    """What is looked at is what is connected to (DNS rebinding)."""
+    names = Names(files=[[PUBLIC], [PRIVATE]])
+    guard = GuardedResolver(OUTSIDE, names)
+    assert [entry["host"] for entry in await guard.resolve("files", 443)] == [PUBLIC]
+    with pytest.raises(ProblemError, match=rf"files at {PRIVATE}"):
+        await guard.resolve("files", 443)
+
+
+async def test_one_private_address_among_public_ones_is_enough() -> None:
+    """Which of them is connected to is chance."""
+    with pytest.raises(ProblemError, match=PRIVATE):
+        await GuardedResolver(OUTSIDE, Names(files=[[PUBLIC, PRIVATE]])).resolve("files")
+
+
+@pytest.mark.parametrize(
+    ("api", "free"),
+    [([[PRIVATE]], True), ([["fd00::1"]], True), ([[PUBLIC]], False), ([[PUBLIC, PRIVATE]], False), ([], False)],
+    ids=["inside", "inside by IPv6", "public", "both", "not known here"],
+)
+async def test_where_the_service_is_decides_and_is_looked_up_once(api: list[list[str]], free: bool) -> None:
+    """A service in the user's own network has its storage there too."""
+    names = Names(api=api, files=[[PRIVATE]] * 2)
+    guard = GuardedResolver(HostRules(api_host="api"), names)
+    for _ in range(2):
+        if free:
+            await guard.resolve("files")
+        else:
+            with pytest.raises(ProblemError):
+                await guard.resolve("files")
+    assert names.asked.count("api") == 1
+
+
+@pytest.mark.usefixtures("no_proxies")
+async def test_a_proxy_of_the_inside_is_used_and_looks_up_names_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only an address in the URL itself can be judged then."""
+    async with serving() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        async with transport(hosts=OUTSIDE) as sender:
+            assert (await send(sender, "http://storage.invalid/k", Bytes(SMALL))).status == 200
+        assert (await refused(f"http://{PRIVATE}:9", OUTSIDE)).kind is Kind.UNUSABLE
+    assert [seen.line.split()[1] for seen in proxy.requests] == ["http://storage.invalid/k"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        *("http://t.example/k", "HTTP://t.example/k", "ftp://t.example/k", "file:///etc/passwd", "javascript:1"),
+        *(
+            "data:,x",
+            "https://user:password@t.example/k",
+            "https://user@t.example/k",
+            "//@t.example/",
+            "//:@t.example/",
+        ),
+        *("//:@t.example/", "https://[", "https://t.example:x/", "https://t.example:0/", "https://t.example:65536/"),
+        *("/a b", "/a\r\nX-Evil: 1", "/a\x00", "/\u00e9", "/a\\b"),
+    ],
+)
+def test_redirects_that_are_refused(location: str) -> None:
+    """To an open line, another scheme, a user part, or with what a request line cannot have; none is repeated."""
+    with pytest.raises(ProblemError) as raised:
+        redirected(SecretUrl("https://s.example/a?X-Sig=hidden"), location)
+    assert raised.value.problem.kind is Kind.FAILED
+    assert not any(text in raised.value.problem.message for text in ("hidden", "password", "Evil"))
+
+
+def test_secret_headers_stay_with_the_origin_they_are_for() -> None:
+    """Scheme, host and port make an origin; plain headers, which the signature covers, always go along."""
+    headers: dict[str, str | Secret] = {"Content-Type": "video/mp4", "X-Key": Secret("hidden")}
+    old = SecretUrl("https://s.example/a")
+    for new in ("https://s.example/b", "https://S.example:443/b?x=1"):
+        assert headers_for(SecretUrl(new), old, headers) == headers
+    for new in ("https://t.example/a", "https://s.example:8443/a", "https://s.example.evil.test/a"):
+        assert headers_for(SecretUrl(new), old, headers) == {"Content-Type": "video/mp4"}
+
+
+async def test_secret_headers_do_not_follow_to_another_host() -> None:
+    """Over the wire, and not even from there back."""
+    async with serving() as server, serving() as other, transport() as sender:
+        server.answers = [
+            b"HTTP/1.1 307 X\r\nLocation: /same\r\nContent-Length: 0\r\n\r\n",
+            f"HTTP/1.1 307 X\r\nLocation: {other.url}/other\r\nContent-Length: 0\r\n\r\n".encode(),
+        ]
+        other.answers = [f"HTTP/1.1 307 X\r\nLocation: {server.url}/back\r\nContent-Length: 0\r\n\r\n".encode()]
+        headers: dict[str, str | Secret] = {"Content-Type": "video/mp4", "X-Key": Secret("hidden")}
+        answer = await sender.send(
+            Ticket(SecretUrl(f"{server.url}/first"), "id", headers=headers), Bytes(SMALL), {}, lambda _: None
+        )
+    assert answer.status == 200
+    assert ["x-key" in seen.headers for seen in server.requests] == [True, True, False]
+    assert ["x-key" in seen.headers for seen in other.requests] == [False]
+    assert all(seen.headers["content-type"] == "video/mp4" for seen in server.requests + other.requests)
+
+
+async def test_redirects_are_bounded_over_several_hosts() -> None:
+    """Two hosts that send each other the bytes do not get them for ever."""
+    async with serving() as server, serving() as other, transport() as sender:
+        server.answers = [f"HTTP/1.1 308 X\r\nLocation: {other.url}/\r\nContent-Length: 0\r\n\r\n".encode()] * 99
+        other.answers = [f"HTTP/1.1 308 X\r\nLocation: {server.url}/\r\nContent-Length: 0\r\n\r\n".encode()] * 99
+        with pytest.raises(ProblemError, match="more than 3 times"):
+            await send(sender, f"{server.url}/", Bytes(SMALL))
+    assert len(server.requests) + len(other.requests) == redirects.MOST + 1
+
+
+async def test_a_redirect_without_a_location_is_an_answer() -> None:
+    """There is nowhere to go."""
+    async with serving() as server, transport() as sender:
+        server.answers = [OK.replace(b"200 OK", b"307 X")]
+        assert (await send(sender, f"{server.url}/", Bytes(SMALL))).status == 307
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncGenerator[World, None]:
+    async with world(tmp_path) as running:
+        yield running
+
+
+async def test_a_crafted_url_ends_the_run(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 4 and a word on what to do; once the host is allowed the same run goes on."""
+    place.write_many(5)
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "host_rules", lambda _: OUTSIDE)
+        summary = await place.run()
+    assert summary.exit_code == 4
+    assert isinstance(summary.error, ServiceError)
+    assert "add 127.0.0.1 to allowed_hosts" in summary.error.message
+    assert place.puts == 0
+    monkeypatch.setattr(building, "host_rules", lambda _: HostRules(("127.0.0.1",), PUBLIC))
+    assert (await place.run()).exit_code == 0
+    place.assert_uploaded()
+
+
+def test_the_rules_of_a_run_are_those_of_its_settings(place: World) -> None:
+    """The service's host, and what is allowed beside it; the server of the run itself is bound by nothing."""
+    rules = building.host_rules(place.resolved(base_url="https://api.example:8443/x", allowed_hosts=("S.Example",)))
+    assert rules == HostRules(("s.example",), "api.example")
+    assert building.host_rules(place.resolved(base_url=None)).api_host == "api.magichour.ai"
+    assert building.host_rules(place.resolved(provider="local", allowed_hosts=("s.example",))) == HostRules()
