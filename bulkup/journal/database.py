@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import importlib.resources
 import os
@@ -18,6 +19,8 @@ _CHECKED_UP_TO = 256 * 1024**2  # bytes; checking a larger file would hold up th
 _BUSY_MS = 10_000
 _OLDEST_SQLITE = (3, 33, 0)  # UPDATE ... FROM
 _PLACES_SINCE = 2
+# A folder that may not be read was not made by us, and some file systems know no flush of a folder.
+_NO_FLUSH = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP, errno.EROFS})
 
 
 def migrations() -> Sequence[str]:
@@ -106,6 +109,34 @@ def _create_private(path: str) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
+def _flush_names(path: str) -> None:
+    """Have the names of a new journal and of the folders that were made for it on disk, up to the next mount.
+
+    SQLite does so for the files that it makes itself, in their own folder.
+    """
+    folder = os.path.dirname(os.path.realpath(path))
+    device = os.stat(folder).st_dev
+    while os.stat(folder).st_dev == device:
+        try:
+            with _opened(folder) as fd:
+                os.fsync(fd)
+        except OSError as error:
+            if error.errno not in _NO_FLUSH:
+                raise
+        if folder == os.path.dirname(folder):
+            break
+        folder = os.path.dirname(folder)
+
+
+@contextlib.contextmanager
+def _opened(folder: str) -> Iterator[int]:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def _connect(path: str, *, read_only: bool) -> sqlite3.Connection:
     uri = f"file:{quote(os.path.abspath(path))}?mode={'ro' if read_only else 'rw'}"
     return sqlite3.connect(
@@ -123,6 +154,8 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(f"database disk image is malformed: {verdict}")
+    if not _has_begun(connection):
+        _flush_names(path)  # before anything is recorded: a row is worth nothing in a file without a name
     # A file is done only when its row is on disk, hence FULL; macOS needs to be told to flush the drive's cache too.
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}")

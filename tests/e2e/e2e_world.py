@@ -162,9 +162,9 @@ def ended(process: subprocess.Popen[bytes]) -> Ended:
 
 
 @contextlib.contextmanager
-def serving(store: Path, *options: str) -> Iterator[str]:
+def serving(store: Path, *options: str, env: Mapping[str, str] | None = None) -> Iterator[str]:
     """Run `bulkup serve` and give its URL."""
-    with started("serve", "--store", str(store), *options) as process:
+    with started("serve", "--store", str(store), *options, env=env) as process:
         assert process.stdout is not None
         line = json.loads(process.stdout.readline() or "null")
         assert line is not None, ended(process)

@@ -1,0 +1,236 @@
+"""A disk that loses what was not flushed, and one that fails: what the tests of power cuts and full disks share.
+
+`disk_shim.c` stands between the command and the disk. It writes down what is done to files, in order, and
+`rebuilt` makes of that the disk as it could be after a power cut at any point: what was flushed, and of everything
+later what the caller chooses, in sectors. A name is on the disk once its directory was flushed.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+SHIM = Path(__file__).with_name("disk_shim.c")
+_HEAD = struct.Struct("=IIQqII")
+
+
+class Op(IntEnum):
+    """What a record of the log is of."""
+
+    CREATE = 1
+    WRITE = 2
+    TRUNCATE = 3
+    SYNC = 4
+    RENAME = 5
+    UNLINK = 6
+    MKDIR = 7
+    PRINT = 8
+    MAPPED = 9
+
+
+class Record(NamedTuple):
+    """One thing done: to `path`, `data` bytes at `offset`; the new name of a RENAME is its data."""
+
+    op: Op
+    pid: int
+    inode: int
+    offset: int
+    path: str
+    data: bytes
+
+
+@functools.cache
+def shim() -> str:
+    """Compile the shim once a process. Without a compiler the tests fail: what they prove must not go unproven."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the disk's shim is for Linux")
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.fail("these tests compile a small C library: install a C compiler (apt-get install gcc libc6-dev)")
+    library = Path(tempfile.mkdtemp(prefix="bulkup-shim-")) / "shim.so"
+    flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run([compiler, *flags, "-o", str(library), str(SHIM), "-ldl", "-lpthread"], check=True)
+    return str(library)
+
+
+def fault(operation: str, part: str, code: int, *, skip: int = 0, count: int = -1) -> str:
+    """The rule that fails `count` operations on paths that hold `part` after `skip` of them; -1 fails all."""
+    return f"{operation},{part},{skip},{count},{code}"
+
+
+def failing(*faults: str) -> dict[str, str]:
+    """The environment of a command whose disk fails."""
+    return {"LD_PRELOAD": shim(), "DISK_FAIL": ";".join(faults)}
+
+
+def recording(log: Path, *folders: Path) -> dict[str, str]:
+    """The environment of a command whose doings below the folders are written down in `log`."""
+    return {"LD_PRELOAD": shim(), "DISK_LOG": str(log), "DISK_UNDER": ":".join(map(str, folders))}
+
+
+def read_log(log: Path) -> list[Record]:
+    """Return what was written down."""
+    data, at, records = log.read_bytes(), 0, []
+    while at < len(data):
+        op, pid, inode, offset, path_length, data_length = _HEAD.unpack_from(data, at)
+        at += _HEAD.size
+        path = os.fsdecode(data[at : at + path_length])
+        at += path_length
+        records.append(Record(Op(op), pid, inode, offset, path, data[at : at + data_length]))
+        at += data_length
+    return records
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a power cut leaves of what was not flushed: of every `sector` of a write, of every change of a size and of
+    every name, each with the chance `kept`. What is lost of a file that grew is zeros, or `noise`.
+    """
+
+    kept: float
+    sector: int = 4096
+    noise: bool = False
+    seed: int = 0
+
+
+NOTHING_LATER = Loss(0.0)
+ALL_LATER = Loss(1.0)  # as after `kill -9`
+
+
+@dataclass
+class _File:
+    flushed: bytearray = field(default_factory=bytearray)
+    later: list[tuple[int, bytes | None]] = field(default_factory=list)  # None: cut, or grown, to that size
+
+    def flush(self) -> None:
+        for offset, data in self.later:
+            _put(self.flushed, offset, data)
+        self.later.clear()
+
+    def after(self, loss: Loss, chance: random.Random) -> bytes:
+        content = bytearray(self.flushed)
+        for offset, data in self.later:
+            if data is None:
+                if chance.random() < loss.kept:
+                    _put(content, offset, None)
+                continue
+            for start, piece in _sectors(offset, data, loss.sector):
+                if chance.random() < loss.kept:
+                    _put(content, start, piece)
+                elif loss.noise and start >= len(content):
+                    _put(content, start, chance.randbytes(len(piece)))
+        return bytes(content)
+
+
+@dataclass
+class _Folder:
+    flushed: dict[str, _File | _Folder] = field(default_factory=dict)
+    later: list[tuple[str, _File | _Folder | None]] = field(default_factory=list)
+
+    def flush(self) -> None:
+        for name, node in self.later:
+            _name(self.flushed, name, node)
+        self.later.clear()
+
+    def after(self, loss: Loss, chance: random.Random) -> dict[str, _File | _Folder]:
+        names = dict(self.flushed)
+        for name, node in self.later:
+            if chance.random() < loss.kept:
+                _name(names, name, node)
+        return names
+
+
+def rebuilt(records: Sequence[Record], root: str, loss: Loss) -> dict[str, bytes]:
+    """Return the files below `root`, a directory that was there and empty before, after a power cut.
+
+    `records` are those until the cut; the paths are relative.
+    """
+    folders, files = {root: _Folder()}, dict[str, _File]()
+    for record in records:
+        if record.path == root or record.path.startswith(root + "/"):
+            _apply(record, folders, files)
+    found: dict[str, bytes] = {}
+    _collect(folders[root], "", loss, random.Random(loss.seed), found)
+    return found
+
+
+def _apply(record: Record, folders: dict[str, _Folder], files: dict[str, _File]) -> None:
+    path = record.path
+    folder, name = os.path.split(path)
+    match record.op:
+        case Op.CREATE:
+            files[path] = _File()
+            folders[folder].later.append((name, files[path]))
+        case Op.MKDIR:
+            folders[path] = _Folder()
+            folders[folder].later.append((name, folders[path]))
+        case Op.UNLINK:
+            folders[folder].later.append((name, None))
+        case Op.WRITE:
+            files[path].later.append((record.offset, record.data))
+        case Op.TRUNCATE:
+            files[path].later.append((record.offset, None))
+        case Op.SYNC:
+            (folders[path] if path in folders else files[path]).flush()
+        case Op.MAPPED:
+            assert path.endswith("-shm"), f"{path} is written through a mapping, which the shim does not see"
+        case _:
+            raise AssertionError(f"{record.op.name} of {path}: the model has no such thing")
+
+
+def _collect(folder: _Folder, at: str, loss: Loss, chance: random.Random, found: dict[str, bytes]) -> None:
+    for name, node in folder.after(loss, chance).items():
+        path = os.path.join(at, name)
+        if isinstance(node, _Folder):
+            _collect(node, path, loss, chance, found)
+        else:
+            # The shared-memory index may be left in any state, and is worth nothing after a cut.
+            found[path] = chance.randbytes(32768) if name.endswith("-shm") else node.after(loss, chance)
+
+
+def _name(names: dict[str, _File | _Folder], name: str, node: _File | _Folder | None) -> None:
+    if node is None:
+        names.pop(name, None)
+    else:
+        names[name] = node
+
+
+def _put(content: bytearray, offset: int, data: bytes | None) -> None:
+    end = offset if data is None else offset + len(data)
+    if len(content) < end:
+        content.extend(bytes(end - len(content)))
+    if data is None:
+        del content[end:]
+    else:
+        content[offset:end] = data
+
+
+def _sectors(offset: int, data: bytes, sector: int) -> list[tuple[int, bytes]]:
+    """Cut a write where the disk's sectors end."""
+    pieces, start = [], offset
+    while start < offset + len(data):
+        end = min(start - start % sector + sector, offset + len(data))
+        pieces.append((start, data[start - offset : end - offset]))
+        start = end
+    return pieces
+
+
+def lay_out(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files as `rebuilt` returns them."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

@@ -1,0 +1,207 @@
+"""A power cut at any point: the disk holds what was flushed, and any part of what was not.
+
+Real runs write down what they do to the journal's files (disk_world.py). For cuts all over that log the disk is made
+again as it could be then, and the journal on it is opened: it is whole; what a run told as uploaded before the cut is
+recorded; and nothing is recorded that storage did not hold by then, with that digest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import json
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from disk_world import ALL_LATER, NOTHING_LATER, Loss, Op, Record, lay_out, read_log, rebuilt, recording
+from e2e_world import TOKEN, World, md5, serving, started
+
+from bulkup.errors import JournalError
+from bulkup.journal import Reader
+from bulkup.journal.database import open_for_writing
+from bulkup.records import ManifestRow
+
+SMALL = ("--batch-size", "10", "--concurrency", "4", "--log-level", "error")
+LOSSES = (
+    NOTHING_LATER,
+    ALL_LATER,
+    Loss(0.5, 4096, seed=1),
+    Loss(0.5, 512, seed=2),
+    Loss(0.9, 512, noise=True, seed=3),
+    Loss(0.2, 4096, noise=True, seed=4),
+)
+
+
+@dataclass
+class Recording:
+    """What runs did to a disk, with the server that took their files still on."""
+
+    world: World
+    disk: Path
+    url: str
+    records: list[Record]
+    runs: set[int]
+    changed: set[str]
+
+    @property
+    def journal(self) -> Path:
+        return self.world.journal.relative_to(self.disk)
+
+    @functools.cached_property
+    def acknowledged(self) -> list[tuple[int, str, str]]:
+        """The files told as uploaded: after how many records, the path, the MD5."""
+        told, rest = [], dict.fromkeys(self.runs, b"")
+        for number, record in enumerate(self.records, start=1):
+            if record.op is Op.PRINT and record.pid in self.runs:
+                *lines, rest[record.pid] = (rest[record.pid] + record.data).split(b"\n")
+                events = [json.loads(line) for line in lines]
+                told += [(number, e["path"], e["md5"]) for e in events if e["event"] == "file"]
+        return told
+
+    @functools.cached_property
+    def stored(self) -> dict[str, tuple[int, str]]:
+        """The objects of the store: after how many records each was there first, and its MD5."""
+        objects = self.world.store / "objects"
+        moves = [(n, r.data.decode()) for n, r in enumerate(self.records, start=1) if r.op is Op.RENAME]
+        return {str(Path(to).relative_to(objects)): (n, md5(Path(to))) for n, to in reversed(moves)}
+
+    def cuts(self, count: int) -> Sequence[int]:
+        """Points all over the log, those around flushes and short files first."""
+        journal = [n for n, r in enumerate(self.records, start=1) if r.path.startswith(str(self.disk))]
+        rare = [n for n in journal if self.records[n - 1].op is not Op.WRITE]
+        first = journal[:40]
+        sampled = random.Random(count).sample(journal, min(count, len(journal)))
+        return sorted({*sampled, *first, *(n + more for n in rare[:: max(1, len(rare) // count)] for more in (-1, 0))})
+
+    def check(self, cut: int, loss: Loss, place: Path) -> Path:
+        """Make the disk as it could be after a cut, and hold the journal on it against what is known."""
+        shutil.rmtree(place, ignore_errors=True)
+        lay_out(rebuilt(self.records[:cut], str(self.disk), loss), place)
+        rows = rows_on(place / self.journal)
+        told = {path: digest for number, path, digest in self.acknowledged if number <= cut}
+        for path, digest in told.items():
+            row = rows[path]
+            assert path in self.changed or (row.status, row.md5) == ("uploaded", digest), (cut, loss, row)
+        for row in rows.values():
+            if row.status == "uploaded":
+                there_since, digest = self.stored[str(row.remote_id)]
+                assert there_since <= cut, (cut, loss, row)
+                assert digest == row.md5, (cut, loss, row)
+        return place / self.journal
+
+
+def rows_on(journal: Path) -> dict[str, ManifestRow]:
+    """Open the journal as a run would, then read it; no rows where there is none yet."""
+    if not journal.exists():
+        return {}
+    with contextlib.closing(open_for_writing(str(journal))):
+        pass
+    with Reader(str(journal)) as reader:
+        return {row.path.decode(): row for row in reader.manifest()}
+
+
+def record(world: World, disk: Path, url: str, log: Path, *, files: int, kill_after: int) -> Recording:
+    """Run three times: one is killed, the next goes on to the end, the third has some files that changed."""
+    world.journal = disk / "state" / "bulkup" / "journal.sqlite3"
+    world.fill(files)
+    env, runs = {**TOKEN, **recording(log, disk)}, set()
+    command = ["upload", str(world.source), "--json", *world.to(url), *SMALL]
+    with started(*command, env=env) as process:
+        runs.add(process.pid)
+        assert process.stdout is not None
+        for _ in range(kill_after):
+            process.stdout.readline()
+        process.kill()
+        process.communicate()
+    changed = sorted(path for path in world.source.rglob("*") if path.is_file())[:: files // 4]
+    for again in (False, True):
+        for path in changed if again else ():
+            path.write_bytes(b"now another")
+        with started(*command, env=env) as process:
+            runs.add(process.pid)
+            process.communicate()
+            assert process.returncode == 0
+    names = {str(path.relative_to(world.source)) for path in changed}
+    return Recording(world, disk, url, read_log(log), runs, names)
+
+
+@contextlib.contextmanager
+def recorded(root: Path, **sizes: int) -> Iterator[Recording]:
+    """A world, its server under the same eyes, and what runs did there."""
+    world, disk, log = World(root), root / "disk", root / "log"
+    disk.mkdir()
+    with serving(world.store, env=recording(log, world.store / "objects")) as url:
+        yield record(world, disk, url, log, **sizes)
+
+
+@pytest.fixture(scope="module")
+def recording_of_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
+    with recorded(tmp_path_factory.mktemp("power"), files=40, kill_after=10) as made:
+        yield made
+
+
+def test_a_power_cut_anywhere(recording_of_runs: Recording, tmp_path: Path) -> None:
+    """Cuts all over the log, each with a part of what was not flushed lost."""
+    assert len(recording_of_runs.acknowledged) > 40
+    for cut, loss in zip(recording_of_runs.cuts(20), itertools.cycle(LOSSES)):
+        recording_of_runs.check(cut, loss, tmp_path / "disk")
+
+
+def go_on(recording: Recording, cut: int, loss: Loss, place: Path) -> None:
+    """Run on the disk that a cut left, and prove that everything is there."""
+    journal = recording.check(cut, loss, place)
+    world = recording.world
+    before, world.journal = world.journal, journal
+    recorded = world.settled()
+    try:
+        summary = world.upload(*world.to(recording.url), *SMALL, env=TOKEN).expect(0).summary
+        files = world.prove()
+    finally:
+        world.journal = before
+    assert summary["files"]["found"] == files
+    assert summary["files"]["uploaded"] <= files - recorded + len(recording.changed)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5])
+def test_the_run_after_a_power_cut(recording_of_runs: Recording, tmp_path: Path, share: float) -> None:
+    """The same command goes on with what the cut left, and everything arrives."""
+    cut = int(len(recording_of_runs.records) * share)
+    go_on(recording_of_runs, cut, Loss(0.5, 512, seed=cut), tmp_path / "disk")
+
+
+@pytest.mark.slow
+def test_power_cuts_through_checkpoints(tmp_path: Path) -> None:
+    """Runs long enough for the write-ahead log to be folded in and begun anew, cut at hundreds of points."""
+    with recorded(tmp_path, files=1500, kill_after=700) as made:
+        journal = str(made.world.journal)
+        assert sum(r.op is Op.SYNC and r.path == journal for r in made.records) > 3
+        for cut, loss in zip(made.cuts(600), itertools.cycle(LOSSES)):
+            made.check(cut, loss, tmp_path / "after")
+        for cut in random.Random(1).sample(range(len(made.records)), 25):
+            go_on(made, cut, Loss(0.5, 512, noise=True, seed=cut), tmp_path / "after")
+
+
+def test_the_disk_that_is_made_again_is_the_disk(recording_of_runs: Recording) -> None:
+    """With nothing lost the model is what really stands on the disk; with all lost, a new name is not there."""
+    made, disk = recording_of_runs, recording_of_runs.disk
+    journal = str(made.world.journal)
+    real = {str(p.relative_to(disk)): p.read_bytes() for p in disk.rglob("*") if p.is_file() and p.suffix != ".lock"}
+    found = rebuilt(made.records, str(disk), ALL_LATER)
+    assert {name: data for name, data in found.items() if name in real} == real
+    create = next(n for n, r in enumerate(made.records, start=1) if r.op is Op.CREATE and r.path == journal)
+    assert str(made.journal) not in rebuilt(made.records[:create], str(disk), NOTHING_LATER)
+
+
+def test_a_journal_that_is_not_flushed_is_caught(recording_of_runs: Recording, tmp_path: Path) -> None:
+    """The check can fail: without the flushes of the write-ahead log it finds what was told and is not there."""
+    made = recording_of_runs
+    last = next(n for n, path, _ in reversed(made.acknowledged) if path not in made.changed)
+    lazy = [r for r in made.records[:last] if r.op is not Op.SYNC or not r.path.endswith("-wal")]
+    broken = Recording(made.world, made.disk, made.url, lazy, made.runs, made.changed)
+    with pytest.raises((AssertionError, KeyError, JournalError)):
+        broken.check(len(lazy), NOTHING_LATER, tmp_path / "disk")
