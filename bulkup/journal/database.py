@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from bulkup.errors import JournalError
+from bulkup.private_files import make_private_folder, open_private
 
 _CHECKED_UP_TO = 256 * 1024**2  # bytes; checking a larger file would hold up the start for many seconds
 _BUSY_MS = 10_000
@@ -104,9 +105,9 @@ def has_places(connection: sqlite3.Connection) -> bool:
 
 def _create_private(path: str) -> None:
     folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    make_private_folder(folder)
     # SQLite gives its side files the rights of the main one, so this is the only place that sets them.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    os.close(open_private(path, os.O_RDWR))
 
 
 def _flush_names(path: str) -> None:
@@ -209,7 +210,9 @@ def _damaged(path: str, text: str) -> JournalError:
     try:
         for side in ("", "-wal"):
             if os.path.exists(path + side):
+                os.close(open_private(copy + side, os.O_WRONLY))
                 shutil.copy2(path + side, copy + side)
+                os.chmod(copy + side, 0o600)
     except OSError as error:
         kept = f"a copy could not be made: {error.strerror or error}"
     return JournalError(

@@ -11,6 +11,7 @@ from typing import Self
 
 from bulkup.errors import JournalLockedError
 from bulkup.journal.database import sqlite_errors
+from bulkup.private_files import make_private_folder, open_private
 
 _POLL_SECONDS = 0.5
 # A reader that looks whether a run is on holds a shared lock for microseconds; it must not turn a run away.
@@ -75,8 +76,8 @@ class Lock:
 
     def _try(self) -> bool:
         with sqlite_errors(self.path):
-            os.makedirs(os.path.dirname(os.path.abspath(self.path)), mode=0o700, exist_ok=True)
-            fd = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            make_private_folder(os.path.dirname(os.path.abspath(self.path)))
+            fd = open_private(self.path, os.O_RDWR)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:

@@ -9,6 +9,8 @@ import os
 import shutil
 from typing import BinaryIO
 
+from bulkup.private_files import make_private_folder
+
 READ_SIZE = 1 << 20
 
 
@@ -25,7 +27,7 @@ class ObjectStore:
         # What a server left here when it was killed is worth nothing: its clients never had an answer.
         shutil.rmtree(incoming, ignore_errors=True)
         os.makedirs(objects, exist_ok=True)
-        os.makedirs(incoming, exist_ok=True)
+        make_private_folder(incoming)
 
     def receive(self) -> Incoming:
         """Open a new object on its way in."""

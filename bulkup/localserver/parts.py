@@ -10,6 +10,7 @@ import shutil
 from bulkup.localserver.objects import READ_SIZE, Incoming
 from bulkup.localserver.presigned import ReceivedRequest
 from bulkup.localserver.s3errors import S3Error
+from bulkup.private_files import make_private_folder
 
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,4}")
@@ -20,7 +21,7 @@ class PartStore:
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
-        os.makedirs(directory, exist_ok=True)
+        make_private_folder(directory)
 
     def begin(self, upload_id: str) -> None:
         """Make room for the parts of an upload."""

@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from bulkup.private_files import open_private
+
 REMEMBERED = 100_000  # newest records; a server may see millions
 
 
@@ -29,7 +31,7 @@ class RecordLog:
         self._records: OrderedDict[str, bytes] = OrderedDict()
         self._load(self._old)
         self._new_in_log = self._load(path)
-        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
+        self._file = open(path, "ab", buffering=0, opener=open_private)  # noqa: SIM115 - closed by close()
 
     def get(self, record_id: str) -> dict[str, Any] | None:
         """Return a record, None for one that is not known or too long ago."""
@@ -80,7 +82,7 @@ class RecordLog:
     def _begin_new_log(self) -> None:
         os.replace(self._path, self._old)
         self._file.close()
-        self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
+        self._file = open(self._path, "ab", buffering=0, opener=open_private)  # noqa: SIM115 - closed by close()
         self._new_in_log = 0
 
 

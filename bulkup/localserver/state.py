@@ -16,6 +16,7 @@ import orjson
 from bulkup.errors import MachineError
 from bulkup.localserver.faults import FaultName
 from bulkup.localserver.presigned import SigningKey
+from bulkup.private_files import make_private_folder, open_private
 
 COUNTERS: Final = ("presign_calls", "tickets", "puts_completed", "puts_failed", "bytes")
 LOCK_PATIENCE = 10.0  # seconds that a server of a run that was killed may still need to end
@@ -29,7 +30,7 @@ class Counters:
     def __init__(self, path: str, names: Sequence[str]) -> None:
         self._names = tuple(names)
         size = len(self._names) * _WORD
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = open_private(path, os.O_RDWR)
         try:
             os.truncate(descriptor, size)
             self._map = mmap.mmap(descriptor, size)
@@ -97,7 +98,7 @@ class State:
 
     def _write(self, name: str, content: bytes) -> None:
         temporary = self._path(f"{name}.new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = open_private(temporary, os.O_WRONLY | os.O_TRUNC)
         with open(descriptor, "wb") as file:
             file.write(content)
         os.replace(temporary, self._path(name))
@@ -113,8 +114,8 @@ async def locked(directory: str) -> AsyncIterator[None]:
     Waits up to `LOCK_PATIENCE` seconds: after its parent was killed a server needs a moment to end, and the next run
     may start at once. The lock dies with the process. Raises MachineError where another server stays.
     """
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    descriptor = os.open(os.path.join(directory, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    make_private_folder(directory)
+    descriptor = open_private(os.path.join(directory, "lock"), os.O_RDWR)
     try:
         if not await _lock(descriptor):
             raise MachineError(
