@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import functools
+import ipaddress
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -19,6 +21,7 @@ from bulkup.secrets import Secret
 
 T = TypeVar("T")
 
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
 
 Headers = Mapping[str, str | Secret]
 
@@ -93,6 +96,18 @@ def _http_date(text: str) -> float | None:
         return moment.replace(tzinfo=moment.tzinfo or dt.UTC).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def is_host(host: str) -> bool:
+    """Say whether a URL's host, without brackets, is a name or an address (RFC 3986 3.2.2, and no more of it).
+
+    What else may stand there by the letter, such as `s3.example&Signature=...`, is a URL that was put together wrongly:
+    its signature would be printed and asked for as a host's name.
+    """
+    try:
+        return bool(_HOST_NAME.fullmatch(host)) or ("%" not in host and bool(ipaddress.IPv6Address(host)))
+    except ValueError:
+        return False
 
 
 class ApiCall(Protocol):

@@ -5,10 +5,12 @@ The text goes to the journal's table of live tickets and nowhere else.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import orjson
 
+from bulkup.errors import JournalError
 from bulkup.messages import Ticket
 from bulkup.secrets import Secret, SecretUrl
 
@@ -29,19 +31,13 @@ def dump(ticket: Ticket) -> str:
 
 
 def load(text: str, remote_id: str, expires_at: float | None) -> Ticket:
-    """Return the ticket that `dump` wrote."""
-    value = orjson.loads(text)
-    form = value.get("form")  # journals of earlier versions have neither forms nor parts
-    return Ticket(
-        url=SecretUrl(value["url"]),
-        remote_id=remote_id,
-        expires_at=expires_at,
-        method=value["method"],
-        headers={name: _load_value(kept) for name, kept in value["headers"].items()},
-        remote=value["remote"],
-        content_md5=value["content_md5"],
-        form=tuple((name, Secret(kept)) for name, kept in form) if form is not None else None,
-        more_urls=tuple(SecretUrl(url) for url in value.get("more_urls", ())),
+    """Return the ticket that `dump` wrote. Raises `JournalError` for a text that it did not write."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        return _loaded(orjson.loads(text), remote_id, expires_at)
+    # Outside the handler: the decoder's error holds the whole text, and so the signature.
+    raise JournalError(
+        "the journal is damaged: a ticket in it cannot be read",
+        hint="restore it from a backup; or move it away, and every file goes up again",
     )
 
 
@@ -50,9 +46,30 @@ def without_secrets(ticket: Ticket) -> Ticket:
     return Ticket(SecretUrl(""), ticket.remote_id, ticket.expires_at, remote=ticket.remote)
 
 
+def _loaded(value: Any, remote_id: str, expires_at: float | None) -> Ticket:
+    form = value.get("form")  # journals of earlier versions have neither forms nor parts
+    return Ticket(
+        url=SecretUrl(_text(value["url"])),
+        remote_id=remote_id,
+        expires_at=expires_at,
+        method=_text(value["method"]),
+        headers={name: _load_value(kept) for name, kept in value["headers"].items()},
+        remote=dict(value["remote"].items()),
+        content_md5=bool(value["content_md5"]),
+        form=tuple((_text(name), Secret(_text(kept))) for name, kept in form) if form is not None else None,
+        more_urls=tuple(SecretUrl(_text(url)) for url in value.get("more_urls", ())),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
 def _dump_value(value: str | Secret) -> Any:
     return {"secret": value.reveal()} if isinstance(value, Secret) else value
 
 
 def _load_value(kept: Any) -> str | Secret:
-    return Secret(kept["secret"]) if isinstance(kept, dict) else str(kept)
+    return Secret(_text(kept["secret"])) if isinstance(kept, dict) else _text(kept)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from bulkup.messages import Kind, Problem, ProblemError, Ticket
 from bulkup.secrets import SecretUrl
-from bulkup.wire import ApiAnswer, retry_after_seconds
+from bulkup.wire import ApiAnswer, is_host, retry_after_seconds
 
 # What a call that was answered with an error can have left behind: nothing, as far as these statuses tell.
 _STATUSES = {
@@ -105,8 +105,8 @@ def text_of(item: object, key: str, service: str) -> str:
 def upload_url(value: str, base_url: str, service: str) -> SecretUrl:
     """Return a presigned URL that is safe to send to.
 
-    Refused: another scheme than http or https, http where the API itself is https, a user part, characters that could
-    break a request line.
+    Refused: another scheme than http or https, http where the API itself is https, a user part, a host that is neither
+    name nor address, characters that could break a request line.
     """
     parts = None
     with contextlib.suppress(ValueError):
@@ -114,7 +114,7 @@ def upload_url(value: str, base_url: str, service: str) -> SecretUrl:
         parts = split if split.port != 0 else None  # asking for the port is what checks it
     if parts is None:
         raise malformed(service, "an upload URL that is not one")
-    if _UNSAFE_URL.search(value) or not parts.hostname or parts.username is not None:
+    if _UNSAFE_URL.search(value) or not is_host(parts.hostname or "") or parts.username is not None:
         raise malformed(service, "an upload URL with characters or parts that a URL must not have")
     if parts.scheme not in ("http", "https"):
         raise malformed(service, f"an upload URL for the scheme {parts.scheme[:16]!r}")

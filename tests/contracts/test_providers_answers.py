@@ -118,6 +118,12 @@ def test_a_malformed_answer_is_refused_as_a_whole(case: Case, kind: str) -> None
         "https://s.example:port/k",
         "https://s.example:99999/k",
         "https://[::1/k",
+        "https://s.example&Signature=sig",
+        "https://s%2eexample/k",
+        "https://s..example/k",
+        "https://[fe80::1%25eth0]/k",
+        "https://[v1.a]:80:80/k",
+        f"https://{'s' * 64}.example/k",
     ],
 )
 def test_an_upload_url_that_leads_elsewhere_is_refused(case: Case, url: str) -> None:
