@@ -1,0 +1,72 @@
+"""Live tickets as the journal's text: whole again when read, and a text of another hand is a damaged journal."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.errors import JournalError
+from bulkup.journal.tickets import dump, load
+from bulkup.messages import Ticket
+from bulkup.secrets import Secret, SecretUrl
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+tickets = st.builds(
+    Ticket,
+    url=st.builds(SecretUrl, texts),
+    remote_id=texts,
+    expires_at=st.none() | st.floats(allow_nan=False),
+    method=st.sampled_from(["PUT", "POST"]),
+    headers=st.dictionaries(texts, texts | st.builds(Secret, texts), max_size=3),
+    remote=st.dictionaries(texts, json_values, max_size=3),
+    content_md5=st.booleans(),
+    form=st.none() | st.lists(st.tuples(texts, st.builds(Secret, texts)), max_size=3).map(tuple),
+    more_urls=st.lists(st.builds(SecretUrl, texts), max_size=3).map(tuple),
+)
+TICKET = Ticket(
+    SecretUrl("https://s.example/k?sig=s3cret"),
+    "id",
+    method="POST",
+    headers={"Content-MD5": "x", "X-Auth-Token": Secret("s3cret")},
+    remote={"id": "id"},
+    form=(("key", Secret("s3cret")),),
+    more_urls=(SecretUrl("https://s.example/2"),),
+)
+
+
+@given(tickets)
+def test_a_ticket_comes_back_as_it_was(ticket: Ticket) -> None:
+    """Secrets as secrets, and a form's fields in their order."""
+    assert load(dump(ticket), ticket.remote_id, ticket.expires_at) == ticket
+
+
+@given(st.data())
+def test_a_text_changed_anywhere_is_a_ticket_or_a_damaged_journal(data: st.DataObject) -> None:
+    """Whatever stands in the place of one of its values."""
+    kept: dict[str, Any] = json.loads(dump(TICKET))
+    name = data.draw(st.sampled_from(sorted(kept)))
+    kept[name] = data.draw(json_values)
+    try:
+        ticket = load(json.dumps(kept), "id", None)
+    except JournalError:
+        return
+    assert load(dump(ticket), "id", None) == ticket
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", '{"url":"https://s.example/?sig=s3cret"', "{}"])
+def test_a_damaged_ticket_is_told_without_its_text(text: str) -> None:
+    """The decoder's own error holds all of it."""
+    with pytest.raises(JournalError) as raised:
+        load(text, "id", None)
+    assert "s3cret" not in "".join(traceback.format_exception(raised.value))
+    assert raised.value.__context__ is None
