@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test test-all lint format bench clean
+.PHONY: help demo test test-all lint format bench soak clean
 
 help:
 	@echo "make demo      upload a generated tree to the embedded server, kill it half-way, resume, prove every file"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-all  all tests"
 	@echo "make lint      ruff, mypy --strict, import-linter"
 	@echo "make bench     overhead and memory, as ratios"
+	@echo "make soak      270,000 files through faults and kills, every one proven; SOAK=--quick for a small one"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "bulkup needs Python 3.11 or later; name one with PYTHON=...")'
@@ -45,6 +46,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.soak $(SOAK)
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

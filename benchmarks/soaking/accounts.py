@@ -1,0 +1,57 @@
+"""A service's account with random credentials, as both ends of the wire are to be told of it."""
+
+from __future__ import annotations
+
+import glob
+import os
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+PROVIDERS = ("magic-hour", "move-ugc", "metastudio", "xvid")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Options and environment of `bulkup upload`, options of `bulkup serve`, and what must come out nowhere."""
+
+    provider: str
+    upload: list[str]
+    environ: dict[str, str]
+    serve: list[str]
+    secrets: list[str]
+
+    def object_of(self, row: dict[str, Any], objects: str) -> str:
+        """Return where below `objects` the server keeps the object of a manifest's row."""
+        remote_id, remote = str(row["remote_id"]), row["remote"]
+        match self.provider:
+            case "move-ugc":
+                suffix = os.path.splitext(row["path"])[1]
+                return os.path.join(objects, "file-production-storage", remote_id.removeprefix("file-") + suffix)
+            case "metastudio":
+                pattern = os.path.join(glob.escape(objects), "metastudio-assets", "a1", f"{remote_id}.*")
+                return next(iter(glob.glob(pattern)), "")
+            case "xvid":
+                return os.path.join(objects, "xvid-mediahub", "tmp", "p1", remote["object_key"])
+        return os.path.join(objects, remote_id)
+
+
+def account(provider: str) -> Account:
+    """Return an account of the service with credentials made up now."""
+    token, key, secret, access = _made_up(), _made_up(), _made_up(), secrets.token_hex(10).upper()
+    serve = [f"--token={token}", f"--api-key={key}", f"--access-key={access}", f"--secret-key={secret}"]
+    upload, environ = {
+        "magic-hour": ([], {"BULKUP_TOKEN": token}),
+        "move-ugc": ([], {"BULKUP_API_KEY": key}),
+        "metastudio": (
+            ["--project-id", "local-project", "--asset-id", "a1", "--rate-limit", "0"],
+            {"BULKUP_ACCESS_KEY": access, "BULKUP_SECRET_KEY": secret},
+        ),
+        "xvid": (["--pipeline-id", "p1"], {"BULKUP_TOKEN": token}),
+    }[provider]
+    return Account(provider, ["--provider", provider, *upload], environ, serve, [*environ.values()])
+
+
+def _made_up() -> str:
+    """Return a secret that every way of quoting writes in another way, between two parts that it leaves alone."""
+    return f"{secrets.token_hex(10)}/+&{secrets.token_hex(10)}"

@@ -1,0 +1,162 @@
+"""The two processes of a soak test: the embedded server, and one run of the uploader after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+_COMMAND = (sys.executable, "-m", "bulkup")
+_QUIET = 1.0  # seconds without a change after which the server has done what was on its way to it
+_PATIENCE = 60.0
+# Below those that the system gives to outgoing connections: one of them would have the port while the server restarts.
+_PORTS = range(15_000, 30_000)
+
+
+class Server:
+    """`bulkup serve` on one store and one port, through restarts; use it as a context manager."""
+
+    def __init__(self, store: str, options: list[str], errors: str) -> None:
+        self.store = store
+        self.errors = errors
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        self._start(_free_port())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end(signal.SIGTERM)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def objects(self) -> str:
+        """The directory of the objects."""
+        return os.path.join(self.store, "objects")
+
+    def restart(self, how: signal.Signals) -> None:
+        """End the server by a signal and start it again on the same port."""
+        self._end(how)
+        self._start(int(self.url.rpartition(":")[2]))
+
+    def figures(self) -> dict[str, int]:
+        """Return `/-/stats` and `/-/faults` together, once nothing has changed for a while."""
+        seen, since = self._read(), time.monotonic()
+        while time.monotonic() - since < _QUIET:
+            time.sleep(0.1)
+            if (now := self._read()) != seen:
+                seen, since = now, time.monotonic()
+        return seen
+
+    def _read(self) -> dict[str, int]:
+        figures: dict[str, int] = {}
+        for name in ("stats", "faults"):
+            with urllib.request.urlopen(f"{self.url}/-/{name}", timeout=_PATIENCE) as answer:
+                figures |= orjson.loads(answer.read())
+        return figures
+
+    def _start(self, port: int) -> None:
+        command = [*_COMMAND, "serve", "--store", self.store, "--port", str(port), *self._options]
+        with open(self.errors, "ab") as errors:
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the server did not start: {Path(self.errors).read_text()}")
+        self.url = str(orjson.loads(line)["url"])
+
+    def _end(self, how: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(how)
+        try:
+            self._process.wait(_PATIENCE)
+        finally:
+            self._process.kill()
+            self._process.communicate()
+
+
+class UploadRun:
+    """One run of `bulkup upload`, with a process group and output files of its own."""
+
+    def __init__(self, name: str, options: list[str], environ: dict[str, str]) -> None:
+        self.out, self.err = f"{name}.out", f"{name}.err"
+        with open(self.out, "wb") as out, open(self.err, "wb") as err:
+            self._process = subprocess.Popen(
+                [*_COMMAND, "upload", *options],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        self._lines = 0
+        self._read = 0
+        self.pid = self._process.pid
+
+    def settled(self) -> int:
+        """Return how many lines it has printed: one a file that has settled."""
+        with open(self.out, "rb") as out:
+            out.seek(self._read)
+            while block := out.read(1 << 20):
+                self._read += len(block)
+                self._lines += block.count(b"\n")
+        return self._lines
+
+    def ended(self) -> int | None:
+        """Return its exit status, None while it runs."""
+        return self._process.poll()
+
+    def send(self, what: signal.Signals) -> None:
+        """Send a signal to the whole process group."""
+        if self._process.poll() is None:  # not waited for, the group is there, and is ours
+            os.killpg(self.pid, what)
+
+    def end(self, patience: float) -> int:
+        """Wait for its end, kill it where that takes longer than `patience` seconds, and return the exit status."""
+        try:
+            return self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.send(signal.SIGKILL)
+            return self._process.wait()
+
+    def remove_output(self) -> None:
+        """Delete what it wrote."""
+        os.remove(self.out)
+        os.remove(self.err)
+
+
+def _free_port() -> int:
+    while True:
+        port = random.choice(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+def said(command: list[str], out: str) -> None:
+    """Run another command of bulkup and append all that it says to a file. Raises CalledProcessError."""
+    with open(out, "ab") as file:
+        subprocess.run(
+            [*_COMMAND, *command], stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=True
+        )

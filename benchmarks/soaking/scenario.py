@@ -1,0 +1,221 @@
+"""One scenario from an empty folder to its figures."""
+
+from __future__ import annotations
+
+import collections
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+
+import orjson
+
+from benchmarks.soaking.accounts import Account, account
+from benchmarks.soaking.disturbances import UPLOADER, Disturbance, Plan, What
+from benchmarks.soaking.processes import Server, UploadRun, said
+from benchmarks.soaking.proof import Findings, Ledger, prove
+from benchmarks.soaking.secrecy import Secrecy
+from benchmarks.soaking.watching import Sampler, Trend, Watch
+from benchmarks.trees import make_tree
+
+KIB = 1024
+CONCURRENCY = 32
+_LARGE, _LARGE_SIZE = 20, 1200 * KIB  # files that are streamed
+_URL_TTL = 30
+_GRACE = 5
+_POLL = 0.02
+_STALLED = 60.0  # seconds without a file after which a disturbance comes all the same
+_VAIN_RUNS = 10  # runs that ended by themselves and recorded nothing, one after the other
+_PAUSE = 0.5
+_BETWEEN_SIGNALS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is to be run. `share` of the requests to storage and to the API each are to fail.
+
+    `stops` adds the faults that end a run or only slow it down; `minutes` bound the whole.
+    """
+
+    name: str
+    files: int
+    kills: int
+    restarts: int
+    share: float
+    provider: str = "magic-hour"
+    seed: int = 1
+    minutes: float = 60.0
+    stops: bool = True
+
+
+@dataclass(slots=True)
+class Figures:
+    """What a scenario came to. `server` are its counters, `orphans` the remote ids that got no bytes."""
+
+    files: int = 0
+    seconds: float = 0.0
+    runs: int = 0
+    kills: int = 0
+    restarts: int = 0
+    server_kills: int = 0
+    finished: bool = False
+    exits: dict[int, int] = field(default_factory=lambda: collections.defaultdict(int))
+    findings: Findings = field(default_factory=Findings)
+    server: dict[str, int] = field(default_factory=dict)
+    orphans: int = 0
+    signatures: int = 0
+    secrets: list[str] = field(default_factory=list)
+    trends: dict[str, tuple[Trend, Trend]] = field(default_factory=dict)
+
+
+def faults(share: float, *, stops: bool) -> list[str]:
+    """Return the options of faults by which `share` of the requests to storage, and of those to the API, fail."""
+    quarter = share / 4
+    failing = [
+        f"expired-url={quarter}",
+        f"status-503={quarter}",
+        f"cut-body={quarter}",
+        f"wrong-etag={quarter}",
+        f"short-answer={3 * quarter}",
+    ]
+    other = ["slow-body=0.01", "unauthorized=0.05,first=1"] if stops else []
+    return [f"--fault={fault}" for fault in ["retry-later=0.01", *failing, *other]]
+
+
+def carry_out(scenario: Scenario, folder: str) -> Figures:
+    """Carry a scenario out below an empty folder."""
+    there = account(scenario.provider)
+    options = [*there.serve, "--url-ttl", str(_URL_TTL), "--seed", str(scenario.seed)]
+    options += faults(scenario.share, stops=scenario.stops)
+    tree = make_tree(os.path.join(folder, "tree"), scenario.files - _LARGE, KIB)
+    make_tree(os.path.join(tree, "large"), _LARGE, _LARGE_SIZE)
+    with Server(os.path.join(folder, "store"), options, os.path.join(folder, "server.err")) as server:
+        return _Soak(scenario, there, folder, tree, server).run()
+
+
+class _Soak:
+    """A scenario under way."""
+
+    def __init__(self, scenario: Scenario, there: Account, folder: str, tree: str, server: Server) -> None:
+        self._scenario = scenario
+        self._account = there
+        self._folder = folder
+        self._tree = tree
+        self._server = server
+        self._journal = os.path.join(folder, "journal.sqlite3")
+        self._figures = Figures()
+        self._ledger = Ledger(self._journal, self._figures.findings)
+        self._secrecy = Secrecy(self._journal, there.secrets)
+        self._sampler = Sampler()
+        self._plan = Plan(scenario.kills, scenario.restarts, scenario.seed)
+        self._end = time.monotonic() + 60 * scenario.minutes
+
+    def run(self) -> Figures:
+        figures, started = self._figures, time.monotonic()
+        self._secrecy.learn_keys(self._server.store)
+        self._sampler.watch("server", self._server.pid)
+        with Watch(self._sampler.look, self._secrecy.look):
+            self._upload()
+        figures.seconds = time.monotonic() - started
+        figures.server = self._server.figures()
+        self._read_manifest()
+        figures.orphans = self._count_orphans()
+        self._secrecy.search(*[self._journal + side for side in ("", "-wal", "-shm")], self._server.errors)
+        figures.secrets, figures.signatures = self._secrecy.found, self._secrecy.signatures
+        figures.trends = {role: self._sampler.trends(role) for role in ("uploader", "server")}
+        return figures
+
+    def _upload(self) -> None:
+        """Run the uploader until a run ends well, nothing gets any further, or the time is up."""
+        vain = 0
+        while not self._figures.finished and vain < _VAIN_RUNS and time.monotonic() < self._end:
+            before = len(self._ledger.recorded)
+            code = self._one_run()
+            self._figures.finished = code == 0
+            by_itself = code not in (-signal.SIGKILL, 128 + signal.SIGTERM)
+            vain = vain + 1 if by_itself and len(self._ledger.recorded) == before else 0
+            if by_itself and code:
+                time.sleep(_PAUSE)
+
+    def _one_run(self) -> int:
+        self._figures.runs += 1
+        run = UploadRun(os.path.join(self._folder, f"run{self._figures.runs}"), self._options(), self._environ())
+        self._sampler.watch("uploader", run.pid)
+        try:
+            self._disturb(run)
+        finally:
+            code = run.end(0)
+        self._figures.exits[code] += 1
+        self._ledger.after_run(run.out)
+        self._secrecy.look()
+        self._secrecy.search(run.out, run.err)
+        run.remove_output()
+        return code
+
+    def _disturb(self, run: UploadRun) -> None:
+        """Let what is planned befall a run until it has ended."""
+        while run.ended() is None and time.monotonic() < self._end:
+            left = self._scenario.files - len(self._ledger.recorded) - run.settled()
+            disturbance = self._plan.next(max(0, left))
+            if disturbance is None:
+                self._wait(run, self._end)
+                return
+            self._wait_for(run, disturbance)
+            if run.ended() is not None:
+                self._plan.put_back(disturbance)  # the run was over before it came
+                return
+            self._carry_out(run, disturbance.what)
+
+    def _wait_for(self, run: UploadRun, disturbance: Disturbance) -> None:
+        target, stalled = run.settled() + disturbance.after_files, time.monotonic() + _STALLED
+        while run.ended() is None and run.settled() < target and time.monotonic() < min(stalled, self._end):
+            time.sleep(_POLL)
+        self._wait(run, min(self._end, time.monotonic() + disturbance.after_seconds))
+
+    def _wait(self, run: UploadRun, until: float) -> None:
+        while run.ended() is None and time.monotonic() < until:
+            time.sleep(_POLL)
+
+    def _carry_out(self, run: UploadRun, what: What) -> None:
+        if what not in UPLOADER:
+            self._figures.restarts += 1
+            self._figures.server_kills += what is What.KILL_SERVER
+            self._server.restart(signal.SIGKILL if what is What.KILL_SERVER else signal.SIGTERM)
+            self._sampler.watch("server", self._server.pid)
+            return
+        self._figures.kills += 1
+        run.send(signal.SIGKILL if what is What.KILL else signal.SIGTERM)
+        if what is What.TERM_TWICE:
+            time.sleep(_BETWEEN_SIGNALS)
+            run.send(signal.SIGTERM)
+        run.end(_GRACE + 30)
+
+    def _options(self) -> list[str]:
+        where = ["--base-url", self._server.url, "--journal", self._journal]
+        how = ["--concurrency", str(CONCURRENCY), "--grace", str(_GRACE), "--json"]
+        # All that the program can say is to be searched for secrets.
+        return [self._tree, *self._account.upload, *where, *how, "--log-level", "debug", "--log-format", "json"]
+
+    def _environ(self) -> dict[str, str]:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("BULKUP_")}
+        home = {f"XDG_{kind}_HOME": os.path.join(self._folder, kind.lower()) for kind in ("CONFIG", "STATE", "DATA")}
+        return {**own, **home, **self._account.environ}
+
+    def _read_manifest(self) -> None:
+        manifest = os.path.join(self._folder, "manifest.jsonl")
+        said(["manifest", "--journal", self._journal, "--output", manifest], os.path.join(self._folder, "said"))
+        said(["runs", "--journal", self._journal, "--json"], os.path.join(self._folder, "said"))
+        self._secrecy.search(manifest, os.path.join(self._folder, "said"))
+        with open(manifest, "rb") as lines:
+            rows = map(orjson.loads, lines)
+            where = self._server.objects
+            self._figures.files = prove(
+                self._tree, rows, lambda row: self._account.object_of(row, where), self._figures.findings
+            )
+
+    def _count_orphans(self) -> int:
+        orphans = os.path.join(self._folder, "orphans.jsonl")
+        said(["orphans", "--journal", self._journal, "--json"], orphans)
+        self._secrecy.search(orphans)
+        with open(orphans, "rb") as lines:
+            return sum(orjson.loads(line).get("remote_id") is not None for line in lines)

@@ -1,0 +1,123 @@
+"""Looks at the processes while they work: resident memory and open descriptors, twice a second."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+EVERY = 0.5  # seconds
+_MIB = 1024**2
+_LEAST = 400  # samples without which the first tenth is but the start
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """How a figure went within one process: medians of the first and of the last tenth of its samples, and its peak.
+
+    `flat` is None where there were too few samples to tell.
+    """
+
+    first: float
+    last: float
+    peak: float
+    samples: int
+
+    @property
+    def ratio(self) -> float:
+        """The last tenth over the first."""
+        return self.last / self.first if self.first else 0.0
+
+    def within(self, bound: float) -> bool | None:
+        """Say whether the ratio is within the bound."""
+        return self.ratio <= bound if self.samples >= _LEAST else None
+
+
+def trend(samples: Sequence[float]) -> Trend:
+    """Return the trend of samples in the order they were taken."""
+    if not samples:
+        return Trend(0.0, 0.0, 0.0, 0)
+    tenth = max(1, len(samples) // 10)
+    return Trend(statistics.median(samples[:tenth]), statistics.median(samples[-tenth:]), max(samples), len(samples))
+
+
+@dataclass(slots=True)
+class Series:
+    """The samples of one process: MiB and descriptors."""
+
+    memory: list[float] = field(default_factory=list)
+    descriptors: list[float] = field(default_factory=list)
+
+
+class Sampler:
+    """Keeps the samples of every process by its role."""
+
+    def __init__(self) -> None:
+        self._watched: dict[str, tuple[psutil.Process, Series]] = {}
+        self._all: dict[str, list[Series]] = {}
+
+    def watch(self, role: str, pid: int) -> None:
+        """Look at this process from now on, in place of the one that had the role."""
+        series = Series()
+        self._all.setdefault(role, []).append(series)
+        with contextlib.suppress(psutil.Error):
+            self._watched[role] = (psutil.Process(pid), series)
+
+    def look(self) -> None:
+        """Take one sample of each process that is there."""
+        for process, series in list(self._watched.values()):
+            with contextlib.suppress(psutil.Error):
+                memory, descriptors = process.memory_info().rss / _MIB, process.num_fds()
+                series.memory.append(memory)
+                series.descriptors.append(descriptors)
+
+    def trends(self, role: str) -> tuple[Trend, Trend]:
+        """Return memory and descriptors of the process that lived longest; the peaks are those of all of the role."""
+        every = self._all.get(role, [])
+        longest = max(every, key=lambda series: len(series.memory), default=Series())
+        memory, descriptors = trend(longest.memory), trend(longest.descriptors)
+        peak = max((max(series.memory, default=0.0) for series in every), default=0.0)
+        most = max((max(series.descriptors, default=0.0) for series in every), default=0.0)
+        return (
+            Trend(memory.first, memory.last, peak, memory.samples),
+            Trend(descriptors.first, descriptors.last, most, descriptors.samples),
+        )
+
+
+class Watch:
+    """Calls its looks again and again in a thread of its own; use it as a context manager.
+
+    What a look raises is raised when the watch ends: a watch that saw nothing must not pass for one that saw no harm.
+    """
+
+    def __init__(self, *looks: Callable[[], None]) -> None:
+        self._looks = looks
+        self._over = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        if self._error is not None and error is None:
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            while not self._over.wait(EVERY):
+                for look in self._looks:
+                    look()
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that ends the watch
+            self._error = error
