@@ -27,13 +27,14 @@ class Counters:
     `bytes_moving` those of attempts under way: of a failed one they are taken off again.
 
     `found` is the sum of skipped, uploaded, failed, rejected, changed, unreadable and remaining. Skipped files are
-    those an earlier run uploaded, and `unsupported` ones where the user said to skip them. Uploaded includes
-    unverified.
+    those an earlier run uploaded, and `unsupported` ones where the user said to skip them; `expired` are those among
+    them that the service keeps no longer. Uploaded includes unverified.
     """
 
     found: int = 0
     skipped: int = 0
     unsupported: int = 0
+    expired: int = 0
     uploaded: int = 0
     unverified: int = 0
     failed: int = 0

@@ -104,12 +104,13 @@ class Source:
     """A directory given by the user, or the folder of a single file given by the user, which `only` then names.
 
     `root` is the directory's real path; `id` is the journal's number for it. A file given by itself and the same file
-    found in its directory have one key, and so are one file.
+    found in its directory have one key, and so are one file. `name` is what the user calls the source, wherever it is.
     """
 
     root: bytes
     only: bytes | None = None
     id: int = 0
+    name: str | None = None
 
     @property
     def shown(self) -> str:
@@ -235,8 +236,9 @@ class Item:
     """One file on its way; owned by exactly one stage at a time, and by none after the recorder settled it.
 
     Counters are of this run; `failures` are those that count against the number of tries. `renew_at` is when its ticket
-    must not be begun any more, in Unix time. `sent` goes with the ticket. `known_digest` is what an earlier run
-    recorded, and `known_at` the source's number and the path it did so under.
+    must not be begun any more, in monotonic seconds. `sent` goes with the ticket. `known_digest` is what an earlier run
+    recorded, and `known_at` the source's number and the path it did so under; `expired` says that the service no longer
+    keeps that.
     """
 
     file: FoundFile
@@ -253,6 +255,7 @@ class Item:
     renew_at: float | None = None
     known_digest: Digest | None = None
     known_at: tuple[int, bytes] | None = None
+    expired: bool = False
     place: Place | None = None
     sent: PartsSent | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from bulkup.messages import FileState
 
@@ -30,7 +30,7 @@ class ManifestRow:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run. `ended_at` and `exit_code` are None while it runs, or for ever when it was cut off.
+    """One run. `ended_at` and `exit_code` are None while it is `running`, or for ever when it was cut off.
 
     `summary` is the object that the run printed as its last line, None likewise.
     """
@@ -43,13 +43,16 @@ class RunRow:
     base_url: str
     sources: tuple[bytes, ...]
     summary: Mapping[str, Any] | None
+    running: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class OrphanRow:
-    """A remote id that was created and never got its bytes.
+    """A remote id that nobody needs: one that never got its bytes, or one whose file was uploaded again since.
 
     `remote_id` None stands for up to `count` ids that we never saw, because a call was cut off before its answer.
+    `superseded_by` is the id that the file has now, and `kept_until` when the service deletes what it had under the old
+    one, in Unix time, None for never.
     """
 
     remote_id: str | None
@@ -60,11 +63,23 @@ class OrphanRow:
     reason: str
     created_at: float
     run: str
+    superseded_by: str | None = None
+    kept_until: float | None = None
+
+    @property
+    def kind(self) -> Literal["unused", "unknown", "superseded"]:
+        """What it is: an id without bytes, ids that may be there, or that of an earlier upload."""
+        if self.superseded_by is not None:
+            return "superseded"
+        return "unknown" if self.remote_id is None else "unused"
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The journal at a glance: how many files and bytes stand in each state, and the newest run."""
+    """The journal at a glance: how many files and bytes stand in each state, and the newest run.
+
+    `expired` counts uploads that the service keeps no longer.
+    """
 
     journal: str
     running: bool
@@ -73,3 +88,17 @@ class Status:
     orphans: int
     unknown_ids: int
     last_run: RunRow | None
+    superseded: int = 0
+    expired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was taken out of a journal, or would be. `size_before` and `size_after` are those of the file, in bytes."""
+
+    runs: int
+    orphans: int
+    superseded: int
+    files: int
+    size_before: int
+    size_after: int

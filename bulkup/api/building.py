@@ -16,6 +16,7 @@ from bulkup.config import (
     load_asset_map,
     region_of,
     require_one_directory,
+    require_one_source,
     require_provider,
     require_settings,
     store_path,
@@ -39,12 +40,13 @@ def resolve_sources(settings: Settings) -> tuple[Source, ...]:
     """Return the sources by their real paths, each once. Raises `UsageError` for one that cannot be used."""
     if not settings.source:
         raise UsageError("no source is given", hint="name the directory or file to upload")
-    sources = tuple(dict.fromkeys(_resolve(path) for path in settings.source))
+    sources = tuple(dict.fromkeys(_resolve(path, settings.source_id) for path in settings.source))
     require_one_directory(settings)
+    require_one_source(settings)
     return sources
 
 
-def _resolve(path: str) -> Source:
+def _resolve(path: str, name: str | None) -> Source:
     real = os.path.realpath(os.fsencode(path))
     try:
         mode = os.stat(real).st_mode
@@ -52,9 +54,9 @@ def _resolve(path: str) -> Source:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"cannot use the source {path}: {reason}", hint="is it mounted, and spelt right?") from error
     if stat.S_ISDIR(mode):
-        return Source(real)
+        return Source(real, name=name)
     if stat.S_ISREG(mode):
-        return Source(os.path.dirname(real), os.path.basename(real))
+        return Source(os.path.dirname(real), os.path.basename(real), name=name)
     raise UsageError(f"the source {path} is neither a directory nor a regular file")
 
 
@@ -119,6 +121,7 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
         max_failures=settings.max_failures,
         hashers=max(2, os.cpu_count() or 1),
         identity=settings.identity,
+        reupload_expired=settings.reupload_expired,
         unsupported=settings.unsupported,
         scan=scan_options(settings),
         retry=RetryPolicy(settings.attempts, settings.retry_for, settings.retry_after_max),

@@ -12,7 +12,7 @@ from bulkup.config import PROVIDERS, Settings, journal_path, require_provider
 from bulkup.counters import Ignored
 from bulkup.journal import Holder, Peek, peek
 from bulkup.messages import FoundFile, Rejection
-from bulkup.pipeline.plan import Plan
+from bulkup.pipeline.plan import Plan, Trust
 from bulkup.pipeline.walk import Unreadable, Walk
 from bulkup.pipeline.wishes import Wish, look_at, taken
 from bulkup.providers import Provider
@@ -33,7 +33,7 @@ class Preview:
 
     `action` is `upload`, `check` (hash it first), `confirm`, `unchanged`, `skipped` (of a kind that the service does
     not take, with `unsupported = "skip"`), `rejected` or `unreadable`. `taken` says that it is rejected because another
-    file has its place at the service.
+    file has its place at the service, `expired` that it was uploaded longer ago than the service keeps it.
     """
 
     source: str
@@ -42,6 +42,7 @@ class Preview:
     action: str
     reason: str | None = None
     taken: bool = False
+    expired: bool = False
 
 
 def preview(
@@ -60,7 +61,8 @@ def preview(
     values = building.provider_settings(settings, sources)
     provider = building.build_provider(settings, base_url, {}, values, clock)
     with peek(path, building.destination(settings, provider, base_url), sources) as known:
-        look = _Look(settings, provider, known)
+        trust = Trust(clock.now(), settings.identity, settings.reupload_expired)
+        look = _Look(settings, provider, known, trust)
         walk = Walk(known.sources, building.scan_options(settings), Ignored(), clock.now())
         for source in known.sources:
             for entry in walk.entries(source):
@@ -90,21 +92,37 @@ class _Look:
     settings: Settings
     provider: Provider
     journal: Peek
+    trust: Trust
 
     def at(self, file: FoundFile) -> Preview:
         lookup = self.journal.lookup
         known = lookup.find([file])[0] if lookup is not None else None
-        wish = look_at(file, known, self.provider, self.settings.identity)
+        wish = look_at(file, known, self.provider, self.trust)
         taken_by = self._taken(wish)
         refusal = wish.rejection or taken_by
         action = "rejected" if refusal is not None else _WORDS[wish.what]
         action = "skipped" if wish.passed_over(self.settings.unsupported) else action
-        reason = refusal.reason if refusal is not None else None
-        return Preview(file.source.shown, file.path, file.identity.size, action, reason, taken=taken_by is not None)
+        return Preview(
+            file.source.shown,
+            file.path,
+            file.identity.size,
+            action,
+            _reason(wish, refusal),
+            taken=taken_by is not None,
+            expired=wish.expired,
+        )
 
     def _taken(self, wish: Wish) -> Rejection | None:
         claim = wish.claim
         if claim is None or wish.place is None:
             return None
-        holder = self.journal.places.claim(claim, Holder(wish.file.source.root, wish.file.path))
+        holder = self.journal.places.claim(claim, Holder(wish.file.source.root, wish.file.path, wish.file.source.name))
         return None if holder is None else taken(wish.place, holder, wish.file.source, self.provider.name)
+
+
+def _reason(wish: Wish, refusal: Rejection | None) -> str | None:
+    if refusal is not None:
+        return refusal.reason
+    again = wish.expired and wish.what is Plan.UPLOAD
+    same = wish.known is not None and wish.known.shows(wish.file.identity)
+    return "the service no longer keeps what was uploaded" if again and same else None

@@ -20,10 +20,10 @@ from bulkup.api import building
 from bulkup.api.pacing import Pacer
 from bulkup.api.summary import Summary
 from bulkup.clock import Clock, SystemClock
-from bulkup.config import Settings, journal_path, require_credentials, require_provider
+from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path
 from bulkup.counters import Gauge
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
-from bulkup.journal import Destination, Journal, Lock
+from bulkup.journal import Destination, Journal, Lock, keep_under
 from bulkup.localserver import ServerProcess
 from bulkup.messages import Result, Source
 from bulkup.pipeline import Pipeline, Run
@@ -162,6 +162,8 @@ class Uploader:
         lock = stack.enter_context(Lock(path))
         await self._hold(lock)
         journal = await stack.enter_async_context(await Journal.open(path))
+        if (by_source_id := source_id_path(settings, self._profile, self._environ)) is not None:
+            keep_under(path, by_source_id)
         provider, destination = built or await self._local_provider(stack)
         await stack.enter_async_context(transport)
         self._started = self._clock.monotonic()

@@ -1,44 +1,72 @@
-"""`status`, `runs`, `manifest`, `orphans`: what a journal tells. They take no lock and disturb no run."""
+"""`status`, `runs`, `manifest`, `orphans`: what a journal tells. They take no lock and disturb no run.
+
+`runs --prune` is the one that writes: it takes the lock, and what is old out of the journal.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shlex
 import sys
 from collections.abc import Iterator
 from typing import Annotated, BinaryIO, Literal
 
+import anyio
 import orjson
 import typer
 from rich.console import Console
 
-from bulkup.cli.options import Config, JournalFile, Json, Profile, Provider, resolved
+from bulkup.cli.options import Config, JournalFile, Json, Profile, Provider, SourceId, resolved
+from bulkup.cli.output import reader_may_leave
+from bulkup.clock import SystemClock
 from bulkup.config import PROVIDERS, Settings, journal_path
+from bulkup.config.units import DURATION, parse_duration
 from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import BulkupError, MachineError, UsageError
-from bulkup.journal import Reader
+from bulkup.journal import Reader, would_prune
+from bulkup.journal import prune as prune_journal
 from bulkup.reports.manifest import write_manifest
 from bulkup.reports.safe_text import printable_path
-from bulkup.reports.tables import orphan_json, orphans_lines, run_json, runs_table, status_json, status_text
+from bulkup.reports.tables import (
+    orphan_json,
+    orphans_lines,
+    pruned_json,
+    pruned_text,
+    run_json,
+    runs_table,
+    status_json,
+    status_text,
+)
 
 _WIDE = 1000
+_OLD = "90d"
 
 Sources = Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help="The sources of the runs.")]
 Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE.")]
+Prune = Annotated[
+    bool, typer.Option("--prune", help="Take old runs, ids that nobody needs, and files that never arrived out of it.")
+]
+OlderThan = Annotated[
+    str | None, typer.Option("--older-than", metavar="AGE", help="With --prune: what is old. Default: 90d.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="With --prune: say what would go, and write nothing.")]
 Format = Annotated[str, typer.Option("--format", metavar="jsonl|csv", help="One JSON object a line, or CSV.")]
 
 
+@reader_may_leave()
 def status(
     source: Sources = None,
     profile: Profile = None,
     config: Config = None,
     provider: Provider = None,
+    source_id: SourceId = None,
     journal: JournalFile = None,
     json: Json = None,
 ) -> None:
     """Show how many files stand where, and how the last run ended."""
-    with _reader(source, profile, config, provider, journal) as reader:
+    with Reader(_path(source, profile, config, provider, source_id, journal)) as reader:
         now = reader.status()
     if json:
         typer.echo(orjson.dumps(status_json(now)))
@@ -46,16 +74,30 @@ def status(
         _console().print(status_text(now))
 
 
+@reader_may_leave()
 def runs(
     source: Sources = None,
     profile: Profile = None,
     config: Config = None,
     provider: Provider = None,
+    source_id: SourceId = None,
     journal: JournalFile = None,
     json: Json = None,
+    prune: Prune = False,
+    older_than: OlderThan = None,
+    dry_run: DryRun = False,
 ) -> None:
-    """List the runs, the newest first."""
-    with _reader(source, profile, config, provider, journal) as reader:
+    """List the runs, the newest first; or prune the journal.
+
+    --prune leaves alone whatever its age: files that were uploaded, what is under way, and the newest run.
+    """
+    path = _path(source, profile, config, provider, source_id, journal)
+    if prune:
+        _prune(path, older_than or _OLD, dry_run=dry_run, json=bool(json))
+        return
+    if older_than is not None or dry_run:
+        raise UsageError("--older-than and --dry-run go with --prune")
+    with Reader(path) as reader:
         if json:
             for run in reader.runs():
                 typer.echo(orjson.dumps(run_json(run)))
@@ -63,11 +105,13 @@ def runs(
             _console().print(runs_table(reader.runs()))
 
 
+@reader_may_leave()
 def manifest(
     source: Sources = None,
     profile: Profile = None,
     config: Config = None,
     provider: Provider = None,
+    source_id: SourceId = None,
     journal: JournalFile = None,
     format: Format = "jsonl",  # noqa: A002  # the option's name
     output: Output = None,
@@ -76,43 +120,64 @@ def manifest(
     if format not in ("jsonl", "csv"):
         raise UsageError(f"--format: expected jsonl or csv, not {format}")
     chosen: Literal["jsonl", "csv"] = "csv" if format == "csv" else "jsonl"
-    with _reader(source, profile, config, provider, journal) as reader, _output(output) as stream:
+    with Reader(_path(source, profile, config, provider, source_id, journal)) as reader, _output(output) as stream:
         write_manifest(reader.manifest(), stream, chosen)
 
 
+@reader_may_leave()
 def orphans(
     source: Sources = None,
     profile: Profile = None,
     config: Config = None,
     provider: Provider = None,
+    source_id: SourceId = None,
     journal: JournalFile = None,
     json: Json = None,
 ) -> None:
-    """List remote ids that were created and never got their bytes."""
-    with _reader(source, profile, config, provider, journal) as reader:
+    """List remote ids that nobody needs: never uploaded to, or of files that were uploaded again since."""
+    with Reader(_path(source, profile, config, provider, source_id, journal)) as reader:
         if json:
-            for orphan in reader.orphans():
+            for orphan in itertools.chain(reader.orphans(), reader.superseded()):
                 typer.echo(orjson.dumps(orphan_json(orphan)))
             return
         none = True
-        for line in orphans_lines(reader.orphans()):
+        for line in orphans_lines(itertools.chain(reader.orphans(), reader.superseded())):
             none = False
             _console().print(line)
         if none:
             typer.echo("No orphans.")
 
 
-def _reader(
-    source: list[str] | None, profile: str | None, config: str | None, provider: str | None, journal: str | None
-) -> Reader:
-    given = {"source": source or None, "provider": provider, "journal": journal}
+def _prune(path: str, age: str, *, dry_run: bool, json: bool) -> None:
+    try:
+        before = SystemClock().now() - parse_duration(age)
+    except ValueError as error:
+        raise UsageError(f"--older-than: expected {DURATION}, not {age}") from error
+    pruned = would_prune(path, before) if dry_run else anyio.run(prune_journal, path, before)
+    if json:
+        typer.echo(orjson.dumps(pruned_json(pruned, before, dry_run=dry_run)))
+    else:
+        _console().print(pruned_text(pruned, before, dry_run=dry_run))
+
+
+def _path(
+    source: list[str] | None,
+    profile: str | None,
+    config: str | None,
+    provider: str | None,
+    source_id: str | None,
+    journal: str | None,
+) -> str:
+    """Return the journal that these options name. Raises `UsageError` where that is none or several."""
+    given = {"source": source or None, "provider": provider, "source_id": source_id, "journal": journal}
     found = resolved(given, profile, config)
     settings = found.settings
     if settings.journal is not None:
-        return Reader(settings.journal)
-    if found.profile is not None or (settings.provider is not None and settings.source):
-        return Reader(journal_path(settings, found.profile, settings.source, os.environ))
-    return Reader(_only_journal(settings))
+        return settings.journal
+    named = settings.source or settings.source_id is not None
+    if found.profile is not None or (settings.provider is not None and named):
+        return journal_path(settings, found.profile, settings.source, os.environ)
+    return _only_journal(settings)
 
 
 def _only_journal(settings: Settings) -> str:
@@ -121,17 +186,17 @@ def _only_journal(settings: Settings) -> str:
     Raises `UsageError` when there are none or several.
     """
     folder = user_state_dir(os.environ)
-    if settings.source:
+    if settings.source or settings.source_id is not None:
         every = (settings.model_copy(update={"provider": name}) for name in PROVIDERS)
         paths = [journal_path(one, None, one.source, os.environ) for one in every]
-        paths = [path for path in paths if os.path.exists(path)]
+        paths = list(dict.fromkeys(path for path in paths if os.path.exists(path)))
     else:
         start = f"{settings.provider}-" if settings.provider is not None else ""
         paths = [os.path.join(folder, name) for name in _names(folder) if name.startswith(start)]
     if len(paths) == 1:
         return paths[0]
     if not paths:
-        what = " of this kind" if settings.source or settings.provider else ""
+        what = " of this kind" if settings.source or settings.provider or settings.source_id else ""
         raise UsageError(
             f"there is no journal{what} in {folder} yet", hint="run `bulkup upload` first, or give --journal FILE"
         )
@@ -152,8 +217,10 @@ def _whose(path: str) -> str:
 
 
 def _names(folder: str) -> list[str]:
+    """Return the names of the journals in a folder; a link is another name of one of them."""
     try:
-        return sorted(name for name in os.listdir(folder) if name.endswith(".sqlite3"))
+        with os.scandir(folder) as entries:
+            return sorted(one.name for one in entries if one.name.endswith(".sqlite3") and not one.is_symlink())
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -193,8 +260,16 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
         raise
 
 
+class _Console(Console):
+    """Rich's console on standard output; what becomes of a reader that went away is not for it to say."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the error go on. Called where it was caught."""
+        raise  # noqa: PLE0704
+
+
 def _console() -> Console:
-    console = Console(highlight=False, soft_wrap=True)
+    console = _Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = _WIDE  # what is read by a program or a pager must not be cut to a guess of 80
     return console

@@ -14,6 +14,9 @@ Profile = Annotated[str | None, typer.Option("--profile", "-p", metavar="NAME", 
 Config = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="The TOML file.")]
 Provider = Annotated[str | None, typer.Option(metavar="NAME", help="magic-hour, move-ugc, metastudio, xvid or local.")]
 JournalFile = Annotated[str | None, typer.Option("--journal", metavar="FILE", help="The journal of the runs.")]
+SourceId = Annotated[
+    str | None, typer.Option("--source-id", metavar="NAME", help="A name for the source, in place of its path.")
+]
 Json = Annotated[bool | None, typer.Option("--json", help="One JSON object a line on standard output.")]
 
 

@@ -5,8 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 from bulkup.errors import ExitCode
+
+
+@contextlib.contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """End a command whose reader went away (`| head`) as if all had been read: it has what it wanted."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        _lost(error)
 
 
 def print_out(text: str) -> int:
@@ -30,7 +41,7 @@ def flush_output() -> int:
 def output_fault(error: OSError) -> int:
     """Tell why standard output cannot be written, and return the exit status for it."""
     if isinstance(error, BrokenPipeError):
-        return int(ExitCode.FILES_FAILED)
+        return int(ExitCode.OK)
     complain(f"bulkup: cannot write standard output: {error.strerror or error}")
     return int(ExitCode.MACHINE)
 

@@ -147,4 +147,5 @@ def _selector(settings: Settings, resolved: Resolved) -> str:
     if resolved.profile is not None:
         config = f" --config {shlex.quote(resolved.config_file)}" if resolved.config_file else ""
         return f"--profile {shlex.quote(resolved.profile)}{config}"
-    return " ".join(["--provider", settings.provider or "", *map(shlex.quote, settings.source)])
+    name = [] if settings.source_id is None else ["--source-id", shlex.quote(settings.source_id)]
+    return " ".join(["--provider", settings.provider or "", *name, *map(shlex.quote, settings.source)])

@@ -11,13 +11,14 @@ import orjson
 import typer
 
 from bulkup.api import preview
-from bulkup.cli.options import Config, JournalFile, Json, Profile, resolved
+from bulkup.cli.options import Config, JournalFile, Json, Profile, SourceId, resolved
 from bulkup.cli.running import run_upload
 from bulkup.config import Resolved
 from bulkup.errors import UsageError
 from bulkup.reports.jsontext import path_fields
 from bulkup.reports.logs import configure_logging
 from bulkup.reports.safe_text import printable_path
+from bulkup.reports.summary import expired_text
 
 _CHOOSE = """no provider is chosen. One of:
   --provider local        an embedded server on this machine, to try things out; needs nothing
@@ -82,6 +83,7 @@ def upload(
     ] = None,
     journal: JournalFile = None,
     store: Annotated[str | None, typer.Option(metavar="DIR", help="Where --provider local keeps objects.")] = None,
+    source_id: SourceId = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; call nothing, write nothing.")] = False,
     region: Annotated[
         str | None, _service("--region", metavar="NAME", text="metastudio: cn-north-4, cn-east-3 or ap-southeast-3.")
@@ -147,6 +149,10 @@ def upload(
     identity: Annotated[
         str | None,
         _files("--identity", metavar="strict|default|content", text="What makes a file the one uploaded before."),
+    ] = None,
+    reupload_expired: Annotated[
+        bool | None,
+        typer.Option("--reupload-expired", help="Send again what the service has deleted.", rich_help_panel=_FILES),
     ] = None,
     unsupported: Annotated[
         str | None,
@@ -226,13 +232,15 @@ def _preview(resolved_: Resolved) -> None:
     settings = resolved_.settings
     configure_logging(settings.log_format, settings.log_level)
     counts: dict[str, int] = {}
-    size = 0
+    size = expired = 0
     for entry in preview(settings, profile=resolved_.profile, environ=os.environ):
         counts[entry.action] = counts.get(entry.action, 0) + 1
         size += entry.size if entry.action in ("upload", "check") else 0
+        expired += entry.expired and entry.action in ("unchanged", "check")
         if settings.json_output:
             line = {"event": "would", **path_fields("path", entry.path), "source": entry.source, "size": entry.size}
-            typer.echo(orjson.dumps({**line, "action": entry.action, "reason": entry.reason, "taken": entry.taken}))
+            what = {"action": entry.action, "reason": entry.reason, "taken": entry.taken, "expired": entry.expired}
+            typer.echo(orjson.dumps({**line, **what}))
         elif entry.action not in ("unchanged", "skipped") and not settings.quiet:
             typer.echo(
                 f"{entry.action:<10} {printable_path(entry.path)}" + (f"  ({entry.reason})" if entry.reason else "")
@@ -242,3 +250,5 @@ def _preview(resolved_: Resolved) -> None:
     else:
         shown = ", ".join(f"{count:,} {action}" for action, count in sorted(counts.items()))
         typer.echo(f"Dry run: {shown or 'no files'}; {size:,} bytes would go. Nothing was called or written.")
+        if expired:
+            typer.echo(f"{expired_text(expired)}.")

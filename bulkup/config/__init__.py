@@ -16,11 +16,12 @@ from bulkup.config.checking import Checked, check
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.expiry import Expiry
 from bulkup.config.loading import Resolved, load
-from bulkup.config.paths import inside_any, journal_path, store_path
+from bulkup.config.paths import inside_any, journal_path, source_id_path, store_path
 from bulkup.config.providers import PROVIDERS, ProviderDefaults
 from bulkup.config.requirements import (
     require_credentials,
     require_one_directory,
+    require_one_source,
     require_provider,
     require_settings,
 )
@@ -49,7 +50,9 @@ __all__ = [
     "region_of",
     "require_credentials",
     "require_one_directory",
+    "require_one_source",
     "require_provider",
     "require_settings",
+    "source_id_path",
     "store_path",
 ]

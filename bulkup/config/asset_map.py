@@ -15,6 +15,7 @@ from bulkup.config.asset_lines import Line, Wrong, csv_lines, json_lines
 from bulkup.config.assets import Asset
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.kinds import printable
+from bulkup.config.paths import inside_any
 
 SHOWN = 20  # complaints; whoever has mended those knows what the others are
 
@@ -30,6 +31,9 @@ def load_asset_map(path: str, root: bytes) -> Mapping[str, Asset]:
     if reader is None:
         what = f"asset_map: expected a file that ends in {', '.join(_READERS)}"
         raise SettingsError([Complaint(printable(path), what)])
+    if inside_any(path, [root]) is not None:
+        what = f"asset_map: lies inside the source {printable(os.fsdecode(root))}, so it would be uploaded with it"
+        raise SettingsError([Complaint(printable(path), what, "keep it outside the source")])
     loading = _Loading(path, root)
     try:
         with open(path, "rb") as file:

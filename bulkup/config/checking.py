@@ -15,7 +15,13 @@ from bulkup.config.kinds import printable
 from bulkup.config.loading import Resolved, resolve
 from bulkup.config.paths import journal_path, store_path
 from bulkup.config.providers import LOCAL, METASTUDIO
-from bulkup.config.requirements import credential_names, given_secrets, require_one_directory, require_settings
+from bulkup.config.requirements import (
+    credential_names,
+    given_secrets,
+    require_one_directory,
+    require_one_source,
+    require_settings,
+)
 from bulkup.config.toml_file import Document
 from bulkup.errors import UsageError
 
@@ -79,6 +85,7 @@ class _Look:
 
     def complaints(self, run_commands: bool) -> Iterator[Complaint]:
         yield from self._missing_paths()
+        yield from self._of("source_id", lambda: require_one_source(self.resolved.settings))
         yield from self._misplaced_paths()
         yield from self._asset_map()
         yield from self._secrets(run_commands)

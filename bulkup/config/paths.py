@@ -23,7 +23,7 @@ def journal_path(
     settings: Settings, profile: str | None, sources: Sequence[AnyPath], environ: Mapping[str, str]
 ) -> str:
     """Return the path of the journal: the one named, else one for the profile, else one for provider and
-    sources.
+    sources, or for the provider and the name of the source.
 
     Raises UsageError where it would lie inside a source, or where it is named by the provider and there is
     none.
@@ -31,7 +31,20 @@ def journal_path(
     path = settings.journal
     if path is None:
         path = os.path.join(user_state_dir(environ), _journal_name(settings, profile, sources))
+        by_source_id = source_id_path(settings, profile, environ)
+        # One that goes by the path of the source was there before the source had a name.
+        if by_source_id is not None and (os.path.exists(by_source_id) or not os.path.exists(path)):
+            path = os.path.realpath(by_source_id)
     return _outside(path, sources, "journal")
+
+
+def source_id_path(settings: Settings, profile: str | None, environ: Mapping[str, str]) -> str | None:
+    """Return the path of a journal that goes by the name of the source, wherever that is; None where that does not
+    name the journal."""
+    if settings.source_id is None or settings.journal is not None or profile is not None:
+        return None
+    digest = hashlib.sha256(settings.source_id.encode()).hexdigest()
+    return os.path.join(user_state_dir(environ), f"{require_provider(settings)}-id-{digest[:12]}.sqlite3")
 
 
 def store_path(settings: Settings, sources: Sequence[AnyPath], environ: Mapping[str, str]) -> str:

@@ -46,6 +46,14 @@ def require_one_directory(settings: Settings) -> None:
             raise UsageError(what, hint="name one directory, and a run of its own for each other source")
 
 
+def require_one_source(settings: Settings) -> None:
+    """Raises UsageError where a name is given for the source, and there are several."""
+    sources = {os.path.realpath(os.fsencode(source)) for source in settings.source}
+    if settings.source_id is not None and len(sources) > 1:
+        what = f"source_id is the name of one source, and {len(sources)} are given"
+        raise UsageError(what, hint="give each source a run of its own, and a name of its own")
+
+
 def require_credentials(settings: Settings, environ: Mapping[str, str], *, profile: str | None) -> dict[str, Secret]:
     """Return the provider's credentials by setting, fetched now; blocks for up to 30 s for each that is a command.
 

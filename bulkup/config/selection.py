@@ -26,6 +26,14 @@ class Selection(BaseModel):
         "Directories and files to upload. Default: none; one at least is needed for a run, here or on the "
         "command line.",
     )
+    source_id: kinds.Name | None = setting(
+        None,
+        "a name without control characters",
+        "A name for the source in the journal, in place of its path: moved, mounted elsewhere or on another "
+        "machine it is still the same source, and nothing is uploaded again. For a run with one source. A name "
+        "that is new takes over what was uploaded from this path, or from the path that it spells. Default: not "
+        "set; a source goes by its real path.",
+    )
     include: kinds.Patterns = setting(
         (),
         "patterns in gitignore form",
@@ -91,6 +99,13 @@ class Selection(BaseModel):
         "What proves that a file is the one uploaded before: `default` believes size and modification time, "
         "and reads the file again where other metadata differs; `strict` sends again where any metadata "
         "differs; `content` reads every file. Default: `default`.",
+    )
+    reupload_expired: bool = setting(
+        False,
+        "true or false",
+        "Files that were uploaded, and that the service has deleted by now by its own rules, count as not "
+        "uploaded and go again. Default: false, because they may have served their purpose; a run and `bulkup "
+        "status` say how many there are.",
     )
     allow_empty: bool = setting(
         False,

@@ -12,6 +12,22 @@ from bulkup.journal.journal import Journal
 from bulkup.journal.lock import Lock
 from bulkup.journal.lookup import Known, Lookup, Peek, peek
 from bulkup.journal.places import Claim, Holder
+from bulkup.journal.prune import prune, would_prune
 from bulkup.journal.reader import Reader
+from bulkup.journal.sources import keep_under
 
-__all__ = ["Claim", "Destination", "Holder", "Journal", "Known", "Lock", "Lookup", "Peek", "Reader", "peek"]
+__all__ = [
+    "Claim",
+    "Destination",
+    "Holder",
+    "Journal",
+    "Known",
+    "Lock",
+    "Lookup",
+    "Peek",
+    "Reader",
+    "keep_under",
+    "peek",
+    "prune",
+    "would_prune",
+]

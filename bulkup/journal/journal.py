@@ -17,6 +17,7 @@ from bulkup.journal.database import open_for_reading, open_for_writing, sqlite_e
 from bulkup.journal.destination import Destination
 from bulkup.journal.lookup import Lookup
 from bulkup.journal.places import Claim, Holder, claim_statements, holders_query, lost
+from bulkup.journal.sources import KnownSource, intern, known_sources
 from bulkup.journal.statements import KeptUntil, Statements
 from bulkup.journal.writer import Statement, Writer
 from bulkup.messages import Item, Outcome, Source, Ticket
@@ -36,7 +37,7 @@ class Journal:
         self._writer = Writer(connection, path)
         self._destination_id = 0
         self._run_id = 0
-        self._source_ids: dict[bytes, int] = {}
+        self._sources: tuple[KnownSource, ...] = ()
         self._statements = Statements(0, 0, _for_ever)
 
     @classmethod
@@ -123,7 +124,7 @@ class Journal:
 
     def lookup(self) -> Lookup:
         """Return a new lookup for this run's destination; the caller closes it."""
-        return Lookup(open_for_reading(self.path), self.path, self._destination_id, self._source_ids)
+        return Lookup(open_for_reading(self.path), self.path, self._destination_id, self._sources)
 
     def _begin(
         self, destination: Destination, sources: Sequence[Source], now: float, kept_until: KeptUntil
@@ -132,8 +133,8 @@ class Journal:
         with sqlite_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             self._destination_id = self._intern_destination(destination)
-            numbered = tuple(replace(source, id=self._intern_source(source.root)) for source in sources)
-            self._source_ids = dict(self._connection.execute("SELECT root, id FROM sources").fetchall())
+            numbered = tuple(replace(source, id=intern(self._connection, source)) for source in sources)
+            self._sources = known_sources(self._connection)
             self._run_id = self._insert_run(numbered, now)
             self._statements = Statements(self._destination_id, self._run_id, kept_until)
             self._clear_up(now)
@@ -145,10 +146,6 @@ class Journal:
         self._connection.execute("INSERT OR IGNORE INTO destinations (provider, base_url, scope) VALUES (?, ?, ?)", key)
         query = "SELECT id FROM destinations WHERE provider = ? AND base_url = ? AND scope = ?"
         return int(self._connection.execute(query, key).fetchone()[0])
-
-    def _intern_source(self, root: bytes) -> int:
-        self._connection.execute("INSERT OR IGNORE INTO sources (root) VALUES (?)", (root,))
-        return int(self._connection.execute("SELECT id FROM sources WHERE root = ?", (root,)).fetchone()[0])
 
     def _insert_run(self, sources: Sequence[Source], now: float) -> int:
         self.run = uuid.uuid4().hex

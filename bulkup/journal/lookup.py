@@ -1,12 +1,14 @@
 """What the journal knows of files that the scanner found; asked in groups, from the scanner's own thread.
 
 It has its own connection: readers of a WAL journal never wait for the writer. Sources that lie within one another share
-their files: a file uploaded as part of `/data` is known when `/data/sub` is the source, and the other way round.
+their files: a file uploaded as part of `/data` is known when `/data/sub` is the source, and the other way round. So do
+one source with a name and one without that are at one path.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +16,17 @@ from typing import Any
 
 import orjson
 
-from bulkup.journal.database import exists, has_places, open_for_reading, sqlite_errors
+from bulkup.journal.database import exists, has_places, sqlite_errors
 from bulkup.journal.destination import Destination
+from bulkup.journal.earlier import open_to_look
 from bulkup.journal.places import Rehearsal
+from bulkup.journal.sources import KnownSource, Related, known_sources, number_of, related
 from bulkup.journal.tickets import load
 from bulkup.messages import DONE, Digest, FileState, FoundFile, Identity, Receipt, Source, Ticket
 
 _FIND = """
-SELECT state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, {place} FROM files
+SELECT state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, kept_until,
+       {place} FROM files
 WHERE destination_id = ? AND source_id = ? AND path = ?
 """
 _TICKET = "SELECT remote_id, expires_at, ticket FROM tickets WHERE destination_id = ? AND source_id = ? AND path = ?"
@@ -32,6 +37,7 @@ class Known:
     """A row of the journal. `ticket` is there while the row holds a live one, `receipt` once storage took the bytes.
 
     `at` is the number of the source and the path that the row is under, `place` the name of the place at the service.
+    `kept_until` is when the service deletes what was uploaded, in Unix time, None for never.
     """
 
     state: FileState
@@ -41,25 +47,30 @@ class Known:
     receipt: Receipt | None
     at: tuple[int, bytes] = (0, b"")
     place: str | None = None
+    kept_until: float | None = None
 
     def shows(self, identity: Identity) -> bool:
         """Say whether the row is of the version that `identity` shows, by size and modification time."""
         return (self.identity.size, self.identity.mtime_ns) == (identity.size, identity.mtime_ns)
+
+    def expired(self, now: float) -> bool:
+        """Say whether it was uploaded, and longer ago than the service keeps it."""
+        return self.kept_until is not None and self.kept_until <= now and self.state in DONE
 
 
 class Lookup:
     """Answers for one destination. Owned by one thread at a time; `close` ends its connection."""
 
     def __init__(
-        self, connection: sqlite3.Connection, path: str, destination_id: int, sources: dict[bytes, int]
+        self, connection: sqlite3.Connection, path: str, destination_id: int, sources: Sequence[KnownSource]
     ) -> None:
         self._connection = connection
         self._path = path
         self._find_sql = _FIND.format(place="place" if has_places(connection) else "NULL")
         self._destination = destination_id
-        self._known_sources = sources
-        self._filled = self._sources_with_files()
-        self._related: dict[int, list[tuple[int, bytes, bytes]]] = {}
+        self._with_files = [source for source in sources if self._has_files(source.id)]
+        self._filled = {source.id for source in self._with_files}
+        self._related: dict[bytes, list[Related]] = {}
 
     def close(self) -> None:
         """Close the connection."""
@@ -72,18 +83,21 @@ class Lookup:
         with sqlite_errors(self._path):
             return [self._find(file) for file in files]
 
-    def knows_files_of(self, source_id: int) -> bool:
-        """Say whether an earlier run saw files in this source."""
-        return source_id in self._filled
+    def knows_files_of(self, source: Source) -> bool:
+        """Say whether an earlier run saw files in this source, or in what was at its path."""
+        same_path = any(not other.strip and not other.add for other in self._related_to(source))
+        return source.id in self._filled or same_path
 
     def _find(self, file: FoundFile) -> Known | None:
         own = self._row(file.source.id, file.path)
-        if own is not None and own.state in DONE and own.shows(file.identity):
+        if own is not None and own.state in DONE and own.shows(file.identity) and own.kept_until is None:
             return own
         others = [self._row(source_id, path) for source_id, path in self._other_keys(file)]
         done = [known for known in (own, *others) if known is not None and known.state in DONE]
-        # Of several rows of one file, that of the version on disk counts; a row under way of our own beats an old one.
-        return next((known for known in done if known.shows(file.identity)), own or next(iter(done), None))
+        # Of several rows of one file, that of the version on disk counts, and of those the one that is kept longest; a
+        # row under way of our own beats an old one.
+        of_now = [known for known in done if known.shows(file.identity)]
+        return max(of_now, key=_kept, default=own or next(iter(done), None))
 
     def _row(self, source_id: int, path: bytes) -> Known | None:
         if source_id not in self._filled:
@@ -92,7 +106,7 @@ class Lookup:
         return self._known(row, source_id, path) if row is not None else None
 
     def _known(self, row: tuple[Any, ...], source_id: int, path: bytes) -> Known:
-        state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, place = row
+        state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, kept_until, place = row
         identity = Identity(size, mtime_ns, ctime_ns, inode % (1 << 64), device % (1 << 64))
         digest = Digest(md5) if md5 else None
         ticket = receipt = None
@@ -100,7 +114,7 @@ class Lookup:
             ticket = self._ticket(source_id, path)
         if state == FileState.STORED and digest is not None:
             receipt = Receipt(digest, identity, etag, bool(verified), uploaded_at)
-        return Known(FileState(state), identity, digest, ticket, receipt, (source_id, path), place)
+        return Known(FileState(state), identity, digest, ticket, receipt, (source_id, path), place, kept_until)
 
     def _ticket(self, source_id: int, path: bytes) -> Ticket | None:
         row = self._connection.execute(_TICKET, (self._destination, source_id, path)).fetchone()
@@ -108,34 +122,24 @@ class Lookup:
 
     def _other_keys(self, file: FoundFile) -> list[tuple[int, bytes]]:
         keys = []
-        for source_id, strip, add in self._related_to(file.source.id, file.source.root):
+        for source_id, strip, add in self._related_to(file.source):
             if strip and not file.path.startswith(strip):
                 continue
             keys.append((source_id, add + file.path[len(strip) :]))
         return keys
 
-    def _related_to(self, source_id: int, root: bytes) -> list[tuple[int, bytes, bytes]]:
-        """Return, for every known source above or below `root`: its number, what to strip from and add to a path."""
-        if source_id not in self._related:
-            found = []
-            for other, other_id in self._known_sources.items():
-                if other_id == source_id or other_id not in self._filled:
-                    continue
-                if root.startswith(_folder(other)):
-                    found.append((other_id, b"", root[len(_folder(other)) :] + b"/"))
-                elif other.startswith(_folder(root)):
-                    found.append((other_id, other[len(_folder(root)) :] + b"/", b""))
-            self._related[source_id] = found
-        return self._related[source_id]
+    def _related_to(self, source: Source) -> list[Related]:
+        if source.root not in self._related:
+            self._related[source.root] = related(source, self._with_files)
+        return self._related[source.root]
 
-    def _sources_with_files(self) -> set[int]:
+    def _has_files(self, source_id: int) -> bool:
         query = "SELECT EXISTS (SELECT 1 FROM files WHERE destination_id = ? AND source_id = ?)"
-        ids = self._known_sources.values()
-        return {n for n in ids if self._connection.execute(query, (self._destination, n)).fetchone()[0]}
+        return bool(self._connection.execute(query, (self._destination, source_id)).fetchone()[0])
 
 
-def _folder(path: bytes) -> bytes:
-    return path if path.endswith(b"/") else path + b"/"
+def _kept(known: Known) -> float:
+    return math.inf if known.kept_until is None else known.kept_until
 
 
 def decode_remote(text: str | None) -> dict[str, Any]:
@@ -162,13 +166,12 @@ def peek(path: str, destination: Destination, sources: Sequence[Source]) -> Iter
         with contextlib.closing(Rehearsal(None, path, 0)) as places:
             yield Peek(None, tuple(sources), places)
         return
-    with contextlib.closing(open_for_reading(path)) as connection, sqlite_errors(path):
+    with contextlib.closing(open_to_look(path)) as connection, sqlite_errors(path):
         query = "SELECT id FROM destinations WHERE provider = ? AND base_url = ? AND scope = ?"
         key = (destination.provider, destination.base_url, destination.scope)
         row = connection.execute(query, key).fetchone()
-        numbers: dict[bytes, int] = dict(connection.execute("SELECT root, id FROM sources").fetchall())
-        numbered = tuple(replace(source, id=numbers.get(source.root, 0)) for source in sources)
-        lookup = Lookup(connection, path, row[0], numbers) if row is not None else None
+        numbered = tuple(replace(source, id=number_of(connection, source) or 0) for source in sources)
+        lookup = Lookup(connection, path, row[0], known_sources(connection)) if row is not None else None
         held = connection if has_places(connection) else None
         with contextlib.closing(Rehearsal(held, path, row[0] if row is not None else 0)) as places:
             yield Peek(lookup, numbered, places)

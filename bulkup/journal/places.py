@@ -29,12 +29,12 @@ WHERE (places.source_id = excluded.source_id AND places.path = excluded.path)
     OR (places.run_id <> excluded.run_id AND NOT {_KEEPS})
 """
 _HOLDERS = """
-SELECT p.name, p.path, s.root FROM places p JOIN sources s ON s.id = p.source_id
+SELECT p.name, p.path, s.root, s.name FROM places p JOIN sources s ON s.id = p.source_id
 WHERE (p.destination_id, p.name) IN (VALUES {rows})
 """
 _KEPT = f"""
-SELECT path, (SELECT root FROM sources WHERE id = source_id) FROM places
-WHERE destination_id = ? AND name = ? AND {_KEEPS}
+SELECT places.path, s.root, s.name FROM places JOIN sources s ON s.id = places.source_id
+WHERE places.destination_id = ? AND places.name = ? AND {_KEEPS}
 """
 
 
@@ -42,20 +42,23 @@ WHERE destination_id = ? AND name = ? AND {_KEEPS}
 class Claim:
     """A file that wants a place; `key` is its row in the journal, `full_path` where it really is.
 
-    One file may be found in two sources, one within the other, and so have two rows: it is still one file.
+    One file may be found in two sources, one within the other, and so have two rows: it is still one file. `source` is
+    the name of the source, where it has one.
     """
 
     name: str
     key: Key
     full_path: bytes
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The file that has a place: its source's directory, and its path there."""
+    """The file that has a place: its source's directory, its path there, and the source's name where it has one."""
 
     source: bytes
     path: bytes
+    source_name: str | None = None
 
     @property
     def full_path(self) -> bytes:
@@ -76,12 +79,15 @@ def holders_query(claims: Sequence[Claim], destination_id: int) -> Statement:
 
 def lost(claims: Sequence[Claim], rows: Sequence[tuple[Any, ...]]) -> list[Holder | None]:
     """Return for each claim the other file that holds its place, None where it is the claim's own."""
-    held = {name: Holder(root, path) for name, path, root in rows}
+    held = {name: Holder(root, path, source) for name, path, root, source in rows}
     return [_other(claim, held[claim.name]) for claim in claims]
 
 
 def _other(claim: Claim, holder: Holder) -> Holder | None:
-    return None if holder.full_path == claim.full_path else holder
+    # Where both sources have names, those tell the files apart: the path may be a mount point that both came by.
+    both_named = None not in (claim.source, holder.source_name)
+    same_source = claim.source == holder.source_name or not both_named
+    return None if same_source and holder.full_path == claim.full_path else holder
 
 
 class Rehearsal:
@@ -121,4 +127,7 @@ class Rehearsal:
             return None
         with sqlite_errors(self._path):
             row = self._journal.execute(_KEPT, (self._destination, claim.name)).fetchone()
-        return _other(claim, Holder(row[1], row[0])) if row is not None else None
+        if row is None:
+            return None
+        path, root, source = row
+        return _other(claim, Holder(root, path, source))

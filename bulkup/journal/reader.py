@@ -7,7 +7,9 @@ from typing import Any, Self
 
 import orjson
 
-from bulkup.journal.database import open_for_reading, sqlite_errors
+from bulkup.clock import Clock, SystemClock
+from bulkup.journal.database import sqlite_errors
+from bulkup.journal.earlier import open_to_look
 from bulkup.journal.lock import Lock
 from bulkup.journal.lookup import decode_remote
 from bulkup.messages import FileState
@@ -25,18 +27,29 @@ SELECT r.run, r.started_at, r.ended_at, r.exit_code, d.provider, d.base_url, r.s
 FROM runs r JOIN destinations d ON d.id = r.destination_id ORDER BY r.id DESC
 """
 _ORPHANS = """
-SELECT o.remote_id, o.count, d.provider, s.root, o.path, o.reason, o.created_at, r.run
+SELECT o.remote_id, o.count, d.provider, s.root, o.path, o.reason, o.created_at, r.run, o.superseded_by, o.kept_until
 FROM orphans o JOIN destinations d ON d.id = o.destination_id JOIN runs r ON r.id = o.run_id
-LEFT JOIN sources s ON s.id = o.source_id ORDER BY o.id
+LEFT JOIN sources s ON s.id = o.source_id WHERE superseded_by {} NULL ORDER BY o.id
+"""
+_ORPHANS_BY_KIND = """
+SELECT count(*) FILTER (WHERE remote_id IS NOT NULL AND superseded_by IS NULL),
+       coalesce(sum(count) FILTER (WHERE remote_id IS NULL), 0),
+       count(superseded_by)
+FROM orphans
+"""
+_FILES_BY_STATE = """
+SELECT state, count(*), sum(size), count(*) FILTER (WHERE kept_until <= ? AND state IN ('uploaded', 'unverified'))
+FROM files GROUP BY state
 """
 
 
 class Reader:
     """Owns a read-only connection from its creation to `close`; use it as a context manager."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, clock: Clock | None = None) -> None:
         self.path = path
-        self._connection = open_for_reading(path)
+        self._clock = clock or SystemClock()
+        self._connection = open_to_look(path)
 
     def __enter__(self) -> Self:
         return self
@@ -54,39 +67,41 @@ class Reader:
             yield _manifest_row(row)
 
     def runs(self) -> Iterator[RunRow]:
-        """Yield the runs, the newest first."""
-        for row in self._rows(_RUNS):
-            yield _run_row(row)
+        """Yield the runs, the newest first. A run holds the lock as long as it goes on, and no other can begin."""
+        held = Lock(self.path).is_held()
+        for number, row in enumerate(self._rows(_RUNS)):
+            yield _run_row(row, running=held and number == 0)
 
     def orphans(self) -> Iterator[OrphanRow]:
         """Yield remote ids that never got their bytes, the oldest first."""
-        for row in self._rows(_ORPHANS):
-            yield OrphanRow(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7])
+        for row in self._rows(_ORPHANS.format("IS")):
+            yield OrphanRow(*row)
+
+    def superseded(self) -> Iterator[OrphanRow]:
+        """Yield remote ids of files that were uploaded again since, the oldest first."""
+        for row in self._rows(_ORPHANS.format("IS NOT")):
+            yield OrphanRow(*row)
 
     def status(self) -> Status:
         """Return the journal at a glance."""
-        by_state = list(self._rows("SELECT state, count(*), sum(size) FROM files GROUP BY state"))
-        ((known, unknown),) = list(
-            self._rows(
-                """SELECT count(*) FILTER (WHERE remote_id IS NOT NULL),
-                coalesce(sum(count) FILTER (WHERE remote_id IS NULL), 0) FROM orphans"""
-            )
-        )
-        newest = list(self._rows(_RUNS + " LIMIT 1"))
+        by_state = list(self._rows(_FILES_BY_STATE, self._clock.now()))
+        ((known, unknown, superseded),) = list(self._rows(_ORPHANS_BY_KIND))
         return Status(
             journal=self.path,
             running=Lock(self.path).is_held(),
-            files={FileState(state): count for state, count, _ in by_state},
-            bytes={FileState(state): size for state, _, size in by_state},
+            files={FileState(state): count for state, count, _, _ in by_state},
+            bytes={FileState(state): size for state, _, size, _ in by_state},
             orphans=known,
             unknown_ids=unknown,
-            last_run=_run_row(newest[0]) if newest else None,
+            last_run=next(self.runs(), None),
+            superseded=superseded,
+            expired=sum(expired for *_, expired in by_state),
         )
 
-    def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         # No context is left open across a yield: a reader that stops half-way would run its end at some later time.
         with sqlite_errors(self.path):
-            cursor = self._connection.execute(query)
+            cursor = self._connection.execute(query, values)
         rows: list[tuple[Any, ...]] | None = None
         while rows is None or rows:
             with sqlite_errors(self.path):
@@ -113,9 +128,9 @@ def _manifest_row(row: tuple[Any, ...]) -> ManifestRow:
     )
 
 
-def _run_row(row: tuple[Any, ...]) -> RunRow:
+def _run_row(row: tuple[Any, ...], *, running: bool) -> RunRow:
     run, started_at, ended_at, exit_code, provider, base_url, sources, summary = row
     roots = tuple(bytes.fromhex(root) for root in orjson.loads(sources))
-    return RunRow(
-        run, started_at, ended_at, exit_code, provider, base_url, roots, orjson.loads(summary) if summary else None
-    )
+    told = orjson.loads(summary) if summary else None
+    going_on = running and ended_at is None
+    return RunRow(run, started_at, ended_at, exit_code, provider, base_url, roots, told, going_on)

@@ -19,7 +19,8 @@ _KEY = "destination_id = r.column1 AND source_id = r.column2 AND path = r.column
 # `{rows}` stands for the rows: `(?, ?, ...), (?, ?, ...)`. Updates join them as the table r, whose first three columns
 # are the key.
 
-# An uploaded file that changed keeps its old remote id until the new one is there: only `_DONE` replaces it.
+# An uploaded file that changed keeps its old remote id until the new one is there: only `_DONE` replaces it, and before
+# it does, `_SUPERSEDED` notes the old one.
 _UPSERT = """
 INSERT INTO files (destination_id, source_id, path, state, size, mtime_ns, ctime_ns, inode, device, md5,
                    attempts, error, run_id, place)
@@ -44,6 +45,15 @@ _DONE = f"""
 UPDATE files SET {_RECEIPT}, state = r.column14, kept_until = r.column15, remote_id = r.column16, remote = r.column17,
     run_id = r.column18, error = NULL
 FROM (VALUES {{rows}}) AS r WHERE {_KEY}
+"""
+_SUPERSEDED = """
+INSERT INTO orphans (destination_id, source_id, path, remote_id, kept_until, superseded_by, count, reason, created_at,
+                     run_id)
+SELECT f.destination_id, f.source_id, f.path, f.remote_id, f.kept_until, r.column4, 1, 'its file was uploaded again',
+       r.column5, r.column6
+FROM (VALUES {rows}) AS r CROSS JOIN files AS f
+    ON f.destination_id = r.column1 AND f.source_id = r.column2 AND f.path = r.column3
+WHERE f.remote_id <> r.column4
 """
 _KEEP_TICKET = """
 INSERT OR REPLACE INTO tickets (destination_id, source_id, path, remote_id, expires_at, ticket) VALUES {rows}
@@ -104,7 +114,7 @@ class Statements:
         return [Statement(_ORPHAN, [(self._destination, None, None, None, count, reason, now, self._run)])]
 
     def settled(self, outcomes: Sequence[Outcome], now: float) -> list[Statement]:
-        """Terminal states, and items given back; erases their tickets and records ids that stay without bytes."""
+        """Terminal states, and items given back; erases their tickets and records ids that nobody needs any more."""
         done = [o for o in outcomes if o.state in DONE and not o.unchanged]
         unchanged = [o for o in outcomes if o.unchanged]
         unended = [o for o in outcomes if o.state is None and o.item.receipt is not None and o.remote]
@@ -123,6 +133,7 @@ class Statements:
             if o.state
         ]
         return [
+            Statement(_SUPERSEDED, [self._newer_row(o.item, now) for o in done]),
             Statement(_DONE, [self._done_row(o) for o in done]),
             Statement(_ERASE_TICKET, [self._key(o.item) for o in done]),
             Statement(_UNCHANGED, [self._unchanged_row(o.item) for o in unchanged]),
@@ -171,6 +182,10 @@ class Statements:
         assert ticket is not None
         kept_until = self._kept_until(receipt.stored_at)
         return (*self._stored_row(item), outcome.state, kept_until, ticket.remote_id, _remote(outcome), self._run)
+
+    def _newer_row(self, item: Item, now: float) -> tuple[Any, ...]:
+        assert item.ticket is not None
+        return (*self._key(item), item.ticket.remote_id, now, self._run)
 
     def _unchanged_row(self, item: Item) -> tuple[Any, ...]:
         # The row may be that of another source which this file lies in, too.

@@ -28,8 +28,8 @@ class RetryPolicy:
     """How long a file is tried. Times in seconds.
 
     A wait is drawn between 0 and `base * 2**n`, `cap` at most ("full jitter"), and is never shorter than what the other
-    side asked for; where it asks for more than `retry_after_max`, enough was tried. `retry_for` counts from a file's
-    first failure.
+    side asked for, `retry_after_max` at most. `retry_for` counts from a file's first failure, and is how long a host
+    may answer nobody.
     """
 
     attempts: int = 8
@@ -62,6 +62,7 @@ class PipelineOptions:
     hashers: int = 2
     readers: int = 8
     identity: Literal["strict", "default", "content"] = "default"
+    reupload_expired: bool = False
     unsupported: Literal["report", "skip"] = "report"
     scan: ScanOptions = field(default_factory=ScanOptions)
     retry: RetryPolicy = field(default_factory=RetryPolicy)

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from typing import Literal
 
 from bulkup.journal import Known
 from bulkup.messages import DONE, FileState, Identity, Place
 
 IdentityMode = Literal["strict", "default", "content"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How far the record of an upload is believed, at the Unix time `now`.
+
+    With `reupload_expired`, what the service keeps no longer counts as not uploaded.
+    """
+
+    now: float
+    identity: IdentityMode = "default"
+    reupload_expired: bool = False
 
 
 class Plan(enum.Enum):
@@ -22,15 +35,18 @@ class Plan(enum.Enum):
     UPLOAD = "upload"
 
 
-def plan(known: Known | None, identity: Identity, mode: IdentityMode, place: Place | None = None) -> Plan:
+def plan(
+    known: Known | None, identity: Identity, mode: IdentityMode, place: Place | None = None, *, gone: bool = False
+) -> Plan:
     """Return what is to be done with a file of which the journal knows `known`, and which is to stand at `place`.
 
-    What was sent to another place than that is of no use; a place of None makes no difference.
+    What was sent to another place than that is of no use, and so is what is `gone` from the service; a place of None
+    makes no difference.
     """
     if known is None:
         return Plan.UPLOAD
     moved = place is not None and known.place != place.name
-    if known.state in DONE and not moved:
+    if known.state in DONE and not moved and not gone:
         return _of_uploaded(known, identity, mode)
     if known.state is FileState.PENDING and known.identity == identity and known.digest is not None:
         return Plan.KNOWN_DIGEST

@@ -139,6 +139,7 @@ class Recorder:
         counters.bytes_settled += size
         if outcome.unchanged:
             counters.skipped += 1
+            counters.expired += outcome.item.expired
             return
         name = _COUNTED[state]
         setattr(counters, name, getattr(counters, name) + 1)

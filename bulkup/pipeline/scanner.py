@@ -25,7 +25,7 @@ from bulkup.messages import (
     Problem,
     Source,
 )
-from bulkup.pipeline.plan import Plan
+from bulkup.pipeline.plan import Plan, Trust
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.walk import Entry, Unreadable, Walk
 from bulkup.pipeline.wishes import Wish, look_at, taken
@@ -83,7 +83,7 @@ class Scanner:
                 last = chunk.last
         # A tree without one entry, where an earlier run saw files, is more likely a mount that is gone.
         walked = last and source.only is None and self._run.options.scan.files_from is None
-        if walked and walk.seen == 0 and lookup.knows_files_of(source.id):
+        if walked and walk.seen == 0 and lookup.knows_files_of(source):
             self._run.lost_sources.append(source)
         return last
 
@@ -93,8 +93,9 @@ class Scanner:
         counters.bytes_found += sum(file.identity.size for file, _ in chunk.found)
         for unreadable in chunk.unreadable:
             await self._send(self._exits.settle, _unreadable_outcome(unreadable))
-        provider, mode = self._run.provider, self._run.options.identity
-        wishes = [look_at(file, known, provider, mode) for file, known in chunk.found]
+        options = self._run.options
+        trust = Trust(self._run.clock.now(), options.identity, options.reupload_expired)
+        wishes = [look_at(file, known, self._run.provider, trust) for file, known in chunk.found]
         await self._claim(wishes)
         for wish in wishes:
             if self._run.stop.requested:
@@ -112,6 +113,7 @@ class Scanner:
     async def _route(self, wish: Wish) -> None:
         if wish.what is Plan.SETTLED:
             self._run.counters.skipped += 1
+            self._run.counters.expired += wish.expired
             self._run.counters.bytes_settled += wish.file.identity.size
         elif wish.passed_over(self._run.options.unsupported):
             self._pass_over(wish.file)
@@ -128,7 +130,7 @@ class Scanner:
         # A ticket that cannot be used any more goes along too: asking for a new one makes its id an orphan.
         item.ticket = known.ticket if known is not None else None
         if what is Plan.RECHECK and known is not None:
-            item.known_digest, item.known_at = known.digest, known.at
+            item.known_digest, item.known_at, item.expired = known.digest, known.at, wish.expired
             await self._send(self._exits.hash, item)
         elif what is Plan.CONFIRM and known is not None:
             item.receipt, item.digest = known.receipt, known.digest

@@ -11,7 +11,7 @@ from typing import Literal
 
 from bulkup.journal import Claim, Holder, Known
 from bulkup.messages import Digest, FoundFile, Place, Rejection, Source
-from bulkup.pipeline.plan import IdentityMode, Plan, plan
+from bulkup.pipeline.plan import Plan, Trust, plan
 from bulkup.providers import FileSpec, Provider
 
 # A file that is only looked at again may turn out to be what it was; whether it is taken is asked once it is not.
@@ -22,7 +22,9 @@ _CLAIMING = _ASKING | {Plan.RECHECK}
 
 @dataclass(slots=True)
 class Wish:
-    """A file, what the journal means for it, and where it is to stand. `taken` tells that another file stands there."""
+    """A file, what the journal means for it, and where it is to stand. `taken` tells that another file stands there,
+    `expired` that an earlier run uploaded it, longer ago than the service keeps it.
+    """
 
     file: FoundFile
     known: Known | None
@@ -30,6 +32,7 @@ class Wish:
     place: Place | None = None
     rejection: Rejection | None = None
     hashed_first: bool = False
+    expired: bool = False
     taken: Rejection | None = None
 
     def passed_over(self, unsupported: Literal["report", "skip"]) -> bool:
@@ -41,19 +44,21 @@ class Wish:
         """The claim to be made on its place, None where no other file could want it, or it has it already."""
         if self.place is None or not self.place.exclusive or self.rejection is not None or self.what not in _CLAIMING:
             return None
-        return Claim(self.place.name, (self.file.source.id, self.file.path), self.file.full_path)
+        return Claim(self.place.name, (self.file.source.id, self.file.path), self.file.full_path, self.file.source.name)
 
 
-def look_at(file: FoundFile, known: Known | None, provider: Provider, mode: IdentityMode) -> Wish:
+def look_at(file: FoundFile, known: Known | None, provider: Provider, trust: Trust) -> Wish:
     """Return what is to become of a file of which the journal knows `known`."""
-    placed = provider.capabilities.placed
-    if not placed and (what := plan(known, file.identity, mode)) is Plan.SETTLED:
-        return Wish(file, known, what)  # as nearly all are, most nights
+    placed, mode = provider.capabilities.placed, trust.identity
+    expired = known is not None and known.expired(trust.now)
+    gone = expired and trust.reupload_expired
+    if not placed and (what := plan(known, file.identity, mode, gone=gone)) is Plan.SETTLED:
+        return Wish(file, known, what, expired=expired)  # as nearly all are, most nights
     spec = spec_of(file)
     place = provider.place(spec) if placed else None
-    what = plan(known, file.identity, mode, place)
+    what = plan(known, file.identity, mode, place, gone=gone)
     rejection = provider.reject(spec) if what in _ASKING else None
-    return Wish(file, known, what, place, rejection, provider.hashes_first(spec))
+    return Wish(file, known, what, place, rejection, provider.hashes_first(spec), expired)
 
 
 def spec_of(file: FoundFile, digest: Digest | None = None) -> FileSpec:
@@ -68,4 +73,6 @@ def taken(place: Place, holder: Holder, source: Source, provider: str) -> Reject
     """Return why a file cannot have a place that another one holds."""
     path = holder.path if holder.source == source.root else holder.full_path
     shown = path.decode("utf-8", "replace")
+    if None not in (source.name, holder.source_name) and source.name != holder.source_name:
+        shown += f" in the source {holder.source_name}"
     return Rejection(f"its place at {provider}, {place.name}, is that of {shown}: one file alone can stand there")

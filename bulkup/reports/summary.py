@@ -24,8 +24,8 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
 
     In `files`, `found` is the sum of the others but `unverified`, which `uploaded` includes. `bytes` are of
     files, each counted once; `seconds` is the time the run took, rounded to milliseconds. `ignored` counts
-    what was no business of the run, `reused_tickets` the tickets of an earlier run that were still good, and
-    `unsupported` those of the skipped files that the service does not take.
+    what was no business of the run, `reused_tickets` the tickets of an earlier run that were still good,
+    `unsupported` those of the skipped files that the service does not take, `expired` those it keeps no longer.
     """
     files = {"found": counters.found} | {name: getattr(counters, name) for name in SETTLED}
     return {
@@ -44,6 +44,7 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
         "ignored": dataclasses.asdict(counters.ignored),
         "reused_tickets": counters.reused_tickets,
         "unsupported": counters.unsupported,
+        "expired": counters.expired,
     }
 
 
@@ -58,7 +59,18 @@ def summary_text(summary: Mapping[str, Any], *, selector: str = "", lost_source:
     if lost_source:
         lines.append("Next: a source that had files is empty. Is it mounted? If that is right: --allow-empty")
     lines += [f"Next: {step}" for step in _steps_for_files(summary["files"], printable(selector))]
+    if expired := summary.get("expired", 0):
+        lines.append(f"Next: {expired_text(expired)}.")
     return Text("\n".join(lines))
+
+
+def expired_text(count: int) -> str:
+    """Return the notice about uploads that the service has deleted by now, and what there is to be done."""
+    verb = "is" if count == 1 else "are"
+    return (
+        f"{count_text(count, 'file')} {verb} past the time that the service keeps uploads; "
+        "`bulkup upload --reupload-expired` sends them again"
+    )
 
 
 def _headline(summary: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,11 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bulkup.messages import FileState
-from bulkup.records import OrphanRow, RunRow, Status
+from bulkup.records import OrphanRow, Pruned, RunRow, Status
 from bulkup.reports.exit_code import meaning
 from bulkup.reports.human import count_text, duration_text, size_text
 from bulkup.reports.jsontext import path_fields, public_state, time_text
 from bulkup.reports.safe_text import printable, printable_path
+from bulkup.reports.summary import expired_text
 
 _RUN_COLUMNS = ("run", "started", "took", "exit", "provider", "found", "uploaded", "failed", "sources")
 
@@ -29,6 +31,10 @@ def status_text(status: Status) -> Text:
         lines.append(f"  {count_text(status.orphans, 'remote id')} created and never uploaded to")
     if status.unknown_ids:
         lines.append(f"  {_unknown_ids(status.unknown_ids)}")
+    if status.superseded:
+        lines.append(f"  {count_text(status.superseded, 'remote id')} of files that were uploaded again since")
+    if status.expired:
+        lines.append(f"  {expired_text(status.expired)}")
     if status.last_run is not None:
         lines.append(f"Last run {_run_line(status.last_run, running=status.running)}")
     return Text("\n".join(lines))
@@ -44,6 +50,8 @@ def status_json(status: Status) -> dict[str, Any]:
         "bytes": _by_public_state(status.bytes),
         "orphans": status.orphans,
         "unknown_ids": status.unknown_ids,
+        "superseded": status.superseded,
+        "expired": status.expired,
         "last_run": None if status.last_run is None else run_json(status.last_run),
     }
 
@@ -70,6 +78,7 @@ def run_json(run: RunRow) -> dict[str, Any]:
         "started_at": time_text(run.started_at),
         "ended_at": time_text(run.ended_at),
         "exit_code": run.exit_code,
+        "running": run.running,
         "provider": run.provider,
         "base_url": run.base_url,
         "sources": sources,
@@ -87,6 +96,8 @@ def orphans_lines(orphans: Iterable[OrphanRow]) -> Iterator[Text]:
         if orphan.path is not None:
             parts.append(f"for {printable_path(orphan.path)}")
         why, when = printable(orphan.reason), time_text(orphan.created_at)
+        if orphan.superseded_by is not None:
+            why += f" as {printable(orphan.superseded_by)}"
         parts.append(f"({why}; {when}; run {printable(orphan.run)})")
         yield Text(" ".join(parts))
 
@@ -95,6 +106,7 @@ def orphan_json(orphan: OrphanRow) -> dict[str, Any]:
     """Return one orphan for programs; `remote_id` null stands for up to `count` ids that nobody saw."""
     return {
         "event": "orphan",
+        "kind": orphan.kind,
         "remote_id": orphan.remote_id,
         "count": orphan.count,
         "provider": orphan.provider,
@@ -103,7 +115,30 @@ def orphan_json(orphan: OrphanRow) -> dict[str, Any]:
         "reason": orphan.reason,
         "created_at": time_text(orphan.created_at),
         "run": orphan.run,
+        "superseded_by": orphan.superseded_by,
+        "kept_until": time_text(orphan.kept_until),
     }
+
+
+def pruned_text(pruned: Pruned, before: float, *, dry_run: bool) -> Text:
+    """Return what was taken out of a journal, or would be."""
+    parts = [
+        count_text(pruned.runs, "run"),
+        count_text(pruned.orphans, "orphan"),
+        count_text(pruned.superseded, "superseded id"),
+        f"{count_text(pruned.files, 'file')} that never arrived",
+    ]
+    what = f"{', '.join(parts)}, from before {time_text(before)}"
+    if dry_run:
+        return Text(f"Would go: {what}. Nothing was written.")
+    return Text(
+        f"Gone: {what}. The journal had {size_text(pruned.size_before)} and has {size_text(pruned.size_after)}."
+    )
+
+
+def pruned_json(pruned: Pruned, before: float, *, dry_run: bool) -> dict[str, Any]:
+    """Return the same for programs; sizes in bytes."""
+    return {"event": "prune", "dry_run": dry_run, "before": time_text(before), **dataclasses.asdict(pruned)}
 
 
 def _unknown_ids(count: int) -> str:
@@ -132,5 +167,5 @@ def _took(run: RunRow) -> str:
 
 def _ended_how(run: RunRow) -> str:
     if run.exit_code is None:
-        return "running, or cut off"
+        return "running" if run.running else "cut off"
     return f"{run.exit_code} ({meaning(run.exit_code)})"

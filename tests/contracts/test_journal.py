@@ -712,7 +712,7 @@ files = st.sampled_from(FILES)
 
 
 class JournalMachine(RuleBasedStateMachine):
-    """A model of states, tickets and orphans beside the real journal. A crash copies the files as they are on disk."""
+    """A model of states, tickets and ids beside the real journal. A crash copies the files as they are on disk."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -723,6 +723,8 @@ class JournalMachine(RuleBasedStateMachine):
         self.states: dict[bytes, FileState] = {}
         self.tickets: dict[bytes, Ticket] = {}
         self.orphans: Counter[str] = Counter()
+        self.ids: dict[bytes, str] = {}
+        self.superseded: dict[str, str] = {}
         self.unknown = 0
         self.journal: Journal
         self.source: Source
@@ -773,13 +775,17 @@ class JournalMachine(RuleBasedStateMachine):
     def store(self, name: bytes) -> None:
         if self._in(name, FileState.TICKETED):
             self.loop.run(self.journal.stored([self._item(name)]))
+            self.tickets[name] = without_secrets(self.tickets[name])
             self.states[name] = FileState.STORED
 
     @rule(name=files, state=st.sampled_from([FileState.UPLOADED, FileState.UNVERIFIED]))
     def succeed(self, name: bytes, state: FileState) -> None:
         if self._in(name, FileState.TICKETED, FileState.STORED):
             self.loop.run(self.journal.settled([Outcome(self._item(name), state)], self.now))
-            del self.tickets[name]
+            new = self.tickets.pop(name).remote_id
+            if name in self.ids:
+                self.superseded[self.ids[name]] = new
+            self.ids[name] = new
             self.states[name] = state
 
     @rule(name=files, state=st.sampled_from([FileState.FAILED, FileState.REJECTED, FileState.CHANGED]))
@@ -836,8 +842,10 @@ class JournalMachine(RuleBasedStateMachine):
     @precondition(lambda self: hasattr(self, "place"))
     def journal_is_the_model(self) -> None:
         with Reader(str(self.place)) as reader:
-            assert {row.path: row.status for row in reader.manifest()} == self.states
-            orphans = list(reader.orphans())
+            manifest, orphans, superseded = list(reader.manifest()), list(reader.orphans()), list(reader.superseded())
+        assert {row.path: row.status for row in manifest} == self.states
+        assert {row.path: row.remote_id for row in manifest if row.remote_id is not None} == self.ids
+        assert {row.remote_id: row.superseded_by for row in superseded} == self.superseded
         assert Counter(o.remote_id for o in orphans if o.remote_id is not None) == self.orphans
         assert sum(o.count for o in orphans if o.remote_id is None) == self.unknown
         with contextlib.closing(self.journal.lookup()) as lookup:

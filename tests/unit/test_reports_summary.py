@@ -68,6 +68,7 @@ def test_the_summary_has_the_shape_of_the_design() -> None:
         "ignored": dataclasses.asdict(Ignored()),
         "reused_tickets": 0,
         "unsupported": 0,
+        "expired": 0,
     }
 
 
@@ -121,6 +122,13 @@ def test_nothing_to_do_is_named_only_when_the_scan_came_to_its_end() -> None:
 )
 def test_what_to_do_next(code: int, figures: Any, expected: str) -> None:
     assert expected in text_of(code, **figures)
+
+
+def test_uploads_that_the_service_keeps_no_longer_are_a_notice() -> None:
+    text = text_of(0, found=5, skipped=5, expired=2)
+    assert "2 files are past the time that the service keeps uploads" in text
+    assert "--reupload-expired" in text
+    assert "--reupload-expired" not in text_of(0, found=5, skipped=5)
 
 
 def test_a_lost_source_is_asked_about() -> None:

@@ -11,10 +11,19 @@ from rich.console import Console, RenderableType
 
 from bulkup.counters import Counters
 from bulkup.messages import FileState
-from bulkup.records import OrphanRow, RunRow, Status
+from bulkup.records import OrphanRow, Pruned, RunRow, Status
 from bulkup.reports.jsontext import dumps
 from bulkup.reports.summary import summary_object
-from bulkup.reports.tables import orphan_json, orphans_lines, run_json, runs_table, status_json, status_text
+from bulkup.reports.tables import (
+    orphan_json,
+    orphans_lines,
+    pruned_json,
+    pruned_text,
+    run_json,
+    runs_table,
+    status_json,
+    status_text,
+)
 
 
 def run_row(**changes: Any) -> RunRow:
@@ -69,11 +78,17 @@ def shown(what: RenderableType, width: int = 200) -> str:
 
 
 def test_runs_are_a_table_and_names_are_no_markup() -> None:
-    text = shown(runs_table([run_row(), run_row(run="r2", ended_at=None, exit_code=None, summary=None)]))
+    text = shown(runs_table([run_row()]))
     assert "1 (some files failed)" in text
     assert "1,499" in text
     assert r"/data/[bold]\x1b[2J\xff" in text
-    assert "running, or cut off" in text
+
+
+@pytest.mark.parametrize(("running", "word"), [(True, "running"), (False, "cut off")])
+def test_a_run_without_an_end_goes_on_or_was_cut_off(running: bool, word: str) -> None:
+    row = run_row(ended_at=None, exit_code=None, summary=None, running=running)
+    assert word in shown(runs_table([row]))
+    assert run_json(row)["running"] is running
 
 
 @pytest.mark.parametrize("width", [1, 20, 80])
@@ -106,6 +121,38 @@ def test_orphans_are_lines_one_by_one() -> None:
     assert first == f"{name} (expired; 1970-01-01T00:00:00.000Z; run r1)\n"
     assert "up to 20 unknown ids (expired; " in second
     assert "for " not in second
+
+
+def test_an_id_of_an_earlier_upload_names_the_one_that_took_its_place() -> None:
+    row = orphan_row(remote_id="old", reason="its file was uploaded again", superseded_by="new\x1b", kept_until=1.0)
+    (line,) = (shown(line) for line in orphans_lines([row]))
+    assert line.startswith(r"move-ugc old for [red]a\n.mp4 (its file was uploaded again as new\x1b; ")
+    told = orphan_json(row)
+    assert (told["kind"], told["superseded_by"]) == ("superseded", "new\x1b")
+    assert told["kept_until"] == "1970-01-01T00:00:01.000Z"
+    assert [orphan_json(orphan_row(remote_id=name))["kind"] for name in ("a", None)] == ["unused", "unknown"]
+
+
+def test_what_is_kept_no_longer_and_what_was_uploaded_again_is_told() -> None:
+    text = shown(status_text(status_row(superseded=2, expired=1)))
+    assert "2 remote ids of files that were uploaded again since" in text
+    assert "1 file is past the time that the service keeps uploads" in text
+    assert "--reupload-expired" in text
+    assert "--reupload-expired" not in shown(status_text(status_row()))
+    told = status_json(status_row(superseded=2, expired=1))
+    assert (told["superseded"], told["expired"]) == (2, 1)
+
+
+@pytest.mark.parametrize(("dry_run", "word"), [(True, "Would go: "), (False, "Gone: ")])
+def test_pruning_says_what_went(dry_run: bool, word: str) -> None:
+    pruned = Pruned(1, 2, 0, 1000, 4096, 1024)
+    text = shown(pruned_text(pruned, 0.0, dry_run=dry_run))
+    assert text.startswith(
+        f"{word}1 run, 2 orphans, 0 superseded ids, 1,000 files that never arrived, from before 1970"
+    )
+    assert ("had 4.0 KiB and has 1.0 KiB" in text) is not dry_run
+    told = pruned_json(pruned, 0.0, dry_run=dry_run)
+    assert (told["event"], told["dry_run"], told["runs"], told["files"]) == ("prune", dry_run, 1, 1000)
 
 
 def test_everything_has_a_json_form() -> None:

@@ -1,0 +1,94 @@
+"""Taking what is old out of a journal, and giving its space back to the disk.
+
+What may go: runs, ids that nobody needs, and files that never arrived and that no run has found since. What stays
+whatever its age: every file that was uploaded, since the manifest alone knows its id; all that is under way, with its
+tickets; and the newest run of each destination.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+
+import anyio
+
+from bulkup.errors import JournalLockedError
+from bulkup.journal.database import open_for_writing, sqlite_errors
+from bulkup.journal.earlier import open_to_look
+from bulkup.journal.lock import Lock
+from bulkup.records import Pruned
+
+_OLD_ORPHANS = "created_at < :before"
+# A run that a younger orphan names stays with it, or nobody could say where that came from.
+_KEPT_RUNS = f"""
+SELECT id FROM runs WHERE coalesce(ended_at, started_at) >= :before
+UNION SELECT max(id) FROM runs GROUP BY destination_id
+UNION SELECT run_id FROM orphans WHERE NOT {_OLD_ORPHANS}
+"""
+_OLD_RUNS = f"id NOT IN ({_KEPT_RUNS})"
+# Every run that finds such a file writes its number into the row, so one of an old run was not found since.
+_OLD_FILES = f"""state IN ('pending', 'failed', 'rejected', 'changed', 'unreadable') AND remote_id IS NULL
+    AND run_id NOT IN ({_KEPT_RUNS})
+    AND (destination_id, source_id, path) NOT IN (SELECT destination_id, source_id, path FROM tickets)"""
+_COUNTS = f"""
+SELECT (SELECT count(*) FROM runs WHERE {_OLD_RUNS}),
+       (SELECT count(*) FROM orphans WHERE superseded_by IS NULL AND {_OLD_ORPHANS}),
+       (SELECT count(*) FROM orphans WHERE superseded_by IS NOT NULL AND {_OLD_ORPHANS}),
+       (SELECT count(*) FROM files WHERE {_OLD_FILES})
+"""
+# In this order: what is old depends on runs, and those on orphans.
+_DELETIONS = (
+    f"DELETE FROM files WHERE {_OLD_FILES}",
+    f"DELETE FROM runs WHERE {_OLD_RUNS}",
+    f"DELETE FROM orphans WHERE {_OLD_ORPHANS}",
+)
+# A claim of a file that the journal does not know any more.
+_UNCLAIM = """
+DELETE FROM places WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.destination_id = places.destination_id
+    AND f.source_id = places.source_id AND f.path = places.path)
+"""
+
+
+async def prune(path: str, before: float) -> Pruned:
+    """Take out what is older than the Unix time `before`, and shrink the file. Holds the lock meanwhile.
+
+    Shrinking writes the file anew, so the disk has to have room for it once more.
+
+    Raises `JournalLockedError` while a run goes on, `JournalError`.
+    """
+    open_to_look(path).close()  # or a slip in its name would make a journal
+    with Lock(path) as lock:
+        try:
+            await lock.acquire(wait=False, sleep=anyio.sleep)
+        except JournalLockedError as error:
+            raise JournalLockedError(error.message, hint="prune it once that has ended") from error
+        return await anyio.to_thread.run_sync(_prune, path, before)
+
+
+def would_prune(path: str, before: float) -> Pruned:
+    """Return what `prune` would take out, without a lock and without a write. Raises `JournalError`."""
+    with contextlib.closing(open_to_look(path)) as connection, sqlite_errors(path):
+        size = os.path.getsize(path)
+        return Pruned(*_counted(connection, before), size, size)
+
+
+def _prune(path: str, before: float) -> Pruned:
+    size = os.path.getsize(path)
+    with contextlib.closing(open_for_writing(path)) as connection, sqlite_errors(path):
+        connection.execute("BEGIN IMMEDIATE")
+        counts = _counted(connection, before)
+        for statement in _DELETIONS:
+            connection.execute(statement, {"before": before})
+        connection.execute(_UNCLAIM)
+        connection.execute("COMMIT")
+        (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+        if free:
+            connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return Pruned(*counts, size, os.path.getsize(path))
+
+
+def _counted(connection: sqlite3.Connection, before: float) -> tuple[int, int, int, int]:
+    runs, orphans, superseded, files = connection.execute(_COUNTS, {"before": before}).fetchone()
+    return runs, orphans, superseded, files
