@@ -21,7 +21,10 @@ from bulkup.secrets import Secret
 
 T = TypeVar("T")
 
-_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
+_AUTHORITY = re.compile(
+    r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?=[^:]{1,253}(?::|$))[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?)(?::[0-9]{0,5})?",
+    re.IGNORECASE,
+)
 
 Headers = Mapping[str, str | Secret]
 
@@ -98,14 +101,15 @@ def _http_date(text: str) -> float | None:
         return None
 
 
-def is_host(host: str) -> bool:
-    """Say whether a URL's host, without brackets, is a name or an address (RFC 3986 3.2.2, and no more of it).
+def is_authority(text: str) -> bool:
+    """Say whether what stands between a URL's scheme and path is a name or an address, and maybe a port.
 
-    What else may stand there by the letter, such as `s3.example&Signature=...`, is a URL that was put together wrongly:
-    its signature would be printed and asked for as a host's name.
+    All readers of URLs agree on these. On what else may stand there by the letter of RFC 3986, or just stands there,
+    they do not: `user@host`, `name[::1]`, or `s3.example&Signature=...`, whose signature would be printed as a host.
     """
+    match = _AUTHORITY.fullmatch(text)
     try:
-        return bool(_HOST_NAME.fullmatch(host)) or ("%" not in host and bool(ipaddress.IPv6Address(host)))
+        return match is not None and (match["address"] is None or bool(ipaddress.IPv6Address(match["address"])))
     except ValueError:
         return False
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from bulkup.messages import Kind, Problem, ProblemError, Ticket
 from bulkup.secrets import SecretUrl
-from bulkup.wire import ApiAnswer, is_host, retry_after_seconds
+from bulkup.wire import ApiAnswer, is_authority, retry_after_seconds
 
 # What a call that was answered with an error can have left behind: nothing, as far as these statuses tell.
 _STATUSES = {
@@ -114,7 +114,7 @@ def upload_url(value: str, base_url: str, service: str) -> SecretUrl:
         parts = split if split.port != 0 else None  # asking for the port is what checks it
     if parts is None:
         raise malformed(service, "an upload URL that is not one")
-    if _UNSAFE_URL.search(value) or not is_host(parts.hostname or "") or parts.username is not None:
+    if _UNSAFE_URL.search(value) or not is_authority(parts.netloc):
         raise malformed(service, "an upload URL with characters or parts that a URL must not have")
     if parts.scheme not in ("http", "https"):
         raise malformed(service, f"an upload URL for the scheme {parts.scheme[:16]!r}")

@@ -12,6 +12,7 @@ from yarl import URL
 
 from bulkup.messages import Kind, Problem, ProblemError
 from bulkup.secrets import Secret, SecretUrl
+from bulkup.wire import is_authority
 
 WITH_BODY = frozenset({307, 308})
 MOST = 3
@@ -29,7 +30,7 @@ def redirected(url: SecretUrl, location: str) -> SecretUrl:
         raise _refused("storage redirected to something that is no URL")
     if new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
         raise _refused(f"storage redirected from {old.scheme} to {new.scheme[:16]}, which is refused")
-    if not new.raw_host or "@" in new.raw_authority:
+    if not is_authority(new.raw_authority):
         raise _refused("storage redirected to a URL without a host, or with a user in it, which is refused")
     return SecretUrl(str(new))
 

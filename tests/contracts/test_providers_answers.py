@@ -122,7 +122,10 @@ def test_a_malformed_answer_is_refused_as_a_whole(case: Case, kind: str) -> None
         "https://s%2eexample/k",
         "https://s..example/k",
         "https://[fe80::1%25eth0]/k",
-        "https://[v1.a]:80:80/k",
+        "https://[v1.a]/k",
+        "https://h:80:80/k",
+        "https://h[::1]/k",
+        "https://[::1]h/k",
         f"https://{'s' * 64}.example/k",
     ],
 )
