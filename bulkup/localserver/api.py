@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from bulkup.localserver.faults import Fault, FaultName, Point
 from bulkup.localserver.presigned import Origin
 
 LARGEST_BODY = 8 << 20  # bytes of an API request
+BODY_PATIENCE = 60.0  # seconds for the whole body of an API request
+MOST_FILES = 10_000  # in one call
 
 
 class ApiError(Exception):
@@ -26,9 +29,15 @@ class ApiError(Exception):
 
 
 async def read_body(request: web.Request) -> bytes:
-    """Return the body. Raises ApiError: 413 where it is too large, 400 where it ends early."""
+    """Return the body.
+
+    Raises ApiError: 413 where it is too large, 400 where it ends early, 408 where it does not come.
+    """
     try:
-        return await request.read()
+        async with asyncio.timeout(BODY_PATIENCE):
+            return await request.read()
+    except TimeoutError:
+        raise ApiError(408, f"The body did not come within {BODY_PATIENCE:g} seconds") from None
     except web.HTTPRequestEntityTooLarge:
         raise ApiError(413, f"The body is larger than {LARGEST_BODY} bytes") from None
     except (ConnectionError, web.RequestPayloadError):
@@ -104,6 +113,8 @@ class ListApi:
         if not same(request.headers.get("Authorization"), f"Bearer {context.config.token}"):
             raise ApiError(401, "Unauthorized")
         entries = self._read(await read_json(request))
+        if len(entries) > MOST_FILES:
+            raise ApiError(400, f"'{self._field}' may hold {MOST_FILES} entries in one call")
         if meet(context.draw(Point.PRESIGN, context.clock.now())):
             entries = entries[:-1]
         where = origin(request)

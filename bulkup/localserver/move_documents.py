@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,15 +24,18 @@ from graphql import (
 
 REMEMBERED = 64
 LONGEST_REMEMBERED = 64 << 10  # characters; the memory of a parsed document is a multiple of its text
+MOST_FRAGMENTS = 16
+MOST_REPETITIONS = 16  # of a field of one name among the fields of one object
 MOST_TOKENS = 400_000  # enough for 10,000 aliases, the ceiling of the real service
+_TOO_DEEP = "the document is nested too deeply"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Document:
-    """One parsed document and what validation found."""
+    """One parsed document; `errors` is what validation found, None before it was validated."""
 
     node: DocumentNode
-    errors: tuple[GraphQLError, ...]
+    errors: tuple[GraphQLError, ...] | None = None
 
     def asks_for(self, field: str, operation: str | None) -> bool:
         """Say whether the operation of that name (None: any) has the field at its top level."""
@@ -67,16 +70,55 @@ class Documents:
             self._kept.popitem(last=False)
         return document
 
+    def errors_of(self, document: Document) -> tuple[GraphQLError, ...]:
+        """Return what is wrong with a document."""
+        if document.errors is None:
+            try:
+                document.errors = tuple(validate(self._schema, document.node))
+            except RecursionError:
+                document.errors = (_refused(_TOO_DEEP),)
+        return document.errors
+
     def _parse(self, text: str) -> Document:
         try:
-            node = parse(text, max_tokens=MOST_TOKENS)
-            return Document(node, tuple(validate(self._schema, node)))
+            document = Document(parse(text, max_tokens=MOST_TOKENS))
+            _check_repetitions(document.node)
         except RecursionError:
-            raise _too_deep() from None
+            raise _refused(_TOO_DEEP) from None
+        return document
 
 
-def _too_deep() -> GraphQLSyntaxError:
-    return GraphQLSyntaxError(Source(""), 0, "the document is nested too deeply")
+def _check_repetitions(node: DocumentNode) -> None:
+    """Refuse what validation would need hours for: it compares fields of one name, and fragments, in pairs."""
+    if sum(isinstance(definition, FragmentDefinitionNode) for definition in node.definitions) > MOST_FRAGMENTS:
+        raise _refused("the document has too many fragments")
+    for definition in node.definitions:
+        selections = getattr(definition, "selection_set", None)
+        if selections is not None:
+            _check_names(selections)
+
+
+def _check_names(selections: SelectionSetNode) -> None:
+    named: Counter[str] = Counter()
+    for field in _fields(selections):
+        name = (field.alias or field.name).value
+        named[name] += 1
+        if named[name] > MOST_REPETITIONS:
+            raise _refused(f"the document asks for {name!r} too often in one place")
+        if field.selection_set is not None:
+            _check_names(field.selection_set)
+
+
+def _fields(selections: SelectionSetNode) -> Iterator[FieldNode]:
+    for selection in selections.selections:
+        if isinstance(selection, FieldNode):
+            yield selection
+        elif isinstance(selection, InlineFragmentNode):
+            yield from _fields(selection.selection_set)
+
+
+def _refused(why: str) -> GraphQLSyntaxError:
+    return GraphQLSyntaxError(Source(""), 0, why)
 
 
 def _top_level(selections: SelectionSetNode, fragments: dict[str, SelectionSetNode], seen: set[str]) -> Iterator[str]:

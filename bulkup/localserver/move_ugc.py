@@ -21,6 +21,7 @@ _UNAUTHORIZED = "You are not authorized to make this call."
 _ERROR_TYPES = {
     400: "MalformedHttpRequestException",
     401: "UnauthorizedException",
+    408: "RequestTimeoutException",
     413: "RequestEntityTooLargeException",
     429: "TooManyRequestsException",
     503: "ServiceUnavailableException",
@@ -60,7 +61,10 @@ class MoveApi:
             return answer(body, error.status, error.headers)
 
     async def _read(self, request: web.Request) -> Operation:
-        """Read the operation, which tells whether the call counts, and only then look at the key."""
+        """Read the operation, which tells whether the call counts, and only then look at the key.
+
+        It is not validated before: that can take long, which nobody without a key may ask for.
+        """
         problem: ApiError | None = None
         try:
             operation = self._operation(await read_json(request))
@@ -85,8 +89,8 @@ class MoveApi:
             raise ApiError(400, f"Unable to parse the GraphQL query: {error.message}") from None
 
     def _answer(self, request: web.Request, operation: Operation) -> dict[str, Any]:
-        if operation.document.errors:
-            return _body(ExecutionResult(None, list(operation.document.errors)))
+        if errors := self._documents.errors_of(operation.document):
+            return _body(ExecutionResult(None, list(errors)))
         now = self._context.clock.now()
         short = meet(self._context.draw(operation.point, now))
         call = Call(self._files, origin(request), now)

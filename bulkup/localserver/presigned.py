@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -19,7 +20,9 @@ class SigningKey:
 
     def knows(self, access_key_id: str) -> bool:
         """Say whether the id is one of ours."""
-        return access_key_id in (self.permanent_id, self.temporary_id)
+        given = access_key_id.encode("utf-8", "surrogateescape")
+        matches = [hmac.compare_digest(given, known.encode()) for known in (self.permanent_id, self.temporary_id)]
+        return any(matches)
 
 
 @dataclass(frozen=True)

@@ -77,3 +77,13 @@ def incomplete_body() -> S3Error:
         "IncompleteBody",
         "You did not provide the number of bytes specified by the Content-Length HTTP header",
     )
+
+
+def request_timeout() -> S3Error:
+    """Return a 400 RequestTimeout."""
+    return S3Error(
+        400,
+        "RequestTimeout",
+        "Your socket connection to the server was not read from or written to within the timeout period. Idle "
+        "connections will be closed.",
+    )

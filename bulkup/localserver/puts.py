@@ -13,11 +13,13 @@ from anyio import to_thread
 from bulkup.localserver.context import Context
 from bulkup.localserver.faults import Fault, FaultName, Point
 from bulkup.localserver.objects import Incoming, ObjectStore
-from bulkup.localserver.put_rules import check_md5, declared_length, declared_md5, incomplete_body
+from bulkup.localserver.put_rules import check_md5, declared_length, declared_md5, incomplete_body, request_timeout
 from bulkup.localserver.s3errors import S3Error, expired, slow_down
 
 # Puts a whole object where it belongs.
 Place = Callable[[Incoming], None]
+
+PATIENCE = 120.0  # seconds that a client may send, or take, nothing
 
 INLINE = 64 << 10  # bytes up to which hashing and writing costs less than the way to a thread and back
 
@@ -114,16 +116,34 @@ async def _take(body: AsyncIterator[bytes], incoming: Incoming) -> int:
 
 
 async def blocks(content: StreamReader, length: int, pace: Pace) -> AsyncIterator[bytes]:
-    """Yield exactly `length` bytes. Raises S3Error IncompleteBody when the client goes away before."""
+    """Yield exactly `length` bytes.
+
+    Raises S3Error: IncompleteBody when the client goes away before, RequestTimeout when it sends nothing for long.
+    """
     while length:
         try:
-            block = await content.readexactly(min(length, pace.block))
+            block = await _exactly(content, min(length, pace.block))
+        except TimeoutError:
+            raise request_timeout() from None
         except (asyncio.IncompleteReadError, ConnectionError, web.RequestPayloadError):
             raise incomplete_body() from None
         length -= len(block)
         yield block
         if pace.pause:
             await anyio.sleep(pace.pause)
+
+
+async def _exactly(content: StreamReader, count: int) -> bytes:
+    """Return so many bytes, and be patient as long as any of them come. Raises TimeoutError, IncompleteReadError."""
+    parts: list[bytes] = []
+    while count:
+        async with asyncio.timeout(PATIENCE):
+            part = await content.read(count)
+        if not part:
+            raise asyncio.IncompleteReadError(b"", count)
+        count -= len(part)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def let_continue(request: web.Request) -> None:

@@ -27,6 +27,10 @@ from bulkup.localserver.storage import Storage
 _http_log = logging.getLogger("bulkup.localserver.http")
 
 CLOSE_PATIENCE = 5.0  # seconds for requests under way when the server closes
+LINGERING = 2.0  # seconds for the rest of a body that was refused
+# Seconds from connecting, or from the last answer, until the headers of a request must be there, however they trickle.
+# More than our own client keeps an idle connection.
+HEADERS_PATIENCE = 75.0
 
 
 class LocalServer:
@@ -112,7 +116,8 @@ class LocalServer:
             logger=_http_log,
             auto_decompress=False,  # an object is what was sent, whatever its Content-Encoding
             shutdown_timeout=CLOSE_PATIENCE,
-            lingering_time=2.0,
+            keepalive_timeout=HEADERS_PATIENCE,
+            lingering_time=LINGERING,
         )
         stack.push_async_callback(runner.cleanup)
         await runner.setup()

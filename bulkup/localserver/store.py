@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from typing import BinaryIO, Final
@@ -15,7 +16,7 @@ from bulkup.localserver.keys import object_key
 from bulkup.localserver.objects import READ_SIZE, ObjectStore, md5_of
 from bulkup.localserver.parts import PartStore, part_of
 from bulkup.localserver.presigned import ReceivedRequest
-from bulkup.localserver.puts import ConnectionCut, Place, PutDesk
+from bulkup.localserver.puts import PATIENCE, ConnectionCut, Place, PutDesk
 from bulkup.localserver.s3errors import S3Error, internal_error, invalid_uri, method_not_allowed
 from bulkup.localserver.signatures import authorize
 
@@ -101,7 +102,10 @@ class Store:
         except _MISSING:
             raise S3Error(404, "NoSuchKey", "The specified key does not exist.") from None
         with file:
-            return await _send(request, file)
+            try:
+                return await _send(request, file)
+            except TimeoutError:
+                raise ConnectionCut from None
 
 
 def _asked(request: web.Request) -> ReceivedRequest:
@@ -119,7 +123,8 @@ async def _send(request: web.Request, file: BinaryIO) -> web.StreamResponse:
     response.content_length = await to_thread.run_sync(_size_of, file)
     await response.prepare(request)
     while request.method == "GET" and (block := await to_thread.run_sync(file.read, READ_SIZE)):
-        await response.write(block)
+        async with asyncio.timeout(PATIENCE):
+            await response.write(block)
     await response.write_eof()
     return response
 

@@ -1,0 +1,358 @@
+"""Hostile clients of the embedded server: endless headers, bodies that never come, calls that ask for too much, and ids
+that lead elsewhere; and what the server tells of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import logging
+import os
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import psutil
+import pytest
+from graphql import GraphQLSyntaxError
+
+import bulkup.localserver
+from bulkup.localserver import LocalServer, ServerConfig, move_documents, sigv4
+from bulkup.localserver import server as server_module
+from bulkup.localserver.move_documents import Documents
+from bulkup.localserver.move_schema import move_schema
+from bulkup.localserver.presigned import Origin, SigningKey
+
+BEARER, KEY, TOKEN = (
+    "Authorization: Bearer local-token",
+    "Authorization: local-api-key-0001",
+    "X-Auth-Token: local-token",
+)
+APIS = {
+    "/v1/files/upload-urls": BEARER,
+    "/local/v1/tickets": BEARER,
+    "/ugc/graphql": KEY,
+    "/v1/local-project/files": TOKEN,
+    "/v3/auth/tokens": "X-Nothing: 1",
+    "/v1/oauth2/token": "Content-Type: application/x-www-form-urlencoded",
+}
+SECRETS = ("local-token", "local-api-key-0001", "local-secret-key", "X-Amz-Signature=")
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncGenerator[LocalServer, None]:
+    async with LocalServer(ServerConfig(store=str(tmp_path / "store"))) as running:
+        yield running
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every patience of the server end at once, so that nothing is waited for."""
+    for name in ("server.HEADERS_PATIENCE", "server.LINGERING", "api.BODY_PATIENCE", "puts.PATIENCE", "store.PATIENCE"):
+        monkeypatch.setattr(f"bulkup.localserver.{name}", 0.2)
+
+
+async def said(server: LocalServer, *parts: bytes) -> bytes:
+    """Send bytes over a connection of their own, never end it, and return what comes until the server does."""
+    where = urlsplit(server.url)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    try:
+        for part in parts:
+            writer.write(part)
+        async with asyncio.timeout(30):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def presigned(server: LocalServer) -> str:
+    """Return the target of a URL to PUT to."""
+    body = {"files": [{"extension": "bin", "size": 1}]}
+    headers = {"Authorization": "Bearer local-token"}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(f"{server.url}/local/v1/tickets", json=body, headers=headers) as answer,
+    ):
+        return str((await answer.json())["tickets"][0]["url"]).removeprefix(server.url)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    "start", [b"", b"GET", b"GET /-/stats HTTP/1.1\r\nHost: x\r\nX-A: "], ids=["none", "line", "field"]
+)
+async def test_headers_that_never_end(tmp_path: Path, start: bytes) -> None:
+    """The connection is dropped without an answer, however little has come."""
+    async with LocalServer(ServerConfig(store=str(tmp_path))) as running:
+        assert await said(running, start) == b""
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_headers_that_trickle(tmp_path: Path) -> None:
+    """That something comes now and then buys no more time."""
+    async with LocalServer(ServerConfig(store=str(tmp_path))) as running:
+        where = urlsplit(running.url)
+        reader, writer = await asyncio.open_connection(where.hostname, where.port)
+        writer.write(b"GET /-/stats HTTP/1.1\r\n")
+        async with asyncio.timeout(30):
+            while not reader.at_eof():
+                writer.write(b"X-A: 1\r\n")
+                await asyncio.sleep(0.02)
+        writer.close()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_second_request_that_never_ends(tmp_path: Path) -> None:
+    """The first is answered, and the connection does not stay for ever."""
+    async with LocalServer(ServerConfig(store=str(tmp_path))) as running:
+        whole = b"GET /-/stats HTTP/1.1\r\nHost: x\r\n\r\n"
+        assert (await said(running, whole, whole[:-2])).count(b"HTTP/1.1 200") == 1
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("path", APIS)
+async def test_a_body_of_a_call_that_never_comes(server: LocalServer, path: str) -> None:
+    """Each service says so in its own shape, and the connection ends."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{APIS[path]}\r\nContent-Length: 99\r\n\r\n{{"
+    answer = await said(server, head.encode())
+    status, body = int(answer.split()[1]), json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert status in (400, 408)
+    assert "did not come" in json.dumps(body)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("size", [10, 10_000_000])
+async def test_a_body_of_an_object_that_never_comes(server: LocalServer, size: int) -> None:
+    """RequestTimeout as S3 says it; nothing is stored."""
+    target = await presigned(server)
+    answer = await said(
+        server,
+        f"PUT {target} HTTP/1.1\r\nHost: {urlsplit(server.url).netloc}\r\n".encode()
+        + f"Content-Length: {size}\r\n\r\nabc".encode(),
+    )
+    assert b"400" in answer.split(b"\r\n")[0]
+    assert b"<Code>RequestTimeout</Code>" in answer
+    assert list(Path(server.objects_dir).rglob("*.bin")) == []
+    assert list(Path(server.objects_dir, "../state/incoming").iterdir()) == []
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_answer_that_nobody_reads(server: LocalServer) -> None:
+    """The connection is dropped in the middle, and the file is closed."""
+    stored = Path(server.objects_dir, "b", "large")
+    stored.parent.mkdir()
+    stored.touch()
+    os.truncate(stored, 64 << 20)
+    context, where = server._running, urlsplit(server.url)
+    url = sigv4.presign("GET", Origin("http", where.netloc), "b/large", context.key, context.clock.now(), 60)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port, limit=1)
+    writer.write(f"GET {url.removeprefix(server.url)} HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode())
+    assert b"200" in await reader.readexactly(15)
+    async with asyncio.timeout(30):
+        while open_files(stored):
+            await asyncio.sleep(0.02)
+    writer.close()
+
+
+def open_files(path: Path) -> list[str]:
+    return [file.path for file in psutil.Process().open_files() if file.path == str(path)]
+
+
+async def test_a_slow_body_that_does_come_is_stored(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts is that something comes, and not when all of it does."""
+    monkeypatch.setattr("bulkup.localserver.puts.PATIENCE", 5.0)
+    target = await presigned(server)
+    where = urlsplit(server.url)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    writer.write(f"PUT {target} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 20\r\n\r\n".encode())
+    for number in range(20):
+        writer.write(b"%d" % (number % 10))
+        await writer.drain()
+        await asyncio.sleep(0.001)
+    assert b"200" in await reader.readline()
+    writer.close()
+    (stored,) = Path(server.objects_dir).rglob("*.bin")
+    assert stored.read_bytes() == b"0123456789" * 2
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /-/stats HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"GET /-/stats HTTP/1.1\r\nHost: x\r\n" + b"a" * 20_000 + b": 1\r\n\r\n",
+        b"GET /-/stats HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(5000)) + b"\r\n",
+    ],
+    ids=["line", "value", "name", "many"],
+)
+async def test_headers_are_bounded(server: LocalServer, head: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Refused, and no line of the log repeats them."""
+    assert (await said(server, head)).startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"1" * 5000, b'"\\ud800"', b"\xff", b"NaN"])
+@pytest.mark.parametrize("path", [path for path in APIS if "oauth" not in path])
+async def test_json_that_is_none(server: LocalServer, path: str, body: bytes) -> None:
+    """Nested without end, numbers without end, no Unicode: refused, not stumbled over."""
+    name, _, value = APIS[path].partition(": ")
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(server.url + path, data=body, headers={name: value}) as answer,
+    ):
+        assert 400 <= answer.status < 500
+
+
+@pytest.mark.parametrize(("path", "field"), [("/v1/files/upload-urls", "items"), ("/local/v1/tickets", "files")])
+async def test_the_number_of_files_in_a_call_is_bounded(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, path: str, field: str
+) -> None:
+    """The limit itself is taken, and no ticket is made over it."""
+    monkeypatch.setattr("bulkup.localserver.api.MOST_FILES", 3)
+    entry = {"type": "video", "extension": "mp4", "size": 1}
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer local-token"}) as http:
+        for count, status in ((3, 200), (4, 400)):
+            async with http.post(server.url + path, json={field: [entry] * count}) as answer:
+                assert answer.status == status
+    assert server.stats()["tickets"] == 3
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "mutation { createFile(type: 1) {" + "id " * 17 + "}}",
+        "{" + 'getFile(fileId: "a") { id }' * 17 + "}",
+        "{" + '... { getFile(fileId: "a") { id } }' * 17 + "}",
+        "{ ...F0 }" + "".join(f"fragment F{n} on Query {{ a: getFile(fileId: 1) {{ id }} }}" for n in range(17)),
+        "{" * 5000,
+        "{" + "a{" * 3000 + "b" + "}" * 3001,
+    ],
+    ids=["fields", "calls", "inline", "fragments", "open", "deep"],
+)
+def test_documents_that_would_take_for_ever(query: str) -> None:
+    """Refused before they are validated, which compares in pairs."""
+    with pytest.raises(GraphQLSyntaxError):
+        Documents(move_schema()).read(query)
+
+
+def test_many_aliases_are_no_repetition() -> None:
+    """They are how many files are created in one call."""
+    query = "mutation {" + "".join(f'f{n}: createFile(type: "x") {{ id presignedUrl }} ' for n in range(200)) + "}"
+    documents = Documents(move_schema())
+    assert documents.errors_of(documents.read(query)) == ()
+
+
+async def test_nothing_is_validated_for_somebody_without_the_key(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take long."""
+    monkeypatch.setattr(move_documents, "validate", lambda *_: pytest.fail("validated"))
+    async with aiohttp.ClientSession() as http:
+        body = {"query": 'mutation { createFile(type: "x") { id } }'}
+        async with http.post(f"{server.url}/ugc/graphql", json=body, headers={"Authorization": "no"}) as answer:
+            assert answer.status == 401
+
+
+@pytest.mark.parametrize(
+    "trick", ["..", "../../state/keys.json", "%2e%2e", "..%2f..%2fstate", "a\\..", "x%00", "/etc/passwd"]
+)
+async def test_ids_lead_nowhere(server: LocalServer, tmp_path: Path, trick: str) -> None:
+    """Of a file, a project, an upload, a part, in paths and in bodies: refused, and nothing is written or read."""
+    before = everything(tmp_path)
+    state, bearer = {"state": "CANCELLED"}, {"Authorization": "Bearer local-token"}
+    token = {"X-Auth-Token": "local-token"}
+    asked: list[tuple[str, str, Mapping[str, Any]]] = [
+        ("POST", f"/v1/local-project/files/{trick}/complete", {"json": state, "headers": token}),
+        ("DELETE", f"/v1/local-project/files/{trick}", {"headers": token}),
+        ("POST", f"/v1/{trick}/files", {"json": {}, "headers": token}),
+        ("GET", f"/v1/files/uploads/{trick}", {"headers": bearer}),
+        ("PUT", f"/v1/files/uploads/{trick}", {"json": {"upload": {"nb_chunks": 1}}, "headers": bearer}),
+        ("POST", f"/v1/files/uploads?pipeline_id={quote(trick)}&object_key=a", {"headers": bearer}),
+        ("POST", f"/v1/files/uploads?pipeline_id=p&object_key=a/{quote(trick)}/../b", {"headers": bearer}),
+        ("POST", "/local/v1/tickets", {"json": {"files": [{"extension": trick, "size": 1}]}, "headers": bearer}),
+        (
+            "POST",
+            "/v1/files/upload-urls",
+            {"json": {"items": [{"type": "video", "extension": trick}]}, "headers": bearer},
+        ),
+        ("PUT", f"/b/k?uploadId={quote(trick)}&partNumber=1", {"data": b"x"}),
+        ("GET", f"/b/{trick}/state/keys.json", {}),
+    ]
+    async with aiohttp.ClientSession() as http:
+        for method, target, more in asked:
+            async with http.request(method, server.url + target, **more) as answer:
+                assert 400 <= answer.status < 500, (method, target, await answer.text())
+                assert server._running.key.secret not in await answer.text()
+    assert everything(tmp_path) == before
+
+
+def everything(folder: Path) -> set[str]:
+    return {str(path) for path in folder.rglob("*") if "counters" not in path.name}
+
+
+async def test_nothing_secret_is_logged(
+    server: LocalServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the finest level, through refusals, malformed requests, a failing disk and a fault of the program."""
+    caplog.set_level(logging.DEBUG)
+    target = await presigned(server)
+    host = urlsplit(server.url).netloc
+    await said(server, f"PUT {target} HTTP/1.1\r\nHost: {host}\r\nBad header\r\n{BEARER}\r\n\r\n".encode())
+    await said(server, f"PUT {target}\x01 HTTP/9.9\r\n{BEARER}\r\n\r\n".encode())
+
+    def fails(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    def crashes(*_: Any, **__: Any) -> None:
+        raise ArithmeticError("a fault")
+
+    monkeypatch.setattr("bulkup.localserver.objects.ObjectStore.receive", fails)
+    put = f"PUT {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx".encode()
+    assert b" 500 " in await said(server, put)
+    monkeypatch.setattr("bulkup.localserver.objects.ObjectStore.receive", crashes)
+    assert b" 500 " in await said(server, put)
+    assert "No space left" in caplog.text
+    assert "ArithmeticError" in caplog.text
+    assert [secret for secret in (*SECRETS, server._running.key.secret) if secret in caplog.text] == []
+
+
+@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)])
+async def test_it_warns_where_others_can_reach_it(
+    tmp_path: Path, host: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Loopback is the default and needs no word."""
+    assert ServerConfig(store="").host == "127.0.0.1"
+    async with LocalServer(ServerConfig(store=str(tmp_path), host=host)):
+        assert ("other machines can reach this server" in caplog.text) is warned
+
+
+def test_no_secret_is_compared_by_equality() -> None:
+    """Every proof goes through hmac.compare_digest: `==` and `in` tell by their time how much of a guess is right."""
+    words = ("signature", "secret", "token", "proof", "password", "api_key", "access_key", "client_id")
+    found = []
+    for path in Path(bulkup.localserver.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.NotEq | ast.In | ast.NotIn):
+                names = [getattr(part, "attr", getattr(part, "id", "")).lower() for part in ast.walk(node)]
+                if any(word in name for name in names for word in words):
+                    found.append(f"{path.name}:{node.lineno}: {ast.unparse(node)}")
+    assert found == []
+
+
+def test_an_access_key_id_is_known_by_all_of_it() -> None:
+    """Either of the two, whole."""
+    key = SigningKey("AKIA1", "ASIA1", "s", "t")
+    assert [key.knows(text) for text in ("AKIA1", "ASIA1", "AKIA", "AKIA12", "", "\udcff")] == [
+        True,
+        True,
+        *[False] * 4,
+    ]
+
+
+def test_patience_is_longer_than_that_of_our_own_client() -> None:
+    """Which keeps an idle connection for a minute, and must not find it closed."""
+    assert server_module.HEADERS_PATIENCE > 60
