@@ -29,8 +29,7 @@ UNION SELECT run_id FROM orphans WHERE NOT {_OLD_ORPHANS}
 _OLD_RUNS = f"id NOT IN ({_KEPT_RUNS})"
 # Every run that finds such a file writes its number into the row, so one of an old run was not found since.
 _OLD_FILES = f"""state IN ('pending', 'failed', 'rejected', 'changed', 'unreadable') AND remote_id IS NULL
-    AND run_id NOT IN ({_KEPT_RUNS})
-    AND (destination_id, source_id, path) NOT IN (SELECT destination_id, source_id, path FROM tickets)"""
+    AND run_id NOT IN ({_KEPT_RUNS})"""
 _COUNTS = f"""
 SELECT (SELECT count(*) FROM runs WHERE {_OLD_RUNS}),
        (SELECT count(*) FROM orphans WHERE superseded_by IS NULL AND {_OLD_ORPHANS}),

@@ -60,7 +60,7 @@ def summary_text(summary: Mapping[str, Any], *, selector: str = "", lost_source:
         lines.append("Next: a source that had files is empty. Is it mounted? If that is right: --allow-empty")
     lines += [f"Next: {step}" for step in _steps_for_files(summary["files"], printable(selector))]
     if expired := summary.get("expired", 0):
-        lines.append(f"Next: {expired_text(expired)}.")
+        lines.append(f"Note: {expired_text(expired)}.")
     return Text("\n".join(lines))
 
 

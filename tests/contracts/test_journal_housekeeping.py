@@ -1,0 +1,473 @@
+"""What a journal forgets and what it never does: pruning, ids of earlier uploads, sources by name, earlier versions."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import anyio
+import pytest
+from journal_world import (
+    NOW,
+    ROOT,
+    THERE,
+    a_ticket,
+    an_item,
+    found,
+    identity,
+    problem,
+    receipt_of,
+    rows,
+    running,
+    upload_one,
+)
+
+from bulkup.errors import JournalError, JournalLockedError
+from bulkup.journal import Claim, Destination, Holder, Journal, Lock, Reader, peek, prune, would_prune
+from bulkup.journal.database import migrate, migrations
+from bulkup.messages import FileState, Item, Outcome, Source
+from bulkup.records import ManifestRow, OrphanRow, Pruned
+
+DAY = 86_400.0
+LATER = NOW + 100 * DAY
+ELSEWHERE = Destination("xvid", "https://other.example")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.sqlite3"
+
+
+class At:
+    """A clock that stands."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+
+    def now(self) -> float:
+        return self._now
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+async def fail_one(journal: Journal, item: Item, state: FileState = FileState.FAILED) -> None:
+    await journal.settled([Outcome(item, state, problem())], NOW)
+
+
+async def end(journal: Journal, now: float, *, finished: bool = False) -> None:
+    await journal.end_run(now=now, exit_code=0, summary={}, finished=finished)
+
+
+def ids(path: Path) -> dict[bytes, str | None]:
+    with Reader(str(path)) as reader:
+        return {row.path: row.remote_id for row in reader.manifest()}
+
+
+def superseded(path: Path) -> list[OrphanRow]:
+    with Reader(str(path)) as reader:
+        return list(reader.superseded())
+
+
+def names_of_runs(path: Path) -> list[str]:
+    with Reader(str(path)) as reader:
+        return [run.run for run in reader.runs()]
+
+
+# --- ids of earlier uploads ---
+
+
+async def test_the_id_of_an_earlier_upload_is_kept_when_a_newer_one_takes_its_place(path: Path) -> None:
+    """With file, time, the run and the new id, and until when the service keeps it; the manifest has the new one."""
+    async with running(path, kept_until=lambda at: at + DAY) as (journal, (source,)):
+        await upload_one(journal, an_item(source), a_ticket("first"))
+        assert superseded(path) == []
+        await upload_one(journal, an_item(source, identity=identity(mtime=2)), a_ticket("second"))
+        await upload_one(journal, an_item(source, identity=identity(mtime=3)), a_ticket("third"))
+        run = journal.run
+    first, second = superseded(path)
+    assert (first.remote_id, first.superseded_by, first.kind) == ("first", "second", "superseded")
+    assert (first.path, first.source, first.provider, first.run) == (b"a.mp4", ROOT, THERE.provider, run)
+    assert (first.created_at, first.kept_until) == (NOW, NOW + DAY)
+    assert (second.remote_id, second.superseded_by) == ("second", "third")
+    assert ids(path) == {b"a.mp4": "third"}
+    with Reader(str(path)) as reader:
+        assert (reader.status().superseded, reader.status().orphans, list(reader.orphans())) == (2, 0, [])
+
+
+async def test_an_upload_that_fails_takes_nothings_place(path: Path) -> None:
+    """The old id is in its row until a new one is there; the ticket that came to nothing is an orphan."""
+    async with running(path) as (journal, (source,)):
+        await upload_one(journal, an_item(source), a_ticket("first"))
+        again = an_item(source, identity=identity(mtime=2), ticket=a_ticket("lost"))
+        await journal.asked([again], [], NOW)
+        await fail_one(journal, again)
+        assert superseded(path) == []
+        await upload_one(journal, an_item(source, identity=identity(mtime=2)), a_ticket("second"))
+    assert [(row.remote_id, row.superseded_by) for row in superseded(path)] == [("first", "second")]
+    with Reader(str(path)) as reader:
+        assert [row.remote_id for row in reader.orphans()] == ["lost"]
+
+
+async def test_an_id_that_a_service_gives_twice_is_not_superseded_by_itself(path: Path) -> None:
+    """Deleting it would delete what was uploaded last."""
+    async with running(path) as (journal, (source,)):
+        for mtime in (1, 2):
+            await upload_one(journal, an_item(source, identity=identity(mtime=mtime)), a_ticket("the same"))
+    assert superseded(path) == []
+
+
+# --- uploads past their time ---
+
+
+async def test_a_lookup_and_the_status_know_what_the_service_keeps_no_longer(path: Path) -> None:
+    """From the very second on, for uploaded files alone."""
+    async with running(path, kept_until=lambda at: at + DAY) as (journal, (source,)):
+        await upload_one(journal, an_item(source, b"kept"), a_ticket("1"))
+        await upload_one(journal, an_item(source, b"again"), a_ticket("2"))
+        await journal.asked([an_item(source, b"again", identity=identity(mtime=2))], [], NOW)
+        known = [found(journal, an_item(source, name)) for name in (b"kept", b"again")]
+    assert [row and row.kept_until for row in known] == [NOW + DAY] * 2
+    assert [row and row.expired(NOW + DAY) for row in known] == [True, False]
+    assert [row and row.expired(NOW + DAY - 1) for row in known] == [False, False]
+    for now, expired in ((NOW + DAY - 1, 0), (NOW + DAY, 1)):
+        with Reader(str(path), At(now)) as reader:
+            assert reader.status().expired == expired
+
+
+async def test_of_two_rows_of_a_file_the_one_that_is_kept_longest_counts(path: Path) -> None:
+    """A file in two sources, one within the other, was uploaded again from one of them: it is there."""
+    async with running(path, b"/data", kept_until=lambda at: at + DAY) as (journal, (outer,)):
+        await upload_one(journal, an_item(outer, b"sub/a"), a_ticket("old"))
+    async with running(path, b"/data/sub", kept_until=lambda _: None) as (journal, (inner,)):
+        await upload_one(journal, an_item(inner, b"a"), a_ticket("new"))
+    async with running(path, b"/data") as (journal, (outer,)):
+        known = found(journal, an_item(outer, b"sub/a"))
+    assert known is not None
+    assert (known.kept_until, known.at) == (None, (inner.id, b"a"))
+
+
+# --- sources by name ---
+
+
+def named(root: bytes, name: str | None = "media") -> Source:
+    return Source(root, name=name)
+
+
+@contextlib.asynccontextmanager
+async def of(path: Path, source: Source) -> AsyncGenerator[tuple[Journal, Source], None]:
+    async with await Journal.open(str(path)) as journal:
+        yield journal, (await journal.begin_run(THERE, (source,), now=NOW, kept_until=lambda _: None))[0]
+
+
+async def upload_from(path: Path, source: Source, remote_id: str) -> int:
+    async with of(path, source) as (journal, numbered):
+        await upload_one(journal, an_item(numbered), a_ticket(remote_id))
+    return numbered.id
+
+
+async def knows(path: Path, source: Source) -> bool:
+    """Say whether a run of the source finds its file uploaded, and make sure that a look says the same."""
+    with peek(str(path), THERE, [source]) as look:
+        assert look.lookup is not None
+        looked = look.lookup.find([an_item(look.sources[0]).file])[0]
+    async with of(path, source) as (journal, numbered):
+        known = found(journal, an_item(numbered))
+    assert (looked is None) == (known is None)
+    return known is not None
+
+
+def roots(path: Path) -> list[bytes]:
+    with Reader(str(path)) as reader:
+        return [row.source for row in reader.manifest()]
+
+
+async def test_a_named_source_is_the_same_wherever_it_is(path: Path) -> None:
+    """Its files are known at the new path, and the manifest shows that."""
+    number = await upload_from(path, named(b"/mnt/a"), "1")
+    assert roots(path) == [b"/mnt/a"]
+    assert await knows(path, named(b"/mnt/b"))
+    assert roots(path) == [b"/mnt/b"]
+    async with of(path, named(b"/mnt/c")) as (_, source):
+        assert source.id == number
+
+
+@pytest.mark.parametrize("source", [named(b"/mnt/a"), named(b"/mnt/b", "/mnt/a"), named(b"/mnt/b", "/mnt/a/")])
+async def test_a_new_name_takes_over_what_was_uploaded_before_it(path: Path, source: Source) -> None:
+    """From the same path, before the source moves; or after it did, where the name spells the old path."""
+    number = await upload_from(path, named(b"/mnt/a", None), "1")
+    assert await knows(path, source)
+    assert await knows(path, named(b"/mnt/d", source.name))
+    async with of(path, source) as (_, again):
+        assert again.id == number
+    assert roots(path) == [source.root]
+
+
+async def test_without_a_name_a_moved_source_is_another_one(path: Path) -> None:
+    """And so is one with a name that nothing was uploaded under."""
+    await upload_from(path, named(b"/mnt/a", None), "1")
+    assert not await knows(path, named(b"/mnt/b", None))
+    assert not await knows(path, named(b"/mnt/b", "media"))
+    assert await knows(path, named(b"/mnt/a", None))
+
+
+async def test_a_name_that_was_left_out_once_costs_nothing(path: Path) -> None:
+    """What stands under the path with and without a name is one file, either way round."""
+    await upload_from(path, named(b"/mnt/a"), "1")
+    assert await knows(path, named(b"/mnt/a", None))
+    async with of(path, named(b"/mnt/a", None)) as (journal, source):
+        await upload_one(journal, an_item(source, b"b.mp4"), a_ticket("2"))
+    async with of(path, named(b"/mnt/a")) as (journal, source):
+        assert found(journal, an_item(source, b"b.mp4")) is not None
+
+
+async def test_two_names_at_one_path_are_two_sources(path: Path) -> None:
+    """Two disks that are mounted at one place by turns: neither takes the other's files for its own."""
+    first = await upload_from(path, named(b"/mnt/usb", "disk 1"), "1")
+    assert not await knows(path, named(b"/mnt/usb", "disk 2"))
+    assert await upload_from(path, named(b"/mnt/usb", "disk 2"), "2") != first
+    assert await knows(path, named(b"/mnt/usb", "disk 1"))
+    assert [row.remote_id for row in _manifest(path)] == ["1", "2"]
+
+
+async def test_a_place_is_not_shared_by_two_sources_with_names_at_one_path(path: Path) -> None:
+    """By their paths alone the two files would be one."""
+    async with of(path, named(b"/mnt/usb", "disk 1")) as (journal, one):
+        assert await journal.claim([_claim(one)]) == [None]
+        await upload_one(journal, an_item(one), a_ticket("1"))
+    holder = Holder(b"/mnt/usb", b"a.mp4", "disk 1")
+    with peek(str(path), THERE, [named(b"/mnt/usb", "disk 2")]) as look:
+        assert look.places.claim(_claim(look.sources[0]), Holder(b"/mnt/usb", b"a.mp4", "disk 2")) == holder
+    async with of(path, named(b"/mnt/usb", "disk 2")) as (journal, two):
+        assert await journal.claim([_claim(two)]) == [holder]
+    async with of(path, named(b"/mnt/elsewhere", "disk 1")) as (journal, one):
+        assert await journal.claim([_claim(one)]) == [None]
+
+
+async def test_an_empty_source_where_a_named_one_was_is_a_lost_mount(path: Path) -> None:
+    """Whether the name was given or left out."""
+    await upload_from(path, named(b"/mnt/a"), "1")
+    for source, expected in ((named(b"/mnt/b"), True), (named(b"/mnt/b", None), True), (named(b"/mnt/c", None), False)):
+        async with of(path, source) as (journal, numbered):
+            with contextlib.closing(journal.lookup()) as lookup:
+                assert lookup.knows_files_of(numbered) is expected
+
+
+def _claim(source: Source) -> Claim:
+    return Claim("key", (source.id, b"a.mp4"), source.root + b"/a.mp4", source.name)
+
+
+def _manifest(path: Path) -> list[ManifestRow]:
+    with Reader(str(path)) as reader:
+        return list(reader.manifest())
+
+
+# --- runs ---
+
+
+async def test_the_lock_tells_a_run_that_goes_on_from_one_that_was_cut_off(path: Path) -> None:
+    """Only the newest can go on, and only while somebody holds the lock."""
+    async with running(path):
+        pass
+    with Lock(str(path)) as lock:
+        await lock.acquire(wait=False, sleep=anyio.sleep)
+        async with running(path) as (journal, _):
+            with Reader(str(path)) as reader:
+                assert [run.running for run in reader.runs()] == [True, False]
+            await end(journal, NOW + 1)
+            with Reader(str(path)) as reader:
+                assert [run.running for run in reader.runs()] == [False, False]
+    async with running(path):
+        pass
+    with Reader(str(path)) as reader:
+        assert not any(run.running for run in reader.runs())
+
+
+# --- pruning ---
+
+
+async def old_and_new(path: Path) -> None:
+    """A journal with something of every kind from an old run, and a run of a hundred days later."""
+    async with running(path) as (journal, (source,)):
+        await upload_one(journal, an_item(source, b"uploaded"), a_ticket("1"))
+        for number in (1, 2):
+            await upload_one(
+                journal, an_item(source, b"twice", identity=identity(mtime=number)), a_ticket(f"t{number}")
+            )
+        changed = an_item(source, b"changed since")
+        await upload_one(journal, changed, a_ticket("c"))
+        await journal.asked([an_item(source, b"changed since", identity=identity(mtime=2))], [], NOW)
+        await fail_one(journal, an_item(source, b"changed since", identity=identity(mtime=2)))
+        for state in (FileState.FAILED, FileState.REJECTED, FileState.CHANGED, FileState.UNREADABLE):
+            await fail_one(journal, an_item(source, b"gone " + state.encode()), state)
+        await fail_one(journal, an_item(source, b"failed again"))
+        await journal.pending([an_item(source, b"gone pending")])
+        await journal.claim(
+            [Claim("key", (source.id, b"gone failed"), b"/"), Claim("kept", (source.id, b"twice"), b"/")]
+        )
+        for name in (b"ticketed", b"stored"):
+            item = an_item(source, name, ticket=a_ticket(name.decode(), None))
+            await journal.asked([item], [], NOW)
+            await journal.ticketed([(item, a_ticket(name.decode(), None))])
+        item.receipt = receipt_of(item)
+        await journal.stored([item])
+        await journal.unknown_ids(7, "cut off", NOW)
+        await end(journal, NOW + 1)
+    async with running(path, now=LATER) as (journal, (source,)):
+        await fail_one(journal, an_item(source, b"failed again"))
+        await journal.unknown_ids(3, "cut off", LATER)
+        await end(journal, LATER + 1)
+
+
+def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        names = ("runs", "files", "orphans", "tickets", "places")
+        return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
+
+
+async def test_pruning_takes_what_is_old_and_of_no_use(path: Path) -> None:
+    """Uploads stay whatever their age, and so does all that is under way, tickets included."""
+    await old_and_new(path)
+    before = tables(path)
+    expected = (1, 1, 1, 5)
+    foreseen = would_prune(str(path), LATER)
+    assert (foreseen.runs, foreseen.orphans, foreseen.superseded, foreseen.files) == expected
+    assert tables(path) == before
+    pruned = await prune(str(path), LATER)
+    assert (pruned.runs, pruned.orphans, pruned.superseded, pruned.files) == expected
+    assert rows(path) == {
+        b"uploaded": FileState.UPLOADED,
+        b"twice": FileState.UPLOADED,
+        b"changed since": FileState.FAILED,
+        b"failed again": FileState.FAILED,
+        b"ticketed": FileState.TICKETED,
+        b"stored": FileState.STORED,
+    }
+    assert tables(path)["tickets"] == before["tickets"]
+    assert [row[1] for row in tables(path)["places"]] == ["kept"]
+    with Reader(str(path)) as reader:
+        status = reader.status()
+        assert [orphan.count for orphan in reader.orphans()] == [3]
+        assert [run.run for run in reader.runs()] == [status.last_run and status.last_run.run]
+    assert await prune(str(path), LATER) == Pruned(0, 0, 0, 0, pruned.size_after, pruned.size_after)
+
+
+async def test_the_next_run_goes_on_after_a_pruning_as_before_it(path: Path) -> None:
+    """What was uploaded is settled, and a ticket and a receipt are still good."""
+    await old_and_new(path)
+    await prune(str(path), LATER + 1)
+    async with running(path, now=LATER + 2) as (journal, (source,)):
+        known = [
+            found(journal, an_item(source, name)) for name in (b"uploaded", b"ticketed", b"stored", b"gone failed")
+        ]
+        assert journal.run == names_of_runs(path)[0]
+    assert [row and row.state for row in known] == [FileState.UPLOADED, FileState.TICKETED, FileState.STORED, None]
+    assert [row is not None and row.ticket is not None for row in known] == [False, True, True, False]
+
+
+async def test_the_newest_run_of_each_destination_stays(path: Path) -> None:
+    """However old; and one that was cut off is as old as its beginning."""
+    runs = []
+    for destination, ended in ((THERE, True), (THERE, False), (THERE, True), (ELSEWHERE, True), (ELSEWHERE, False)):
+        async with running(path, destination=destination) as (journal, _):
+            runs.append(journal.run)
+            if ended:
+                await end(journal, NOW)
+    assert (await prune(str(path), LATER)).runs == 3
+    assert names_of_runs(path) == [runs[4], runs[2]]
+
+
+async def test_a_run_that_a_younger_orphan_names_stays_with_it(path: Path) -> None:
+    """A run that began long ago and lost an id lately."""
+    async with running(path) as (journal, _):
+        await journal.unknown_ids(1, "cut off", LATER)
+        run = journal.run
+    async with running(path, now=LATER):
+        pass
+    assert (await prune(str(path), LATER)).runs == 0
+    with Reader(str(path)) as reader:
+        assert [orphan.run for orphan in reader.orphans()] == [run]
+
+
+async def test_the_file_shrinks(path: Path) -> None:
+    """Its pages go back to the disk, the write-ahead log too, also where a reader looks on meanwhile."""
+    async with running(path) as (journal, (source,)):
+        await journal.pending([an_item(source, b"%0100d" % number) for number in range(5_000)])
+        await end(journal, NOW)
+    async with running(path, now=LATER):
+        pass
+    with Reader(str(path)) as reader:
+        assert next(reader.manifest()) is not None
+        pruned = await prune(str(path), LATER)
+    assert pruned.files == 5_000
+    assert pruned.size_after < pruned.size_before / 5
+    assert rows(path) == {}
+
+
+async def test_pruning_is_refused_while_a_run_goes_on(path: Path) -> None:
+    """Nothing is written, and the hint does not speak of options that there are not."""
+    await old_and_new(path)
+    before = tables(path)
+    with Lock(str(path)) as lock:
+        await lock.acquire(wait=False, sleep=anyio.sleep)
+        with pytest.raises(JournalLockedError) as refused:
+            await prune(str(path), LATER)
+        assert would_prune(str(path), LATER).runs == 1
+    assert "--wait" not in refused.value.hint
+    assert tables(path) == before
+
+
+async def test_pruning_makes_no_journal(tmp_path: Path) -> None:
+    """A slip in its name is an error, and leaves nothing behind."""
+    for look in (would_prune, lambda *values: anyio.run(prune, *values)):
+        with pytest.raises(JournalError, match="there is no journal"):
+            await anyio.to_thread.run_sync(look, str(tmp_path / "slip"), LATER)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- earlier versions ---
+
+
+@pytest.fixture(params=[1, 2])
+def earlier(path: Path, request: pytest.FixtureRequest) -> Path:
+    """A journal of an earlier version, with an uploaded file, an orphan and two runs."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, migrations()[: request.param])
+        connection.execute("INSERT INTO destinations VALUES (1, ?, ?, ?)", (THERE.provider, THERE.base_url, ""))
+        connection.execute("INSERT INTO sources VALUES (7, ?)", (ROOT,))
+        for number in (1, 2):
+            row = (number, f"run-{number}", 1, "[]", NOW, NOW, 0, "{}")
+            connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        connection.execute("INSERT INTO orphans VALUES (1, 1, 7, ?, 'lost', 1, 'why', ?, 1)", (b"a", NOW))
+        connection.execute(
+            "INSERT INTO files (destination_id, source_id, path, state, size, mtime_ns, ctime_ns, inode, device, md5,"
+            " remote_id, run_id) VALUES (1, 7, ?, 'uploaded', 3, 1, 1, 1, 1, ?, 'id', 1)",
+            (b"a.mp4", b"m" * 16),
+        )
+    return path
+
+
+async def test_a_journal_of_an_earlier_version_is_looked_at_as_it_is(earlier: Path) -> None:
+    """Not a byte of it changes, and all that today's tells of can be asked."""
+    before = earlier.read_bytes()
+    with Reader(str(earlier)) as reader:
+        assert [row.remote_id for row in reader.orphans()] == ["lost"]
+        assert list(reader.superseded()) == []
+        assert [row.source for row in reader.manifest()] == [ROOT]
+        assert (reader.status().orphans, reader.status().superseded) == (1, 0)
+    pruned = would_prune(str(earlier), LATER)
+    assert (pruned.runs, pruned.orphans) == (1, 1)
+    with peek(str(earlier), THERE, [named(b"/mnt/b", ROOT.decode()), named(ROOT), named(ROOT, None)]) as look:
+        assert [source.id for source in look.sources] == [7, 7, 7]
+    assert earlier.read_bytes() == before
+
+
+async def test_a_run_brings_it_to_today_and_pruning_does(earlier: Path) -> None:
+    """Its sources keep their numbers, and its rows stay."""
+    assert (await prune(str(earlier), LATER)).runs == 1
+    assert ids(earlier) == {b"a.mp4": "id"}
+    async with of(earlier, named(b"/mnt/b", ROOT.decode())) as (journal, source):
+        assert source.id == 7
+        assert found(journal, an_item(source)) is not None
