@@ -38,6 +38,7 @@ _HINTS = {
     501: "is base_url the root of this service?",
 }
 _MESSAGE_LIMIT = 256
+_LONGEST_TEXT = 8192  # characters; real URLs and tokens have less than half of it, and servers take no longer ones
 _NOT_JSON: Any = object()
 _LEASE = re.compile(r"[?&](?P<relative>X-Amz-)?Expires=(?P<number>[0-9]{1,12})(?:&|$)")
 _SIGNED_V4 = re.compile(r"[?&]X-Amz-Algorithm=AWS4-HMAC-SHA256(?:&|$)")
@@ -99,6 +100,8 @@ def text_of(item: object, key: str, service: str) -> str:
     value = item.get(key) if isinstance(item, dict) else None
     if not isinstance(value, str) or not value:
         raise malformed(service, f"an item without {key!r}")
+    if len(value) > _LONGEST_TEXT:
+        raise malformed(service, f"an item whose {key!r} has {len(value)} characters")
     return value
 
 
@@ -109,6 +112,8 @@ def upload_url(value: str, base_url: str, service: str) -> SecretUrl:
     name nor address, characters that could break a request line.
     """
     parts = None
+    if len(value) > _LONGEST_TEXT:
+        raise malformed(service, f"an upload URL of {len(value)} characters")
     with contextlib.suppress(ValueError):
         split = urlsplit(value)
         parts = split if split.port != 0 else None  # asking for the port is what checks it

@@ -98,10 +98,9 @@ def _data(answer: ApiAnswer) -> Mapping[str, Any]:
 
 def _raise_for_errors(answer: ApiAnswer, errors: Any) -> None:
     first = errors[0] if isinstance(errors, list) and isinstance(errors[0], dict) else {}
-    kind, message = (
-        str(first.get("errorType") or ""),
-        str(first.get("message") or "an error without a message"),
-    )
+    # Only texts: another value may be nested so deeply that it cannot even be printed.
+    kind, message = (told if isinstance(told := first.get(name), str) else "" for name in ("errorType", "message"))
+    message = message or "an error without a message"
     said = f"{kind}: {message}" if kind else message
     # A status of its own (401, 429, 503) says more than the body does.
     raise_for_status(answer, _SERVICE, said)

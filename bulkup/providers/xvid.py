@@ -26,6 +26,7 @@ _UPLOADS = "/v1/files/uploads/"
 _DAY = 86_400.0
 _LONGEST_KEY = 1024  # bytes, S3's limit
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LONGEST_TOLD = 128  # characters of what goes into the manifest as it was told
 _FIRST_POLL = 0.25  # seconds
 # The manual's two words for an upload that has not come to its end: before it was closed, and after.
 _OPEN = "UPLOADING"
@@ -143,7 +144,7 @@ class Xvid(Provider):
             return NotYet(_FIRST_POLL, {"status": status})
         if _FAILURE.search(status):
             raise ProblemError(Problem(Kind.FAILED, f"{SERVICE} says that the upload is {status[:64]}"))
-        return {"status": status}
+        return {"status": status[:_LONGEST_TOLD]}
 
     def _ticket(self, upload: Mapping[str, Any], key: str, answer: ApiAnswer) -> Ticket:
         remote_id = remote_id_of(upload, "id", SERVICE)
@@ -153,13 +154,15 @@ class Xvid(Provider):
         file = upload.get("file")
         file_id = file.get("id") if isinstance(file, dict) else None
         remote = {"id": remote_id, "object_key": key, "pipeline_id": self.config.settings["pipeline_id"]}
-        remote |= {"file_id": file_id} if isinstance(file_id, str) else {}
+        remote |= {"file_id": file_id[:_LONGEST_TOLD]} if isinstance(file_id, str) else {}
+        status = upload.get("status")
+        remote |= {"status": status[:_LONGEST_TOLD] if isinstance(status, str) else ""}
         return Ticket(
             url,
             remote_id,
             lease_of_form(fields, answer),
             method="POST",
-            remote=remote | {"status": str(upload.get("status", ""))},
+            remote=remote,
             form=fields,
         )
 

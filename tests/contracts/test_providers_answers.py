@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from provider_cases import (
 )
 
 from bulkup.messages import Kind, ProblemError
+from bulkup.wire import ApiAnswer
 
 
 @every_grouping_case
@@ -137,6 +139,39 @@ def test_an_upload_url_that_leads_elsewhere_is_refused(case: Case, url: str) -> 
     problem = refusal(case, answer, specs_of(case, *extensions))
     assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
     assert "sig" not in problem.message
+
+
+DEEPEST = b"[" * 1000 + b"]" * 1000  # the decoder takes it; whatever walks through it by calling itself does not
+
+
+def deep(body: Any) -> ApiAnswer:
+    """Return an answer in which every text `DEEP` is lists within lists."""
+    return answer_of(json.dumps(body).encode().replace(b'"DEEP"', DEEPEST))
+
+
+@every_case
+def test_values_nested_without_end_do_no_harm(case: Case) -> None:
+    """Wherever they stand in a good answer or in a refusal."""
+    (item,) = items_of(case, "mp4")
+    answers = [deep(case.answer([{**item, key: "DEEP"}])) for key in item] + [deep(case.error("DEEP"))]
+    answers += [deep({"errors": [{"errorType": "DEEP", "message": "DEEP"}]}), deep({"errors": "DEEP"})]
+    for answer in answers:
+        try:
+            presign(case, answer, specs_of(case, "mp4"))
+        except ProblemError as error:
+            assert error.problem.message  # noqa: PT017  # either outcome is right
+
+
+@every_case
+@pytest.mark.parametrize("key", ["id", "url"])
+def test_texts_without_end_are_refused(case: Case, key: str) -> None:
+    """An id goes into a row of the journal and a line of the manifest."""
+    (item,) = items_of(case, "mp4")
+    name = getattr(case, key)
+    answer = answer_of(case.answer([{**item, name: item[name] + "a" * 20_000}]))
+    problem = refusal(case, answer, specs_of(case, "mp4"))
+    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert len(problem.message) < 200
 
 
 LEAVES = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=20)
