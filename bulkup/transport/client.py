@@ -7,6 +7,7 @@ belongs to the other.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -39,6 +40,8 @@ _BUFFERED = 8 * 1024**2
 _SLOWEST = 64 * 1024
 # Left to itself the client adds application/octet-stream, and a version 2 signature covers the type (contracts.md 2).
 _NOT_BY_ITSELF = frozenset({hdrs.CONTENT_TYPE})
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NO_VALUE = re.compile(r"[\r\n\0]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,7 @@ class Transport:
         proxy = self._proxies.for_url(url.reveal())
         session = self._storage if proxy is None else self._proxied_storage
         async with session.request(
-            method,
+            _method(method),
             URL(url.reveal(), encoded=True),
             data=payload,
             # An empty file has no body to take a length from, and a PUT without one is a 411.
@@ -238,7 +241,17 @@ async def _read_up_to(limit: int, stream: aiohttp.StreamReader) -> bytes:
 
 
 def _revealed(headers: Mapping[str, str | Secret]) -> dict[str, str]:
-    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in headers.items()}
+    """Return headers as they go out. Raises ValueError for what would end a header, or is none (RFC 9110 5.1, 5.5)."""
+    plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in headers.items()}
+    if any(_NO_VALUE.search(value) or not _TOKEN.fullmatch(name) for name, value in plain.items()):
+        raise ValueError("a header that cannot be sent")
+    return plain
+
+
+def _method(text: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise ValueError("a method that is none")
+    return text
 
 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
