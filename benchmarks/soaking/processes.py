@@ -18,7 +18,8 @@ from typing import Self
 import orjson
 
 _COMMAND = (sys.executable, "-m", "bulkup")
-_QUIET = 1.0  # seconds without a change after which the server has done what was on its way to it
+# Seconds without a change after which the server has done what was on its way to it; a slow small body takes 0.25.
+_QUIET = 0.5
 _PATIENCE = 60.0
 # Below those that the system gives to outgoing connections: one of them would have the port while the server restarts.
 _PORTS = range(15_000, 30_000)
@@ -63,7 +64,7 @@ class Server:
         """Return `/-/stats` and `/-/faults` together, once nothing has changed for a while."""
         seen, since = self._read(), time.monotonic()
         while time.monotonic() - since < _QUIET:
-            time.sleep(0.1)
+            time.sleep(0.05)
             if (now := self._read()) != seen:
                 seen, since = now, time.monotonic()
         return seen

@@ -41,6 +41,7 @@ class Ledger:
         self._findings = findings
         self._told: set[str] = set()
         self.recorded: dict[str, str] = {}
+        self.stored = 0  # files whose bytes are recorded as taken, and whose closing call is still to come
 
     def after_run(self, out: str) -> None:
         """Read the journal once a run has ended, however it ended, and hold it against what was and what it printed."""
@@ -75,6 +76,7 @@ class Ledger:
         query = "SELECT path, remote_id FROM files WHERE state IN ('uploaded', 'unverified')"
         with contextlib.closing(sqlite3.connect(f"file:{self._journal}?mode=ro", uri=True, timeout=10)) as connection:
             try:
+                (self.stored,) = connection.execute("SELECT count(*) FROM files WHERE state = 'stored'").fetchone()
                 return {os.fsdecode(path): remote_id for path, remote_id in connection.execute(query)}
             except sqlite3.OperationalError:
                 if self.recorded:

@@ -50,7 +50,11 @@ class Scenario:
 
 @dataclass(slots=True)
 class Figures:
-    """What a scenario came to. `server` are its counters, `orphans` the remote ids that got no bytes."""
+    """What a scenario came to. `server` are its counters, `orphans` the remote ids that got no bytes.
+
+    `again` are the PUTs that storage took and no row tells of, `most_again` those that one run left behind, and
+    `beyond` those that were more than a run had in flight when it was killed, or the server ended.
+    """
 
     files: int = 0
     seconds: float = 0.0
@@ -58,6 +62,9 @@ class Figures:
     kills: int = 0
     restarts: int = 0
     server_kills: int = 0
+    again: int = 0
+    most_again: int = 0
+    beyond: int = 0
     finished: bool = False
     exits: dict[int, int] = field(default_factory=lambda: collections.defaultdict(int))
     findings: Findings = field(default_factory=Findings)
@@ -138,19 +145,32 @@ class _Soak:
                 time.sleep(_PAUSE)
 
     def _one_run(self) -> int:
-        self._figures.runs += 1
-        run = UploadRun(os.path.join(self._folder, f"run{self._figures.runs}"), self._options(), self._environ())
+        figures = self._figures
+        figures.runs += 1
+        before = figures.kills + figures.restarts
+        run = UploadRun(os.path.join(self._folder, f"run{figures.runs}"), self._options(), self._environ())
         self._sampler.watch("uploader", run.pid)
         try:
             self._disturb(run)
         finally:
             code = run.end(0)
-        self._figures.exits[code] += 1
+        figures.exits[code] += 1
         self._ledger.after_run(run.out)
+        self._count_again(figures.kills + figures.restarts - before)
         self._secrecy.look()
         self._secrecy.search(run.out, run.err)
         run.remove_output()
         return code
+
+    def _count_again(self, disturbances: int) -> None:
+        """Count the PUTs that the run which has just ended made and did not record."""
+        figures, server = self._figures, self._server.figures()
+        # A PUT that is answered with a wrong ETag is stored, and has to be sent again.
+        stored = server["puts_completed"] - server["wrong-etag"]
+        again = stored - len(self._ledger.recorded) - self._ledger.stored
+        left, figures.again = again - figures.again, again
+        figures.most_again = max(figures.most_again, left)
+        figures.beyond += max(0, left - CONCURRENCY * disturbances)
 
     def _disturb(self, run: UploadRun) -> None:
         """Let what is planned befall a run until it has ended."""

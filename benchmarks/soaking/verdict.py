@@ -50,8 +50,8 @@ def _files(figures: Figures) -> Iterator[Line]:
 
 
 def _requests(scenario: Scenario, figures: Figures) -> Iterator[Line]:
-    again, bound = sent_again(figures), CONCURRENCY * (figures.kills + figures.server_kills)
-    yield Line("PUTs sent again after a kill", f"{again:,}", f"at most {bound:,}, in flight", again <= bound)
+    again = f"{figures.again:,}, of one run {figures.most_again}, beyond those in flight {figures.beyond}"
+    yield Line("PUTs sent again", again, f"at most {CONCURRENCY} in flight at a kill, 0 beyond", figures.beyond == 0)
     ratio = attempts(figures)
     asked = scenario.share <= ATTEMPTS_UP_TO
     yield Line(
@@ -60,25 +60,15 @@ def _requests(scenario: Scenario, figures: Figures) -> Iterator[Line]:
         f"at most {MOST_ATTEMPTS}" if asked else "",
         ratio <= MOST_ATTEMPTS if asked else None,
     )
-    share = run_out(figures)
-    asked = not scenario.kills  # what a run that was killed had asked for runs out while the next one finds its feet
-    yield Line(
-        "URLs that ran out",
-        f"{share:.2%}",
-        f"under {MOST_RUN_OUT:.0%}" if asked else "",
-        share < MOST_RUN_OUT if asked else None,
-    )
+    if not scenario.kills:  # a run that was killed did not hear of all that a fault called expired
+        share = run_out(figures)
+        yield Line("URLs that ran out", f"{share:.2%}", f"under {MOST_RUN_OUT:.0%}", share < MOST_RUN_OUT)
 
 
 def _processes(figures: Figures) -> Iterator[Line]:
     for role, (memory, descriptors) in figures.trends.items():
         yield _flat(f"memory of the {role}, MiB", memory, FLAT_MEMORY)
         yield _flat(f"descriptors of the {role}", descriptors, FLAT_DESCRIPTORS)
-
-
-def sent_again(figures: Figures) -> int:
-    """Return how many PUTs storage took beyond one a file, those apart that a wrong ETag asked for."""
-    return figures.server["puts_completed"] - figures.server["wrong-etag"] - figures.files
 
 
 def attempts(figures: Figures) -> float:
