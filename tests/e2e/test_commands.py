@@ -114,14 +114,14 @@ def test_the_manifest_in_both_forms(uploaded: World) -> None:
 
 
 def test_a_reader_that_has_seen_enough(uploaded: World) -> None:
-    """`bulkup manifest | head -1` leaves no complaint behind."""
+    """`bulkup manifest | head -1` leaves no complaint behind, and ends well."""
     for command in (["manifest"], ["manifest", "--format", "csv"], ["runs"], ["status", "--json"]):
         with started(*command) as process:
             assert process.stdout is not None
             process.stdout.close()
             process.stdout = None
             _, err = process.communicate()
-        assert err == b""
+        assert (process.returncode, err) == (0, b"")
 
 
 def test_a_full_disk_behind_the_manifest(uploaded: World) -> None:

@@ -224,6 +224,15 @@ def test_the_ending_of_a_map_says_what_it_is(tree: Tree, name: str) -> None:
         tree.load(HEADER, name)
 
 
+@pytest.mark.parametrize("name", ["source/map.csv", "source/d/map.csv", "link/map.csv"])
+def test_a_map_inside_the_source_is_refused(tree: Tree, name: str) -> None:
+    """It would be uploaded as one of the files that it is about."""
+    os.symlink(tree.source, f"{tree.folder}/link")
+    with pytest.raises(SettingsError, match=r"asset_map: lies inside the source .*, so it would be uploaded") as caught:
+        tree.load(HEADER, name)
+    assert caught.value.complaints[0].hint == "keep it outside the source"
+
+
 def test_a_map_that_cannot_be_read_is_named(tree: Tree) -> None:
     with pytest.raises(SettingsError) as caught:
         load_asset_map(f"{tree.folder}/none.csv", tree.source)

@@ -216,6 +216,14 @@ def test_check_wants_one_directory_for_an_asset_map(run: Run, tmp_path: Path) ->
     assert complaint(run("check", text=text)).message == f"bulkup.toml:9: {what}"
 
 
+def test_check_wants_one_source_for_a_name(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    text = "[profiles.a]\nsource = ['src', 'other']\nsource_id = 'media'\n"
+    message = complaint(run("check", text=text)).message
+    assert message == "bulkup.toml:3: source_id is the name of one source, and 2 are given"
+    assert run("check", text=text.replace(", 'other'", "")).exit_code == 0
+
+
 def test_check_points_at_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BULKUP_SOURCE", "gone")
     error = complaint(run("check", text="[profiles.a]\n[profiles.b]\n"))

@@ -12,9 +12,11 @@ from bulkup.config import (
     Settings,
     inside_any,
     journal_path,
+    source_id_path,
     store_path,
 )
 from bulkup.errors import UsageError
+from bulkup.journal import keep_under
 
 
 @pytest.fixture
@@ -59,6 +61,33 @@ def test_without_a_profile_one_for_provider_and_sources(tmp_path: Path, environ:
     assert journal_path(settings, None, [a, b.encode(), str(tmp_path / "link")], environ) == path
     assert journal_path(settings, None, [a], environ) != path
     assert journal_path(Settings(provider="move-ugc"), None, [a, b], environ) != path
+
+
+def test_a_source_with_a_name_has_a_journal_that_goes_by_it(tmp_path: Path, environ: dict[str, str]) -> None:
+    media = Settings(provider="local", source_id="media")
+    path = journal_path(media, None, ["/a"], environ)
+    assert path == journal_path(media, None, ["/b"], environ) == source_id_path(media, None, environ)
+    assert path.startswith(f"{tmp_path}/state/bulkup/local-id-")
+    for changes in ({"source_id": "other"}, {"provider": "move-ugc"}):
+        assert journal_path(media.model_copy(update=changes), None, ["/a"], environ) != path
+
+
+def test_a_journal_from_before_the_source_had_its_name_is_gone_on_with(tmp_path: Path, environ: dict[str, str]) -> None:
+    """A run with the name has it found by that, too, and from then on it is found wherever the source is."""
+    media = Settings(provider="local", source_id="media")
+    earlier = journal_path(Settings(provider="local"), None, ["/a"], environ)
+    os.makedirs(os.path.dirname(earlier))
+    Path(earlier).touch()
+    assert journal_path(media, None, ["/a"], environ) == earlier
+    keep_under(earlier, str(source_id_path(media, None, environ)))
+    assert journal_path(media, None, ["/b"], environ) == journal_path(media, None, ["/a"], environ) == earlier
+
+
+def test_the_name_of_a_source_names_no_journal_where_something_else_does(environ: dict[str, str]) -> None:
+    media = Settings(provider="local", source_id="media")
+    assert source_id_path(media, "nightly", environ) is None
+    assert source_id_path(media.model_copy(update={"journal": "/j"}), None, environ) is None
+    assert source_id_path(Settings(provider="local"), None, environ) is None
 
 
 def test_the_folders_of_the_system_where_no_variable_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

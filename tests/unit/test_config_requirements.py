@@ -10,6 +10,7 @@ from bulkup.config import (
     Settings,
     require_credentials,
     require_one_directory,
+    require_one_source,
     require_provider,
     require_settings,
 )
@@ -160,3 +161,15 @@ def test_a_list_of_files_needs_one_directory(tmp_path: Path, name: str) -> None:
     for sources in (["a"], ["a", "link"], [], ["gone"]):
         paths = [f"{tmp_path}/{source}" for source in sources]
         require_one_directory(Settings.model_validate({"source": paths, name: "/list.csv"}))
+
+
+def test_a_name_is_of_one_source(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    a, link, b = (f"{tmp_path}/{name}" for name in ("a", "link", "b"))
+    for paths in ([a], [a, link], []):
+        require_one_source(Settings.model_validate({"source": paths, "source_id": "media"}))
+    require_one_source(Settings.model_validate({"source": [a, b]}))
+    with pytest.raises(UsageError, match="source_id is the name of one source, and 2 are given") as caught:
+        require_one_source(Settings.model_validate({"source": [a, b], "source_id": "media"}))
+    assert "a run of its own" in caught.value.hint

@@ -128,6 +128,14 @@ def test_only_an_uploaded_file_is_ever_settled_and_only_unchanged(
         assert then == now
 
 
+@pytest.mark.parametrize("state", FileState)
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_gone_from_the_service_is_uploaded_again(state: FileState, mode: IdentityMode) -> None:
+    """An uploaded file counts for nothing then; of one that is under way nothing can be gone."""
+    row = known(state, ticket=TICKET, receipt=RECEIPT)
+    assert plan(row, HERE, mode, gone=True) is (Plan.UPLOAD if state in DONE else plan(row, HERE, mode))
+
+
 HALF_DONE = {FileState.STORED: Plan.CONFIRM, FileState.TICKETED: Plan.RESUME}
 
 

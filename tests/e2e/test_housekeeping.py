@@ -1,0 +1,47 @@
+"""What keeps a journal in shape over the years, by the installed command: pruning, and sources that move."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from e2e_world import TOKEN, World, run, serving, started
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A world with a few files."""
+    world = World(tmp_path)
+    world.fill(8)
+    return world
+
+
+def test_pruning_while_a_run_goes_on(world: World) -> None:
+    """It is refused with 5; once the run was killed the journal is pruned, and tells that it was cut off."""
+    (world.source / "large.mp4").write_bytes(bytes(10_000_000))
+    prune = ("runs", "--journal", str(world.journal), "--prune", "--older-than", "0", "--json")
+    with (
+        serving(world.store, "--fault", "slow-body") as url,
+        started("upload", str(world.source), "--json", *world.to(url), env=TOKEN) as process,
+    ):
+        assert process.stdout is not None
+        process.stdout.readline()
+        run(*prune).expect(5, "another run holds the journal", "once that has ended")
+        process.kill()
+        process.wait()
+    (said,) = run(*prune).expect(0).lines
+    assert (said["event"], said["dry_run"], said["runs"]) == ("prune", False, 0)
+    assert "cut off" in run("runs", "--journal", str(world.journal)).expect(0).out
+
+
+def test_a_source_that_moves(world: World) -> None:
+    """With a name nothing goes again, without --journal too, also where the name was given after the first run."""
+    local = ("--provider", "local", "--json")
+    run("upload", str(world.source), *local).expect(0)
+    named = (*local, "--source-id", "media")
+    run("upload", str(world.source), *named).expect(0)
+    moved = world.source.rename(world.root / "moved")
+    assert run("upload", str(moved), *named).expect(0).summary["files"]["skipped"] == 8
+    rows = run("manifest", "--provider", "local", "--source-id", "media").expect(0).lines
+    assert {row["source"] for row in rows} == {str(moved)}
+    assert run("manifest").expect(0).lines == rows

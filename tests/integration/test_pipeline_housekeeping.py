@@ -1,0 +1,206 @@
+"""Runs over what earlier ones left: uploads that the service deletes, sources that moved, files uploaded again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from pipeline_world import World, world
+from typer.testing import CliRunner
+
+from bulkup import ExitCode, UsageError, preview
+from bulkup.api import Preview
+from bulkup.cli.app import app
+from bulkup.journal import Reader
+from bulkup.records import OrphanRow
+
+FILES = {"a.mp4": b"a", "b.mp4": b"b", "d/c.mp4": b"c"}
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
+    async with world(tmp_path) as running:
+        running.write(FILES)
+        yield running
+
+
+def superseded(place: World) -> list[OrphanRow]:
+    with Reader(str(place.journal)) as reader:
+        return list(reader.superseded())
+
+
+def ids(place: World) -> dict[bytes, str | None]:
+    return {row.path: row.remote_id for row in place.manifest()}
+
+
+def expire(place: World, name: bytes) -> None:
+    """Have the time come that the service kept a file until."""
+    with contextlib.closing(sqlite3.connect(place.journal)) as connection, connection:
+        connection.execute("UPDATE files SET kept_until = 1 WHERE path = ?", (name,))
+
+
+def foreseen(place: World, **changes: object) -> dict[bytes, Preview]:
+    return {entry.path: entry for entry in preview(place.resolved(**changes), environ={})}
+
+
+async def test_uploads_past_their_time_are_told_and_left_alone(here: World) -> None:
+    """They are settled, and no failure; also one that is only found to be the same when it is read again."""
+    await here.run()
+    expire(here, b"a.mp4")
+    expire(here, b"b.mp4")
+    os.chmod(here.source / "b.mp4", 0o600)
+    before = foreseen(here)
+    assert [(before[name].action, before[name].expired) for name in sorted(before)] == [
+        ("unchanged", True),
+        ("check", True),
+        ("unchanged", False),
+    ]
+    summary = await here.run()
+    files = summary.as_dict()["files"]
+    assert (summary.exit_code, files["skipped"], summary.as_dict()["expired"]) == (ExitCode.OK, 3, 2)
+    assert here.puts == 3
+
+
+async def test_uploads_past_their_time_go_again_where_that_is_wanted(here: World) -> None:
+    """Only those; the old id is among the superseded ones, and the new one is kept as long as any."""
+    await here.run()
+    old = ids(here)
+    expire(here, b"a.mp4")
+    before = foreseen(here, reupload_expired=True)
+    assert [entry.path for entry in before.values() if entry.action == "upload"] == [b"a.mp4"]
+    assert before[b"a.mp4"].reason == "the service no longer keeps what was uploaded"
+    summary = await here.run(reupload_expired=True)
+    files = summary.as_dict()["files"]
+    assert (files["uploaded"], files["skipped"], summary.as_dict()["expired"]) == (1, 2, 0)
+    here.assert_uploaded()
+    assert [(row.remote_id, row.superseded_by) for row in superseded(here)] == [(old[b"a.mp4"], ids(here)[b"a.mp4"])]
+    assert (await here.run(reupload_expired=True)).as_dict()["files"]["skipped"] == 3
+
+
+async def test_a_file_that_changed_leaves_its_old_id(here: World) -> None:
+    """All ids that the service handed out are accounted for: in the manifest, or as superseded."""
+    await here.run()
+    old = ids(here)
+    here.write({"a.mp4": b"another"})
+    await here.run()
+    here.assert_uploaded()
+    (row,) = superseded(here)
+    assert (row.remote_id, row.superseded_by, row.path) == (old[b"a.mp4"], ids(here)[b"a.mp4"], b"a.mp4")
+    assert here.server.stats()["tickets"] == len(FILES) + 1
+    assert here.orphans() == []
+
+
+@pytest.mark.parametrize("copied", [False, True])
+async def test_a_source_with_a_name_may_move(here: World, copied: bool) -> None:
+    """To another path, or as a copy with other inodes: nothing goes again, and the manifest shows where it is."""
+    await here.run(source_id="media")
+    moved = here.folder / "moved"
+    if copied:
+        shutil.copytree(here.source, moved)
+    shutil.move(here.source, here.folder / "away" if copied else moved)
+    there = {"source": (str(moved),), "source_id": "media"}
+    assert {entry.action for entry in foreseen(here, **there).values()} == {"check" if copied else "unchanged"}
+    (moved / "new.mp4").write_bytes(b"new")
+    summary = await here.run(**there)
+    assert (summary.as_dict()["files"]["skipped"], summary.as_dict()["files"]["uploaded"]) == (3, 1)
+    assert {row.source for row in here.manifest()} == {os.fsencode(os.path.realpath(moved))}
+    assert len(here.manifest()) == 4
+
+
+async def test_a_source_that_moved_already_goes_by_its_old_path(here: World) -> None:
+    """A run knew it by its path alone; that path is its name from now on."""
+    await here.run()
+    name, moved = os.path.realpath(here.source), here.source
+    for move in ("first", "second"):
+        moved = moved.rename(here.folder / move)
+        summary = await here.run(source=(str(moved),), source_id=name)
+        assert summary.as_dict()["files"]["skipped"] == 3
+    assert here.puts == 3
+
+
+async def test_a_name_is_of_one_source(here: World) -> None:
+    """Several are wrong usage, two files of one directory among them; one that is named twice is one."""
+    two_files = tuple(str(here.source / name) for name in ("a.mp4", "b.mp4"))
+    for sources in ((str(here.source), str(here.folder)), two_files):
+        with pytest.raises(UsageError, match="source_id is the name of one source, and 2 are given"):
+            await here.run(source=sources, source_id="media")
+    assert not here.journal.exists()
+    await here.run(source=(str(here.source), f"{here.source}/"), source_id="media")
+
+
+# --- what the commands say of it ---
+
+
+async def said(*arguments: str, code: int = 0) -> str:
+    """Run a command that reads or prunes the journal, in a thread as it has an event loop of its own."""
+    result = await anyio.to_thread.run_sync(CliRunner().invoke, app, arguments)
+    assert (result.exit_code, result.exception) == (0, None) or isinstance(result.exception, UsageError)
+    if code:
+        assert isinstance(result.exception, UsageError)
+        assert int(result.exception.exit_code) == code
+        return result.exception.message
+    return str(result.stdout)
+
+
+async def lines(*arguments: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (await said(*arguments, "--json")).splitlines()]
+
+
+async def test_the_commands_tell_of_uploads_past_their_time_and_of_old_ids(here: World) -> None:
+    """A notice in `status` and in a dry run, with the option that helps; `orphans` lists what to delete."""
+    await here.run()
+    old = ids(here)
+    expire(here, b"a.mp4")
+    notice = "1 file is past the time that the service keeps uploads; `bulkup upload --reupload-expired`"
+    journal = ("--journal", str(here.journal))
+    upload = ("upload", str(here.source), "--dry-run", "--provider", here.provider, "--base-url", here.server.url)
+    assert notice in await said("status", *journal)
+    assert notice in await said(*upload, *journal)
+    again = await said(*upload, *journal, "--reupload-expired")
+    assert "a.mp4  (the service no longer keeps what was uploaded)" in again
+    assert notice not in again
+    assert {line["path"]: line["expired"] for line in (await lines(*upload, *journal))[:-1]} == {
+        "a.mp4": True,
+        "b.mp4": False,
+        "d/c.mp4": False,
+    }
+    await here.run(reupload_expired=True)
+    assert "past the time" not in await said("status", *journal)
+    assert "1 remote id of files that were uploaded again since" in await said("status", *journal)
+    (line,) = await lines("orphans", *journal)
+    expected = ("superseded", old[b"a.mp4"], ids(here)[b"a.mp4"], "1970-01-01T00:00:01.000Z")
+    assert (line["kind"], line["remote_id"], line["superseded_by"], line["kept_until"]) == expected
+    assert f"{old[b'a.mp4']} for a.mp4 (its file was uploaded again as " in await said("orphans", *journal)
+
+
+async def test_runs_are_pruned_by_age(here: World) -> None:
+    """Ninety days where nothing is said; what would go is told first, and what was uploaded stays."""
+    for _ in range(3):
+        await here.run()
+    before = here.manifest()
+    prune = ("runs", "--journal", str(here.journal), "--prune")
+    assert (await lines(*prune))[0]["runs"] == 0
+    assert "Would go: 2 runs, 0 orphans" in await said(*prune, "--older-than", "0", "--dry-run")
+    assert len(await lines(*prune[:-1])) == 3
+    assert "Gone: 2 runs, 0 orphans, 0 superseded ids, 0 files" in await said(*prune, "--older-than", "0s")
+    assert [line["running"] for line in await lines(*prune[:-1])] == [False]
+    assert here.manifest() == before
+    assert (await here.run()).as_dict()["files"]["skipped"] == 3
+
+
+async def test_options_of_pruning_alone_are_wrong_usage(here: World) -> None:
+    """A slip must not list the runs where somebody thought to prune, nor prune what is younger than they thought."""
+    await here.run()
+    runs = ("runs", "--journal", str(here.journal))
+    for wrong in (("--older-than", "1d"), ("--dry-run",)):
+        assert await said(*runs, *wrong, code=2) == "--older-than and --dry-run go with --prune"
+    message = await said(*runs, "--prune", "--older-than", "old", code=2)
+    assert message == "--older-than: expected a duration, such as 30 or 30s, 5m, 2h or 1d, not old"
