@@ -6,10 +6,12 @@ leaves them in one way only, `reveal()`, which is called where a request is buil
 
 from __future__ import annotations
 
+import re
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 MASK = "***"
+_ORIGIN = re.compile(r"(?P<scheme>[^:/?#]*://)(?:[^/?#@]*@)*(?P<host>[^/?#@]*)")
 
 
 class Secret:
@@ -53,6 +55,12 @@ class SecretUrl(Secret):
     """A presigned URL. It prints scheme, host and path; query, user part and fragment are masked."""
 
     __slots__ = ()
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port as they are written in the URL; empty where it is none. No secret is in it."""
+        found = _ORIGIN.match(self._value)
+        return found["scheme"] + found["host"] if found else ""
 
     def __str__(self) -> str:
         try:

@@ -94,22 +94,23 @@ class Settings(Services):
     attempts: kinds.Count = setting(
         8,
         "a whole number from 1",
-        "Tries for one file in one run before it counts as failed. A 429 and a host that is not reached cost no "
-        "try, only time (`retry_for`). A service that has not answered once is given up after 5 calls: its "
-        "address is most likely wrong. Default: 8.",
+        "Tries for one file in one run before it counts as failed. A 429, a 503 and a host that is not reached cost no "
+        "try, only time (`retry_for`). A service that has not answered one call with success is given up after so many "
+        "calls, after 5 where nothing is reached: its address is most likely wrong. Default: 8.",
         ge=1,
     )
     retry_for: kinds.Duration = setting(
         900.0,
         units.DURATION,
-        "How long one file is tried again, counted from its first failure. Seconds. Default: 900 (15 "
-        "minutes): the next run is better placed to mend what lasts longer.",
+        "How long one file is tried again, counted from its first failure, and how long a host may answer nobody "
+        "before the run ends. Seconds. Default: 900 (15 minutes): the next run is better placed to mend what lasts "
+        "longer.",
     )
     retry_after_max: kinds.Duration = setting(
         300.0,
         units.DURATION,
-        "The longest wait that a service may ask for; where it asks for more, the files concerned fail. "
-        "Seconds. Default: 300.",
+        "The longest wait that a service or its storage may ask for (`Retry-After`); where one asks for more, it is "
+        "asked again after this time. Seconds. Default: 300.",
     )
     connect_timeout: kinds.Duration = setting(
         30.0,

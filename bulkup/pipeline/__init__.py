@@ -10,7 +10,8 @@
     flow       wires them, and nothing else does
 
 Decisions are pure functions beside the stages: `plan` and `wishes` (what is to become of a file), `leases` (when and
-how much to ask), `retry` (what comes after a problem), `integrity` (what storage's answer proves), `filters`, `gate`.
+how much to ask), `gate` and `retry_budget` (how many requests a host gets), `retry` (what comes after a problem),
+`integrity` (what storage's answer proves), `filters`.
 They take a time and return a value. `opening`, `reading` and `hashing` are all that touches the user's files.
 
 Not here: what a service's answers mean (providers), sockets (transport), SQL (journal), what people see (reports).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bulkup.messages import FileState, Item, Kind, Outcome, Problem, ProblemError, Rejection, Ticket
-from bulkup.pipeline.leases import renew_at
+from bulkup.pipeline.leases import good_for
 from bulkup.pipeline.problems import told
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
@@ -30,14 +30,19 @@ async def ask(run: Run, recorder: Recorder, items: Sequence[Item]) -> list[Item]
     rejected = [(item, a) for item, a in zip(items, answers, strict=True) if isinstance(a, Rejection)]
     ticketed = [(item, a) for item, a in zip(items, answers, strict=True) if isinstance(a, Ticket)]
     await recorder.ticketed(ticketed)
-    now = run.clock.now()
     for item, ticket in ticketed:
-        item.ticket = ticket
-        item.renew_at = renew_at(ticket.expires_at, now, run.options.lease_margin)
+        lease(run, item, ticket)
     for item, rejection in rejected:
         recorder.settle(Outcome(item, FileState.REJECTED, Problem(Kind.REJECTED, rejection.reason)))
     run.counters.presign_files += len(ticketed)
     return [item for item, _ in ticketed]
+
+
+def lease(run: Run, item: Item, ticket: Ticket) -> None:
+    """Give an item its ticket, and the time from which that must not be begun any more."""
+    left = good_for(ticket.expires_at, run.clock.now(), run.options.lease_margin)
+    item.ticket = ticket
+    item.renew_at = None if left is None else run.clock.monotonic() + left
 
 
 def _with_specs(items: Sequence[Item]) -> list[tuple[Item, FileSpec]]:

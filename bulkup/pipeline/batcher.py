@@ -15,9 +15,10 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from bulkup.messages import Item, Kind, Outcome, Problem, ProblemError
-from bulkup.pipeline.asking import ask
-from bulkup.pipeline.leases import Demand, Throughput, group_size, renew_at
+from bulkup.messages import Item, Outcome, Problem, ProblemError
+from bulkup.pipeline.asking import ask, lease
+from bulkup.pipeline.gate import Gate
+from bulkup.pipeline.leases import Demand, Throughput, group_size
 from bulkup.pipeline.problems import fatal
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.retry import (
@@ -54,12 +55,14 @@ class Batcher:
         self._fresh: deque[tuple[float, Item]] = deque()
         self._waiting: Delayed[Item] = Delayed()
         self._again: Delayed[_Group] = Delayed()
+        self._held: dict[Gate, deque[Item]] = {}
         self._calls = self._asked = self._unused = 0
         self._wants_room = False
         self._last_answer: float | None = None
         self._lease: float | None = None
         self._throughput = Throughput()
         self._wake = anyio.Event()
+        run.gates.api.on_room(self.nudge)
         self._send, self.ready = anyio.create_memory_object_stream[Item](run.options.in_flight)
 
     @property
@@ -70,7 +73,7 @@ class Batcher:
             "grouping": len(self._fresh),
             "asking": self._asked,
             "ready": self._unused,
-            "waiting": len(self._waiting) + again,
+            "waiting": len(self._waiting) + again + sum(map(len, self._held.values())),
         }
 
     def add(self, item: Item) -> None:
@@ -82,7 +85,7 @@ class Batcher:
     def resume(self, item: Item) -> None:
         """Take a file with a ticket of an earlier run."""
         assert item.ticket is not None
-        item.renew_at = renew_at(item.ticket.expires_at, self._run.clock.now(), self._run.options.lease_margin)
+        lease(self._run, item, item.ticket)
         self._run.counters.reused_tickets += 1
         self._to_workers(item)
 
@@ -99,15 +102,23 @@ class Batcher:
         self._waiting.push(item, not_before)
         self._wake.set()
 
-    def begun(self) -> None:
-        """Note that a worker took a file: there is room for one more ticket."""
+    def begun(self, now: float) -> None:
+        """Note that a worker began with a file: there is room for one more ticket."""
         self._unused -= 1
-        self._throughput.count(self._run.clock.monotonic())
+        self._throughput.count(now)
         if self._wants_room:
             self._wake.set()
 
+    def hold(self, item: Item, gate: Gate) -> None:
+        """Take a file back that its host has no room for now; it stays ready."""
+        if gate not in self._held:
+            self._held[gate] = deque()
+            gate.on_room(self.nudge)
+        self._held[gate].append(item)
+        self._wake.set()
+
     def nudge(self) -> None:
-        """Look again: the scan has ended, or the run is to stop."""
+        """Look again: the scan has ended, a host has room, or the run is to stop."""
         self._wake.set()
 
     async def work(self) -> None:
@@ -118,6 +129,7 @@ class Batcher:
                 now = self._run.clock.monotonic()
                 for item in self._waiting.pop_due(now):
                     self._to_workers(item)
+                self._let_in(now)
                 if self._run.stop.requested:
                     self._give_back()
                 else:
@@ -134,20 +146,28 @@ class Batcher:
         self._unused += 1
         self._send.send_nowait(item)
 
+    def _let_in(self, now: float) -> None:
+        """Send files on to hosts that have room again."""
+        for gate, items in self._held.items():
+            for _ in range(gate.room(now, len(items))):
+                self._send.send_nowait(items.popleft())
+
     def _start_calls(self, calls: TaskGroup, now: float) -> None:
         self._wants_room = False
-        if not self._run.gate.is_open(now):
+        if not self._again and not self._fresh:
             return
-        free = self._run.options.calls_in_flight - self._calls
+        gate = self._run.gates.api
+        free = gate.room(now, self._run.options.calls_in_flight - self._calls)
         for group in self._again.pop_due(now, most=free):
             self._start(calls, group)
-        while size := group_size(self._demand(now)):
+        while gate.room(now) and (size := group_size(self._demand(now))):
             self._start(calls, _Group([self._fresh.popleft()[1] for _ in range(size)]))
         self._wants_room = bool(self._fresh)
 
     def _start(self, calls: TaskGroup, group: _Group) -> None:
         self._calls += 1
         self._asked += len(group.items)
+        self._run.gates.api.begin()
         calls.start_soon(self._call, group)
 
     def _demand(self, now: float) -> Demand:
@@ -169,12 +189,14 @@ class Batcher:
         )
 
     async def _call(self, group: _Group) -> None:
+        begun = self._run.clock.monotonic()
         try:
             ticketed = await ask(self._run, self._recorder, group.items)
         except ProblemError as error:
+            self._ended(begun, error.problem)
             self._failed(group, error.problem)
         else:
-            self._last_answer = self._run.clock.monotonic()
+            self._last_answer = self._ended(begun, None)
             self._learn_lease(ticketed)
             for item in ticketed:
                 self._to_workers(item)
@@ -183,27 +205,31 @@ class Batcher:
             self._asked -= len(group.items)
             self._wake.set()
 
+    def _ended(self, begun: float, problem: Problem | None) -> float:
+        now = self._run.clock.monotonic()
+        self._run.gates.api.end(problem, begun, now, self._run.random.random())
+        return now
+
     def _learn_lease(self, ticketed: Sequence[Item]) -> None:
-        now = self._run.clock.now()
+        now = self._run.clock.monotonic()
         leases = [item.renew_at - now for item in ticketed if item.renew_at is not None]
         self._lease = min(leases, default=None)
 
     def _failed(self, group: _Group, problem: Problem) -> None:
         now, history = self._run.clock.monotonic(), group.history
         note(history, problem, now)
-        last = self._last_answer
-        situation = Situation(len(group.items), last is not None, answered_since(history, last))
+        last, outage = self._last_answer, self._run.gates.api.outage(now)
+        situation = Situation(len(group.items), last is not None, answered_since(history, last), outage is not None)
         chance = self._run.random.random()
         decision = after_call(problem, history, situation, self._run.options.retry, now, chance)
         self._carry_out(decision, group, problem, now)
 
     def _carry_out(self, decision: CallDecision, group: _Group, problem: Problem, now: float) -> None:
         if isinstance(decision, Again):
-            _log.warning("presign call failed", reason=problem.message, again_in=round(decision.at - now, 2))
+            at = self._run.gates.api.retries.retry_at(decision.at, now)
+            _log.warning("presign call failed", reason=problem.message, again_in=round(at - now, 2))
             self._run.counters.retries += 1
-            self._again.push(group, decision.at)
-            if problem.kind is Kind.THROTTLED:
-                self._run.gate.close(decision.at)
+            self._again.push(group, at)
         elif isinstance(decision, Split):
             middle = len(group.items) // 2
             for half in (group.items[:middle], group.items[middle:]):
@@ -212,7 +238,7 @@ class Batcher:
             for item in group.items:
                 self._recorder.settle(Outcome(item, decision.state, problem))
         else:
-            self._run.stop.fail(fatal(problem))
+            self._run.stop.fail(fatal(problem, self._run.gates.api.outage(now)))
             self._recorder.give_back_all(group.items)
 
     def _give_back(self) -> None:
@@ -221,14 +247,19 @@ class Batcher:
         self._recorder.give_back_all(self._waiting.drain())
         for group in self._again.drain():
             self._recorder.give_back_all(group.items)
+        for held in self._held.values():
+            self._unused -= len(held)
+            self._recorder.give_back_all(held)
+            held.clear()
 
     def _seconds_to_sleep(self, now: float) -> float | None:
         """Return how long nothing can become due by itself, None for ever."""
         times = [self._waiting.next_due(), self._again.next_due() if self._calls_free else None]
         if self._fresh or self._again:
-            times.append(self._run.gate.closed_until)
+            times.append(self._run.gates.api.closed_until)
         if self._fresh:
             times.append(self._fresh[0][0] + self._run.options.group_age)
+        times += [gate.closed_until for gate, held in self._held.items() if held]
         later = [time for time in times if time is not None and time > now]
         return min(later) - now if later else None
 

@@ -6,15 +6,15 @@ nothing again. Files given up are told to services that want to know; nothing de
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from bulkup.messages import FileState, Item, Kind, Outcome, Problem, ProblemError
+from bulkup.messages import FileState, Item, Outcome, Problem, ProblemError
 from bulkup.pipeline.problems import fatal, told
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.retry import Again, CallHistory, GiveUp, Situation, after_call, answered_since, next_poll, note
@@ -23,7 +23,7 @@ from bulkup.providers import NotYet
 from bulkup.schedule import Delayed
 
 _log = structlog.get_logger("bulkup.confirmer")
-_PAUSE = 1.0  # seconds, where a service that throttles does not say for how long
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -52,6 +52,7 @@ class Confirmer:
         self._calls = 0
         self._answered_at: float | None = None
         self._wake = anyio.Event()
+        run.gates.api.on_room(self.nudge)
 
     @property
     def depth(self) -> int:
@@ -72,7 +73,7 @@ class Confirmer:
             self._recorder.settle(outcome)
 
     def nudge(self) -> None:
-        """Look again: the run is to stop."""
+        """Look again: there is room for a call, or the run is to stop."""
         self._wake.set()
 
     async def work(self) -> None:
@@ -103,13 +104,16 @@ class Confirmer:
         due = self._due.next_due()
         if due is None or not self._free:
             return None
-        return max(0.0, max(due, self._run.gate.closed_until) - now)
+        later = max(due, self._run.gates.api.closed_until) - now
+        return later if later > 0 else None  # due and not begun: as many calls are under way as the host takes
 
     def _start_calls(self, calls: TaskGroup, now: float) -> None:
-        if not self._run.gate.is_open(now):
+        if not self._due:
             return
-        for closing in self._due.pop_due(now, most=self._free):
+        gate = self._run.gates.api
+        for closing in self._due.pop_due(now, most=gate.room(now, self._free)):
             self._calls += 1
+            gate.begin()
             calls.start_soon(self._call, closing)
 
     async def _call(self, closing: _Closing) -> None:
@@ -131,18 +135,11 @@ class Confirmer:
         await self._recorder.given_up(outcome)
         item.ticket = None
         try:
-            await self._run.provider.abandon(ticket, outcome.state, self._run.call)
+            await self._answer(self._run.provider.abandon(ticket, outcome.state, self._run.call))
         except ProblemError as error:
-            problem = told(error.problem, self._run.provider)
-            self._heed(problem)
-            reason = problem.message
+            reason = error.problem.message
             _log.warning("the service was not told of a file given up", path=item.file.name, reason=reason)
         self._recorder.settle(outcome)
-
-    def _heed(self, problem: Problem) -> None:
-        """Keep all calls back for as long as a throttled one was asked to wait."""
-        if problem.kind is Kind.THROTTLED:
-            self._run.gate.close(self._run.clock.monotonic() + (problem.retry_after or _PAUSE))
 
     async def _confirm(self, closing: _Closing) -> None:
         item, provider = closing.item, self._run.provider
@@ -150,11 +147,14 @@ class Confirmer:
         assert item.receipt is not None
         try:
             if closing.polls:
-                answer = await provider.poll(item.ticket, self._run.call)
+                answer = await self._answer(provider.poll(item.ticket, self._run.call))
             else:
-                answer = await provider.confirm(item.ticket, item.receipt, self._run.call, again=closing.again)
+                told_before = closing.again
+                answer = await self._answer(
+                    provider.confirm(item.ticket, item.receipt, self._run.call, again=told_before)
+                )
         except ProblemError as error:
-            self._failed(closing, told(error.problem, provider))
+            self._failed(closing, error.problem)
             return
         self._answered_at = self._run.clock.monotonic()
         closing.history = CallHistory()
@@ -163,6 +163,17 @@ class Confirmer:
         else:
             state = FileState.UPLOADED if item.receipt.verified else FileState.UNVERIFIED
             self._recorder.settle(Outcome(item, state, remote=answer))
+
+    async def _answer(self, call: Awaitable[T]) -> T:
+        """Return what a call brings, and tell the gate of it. Raises `ProblemError` without secrets."""
+        gate, begun, problem = self._run.gates.api, self._run.clock.monotonic(), None
+        try:
+            return await call
+        except ProblemError as error:
+            problem = told(error.problem, self._run.provider)
+            raise ProblemError(problem) from error.__cause__
+        finally:
+            gate.end(problem, begun, self._run.clock.monotonic(), self._run.random.random())
 
     def _poll_again(self, closing: _Closing, answer: NotYet) -> None:
         now = self._run.clock.monotonic()
@@ -181,15 +192,16 @@ class Confirmer:
         note(history, problem, now)
         answered = self._answered_at
         # The presign call for this file was answered, or there would be nothing to confirm.
-        situation = Situation(1, ever_answered=True, answered_since=answered_since(history, answered))
+        gate = self._run.gates.api
+        outage = gate.outage(now)
+        situation = Situation(1, True, answered_since(history, answered), outage is not None)
         chance = self._run.random.random()
         decision = after_call(problem, history, situation, self._run.options.retry, now, chance)
         if isinstance(decision, Again):
-            _log.warning("confirm call failed", reason=problem.message, again_in=round(decision.at - now, 2))
+            at = gate.retries.retry_at(decision.at, now)
+            _log.warning("confirm call failed", reason=problem.message, again_in=round(at - now, 2))
             self._run.counters.retries += 1
-            if problem.kind is Kind.THROTTLED:
-                self._run.gate.close(decision.at)
-            self._due.push(closing, decision.at)
+            self._due.push(closing, at)
         elif isinstance(decision, GiveUp):
             outcome = Outcome(closing.item, decision.state, problem)
             if outcome.unconfirmed:
@@ -197,5 +209,5 @@ class Confirmer:
             else:
                 self.give_up(outcome)  # what the service will not complete is not to stay there
         else:
-            self._run.stop.fail(fatal(problem))
+            self._run.stop.fail(fatal(problem, outage))
             self._recorder.give_back(closing.item)

@@ -1,18 +1,130 @@
-"""A pause that holds for every API call of a run: a service that throttles means all of them, not one."""
+"""How many requests a host gets at a time, and from when on: what it asks of one, or does to one, it means for all.
+
+A gate is closed for as long as the host asks (`Retry-After`), then open for one request, and a little wider with each
+that is answered. A refusal without a time makes it half as wide. So many failures in a row close it as well, for longer
+each time: one request finds out whether the host is back, and not a thousand. Pure: times are monotonic seconds.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
+from bulkup.messages import Kind, Problem
+from bulkup.pipeline.options import PipelineOptions, RetryPolicy
+from bulkup.pipeline.retry_budget import RetryBudget
+from bulkup.secrets import SecretUrl
+
+_LOST = frozenset({Kind.TRANSIENT, Kind.UNREACHABLE})
+_NOT_OF_THE_HOST = frozenset({Kind.CHANGED, Kind.UNREADABLE, Kind.MACHINE})
+# Chance brings a few failures in a row, and a handful of files that always fail is no outage.
+_API_FAILURES = 10
+_STORAGE_FAILURES = 50
+
 
 class Gate:
-    """Open unless a time was set until which it is closed. Times are monotonic seconds, passed in."""
+    """The gate of one host. `widest` is in requests; so many failures as `in_a_row` close it."""
 
-    def __init__(self) -> None:
+    def __init__(self, widest: int, in_a_row: int, policy: RetryPolicy) -> None:
         self.closed_until = 0.0
+        self.retries = RetryBudget()
+        self._widest = float(widest)
+        self._width = float(widest)
+        self._most_failures = in_a_row
+        self._policy = policy
+        self._under_way = 0
+        self._failures = 0  # in a row
+        self._closings = 0  # since the host last answered
+        self._failing_since: float | None = None
+        self._narrowed_at = -math.inf
+        self._listeners: list[Callable[[], None]] = []
+        self._wanted = False
 
-    def close(self, until: float) -> None:
-        """Keep everybody out until then, or for as long as an earlier word said, whichever is later."""
+    def on_room(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called when a request has ended after somebody found less room than he wanted."""
+        self._listeners.append(listener)
+
+    def room(self, now: float, wanted: int = 1) -> int:
+        """Return how many of the requests that are wanted may begin."""
+        room = 0 if now < self.closed_until else max(0, int(self._width) - self._under_way)
+        self._wanted = self._wanted or room < wanted
+        return min(room, wanted)
+
+    def begin(self) -> None:
+        """Note that a request has begun."""
+        self._under_way += 1
+
+    def end(self, problem: Problem | None, begun: float, now: float, chance: float) -> None:
+        """Note what came of a request that began at `begun`; `chance` is in [0, 1)."""
+        self._under_way -= 1
+        kind = problem.kind if problem is not None else None
+        if problem is not None and kind is Kind.THROTTLED:
+            self._throttled(problem.retry_after, begun, now, chance)
+        elif kind in _LOST:
+            self._lost(begun, now, chance)
+        elif kind not in _NOT_OF_THE_HOST:
+            self._answered()
+        if self._wanted:
+            self._wanted = False
+            for listener in self._listeners:
+                listener()
+
+    def outage(self, now: float) -> float | None:
+        """Return for how many seconds the host has answered nobody, once that is longer than anybody is to wait."""
+        if not self._closings or self._failing_since is None:
+            return None
+        lasted = now - self._failing_since
+        return lasted if lasted > self._policy.retry_for else None
+
+    def _answered(self) -> None:
+        self._width = min(self._widest, self._width + 1)
+        self._failures = self._closings = 0
+        self._failing_since = None
+        self.retries.earn()
+
+    def _throttled(self, asked: float | None, begun: float, now: float, chance: float) -> None:
+        self._failed(now)
+        if asked:
+            self._close(now + min(asked, self._policy.retry_after_max))
+        elif begun >= self._narrowed_at:
+            if self._width < 2:
+                self._close(now + self._pause(chance))
+            # Those that were under way say the same thing once more, hence only what began after the last time counts.
+            self._width, self._narrowed_at = max(1.0, self._width / 2), now
+
+    def _lost(self, begun: float, now: float, chance: float) -> None:
+        self._failed(now)
+        if self._failures >= self._most_failures and begun >= self._narrowed_at:
+            self._narrowed_at = now
+            self._close(now + self._pause(chance))
+
+    def _failed(self, now: float) -> None:
+        self._failures += 1
+        self._failing_since = now if self._failing_since is None else self._failing_since
+
+    def _close(self, until: float) -> None:
         self.closed_until = max(self.closed_until, until)
+        self._width = 1.0
+        self._closings += 1
 
-    def is_open(self, now: float) -> bool:
-        """Say whether a call may start."""
-        return now >= self.closed_until
+    def _pause(self, chance: float) -> float:
+        longest = min(self._policy.cap, self._policy.base * 2.0 ** min(self._closings, 32))
+        return longest * (1 + chance) / 2
+
+
+class Gates:
+    """The gates of a run: one for the service's API, and one for each host that its upload URLs name."""
+
+    def __init__(self, options: PipelineOptions) -> None:
+        self._options = options
+        # Calls that ask for URLs and closing calls are bounded apart, by their stages.
+        self.api = Gate(2 * options.calls_in_flight, _API_FAILURES, options.retry)
+        self._storage: dict[str, Gate] = {}
+
+    def storage(self, url: SecretUrl) -> Gate:
+        """Return the gate of the host that this URL names."""
+        gate = self._storage.get(url.origin)
+        if gate is None:
+            most = self._options.concurrency
+            gate = self._storage[url.origin] = Gate(most, max(_STORAGE_FAILURES, 2 * most), self._options.retry)
+        return gate

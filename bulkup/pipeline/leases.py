@@ -68,15 +68,17 @@ def tickets_ahead(demand: Demand) -> int:
     return max(1, int(min(most, demand.rate * demand.lease * _SHARE_OF_LEASE)))
 
 
-def renew_at(expires_at: float | None, now: float, margin: float) -> float | None:
-    """Return when a ticket got at `now` must not be begun any more; Unix times, None where it does not run out.
+def good_for(expires_at: float | None, now: float, margin: float) -> float | None:
+    """Return for how many seconds from `now` a ticket may be begun; Unix times, None where it does not run out.
 
     Storage looks at the start of a request. The margin is what clocks and queues may be off by; of a short lease it is
-    a quarter, or there would be nothing left to use.
+    a quarter, or there would be nothing left to use. What is counted is seconds from here on, so that a clock that is
+    set in the middle of a run makes no ticket older or younger.
     """
     if expires_at is None:
         return None
-    return expires_at - min(margin, max(0.0, expires_at - now) / 4)
+    left = expires_at - now
+    return left - min(margin, max(0.0, left) / 4)
 
 
 class Throughput:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from bulkup.errors import BulkupError, MachineError, ServiceError
 from bulkup.messages import Kind, Problem
+from bulkup.pipeline.retry import OF_THE_HOST
 from bulkup.providers import Provider
 from bulkup.secrets import MASK
 
@@ -58,9 +59,11 @@ def _common_length(one: str, other: str) -> int:
     return next((number for number, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
-def fatal(problem: Problem) -> BulkupError:
-    """Return the error that ends the run because of this problem."""
+def fatal(problem: Problem, outage: float | None = None) -> BulkupError:
+    """Return the error that ends the run because of this problem, the last of an `outage` of so many seconds."""
     hint = _HINTS.get(problem.kind, _FAILING)
+    if outage is not None and problem.kind in OF_THE_HOST:
+        return ServiceError(f"{problem.message}; nothing else was answered for {outage:.0f} s", hint=hint)
     if problem.kind is Kind.MACHINE:
         return MachineError(problem.message, hint=hint)
     prefix = "the credentials are refused: " if problem.kind is Kind.UNAUTHORIZED else ""

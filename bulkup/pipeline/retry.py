@@ -49,6 +49,7 @@ _FINAL = {
 }
 _FATAL = frozenset({Kind.UNAUTHORIZED, Kind.UNUSABLE, Kind.MACHINE})
 _COSTS_TIME = frozenset({Kind.THROTTLED, Kind.UNREACHABLE})
+OF_THE_HOST = frozenset({Kind.TRANSIENT, *_COSTS_TIME})
 _FRESH_READS = 1
 _NEW_TICKETS_AFTER_REFUSAL = 1
 # A service that never answered yet is more likely a wrong address than a bad minute: the user is told sooner.
@@ -98,12 +99,14 @@ class Situation:
     """What a failed call stood for: a group of `files`, and whether the service answered other calls.
 
     `answered_since` says whether any call has succeeded since this group first failed. Where none has, it is the
-    service that is down and not the files that are bad: the run ends, and they stay for the next one.
+    service that is down and not the files that are bad: the run ends, and they stay for the next one. `outage` says
+    that it has answered nothing at all for longer than anybody is to wait.
     """
 
     files: int
     ever_answered: bool
     answered_since: bool
+    outage: bool = False
 
 
 def next_poll(seconds: float, polls: int) -> float:
@@ -111,12 +114,15 @@ def next_poll(seconds: float, polls: int) -> float:
     return min(_LONGEST_POLL, max(_SHORTEST_POLL, seconds) * 1.5 ** min(polls, 32))
 
 
-def after_attempt(problem: Problem, item: Item, policy: RetryPolicy, now: float, chance: float) -> Decision:
+def after_attempt(
+    problem: Problem, item: Item, policy: RetryPolicy, now: float, chance: float, *, outage: bool = False
+) -> Decision:
     """Decide what comes after a failed attempt. `now` is monotonic, `chance` in [0, 1).
 
-    The item's counters must include this failure.
+    The item's counters must include this failure. `outage` says that storage has answered nobody for longer than
+    anybody is to wait: that is no fault of this file's, and going on would take all night.
     """
-    if problem.kind in _FATAL:
+    if problem.kind in _FATAL or (outage and problem.kind in OF_THE_HOST):
         return EndRun()
     if problem.kind in _FINAL:
         return GiveUp(_FINAL[problem.kind])
@@ -137,15 +143,14 @@ def after_attempt(problem: Problem, item: Item, policy: RetryPolicy, now: float,
 def after_call(
     problem: Problem, history: CallHistory, situation: Situation, policy: RetryPolicy, now: float, chance: float
 ) -> CallDecision:
-    """Decide what comes after a failed presign call; the history must include this failure."""
-    if problem.kind in _FATAL:
+    """Decide what comes after a failed call; the history must include this failure."""
+    if problem.kind in _FATAL or (situation.outage and problem.kind in OF_THE_HOST):
         return EndRun()
     if problem.kind in _FINAL:
         return Split() if situation.files > 1 else GiveUp(_FINAL[problem.kind])
-    tries = policy.attempts if situation.ever_answered else min(policy.attempts, _FIRST_CONTACT_TRIES)
-    if not situation.ever_answered and problem.kind is Kind.UNREACHABLE and history.throttles >= tries:
+    if not situation.ever_answered and _in_vain(problem, history, policy):
         return EndRun()
-    at = _next_try(problem, history, policy, now, chance, tries)
+    at = _next_try(problem, history, policy, now, chance, policy.attempts)
     if at is not None:
         return Again(at)
     if not situation.answered_since or problem.kind is Kind.UNREACHABLE:
@@ -153,14 +158,19 @@ def after_call(
     return Split() if situation.files > 1 else GiveUp(FileState.FAILED)
 
 
+def _in_vain(problem: Problem, history: CallHistory, policy: RetryPolicy) -> bool:
+    """Say whether a service that never answered is to be given up; one that says when to come back is there."""
+    tries = min(policy.attempts, _FIRST_CONTACT_TRIES) if problem.kind is Kind.UNREACHABLE else policy.attempts
+    return not problem.retry_after and history.failures + history.throttles >= tries
+
+
 def _next_try(
     problem: Problem, history: History, policy: RetryPolicy, now: float, chance: float, tries: int
 ) -> float | None:
     """Return when to try again, None when enough was tried."""
-    asked = problem.retry_after or 0.0
-    spent = history.failures >= tries and problem.kind not in _COSTS_TIME
-    if asked > policy.retry_after_max or spent:
+    if history.failures >= tries and problem.kind not in _COSTS_TIME:
         return None
+    asked = min(problem.retry_after or 0.0, policy.retry_after_max)
     wait = chance * min(policy.cap, policy.base * 2.0 ** min(history.failures + history.throttles, 32))
     # Whoever was told the same time must not come back in the same instant, hence the sum and not the larger one.
     at = now + asked + (wait if not asked else wait / 4)

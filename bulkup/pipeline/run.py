@@ -14,7 +14,7 @@ from bulkup.errors import BulkupError, ExitCode
 from bulkup.journal import Journal
 from bulkup.messages import Result, Source
 from bulkup.pipeline.budget import Budget
-from bulkup.pipeline.gate import Gate
+from bulkup.pipeline.gate import Gates
 from bulkup.pipeline.handed_out import HandedOut
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.providers import Provider
@@ -81,13 +81,14 @@ class Run:
     emit: Callable[[Sequence[Result]], Awaitable[None]]
     counters: Counters = field(default_factory=Counters)
     stop: Stop = field(default_factory=Stop)
-    gate: Gate = field(default_factory=Gate)
     handed_out: HandedOut = field(default_factory=HandedOut)
     random: random.Random = field(default_factory=random.Random)
+    gates: Gates = field(init=False)
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)
     lost_sources: list[Source] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.gates = Gates(self.options)
         self.budget = Budget(self.options.in_flight)
         self.memory = Budget(self.options.memory)

@@ -11,12 +11,13 @@ from bulkup.counters import Counters
 from bulkup.messages import FileState, Item, Kind, Outcome, Problem, ProblemError
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.confirmer import Confirmer
+from bulkup.pipeline.gate import Gate
 from bulkup.pipeline.opening import CHUNK
 from bulkup.pipeline.problems import fatal, told
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.retry import Again, EndRun, GiveUp, Renew, after_attempt, note
 from bulkup.pipeline.run import Run
-from bulkup.pipeline.sending import Sender
+from bulkup.pipeline.sending import Count, Sender
 
 _log = structlog.get_logger("bulkup.workers")
 _RAN_OUT = Problem(Kind.EXPIRED, "its upload URL ran out before it could be used")
@@ -37,15 +38,16 @@ class Workers:
         """Send one file after the other until cancelled."""
         while True:
             item = await self._next()
-            self._batcher.begun()
+            assert item.ticket is not None
+            now, gate = self._run.clock.monotonic(), self._run.gates.storage(item.ticket.url)
             if self._run.stop.requested:
+                self._batcher.begun(now)
                 self._recorder.give_back(item)
-                continue
-            self.busy += 1
-            problem = await self._attempt(item)
-            self.busy -= 1
-            if problem is not None:
-                self._after(item, told(problem, self._run.provider))
+            elif not gate.room(now):
+                self._batcher.hold(item, gate)
+            else:
+                self._batcher.begun(now)
+                await self._begin(item, gate, now)
 
     async def _next(self) -> Item:
         # Waiting for what is there already would cost a turn of the loop for every file.
@@ -54,23 +56,43 @@ class Workers:
         except anyio.WouldBlock:
             return await self._batcher.ready.receive()
 
-    async def _attempt(self, item: Item) -> Problem | None:
-        if item.renew_at is not None and self._run.clock.now() >= item.renew_at:
-            return _RAN_OUT
+    async def _begin(self, item: Item, gate: Gate, now: float) -> None:
+        self.busy += 1
+        if item.renew_at is not None and now >= item.renew_at:
+            problem: Problem | None = _RAN_OUT
+        else:
+            problem = await self._attempt(item, gate)
+        self.busy -= 1
+        if problem is not None:
+            self._after(item, told(problem, self._run.provider), gate)
+
+    async def _attempt(self, item: Item, gate: Gate) -> Problem | None:
         item.attempts += 1
         held = min(item.file.identity.size, 2 * CHUNK)
         await self._run.memory.take(held)
         meter = _Meter(self._run.counters, item.sent.bytes if item.sent is not None else 0)
         try:
-            problem = await self._sender.send(item, meter.count)
+            problem = await self._send(item, meter.count, gate)
             if problem is None:
                 await self._accepted(item)
             return problem
-        except ProblemError as error:
-            return error.problem
         finally:
             meter.close()
             self._run.memory.give(held)
+
+    async def _send(self, item: Item, count: Count, gate: Gate) -> Problem | None:
+        begun = self._run.clock.monotonic()
+        gate.begin()
+        try:
+            problem = await self._sender.send(item, count)
+        except ProblemError as error:
+            problem = error.problem
+        now, was_open = self._run.clock.monotonic(), gate.closed_until
+        gate.end(problem, begun, now, self._run.random.random())
+        if problem is not None and gate.closed_until > max(was_open, now):
+            reason = told(problem, self._run.provider).message
+            _log.warning("storage is left alone for a while", reason=reason, seconds=round(gate.closed_until - now, 2))
+        return problem
 
     async def _accepted(self, item: Item) -> None:
         # The slot is free again only when the row is on disk: what a kill makes us send twice is then no more than
@@ -83,23 +105,24 @@ class Workers:
             state = FileState.UPLOADED if item.receipt.verified else FileState.UNVERIFIED
             await self._recorder.record(Outcome(item, state))
 
-    def _after(self, item: Item, problem: Problem) -> None:
+    def _after(self, item: Item, problem: Problem, gate: Gate) -> None:
         now = self._run.clock.monotonic()
         note(item, problem, now)
         item.mismatches += problem.kind is Kind.MISMATCH
         item.refusals += problem.kind is Kind.REFUSED
-        decision = after_attempt(problem, item, self._run.options.retry, now, self._run.random.random())
+        outage, policy, chance = gate.outage(now), self._run.options.retry, self._run.random.random()
+        decision = after_attempt(problem, item, policy, now, chance, outage=outage is not None)
         _log.debug("attempt failed", path=item.file.name, reason=problem.message, next=type(decision).__name__)
         if isinstance(decision, Again):
             self._run.counters.retries += 1
-            self._batcher.retry(item, decision.at)
+            self._batcher.retry(item, gate.retries.retry_at(decision.at, now))
         elif isinstance(decision, Renew):
             item.renewals += 1
             self._batcher.renew(item)
         elif isinstance(decision, GiveUp):
             self._confirmer.give_up(Outcome(item, decision.state, problem))
         elif isinstance(decision, EndRun):
-            self._run.stop.fail(fatal(problem))
+            self._run.stop.fail(fatal(problem, outage))
             self._recorder.give_back(item)
 
 

@@ -31,6 +31,8 @@ _STATUSES = {
     429: Kind.THROTTLED,
     501: Kind.UNUSABLE,
 }
+# A service that is being restarted, or is too busy: no fault of what was asked, whatever the body says.
+_AWAY = {502: Kind.UNREACHABLE, 503: Kind.THROTTLED, 504: Kind.UNREACHABLE}
 _HINTS = {
     402: "the account has to be paid for, or its plan changed",
     403: "the account's plan or rights do not allow this",
@@ -64,11 +66,11 @@ def raise_for_status(
         return
     if hint is None and kind is None:
         hint = _HINTS.get(status, "a redirect: is base_url right?" if 300 <= status < 400 else "")
-    kind = kind or _STATUSES.get(status, Kind.TRANSIENT if status >= 500 else Kind.UNUSABLE)
+    kind = _AWAY.get(status) or kind or _STATUSES.get(status, Kind.TRANSIENT if status >= 500 else Kind.UNUSABLE)
     text = f"{service} answered {status}" + (f": {said[:_MESSAGE_LIMIT]}" if said else "")
     wait = retry_after_seconds(answer.headers, answer.sent_at)
     # A gateway's 5xx may stand before a service that did its work.
-    maybe_created = kind is Kind.TRANSIENT and status != 503
+    maybe_created = status in (502, 504) or (kind is Kind.TRANSIENT and status != 503)
     raise ProblemError(Problem(kind, text + (f" ({hint})" if hint else ""), wait, maybe_created))
 
 
@@ -96,7 +98,7 @@ def message_of(answer: ApiAnswer) -> str:
 
 
 def text_of(item: object, key: str, service: str) -> str:
-    """Return a text of a JSON object that must be there and not be empty. Raises `ProblemError`."""
+    """Return a text of a JSON object that must be there, not be empty and not be endless. Raises `ProblemError`."""
     value = item.get(key) if isinstance(item, dict) else None
     if not isinstance(value, str) or not value:
         raise malformed(service, f"an item without {key!r}")

@@ -49,13 +49,16 @@ async def conformance(
 
 
 class MovableClock(SystemClock):
-    """The machine's clocks, the Unix time `ahead` seconds ahead."""
+    """The machine's clocks, `ahead` seconds ahead."""
 
     def __init__(self, ahead: float = 0.0) -> None:
         self.ahead = ahead
 
     def now(self) -> float:
         return super().now() + self.ahead
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
 
 
 def tree(count: int) -> dict[str | bytes, bytes]:

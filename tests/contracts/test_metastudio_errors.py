@@ -47,7 +47,7 @@ TABLE = [
     (413, "APIGW.0201", Kind.REJECTED, ""),
     (429, "APIGW.0308", Kind.THROTTLED, ""),
     (500, "APIGW.0203", Kind.TRANSIENT, ""),
-    (502, "APIGW.0601", Kind.TRANSIENT, ""),
+    (502, "APIGW.0601", Kind.UNREACHABLE, ""),
     (404, "", Kind.UNUSABLE, ROOT),
     (404, "MSS.00000005", Kind.REJECTED, ""),
     (403, "", Kind.UNAUTHORIZED, RIGHTS),
@@ -80,7 +80,7 @@ def test_the_code_says_more_than_the_status(status: int, code: str, kind: Kind, 
     assert hint in problem.message
     assert (RIGHTS in problem.message) is (kind is Kind.UNAUTHORIZED)
     assert (f"{code}: said so" in problem.message) is bool(code)
-    assert problem.maybe_created is (kind is Kind.TRANSIENT)
+    assert problem.maybe_created is (kind in (Kind.TRANSIENT, Kind.UNREACHABLE))
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", {"error_code": 7, "error_msg": None}, {"error_msg": "words"}])

@@ -44,9 +44,9 @@ STATUSES = {
     429: Kind.THROTTLED,
     500: Kind.TRANSIENT,
     501: Kind.UNUSABLE,
-    502: Kind.TRANSIENT,
-    503: Kind.TRANSIENT,
-    504: Kind.TRANSIENT,
+    502: Kind.UNREACHABLE,
+    503: Kind.THROTTLED,
+    504: Kind.UNREACHABLE,
 }
 
 

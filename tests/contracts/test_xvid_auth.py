@@ -213,14 +213,14 @@ async def test_a_token_that_is_not_had_is_not_had_by_all_who_wait() -> None:
         for _ in range(20):
             tasks.start_soon(asked)
     assert len(service.requests) == 1
-    assert problems == [Problem(Kind.TRANSIENT, "Xvid's token service answered 503")] * 20
+    assert problems == [Problem(Kind.THROTTLED, "Xvid's token service answered 503")] * 20
     await ask(provider, service)
     assert service.shown == ["Bearer t-1"]
 
 
 async def test_who_comes_after_a_failure_asks_again() -> None:
     """The failure is shared with those who waited for it, and with nobody else."""
-    service, provider = Service(tokens=[answer_of({}, 503), answer_of({}, 429)]), provider_with(CLIENT)
+    service, provider = Service(tokens=[answer_of({}, 500), answer_of({}, 429)]), provider_with(CLIENT)
     assert (await refused(provider, service)).kind is Kind.TRANSIENT
     assert (await refused(provider, service)).kind is Kind.THROTTLED
     await ask(provider, service)

@@ -103,11 +103,59 @@ async def test_retry_later_is_honoured(here: World) -> None:
 
 
 async def test_retry_later_for_too_long(here: World) -> None:
-    """A service that asks for more patience than the user has ends the run, and the files stay for the next one."""
+    """A service that asks for more patience than the user has is asked again when that is over."""
     here.faults("retry-later=1")
     here.write_many(3)
     summary = await here.run(retry_after_max=0.5)
-    assert (summary.exit_code, summary.counters.remaining, here.calls) == (4, 3, 1)
+    assert summary.exit_code == 0
+    assert 3 <= here.calls <= 6
+    here.assert_uploaded()
+
+
+async def test_storage_that_throttles_one_file_is_left_alone_by_all(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For as long as it asked; then one comes, and each answer makes room for one more."""
+    send, answered, together = Transport.send, 0, list[int]()
+    closed: float | None = None
+    under_way = 0
+
+    async def throttled(*args: Any) -> StorageAnswer:
+        nonlocal answered, closed, under_way
+        answered += 1
+        if answered == 20:
+            closed = anyio.current_time()
+            return StorageAnswer(503, {"retry-after": "1"}, b"<Code>SlowDown</Code>")
+        if closed is not None and answered > 20 + 8:  # those under way when it closed do not count
+            together.append(under_way)
+            assert anyio.current_time() >= closed + 1
+        under_way += 1
+        try:
+            return await send(*args)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(Transport, "send", throttled)
+    here.write_many(60)
+    assert (await here.run()).exit_code == 0
+    assert together[0] == 0
+    assert all(before <= number for number, before in enumerate(together))
+    here.assert_uploaded()
+
+
+async def test_storage_that_answers_nobody(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends the run once that has lasted `retry_for`, fails no file, and is asked by a few of them and not by all."""
+    quick_retries(monkeypatch)
+    here.faults("cut-body=1")
+    here.write_many(300)
+    summary = await here.run(retry_for=1, attempts=100)
+    assert (summary.exit_code, summary.counters.failed, summary.counters.remaining) == (4, 0, 300)
+    assert summary.error is not None
+    assert "nothing else was answered for" in summary.error.message
+    assert here.server.stats()["puts_failed"] < 150
+    here.faults()
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
 
 
 async def test_service_that_is_down(here: World) -> None:

@@ -14,10 +14,12 @@ from anyio.abc import TaskGroup
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkup.errors import ExitCode
 from bulkup.journal import Journal
 from bulkup.messages import FoundFile, Identity, Item, Kind, Outcome, Problem, ProblemError, Rejection, Source, Ticket
 from bulkup.pipeline.batcher import Batcher
-from bulkup.pipeline.leases import Demand, Throughput, group_size, renew_at, tickets_ahead
+from bulkup.pipeline.gate import Gate
+from bulkup.pipeline.leases import Demand, Throughput, good_for, group_size, tickets_ahead
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
@@ -156,19 +158,19 @@ def test_an_idle_run_always_asks(demand: Demand) -> None:
 
 def test_a_ticket_is_not_begun_within_the_margin() -> None:
     """A long lease ends by the margin early, a short one by a quarter, one without end never."""
-    assert renew_at(1000.0, 0.0, 15.0) == 985.0
-    assert renew_at(20.0, 0.0, 15.0) == 15.0
-    assert renew_at(None, 0.0, 15.0) is None
-    assert renew_at(math.inf, 0.0, 15.0) == math.inf
+    assert good_for(1000.0, 100.0, 15.0) == 885.0
+    assert good_for(20.0, 0.0, 15.0) == 15.0
+    assert good_for(None, 0.0, 15.0) is None
+    assert good_for(math.inf, 0.0, 15.0) == math.inf
 
 
 @given(st.floats(-1e6, 1e9), st.floats(0, 1e9), st.floats(0, 100))
 def test_the_margin_never_turns_a_good_ticket_into_a_bad_one(expires: float, now: float, margin: float) -> None:
     """What is good now is good to begin now, and nothing is begun after its end."""
-    until = renew_at(expires, now, margin)
-    assert until is not None
-    assert until <= expires
-    assert expires <= now or until >= now
+    left = good_for(expires, now, margin)
+    assert left is not None
+    assert left <= expires - now
+    assert expires <= now or left >= 0
 
 
 def test_a_rate_needs_a_past() -> None:
@@ -324,7 +326,7 @@ class Bench:
                 item = self.batcher.ready.receive_nowait()
             except anyio.WouldBlock:
                 break
-            self.batcher.begun()
+            self.batcher.begun(self.clock.time)
             taken.append(item)
             await settled()
         return taken
@@ -494,6 +496,57 @@ async def test_a_group_that_failed_just_before_a_throttle_is_not_forgotten(monke
         bench.batcher.nudge()
         await bench.advance(120.0)
         assert len(await bench.use()) == 10
+
+
+async def held_up(bench: Bench, number: int, problem: Problem) -> tuple[list[Item], Gate]:
+    """Have so many files found at a gate that a problem just closed."""
+    bench.add(number)
+    bench.run.counters.scan_done = True
+    bench.batcher.nudge()
+    await settled()
+    items = [bench.batcher.ready.receive_nowait() for _ in range(number)]
+    gate = bench.run.gates.storage(SecretUrl("https://s.example/"))
+    gate.begin()
+    gate.end(problem, bench.clock.time, bench.clock.time, 0.5)
+    for item in items:
+        bench.batcher.hold(item, gate)
+    return items, gate
+
+
+async def test_files_wait_for_their_host_and_no_worker_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One comes when the time is over that it asked for, and the others when that one was answered."""
+    async with Bench(monkeypatch) as bench:
+        items, gate = await held_up(bench, 3, Problem(Kind.THROTTLED, "slow down", 20.0))
+        await bench.advance(19.9)
+        assert bench.batcher.depths["waiting"] == bench.batcher.depths["ready"] == 3
+        assert await bench.use() == []
+        await bench.advance(0.2)
+        assert await bench.use() == items[:1]
+        gate.begin()
+        await bench.advance(100.0)
+        assert await bench.use() == []
+        gate.end(None, bench.clock.time, bench.clock.time, 0.5)
+        assert await bench.use() == items[1:]
+
+
+async def test_files_that_wait_for_their_host_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With their tickets, which the next run can use."""
+    async with Bench(monkeypatch) as bench:
+        items, _ = await held_up(bench, 3, Problem(Kind.THROTTLED, "slow down", 20.0))
+        bench.run.stop.request(ExitCode.SIGTERM)
+        bench.batcher.nudge()
+        await settled()
+        assert [outcome.item for outcome in bench.settled if outcome.state is None] == items
+        assert bench.batcher.depths["ready"] == bench.batcher.depths["waiting"] == 0
+
+
+async def test_no_ticket_is_asked_for_while_files_wait_for_their_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that wait have theirs, and count as unused however often a worker has looked at them."""
+    async with Bench(monkeypatch, batch_size=10, calls_in_flight=1, concurrency=4) as bench:
+        await held_up(bench, 10, Problem(Kind.THROTTLED, "slow down", 200.0))
+        bench.add(30, start=10)
+        await bench.advance(100.0)
+        assert bench.provider.sizes == [10]
 
 
 async def test_a_group_refused_for_one_file_is_halved_until_that_file_stands_alone(

@@ -7,6 +7,7 @@ import secrets
 import pytest
 
 from bulkup.config.names import IDENTIFIERS, SECRETS
+from bulkup.errors import ExitCode
 from bulkup.messages import Kind, Problem
 from bulkup.pipeline.problems import fatal, told
 from bulkup.providers import ProviderConfig
@@ -85,3 +86,11 @@ def test_a_fatal_problem_says_what_to_do_next() -> None:
     """Whatever ends a run, the same command goes on with it."""
     for kind in Kind:
         assert "goes on where this run stopped" in fatal(Problem(kind, "no")).hint
+
+
+def test_an_outage_says_how_long_nobody_was_answered() -> None:
+    """What this machine or the credentials are to blame for is told as ever."""
+    told_by = {kind: fatal(Problem(kind, "no"), 900.4) for kind in Kind}
+    outages = {kind for kind, error in told_by.items() if "nothing else was answered for 900 s" in error.message}
+    assert outages == {Kind.TRANSIENT, Kind.THROTTLED, Kind.UNREACHABLE}
+    assert told_by[Kind.MACHINE].exit_code == ExitCode.MACHINE

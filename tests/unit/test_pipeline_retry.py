@@ -122,11 +122,24 @@ def test_those_who_were_told_the_same_time_do_not_come_back_in_the_same_instant(
     assert early != late
 
 
-def test_a_wait_beyond_the_limit_is_the_end_of_trying() -> None:
-    """A Retry-After of more than `retry_after_max` gives the file up, one of exactly that does not."""
-    assert attempt(Kind.THROTTLED, wait=300.0, first_failure=0.0) == Again(300.0)
-    assert attempt(Kind.THROTTLED, wait=300.5, first_failure=0.0) == GiveUp(FileState.FAILED)
-    assert attempt(Kind.THROTTLED, wait=float("inf"), first_failure=0.0) == GiveUp(FileState.FAILED)
+def test_a_wait_is_no_longer_than_the_limit() -> None:
+    """A Retry-After of a year is not believed: after `retry_after_max` the host is asked again."""
+    assert attempt(Kind.THROTTLED, wait=299.0, first_failure=0.0) == Again(299.0)
+    assert attempt(Kind.THROTTLED, wait=300.5, first_failure=0.0) == Again(300.0)
+    assert attempt(Kind.THROTTLED, wait=float("inf"), first_failure=0.0) == Again(300.0)
+    patient = RetryPolicy(retry_for=60.0)
+    assert attempt(Kind.THROTTLED, policy=patient, wait=1e9, first_failure=0.0) == GiveUp(FileState.FAILED)
+
+
+@pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.THROTTLED, Kind.UNREACHABLE])
+def test_a_host_that_answers_nobody_ends_the_run_and_fails_no_file(kind: Kind) -> None:
+    """Whatever tries or time a file has left; what is the file's own fault is settled as ever."""
+    last = Item(FILE, failures=8, first_failure=0.0)
+    assert after_attempt(Problem(kind, "x"), last, POLICY, 5.0, 0.0, outage=True) == EndRun()
+    down = Situation(1, ever_answered=True, answered_since=True, outage=True)
+    assert after_call(Problem(kind, "x"), CallHistory(1, 0.0), down, POLICY, 5.0, 0.5) == EndRun()
+    changed = Problem(Kind.CHANGED, "x")
+    assert after_attempt(changed, last, POLICY, 5.0, 0.0, outage=True) == GiveUp(FileState.CHANGED)
 
 
 def test_being_throttled_costs_no_try() -> None:
@@ -221,10 +234,18 @@ def test_a_call_waits_as_long_as_the_service_asks() -> None:
 
 
 def test_a_service_that_never_answered_is_given_up_sooner() -> None:
-    """Five calls in vain from the start end the run: a wrong address is told while the user still looks."""
-    assert isinstance(call(Kind.TRANSIENT, failures=4, ever=False, since=False), Again)
-    assert call(Kind.TRANSIENT, failures=5, ever=False, since=False) == EndRun()
-    assert isinstance(call(Kind.TRANSIENT, failures=5, ever=True, since=False), Again)
+    """Where nobody listens five calls in vain end the run: a wrong address is told while the user still looks."""
+    assert isinstance(call(Kind.UNREACHABLE, failures=4, ever=False, since=False), Again)
+    assert call(Kind.UNREACHABLE, failures=5, ever=False, since=False) == EndRun()
+    assert isinstance(call(Kind.UNREACHABLE, failures=5, ever=True, since=False), Again)
+
+
+def test_a_service_that_answers_no_call_with_success_is_given_up_after_its_tries() -> None:
+    """Whatever it says instead; but one that says when to come back is there, and is waited for."""
+    assert isinstance(call(Kind.TRANSIENT, failures=7, ever=False, since=False), Again)
+    assert call(Kind.TRANSIENT, failures=8, ever=False, since=False) == EndRun()
+    assert call(Kind.THROTTLED, failures=8, ever=False, since=False) == EndRun()
+    assert isinstance(call(Kind.THROTTLED, failures=8, ever=False, since=False, wait=1.0), Again)
 
 
 def test_fewer_tries_than_the_first_contact_has_are_respected() -> None:
