@@ -30,11 +30,9 @@ def journal_path(
     """
     path = settings.journal
     if path is None:
+        path = _by_source_id(settings, profile, sources, environ)
+    if path is None:
         path = os.path.join(user_state_dir(environ), _journal_name(settings, profile, sources))
-        by_source_id = source_id_path(settings, profile, environ)
-        # One that goes by the path of the source was there before the source had a name.
-        if by_source_id is not None and (os.path.exists(by_source_id) or not os.path.exists(path)):
-            path = os.path.realpath(by_source_id)
     return _outside(path, sources, "journal")
 
 
@@ -62,6 +60,20 @@ def inside_any(path: AnyPath, sources: Sequence[AnyPath]) -> str | None:
         if real == root or real.startswith(root.rstrip(b"/") + b"/"):
             return os.fsdecode(source)
     return None
+
+
+def _by_source_id(
+    settings: Settings, profile: str | None, sources: Sequence[AnyPath], environ: Mapping[str, str]
+) -> str | None:
+    """Return the journal that goes by the name of the source, or from before it had one: by the path that the name
+    spells, or by the one it has now. None where the name does not name the journal."""
+    name, by_name = settings.source_id, source_id_path(settings, profile, environ)
+    if name is None or by_name is None:
+        return None
+    roots: list[Sequence[AnyPath]] = [[name]] if os.path.isabs(name) else []
+    folder = user_state_dir(environ)
+    by_path = [os.path.join(folder, _journal_name(settings, None, paths)) for paths in (*roots, sources)]
+    return os.path.realpath(next(filter(os.path.exists, (by_name, *by_path)), by_name))
 
 
 def _outside(path: str, sources: Sequence[AnyPath], setting: str) -> str:

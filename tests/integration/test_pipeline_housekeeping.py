@@ -22,7 +22,7 @@ from bulkup.cli.app import app
 from bulkup.journal import Reader
 from bulkup.records import OrphanRow
 
-FILES = {"a.mp4": b"a", "b.mp4": b"b", "d/c.mp4": b"c"}
+FILES: dict[str | bytes, bytes] = {"a.mp4": b"a", "b.mp4": b"b", "d/c.mp4": b"c"}
 
 
 @pytest.fixture

@@ -79,6 +79,9 @@ def test_a_journal_from_before_the_source_had_its_name_is_gone_on_with(tmp_path:
     os.makedirs(os.path.dirname(earlier))
     Path(earlier).touch()
     assert journal_path(media, None, ["/a"], environ) == earlier
+    assert journal_path(media, None, ["/b"], environ) != earlier
+    moved = media.model_copy(update={"source_id": "/a/"})
+    assert journal_path(moved, None, ["/b"], environ) == earlier
     keep_under(earlier, str(source_id_path(media, None, environ)))
     assert journal_path(media, None, ["/b"], environ) == journal_path(media, None, ["/a"], environ) == earlier
 
