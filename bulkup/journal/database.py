@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import importlib.resources
 import os
-import shutil
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from bulkup.errors import JournalError
+from bulkup.journal import failures
 from bulkup.private_files import make_private_folder, open_private
 
 _CHECKED_UP_TO = 256 * 1024**2  # bytes; checking a larger file would hold up the start for many seconds
 _BUSY_MS = 10_000
 _OLDEST_SQLITE = (3, 33, 0)  # UPDATE ... FROM
 _PLACES_SINCE = 2
+_NO_INDEX = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 # A folder that may not be read was not made by us, and some file systems know no flush of a folder.
 _NO_FLUSH = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP, errno.EROFS})
 
@@ -38,7 +37,7 @@ def open_for_writing(path: str) -> sqlite3.Connection:
     """
     with sqlite_errors(path):
         _create_private(path)
-        connection = _connect(path, read_only=False)
+        connection = _connect(path, "rw")
         try:
             _prepare(connection, path)
         except BaseException:
@@ -52,7 +51,7 @@ def open_for_reading(path: str) -> sqlite3.Connection:
     if not os.path.exists(path):
         raise JournalError(f"there is no journal at {path}", hint="name it with --journal, or give the source it is of")
     with sqlite_errors(path):
-        connection = _connect(path, read_only=True)
+        connection = _connect_to_read(path)
         _refuse_newer(connection, path, len(migrations()))
         try:
             _refuse_foreign(connection, path)
@@ -68,7 +67,7 @@ def exists(path: str) -> bool:
     """Say whether there is a journal that a run has begun with. Raises `JournalError` for one that cannot be used."""
     if not os.path.exists(path):
         return False
-    with sqlite_errors(path), contextlib.closing(_connect(path, read_only=True)) as connection:
+    with sqlite_errors(path), contextlib.closing(_connect_to_read(path)) as connection:
         _refuse_foreign(connection, path)
         return _has_begun(connection)
 
@@ -79,11 +78,9 @@ def sqlite_errors(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise _explained(error, path) from error
+        raise failures.of_sqlite(error, path) from error
     except OSError as error:
-        raise JournalError(
-            f"cannot use the journal {path}: {error.strerror or error}", hint="name another place with --journal"
-        ) from error
+        raise failures.of_system(error, path) from error
 
 
 def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
@@ -138,8 +135,26 @@ def _opened(folder: str) -> Iterator[int]:
         os.close(fd)
 
 
-def _connect(path: str, *, read_only: bool) -> sqlite3.Connection:
-    uri = f"file:{quote(os.path.abspath(path))}?mode={'ro' if read_only else 'rw'}"
+def _connect_to_read(path: str) -> sqlite3.Connection:
+    connection = _connect(path, "ro")
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode & 0xFF not in _NO_INDEX or _has_content(path + "-wal"):
+            raise
+        # Where nothing may be written SQLite cannot make the index that a WAL journal is read with. With no log there
+        # is nothing to be found through it.
+        return _connect(path, "ro&immutable=1")
+    return connection
+
+
+def _has_content(path: str) -> bool:
+    return os.path.exists(path) and os.path.getsize(path) > 0
+
+
+def _connect(path: str, mode: str) -> sqlite3.Connection:
+    uri = f"file:{quote(os.path.abspath(path))}?mode={mode}"
     return sqlite3.connect(
         uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000, cached_statements=512
     )
@@ -177,45 +192,3 @@ def _refuse_foreign(connection: sqlite3.Connection, path: str) -> None:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if version == 0 and tables:
         raise JournalError(f"{path} is a database of another program", hint="name another file with --journal")
-
-
-def _explained(error: sqlite3.DatabaseError, path: str) -> JournalError:
-    text = str(error)
-    if "full" in text:
-        return JournalError(
-            f"the disk of the journal {path} is full; nothing that was recorded is lost",
-            hint="free some space and run the same command again",
-        )
-    if "malformed" in text or "not a database" in text or "corrupt" in text:
-        return _damaged(path, text)
-    return JournalError(
-        f"cannot use the journal {path}: {text}", hint="check its rights, or name another with --journal"
-    )
-
-
-def _earlier_copy(path: str) -> str | None:
-    """Return a copy of the same damage, or every look at the journal would make one more."""
-    with contextlib.suppress(OSError):
-        now = os.stat(path)
-        for copy in glob.glob(glob.escape(path) + ".damaged-*"):
-            then = os.stat(copy)
-            if (then.st_size, then.st_mtime_ns) == (now.st_size, now.st_mtime_ns):
-                return copy
-    return None
-
-
-def _damaged(path: str, text: str) -> JournalError:
-    copy = _earlier_copy(path) or f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
-    kept = f"a copy is kept at {copy}"
-    try:
-        for side in ("", "-wal"):
-            if os.path.exists(path + side):
-                os.close(open_private(copy + side, os.O_WRONLY))
-                shutil.copy2(path + side, copy + side)
-                os.chmod(copy + side, 0o600)
-    except OSError as error:
-        kept = f"a copy could not be made: {error.strerror or error}"
-    return JournalError(
-        f"the journal {path} is damaged ({text}); {kept}, and nothing was overwritten",
-        hint="restore it from a backup; or move it away, and every file goes up again",
-    )

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from bulkup.journal.database import sqlite_errors
+from bulkup.journal.presence import Presence
 
 Rows = Sequence[Sequence[Any]]
 Answer = tuple[Any, ...]
@@ -67,6 +68,7 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection = connection
         self._path = path
+        self._presence = Presence(path)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="bulkup-journal", daemon=True)
         self._thread.start()
@@ -116,6 +118,8 @@ class Writer:
         try:
             with sqlite_errors(self._path):
                 answers = self._transaction(group)
+                # After the commit: what is told as recorded then stood in the journal that the next run will open.
+                self._presence.check()
         except Exception as caught:  # noqa: BLE001  # whatever it is belongs to those who wait, not to this thread
             error = caught
         answered = list(zip(group, answers, strict=True))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import anyio
 
-from bulkup.messages import Digest, FoundFile, Identity, Problem, ProblemError
-from bulkup.pipeline.opening import CHUNK, compare, file_problems, open_file
+from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError
+from bulkup.pipeline.opening import CHUNK, compare, file_problems, open_settled
 
 Hashed = tuple[Digest, Identity] | Problem | None
 
@@ -38,12 +38,18 @@ def _hashed(file: FoundFile, follow_links: bool, stopped: Callable[[], bool]) ->
 
 
 def _digest_of(file: FoundFile, follow_links: bool, stopped: Callable[[], bool]) -> tuple[Digest, Identity] | None:
-    stream, opened = open_file(file, follow_links)
-    md5 = hashlib.md5(usedforsecurity=False)
+    stream, opened = open_settled(file, follow_links)
+    md5, left = hashlib.md5(usedforsecurity=False), opened.size
     with stream, file_problems():
-        while chunk := stream.read(CHUNK):
+        # One byte more than there should be: a file that grows as fast as it is read has no end to wait for.
+        while chunk := stream.read(min(CHUNK, left + 1)):
             if stopped():
                 return None
             md5.update(chunk)
+            left -= len(chunk)
+            if left < 0:
+                break
         compare(stream.fileno(), opened)
+    if left:
+        raise ProblemError(Problem(Kind.CHANGED, "it does not hold as many bytes as its size says"))
     return Digest(md5.digest()), opened

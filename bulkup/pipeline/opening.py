@@ -2,6 +2,9 @@
 
 The full `fstat` of the open descriptor is compared before and after (DESIGN section 5). What the system says of a file
 becomes a `Problem` here and nowhere else.
+
+A file system's clock moves in steps. Within the step in which a file was changed, another change leaves no trace in its
+times; so a file that was changed in this very instant is opened a moment later.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import errno
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from io import FileIO
 
@@ -19,6 +23,8 @@ from bulkup.messages import FoundFile, Identity, Kind, Problem, ProblemError
 CHUNK = 1024**2  # bytes read at once
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+_STEP = 20_000_000  # nanoseconds; Linux counts in 1 to 10 ms
+_LONG_STEP = 2_000_000_000  # of a file system that counts in seconds, or in two
 _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
@@ -60,6 +66,25 @@ def open_file(file: FoundFile, follow_links: bool) -> tuple[FileIO, Identity]:
     return File(fd), opened
 
 
+def open_settled(file: FoundFile, follow_links: bool) -> tuple[FileIO, Identity]:
+    """Open a file as `open_file` does, a moment later where that must be; blocks until then, so it is for threads."""
+    stream, opened = open_file(file, follow_links)
+    wait = settling(opened, time.time_ns())
+    if wait:
+        stream.close()
+        time.sleep(wait)
+        stream, opened = open_file(file, follow_links)
+    return stream, opened
+
+
+def settling(opened: Identity, now_ns: int) -> float:
+    """Return in how many seconds a change would show in the file's times; 0 where it would at once. Pure."""
+    step = _LONG_STEP if opened.ctime_ns % 1_000_000_000 == 0 else _STEP
+    age = now_ns - opened.ctime_ns
+    # A time further ahead is another clock's: what is written now will not have it.
+    return (step - age) / 1_000_000_000 if -step < age < step else 0.0
+
+
 def open_fd(file: FoundFile, follow_links: bool) -> tuple[int, Identity]:
     """Open a file and make sure that it is the one found. Without waiting, should it have become a pipe meanwhile."""
     flags = _OPEN if follow_links else _OPEN | os.O_NOFOLLOW
@@ -94,11 +119,21 @@ def file_problems() -> Iterator[None]:
         raise ProblemError(_problem(error)) from error
 
 
-def _problem(error: OSError) -> Problem:
+def machine_fault(error: OSError) -> Problem | None:
+    """Return the problem where an error is no fault of the file's, None where it is."""
     if error.errno in _OUT_OF_DESCRIPTORS:
         return Problem(
             Kind.MACHINE, "this process is out of file descriptors; raise `ulimit -n` or lower --concurrency"
         )
+    if error.errno == errno.ENOMEM:
+        return Problem(Kind.MACHINE, "this machine is out of memory")
+    return None
+
+
+def _problem(error: OSError) -> Problem:
+    fault = machine_fault(error)
+    if fault is not None:
+        return fault
     if error.errno in _VANISHED:
         return Problem(Kind.CHANGED, "it vanished, or became a link, after it was found")
     return Problem(Kind.UNREADABLE, error.strerror or type(error).__name__)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import AsyncGenerator, Iterator
 from io import FileIO
 from typing import NamedTuple, Protocol, Self
@@ -17,7 +18,7 @@ import aiofiles.threadpool
 import anyio
 
 from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError
-from bulkup.pipeline.opening import CHUNK, compare, file_problems, open_fd, open_file
+from bulkup.pipeline.opening import CHUNK, compare, file_problems, open_fd, open_file, open_settled, settling
 
 # What is handed to the socket at once: small enough that progress shows on a slow link.
 _SLICE = 256 * 1024
@@ -98,6 +99,11 @@ class StreamedBody:
         # Not in a thread: this runs in a task of the HTTP client, which cancels it without asking, and a file on its
         # way back from a thread would be lost.
         stream, opened = open_file(self._file, self._follow_links)
+        wait = settling(opened, time.time_ns())
+        if wait:
+            stream.close()
+            await anyio.sleep(wait)
+            stream, opened = open_file(self._file, self._follow_links)
         with stream:
             md5, left = hashlib.md5(usedforsecurity=False), self.size
             whole = self._before.copy() if self._before is not None else None
@@ -142,22 +148,27 @@ class Reader:
     def _read_cached(self, file: FoundFile) -> WholeBody | None:
         fd, opened = open_fd(file, self._follow_links)
         try:
-            data = bytearray(opened.size)
-            if not self._filled(fd, data, file.identity.device):
+            if settling(opened, time.time_ns()):
                 return None
+            data = bytearray(opened.size + 1)
+            count = self._fill(fd, data, file.identity.device)
+            if count < opened.size:
+                return None
+            _refuse_more(count, opened.size)
             compare(fd, opened)
         finally:
             os.close(fd)
-        return WholeBody(bytes(data), opened)
+        return WholeBody(bytes(data[:count]), opened)
 
-    def _filled(self, fd: int, data: bytearray, device: int) -> bool:
+    def _fill(self, fd: int, data: bytearray, device: int) -> int:
+        """Read what the system holds in memory; returns how many bytes, -1 where that cannot be told."""
         try:
-            return os.preadv(fd, [data], 0, _NOWAIT or 0) == len(data)
+            return os.preadv(fd, [data], 0, _NOWAIT or 0)
         except BlockingIOError:
-            return False
+            return -1
         except OSError:
             self._slow_devices.add(device)
-            return False
+            return -1
 
 
 def _update(md5: Md5, whole: Md5 | None, chunk: bytes) -> None:
@@ -172,7 +183,7 @@ def _slices(data: bytes) -> Iterator[memoryview]:
 
 
 def _read_whole(file: FoundFile, follow_links: bool) -> WholeBody:
-    stream, opened = open_file(file, follow_links)
+    stream, opened = open_settled(file, follow_links)
     with stream, file_problems():
         data = _read_exactly(stream, opened.size)
         compare(stream.fileno(), opened)
@@ -180,10 +191,17 @@ def _read_whole(file: FoundFile, follow_links: bool) -> WholeBody:
 
 
 def _read_exactly(stream: FileIO, size: int) -> bytes:
-    data = stream.read(size)
+    data = stream.read(size + 1)
     while len(data) < size:
-        more = stream.read(size - len(data))
+        more = stream.read(size + 1 - len(data))
         if not more:
             raise ProblemError(Problem(Kind.CHANGED, "it became shorter while it was read"))
         data += more
+    _refuse_more(len(data), size)
     return data
+
+
+def _refuse_more(count: int, size: int) -> None:
+    """Refuse a file that holds more than its size says: it grows, or the system makes it up as it is read (`/proc`)."""
+    if count > size:
+        raise ProblemError(Problem(Kind.CHANGED, "it holds more bytes than its size says"))

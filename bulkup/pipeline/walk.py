@@ -18,7 +18,9 @@ from bulkup.counters import Ignored
 from bulkup.errors import UsageError
 from bulkup.messages import FoundFile, Identity, Source
 from bulkup.pipeline.filters import Filters
+from bulkup.pipeline.opening import machine_fault
 from bulkup.pipeline.options import ScanOptions
+from bulkup.pipeline.problems import fatal
 
 if TYPE_CHECKING:
     from os import _ScandirIterator as ScandirIterator
@@ -81,7 +83,7 @@ class Walk:
                 try:
                     entry = next(level.entries, None)
                 except OSError as error:
-                    yield Unreadable(source, level.folder, _reason(error))
+                    yield _unreadable(source, level.folder, error)
                     entry = None
                 if entry is None:
                     way.pop().entries.close()
@@ -102,7 +104,7 @@ class Walk:
             way.append(_Level(folder, os.scandir(full), place))
         except OSError as error:
             self.seen += 1
-            return Unreadable(source, folder, _reason(error))
+            return _unreadable(source, folder, error)
         return None
 
     def _classified(self, source: Source, folder: bytes, entry: os.DirEntry[bytes], way: list[_Level]) -> Entry | None:
@@ -119,7 +121,7 @@ class Walk:
                 return self._directory(source, path, way)
             return self._file(source, path, entry.stat())
         except OSError as error:
-            return Unreadable(source, path, _reason(error))
+            return _unreadable(source, path, error)
 
     def _directory(self, source: Source, path: bytes, way: list[_Level]) -> Entry | None:
         if self._filters.prunes(path):
@@ -183,7 +185,7 @@ class Walk:
                 return None
             status = os.stat(full)
         except OSError as error:
-            return Unreadable(source, path, _reason(error))
+            return _unreadable(source, path, error)
         if stat.S_ISDIR(status.st_mode):
             return Unreadable(source, path, "it is named in the list and is a directory")
         return self._file(source, path, status)
@@ -231,5 +233,9 @@ def _split(stream: IO[bytes], end: bytes) -> Iterator[bytes | None]:
         yield rest
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+def _unreadable(source: Source, path: bytes, error: OSError) -> Unreadable:
+    """Return the entry as unreadable. Raises `MachineError` where that is no fault of the entry's."""
+    fault = machine_fault(error)
+    if fault is not None:
+        raise fatal(fault) from error
+    return Unreadable(source, path, error.strerror or type(error).__name__)

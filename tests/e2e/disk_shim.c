@@ -3,7 +3,7 @@
  * Loaded with LD_PRELOAD. What is done to paths below DISK_UNDER (absolute prefixes, `:` between them) goes into the file
  * DISK_LOG, in order, so that a test can make the disk as a power cut would leave it; so does what is written to standard
  * output. disk_world.py reads the log. DISK_FAIL holds rules `operation,part,skip,count,errno` with `;` between
- * them: after `skip` operations on a path that holds the part the next `count` fail (-1: all). disk_fail() sets other rules later.
+ * them: after `skip` operations on a path that holds the part the next `count` fail (-1: all). disk_fail() sets other rules later, and disk_failures() counts.
  *
  * A write is written down before it is done and a flush after it: whatever the log says is flushed, is.
  */
@@ -47,6 +47,7 @@ static int log_fd = -1;
 static char *under;
 static struct rule rules[RULES];
 static int rule_count;
+static long failures;
 
 #define REAL(name) \
     static __typeof__(name) *real; \
@@ -55,6 +56,7 @@ static int rule_count;
 void disk_fail(const char *text) {
     pthread_mutex_lock(&lock);
     rule_count = 0;
+    failures = 0;
     char *copy = strdup(text ? text : ""), *rest = copy, *one;
     while (rule_count < RULES && (one = strsep(&rest, ";")) != NULL) {
         struct rule *rule = &rules[rule_count];
@@ -64,6 +66,9 @@ void disk_fail(const char *text) {
     free(copy);
     pthread_mutex_unlock(&lock);
 }
+
+/* How many operations failed since the rules were set. */
+long disk_failures(void) { return failures; }
 
 __attribute__((constructor)) static void begin(void) {
     under = getenv("DISK_UNDER");
@@ -101,6 +106,7 @@ static int fails(const char *op, const char *path) {
         else if (rule->count != 0) {
             if (rule->count > 0) rule->count--;
             error = rule->error;
+            failures++;
         }
     }
     pthread_mutex_unlock(&lock);
@@ -290,7 +296,18 @@ ssize_t pread64(int fd, void *data, size_t length, off64_t at) {
 DIR *opendir(const char *path) {
     REAL(opendir);
     FAIL("opendir", path, NULL);
-    return real(path);
+    DIR *folder = real(path);
+    if (folder) opened(dirfd(folder), path, 1);
+    return folder;
+}
+int closedir(DIR *folder) {
+    REAL(closedir);
+    int fd = dirfd(folder);
+    if (fd >= 0 && fd < FDS) {
+        free(paths[fd]);
+        paths[fd] = NULL;
+    }
+    return real(folder);
 }
 struct dirent64 *readdir64(DIR *folder) {
     REAL(readdir64);
