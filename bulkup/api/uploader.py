@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from bulkup.api import building
 from bulkup.api.pacing import Pacer
+from bulkup.api.skew import SkewWatch
 from bulkup.api.summary import Summary
 from bulkup.clock import Clock, SystemClock
 from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path
@@ -208,7 +209,7 @@ class Uploader:
         return provider, building.destination(self._settings, provider, "file://" + config.store)
 
     def _api_call(self, transport: Transport, provider: Provider) -> ApiCall:
-        call = functools.partial(transport.call, provider.config.base_url)
+        call = SkewWatch(functools.partial(transport.call, provider.config.base_url), self._clock)
         limit = building.rate_limit(self._settings, provider)
         return call if limit is None else Pacer(call, limit, self._clock)
 

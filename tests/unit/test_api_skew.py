@@ -1,0 +1,70 @@
+"""The comparison of this machine's clock with the service's."""
+
+from __future__ import annotations
+
+import email.utils
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from bulkup.api.skew import SkewWatch, skew_of, told
+from bulkup.wire import ApiAnswer, ApiRequest
+
+NOW = 1_700_000_000.0
+LOOK = ApiRequest("GET", "/")
+
+
+def answer_at(theirs: float | None, sent_at: float = NOW) -> ApiAnswer:
+    headers = {} if theirs is None else {"date": email.utils.formatdate(theirs, usegmt=True)}
+    return ApiAnswer(200, headers, b"", sent_at)
+
+
+class Clock:
+    """Stands still."""
+
+    def now(self) -> float:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+@given(
+    skew=st.floats(-1e6, 1e6),
+    seconds=st.floats(0, 100),
+    looked=st.floats(0, 1),
+)
+def test_a_skew_is_told_to_a_second_and_the_time_that_the_call_took(skew: float, seconds: float, looked: float) -> None:
+    """Never more of it than there is, wherever in between the service looked at its clock."""
+    told_skew = skew_of(answer_at(NOW + looked * seconds + skew), NOW + seconds)
+    assert told_skew is not None
+    assert abs(told_skew) <= abs(skew) + 1e-3
+    assert abs(told_skew - skew) <= seconds + 1.001
+
+
+def test_no_date_is_no_skew() -> None:
+    """And nonsense is none."""
+    assert skew_of(answer_at(None), NOW) is None
+    assert skew_of(ApiAnswer(200, {"date": "yesterday"}, b"", NOW), NOW) is None
+
+
+@pytest.mark.parametrize(("skew", "words"), [(720.0, "12 min behind"), (-301.0, "5 min ahead of")])
+def test_a_skew_in_words(skew: float, words: str) -> None:
+    """As seen from this machine."""
+    assert told(skew) == words
+
+
+@pytest.mark.parametrize(("skew", "warnings"), [(0, 0), (299, 0), (300, 1), (-298, 0), (-302, 1)])
+async def test_it_is_warned_about_from_five_minutes_on_and_once(skew: float, warnings: int) -> None:
+    """However many calls there are."""
+
+    async def call(request: ApiRequest) -> ApiAnswer:
+        return answer_at(NOW + skew)
+
+    watch = SkewWatch(call, Clock())
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert (await watch(LOOK)).status == 200
+    assert [entry["log_level"] for entry in logs] == ["warning"] * warnings
