@@ -40,11 +40,12 @@ from journal_world import (
 )
 
 from bulkup.errors import JournalError, JournalLockedError
-from bulkup.journal import Claim, Destination, Journal, Lock, Reader, peek
+from bulkup.journal import Claim, Destination, Journal, Lock, Reader, peek, prune
 from bulkup.journal.database import migrate, migrations
 from bulkup.journal.tickets import without_secrets
 from bulkup.journal.writer import Statement
 from bulkup.messages import (
+    DONE,
     Digest,
     FileState,
     Item,
@@ -52,6 +53,7 @@ from bulkup.messages import (
     Source,
     Ticket,
 )
+from bulkup.records import OrphanRow
 
 
 @pytest.fixture
@@ -822,6 +824,33 @@ class JournalMachine(RuleBasedStateMachine):
         self.journal.close()
         assert not finished or b"SIGNATURE" not in raw_bytes(self.place.parent) or self.tickets
         self._next_run(self.place, seconds)
+
+    @rule(finished=st.booleans(), age=st.sampled_from([-1.0, 0.0, 40.0]))
+    def prune(self, finished: bool, age: float) -> None:
+        """What goes is as old as that, and either an id that nobody needs or a file that never arrived."""
+        self.loop.run(self.journal.end_run(now=self.now, exit_code=0, summary={}, finished=finished))
+        if finished:
+            self._drop_tickets(lambda _: True)
+        self.journal.close()
+        known, before = self._orphans(), self.now - age
+        self.loop.run(prune(str(self.place), before))
+        assert self._orphans() == [orphan for orphan in known if orphan.created_at >= before]
+        left = rows(self.place)
+        gone = {name: self.states.pop(name) for name in list(self.states) if name not in left}
+        assert not set(gone) & set(self.ids)
+        assert not set(gone.values()) & {FileState.ASKED, FileState.TICKETED, FileState.STORED, *DONE}
+        self._remember_orphans()
+        self._next_run(self.place, 50.0)
+
+    def _orphans(self) -> list[OrphanRow]:
+        with Reader(str(self.place)) as reader:
+            return [*reader.orphans(), *reader.superseded()]
+
+    def _remember_orphans(self) -> None:
+        left = self._orphans()
+        self.orphans = Counter(o.remote_id for o in left if o.remote_id is not None and o.superseded_by is None)
+        self.superseded = {o.remote_id: o.superseded_by for o in left if o.remote_id and o.superseded_by}
+        self.unknown = sum(o.count for o in left if o.remote_id is None)
 
     def _next_run(self, place: Path, seconds: float) -> None:
         self.now += seconds
