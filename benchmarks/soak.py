@@ -37,17 +37,17 @@ def main() -> int:
     """Carry out the scenarios, print what they came to, and return the exit status."""
     arguments = _parser().parse_args()
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores\n", flush=True)
-    results, good = [], True
+    results: list[dict[str, Any]] = []
+    good = True
     for scenario in _scenarios(arguments):
         with tempfile.TemporaryDirectory(prefix="bulkup-soak-", ignore_cleanup_errors=True) as folder:
             figures = carry_out(scenario, folder)
-        judged = lines(scenario, figures)
-        _show(scenario, figures, judged)
-        good = good and all(line.held is not False for line in judged)
-        results.append({"scenario": scenario, "figures": figures, "lines": judged})
-        if arguments.json:
-            with open(arguments.json, "wb") as file:
-                file.write(orjson.dumps(results, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+            judged = lines(scenario, figures)
+            good = good and all(line.held is not False for line in judged)
+            results.append({"scenario": scenario, "figures": figures, "lines": judged})
+            # Before the folder is removed, which takes minutes on some disks.
+            _show(scenario, figures, judged)
+            _write(arguments.json, results)
     return 0 if good else 1
 
 
@@ -76,6 +76,12 @@ def _as_told(scenario: Scenario, arguments: argparse.Namespace) -> Scenario:
     names = ("files", "share", "seed", "provider", "minutes", *disturbed)
     given: dict[str, Any] = {name: getattr(arguments, name) for name in names}
     return dataclasses.replace(scenario, **{name: value for name, value in given.items() if value is not None})
+
+
+def _write(path: str | None, results: list[dict[str, Any]]) -> None:
+    if path is not None:
+        with open(path, "wb") as file:
+            file.write(orjson.dumps(results, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
 
 
 def _show(scenario: Scenario, figures: Figures, judged: list[Line]) -> None:
