@@ -28,6 +28,13 @@ CONTENT = bytes(range(256)) * 4
 LARGE = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(100_000))  # 3.05 MiB
 
 
+@pytest.fixture(autouse=True)
+def _read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files here are new, and would be read a moment later, by a thread (tests/unit/test_pipeline_settling.py)."""
+    for module in (opening, reading):
+        monkeypatch.setattr(module, "settling", lambda *_: 0.0)
+
+
 def replace_everywhere(monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[..., Any]) -> None:
     """Replace what `opening` gives to those that read."""
     for module in (hashing, opening, reading):

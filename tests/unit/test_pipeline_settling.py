@@ -1,0 +1,149 @@
+"""A file that was changed a moment ago is read a moment later, once another change would show in its times; and no
+file gives more or fewer bytes than its size says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError, Source
+from bulkup.pipeline.hashing import digests_of
+from bulkup.pipeline.opening import CHUNK, File, settling
+from bulkup.pipeline.reading import Reader, StreamedBody, WholeBody
+
+SECOND = 1_000_000_000
+NOW = 1_700_000_000 * SECOND + 1
+WAYS = ["whole", "streamed", "hashed"]
+every_way = pytest.mark.parametrize("way", WAYS)
+
+
+def changed_at(ctime_ns: int) -> Identity:
+    return Identity(3, 1, ctime_ns, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("age_ns", "seconds"),
+    [(SECOND, 0.0), (20_000_000, 0.0), (19_000_000, 0.001), (0, 0.02), (-1_000_000, 0.021), (-SECOND, 0.0)],
+)
+def test_how_long_to_wait(age_ns: int, seconds: float) -> None:
+    """As long as a step of the file system's clock takes; a time far ahead is another clock's, and says nothing."""
+    assert settling(changed_at(NOW - age_ns), NOW) == pytest.approx(seconds)
+
+
+def test_times_in_whole_seconds_take_longer() -> None:
+    """A file system that counts in seconds, or in two, has steps as long."""
+    assert settling(changed_at(NOW - 1 - SECOND), NOW) == pytest.approx(1.0, abs=0.01)
+    assert settling(changed_at(NOW - 1 - 3 * SECOND), NOW) == 0.0
+
+
+@given(st.integers(-(2**62), 2**62), st.integers(0, 2**62))
+def test_after_the_wait_there_is_nothing_to_wait_for(ctime_ns: int, now_ns: int) -> None:
+    """The wait is never negative, short, and enough."""
+    wait = settling(changed_at(ctime_ns), now_ns)
+    assert 0.0 <= wait <= 4.0
+    assert settling(changed_at(ctime_ns), now_ns + round(wait * SECOND) + 1_000) == 0.0
+
+
+async def read(way: str, file: FoundFile) -> Digest | None:
+    if way == "hashed":
+        (hashed,) = await digests_of([file], anyio.CapacityLimiter(1), follow_links=False)
+        assert hashed is not None
+        if isinstance(hashed, Problem):
+            raise ProblemError(hashed)
+        return hashed[0]
+    body: WholeBody | StreamedBody
+    if way == "streamed":
+        body = StreamedBody(file, follow_links=False)
+        async for _ in body.chunks():
+            pass
+    else:
+        body = await Reader(1, follow_links=False).read(file)
+    return body.digest
+
+
+def found(path: Path) -> FoundFile:
+    return FoundFile(Source(os.fsencode(path.parent)), os.fsencode(path.name), Identity.of(path.stat()))
+
+
+@every_way
+async def test_a_change_in_the_same_instant_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Other bytes, and times that are the same to the last digit: what was read is what the file holds afterwards."""
+    path, waits = tmp_path / "a", []
+    path.write_bytes(b"before")
+    file = found(path)
+
+    def change(seconds: float) -> None:
+        waits.append(seconds)
+        path.write_bytes(b"behind")
+        os.utime(path, ns=(file.identity.mtime_ns, file.identity.mtime_ns))
+
+    async def change_meanwhile(seconds: float) -> None:
+        change(seconds)
+
+    monkeypatch.setattr(time, "time_ns", lambda: file.identity.ctime_ns + 5_000_000)
+    monkeypatch.setattr(time, "sleep", change)
+    monkeypatch.setattr(anyio, "sleep", change_meanwhile)
+    assert await read(way, file) == Digest(hashlib.md5(b"behind", usedforsecurity=False).digest())
+    assert waits == [pytest.approx(0.015)]
+
+
+@every_way
+async def test_an_older_file_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Nothing waits where nothing has to."""
+    path = tmp_path / "a"
+    path.write_bytes(b"before")
+    file = found(path)
+    monkeypatch.setattr(time, "time_ns", lambda: file.identity.ctime_ns + 60 * SECOND)
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
+    monkeypatch.setattr(anyio, "sleep", lambda _: pytest.fail("it waited"))
+    assert await read(way, file) is not None
+
+
+@every_way
+async def test_a_file_that_grows_as_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """A log that is written faster than it is read has no end to be reached: it is `changed`."""
+    path, reads = tmp_path / "log", 0
+    path.write_bytes(b"line\n" * CHUNK)
+    file, read_ = found(path), File.read
+
+    def growing(self: File, size: int | None = -1, /) -> bytes:
+        nonlocal reads
+        reads += 1
+        assert reads < 50
+        with path.open("ab") as log:
+            log.write(b"line\n" * CHUNK)
+        return read_(self, size)
+
+    monkeypatch.setattr(File, "read", growing)
+    with pytest.raises(ProblemError) as raised:
+        await read(way, file)
+    assert raised.value.problem.kind is Kind.CHANGED
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+@pytest.mark.parametrize("way", ["whole", "hashed"])
+async def test_a_file_whose_size_says_nothing(way: str) -> None:
+    """The system makes up `/proc` as it is read, and says 0 bytes: that is no empty file."""
+    file = found(Path("/proc/version"))
+    assert file.identity.size == 0
+    with pytest.raises(ProblemError, match="bytes"):
+        await read(way, file)
+
+
+@pytest.mark.skipif(not os.path.exists("/sys/kernel/uevent_seqnum"), reason="/sys is Linux's")
+@pytest.mark.parametrize("way", ["whole", "hashed"])
+async def test_a_file_that_holds_less_than_its_size_says(way: str) -> None:
+    """`/sys` says a page of bytes and gives a few: they are not the file that was found."""
+    file = found(Path("/sys/kernel/uevent_seqnum"))
+    with pytest.raises(ProblemError) as raised:
+        await read(way, file)
+    assert raised.value.problem.kind is Kind.CHANGED
