@@ -90,6 +90,8 @@ def _none(name: str, count: int) -> Line:
 
 
 def _flat(name: str, trend: Trend, bound: float) -> Line:
-    value = f"{trend.first:.0f} to {trend.last:.0f} ({trend.ratio:.2f}), peak {trend.peak:.0f}"
     held = trend.within(bound)
-    return Line(name, value, f"ratio at most {bound}" if held is not None else "", held)
+    if held is None:
+        return Line(name, f"peak {trend.peak:.0f}; too short to tell more")
+    value = f"{trend.first:.0f} to {trend.last:.0f} ({trend.ratio:.2f}), peak {trend.peak:.0f}"
+    return Line(name, value, f"ratio at most {bound}", held)

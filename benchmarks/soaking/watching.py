@@ -13,6 +13,7 @@ from typing import Self
 import psutil
 
 EVERY = 0.5  # seconds
+_WARM_UP = 60  # samples of each process that do not count: it starts, waits for the other, fills its caches
 _MIB = 1024**2
 _LEAST = 400  # samples without which the first tenth is but the start
 
@@ -81,7 +82,7 @@ class Sampler:
         """Return memory and descriptors of the process that lived longest; the peaks are those of all of the role."""
         every = self._all.get(role, [])
         longest = max(every, key=lambda series: len(series.memory), default=Series())
-        memory, descriptors = trend(longest.memory), trend(longest.descriptors)
+        memory, descriptors = trend(longest.memory[_WARM_UP:]), trend(longest.descriptors[_WARM_UP:])
         peak = max((max(series.memory, default=0.0) for series in every), default=0.0)
         most = max((max(series.descriptors, default=0.0) for series in every), default=0.0)
         return (
