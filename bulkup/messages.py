@@ -235,10 +235,10 @@ class PartsSent:
 class Item:
     """One file on its way; owned by exactly one stage at a time, and by none after the recorder settled it.
 
-    Counters are of this run; `failures` are those that count against the number of tries. `renew_at` is when its ticket
-    must not be begun any more, in monotonic seconds. `sent` goes with the ticket. `known_digest` is what an earlier run
-    recorded, and `known_at` the source's number and the path it did so under; `expired` says that the service no longer
-    keeps that.
+    Counters are of this run; `failures` are those that count against the number of tries, `renewals` tickets that were
+    refused and `lapses` those that ran out unused. `renew_at` is when its ticket must not be begun any more, in
+    monotonic seconds. `sent` goes with the ticket. `known_digest` is what an earlier run recorded, and `known_at` the
+    source's number and the path it did so under; `expired` says that the service no longer keeps that.
     """
 
     file: FoundFile
@@ -249,6 +249,7 @@ class Item:
     failures: int = 0
     throttles: int = 0
     renewals: int = 0
+    lapses: int = 0
     mismatches: int = 0
     refusals: int = 0
     first_failure: float | None = None

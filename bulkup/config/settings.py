@@ -92,11 +92,11 @@ class Settings(Services):
         "are given back. Seconds. Default: 30, well within the 90 that systemd waits before it kills.",
     )
     attempts: kinds.Count = setting(
-        8,
+        10,
         "a whole number from 1",
         "Tries for one file in one run before it counts as failed. A 429, a 503 and a host that is not reached cost no "
         "try, only time (`retry_for`). A service that has not answered one call with success is given up after so many "
-        "calls, after 5 where nothing is reached: its address is most likely wrong. Default: 8.",
+        "calls, after 5 where nothing is reached: its address is most likely wrong. Default: 10.",
         ge=1,
     )
     retry_for: kinds.Duration = setting(

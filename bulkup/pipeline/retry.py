@@ -140,6 +140,14 @@ def after_attempt(
     return EndRun() if problem.kind is Kind.UNREACHABLE else GiveUp(FileState.FAILED)
 
 
+def after_lapse(item: Item, policy: RetryPolicy) -> Renew | GiveUp:
+    """Decide what comes after a ticket that ran out while its file waited; the item's `lapses` include it.
+
+    That is no fault of the file's. The bound is for leases that nobody could ever use.
+    """
+    return Renew() if item.lapses <= policy.lapses else GiveUp(FileState.FAILED)
+
+
 def after_call(
     problem: Problem, history: CallHistory, situation: Situation, policy: RetryPolicy, now: float, chance: float
 ) -> CallDecision:

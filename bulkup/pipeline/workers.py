@@ -15,7 +15,7 @@ from bulkup.pipeline.gate import Gate
 from bulkup.pipeline.opening import CHUNK
 from bulkup.pipeline.problems import fatal, told
 from bulkup.pipeline.recorder import Recorder
-from bulkup.pipeline.retry import Again, EndRun, GiveUp, Renew, after_attempt, note
+from bulkup.pipeline.retry import Again, Decision, EndRun, GiveUp, Renew, after_attempt, after_lapse, note
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.sending import Count, Sender
 
@@ -57,11 +57,12 @@ class Workers:
             return await self._batcher.ready.receive()
 
     async def _begin(self, item: Item, gate: Gate, now: float) -> None:
-        self.busy += 1
         if item.renew_at is not None and now >= item.renew_at:
-            problem: Problem | None = _RAN_OUT
-        else:
-            problem = await self._attempt(item, gate)
+            item.lapses += 1
+            self._carry_out(after_lapse(item, self._run.options.retry), item, _RAN_OUT)
+            return
+        self.busy += 1
+        problem = await self._attempt(item, gate)
         self.busy -= 1
         if problem is not None:
             self._after(item, told(problem, self._run.provider), gate)
@@ -114,10 +115,15 @@ class Workers:
         decision = after_attempt(problem, item, policy, now, chance, outage=outage is not None)
         _log.debug("attempt failed", path=item.file.name, reason=problem.message, next=type(decision).__name__)
         if isinstance(decision, Again):
+            decision = Again(gate.retries.retry_at(decision.at, now))
+        item.renewals += isinstance(decision, Renew)
+        self._carry_out(decision, item, problem, outage)
+
+    def _carry_out(self, decision: Decision, item: Item, problem: Problem, outage: float | None = None) -> None:
+        if isinstance(decision, Again):
             self._run.counters.retries += 1
-            self._batcher.retry(item, gate.retries.retry_at(decision.at, now))
+            self._batcher.retry(item, decision.at)
         elif isinstance(decision, Renew):
-            item.renewals += 1
             self._batcher.renew(item)
         elif isinstance(decision, GiveUp):
             self._confirmer.give_up(Outcome(item, decision.state, problem))

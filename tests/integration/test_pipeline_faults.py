@@ -191,14 +191,14 @@ async def test_wrong_etag_always(here: World) -> None:
 
 
 async def test_expired_url_always(here: World) -> None:
-    """URLs that are refused as expired are renewed five times at the most, a file at a time, then it is failed."""
+    """URLs that are refused as expired are renewed ten times at the most, a file at a time, then it is failed."""
     here.faults("expired-url")
     here.write_many(4)
     summary = await here.run()
     assert (summary.exit_code, summary.counters.failed) == (1, 4)
-    assert summary.counters.presign_renewed == 4 * 5
-    assert {(row.status, row.attempts) for row in here.manifest()} == {(FileState.FAILED, 6)}
-    assert here.server.stats()["tickets"] == len(here.orphans()) == 4 * 6
+    assert summary.counters.presign_renewed == 4 * 10
+    assert {(row.status, row.attempts) for row in here.manifest()} == {(FileState.FAILED, 11)}
+    assert here.server.stats()["tickets"] == len(here.orphans()) == 4 * 11
 
 
 @pytest.mark.parametrize("provider", SERVICES)

@@ -23,6 +23,7 @@ from bulkup.pipeline.retry import (
     Split,
     after_attempt,
     after_call,
+    after_lapse,
     next_poll,
     note,
 )
@@ -158,7 +159,13 @@ def test_time_runs_out_counted_from_the_first_failure(kind: Kind) -> None:
 
 def test_an_expired_ticket_is_renewed_so_many_times_and_no_more() -> None:
     """Each expiry costs a renewal; a URL that always expires is given up."""
-    outcomes = [attempt(Kind.EXPIRED, renewals=n) for n in (0, 4, 5)]
+    outcomes = [attempt(Kind.EXPIRED, renewals=n) for n in (0, 9, 10)]
+    assert outcomes == [Renew(), Renew(), GiveUp(FileState.FAILED)]
+
+
+def test_a_ticket_that_ran_out_unused_is_renewed_for_as_long_as_a_host_may_keep_it_waiting() -> None:
+    """A storage that throttles for longer than a lease fails no file; a lease that nobody can use does."""
+    outcomes = [after_lapse(Item(FILE, renewals=10, lapses=n), POLICY) for n in (1, 100, 101)]
     assert outcomes == [Renew(), Renew(), GiveUp(FileState.FAILED)]
 
 
@@ -242,10 +249,10 @@ def test_a_service_that_never_answered_is_given_up_sooner() -> None:
 
 def test_a_service_that_answers_no_call_with_success_is_given_up_after_its_tries() -> None:
     """Whatever it says instead; but one that says when to come back is there, and is waited for."""
-    assert isinstance(call(Kind.TRANSIENT, failures=7, ever=False, since=False), Again)
-    assert call(Kind.TRANSIENT, failures=8, ever=False, since=False) == EndRun()
-    assert call(Kind.THROTTLED, failures=8, ever=False, since=False) == EndRun()
-    assert isinstance(call(Kind.THROTTLED, failures=8, ever=False, since=False, wait=1.0), Again)
+    assert isinstance(call(Kind.TRANSIENT, failures=9, ever=False, since=False), Again)
+    assert call(Kind.TRANSIENT, failures=10, ever=False, since=False) == EndRun()
+    assert call(Kind.THROTTLED, failures=10, ever=False, since=False) == EndRun()
+    assert isinstance(call(Kind.THROTTLED, failures=10, ever=False, since=False, wait=1.0), Again)
 
 
 def test_fewer_tries_than_the_first_contact_has_are_respected() -> None:
@@ -257,15 +264,15 @@ def test_fewer_tries_than_the_first_contact_has_are_respected() -> None:
 
 def test_a_service_that_is_down_ends_the_run_and_fails_no_file() -> None:
     """Where no call was answered since this group first failed, the files are not at fault: they stay."""
-    assert call(Kind.TRANSIENT, failures=8, since=False) == EndRun()
-    assert call(Kind.TRANSIENT, failures=8, files=1, since=False) == EndRun()
+    assert call(Kind.TRANSIENT, failures=10, since=False) == EndRun()
+    assert call(Kind.TRANSIENT, failures=10, files=1, since=False) == EndRun()
     assert call(Kind.TRANSIENT, failures=2, now=901.0, since=False) == EndRun()
 
 
 def test_a_group_that_fails_while_others_succeed_is_split() -> None:
     """Where other calls are answered, the group itself is at fault: it is halved, and a lone file fails."""
-    assert call(Kind.TRANSIENT, failures=8, since=True) == Split()
-    assert call(Kind.TRANSIENT, failures=8, files=1, since=True) == GiveUp(FileState.FAILED)
+    assert call(Kind.TRANSIENT, failures=10, since=True) == Split()
+    assert call(Kind.TRANSIENT, failures=10, files=1, since=True) == GiveUp(FileState.FAILED)
 
 
 def test_waits_for_a_throttle_without_a_time_grow() -> None:
