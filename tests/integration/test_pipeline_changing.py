@@ -1,0 +1,249 @@
+"""Files that change while a run has them: whatever is recorded as uploaded was the file, byte by byte, at some instant,
+and after a run in peace the store holds what the disk does.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipeline_world import World, world
+
+from bulkup import FileState
+from bulkup.clock import SystemClock
+from bulkup.messages import DONE, Item, Problem, Ticket
+from bulkup.pipeline.sending import Sender
+from bulkup.transport import Transport
+from bulkup.wire import Body, StorageAnswer
+
+MIB = 1024**2
+SMALL, LARGE = 2000, 2 * MIB + 1000
+MOMENTS = ["before it is read", "before it is sent", "while it is sent", "after it was stored"]
+
+
+def _set_back(path: Path, status: os.stat_result) -> None:
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def grow(path: Path) -> None:
+    """As a log does."""
+    with path.open("ab") as file:
+        file.write(b"one line more\n")
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def truncate_and_fill(path: Path) -> None:
+    """To the size it had, with its modification time set back."""
+    status = path.stat()
+    os.truncate(path, 10)
+    with path.open("ab") as file:
+        file.write(os.urandom(status.st_size - 10))
+    _set_back(path, status)
+
+
+def rewrite_the_end(path: Path) -> None:
+    """In place, with the modification time set back: only the ctime tells."""
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.seek(-100, os.SEEK_END)
+        file.write(os.urandom(100))
+    _set_back(path, status)
+
+
+def restore_older(path: Path) -> None:
+    """From a backup: other bytes, and a modification time of long ago."""
+    path.write_bytes(os.urandom(path.stat().st_size))
+    os.utime(path, ns=(1, 1_000_000_000))
+
+
+def replace(path: Path) -> None:
+    """As programs save: another file is renamed over it."""
+    other = path.with_name(f".{path.name}.part")
+    other.write_bytes(os.urandom(path.stat().st_size + 7))
+    other.replace(path)
+
+
+def replace_with_equal_times(path: Path) -> None:
+    """As `rsync --times` or `cp --preserve` do: another file of the same size and modification time."""
+    other, status = path.with_name(f".{path.name}.part"), path.stat()
+    other.write_bytes(os.urandom(status.st_size))
+    _set_back(other, status)
+    other.replace(path)
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+def punch(path: Path) -> None:
+    """A hole: zeros where bytes were, and not a byte shorter."""
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.truncate(status.st_size // 3)
+        file.truncate(status.st_size)
+
+
+CHANGES = (
+    *(grow, truncate, truncate_and_fill, rewrite_the_end, restore_older),
+    *(replace, replace_with_equal_times, delete, punch),
+)
+
+
+class Meddler:
+    """Changes each file once, at one moment of its way, and remembers what it was before and after."""
+
+    def __init__(self, place: World, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._source, self._moment = place.source, moment
+        self._item: contextvars.ContextVar[Item] = contextvars.ContextVar("item")
+        self.changes: dict[bytes, Callable[[Path], None]] = {}
+        self.versions: dict[bytes, list[bytes]] = {}
+        self._hook(monkeypatch)
+
+    def prepare(self, place: World) -> None:
+        for change in CHANGES:
+            for size in (SMALL, LARGE):
+                name = f"{change.__name__} {size}.mp4".encode()
+                content = os.urandom(size)
+                place.write({name: content})
+                self.changes[name], self.versions[name] = change, [content]
+
+    def _meddle(self, moment: str) -> None:
+        path = self._item.get().file.path
+        if moment == self._moment and path in self.changes:
+            file = self._source / os.fsdecode(path)
+            self.changes.pop(path)(file)
+            self.versions[path].append(file.read_bytes() if file.exists() else b"")
+
+    def _hook(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        send_item, send_body, meddle = Sender.send, Transport.send, self._meddle
+
+        async def sending(sender: Sender, item: Item, count: Callable[[int], None]) -> Problem | None:
+            self._item.set(item)
+            meddle(MOMENTS[0])
+            return await send_item(sender, item, count)
+
+        async def transporting(
+            transport: Transport, ticket: Ticket, body: Body, headers: Mapping[str, str], count: Callable[[int], None]
+        ) -> StorageAnswer:
+            item = self._item.get()
+
+            def counting(sent: int) -> None:
+                self._item.set(item)  # the HTTP client sends bodies in a task of its own
+                meddle(MOMENTS[2])
+                count(sent)
+
+            meddle(MOMENTS[1])
+            answer = await send_body(transport, ticket, body, headers, counting)
+            meddle(MOMENTS[3])
+            return answer
+
+        monkeypatch.setattr(Sender, "send", sending)
+        monkeypatch.setattr(Transport, "send", transporting)
+
+    def assert_recorded_rightly(self, place: World) -> None:
+        """What is recorded as uploaded is, in the store, one of the file's versions as a whole."""
+        rows = {row.path: row for row in place.manifest()}
+        assert set(rows) == set(self.versions)
+        for path, row in rows.items():
+            if row.status not in DONE:
+                assert row.status is FileState.CHANGED, row
+                continue
+            stored = place.stored(row)
+            assert row.md5 == hashlib.md5(stored, usedforsecurity=False).hexdigest(), row
+            assert row.size == len(stored)
+            assert stored in self.versions[path], path
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("provider", ["magic-hour", "metastudio"])
+async def test_files_that_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, moment: str) -> None:
+    """Nine ways to change, four moments, read whole and streamed, hashed before and not."""
+    async with world(tmp_path, provider) as place:
+        with monkeypatch.context() as patch:
+            meddler = Meddler(place, moment, patch)
+            meddler.prepare(place)
+            summary = await place.run()
+        assert not meddler.changes  # every file met its change
+        assert summary.exit_code in (0, 3)
+        assert summary.counters.failed == 0
+        meddler.assert_recorded_rightly(place)
+        assert (await place.run()).exit_code == 0
+        gone = [path for path, versions in meddler.versions.items() if versions[-1] == b""]
+        rows = {row.path: row for row in place.manifest()}
+        for path, versions in meddler.versions.items():
+            if path not in gone:
+                assert rows[path].status is FileState.UPLOADED
+                assert place.stored(rows[path]) == versions[-1]
+
+
+async def test_sparse_files(tmp_path: Path) -> None:
+    """Holes are zeros, at the beginning, within and at the end; a file of nothing else too."""
+    async with world(tmp_path) as place:
+        place.write({"small.mp4": b"", "within.mp4": b"", "nothing.mp4": b""})
+        for name, size, data in (("small", 5_000, 4_000), ("within", 5 * MIB, 3 * MIB), ("nothing", 4 * MIB, None)):
+            with (place.source / f"{name}.mp4").open("r+b") as file:
+                file.truncate(size)
+                if data is not None:
+                    file.seek(data)
+                    file.write(b"data")
+        assert (await place.run()).exit_code == 0
+        place.assert_uploaded()
+
+
+class JumpingClock(SystemClock):
+    """The machine's clock, set to another time in the middle of a run."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.offset
+
+
+DAY = 86400.0
+
+
+@pytest.mark.parametrize(
+    ("provider", "jump", "code"),
+    [
+        ("magic-hour", -400 * DAY, 0),
+        ("magic-hour", 400 * DAY, 0),
+        ("metastudio", -600.0, 0),
+        ("metastudio", 400 * DAY, 4),  # it refuses calls that are signed so far ahead
+    ],
+)
+async def test_a_clock_that_is_set_in_the_middle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, jump: float, code: int
+) -> None:
+    """Forward and back, by minutes and by more than a year: nothing is recorded wrongly, and the next run ends well."""
+    clock, send, sent = JumpingClock(), Transport.send, 0
+
+    async def hooked(self: Transport, *arguments: Any) -> StorageAnswer:
+        nonlocal sent
+        sent += 1
+        if sent == 5:
+            clock.offset = jump
+        return await send(self, *arguments)
+
+    async with world(tmp_path, provider) as place:
+        place.clock = clock
+        place.write_many(30)
+        with monkeypatch.context() as patch:
+            patch.setattr(Transport, "send", hooked)
+            assert (await place.run(batch_size=10)).exit_code == code
+        clock.offset = 0.0
+        for row in place.manifest():
+            if row.status in DONE:
+                data = (place.source / os.fsdecode(row.path)).read_bytes()
+                assert place.stored(row) == data
+                assert row.md5 == hashlib.md5(data, usedforsecurity=False).hexdigest()
+        assert (await place.run()).exit_code == 0
+        place.assert_uploaded()
