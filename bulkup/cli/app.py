@@ -7,6 +7,7 @@ import importlib
 import resource
 import signal
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -17,6 +18,7 @@ from bulkup._version import __version__
 from bulkup.cli.failures import failure_code
 from bulkup.cli.output import flush_output
 from bulkup.errors import ExitCode
+from bulkup.reports.safe_text import printable
 
 _COMMANDS = {
     "upload": "upload:upload",
@@ -45,6 +47,27 @@ class _Commands(typer.core.TyperGroup):
             return _load(cmd_name)
         self.commands = {name: _load(name) for name in _COMMANDS}  # what the nearest name is looked for in
         return None
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the options before the command."""
+        with _printable_complaints():
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the command's own arguments and run it."""
+        with _printable_complaints():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _printable_complaints() -> Iterator[None]:
+    """What is wrong with arguments quotes them, and `*` makes arguments of the names of files."""
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "message"):  # of the parser's own
+            error.message = printable(str(error.message))
+        raise
 
 
 def _load(name: str) -> Any:

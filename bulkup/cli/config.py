@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -15,11 +14,12 @@ from rich.text import Text
 
 from bulkup.api import conflicts
 from bulkup.config import Resolved, Settings, check, load, public_base_url
-from bulkup.config.kinds import printable
+from bulkup.config.kinds import printable as as_unicode
 from bulkup.config.names import FIELDS
 from bulkup.config.providers import METASTUDIO, XVID
 from bulkup.errors import UsageError
-from bulkup.reports.safe_text import printable_path
+from bulkup.reports.jsontext import dumps
+from bulkup.reports.safe_text import printable, printable_path
 
 config_app = typer.Typer(name="config", help="Show and check the settings.", no_args_is_help=True, add_completion=False)
 
@@ -50,7 +50,7 @@ def show(profile: Profile = None, config: ConfigFile = None, as_json: AsJson = F
     """Show every setting with its value and where it comes from. Secrets are masked and no command is run."""
     resolved = load({}, profile=profile, config_file=config, environ=os.environ, cwd=os.getcwd())
     if as_json:
-        typer.echo(orjson.dumps(_as_object(resolved)))
+        typer.echo(dumps(_as_object(resolved)))
     else:
         Console().print(_as_table(resolved))
     _warn(resolved.warnings)
@@ -106,31 +106,33 @@ def _rows(resolved: Resolved) -> Iterator[tuple[str, Any, str]]:
         value, origin = values[field], resolved.origins[name]
         if name == "base_url":
             value = public_base_url(resolved.settings)
-        yield name, value, printable(origin)
+        yield name, value, as_unicode(origin)
 
 
 def _as_object(resolved: Resolved) -> Mapping[str, Any]:
     rows = {name: {"value": value, "origin": origin} for name, value, origin in _rows(resolved)}
     file = resolved.config_file
-    return {"profile": resolved.profile, "config_file": file and printable(file), "settings": rows}
+    return {"profile": resolved.profile, "config_file": file and as_unicode(file), "settings": rows}
 
 
 def _as_table(resolved: Resolved) -> Table:
     table = Table("setting", "value", "origin")
     for name, value, origin in _rows(resolved):
         # `Text` takes its content as it is; a plain cell would read "[...]" in a pattern as markup.
-        table.add_row(name, Text(_shown(value), overflow="fold"), Text(origin, overflow="fold"))
+        shown = "\n".join(map(printable, _shown(value)))
+        table.add_row(name, Text(shown, overflow="fold"), Text(printable(origin), overflow="fold"))
     return table
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any) -> list[str]:
+    """Return a value in lines."""
     if value is None or value == []:
-        return "-"
+        return ["-"]
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return ["true" if value else "false"]
     if isinstance(value, list):
-        return "\n".join(_line(part) for part in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return [_line(part) for part in value]
+    return [f"{value:g}" if isinstance(value, float) else str(value)]
 
 
 def _line(part: Any) -> str:

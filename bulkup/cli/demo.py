@@ -57,7 +57,7 @@ def _folder(keep: bool) -> Iterator[str]:
         yield folder
     finally:
         if keep:
-            typer.echo(f"Kept: {folder}")
+            typer.echo(f"Kept: {printable(folder)}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -208,7 +208,7 @@ def _say(head: str, *lines: str) -> None:
     if head:
         typer.echo(head)
     for line in lines:
-        typer.echo(f"   {line}")
+        typer.echo(f"   {printable(line)}")
 
 
 def _show_cursor() -> None:

@@ -47,8 +47,12 @@ def error_object(error: BulkupError) -> dict[str, Any]:
 
 
 def printable_lines(text: str) -> str:
-    """Return text with its line breaks, and every other control character made visible."""
-    return "\n".join(printable(line) for line in text.split("\n"))
+    """Return text with its line breaks, and every other control character made visible.
+
+    Lines after the first are indented: a name with a line break in it must not look like a message of ours.
+    """
+    first, *more = (printable(line) for line in text.split("\n"))
+    return "\n".join([first, *(line if line.startswith("  ") else f"  {line}" for line in more)])
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
@@ -79,7 +83,7 @@ def _fault(error: BaseException, causes: list[BaseException]) -> int:
     text = f"{type(first).__name__}: {first}" if str(first) else type(first).__name__
     wanted = _wants_traceback()
     if wanted:
-        traceback.print_exception(error)
+        complain("\n".join(map(printable, "".join(traceback.format_exception(error)).rstrip().split("\n"))))
     hint = "this is a fault of the program" if wanted else "for its traceback, set BULKUP_LOG_LEVEL=debug"
     report_error(MachineError(f"unexpected fault: {text}", hint=hint), as_json=_wants_json())
     return int(ExitCode.MACHINE)

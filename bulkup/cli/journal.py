@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from typing import Annotated, BinaryIO, Literal
 
 import anyio
-import orjson
 import typer
 from rich.console import Console
 
@@ -27,6 +26,7 @@ from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import BulkupError, MachineError, UsageError
 from bulkup.journal import Reader, would_prune
 from bulkup.journal import prune as prune_journal
+from bulkup.reports.jsontext import dumps
 from bulkup.reports.manifest import write_manifest
 from bulkup.reports.safe_text import printable_path
 from bulkup.reports.tables import (
@@ -69,7 +69,7 @@ def status(
     with Reader(_path(source, profile, config, provider, source_id, journal)) as reader:
         now = reader.status()
     if json:
-        typer.echo(orjson.dumps(status_json(now)))
+        typer.echo(dumps(status_json(now)))
     else:
         _console().print(status_text(now))
 
@@ -100,7 +100,7 @@ def runs(
     with Reader(path) as reader:
         if json:
             for run in reader.runs():
-                typer.echo(orjson.dumps(run_json(run)))
+                typer.echo(dumps(run_json(run)))
         else:
             _console().print(runs_table(reader.runs()))
 
@@ -121,7 +121,8 @@ def manifest(
         raise UsageError(f"--format: expected jsonl or csv, not {format}")
     chosen: Literal["jsonl", "csv"] = "csv" if format == "csv" else "jsonl"
     with Reader(_path(source, profile, config, provider, source_id, journal)) as reader, _output(output) as stream:
-        write_manifest(reader.manifest(), stream, chosen)
+        on_terminal = output is None and sys.stdout.isatty()
+        write_manifest(reader.manifest(), stream, chosen, on_terminal=on_terminal)
 
 
 @reader_may_leave()
@@ -138,7 +139,7 @@ def orphans(
     with Reader(_path(source, profile, config, provider, source_id, journal)) as reader:
         if json:
             for orphan in itertools.chain(reader.orphans(), reader.superseded()):
-                typer.echo(orjson.dumps(orphan_json(orphan)))
+                typer.echo(dumps(orphan_json(orphan)))
             return
         none = True
         for line in orphans_lines(itertools.chain(reader.orphans(), reader.superseded())):
@@ -155,7 +156,7 @@ def _prune(path: str, age: str, *, dry_run: bool, json: bool) -> None:
         raise UsageError(f"--older-than: expected {DURATION}, not {age}") from error
     pruned = would_prune(path, before) if dry_run else anyio.run(prune_journal, path, before)
     if json:
-        typer.echo(orjson.dumps(pruned_json(pruned, before, dry_run=dry_run)))
+        typer.echo(dumps(pruned_json(pruned, before, dry_run=dry_run)))
     else:
         _console().print(pruned_text(pruned, before, dry_run=dry_run))
 

@@ -9,10 +9,10 @@ import sys
 from typing import Annotated
 
 import anyio
-import orjson
 import typer
 
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
+from bulkup.reports.jsontext import dumps
 
 _STDIN = 0
 _DEFAULT = ServerConfig(store="")
@@ -110,7 +110,7 @@ async def _serve(config: ServerConfig, until_stdin_closes: bool) -> None:
 
 def _announce(server: LocalServer, config: ServerConfig) -> None:
     line = {"event": "listening", "url": server.url, "store": config.store, "pid": os.getpid()}
-    sys.stdout.write(orjson.dumps(line).decode() + "\n")
+    sys.stdout.write(dumps(line).decode() + "\n")
     sys.stdout.flush()
 
 

@@ -7,7 +7,6 @@ import sys
 from typing import Annotated, Any
 
 import anyio
-import orjson
 import typer
 
 from bulkup.api import preview
@@ -15,9 +14,9 @@ from bulkup.cli.options import Config, JournalFile, Json, Profile, SourceId, res
 from bulkup.cli.running import run_upload
 from bulkup.config import Resolved
 from bulkup.errors import UsageError
-from bulkup.reports.jsontext import path_fields
+from bulkup.reports.jsontext import dumps, path_fields
 from bulkup.reports.logs import configure_logging
-from bulkup.reports.safe_text import printable_path
+from bulkup.reports.safe_text import printable, printable_path
 from bulkup.reports.summary import expired_text
 
 _CHOOSE = """no provider is chosen. One of:
@@ -240,13 +239,14 @@ def _preview(resolved_: Resolved) -> None:
         if settings.json_output:
             line = {"event": "would", **path_fields("path", entry.path), "source": entry.source, "size": entry.size}
             what = {"action": entry.action, "reason": entry.reason, "taken": entry.taken, "expired": entry.expired}
-            typer.echo(orjson.dumps({**line, **what}))
+            typer.echo(dumps({**line, **what}))
         elif entry.action not in ("unchanged", "skipped") and not settings.quiet:
             typer.echo(
-                f"{entry.action:<10} {printable_path(entry.path)}" + (f"  ({entry.reason})" if entry.reason else "")
+                f"{entry.action:<10} {printable_path(entry.path)}"
+                + (f"  ({printable(entry.reason)})" if entry.reason else "")
             )
     if settings.json_output:
-        typer.echo(orjson.dumps({"event": "dry-run", "files": counts, "bytes": size}))
+        typer.echo(dumps({"event": "dry-run", "files": counts, "bytes": size}))
     else:
         shown = ", ".join(f"{count:,} {action}" for action, count in sorted(counts.items()))
         typer.echo(f"Dry run: {shown or 'no files'}; {size:,} bytes would go. Nothing was called or written.")

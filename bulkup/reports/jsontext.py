@@ -13,6 +13,9 @@ import orjson
 from bulkup.messages import DONE, FileState
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# In UTF-8 what `safe_text` makes visible, but for C0, which JSON always escapes: DEL, C1, bidi marks and overrides,
+# line and paragraph separators. All of it can only stand in strings.
+_UNSAFE = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
 # Dataclasses go through `str`, whose masks hold; orjson would look into them and stumble over surrogates.
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 _INTERNAL = frozenset({FileState.ASKED, FileState.TICKETED, FileState.STORED})
@@ -24,16 +27,21 @@ def unicode_text(text: str) -> str:
 
 
 def dumps(value: Any) -> bytes:
-    """Return `value` as one line of JSON without a newline.
+    """Return `value` as one line of JSON without a newline, with what a terminal could obey written as escapes.
 
     Secrets become their mask, bytes text, anything else unknown its `str`. Raises `orjson.JSONEncodeError`, a
     TypeError, only for what is nested deeper than 254 levels.
     """
     try:
-        return orjson.dumps(value, default=_plain, option=_OPTIONS)
+        text = orjson.dumps(value, default=_plain, option=_OPTIONS)
     except orjson.JSONEncodeError:
         # Cleaning copies everything, so only the rare value that needs it pays for it.
-        return orjson.dumps(_clean(value), default=_plain, option=_OPTIONS)
+        text = orjson.dumps(_clean(value), default=_plain, option=_OPTIONS)
+    return _UNSAFE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(match.group().decode())
 
 
 def _plain(value: Any) -> Any:

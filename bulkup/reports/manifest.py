@@ -4,8 +4,8 @@ JSON lines keep types and nulls. CSV (RFC 4180: UTF-8, a header, CRLF, quotes do
 there null and the empty string are both an empty cell, `remote` is JSON text, `path_b64` and `source_b64` are
 always columns.
 
-A spreadsheet runs a cell that starts with `=`, `+`, `-`, `@`, tab or carriage return as a formula, and a file
-can be called so. Such a text cell gets one `'` in front; so does one that already has `'` before such a
+A spreadsheet runs a cell that starts with `=`, `+`, `-`, `@`, tab, carriage return or line feed as a formula, and a
+file can be called so. Such a text cell gets one `'` in front; so does one that already has `'` before such a
 character, which makes the rule reversible: drop one `'` from a cell that starts with one or more of them and
 then such a character. The columns of numbers (`size`, `attempts`) stay as they are.
 """
@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Final, Literal
 from bulkup.records import ManifestRow
 from bulkup.reports import jsontext
 from bulkup.reports.jsontext import dumps, path_fields, time_text
+from bulkup.reports.safe_text import printable
 
 FIELDS: Final = (
     "path",
@@ -38,7 +39,7 @@ FIELDS: Final = (
 )
 CSV_FIELDS: Final = (*FIELDS, "path_b64", "source_b64")
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 def manifest_object(row: ManifestRow) -> dict[str, Any]:
@@ -66,12 +67,16 @@ def manifest_object(row: ManifestRow) -> dict[str, Any]:
     }
 
 
-def write_manifest(rows: Iterable[ManifestRow], stream: BinaryIO, fmt: Literal["jsonl", "csv"]) -> int:
+def write_manifest(
+    rows: Iterable[ManifestRow], stream: BinaryIO, fmt: Literal["jsonl", "csv"], *, on_terminal: bool = False
+) -> int:
     """Write the rows as they come and return how many there were.
+
+    CSV has no escapes: `on_terminal` has what a terminal could obey written out, which is not exact any more.
 
     Raises OSError (also `BrokenPipeError`) when the stream cannot be written, and whatever `rows` raises.
     """
-    return _write_csv(rows, stream) if fmt == "csv" else _write_jsonl(rows, stream)
+    return _write_csv(rows, stream, on_terminal) if fmt == "csv" else _write_jsonl(rows, stream)
 
 
 def _write_jsonl(rows: Iterable[ManifestRow], stream: BinaryIO) -> int:
@@ -82,13 +87,14 @@ def _write_jsonl(rows: Iterable[ManifestRow], stream: BinaryIO) -> int:
     return count
 
 
-def _write_csv(rows: Iterable[ManifestRow], stream: BinaryIO) -> int:
+def _write_csv(rows: Iterable[ManifestRow], stream: BinaryIO, on_terminal: bool) -> int:
     writer = csv.writer(_Utf8(stream))
     writer.writerow(CSV_FIELDS)
     count = 0
     for row in rows:
         line = manifest_object(row)
-        writer.writerow([_cell(line.get(name)) for name in CSV_FIELDS])
+        cells = [_cell(line.get(name)) for name in CSV_FIELDS]
+        writer.writerow([printable(str(cell)) for cell in cells] if on_terminal else cells)
         count += 1
     return count
 

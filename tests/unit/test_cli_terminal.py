@@ -1,0 +1,89 @@
+"""What the commands say of settings and arguments is safe to look at, whatever stands in them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from bulkup.cli.app import _run
+from bulkup.cli.failures import printable_lines, report_error
+from bulkup.errors import UsageError
+from bulkup.reports.jsontext import dumps
+from bulkup.reports.safe_text import _UNSAFE
+
+EVIL = "\x1b]0;evil\x07\x1b[35;7m\u009b35;7m\u202e\r\nbulkup: forged\r"
+NEVER = ("\x1b]", "\x07", "\x1b[35;7m", "\u009b", "\u202e", "\nbulkup: forged", "\rbulkup: forged")
+PROFILE = json.dumps(EVIL)  # the escapes of JSON are those of TOML
+CONFIG = f"""
+[profiles.{PROFILE}]
+provider = "xvid"
+source = {PROFILE}
+exclude = [{PROFILE}]
+object_key = "a"
+token = "env:X"
+pipeline_id = {PROFILE}
+
+[profiles.p]
+provider = "magic-hour"
+source = {PROFILE}
+exclude = [{PROFILE}]
+token = "x"
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "config show --profile p --config FILE",
+        "config show --json --profile p --config FILE",
+        "config show --profile EVIL --config FILE",
+        "config check --config FILE",
+        "status --profile EVIL --config FILE",
+        "status --journal DIR/EVIL",
+        "runs --journal DIR/EVIL",
+        "upload DIR/EVIL- --provider local",
+        "upload --profile EVILx --config FILE",
+        "upload DIR --provider EVIL",
+        "upload DIR --concurrency EVIL",
+        "upload DIR --allowed-hosts EVIL --provider local",
+        "upload --EVIL",
+        "--EVIL",
+        "EVIL",
+        "demo DIR/EVIL-",
+    ],
+)
+def test_settings_and_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], arguments: str
+) -> None:
+    """Profiles, patterns, paths, options and commands, as values, as names and in errors."""
+    file = tmp_path / "bulkup.toml"
+    file.write_text(CONFIG)
+    words = {"FILE": str(file), "DIR": str(tmp_path), "EVIL": EVIL}
+    given = arguments.split()
+    for word, meant in words.items():
+        given = [one.replace(word, meant) for one in given]
+    monkeypatch.setattr(sys, "argv", ["bulkup", *given])
+    monkeypatch.setenv("FORCE_COLOR", "1")  # or what passes for a terminal's would be taken out
+    _run()
+    sys.stdout.flush()
+    said = "".join(capfd.readouterr())
+    assert "forged" in said
+    assert [raw for raw in NEVER if raw in said] == [], said
+
+
+def test_no_line_of_a_message_looks_like_another_message(capsys: pytest.CaptureFixture[str]) -> None:
+    """All but the first are indented."""
+    report_error(UsageError("a\nbulkup: forged\n  b", hint="c\nbulkup: forged"), as_json=False)
+    assert capsys.readouterr().err == "bulkup: a\n  bulkup: forged\n  b\n  c\n  bulkup: forged\n"
+    assert printable_lines("\x1b\u202e") == "\\x1b\\u202e"
+
+
+def test_json_is_exact_and_holds_nothing_that_a_terminal_obeys() -> None:
+    """Every character there is comes back as it was."""
+    every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x11000))))
+    text = dumps({every: [every]})
+    assert json.loads(text) == {every: [every]}
+    assert _UNSAFE.search(text.decode()) is None
