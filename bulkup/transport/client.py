@@ -183,6 +183,20 @@ class Transport:
         payload: BodyPayload,
         timeout: aiohttp.ClientTimeout,
     ) -> tuple[StorageAnswer, str | None]:
+        try:
+            return await self._request(method, url, headers, payload, timeout)
+        except BaseException:
+            payload.abort()
+            raise
+
+    async def _request(
+        self,
+        method: str,
+        url: SecretUrl,
+        headers: Mapping[str, str | Secret],
+        payload: BodyPayload,
+        timeout: aiohttp.ClientTimeout,
+    ) -> tuple[StorageAnswer, str | None]:
         proxy = self._proxies.for_url(url.reveal())
         session = self._storage if proxy is None else self._proxied_storage
         async with session.request(

@@ -590,6 +590,29 @@ async def test_a_cancelled_send_leaves_nothing_behind() -> None:
         assert asyncio.all_tasks() <= {asyncio.current_task(), *_tasks_of(serving)}
 
 
+async def test_a_cancelled_send_does_not_wait_for_a_server_that_does_not_read() -> None:
+    """What the server did not read is dropped with the connection, which would else stay open as long as that."""
+    written = 0
+
+    def count(size: int) -> None:
+        nonlocal written
+        written += size
+
+    async with serving(deaf) as server, transport() as sender:
+        before = len(os.listdir("/dev/fd"))
+        ticket = Ticket(SecretUrl(f"{server.url}/k"), "id")
+        task = asyncio.create_task(sender.send(ticket, Bytes(bytes(32 * 1024**2)), {}, count))
+        seen = -1
+        while seen != written or not written:  # until the buffers on the way are full
+            seen = written
+            await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0)
+        assert len(os.listdir("/dev/fd")) == before + 1  # the server's end
+
+
 def _tasks_of(_: object) -> set[asyncio.Task[Any]]:
     """Return the tasks of the servers of this module."""
     return {task for task in asyncio.all_tasks() if "connected" in repr(task.get_coro())}
