@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
@@ -16,11 +17,13 @@ class JsonLines:
 
     A stream that fails (the reader went away, the disk is full) never ends the run: from then on nothing is
     written. `error` then holds what happened; only a `BrokenPipeError` is no reason to complain. Writing
-    blocks as long as the reader lets the pipe fill up.
+    blocks as long as the reader lets the pipe fill up, and threads that write wait for one another: a line
+    that is short enough for what is left of the pipe must not pass one that is not.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._turn = threading.Lock()
         self.error: OSError | None = None
 
     @property
@@ -45,13 +48,19 @@ class JsonLines:
         self.event(summary)
 
     def _write(self, data: bytes) -> None:
-        if self.broken:
-            return
-        try:
-            self._stream.write(data)
-            self._stream.flush()
-        except OSError as error:
-            self._give_up(error)
+        with self._turn:
+            if self.broken:
+                return
+            try:
+                self._write_all(memoryview(data))
+                self._stream.flush()
+            except OSError as error:
+                self._give_up(error)
+
+    def _write_all(self, data: memoryview) -> None:
+        # Under PYTHONUNBUFFERED the stream is the bare descriptor, which a signal can cut short.
+        while data:
+            data = data[self._stream.write(data) :]
 
     def _give_up(self, error: OSError) -> None:
         self.error = error

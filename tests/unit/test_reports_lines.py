@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import orjson
@@ -97,6 +98,39 @@ def test_a_stream_without_descriptor_that_fails_is_remembered_too() -> None:
     lines.event({})
     assert lines.error is not None
     assert lines.error.errno == 28
+
+
+def test_a_line_is_written_whole_by_a_stream_that_takes_a_part() -> None:
+    class Short(io.BytesIO):
+        def write(self, data: Any) -> int:
+            return super().write(data[:7])
+
+    stream = Short()
+    JsonLines(stream).event({"n": 123_456_789})
+    assert written(stream) == [{"n": 123_456_789}]
+
+
+def test_no_line_passes_one_that_waits_for_its_reader() -> None:
+    writing, read = threading.Event(), threading.Event()
+
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            if not writing.is_set():
+                writing.set()
+                read.wait()
+            return super().write(data)
+
+    stream = Full()
+    lines = JsonLines(stream)
+    long, short = (threading.Thread(target=lines.event, args=({"n": number},)) for number in (1, 2))
+    long.start()
+    writing.wait()
+    short.start()
+    short.join(0.2)
+    read.set()
+    long.join()
+    short.join()
+    assert written(stream) == [{"n": 1}, {"n": 2}]
 
 
 def test_a_reader_that_leaves_does_not_change_the_exit_status() -> None:
