@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from e2e_world import TOKEN, Ended, World, ended, run, serving, started, wait_for
 
+from bulkup.errors import JournalError
+from bulkup.journal import Reader
+
 FILES = {"found", "skipped", "uploaded", "failed", "rejected", "changed", "unreadable", "remaining", "unverified"}
 
 
@@ -82,15 +85,24 @@ def holding(world: World, url: str, size: int) -> Iterator[subprocess.Popen[byte
     """A run that holds the journal for as long as a file of that size takes, at the 64 KiB/s of a slow store."""
     (world.source / "slow.mp4").write_bytes(b"x" * size)
     with started("upload", str(world.source), "--json", *world.to(url), env=TOKEN) as process:
-        wait_for(lambda: "a run is going on" in run("status", "--journal", str(world.journal)).out)
+        wait_for(lambda: is_held(world))
         yield process
+
+
+def is_held(world: World) -> bool:
+    """Whether a run holds the journal."""
+    with contextlib.suppress(JournalError), Reader(str(world.journal)) as reader:
+        return reader.status().running
+    return False  # the run has not come to it
 
 
 def test_5_while_another_run_holds_the_journal(world: World) -> None:
     """The second run ends at once, or waits where it is told to, and finds all done."""
     with serving(world.store, "--fault", "slow-body") as url, holding(world, url, 300_000) as first:
+        first.send_signal(signal.SIGSTOP)  # or it might be done before the second one has even started
         refused = world.upload(*world.to(url), env=TOKEN).expect(5, f"process {first.pid}", "--wait")
         assert refused.lines[-1]["exit_code"] == 5
+        first.send_signal(signal.SIGCONT)
         waited = world.upload(*world.to(url), "--wait", env=TOKEN).expect(0)
         ended(first).expect(0)
     assert waited.summary["files"]["skipped"] == 13
