@@ -13,6 +13,8 @@ from pipeline_world import World, cut_off_after, cut_off_when
 
 from bulkup import ExitCode, FileState
 from bulkup.messages import Ticket
+from bulkup.providers import NotYet
+from bulkup.providers.xvid import Xvid
 from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
 
 WORKERS = 4
@@ -127,3 +129,43 @@ async def test_changed_after_the_cut(place: World, monkeypatch: pytest.MonkeyPat
     place.write({path: b"another content"})
     await assert_goes_on(place, 12)
     assert path in {orphan.path for orphan in place.orphans()}
+
+
+@pytest.mark.parametrize("place", CLOSING, indirect=True)
+async def test_stopped_while_closing_calls_hang(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing calls have the grace and no more; what they were for is stored, and closed by the next run."""
+    place.write(tree(10))
+    with monkeypatch.context() as patch:
+        meddle(patch, place.provider, "confirm", never)
+        async with place.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
+            tasks.start_soon(uploader.run)
+            while list(place.states().values()) != [FileState.STORED] * 10:
+                await anyio.sleep(0.01)
+            uploader.stop(ExitCode.SIGTERM)
+    assert (uploader.summary.exit_code, uploader.summary.counters.remaining) == (ExitCode.SIGTERM, 10)
+    sent = place.puts
+    await assert_goes_on(place, 10, cuts=0)
+    assert (place.puts, place.orphans()) == (sent, [])
+
+
+@pytest.mark.parametrize("place", ["xvid"], indirect=True)
+@pytest.mark.parametrize("code", [ExitCode.SIGTERM, ExitCode.TIME_UP])
+async def test_stopped_while_it_polls(place: World, monkeypatch: pytest.MonkeyPatch, code: ExitCode) -> None:
+    """A run that is to end does not wait for a service that says "not yet"; the next one asks on and sends nothing."""
+    place.write(tree(10))
+    with monkeypatch.context() as patch:
+        patch.setattr(Xvid, "poll", not_yet)
+        patch.setattr(Xvid, "confirm", not_yet)
+        async with place.uploader(grace=3600) as uploader, anyio.create_task_group() as tasks:
+            tasks.start_soon(uploader.run)
+            while uploader.gauge.depths()["confirming"] != 10:
+                await anyio.sleep(0.01)
+            uploader.stop(code)
+    assert (uploader.summary.exit_code, uploader.summary.counters.remaining) == (code, 10)
+    sent = place.puts
+    await assert_goes_on(place, 10, cuts=0)
+    assert (place.puts, place.orphans()) == (sent, [])
+
+
+async def not_yet(*_: object, **__: object) -> NotYet:
+    return NotYet(600.0, {"status": "closing"})

@@ -1,0 +1,246 @@
+"""Runs that end early, for every reason but a fault: what is in flight, what is left, what the next run makes of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from pipeline_world import World, world
+
+from bulkup import ExitCode, FileState, Result, TooManyFailuresError, Uploader
+from bulkup.journal import Journal
+from bulkup.localserver.puts import Pace
+from bulkup.messages import Item
+from bulkup.pipeline.sending import Sender
+from bulkup.providers import FileSpec
+from bulkup.providers.magic_hour import MagicHour
+from bulkup.wire import ApiCall
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
+    async with world(tmp_path) as place:
+        yield place
+
+
+@pytest.fixture
+def slowly(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store reads 80 KiB/s, in small steps."""
+    monkeypatch.setattr("bulkup.localserver.puts.SLOW", Pace(4096, 0.05))
+    here.faults("slow-body")
+
+
+async def sending(uploader: Uploader) -> None:
+    """Return when a file is being sent."""
+    while not uploader.gauge.depths()["sending"]:
+        await anyio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("slowly")
+async def test_time_up_finishes_what_is_in_flight(here: World) -> None:
+    """No grace bounds it, however short; what was not begun is left, and its ticket is used by the next run."""
+    here.write({f"{number}.mov": os.urandom(60_000) for number in range(4)})
+    async with here.uploader(grace=0, concurrency=1) as uploader, anyio.create_task_group() as tasks:
+        tasks.start_soon(uploader.run)
+        await sending(uploader)
+        uploader.stop(ExitCode.TIME_UP)
+    counters = uploader.summary.counters
+    assert (uploader.summary.exit_code, counters.uploaded, counters.remaining) == (ExitCode.TIME_UP, 1, 3)
+    assert uploader.summary.error is None
+    here.faults()
+    again = await here.run()
+    assert (again.exit_code, again.counters.skipped, again.counters.reused_tickets) == (0, 1, 3)
+    here.assert_uploaded()
+    assert (here.puts, here.orphans()) == (4, [])
+
+
+@pytest.mark.usefixtures("slowly")
+async def test_a_signal_bounds_what_the_time_does_not(here: World) -> None:
+    """Once time is up a signal ends the run within its grace, and is what the exit status tells."""
+    here.write({"slow.mov": os.urandom(100_000)})
+    async with here.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
+        tasks.start_soon(uploader.run)
+        await sending(uploader)
+        uploader.stop(ExitCode.TIME_UP)
+        await anyio.sleep(0.1)
+        uploader.stop(ExitCode.SIGTERM)
+    assert (uploader.summary.exit_code, uploader.summary.counters.remaining) == (ExitCode.SIGTERM, 1)
+
+
+@pytest.mark.usefixtures("slowly")
+async def test_the_duration_counts_from_the_run_s_start(here: World) -> None:
+    """A run with more to do than its time allows ends by itself."""
+    here.write({f"{number}.mov": os.urandom(40_000) for number in range(100)})
+    summary = await here.run(max_duration=0.6, concurrency=1)
+    assert summary.exit_code == ExitCode.TIME_UP
+    assert summary.counters.remaining >= 90
+    assert summary.counters.uploaded == here.puts
+
+
+async def test_time_that_is_up_when_all_is_done(here: World) -> None:
+    """A run that did everything is complete, whatever the clock says: no file remains, no ticket is kept."""
+    here.write_many(5)
+    async with here.uploader() as uploader:
+        seen = 0
+        async for _ in uploader.results():
+            seen += 1
+            if seen == 5:
+                uploader.stop(ExitCode.TIME_UP)
+    assert (uploader.summary.exit_code, uploader.summary.counters.remaining) == (0, 0)
+
+
+async def test_time_up_before_the_first_file(here: World) -> None:
+    """Nothing was found yet, so nothing is complete."""
+    here.write_many(5)
+    async with here.uploader() as uploader:
+        uploader.stop(ExitCode.TIME_UP)
+        summary = await uploader.run()
+    assert (summary.exit_code, here.calls) == (ExitCode.TIME_UP, 0)
+
+
+async def test_as_many_failures_as_a_run_bears(here: World) -> None:
+    """The run is stopped in order and says why; the next one takes what is left and what failed."""
+    here.write_many(40)
+    here.faults("wrong-etag")
+    summary = await here.run(max_failures=3, concurrency=1)
+    assert summary.exit_code == ExitCode.FILES_FAILED
+    assert isinstance(summary.error, TooManyFailuresError)
+    assert "max_failures is 3" in summary.error.message
+    assert summary.counters.failed >= 3
+    assert summary.counters.remaining
+    here.faults()
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+
+
+async def test_fewer_failures_than_a_run_bears(here: World) -> None:
+    """Up to the limit nothing is different."""
+    here.write_many(4)
+    here.faults("wrong-etag")
+    summary = await here.run(max_failures=5)
+    assert (summary.exit_code, summary.error, summary.counters.failed) == (1, None, 4)
+
+
+async def test_the_last_file_fails(here: World) -> None:
+    """Nothing was left to be stopped, so nothing is said to have been."""
+    here.write_many(1)
+    here.faults("wrong-etag")
+    summary = await here.run(max_failures=1)
+    assert (summary.exit_code, summary.error, summary.counters.remaining) == (1, None, 0)
+
+
+async def stopped_at(here: World, holds: Callable[[Uploader], Awaitable[Any]], **changes: Any) -> Any:
+    """Run, stop once something holds, and return the summary."""
+    async with here.uploader(**changes) as uploader, anyio.create_task_group() as tasks:
+        tasks.start_soon(uploader.run)
+        with anyio.fail_after(30):
+            await holds(uploader)
+            uploader.stop(ExitCode.SIGTERM)
+    return uploader.summary
+
+
+async def test_stopped_while_the_api_throttles(here: World) -> None:
+    """Files that wait for a service that said "later" are given back at once, without its time or the grace."""
+    here.write_many(30)
+    here.faults("retry-later")
+
+    async def throttled(uploader: Uploader) -> None:
+        while not uploader.gauge.counters.retries:
+            await anyio.sleep(0.01)
+
+    summary = await stopped_at(here, throttled, grace=3600)
+    assert (summary.exit_code, summary.counters.remaining) == (ExitCode.SIGTERM, 30)
+    here.faults()
+    assert (await here.run(retry_after_max=0)).exit_code == 0
+    here.assert_uploaded()
+    assert here.orphans() == []
+
+
+async def test_stopped_while_a_call_hangs(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a grace, a call that is not answered is cut off, and counted for the ids that it may have made."""
+    here.write_many(10)
+    asked = anyio.Event()
+
+    async def silent(_self: MagicHour, _specs: list[FileSpec], _call: ApiCall) -> Any:
+        asked.set()
+        await anyio.sleep_forever()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MagicHour, "presign", silent)
+        summary = await stopped_at(here, lambda _: asked.wait(), grace=0)
+    assert (summary.exit_code, summary.counters.remaining) == (ExitCode.SIGTERM, 10)
+    assert (await here.run()).exit_code == 0
+    assert [(orphan.remote_id, orphan.count) for orphan in here.orphans()] == [(None, 10)]
+    here.assert_uploaded()
+
+
+async def test_stopped_during_the_last_flush(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What storage took before the grace was over is written, counted and told, although nothing waits for it."""
+    here.write_many(8)
+    settled, here_is_one = Journal.settled, anyio.Event()
+
+    async def late(self: Journal, *values: Any) -> None:
+        here_is_one.set()
+        await anyio.sleep(0.1)
+        await settled(self, *values)
+
+    told: list[Result] = []
+
+    async def tell(group: Any) -> None:
+        told.extend(group)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "settled", late)
+        async with here.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
+            tasks.start_soon(uploader.run, tell)
+            await here_is_one.wait()
+            uploader.stop(ExitCode.SIGINT)
+    assert here.puts == uploader.summary.counters.uploaded == len(told) > 0
+    assert (await here.run()).counters.skipped == len(told)
+    assert here.puts == 8
+
+
+async def test_a_reader_of_results_that_stopped(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that nobody takes the results of ends all the same; what is on disk is counted, told or not."""
+    monkeypatch.setattr("bulkup.pipeline.flow._LAST_RESULTS", 0.1)
+    here.write_many(8)
+    stuck = anyio.Event()
+
+    async def never(_: Any) -> None:
+        stuck.set()
+        await anyio.sleep_forever()
+
+    async with here.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
+        tasks.start_soon(uploader.run, never)
+        await stuck.wait()
+        uploader.stop(ExitCode.SIGINT)
+    assert uploader.summary.exit_code == ExitCode.SIGINT
+    done = sum(state is FileState.UPLOADED for state in here.states().values())
+    assert 0 < uploader.summary.counters.uploaded == done
+    assert (await here.run()).exit_code == 0
+    assert here.puts == 8
+
+
+async def test_stopped_while_storage_cuts_connections(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt that fails while a run ends is not made again; its file is left to the next run, with its ticket."""
+    here.write_many(3)
+    send, begun = Sender.send, anyio.Event()
+
+    async def held(self: Sender, item: Item, *values: Any) -> Any:
+        begun.set()
+        await anyio.sleep(0.1)
+        return await send(self, item, *values)
+
+    here.faults("cut-body")
+    with monkeypatch.context() as patch:
+        patch.setattr(Sender, "send", held)
+        summary = await stopped_at(here, lambda _: begun.wait(), grace=3600, concurrency=3)
+    assert (summary.exit_code, summary.counters.remaining, summary.counters.failed) == (ExitCode.SIGTERM, 3, 0)
+    here.faults()
+    again = await here.run()
+    assert (again.exit_code, again.counters.reused_tickets) == (0, 3)
+    assert here.orphans() == []
