@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import os
 import signal
 import time
@@ -48,6 +47,16 @@ class Scenario:
     stops: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that has ended: its exit status, its seconds, what befell it, and how many files were recorded by then."""
+
+    code: int
+    seconds: float
+    befell: tuple[str, ...]
+    recorded: int
+
+
 @dataclass(slots=True)
 class Figures:
     """What a scenario came to. `server` are its counters, `orphans` the remote ids that got no bytes.
@@ -58,7 +67,7 @@ class Figures:
 
     files: int = 0
     seconds: float = 0.0
-    runs: int = 0
+    runs: list[Ended] = field(default_factory=list)
     kills: int = 0
     restarts: int = 0
     server_kills: int = 0
@@ -66,7 +75,6 @@ class Figures:
     most_again: int = 0
     beyond: int = 0
     finished: bool = False
-    exits: dict[int, int] = field(default_factory=lambda: collections.defaultdict(int))
     findings: Findings = field(default_factory=Findings)
     server: dict[str, int] = field(default_factory=dict)
     orphans: int = 0
@@ -145,18 +153,19 @@ class _Soak:
                 time.sleep(_PAUSE)
 
     def _one_run(self) -> int:
-        figures = self._figures
-        figures.runs += 1
-        before = figures.kills + figures.restarts
-        run = UploadRun(os.path.join(self._folder, f"run{figures.runs}"), self._options(), self._environ())
+        name, started = f"run{len(self._figures.runs) + 1}", time.monotonic()
+        run = UploadRun(os.path.join(self._folder, name), self._options(), self._environ())
+        befell: list[What] = []
         self._sampler.watch("uploader", run.pid)
         try:
-            self._disturb(run)
+            self._disturb(run, befell)
         finally:
             code = run.end(0)
-        figures.exits[code] += 1
+        seconds = time.monotonic() - started
         self._ledger.after_run(run.out)
-        self._count_again(figures.kills + figures.restarts - before)
+        names = tuple(what.name for what in befell)
+        self._figures.runs.append(Ended(code, seconds, names, len(self._ledger.recorded)))
+        self._count_again(len(befell))
         self._secrecy.look()
         self._secrecy.search(run.out, run.err)
         run.remove_output()
@@ -172,7 +181,7 @@ class _Soak:
         figures.most_again = max(figures.most_again, left)
         figures.beyond += max(0, left - CONCURRENCY * disturbances)
 
-    def _disturb(self, run: UploadRun) -> None:
+    def _disturb(self, run: UploadRun, befell: list[What]) -> None:
         """Let what is planned befall a run until it has ended."""
         while run.ended() is None and time.monotonic() < self._end:
             left = self._scenario.files - len(self._ledger.recorded) - run.settled()
@@ -184,6 +193,7 @@ class _Soak:
             if run.ended() is not None:
                 self._plan.put_back(disturbance)  # the run was over before it came
                 return
+            befell.append(disturbance.what)
             self._carry_out(run, disturbance.what)
 
     def _wait_for(self, run: UploadRun, disturbance: Disturbance) -> None:

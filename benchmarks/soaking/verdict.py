@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,12 +32,13 @@ def lines(scenario: Scenario, figures: Figures) -> list[Line]:
 
 
 def _course(scenario: Scenario, figures: Figures) -> Iterator[Line]:
-    exits = ", ".join(f"{code}: {count}" for code, count in sorted(figures.exits.items()))
+    codes = collections.Counter(run.code for run in figures.runs)
+    exits = ", ".join(f"{code}: {count}" for code, count in sorted(codes.items()))
     yield Line("files", f"{figures.files:,}")
     yield Line("seconds", f"{figures.seconds:,.0f}")
     yield Line("kills of the uploader", f"{figures.kills}", f"{scenario.kills}", figures.kills >= scenario.kills)
     yield Line("restarts of the server", f"{figures.restarts}, {figures.server_kills} of them by SIGKILL")
-    yield Line("runs", f"{figures.runs} (exit status: {exits})")
+    yield Line("runs", f"{len(figures.runs)} (exit status: {exits})")
     yield Line("the last run ended with", "0" if figures.finished else "files left", "0", figures.finished)
 
 
