@@ -64,8 +64,9 @@ class Workers:
         self.busy += 1
         problem = await self._attempt(item, gate)
         self.busy -= 1
+        self._batcher.sent(self._run.clock.monotonic())
         if problem is not None:
-            self._after(item, told(problem, self._run.provider), gate)
+            self._after(item, told(problem, self._run.provider, item.ticket), gate)
 
     async def _attempt(self, item: Item, gate: Gate) -> Problem | None:
         item.attempts += 1
@@ -91,7 +92,7 @@ class Workers:
         now, was_open = self._run.clock.monotonic(), gate.closed_until
         gate.end(problem, begun, now, self._run.random.random())
         if problem is not None and gate.closed_until > max(was_open, now):
-            reason = told(problem, self._run.provider).message
+            reason = told(problem, self._run.provider, item.ticket).message
             _log.warning("storage is left alone for a while", reason=reason, seconds=round(gate.closed_until - now, 2))
         return problem
 

@@ -8,18 +8,18 @@ import io
 import json
 import logging
 import os
-import secrets
 import traceback
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import quote, unquote
 
 import pytest
 import structlog
 from conformance_world import EVERY, before_sending, conformance, meddle, tree
 from pipeline_world import World
+from secret_search import found_in, made_up
 
 from bulkup import Result
 from bulkup.messages import Ticket
@@ -44,13 +44,7 @@ SEED = 17  # no five requests in a row meet a fault: after five, a service that 
 Say = Callable[[Mapping[str, str]], str]
 _ON_THE_WIRE = ("authorization", "x-auth-token", "x-security-token")
 _TOKENS = ("/v3/auth/tokens", "/v1/oauth2/token/")
-_CUT = 12  # characters that must not be left of a secret
 _FIELDS = ("policy", "signature", "awsaccesskeyid")
-
-
-def made_up() -> str:
-    """Return a secret that each way of quoting writes in another way."""
-    return f'{secrets.token_hex(12)}/+"\\&%{secrets.token_hex(12)}'
 
 
 @pytest.fixture
@@ -79,12 +73,8 @@ class Heard:
         self.values |= {value.rpartition("Signature=")[2].removeprefix("Bearer ") for value in sent}
 
     def in_(self, text: str) -> list[str]:
-        """Return what is in a text, in whatever way it is written; the beginning of a value is as bad."""
-        ways = (
-            (value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], value[:_CUT])
-            for value in self.values
-        )
-        return [form for forms in ways for form in {*forms} if form in text]
+        """Return what is in a text, in whatever way it is written."""
+        return found_in(text, self.values)
 
 
 @pytest.fixture

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from urllib.parse import urlencode
 
 import pytest
+from secret_search import found_in, made_up, ways
 
 from bulkup.config.names import IDENTIFIERS, SECRETS
 from bulkup.errors import ExitCode
-from bulkup.messages import Kind, Problem
+from bulkup.messages import Kind, Problem, Ticket
 from bulkup.pipeline.problems import fatal, told
 from bulkup.providers import ProviderConfig
 from bulkup.providers.magic_hour import MagicHour
-from bulkup.secrets import Secret
+from bulkup.secrets import Secret, SecretUrl
 
 
 def test_what_the_other_side_quotes_of_our_secrets_is_masked() -> None:
@@ -37,6 +39,25 @@ def test_what_only_names_an_account_is_told() -> None:
     assert told(Problem(Kind.FAILED, named), provider).message == named
     for secret in keys.values():
         assert told(Problem(Kind.FAILED, f"no {secret.reveal()}"), provider).message == "no ***"
+
+
+def test_what_storage_quotes_of_a_ticket_is_masked() -> None:
+    """However it is written: a signature by itself, a field of a form; not a key, a date, or what is short."""
+    provider = MagicHour(ProviderConfig("https://api.example.com"))
+    signature, policy, part = made_up(), made_up(), made_up()
+    query = urlencode({"X-Amz-Signature": signature, "X-Amz-Date": "20300131T000000Z", "n": "1"})
+    ticket = Ticket(
+        SecretUrl(f"https://s.example/k?{query}"),
+        "id",
+        form=(("policy", Secret(policy)), ("key", Secret("uploads/a/long/path.mp4")), ("acl", Secret("private"))),
+        more_urls=(SecretUrl(f"https://s.example/k?{urlencode({'sig': part})}"),),
+    )
+    harmless = "uploads/a/long/path.mp4 of 20300131T000000Z is private and 1"
+    for secret in (signature, policy, part):
+        for way in ways(secret):
+            message = told(Problem(Kind.FAILED, f"{way} {harmless}"), provider, ticket).message
+            assert found_in(message, [secret]) == []
+            assert message.endswith(harmless)
 
 
 def told_of(said: str) -> str:
