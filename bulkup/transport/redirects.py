@@ -53,7 +53,7 @@ def _joined(url: SecretUrl, location: str) -> URL | None:
     try:
         new = _parsed(url).join(URL(location, encoded=True))
         return new if new.port != 0 else None  # asking for the port is what checks it
-    except ValueError:
+    except (ValueError, IndexError):  # the latter is a slip of the client's library, for "//[]@"
         return None
 
 
