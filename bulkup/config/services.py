@@ -85,7 +85,7 @@ class Services(Selection):
     )
     asset_map: kinds.PathText | None = setting(
         None,
-        "the path of a .csv or .jsonl file",
+        "the path of a .csv or .jsonl file outside the source",
         "A list that says for single files which asset of `metastudio` each goes to, and as what; stronger than "
         "`assets`. Its paths are relative to the source, which has to be one directory. Default: not set.",
     )
