@@ -11,9 +11,10 @@ import argparse
 import dataclasses
 import os
 import platform
+import signal
 import sys
 import tempfile
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -36,6 +37,7 @@ QUICK = (
 def main() -> int:
     """Carry out the scenarios, print what they came to, and return the exit status."""
     arguments = _parser().parse_args()
+    signal.signal(signal.SIGTERM, _leave)
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores\n", flush=True)
     results: list[dict[str, Any]] = []
     good = True
@@ -76,6 +78,11 @@ def _as_told(scenario: Scenario, arguments: argparse.Namespace) -> Scenario:
     names = ("files", "share", "seed", "provider", "minutes", *disturbed)
     given: dict[str, Any] = {name: getattr(arguments, name) for name in names}
     return dataclasses.replace(scenario, **{name: value for name, value in given.items() if value is not None})
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    """End as after an exception: what was started is ended, and the folder is removed."""
+    sys.exit(128 + number)
 
 
 def _write(path: str | None, results: list[dict[str, Any]]) -> None:
