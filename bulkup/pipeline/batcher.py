@@ -7,6 +7,7 @@ service says that one of the group is at fault, in halves.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from anyio.abc import TaskGroup
 from bulkup.messages import Item, Outcome, Problem, ProblemError
 from bulkup.pipeline.asking import ask, lease
 from bulkup.pipeline.gate import Gate
-from bulkup.pipeline.leases import Demand, Throughput, group_size
+from bulkup.pipeline.leases import Demand, Throughput, group_size, modest_group
 from bulkup.pipeline.problems import fatal
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.retry import (
@@ -105,9 +106,13 @@ class Batcher:
     def begun(self, now: float) -> None:
         """Note that a worker began with a file: there is room for one more ticket."""
         self._unused -= 1
-        self._throughput.count(now)
+        self._throughput.begin(now)
         if self._wants_room:
             self._wake.set()
+
+    def sent(self, now: float) -> None:
+        """Note that a worker is done with a file, for this time."""
+        self._throughput.count(now)
 
     def hold(self, item: Item, gate: Gate) -> None:
         """Take a file back that its host has no room for now; it stays ready."""
@@ -174,6 +179,7 @@ class Batcher:
         options = self._run.options
         return Demand(
             fresh=len(self._fresh),
+            modest=modest_group(self._sizes(), options.concurrency) if self._last_answer is None else None,
             oldest_age=now - self._fresh[0][0] if self._fresh else 0.0,
             scan_done=self._no_more(),
             unused=self._unused,
@@ -187,6 +193,9 @@ class Batcher:
             lease=self._lease,
             rate=self._throughput.rate(now),
         )
+
+    def _sizes(self) -> Sequence[int]:
+        return [item.file.identity.size for _, item in itertools.islice(self._fresh, self._run.options.batch_size)]
 
     async def _call(self, group: _Group) -> None:
         begun = self._run.clock.monotonic()

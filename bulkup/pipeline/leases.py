@@ -6,23 +6,28 @@ Pure: a `Demand` describes the moment, `group_size` answers.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SHORT_LEASE = 60.0
+# Nothing is known before the first answer. So much, in bytes, goes up within a short lease on any link worth using.
+_SURELY_SENT = 5 * 1024**2
 # Of the files that could be begun within a lease, half: rates fall, and an expired ticket costs a call and an orphan.
 _SHARE_OF_LEASE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The batcher's situation. Ages and leases in seconds, `rate` in files begun per second.
+    """The batcher's situation. Ages and leases in seconds, `rate` in files sent per second.
 
-    `scan_done` says that no further file will come by itself. `unused` tickets wait for a worker, `asked` files are in
-    calls under way. `lease` is the shortest time that tickets were good for, margin taken off, None where they do not
-    tell. `answered` says whether any call was.
+    `modest` is for how many files to ask at most before anything is known, None for a full group. `scan_done` says that
+    no further file will come by itself. `unused` tickets wait for a worker, `asked` files are in calls under way.
+    `lease` is the shortest time that tickets were good for, margin taken off, None where they do not tell. `answered`
+    says whether any call was.
     """
 
     fresh: int
+    modest: int | None
     oldest_age: float
     scan_done: bool
     unused: int
@@ -56,16 +61,30 @@ def group_size(demand: Demand) -> int:
 def tickets_ahead(demand: Demand) -> int:
     """Return how many tickets may be waiting or asked for at once.
 
-    Until the first answer it is one group: nothing is known of the leases yet.
+    Until the first answer it is one group, or a part of one: nothing is known of the leases yet.
     """
     if not demand.answered:
-        return demand.batch_size
+        return demand.batch_size if demand.modest is None else min(demand.batch_size, demand.modest)
     most = demand.batch_size * demand.calls_in_flight + demand.workers
     if demand.lease is None:
         return most
     if demand.rate is None:
         return most if demand.lease >= _SHORT_LEASE else demand.workers
     return max(1, int(min(most, demand.rate * demand.lease * _SHARE_OF_LEASE)))
+
+
+def modest_group(sizes: Sequence[int], workers: int) -> int | None:
+    """Return for how many files of these sizes, in bytes, to ask at first: what workers begin with, and a little more.
+
+    None where all of them are little enough. Of large files on a slow link most tickets of a full group would run out
+    where leases are short.
+    """
+    left = _SURELY_SENT
+    for number, size in enumerate(sizes[workers:], start=workers):
+        left -= size
+        if left < 0:
+            return number
+    return None
 
 
 def good_for(expires_at: float | None, now: float, margin: float) -> float | None:
@@ -82,30 +101,33 @@ def good_for(expires_at: float | None, now: float, margin: float) -> float | Non
 
 
 class Throughput:
-    """Files begun per second over the last `window` seconds."""
+    """Files sent per second over the last `window` seconds. Begun ones do not count: a pool begins many at once."""
 
     def __init__(self, window: float = 10.0) -> None:
         self._window = window
-        self._begun: deque[tuple[float, int]] = deque()
+        self._ended: deque[tuple[float, int]] = deque()
         self._total = 0
         self._since: float | None = None
 
-    def count(self, now: float, files: int = 1) -> None:
-        """Note that so many files were begun at `now` (monotonic)."""
+    def begin(self, now: float) -> None:
+        """Note that a file is being sent from `now` (monotonic) on."""
         if self._since is None:
             self._since = now
-        if self._begun and now - self._begun[-1][0] < self._window / 100:
+
+    def count(self, now: float) -> None:
+        """Note that a file was sent."""
+        if self._ended and now - self._ended[-1][0] < self._window / 100:
             # A hundred entries are fine enough for a rate, and bound the memory at any speed.
-            last, before = self._begun.pop()
-            self._begun.append((last, before + files))
+            last, before = self._ended.pop()
+            self._ended.append((last, before + 1))
         else:
-            self._begun.append((now, files))
-        self._total += files
+            self._ended.append((now, 1))
+        self._total += 1
 
     def rate(self, now: float) -> float | None:
-        """Return the rate, None before there is enough of a past to tell."""
-        while self._begun and self._begun[0][0] < now - self._window:
-            self._total -= self._begun.popleft()[1]
+        """Return the rate, None before there is enough of a past to tell. The file that is next to end counts, too."""
+        while self._ended and self._ended[0][0] < now - self._window:
+            self._total -= self._ended.popleft()[1]
         if self._since is None or now - self._since < self._window / 10:
             return None
-        return self._total / min(self._window, now - self._since)
+        return (self._total + 1) / min(self._window, now - self._since)

@@ -19,7 +19,7 @@ from bulkup.journal import Journal
 from bulkup.messages import FoundFile, Identity, Item, Kind, Outcome, Problem, ProblemError, Rejection, Source, Ticket
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.gate import Gate
-from bulkup.pipeline.leases import Demand, Throughput, good_for, group_size, tickets_ahead
+from bulkup.pipeline.leases import Demand, Throughput, good_for, group_size, modest_group, tickets_ahead
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
@@ -30,6 +30,7 @@ from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
 
 DEMAND = Demand(
     fresh=0,
+    modest=None,
     oldest_age=0.0,
     scan_done=False,
     unused=0,
@@ -46,6 +47,7 @@ DEMAND = Demand(
 demands = st.builds(
     Demand,
     fresh=st.integers(0, 500),
+    modest=st.none() | st.integers(1, 100),
     oldest_age=st.floats(0, 100),
     scan_done=st.booleans(),
     unused=st.integers(0, 500),
@@ -174,39 +176,80 @@ def test_the_margin_never_turns_a_good_ticket_into_a_bad_one(expires: float, now
 
 
 def test_a_rate_needs_a_past() -> None:
-    """Before the first file, and within the first second after it, there is none."""
+    """Before the first file is begun, and within the first second after it, there is none."""
     throughput = Throughput(window=10.0)
     assert throughput.rate(100.0) is None
-    throughput.count(100.0)
+    throughput.begin(100.0)
     assert throughput.rate(100.5) is None
     assert throughput.rate(102.0) == 0.5
 
 
-def test_a_rate_looks_back_over_its_window_only() -> None:
-    """Files begun before it do not count any more."""
+def test_files_that_are_begun_together_are_no_rate() -> None:
+    """Only what has been sent tells how fast that goes; the one that is next to end is counted in."""
     throughput = Throughput(window=10.0)
-    throughput.count(0.0, 100)
-    throughput.count(9.0, 20)
+    for _ in range(32):
+        throughput.begin(0.0)
+    assert throughput.rate(5.0) == 1 / 5
+    for _ in range(32):
+        throughput.count(8.0)
+    assert throughput.rate(9.0) == 33 / 9
+
+
+def test_a_rate_looks_back_over_its_window_only() -> None:
+    """Files sent before it do not count any more."""
+    throughput = Throughput(window=10.0)
+    throughput.begin(0.0)
+    for _ in range(99):
+        throughput.count(0.0)
+    for _ in range(20):
+        throughput.count(9.0)
     assert throughput.rate(10.0) == 12.0
-    assert throughput.rate(12.0) == 2.0
-    assert throughput.rate(30.0) == 0.0
+    assert throughput.rate(12.0) == 2.1
+    assert throughput.rate(30.0) == 0.1
 
 
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=300))
 def test_a_rate_counts_every_file_once_and_holds_little(gaps: list[float]) -> None:
     """At any speed the memory is bounded, and the figure is right to a hundredth of the window."""
     throughput, times, now = Throughput(window=10.0), list[float](), 0.0
+    throughput.begin(now)
     for gap in gaps:
         now += gap
         times.append(now)
         throughput.count(now)
     rate = throughput.rate(now)
     if rate is not None:
-        span = min(10.0, now - times[0])
+        span = min(10.0, now)
         surely = sum(time >= now - 9.9 for time in times)
         at_most = sum(time >= now - 10.1 for time in times)
-        assert surely - 1e-6 <= rate * span <= at_most + 1e-6
-    assert len(throughput._begun) <= 102
+        assert surely - 1e-6 <= rate * span - 1 <= at_most + 1e-6
+    assert len(throughput._ended) <= 102
+
+
+@pytest.mark.parametrize(
+    ("sizes", "workers", "first"),
+    [
+        ([10_000] * 100, 32, None),
+        ([65_536] * 100, 32, None),
+        ([0] * 1000, 1, None),
+        ([10**9] * 100, 32, 32),
+        ([640_000] * 100, 32, 40),
+        ([131_072] * 100, 4, 44),
+        ([10**9] * 32 + [1] * 68, 32, None),
+        ([10**9] * 5, 32, None),
+    ],
+)
+def test_the_first_group_is_full_unless_files_are_large(sizes: list[int], workers: int, first: int | None) -> None:
+    """What the workers begin with counts for nothing: those tickets are used at once."""
+    assert modest_group(sizes, workers) == first
+
+
+def test_the_first_group_is_what_it_is_to_be_and_the_second_is_not() -> None:
+    """Once the service has answered, leases and rate decide."""
+    assert size(fresh=50, answered=False, modest=7) == 7
+    assert size(fresh=6, answered=False, modest=7) == 0
+    assert size(fresh=6, answered=False, modest=7, scan_done=True) == 6
+    assert size(fresh=50, answered=True, modest=7) == 10
 
 
 # The whole batcher, with doubles for all that it touches and time that only a test moves.
