@@ -164,6 +164,10 @@ class World:
         with Reader(str(self.journal)) as reader:
             return list(reader.orphans())
 
+    def superseded(self) -> list[OrphanRow]:
+        with Reader(str(self.journal)) as reader:
+            return list(reader.superseded())
+
     def states(self) -> dict[bytes, FileState]:
         return {row.path: row.status for row in self.manifest()}
 
@@ -180,7 +184,8 @@ class World:
     def lost_ids(self) -> int:
         """Return how many ids the server handed out that nothing accounts for; negative for calls never answered."""
         uploaded = sum(row.status in DONE for row in self.manifest())
-        return self.server.stats()["tickets"] - uploaded - sum(orphan.count for orphan in self.orphans())
+        unneeded = [*self.orphans(), *self.superseded()]
+        return self.server.stats()["tickets"] - uploaded - sum(orphan.count for orphan in unneeded)
 
     def assert_uploaded(self, *missing: bytes) -> None:
         """Every file of the source but `missing` is recorded once, and stored byte by byte as it is on disk."""
