@@ -11,6 +11,7 @@ import typer
 
 from bulkup.api import preview
 from bulkup.cli.options import Config, JournalFile, Json, Profile, SourceId, resolved
+from bulkup.cli.output import reader_may_leave
 from bulkup.cli.running import run_upload
 from bulkup.config import Resolved
 from bulkup.errors import UsageError
@@ -227,6 +228,7 @@ def upload(
     sys.exit(code)
 
 
+@reader_may_leave()
 def _preview(resolved_: Resolved) -> None:
     settings = resolved_.settings
     configure_logging(settings.log_format, settings.log_level)

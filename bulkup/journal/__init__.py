@@ -1,8 +1,8 @@
 """What happened to every file, on disk before anything depends on it (DESIGN section 6).
 
 Here belongs all that touches SQLite: the schema and its migrations, the one writer thread with its group commits, the
-lookups of a run that goes on, the rows that commands read, pruning, the lock. Not here: any decision about a file. The journal
-is told what happened and answers what it knows.
+lookups of a run that goes on, the rows that commands read, pruning, the lock. Not here: any decision about a file.
+The journal is told what happened and answers what it knows.
 """
 
 from __future__ import annotations

@@ -18,9 +18,13 @@ _SINCE = {
 def open_to_look(path: str) -> sqlite3.Connection:
     """Open an existing journal of this or an earlier version for queries; needs no lock. Raises `JournalError`."""
     connection = open_for_reading(path)
-    with sqlite_errors(path):
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        for since, script in _SINCE.items():
-            if version < since:
-                connection.executescript(script)
+    try:
+        with sqlite_errors(path):
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            for since, script in _SINCE.items():
+                if version < since:
+                    connection.executescript(script)
+    except BaseException:
+        connection.close()
+        raise
     return connection

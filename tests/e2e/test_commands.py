@@ -115,7 +115,8 @@ def test_the_manifest_in_both_forms(uploaded: World) -> None:
 
 def test_a_reader_that_has_seen_enough(uploaded: World) -> None:
     """`bulkup manifest | head -1` leaves no complaint behind, and ends well."""
-    for command in (["manifest"], ["manifest", "--format", "csv"], ["runs"], ["status", "--json"]):
+    dry_run = ["upload", str(uploaded.source), "--provider", "local", "--dry-run"]
+    for command in (["manifest"], ["manifest", "--format", "csv"], ["runs"], ["status", "--json"], dry_run):
         with started(*command) as process:
             assert process.stdout is not None
             process.stdout.close()
