@@ -91,6 +91,8 @@ def runs(
 
     --prune leaves alone whatever its age: files that were uploaded, what is under way, and the newest run.
     """
+    if prune:
+        _refuse_ages(source or [])
     path = _path(source, profile, config, provider, source_id, journal)
     if prune:
         _prune(path, older_than or _OLD, dry_run=dry_run, json=bool(json))
@@ -147,6 +149,15 @@ def orphans(
             _console().print(line)
         if none:
             typer.echo("No orphans.")
+
+
+def _refuse_ages(sources: list[str]) -> None:
+    """Refuse `--prune 30d`: the age would be taken for a source, and the journal pruned by another age."""
+    for source in sources:
+        with contextlib.suppress(ValueError):
+            parse_duration(source)
+            if not os.path.exists(source):
+                raise UsageError(f"{source} is no source", hint=f"for an age, write --prune --older-than {source}")
 
 
 def _prune(path: str, age: str, *, dry_run: bool, json: bool) -> None:
