@@ -11,6 +11,8 @@ from yarl import URL
 from bulkup.secrets import SecretUrl
 from bulkup.transport.hosts import HostRules, check_addresses, is_public, literal
 
+_REMEMBERED = 1000
+
 
 class GuardedResolver(AbstractResolver):
     """Resolves storage's names for the connector, and refuses those that lead where they must not.
@@ -23,13 +25,19 @@ class GuardedResolver(AbstractResolver):
         self._rules = rules
         self._resolver = resolver
         self._api_is_public: bool | None = None
+        self._passed: set[str] = set()  # origins, as millions of URLs have the same few
 
     async def check_url(self, url: SecretUrl) -> None:
         """Raise `ProblemError` where the rules refuse the URL's host as it is written."""
-        host = URL(url.reveal(), encoded=True).raw_host or ""  # what the client connects to
+        origin = url.origin
+        if origin in self._passed:
+            return
+        host = URL(origin, encoded=True).raw_host or ""  # what the client connects to
         self._rules.check_name(host)
         if literal(host) is not None and await self._is_bound(host):
             check_addresses(host, [str(literal(host))])
+        if len(self._passed) < _REMEMBERED:
+            self._passed.add(origin)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC

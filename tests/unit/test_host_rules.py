@@ -8,10 +8,14 @@ import string
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from bulkup.config.host_names import normalise_host
 from bulkup.messages import Kind, ProblemError
+from bulkup.providers.answers import upload_url
+from bulkup.secrets import SecretUrl
 from bulkup.transport.hosts import HostRules, check_addresses, is_public, literal
+from bulkup.transport.redirects import redirected
 
 INSIDE = [
     *("10.0.0.1", "172.16.0.1", "192.168.1.1", "127.0.0.1", "127.8.8.8", "169.254.169.254", "0.0.0.0", "0.1.2.3"),
@@ -147,3 +151,18 @@ def test_a_pin_holds_for_its_own_name_alone(pinned: str, host: str) -> None:
     """Whatever the two have in common."""
     rules = HostRules((normalise_host(pinned),))
     assert (refusal(rules, host) is None) is (pinned == host)
+
+
+START = SecretUrl("http://a.example/k")
+ODD = st.text("aZ0.-_~:/?#[]@!$&'()*+,;=%\\ \t\u00e9", max_size=20)
+
+
+@given(st.sampled_from(["http", "https"]), ODD)
+def test_a_url_is_judged_by_the_host_that_it_is_sent_to(scheme: str, rest: str) -> None:
+    """Its beginning, which is judged, names the same host as all of it, which is connected to."""
+    for make in (lambda: upload_url(f"{scheme}://{rest}", "http://a", "x"), lambda: redirected(START, f"//{rest}")):
+        try:
+            url = make()
+        except ProblemError:
+            continue
+        assert URL(url.origin, encoded=True).raw_host == URL(url.reveal(), encoded=True).raw_host
