@@ -96,7 +96,7 @@ def _show(scenario: Scenario, figures: Figures, judged: list[Line]) -> None:
     print("|---|---|---|")
     for line in judged:
         print(f"| {line.name} | {line.value} | {'' if line.held is not False else 'NOT HELD: '}{line.asked} |")
-    for example in (*figures.findings.examples, *figures.secrets[:10]):
+    for example in (*figures.unexpected, *figures.findings.examples, *figures.secrets[:10]):
         print(f"! {example}")
     print(flush=True)
 

@@ -27,6 +27,9 @@ _STALLED = 60.0  # seconds without a file after which a disturbance comes all th
 _VAIN_RUNS = 10  # runs that ended by themselves and recorded nothing, one after the other
 _PAUSE = 0.5
 _BETWEEN_SIGNALS = 0.1
+# All is up, some files failed for good, the service refused, and what signals make of a run.
+_EXPECTED = frozenset({0, 1, 4, -signal.SIGKILL, 128 + signal.SIGTERM})
+_LAST_WORDS = 400  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class Figures:
     """What a scenario came to. `server` are its counters, `orphans` the remote ids that got no bytes.
 
     `again` are the PUTs that storage took and no row tells of, `most_again` those that one run left behind, and
-    `beyond` those that were more than a run had in flight when it was killed, or the server ended.
+    `beyond` those that were more than a run had in flight when it was killed, or the server ended. `unexpected`
+    are the last words of runs that ended as none should.
     """
 
     files: int = 0
@@ -81,6 +85,7 @@ class Figures:
     signatures: int = 0
     secrets: list[str] = field(default_factory=list)
     trends: dict[str, tuple[Trend, Trend]] = field(default_factory=dict)
+    unexpected: list[str] = field(default_factory=list)
 
 
 def faults(share: float, *, stops: bool) -> list[str]:
@@ -135,18 +140,20 @@ class _Soak:
         figures.server = self._server.figures()
         self._read_manifest()
         figures.orphans = self._count_orphans()
-        self._secrecy.search(*[self._journal + side for side in ("", "-wal", "-shm")], self._server.errors)
+        self._secrecy.search(self._server.errors)
+        if figures.finished:  # until then it holds tickets that the next run is to use
+            self._secrecy.search(*[self._journal + side for side in ("", "-wal", "-shm")])
         figures.secrets, figures.signatures = self._secrecy.found, self._secrecy.signatures
         figures.trends = {role: self._sampler.trends(role) for role in ("uploader", "server")}
         return figures
 
     def _upload(self) -> None:
-        """Run the uploader until a run ends well, nothing gets any further, or the time is up."""
-        vain = 0
-        while not self._figures.finished and vain < _VAIN_RUNS and time.monotonic() < self._end:
+        """Run the uploader until a run ends well or as none should, nothing gets any further, or the time is up."""
+        vain, figures = 0, self._figures
+        while not (figures.finished or figures.unexpected) and vain < _VAIN_RUNS and time.monotonic() < self._end:
             before = len(self._ledger.recorded)
             code = self._one_run()
-            self._figures.finished = code == 0
+            figures.finished = code == 0
             by_itself = code not in (-signal.SIGKILL, 128 + signal.SIGTERM)
             vain = vain + 1 if by_itself and len(self._ledger.recorded) == before else 0
             if by_itself and code:
@@ -165,6 +172,8 @@ class _Soak:
         self._ledger.after_run(run.out)
         names = tuple(what.name for what in befell)
         self._figures.runs.append(Ended(code, seconds, names, len(self._ledger.recorded)))
+        if code not in _EXPECTED:
+            self._figures.unexpected.append(f"{name} ended with {code}: {_last_words(run.err)}")
         self._count_again(len(befell))
         self._secrecy.look()
         self._secrecy.search(run.out, run.err)
@@ -249,3 +258,8 @@ class _Soak:
         self._secrecy.search(orphans)
         with open(orphans, "rb") as lines:
             return sum(orjson.loads(line).get("remote_id") is not None for line in lines)
+
+
+def _last_words(path: str) -> str:
+    with open(path, "rb") as file:
+        return file.read()[-_LAST_WORDS:].decode(errors="replace")

@@ -39,6 +39,7 @@ def _course(scenario: Scenario, figures: Figures) -> Iterator[Line]:
     yield Line("kills of the uploader", f"{figures.kills}", f"{scenario.kills}", figures.kills >= scenario.kills)
     yield Line("restarts of the server", f"{figures.restarts}, {figures.server_kills} of them by SIGKILL")
     yield Line("runs", f"{len(figures.runs)} (exit status: {exits})")
+    yield _none("runs that ended as none should", len(figures.unexpected))
     yield Line("the last run ended with", "0" if figures.finished else "files left", "0", figures.finished)
 
 
