@@ -168,6 +168,7 @@ async def test_a_proxy_of_the_inside_is_used_and_looks_up_names_itself(monkeypat
             "//@t.example/",
             "//:@t.example/",
         ),
+        *("//t.example&X-Sig=hidden/", "//t.example[::1]/"),
         *("//:@t.example/", "https://[", "https://t.example:x/", "https://t.example:0/", "https://t.example:65536/"),
         *("/a b", "/a\r\nX-Evil: 1", "/a\x00", "/\u00e9", "/a\\b"),
         *("//[]@", "https://]/", "//[::1]x/", "//x[::1]/", "//t.example&Signature=hidden", "//[::1%25eth0]/"),
