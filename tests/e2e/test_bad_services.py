@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e_world import TOKEN, Answer, Ended, World, answering, serving
+from e2e_world import TOKEN, Answer, Ended, World, answering, puts, serving
 
 JSON = {"Content-Type": "application/json"}
 # One try is as telling as five, and sooner over.
@@ -197,3 +197,14 @@ def forwarded(url: str, body: bytes) -> Answer:
     request = urllib.request.Request(url, body, {"Authorization": "Bearer local-token", **JSON})
     with urllib.request.urlopen(request) as answer:
         return answer.status, JSON, answer.read()
+
+
+def test_a_host_that_is_not_allowed(world: World) -> None:
+    """Hosts that are pinned hold for storage; nothing is sent, and the next run goes on once the host is named."""
+    with serving(world.store) as url:
+        done = world.upload(*world.to(url), "--allowed-hosts", "storage.example", env=TOKEN)
+        done.expect(4, "127.0.0.1, which allowed_hosts does not name")
+        assert done.summary["files"]["remaining"] == 3
+        assert puts(url) == 0
+        world.upload(*world.to(url), env={**TOKEN, "BULKUP_ALLOWED_HOSTS": "storage.example,127.0.0.1"}).expect(0)
+    assert world.prove() == 3
