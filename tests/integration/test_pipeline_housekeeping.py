@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
+import structlog
 from pipeline_world import World, world
 from typer.testing import CliRunner
 
@@ -134,6 +135,7 @@ async def test_a_name_is_of_one_source(here: World) -> None:
 async def said(*arguments: str, code: int = 0) -> str:
     """Run a command that reads or prunes the journal, in a thread as it has an event loop of its own."""
     result = await anyio.to_thread.run_sync(CliRunner().invoke, app, arguments)
+    structlog.reset_defaults()  # or the log of whatever comes after this test would go to the command's standard error
     assert (result.exit_code, result.exception) == (0, None) or isinstance(result.exception, UsageError)
     if code:
         assert isinstance(result.exception, UsageError)
