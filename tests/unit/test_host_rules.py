@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import string
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -160,7 +161,11 @@ ODD = st.text("aZ0.-_~:/?#[]@!$&'()*+,;=%\\ \t\u00e9", max_size=20)
 @given(st.sampled_from(["http", "https"]), ODD)
 def test_a_url_is_judged_by_the_host_that_it_is_sent_to(scheme: str, rest: str) -> None:
     """Its beginning, which is judged, names the same host as all of it, which is connected to."""
-    for make in (lambda: upload_url(f"{scheme}://{rest}", "http://a", "x"), lambda: redirected(START, f"//{rest}")):
+    makers: list[Callable[[], SecretUrl]] = [
+        lambda: upload_url(f"{scheme}://{rest}", "http://a", "x"),
+        lambda: redirected(START, f"//{rest}"),
+    ]
+    for make in makers:
         try:
             url = make()
         except ProblemError:
