@@ -236,9 +236,10 @@ class Item:
     """One file on its way; owned by exactly one stage at a time, and by none after the recorder settled it.
 
     Counters are of this run; `failures` are those that count against the number of tries, `renewals` tickets that were
-    refused and `lapses` those that ran out unused. `renew_at` is when its ticket must not be begun any more, in
-    monotonic seconds. `sent` goes with the ticket. `known_digest` is what an earlier run recorded, and `known_at` the
-    source's number and the path it did so under; `expired` says that the service no longer keeps that.
+    refused, `lapses` those that ran out unused, `changes` how often it changed under our hands. `renew_at` is when its
+    ticket must not be begun any more, in monotonic seconds. `sent` goes with the ticket. `known_digest` is what an
+    earlier run recorded, and `known_at` the source's number and the path it did so under; `expired` says that the
+    service no longer keeps that.
     """
 
     file: FoundFile
@@ -250,6 +251,7 @@ class Item:
     throttles: int = 0
     renewals: int = 0
     lapses: int = 0
+    changes: int = 0
     mismatches: int = 0
     refusals: int = 0
     first_failure: float | None = None

@@ -124,7 +124,7 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
         reupload_expired=settings.reupload_expired,
         unsupported=settings.unsupported,
         scan=scan_options(settings),
-        retry=RetryPolicy(settings.attempts, settings.retry_for, settings.retry_after_max),
+        retry=RetryPolicy(settings.attempts, settings.retry_for, settings.retry_after_max, settings.on_change),
     )
 
 

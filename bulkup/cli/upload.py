@@ -158,6 +158,10 @@ def upload(
         str | None,
         _files("--unsupported", metavar="report|skip", text="Files of an extension that the service does not take."),
     ] = None,
+    on_change: Annotated[
+        str | None,
+        _files("--on-change", metavar="skip|retry|fail", text="Files that change or vanish while they are read."),
+    ] = None,
     allow_empty: Annotated[
         bool | None,
         typer.Option("--allow-empty", help="An empty source that had files is fine.", rich_help_panel=_FILES),

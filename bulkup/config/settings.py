@@ -91,6 +91,14 @@ class Settings(Services):
         "How long files in flight may go on after a signal, or what else ends a run but `max_duration`, before they "
         "are given back. Seconds. Default: 30, well within the 90 that systemd waits before it kills.",
     )
+    on_change: Literal["skip", "retry", "fail"] = setting(
+        "skip",
+        "skip, retry or fail",
+        "What becomes of a file that changes or vanishes while it is read: `skip` leaves it to the next run and "
+        "counts for exit status 3, `retry` looks at it again up to three times, after 1, 4 and 16 seconds, before it "
+        "does so, `fail` counts it as failed. Whatever is chosen, it is never recorded with bytes that are not its "
+        "own. Default: `skip`, because a file that is being written to is best taken when it is whole.",
+    )
     attempts: kinds.Count = setting(
         10,
         "a whole number from 1",

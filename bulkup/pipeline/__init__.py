@@ -1,13 +1,14 @@
 """The flow of files, one module a stage. Whoever has read this folder knows the program.
 
-    scanner    walks the sources off the event loop, asks the journal, lets files go against the budget
-    hasher     reads a file ahead: where the provider wants the checksum first, or the journal is in doubt
-    batcher    groups files into presign calls, asks no further ahead than URLs are used, keeps what has to wait
-    workers    a bounded pool; one attempt each, never asleep
-    sending    one attempt: a body or its parts to where the ticket says, and what the answer proves
-    confirmer  the closing calls and their polls, where a provider has them
-    recorder   the only writer: journal first, then the figures, then the budget back
-    flow       wires them, and nothing else does
+    scanner      walks the sources off the event loop, asks the journal, lets files go against the budget
+    hasher       reads a file ahead: where the provider wants the checksum first, or the journal is in doubt
+    batcher      groups files into presign calls, asks no further ahead than URLs are used, keeps what has to wait
+    workers      a bounded pool; one attempt each, never asleep
+    sending      one attempt: a body or its parts to where the ticket says, and what the answer proves
+    confirmer    the closing calls and their polls, where a provider has them
+    second_look  files that changed meanwhile, where they are to be tried again
+    recorder     the only writer: journal first, then the figures, then the budget back
+    flow         wires them, and nothing else does
 
 Decisions are pure functions beside the stages: `plan` and `wishes` (what is to become of a file), `leases` (when and
 how much to ask), `gate` and `retry_budget` (how many requests a host gets), `retry` (what comes after a problem),

@@ -14,6 +14,7 @@ from bulkup.pipeline.hasher import Hasher
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.scanner import Exits, Scanner
+from bulkup.pipeline.second_look import SecondLook, Ways
 from bulkup.pipeline.workers import Workers
 
 _LAST_RESULTS = 5.0
@@ -26,9 +27,19 @@ class Pipeline:
         self._run = run
         self._recorder = Recorder(run)
         self._batcher = Batcher(run, self._recorder, lambda: run.counters.scan_done and not self._hasher.depth)
-        self._hasher = Hasher(run, self._recorder, self._batcher.add, self._batcher.nudge)
         self._confirmer = Confirmer(run, self._recorder)
-        self._workers = Workers(run, self._batcher, self._recorder, self._confirmer)
+        self._hasher: Hasher  # the ways go in a circle
+        self._second_look = SecondLook(
+            run,
+            self._recorder,
+            Ways(
+                ask=self._batcher.add,
+                hash=lambda item: self._hasher.add(item),  # noqa: PLW0108
+                give_up=self._confirmer.give_up,
+            ),
+        )
+        self._hasher = Hasher(run, self._recorder, self._second_look, self._batcher.add, self._batcher.nudge)
+        self._workers = Workers(run, self._batcher, self._recorder, self._confirmer, self._second_look)
         self._scanner = Scanner(
             run,
             Exits(
@@ -70,6 +81,7 @@ class Pipeline:
             self._recorder.work,
             self._batcher.work,
             self._confirmer.work,
+            self._second_look.work,
             *[self._hasher.work] * options.hashers,
             *[self._workers.work] * options.concurrency,
         ]
@@ -82,14 +94,17 @@ class Pipeline:
         await self._run.stop.wait()
         self._batcher.nudge()
         self._confirmer.nudge()
+        self._second_look.nudge()
         await self._run.stop.pressing()
         await anyio.sleep(self._run.options.grace)
         stages.cancel()
 
     def _depths(self) -> Mapping[str, int]:
+        asking = self._batcher.depths
         return {
             "hashing": self._hasher.depth,
-            **self._batcher.depths,
+            **asking,
+            "waiting": asking["waiting"] + self._second_look.depth,
             "sending": self._workers.busy,
             "confirming": self._confirmer.depth,
             "recording": self._recorder.depth,

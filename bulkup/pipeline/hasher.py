@@ -15,9 +15,10 @@ from bulkup.messages import FileState, Item, Kind, Outcome, Problem
 from bulkup.pipeline.hashing import Hashed, digests_of
 from bulkup.pipeline.problems import fatal
 from bulkup.pipeline.recorder import Recorder
+from bulkup.pipeline.retry import LookAgain, after_change
 from bulkup.pipeline.run import Run
+from bulkup.pipeline.second_look import SecondLook
 
-_STATES = {Kind.CHANGED: FileState.CHANGED, Kind.UNREADABLE: FileState.UNREADABLE}
 _GROUP_FILES = 64
 _GROUP_BYTES = 1024**2
 
@@ -25,11 +26,19 @@ _GROUP_BYTES = 1024**2
 class Hasher:
     """A few tasks that read in threads, and a queue that never blocks: the run's budget bounds it."""
 
-    def __init__(self, run: Run, recorder: Recorder, ask: Callable[[Item], None], emptied: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        recorder: Recorder,
+        second_look: SecondLook,
+        ask: Callable[[Item], None],
+        emptied: Callable[[], None],
+    ) -> None:
         """`ask` takes a file that needs a ticket; `emptied` is called when the last file here has gone on."""
         self._run = run
         self._emptied = emptied
         self._recorder = recorder
+        self._second_look = second_look
         self._ask = ask
         self._limiter = anyio.CapacityLimiter(run.options.hashers)
         self._send, self._receive = anyio.create_memory_object_stream[Item](run.options.in_flight)
@@ -104,5 +113,15 @@ class Hasher:
         if problem.kind is Kind.MACHINE:
             self._run.stop.fail(fatal(problem))
             self._recorder.give_back(item)
+        elif problem.kind is Kind.CHANGED:
+            self._changed(item, problem)
         else:
-            self._recorder.settle(Outcome(item, _STATES[problem.kind], problem))
+            self._recorder.settle(Outcome(item, FileState.UNREADABLE, problem))
+
+    def _changed(self, item: Item, problem: Problem) -> None:
+        item.changes += 1
+        decision = after_change(item, self._run.options.retry, self._run.clock.monotonic())
+        if isinstance(decision, LookAgain):
+            self._second_look.add(item, problem, decision.at)
+        else:
+            self._recorder.settle(Outcome(item, decision.state, problem))

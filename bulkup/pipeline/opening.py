@@ -103,6 +103,15 @@ def open_fd(file: FoundFile, follow_links: bool) -> tuple[int, Identity]:
         return fd, opened
 
 
+def identity_now(file: FoundFile, follow_links: bool) -> Identity:
+    """Return what a file is now, whatever it was. Raises `ProblemError` where it is there no more."""
+    with file_problems():
+        status = os.stat(file.full_path, follow_symlinks=follow_links)
+    if not stat.S_ISREG(status.st_mode):
+        raise ProblemError(Problem(Kind.CHANGED, "it is no longer a regular file"))
+    return Identity.of(status)
+
+
 def compare(fd: int, opened: Identity) -> None:
     """Raise `ProblemError` where the open file is no longer what it was when it was opened."""
     with file_problems():

@@ -30,12 +30,14 @@ class RetryPolicy:
     A wait is drawn between 0 and `base * 2**n`, `cap` at most ("full jitter"), and is never shorter than what the other
     side asked for, `retry_after_max` at most. `retry_for` counts from a file's first failure, and is how long a host
     may answer nobody. A ticket is renewed `renewals` times after storage called it expired, and `lapses` times after it
-    ran out while its file waited, as it may where storage throttles for longer than a lease.
+    ran out while its file waited, as it may where storage throttles for longer than a lease. `on_change` says what
+    becomes of a file that changes or vanishes under our hands.
     """
 
     attempts: int = 10
     retry_for: float = 900.0
     retry_after_max: float = 300.0
+    on_change: Literal["skip", "retry", "fail"] = "skip"
     base: float = 0.25
     cap: float = 15.0
     renewals: int = 10

@@ -1,4 +1,7 @@
-"""What comes after a problem: again, a new ticket, giving up, or the end of the run. Pure: time and chance come in."""
+"""What comes after a problem: again, a new ticket, another look, giving up, or the end of the run.
+
+Pure: time and chance come in.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,13 @@ class Renew:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAgain:
+    """The file as it is then, not before `at` (monotonic seconds): with another identity, digest and ticket."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """Settle the file in `state`."""
 
@@ -38,7 +48,7 @@ class EndRun:
     """Going on is pointless."""
 
 
-Decision = Again | Renew | GiveUp | EndRun
+Decision = Again | Renew | LookAgain | GiveUp | EndRun
 CallDecision = Again | Split | GiveUp | EndRun
 
 _FINAL = {
@@ -54,6 +64,9 @@ _FRESH_READS = 1
 _NEW_TICKETS_AFTER_REFUSAL = 1
 # A service that never answered yet is more likely a wrong address than a bad minute: the user is told sooner.
 _FIRST_CONTACT_TRIES = 5
+# Seconds before each further look at a file that changes: enough for one that is just being finished, and an end for a
+# log that is written all night.
+_LOOKS = (1.0, 4.0, 16.0)
 _SHORTEST_POLL = 0.1
 _LONGEST_POLL = 15.0
 
@@ -124,6 +137,8 @@ def after_attempt(
     """
     if problem.kind in _FATAL or (outage and problem.kind in OF_THE_HOST):
         return EndRun()
+    if problem.kind is Kind.CHANGED:
+        return after_change(item, policy, now)
     if problem.kind in _FINAL:
         return GiveUp(_FINAL[problem.kind])
     if problem.kind is Kind.EXPIRED:
@@ -138,6 +153,15 @@ def after_attempt(
         return Again(at)
     # Storage that nobody reaches is no fault of this file's: it stays for the next run, as the others do.
     return EndRun() if problem.kind is Kind.UNREACHABLE else GiveUp(FileState.FAILED)
+
+
+def after_change(item: Item, policy: RetryPolicy, now: float) -> LookAgain | GiveUp:
+    """Decide what comes after a file changed or vanished under our hands; the item's `changes` include it."""
+    if policy.on_change == "fail":
+        return GiveUp(FileState.FAILED)
+    if policy.on_change == "skip" or item.changes > len(_LOOKS):
+        return GiveUp(FileState.CHANGED)
+    return LookAgain(now + _LOOKS[item.changes - 1])
 
 
 def after_lapse(item: Item, policy: RetryPolicy) -> Renew | GiveUp:

@@ -15,8 +15,9 @@ from bulkup.pipeline.gate import Gate
 from bulkup.pipeline.opening import CHUNK
 from bulkup.pipeline.problems import fatal, told
 from bulkup.pipeline.recorder import Recorder
-from bulkup.pipeline.retry import Again, Decision, EndRun, GiveUp, Renew, after_attempt, after_lapse, note
+from bulkup.pipeline.retry import Again, Decision, EndRun, GiveUp, LookAgain, Renew, after_attempt, after_lapse, note
 from bulkup.pipeline.run import Run
+from bulkup.pipeline.second_look import SecondLook
 from bulkup.pipeline.sending import Count, Sender
 
 _log = structlog.get_logger("bulkup.workers")
@@ -26,11 +27,14 @@ _RAN_OUT = Problem(Kind.EXPIRED, "its upload URL ran out before it could be used
 class Workers:
     """The pool's shared part; `work` is run once per worker."""
 
-    def __init__(self, run: Run, batcher: Batcher, recorder: Recorder, confirmer: Confirmer) -> None:
+    def __init__(
+        self, run: Run, batcher: Batcher, recorder: Recorder, confirmer: Confirmer, second_look: SecondLook
+    ) -> None:
         self._run = run
         self._batcher = batcher
         self._recorder = recorder
         self._confirmer = confirmer
+        self._second_look = second_look
         self._sender = Sender(run)
         self.busy = 0
 
@@ -112,6 +116,7 @@ class Workers:
         note(item, problem, now)
         item.mismatches += problem.kind is Kind.MISMATCH
         item.refusals += problem.kind is Kind.REFUSED
+        item.changes += problem.kind is Kind.CHANGED
         outage, policy, chance = gate.outage(now), self._run.options.retry, self._run.random.random()
         decision = after_attempt(problem, item, policy, now, chance, outage=outage is not None)
         _log.debug("attempt failed", path=item.file.name, reason=problem.message, next=type(decision).__name__)
@@ -126,6 +131,8 @@ class Workers:
             self._batcher.retry(item, decision.at)
         elif isinstance(decision, Renew):
             self._batcher.renew(item)
+        elif isinstance(decision, LookAgain):
+            self._second_look.add(item, problem, decision.at)
         elif isinstance(decision, GiveUp):
             self._confirmer.give_up(Outcome(item, decision.state, problem))
         elif isinstance(decision, EndRun):

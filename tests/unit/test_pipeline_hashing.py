@@ -107,7 +107,7 @@ class Station:
         provider = Service(ProviderConfig("https://api.example"))
         self.run = Run(provider, nothing, nothing, nothing, SystemClock(), options, (), nothing)
         self.recorder, self.asked, self.emptied = Recorder(), list[Item](), anyio.Event()
-        self.hasher = Hasher(self.run, cast("Any", self.recorder), self.asked.append, self.emptied.set)
+        self.hasher = Hasher(self.run, cast("Any", self.recorder), nothing, self.asked.append, self.emptied.set)
 
     async def read(self, items: Sequence[Item]) -> None:
         """Have all items read, to the last."""

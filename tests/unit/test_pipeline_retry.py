@@ -18,11 +18,13 @@ from bulkup.pipeline.retry import (
     Decision,
     EndRun,
     GiveUp,
+    LookAgain,
     Renew,
     Situation,
     Split,
     after_attempt,
     after_call,
+    after_change,
     after_lapse,
     next_poll,
     note,
@@ -141,6 +143,16 @@ def test_a_host_that_answers_nobody_ends_the_run_and_fails_no_file(kind: Kind) -
     assert after_call(Problem(kind, "x"), CallHistory(1, 0.0), down, POLICY, 5.0, 0.5) == EndRun()
     changed = Problem(Kind.CHANGED, "x")
     assert after_attempt(changed, last, POLICY, 5.0, 0.0, outage=True) == GiveUp(FileState.CHANGED)
+
+
+def test_a_file_that_changes_is_left_unless_it_is_to_be_looked_at_again() -> None:
+    """By default it is `changed` at once; with `fail` it has failed; with `retry` there is an end, too."""
+    assert attempt(Kind.CHANGED, changes=1) == GiveUp(FileState.CHANGED)
+    assert attempt(Kind.CHANGED, changes=1, policy=RetryPolicy(on_change="fail")) == GiveUp(FileState.FAILED)
+    patient = RetryPolicy(on_change="retry")
+    looks = [attempt(Kind.CHANGED, changes=changes, policy=patient, now=100.0) for changes in (1, 2, 3, 4)]
+    assert looks == [LookAgain(101.0), LookAgain(104.0), LookAgain(116.0), GiveUp(FileState.CHANGED)]
+    assert after_change(Item(FILE, changes=1), patient, 0.0) == LookAgain(1.0)
 
 
 def test_being_throttled_costs_no_try() -> None:
