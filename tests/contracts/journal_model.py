@@ -1,0 +1,188 @@
+"""What the journal is to hold, as plain values: the rules of DESIGN section 6 once more, without a line of SQL."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bulkup.journal.tickets import load, without_secrets
+from bulkup.messages import DONE, NOTHING, FileState, Identity, Ticket
+
+NEVER_SEEN = "the call was cut off before its answer"
+
+
+class Key(NamedTuple):
+    """A file at a destination; the source by its directory."""
+
+    destination: str
+    source: bytes
+    path: bytes
+
+
+@dataclass
+class Row:
+    """A file as recorded. `remote_id` is that of its last upload."""
+
+    state: FileState
+    identity: Identity
+    md5: bytes | None = None
+    error: str | None = None
+    place: str | None = None
+    remote_id: str | None = None
+
+    @property
+    def keeps_its_place(self) -> bool:
+        return self.state in {FileState.TICKETED, FileState.STORED, *DONE} or self.remote_id is not None
+
+
+@dataclass
+class Model:
+    """A journal. Each method is what one call of the journal's is to record; `ends` are the runs' exit codes."""
+
+    rows: dict[Key, Row] = field(default_factory=dict)
+    tickets: dict[Key, Ticket] = field(default_factory=dict)
+    orphans: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    superseded: dict[str, str] = field(default_factory=dict)
+    places: dict[tuple[str, str], tuple[Key, int]] = field(default_factory=dict)
+    ends: list[int | None] = field(default_factory=list)
+
+    def copy(self) -> Model:
+        return copy.deepcopy(self)
+
+    def begin(self, now: float) -> None:
+        self.ends.append(None)
+        for key, row in self.rows.items():
+            if row.state is FileState.ASKED:
+                row.state = FileState.PENDING
+                self.unknown[key.destination, NEVER_SEEN] += 1
+        self.drop_tickets(now)
+
+    def drop_tickets(self, now: float | None = None) -> None:
+        """Those that ran out by then, or all; what storage took waits for its closing call."""
+        for key, ticket in list(self.tickets.items()):
+            out = now is None or (ticket.expires_at is not None and ticket.expires_at <= now)
+            if out and self.rows[key].state is not FileState.STORED:
+                self._orphan(key)
+                if self.rows[key].state is FileState.TICKETED:
+                    self.rows[key].state = FileState.PENDING
+
+    def _orphan(self, key: Key) -> None:
+        ticket = self.tickets.pop(key, None)
+        if ticket is not None:
+            self.orphans[key.destination, ticket.remote_id] += 1
+
+    def put(
+        self,
+        key: Key,
+        state: FileState,
+        identity: Identity,
+        *,
+        md5: bytes | None = None,
+        error: str | None = None,
+        place: str | None = None,
+    ) -> None:
+        """What the file is now, in a state without a ticket; the id of its last upload stays."""
+        self._orphan(key)
+        before = self.rows.get(key)
+        self.rows[key] = Row(state, identity, md5, error, place, before.remote_id if before else None)
+
+    def unseen(self, key: Key, error: str) -> None:
+        """The entry could not be looked at: that says nothing about what an earlier run recorded."""
+        before = self.rows.get(key)
+        if before is None or before.state not in {FileState.TICKETED, FileState.STORED, *DONE}:
+            self.put(key, FileState.UNREADABLE, NOTHING, error=error)
+
+    def ticketed(self, key: Key, ticket: Ticket) -> None:
+        self.tickets[key] = ticket
+        self.rows[key].state = FileState.TICKETED
+
+    def stored(self, key: Key, identity: Identity, md5: bytes) -> None:
+        row = self.rows[key]
+        row.state, row.identity, row.md5 = FileState.STORED, identity, md5
+        self.tickets[key] = without_secrets(self.tickets[key])
+
+    def done(self, key: Key, state: FileState, identity: Identity, md5: bytes) -> None:
+        row, new = self.rows[key], self.tickets.pop(key).remote_id
+        if row.remote_id is not None:
+            self.superseded[row.remote_id] = new
+        row.state, row.identity, row.md5, row.error, row.remote_id = state, identity, md5, None, new
+
+    def touched(self, key: Key, identity: Identity) -> None:
+        """Hashed again and found the same: only what `stat` says is new."""
+        self.rows[key].identity = identity
+
+    def given_back(self, key: Key, identity: Identity) -> None:
+        """What has a ticket keeps it."""
+        if key not in self.tickets:
+            self.put(key, FileState.PENDING, identity)
+
+    def claim(self, name: str, key: Key) -> Key | None:
+        """Return the file that has the place, None where it is the claim's own now."""
+        run = len(self.ends)
+        holder, since = self.places.get((key.destination, name), (key, run))
+        row = self.rows.get(holder)
+        if holder == key or (since != run and not (row is not None and row.keeps_its_place)):
+            self.places[key.destination, name] = (key, run)
+            return None
+        return holder
+
+    def recorded(self) -> dict[str, Any]:
+        """What a journal that says the same holds, as `recorded` returns it."""
+        return {
+            "rows": self.rows,
+            "tickets": self.tickets,
+            "orphans": +self.orphans,
+            "unknown": +self.unknown,
+            "superseded": self.superseded,
+            "places": {where: key for where, (key, _) in self.places.items()},
+            "ends": self.ends,
+        }
+
+
+_KEYS = """SELECT d.base_url, s.root, x.path, {columns} FROM {table} x
+JOIN destinations d ON d.id = x.destination_id JOIN sources s ON s.id = x.source_id"""
+_ROW = "state, size, mtime_ns, ctime_ns, inode, device, md5, error, place, remote_id"
+
+
+def recorded(path: Path) -> dict[str, Any]:
+    """Return all that a journal holds, in the model's words."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return {
+            "rows": {
+                Key(*row[:3]): Row(FileState(row[3]), Identity(*row[4:9]), *row[9:])
+                for row in connection.execute(_KEYS.format(columns=_ROW, table="files"))
+            },
+            "tickets": {
+                Key(*row[:3]): load(row[5], row[3], row[4])
+                for row in connection.execute(_KEYS.format(columns="remote_id, expires_at, ticket", table="tickets"))
+            },
+            "orphans": _counted(connection, "remote_id", "superseded_by IS NULL AND remote_id IS NOT NULL"),
+            "unknown": _counted(connection, "reason", "remote_id IS NULL"),
+            "superseded": _superseded(connection.execute("SELECT remote_id, superseded_by FROM orphans")),
+            "places": {
+                (row[0], row[3]): Key(*row[:3])
+                for row in connection.execute(_KEYS.format(columns="x.name", table="places"))
+            },
+            "ends": [row[0] for row in connection.execute("SELECT exit_code FROM runs ORDER BY id")],
+        }
+
+
+def _counted(connection: sqlite3.Connection, column: str, which: str) -> Counter[tuple[str, str]]:
+    counted: Counter[tuple[str, str]] = Counter()
+    query = (
+        f"SELECT d.base_url, {column}, count FROM orphans JOIN destinations d ON d.id = destination_id WHERE {which}"
+    )
+    for destination, value, count in connection.execute(query):
+        counted[destination, value] += count
+    return counted
+
+
+def _superseded(rows: Iterable[Sequence[Any]]) -> dict[str, str]:
+    return {old: new for old, new in rows if new is not None}

@@ -1,0 +1,416 @@
+"""The journal against a plain model of it, cut off between any two writes.
+
+A crash is real: the files are copied as they are on disk in the middle of a run, the write-ahead log cut at any byte.
+A commit is written to the log, and to nothing else before that is folded into the file; so a log cut there is what a
+kill at that instant leaves. What is then recorded must be what the model says: all that was awaited, and of each call
+that was under way all or nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import struct
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from journal_model import Key, Model, recorded
+from journal_world import NOW, a_ticket, an_item, identity, receipt_of
+
+from bulkup.journal import Claim, Destination, Journal
+from bulkup.messages import (
+    DONE,
+    NOTHING,
+    Digest,
+    FileState,
+    Identity,
+    Item,
+    Kind,
+    Outcome,
+    Place,
+    Problem,
+    Source,
+)
+
+DESTINATIONS = [Destination("magic-hour", "https://one.example"), Destination("xvid", "https://two.example")]
+SOURCES = (Source(b"/data/media"), Source(b"/data/more"))
+FILES = [(source, path) for source in range(2) for path in (b"a", b"b")]
+PLACES = ["main", "other"]
+MD5 = b"m" * 16
+FAILURE = Problem(Kind.FAILED, "it broke")
+NOT_CLOSED = Problem(Kind.TRANSIENT, "the closing call did not come through")
+ENDS = (FileState.FAILED, FileState.REJECTED, FileState.CHANGED, FileState.UNREADABLE)
+
+files = st.sampled_from(FILES)
+some_files = st.lists(files, min_size=1, max_size=3, unique=True)
+versions = st.integers(1, 2).map(lambda version: identity(size=version, mtime=version))
+_LOG_HEADER, _FRAME = 32, 24 + 4096
+
+Call = Awaitable[object]
+Change = Callable[[Model], object]
+
+
+@dataclass(frozen=True)
+class Instant:
+    """The journal when its log had `end` bytes in use; `under_way` is what it may have been on the way there."""
+
+    end: int
+    model: Model
+    under_way: Sequence[Model] = ()
+
+
+@dataclass
+class Disk:
+    """The folder of the journal and all instants to which cutting its log leads back."""
+
+    folder: Path
+    instants: list[Instant] = field(default_factory=list)
+    file: tuple[int, int] = (0, 0)
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal.sqlite3"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "journal.sqlite3-wal"
+
+    def end(self) -> int:
+        """How much of the log is in use, by SQLite's own index of it: what lies behind is of before a crash."""
+        with (self.folder / "journal.sqlite3-shm").open("rb") as index:
+            frames: int = struct.unpack("=I", index.read(20)[16:])[0]
+        return _LOG_HEADER + frames * _FRAME
+
+    def file_as_it_is(self) -> tuple[int, int]:
+        status = self.journal.stat()
+        return status.st_size, status.st_mtime_ns
+
+    def cut(self, to: Path, end: int) -> tuple[Disk, list[Model]]:
+        """Return the disk after a crash with the log cut there, and what it may hold."""
+        before = [instant for instant in self.instants if instant.end <= end]
+        after = next((instant for instant in self.instants if instant.end > end), None)
+        to.mkdir()
+        shutil.copy2(self.journal, to)
+        (to / self.log.name).write_bytes(self.log.read_bytes()[:end])
+        may_be = [before[-1].model, *(after.under_way if after is not None and end > before[-1].end else ())]
+        return Disk(to, before), may_be
+
+
+def some_are(*states: FileState) -> Callable[[Any], Any]:
+    """The rule is for files in these states: it is not chosen while there are none."""
+    return precondition(lambda machine: bool(machine.all_in(*states)))
+
+
+class JournalMachine(RuleBasedStateMachine):
+    """Every operation of a run on a few files, two sources and two destinations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner()
+        memory = Path("/dev/shm")
+        self.folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+        self.now, self.made = NOW, 0
+        self.disk = Disk(self.folder / "0")
+        self.model = Model()
+        self.journal: Journal
+
+    @initialize(destination=st.sampled_from(DESTINATIONS))
+    def first_run(self, destination: Destination) -> None:
+        self.disk.folder.mkdir()
+        self.disk.instants.append(Instant(0, Model()))
+        self._open(destination, [self.model])
+
+    def _open(self, destination: Destination, may_be: Sequence[Model]) -> None:
+        """Begin a run, and find in the journal one of the models that it may be."""
+        self.destination = destination
+        self.journal = self.loop.run(Journal.open(str(self.disk.journal)))
+        self.disk.file = self.disk.file_as_it_is()
+        end = self.disk.end()
+        begin = self.journal.begin_run(destination, SOURCES, now=self.now, kept_until=lambda _: None)
+        self.sources = self.loop.run(begin)
+        there = recorded(self.disk.journal)
+        matching = []
+        for model in may_be:
+            begun = model.copy()
+            begun.begin(self.now)
+            if begun.recorded() == there:
+                matching.append((model, begun))
+        if not matching:
+            begun = may_be[0].copy()
+            begun.begin(self.now)
+            assert there == begun.recorded()
+        before, self.model = matching[0]
+        self.disk.instants += [Instant(end, before), Instant(self.disk.end(), self.model.copy())]
+
+    def key(self, file: tuple[int, bytes]) -> Key:
+        return Key(self.destination.base_url, SOURCES[file[0]].root, file[1])
+
+    def item(self, file: tuple[int, bytes], now: Identity | None = None) -> Item:
+        """The file as a run would have it: with the ticket and receipt that the journal knows."""
+        key = self.key(file)
+        row, ticket = self.model.rows.get(key), self.model.tickets.get(key)
+        item = an_item(self.sources[file[0]], file[1], identity=now or (row.identity if row else identity()))
+        item.ticket = ticket
+        if ticket is not None:
+            item.receipt = receipt_of(item, MD5)
+        return item
+
+    def state(self, file: tuple[int, bytes]) -> FileState | None:
+        row = self.model.rows.get(self.key(file))
+        return row.state if row is not None else None
+
+    def do(self, *steps: tuple[Call, Change]) -> None:
+        """Make calls beside one another. Their commits may be one or several; the order is that of the calls."""
+
+        async def calls() -> None:
+            await asyncio.gather(*(call for call, _ in steps))
+
+        self.loop.run(calls())
+        under_way = []
+        for _, change in steps:
+            change(self.model)
+            under_way.append(self.model.copy())
+        self.disk.instants.append(Instant(self.disk.end(), under_way.pop(), under_way))
+
+    def all_in(self, *states: FileState) -> list[tuple[int, bytes]]:
+        return [file for file in FILES if self.state(file) in states]
+
+    def one_of(self, data: st.DataObject, *states: FileState) -> tuple[int, bytes]:
+        """Draw a file in one of these states."""
+        chosen: tuple[int, bytes] = data.draw(st.sampled_from(self.all_in(*states)))
+        return chosen
+
+    # Single steps: what is called, and what the model is to become.
+
+    def asking(self, file: tuple[int, bytes], now: Identity, place: str | None = None) -> tuple[Call, Change]:
+        item, key = self.item(file, now), self.key(file)
+        item.place = Place(place) if place is not None else None
+        replaced = [(item, item.ticket)] if item.ticket is not None else []
+        call = self.journal.asked([item], replaced, self.now)
+        return call, lambda model: model.put(key, FileState.ASKED, now, place=place)
+
+    def hashing(self, file: tuple[int, bytes], now: Identity) -> tuple[Call, Change]:
+        item, key = self.item(file, now), self.key(file)
+        item.digest = Digest(MD5)
+        replaced = [(item, item.ticket)] if item.ticket is not None else []
+        call = self.journal.pending([item], replaced, self.now)
+        return call, lambda model: model.put(key, FileState.PENDING, now, md5=MD5)
+
+    def answering(self, file: tuple[int, bytes], lease: float | None) -> tuple[Call, Change]:
+        self.made += 1
+        item, key = self.item(file), self.key(file)
+        ticket = a_ticket(f"remote-{self.made}", None if lease is None else self.now + lease)
+        return self.journal.ticketed([(item, ticket)]), lambda model: model.ticketed(key, ticket)
+
+    def storing(self, file: tuple[int, bytes]) -> tuple[Call, Change]:
+        item, key = self.item(file), self.key(file)
+        return self.journal.stored([item]), lambda model: model.stored(key, item.file.identity, MD5)
+
+    def succeeding(self, file: tuple[int, bytes], state: FileState) -> tuple[Call, Change]:
+        item, key = self.item(file), self.key(file)
+        call = self.journal.settled([Outcome(item, state)], self.now)
+        return call, lambda model: model.done(key, state, item.file.identity, MD5)
+
+    def failing(self, file: tuple[int, bytes], state: FileState) -> tuple[Call, Change]:
+        item, key = self.item(file), self.key(file)
+        call = self.journal.settled([Outcome(item, state, FAILURE)], self.now)
+        return call, lambda model: model.put(key, state, item.file.identity, error=FAILURE.message)
+
+    def giving_back(self, file: tuple[int, bytes]) -> tuple[Call, Change]:
+        item, key = self.item(file), self.key(file)
+        call = self.journal.settled([Outcome(item, None)], self.now)
+        return call, lambda model: model.given_back(key, item.file.identity)
+
+    def next_step(self, file: tuple[int, bytes]) -> tuple[Call, Change]:
+        """What mostly comes next for a file."""
+        match self.state(file):
+            case FileState.ASKED:
+                return self.answering(file, 500.0)
+            case FileState.TICKETED:
+                return self.storing(file)
+            case FileState.STORED:
+                return self.succeeding(file, FileState.UPLOADED)
+            case _:
+                return self.asking(file, identity())
+
+    @rule(file=files, now=versions, place=st.sampled_from([None, *PLACES]))
+    def ask(self, file: tuple[int, bytes], now: Identity, place: str | None) -> None:
+        self.do(self.asking(file, now, place))
+
+    @rule(chosen=some_files, now=versions)
+    def ask_for_a_group(self, chosen: list[tuple[int, bytes]], now: Identity) -> None:
+        items = [self.item(file, now) for file in chosen]
+        replaced = [(item, item.ticket) for item in items if item.ticket is not None]
+
+        def change(model: Model) -> None:
+            for file in chosen:
+                model.put(self.key(file), FileState.ASKED, now)
+
+        self.do((self.journal.asked(items, replaced, self.now), change))
+
+    @rule(file=files, now=versions)
+    def hash_ahead(self, file: tuple[int, bytes], now: Identity) -> None:
+        self.do(self.hashing(file, now))
+
+    @some_are(FileState.ASKED)
+    @rule(data=st.data(), lease=st.sampled_from([5.0, 500.0, None]))
+    def answer(self, data: st.DataObject, lease: float | None) -> None:
+        self.do(self.answering(self.one_of(data, FileState.ASKED), lease))
+
+    @some_are(FileState.TICKETED)
+    @rule(data=st.data())
+    def store(self, data: st.DataObject) -> None:
+        self.do(self.storing(self.one_of(data, FileState.TICKETED)))
+
+    @some_are(FileState.TICKETED, FileState.STORED)
+    @rule(data=st.data(), state=st.sampled_from(sorted(DONE)))
+    def succeed(self, data: st.DataObject, state: FileState) -> None:
+        self.do(self.succeeding(self.one_of(data, FileState.TICKETED, FileState.STORED), state))
+
+    @rule(file=files, state=st.sampled_from(ENDS))
+    def fail(self, file: tuple[int, bytes], state: FileState) -> None:
+        self.do(self.failing(file, state))
+
+    @rule(file=files)
+    def cannot_look_at(self, file: tuple[int, bytes]) -> None:
+        """The scanner's own outcome: it knows nothing of a ticket."""
+        item, key = self.item(file, NOTHING), self.key(file)
+        item.ticket = item.receipt = None
+        call = self.journal.settled([Outcome(item, FileState.UNREADABLE, FAILURE)], self.now)
+        self.do((call, lambda model: model.unseen(key, FAILURE.message)))
+
+    @some_are(FileState.STORED)
+    @rule(data=st.data())
+    def closing_call_fails(self, data: st.DataObject) -> None:
+        """The bytes are there: nothing is taken back, and the next run makes the call."""
+        outcome = Outcome(self.item(self.one_of(data, FileState.STORED)), FileState.FAILED, NOT_CLOSED)
+        self.do((self.journal.settled([outcome], self.now), lambda _: None))
+
+    @some_are(*DONE)
+    @rule(data=st.data(), ctime=st.integers(2, 3))
+    def find_unchanged(self, data: st.DataObject, ctime: int) -> None:
+        file = self.one_of(data, *DONE)
+        key = self.key(file)
+        now = replace(self.model.rows[key].identity, ctime_ns=ctime)
+        outcome = Outcome(self.item(file, now), FileState.UPLOADED, unchanged=True)
+        self.do((self.journal.settled([outcome], self.now), lambda model: model.touched(key, now)))
+
+    @rule(file=files)
+    def give_back(self, file: tuple[int, bytes]) -> None:
+        if self.state(file) not in DONE:
+            self.do(self.giving_back(file))
+
+    @rule(count=st.integers(1, 9))
+    def call_without_an_answer(self, count: int) -> None:
+        where = (self.destination.base_url, "it broke")
+        call = self.journal.unknown_ids(count, "it broke", self.now)
+        self.do((call, lambda model: model.unknown.update({where: count})))
+
+    @rule(claims=st.lists(st.tuples(files, st.sampled_from(PLACES)), min_size=1, max_size=3, unique_by=lambda c: c[1]))
+    def claim(self, claims: list[tuple[tuple[int, bytes], str]]) -> None:
+        items = [self.item(file) for file, _ in claims]
+        wanted = [
+            Claim(name, (item.file.source.id, item.file.path), item.file.full_path)
+            for item, (_, name) in zip(items, claims, strict=True)
+        ]
+        held: list[Key | None] = []
+
+        async def call() -> None:
+            answered = await self.journal.claim(wanted)
+            expected = self.model.copy()
+            held.extend(expected.claim(name, self.key(file)) for file, name in claims)
+            assert [h and (h.source, h.path) for h in answered] == [k and (k.source, k.path) for k in held]
+
+        self.do((call(), lambda model: [model.claim(name, self.key(file)) for file, name in claims]))
+
+    @rule(chosen=st.lists(files, min_size=2, max_size=4, unique=True))
+    def many_at_once(self, chosen: list[tuple[int, bytes]]) -> None:
+        """Calls that come together share commits."""
+        self.do(*[self.next_step(file) for file in chosen])
+
+    @rule(finished=st.booleans(), seconds=st.sampled_from([0.0, 50.0]), destination=st.sampled_from(DESTINATIONS))
+    def end(self, finished: bool, seconds: float, destination: Destination) -> None:
+        """A run ends in peace, and the log is folded in."""
+
+        def change(model: Model) -> None:
+            model.ends[-1] = 0
+            if finished:
+                model.drop_tickets()
+
+        self.do((self.journal.end_run(now=self.now, exit_code=0, summary={}, finished=finished), change))
+        self.journal.close()
+        self.now += seconds
+        self.disk.instants = [Instant(0, self.model.copy())]
+        self._open(destination, [self.model])
+
+    @rule(
+        back=st.integers(1, 4),
+        thousandths=st.one_of(st.sampled_from([0, 1, 999, 1000]), st.integers(0, 1000)),
+        at_a_frame=st.booleans(),
+        seconds=st.sampled_from([0.0, 1.0, 50.0]),
+        destination=st.sampled_from(DESTINATIONS),
+    )
+    def crash(self, back: int, thousandths: int, at_a_frame: bool, seconds: float, destination: Destination) -> None:
+        """Cut the log, at a frame or within one, at one of the last instants or on the way to it, and begin again."""
+        if self.disk.file_as_it_is() != self.disk.file:
+            del self.disk.instants[:-1]  # folded in meanwhile: there is no way back
+        self.cut_everywhere()
+        way = self.disk.instants[-back - 1 :]
+        end = way[0].end + (way[-1].end - way[0].end) * thousandths // 1000
+        if at_a_frame and end > _LOG_HEADER:
+            end -= (end - _LOG_HEADER) % _FRAME
+        before = self.disk
+        self.disk, may_be = before.cut(self.new_folder(), max(end, way[0].end))
+        self.journal.close()
+        shutil.rmtree(before.folder)
+        self.now += seconds
+        self._open(destination, may_be)
+
+    def cut_everywhere(self) -> None:
+        """Hold what is on disk against the model for cuts at, and shortly after, every frame of the last instants."""
+        instants = self.disk.instants[1:][-4:]
+        start, end = (instants[0].end, instants[-1].end) if instants else (0, 0)
+        for frame in range(start, end, _FRAME):
+            for cut in (frame, frame + 100):
+                disk, may_be = self.disk.cut(self.new_folder(), cut)
+                there = recorded(disk.journal)
+                assert there in [model.recorded() for model in may_be], (there, may_be)
+                shutil.rmtree(disk.folder)
+
+    def new_folder(self) -> Path:
+        self.made += 1
+        return self.folder / str(self.made)
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "journal"):
+                self.crash(1, 1000, False, 0.0, DESTINATIONS[0])
+        finally:
+            with contextlib.suppress(AttributeError):
+                self.journal.close()
+            self.loop.close()
+            shutil.rmtree(self.folder)
+
+
+TestJournalCrashes = JournalMachine.TestCase
+TestJournalCrashes.settings = settings(
+    max_examples=20, stateful_step_count=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+
+
+class LongerJournalMachine(JournalMachine):
+    """A machine of its own, for settings of its own."""
+
+
+TestManyJournalCrashes = pytest.mark.slow(LongerJournalMachine.TestCase)
+TestManyJournalCrashes.settings = settings(
+    max_examples=1500, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+)
