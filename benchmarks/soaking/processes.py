@@ -156,8 +156,8 @@ def _free_port() -> int:
 
 
 def said(command: list[str], out: str) -> None:
-    """Run another command of bulkup and append all that it says to a file. Raises CalledProcessError."""
+    """Run another command of bulkup and append all that it says to a file."""
     with open(out, "ab") as file:
         subprocess.run(
-            [*_COMMAND, *command], stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=True
+            [*_COMMAND, *command], stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False
         )

@@ -74,14 +74,15 @@ class Ledger:
     def _read(self) -> dict[str, str]:
         # Not by the program's own reader: that is what is to be proven, and it takes ten times as long.
         query = "SELECT path, remote_id FROM files WHERE state IN ('uploaded', 'unverified')"
-        with contextlib.closing(sqlite3.connect(f"file:{self._journal}?mode=ro", uri=True, timeout=10)) as connection:
-            try:
+        address = f"file:{self._journal}?mode=ro"
+        try:
+            with contextlib.closing(sqlite3.connect(address, uri=True, timeout=10)) as connection:
                 (self.stored,) = connection.execute("SELECT count(*) FROM files WHERE state = 'stored'").fetchone()
                 return {os.fsdecode(path): remote_id for path, remote_id in connection.execute(query)}
-            except sqlite3.OperationalError:
-                if self.recorded:
-                    raise
-                return {}  # the run was killed before it had made its tables
+        except sqlite3.OperationalError:
+            if self.recorded:
+                raise
+            return {}  # the run was killed before it had made its journal, or the tables in it
 
 
 def prove(tree: str, rows: Iterable[Row], object_of: Callable[[Row], str], findings: Findings) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -138,7 +140,7 @@ class _Soak:
             self._upload()
         figures.seconds = time.monotonic() - started
         figures.server = self._server.figures()
-        self._read_manifest()
+        self._prove()
         figures.orphans = self._count_orphans()
         self._secrecy.search(self._server.errors)
         if figures.finished:  # until then it holds tickets that the next run is to use
@@ -240,24 +242,22 @@ class _Soak:
         home = {f"XDG_{kind}_HOME": os.path.join(self._folder, kind.lower()) for kind in ("CONFIG", "STATE", "DATA")}
         return {**own, **home, **self._account.environ}
 
-    def _read_manifest(self) -> None:
-        manifest = os.path.join(self._folder, "manifest.jsonl")
-        said(["manifest", "--journal", self._journal, "--output", manifest], os.path.join(self._folder, "said"))
-        said(["runs", "--journal", self._journal, "--json"], os.path.join(self._folder, "said"))
-        self._secrecy.search(manifest, os.path.join(self._folder, "said"))
-        with open(manifest, "rb") as lines:
-            rows = map(orjson.loads, lines)
-            where = self._server.objects
-            self._figures.files = prove(
-                self._tree, rows, lambda row: self._account.object_of(row, where), self._figures.findings
-            )
+    def _prove(self) -> None:
+        rows, objects = self._lines_of("manifest"), self._server.objects
+        findings = self._figures.findings
+        self._figures.files = prove(self._tree, rows, lambda row: self._account.object_of(row, objects), findings)
 
     def _count_orphans(self) -> int:
-        orphans = os.path.join(self._folder, "orphans.jsonl")
-        said(["orphans", "--journal", self._journal, "--json"], orphans)
-        self._secrecy.search(orphans)
-        with open(orphans, "rb") as lines:
-            return sum(orjson.loads(line).get("remote_id") is not None for line in lines)
+        return sum(row["remote_id"] is not None for row in self._lines_of("orphans", "--json"))
+
+    def _lines_of(self, command: str, *options: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows that a command prints of the journal; all that it prints is searched, errors as well."""
+        out = os.path.join(self._folder, command)
+        said([command, "--journal", self._journal, *options], out)
+        self._secrecy.search(out)
+        with open(out, "rb") as lines:
+            rows = (orjson.loads(line) for line in lines if line.startswith(b"{"))
+            yield from (row for row in rows if "event" not in row)
 
 
 def _last_words(path: str) -> str:
