@@ -176,7 +176,7 @@ class _Demo:
     def _started(self) -> Iterator[subprocess.Popen[bytes]]:
         """Run the upload as a process of its own; it is over, one way or another, when this context is."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("BULKUP_")}
-        command = [sys.executable, "-m", *self._command, "--log-level", "warning"]
+        command = [sys.executable, "-P", "-m", *self._command, "--log-level", "warning"]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environ) as process:
             try:
                 yield process

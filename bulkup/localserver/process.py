@@ -81,7 +81,8 @@ class ServerProcess:
     async def _spawn(self, errors: IO[bytes]) -> Process:
         try:
             return await anyio.open_process(
-                [sys.executable, "-m", "bulkup", "serve", *arguments(self._config), "--until-stdin-closes"],
+                # -P: where a run is started may hold a file that is called like a module of ours.
+                [sys.executable, "-P", "-m", "bulkup", "serve", *arguments(self._config), "--until-stdin-closes"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -46,7 +46,8 @@ _NO_VALUE = re.compile(r"[\r\n\0]")
 
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
-    """How to connect. Times in seconds; `idle_timeout` is without any progress, there is no limit on the whole.
+    """How to connect. Times in seconds; `idle_timeout` is without any progress, there is no limit on the whole of a file
+    that does not fit into the buffers on the way.
 
     What is buffered on the way, 8 MiB at most, is granted its time at 64 KiB/s on top. `hosts` says where bytes may go.
     """
@@ -68,7 +69,12 @@ class Transport:
         self._proxies = Proxies()
         # The client's own idle timeout begins once the body is written. A small body fits into the buffers on the way,
         # so that is all it needs; a large one may get stuck before, and has its progress watched as well.
-        self._short = aiohttp.ClientTimeout(connect=options.connect_timeout, sock_read=options.idle_timeout)
+        # That timeout begins anew with each byte of an answer, so there is one for the whole of it, too.
+        self._short = aiohttp.ClientTimeout(
+            total=options.connect_timeout + 2 * options.idle_timeout,
+            connect=options.connect_timeout,
+            sock_read=options.idle_timeout,
+        )
         self._long = aiohttp.ClientTimeout(connect=options.connect_timeout)
         # An API call is small: it has no business taking longer than one that connects late and then falls silent.
         self._whole = aiohttp.ClientTimeout(

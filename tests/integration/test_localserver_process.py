@@ -202,3 +202,12 @@ def test_the_server_dies_with_its_parent(tmp_path: Any) -> None:
             pass
 
     anyio.run(lock_is_free)
+
+
+async def test_nothing_is_imported_from_where_a_run_is_started(tmp_path: Any, monkeypatch: Any) -> None:
+    """A directory that is uploaded may hold a file called like a module of ours."""
+    (tmp_path / "orjson.py").write_text(f"open({str(tmp_path / 'was here')!r}, 'w'); raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    async with ServerProcess(ServerConfig(store=str(tmp_path / "store"))) as server:
+        assert server.url
+    assert not (tmp_path / "was here").exists()

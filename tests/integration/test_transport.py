@@ -448,6 +448,24 @@ async def test_an_api_that_makes_no_progress_is_given_up(handler: Handler) -> No
     assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
 
 
+@pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
+async def test_an_answer_that_trickles_is_given_up(data: bytes) -> None:
+    """That a byte comes now and then does not hold a worker for ever."""
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(len(data))
+        writer.write(b"HTTP/1.1 200 OK\r\nX-A: ")
+        while True:
+            writer.write(b"a")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with serving(handle) as server, asyncio.timeout(60):
+        problem = await failing(server.url, data=data, idle_timeout=0.2, connect_timeout=0.5)
+    assert problem.kind is Kind.TRANSIENT
+
+
 async def test_a_slow_server_is_no_silent_one() -> None:
     """A body that takes longer than the idle timeout arrives, as long as some of it moves."""
     size, buffers = 24 * 1024**2, 8 * 1024**2
