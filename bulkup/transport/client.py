@@ -46,8 +46,8 @@ _NO_VALUE = re.compile(r"[\r\n\0]")
 
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
-    """How to connect. Times in seconds; `idle_timeout` is without any progress, there is no limit on the whole of a file
-    that does not fit into the buffers on the way.
+    """How to connect. Times in seconds; `idle_timeout` is without any progress, there is no limit on the whole of a
+    large file.
 
     What is buffered on the way, 8 MiB at most, is granted its time at 64 KiB/s on top. `hosts` says where bytes may go.
     """
