@@ -6,6 +6,7 @@ wire contracts are those of contracts.md; client and server share no code, so th
 
     server.py -- routes.py --> magic_hour.py, move_ugc.py, metastudio/, xvid/, local_api.py   (tickets)
        |                       store.py: puts.py, forms.py                                    (bytes)
+       |- openapi.json          what all of these answer, as a document; methods.py refuses the methods they do not have
        |- state.py             signatures.py, form_policy.py, multipart.py, faults.py, keys.py (pure decisions)
        `- storage.py: objects.py, parts.py, records.py
 

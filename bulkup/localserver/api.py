@@ -52,6 +52,13 @@ def decoded(body: bytes) -> Any:
         raise ApiError(400, "The body is not valid JSON") from None
 
 
+def whole_number(value: Any) -> int | None:
+    """Return a number of JSON that has no fraction, None for anything else: 5.0 is 5 there."""
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
+
+
 async def read_json(request: web.Request) -> Any:
     """Return the decoded body. Raises ApiError 400 where it is not JSON and 413 where it is too large."""
     return decoded(await read_body(request))
@@ -72,6 +79,11 @@ def meet(fault: Fault | None) -> bool:
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return a JSON answer."""
     return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type="application/json")
+
+
+async def refuse(_request: web.Request, error: ApiError) -> web.Response:
+    """Answer with a refusal in the shape that Magic Hour's, ours, and that of paths without an API have."""
+    return answer({"message": error.message}, error.status, error.headers)
 
 
 async def not_found(_request: web.Request) -> web.Response:
@@ -104,7 +116,7 @@ class ListApi:
         try:
             tickets = await self._tickets(request)
         except ApiError as error:
-            return answer({"message": error.message}, error.status, error.headers)
+            return await refuse(request, error)
         self._context.counters.add(tickets=len(tickets))
         return answer({self._field: tickets})
 

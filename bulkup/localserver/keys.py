@@ -22,7 +22,8 @@ def object_key(raw_path: str) -> str:
     """
     if not raw_path.startswith("/") or _BROKEN_ESCAPE.search(raw_path):
         raise invalid_uri()
-    segments = [_segment(part) for part in raw_path[1:].split("/")]
+    bucket, _, path = raw_path[1:].partition("/")
+    segments = [_segment(bucket)] + ([_segment(part) for part in path.split("/")] if path else [])
     if len(segments) < 2:
         raise S3Error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
     key = "/".join(segments)

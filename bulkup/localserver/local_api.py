@@ -13,7 +13,7 @@ import secrets
 from typing import Any
 
 from bulkup.localserver import sigv4
-from bulkup.localserver.api import ApiError
+from bulkup.localserver.api import ApiError, whole_number
 from bulkup.localserver.context import Context
 from bulkup.localserver.presigned import Origin
 
@@ -41,9 +41,9 @@ def ticket(context: Context, origin: Origin, extension: str) -> dict[str, Any]:
 def _extension(file: Any) -> str:
     if not isinstance(file, dict):
         raise ApiError(400, "every file must be an object")
-    extension, size = file.get("extension"), file.get("size")
+    extension, size = file.get("extension"), whole_number(file.get("size"))
     if not isinstance(extension, str) or not _EXTENSION.fullmatch(extension):
         raise ApiError(400, "'extension' must match the pattern '^[A-Za-z0-9_-]{0,32}$'")
-    if type(size) is not int or size < 0:
+    if size is None or size < 0:
         raise ApiError(400, "'size' must be a whole number of bytes")
     return extension

@@ -21,6 +21,7 @@ _UNAUTHORIZED = "You are not authorized to make this call."
 _ERROR_TYPES = {
     400: "MalformedHttpRequestException",
     401: "UnauthorizedException",
+    405: "MethodNotAllowedException",
     408: "RequestTimeoutException",
     413: "RequestEntityTooLargeException",
     429: "TooManyRequestsException",
@@ -56,9 +57,7 @@ class MoveApi:
         try:
             return answer(self._answer(request, await self._read(request)))
         except ApiError as error:
-            message = _UNAUTHORIZED if error.status == 401 else error.message
-            body = {"errors": [{"errorType": _ERROR_TYPES[error.status], "message": message}]}
-            return answer(body, error.status, error.headers)
+            return await refuse(request, error)
 
     async def _read(self, request: web.Request) -> Operation:
         """Read the operation, which tells whether the call counts, and only then look at the key.
@@ -108,6 +107,13 @@ class MoveApi:
             variable_values=operation.variables,
             operation_name=operation.name,
         )
+
+
+async def refuse(_request: web.Request, error: ApiError) -> web.Response:
+    """Answer with a refusal that has a status of its own."""
+    message = _UNAUTHORIZED if error.status == 401 else error.message
+    body = {"errors": [{"errorType": _ERROR_TYPES[error.status], "message": message}]}
+    return answer(body, error.status, error.headers)
 
 
 def _body(result: ExecutionResult) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.resources
+
 from aiohttp import web
 
 from bulkup.localserver import local_api, magic_hour, move_ugc
-from bulkup.localserver.api import LARGEST_BODY, ListApi, answer, not_found
+from bulkup.localserver.api import LARGEST_BODY, ListApi, answer, not_found, refuse
 from bulkup.localserver.context import Context
 from bulkup.localserver.metastudio import iam
 from bulkup.localserver.metastudio.api import MetaStudioApi
@@ -13,6 +15,7 @@ from bulkup.localserver.metastudio.files import FileBook
 from bulkup.localserver.metastudio.gateway import Gateway
 from bulkup.localserver.metastudio.iam import IamApi
 from bulkup.localserver.metastudio.stored import StoredFiles
+from bulkup.localserver.methods import only
 from bulkup.localserver.move_ugc import MoveApi
 from bulkup.localserver.state import Counters
 from bulkup.localserver.storage import Storage
@@ -24,6 +27,9 @@ from bulkup.localserver.xvid.sessions import SessionBook
 
 STATS_PATH = "/-/stats"
 HITS_PATH = "/-/faults"
+DOCUMENT_PATH = "/-/openapi.json"
+
+_ANYTHING = r"/{rest:[\s\S]*}"  # a name may have a line break
 
 # Below these no request is ever one for an object.
 _RESERVED = ("/v1", "/v3", "/ugc", "/local/v1", "/-")
@@ -35,12 +41,11 @@ def application(context: Context, storage: Storage) -> web.Application:
     app.add_routes(_list_apis(context))
     app.add_routes(_metastudio(context, storage))
     app.add_routes(_xvid(context, storage))
-    app.add_routes([web.get(STATS_PATH, _Figures(context.counters).handle)])
-    app.add_routes([web.get(HITS_PATH, _Figures(context.hits).handle)])
+    app.add_routes(_about_itself(context))
     for prefix in _RESERVED:
-        app.router.add_route("*", prefix + "/{rest:.*}", not_found)
+        app.router.add_route("*", prefix + _ANYTHING, not_found)
     store = Store(context, storage.objects, storage.parts)
-    app.router.add_route("*", "/{key:.*}", store.handle, expect_handler=_expect_later)
+    app.router.add_route("*", _ANYTHING, store.handle, expect_handler=_expect_later)
     return app
 
 
@@ -48,9 +53,8 @@ def _list_apis(context: Context) -> list[web.RouteDef]:
     magic = ListApi(context, "items", magic_hour.read, magic_hour.ticket)
     local = ListApi(context, "tickets", local_api.read, local_api.ticket)
     return [
-        web.post(magic_hour.PATH, magic.handle),
-        web.post(local_api.PATH, local.handle),
-        web.post(move_ugc.PATH, MoveApi(context).handle),
+        *only([web.post(magic_hour.PATH, magic.handle), web.post(local_api.PATH, local.handle)], refuse),
+        *only([web.post(move_ugc.PATH, MoveApi(context).handle)], move_ugc.refuse),
     ]
 
 
@@ -58,13 +62,36 @@ def _metastudio(context: Context, storage: Storage) -> list[web.RouteDef]:
     mint = Mint(context.key.secret, "iam")
     files = FileBook(storage.meta_files)
     api = MetaStudioApi(context, Gateway(context, mint), files, StoredFiles(storage.objects, storage.parts))
-    return [*api.routes(), web.post(iam.PATH, IamApi(context, mint).handle)]
+    identity = IamApi(context, mint)
+    return [*api.routes(), *only([web.post(iam.PATH, identity.handle)], identity.refuse)]
 
 
 def _xvid(context: Context, storage: Storage) -> list[web.RouteDef]:
     oauth = OAuthApi(context, Mint(context.key.secret, "oauth"))
     api = XvidApi(context, oauth, SessionBook(storage.xvid_uploads), storage.objects)
     return [*api.routes(), *oauth.routes()]
+
+
+def _about_itself(context: Context) -> list[web.RouteDef]:
+    routes = [
+        web.get(STATS_PATH, _Figures(context.counters).handle),
+        web.get(HITS_PATH, _Figures(context.hits).handle),
+        web.get(DOCUMENT_PATH, _Document().handle),
+    ]
+    return only(routes, refuse)
+
+
+def document() -> bytes:
+    """Return the OpenAPI document of all that this server answers, as JSON."""
+    return importlib.resources.files("bulkup.localserver").joinpath("openapi.json").read_bytes()
+
+
+class _Document:
+    def __init__(self) -> None:
+        self._text = document()
+
+    async def handle(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self._text, content_type="application/json")
 
 
 class _Figures:

@@ -131,9 +131,12 @@ async def _send(request: web.Request, file: BinaryIO) -> web.StreamResponse:
 
 def _refusal(request: web.Request, error: S3Error) -> web.Response:
     request_id = _request_id()
-    body = error.body(request.raw_path.partition("?")[0], request_id)
+    path = request.raw_path.partition("?")[0]
+    headers = {"x-amz-request-id": request_id}
+    if error.status == 405:
+        headers["Allow"] = "POST" if "/" not in path.strip("/") else "GET, HEAD, PUT"
     response = web.Response(
-        body=body, status=error.status, content_type="application/xml", headers={"x-amz-request-id": request_id}
+        body=error.body(path, request_id), status=error.status, content_type="application/xml", headers=headers
     )
     # The server reads and drops what is left of the body; where that is much, or nobody knows how much, or the
     # client waits to be told to go on, the connection is worth less than that.

@@ -362,7 +362,7 @@ async def test_an_upload_is_finished_once_and_only_when_it_is_there(
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", [], {}, {"nb_chunks": 1}, {"upload": 1}]
-    + [{"upload": {"nb_chunks": chunks}} for chunks in (0, 2, "1", True, 1.0, None)],
+    + [{"upload": {"nb_chunks": chunks}} for chunks in (0, 2, "1", True, 1.5, None)],
 )
 async def test_a_finish_call_must_say_how_many_chunks(call: Any, uploaded: Any, body: Any) -> None:
     answer = await call("PUT", f"{UPLOADS}/{await uploaded()}", body)

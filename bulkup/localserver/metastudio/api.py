@@ -16,6 +16,7 @@ from bulkup.localserver.metastudio.files import DELETED, FileBook, MetaFile
 from bulkup.localserver.metastudio.gateway import Gateway
 from bulkup.localserver.metastudio.stored import StoredFiles
 from bulkup.localserver.metastudio.upload_urls import LIFE, object_key_of, part_urls, whole_url
+from bulkup.localserver.methods import only
 
 # Braces are taken as well: the SDK sends `{project_id}` as it stands where it was given none.
 _PROJECT: Final = "/v1/{project_id:[^/]+}"
@@ -37,12 +38,13 @@ class MetaStudioApi:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the API."""
-        return [
+        routes = [
             web.post(FILES, self.create),
             web.post(LARGE_FILES, self.create_large),
             web.post(COMPLETE, self.complete),
             web.delete(ONE_FILE, self.delete),
         ]
+        return only(routes, self._gateway.refuse)
 
     async def create(self, request: web.Request) -> web.Response:
         """Answer a call for a file that comes in one PUT."""

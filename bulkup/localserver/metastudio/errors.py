@@ -71,6 +71,8 @@ def in_service_terms(error: ApiError) -> MetaError:
     match error.status:
         case 401:
             return unauthorized("verify aksk signature fail")
+        case 405:
+            return MetaError(405, "APIGW.0101", "The API does not exist or has not been published in the environment")
         case 413:
             return MetaError(413, "APIGW.0201", "Request entity too large")
         case 429:

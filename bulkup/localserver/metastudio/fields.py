@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bulkup.localserver.api import whole_number
 from bulkup.localserver.metastudio.errors import invalid
 
 LARGEST_FILE = 5 << 30  # bytes
@@ -84,9 +85,10 @@ def _type(extension: Any) -> str:
 
 
 def _whole(name: str, value: Any, largest: int) -> int:
-    if type(value) is not int or not 1 <= value <= largest:
+    number = whole_number(value)
+    if number is None or not 1 <= number <= largest:
         raise invalid(f"{name} must be a whole number from 1 to {largest}")
-    return value
+    return number
 
 
 def _asset(asset: Any) -> str:

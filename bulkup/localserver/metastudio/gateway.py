@@ -34,17 +34,29 @@ class Gateway:
 
     async def serve(self, request: web.Request, action: Action) -> web.Response:
         """Answer one call by the action; every answer has an X-Request-Id and the date of the server's own clock."""
-        request_id = secrets.token_hex(16)
         try:
-            status, body = 200, await action(request, await self._admit(request))
+            return self._answer(200, await action(request, await self._admit(request)))
         except ApiError as error:
-            status, body = _refusal(errors.in_service_terms(error), request_id)
+            return await self.refuse(request, error)
         except OSError:
             _log.warning("a call of MetaStudio failed", exc_info=True)
-            status, body = _refusal(errors.internal(), request_id)
+            return await self.refuse(request, errors.internal())
+
+    async def refuse(self, _request: web.Request, error: ApiError) -> web.Response:
+        """Answer with a refusal, whoever calls. A 429 of this gateway's has no Retry-After."""
+        refusal = errors.in_service_terms(error)
+        response = self._answer(refusal.status, {"error_code": refusal.code, "error_msg": refusal.message}, refusal)
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
+
+    def _answer(self, status: int, body: dict[str, Any] | None, refusal: MetaError | None = None) -> web.Response:
+        request_id = secrets.token_hex(16)
         headers = {"X-Request-Id": request_id, "Date": http_date(self._context.clock.now())}
         if body is None:
             return web.Response(status=status, headers=headers)
+        if refusal is not None and refusal.by_gateway:
+            body |= {"request_id": request_id}
         return web.Response(
             body=orjson.dumps(body), status=status, headers=headers, content_type="application/json", charset="utf-8"
         )
@@ -90,8 +102,3 @@ def http_date(moment: float) -> str:
 @lru_cache(maxsize=4)
 def _http_date(moment: int) -> str:
     return formatdate(moment, usegmt=True)
-
-
-def _refusal(error: MetaError, request_id: str) -> tuple[int, dict[str, Any]]:
-    body = {"error_code": error.code, "error_msg": error.message}
-    return error.status, body | {"request_id": request_id} if error.by_gateway else body

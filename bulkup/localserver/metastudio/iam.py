@@ -29,15 +29,22 @@ class IamApi:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one call."""
         now = self._context.clock.now()
-        headers = {"Date": http_date(now)}
         try:
             check(await read_json(request), self._context.config)
             meet(self._context.draw(Point.API, now))
         except ApiError as error:
-            body = {"code": error.status, "message": error.message, "title": HTTPStatus(error.status).phrase}
-            return answer({"error": body}, error.status, headers)
+            return await self.refuse(request, error)
         token = self._mint.issue(self._context.config.iam_password, now + LIFE)
-        return answer(description(self._context.config, now), 201, headers | {"X-Subject-Token": token})
+        return answer(description(self._context.config, now), 201, self._dated({"X-Subject-Token": token}))
+
+    async def refuse(self, _request: web.Request, error: ApiError) -> web.Response:
+        """Answer with a refusal. A 429 has no Retry-After."""
+        body = {"code": error.status, "message": error.message, "title": HTTPStatus(error.status).phrase}
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return answer({"error": body}, error.status, self._dated(allow))
+
+    def _dated(self, headers: dict[str, str]) -> dict[str, str]:
+        return {"Date": http_date(self._context.clock.now()), **headers}
 
 
 def check(body: Any, config: ServerConfig) -> None:

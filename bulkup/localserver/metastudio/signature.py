@@ -24,7 +24,9 @@ _NEEDED: Final = ("host", _DATE)
 # Headers that change what a call means: whoever could add one to a signed call would speak for its sender.
 _MEANINGFUL: Final = ("x-security-token", "x-project-id", "x-domain-id", "x-app-userid")
 _AUTHORIZATION = re.compile(
-    ALGORITHM + r" Access=(?P<id>[^,\s]+), ?SignedHeaders=(?P<names>[^,\s]+), ?Signature=(?P<proof>[0-9a-f]{64})"
+    ALGORITHM
+    + r" Access=(?P<id>[^,\s]+), ?SignedHeaders=(?P<names>[\w!#$%&'*+.^`|~;-]+), ?Signature=(?P<proof>[0-9a-f]{64})",
+    re.ASCII,
 )
 
 

@@ -10,9 +10,10 @@ from aiohttp import web
 from bulkup.localserver.api import decoded, meet, read_body
 from bulkup.localserver.context import Context, origin
 from bulkup.localserver.faults import Point
+from bulkup.localserver.methods import only
 from bulkup.localserver.objects import ObjectStore
 from bulkup.localserver.xvid import errors
-from bulkup.localserver.xvid.desk import serve
+from bulkup.localserver.xvid.desk import refuse, serve
 from bulkup.localserver.xvid.fields import read_chunks, read_upload
 from bulkup.localserver.xvid.form import BUCKET, LIFE, form_post_params, object_path
 from bulkup.localserver.xvid.oauth import OAuthApi
@@ -33,7 +34,7 @@ class XvidApi:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the API; the service's own example has a slash before the query."""
-        return [
+        routes = [
             route
             for slash in ("", "/")
             for route in (
@@ -42,6 +43,7 @@ class XvidApi:
                 web.get(ONE_UPLOAD + slash, self.look),
             )
         ]
+        return only(routes, refuse)
 
     async def begin(self, request: web.Request) -> web.Response:
         """Answer a call for a session."""

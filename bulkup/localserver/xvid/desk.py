@@ -19,6 +19,15 @@ Action = Callable[[web.Request, Mapping[str, str]], Awaitable[dict[str, Any]]]
 _log = logging.getLogger(__name__)
 
 
+async def refuse(request: web.Request, error: ApiError) -> web.Response:
+    """Answer with a refusal, whatever is asked."""
+
+    async def refusing(_request: web.Request, _parameters: Mapping[str, str]) -> dict[str, Any]:
+        raise error
+
+    return await serve(request, refusing)
+
+
 async def serve(request: web.Request, action: Action) -> web.Response:
     """Answer one call by the action."""
     look, headers = Look(), {}

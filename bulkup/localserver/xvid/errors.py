@@ -46,12 +46,14 @@ def body_of(error: XvidError) -> dict[str, Any]:
 
 
 def in_service_terms(error: ApiError) -> XvidError:
-    """Return a refusal that all APIs have in common as this service words it; the code for 429 is ours."""
+    """Return a refusal that all APIs have in common as this service words it; the codes for 405 and 429 are ours."""
     if isinstance(error, XvidError):
         return error
     match error.status:
         case 401:
             return invalid_token()
+        case 405:
+            return XvidError(405, "0x0000002", "Method not allowed")
         case 429:
             return XvidError(429, "0x0000004", "Too many requests")
         case 503:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from bulkup.localserver.api import whole_number
 from bulkup.localserver.keys import object_key
 from bulkup.localserver.presigned import encoded_path
 from bulkup.localserver.s3errors import S3Error
@@ -75,9 +76,9 @@ def read_chunks(body: Any) -> int:
     """
     upload = body.get("upload") if isinstance(body, dict) else None
     chunks = upload.get("nb_chunks") if isinstance(upload, dict) else None
-    if type(chunks) is not int or chunks != 1:
+    if whole_number(chunks) != 1:
         raise invalid_input("upload.nb_chunks must be 1")
-    return chunks
+    return 1
 
 
 def read_token_request(content_type: str, body: bytes, query: Mapping[str, str]) -> TokenRequest:

@@ -10,9 +10,10 @@ from aiohttp import web
 from bulkup.localserver.api import meet, read_body
 from bulkup.localserver.context import Context, same
 from bulkup.localserver.faults import Point
+from bulkup.localserver.methods import only
 from bulkup.localserver.tokens import Mint
 from bulkup.localserver.xvid import errors
-from bulkup.localserver.xvid.desk import serve
+from bulkup.localserver.xvid.desk import refuse, serve
 from bulkup.localserver.xvid.fields import read_token_request
 
 PATHS: Final = ("/v1/oauth2/token", "/v1/oauth2/token/")
@@ -27,7 +28,7 @@ class OAuthApi:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the API."""
-        return [web.post(path, self.handle) for path in PATHS]
+        return only([web.post(path, self.handle) for path in PATHS], refuse)
 
     def accepts(self, authorization: str) -> bool:
         """Say whether an Authorization header opens uploads: by a token of ours, or by the server's own."""
