@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test test-all lint format bench soak clean
+.PHONY: help demo test test-all lint format bench soak fuzz clean
 
 help:
 	@echo "make demo      upload a generated tree to the embedded server, kill it half-way, resume, prove every file"
@@ -12,6 +12,7 @@ help:
 	@echo "make lint      ruff, mypy --strict, import-linter"
 	@echo "make bench     overhead and memory, as ratios"
 	@echo "make soak      270,000 files through faults and kills, every one proven; SOAK=--quick for a small one"
+	@echo "make fuzz      ten minutes of mutated answers, URLs and tickets; FUZZ='--seconds 60' for one minute"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "bulkup needs Python 3.11 or later; name one with PYTHON=...")'
@@ -24,6 +25,11 @@ $(VENV)/.run: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	@touch $@ $(VENV)/.run
+
+# Not a part of .dev: atheris is not to be had everywhere, and only this target needs it.
+$(VENV)/.fuzz: pyproject.toml | $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz]'
+	@touch $@
 
 demo: $(VENV)/.run
 	$(BIN)/bulkup demo
@@ -49,6 +55,9 @@ bench: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak $(SOAK)
+
+fuzz: $(VENV)/.fuzz
+	PYTHONPATH=tests:tests/contracts $(BIN)/python -m fuzz $(FUZZ)
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,67 @@
+"""What must hold of everything that comes out of a parser. An AssertionError here is a finding like any other."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import orjson
+from yarl import URL
+
+from bulkup.journal import tickets
+from bulkup.messages import Problem, Ticket
+from bulkup.secrets import SecretUrl
+
+LONGEST_MESSAGE = 2048  # characters: it goes to a terminal, a log line and a row of the journal
+LONGEST_REMOTE = 64 << 10  # bytes of JSON: it goes to a row of the journal and a line of the manifest
+LARGEST_FORM = 20 * 1024  # bytes, S3's limit (contracts.md section 4)
+
+
+def holds_of_problem(problem: Problem) -> None:
+    """A message says something, is short, and a wait is one."""
+    assert 0 < len(problem.message) <= LONGEST_MESSAGE, "a message that is empty or without end"
+    problem.message.encode()
+    assert problem.retry_after is None or problem.retry_after >= 0, "a wait into the past"
+
+
+def holds_of_url(url: SecretUrl, base_url: str) -> None:
+    """It is http or https, never less than the API's own scheme, and the client reads the same host in it as we do."""
+    text = url.reveal()
+    parts = urlsplit(text)
+    assert not re.search(r"[^\x21-\x7e]", text), "a URL that breaks a request line"
+    assert parts.scheme in ("http", "https"), "a URL of another scheme"
+    assert parts.scheme == "https" or not base_url.startswith("https:"), "plain http beside an https API"
+    assert parts.hostname, "a URL without a host"
+    assert parts.username is None, "a URL with a user"
+    sent = URL(text, encoded=True)
+    assert (sent.raw_host or "").lower() == parts.hostname, f"two hosts: {sent.raw_host!r} and {parts.hostname!r}"
+    assert not set(parts.hostname) & set("&=%;,+!*'()"), f"something else in the place of the host: {parts.hostname!r}"
+    assert sent.scheme == parts.scheme
+    assert sent.port == (parts.port or {"http": 80, "https": 443}[parts.scheme])
+    assert (sent.user, sent.password) == (None, None)
+    assert str(url).partition("?")[2] in ("", "***"), "a query that prints"
+
+
+def holds_of_tickets(given: Sequence[object], base_url: str, asked: int) -> None:
+    """There is one a file, no two are the same, and each comes back whole from the journal."""
+    assert len(given) == asked, "another number of tickets than files"
+    tickets_ = [ticket for ticket in given if isinstance(ticket, Ticket)]
+    assert len(tickets_) == asked, "something that is no ticket"
+    assert len({ticket.remote_id for ticket in tickets_}) == asked, "one id for two files"
+    assert len({ticket.url for ticket in tickets_}) == asked, "one URL for two files"
+    for ticket in tickets_:
+        _holds_of_ticket(ticket, base_url)
+
+
+def _holds_of_ticket(ticket: Ticket, base_url: str) -> None:
+    for url in (ticket.url, *ticket.more_urls):
+        holds_of_url(url, base_url)
+    assert ticket.remote_id, "a ticket without an id"
+    assert ticket.method in ("PUT", "POST")
+    assert ticket.expires_at is None or math.isfinite(ticket.expires_at), "a lease that ends at no time"
+    assert len(orjson.dumps(ticket.remote)) <= LONGEST_REMOTE, "more about one file than a journal should hold"
+    size = sum(len(name.encode()) + len(value.reveal().encode()) for name, value in ticket.form or ())
+    assert size <= LARGEST_FORM, "a form that storage refuses"
+    assert tickets.load(tickets.dump(ticket), ticket.remote_id, ticket.expires_at) == ticket

@@ -1,0 +1,151 @@
+"""Where the mutations begin: the worked examples of contracts.md, and the refusals that stand beside them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from fuzz.answers import as_bytes
+
+_JSON = "application/json"
+_DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
+_SIGNED_V4 = "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20231114T221320Z&X-Amz-Expires=3600&X-Amz-Signature=s"
+_SIGNED_V2 = "?AWSAccessKeyId=ASIAEXAMPLE&Signature=s%3D&x-amz-security-token=t&Expires=1700003600"
+
+MAGIC_HOUR = {
+    "items": [
+        {
+            "upload_url": f"https://videos.magichour.ai/api-assets/{n}/video.mp4?auth-value=123456789{n}",
+            "expires_at": "2024-07-25T16:56:21.932Z",
+            "file_path": f"api-assets/{n}/video.mp4",
+        }
+        for n in range(2)
+    ]
+}
+MOVE = {
+    "data": {
+        f"f{n}": {"id": f"file-{n}", "presignedUrl": f"https://s3.amazonaws.com/b/{n}.mp4{_SIGNED_V2}"}
+        for n in range(2)
+    }
+}
+MOVE_ERROR = {
+    "data": None,
+    "errors": [
+        {
+            "path": ["getFile"],
+            "data": None,
+            "errorType": "MoveNotFoundError",
+            "errorInfo": None,
+            "locations": [{"line": 2, "column": 3, "sourceName": None}],
+            "message": "Resource not found in move-ugc-api.",
+        }
+    ],
+}
+_OBS = (
+    "https://metastudio.obs.cn-north-4.myhuaweicloud.com:443/x/a-1/1.jpg?AccessKeyId=A&Expires=1700086400&Signature=s"
+)
+METASTUDIO = {"file_id": "8b9ecfde", "upload_url": _OBS}
+METASTUDIO_LARGE = {"file_id": "8b9ecfde", "upload_urls": [f"{_OBS}&partNumber={n}&uploadId=u" for n in (1, 2)]}
+_POLICY = base64.b64encode(
+    json.dumps({"expiration": "2030-01-01T00:00:00.000Z", "conditions": [{"bucket": "b"}]}).encode()
+).decode()
+XVID = {
+    "upload": {
+        "form_post_params": {
+            "name": "test.mp4",
+            "success_action_status": "201",
+            "filename": "",
+            "chunk": "0",
+            "chunks": "1",
+            "policy": _POLICY,
+            "signature": "2xxWL17bTxvGIXPlSwHVAlbEQ8Q=",
+            "AWSAccessKeyId": "AKIAEXAMPLE",
+            "key": "tmp/53a1/d/n0.mp4",
+            "acl": "private",
+        },
+        "form_post_url": "https://prd-xmc-xvid-s3-eu-west-1.s3.amazonaws.com/",
+        "status": "UPLOADING",
+        "object_key": "d/n0.mp4",
+        "nb_chunks": 0,
+        "type": "S3",
+        "pipeline": {"id": "53a1ac4914eaa8ffa4fce91b"},
+        "file": {"id": "5a1b2c3d4e5f6a7b8c9d0e1f"},
+        "id": "5a1b2c3d4e5f6a7b8c9d0e1f",
+    }
+}
+_XVID_XML = b"""<?xml version="1.0" encoding="UTF-8"?><upload><status>COMPLETED</status><id>5a1b</id></upload>"""
+LOCAL = {
+    "tickets": [
+        {"id": f"local/0{n}/x.mp4", "url": f"https://127.0.0.1:1/local/0{n}/x.mp4{_SIGNED_V4}", "expires_in": 3600}
+        for n in range(2)
+    ]
+}
+IAM = {"token": {"expires_at": "2023-11-15T22:13:20.000000Z", "issued_at": "2023-11-14T22:13:20.000000Z"}}
+
+
+def answers(*bodies: Any, error: Any = None, **headers: str) -> list[bytes]:
+    """Return good answers of these bodies, and one refusal of each status that means something of its own."""
+    good = [as_bytes(_body(body), 200, content_type=_JSON, date=_DATE, **headers) for body in bodies]
+    said = _body(error if error is not None else {"message": "no"})
+    refused = [as_bytes(said, status, content_type=_JSON, retry_after="3") for status in (400, 401, 403, 404, 429, 503)]
+    return [*good, *refused, as_bytes(b"<html><body>Sign in</body></html>", 200, content_type="text/html")]
+
+
+def _body(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else json.dumps(value).encode()
+
+
+API = {
+    "magic-hour": answers(MAGIC_HOUR),
+    "move-ugc": answers(MOVE, MOVE_ERROR, error=MOVE_ERROR),
+    "metastudio": answers(METASTUDIO, METASTUDIO_LARGE, error={"error_code": "APIGW.0308", "error_msg": "limit"}),
+    "xvid": answers(XVID, _XVID_XML, error={"error": {"error_code": "0x0000003", "error_message": "Invalid"}}),
+    "local": answers(LOCAL),
+}
+CLOSING = [
+    *answers({"upload": {**XVID["upload"], "status": "COMPLETING"}}, _XVID_XML, b""),
+    *answers(error={"error_code": "MSS.00000006", "error_msg": "The file has been completed already."}),
+]
+TOKENS = [
+    *answers(IAM, x_subject_token="t"),
+    *answers({"access_token": "t", "expires_in": "7200"}),
+]
+
+
+def _xml(code: str, message: str) -> bytes:
+    return f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+
+
+_POSTED = b'<PostResponse><Key>k</Key><ETag>"d41d8cd98f00b204e9800998ecf8427e"</ETag></PostResponse>'
+STORAGE = [
+    as_bytes(b"", etag='"d41d8cd98f00b204e9800998ecf8427e"'),
+    as_bytes(b"", x_amz_checksum_sha256="47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", etag='W/"x-2"'),
+    as_bytes(_POSTED, 201, content_type="application/xml"),
+    as_bytes(_xml("AccessDenied", "Request has expired"), 403),
+    as_bytes(_xml("AccessDenied", "Invalid according to Policy: Policy expired."), 403),
+    as_bytes(_xml("SlowDown", "Please reduce your request rate."), 503, retry_after="5"),
+    as_bytes(_xml("RequestTimeout", "Your socket connection was not read from"), 400),
+    as_bytes(_xml("BadDigest", "The Content-MD5 you specified did not match"), 400),
+    as_bytes(b"", 429, retry_after=_DATE, date=_DATE),
+]
+URLS = [
+    f"https://s3.amazonaws.com/bucket/key{_SIGNED_V2}".encode(),
+    f"https://videos.magichour.ai/a.mp4{_SIGNED_V4}".encode(),
+    _OBS.encode(),
+    b"http://user:pw@h/",
+    b"//evil.example/k",
+    b"/other?x",
+    b"https://[::1]:8080/k#f",
+    b"https://[::ffff:10.0.0.1%25eth0]/k",
+    b"https://xn--nxasmq6b/..;/k",
+    b"https://h\\@evil.example/",
+]
+TIMES = [
+    _DATE.encode(),
+    b"Tuesday, 14-Nov-23 22:14:20 GMT",
+    b"Tue Nov 14 22:14:20 2023",
+    b"120",
+    b"2024-07-25T16:56:21.932Z",
+    b"2030-01-31T00:00:00+14:00",
+]

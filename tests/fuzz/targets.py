@@ -1,0 +1,203 @@
+"""What is fed: every place where bytes from a service, from storage or from the journal become values.
+
+A target takes bytes and returns; whatever it raises is a finding. All that may come out of a parser is `ProblemError`
+(of an adapter), or a value that the invariants hold of.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from provider_cases import BASE_URL, Case, provider_of, specs_of, the_case
+
+from bulkup.errors import JournalError
+from bulkup.journal import tickets
+from bulkup.messages import Digest, FileState, Identity, ProblemError, Receipt, Ticket
+from bulkup.pipeline.integrity import Proof, plain_etag, proof
+from bulkup.providers import FileSpec, NotYet, Provider, ProviderConfig
+from bulkup.providers.answers import lease_of_url, takes_content_md5, unix_time, upload_url
+from bulkup.providers.base import GIB
+from bulkup.providers.huawei_auth import IamUser
+from bulkup.providers.tokens import Token
+from bulkup.providers.xvid_auth import OAuthClient
+from bulkup.secrets import Secret, SecretUrl
+from bulkup.transport.redirects import redirected
+from bulkup.wire import ApiAnswer, ApiRequest, http_date, retry_after_seconds
+from fuzz import seeds
+from fuzz.answers import NOW, api_answer, storage_answer
+from fuzz.invariants import LONGEST_REMOTE, holds_of_problem, holds_of_tickets, holds_of_url
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing that is fed, and what the mutations begin with."""
+
+    feed: Callable[[bytes], None]
+    seeds: Sequence[bytes]
+
+
+class _Answering:
+    """A call that answers everything alike."""
+
+    def __init__(self, answer: ApiAnswer) -> None:
+        self._answer = answer
+
+    async def __call__(self, request: ApiRequest) -> ApiAnswer:
+        return self._answer
+
+
+def _done(coroutine: Coroutine[Any, Any, T]) -> T | None:
+    """Return what a coroutine that waits for nothing returns, None where it raised its `ProblemError`."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    except ProblemError as error:
+        holds_of_problem(error.problem)
+        return None
+    raise AssertionError("an adapter waited for something")
+
+
+def _presign(provider: Provider, specs: Sequence[FileSpec]) -> Callable[[bytes], None]:
+    def feed(data: bytes) -> None:
+        given = _done(provider.presign(specs, _Answering(api_answer(data))))
+        if given is not None:
+            holds_of_tickets(given, BASE_URL, len(specs))
+
+    return feed
+
+
+def _provider_target(case: Case) -> Target:
+    return Target(_presign(provider_of(case), specs_of(case, *["mp4"] * min(case.group, 2))), seeds.API[case.name])
+
+
+def _large_target() -> Target:
+    spec = FileSpec("n.mp4", "n.mp4", "mp4", 7 * GIB)
+    return Target(_presign(provider_of(the_case("metastudio")), [spec]), seeds.API["metastudio"])
+
+
+_TICKET = Ticket(SecretUrl("https://s.example/"), "5a1b")
+_RECEIPT = Receipt(Digest(bytes(16)), Identity(1, 1, 1, 1, 1), None, verified=True, stored_at=NOW)
+
+
+def _closing(data: bytes) -> None:
+    call = _Answering(api_answer(data))
+    xvid, metastudio = provider_of(the_case("xvid")), provider_of(the_case("metastudio"))
+    for provider in (xvid, metastudio):
+        for again in (False, True):
+            _holds_of_closing(_done(provider.confirm(_TICKET, _RECEIPT, call, again=again)))
+    _holds_of_closing(_done(xvid.poll(_TICKET, call)))
+    _done(metastudio.abandon(_TICKET, FileState.FAILED, call))
+
+
+def _holds_of_closing(closing: Mapping[str, Any] | NotYet | None) -> None:
+    if isinstance(closing, NotYet):
+        assert 0 < closing.seconds < math.inf
+        closing = closing.remote
+    assert closing is None or len(json.dumps(closing)) <= LONGEST_REMOTE
+
+
+_GIVEN = {name: Secret("x") for name in ("iam_domain", "iam_user", "iam_password", "client_id", "client_secret")}
+_CONFIG = ProviderConfig(BASE_URL, _GIVEN, {"region": "cn-north-4", "iam_url": "https://iam.example"})
+
+
+def _tokens(data: bytes) -> None:
+    call = _Answering(api_answer(data))
+    for source in (IamUser(_CONFIG), OAuthClient(_CONFIG)):
+        token: Token | None = _done(source.fetch(call))
+        if token is not None:
+            assert token.value
+            assert math.isfinite(token.expires_at)
+            token.is_fresh(NOW)
+
+
+_PROVIDERS = [provider_of(the_case(name)) for name in seeds.API]
+_EMPTY = Digest(bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e"))
+
+
+def _storage(data: bytes) -> None:
+    answer = storage_answer(data)
+    for provider in _PROVIDERS:
+        problem = provider.classify(answer, NOW)
+        if problem is not None:
+            holds_of_problem(problem)
+            assert answer.status not in (200, 201, 204)
+            continue
+        evidence = provider.evidence(answer)
+        if proof(evidence, _EMPTY, b"") is Proof.MATCH:
+            assert (plain_etag(evidence) or "").lower() == _EMPTY.hex or any("checksum" in name for name in evidence)
+
+
+def _urls(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    for base_url in (BASE_URL, "http://127.0.0.1:8080"):
+        try:
+            url = upload_url(text, base_url, "the service")
+        except ProblemError as error:
+            holds_of_problem(error.problem)
+            continue
+        holds_of_url(url, base_url)
+        lease = lease_of_url(url, ApiAnswer(200, {}, b"", NOW))
+        assert lease is None or math.isfinite(lease)
+        takes_content_md5(url)
+
+
+def _redirects(data: bytes) -> None:
+    location = data.decode("utf-8", "replace")
+    for old in ("https://s.example/b/k?sig=1", "http://127.0.0.1:8080/b/k?sig=1"):
+        try:
+            url = redirected(SecretUrl(old), location)
+        except ProblemError as error:
+            holds_of_problem(error.problem)
+            continue
+        holds_of_url(url, old)
+
+
+def _journal_tickets(data: bytes) -> None:
+    try:
+        ticket = tickets.load(data.decode("utf-8", "replace"), "id", None)
+        again = tickets.dump(ticket)
+    except (JournalError, TypeError):  # the encoder takes less depth than the decoder
+        return
+    assert tickets.load(again, "id", None) == ticket
+
+
+def _times(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    for moment in (unix_time(text), http_date(text, None)):
+        assert moment is None or math.isfinite(moment)
+    for headers in ({"retry-after": text}, {"retry-after": text, "date": text}, {"retry-after": "9", "date": text}):
+        wait = retry_after_seconds(headers, NOW)
+        assert wait is None or wait >= 0
+
+
+_DUMPED = tickets.dump(
+    Ticket(
+        SecretUrl("https://s.example/k?sig=1"),
+        "id",
+        method="POST",
+        headers={"Content-MD5": "x", "X-Auth-Token": Secret("t")},
+        remote={"id": "id"},
+        form=(("key", Secret("k")), ("policy", Secret("p"))),
+        more_urls=(SecretUrl("https://s.example/2"),),
+    )
+).encode()
+
+TARGETS: dict[str, Target] = {
+    **{name: _provider_target(the_case(name)) for name in seeds.API},
+    "metastudio-large": _large_target(),
+    "closing": Target(_closing, seeds.CLOSING),
+    "tokens": Target(_tokens, seeds.TOKENS),
+    "storage": Target(_storage, seeds.STORAGE),
+    "urls": Target(_urls, seeds.URLS),
+    "redirects": Target(_redirects, seeds.URLS),
+    "journal-tickets": Target(_journal_tickets, [_DUMPED]),
+    "times": Target(_times, seeds.TIMES),
+}
