@@ -6,7 +6,6 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
 from e2e_world import World, ended, run, started, wait_for
 
 JOURNAL = ("journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm", "journal.sqlite3.lock")
@@ -17,22 +16,17 @@ def modes(folder: Path) -> Mapping[str, int]:
     return {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in folder.iterdir() if entry.is_file()}
 
 
-@pytest.fixture
-def killed(tmp_path: Path) -> World:
-    """What a run with umask 000 leaves behind when it is killed, its journal in folders that were not there."""
+def test_what_a_killed_run_leaves_behind(tmp_path: Path) -> None:
+    """Main files, side files, locks, copies of a damaged journal, and every folder that was made for them."""
     world = World(tmp_path)
-    world.fill(200)
+    world.fill(60)
     world.journal = tmp_path / "new" / "deep" / "journal.sqlite3"
-    with started("upload", str(world.source), "--json", *world.local, umask=0) as process:
+    slow = ("--batch-size", "1", "--rate-limit", "1")  # so that it goes on for a minute
+    with started("upload", str(world.source), "--json", *world.local, *slow, umask=0) as process:
         wait_for(lambda: world.settled() > 0)
         process.kill()
         ended(process)
-    return world
-
-
-def test_journal_and_keys_are_private(killed: World) -> None:
-    """Main files, side files, locks, and every folder that was made for them."""
-    folder, state = killed.journal.parent, killed.store / "state"
+    folder, state = world.journal.parent, world.store / "state"
     beside = modes(folder)
     assert set(JOURNAL) <= set(beside)
     kept = {name: mode for name, mode in modes(state).items() if name in STATE}
@@ -40,14 +34,15 @@ def test_journal_and_keys_are_private(killed: World) -> None:
     assert {*beside.values(), *kept.values()} == {0o600}
     for path in (folder, folder.parent, state, state / "incoming", state / "parts"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
+    assert_copies_are_private(world)
 
 
-def test_copies_of_a_damaged_journal_are_private(killed: World) -> None:
-    """Also where the journal itself was opened to others by its user."""
-    (killed.journal.parent / "journal.sqlite3-wal").unlink()
-    killed.journal.write_bytes(b"damaged" * 2000)
-    killed.journal.chmod(0o644)
-    run("status", "--journal", str(killed.journal), umask=0).expect(7, "a copy is kept")
-    copies = {name: mode for name, mode in modes(killed.journal.parent).items() if ".damaged-" in name}
+def assert_copies_are_private(world: World) -> None:
+    """Damage the journal, have a look at it, and at what is kept of it; its user has opened it to others."""
+    (world.journal.parent / "journal.sqlite3-wal").unlink()
+    world.journal.write_bytes(b"damaged" * 2000)
+    world.journal.chmod(0o644)
+    run("status", "--journal", str(world.journal), umask=0).expect(7, "a copy is kept")
+    copies = {name: mode for name, mode in modes(world.journal.parent).items() if ".damaged-" in name}
     assert copies
     assert set(copies.values()) == {0o600}
