@@ -224,15 +224,25 @@ class Uploader:
         if complete:
             stop.withdraw(ExitCode.TIME_UP, ExitCode.FILES_FAILED)
         lost = () if self._settings.allow_empty else tuple(run.lost_sources)
+        self._summary = self._summarized(lost)
+        try:
+            await run.journal.end_run(
+                now=self._clock.now(),
+                exit_code=self._summary.exit_code,
+                summary=self._summary.as_dict(),
+                finished=complete,
+            )
+        except JournalError as error:
+            # Most often the error that ended the run, which has been told already.
+            stop.fail(error)
+            self._summary = self._summarized(lost)
+        return self._summary
+
+    def _summarized(self, lost: Sequence[Source]) -> Summary:
+        run, stop = self._run, self._run.stop
         code = exit_code(run.counters, reasons=stop.why, lost_source=bool(lost))
         seconds = self._clock.monotonic() - self._started
-        self._summary = Summary(run.journal.run, code, run.counters, seconds, stop.error, lost)
-        # A journal that cannot be written has been told already, as the error that ended the run.
-        with contextlib.suppress(JournalError):
-            await run.journal.end_run(
-                now=self._clock.now(), exit_code=code, summary=self._summary.as_dict(), finished=complete
-            )
-        return self._summary
+        return Summary(run.journal.run, code, run.counters, seconds, stop.error, tuple(lost))
 
 
 async def upload(

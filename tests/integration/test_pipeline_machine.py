@@ -64,6 +64,24 @@ async def test_a_journal_that_is_taken_away(here: World, take_away: Callable[[Pa
     here.assert_uploaded()
 
 
+async def test_a_journal_that_is_taken_away_at_the_very_end(here: World) -> None:
+    """After its last file the run has its own end to record: where it cannot, that is told and not a success."""
+    here.write_many(10)
+    told: list[Result] = []
+
+    async def emit(results: Sequence[Result]) -> None:
+        told.extend(results)
+        if len(told) == 10:
+            _delete(here.journal)
+
+    async with here.uploader() as uploader:
+        summary = await uploader.run(emit)
+    assert (summary.exit_code, summary.counters.uploaded) == (7, 10)
+    assert isinstance(summary.error, JournalError)
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+
+
 async def test_a_journal_put_back_is_gone_on_with(here: World) -> None:
     """The folder that was moved away is whole: back in its place, nothing of it goes up again."""
     here.write_many(40)
