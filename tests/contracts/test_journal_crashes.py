@@ -412,5 +412,5 @@ class LongerJournalMachine(JournalMachine):
 
 TestManyJournalCrashes = pytest.mark.slow(LongerJournalMachine.TestCase)
 TestManyJournalCrashes.settings = settings(
-    max_examples=1500, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=400, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -177,12 +177,11 @@ def test_the_run_after_a_power_cut(recording_of_runs: Recording, tmp_path: Path,
 @pytest.mark.slow
 def test_power_cuts_through_checkpoints(tmp_path: Path) -> None:
     """Runs long enough for the write-ahead log to be folded in and begun anew, cut at hundreds of points."""
-    with recorded(tmp_path, files=1500, kill_after=700) as made:
-        journal = str(made.world.journal)
-        assert sum(r.op is Op.SYNC and r.path == journal for r in made.records) > 3
-        for cut, loss in zip(made.cuts(600), itertools.cycle(LOSSES)):
+    with recorded(tmp_path, files=700, kill_after=200) as made:
+        assert max(r.offset for r in made.records if r.path.endswith("-wal")) > 1000 * 4096  # SQLite folds it in then
+        for cut, loss in zip(made.cuts(150), itertools.cycle(LOSSES)):
             made.check(cut, loss, tmp_path / "after")
-        for cut in random.Random(1).sample(range(len(made.records)), 25):
+        for cut in random.Random(1).sample(range(len(made.records)), 8):
             go_on(made, cut, Loss(0.5, 512, noise=True, seed=cut), tmp_path / "after")
 
 
