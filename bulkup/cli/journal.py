@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from typing import Annotated, BinaryIO, Literal
@@ -17,18 +16,16 @@ import anyio
 import typer
 from rich.console import Console
 
-from bulkup.cli.options import Config, JournalFile, Json, Profile, Provider, SourceId, resolved
+from bulkup.cli.choosing import chosen_journal
+from bulkup.cli.options import Config, JournalFile, Json, Profile, Provider, SourceId
 from bulkup.cli.output import reader_may_leave
 from bulkup.clock import SystemClock
-from bulkup.config import PROVIDERS, Settings, journal_path
 from bulkup.config.units import DURATION, parse_duration
-from bulkup.config.user_dirs import user_state_dir
-from bulkup.errors import BulkupError, MachineError, UsageError
+from bulkup.errors import MachineError, UsageError
 from bulkup.journal import Reader, would_prune
 from bulkup.journal import prune as prune_journal
 from bulkup.reports.jsontext import dumps
 from bulkup.reports.manifest import write_manifest
-from bulkup.reports.safe_text import printable_path
 from bulkup.reports.tables import (
     orphan_json,
     orphans_lines,
@@ -66,7 +63,7 @@ def status(
     json: Json = None,
 ) -> None:
     """Show how many files stand where, and how the last run ended."""
-    with Reader(_path(source, profile, config, provider, source_id, journal)) as reader:
+    with Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader:
         now = reader.status()
     if json:
         typer.echo(dumps(status_json(now)))
@@ -93,7 +90,7 @@ def runs(
     """
     if prune:
         _refuse_ages(source or [])
-    path = _path(source, profile, config, provider, source_id, journal)
+    path = chosen_journal(source, profile, config, provider, source_id, journal)
     if prune:
         _prune(path, older_than or _OLD, dry_run=dry_run, json=bool(json))
         return
@@ -122,7 +119,10 @@ def manifest(
     if format not in ("jsonl", "csv"):
         raise UsageError(f"--format: expected jsonl or csv, not {format}")
     chosen: Literal["jsonl", "csv"] = "csv" if format == "csv" else "jsonl"
-    with Reader(_path(source, profile, config, provider, source_id, journal)) as reader, _output(output) as stream:
+    with (
+        Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader,
+        _output(output) as stream,
+    ):
         on_terminal = output is None and sys.stdout.isatty()
         write_manifest(reader.manifest(), stream, chosen, on_terminal=on_terminal)
 
@@ -138,7 +138,7 @@ def orphans(
     json: Json = None,
 ) -> None:
     """List remote ids that nobody needs: never uploaded to, or of files that were uploaded again since."""
-    with Reader(_path(source, profile, config, provider, source_id, journal)) as reader:
+    with Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader:
         if json:
             for orphan in itertools.chain(reader.orphans(), reader.superseded()):
                 typer.echo(dumps(orphan_json(orphan)))
@@ -170,73 +170,6 @@ def _prune(path: str, age: str, *, dry_run: bool, json: bool) -> None:
         typer.echo(dumps(pruned_json(pruned, before, dry_run=dry_run)))
     else:
         _console().print(pruned_text(pruned, before, dry_run=dry_run))
-
-
-def _path(
-    source: list[str] | None,
-    profile: str | None,
-    config: str | None,
-    provider: str | None,
-    source_id: str | None,
-    journal: str | None,
-) -> str:
-    """Return the journal that these options name. Raises `UsageError` where that is none or several."""
-    given = {"source": source or None, "provider": provider, "source_id": source_id, "journal": journal}
-    found = resolved(given, profile, config)
-    settings = found.settings
-    if settings.journal is not None:
-        return settings.journal
-    named = settings.source or settings.source_id is not None
-    if found.profile is not None or (settings.provider is not None and named):
-        return journal_path(settings, found.profile, settings.source, os.environ)
-    return _only_journal(settings)
-
-
-def _only_journal(settings: Settings) -> str:
-    """Return the one journal there is, of these sources where some are given, of this provider where one is.
-
-    Raises `UsageError` when there are none or several.
-    """
-    folder = user_state_dir(os.environ)
-    if settings.source or settings.source_id is not None:
-        every = (settings.model_copy(update={"provider": name}) for name in PROVIDERS)
-        paths = [journal_path(one, None, one.source, os.environ) for one in every]
-        paths = list(dict.fromkeys(path for path in paths if os.path.exists(path)))
-    else:
-        start = f"{settings.provider}-" if settings.provider is not None else ""
-        paths = [os.path.join(folder, name) for name in _names(folder) if name.startswith(start)]
-    if len(paths) == 1:
-        return paths[0]
-    if not paths:
-        what = " of this kind" if settings.source or settings.provider or settings.source_id else ""
-        raise UsageError(
-            f"there is no journal{what} in {folder} yet", hint="run `bulkup upload` first, or give --journal FILE"
-        )
-    shown = "\n".join(f"  --journal {shlex.quote(path)}{_whose(path)}" for path in paths)
-    raise UsageError(
-        f"there are several journals; name one:\n{shown}", hint="or give --profile, or --provider and the sources"
-    )
-
-
-def _whose(path: str) -> str:
-    """Return what tells a journal from others: its last run's provider and sources."""
-    try:
-        with Reader(path) as reader:
-            run = next(reader.runs(), None)
-    except BulkupError:
-        return "  (cannot be read)"
-    return "" if run is None else f"  ({run.provider}: {', '.join(map(printable_path, run.sources))})"
-
-
-def _names(folder: str) -> list[str]:
-    """Return the names of the journals in a folder; a link is another name of one of them."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(one.name for one in entries if one.name.endswith(".sqlite3") and not one.is_symlink())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise MachineError(f"cannot read the folder of the journals {folder}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
