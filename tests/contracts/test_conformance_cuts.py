@@ -85,6 +85,37 @@ async def test_cut_off_again_and_again(place: World, seed: int) -> None:
     await assert_goes_on(place, 40, cuts=4)
 
 
+async def stop_at(place: World, seconds: float, grace: float, code: ExitCode) -> int:
+    """Run, and stop after a while; returns the exit code, 0 where everything was done by then."""
+    async with place.uploader(grace=grace, concurrency=WORKERS, batch_size=10) as uploader:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(uploader.run)
+            await anyio.sleep(seconds)
+            uploader.stop(code)
+        counters = uploader.summary.counters
+        assert counters.found == counters.settled + counters.remaining
+        return uploader.summary.exit_code
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 10))])
+async def test_stopped_again_and_again(place: World, seed: int) -> None:
+    """Whenever a run is stopped, and however: what went within the grace is not sent again, nor is any id left over."""
+    chance, hurried = random.Random(seed), 0
+    place.write(tree(40))
+    for _ in range(5):
+        grace = chance.choice((0.0, 3600.0, 3600.0))
+        code = chance.choice((ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM, ExitCode.TIME_UP))
+        bounded = code is not ExitCode.TIME_UP
+        assert await stop_at(place, chance.uniform(0.01, 0.15), grace, code) in (code, 0)
+        hurried += bounded and not grace
+        rows = place.manifest()
+        assert len({row.path for row in rows}) == len(rows)
+        assert all(place.stored_at(row).exists() for row in rows if row.status is FileState.UPLOADED)
+    await assert_goes_on(place, 40, cuts=hurried)
+    if not hurried:
+        assert place.lost_ids() == 0
+
+
 async def never(_call: ApiCall, _request: ApiRequest) -> ApiAnswer:
     await anyio.sleep_forever()
     raise AssertionError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from pipeline_world import World, world
 from bulkup import ExitCode, FileState, Result, TooManyFailuresError, Uploader
 from bulkup.journal import Journal
 from bulkup.localserver.puts import Pace
-from bulkup.messages import Item
+from bulkup.messages import Item, Outcome
 from bulkup.pipeline.sending import Sender
 from bulkup.providers import FileSpec
 from bulkup.providers.magic_hour import MagicHour
@@ -181,27 +181,38 @@ async def test_stopped_while_a_call_hangs(here: World, monkeypatch: pytest.Monke
 async def test_stopped_during_the_last_flush(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What storage took before the grace was over is written, counted and told, although nothing waits for it."""
     here.write_many(8)
-    settled, here_is_one = Journal.settled, anyio.Event()
+    settled, send = Journal.settled, Sender.send
+    first, writing, go_on = anyio.Event(), anyio.Event(), anyio.Event()
 
-    async def late(self: Journal, *values: Any) -> None:
-        here_is_one.set()
-        await anyio.sleep(0.1)
-        await settled(self, *values)
+    async def late(self: Journal, outcomes: Sequence[Outcome], now: float) -> None:
+        writing.set()
+        await go_on.wait()
+        await settled(self, outcomes, now)
+
+    async def after_the_first(self: Sender, *values: Any) -> Any:
+        if first.is_set():
+            await writing.wait()
+        first.set()
+        return await send(self, *values)
 
     told: list[Result] = []
 
-    async def tell(group: Any) -> None:
+    async def tell(group: Sequence[Result]) -> None:
         told.extend(group)
 
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "settled", late)
+        patch.setattr(Sender, "send", after_the_first)
         async with here.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
             tasks.start_soon(uploader.run, tell)
-            await here_is_one.wait()
+            while uploader.gauge.depths()["recording"] < 7:
+                await anyio.sleep(0.01)
             uploader.stop(ExitCode.SIGINT)
-    assert here.puts == uploader.summary.counters.uploaded == len(told) > 0
-    assert (await here.run()).counters.skipped == len(told)
-    assert here.puts == 8
+            await anyio.sleep(0.1)
+            go_on.set()
+    assert uploader.summary.exit_code == ExitCode.SIGINT
+    assert here.puts == uploader.summary.counters.uploaded == len(told) == 8
+    assert (await here.run()).counters.skipped == 8
 
 
 async def test_a_reader_of_results_that_stopped(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
