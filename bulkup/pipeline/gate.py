@@ -12,14 +12,15 @@ from collections.abc import Callable
 
 from bulkup.messages import Kind, Problem
 from bulkup.pipeline.options import PipelineOptions, RetryPolicy
+from bulkup.pipeline.retry import OF_THE_HOST
 from bulkup.pipeline.retry_budget import RetryBudget
 from bulkup.secrets import SecretUrl
 
-_LOST = frozenset({Kind.TRANSIENT, Kind.UNREACHABLE})
 _NOT_OF_THE_HOST = frozenset({Kind.CHANGED, Kind.UNREADABLE, Kind.MACHINE})
 # Chance brings a few failures in a row, and a handful of files that always fail is no outage.
 _API_FAILURES = 10
 _STORAGE_FAILURES = 50
+_MOST_HOSTS = 1000
 
 
 class Gate:
@@ -58,10 +59,8 @@ class Gate:
         """Note what came of a request that began at `begun`; `chance` is in [0, 1)."""
         self._under_way -= 1
         kind = problem.kind if problem is not None else None
-        if problem is not None and kind is Kind.THROTTLED:
-            self._throttled(problem.retry_after, begun, now, chance)
-        elif kind in _LOST:
-            self._lost(begun, now, chance)
+        if problem is not None and kind in OF_THE_HOST:
+            self._failed(problem, begun, now, chance)
         elif kind not in _NOT_OF_THE_HOST:
             self._answered()
         if self._wanted:
@@ -82,25 +81,27 @@ class Gate:
         self._failing_since = None
         self.retries.earn()
 
-    def _throttled(self, asked: float | None, begun: float, now: float, chance: float) -> None:
-        self._failed(now)
-        if asked:
-            self._close(now + min(asked, self._policy.retry_after_max))
-        elif begun >= self._narrowed_at:
+    def _failed(self, problem: Problem, begun: float, now: float, chance: float) -> None:
+        self._failures += 1
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        if problem.retry_after:
+            self._close(now + min(problem.retry_after, self._policy.retry_after_max))
+        elif problem.kind is Kind.THROTTLED:
+            self._throttled(begun, now, chance)
+        else:
+            self._lost(begun, now, chance)
+
+    def _throttled(self, begun: float, now: float, chance: float) -> None:
+        if begun >= self._narrowed_at:
             if self._width < 2:
                 self._close(now + self._pause(chance))
             # Those that were under way say the same thing once more, hence only what began after the last time counts.
             self._width, self._narrowed_at = max(1.0, self._width / 2), now
 
     def _lost(self, begun: float, now: float, chance: float) -> None:
-        self._failed(now)
         if self._failures >= self._most_failures and begun >= self._narrowed_at:
             self._narrowed_at = now
             self._close(now + self._pause(chance))
-
-    def _failed(self, now: float) -> None:
-        self._failures += 1
-        self._failing_since = now if self._failing_since is None else self._failing_since
 
     def _close(self, until: float) -> None:
         self.closed_until = max(self.closed_until, until)
@@ -123,8 +124,12 @@ class Gates:
 
     def storage(self, url: SecretUrl) -> Gate:
         """Return the gate of the host that this URL names."""
-        gate = self._storage.get(url.origin)
+        origin = url.origin
+        gate = self._storage.get(origin)
         if gate is None:
+            if len(self._storage) >= _MOST_HOSTS:
+                # A service that names a new host for each file has nothing to be remembered of them.
+                self._storage.clear()
             most = self._options.concurrency
-            gate = self._storage[url.origin] = Gate(most, max(_STORAGE_FAILURES, 2 * most), self._options.retry)
+            gate = self._storage[origin] = Gate(most, max(_STORAGE_FAILURES, 2 * most), self._options.retry)
         return gate

@@ -191,9 +191,11 @@ def after_call(
 
 
 def _in_vain(problem: Problem, history: CallHistory, policy: RetryPolicy) -> bool:
-    """Say whether a service that never answered is to be given up; one that says when to come back is there."""
+    """Say whether a service that never answered is to be given up; one that says "later" is there, and busy."""
+    if problem.kind is Kind.THROTTLED or problem.retry_after:
+        return False
     tries = min(policy.attempts, _FIRST_CONTACT_TRIES) if problem.kind is Kind.UNREACHABLE else policy.attempts
-    return not problem.retry_after and history.failures + history.throttles >= tries
+    return history.failures + history.throttles >= tries
 
 
 def _next_try(

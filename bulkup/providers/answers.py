@@ -32,7 +32,7 @@ _STATUSES = {
     501: Kind.UNUSABLE,
 }
 # A service that is being restarted, or is too busy: no fault of what was asked, whatever the body says.
-_AWAY = {502: Kind.UNREACHABLE, 503: Kind.THROTTLED, 504: Kind.UNREACHABLE}
+_AWAY = {502: Kind.UNREACHABLE, 503: Kind.UNREACHABLE, 504: Kind.UNREACHABLE}
 _HINTS = {
     402: "the account has to be paid for, or its plan changed",
     403: "the account's plan or rights do not allow this",

@@ -45,7 +45,7 @@ STATUSES = {
     500: Kind.TRANSIENT,
     501: Kind.UNUSABLE,
     502: Kind.UNREACHABLE,
-    503: Kind.THROTTLED,
+    503: Kind.UNREACHABLE,
     504: Kind.UNREACHABLE,
 }
 

@@ -213,7 +213,7 @@ async def test_a_token_that_is_not_had_is_not_had_by_all_who_wait() -> None:
         for _ in range(20):
             tasks.start_soon(asked)
     assert len(service.requests) == 1
-    assert problems == [Problem(Kind.THROTTLED, "Xvid's token service answered 503")] * 20
+    assert problems == [Problem(Kind.UNREACHABLE, "Xvid's token service answered 503")] * 20
     await ask(provider, service)
     assert service.shown == ["Bearer t-1"]
 

@@ -44,10 +44,11 @@ def test_a_host_takes_as_many_requests_as_there_are_workers() -> None:
     assert host.room(0.0) == 0
 
 
-def test_a_time_that_is_asked_for_holds_for_everybody() -> None:
-    """Nobody comes before it, one comes then, and with each answer one more."""
+@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.UNREACHABLE, Kind.TRANSIENT])
+def test_a_time_that_is_asked_for_holds_for_everybody(kind: Kind) -> None:
+    """Whatever it is asked for; nobody comes before it, one comes then, and with each answer one more."""
     host = gate()
-    ask(host, Problem(Kind.THROTTLED, "slow down", retry_after=20.0), 100.0)
+    ask(host, Problem(kind, "slow down", retry_after=20.0), 100.0)
     assert [host.room(at, 100) for at in (100.0, 119.9, 120.0)] == [0, 0, 1]
     rooms = []
     for _ in range(40):
@@ -182,6 +183,14 @@ def test_each_host_has_a_gate_of_its_own() -> None:
     for other in ("https://b.example/1", "https://a.example:444/1", "http://a.example/1"):
         assert gates.storage(SecretUrl(other)) is not one
     assert gates.api is not one
+
+
+def test_hosts_without_number_do_not_fill_the_memory() -> None:
+    """As a hostile service may name one for each file."""
+    gates = Gates(PipelineOptions())
+    for number in range(2500):
+        gates.storage(SecretUrl(f"https://{number}.example/1"))
+    assert len(gates._storage) <= 1000
 
 
 class Hosts(RuleBasedStateMachine):

@@ -263,8 +263,8 @@ def test_a_service_that_answers_no_call_with_success_is_given_up_after_its_tries
     """Whatever it says instead; but one that says when to come back is there, and is waited for."""
     assert isinstance(call(Kind.TRANSIENT, failures=9, ever=False, since=False), Again)
     assert call(Kind.TRANSIENT, failures=10, ever=False, since=False) == EndRun()
-    assert call(Kind.THROTTLED, failures=10, ever=False, since=False) == EndRun()
-    assert isinstance(call(Kind.THROTTLED, failures=10, ever=False, since=False, wait=1.0), Again)
+    assert isinstance(call(Kind.THROTTLED, failures=10, ever=False, since=False), Again)
+    assert isinstance(call(Kind.UNREACHABLE, failures=10, ever=False, since=False, wait=1.0), Again)
 
 
 def test_fewer_tries_than_the_first_contact_has_are_respected() -> None:
