@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import os
 import shutil
+import stat
 from typing import BinaryIO
 
 from bulkup.private_files import make_private_folder
@@ -43,11 +44,12 @@ class ObjectStore:
             incoming.move_to(path)
 
     def size(self, key: str) -> int | None:
-        """Return the size of an object in bytes, None where there is none."""
+        """Return the size of an object in bytes, None where there is none: a folder of objects is none."""
         try:
-            return os.stat(self.path(key)).st_size
-        except FileNotFoundError:
+            found = os.stat(self.path(key))
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def remove(self, key: str) -> None:
         """Delete an object, if it is there."""

@@ -376,6 +376,17 @@ async def test_an_unknown_upload_is_not_found(call: Any, upload_id: Any) -> None
         assert is_refused(answer, 404, "0x0230002", "Requested file does not exist")
 
 
+@pytest.mark.parametrize(("there", "asked_for"), [("a/b", "a"), ("a", "a/b")])
+async def test_a_key_above_or_below_another_is_no_object(
+    call: Any, uploaded: Any, begin: Any, there: str, asked_for: str
+) -> None:
+    """Files stand in folders here: neither a folder nor what would be below a file has been uploaded."""
+    await uploaded(there)
+    upload = await begin(asked_for)
+    answer = await call("PUT", f"{UPLOADS}/{upload['id']}", ONE_CHUNK)
+    assert is_refused(answer, 400, "0x0230001", "Invalid Input: the file has not been uploaded")
+
+
 async def test_the_same_key_again_is_another_session_over_the_same_object(call: Any, uploaded: Any, begin: Any) -> None:
     first, second = await uploaded(), (await begin())["id"]
     assert first != second
