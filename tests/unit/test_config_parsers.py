@@ -1,0 +1,147 @@
+"""Whatever stands in a configuration file, a variable or an option: it is settings, or complaints of ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bulkup.config import load
+from bulkup.config.host_names import normalise_host
+from bulkup.config.names import FIELDS, variable_of
+from bulkup.config.secret_source import SecretSource
+from bulkup.config.settings import Settings
+from bulkup.config.units import parse_duration
+from bulkup.errors import UsageError
+from bulkup.pipeline.filters import Filters
+from bulkup.pipeline.options import ScanOptions
+
+ours = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
+scalars = st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | texts
+values = scalars | st.lists(scalars, max_size=3) | st.dictionaries(texts, scalars, max_size=2)
+names = st.sampled_from(sorted(FIELDS))
+
+
+def toml_of(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)} = {toml_of(one)}" for name, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml_of, value)) + "]"
+    # JSON's escapes are TOML's, but for DEL, which TOML wants escaped.
+    return json.dumps(value).replace("\x7f", "\\u007f")
+
+
+def loaded(cwd: Path, **more: Any) -> bool:
+    """Say whether there are settings; what stands against them has a message of ours."""
+    given_ = {"options": {}, "profile": "p", "config_file": None, "environ": {}, "cwd": str(cwd), **more}
+    options = given_.pop("options")
+    try:
+        load(options, **given_)
+    except UsageError as error:
+        assert error.message  # noqa: PT017  # either outcome is right
+        return False
+    return True
+
+
+@given(st.binary(max_size=60) | st.binary(max_size=30).map(lambda tail: b"[profiles.p]\n" + tail))
+@ours
+def test_a_file_of_any_bytes_is_settings_or_complaints(tmp_path: Path, data: bytes) -> None:
+    """Read as a whole or not at all."""
+    (tmp_path / "bulkup.toml").write_bytes(data)
+    loaded(tmp_path)
+
+
+@given(st.dictionaries(names | texts, values, max_size=4))
+@ours
+def test_a_profile_of_any_values_is_settings_or_complaints(tmp_path: Path, profile: dict[str, Any]) -> None:
+    """Names that are none too."""
+    lines = [f"{json.dumps(name)} = {toml_of(value)}" for name, value in profile.items()]
+    (tmp_path / "bulkup.toml").write_text("\n".join(["[profiles.p]", *lines]), "utf-8")
+    loaded(tmp_path)
+
+
+@given(st.dictionaries(names, texts.filter(lambda text: "\0" not in text), max_size=4))
+@ours
+def test_variables_of_any_text_are_settings_or_complaints(tmp_path: Path, given_: dict[str, str]) -> None:
+    """Of settings and of secrets."""
+    environ = {variable_of(name): text for name, text in given_.items()}
+    loaded(tmp_path, profile=None, environ=environ)
+
+
+@given(st.dictionaries(names, values | st.none(), max_size=4))
+@ours
+def test_options_of_any_values_are_settings_or_complaints(tmp_path: Path, given_: dict[str, Any]) -> None:
+    """The library takes them from anywhere."""
+    loaded(tmp_path, profile=None, options=given_)
+
+
+@given(st.text(max_size=14) | st.from_regex(r"[0-9.]{0,12} ?[smhd]?", fullmatch=True))
+def test_no_text_makes_anything_but_a_duration_or_a_value_error(text: str) -> None:
+    """Of no more than thirty years."""
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        assert str(error).startswith("expected a duration")  # noqa: PT017  # either outcome is right
+        return
+    assert 0 <= seconds <= 10**9
+
+
+@given(st.sampled_from(["", "env:", "file:", "command:", "env", "ENV:"]), st.text(max_size=12))
+def test_no_text_makes_anything_but_a_place_or_a_value_error(kind: str, rest: str) -> None:
+    """The error does not repeat it; what was understood is asked for as it was written."""
+    try:
+        source = SecretSource.parse("token", kind + rest)
+    except ValueError as error:
+        assert len(rest) < 4 or rest not in str(error)  # noqa: PT017  # either outcome is right
+        return
+    if source.kind == "literal":
+        assert source.reference.reveal() == kind + rest
+    else:
+        assert f"{source.kind}:{source.reference.reveal()}" == kind + rest
+
+
+@given(st.text(max_size=16) | st.from_regex(r"(\*\.)?[A-Za-z0-9.-]{1,20}", fullmatch=True) | st.ip_addresses().map(str))
+def test_a_host_is_brought_to_a_form_that_stays(text: str) -> None:
+    """Or refused."""
+    try:
+        once = normalise_host(text)
+    except ValueError as error:
+        assert str(error).startswith("expected host names")  # noqa: PT017  # either outcome is right
+        return
+    assert normalise_host(once) == once
+    assert once.isascii()
+
+
+patterns = st.lists(
+    st.sampled_from(["*", "**", "/", "!", "a", "[", "]", "[a-", "\\", "?", ".", " ", "#", "\n"]) | texts
+)
+
+
+@given(patterns.map("".join), st.binary(min_size=1, max_size=12).map(lambda path: path.replace(b"\0", b"a")))
+@ours
+def test_a_pattern_that_is_taken_can_be_matched_with_any_name(tmp_path: Path, pattern: str, path: bytes) -> None:
+    """The check at load and the matcher of a run agree on what a pattern is."""
+    if not loaded(tmp_path, profile=None, options={"include": [pattern]}):
+        return
+    filters = Filters(ScanOptions(include=(pattern,), exclude=(pattern,)))
+    assert filters.takes_name(path) in (True, False)
+    assert filters.prunes(path) in (True, False)
+
+
+def test_every_setting_is_among_the_names_that_are_tried() -> None:
+    """Or the tests above would pass new ones over."""
+    assert set(FIELDS.values()) == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "x = " + "1" * 100_000, "a." * 500 + "a = 1", "\ufeff", "[profiles]\np = 1"]
+)
+def test_files_without_end_are_complained_about(tmp_path: Path, text: str) -> None:
+    """Not read until the stack or the patience ends."""
+    (tmp_path / "bulkup.toml").write_text(text)
+    assert not loaded(tmp_path)

@@ -1,0 +1,345 @@
+"""Whatever a client sends to the embedded server: it is understood, or refused in the terms of its service."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from graphql import GraphQLSyntaxError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bulkup.errors import UsageError
+from bulkup.localserver import FaultSpec, ServerConfig, form_policy, local_api, magic_hour, signatures
+from bulkup.localserver.api import ApiError, whole_number
+from bulkup.localserver.faults import FaultName
+from bulkup.localserver.keys import LONGEST_KEY, object_key
+from bulkup.localserver.metastudio import fields as metastudio
+from bulkup.localserver.metastudio import iam, signature
+from bulkup.localserver.move_documents import Documents
+from bulkup.localserver.move_schema import move_schema
+from bulkup.localserver.multipart import MOST_BEFORE_FILE, FileEnd, Opening, boundary_of, read_opening
+from bulkup.localserver.presigned import ReceivedRequest, SigningKey, encoded_path
+from bulkup.localserver.records import RecordLog
+from bulkup.localserver.s3errors import S3Error
+from bulkup.localserver.tokens import Mint
+from bulkup.localserver.xvid import fields as xvid
+from bulkup.secrets import Secret
+from bulkup.transport.form import FormBody
+
+NOW = 1_700_000_000.0
+KEY = SigningKey("AKIAEXAMPLE", "ASIAEXAMPLE", "secret", "token")
+CONFIG = ServerConfig(store="")
+DOCUMENTS = Documents(move_schema())
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+names = st.sampled_from(
+    [
+        *("items", "type", "extension", "files", "size", "file_name", "file_type", "file_size", "file_md5", "asset_id"),
+        *("asset_file_category", "file_multipart_count", "state", "upload", "nb_chunks", "auth", "identity", "methods"),
+        *("password", "user", "domain", "name", "scope", "project", "id", "expiration", "conditions"),
+    ]
+)
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | texts
+    | st.sampled_from(["MAIN", "CREATED", "mp4"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | texts, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(
+    st.lists(
+        texts.filter(lambda name: name not in ("", ".", "..") and "/" not in name and "\0" not in name), min_size=2
+    )
+)
+def test_a_key_is_what_was_encoded(parts: list[str]) -> None:
+    """Or it is too long."""
+    key = "/".join(parts)
+    try:
+        assert object_key(encoded_path(key)) == key
+    except S3Error as error:
+        assert error.code == "KeyTooLongError"  # noqa: PT017  # either outcome is right
+
+
+@given(
+    st.lists(st.sampled_from(["/", "..", ".", "%2e", "%2F", "%00", "%c3", "a", "%", "\\", "//", "%0a"])).map("".join)
+)
+def test_no_path_leads_out_of_the_store(path: str) -> None:
+    """Whatever it is made of."""
+    try:
+        key = object_key("/" + path)
+    except S3Error as error:
+        assert error.status in (400, 405)  # noqa: PT017  # either outcome is right
+        return
+    assert os.path.normpath(os.path.join("/store", key)) == f"/store/{key}"
+    assert len(key.encode()) <= LONGEST_KEY
+
+
+parameters = st.sampled_from(
+    [
+        *(
+            "X-Amz-Algorithm",
+            "X-Amz-Credential",
+            "X-Amz-Date",
+            "X-Amz-Expires",
+            "X-Amz-SignedHeaders",
+            "X-Amz-Signature",
+        ),
+        *("AWSAccessKeyId", "AccessKeyId", "Expires", "Signature", "x-amz-security-token", "uploadId", "partNumber"),
+    ]
+)
+proofs = st.sampled_from(
+    [
+        *(
+            "AWS4-HMAC-SHA256",
+            "20231114T221320Z",
+            "20231114T221320",
+            "host",
+            "3600",
+            "1700003600",
+            "0",
+            "-1",
+            "AKIAEXAMPLE",
+        ),
+        *("AKIAEXAMPLE/20231114/us-east-1/s3/aws4_request", "99999999999", "00010101T000000Z", "\u0663", "x" * 300),
+    ]
+)
+
+
+@given(st.dictionaries(parameters, proofs | texts), st.dictionaries(st.sampled_from(["host", "authorization"]), texts))
+def test_no_request_is_let_in_without_a_signature_of_ours(query: dict[str, str], headers: dict[str, str]) -> None:
+    """Refused with a 400 or a 403, and with nothing else."""
+    raw = "&".join(f"{name}={quote(value)}" for name, value in query.items())
+    with pytest.raises(S3Error) as raised:
+        signatures.authorize(ReceivedRequest("PUT", "/b/k", raw, headers), KEY, NOW)
+    assert raised.value.status in (400, 403)
+
+
+signed_headers = st.dictionaries(
+    st.sampled_from(["host", "x-sdk-date", "x-security-token", "x-sdk-content-sha256", "content-type"]), proofs | texts
+)
+authorizations = st.builds(
+    "SDK-HMAC-SHA256 Access={}, SignedHeaders={}, Signature={}".format,
+    st.sampled_from(["LOCALACCESSKEY000001", "x", ""]),
+    st.lists(st.sampled_from(["host", "x-sdk-date", "\udcff", "", "a b"])).map(";".join),
+    st.sampled_from(["0" * 64, "0", "\u0660" * 64]),
+)
+
+
+@given(signed_headers, authorizations | texts, st.binary(max_size=9))
+def test_no_call_is_let_in_without_a_signature_of_its_own(headers: dict[str, str], given_: str, body: bytes) -> None:
+    """The reason can be written as JSON."""
+    request = ReceivedRequest("POST", "/v1/p/files", "", {**headers, "authorization": given_})
+    with pytest.raises(signature.SignatureRefused) as raised:
+        signature.verify(request, body, CONFIG.access_key, CONFIG.secret_key, NOW)
+    str(raised.value).encode()
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "magic-hour": magic_hour.read,
+    "local": local_api.read,
+    "metastudio file": metastudio.read_file,
+    "metastudio large file": metastudio.read_large_file,
+    "metastudio state": metastudio.read_state,
+    "xvid chunks": xvid.read_chunks,
+    "iam": lambda body: iam.check(body, CONFIG),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@given(value=json_values)
+@settings(max_examples=60)
+def test_a_body_of_any_json_is_read_or_refused(name: str, value: Any) -> None:
+    """With a 4xx whose text can be written."""
+    try:
+        READERS[name](value)
+    except ApiError as error:
+        assert 400 <= error.status < 500  # noqa: PT017  # either outcome is right
+        error.message.encode()
+
+
+@given(st.floats() | st.integers() | st.booleans() | st.none() | texts)
+def test_a_whole_number_is_one_in_either_spelling(value: Any) -> None:
+    """JSON has one kind of number; true and a text are none."""
+    number = whole_number(value)
+    if number is None:
+        assert isinstance(value, bool | str | None) or not float(value).is_integer()
+    else:
+        assert number == value
+        assert type(number) is int
+
+
+@given(texts, texts, st.dictionaries(st.sampled_from(["ip", "expires_at"]), texts))
+def test_a_session_asked_for_in_any_words_is_read_or_refused(key: str, pipeline: str, more: Mapping[str, str]) -> None:
+    """What is taken can be stored under."""
+    try:
+        wanted = xvid.read_upload({"object_key": key, "pipeline_id": pipeline, **more})
+    except ApiError as error:
+        assert error.status == 400  # noqa: PT017  # either outcome is right
+        return
+    assert object_key(encoded_path(f"xvid-mediahub/tmp/{pipeline}/{wanted.object_key}")).endswith(key)
+
+
+pieces = st.sampled_from(
+    [
+        *(
+            "{",
+            "}",
+            "(",
+            ")",
+            "mutation",
+            "query",
+            "fragment F on File",
+            "...F",
+            "... on File",
+            "f0:",
+            "createFile",
+            "getFile",
+        ),
+        *(
+            '(type: "mp4")',
+            '(fileId: "f")',
+            "{ id }",
+            "$t: String!",
+            '"""',
+            '"\\ud800"',
+            '"\\u{110000}"',
+            "@skip(if: true)",
+        ),
+        *("[" * 50, "{a" * 50, "subscription", "#", "\0", "&", "!", "input", "extend type File", "__schema"),
+    ]
+)
+
+
+@given(st.lists(pieces | texts, max_size=12).map(" ".join))
+@settings(deadline=None)
+def test_a_query_of_any_words_is_read_or_refused(query: str) -> None:
+    """One kind of error alone, and a document that can be asked."""
+    try:
+        document = DOCUMENTS.read(query)
+    except GraphQLSyntaxError:
+        return
+    for error in DOCUMENTS.errors_of(document):
+        error.message.encode()
+    assert document.asks_for("createFile", None) in (True, False)
+
+
+@given(st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode()))
+def test_a_policy_of_any_bytes_is_read_or_refused(document: bytes) -> None:
+    """In Base64, as it comes."""
+    try:
+        policy = form_policy.read(base64.b64encode(document).decode())
+    except S3Error as error:
+        assert error.code == "InvalidPolicyDocument"  # noqa: PT017  # either outcome is right
+        error.body("/b/", "id")
+        return
+    assert policy.sizes.largest <= 5 << 30
+
+
+@given(texts, st.binary(max_size=80), st.binary(max_size=20).filter(lambda start: not start.startswith(b"--B\r\n")))
+def test_a_form_of_any_bytes_is_read_or_refused(content_type: str, data: bytes, start: bytes) -> None:
+    """Whatever its type says of its boundary."""
+    for kind in (content_type, f"multipart/form-data; boundary={content_type}"):
+        try:
+            assert 1 <= len(boundary_of(kind)) <= 70
+        except S3Error as error:
+            assert error.status in (400, 412)  # noqa: PT017  # either outcome is right
+    for body in (data, b"--B\r\n" + data, b'--B\r\nContent-Disposition: form-data; name="k"\r\n\r\n' + data):
+        try:
+            opening = read_opening(body, b"B")
+        except S3Error as error:
+            assert error.status == 400  # noqa: PT017  # either outcome is right
+        else:
+            assert opening.start <= MOST_BEFORE_FILE
+    with pytest.raises(S3Error):
+        read_opening(start, b"B")
+
+
+class _File:
+    failure = None
+
+    def __init__(self, data: bytes) -> None:
+        self.size, self._data = len(data), data
+
+    async def chunks(self) -> Any:
+        yield memoryview(self._data)
+
+
+fields = st.dictionaries(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='"\\%'), min_size=1, max_size=9)
+    .map(str.lower)
+    .filter(lambda name: name != "file" and name == name.lower()),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
+    max_size=4,
+)
+
+
+@given(fields, st.binary(max_size=60))
+def test_what_our_client_sends_as_a_form_is_read_as_it_was(form: dict[str, str], data: bytes) -> None:
+    """Fields and file, two implementations that share no code."""
+    body = FormBody([(name, Secret(value)) for name, value in form.items()], _File(data))
+
+    async def sent() -> bytes:
+        return b"".join([bytes(chunk) async for chunk in body.chunks()])
+
+    whole, boundary = asyncio.run(sent()), boundary_of(body.content_type)
+    opening: Opening = read_opening(whole, boundary)
+    end = FileEnd(boundary)
+    assert (dict(opening.fields), opening.filename) == (form, "file")
+    assert end.feed(whole[opening.start :]) == data
+    end.finish()
+
+
+@given(
+    texts
+    | st.sampled_from([f"{name}=0.5,first=2" for name in FaultName]).flatmap(lambda t: st.sampled_from([t, t[:-1]]))
+)
+def test_a_fault_of_any_words_is_a_spec_or_a_wrong_option(text: str) -> None:
+    """With a hint at what is meant."""
+    try:
+        spec = FaultSpec.parse(text)
+    except UsageError as error:
+        assert error.hint  # noqa: PT017  # either outcome is right
+        return
+    assert FaultSpec.parse(str(spec)) == spec
+
+
+@given(texts, texts, st.floats(1, 4e9))
+def test_a_token_opens_for_its_own_credential_until_its_end(credential: str, other: str, ends: float) -> None:
+    """Not a second longer, for no other credential, with no letter changed, and no other text does."""
+    mint = Mint("secret", "test")
+    token = mint.issue(credential, ends)
+    assert mint.holds(token, credential, int(ends) - 1)
+    assert not mint.holds(token, credential, int(ends))
+    assert other == credential or not mint.holds(token, other, 0)
+    assert not mint.holds(token[:-1] + ("A" if token[-1] != "A" else "B"), credential, 0)
+    assert not mint.holds(other, credential, 0)
+
+
+@given(st.binary(max_size=60), st.dictionaries(texts, texts, max_size=3), st.integers(0, 30))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_a_log_of_records_bears_any_bytes(tmp_path: Path, noise: bytes, kept: dict[str, str], cut: int) -> None:
+    """What a crash left in it spoils itself alone."""
+    path = tmp_path / "log"
+    path.write_bytes(noise.replace(b'"id"', b""))
+    log = RecordLog(str(path))
+    for record_id, value in kept.items():
+        log.put(record_id, {"value": value})
+    log.close()
+    with path.open("ab") as file:
+        file.write(b'\n{"id":"cut","record":{"value":1}}'[:cut])
+    again = RecordLog(str(path))
+    found = dict(again.items())
+    again.close()
+    assert {record_id: found[record_id] for record_id in kept} == {name: {"value": text} for name, text in kept.items()}

@@ -1,0 +1,184 @@
+"""Whatever a service or storage answers: texts become values that hold what they say, or the adapters' own refusal."""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import json
+import math
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from provider_cases import BASE_URL, NOW
+from yarl import URL
+
+from bulkup.localserver.presigned import Origin, SigningKey
+from bulkup.localserver.sigv2 import presign as presign_v2
+from bulkup.localserver.sigv4 import presign as presign_v4
+from bulkup.localserver.xvid.answers import Look, fits_xml, written
+from bulkup.messages import ProblemError
+from bulkup.pipeline.integrity import plain_etag
+from bulkup.providers import metastudio_answers, xvid_answers
+from bulkup.providers.answers import lease_of_url, takes_content_md5, unix_time, upload_url
+from bulkup.providers.storage import classify_s3, form_evidence
+from bulkup.secrets import SecretUrl
+from bulkup.transport.redirects import redirected
+from bulkup.wire import ApiAnswer, StorageAnswer, http_date, is_authority
+
+KEY = SigningKey("AKIAEXAMPLE", "ASIAEXAMPLE", "secret", "token")
+moments = st.integers(86_400 * 10**6, 253_370_764_800 * 10**6).map(
+    lambda micros: dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros)
+)
+zones = st.timedeltas(dt.timedelta(hours=-23), dt.timedelta(hours=23)).map(
+    lambda offset: dt.timezone(dt.timedelta(minutes=offset // dt.timedelta(minutes=1)))
+)
+url_pieces = st.lists(
+    st.sampled_from(
+        ["http://", "https://", "h", "s.example", "[::1]", "[", "]", ":80", ":", "@", "/", "?", "#", "&", "%"]
+    )
+    | st.text(max_size=3),
+    max_size=6,
+).map("".join)
+
+
+@given(moments, zones, st.booleans())
+def test_a_time_means_one_instant_in_any_zone(moment: dt.datetime, zone: dt.timezone, fractions: bool) -> None:
+    """RFC 3339, with and without fractions of a second."""
+    there = moment.replace(microsecond=moment.microsecond if fractions else 0)
+    text = there.astimezone(zone).isoformat()
+    assert unix_time(text) == unix_time(text.replace("+00:00", "Z")) == there.timestamp()
+
+
+@given(moments)
+def test_a_date_header_means_what_it_says(moment: dt.datetime) -> None:
+    """The form that every server writes (RFC 9110 5.6.7)."""
+    there = moment.replace(microsecond=0)
+    assert http_date(email.utils.format_datetime(there, usegmt=True), None) == there.timestamp()
+
+
+@given(st.text() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}.*", fullmatch=True))
+def test_no_text_makes_anything_but_a_time_or_none(text: str) -> None:
+    """Finite, and never an error."""
+    for moment in (unix_time(text), http_date(text, None)):
+        assert moment is None or math.isfinite(moment)
+
+
+@given(url_pieces)
+def test_an_upload_url_is_safe_or_refused(text: str) -> None:
+    """Of an https service it is https; its host is what the client reads; it prints without its query."""
+    try:
+        url = upload_url(text, BASE_URL, "the service")
+    except ProblemError as error:
+        assert error.problem.maybe_created  # noqa: PT017  # either outcome is right
+        return
+    parts, sent = urlsplit(url.reveal()), URL(url.reveal(), encoded=True)
+    assert parts.scheme == sent.scheme == "https"
+    assert parts.hostname == (sent.raw_host or "").lower()
+    assert (sent.user, sent.password) == (None, None)
+    assert str(url).partition("?")[2] in ("", "***")
+
+
+@given(url_pieces)
+def test_a_redirect_is_as_safe_as_an_upload_url(location: str) -> None:
+    """Relative or absolute."""
+    try:
+        url = redirected(SecretUrl("https://s.example/a/b?sig=1"), location)
+    except ProblemError:
+        return
+    assert upload_url(url.reveal(), BASE_URL, "the service") == url
+
+
+@given(st.from_regex(r"[a-z0-9.-]{1,20}", fullmatch=True), st.integers(1, 65535))
+def test_names_and_ports_are_told_from_what_is_none(name: str, port: int) -> None:
+    """A name is one by its labels, whatever port is with it, and none with a user before it."""
+    is_name = all(0 < len(label) <= 63 for label in name.removesuffix(".").split("."))
+    assert is_authority(name) == is_authority(f"{name}:{port}") == is_name
+    assert not is_authority(f"user@{name}")
+    assert not is_authority(f"{name}[::1]")
+
+
+keys = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+
+
+@given(keys, st.integers(1, 604_800), st.integers(0, 10**9))
+def test_a_lease_is_read_from_urls_of_both_versions(key: str, ttl: int, since: int) -> None:
+    """Whatever stands in the object's key, a look-alike of the parameter in it too."""
+    signed_at, answer = NOW + since, ApiAnswer(200, {}, b"", NOW + since)
+    where = Origin("https", "s.example")
+    four = SecretUrl(presign_v4("PUT", where, key, KEY, signed_at, ttl))
+    two = SecretUrl(presign_v2("PUT", where, f"{key}?Expires=1&", KEY, signed_at + ttl))
+    assert lease_of_url(four, answer) == lease_of_url(two, answer) == signed_at + ttl
+    assert (takes_content_md5(four), takes_content_md5(two)) == (True, False)
+
+
+xml_texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12).filter(fits_xml)
+
+
+@given(st.dictionaries(st.sampled_from(["id", "status", "object_key"]), xml_texts, min_size=1))
+def test_xvids_xml_says_what_its_json_says(upload: dict[str, str]) -> None:
+    """A carriage return apart, which XML makes a line feed."""
+    kept = {name: text.replace("\r\n", "\n").replace("\r", "\n") for name, text in upload.items()}
+    written_both = [written({"upload": kept}, Look(xml=xml)) for xml in (False, True)]
+    answers = [ApiAnswer(200, {"content-type": kind}, body, NOW) for body, kind in written_both]
+    assert xvid_answers.upload_of(answers[0]) == xvid_answers.upload_of(answers[1]) == kept
+
+
+bodies = st.binary(max_size=40) | st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["error", "error_code", "error_msg", "error_message", "message"]), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+).map(lambda value: json.dumps(value).encode())
+
+
+@given(bodies, st.sampled_from(["application/json", "application/xml", "text/html", ""]))
+def test_an_error_body_is_two_texts_whatever_it_is(body: bytes, kind: str) -> None:
+    """Of MetaStudio's and Xvid's shape; empty ones where it has none."""
+    answer = ApiAnswer(400, {"content-type": kind}, body, NOW)
+    for error_of in (metastudio_answers.error_of, xvid_answers.error_of):
+        code, message = error_of(answer)
+        assert isinstance(code, str)
+        assert isinstance(message, str)
+
+
+@given(st.from_regex(r"[0-9a-f]{32}(-[0-9]{1,4})?", fullmatch=True), st.sampled_from(["{}", '"{}"', "&quot;{}&quot;"]))
+def test_a_forms_etag_is_read_from_its_document(etag: str, quoted: str) -> None:
+    """In quotes of any spelling or none; a header of its own is believed first."""
+    body = f"<PostResponse><Key>k</Key><ETag>{quoted.format(etag)}</ETag></PostResponse>".encode()
+    assert plain_etag(form_evidence(StorageAnswer(201, {}, body))) == etag
+    assert plain_etag(form_evidence(StorageAnswer(201, {"etag": '"x"'}, body))) == "x"
+
+
+@given(
+    st.sampled_from(["AccessDenied", "SlowDown", "BadDigest", "Other"]),
+    st.text(st.characters(exclude_characters="<", exclude_categories=["Cs"]), min_size=1, max_size=2000),
+)
+@settings(max_examples=50)
+def test_what_storage_says_is_told_in_short(code: str, message: str) -> None:
+    """A message without end is not printed without end."""
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+    problem = classify_s3(StorageAnswer(400, {}, body), NOW)
+    assert problem is not None
+    assert len(problem.message) < 700
+    assert code in problem.message
+
+
+@pytest.mark.parametrize(
+    "text", ["s.example&Signature=x", "", ":80", "[::1", "::1", "[::1]x", "[fe80::1%25e]", "a b", "a..b"]
+)
+def test_what_is_neither_name_nor_address(text: str) -> None:
+    """All of these have been taken for a host by one reader of URLs or another."""
+    assert not is_authority(text)
+
+
+def test_addresses_stand_in_brackets() -> None:
+    """With or without a port."""
+    good: Any = ["[::1]", "[::1]:80", "[2001:db8::1]:65535", "127.0.0.1", "127.0.0.1:1", "s.example.", "S_3.example:"]
+    assert all(map(is_authority, good))
