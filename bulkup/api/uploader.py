@@ -231,6 +231,7 @@ class Uploader:
                 exit_code=self._summary.exit_code,
                 summary=self._summary.as_dict(),
                 finished=complete,
+                walked=run.walked_sources,
             )
         except JournalError as error:
             # Most often the error that ended the run, which has been told already.

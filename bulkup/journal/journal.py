@@ -24,6 +24,11 @@ from bulkup.messages import Item, Outcome, Source, Ticket
 
 # Each try waits for readers as long as the connection's busy timeout says.
 _CHECKPOINT_TRIES = 2
+# By its own index: left to itself SQLite would read all rows of the source, which may be millions.
+_FORGET = """
+DELETE FROM files INDEXED BY files_unreadable WHERE state = 'unreadable' AND destination_id = ? AND source_id = ?
+    AND run_id <> ? AND inode = 0 AND device = 0 AND remote_id IS NULL
+"""
 CUT_OFF = "the call was cut off before its answer"
 
 
@@ -109,14 +114,27 @@ class Journal:
         """Record terminal states."""
         await self._writer.write(self._statements.settled(outcomes, now))
 
-    async def end_run(self, *, now: float, exit_code: int, summary: Mapping[str, Any], finished: bool) -> None:
-        """Record how the run ended. A finished run leaves no ticket behind, so no signature in the file."""
+    async def end_run(
+        self,
+        *,
+        now: float,
+        exit_code: int,
+        summary: Mapping[str, Any],
+        finished: bool,
+        walked: Sequence[Source] = (),
+    ) -> None:
+        """Record how the run ended. A finished run leaves no ticket behind, so no signature in the file.
+
+        Of the sources that were `walked` to their end, entries that an earlier run could not look at, and that this one
+        has not met, are forgotten: a folder that can be listed again is no file, and its files have rows of their own.
+        """
         text = orjson.dumps(summary).decode()
         statements = [
             Statement(
                 "UPDATE runs SET ended_at = ?, exit_code = ?, summary = ? WHERE id = ?",
                 [(now, exit_code, text, self._run_id)],
-            )
+            ),
+            Statement(_FORGET, [(self._destination_id, source.id, self._run_id) for source in walked]),
         ]
         if finished:
             statements += self._erase_tickets("1", (), now)

@@ -87,6 +87,7 @@ class Run:
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)
     lost_sources: list[Source] = field(default_factory=list)
+    walked_sources: list[Source] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gates = Gates(self.options)

@@ -83,8 +83,9 @@ class Scanner:
                 last = chunk.last
         # A tree without one entry, where an earlier run saw files, is more likely a mount that is gone.
         walked = last and source.only is None and self._run.options.scan.files_from is None
-        if walked and walk.seen == 0 and lookup.knows_files_of(source):
-            self._run.lost_sources.append(source)
+        if walked:
+            lost = walk.seen == 0 and lookup.knows_files_of(source)
+            (self._run.lost_sources if lost else self._run.walked_sources).append(source)
         return last
 
     async def _let_go(self, chunk: _Chunk) -> None:

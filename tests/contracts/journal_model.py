@@ -27,10 +27,11 @@ class Key(NamedTuple):
 
 @dataclass
 class Row:
-    """A file as recorded. `remote_id` is that of its last upload."""
+    """A file as recorded, last by the run of that number. `remote_id` is that of its last upload."""
 
     state: FileState
     identity: Identity
+    run: int
     md5: bytes | None = None
     error: str | None = None
     place: str | None = None
@@ -91,7 +92,7 @@ class Model:
         """What the file is now, in a state without a ticket; the id of its last upload stays."""
         self._orphan(key)
         before = self.rows.get(key)
-        self.rows[key] = Row(state, identity, md5, error, place, before.remote_id if before else None)
+        self.rows[key] = Row(state, identity, len(self.ends), md5, error, place, before.remote_id if before else None)
 
     def unseen(self, key: Key, error: str) -> None:
         """The entry could not be looked at: that says nothing about what an earlier run recorded."""
@@ -113,6 +114,14 @@ class Model:
         if row.remote_id is not None:
             self.superseded[row.remote_id] = new
         row.state, row.identity, row.md5, row.error, row.remote_id = state, identity, md5, None, new
+        row.run = len(self.ends)
+
+    def walked(self, destination: str, source: bytes) -> None:
+        """Entries of the source that no run could look at, and that this one has not met, stand for nothing now."""
+        for key, row in list(self.rows.items()):
+            unseen = row.state is FileState.UNREADABLE and row.identity == NOTHING and row.remote_id is None
+            if key[:2] == (destination, source) and unseen and row.run != len(self.ends):
+                del self.rows[key]
 
     def touched(self, key: Key, identity: Identity) -> None:
         """Hashed again and found the same: only what `stat` says is new."""
@@ -148,7 +157,7 @@ class Model:
 
 _KEYS = """SELECT d.base_url, s.root, x.path, {columns} FROM {table} x
 JOIN destinations d ON d.id = x.destination_id JOIN sources s ON s.id = x.source_id"""
-_ROW = "state, size, mtime_ns, ctime_ns, inode, device, md5, error, place, remote_id"
+_ROW = "state, size, mtime_ns, ctime_ns, inode, device, run_id, md5, error, place, remote_id"
 
 
 def recorded(path: Path) -> dict[str, Any]:

@@ -336,16 +336,25 @@ class JournalMachine(RuleBasedStateMachine):
         """Calls that come together share commits."""
         self.do(*[self.next_step(file) for file in chosen])
 
-    @rule(finished=st.booleans(), seconds=st.sampled_from([0.0, 50.0]), destination=st.sampled_from(DESTINATIONS))
-    def end(self, finished: bool, seconds: float, destination: Destination) -> None:
+    @rule(
+        finished=st.booleans(),
+        walked=st.lists(st.integers(0, 1), unique=True),
+        seconds=st.sampled_from([0.0, 50.0]),
+        destination=st.sampled_from(DESTINATIONS),
+    )
+    def end(self, finished: bool, walked: list[int], seconds: float, destination: Destination) -> None:
         """A run ends in peace, and the log is folded in."""
 
         def change(model: Model) -> None:
             model.ends[-1] = 0
+            for source in walked:
+                model.walked(self.destination.base_url, SOURCES[source].root)
             if finished:
                 model.drop_tickets()
 
-        self.do((self.journal.end_run(now=self.now, exit_code=0, summary={}, finished=finished), change))
+        sources = [self.sources[source] for source in walked]
+        call = self.journal.end_run(now=self.now, exit_code=0, summary={}, finished=finished, walked=sources)
+        self.do((call, change))
         self.journal.close()
         self.now += seconds
         self.disk.instants = [Instant(0, self.model.copy())]

@@ -133,6 +133,28 @@ async def test_folders_that_vanish(here: World, monkeypatch: pytest.MonkeyPatch)
     assert (await here.run()).exit_code == 0
 
 
+async def test_a_folder_that_can_be_listed_again(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row told of all it holds; once its files have rows of their own, the manifest has no such file any more."""
+    here.write({"open/a.mp4": b"a", "closed/b.mp4": b"b"})
+
+    def act(path: bytes) -> None:
+        if path.endswith(b"/closed"):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patch:
+        on_scandir(patch, act)
+        assert (await here.run()).exit_code == 3
+        assert (await here.run()).exit_code == 3  # met again, so it is still there
+        assert here.states()[b"closed"] is FileState.UNREADABLE
+        names = here.folder / "names"
+        names.write_text("open/a.mp4\n")
+        assert (await here.run(files_from=str(names))).exit_code == 0  # which says nothing about it
+        assert here.states()[b"closed"] is FileState.UNREADABLE
+    assert (await here.run()).exit_code == 0
+    assert set(here.states()) == {b"open/a.mp4", b"closed/b.mp4"}
+    here.assert_uploaded()
+
+
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
 async def test_a_scan_that_the_machine_cannot_do(here: World, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     """Without a descriptor for a folder the run ends with 7: its files are neither passed over nor unreadable."""
