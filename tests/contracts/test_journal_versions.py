@@ -13,7 +13,7 @@ import pytest
 from journal_world import NOW, ROOT, THERE, a_ticket, an_item, found, identity, receipt_of, rows, running
 
 from bulkup.journal import Claim, Destination, Holder, Known, Peek, Reader, peek
-from bulkup.journal.database import migrate, migrations
+from bulkup.journal.database import migrate, migrations, open_for_writing
 from bulkup.journal.tickets import dump, load
 from bulkup.messages import FileState, Outcome, Source, Ticket
 from bulkup.secrets import Secret, SecretUrl
@@ -180,3 +180,23 @@ async def test_how_long_an_upload_is_kept_is_asked_of_the_provider(tmp_path: Pat
     with Reader(str(path)) as reader:
         assert [row.kept_until for row in reader.manifest()] == [end]
     assert asked == [NOW + 5]
+
+
+def test_a_migration_that_is_cut_off(path: Path, tmp_path: Path) -> None:
+    """Wherever the log of it is cut, the next run brings the journal to the newest version with all that it held."""
+    query = "SELECT path, state, size, md5, remote_id FROM files ORDER BY path"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        before = connection.execute(query).fetchall()
+    log = path.with_name(path.name + "-wal")
+    with contextlib.closing(open_for_writing(str(path))):
+        file, written = path.read_bytes(), log.read_bytes()
+    versions = set()
+    for end in (*range(0, len(written), 2048), len(written)):  # in every frame, and at the end of all
+        place = tmp_path / f"cut-{end}.sqlite3"
+        place.write_bytes(file)
+        place.with_name(place.name + "-wal").write_bytes(written[:end])
+        versions.add(version_of(place))
+        with contextlib.closing(open_for_writing(str(place))) as connection:
+            assert connection.execute(query).fetchall() == before
+        assert version_of(place) == len(migrations())
+    assert versions == set(range(1, len(migrations()) + 1))
