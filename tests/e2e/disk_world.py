@@ -7,6 +7,7 @@ later what the caller chooses, in sectors. A name is on the disk once its direct
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import random
@@ -60,7 +61,9 @@ def shim() -> str:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         pytest.fail("these tests compile a small C library: install a C compiler (apt-get install gcc libc6-dev)")
-    library = Path(tempfile.mkdtemp(prefix="bulkup-shim-")) / "shim.so"
+    folder = tempfile.mkdtemp(prefix="bulkup-shim-")
+    atexit.register(shutil.rmtree, folder)
+    library = Path(folder) / "shim.so"
     flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"]
     subprocess.run([compiler, *flags, "-o", str(library), str(SHIM), "-ldl", "-lpthread"], check=True)
     return str(library)
