@@ -116,8 +116,6 @@ def test_a_lease_is_read_from_urls_of_both_versions(key: str, ttl: int, since: i
 
 any_text = st.characters(exclude_categories=["Cs"])
 xml_texts = st.text(st.sampled_from("<>&\"'a \r\n") | any_text, max_size=12).filter(fits_xml)
-    fits_xml
-)
 
 
 @given(st.dictionaries(st.sampled_from(["id", "status", "object_key"]), xml_texts, min_size=1))
