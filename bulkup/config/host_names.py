@@ -9,6 +9,9 @@ EXPECTED = "host names such as storage.example.com, *.example.com for all names 
 
 _NAME = re.compile(r"(?=.{1,253}$)(\*\.)?[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
 
+# A name that ends so is an address in an old spelling to the system, and would never be compared with as it is written.
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
 
 def normalise_host(value: str) -> str:
     """Return a host in lower case, names in their ASCII (IDNA) form, addresses in their shortest one.
@@ -25,7 +28,7 @@ def normalise_host(value: str) -> str:
         ascii_name = name.encode("idna").decode("ascii").lower()
     except UnicodeError as error:
         raise _wrong() from error
-    if not _NAME.fullmatch(start + ascii_name) or ascii_name.rpartition(".")[2].isdigit():
+    if not _NAME.fullmatch(start + ascii_name) or _NUMBER.fullmatch(ascii_name.rpartition(".")[2]):
         raise _wrong()
     return start + ascii_name
 

@@ -141,6 +141,16 @@ URLS = [
     b"https://xn--nxasmq6b/..;/k",
     b"https://h\\@evil.example/",
 ]
+HOSTS = [
+    *(
+        b"storage.example.com",
+        b"*.example.com",
+        "b\u00fccher.example".encode(),
+        b"xn--bcher-kva.example.",
+        b"127.0.0.1",
+    ),
+    *(b"[::1]", b"::ffff:10.0.0.1", b"64:ff9b::a00:1", b"2130706433", b"0x7f.1", b"fe80::1%eth0", b"8.8.8.8"),
+]
 TIMES = [
     _DATE.encode(),
     b"Tuesday, 14-Nov-23 22:14:20 GMT",

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from provider_cases import BASE_URL, Case, provider_of, specs_of, the_case
 
+from bulkup.config.host_names import normalise_host
 from bulkup.errors import JournalError
 from bulkup.journal import tickets
 from bulkup.messages import Digest, FileState, Identity, ProblemError, Receipt, Ticket
@@ -25,6 +26,7 @@ from bulkup.providers.huawei_auth import IamUser
 from bulkup.providers.tokens import Token
 from bulkup.providers.xvid_auth import OAuthClient
 from bulkup.secrets import Secret, SecretUrl
+from bulkup.transport.hosts import HostRules, check_addresses, is_public
 from bulkup.transport.redirects import redirected
 from bulkup.wire import ApiAnswer, ApiRequest, http_date, retry_after_seconds
 from fuzz import seeds
@@ -160,6 +162,22 @@ def _redirects(data: bytes) -> None:
         holds_of_url(url, old)
 
 
+def _hosts(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    is_public(text)
+    try:
+        entry = normalise_host(text)
+    except ValueError:
+        return
+    assert normalise_host(entry) == entry, "a host that changes when it is read again"
+    HostRules((entry,), "api.example").check_name(entry.replace("*", "a"))
+    try:
+        check_addresses(text, [entry])
+    except ProblemError as error:
+        holds_of_problem(error.problem)
+        assert not is_public(entry)
+
+
 def _journal_tickets(data: bytes) -> None:
     try:
         ticket = tickets.load(data.decode("utf-8", "replace"), "id", None)
@@ -198,6 +216,7 @@ TARGETS: dict[str, Target] = {
     "storage": Target(_storage, seeds.STORAGE),
     "urls": Target(_urls, seeds.URLS),
     "redirects": Target(_redirects, seeds.URLS),
+    "hosts": Target(_hosts, seeds.HOSTS),
     "journal-tickets": Target(_journal_tickets, [_DUMPED]),
     "times": Target(_times, seeds.TIMES),
 }

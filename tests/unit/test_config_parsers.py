@@ -117,6 +117,13 @@ def test_a_host_is_brought_to_a_form_that_stays(text: str) -> None:
     assert once.isascii()
 
 
+@pytest.mark.parametrize("text", ["0x7f.1", "127.1", "2130706433", "0x", "*.0x7f", "10.0.0.0x1"])
+def test_an_address_in_an_old_spelling_is_no_name(text: str) -> None:
+    """The system takes it for an address, so as a name it would allow nothing."""
+    with pytest.raises(ValueError, match="expected host names"):
+        normalise_host(text)
+
+
 patterns = st.lists(
     st.sampled_from(["*", "**", "/", "!", "a", "[", "]", "[a-", "\\", "?", ".", " ", "#", "\n"]) | texts
 )
