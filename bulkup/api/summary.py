@@ -13,7 +13,7 @@ from bulkup.reports.summary import summary_object
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The end of a run. `exit_code` is that of DESIGN section 7, `error` what ended the run early, if anything did.
+    """The end of a run. `exit_code` is that of DESIGN section 7, `error` the fault that ended it early, if one did.
 
     `lost_sources` are empty although the journal knows files in them.
     """

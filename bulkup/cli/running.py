@@ -17,7 +17,7 @@ from bulkup.api import Summary, Uploader
 from bulkup.api.uploader import Emit
 from bulkup.cli.failures import error_object, report_error
 from bulkup.cli.output import output_fault, print_out
-from bulkup.cli.signals import Signals, signals_received
+from bulkup.cli.signals import Signals
 from bulkup.clock import SystemClock
 from bulkup.config import Resolved, Settings
 from bulkup.errors import ExitCode
@@ -48,17 +48,12 @@ async def run_upload(resolved: Resolved) -> int:
         _log.warning(warning)
     lines = JsonLines(sys.stdout.buffer) if settings.json_output else None
     _spare_the_collector()
-    with signals_received() as received:
-        async with anyio.create_task_group() as around:
-            signals = Signals(console, settings.grace)
-            around.start_soon(signals.obey, received)
-            summary = await _run(resolved, lines, console, signals, live=live)
-            signals.first = signals.at_once  # the run is over: what is left is at most a reader that does not read
-            code = await _last_word(summary, lines, resolved) if summary is not None else 0
-            around.cancel_scope.cancel()
-    if summary is None:
-        raise signals.interruption()
-    return code
+    with Signals(console, settings.grace) as signals:
+        summary = await _run(resolved, lines, console, signals, live=live)
+        if summary is None:
+            raise signals.interruption()
+        signals.first = signals.at_once  # the run is over: what is left is at most a reader that does not read
+        return await _last_word(summary, lines, resolved)
 
 
 async def _run(

@@ -7,23 +7,25 @@ ignored. SIGPIPE is ignored by Python itself: a reader that goes away is met as 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
 
-import anyio
-import structlog
 from rich.console import Console
 
 from bulkup.errors import BulkupError, ExitCode
 
-_log = structlog.get_logger("bulkup")
 _CODES = {signal.SIGHUP: ExitCode.SIGHUP, signal.SIGINT: ExitCode.SIGINT, signal.SIGTERM: ExitCode.SIGTERM}
 # Seconds beyond the grace that the last rows, lines and the embedded server may take; with the default grace that is
 # well within the 90 that systemd waits before it kills.
 _LAST_ACTS = 30.0
+_LAST_BREATH = 1.0
 
 
 class InterruptedRunError(BulkupError):
@@ -35,47 +37,81 @@ class InterruptedRunError(BulkupError):
 
 
 class Signals:
-    """Obeys signals. `first` is what the first one is handed to, as the exit status that stands for it.
+    """Obeys the signals that end a run, between entering and leaving it; to be entered in the main thread's event loop.
 
-    `grace` are the seconds that files in flight have after it. A run that has not ended long after them hangs on
-    something that cannot be cancelled, such as a disk that does not answer: then it is ended as by a second signal.
+    `first` is what the first one is handed to, in the loop, as the exit status that stands for it. `grace` are the
+    seconds that files in flight have after it. A run that has not ended long after them hangs on something that cannot
+    be cancelled, such as a disk that does not answer, and is ended as by a second signal.
+
+    A thread of its own is told of them: whoever has let standard error fill up holds up the loop and its thread.
     """
 
     def __init__(self, console: Console, grace: float) -> None:
         self._console = console
         self._patience = grace + _LAST_ACTS
-        self._code = ExitCode.SIGINT
+        self._code: ExitCode | None = None
+        self._before: dict[signal.Signals, Any] = {}
+        self._loop: asyncio.AbstractEventLoop
         self.first: Callable[[ExitCode], None] = self.at_once
 
-    async def obey(self, received: AsyncIterator[signal.Signals]) -> None:
-        """Wait for signals until cancelled."""
-        self._code = _CODES[await anext(received)]
-        self.first(self._code)
-        code = self._code
-        with anyio.move_on_after(self._patience):
-            code = await _impatient(received)
-        self.at_once(code)
+    def __enter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in _CODES:
+            handler = signal.getsignal(number)
+            if number is not signal.SIGHUP or handler is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, _told)
+        self._thread = threading.Thread(target=self._watch, name="bulkup-signals", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup)
+        self._writer.close()
+        self._thread.join()
+        self._reader.close()
 
     def interruption(self) -> InterruptedRunError:
         """Return the error for a signal that came before the run had begun."""
-        return InterruptedRunError(self._code)
+        return InterruptedRunError(self._code or ExitCode.SIGINT)
 
     def at_once(self, code: ExitCode) -> None:
         """End the process as it stands: the journal is whole at every instant, so nothing but work is lost."""
+        # A terminal that is held (Ctrl-S) or hangs takes no more text, and must not keep us.
+        last = threading.Timer(_LAST_BREATH, os._exit, (int(code),))
+        last.daemon = True
+        last.start()
         with contextlib.suppress(OSError):  # of a terminal that was closed
             self._console.show_cursor(True)  # the live view hides it
         os._exit(int(code))
 
+    def _watch(self) -> None:
+        """Take signals, a byte each, until the other end is closed; in the thread."""
+        with contextlib.suppress(TimeoutError):
+            while taken := self._reader.recv(1):
+                self._take(signal.Signals(taken[0]))
+            return
+        self.at_once(self._code or ExitCode.SIGTERM)
 
-def signals_received() -> AbstractContextManager[AsyncIterator[signal.Signals]]:
-    """Return a context in which the signals that end a run are received instead of ending the process."""
-    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return anyio.open_signal_receiver(*(number for number in _CODES if not (ignored and number is signal.SIGHUP)))
+    def _take(self, number: signal.Signals) -> None:
+        if number not in _CODES:
+            return
+        if self._code is None:
+            self._code = _CODES[number]
+            self._reader.settimeout(self._patience)
+            self._loop.call_soon_threadsafe(self._stop, self._code)
+        elif number is not signal.SIGHUP:
+            self.at_once(_CODES[number])
+
+    def _stop(self, code: ExitCode) -> None:
+        self.first(code)
 
 
-async def _impatient(received: AsyncIterator[signal.Signals]) -> ExitCode:
-    """Return the exit status for the next signal that a person or a supervisor sent."""
-    number = await anext(received)
-    while number is signal.SIGHUP:
-        number = await anext(received)
-    return _CODES[number]
+def _told(*_: object) -> None:
+    """Do nothing: the thread is told by the interpreter, wherever the main thread is."""

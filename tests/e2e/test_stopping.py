@@ -10,6 +10,7 @@ import signal
 import subprocess
 import termios
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from e2e_world import TOKEN, Answer, Ended, World, answering, ended, puts, run, serving, started, wait_for
 
+from bulkup.errors import JournalError
 from bulkup.journal import Reader
 from bulkup.reports.tables import status_text
 
@@ -48,6 +50,13 @@ def last_run(world: World) -> str:
     """What `status` says of the last run."""
     with Reader(str(world.journal)) as reader:
         return status_text(reader.status()).plain.splitlines()[-1]
+
+
+def has_begun(world: World) -> bool:
+    """Whether the journal knows of a run."""
+    with contextlib.suppress(JournalError), Reader(str(world.journal)) as reader:
+        return reader.status().last_run is not None
+    return False
 
 
 def goes_on(world: World, url: str) -> dict[str, Any]:
@@ -247,6 +256,21 @@ def unread(world: World, url: str, *options: str) -> Iterator[subprocess.Popen[b
         while seen[-1] != seen[-2] or seen[-1] < 1:
             seen.append(puts(url))
         yield process
+
+
+def test_a_second_signal_while_nobody_reads_the_log(world: World) -> None:
+    """Standard error that is full holds up the whole run; a second signal ends it all the same."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, b"x" * 4096)
+    with serving(world.store) as url, uploading(world, url, stderr=writer) as process:
+        wait_for(lambda: has_begun(world))
+        time.sleep(0.5)  # it is about to say so, and waits for its reader
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() in (130, 143)  # nothing tells which one came first
+    os.close(reader)
+    os.close(writer)
 
 
 def test_a_log_that_nobody_reads_any_more(world: World) -> None:
