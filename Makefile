@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# Most tests wait for something: two processes a core, and no more of them than are of use.
+TESTERS ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_count() or 1)))')
 
 .PHONY: help demo test test-all lint format bench soak fuzz clean
 
@@ -35,10 +37,10 @@ demo: $(VENV)/.run
 	$(BIN)/bulkup demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $(TESTERS)
 
 test-all: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto -m ""
+	$(BIN)/python -m pytest -n $(TESTERS) -m ""
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
