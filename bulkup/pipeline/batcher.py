@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup
 from bulkup.messages import Item, Outcome, Problem, ProblemError
 from bulkup.pipeline.asking import ask, lease
 from bulkup.pipeline.gate import Gate
+from bulkup.pipeline.held import Held
 from bulkup.pipeline.leases import Demand, Throughput, group_size, modest_group
 from bulkup.pipeline.problems import fatal
 from bulkup.pipeline.recorder import Recorder
@@ -56,7 +57,7 @@ class Batcher:
         self._fresh: deque[tuple[float, Item]] = deque()
         self._waiting: Delayed[Item] = Delayed()
         self._again: Delayed[_Group] = Delayed()
-        self._held: dict[Gate, deque[Item]] = {}
+        self._held = Held(self.nudge)
         self._calls = self._asked = self._unused = 0
         self._wants_room = False
         self._last_answer: float | None = None
@@ -73,8 +74,8 @@ class Batcher:
         return {
             "grouping": len(self._fresh),
             "asking": self._asked,
-            "ready": self._unused,
-            "waiting": len(self._waiting) + again + sum(map(len, self._held.values())),
+            "ready": self._unused - len(self._held),
+            "waiting": len(self._waiting) + again + len(self._held),
         }
 
     def add(self, item: Item) -> None:
@@ -116,10 +117,7 @@ class Batcher:
 
     def hold(self, item: Item, gate: Gate) -> None:
         """Take a file back that its host has no room for now; it stays ready."""
-        if gate not in self._held:
-            self._held[gate] = deque()
-            gate.on_room(self.nudge)
-        self._held[gate].append(item)
+        self._held.add(item, gate)
         self._wake.set()
 
     def nudge(self) -> None:
@@ -134,7 +132,8 @@ class Batcher:
                 now = self._run.clock.monotonic()
                 for item in self._waiting.pop_due(now):
                     self._to_workers(item)
-                self._let_in(now)
+                for item in self._held.pop_admitted(now):
+                    self._send.send_nowait(item)
                 if self._run.stop.requested:
                     self._give_back()
                 else:
@@ -150,12 +149,6 @@ class Batcher:
     def _to_workers(self, item: Item) -> None:
         self._unused += 1
         self._send.send_nowait(item)
-
-    def _let_in(self, now: float) -> None:
-        """Send files on to hosts that have room again."""
-        for gate, items in self._held.items():
-            for _ in range(gate.room(now, len(items))):
-                self._send.send_nowait(items.popleft())
 
     def _start_calls(self, calls: TaskGroup, now: float) -> None:
         self._wants_room = False
@@ -256,10 +249,8 @@ class Batcher:
         self._recorder.give_back_all(self._waiting.drain())
         for group in self._again.drain():
             self._recorder.give_back_all(group.items)
-        for held in self._held.values():
-            self._unused -= len(held)
-            self._recorder.give_back_all(held)
-            held.clear()
+        self._unused -= len(self._held)
+        self._recorder.give_back_all(self._held.drain())
 
     def _seconds_to_sleep(self, now: float) -> float | None:
         """Return how long nothing can become due by itself, None for ever."""
@@ -268,7 +259,7 @@ class Batcher:
             times.append(self._run.gates.api.closed_until)
         if self._fresh:
             times.append(self._fresh[0][0] + self._run.options.group_age)
-        times += [gate.closed_until for gate, held in self._held.items() if held]
+        times += self._held.opening_times()
         later = [time for time in times if time is not None and time > now]
         return min(later) - now if later else None
 
