@@ -62,7 +62,7 @@ class Gate:
         if problem is not None and kind in OF_THE_HOST:
             self._failed(problem, begun, now, chance)
         elif kind not in _NOT_OF_THE_HOST:
-            self._answered()
+            self._answered(begun)
         if self._wanted:
             self._wanted = False
             for listener in self._listeners:
@@ -75,17 +75,20 @@ class Gate:
         lasted = now - self._failing_since
         return lasted if lasted > self._policy.retry_for else None
 
-    def _answered(self) -> None:
-        self._width = min(self._widest, self._width + 1)
-        self._failures = self._closings = 0
+    def _answered(self, begun: float) -> None:
+        self._failures = 0
         self._failing_since = None
         self.retries.earn()
+        # What was under way when the gate closed says nothing of what the host bears since.
+        if begun >= self._narrowed_at:
+            self._width = min(self._widest, self._width + 1)
+            self._closings = 0
 
     def _failed(self, problem: Problem, begun: float, now: float, chance: float) -> None:
         self._failures += 1
         self._failing_since = now if self._failing_since is None else self._failing_since
         if problem.retry_after:
-            self._close(now + min(problem.retry_after, self._policy.retry_after_max))
+            self._close(now + min(problem.retry_after, self._policy.retry_after_max), now)
         elif problem.kind is Kind.THROTTLED:
             self._throttled(begun, now, chance)
         else:
@@ -94,18 +97,17 @@ class Gate:
     def _throttled(self, begun: float, now: float, chance: float) -> None:
         if begun >= self._narrowed_at:
             if self._width < 2:
-                self._close(now + self._pause(chance))
+                self._close(now + self._pause(chance), now)
             # Those that were under way say the same thing once more, hence only what began after the last time counts.
             self._width, self._narrowed_at = max(1.0, self._width / 2), now
 
     def _lost(self, begun: float, now: float, chance: float) -> None:
         if self._failures >= self._most_failures and begun >= self._narrowed_at:
-            self._narrowed_at = now
-            self._close(now + self._pause(chance))
+            self._close(now + self._pause(chance), now)
 
-    def _close(self, until: float) -> None:
+    def _close(self, until: float, now: float) -> None:
         self.closed_until = max(self.closed_until, until)
-        self._width = 1.0
+        self._width, self._narrowed_at = 1.0, now
         self._closings += 1
 
     def _pause(self, chance: float) -> float:

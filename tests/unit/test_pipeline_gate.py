@@ -57,6 +57,15 @@ def test_a_time_that_is_asked_for_holds_for_everybody(kind: Kind) -> None:
     assert rooms == [min(WIDEST, width) for width in range(2, 42)]
 
 
+def test_those_under_way_when_a_gate_closed_do_not_open_it_wider() -> None:
+    """What they are answered was decided before the host asked to be left alone."""
+    host = gate()
+    ask(host, Problem(Kind.THROTTLED, "slow down", retry_after=20.0), 100.0)
+    for _ in range(20):
+        ask(host, None, 101.0, begun=99.0)
+    assert host.room(120.0, 100) == 1
+
+
 def test_the_latest_word_counts_whoever_was_told() -> None:
     """A shorter pause does not end a longer one."""
     host = gate()
