@@ -37,7 +37,7 @@ class Gate:
         self._failures = 0  # in a row
         self._closings = 0  # since the host last answered
         self._failing_since: float | None = None
-        self._narrowed_at = -math.inf
+        self._narrowed_at = self._closed_at = -math.inf
         self._listeners: list[Callable[[], None]] = []
         self._wanted = False
 
@@ -80,7 +80,7 @@ class Gate:
         self._failing_since = None
         self.retries.earn()
         # What was under way when the gate closed says nothing of what the host bears since.
-        if begun >= self._narrowed_at:
+        if begun >= self._closed_at:
             self._width = min(self._widest, self._width + 1)
             self._closings = 0
 
@@ -107,7 +107,8 @@ class Gate:
 
     def _close(self, until: float, now: float) -> None:
         self.closed_until = max(self.closed_until, until)
-        self._width, self._narrowed_at = 1.0, now
+        self._width = 1.0
+        self._closed_at = self._narrowed_at = now
         self._closings += 1
 
     def _pause(self, chance: float) -> float:

@@ -158,7 +158,7 @@ class Reader:
             compare(fd, opened)
         finally:
             os.close(fd)
-        return WholeBody(bytes(data[:count]), opened)
+        return WholeBody(bytes(memoryview(data)[:count]), opened)
 
     def _fill(self, fd: int, data: bytearray, device: int) -> int:
         """Read what the system holds in memory; returns how many bytes, -1 where that cannot be told."""

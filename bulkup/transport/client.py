@@ -189,37 +189,27 @@ class Transport:
         payload: BodyPayload,
         timeout: aiohttp.ClientTimeout,
     ) -> tuple[StorageAnswer, str | None]:
+        proxy = self._proxies.for_url(url.reveal())
+        session = self._storage if proxy is None else self._proxied_storage
         try:
-            return await self._request(method, url, headers, payload, timeout)
+            async with session.request(
+                _method(method),
+                URL(url.reveal(), encoded=True),
+                data=payload,
+                # An empty file has no body to take a length from, and a PUT without one is a 411.
+                headers={**_revealed(headers), hdrs.CONTENT_LENGTH: str(payload.size)},
+                skip_auto_headers=_NOT_BY_ITSELF,
+                allow_redirects=False,
+                timeout=timeout,
+                proxy=proxy,
+            ) as response:
+                text = await _read_up_to(_STORAGE_ANSWER_LIMIT, response.content)
+                answered = _lowered(response.headers)
+                location = answered.get("location") if response.status in WITH_BODY else None
+                return StorageAnswer(response.status, answered, text), location
         except BaseException:
             payload.abort()
             raise
-
-    async def _request(
-        self,
-        method: str,
-        url: SecretUrl,
-        headers: Mapping[str, str | Secret],
-        payload: BodyPayload,
-        timeout: aiohttp.ClientTimeout,
-    ) -> tuple[StorageAnswer, str | None]:
-        proxy = self._proxies.for_url(url.reveal())
-        session = self._storage if proxy is None else self._proxied_storage
-        async with session.request(
-            _method(method),
-            URL(url.reveal(), encoded=True),
-            data=payload,
-            # An empty file has no body to take a length from, and a PUT without one is a 411.
-            headers={**_revealed(headers), hdrs.CONTENT_LENGTH: str(payload.size)},
-            skip_auto_headers=_NOT_BY_ITSELF,
-            allow_redirects=False,
-            timeout=timeout,
-            proxy=proxy,
-        ) as response:
-            text = await _read_up_to(_STORAGE_ANSWER_LIMIT, response.content)
-            answered = _lowered(response.headers)
-            location = answered.get("location") if response.status in WITH_BODY else None
-            return StorageAnswer(response.status, answered, text), location
 
     async def _answer(self, url: SecretUrl, request: ApiRequest) -> ApiAnswer:
         sent_at = self._clock.now()
