@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 MASK = "***"
-_PLAIN_ORIGIN = re.compile(r"https?://[^/?#@]+")
 _ORIGIN = re.compile(r"(?P<scheme>[^:/?#]*://)(?:[^/?#@]*@)*(?P<host>[^/?#@]*)")
 
 
@@ -60,9 +59,6 @@ class SecretUrl(Secret):
     @property
     def origin(self) -> str:
         """Scheme, host and port as they are written in the URL; empty where it is none. No secret is in it."""
-        plain = self._value[: self._value.find("/", len("https://"))]
-        if _PLAIN_ORIGIN.fullmatch(plain):  # as nearly all are, and every file is asked for its own
-            return plain
         found = _ORIGIN.match(self._value)
         return found["scheme"] + found["host"] if found else ""
 

@@ -15,6 +15,7 @@ from pipeline_world import TOKEN, World, read_tree, world
 import bulkup
 from bulkup import ExitCode, FileState, JournalLockedError, Result, UsageError
 from bulkup.localserver.puts import Pace
+from bulkup.pipeline import hasher, hashing
 from bulkup.providers.magic_hour import MagicHour
 
 ODD_NAMES: dict[str | bytes, bytes] = {
@@ -180,7 +181,7 @@ async def test_default_finds_new_content_by_ctime(here: World) -> None:
     here.assert_uploaded()
 
 
-async def test_identity_of_a_stopped_check(here: World) -> None:
+async def test_identity_of_a_stopped_check(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run stopped before it looked at uploaded files again takes nothing back: the next one sends none of them."""
     here.write_many(60, size=100_000)  # so that they are not looked at in one group
     await here.run()
@@ -189,9 +190,15 @@ async def test_identity_of_a_stopped_check(here: World) -> None:
     async with here.uploader() as uploader:
         uploader.stop()
         await uploader.run()
-    async with here.uploader() as uploader:
-        async for _ in uploader.results():
-            uploader.stop()
+    async def stopping(*args: Any, **options: Any) -> Any:
+        digests = await hashing.digests_of(*args, **options)
+        uploader.stop()  # after one group; another one is being read, four have not begun
+        return digests
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hasher, "digests_of", stopping)
+        async with here.uploader() as uploader:
+            await uploader.run()
     assert uploader.summary.counters.remaining
     assert set(here.states().values()) == {FileState.UPLOADED}
     summary = await here.run()

@@ -192,3 +192,19 @@ def test_every_text_can_be_printed(text: str, value: str) -> None:
     """A broken URL does not break the message that is about it, and whatever stands in a query stays hidden."""
     assert str(SecretUrl(text))
     assert value not in str(SecretUrl(f"https://s.example/k?{text}{value}"))
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://a.example:444/b?X-Amz-Signature=secret", "https://a.example:444"),
+        ("http://00", "http://00"),
+        ("https://a.example?secret=/b", "https://a.example"),
+        ("https://user:secret@a.example/b", "https://a.example"),
+        ("https://a.example#secret", "https://a.example"),
+        ("secret", ""),
+    ],
+)
+def test_the_origin_of_a_url_is_whole_and_holds_no_secret(url: str, origin: str) -> None:
+    """Whether something follows the host or not: it decides which host is checked."""
+    assert SecretUrl(url).origin == origin
