@@ -190,6 +190,7 @@ async def test_identity_of_a_stopped_check(here: World, monkeypatch: pytest.Monk
     async with here.uploader() as uploader:
         uploader.stop()
         await uploader.run()
+
     async def stopping(*args: Any, **options: Any) -> Any:
         digests = await hashing.digests_of(*args, **options)
         uploader.stop()  # after one group; another one is being read, four have not begun
