@@ -210,7 +210,7 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         """Let the error go on. Called where it was caught."""
-        raise  # noqa: PLE0704
+        raise  # noqa: PLE0704  # of the error that is being handled there
 
 
 def _console() -> Console:

@@ -34,7 +34,7 @@ class Pipeline:
             self._recorder,
             Ways(
                 ask=self._batcher.add,
-                hash=lambda item: self._hasher.add(item),  # noqa: PLW0108
+                hash=lambda item: self._hasher.add(item),  # noqa: PLW0108  # it is made below
                 give_up=self._confirmer.give_up,
             ),
         )
