@@ -221,7 +221,12 @@ class Batcher:
         now, history = self._run.clock.monotonic(), group.history
         note(history, problem, now)
         last, outage = self._last_answer, self._run.gates.api.outage(now)
-        situation = Situation(len(group.items), last is not None, answered_since(history, last), outage is not None)
+        situation = Situation(
+            len(group.items),
+            ever_answered=last is not None,
+            answered_since=answered_since(history, last),
+            outage=outage is not None,
+        )
         chance = self._run.random.random()
         decision = after_call(problem, history, situation, self._run.options.retry, now, chance)
         self._carry_out(decision, group, problem, now)

@@ -149,10 +149,8 @@ class Confirmer:
             if closing.polls:
                 answer = await self._answer(provider.poll(item.ticket, self._run.call))
             else:
-                told_before = closing.again
-                answer = await self._answer(
-                    provider.confirm(item.ticket, item.receipt, self._run.call, again=told_before)
-                )
+                closed = provider.confirm(item.ticket, item.receipt, self._run.call, again=closing.again)
+                answer = await self._answer(closed)
         except ProblemError as error:
             self._failed(closing, error.problem)
             return
@@ -194,7 +192,8 @@ class Confirmer:
         # The presign call for this file was answered, or there would be nothing to confirm.
         gate = self._run.gates.api
         outage = gate.outage(now)
-        situation = Situation(1, True, answered_since(history, answered), outage is not None)
+        since = answered_since(history, answered)
+        situation = Situation(1, ever_answered=True, answered_since=since, outage=outage is not None)
         chance = self._run.random.random()
         decision = after_call(problem, history, situation, self._run.options.retry, now, chance)
         if isinstance(decision, Again):

@@ -32,7 +32,7 @@ _STATUSES = {
     501: Kind.UNUSABLE,
 }
 # A service that is being restarted, or is too busy: no fault of what was asked, whatever the body says.
-_AWAY = {502: Kind.UNREACHABLE, 503: Kind.UNREACHABLE, 504: Kind.UNREACHABLE}
+_AWAY = frozenset({502, 503, 504})
 _HINTS = {
     402: "the account has to be paid for, or its plan changed",
     403: "the account's plan or rights do not allow this",
@@ -66,11 +66,13 @@ def raise_for_status(
         return
     if hint is None and kind is None:
         hint = _HINTS.get(status, "a redirect: is base_url right?" if 300 <= status < 400 else "")
-    kind = _AWAY.get(status) or kind or _STATUSES.get(status, Kind.TRANSIENT if status >= 500 else Kind.UNUSABLE)
+    if status in _AWAY:
+        kind = Kind.UNREACHABLE
+    kind = kind or _STATUSES.get(status, Kind.TRANSIENT if status >= 500 else Kind.UNUSABLE)
     text = f"{service} answered {status}" + (f": {said[:_MESSAGE_LIMIT]}" if said else "")
     wait = retry_after_seconds(answer.headers, answer.sent_at)
     # A gateway's 5xx may stand before a service that did its work.
-    maybe_created = status in (502, 504) or (kind is Kind.TRANSIENT and status != 503)
+    maybe_created = kind in (Kind.TRANSIENT, Kind.UNREACHABLE) and status != 503
     raise ProblemError(Problem(kind, text + (f" ({hint})" if hint else ""), wait, maybe_created))
 
 

@@ -21,6 +21,7 @@ from bulkup.errors import MachineError
 from bulkup.localserver import FaultSpec
 from bulkup.localserver.faults import FaultName
 from bulkup.messages import Kind, Problem, ProblemError, Rejection, Ticket
+from bulkup.pipeline.retry_budget import RetryBudget
 from bulkup.providers import PROVIDERS, FileSpec
 from bulkup.providers.local import Local
 from bulkup.providers.magic_hour import TYPE_OF, MagicHour
@@ -144,6 +145,27 @@ async def test_storage_that_throttles_one_file_is_left_alone_by_all(
     assert together[0] == 0
     assert all(before <= number for number, before in enumerate(together))
     here.assert_uploaded()
+
+
+@pytest.mark.parametrize("provider", ["magic-hour", "metastudio"])
+async def test_every_retry_comes_out_of_a_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    """Of files, of calls that ask for URLs and of those that close an upload."""
+    taken, retry_at = 0, RetryBudget.retry_at
+
+    def counting(self: RetryBudget, wanted: float, now: float) -> float:
+        nonlocal taken
+        taken += 1
+        return retry_at(self, wanted, now)
+
+    monkeypatch.setattr(RetryBudget, "retry_at", counting)
+    quick_retries(monkeypatch)
+    async with world(tmp_path, provider, faults=["status-503=0.2", "cut-body=0.1"], seed=3) as place:
+        place.write_many(60)
+        summary = await place.run(batch_size=2)
+    assert summary.exit_code == 0, summary.error
+    assert summary.counters.retries == taken > 0
 
 
 async def test_storage_that_answers_nobody(here: World, monkeypatch: pytest.MonkeyPatch) -> None:

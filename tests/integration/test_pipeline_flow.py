@@ -11,9 +11,11 @@ from typing import Any
 import anyio
 import pytest
 from pipeline_world import TOKEN, World, read_tree, world
+from structlog.testing import capture_logs
 
 import bulkup
 from bulkup import ExitCode, FileState, JournalLockedError, Result, UsageError
+from bulkup.clock import SystemClock
 from bulkup.localserver.puts import Pace
 from bulkup.pipeline import hasher, hashing
 from bulkup.providers.magic_hour import MagicHour
@@ -204,6 +206,23 @@ async def test_identity_of_a_stopped_check(here: World, monkeypatch: pytest.Monk
     assert set(here.states().values()) == {FileState.UPLOADED}
     summary = await here.run()
     assert (summary.exit_code, summary.counters.skipped, here.puts) == (0, 60, 60)
+
+
+class WrongClock(SystemClock):
+    """Ten minutes ahead of the service's."""
+
+    def now(self) -> float:
+        return super().now() + 600
+
+
+async def test_a_clock_that_is_wrong_is_told_once_and_does_no_harm(here: World) -> None:
+    """URLs are used by the service's time."""
+    here.clock = WrongClock()
+    here.write_many(10)
+    with capture_logs() as logs:
+        summary = await here.run(batch_size=2)
+    assert (summary.exit_code, summary.counters.presign_renewed) == (0, 0)
+    assert ["clock is 10 min ahead of" in entry["event"] for entry in logs].count(True) == 1
 
 
 @pytest.mark.parametrize(("count", "batch"), [(1, 100), (100, 100), (101, 100), (250, 100), (30, 7), (5, 1)])

@@ -16,8 +16,22 @@ from hypothesis import strategies as st
 
 from bulkup.errors import ExitCode
 from bulkup.journal import Journal
-from bulkup.messages import FoundFile, Identity, Item, Kind, Outcome, Problem, ProblemError, Rejection, Source, Ticket
+from bulkup.messages import (
+    Digest,
+    FoundFile,
+    Identity,
+    Item,
+    Kind,
+    Outcome,
+    Problem,
+    ProblemError,
+    Receipt,
+    Rejection,
+    Source,
+    Ticket,
+)
 from bulkup.pipeline.batcher import Batcher
+from bulkup.pipeline.confirmer import Confirmer
 from bulkup.pipeline.gate import Gate
 from bulkup.pipeline.leases import Demand, Throughput, good_for, group_size, modest_group, tickets_ahead
 from bulkup.pipeline.options import PipelineOptions
@@ -647,3 +661,32 @@ async def test_refused_credentials_end_the_run_and_give_everything_back(monkeypa
         assert bench.run.stop.requested
         assert len(bench.settled) == 12
         assert {outcome.state for outcome in bench.settled} == {None}
+
+
+class Closed(FakeProvider):
+    """Counts its closing calls."""
+
+    closed = 0
+
+    async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool) -> Mapping[str, Any]:
+        self.closed += 1
+        return {}
+
+
+async def test_closing_calls_come_when_others_have_left_room_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They share the gate of the API with the calls that ask for tickets, and are told when one of those has ended."""
+    async with Bench(monkeypatch, calls_in_flight=1) as bench:
+        provider, gate = Closed(bench.clock), bench.run.gates.api
+        bench.run.provider = provider
+        confirmer = Confirmer(bench.run, bench.recorder)
+        bench._tasks.start_soon(confirmer.work)
+        for _ in range(2):
+            gate.begin()
+        item = Item(found(b"a.mp4"), Ticket(SecretUrl("https://s.example/"), "id"), attempts=1)
+        item.receipt = Receipt(Digest(b"d" * 16), item.file.identity, None, True, 0.0)
+        confirmer.add(item)
+        await settled()
+        assert provider.closed == 0
+        gate.end(None, bench.clock.time, bench.clock.time, 0.5)
+        await settled()
+        assert provider.closed == 1
