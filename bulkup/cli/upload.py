@@ -10,7 +10,28 @@ import anyio
 import typer
 
 from bulkup.api import preview
-from bulkup.cli.options import Config, JournalFile, Json, Profile, SourceId, resolved
+from bulkup.cli.options import (
+    CHOOSE,
+    AllowedHosts,
+    AppUserId,
+    AssetId,
+    BaseUrl,
+    CaFile,
+    Config,
+    Confirm,
+    ExpiresAt,
+    IamUrl,
+    JournalFile,
+    Json,
+    PipelineId,
+    Profile,
+    ProjectId,
+    ProviderOfRun,
+    Region,
+    SourceId,
+    resolved,
+    service_option,
+)
 from bulkup.cli.output import reader_may_leave
 from bulkup.cli.running import run_upload
 from bulkup.config import Resolved
@@ -20,15 +41,6 @@ from bulkup.reports.logs import configure_logging
 from bulkup.reports.safe_text import printable, printable_path
 from bulkup.reports.summary import expired_text
 
-_CHOOSE = """no provider is chosen. One of:
-  --provider local        an embedded server on this machine, to try things out; needs nothing
-  --provider magic-hour   set BULKUP_TOKEN to the key
-  --provider move-ugc     set BULKUP_API_KEY to the key
-  --provider metastudio   set BULKUP_ACCESS_KEY and BULKUP_SECRET_KEY; name --project-id and --asset-id
-  --provider xvid         set BULKUP_TOKEN to an access token; name --pipeline-id
-  --profile NAME          a profile of bulkup.toml, see config.example.toml"""
-
-_SERVICES = "Services"
 _FILES = "Which files"
 _SPEED = "Speed and patience"
 _OUTPUT = "Output"
@@ -36,19 +48,6 @@ _OUTPUT = "Output"
 Sources = Annotated[
     list[str] | None, typer.Argument(metavar="SOURCE", help="Directories or files.", show_default=False)
 ]
-ProviderOfRun = Annotated[
-    str | None,
-    typer.Option(
-        "--provider",
-        metavar="NAME",
-        help="magic-hour (needs BULKUP_TOKEN), move-ugc (BULKUP_API_KEY), metastudio (BULKUP_ACCESS_KEY, "
-        "BULKUP_SECRET_KEY), xvid (BULKUP_TOKEN) or local.",
-    ),
-]
-
-
-def _service(*names: str, text: str, metavar: str | None = None) -> Any:
-    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=_SERVICES)
 
 
 def _files(*names: str, metavar: str, text: str) -> Any:
@@ -68,16 +67,9 @@ def upload(
     profile: Profile = None,
     config: Config = None,
     provider: ProviderOfRun = None,
-    base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The service's root, if not its public one.")
-    ] = None,
-    ca_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="PEM certificates of a private authority.")
-    ] = None,
-    allowed_hosts: Annotated[
-        list[str] | None,
-        typer.Option("--allowed-hosts", metavar="HOST", help="A host that upload URLs may lead to; may be repeated."),
-    ] = None,
+    base_url: BaseUrl = None,
+    ca_file: CaFile = None,
+    allowed_hosts: AllowedHosts = None,
     destination: Annotated[
         str | None, typer.Option(metavar="NAME", help="A name for the account, where the service shows none.")
     ] = None,
@@ -85,44 +77,28 @@ def upload(
     store: Annotated[str | None, typer.Option(metavar="DIR", help="Where --provider local keeps objects.")] = None,
     source_id: SourceId = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; call nothing, write nothing.")] = False,
-    region: Annotated[
-        str | None, _service("--region", metavar="NAME", text="metastudio: cn-north-4, cn-east-3 or ap-southeast-3.")
-    ] = None,
-    project_id: Annotated[
-        str | None, _service("--project-id", metavar="ID", text="metastudio: the project; it needs one.")
-    ] = None,
-    asset_id: Annotated[
-        str | None, _service("--asset-id", metavar="ID", text="metastudio: the asset that files belong to.")
-    ] = None,
+    region: Region = None,
+    project_id: ProjectId = None,
+    asset_id: AssetId = None,
     asset_file_category: Annotated[
         str | None,
-        _service("--asset-file-category", metavar="NAME", text="metastudio: what files are to it, such as MAIN."),
+        service_option("--asset-file-category", metavar="NAME", text="metastudio: what files are to it, such as MAIN."),
     ] = None,
     asset_map: Annotated[
         str | None,
-        _service("--asset-map", metavar="FILE", text="metastudio: a .csv or .jsonl file with the asset of each file."),
+        service_option(
+            "--asset-map", metavar="FILE", text="metastudio: a .csv or .jsonl file with the asset of each file."
+        ),
     ] = None,
-    app_user_id: Annotated[
-        str | None, _service("--app-user-id", metavar="ID", text="metastudio: the user of your application.")
-    ] = None,
-    iam_url: Annotated[
-        str | None,
-        _service("--iam-url", metavar="URL", text="metastudio: the identity service, if not the public one."),
-    ] = None,
-    pipeline_id: Annotated[
-        str | None, _service("--pipeline-id", metavar="ID", text="xvid: the pipeline; it needs one.")
-    ] = None,
+    app_user_id: AppUserId = None,
+    iam_url: IamUrl = None,
+    pipeline_id: PipelineId = None,
     object_key: Annotated[
-        str | None, _service("--object-key", metavar="TEMPLATE", text="xvid: names of files, e.g. uploads/{path}.")
-    ] = None,
-    expires_at: Annotated[
         str | None,
-        _service("--expires-at", metavar="WHEN", text="xvid: when unused uploads go, e.g. 30d, or 0 for never."),
+        service_option("--object-key", metavar="TEMPLATE", text="xvid: names of files, e.g. uploads/{path}."),
     ] = None,
-    confirm: Annotated[
-        bool | None,
-        _service("--confirm/--no-confirm", text="metastudio, xvid: make the call that closes an upload."),
-    ] = None,
+    expires_at: ExpiresAt = None,
+    confirm: Confirm = None,
     include: Annotated[
         list[str] | None, _files("--include", metavar="PATTERN", text="Take only what matches; gitignore syntax.")
     ] = None,
@@ -224,7 +200,7 @@ def upload(
     }
     settings = resolved({"source": source or None, **options}, profile, config)
     if settings.settings.provider is None:
-        raise UsageError(_CHOOSE)
+        raise UsageError(CHOOSE)
     if dry_run:
         _preview(settings)
         return
