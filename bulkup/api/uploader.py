@@ -30,7 +30,7 @@ from bulkup.messages import Result, Source
 from bulkup.pipeline import Pipeline, Run
 from bulkup.providers import Provider
 from bulkup.reports.exit_code import exit_code
-from bulkup.transport import Transport
+from bulkup.transport import Transport, TransportOptions
 from bulkup.wire import ApiCall
 
 _log = structlog.get_logger("bulkup")
@@ -49,7 +49,8 @@ class Uploader:
 
     Entering checks everything, takes the lock and opens the journal; it raises a `BulkupError` when something is wrong,
     and nothing was started then. Leaving before the run has ended cuts it off; the next one goes on where it was.
-    `environ` is where secrets given as `env:NAME` are looked up, the process's own environment by default.
+    `environ` is where secrets given as `env:NAME` are looked up, the process's own environment by default. `transport`
+    makes what carries the requests out; one that looks at them is how `bulkup bench` measures.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class Uploader:
         profile: str | None = None,
         environ: Mapping[str, str] | None = None,
         clock: Clock | None = None,
+        transport: Callable[[TransportOptions, Clock], Transport] = Transport,
     ) -> None:
         self._settings = settings
         self._profile = profile
         self._environ = os.environ if environ is None else environ
         self._clock = clock or SystemClock()
+        self._make_transport = transport
         self._stack = contextlib.AsyncExitStack()
         self._tasks: TaskGroup
         self._run: Run
@@ -158,7 +161,7 @@ class Uploader:
         sources = building.resolve_sources(settings)
         require_provider(settings)
         path = journal_path(settings, self._profile, settings.source, self._environ)
-        transport = Transport(building.transport_options(settings), self._clock)
+        transport = self._make_transport(building.transport_options(settings), self._clock)
         built = None if settings.provider == building.LOCAL else await self._remote_provider(sources)
         lock = stack.enter_context(Lock(path))
         await self._hold(lock)
