@@ -6,7 +6,8 @@ into `ProblemError` once. Not here: what an answer means (providers) and what to
 
 from __future__ import annotations
 
-from bulkup.transport.client import Transport, TransportOptions
+from bulkup.transport.client import Transport
 from bulkup.transport.hosts import HostRules
+from bulkup.transport.options import TransportOptions
 
 __all__ = ["HostRules", "Transport", "TransportOptions"]

@@ -24,7 +24,7 @@ from secret_search import found_in, made_up
 from bulkup import Result
 from bulkup.messages import Ticket
 from bulkup.reports.logs import configure_logging
-from bulkup.transport import client
+from bulkup.transport import headers
 from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
 
 # The ways to prove who is calling: what is to be set, beside what is preferred, from the server's configuration.
@@ -81,7 +81,7 @@ class Heard:
 def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
     """Everything secret that the transport sends."""
     found = Heard()
-    revealed = client._revealed
+    revealed = headers.revealed
 
     def listening(headers: Mapping[str, Any]) -> dict[str, str]:
         plain = revealed(headers)
@@ -91,7 +91,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
     async def seen(ticket: Ticket) -> None:
         found.ticket(ticket)
 
-    monkeypatch.setattr(client, "_revealed", listening)
+    monkeypatch.setattr(headers, "revealed", listening)
     before_sending(monkeypatch, seen)
     return found
 
@@ -175,7 +175,7 @@ async def echoing_run(place: World, monkeypatch: pytest.MonkeyPatch, say: Say, s
     async def echo(call: ApiCall, request: ApiRequest) -> ApiAnswer:
         if request.path.startswith(_TOKENS):
             return await call(request)
-        text = say(client._revealed(request.headers))
+        text = say(headers.revealed(request.headers))
         body = {
             "message": text,
             "error_msg": text,

@@ -267,7 +267,7 @@ def test_storage_that_is_not_there(sweep: Sweep) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["call", "send", "_exchange", "_answer"])
+@pytest.mark.parametrize("what", ["call", "send", "_send", "_answer"])
 def test_a_fault_of_the_program(sweep: Sweep, what: str) -> None:
     """With its traceback, in the middle of what holds the secrets."""
     broken = sweep.world.root / "broken"

@@ -22,7 +22,7 @@ from bulkup.clock import SystemClock
 from bulkup.errors import UsageError
 from bulkup.messages import Kind, Problem, ProblemError, Ticket
 from bulkup.secrets import Secret, SecretUrl
-from bulkup.transport import Transport, TransportOptions, client
+from bulkup.transport import Transport, TransportOptions, patience
 from bulkup.transport.connection import Proxies
 from bulkup.transport.redirects import redirected
 from bulkup.wire import ApiRequest, StorageAnswer, json_request
@@ -433,7 +433,7 @@ async def test_a_server_that_makes_no_progress_is_given_up(
     handler: Handler, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether it stops reading, never answers, or stops in its answer: the attempt ends and may be made again."""
-    monkeypatch.setattr(client, "_SLOWEST", 1024**3)  # what is buffered on the way is granted no time of its own
+    monkeypatch.setattr(patience, "SLOWEST", 1024**3)  # what is buffered on the way is granted no time of its own
     async with serving(handler) as server:
         problem = await failing(server.url, data=data * 8, idle_timeout=0.2, connect_timeout=0.5)
     assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
@@ -451,7 +451,7 @@ async def test_an_api_that_makes_no_progress_is_given_up(handler: Handler) -> No
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
 async def test_an_answer_that_trickles_is_given_up(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """That a byte comes now and then does not hold a worker for ever."""
-    monkeypatch.setattr(client, "_SLOWEST", 64 * 1024**2)  # what is in buffers has its time on top
+    monkeypatch.setattr(patience, "SLOWEST", 64 * 1024**2)  # what is in buffers has its time on top
 
     async def handle(reader: Reader, writer: Writer) -> None:
         await reader.readuntil(b"\r\n\r\n")
