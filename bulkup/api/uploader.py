@@ -147,7 +147,7 @@ class Uploader:
             ours, others = group.split(BulkupError)
             if others is not None or ours is None:
                 raise
-            self._run.stop.fail(_first(ours))
+            self._run.stop.fail(first_of(ours))
         except BulkupError as error:  # of the last flush, which is no stage
             self._run.stop.fail(error)
         return await self._end()
@@ -279,7 +279,8 @@ async def _ignore(_: Sequence[Result]) -> None:
     """Take results that nobody asked for."""
 
 
-def _first(group: BaseExceptionGroup[BulkupError]) -> BulkupError:
+def first_of(group: BaseExceptionGroup[BulkupError]) -> BulkupError:
+    """Return the first error in a group."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
