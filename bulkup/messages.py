@@ -209,9 +209,10 @@ class Receipt:
     """Workers to confirmer or recorder: storage took the bytes.
 
     `identity` is that of the descriptor the bytes were read from; `verified` says that storage's answer proves them.
+    `digest` is None where nothing was hashed (`checksum = "none"`).
     """
 
-    digest: Digest
+    digest: Digest | None
     identity: Identity
     etag: str | None
     verified: bool
@@ -220,8 +221,8 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class PartsSent:
-    """How far a file that goes in parts has got: so many parts and bytes, the MD5 of all of them, the file's identity
-    meanwhile, and whether storage's answers prove each one.
+    """How far a file that goes in parts has got: so many parts and bytes, the MD5 of all of them (None where nothing is
+    hashed), the file's identity meanwhile, and whether storage's answers prove each one.
     """
 
     parts: int

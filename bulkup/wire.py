@@ -12,8 +12,9 @@ import functools
 import ipaddress
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import orjson
 
@@ -139,6 +140,11 @@ class Body(Protocol):
         """The exact number of bytes, known before the first is sent."""
         ...
 
+    @property
+    def data(self) -> bytes | None:
+        """All the bytes where they are in memory, None where `chunks` has to be asked for them."""
+        ...
+
     def chunks(self) -> AsyncGenerator[memoryview, None]:
         """Yield all bytes from the beginning. An error raised here ends the request, and `failure` then tells why."""
         ...
@@ -146,4 +152,31 @@ class Body(Protocol):
     @property
     def failure(self) -> Exception | None:
         """The error that ended `chunks` early, None when it did not."""
+        ...
+
+
+class LentFile(Protocol):
+    """An open file whose descriptor is lent to threads."""
+
+    def held(self) -> AbstractContextManager[int]:
+        """Lend the descriptor, which stays open until it is given back. Raises ValueError where the file is closed."""
+        ...
+
+
+class FileRange(NamedTuple):
+    """`size` bytes of an open file, from `start` on."""
+
+    file: LentFile
+    start: int
+    size: int
+
+
+@runtime_checkable
+class LentBody(Body, Protocol):
+    """A body whose bytes may also be copied from an open file by the system (`sendfile`), unseen by this process."""
+
+    def ranges(self) -> AsyncGenerator[FileRange, None]:
+        """Yield where all bytes are, from the beginning, in place of `chunks`; exhausted before the request counts as
+        sent. The ranges are good until the next one is asked for.
+        """
         ...

@@ -86,6 +86,9 @@ def build_provider(
     limit = provider.capabilities.batch_limit
     if settings.batch_size is not None and settings.batch_size > limit:
         raise UsageError(f"batch_size: {provider.name} takes {limit} files in one call at the most")
+    if settings.checksum == "none" and provider.capabilities.checksum_first:
+        what = f"{provider.name} wants a file's MD5 before it takes it, and checksum is none"
+        raise UsageError(what, hint="leave checksum at its default, md5")
     return provider
 
 
@@ -120,6 +123,7 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
         grace=settings.grace,
         max_failures=settings.max_failures,
         hashers=max(2, os.cpu_count() or 1),
+        checksum=settings.checksum,
         identity=settings.identity,
         reupload_expired=settings.reupload_expired,
         unsupported=settings.unsupported,

@@ -149,6 +149,9 @@ def upload(
     calls_in_flight: Annotated[
         str | None, _speed("--calls-in-flight", metavar="N", text="API calls at the same time.")
     ] = None,
+    checksum: Annotated[
+        str | None, _speed("--checksum", metavar="md5|none", text="none: hash nothing; files are unverified.")
+    ] = None,
     rate_limit: Annotated[
         str | None, _speed("--rate-limit", metavar="N", text="API calls a second; 0: no limit.")
     ] = None,

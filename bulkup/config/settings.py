@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import ValidationInfo, field_validator
+
 from bulkup.config import kinds, units
 from bulkup.config.kinds import setting
 from bulkup.config.services import Services
@@ -49,6 +51,13 @@ class Settings(Services):
         "a whole number from 1",
         "API calls for upload URLs under way at the same time. Default: the provider's own number.",
         ge=1,
+    )
+    checksum: Literal["md5", "none"] = setting(
+        "md5",
+        "md5 or none; none only where identity is not content, and the service does not want an MD5 beforehand",
+        "What is made of every file while it is sent, and compared with storage's answer: an `md5`, or `none`, which "
+        "takes less of the processor and leaves every file `unverified`, without a checksum in the manifest. That a "
+        "file does not change while it is read is looked at either way. Not `none` for `metastudio`. Default: `md5`.",
     )
     destination: kinds.Name | None = setting(
         None,
@@ -160,3 +169,10 @@ class Settings(Services):
         "One JSON object a line on standard output and nothing else there; the last object is the summary. "
         "Default: false.",
     )
+
+    @field_validator("checksum")
+    @classmethod
+    def _something_to_compare(cls, value: str, info: ValidationInfo) -> str:
+        if value == "none" and info.data.get("identity") == "content":
+            raise ValueError("expected md5, since identity is content: that compares checksums")
+        return value

@@ -112,7 +112,7 @@ class Lookup:
         ticket = receipt = None
         if state in (FileState.TICKETED, FileState.STORED):
             ticket = self._ticket(source_id, path)
-        if state == FileState.STORED and digest is not None:
+        if state == FileState.STORED and uploaded_at is not None:
             receipt = Receipt(digest, identity, etag, bool(verified), uploaded_at)
         return Known(FileState(state), identity, digest, ticket, receipt, (source_id, path), place, kept_until)
 

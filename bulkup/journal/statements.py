@@ -169,7 +169,7 @@ class Statements:
         return (
             *self._key(item),
             *_identity(receipt.identity),
-            receipt.digest.md5,
+            receipt.digest.md5 if receipt.digest else None,
             receipt.etag,
             item.attempts,
             receipt.stored_at,

@@ -29,7 +29,7 @@ _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 class File(FileIO):
-    """A file that is not closed while a thread reads from it.
+    """A file that is not closed while a thread uses it.
 
     A cancelled reader leaves its thread behind. Closed under it, the descriptor's number could belong to another file
     by the time the thread gets to use it.
@@ -37,36 +37,46 @@ class File(FileIO):
 
     def __init__(self, fd: int) -> None:
         self._state = threading.Lock()  # never held over a read: the event loop closes, and must not wait for a disk
-        self._reading = self._left = False
+        self._users = 0
+        self._left = False
         super().__init__(fd)
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read, and close afterwards if that was asked for meanwhile."""
+    @contextlib.contextmanager
+    def held(self) -> Iterator[int]:
+        """Lend the descriptor; it is closed afterwards if that was asked for meanwhile.
+
+        Raises ValueError where the file is closed already, as reading from it does.
+        """
         with self._state:
-            self._reading = True
+            if self._left:
+                raise ValueError("I/O operation on closed file")
+            self._users += 1
         try:
-            return super().read(-1 if size is None else size)
+            yield self.fileno()
         finally:
-            with self._state:
-                self._reading = False
-                if self._left:
-                    super().close()
+            self._give_back()
+
+    def _give_back(self) -> None:
+        with self._state:
+            self._users -= 1
+            if self._left and not self._users:
+                super().close()
 
     def close(self) -> None:
-        """Close, at once or when the thread that reads is done."""
+        """Close, at once or when the last thread that uses it is done."""
         with self._state:
             self._left = True
-            if not self._reading:
+            if not self._users:
                 super().close()
 
 
-def open_file(file: FoundFile, follow_links: bool) -> tuple[FileIO, Identity]:
+def open_file(file: FoundFile, follow_links: bool) -> tuple[File, Identity]:
     """Open a file to be read by threads; returns what it is, too. Raises `ProblemError` as `open_fd` does."""
     fd, opened = open_fd(file, follow_links)
     return File(fd), opened
 
 
-def open_settled(file: FoundFile, follow_links: bool) -> tuple[FileIO, Identity]:
+def open_settled(file: FoundFile, follow_links: bool) -> tuple[File, Identity]:
     """Open a file as `open_file` does, a moment later where that must be; blocks until then, so it is for threads."""
     stream, opened = open_file(file, follow_links)
     wait = settling(opened, time.time_ns())

@@ -52,6 +52,7 @@ class PipelineOptions:
     `readers` threads read small files: more of them only wait for one another, unless the disk is slow to answer.
     `group_age` is how long a file waits for its group to fill while workers have nothing else to do. `memory` bounds
     what is held of files' contents at any time. `max_failures` is how many files may fail for good before the run ends.
+    With the `checksum` "none" nothing that is sent is hashed.
     """
 
     concurrency: int = 32
@@ -65,6 +66,7 @@ class PipelineOptions:
     memory: int = 64 * MIB
     hashers: int = 2
     readers: int = 8
+    checksum: Literal["md5", "none"] = "md5"
     identity: Literal["strict", "default", "content"] = "default"
     reupload_expired: bool = False
     unsupported: Literal["report", "skip"] = "report"

@@ -64,11 +64,13 @@ def _of_uploaded(known: Known, identity: Identity, mode: IdentityMode) -> Plan:
 
     `default`: size and modification time are believed while all else is the same too; where only the rest differs (the
     inode and device of a remount, the ctime of a chmod) the content decides. `strict`: any difference uploads again.
-    `content`: the content always decides.
+    `content`: the content always decides. Content can only be compared where a digest was recorded; a file that was
+    sent without one is uploaded again.
     """
+    may_be_the_same = known.digest is not None and known.identity.size == identity.size
     if mode == "content":
-        return Plan.RECHECK if known.identity.size == identity.size else Plan.UPLOAD
+        return Plan.RECHECK if may_be_the_same else Plan.UPLOAD
     if known.identity == identity:
         return Plan.SETTLED
-    same_content = known.identity.size == identity.size and known.identity.mtime_ns == identity.mtime_ns
-    return Plan.RECHECK if same_content and mode == "default" and known.digest is not None else Plan.UPLOAD
+    may_be_the_same = may_be_the_same and known.identity.mtime_ns == identity.mtime_ns
+    return Plan.RECHECK if may_be_the_same and mode == "default" else Plan.UPLOAD

@@ -1,127 +1,42 @@
-"""Reading a file so that what is sent is what was hashed, and so that a change under our hands is noticed.
+"""Small files, read whole so that what is sent is what was hashed, and so that a change under our hands is noticed.
 
-A small file is read whole in one visit to a thread. A large one is streamed in chunks; each is hashed, in a thread, on
-its way out. Both compare the full `fstat` of the open descriptor before and after (DESIGN section 5).
+The full `fstat` of the open descriptor is compared before and after (DESIGN section 5).
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from io import FileIO
-from typing import NamedTuple, Protocol, Self
 
-import aiofiles.threadpool
 import anyio
 
 from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError
-from bulkup.pipeline.opening import CHUNK, compare, file_problems, open_fd, open_file, open_settled, settling
+from bulkup.pipeline.opening import compare, file_problems, open_fd, open_settled, settling
+from bulkup.pipeline.streaming import slices
 
-# What is handed to the socket at once: small enough that progress shows on a slow link.
-_SLICE = 256 * 1024
 # What the loop may hash by itself: a tenth of a millisecond.
 _TINY = 64 * 1024
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 
 
-class Md5(Protocol):
-    """An MD5 on its way."""
-
-    def update(self, data: bytes, /) -> None:
-        """Take more bytes in."""
-
-    def copy(self) -> Self:
-        """Return another one that has got as far."""
-
-    def digest(self) -> bytes:
-        """Return the 16 bytes."""
-
-
 class WholeBody:
-    """A small file in memory; its digest is known before the first byte is sent."""
+    """A small file in memory; its digest is known before the first byte is sent, None where it is not `hashed`."""
 
     failure: Exception | None = None
 
-    def __init__(self, data: bytes, identity: Identity) -> None:
+    def __init__(self, data: bytes, identity: Identity, *, hashed: bool = True) -> None:
         self.data = data
         self.size = len(data)
         self.identity = identity
-        self.digest = Digest(hashlib.md5(data, usedforsecurity=False).digest())
+        self.digest = Digest(hashlib.md5(data, usedforsecurity=False).digest()) if hashed else None
 
     async def chunks(self) -> AsyncGenerator[memoryview, None]:
         """Yield the bytes in slices."""
-        for piece in _slices(self.data):
+        for piece in slices(self.data):
             yield piece
-
-
-class Part(NamedTuple):
-    """A stretch of a file, in bytes from its beginning: `start` is in it, `end` is not."""
-
-    start: int
-    end: int
-
-
-class StreamedBody:
-    """A large file or a part of one, opened anew for each start; digest and identity are there once a pass has ended.
-
-    `before` is the MD5 of all that lies before the part; `whole` is then that of all up to its end.
-    """
-
-    def __init__(
-        self, file: FoundFile, *, follow_links: bool, part: Part | None = None, before: Md5 | None = None
-    ) -> None:
-        self._file = file
-        self._follow_links = follow_links
-        self._start, end = part or Part(0, file.identity.size)
-        self._before = before
-        self.size = end - self._start
-        self.whole = before
-        self.failure: Exception | None = None
-        self.digest: Digest | None = None
-        self.identity: Identity | None = None
-
-    async def chunks(self) -> AsyncGenerator[memoryview, None]:
-        """Yield the bytes in slices, hashing them. Raises `ProblemError` when the file is not what was found."""
-        try:
-            self.digest = self.identity = None
-            async with contextlib.aclosing(self._pass()) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except Exception as error:
-            # The HTTP client turns whatever is raised here into an error of its own.
-            self.failure = error
-            raise
-
-    async def _pass(self) -> AsyncGenerator[memoryview, None]:
-        # Not in a thread: this runs in a task of the HTTP client, which cancels it without asking, and a file on its
-        # way back from a thread would be lost.
-        stream, opened = open_file(self._file, self._follow_links)
-        wait = settling(opened, time.time_ns())
-        if wait:
-            stream.close()
-            await anyio.sleep(wait)
-            stream, opened = open_file(self._file, self._follow_links)
-        with stream:
-            md5, left = hashlib.md5(usedforsecurity=False), self.size
-            whole = self._before.copy() if self._before is not None else None
-            stream.seek(self._start)
-            source = aiofiles.threadpool.wrap(stream)
-            while left:
-                with file_problems():
-                    chunk = await source.read(min(CHUNK, left))
-                if not chunk:
-                    raise ProblemError(Problem(Kind.CHANGED, "it became shorter while it was read"))
-                await anyio.to_thread.run_sync(_update, md5, whole, chunk)
-                left -= len(chunk)
-                if not left:
-                    # Before the last bytes go out: a change is noticed while the request can still be broken off.
-                    compare(stream.fileno(), opened)
-                for piece in _slices(chunk):
-                    yield piece
-        self.digest, self.identity, self.whole = Digest(md5.digest()), opened, whole
 
 
 class Reader:
@@ -132,9 +47,10 @@ class Reader:
     memory, and all of a file system that cannot tell, is read in a thread.
     """
 
-    def __init__(self, threads: int, *, follow_links: bool) -> None:
+    def __init__(self, threads: int, *, follow_links: bool, hashed: bool = True) -> None:
         self._limiter = anyio.CapacityLimiter(threads)
         self._follow_links = follow_links
+        self._hashed = hashed
         self._slow_devices: set[int] = set()
 
     async def read(self, file: FoundFile) -> WholeBody:
@@ -143,7 +59,8 @@ class Reader:
             body = self._read_cached(file)
             if body is not None:
                 return body
-        return await anyio.to_thread.run_sync(_read_whole, file, self._follow_links, limiter=self._limiter)
+        args = file, self._follow_links, self._hashed
+        return await anyio.to_thread.run_sync(_read_whole, *args, limiter=self._limiter)
 
     def _read_cached(self, file: FoundFile) -> WholeBody | None:
         fd, opened = open_fd(file, self._follow_links)
@@ -158,7 +75,7 @@ class Reader:
             compare(fd, opened)
         finally:
             os.close(fd)
-        return WholeBody(bytes(memoryview(data)[:count]), opened)
+        return WholeBody(bytes(memoryview(data)[:count]), opened, hashed=self._hashed)
 
     def _fill(self, fd: int, data: bytearray, device: int) -> int:
         """Read what the system holds in memory; returns how many bytes, -1 where that cannot be told."""
@@ -171,23 +88,12 @@ class Reader:
             return -1
 
 
-def _update(md5: Md5, whole: Md5 | None, chunk: bytes) -> None:
-    md5.update(chunk)
-    if whole is not None:
-        whole.update(chunk)
-
-
-def _slices(data: bytes) -> Iterator[memoryview]:
-    view = memoryview(data)
-    return (view[start : start + _SLICE] for start in range(0, len(view), _SLICE))
-
-
-def _read_whole(file: FoundFile, follow_links: bool) -> WholeBody:
+def _read_whole(file: FoundFile, follow_links: bool, hashed: bool) -> WholeBody:
     stream, opened = open_settled(file, follow_links)
     with stream, file_problems():
         data = _read_exactly(stream, opened.size)
         compare(stream.fileno(), opened)
-    return WholeBody(data, opened)
+    return WholeBody(data, opened, hashed=hashed)
 
 
 def _read_exactly(stream: FileIO, size: int) -> bytes:

@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterator
 
 from bulkup.messages import Digest, Identity, Item, Kind, PartsSent, Problem, Receipt, Ticket
 from bulkup.pipeline.integrity import Proof, plain_etag, proof
+from bulkup.pipeline.lending import Lending
 from bulkup.pipeline.opening import CHUNK
-from bulkup.pipeline.reading import Part, Reader, StreamedBody, WholeBody
+from bulkup.pipeline.reading import Reader, WholeBody
 from bulkup.pipeline.run import Run
+from bulkup.pipeline.streaming import FileBody, Part, StreamedBody
 from bulkup.wire import StorageAnswer
 
 _MISMATCH = Problem(Kind.MISMATCH, "storage holds other bytes than were read: its ETag or checksum is not theirs")
+_UNPROVEN = Problem(Kind.MISMATCH, "storage's answer does not prove bytes that were sent apart from being hashed")
 _EARLY = Problem(Kind.TRANSIENT, "storage answered before it had all bytes")
 _CHANGED = Problem(Kind.CHANGED, "it changed after it was hashed")
 _CHANGED_BETWEEN = Problem(Kind.CHANGED, "it changed between two of its parts")
@@ -27,12 +30,14 @@ Count = Callable[[int], None]
 
 
 class Sender:
-    """Makes attempts; holds nothing of any of them."""
+    """Makes attempts; holds nothing of any of them but what they teach of storage."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._follow_links = run.options.scan.symlinks != "skip"
-        self._reader = Reader(run.options.readers, follow_links=self._follow_links)
+        self._hashed = run.options.checksum != "none"
+        self._reader = Reader(run.options.readers, follow_links=self._follow_links, hashed=self._hashed)
+        self._lending = Lending(run.options.checksum)
 
     async def send(self, item: Item, count: Count) -> Problem | None:
         """Send the file; with None it has its receipt. Raises `ProblemError`. `count` is told of bytes as they go."""
@@ -41,17 +46,20 @@ class Sender:
         return await (self._send_parts(item, ticket, count) if ticket.more_urls else self._whole(item, ticket, count))
 
     async def _whole(self, item: Item, ticket: Ticket, count: Count) -> Problem | None:
-        body = await self._body(item)
+        body = await self._body(item, ticket)
         if _unlike(item, body.digest):
             return _CHANGED
         headers = {}
-        if ticket.content_md5 and isinstance(body, WholeBody):
+        if ticket.content_md5 and isinstance(body, WholeBody) and body.digest is not None:
             headers["Content-MD5"] = body.digest.content_md5
         answer = await self._run.transport.send(ticket, body, headers, count)
         judged = self._judge(answer, body, lambda: _unlike(item, body.digest))
         if isinstance(judged, Problem):
             return judged
-        assert body.digest is not None
+        if isinstance(body, StreamedBody):
+            self._lending.learn(ticket.url, judged)
+        if isinstance(body, FileBody) and body.lent and self._hashed and judged is not Proof.MATCH:
+            return _UNPROVEN  # the host is known by now: the next attempt goes streamed
         assert body.identity is not None
         etag = plain_etag(self._run.provider.evidence(answer))
         self._sent(item, body.digest, body.identity, etag, verified=judged is Proof.MATCH)
@@ -59,10 +67,11 @@ class Sender:
 
     async def _send_parts(self, item: Item, ticket: Ticket, count: Count) -> Problem | None:
         urls = (ticket.url, *ticket.more_urls)
-        sent = item.sent or PartsSent(0, 0, hashlib.md5(usedforsecurity=False), None, verified=True)
+        md5 = hashlib.md5(usedforsecurity=False) if self._hashed else None
+        sent = item.sent or PartsSent(0, 0, md5, None, verified=True)
         for part in list(parts_of(item.file.identity.size, len(urls)))[sent.parts :]:
             here = dataclasses.replace(ticket, url=urls[sent.parts], more_urls=())
-            body = StreamedBody(item.file, follow_links=self._follow_links, part=part, before=sent.md5)
+            body = self._part(item, part, sent)
             answer = await self._run.transport.send(here, body, {}, count)
             judged = self._judge(answer, body, lambda: False)
             if isinstance(judged, Problem):
@@ -75,13 +84,18 @@ class Sender:
             item.failures = item.mismatches = 0
             item.first_failure = None
         assert sent.identity is not None
-        self._sent(item, Digest(sent.md5.digest()), sent.identity, None, verified=sent.verified)
+        digest = Digest(sent.md5.digest()) if sent.md5 is not None else None
+        self._sent(item, digest, sent.identity, None, verified=sent.verified)
         return None
 
-    async def _body(self, item: Item) -> WholeBody | StreamedBody:
+    def _part(self, item: Item, part: Part, sent: PartsSent) -> StreamedBody:
+        return StreamedBody(item.file, follow_links=self._follow_links, part=part, before=sent.md5, hashed=self._hashed)
+
+    async def _body(self, item: Item, ticket: Ticket) -> WholeBody | StreamedBody:
         if item.file.identity.size <= _SMALL:
             return await self._reader.read(item.file)
-        return StreamedBody(item.file, follow_links=self._follow_links)
+        body = FileBody if self._lending.allows(item, ticket) else StreamedBody
+        return body(item.file, follow_links=self._follow_links, hashed=self._hashed)
 
     def _judge(
         self, answer: StorageAnswer, body: WholeBody | StreamedBody, changed: Callable[[], bool]
@@ -90,17 +104,19 @@ class Sender:
         if problem is not None:
             # A store that was told the checksum says of a changed file that its bytes are wrong.
             return _CHANGED if problem.kind is Kind.MISMATCH and changed() else problem
-        if body.digest is None or body.identity is None:
+        if body.identity is None:
             # An answer of success before the body had gone out cannot be about this body.
             return _EARLY
         if changed():
             return _CHANGED
+        if body.digest is None:
+            return Proof.NONE
         evidence = self._run.provider.evidence(answer)
-        proven = proof(evidence, body.digest, body.data if isinstance(body, WholeBody) else None)
+        proven = proof(evidence, body.digest, body.data)
         return _MISMATCH if proven is Proof.MISMATCH else proven
 
-    def _sent(self, item: Item, digest: Digest, identity: Identity, etag: str | None, *, verified: bool) -> None:
-        item.digest = digest
+    def _sent(self, item: Item, digest: Digest | None, identity: Identity, etag: str | None, *, verified: bool) -> None:
+        item.digest = digest or item.digest
         item.receipt = Receipt(digest, identity, etag, verified, self._run.clock.now())
 
 

@@ -204,6 +204,7 @@ class Closing(Local):
     ) -> Mapping[str, Any] | NotYet:
         kind = type(self)
         stored = Path(kind.objects_dir, ticket.remote_id).read_bytes()
+        assert receipt.digest is not None
         assert hashlib.md5(stored).digest() == receipt.digest.md5
         if kind.gate is not None and kind.gate_at == "confirm":
             await kind.gate.wait()

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from bulkup.clock import SystemClock
 from bulkup.messages import Digest, FoundFile, Identity, Item, Kind, Problem, ProblemError, Source, Ticket
 from bulkup.pipeline.options import PipelineOptions
-from bulkup.pipeline.reading import Md5, Part, StreamedBody
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.sending import Sender, parts_of
+from bulkup.pipeline.streaming import Md5, Part, StreamedBody
 from bulkup.providers import Capabilities, Provider, ProviderConfig
 from bulkup.secrets import SecretUrl
 from bulkup.wire import Body, StorageAnswer

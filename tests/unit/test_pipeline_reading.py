@@ -8,7 +8,6 @@ import hashlib
 import os
 import socket
 from collections.abc import Callable
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,14 @@ import anyio
 import pytest
 
 from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError, Source
-from bulkup.pipeline import hashing, opening, reading
+from bulkup.pipeline import hashing, opening, reading, streaming
 from bulkup.pipeline.hashing import digests_of
 from bulkup.pipeline.opening import CHUNK
-from bulkup.pipeline.reading import Reader, StreamedBody
+from bulkup.pipeline.reading import Reader
+from bulkup.pipeline.streaming import FileBody, StreamedBody
 
 Read = tuple[bytes | None, Digest | None, Identity | None]
-WAYS = ["cached", "threaded", "streamed", "hashed"]
+WAYS = ["cached", "threaded", "streamed", "lent", "hashed"]
 every_way = pytest.mark.parametrize("way", WAYS)
 CONTENT = bytes(range(256)) * 4
 LARGE = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(100_000))  # 3.05 MiB
@@ -31,13 +31,13 @@ LARGE = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(100_000
 @pytest.fixture(autouse=True)
 def _read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The files here are new, and would be read a moment later, by a thread (tests/unit/test_pipeline_settling.py)."""
-    for module in (opening, reading):
+    for module in (opening, reading, streaming):
         monkeypatch.setattr(module, "settling", lambda *_: 0.0)
 
 
 def replace_everywhere(monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[..., Any]) -> None:
     """Replace what `opening` gives to those that read."""
-    for module in (hashing, opening, reading):
+    for module in (hashing, opening, reading, streaming):
         monkeypatch.setattr(module, name, function, raising=False)
 
 
@@ -60,12 +60,24 @@ async def read(way: str, file: FoundFile, *, follow_links: bool = False) -> Read
         streamed = StreamedBody(file, follow_links=follow_links)
         data = b"".join([bytes(piece) async for piece in streamed.chunks()])
         return data, streamed.digest, streamed.identity
+    if way == "lent":
+        return await read_lent(FileBody(file, follow_links=follow_links))
     with pytest.MonkeyPatch.context() as patched:
         if way == "threaded":
             patched.setattr(reading, "_NOWAIT", None)
         whole = await Reader(2, follow_links=follow_links).read(file)
     assert whole.size == file.identity.size
     return b"".join([bytes(piece) async for piece in whole.chunks()]), whole.digest, whole.identity
+
+
+async def read_lent(body: FileBody) -> Read:
+    """Read a file as one does who gets its descriptor and not its bytes."""
+    data = b""
+    async for one in body.ranges():
+        with one.file.held() as fd:
+            data += os.pread(fd, one.size, one.start)
+    assert body.lent
+    return data, body.digest, body.identity
 
 
 async def problem_of(way: str, file: FoundFile, *, follow_links: bool = False) -> Problem:
@@ -276,7 +288,7 @@ async def test_a_file_that_cannot_be_opened_is_told_by_its_reason(
     assert kind is not Kind.UNREADABLE or problem.message == os.strerror(number)
 
 
-class Broken(FileIO):
+class Broken(opening.File):
     """A disk that fails."""
 
     def read(self, *_: Any) -> Any:
@@ -285,7 +297,7 @@ class Broken(FileIO):
     readinto = readall = read
 
 
-@pytest.mark.parametrize("way", ["threaded", "streamed", "hashed"])
+@pytest.mark.parametrize("way", ["threaded", "streamed", "lent", "hashed"])
 async def test_a_disk_that_fails_makes_the_file_unreadable(
     tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

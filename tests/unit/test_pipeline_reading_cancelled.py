@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bulkup.messages import FoundFile, Identity, Source
-from bulkup.pipeline import opening, reading
+from bulkup.pipeline import opening, streaming
 
 
 async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
@@ -26,7 +26,6 @@ async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
 
     class Slow(opening.File):
         def read(self, size: int | None = -1, /) -> bytes:
-            self._reading = True
             files.append(self)
             begun.set()
             go_on.wait(10)
@@ -36,7 +35,7 @@ async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
             return result
 
     async def consume() -> None:
-        async for _ in reading.StreamedBody(found, follow_links=False).chunks():
+        async for _ in streaming.StreamedBody(found, follow_links=False).chunks():
             pass
 
     monkeypatch.setattr(opening, "File", Slow)

@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError, Source
 from bulkup.pipeline.hashing import digests_of
 from bulkup.pipeline.opening import CHUNK, File, settling
-from bulkup.pipeline.reading import Reader, StreamedBody, WholeBody
+from bulkup.pipeline.reading import Reader, WholeBody
+from bulkup.pipeline.streaming import FileBody, StreamedBody
 
 SECOND = 1_000_000_000
 NOW = 1_700_000_000 * SECOND + 1
-WAYS = ["whole", "streamed", "hashed"]
+WAYS = ["whole", "streamed", "lent", "hashed"]
 every_way = pytest.mark.parametrize("way", WAYS)
 
 
@@ -61,7 +62,11 @@ async def read(way: str, file: FoundFile) -> Digest | None:
             raise ProblemError(hashed)
         return hashed[0]
     body: WholeBody | StreamedBody
-    if way == "streamed":
+    if way == "lent":
+        body = lent = FileBody(file, follow_links=False)
+        async for _ in lent.ranges():
+            pass
+    elif way == "streamed":
         body = StreamedBody(file, follow_links=False)
         async for _ in body.chunks():
             pass
@@ -113,17 +118,25 @@ async def test_a_file_that_grows_as_it_is_read(tmp_path: Path, monkeypatch: pyte
     """A log that is written faster than it is read has no end to be reached: it is `changed`."""
     path, reads = tmp_path / "log", 0
     path.write_bytes(b"line\n" * CHUNK)
-    file, read_ = found(path), File.read
+    file, read_, readinto = found(path), File.read, File.readinto
 
-    def growing(self: File, size: int | None = -1, /) -> bytes:
+    def grow() -> None:
         nonlocal reads
         reads += 1
         assert reads < 50
         with path.open("ab") as log:
             log.write(b"line\n" * CHUNK)
+
+    def growing(self: File, size: int | None = -1, /) -> bytes:
+        grow()
         return read_(self, size)
 
+    def growing_into(self: File, room: memoryview, /) -> int:
+        grow()
+        return readinto(self, room)
+
     monkeypatch.setattr(File, "read", growing)
+    monkeypatch.setattr(File, "readinto", growing_into)
     with pytest.raises(ProblemError) as raised:
         await read(way, file)
     assert raised.value.problem.kind is Kind.CHANGED
