@@ -58,8 +58,6 @@ class StreamedBody:
     `hashed` there is no digest, and `whole` is `before`.
     """
 
-    data: bytes | None = None
-
     data: bytes | None = None  # never all of them in memory
 
     def __init__(
