@@ -53,7 +53,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks peers
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak $(SOAK)

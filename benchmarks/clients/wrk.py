@@ -1,0 +1,41 @@
+"""wrk, the floor: it PUTs one body out of memory, reads no file and looks at no answer, for three seconds."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from benchmarks.clients.base import Client, Command, Job, program, said
+from benchmarks.store import BUCKET
+
+_SCRIPT = """\
+local body = string.rep("x", {size})
+local number = 0
+request = function()
+  number = number + 1
+  return wrk.format("PUT", string.format("/{bucket}/%04d/%07d", number / 500 % 20, number % 10000), nil, body)
+end
+"""
+_RATE = re.compile(r"Requests/sec:\s*([\d.]+)")
+
+
+def _version() -> str:
+    return said("wrk", "--version").split()[1].removeprefix("debian/").split("-")[0]
+
+
+def _command(job: Job) -> Command:
+    script = os.path.join(job.scratch, "put.lua")
+    with open(script, "w", encoding="ascii") as file:
+        file.write(_SCRIPT.format(size=job.tree.bytes // job.tree.files, bucket=BUCKET))
+    argv = [program("wrk"), "--threads", "1", "--connections", str(job.in_flight), "--duration", "3s"]
+    return Command([*argv, "--script", script, job.store], seconds=_seconds)
+
+
+def _seconds(output: str, job: Job) -> float:
+    rate = _RATE.search(output)
+    if rate is None:
+        raise ValueError("wrk tells no requests a second")
+    return job.tree.files / float(rate[1])
+
+
+CLIENT = Client("wrk", _version, _command, stores=False)
