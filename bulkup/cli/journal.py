@@ -14,9 +14,9 @@ from typing import Annotated, BinaryIO, Literal
 
 import anyio
 import typer
-from rich.console import Console
 
 from bulkup.cli.choosing import chosen_journal
+from bulkup.cli.console import output_console
 from bulkup.cli.options import Config, JournalFile, Json, Profile, Provider, SourceId
 from bulkup.cli.output import reader_may_leave
 from bulkup.clock import SystemClock
@@ -37,7 +37,6 @@ from bulkup.reports.tables import (
     status_text,
 )
 
-_WIDE = 1000
 _OLD = "90d"
 
 Sources = Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help="The sources of the runs.")]
@@ -68,7 +67,7 @@ def status(
     if json:
         typer.echo(dumps(status_json(now)))
     else:
-        _console().print(status_text(now))
+        output_console().print(status_text(now))
 
 
 @reader_may_leave()
@@ -101,7 +100,7 @@ def runs(
             for run in reader.runs():
                 typer.echo(dumps(run_json(run)))
         else:
-            _console().print(runs_table(reader.runs()))
+            output_console().print(runs_table(reader.runs()))
 
 
 @reader_may_leave()
@@ -146,7 +145,7 @@ def orphans(
         none = True
         for line in orphans_lines(itertools.chain(reader.orphans(), reader.superseded())):
             none = False
-            _console().print(line)
+            output_console().print(line)
         if none:
             typer.echo("No orphans.")
 
@@ -169,7 +168,7 @@ def _prune(path: str, age: str, *, dry_run: bool, json: bool) -> None:
     if json:
         typer.echo(dumps(pruned_json(pruned, before, dry_run=dry_run)))
     else:
-        _console().print(pruned_text(pruned, before, dry_run=dry_run))
+        output_console().print(pruned_text(pruned, before, dry_run=dry_run))
 
 
 @contextlib.contextmanager
@@ -203,18 +202,3 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             os.unlink(unfinished)
         raise
-
-
-class _Console(Console):
-    """Rich's console on standard output; what becomes of a reader that went away is not for it to say."""
-
-    def on_broken_pipe(self) -> None:
-        """Let the error go on. Called where it was caught."""
-        raise  # noqa: PLE0704  # of the error that is being handled there
-
-
-def _console() -> Console:
-    console = _Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = _WIDE  # what is read by a program or a pager must not be cut to a guess of 80
-    return console

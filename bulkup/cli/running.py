@@ -47,7 +47,7 @@ async def run_upload(resolved: Resolved) -> int:
     for warning in resolved.warnings:
         _log.warning(warning)
     lines = JsonLines(sys.stdout.buffer) if settings.json_output else None
-    _spare_the_collector()
+    spare_the_collector()
     with Signals(console, settings.grace) as signals:
         summary = await _run(resolved, lines, console, signals, live=live)
         if summary is None:
@@ -79,7 +79,7 @@ def _stop(uploader: Uploader, code: ExitCode) -> None:
     uploader.stop(code)
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Let the garbage collector look less often: a run makes many short-lived objects and hardly any cycles.
 
     At its default it walks all young objects every few files, which costs a tenth of the rate.
