@@ -12,7 +12,7 @@ import enum
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkup.secrets import Secret, SecretUrl
 
@@ -75,9 +75,14 @@ class ProblemError(Exception):
         self.problem = problem
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What `stat` says a file is. Sizes in bytes, times in nanoseconds."""
+_TIMES = 1 << 63  # nanoseconds before and after 1970 that the journal's integers can hold
+
+
+class Identity(NamedTuple):
+    """What `stat` says a file is. Sizes in bytes, times in nanoseconds.
+
+    A tuple, like `FoundFile`: they are made for every file of every scan, and compared for most.
+    """
 
     size: int
     mtime_ns: int
@@ -88,12 +93,15 @@ class Identity:
     @classmethod
     def of(cls, stat: os.stat_result) -> Identity:
         """Return the identity that a stat result shows."""
-        return cls(stat.st_size, _in_64_bits(stat.st_mtime_ns), _in_64_bits(stat.st_ctime_ns), stat.st_ino, stat.st_dev)
+        mtime_ns, ctime_ns = stat.st_mtime_ns, stat.st_ctime_ns
+        if not (-_TIMES <= mtime_ns < _TIMES and -_TIMES <= ctime_ns < _TIMES):
+            mtime_ns, ctime_ns = _in_64_bits(mtime_ns), _in_64_bits(ctime_ns)
+        return cls(stat.st_size, mtime_ns, ctime_ns, stat.st_ino, stat.st_dev)
 
 
 def _in_64_bits(time_ns: int) -> int:
     """Fold a time that the journal's integers cannot hold: file systems go beyond the year 2262."""
-    return (time_ns + (1 << 63)) % (1 << 64) - (1 << 63)
+    return (time_ns + _TIMES) % (2 * _TIMES) - _TIMES
 
 
 NOTHING = Identity(0, 0, 0, 0, 0)  # of an entry that could not be looked at
@@ -118,8 +126,7 @@ class Source:
         return os.fsdecode(self.root)
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFile:
+class FoundFile(NamedTuple):
     """Scanner to batcher: one regular file. `path` is relative to the source, in bytes, with `/` between its parts."""
 
     source: Source

@@ -6,7 +6,6 @@ Small files are read in groups: a visit to a thread, and a row in the journal, c
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -103,7 +102,7 @@ class Hasher:
             self._after(item, result)
             return False
         item.digest, identity = result
-        item.file = dataclasses.replace(item.file, identity=identity)
+        item.file = item.file._replace(identity=identity)
         if item.digest == item.known_digest:
             self._recorder.settle(Outcome(item, FileState.UPLOADED, unchanged=True))
             return False

@@ -78,7 +78,7 @@ class SecondLook:
         except ProblemError as error:
             self._gone(item, error.problem)
             return
-        file = dataclasses.replace(item.file, identity=identity)
+        file = item.file._replace(identity=identity)
         if self._is_wanted(item, file):
             self._begin_anew(item, file)
         else:

@@ -14,7 +14,7 @@ import shutil
 import struct
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -299,7 +299,7 @@ class JournalMachine(RuleBasedStateMachine):
     def find_unchanged(self, data: st.DataObject, ctime: int) -> None:
         file = self.one_of(data, *DONE)
         key = self.key(file)
-        now = replace(self.model.rows[key].identity, ctime_ns=ctime)
+        now = self.model.rows[key].identity._replace(ctime_ns=ctime)
         outcome = Outcome(self.item(file, now), FileState.UPLOADED, unchanged=True)
         self.do((self.journal.settled([outcome], self.now), lambda model: model.touched(key, now)))
 
