@@ -29,6 +29,11 @@ _FORGET = """
 DELETE FROM files INDEXED BY files_unreadable WHERE state = 'unreadable' AND destination_id = ? AND source_id = ?
     AND run_id <> ? AND inode = 0 AND device = 0 AND remote_id IS NULL
 """
+# Likewise, and only with the index's own condition spelt out is SQLite sure that it holds all of them.
+_CUT_OFF = "files INDEXED BY files_open"
+_WHICH_CUT_OFF = "state IN ('asked', 'ticketed', 'stored') AND state = 'asked'"
+_CUT_OFF_CALLS = f"SELECT destination_id, count(*) FROM {_CUT_OFF} WHERE {_WHICH_CUT_OFF} GROUP BY destination_id"
+_TAKE_BACK = f"UPDATE {_CUT_OFF} SET state = 'pending' WHERE {_WHICH_CUT_OFF}"
 CUT_OFF = "the call was cut off before its answer"
 
 
@@ -175,14 +180,12 @@ class Journal:
         return int(cursor.lastrowid or 0)
 
     def _clear_up(self, now: float) -> None:
-        for destination_id, count in self._connection.execute(
-            "SELECT destination_id, count(*) FROM files WHERE state = 'asked' GROUP BY destination_id"
-        ).fetchall():
+        for destination_id, count in self._connection.execute(_CUT_OFF_CALLS).fetchall():
             self._connection.execute(
                 "INSERT INTO orphans (destination_id, count, reason, created_at, run_id) VALUES (?, ?, ?, ?, ?)",
                 (destination_id, count, CUT_OFF, now, self._run_id),
             )
-        self._connection.execute("UPDATE files SET state = 'pending' WHERE state = 'asked'")
+        self._connection.execute(_TAKE_BACK)
         for statement in self._erase_tickets("expires_at <= ?", (now,), now):
             statement.run(self._connection)
 
