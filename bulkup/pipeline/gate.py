@@ -1,8 +1,9 @@
 """How many requests a host gets at a time, and from when on: what it asks of one, or does to one, it means for all.
 
 A gate is closed for as long as the host asks (`Retry-After`), then open for one request, and a little wider with each
-that is answered. A refusal without a time makes it half as wide. So many failures in a row close it as well, for longer
-each time: one request finds out whether the host is back, and not a thousand. Pure: times are monotonic seconds.
+that is answered. A refusal without a time makes it half as wide as what was under way. Near to what the host refused it
+widens slowly: else it would be there again at once, and every other request be refused. So many failures in a row close it as well, for longer each time: one request finds out whether the
+host is back, and not a thousand. Pure: times are monotonic seconds.
 """
 
 from __future__ import annotations
@@ -17,9 +18,15 @@ from bulkup.pipeline.retry_budget import RetryBudget
 from bulkup.secrets import SecretUrl
 
 _NOT_OF_THE_HOST = frozenset({Kind.CHANGED, Kind.UNREADABLE, Kind.MACHINE})
-# Chance brings a few failures in a row, and a handful of files that always fail is no outage.
+# Chance brings a few failures in a row, and a handful of files that always fail is no outage. A connection that is lost
+# can take with it what all workers have under way.
 _API_FAILURES = 10
 _STORAGE_FAILURES = 50
+_MOST_STORAGE_FAILURES = 128
+# What is so near to a number of requests that was refused is approached by one request in four turns of all of them.
+_NEAR = 7 / 8
+_SLOWLY = 4
+_NEVER_NEAR = 4.0
 _MOST_HOSTS = 1000
 
 
@@ -31,9 +38,11 @@ class Gate:
         self.retries = RetryBudget()
         self._widest = float(widest)
         self._width = float(widest)
+        self._near_refusal = math.inf
         self._most_failures = in_a_row
         self._policy = policy
         self._under_way = 0
+        self._most_under_way = 0  # since the gate was narrowed last
         self._failures = 0  # in a row
         self._closings = 0  # since the host last answered
         self._failing_since: float | None = None
@@ -54,6 +63,7 @@ class Gate:
     def begin(self) -> None:
         """Note that a request has begun."""
         self._under_way += 1
+        self._most_under_way = max(self._most_under_way, self._under_way)
 
     def end(self, problem: Problem | None, begun: float, now: float, chance: float) -> None:
         """Note what came of a request that began at `begun`; `chance` is in [0, 1)."""
@@ -79,14 +89,26 @@ class Gate:
         self._failures = 0
         self._failing_since = None
         self.retries.earn()
-        # What was under way when the gate closed says nothing of what the host bears since.
+        # What was under way when the gate closed or narrowed says nothing of what the host bears since.
         if begun >= self._closed_at:
-            self._width = min(self._widest, self._width + 1)
             self._closings = 0
+        if begun >= self._narrowed_at:
+            self._widen()
+
+    def _widen(self) -> None:
+        if self._width < self._near_refusal:
+            self._width = min(self._widest, self._width + 1, self._near_refusal)
+        else:
+            self._width = min(self._widest, self._width + 1 / (_SLOWLY * self._width))
 
     def _failed(self, problem: Problem, begun: float, now: float, chance: float) -> None:
         self._failures += 1
         self._failing_since = now if self._failing_since is None else self._failing_since
+        if problem.kind is Kind.THROTTLED and begun >= self._narrowed_at:
+            # The gate may be far wider than what goes through it.
+            self._width = min(self._width, float(self._most_under_way))
+            self._most_under_way = self._under_way
+            self._near_refusal = max(_NEVER_NEAR, min(_NEAR * self._width, self._width - 1))
         if problem.retry_after:
             self._close(now + min(problem.retry_after, self._policy.retry_after_max), now)
         elif problem.kind is Kind.THROTTLED:
@@ -134,5 +156,6 @@ class Gates:
                 # A service that names a new host for each file has nothing to be remembered of them.
                 self._storage.clear()
             most = self._options.concurrency
-            gate = self._storage[origin] = Gate(most, max(_STORAGE_FAILURES, 2 * most), self._options.retry)
+            in_a_row = max(_STORAGE_FAILURES, min(2 * most, _MOST_STORAGE_FAILURES))
+            gate = self._storage[origin] = Gate(most, in_a_row, self._options.retry)
         return gate

@@ -51,10 +51,38 @@ def test_a_time_that_is_asked_for_holds_for_everybody(kind: Kind) -> None:
     ask(host, Problem(kind, "slow down", retry_after=20.0), 100.0)
     assert [host.room(at, 100) for at in (100.0, 119.9, 120.0)] == [0, 0, 1]
     rooms = []
+    for _ in range(4):
+        ask(host, None, 121.0)
+        rooms.append(host.room(121.0, 100))
+    assert rooms[:3] == [2, 3, 4]
+    assert rooms[3] == 4 if kind is Kind.THROTTLED else 5
+
+
+def test_what_was_never_refused_is_soon_there_again() -> None:
+    """A host that asks to be left alone, and refused nobody for being one too many, gets one more with each answer."""
+    host = gate()
+    ask(host, Problem(Kind.TRANSIENT, "back soon", retry_after=20.0), 100.0)
+    rooms = []
     for _ in range(40):
         ask(host, None, 121.0)
         rooms.append(host.room(121.0, 100))
     assert rooms == [min(WIDEST, width) for width in range(2, 42)]
+
+
+@pytest.mark.parametrize("most", [4, 6, 16, 24])
+def test_what_was_refused_is_approached_slowly(most: int) -> None:
+    """A host that bears so many at a time refuses few; a gate that is soon as wide again has half of them refused."""
+    host, refused, answered, turns = gate(), 0, 0, 500
+    for now in range(turns):
+        begun = host.room(float(now), 100)
+        for _ in range(begun):
+            host.begin()
+        for number in range(begun):
+            host.end(SLOW_DOWN if number >= most else None, float(now), now + 0.5, 0.5)
+        refused += max(0, begun - most)
+        answered += min(begun, most)
+    assert 0 < refused <= answered / 12
+    assert answered >= 0.8 * most * turns
 
 
 def test_those_under_way_when_a_gate_closed_do_not_open_it_wider() -> None:
@@ -85,11 +113,24 @@ def test_no_host_closes_its_gate_for_longer_than_the_user_allows(asked: float) -
 def test_a_refusal_without_a_time_halves_the_width() -> None:
     """Once for all requests that were under way together: they say the same thing."""
     host = gate()
+    for now, width in ((1.0, WIDEST // 2), (2.0, WIDEST // 4)):
+        begun = host.room(now, 100)
+        for _ in range(begun):
+            host.begin()
+        for number in range(begun):  # what is answered now was decided before the first refusal
+            host.end(SLOW_DOWN if number < 5 else None, now, now + 0.5, 0.5)
+        assert host.room(now + 0.5, 100) == width
+
+
+def test_what_goes_through_a_gate_is_halved_however_wide_it_is() -> None:
+    """With six requests under way, a gate of 16 would be no bound at all."""
+    host = gate()
+    for _ in range(6):
+        host.begin()
+    host.end(SLOW_DOWN, 0.0, 1.0, 0.5)
     for _ in range(5):
-        ask(host, SLOW_DOWN, 1.0, begun=0.5 if host.room(1.0, 100) < WIDEST else 1.0)
-    assert host.room(1.0, 100) == WIDEST // 2
-    ask(host, SLOW_DOWN, 2.0)
-    assert host.room(2.0, 100) == WIDEST // 4
+        host.end(None, 0.0, 1.0, 0.5)
+    assert host.room(1.0, 100) == 3
 
 
 def test_a_host_that_refuses_a_lone_request_is_left_alone_for_longer_each_time() -> None:
