@@ -2,8 +2,9 @@
 
 A gate is closed for as long as the host asks (`Retry-After`), then open for one request, and a little wider with each
 that is answered. A refusal without a time makes it half as wide as what was under way. Near to what the host refused it
-widens slowly: else it would be there again at once, and every other request be refused. So many failures in a row close it as well, for longer each time: one request finds out whether the
-host is back, and not a thousand. Pure: times are monotonic seconds.
+widens slowly: else it would be there again at once, and every other request be refused. So many failures in a row close
+it as well, for longer each time: one request finds out whether the host is back, and not a thousand. Pure: times are
+monotonic seconds.
 """
 
 from __future__ import annotations
