@@ -28,6 +28,7 @@ _COMMANDS = {
     "orphans": "journal:orphans",
     "serve": "serve:serve",
     "demo": "demo:demo",
+    "bench": "bench:bench",
     "config": "config:config_app",
 }
 # More than any run needs; some systems set the hard limit to a billion, and a few programs loop over it.

@@ -42,3 +42,15 @@ def duration_text(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def short_time_text(seconds: float) -> str:
+    """Return a time span that may be far below a second: `0.4 ms`, `38 ms`, `2.1 s`."""
+    if seconds < 0.00995:
+        return f"{seconds * 1000:.1f} ms"
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else duration_text(seconds)
+
+
+def percent_text(share: float) -> str:
+    """Return a share in per cent: `0.4 %`, `38 %`."""
+    return f"{share * 100:.1f} %" if share < 0.0995 else f"{share * 100:.0f} %"

@@ -1,0 +1,294 @@
+"""A bench from its settings to its trials: a run after the other with generated files, and no trace in the user's own
+journals.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from bulkup.api import building
+from bulkup.api.bench.disk import measure_disk
+from bulkup.api.bench.made import EXTENSION, make_files, total_size
+from bulkup.api.bench.plan import Plan
+from bulkup.api.bench.watch import Processor, Samples, WatchedTransport
+from bulkup.api.summary import Summary
+from bulkup.api.uploader import Uploader, first_of
+from bulkup.clock import Clock, SystemClock
+from bulkup.config import Settings, require_provider
+from bulkup.config.requirements import credential_names
+from bulkup.config.selection import Selection
+from bulkup.counters import Gauge
+from bulkup.errors import BulkupError, ExitCode, MachineError, UsageError
+from bulkup.messages import DONE, Result, Source
+from bulkup.providers import FileSpec, Provider
+from bulkup.reports.trials import Choice, Concurrency, Disk, Trial
+from bulkup.transport import TransportOptions
+
+WARM_UP = 8  # files
+_MOST_FAILURES = 10
+_PATIENCE = 120.0  # seconds; an outage of longer spoils the figures anyway
+# A place of its own, whatever the profile says: nothing of the user's is overwritten, and what is left stands out.
+_OBJECT_KEY = "bulkup-bench/{path}"
+
+
+class NothingUploadedError(BulkupError):
+    """A trial ended without one file at the service."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(f"none of the generated files was uploaded: {reason}")
+        self.exit_code = ExitCode(code)
+
+
+def check(settings: Settings, sizes: Sequence[int], *, profile: str | None, clock: Clock | None = None) -> Provider:
+    """Return the provider of a bench with files of these sizes, made without its credentials, which are not fetched.
+
+    Raises `UsageError` where something is missing or not good.
+    """
+    settings = bench_settings(settings)
+    require_provider(settings)
+    values = building.provider_settings(settings, ())
+    credential_names(settings, profile=profile)
+    base_url = "" if settings.provider == building.LOCAL else building.public_base_url(settings)
+    provider = building.build_provider(settings, base_url, {}, values, clock or SystemClock())
+    for size in sizes:
+        spec = FileSpec(f"bench.{EXTENSION}", f"bench.{EXTENSION}", EXTENSION, size)
+        if (rejection := provider.reject(spec)) is not None:
+            raise UsageError(f"{provider.name} takes no such file: {rejection.reason}", hint="give another --size")
+    return provider
+
+
+def bench_settings(settings: Settings) -> Settings:
+    """Return the settings without all that speaks of the user's own files and nights."""
+    of_files = {name: field.default for name, field in Selection.model_fields.items()}
+    of_places = {"assets": (), "asset_map": None, "asset_file_category": "OTHER", "object_key": _OBJECT_KEY}
+    of_nights = {"max_duration": None, "max_failures": _MOST_FAILURES, "wait": False}
+    patience = {"retry_for": min(settings.retry_for, _PATIENCE)}
+    return settings.model_copy(update={**of_files, **of_places, **of_nights, **patience})
+
+
+def bench_choice(settings: Settings, provider: Provider) -> Choice:
+    """Return the settings that trials vary, as they stand."""
+    options = building.pipeline_options(settings, provider)
+    return Choice(settings.concurrency, options.batch_size, options.calls_in_flight)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What each trial uploads: so many files of these sizes by turns, in bytes."""
+
+    files: int
+    sizes: tuple[int, ...]
+
+    def most_files(self, plan: Plan) -> int:
+        """Return how many files a bench uploads at the most."""
+        return min(WARM_UP, self.files) + self.files * plan.most_trials
+
+    def most_bytes(self, plan: Plan) -> int:
+        """Return how many bytes that are."""
+        return total_size(min(WARM_UP, self.files), self.sizes) + self.bytes * plan.most_trials
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of one trial."""
+        return total_size(self.files, self.sizes)
+
+
+class Bench:
+    """One bench in a folder of its own, which the caller makes and takes away.
+
+    `begins` hears of each trial beforehand, `ends` afterwards. `trials` grows as they end; `disk` is how fast `sources`
+    were read; `error` is the fault that ended the bench early, if one did; `codes` are the exit codes of its runs. The
+    `journal` knows all ids that came to be.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        plan: Plan,
+        load: Load,
+        folder: str,
+        *,
+        profile: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        sources: Sequence[Source] = (),
+        begins: Callable[[Choice], None] = lambda _: None,
+        ends: Callable[[Trial], None] = lambda _: None,
+    ) -> None:
+        self.trials: list[Trial] = []
+        self.disk: Disk | None = None
+        self.error: BulkupError | None = None
+        self.codes: set[int] = set()
+        self.journal = os.path.join(folder, "journal.sqlite3")
+        self._settings = bench_settings(settings)
+        self._plan = plan
+        self._load = load
+        self._folder = folder
+        self._profile = profile
+        self._environ = environ
+        self._sources = sources
+        self._begins = begins
+        self._ends = ends
+        self._name = secrets.token_hex(4)  # apart from other benches at the same service
+        self._runs = 0
+        self._scope: anyio.CancelScope | None = None  # while it runs
+        self._uploader: Uploader | None = None
+
+    def stop(self, code: ExitCode) -> None:
+        """End the bench: files that are being sent have the settings' `grace`. The trial under way does not count."""
+        self.codes.add(code)
+        if self._uploader is not None:
+            self._uploader.stop(code)
+        elif self._scope is not None:
+            self._scope.cancel()
+
+    async def run(self) -> None:
+        """Carry out the trials. What goes wrong with the service or this machine is in `error` then."""
+        try:
+            with anyio.CancelScope() as self._scope:
+                await self._carry_out()
+        except BulkupError as error:
+            self._fail(error)
+        except BaseExceptionGroup as group:
+            ours, others = group.split(BulkupError)
+            if ours is None or others is not None:
+                raise
+            self._fail(first_of(ours))
+
+    async def _carry_out(self) -> None:
+        if self._sources:
+            await self._read_sources()
+        # What comes first pays for names, modules and the service's own caches. It also finds what is wrong.
+        await self._measure(self._plan.current, min(WARM_UP, self._load.files))
+        while not self._ended and (choice := self._plan.next_choice(self.trials)) is not None:
+            self._begins(choice)
+            trial = await self._measure(choice, self._load.files)
+            if trial is not None:
+                self.trials.append(trial)
+                self._ends(trial)
+
+    async def _read_sources(self) -> None:
+        stop = threading.Event()
+        try:
+            self.disk = await anyio.to_thread.run_sync(measure_disk, self._sources, stop, abandon_on_cancel=True)
+        finally:
+            stop.set()
+
+    def _fail(self, error: BulkupError) -> None:
+        self.error = error
+        self.codes.add(error.exit_code)
+
+    @property
+    def gauge(self) -> Gauge | None:
+        """The figures of the trial under way, None between two."""
+        return None if self._uploader is None else self._uploader.gauge
+
+    @property
+    def _ended(self) -> bool:
+        return self.error is not None or bool(self.codes & {ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM})
+
+    async def _measure(self, choice: Choice, files: int) -> Trial | None:
+        """Return a trial, None where it did not come to its end: `error` or `codes` then say why."""
+        self._runs += 1
+        source, store = (os.path.join(self._folder, f"{what}-{self._runs}") for what in ("files", "store"))
+        try:
+            await self._make(source, files)
+            update = {"source": (source,), "store": store, "journal": self.journal, "concurrency": choice.concurrency}
+            sizes = {"batch_size": choice.batch_size, "calls_in_flight": choice.calls_in_flight}
+            run = _Run(self._settings.model_copy(update={**update, **sizes}), self._profile, self._environ)
+            summary = await run.carry_out(self._begun)
+        finally:
+            self._uploader = None
+            for folder in (source, store):
+                shutil.rmtree(folder, ignore_errors=True)
+        self.codes.add(summary.exit_code)
+        if summary.error is not None:
+            self._fail(summary.error)
+        elif not self._ended and not summary.counters.uploaded:
+            self._fail(NothingUploadedError(run.reason or "no reason was told", summary.exit_code))
+        return None if self._ended else run.trial(choice, summary)
+
+    async def _make(self, source: str, files: int) -> None:
+        try:
+            await make_files(source, f"{self._name}-{self._runs}", files, self._load.sizes)
+        except OSError as error:
+            raise MachineError(
+                f"cannot write the files to upload to {source}: {error.strerror or error}", hint="set TMPDIR"
+            ) from error
+
+    def _begun(self, uploader: Uploader) -> None:
+        self._uploader = uploader
+
+
+class _Run:
+    """One run of the uploader, and what is measured of it."""
+
+    def __init__(self, settings: Settings, profile: str | None, environ: Mapping[str, str] | None) -> None:
+        self.reason: str | None = None  # why the first file that failed did so
+        self._settings = settings
+        self._profile = profile
+        self._environ = environ
+        self._clock = SystemClock()
+        self._transport: WatchedTransport
+        self._samples = Samples(workers_of(settings.concurrency))
+        self._begun = Processor()
+        self._ended = self._begun
+        self._started = 0.0
+        self._first_file: float | None = None
+
+    async def carry_out(self, begun: Callable[[Uploader], None]) -> Summary:
+        """Upload and return the summary. Raises `BulkupError` where the run cannot be begun."""
+        async with Uploader(
+            self._settings, profile=self._profile, environ=self._environ, transport=self._watched
+        ) as uploader:
+            begun(uploader)
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(self._samples.watch, uploader.gauge)
+                self._begun, self._started = Processor(), self._clock.monotonic()
+                summary = await uploader.run(self._take)
+                self._ended = Processor()
+                beside.cancel_scope.cancel()
+        return summary
+
+    def trial(self, choice: Choice, summary: Summary) -> Trial:
+        """Return what was measured."""
+        counters, seconds, begun, ended = summary.counters, summary.seconds, self._begun, self._ended
+        return Trial(
+            choice=choice,
+            files=counters.uploaded,
+            failed=counters.found - counters.uploaded,
+            bytes=counters.bytes_uploaded,
+            seconds=seconds,
+            first_file=self._first_file,
+            api=self._transport.api.requests(),
+            storage=self._transport.storage.requests(),
+            retries=counters.retries,
+            starved=self._samples.starved,
+            sending=self._samples.sending,
+            recording=self._samples.recording,
+            loop_cpu=(ended.thread - begun.thread) / seconds if seconds else 0.0,
+            cpu=(ended.process - begun.process) / seconds if seconds else 0.0,
+            machine_cpu=ended.busy_share(begun),
+        )
+
+    def _watched(self, options: TransportOptions, clock: Clock) -> WatchedTransport:
+        self._transport = WatchedTransport(options, clock)
+        return self._transport
+
+    async def _take(self, results: Sequence[Result]) -> None:
+        for result in results:
+            if result.status in DONE:
+                self._first_file = self._first_file or self._clock.monotonic() - self._started
+            elif self.reason is None:
+                self.reason = result.error
+
+
+def workers_of(concurrency: Concurrency) -> int:
+    """Return a concurrency as a number, 0 for one that finds itself."""
+    return 0 if concurrency == "auto" else concurrency

@@ -1,0 +1,221 @@
+"""A bench at a terminal or in a pipe: its trials as they go, its report, and the ids that it leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import anyio
+import structlog
+
+from bulkup.api.bench import Bench, Load, Plan
+from bulkup.api.building import resolve_sources
+from bulkup.cli.console import output_console
+from bulkup.cli.failures import report_error
+from bulkup.cli.output import print_out, reader_may_leave
+from bulkup.cli.running import spare_the_collector
+from bulkup.cli.signals import Signals
+from bulkup.config import Resolved, public_base_url
+from bulkup.config.providers import LOCAL
+from bulkup.counters import Counters
+from bulkup.errors import MachineError, UsageError
+from bulkup.journal import Reader
+from bulkup.messages import Source
+from bulkup.providers import Provider
+from bulkup.reports.bench import BenchReport, Created, bench_json, bench_text, choice_text, created_objects
+from bulkup.reports.console import ErrorConsole
+from bulkup.reports.exit_code import exit_code
+from bulkup.reports.human import percent_text, rate_text
+from bulkup.reports.jsontext import dumps
+from bulkup.reports.logs import configure_logging
+from bulkup.reports.tables import orphan_json
+from bulkup.reports.trials import Choice, Facts, Trial
+
+_PROGRESS = 10.0  # seconds
+_ROOM = 2  # times the bytes of a trial: its files, and what an embedded server stores of them
+_log = structlog.get_logger("bulkup")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was agreed to. `explicit_source` says that the source was named for this bench, not by the profile."""
+
+    given: Resolved
+    provider: Provider
+    plan: Plan
+    load: Load
+    manifest: str | None
+    explicit_source: bool
+
+
+def carry_out(order: Order) -> int:
+    """Measure, report and return the exit status. Raises `BulkupError` where it cannot be begun."""
+    settings = order.given.settings
+    configure_logging(settings.log_format, settings.log_level)
+    for warning in order.given.warnings:
+        _log.warning(warning)
+    sources = _sources(order)
+    with _folder() as folder, _reserved(order.manifest):
+        _check_room(folder, order.load)
+        bench = _bench(order, folder, sources)
+        try:
+            anyio.run(_measure, bench, settings.grace)
+        finally:
+            created = _write_created(bench.journal, order.manifest)
+        return _report(order, bench, created)
+
+
+def _bench(order: Order, folder: str, sources: tuple[Source, ...]) -> Bench:
+    settings, plan = order.given.settings, order.plan
+    trials = itertools.count(1)
+
+    def begins(choice: Choice) -> None:
+        _log.info(f"trial {next(trials)} of at most {plan.most_trials}: {choice_text(choice)}")
+
+    return Bench(
+        settings, plan, order.load, folder, profile=order.given.profile, sources=sources, begins=begins, ends=_tell
+    )
+
+
+def _tell(trial: Trial) -> None:
+    _log.info(f"  {trial.files_per_second:,.1f} files/s, {rate_text(trial.bytes_per_second)}")
+
+
+async def _measure(bench: Bench, grace: float) -> None:
+    spare_the_collector()
+    with Signals(ErrorConsole(), grace) as signals:
+        signals.first = bench.stop
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(_progress, bench)
+            await bench.run()
+            beside.cancel_scope.cancel()
+
+
+async def _progress(bench: Bench) -> None:
+    """Say now and then how far a long trial is."""
+    while True:
+        await anyio.sleep(_PROGRESS)
+        if (gauge := bench.gauge) is not None and (found := gauge.counters.found):
+            _log.info(f"  {percent_text(gauge.counters.settled / found)} of this trial's files")
+
+
+def _report(order: Order, bench: Bench, created: Created) -> int:
+    code = exit_code(Counters(), reasons=bench.codes)
+    if bench.error is not None:
+        report_error(bench.error, as_json=bool(order.given.settings.json_output))
+        if not bench.trials and not created.ids:
+            return code
+    report = _assembled(order, bench, created, code)
+    if order.given.settings.json_output:
+        return print_out(dumps(bench_json(report)).decode()) or code
+    with reader_may_leave():
+        console = output_console()
+        for part in bench_text(report):
+            console.print(part)
+    return code
+
+
+def _assembled(order: Order, bench: Bench, created: Created, code: int) -> BenchReport:
+    settings, plan = order.given.settings, order.plan
+    return BenchReport(
+        provider=order.provider.name,
+        base_url=public_base_url(settings),
+        files=order.load.files,
+        sizes=order.load.sizes,
+        trials=tuple(bench.trials),
+        facts=Facts(
+            current=plan.current,
+            batch_limit=plan.batch_limit,
+            cores=_cores(),
+            rate_limit=plan.rate_limit,
+            disk=bench.disk,
+            embedded=settings.provider == LOCAL,
+        ),
+        created=created,
+        exit_code=code,
+    )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _sources(order: Order) -> tuple[Source, ...]:
+    """Return the sources whose disk is measured; that those of a profile are not there is no reason to end."""
+    settings = order.given.settings
+    if not settings.source:
+        return ()
+    try:
+        return resolve_sources(settings)
+    except UsageError as error:
+        if order.explicit_source:
+            raise
+        _log.warning(f"the disk is not measured: {error.message}")
+        return ()
+
+
+def _check_room(folder: str, load: Load) -> None:
+    needs = _ROOM * load.bytes
+    if shutil.disk_usage(folder).free < needs:
+        raise MachineError(
+            f"the temporary folder {folder} has no room for {needs:,} bytes", hint="set TMPDIR, or give fewer --files"
+        )
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[str]:
+    folder = os.path.realpath(tempfile.mkdtemp(prefix="bulkup-bench-"))
+    try:
+        yield folder
+    except _IdsNotWrittenError:
+        raise  # the journal in it is all that knows them
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class _IdsNotWrittenError(MachineError):
+    """The ids could not be written where they were to be."""
+
+
+@contextlib.contextmanager
+def _reserved(path: str | None) -> Iterator[None]:
+    """Make sure beforehand that the file can be written; it goes again where there was nothing to write."""
+    if path is None:
+        yield
+        return
+    try:
+        with open(path, "xb"):
+            pass
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}", hint="give --manifest FILE") from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if not os.path.getsize(path):
+                os.unlink(path)
+
+
+def _write_created(journal: str, path: str | None) -> Created:
+    """Write down all ids that came to be, and return how many there are."""
+    if path is None or not os.path.exists(journal):
+        return Created()
+    try:
+        with Reader(journal) as reader, open(path, "wb") as stream:
+            files = list(created_objects(reader.manifest()))
+            orphans = list(map(orphan_json, itertools.chain(reader.orphans(), reader.superseded())))
+            stream.writelines(dumps(line) + b"\n" for line in (*files, *orphans))
+    except OSError as error:
+        raise _IdsNotWrittenError(
+            f"cannot write {path}: {error.strerror or error}", hint=f"bulkup manifest --journal {journal} has the ids"
+        ) from error
+    unused = sum(orphan["remote_id"] is not None for orphan in orphans)
+    unknown = sum(orphan["count"] for orphan in orphans if orphan["remote_id"] is None)
+    return Created(len(files), unused, unknown, path)

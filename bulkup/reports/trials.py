@@ -1,0 +1,158 @@
+"""What a bench has measured: trials, each a run with other settings, and the facts around them. Plain values.
+
+A bench's verdict (`bulkup.reports.verdict`), its next step (`bulkup.api.bench.plan`) and its table read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Concurrency = int | Literal["auto"]
+
+# Differences below these are noise: runs of a few seconds on a link that others use too.
+_AS_GOOD = 0.95
+BETTER = 1.1
+_THROTTLED = 0.01  # of the requests of either kind
+_STARVES = 0.4  # of the time
+_AT_THE_LIMIT = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The settings that a trial was made with."""
+
+    concurrency: Concurrency
+    batch_size: int
+    calls_in_flight: int
+
+    @property
+    def workers(self) -> int:
+        """The concurrency as a number, 0 where it finds itself."""
+        return 0 if self.concurrency == "auto" else self.concurrency
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Requests of one kind in one trial; `failed` ones include the `throttled`. Quantiles are in seconds."""
+
+    count: int = 0
+    throttled: int = 0
+    failed: int = 0
+    median: float | None = None
+    p95: float | None = None
+
+    @property
+    def throttled_share(self) -> float:
+        """The share that was asked to slow down."""
+        return self.throttled / self.count if self.count else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One run. `files` were uploaded, `failed` were not, whatever the reason; `bytes` are of the former.
+
+    Times are in seconds. `starved` is the share of its time in which workers had nothing to send while calls for URLs
+    were under way; the time in which nothing is left to ask for does not count. `sending` and `recording` are how many
+    files on average were with a worker, and how many of those waited for their row on disk. `loop_cpu` is what the
+    thread of the event loop took of one core, `cpu` what the process took in cores, `machine_cpu` the share of all
+    cores that was busy with anything, None where the system does not tell.
+    """
+
+    choice: Choice
+    files: int
+    failed: int
+    bytes: int
+    seconds: float
+    first_file: float | None = None
+    api: Requests = field(default_factory=Requests)
+    storage: Requests = field(default_factory=Requests)
+    retries: int = 0
+    starved: float = 0.0
+    sending: float = 0.0
+    recording: float = 0.0
+    loop_cpu: float = 0.0
+    cpu: float = 0.0
+    machine_cpu: float | None = None
+
+    @property
+    def files_per_second(self) -> float:
+        """Files uploaded in a second."""
+        return self.files / self.seconds if self.seconds else 0.0
+
+    @property
+    def bytes_per_second(self) -> float:
+        """Bytes of uploaded files in a second."""
+        return self.bytes / self.seconds if self.seconds else 0.0
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the service or its storage asked to slow down more often than by chance."""
+        return max(self.api.throttled_share, self.storage.throttled_share) >= _THROTTLED
+
+    def held_by(self, rate_limit: float | None) -> bool:
+        """Say whether API calls came about as fast as this limit (calls a second) lets them."""
+        # A trial below a second has no rate of calls worth speaking of.
+        return rate_limit is not None and self.api.count >= _AT_THE_LIMIT * rate_limit * max(self.seconds, 1.0)
+
+    @property
+    def starves(self) -> bool:
+        """Whether workers waited for URLs for much of the time."""
+        return self.starved >= _STARVES
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A sample of the user's own files, read and hashed. `cached` says that the system may have had them in memory."""
+
+    files: int
+    bytes: int
+    seconds: float
+    cached: bool = False
+
+    @property
+    def bytes_per_second(self) -> float:
+        """Bytes read in a second."""
+        return self.bytes / self.seconds if self.seconds else 0.0
+
+    @property
+    def files_per_second(self) -> float:
+        """Files read in a second."""
+        return self.files / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known beside the trials. `current` are the settings as they stand, `batch_limit` the service's own.
+
+    `rate_limit` is in API calls a second. `embedded` says that the service is the embedded server on this machine.
+    """
+
+    current: Choice
+    batch_limit: int
+    cores: int
+    rate_limit: float | None = None
+    disk: Disk | None = None
+    embedded: bool = False
+
+
+def best_of(trials: Sequence[Trial], current: Choice) -> Trial | None:
+    """Return the trial whose settings are the best, None where none uploaded anything.
+
+    Of trials that are as good as the fastest, within 5 per cent, it is the one that needs the least: the batch size and
+    the calls in flight of `current`, then the lowest concurrency. One that lost files, or found its concurrency by
+    itself, is taken only where there is no other.
+    """
+    able = [trial for trial in trials if trial.files]
+    able = [trial for trial in able if not trial.failed] or able
+    able = [trial for trial in able if trial.choice.workers] or able
+    if not able:
+        return None
+    fastest = max(trial.files_per_second for trial in able)
+    as_good = [trial for trial in able if trial.files_per_second >= _AS_GOOD * fastest]
+    return min(as_good, key=lambda trial: _needs(trial.choice, current))
+
+
+def _needs(choice: Choice, current: Choice) -> tuple[bool, bool, int]:
+    return choice.calls_in_flight != current.calls_in_flight, choice.batch_size != current.batch_size, choice.workers
