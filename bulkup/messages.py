@@ -136,17 +136,21 @@ class FoundFile(NamedTuple):
     @property
     def full_path(self) -> bytes:
         """The path to open."""
-        return os.path.join(self.source.root, self.path)
+        root = self.source.root
+        return root + self.path if root == b"/" else b"%b/%b" % (root, self.path)
 
     @property
     def name(self) -> str:
         """The last part of the path as text."""
-        return os.fsdecode(os.path.basename(self.path))
+        return os.fsdecode(self.path[self.path.rfind(b"/") + 1 :])
 
     @property
     def extension(self) -> str:
-        """The lower-cased last suffix without its dot; empty where there is none."""
-        return os.path.splitext(self.name)[1][1:].lower()
+        """The lower-cased last suffix without its dot; empty where there is none, as behind a dot at the beginning."""
+        path = self.path
+        stem = path[path.rfind(b"/") + 1 :].lstrip(b".")
+        dot = stem.rfind(b".")
+        return os.fsdecode(stem[dot + 1 :]).lower() if dot >= 0 else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from bulkup.messages import FoundFile, Identity, Kind, Problem, ProblemError
 
 CHUNK = 1024**2  # bytes read at once
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_OPEN_NO_LINK = _OPEN | os.O_NOFOLLOW
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 _STEP = 20_000_000  # nanoseconds; Linux counts in 1 to 10 ms
 _LONG_STEP = 2_000_000_000  # of a file system that counts in seconds, or in two
@@ -97,20 +98,24 @@ def settling(opened: Identity, now_ns: int) -> float:
 
 def open_fd(file: FoundFile, follow_links: bool) -> tuple[int, Identity]:
     """Open a file and make sure that it is the one found. Without waiting, should it have become a pipe meanwhile."""
-    flags = _OPEN if follow_links else _OPEN | os.O_NOFOLLOW
-    with file_problems():
-        fd = os.open(file.full_path, flags)
+    try:
+        fd = os.open(file.full_path, _OPEN if follow_links else _OPEN_NO_LINK)
         try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise ProblemError(Problem(Kind.CHANGED, "it is no longer a regular file"))
-            opened = Identity.of(status)
-            if (opened.size, opened.mtime_ns) != (file.identity.size, file.identity.mtime_ns):
-                raise ProblemError(Problem(Kind.CHANGED, "it changed after it was found"))
+            return fd, _as_found(os.fstat(fd), file.identity)
         except BaseException:
             os.close(fd)
             raise
-        return fd, opened
+    except OSError as error:
+        raise ProblemError(_problem(error)) from error
+
+
+def _as_found(status: os.stat_result, found: Identity) -> Identity:
+    if not stat.S_ISREG(status.st_mode):
+        raise ProblemError(Problem(Kind.CHANGED, "it is no longer a regular file"))
+    opened = Identity.of(status)
+    if opened.size != found.size or opened.mtime_ns != found.mtime_ns:
+        raise ProblemError(Problem(Kind.CHANGED, "it changed after it was found"))
+    return opened
 
 
 def identity_now(file: FoundFile, follow_links: bool) -> Identity:
@@ -124,9 +129,12 @@ def identity_now(file: FoundFile, follow_links: bool) -> Identity:
 
 def compare(fd: int, opened: Identity) -> None:
     """Raise `ProblemError` where the open file is no longer what it was when it was opened."""
-    with file_problems():
-        if Identity.of(os.fstat(fd)) != opened:
-            raise ProblemError(Problem(Kind.CHANGED, "it changed while it was read"))
+    try:
+        now = Identity.of(os.fstat(fd))
+    except OSError as error:
+        raise ProblemError(_problem(error)) from error
+    if now != opened:
+        raise ProblemError(Problem(Kind.CHANGED, "it changed while it was read"))
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from io import FileIO
 import anyio
 
 from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError
+from bulkup.pipeline.file_systems import lies_in_memory
 from bulkup.pipeline.opening import compare, file_problems, open_fd, open_settled, settling
 from bulkup.pipeline.streaming import slices
 
@@ -51,24 +52,26 @@ class Reader:
         self._limiter = anyio.CapacityLimiter(threads)
         self._follow_links = follow_links
         self._hashed = hashed
-        self._slow_devices: set[int] = set()
+        # How to ask for a file's bytes without waiting, by device; None where there is no way.
+        self._ways: dict[int, int | None] = {}
 
     async def read(self, file: FoundFile) -> WholeBody:
         """Return the file's bytes, digest and identity."""
-        if _NOWAIT is not None and file.identity.size <= _TINY and file.identity.device not in self._slow_devices:
-            body = self._read_cached(file)
+        if file.identity.size <= _TINY:
+            way = self._ways.get(file.identity.device, _NOWAIT)
+            body = self._read_cached(file, way) if way is not None else None
             if body is not None:
                 return body
         args = file, self._follow_links, self._hashed
         return await anyio.to_thread.run_sync(_read_whole, *args, limiter=self._limiter)
 
-    def _read_cached(self, file: FoundFile) -> WholeBody | None:
+    def _read_cached(self, file: FoundFile, way: int) -> WholeBody | None:
         fd, opened = open_fd(file, self._follow_links)
         try:
             if settling(opened, time.time_ns()):
                 return None
             data = bytearray(opened.size + 1)
-            count = self._fill(fd, data, file.identity.device)
+            count = self._fill(fd, data, file.identity.device, way)
             if count < opened.size:
                 return None
             _refuse_more(count, opened.size)
@@ -77,14 +80,14 @@ class Reader:
             os.close(fd)
         return WholeBody(bytes(memoryview(data)[:count]), opened, hashed=self._hashed)
 
-    def _fill(self, fd: int, data: bytearray, device: int) -> int:
+    def _fill(self, fd: int, data: bytearray, device: int, way: int) -> int:
         """Read what the system holds in memory; returns how many bytes, -1 where that cannot be told."""
         try:
-            return os.preadv(fd, [data], 0, _NOWAIT or 0)
+            return os.preadv(fd, [data], 0, way)
         except BlockingIOError:
             return -1
         except OSError:
-            self._slow_devices.add(device)
+            self._ways[device] = 0 if way and lies_in_memory(device) else None
             return -1
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -45,6 +46,7 @@ _NOT_JSON: Any = object()
 _LEASE = re.compile(r"[?&](?P<relative>X-Amz-)?Expires=(?P<number>[0-9]{1,12})(?:&|$)")
 _SIGNED_V4 = re.compile(r"[?&]X-Amz-Algorithm=AWS4-HMAC-SHA256(?:&|$)")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_ORIGIN = re.compile(r"[^/?#]*(?://[^/?#]*)?")
 _UNSAFE_URL = re.compile(r"[^\x21-\x7e]|[<>\"{}|\\^`]")
 
 
@@ -115,21 +117,33 @@ def upload_url(value: str, base_url: str, service: str) -> SecretUrl:
     Refused: another scheme than http or https, http where the API itself is https, a user part, a host that is neither
     name nor address, characters that could break a request line.
     """
-    parts = None
     if len(value) > _LONGEST_TEXT:
         raise malformed(service, f"an upload URL of {len(value)} characters")
-    with contextlib.suppress(ValueError):
-        split = urlsplit(value)
-        parts = split if split.port != 0 else None  # asking for the port is what checks it
-    if parts is None:
-        raise malformed(service, "an upload URL that is not one")
-    if _UNSAFE_URL.search(value) or not is_authority(parts.netloc):
-        raise malformed(service, "an upload URL with characters or parts that a URL must not have")
-    if parts.scheme not in ("http", "https"):
-        raise malformed(service, f"an upload URL for the scheme {parts.scheme[:16]!r}")
-    if parts.scheme == "http" and base_url.startswith("https:"):
-        raise malformed(service, "an upload URL over plain http, although its API is https")
+    if _UNSAFE_URL.search(value):
+        raise malformed(service, "an upload URL with characters that a URL must not have")
+    origin = _ORIGIN.match(value)
+    assert origin is not None  # it may be empty
+    fault = _fault_of_origin(origin[0], base_url.startswith("https:"))
+    if fault is not None:
+        raise malformed(service, f"an upload URL {fault}")
     return SecretUrl(value)
+
+
+@functools.lru_cache(maxsize=256)  # a service's URLs lead to a handful of hosts
+def _fault_of_origin(origin: str, over_tls: bool) -> str | None:
+    """Return what is wrong with the part of a URL before its path, None where nothing is. No secret is in it."""
+    try:
+        parts = urlsplit(origin)
+        port = parts.port
+    except ValueError:
+        return "that is not one"
+    if port == 0:
+        return "that is not one"
+    if not is_authority(parts.netloc):
+        return "with parts that a URL must not have"
+    if parts.scheme not in ("http", "https"):
+        return f"for the scheme {parts.scheme[:16]!r}"
+    return "over plain http, although its API is https" if over_tls and parts.scheme == "http" else None
 
 
 def distinct(tickets: Sequence[Ticket], service: str) -> None:
@@ -178,6 +192,7 @@ def takes_content_md5(url: SecretUrl) -> bool:
     return _SIGNED_V4.search(url.reveal()) is not None
 
 
+@functools.lru_cache(maxsize=256)  # all items of an answer tell the same time
 def unix_time(text: str) -> float | None:
     """Return the Unix time of an RFC 3339 text with or without fractions of a second, None when it is not one."""
     try:

@@ -408,3 +408,23 @@ async def test_a_hash_ends_when_the_run_does(tmp_path: Path) -> None:
     """A large file that is only to be hashed does not hold up a run that was told to stop."""
     file, limiter = found(tmp_path / "a"), anyio.CapacityLimiter(1)
     assert await digests_of([file, file], limiter, follow_links=False, stopped=lambda: True) == [None, None]
+
+
+async def test_a_file_system_in_memory_is_read_without_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may not know how to be asked without waiting, and then is just read; the first file finds that out."""
+    flags = []
+
+    def preadv(fd: int, buffers: list[bytearray], offset: int, how: int) -> int:
+        flags.append(how)
+        if how:
+            raise OSError(errno.EOPNOTSUPP, "not supported")
+        return os.readv(fd, buffers)
+
+    monkeypatch.setattr(reading.os, "preadv", preadv, raising=False)
+    monkeypatch.setattr(reading, "_NOWAIT", 8)
+    monkeypatch.setattr(reading, "lies_in_memory", lambda device: True)
+    reader, file = Reader(2, follow_links=False), found(tmp_path / "a")
+    await anyio.sleep(0.03)  # a file that was changed in this instant is left to a thread
+    bodies = [await reader.read(file) for _ in range(3)]
+    assert flags == [8, 0, 0]
+    assert all(body.data == CONTENT for body in bodies)
