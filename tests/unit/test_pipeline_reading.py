@@ -420,7 +420,7 @@ async def test_a_file_system_in_memory_is_read_without_threads(tmp_path: Path, m
             raise OSError(errno.EOPNOTSUPP, "not supported")
         return os.readv(fd, buffers)
 
-    monkeypatch.setattr(reading.os, "preadv", preadv, raising=False)
+    monkeypatch.setattr(os, "preadv", preadv, raising=False)
     monkeypatch.setattr(reading, "_NOWAIT", 8)
     monkeypatch.setattr(reading, "lies_in_memory", lambda device: True)
     reader, file = Reader(2, follow_links=False), found(tmp_path / "a")
