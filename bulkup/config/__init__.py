@@ -9,24 +9,30 @@ that translates.
     options, BULKUP_* and a profile --layers--> raw values with origins --loading--> Settings, in a Resolved
 """
 
-from bulkup.config.addresses import iam_base_url, public_base_url, region_of
-from bulkup.config.asset_map import load_asset_map
-from bulkup.config.assets import Asset, AssetRule
-from bulkup.config.checking import Checked, check
-from bulkup.config.complaints import Complaint, SettingsError
-from bulkup.config.expiry import Expiry
-from bulkup.config.loading import Resolved, load
-from bulkup.config.paths import inside_any, journal_path, source_id_path, store_path
-from bulkup.config.providers import PROVIDERS, ProviderDefaults
-from bulkup.config.requirements import (
-    require_credentials,
-    require_one_directory,
-    require_one_source,
-    require_provider,
-    require_settings,
-)
-from bulkup.config.secret_source import SecretSource
-from bulkup.config.settings import Settings
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bulkup.config.addresses import iam_base_url, public_base_url, region_of
+    from bulkup.config.asset_map import load_asset_map
+    from bulkup.config.assets import Asset, AssetRule
+    from bulkup.config.checking import Checked, check
+    from bulkup.config.complaints import Complaint, SettingsError
+    from bulkup.config.expiry import Expiry
+    from bulkup.config.loading import Resolved, load
+    from bulkup.config.paths import inside_any, journal_path, source_id_path, store_path
+    from bulkup.config.providers import PROVIDERS, ProviderDefaults
+    from bulkup.config.requirements import (
+        require_credentials,
+        require_one_directory,
+        require_one_source,
+        require_provider,
+        require_settings,
+    )
+    from bulkup.config.secret_source import SecretSource
+    from bulkup.config.settings import Settings
 
 __all__ = [
     "PROVIDERS",
@@ -56,3 +62,33 @@ __all__ = [
     "source_id_path",
     "store_path",
 ]
+
+_HOMES = {
+    "bulkup.config.addresses": ("iam_base_url", "public_base_url", "region_of"),
+    "bulkup.config.asset_map": ("load_asset_map",),
+    "bulkup.config.assets": ("Asset", "AssetRule"),
+    "bulkup.config.checking": ("Checked", "check"),
+    "bulkup.config.complaints": ("Complaint", "SettingsError"),
+    "bulkup.config.expiry": ("Expiry",),
+    "bulkup.config.loading": ("Resolved", "load"),
+    "bulkup.config.paths": ("inside_any", "journal_path", "source_id_path", "store_path"),
+    "bulkup.config.providers": ("PROVIDERS", "ProviderDefaults"),
+    "bulkup.config.requirements": (
+        "require_credentials",
+        "require_one_directory",
+        "require_one_source",
+        "require_provider",
+        "require_settings",
+    ),
+    "bulkup.config.secret_source": ("SecretSource",),
+    "bulkup.config.settings": ("Settings",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used: a sending process knows providers, and has no use for settings."""
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(home), name)
+    return value

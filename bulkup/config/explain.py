@@ -11,7 +11,8 @@ from bulkup.config.assets import AssetRule
 from bulkup.config.complaints import Complaint
 from bulkup.config.kinds import printable, shown
 from bulkup.config.layers import Given
-from bulkup.config.names import SECRETS, SETTINGS, TABLES, URLS, suggestion
+from bulkup.config.names import SETTINGS, TABLES, URLS, suggestion
+from bulkup.config.secret_names import SECRETS
 from bulkup.config.settings import Settings
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkup.config.complaints import Complaint
-from bulkup.config.names import COMMAND_ONLY, FIELDS, PATHS, SECRETS, option_of, suggestion, variable_of
+from bulkup.config.names import COMMAND_ONLY, FIELDS, PATHS, option_of, suggestion, variable_of
+from bulkup.config.secret_names import SECRETS
 from bulkup.config.toml_file import Document
 
 

@@ -12,7 +12,8 @@ from bulkup.config import toml_file
 from bulkup.config.complaints import SettingsError
 from bulkup.config.explain import complaints_of
 from bulkup.config.layers import Given, Layer, from_environment, from_options, from_profile
-from bulkup.config.names import ENVIRONMENT_PREFIX, FIELDS, IDENTIFIERS, SECRETS, nearest, variable_of
+from bulkup.config.names import ENVIRONMENT_PREFIX, FIELDS, nearest, variable_of
+from bulkup.config.secret_names import IDENTIFIERS, SECRETS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.config.toml_file import Document

@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 
+from bulkup.config.secret_names import SECRETS
 from bulkup.config.settings import Settings
 
 ENVIRONMENT_PREFIX = "BULKUP_"
@@ -16,21 +17,6 @@ COMMAND_ONLY: Mapping[str, str] = {
     "quiet": "it would silence the same profile for a person at a terminal",
 }
 
-SECRETS = (
-    "token",
-    "api_key",
-    "access_key",
-    "secret_key",
-    "security_token",
-    "auth_token",
-    "iam_user",
-    "iam_domain",
-    "iam_password",
-    "client_id",
-    "client_secret",
-)
-# Secrets by the way they are given only: they name an account and open nothing by themselves.
-IDENTIFIERS = ("access_key", "iam_user", "iam_domain", "client_id")
 PATHS = ("source", "ca_file", "files_from", "asset_map", "journal", "store")
 URLS = ("base_url", "iam_url")
 # A table in a file has more to it than an option can say.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from bulkup.config.names import FIELDS, SECRETS, option_of, variable_of
+from bulkup.config.names import FIELDS, option_of, variable_of
 from bulkup.config.providers import PROVIDERS, ProviderDefaults
+from bulkup.config.secret_names import SECRETS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError

@@ -20,8 +20,27 @@ Not here: what a service's answers mean (providers), sockets (transport), SQL (j
 
 from __future__ import annotations
 
-from bulkup.pipeline.flow import Pipeline
-from bulkup.pipeline.options import PipelineOptions, RetryPolicy, ScanOptions
-from bulkup.pipeline.run import Run, Stop
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bulkup.pipeline.flow import Pipeline
+    from bulkup.pipeline.options import PipelineOptions, RetryPolicy, ScanOptions
+    from bulkup.pipeline.run import Run, Stop
 
 __all__ = ["Pipeline", "PipelineOptions", "RetryPolicy", "Run", "ScanOptions", "Stop"]
+
+_HOMES = {
+    "bulkup.pipeline.flow": ("Pipeline",),
+    "bulkup.pipeline.options": ("PipelineOptions", "RetryPolicy", "ScanOptions"),
+    "bulkup.pipeline.run": ("Run", "Stop"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used: a sending process is no pipeline, and has to start fast."""
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(home), name)
+    return value

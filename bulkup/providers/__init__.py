@@ -6,8 +6,6 @@ journal. A provider is given plain values and a way to make one API call, and re
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from bulkup.providers.base import Capabilities, FileSpec, NotYet, Provider, ProviderConfig
 from bulkup.providers.local import Local
 from bulkup.providers.magic_hour import MagicHour
@@ -17,7 +15,7 @@ from bulkup.providers.xvid import Xvid
 
 __all__ = ["PROVIDERS", "Capabilities", "FileSpec", "NotYet", "Provider", "ProviderConfig", "create"]
 
-PROVIDERS: dict[str, Callable[[ProviderConfig], Provider]] = {
+PROVIDERS: dict[str, type[Provider]] = {
     MagicHour.name: MagicHour,
     MoveUgc.name: MoveUgc,
     MetaStudio.name: MetaStudio,

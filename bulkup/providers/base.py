@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from bulkup.clock import Clock, SystemClock
-from bulkup.config.names import IDENTIFIERS
+from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.messages import Digest, FileState, Place, Problem, Receipt, Rejection, Ticket
 from bulkup.providers.storage import classify_s3
 from bulkup.secrets import Secret
@@ -152,11 +152,14 @@ class Provider(abc.ABC):
         nobody knows which.
         """
 
-    def classify(self, answer: StorageAnswer, now: float) -> Problem | None:
+    # What storage's answers mean does not depend on who asks: a sending process knows the class alone.
+    @classmethod
+    def classify(cls, answer: StorageAnswer, now: float) -> Problem | None:
         """Say what storage's answer means; None when it took the bytes. `now` is Unix time."""
         return classify_s3(answer, now)
 
-    def evidence(self, answer: StorageAnswer) -> Mapping[str, str]:
+    @classmethod
+    def evidence(cls, answer: StorageAnswer) -> Mapping[str, str]:
         """Return what storage says of the bytes that it took, as headers (`etag`, `x-amz-checksum-*`)."""
         return answer.headers
 

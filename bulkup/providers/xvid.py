@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from bulkup.config import Expiry
+from bulkup.config.expiry import Expiry
 from bulkup.messages import Kind, Place, Problem, ProblemError, Receipt, Rejection, Ticket
 from bulkup.providers.answers import malformed, remote_id_of, upload_url
 from bulkup.providers.base import Capabilities, Closing, FileSpec, NotYet, Provider, ProviderConfig
@@ -107,7 +107,8 @@ class Xvid(Provider):
             raise malformed(SERVICE, "another object key than the one asked for")
         return [self._ticket(upload, key, answer)]
 
-    def evidence(self, answer: StorageAnswer) -> Mapping[str, str]:
+    @classmethod
+    def evidence(cls, answer: StorageAnswer) -> Mapping[str, str]:
         """Return what storage says in headers, and in the document that answers a form."""
         return form_evidence(answer)
 

@@ -9,8 +9,9 @@ import pytest
 
 from bulkup.config import PROVIDERS, Settings, load, require_settings
 from bulkup.config.explain import expects
-from bulkup.config.names import COMMAND_ONLY, FIELDS, SECRETS, TABLES, option_of, variable_of
+from bulkup.config.names import COMMAND_ONLY, FIELDS, TABLES, option_of, variable_of
 from bulkup.config.requirements import credential_names
+from bulkup.config.secret_names import SECRETS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.config import Settings, load, require_credentials
-from bulkup.config.names import SECRETS as SECRET_SETTINGS
 from bulkup.config.names import URLS
+from bulkup.config.secret_names import SECRETS as SECRET_SETTINGS
 from bulkup.errors import UsageError
 
 # Long and with a mark in front, so that no other text holds one by accident.

@@ -10,7 +10,8 @@ import pytest
 
 from bulkup.config import PROVIDERS, AssetRule, Resolved, Settings, load, require_credentials
 from bulkup.config.loading import DEFAULT
-from bulkup.config.names import FIELDS, IDENTIFIERS, SECRETS, variable_of
+from bulkup.config.names import FIELDS, variable_of
+from bulkup.config.secret_names import IDENTIFIERS, SECRETS
 from bulkup.errors import UsageError
 from bulkup.secrets import Secret
 

@@ -14,8 +14,9 @@ from bulkup.config import (
     require_provider,
     require_settings,
 )
-from bulkup.config.names import FIELDS, SECRETS
+from bulkup.config.names import FIELDS
 from bulkup.config.requirements import credential_names
+from bulkup.config.secret_names import SECRETS
 from bulkup.errors import ExitCode, UsageError
 from bulkup.secrets import Secret
 

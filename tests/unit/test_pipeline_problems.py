@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from secret_search import found_in, made_up, ways
 
-from bulkup.config.names import IDENTIFIERS, SECRETS
+from bulkup.config.secret_names import IDENTIFIERS, SECRETS
 from bulkup.errors import ExitCode
 from bulkup.messages import Kind, Problem, Ticket
 from bulkup.pipeline.problems import fatal, told
