@@ -8,17 +8,16 @@ from typing import Self
 
 import aiohttp
 import anyio
-from aiohttp import hdrs
 from yarl import URL
 
 from bulkup.secrets import SecretUrl
 from bulkup.transport import headers as http_headers
+from bulkup.transport.aiohttp_problems import http_problem
 from bulkup.transport.connection import Proxies
 from bulkup.transport.guard import GuardedResolver
 from bulkup.transport.options import TransportOptions
 from bulkup.transport.patience import patience
 from bulkup.transport.payload import BodyPayload
-from bulkup.transport.problems import http_problem
 from bulkup.transport.sender import ANSWER_LIMIT, Headers, OnBytes
 from bulkup.transport.sessions import NOT_BY_ITSELF, open_session
 from bulkup.wire import Body, StorageAnswer
@@ -96,7 +95,7 @@ class AiohttpSender:
                 URL(url.reveal(), encoded=True),
                 data=payload,
                 # An empty file has no body to take a length from, and a PUT without one is a 411.
-                headers={**http_headers.revealed(headers), hdrs.CONTENT_LENGTH: str(payload.size)},
+                headers=http_headers.with_length(headers, payload.size),
                 skip_auto_headers=NOT_BY_ITSELF,
                 allow_redirects=False,
                 timeout=timeout,

@@ -15,18 +15,20 @@ from typing import Self
 import aiohttp
 import anyio
 from aiohttp import hdrs
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from bulkup.clock import Clock
 from bulkup.messages import Kind, Ticket
 from bulkup.secrets import SecretUrl
 from bulkup.transport import headers as http_headers
+from bulkup.transport.aiohttp_problems import http_problem
 from bulkup.transport.aiohttp_sender import AiohttpSender
 from bulkup.transport.connection import Proxies, tls_context
 from bulkup.transport.form import FormBody
 from bulkup.transport.guard import GuardedResolver
+from bulkup.transport.lean import LeanSender
 from bulkup.transport.options import TransportOptions
-from bulkup.transport.problems import http_problem
 from bulkup.transport.redirects import MOST, WITH_BODY, headers_for, redirected, too_many
 from bulkup.transport.sender import Headers, OnBytes, Sender
 from bulkup.transport.sessions import NOT_BY_ITSELF, open_session
@@ -53,11 +55,11 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
-            guard = GuardedResolver(self._options.hosts, aiohttp.DefaultResolver())
+            resolver = aiohttp.DefaultResolver()
+            guard = GuardedResolver(self._options.hosts, resolver)
             stack.push_async_callback(guard.close)
             self._api = await stack.enter_async_context(open_session(self._tls))
-            sender = AiohttpSender(self._options, self._tls, self._proxies, guard)
-            self._sender = await stack.enter_async_context(sender)
+            self._sender = await stack.enter_async_context(self._new_sender(guard, resolver))
             self._stack = stack.pop_all()
         return self
 
@@ -99,6 +101,8 @@ class Transport:
         def of_file(count: int) -> None:
             if form.in_file:
                 on_bytes(count)
+            elif count == form.size:  # the whole form at once
+                on_bytes(body.size)
 
         return await self._send(
             ticket, form, {**ticket.headers, **headers, hdrs.CONTENT_TYPE: form.content_type}, of_file
@@ -114,6 +118,11 @@ class Transport:
             old, url = url, redirected(url, location)
             headers = headers_for(url, old, headers)
         raise too_many()
+
+    def _new_sender(self, guard: GuardedResolver, resolver: AbstractResolver) -> Sender:
+        if self._options.sender == "lean":
+            return LeanSender(self._options, self._tls, self._proxies, guard, resolver)
+        return AiohttpSender(self._options, self._tls, self._proxies, guard)
 
     async def _answer(self, url: SecretUrl, request: ApiRequest) -> ApiAnswer:
         sent_at = self._clock.now()

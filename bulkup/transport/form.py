@@ -34,6 +34,12 @@ class FormBody:
         self.in_file = False  # whether what `chunks` yielded last is of the file
 
     @property
+    def data(self) -> bytes | None:
+        """The whole form, where the file is in memory."""
+        inside = self._file.data
+        return None if inside is None else b"".join((self._head, inside, self._tail))
+
+    @property
     def failure(self) -> Exception | None:
         """The error that ended the file's bytes early."""
         return self._file.failure

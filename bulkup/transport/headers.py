@@ -20,6 +20,18 @@ def revealed(headers: Mapping[str, str | Secret]) -> dict[str, str]:
     return plain
 
 
+def with_length(headers: Mapping[str, str | Secret], size: int) -> dict[str, str]:
+    """Return headers as they go out with a body of `size` bytes, whose length they tell.
+
+    Raises ValueError also for a name that comes twice, and for what would frame the body otherwise (RFC 9112 6.3).
+    """
+    plain = {name: value for name, value in revealed(headers).items() if name.lower() != "content-length"}
+    names = {name.lower() for name in plain}
+    if len(names) < len(plain) or "transfer-encoding" in names:
+        raise ValueError("headers that contradict one another")
+    return {**plain, "Content-Length": str(size)}
+
+
 def method(text: str) -> str:
     """Return a request's method. Raises ValueError where it is no word."""
     if not _TOKEN.fullmatch(text):

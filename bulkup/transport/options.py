@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from bulkup.transport.hosts import HostRules
 
@@ -13,6 +14,7 @@ class TransportOptions:
     large file.
 
     What is buffered on the way, 8 MiB at most, is granted its time at 64 KiB/s on top. `hosts` says where bytes may go.
+    `sender` is what carries them to storage.
     """
 
     connections: int
@@ -20,3 +22,4 @@ class TransportOptions:
     idle_timeout: float = 60.0
     ca_file: str | None = None
     hosts: HostRules = field(default_factory=HostRules)
+    sender: Literal["lean", "aiohttp"] = "lean"

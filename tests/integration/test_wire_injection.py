@@ -149,6 +149,7 @@ def check_form(headers: Mapping[bytes, bytes], body: bytes, fields: int) -> None
 class Bytes:
     """A file's bytes."""
 
+    data = BODY
     size = len(BODY)
     failure = None
 

@@ -297,6 +297,7 @@ def test_a_form_of_any_bytes_is_read_or_refused(content_type: str, data: bytes, 
 
 class _File:
     failure = None
+    data = None
 
     def __init__(self, data: bytes) -> None:
         self.size, self._data = len(data), data

@@ -20,10 +20,11 @@ FIELDS = (("name", ""), ("success_action_status", "201"), ("key", "tmp/k \u00e9"
 
 
 class Bytes:
-    """A body of bytes in slices, which may fail once half-way."""
+    """A body of bytes in slices, which may fail once half-way; in memory where it is to be."""
 
-    def __init__(self, data: bytes, *, step: int = 7, fail: Exception | None = None) -> None:
-        self.data, self.size, self.step = data, len(data), step
+    def __init__(self, data: bytes, *, step: int = 7, fail: Exception | None = None, in_memory: bool = False) -> None:
+        self._bytes, self.size, self.step = data, len(data), step
+        self.data = data if in_memory else None
         self.failure: Exception | None = None
         self._fail = fail
 
@@ -33,7 +34,7 @@ class Bytes:
             if self._fail is not None and start >= self.size // 2:
                 self.failure, self._fail = self._fail, None
                 raise self.failure
-            yield memoryview(self.data)[start : start + self.step]
+            yield memoryview(self._bytes)[start : start + self.step]
 
 
 def form_of(fields: Sequence[tuple[str, str]], file: Bytes) -> FormBody:

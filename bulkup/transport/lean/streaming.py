@@ -1,0 +1,48 @@
+"""A body that is not in memory, piece by piece and no faster than it goes."""
+
+from __future__ import annotations
+
+import contextlib
+from time import monotonic
+
+from bulkup.transport.lean.connection import Connection
+from bulkup.transport.patience import patience
+from bulkup.transport.sender import OnBytes
+from bulkup.wire import Body
+
+
+class Progress:
+    """Tells of bytes as they go, of those sent again only once."""
+
+    def __init__(self, on_bytes: OnBytes) -> None:
+        self._on_bytes = on_bytes
+        self._told = 0
+        self.sent = 0
+
+    def begin(self) -> None:
+        """A body begins."""
+        self.sent = 0
+
+    def add(self, count: int) -> None:
+        """So many bytes more of it have gone."""
+        self.sent += count
+        if self.sent > self._told:
+            new, self._told = self.sent - self._told, self.sent
+            self._on_bytes(new)
+
+
+async def send_body(connection: Connection, body: Body, progress: Progress, idle_timeout: float) -> None:
+    """Write all of a body, or as much of it as is wanted: an answer that comes before its end ends it.
+
+    Raises what the body raises.
+    """
+    progress.begin()
+    async with contextlib.aclosing(body.chunks()) as chunks:
+        async for chunk in chunks:
+            if connection.answered:
+                return
+            connection.write(chunk)
+            await connection.room()
+            progress.add(len(chunk))
+            connection.deadline = monotonic() + patience(idle_timeout, progress.sent)
+    connection.sending = False
