@@ -45,6 +45,15 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class SendOptions:
+    """How a file is read and sent, in whatever process: see `PipelineOptions`."""
+
+    follow_links: bool = False
+    checksum: Literal["md5", "none"] = "md5"
+    readers: int = 8
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineOptions:
     """The sizes of the pipeline. Times in seconds, memory in bytes.
 
@@ -72,6 +81,11 @@ class PipelineOptions:
     unsupported: Literal["report", "skip"] = "report"
     scan: ScanOptions = field(default_factory=ScanOptions)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    @property
+    def sending(self) -> SendOptions:
+        """What concerns a single attempt."""
+        return SendOptions(self.scan.symlinks != "skip", self.checksum, self.readers)
 
     @property
     def in_flight(self) -> int:

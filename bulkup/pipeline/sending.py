@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
+from bulkup.clock import Clock
 from bulkup.messages import Digest, Identity, Item, Kind, PartsSent, Problem, Receipt, Ticket
 from bulkup.pipeline.integrity import Proof, plain_etag, proof
 from bulkup.pipeline.lending import Lending
 from bulkup.pipeline.opening import CHUNK
+from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.reading import Reader, WholeBody
-from bulkup.pipeline.run import Run
 from bulkup.pipeline.streaming import FileBody, Part, StreamedBody
+from bulkup.transport import Transport
 from bulkup.wire import StorageAnswer
 
 _MISMATCH = Problem(Kind.MISMATCH, "storage holds other bytes than were read: its ETag or checksum is not theirs")
@@ -29,15 +32,37 @@ _SMALL = CHUNK
 Count = Callable[[int], None]
 
 
-class Sender:
-    """Makes attempts; holds nothing of any of them but what they teach of storage."""
+class Sends(Protocol):
+    """Makes attempts, in this process or in others."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._follow_links = run.options.scan.symlinks != "skip"
-        self._hashed = run.options.checksum != "none"
-        self._reader = Reader(run.options.readers, follow_links=self._follow_links, hashed=self._hashed)
-        self._lending = Lending(run.options.checksum)
+    async def send(self, item: Item, count: Count) -> Problem | None:
+        """Send the file; with None it has its receipt. Raises `ProblemError`. `count` is told of bytes as they go."""
+        ...
+
+
+class Answers(Protocol):
+    """What storage's answers mean: a provider, or its class (`bulkup.providers`)."""
+
+    def classify(self, answer: StorageAnswer, now: float) -> Problem | None:
+        """Say what storage's answer means; None when it took the bytes."""
+        ...
+
+    def evidence(self, answer: StorageAnswer) -> Mapping[str, str]:
+        """Return what storage says of the bytes that it took, as headers."""
+        ...
+
+
+class Sender:
+    """Makes attempts in this process; holds nothing of any of them but what they teach of storage."""
+
+    def __init__(self, transport: Transport, answers: Answers, clock: Clock, options: SendOptions) -> None:
+        self._transport = transport
+        self._answers = answers
+        self._clock = clock
+        self._follow_links = options.follow_links
+        self._hashed = options.checksum != "none"
+        self._reader = Reader(options.readers, follow_links=self._follow_links, hashed=self._hashed)
+        self._lending = Lending(options.checksum)
 
     async def send(self, item: Item, count: Count) -> Problem | None:
         """Send the file; with None it has its receipt. Raises `ProblemError`. `count` is told of bytes as they go."""
@@ -52,7 +77,7 @@ class Sender:
         headers = {}
         if ticket.content_md5 and isinstance(body, WholeBody) and body.digest is not None:
             headers["Content-MD5"] = body.digest.content_md5
-        answer = await self._run.transport.send(ticket, body, headers, count)
+        answer = await self._transport.send(ticket, body, headers, count)
         judged = self._judge(answer, body, lambda: _unlike(item, body.digest))
         if isinstance(judged, Problem):
             return judged
@@ -61,7 +86,7 @@ class Sender:
         if isinstance(body, FileBody) and body.lent and self._hashed and judged is not Proof.MATCH:
             return _UNPROVEN  # the host is known by now: the next attempt goes streamed
         assert body.identity is not None
-        etag = plain_etag(self._run.provider.evidence(answer))
+        etag = plain_etag(self._answers.evidence(answer))
         self._sent(item, body.digest, body.identity, etag, verified=judged is Proof.MATCH)
         return None
 
@@ -72,7 +97,7 @@ class Sender:
         for part in list(parts_of(item.file.identity.size, len(urls)))[sent.parts :]:
             here = dataclasses.replace(ticket, url=urls[sent.parts], more_urls=())
             body = self._part(item, part, sent)
-            answer = await self._run.transport.send(here, body, {}, count)
+            answer = await self._transport.send(here, body, {}, count)
             judged = self._judge(answer, body, lambda: False)
             if isinstance(judged, Problem):
                 return judged
@@ -100,7 +125,7 @@ class Sender:
     def _judge(
         self, answer: StorageAnswer, body: WholeBody | StreamedBody, changed: Callable[[], bool]
     ) -> Problem | Proof:
-        problem = self._run.provider.classify(answer, self._run.clock.now())
+        problem = self._answers.classify(answer, self._clock.now())
         if problem is not None:
             # A store that was told the checksum says of a changed file that its bytes are wrong.
             return _CHANGED if problem.kind is Kind.MISMATCH and changed() else problem
@@ -111,13 +136,13 @@ class Sender:
             return _CHANGED
         if body.digest is None:
             return Proof.NONE
-        evidence = self._run.provider.evidence(answer)
+        evidence = self._answers.evidence(answer)
         proven = proof(evidence, body.digest, body.data)
         return _MISMATCH if proven is Proof.MISMATCH else proven
 
     def _sent(self, item: Item, digest: Digest | None, identity: Identity, etag: str | None, *, verified: bool) -> None:
         item.digest = digest or item.digest
-        item.receipt = Receipt(digest, identity, etag, verified, self._run.clock.now())
+        item.receipt = Receipt(digest, identity, etag, verified, self._clock.now())
 
 
 def parts_of(size: int, count: int) -> Iterator[Part]:

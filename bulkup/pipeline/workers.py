@@ -18,7 +18,7 @@ from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.retry import Again, Decision, EndRun, GiveUp, LookAgain, Renew, after_attempt, after_lapse, note
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.second_look import SecondLook
-from bulkup.pipeline.sending import Count, Sender
+from bulkup.pipeline.sending import Count, Sender, Sends
 
 _log = structlog.get_logger("bulkup.workers")
 _RAN_OUT = Problem(Kind.EXPIRED, "its upload URL ran out before it could be used")
@@ -35,7 +35,7 @@ class Workers:
         self._recorder = recorder
         self._confirmer = confirmer
         self._second_look = second_look
-        self._sender = Sender(run)
+        self._sender: Sends = Sender(run.transport, run.provider, run.clock, run.options.sending)
         self.busy = 0
 
     async def work(self) -> None:

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from bulkup.clock import SystemClock
 from bulkup.messages import Digest, FoundFile, Identity, Item, Kind, Problem, ProblemError, Source, Ticket
-from bulkup.pipeline.options import PipelineOptions
-from bulkup.pipeline.run import Run
+from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.sending import Sender, parts_of
 from bulkup.pipeline.streaming import Md5, Part, StreamedBody
 from bulkup.providers import Capabilities, Provider, ProviderConfig
@@ -144,9 +143,7 @@ class Storage:
 
 def sender_to(storage: Storage) -> Sender:
     provider = Service(ProviderConfig("https://api.example"))
-    nothing = cast("Any", None)
-    run = Run(provider, nothing, cast("Any", storage), nothing, SystemClock(), PipelineOptions(), (), nothing)
-    return Sender(run)
+    return Sender(cast("Any", storage), provider, SystemClock(), SendOptions())
 
 
 def item_of(file: FoundFile, **values: Any) -> Item:
