@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ from bulkup.reports.trials import Choice, Facts, Trial
 
 _PROGRESS = 10.0  # seconds
 _ROOM = 2  # times the bytes of a trial: its files, and what an embedded server stores of them
+# What a run that ended is told; a bench begins anew.
+_GOES_ON = re.compile(r"the same command( with good ones)? goes on.*")
 _log = structlog.get_logger("bulkup")
 
 
@@ -107,6 +110,7 @@ async def _progress(bench: Bench) -> None:
 def _report(order: Order, bench: Bench, created: Created) -> int:
     code = exit_code(Counters(), reasons=bench.codes)
     if bench.error is not None:
+        bench.error.hint = _GOES_ON.sub("run it again", bench.error.hint)
         report_error(bench.error, as_json=bool(order.given.settings.json_output))
         if not bench.trials and not created.ids:
             return code

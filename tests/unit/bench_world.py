@@ -1,0 +1,44 @@
+"""Trials as a bench might have measured them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bulkup.api.bench import Plan
+from bulkup.reports.trials import Choice, Concurrency, Facts, Requests, Trial
+
+KIB = 1024
+NOW = Choice(32, 100, 4)
+
+
+def choice(concurrency: Concurrency = 32, batch_size: int = 100, calls_in_flight: int = 4) -> Choice:
+    return Choice(concurrency, batch_size, calls_in_flight)
+
+
+def trial(of: Choice = NOW, *, rate: float = 100.0, seconds: float = 10.0, **figures: Any) -> Trial:
+    """A trial of files of 256 KiB at so many files a second, in which nothing is short of anything."""
+    files = round(rate * seconds)
+    plain: dict[str, Any] = {
+        "api": Requests(10, 0, 0, 0.05, 0.1),
+        "storage": Requests(files, 0, 0, 0.2, 0.4),
+        "sending": 20.0,
+        "recording": 1.0,
+        "loop_cpu": 0.2,
+        "cpu": 0.3,
+        "machine_cpu": 0.3,
+    }
+    return Trial(of, files, 0, files * 256 * KIB, seconds, 0.1, **{**plain, **figures})
+
+
+def facts(**changes: Any) -> Facts:
+    return Facts(**{"current": NOW, "batch_limit": 1000, "cores": 4, **changes})
+
+
+def carried_out(plan: Plan, measure: Callable[[Choice], Trial]) -> list[Trial]:
+    """All trials of a plan."""
+    trials: list[Trial] = []
+    while (next_one := plan.next_choice(trials)) is not None:
+        assert len(trials) < plan.most_trials
+        trials.append(measure(next_one))
+    return trials

@@ -1,0 +1,115 @@
+"""Which settings a bench tries, and when it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from bench_world import NOW, carried_out, choice, trial
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.api.bench import Plan
+from bulkup.reports.trials import Choice, Requests, Trial
+
+SLOWED = Requests(100, 5, 5, 0.1, 0.2)
+
+
+def at(rates: Callable[[int], float]) -> Callable[[Choice], Trial]:
+    """Measure as a service whose rate goes with the concurrency alone."""
+    return lambda of: trial(of, rate=rates(of.workers))
+
+
+def plan(**changes: object) -> Plan:
+    values: dict[str, object] = {"current": NOW, "batch_limit": 100, "files": 1024, **changes}
+    return Plan(**values)  # type: ignore[arg-type]
+
+
+def tried(trials: list[Trial]) -> list[object]:
+    return [one.choice.concurrency for one in trials if one.choice.batch_size == 100]
+
+
+@pytest.mark.parametrize(
+    ("rates", "workers"),
+    [
+        (lambda workers: min(workers, 16.0), [4, 16, 32, 64, 8]),  # flat from 16 on
+        (lambda workers: min(workers, 30.0), [4, 16, 32, 64]),
+        (float, [4, 16, 32, 64, 128, 256]),  # no end to it
+        (lambda workers: min(workers, 128.0), [4, 16, 32, 64, 128, 256]),
+        (lambda workers: 100.0 / workers, [4, 16, 32, 64, 8]),  # the fewer the better
+    ],
+)
+def test_the_ladder_is_climbed_and_refined_around_the_best(rates: Callable[[int], float], workers: list[int]) -> None:
+    """The settings as they are among the rungs; higher only while that is clearly better."""
+    assert tried(carried_out(plan(), at(rates))) == workers
+
+
+def test_nothing_more_is_tried_where_the_service_asks_to_slow_down() -> None:
+    """Neither higher rungs nor other batches; between those that were tried it may."""
+
+    def measure(of: Choice) -> Trial:
+        return trial(of, rate=of.workers, storage=SLOWED if of.workers >= 16 else Requests(100))
+
+    assert [one.choice for one in carried_out(plan(), measure)] == [choice(4), choice(16), choice(8)]
+
+
+def test_batch_sizes_are_tried_at_the_best_concurrency() -> None:
+    """A quarter of the one as set, and four times that: as far as the service and the number of files go."""
+    trials = carried_out(plan(batch_limit=1000), at(lambda workers: min(workers, 16.0)))
+    assert [one.choice for one in trials[-2:]] == [choice(16, 25), choice(16, 400)]
+    trials = carried_out(plan(batch_limit=1000, files=150), at(lambda workers: min(workers, 16.0)))
+    assert [one.choice for one in trials[-2:]] == [choice(16, 25), choice(16, 150)]
+    one_at_a_time = plan(current=choice(32, 1, 32), batch_limit=1)
+    assert {one.choice.batch_size for one in carried_out(one_at_a_time, at(float))} == {1}
+
+
+def test_more_calls_in_flight_are_tried_where_workers_starve() -> None:
+    """Once, and not where it is the user's own rate limit that holds the calls."""
+
+    def measure(of: Choice) -> Trial:
+        return trial(of, starved=0.7, api=Requests(100, 0, 0, 2.0, 3.0))
+
+    assert carried_out(plan(), measure)[-1].choice == choice(4, 100, 8)
+    assert {one.choice.calls_in_flight for one in carried_out(plan(rate_limit=10.0), measure)} == {4}
+
+
+def test_lists_of_the_user_are_tried_as_they_are() -> None:
+    """Each once, in their order; the batch sizes at the best of the concurrencies."""
+    lists = plan(concurrency=(64, 8, "auto", 8), batch_sizes=(50, 10, 50), batch_limit=100)
+    trials = carried_out(lists, at(lambda workers: 8.0 if workers == 8 else 1.0))
+    assert [one.choice for one in trials] == [choice(64, 50), choice(8, 50), choice("auto", 50), choice(8, 10)]
+
+
+def test_a_concurrency_that_finds_itself_is_a_rung() -> None:
+    """The last one, where there is such a thing; and nothing is built upon it."""
+    assert tried(carried_out(plan(current=choice("auto"), auto=True), at(float)))[:4] == [4, 16, 64, "auto"]
+    assert tried(carried_out(plan(), at(float))).count("auto") == 0
+
+
+def test_few_files_have_few_workers() -> None:
+    """A worker has two files at the least."""
+    assert tried(carried_out(plan(files=20, current=choice(2)), at(float))) == [2, 4, 8]
+    assert tried(carried_out(plan(files=1, current=choice(1)), at(float))) == [1]
+
+
+def test_a_bench_in_which_nothing_arrives_goes_no_further_than_its_rungs() -> None:
+    """No trial is the best then."""
+    nothing = carried_out(plan(), lambda of: trial(of, rate=0.0))
+    assert len(nothing) <= plan().most_trials
+
+
+@given(
+    rates=st.dictionaries(st.integers(1, 1024), st.floats(0, 1000)),
+    files=st.integers(1, 5000),
+    limit=st.integers(1, 1000),
+    starved=st.floats(0, 1),
+    auto=st.booleans(),
+)
+def test_a_plan_ends_within_what_was_announced(
+    rates: dict[int, float], files: int, limit: int, starved: float, auto: bool
+) -> None:
+    """Whatever is measured, and no setting is tried twice."""
+    any_plan = plan(files=files, current=choice(32, min(100, limit)), batch_limit=limit, auto=auto)
+    trials = carried_out(any_plan, lambda of: trial(of, rate=rates.get(of.workers, 1.0), starved=starved))
+    assert len({one.choice for one in trials}) == len(trials) <= any_plan.most_trials
+    assert all(one.choice.batch_size <= limit for one in trials)

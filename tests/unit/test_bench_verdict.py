@@ -1,0 +1,150 @@
+"""What a bench's trials come to, and the advice."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from bench_world import NOW, choice, facts, trial
+
+from bulkup.reports.advice import advice
+from bulkup.reports.trials import Disk, Requests, Trial, best_of
+from bulkup.reports.verdict import Limit, Verdict, judge
+
+MIB = 1024**2
+SLOWED = Requests(200, 6, 6, 0.1, 0.2)
+
+
+def judged(trials: list[Trial], **known: Any) -> Verdict:
+    verdict = judge(trials, facts(**known))
+    assert verdict is not None
+    return verdict
+
+
+def advised(trials: list[Trial], **known: Any) -> list[str]:
+    return list(advice(judged(trials, **known), trials, facts(**known)))
+
+
+def flat(**figures: Any) -> list[Trial]:
+    """A best trial of 16 at a time, and others that are no better."""
+    return [trial(choice(4), rate=40), trial(choice(16), rate=100, **figures), trial(NOW, rate=101), trial(choice(64))]
+
+
+@pytest.mark.parametrize(
+    ("figures", "known", "limit", "reason"),
+    [
+        ({"api": SLOWED}, {}, Limit.THROTTLING, "in 3.0 % of the API calls"),
+        ({"storage": SLOWED}, {}, Limit.THROTTLING, "in 3.0 % of the uploads"),
+        ({"api": SLOWED, "storage": SLOWED}, {}, Limit.THROTTLING, "3.0 % of the API calls and 3.0 % of the uploads"),
+        ({"api": Requests(99)}, {"rate_limit": 10.0}, Limit.RATE_LIMIT, "API calls at 10 a second"),
+        ({"loop_cpu": 0.95, "starved": 0.9}, {}, Limit.CPU, "one core of this machine busy (95 %)"),
+        ({"cpu": 3.9}, {}, Limit.CPU, "3.9 of 4 cores"),
+        ({"machine_cpu": 0.95}, {}, Limit.CPU, "other programs"),
+        ({"machine_cpu": 0.95}, {"embedded": True}, Limit.CPU, "the embedded server"),
+        (
+            {"starved": 0.6, "api": Requests(10, 0, 0, 2.1, 3.0)},
+            {},
+            Limit.API,
+            "60 % of the time: a call takes 2.1 s, so 4 calls in flight bring 190 files a second at the most",
+        ),
+        ({"recording": 15.0}, {}, Limit.DISK, "of 20.0 files with a worker, 15.0 wait for their row"),
+        ({}, {"disk": Disk(100, 100 * MIB, 5.0)}, Limit.DISK, "the source is read at 20.0 MiB/s"),
+        ({}, {"disk": Disk(100, 100 * MIB, 1.0)}, Limit.NETWORK, "takes 25.0 MiB/s"),
+        ({}, {}, Limit.NETWORK, "64 files at a time are no faster than 16"),
+        ({"machine_cpu": None}, {}, Limit.NETWORK, ""),
+    ],
+)
+def test_the_limit(figures: dict[str, Any], known: dict[str, Any], limit: Limit, reason: str) -> None:
+    """Whatever is most certain comes first."""
+    verdict = judged(flat(**figures), **known)
+    assert (verdict.best.choice, verdict.limit) == (choice(16), limit)
+    assert reason in verdict.reason
+
+
+def test_a_link_that_is_full() -> None:
+    """Rates just below that of a common link are told as that."""
+    trials = [trial(choice(workers), rate=450) for workers in (4, 16)]
+    assert "what a link of 1 Gbit/s carries" in judged(trials).reason
+    assert "link of" not in judged([trial(choice(workers), rate=300) for workers in (4, 16)]).reason
+
+
+def test_no_end_to_it() -> None:
+    """The best is the highest: nothing limits yet, and what to try next is named in full."""
+    trials = [trial(choice(workers), rate=workers) for workers in (4, 16, 64)]
+    assert judged(trials).limit is Limit.CONCURRENCY
+    assert "from 16 to 64" in judged(trials).reason
+    assert "try more: --concurrency 64,128 --files 2048" in advised(trials)
+
+
+def test_one_trial_tells_little() -> None:
+    """And none, or one in which nothing arrived, nothing."""
+    assert judged([trial()]).limit is Limit.UNKNOWN
+    assert "try several: --concurrency 4,16,64" in advised([trial()])
+    assert judge([], facts()) is None
+    assert judge([trial(rate=0)], facts()) is None
+
+
+def test_the_best_is_the_least_that_is_as_good() -> None:
+    """Within five per cent; the batch size and the calls as they are; one that lost files only where all did."""
+    assert best_of([trial(choice(16), rate=96), trial(choice(64), rate=100)], NOW) == trial(choice(16), rate=96)
+    batches = [trial(choice(16, 25), rate=103), trial(choice(16), rate=100)]
+    assert best_of(batches, NOW) == batches[1]
+    lossy = _lossy()
+    assert best_of([lossy, trial()], NOW) == trial()
+    assert best_of([lossy], NOW) == lossy
+    found = trial(choice("auto"), rate=200)
+    assert best_of([found, trial()], NOW) == trial()
+    assert best_of([found], NOW) == found
+
+
+def _lossy() -> Trial:
+    return dataclasses.replace(trial(choice(64), rate=200), failed=1)
+
+
+def test_advice_for_the_settings() -> None:
+    """As a profile has them: only what differs, and by how much it is better; or that they are good as they are."""
+    trials = [trial(NOW, rate=100), trial(choice(64, 25), rate=150), trial(choice(128), rate=100)]
+    assert advised(trials)[0] == "set concurrency = 64, batch_size = 25: 50 % more files a second than now"
+    assert advised(flat())[0].startswith("leave concurrency = 32, batch_size = 100, calls_in_flight = 4 as they are")
+    assert advised([trial(choice(16)), trial(choice(64))])[0].startswith(
+        "set concurrency = 16: the best of what was tried"
+    )
+    auto = choice("auto")
+    assert advised([trial(auto, rate=98), *flat()], current=auto)[0].startswith('leave concurrency = "auto"')
+
+
+def test_advice_against_throttling() -> None:
+    """A rate of calls that was answered, fewer files at a time; a trial above the best that was slowed down is told."""
+    told = advised(flat(api=SLOWED, storage=SLOWED))
+    assert told[:2] == [
+        "set rate_limit = 19, the calls a second that were answered",
+        "set concurrency = 8 or below, or ask the service what it allows",
+    ]
+    higher = [trial(choice(16), rate=100), trial(choice(64), rate=50, storage=SLOWED)]
+    assert (
+        "go no higher: with 64 files at a time the service asked to slow down (429, 503) in 3.0 % of the uploads"
+        in (advised(higher))
+    )
+
+
+def test_advice_where_the_api_is_slow() -> None:
+    """What was not tried: larger calls, as far as the service takes them, and more of them."""
+    slow: dict[str, Any] = {"starved": 0.8, "api": Requests(10, 0, 0, 2.0, 2.0)}
+    told = advised(flat(**slow))
+    assert "try --batch-size 100,1000: the service takes so many in a call" in told
+    assert "try calls_in_flight = 8" in told
+    more = [*flat(**slow), trial(choice(16, 1000), rate=100, **slow), trial(choice(16, 100, 8), rate=100, **slow)]
+    told = advised(more)
+    assert not any("--batch-size" in step for step in told)
+    assert "more calls in flight were no faster: it is the service that hands out no more" in told
+
+
+def test_what_makes_the_figures_doubtful_is_told() -> None:
+    """Short trials, files that failed, and a server on the same machine."""
+    told = advised([trial(seconds=0.3), _lossy()], embedded=True)
+    assert any("short (0.3 s)" in step for step in told)
+    assert any(step.startswith("1 file failed") for step in told)
+    assert any("embedded server" in step for step in told)
+    assert "raise rate_limit" in " ".join(advised(flat(api=Requests(99)), rate_limit=10.0))
+    assert "processor" in " ".join(advised(flat(loop_cpu=1.0)))
