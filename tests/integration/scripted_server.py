@@ -1,0 +1,233 @@
+"""A server that does as it is told, byte by byte: one script a connection.
+
+Requests are read by h11, which takes nothing that RFC 9112 does not allow, so that it judges what a sender writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import hashlib
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h11
+import trustme
+
+GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+@dataclass
+class Request:
+    """One request as h11 understood it; header names in lower case, `head` the bytes as they came."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    head: bytes
+    body: bytes
+
+
+class Connection:
+    """The server's end of a connection."""
+
+    def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.number = number
+        self.requests: list[Request] = []
+        self.ended = asyncio.Event()  # nothing more is to come from the sender
+        self._reader = reader
+        self._writer = writer
+        self._judge = h11.Connection(h11.SERVER)
+        self._raw = b""
+        self._parts = list[bytes]()
+
+    async def head(self) -> Request:
+        """Read a request's head. Raises IncompleteReadError where the sender ends before it does."""
+        self._judge, early = h11.Connection(h11.SERVER), self._judge.trailing_data[0]
+        self._raw, self._parts = b"", []
+        self._feed(early)
+        event = await self._next()
+        assert isinstance(event, h11.Request), event
+        names = [name.decode() for name, _ in event.headers]
+        assert len(set(names)) == len(names), names
+        headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
+        head = self._raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        self.requests.append(Request(event.method.decode(), event.target.decode(), headers, head, b""))
+        return self.requests[-1]
+
+    async def request(self) -> Request:
+        """Read a whole request; a sender that asks first is told to go on."""
+        await self.begun()
+        return await self.rest()
+
+    async def begun(self) -> Request:
+        """Read a request's head, and have the body come."""
+        request = await self.head()
+        if request.headers.get("expect") == "100-continue":
+            self.write(GO_ON)
+        return request
+
+    async def part(self) -> None:
+        """Read the beginning of the body of the request whose head was read, if it has one."""
+        event = await self._next()
+        self._parts = [bytes(event.data)] if isinstance(event, h11.Data) else []
+
+    async def rest(self) -> Request:
+        """Read the body of the request whose head was read."""
+        request, parts = self.requests[-1], self._parts
+        while isinstance(event := await self._next(), h11.Data):
+            parts.append(bytes(event.data))
+        assert isinstance(event, h11.EndOfMessage), event
+        request.body = b"".join(parts)
+        return request
+
+    async def answer_all(self) -> None:
+        """Answer every request to the end; each answer tells of the request that it is for."""
+        while True:
+            self.write(echo(await self.request()))
+
+    def write(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self._writer.write(data)
+
+    async def read(self, count: int) -> bytes:
+        """Take exactly so many bytes, of whatever they are."""
+        return await self._reader.readexactly(count) if count else b""
+
+    async def until_end(self) -> None:
+        """Read on until the sender has closed."""
+        while await self._reader.read(1 << 16):
+            pass
+        self.ended.set()
+
+    def stop_reading(self) -> None:
+        """Leave in the system's buffers whatever comes from now on."""
+        assert isinstance(self._writer.transport, asyncio.ReadTransport)
+        self._writer.transport.pause_reading()
+
+    def half_close(self) -> None:
+        """Say that no more is to come, and go on reading."""
+        self._writer.write_eof()
+
+    def close(self) -> None:
+        """Close in order; where bytes were left unread the system makes a reset of it."""
+        self._writer.close()
+
+    def reset(self) -> None:
+        """Break the connection."""
+        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.transport.abort()
+
+    async def _next(self) -> Any:
+        while (event := self._judge.next_event()) is h11.NEED_DATA:
+            data = await self._reader.read(1 << 18)
+            if not data:
+                raise asyncio.IncompleteReadError(b"", None)
+            self._feed(data)
+        return event
+
+    def _feed(self, data: bytes) -> None:
+        if data:
+            self._raw += data if b"\r\n\r\n" not in self._raw else b""
+            self._judge.receive_data(data)
+
+
+Script = Callable[[Connection], Awaitable[None]]
+
+
+def echo(request: Request, status: str = "200 OK") -> bytes:
+    """An answer that names the request's target and the MD5 of its body."""
+    path, md5 = request.target.partition("?")[0], hashlib.md5(request.body).hexdigest()
+    return f'HTTP/1.1 {status}\r\nX-Target: {path}\r\nETag: "{md5}"\r\nContent-Length: 0\r\n\r\n'.encode()
+
+
+@dataclass
+class Server:
+    """A server that follows `scripts`, one a connection, and answers everything on those beyond them."""
+
+    scripts: list[Script]
+    scheme: str = "http"
+    port: int = 0
+    connections: list[Connection] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.port}/k"
+
+    @property
+    def requests(self) -> list[Request]:
+        """Those whose heads came, over all connections in their order."""
+        return [request for connection in self.connections for request in connection.requests]
+
+    async def follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(len(self.connections), reader, writer)
+        self.connections.append(connection)
+        self.came.set()
+        try:
+            await (self.scripts.pop(0) if self.scripts else Connection.answer_all)(connection)
+        except (asyncio.IncompleteReadError, OSError):
+            connection.ended.set()
+        except Exception as error:  # noqa: BLE001 - told at the end
+            self.errors.append(error)
+        finally:
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(*scripts: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+    """Serve until the end; what h11 or a script found wrong is raised then."""
+    server, tasks = Server(list(scripts), "https" if tls else "http"), set[asyncio.Task[None]]()
+    writers = list[asyncio.StreamWriter]()
+
+    def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        tasks.add(asyncio.get_running_loop().create_task(server.follow(reader, writer), name="script"))
+
+    listener = await asyncio.start_server(keep, "127.0.0.1", 0, ssl=tls)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listener.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
+        await settled()
+    assert not server.errors, server.errors
+
+
+@functools.cache
+def authority() -> trustme.CA:
+    """A certificate authority that nobody knows."""
+    return trustme.CA()
+
+
+def certified(*names: str) -> ssl.SSLContext:
+    """A server's side of TLS, with a certificate for these names."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority().issue_cert(*names or ("127.0.0.1",)).configure_cert(context)
+    return context
+
+
+def ca_file(folder: Path) -> str:
+    """Write down the authority for those who are to know it."""
+    path = folder / "ca.pem"
+    authority().cert_pem.write_to_path(path)
+    return str(path)
+
+
+async def settled() -> None:
+    """Let the loop carry out what is due: closed transports, ended tasks."""
+    for _ in range(5):
+        await asyncio.sleep(0)

@@ -1,0 +1,137 @@
+"""What every sender of bytes is held to, in either of its forms: bodies that count what is taken of them, and a
+transport that is looked over when it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+from scripted_server import Server, settled
+from test_transport import everything_about
+
+from bulkup.clock import SystemClock
+from bulkup.messages import Problem, ProblemError, Ticket
+from bulkup.secrets import Secret, SecretUrl
+from bulkup.transport import Transport, TransportOptions
+from bulkup.wire import StorageAnswer
+
+SENDERS = ("aiohttp", "lean")
+BOTH = pytest.mark.parametrize("sender", SENDERS)
+LEAN = pytest.mark.parametrize("sender", SENDERS[1:])  # what aiohttp's client cannot do
+PATIENCE = 10.0  # seconds; what lasts longer is called a hang
+BLOCK = bytes(range(256)) * 256  # 64 KiB
+LARGE = 64  # blocks: more than fits into the buffers of a connection that is not read
+
+
+class FileBody:
+    """`piece`, `times` over, one after another; counts beginnings, ends and the bytes taken. `before` is awaited before
+    each piece but the first, and may raise.
+    """
+
+    data: bytes | None = None  # it has to be asked for its pieces
+
+    def __init__(
+        self, piece: bytes = b"hello", times: int = 1, before: Callable[[], Awaitable[Any]] | None = None
+    ) -> None:
+        self.size = len(piece) * times
+        self.failure: Exception | None = None
+        self.starts = self.ends = self.taken = 0
+        self._piece, self._times, self._before = piece, times, before
+
+    async def chunks(self) -> AsyncGenerator[memoryview, None]:
+        self.starts += 1
+        try:
+            for number in range(self._times if self._piece else 0):
+                if number and self._before is not None:
+                    await self._before()
+                self.taken += len(self._piece)
+                yield memoryview(self._piece)
+        except Exception as error:
+            self.failure = error
+            raise
+        finally:
+            self.ends += 1
+
+
+class InMemory(FileBody):
+    """A small body, which the sender may take as it is."""
+
+    def __init__(self, data: bytes = b"hello") -> None:
+        super().__init__(data)
+        self.data = data
+
+
+@contextlib.asynccontextmanager
+async def using(sender: str, **changes: Any) -> AsyncIterator[Transport]:
+    """A transport with one of the senders. It leaves no task behind, and no error to the loop or its log."""
+    given = {"connections": 4, "connect_timeout": 5.0, "idle_timeout": 5.0, "sender": sender, **changes}
+    loop, told, before = asyncio.get_running_loop(), list[Any](), asyncio.all_tasks()
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    handler, environ = _Lines(told), pytest.MonkeyPatch()
+    environ.setenv("SSL_CERT_FILE", os.devnull)  # reading the system's authorities takes longer than most tests
+    logging.getLogger().addHandler(handler)
+    try:
+        async with Transport(TransportOptions(**given), SystemClock()) as transport:
+            yield transport
+        await settled()
+        new = asyncio.all_tasks() - before - {asyncio.current_task()}
+        left = [task for task in new if task.get_name() != "script"]
+        assert not left, left
+        assert not told, told
+    finally:
+        environ.undo()
+        logging.getLogger().removeHandler(handler)
+        loop.set_exception_handler(None)
+
+
+class _Lines(logging.Handler):
+    def __init__(self, told: list[Any]) -> None:
+        super().__init__(logging.WARNING)
+        self._told = told
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._told.append(record.getMessage())
+
+
+async def outcome(
+    transport: Transport,
+    url: str,
+    body: FileBody | None = None,
+    headers: Mapping[str, str | Secret] | None = None,
+    method: str = "PUT",
+) -> StorageAnswer | Problem:
+    """Send with a random signature; return what came of it. Nothing else may come, nor tell of the signature."""
+    signature, body = secrets.token_hex(16), body or InMemory()
+    ticket = Ticket(SecretUrl(f"{url}?X-Amz-Signature={signature}"), "id", method=method, headers=headers or {})
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await transport.send(ticket, body, {}, lambda _: None)
+    except ProblemError as error:
+        raised = error
+    finally:
+        assert body.starts == body.ends
+    assert signature not in everything_about(raised)
+    return raised.problem
+
+
+async def answered(transport: Transport, url: str, body: FileBody | None = None, **more: Any) -> StorageAnswer:
+    """Send, and return the answer, which there is."""
+    result = await outcome(transport, url, body, **more)
+    assert isinstance(result, StorageAnswer), result
+    return result
+
+
+async def next_works(transport: Transport, server: Server) -> None:
+    """The next request has its own answer, and no other's."""
+    target = f"/next-{secrets.token_hex(4)}"
+    answer = await answered(transport, server.url.replace("/k", target), InMemory(b"next"))
+    assert (answer.status, answer.headers.get("x-target")) == (200, target)
+    assert answer.headers["etag"] == f'"{hashlib.md5(b"next").hexdigest()}"'

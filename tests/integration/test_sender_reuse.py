@@ -1,0 +1,253 @@
+"""Connections that are kept: used again while they are good, left alone when they are not, and replaced once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from scripted_server import OK, Connection, Script, echo, serving, settled
+from sender_world import BLOCK, BOTH, LEAN, FileBody, answered, next_works, outcome, using
+
+from bulkup.messages import Kind, Problem
+
+
+def then(act: Script) -> Script:
+    """Answer one request, and act when the first byte of the next one is there."""
+
+    async def script(connection: Connection) -> None:
+        connection.write(echo(await connection.request()))
+        await connection.read(1)
+        await act(connection)
+
+    return script
+
+
+async def reset(connection: Connection) -> None:
+    connection.reset()
+
+
+async def close(connection: Connection) -> None:
+    connection.close()
+
+
+async def half_close(connection: Connection) -> None:
+    connection.half_close()
+    await connection.until_end()
+
+
+@BOTH
+async def test_one_connection_serves_one_request_after_another(sender: str) -> None:
+    """Whatever the sizes."""
+    async with serving() as server, using(sender) as transport:
+        for number in range(12):
+            await answered(transport, server.url, FileBody(BLOCK, number))
+    assert len(server.connections) == 1
+    assert [len(request.body) for request in server.requests] == [number * len(BLOCK) for number in range(12)]
+
+
+@BOTH
+async def test_there_are_no_more_connections_than_requests_at_once(sender: str) -> None:
+    """What ends makes room for what begins, and each answer finds its own request."""
+
+    async def worker(name: int) -> None:
+        for number in range(20):
+            answer = await answered(transport, server.url.replace("/k", f"/{name}/{number}"))
+            assert answer.headers["x-target"] == f"/{name}/{number}"
+
+    async with serving() as server, using(sender) as transport, asyncio.TaskGroup() as tasks:
+        for name in range(3):
+            tasks.create_task(worker(name))
+    assert len(server.connections) == 3
+
+
+@BOTH
+async def test_hosts_have_connections_of_their_own(sender: str) -> None:
+    """A port is a part of the host."""
+    async with serving() as one, serving() as two, using(sender, connections=1) as transport:
+        for _ in range(3):
+            await next_works(transport, one)
+            await next_works(transport, two)
+    assert len(one.requests) == len(two.requests) == 3
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nconnection: Foo, CLOSE\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+    ],
+    ids=["close", "close among others", "http 1.0"],
+)
+async def test_a_connection_that_is_to_close_is_closed(sender: str, answer: bytes) -> None:
+    """By the sender, at once, also where the server forgets to; nothing more is sent over it."""
+
+    async def closes(connection: Connection) -> None:
+        await connection.request()
+        connection.write(answer)
+        await connection.until_end()
+
+    async with serving(closes) as server, using(sender) as transport:
+        assert (await answered(transport, server.url)).status == 200
+        async with asyncio.timeout(5):
+            await server.connections[0].ended.wait()
+        await next_works(transport, server)
+    assert len(server.connections) == 2
+
+
+@BOTH
+async def test_a_connection_of_http_1_0_may_be_kept(sender: str) -> None:
+    """Where the server says so; either way the next request works."""
+
+    async def old(connection: Connection) -> None:
+        await connection.request()
+        connection.write(b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n")
+        await connection.answer_all()
+
+    async with serving(old) as server, using(sender) as transport:
+        assert (await answered(transport, server.url)).status == 200
+        await next_works(transport, server)
+
+
+@BOTH
+@pytest.mark.parametrize("act", [reset, close], ids=["reset", "close"])
+async def test_a_connection_that_was_closed_meanwhile_is_not_tried(sender: str, act: Script) -> None:
+    """Its end is seen while it is idle, so that the next body is begun once."""
+    over = asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        connection.write(echo(await connection.request()))
+        await over.wait()
+        await act(connection)
+
+    async with serving(script) as server, using(sender) as transport:
+        await next_works(transport, server)
+        over.set()
+        await settled()
+        body = FileBody()
+        assert (await answered(transport, server.url, body)).status == 200
+    assert (body.starts, len(server.connections)) == (1, 2)
+
+
+@BOTH
+@pytest.mark.parametrize("act", [reset, close, half_close], ids=["reset", "close", "half-close"])
+@pytest.mark.parametrize("times", [0, 1, 8], ids=["empty", "one piece", "many pieces"])
+async def test_a_connection_that_had_died_is_replaced_once(sender: str, act: Script, times: int) -> None:
+    """The server closes it just when the next request comes; that is sent again, from its first byte."""
+    async with serving(then(act)) as server, using(sender) as transport:
+        await next_works(transport, server)
+        body = FileBody(BLOCK, times)
+        answer = await answered(transport, server.url, body)
+        await next_works(transport, server)
+    assert (answer.status, len(server.connections), body.starts) == (200, 2, 2)
+    assert server.connections[1].requests[0].body == BLOCK * times
+
+
+async def dies(connection: Connection) -> None:
+    await connection.read(1)
+    connection.reset()
+
+
+@BOTH
+async def test_a_request_is_repeated_once_and_no_more(sender: str) -> None:
+    """What dies on a connection of its own is no stale connection but a fault, and is told."""
+    async with serving(then(reset), dies) as server, using(sender) as transport:
+        await next_works(transport, server)
+        body = FileBody()
+        problem = await outcome(transport, server.url, body)
+        assert isinstance(problem, Problem)
+        assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+        assert (len(server.connections), body.starts) == (2, 2)
+        await next_works(transport, server)
+
+
+@LEAN
+async def test_what_died_on_a_new_connection_is_not_repeated(sender: str) -> None:
+    """aiohttp's client does so with any PUT; whether there is another try is for the pipeline to say."""
+    async with serving(dies) as server, using(sender) as transport:
+        body = FileBody()
+        problem = await outcome(transport, server.url, body)
+        assert isinstance(problem, Problem)
+        assert (problem.kind, len(server.connections), body.starts) == (Kind.TRANSIENT, 1, 1)
+
+
+@LEAN
+async def test_what_replaces_a_dead_connection_is_new(sender: str) -> None:
+    """Where one was closed for its age the others are no younger."""
+    async with serving(*[then(reset)] * 4) as server, using(sender, connections=4) as transport:
+        await asyncio.gather(*(next_works(transport, server) for _ in range(4)))
+        assert len(server.connections) == 4
+        assert (await answered(transport, server.url)).status == 200
+
+
+@LEAN
+@pytest.mark.parametrize("begun", [b"H", b"HTTP/1.1 200 O", OK[:-1], b"HTTP/1.1 102 Processing\r\n\r\n"])
+@pytest.mark.parametrize("act", [reset, close], ids=["reset", "close"])
+async def test_a_request_that_was_being_answered_is_not_repeated(sender: str, begun: bytes, act: Script) -> None:
+    """Then the connection was alive, and the server has acted on it."""
+
+    async def begins(connection: Connection) -> None:
+        connection.write(echo(await connection.request()))
+        await connection.request()
+        connection.write(begun)
+        await settled()  # a reset takes with it what has not been read
+        await act(connection)
+
+    async with serving(begins) as server, using(sender) as transport:
+        await next_works(transport, server)
+        body = FileBody()
+        problem = await outcome(transport, server.url, body)
+        assert isinstance(problem, Problem)
+        assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+        assert (len(server.connections), body.starts) == (1, 1)
+        await next_works(transport, server)
+
+
+EXTRA = pytest.mark.parametrize(
+    "extra",
+    [
+        b"HTTP/1.1 200 OK\r\nX-Target: /evil\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 2",
+        b"\r\n",
+        b"rubbish",
+    ],
+    ids=["answer", "timeout", "continue", "part", "newline", "rubbish"],
+)
+
+
+@BOTH
+@EXTRA
+async def test_a_second_answer_is_never_that_of_the_next_request(sender: str, extra: bytes) -> None:
+    """A connection with anything left on it is not used again."""
+
+    async def script(connection: Connection) -> None:
+        connection.write(echo(await connection.request()) + extra)
+        await connection.answer_all()
+
+    async with serving(script) as server, using(sender) as transport:
+        await outcome(transport, server.url)  # rubbish right behind an answer may count against it
+        for _ in range(3):
+            await next_works(transport, server)
+
+
+@LEAN
+@EXTRA
+async def test_nor_is_one_that_came_while_the_connection_was_idle(sender: str, extra: bytes) -> None:
+    """aiohttp's client does not look at what came meanwhile."""
+    over = asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        connection.write(echo(await connection.request()))
+        await over.wait()
+        connection.write(extra)
+        await connection.answer_all()
+
+    async with serving(script) as server, using(sender) as transport:
+        await next_works(transport, server)
+        over.set()
+        await settled()
+        for _ in range(3):
+            await next_works(transport, server)
