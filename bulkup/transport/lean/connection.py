@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import ssl
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -30,7 +31,7 @@ class Connection(asyncio.Protocol):
     """A connection of a pool. `deadline` is when it is given up, in monotonic seconds: the pool looks now and then.
 
     `shelf` is where it is put while nobody uses it. `sending` says that a body is on its way: an answer that comes
-    before its end is the last one here. `exchanges` counts those begun.
+    before its end is the last one here, and `stop` is called. `exchanges` counts those begun.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool, shelf: Shelf) -> None:
@@ -42,6 +43,7 @@ class Connection(asyncio.Protocol):
         self.reader = AnswerReader()
         self.deadline = _NEVER
         self.sending = False
+        self.stop: Callable[[], None] | None = None
         self.exchanges = 0
         self._waiter: Waiter | None = None
         self._news: asyncio.Future[None] | None = None
@@ -70,8 +72,8 @@ class Connection(asyncio.Protocol):
         return self._waiter is None or self.reader.headed
 
     async def room(self) -> None:
-        """Wait until there is room for more, or no more is wanted."""
-        while self._paused and not self.answered:
+        """Wait until there is room for more."""
+        while self._paused:
             await self._any_news()
 
     async def permission(self, seconds: float) -> bool:
@@ -214,7 +216,8 @@ class Connection(asyncio.Protocol):
             self.abort()
         if not waiter.done():
             waiter.set_result(answer)
-        self._tell()
+        if self.sending:
+            self._tell()
 
     def _ended(self, error: BaseException | None) -> None:
         waiter = self._waiter
@@ -248,5 +251,7 @@ class Connection(asyncio.Protocol):
         await self._news
 
     def _tell(self) -> None:
+        if self.stop is not None and self.answered:
+            self.stop()
         if self._news is not None and not self._news.done():
             self._news.set_result(None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from time import monotonic
 
+import anyio
+
 from bulkup.transport.lean.connection import Connection
 from bulkup.transport.patience import patience
 from bulkup.transport.sender import OnBytes
@@ -32,17 +34,20 @@ class Progress:
 
 
 async def send_body(connection: Connection, body: Body, progress: Progress, idle_timeout: float) -> None:
-    """Write all of a body, or as much of it as is wanted: an answer that comes before its end ends it.
+    """Write all of a body, or as much of it as is wanted: an answer that comes before its end ends it at once.
 
     Raises what the body raises.
     """
     progress.begin()
-    async with contextlib.aclosing(body.chunks()) as chunks:
-        async for chunk in chunks:
-            if connection.answered:
-                return
-            connection.write(chunk)
-            await connection.room()
-            progress.add(len(chunk))
-            connection.deadline = monotonic() + patience(idle_timeout, progress.sent)
-    connection.sending = False
+    with anyio.CancelScope() as scope:
+        connection.stop = scope.cancel
+        try:
+            async with contextlib.aclosing(body.chunks()) as chunks:
+                async for chunk in chunks:
+                    connection.write(chunk)
+                    await connection.room()
+                    progress.add(len(chunk))
+                    connection.deadline = monotonic() + patience(idle_timeout, progress.sent)
+            connection.sending = False
+        finally:
+            connection.stop = None
