@@ -28,7 +28,8 @@ class Counters:
 
     `found` is the sum of skipped, uploaded, failed, rejected, changed, unreadable and remaining. Skipped files are
     those an earlier run uploaded, and `unsupported` ones where the user said to skip them; `expired` are those among
-    them that the service keeps no longer. Uploaded includes unverified.
+    them that the service keeps no longer. Uploaded includes unverified. `concurrency` is how many files may be sent at
+    the same time now, `concurrency_peak` the most that it has been.
     """
 
     found: int = 0
@@ -51,6 +52,8 @@ class Counters:
     presign_renewed: int = 0
     retries: int = 0
     reused_tickets: int = 0
+    concurrency: int = 0
+    concurrency_peak: int = 0
     scan_done: bool = False
     ignored: Ignored = field(default_factory=Ignored)
 

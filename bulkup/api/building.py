@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,7 +27,7 @@ from bulkup.errors import UsageError
 from bulkup.journal import Destination
 from bulkup.localserver import ServerConfig
 from bulkup.messages import Source
-from bulkup.pipeline import PipelineOptions, RetryPolicy, ScanOptions
+from bulkup.pipeline import MOST_WORKERS, PipelineOptions, RetryPolicy, ScanOptions
 from bulkup.providers import Provider, ProviderConfig, create
 from bulkup.secrets import Secret
 from bulkup.transport import HostRules, TransportOptions
@@ -34,6 +35,9 @@ from bulkup.transport import HostRules, TransportOptions
 LOCAL = "local"
 # Files that may wait for a service to close them; each is a row in the journal and some two kilobytes in memory.
 _CLOSING = 1000
+# A worker has a file and a connection open; the others are the journal, calls, a scan and files being hashed.
+_DESCRIPTORS_A_WORKER = 2
+_OTHER_DESCRIPTORS = 64
 
 
 def resolve_sources(settings: Settings) -> tuple[Source, ...]:
@@ -116,7 +120,8 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
     """Return the sizes and limits of the run."""
     can = provider.capabilities
     return PipelineOptions(
-        concurrency=settings.concurrency,
+        concurrency=most_workers(settings),
+        adaptive=settings.concurrency == "auto",
         batch_size=settings.batch_size or can.batch_size,
         calls_in_flight=settings.calls_in_flight or can.calls_in_flight,
         closing=_CLOSING if can.confirms else 0,
@@ -130,6 +135,16 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
         scan=scan_options(settings),
         retry=RetryPolicy(settings.attempts, settings.retry_for, settings.retry_after_max, settings.on_change),
     )
+
+
+def most_workers(settings: Settings) -> int:
+    """Return the most files to be sent at the same time; of itself no more than this process may have open."""
+    if settings.concurrency != "auto":
+        return settings.concurrency
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return MOST_WORKERS
+    return max(1, min(MOST_WORKERS, (limit - _OTHER_DESCRIPTORS) // _DESCRIPTORS_A_WORKER))
 
 
 def scan_options(settings: Settings) -> ScanOptions:
@@ -150,7 +165,7 @@ def scan_options(settings: Settings) -> ScanOptions:
 def transport_options(settings: Settings) -> TransportOptions:
     """Return how to connect."""
     return TransportOptions(
-        settings.concurrency, settings.connect_timeout, settings.idle_timeout, settings.ca_file, host_rules(settings)
+        most_workers(settings), settings.connect_timeout, settings.idle_timeout, settings.ca_file, host_rules(settings)
     )
 
 

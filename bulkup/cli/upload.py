@@ -143,7 +143,7 @@ def upload(
         typer.Option("--allow-empty", help="An empty source that had files is fine.", rich_help_panel=_FILES),
     ] = None,
     concurrency: Annotated[
-        str | None, _speed("--concurrency", metavar="N", text="Files sent at the same time.")
+        str | None, _speed("--concurrency", metavar="auto|N", text="Files sent at the same time; auto finds out.")
     ] = None,
     batch_size: Annotated[str | None, _speed("--batch-size", metavar="N", text="Files asked for in one call.")] = None,
     calls_in_flight: Annotated[

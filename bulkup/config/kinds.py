@@ -7,7 +7,7 @@ that is safe.
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pathspec
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo
@@ -119,6 +119,7 @@ HeaderText = Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,62}[!-~])?$")]
 BaseUrl = Annotated[str, PlainValidator(_base_url)]
 Hosts = Annotated[tuple[Annotated[str, PlainValidator(_host)], ...], BeforeValidator(_many)]
 Count = Annotated[int, BeforeValidator(_number)]
+Concurrency = Annotated[Literal["auto"] | Annotated[int, Field(ge=1, le=1024)], BeforeValidator(_number)]
 Rate = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]

@@ -31,13 +31,12 @@ class Settings(Services):
         "themselves when it is too much.",
         ge=0,
     )
-    concurrency: kinds.Count = setting(
-        32,
-        "a whole number from 1 to 1024",
-        "Files sent at the same time. Default: 32, enough to hide the latency of small files and few enough "
-        "for one machine's descriptors and one storage host.",
-        ge=1,
-        le=1024,
+    concurrency: kinds.Concurrency = setting(
+        "auto",
+        "auto, or a whole number from 1 to 1024",
+        "Files sent at the same time. A number is kept to. Default: `auto`, which begins with 16 and takes as many as "
+        "bring something, all through the run: from 4 to 256, to 64 of large files, and no more than the limit of open "
+        "files allows.",
     )
     batch_size: kinds.Count | None = setting(
         None,

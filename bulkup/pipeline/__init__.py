@@ -24,13 +24,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bulkup.pipeline.concurrency import MOST_WORKERS
     from bulkup.pipeline.flow import Pipeline
     from bulkup.pipeline.options import PipelineOptions, RetryPolicy, ScanOptions
     from bulkup.pipeline.run import Run, Stop
 
-__all__ = ["Pipeline", "PipelineOptions", "RetryPolicy", "Run", "ScanOptions", "Stop"]
+__all__ = ["MOST_WORKERS", "Pipeline", "PipelineOptions", "RetryPolicy", "Run", "ScanOptions", "Stop"]
 
 _HOMES = {
+    "bulkup.pipeline.concurrency": ("MOST_WORKERS",),
     "bulkup.pipeline.flow": ("Pipeline",),
     "bulkup.pipeline.options": ("PipelineOptions", "RetryPolicy", "ScanOptions"),
     "bulkup.pipeline.run": ("Run", "Stop"),

@@ -78,6 +78,11 @@ class Batcher:
             "waiting": len(self._waiting) + again + len(self._held),
         }
 
+    @property
+    def held(self) -> int:
+        """Files with a ticket whose host has no room for them."""
+        return len(self._held)
+
     def add(self, item: Item) -> None:
         """Take a file that needs a ticket."""
         self._fresh.append((self._run.clock.monotonic(), item))
@@ -169,16 +174,16 @@ class Batcher:
         calls.start_soon(self._call, group)
 
     def _demand(self, now: float) -> Demand:
-        options = self._run.options
+        options, workers = self._run.options, self._run.slots.wanted
         return Demand(
             fresh=len(self._fresh),
-            modest=modest_group(self._sizes(), options.concurrency) if self._last_answer is None else None,
+            modest=modest_group(self._sizes(), workers) if self._last_answer is None else None,
             oldest_age=now - self._fresh[0][0] if self._fresh else 0.0,
             scan_done=self._no_more(),
             unused=self._unused,
             asked=self._asked,
             calls=self._calls,
-            workers=options.concurrency,
+            workers=workers,
             batch_size=options.batch_size,
             calls_in_flight=options.calls_in_flight,
             group_age=options.group_age,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.scanner import Exits, Scanner
 from bulkup.pipeline.second_look import SecondLook, Ways
+from bulkup.pipeline.tuner import Tuner
 from bulkup.pipeline.workers import Workers
 
 _LAST_RESULTS = 5.0
@@ -83,7 +85,8 @@ class Pipeline:
             self._confirmer.work,
             self._second_look.work,
             *[self._hasher.work] * options.hashers,
-            *[self._workers.work] * options.concurrency,
+            *[functools.partial(self._workers.work, number) for number in range(options.concurrency)],
+            *[Tuner(self._run, lambda: self._batcher.held).work] * options.adaptive,
         ]
 
     async def _end_when_stopped(self, stages: anyio.CancelScope) -> None:
@@ -105,7 +108,7 @@ class Pipeline:
             "hashing": self._hasher.depth,
             **asking,
             "waiting": asking["waiting"] + self._second_look.depth,
-            "sending": self._workers.busy,
+            "sending": self._run.slots.busy,
             "confirming": self._confirmer.depth,
             "recording": self._recorder.depth,
         }

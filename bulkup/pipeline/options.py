@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bulkup.pipeline.concurrency import START
+
 MIB = 1024**2
 
 
@@ -57,6 +59,7 @@ class SendOptions:
 class PipelineOptions:
     """The sizes of the pipeline. Times in seconds, memory in bytes.
 
+    `concurrency` is the most files that are sent at the same time; with `adaptive`, as many of them as bring something.
     `closing` files more may be on their way while they wait for their closing calls, which can take a service long.
     `readers` threads read small files: more of them only wait for one another, unless the disk is slow to answer.
     `group_age` is how long a file waits for its group to fill while workers have nothing else to do. `memory` bounds
@@ -65,6 +68,7 @@ class PipelineOptions:
     """
 
     concurrency: int = 32
+    adaptive: bool = False
     batch_size: int = 100
     calls_in_flight: int = 4
     closing: int = 0
@@ -81,6 +85,11 @@ class PipelineOptions:
     unsupported: Literal["report", "skip"] = "report"
     scan: ScanOptions = field(default_factory=ScanOptions)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    @property
+    def workers_at_first(self) -> int:
+        """How many workers begin."""
+        return min(START, self.concurrency) if self.adaptive else self.concurrency
 
     @property
     def sending(self) -> SendOptions:

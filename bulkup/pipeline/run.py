@@ -17,6 +17,7 @@ from bulkup.pipeline.budget import Budget
 from bulkup.pipeline.gate import Gates
 from bulkup.pipeline.handed_out import HandedOut
 from bulkup.pipeline.options import PipelineOptions
+from bulkup.pipeline.slots import Slots
 from bulkup.providers import Provider
 from bulkup.transport import Transport
 from bulkup.wire import ApiCall
@@ -86,6 +87,7 @@ class Run:
     gates: Gates = field(init=False)
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)
+    slots: Slots = field(init=False)
     lost_sources: list[Source] = field(default_factory=list)
     walked_sources: list[Source] = field(default_factory=list)
 
@@ -93,3 +95,4 @@ class Run:
         self.gates = Gates(self.options)
         self.budget = Budget(self.options.in_flight)
         self.memory = Budget(self.options.memory)
+        self.slots = Slots(self.options.workers_at_first, self.counters)

@@ -7,11 +7,11 @@ from __future__ import annotations
 import anyio
 import structlog
 
-from bulkup.counters import Counters
 from bulkup.messages import FileState, Item, Kind, Outcome, Problem, ProblemError
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.confirmer import Confirmer
 from bulkup.pipeline.gate import Gate
+from bulkup.pipeline.goodput import LARGE
 from bulkup.pipeline.opening import CHUNK
 from bulkup.pipeline.problems import fatal, told
 from bulkup.pipeline.recorder import Recorder
@@ -36,11 +36,13 @@ class Workers:
         self._confirmer = confirmer
         self._second_look = second_look
         self._sender: Sends = Sender(run.transport, run.provider, run.clock, run.options.sending)
-        self.busy = 0
 
-    async def work(self) -> None:
-        """Send one file after the other until cancelled."""
+    async def work(self, number: int) -> None:
+        """Send one file after the other until cancelled; `number` counts the workers from 0."""
+        slots = self._run.slots
         while True:
+            if number >= slots.wanted:
+                await slots.stand_aside(number)
             item = await self._next()
             assert item.ticket is not None
             now, gate = self._run.clock.monotonic(), self._run.gates.storage(item.ticket.url)
@@ -65,9 +67,9 @@ class Workers:
             item.lapses += 1
             self._carry_out(after_lapse(item, self._run.options.retry), item, _RAN_OUT)
             return
-        self.busy += 1
+        self._run.slots.begin()
         problem = await self._attempt(item, gate)
-        self.busy -= 1
+        self._run.slots.end(item.file.identity.size, taken=problem is None)
         self._batcher.sent(self._run.clock.monotonic())
         if problem is not None:
             self._after(item, told(problem, self._run.provider, item.ticket), gate)
@@ -76,7 +78,7 @@ class Workers:
         item.attempts += 1
         held = min(item.file.identity.size, 2 * CHUNK)
         await self._run.memory.take(held)
-        meter = _Meter(self._run.counters, item.sent.bytes if item.sent is not None else 0)
+        meter = _Meter(self._run, item)
         try:
             problem = await self._send(item, meter.count, gate)
             if problem is None:
@@ -146,17 +148,21 @@ class _Meter:
     It begins with what earlier attempts sent and this one need not.
     """
 
-    __slots__ = ("_counters", "_sent")
+    __slots__ = ("_counters", "_large", "_sent", "_slots")
 
-    def __init__(self, counters: Counters, begun_with: int) -> None:
-        self._counters = counters
-        self._sent = begun_with
-        counters.bytes_moving += begun_with
+    def __init__(self, run: Run, item: Item) -> None:
+        self._counters = run.counters
+        self._slots = run.slots
+        self._large = item.file.identity.size > LARGE
+        self._sent = item.sent.bytes if item.sent is not None else 0
+        self._counters.bytes_moving += self._sent
 
     def count(self, count: int) -> None:
         self._sent += count
         self._counters.bytes_sent += count
         self._counters.bytes_moving += count
+        if self._large:
+            self._slots.bytes += count
 
     def close(self) -> None:
         self._counters.bytes_moving -= self._sent

@@ -124,6 +124,7 @@ def progress_fields(counters: Counters, pace: Pace) -> dict[str, Any]:
         "bytes": counters.bytes_done,
         "bytes_found": counters.bytes_found,
         "rate": round(pace.rate),
+        "concurrency": counters.concurrency,
         "percent": pace.percent,
         "eta": None if pace.eta is None else round(pace.eta),
         "scan_done": counters.scan_done,
@@ -140,7 +141,7 @@ def progress_view(counters: Counters, pace: Pace, depths: Mapping[str, int]) -> 
     rows.append(Text(", ".join(_progress_parts(counters, pace))))
     if trouble := _listed({name: getattr(counters, name) for name in _TROUBLE}, nonzero=True):
         rows.append(Text(trouble, style="yellow"))
-    if waiting := _listed(depths):
+    if waiting := _listed({**depths, "concurrency": counters.concurrency}):
         rows.append(Text(waiting, style="dim"))
     return Group(*rows)
 

@@ -40,6 +40,7 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
             "renewed": counters.presign_renewed,
         },
         "retries": counters.retries,
+        "concurrency": {"last": counters.concurrency, "peak": counters.concurrency_peak},
         "seconds": round(seconds, 3),
         "ignored": dataclasses.asdict(counters.ignored),
         "reused_tickets": counters.reused_tickets,

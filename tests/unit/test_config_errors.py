@@ -53,12 +53,12 @@ def test_a_key_with_no_neighbour_gets_no_guess(tmp_path: Path) -> None:
 
 def test_a_wrong_value_in_the_file(tmp_path: Path) -> None:
     error = refused(tmp_path, '[profiles.nightly]\nattempts = 8\nconcurrency = "many"\n')
-    assert error.message == "bulkup.toml:3: concurrency: expected a whole number from 1 to 1024, not 'many'"
+    assert error.message == "bulkup.toml:3: concurrency: expected auto, or a whole number from 1 to 1024, not 'many'"
 
 
 def test_a_wrong_value_in_the_environment(tmp_path: Path) -> None:
     error = refused(tmp_path, environ={"BULKUP_CONCURRENCY": "0"}, profile=None)
-    assert error.message == "BULKUP_CONCURRENCY: concurrency: expected a whole number from 1 to 1024, not '0'"
+    assert error.message == "BULKUP_CONCURRENCY: concurrency: expected auto, or a whole number from 1 to 1024, not '0'"
 
 
 def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
         ("identity", "loose", "expected strict, default or content"),
         ("log_level", "trace", "expected debug, info, warning or error"),
         ("concurrency", True, "expected a number, not true or false"),
-        ("concurrency", 1025, "expected a whole number from 1 to 1024, not 1025"),
-        ("concurrency", 1.5, "expected a whole number from 1 to 1024, not 1.5"),
+        ("concurrency", 1025, "expected auto, or a whole number from 1 to 1024, not 1025"),
+        ("concurrency", 1.5, "expected auto, or a whole number from 1 to 1024, not 1.5"),
         ("batch_size", 0, "expected a whole number from 1, not 0"),
         ("calls_in_flight", 0, "expected a whole number from 1, not 0"),
         ("attempts", 0, "expected a whole number from 1, not 0"),

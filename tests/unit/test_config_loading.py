@@ -39,7 +39,8 @@ def test_without_anything_every_setting_is_its_default(tmp_path: Path) -> None:
 
 # One value for each layer, and what the field then holds.
 LAYERED = {
-    "concurrency": ((1, "2", 3), (1, 2, 3)),
+    "concurrency": ((1, "auto", 3), (1, "auto", 3)),
+    "batch_size": ((1, "2", 3), (1, 2, 3)),
     "unsupported": (("skip", "skip", "report"), ("skip", "skip", "report")),
     "retry_for": (("1m", "2m", 180), (60.0, 120.0, 180.0)),
     "include": ((["a"], "b,c", ["d"]), (("a",), ("b", "c"), ("d",))),

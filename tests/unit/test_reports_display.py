@@ -22,7 +22,9 @@ STATES = {
     "start": (Counters(), Pace(0.0, None, None)),
     "scanning": (SCANNING, Pace(2.0**20, None, None)),
     "half": (
-        Counters(4, uploaded=1, failed=1, retries=3, bytes_found=400, bytes_settled=200, scan_done=True),
+        Counters(
+            4, uploaded=1, failed=1, retries=3, bytes_found=400, bytes_settled=200, concurrency=16, scan_done=True
+        ),
         Pace(100.0, 50, 2.0),
     ),
     "stalled": (Counters(found=4, bytes_found=400, scan_done=True), Pace(0.0, 0, None)),
@@ -60,7 +62,7 @@ def test_after_the_scan_share_and_time_left_are_shown() -> None:
     text = shown(*STATES["half"])
     assert "50%, 2/4 files, 200 B/400 B, 100 B/s, 2.0 s left" in text
     assert "failed 1, retries 3" in text
-    assert r"batcher 7, wor\x1bkers 0" in text
+    assert r"batcher 7, wor\x1bkers 0, concurrency 16" in text
     assert "time left unknown" in shown(*STATES["stalled"])
 
 
@@ -170,6 +172,7 @@ def test_the_fields_of_a_progress_event() -> None:
         "bytes": 200,
         "bytes_found": 400,
         "rate": 100,
+        "concurrency": 16,
         "percent": 50,
         "eta": 2,
         "scan_done": True,

@@ -64,6 +64,7 @@ def test_the_summary_has_the_shape_of_the_design() -> None:
         "bytes": {"found": 30, "uploaded": 20},
         "presign": {"calls": 1, "files": 3, "renewed": 0},
         "retries": 0,
+        "concurrency": {"last": 0, "peak": 0},
         "seconds": 1.235,
         "ignored": dataclasses.asdict(Ignored()),
         "reused_tickets": 0,
