@@ -25,7 +25,7 @@ def _trouble(error: BaseException) -> Trouble:
         ((aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError), Trouble.NOT_CONNECTED),
         (TimeoutError, Trouble.SILENT),
         (aiohttp.ClientResponseError, Trouble.NOT_HTTP),
-        ((aiohttp.InvalidURL, ValueError), Trouble.INVALID),
+        ((aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError), Trouble.INVALID),
     ]
     return next((trouble for kind, trouble in kinds if isinstance(error, kind)), Trouble.BROKEN)
 

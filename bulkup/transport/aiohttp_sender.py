@@ -63,10 +63,10 @@ class AiohttpSender:
         self, method: str, url: SecretUrl, headers: Headers, body: Body, on_bytes: OnBytes
     ) -> StorageAnswer:
         """Send a body and return what was answered; see `Sender`."""
-        await self._guard.check_url(url)
         failure: BaseException
         idle = self._options.idle_timeout
         try:
+            await self._guard.check_url(url)
             if body.size <= _FITS_BUFFERS:
                 return await self._request(method, url, headers, BodyPayload(body, on_bytes), self._short)
             with anyio.fail_after(idle + self._options.connect_timeout) as scope:
@@ -95,7 +95,7 @@ class AiohttpSender:
                 URL(url.reveal(), encoded=True),
                 data=payload,
                 # An empty file has no body to take a length from, and a PUT without one is a 411.
-                headers=http_headers.with_length(headers, payload.size),
+                headers=http_headers.with_length(headers, payload.size or 0),
                 skip_auto_headers=NOT_BY_ITSELF,
                 allow_redirects=False,
                 timeout=timeout,

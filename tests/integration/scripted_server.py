@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 import hashlib
+import os
 import socket
 import ssl
 import struct
@@ -75,9 +76,9 @@ class Connection:
         return request
 
     async def part(self) -> None:
-        """Read the beginning of the body of the request whose head was read, if it has one."""
+        """Read some of the body of the request whose head was read, if it has one."""
         event = await self._next()
-        self._parts = [bytes(event.data)] if isinstance(event, h11.Data) else []
+        self._parts += [bytes(event.data)] if isinstance(event, h11.Data) else []
 
     async def rest(self) -> Request:
         """Read the body of the request whose head was read."""
@@ -124,6 +125,23 @@ class Connection:
         """Break the connection."""
         self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
+
+    def tear(self, *, reset: bool) -> None:
+        """End the connection beneath TLS, without the word of parting."""
+        raw = self._writer.get_extra_info("socket")
+        if reset:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            with socket.socket(fileno=os.dup(raw.fileno())) as beneath:
+                beneath.shutdown(socket.SHUT_WR)
+        self._writer.transport.abort()
+
+    @property
+    def tls(self) -> ssl.SSLObject:
+        """The server's side of TLS."""
+        found = self._writer.get_extra_info("ssl_object")
+        assert isinstance(found, ssl.SSLObject)
+        return found
 
     async def _next(self) -> Any:
         while (event := self._judge.next_event()) is h11.NEED_DATA:
@@ -183,8 +201,8 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(*scripts: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    """Serve until the end; what h11 or a script found wrong is raised then."""
+async def serving(*scripts: Script, tls: ssl.SSLContext | None = None, tiny: bool = False) -> AsyncIterator[Server]:
+    """Serve until the end; what h11 or a script found wrong is raised then. `tiny` is the system's buffer then."""
     server, tasks = Server(list(scripts), "https" if tls else "http"), set[asyncio.Task[None]]()
     writers = list[asyncio.StreamWriter]()
 
@@ -192,8 +210,12 @@ async def serving(*scripts: Script, tls: ssl.SSLContext | None = None) -> AsyncI
         writers.append(writer)
         tasks.add(asyncio.get_running_loop().create_task(server.follow(reader, writer), name="script"))
 
-    listener = await asyncio.start_server(keep, "127.0.0.1", 0, ssl=tls)
-    server.port = listener.sockets[0].getsockname()[1]
+    port = socket.socket()
+    if tiny:
+        port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    port.bind(("127.0.0.1", 0))
+    listener = await asyncio.start_server(keep, sock=port, ssl=tls)
+    server.port = port.getsockname()[1]
     try:
         yield server
     finally:

@@ -1,0 +1,170 @@
+"""The way to a server: names, several addresses of which some are dead, and what is told where there is no way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from scripted_server import Server, serving
+from sender_world import BOTH, answered, next_works, outcome, using
+from test_transport import no_lookup, unused_port
+
+from bulkup.messages import Kind, Problem
+
+DEAD, ALIVE = "127.0.0.3", "127.0.0.1"
+
+
+def named(server: Server) -> str:
+    return server.url.replace(ALIVE, "storage.test")
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
+    """Have every name lead to these addresses; return the list of the names that are asked for."""
+    asked = list[str]()
+
+    async def lookup(host: str, port: int, *_: Any, **__: Any) -> Any:
+        asked.append(host)
+        return [
+            (socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in addresses
+        ]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lookup)
+    return asked
+
+
+@contextlib.contextmanager
+def swallowing(port: int) -> Iterator[None]:
+    """Have connections to a port of the dead address neither succeed nor fail: its queue is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((DEAD, port))
+        listener.listen(0)
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((DEAD, port))
+        yield
+
+
+@BOTH
+async def test_an_address_that_refuses_is_passed_over(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one may be good."""
+    resolving(monkeypatch, DEAD, ALIVE)
+    async with serving() as server, using(sender) as transport:
+        assert (await answered(transport, named(server))).status == 200
+
+
+@BOTH
+async def test_an_address_that_is_silent_does_not_use_up_the_time(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one is tried meanwhile (happy eyeballs, RFC 8305), and not only when the time for connecting is over."""
+    resolving(monkeypatch, DEAD, ALIVE)
+    async with serving() as server, using(sender, connect_timeout=3) as transport:
+        with swallowing(server.port):
+            assert (await answered(transport, named(server))).status == 200
+            assert len(server.connections) == 1
+
+
+@BOTH
+async def test_an_address_family_that_is_not_there_is_passed_over(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names often have an address of IPv6 that does not work here."""
+    resolving(monkeypatch, "2001:db8::1", ALIVE)
+    async with serving() as server, using(sender, connect_timeout=5) as transport:
+        assert (await answered(transport, named(server))).status == 200
+
+
+@BOTH
+async def test_a_name_is_not_asked_for_with_each_request(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor for each connection of a burst."""
+    asked = resolving(monkeypatch, ALIVE)
+    async with serving() as server, using(sender) as transport, asyncio.TaskGroup() as tasks:
+        for _ in range(4):
+            tasks.create_task(answered(transport, named(server)))
+    assert asked == ["storage.test"]
+
+
+@BOTH
+async def test_no_address_that_answers_is_told(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was reached, and nothing can have been done."""
+    resolving(monkeypatch, DEAD, "127.0.0.4")
+    async with using(sender) as transport:
+        problem = await outcome(transport, f"http://storage.test:{unused_port()}/k")
+    assert isinstance(problem, Problem)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert "storage.test" in problem.message
+
+
+@BOTH
+async def test_silence_is_given_up_after_the_time_for_connecting(sender: str) -> None:
+    """It is told as what cannot be reached."""
+    port = unused_port()
+    with swallowing(port):
+        async with using(sender, connect_timeout=0.3) as transport:
+            problem = await outcome(transport, f"http://{DEAD}:{port}/k")
+    assert isinstance(problem, Problem)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+
+
+@BOTH
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_name_that_nobody_knows_is_told(sender: str, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network may be back later."""
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_lookup)
+    async with using(sender) as transport:
+        problem = await outcome(transport, f"{scheme}://storage.test/k")
+    assert isinstance(problem, Problem)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert "storage.test" in problem.message
+    assert "Name or service not known" in problem.message
+
+
+@BOTH
+async def test_a_name_is_looked_up_again_after_it_was_not_found(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure is not kept."""
+    async with serving() as server, using(sender) as transport:
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_lookup)
+            assert isinstance(await outcome(transport, named(server)), Problem)
+        resolving(monkeypatch, ALIVE)
+        assert (await answered(transport, named(server))).status == 200
+
+
+@BOTH
+async def test_too_few_descriptors_are_the_machines_fault(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another try would meet the same limit."""
+
+    def no_socket(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with serving() as server, using(sender) as transport:
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "socket", no_socket)
+            problem = await outcome(transport, server.url)
+        assert isinstance(problem, Problem)
+        assert problem.kind is Kind.MACHINE
+        await next_works(transport, server)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http:///k", "http://", "ftp://127.0.0.1/k", "127.0.0.1/k", "/k", "", "http://[::1/k"),
+        *("http://127.0.0.1:x/k", "http://127.0.0.1:99999/k", "http://127.0.0.1:0/k", "http://a b/k"),
+        *("http://\u00e9.test/k", "http://x..test/k", f"http://{'x' * 64}.test/k", "http://127.0.0.1/a b"),
+        *("http://127.0.0.1/\r\nX: y", "http://127.0.0.1/\u00e9", "http://user:password@127.0.0.1:1/k"),
+    ],
+)
+async def test_what_is_no_url_is_refused(sender: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a problem of one kind or another, and nobody is asked for anything."""
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_lookup)
+    async with using(sender) as transport:
+        problem = await outcome(transport, url)
+    assert isinstance(problem, Problem)
+    assert problem.kind in (Kind.FAILED, Kind.UNREACHABLE, Kind.UNUSABLE)
+    assert "password" not in problem.message

@@ -1,0 +1,184 @@
+"""TLS: who is trusted, what the server is told, and what comes of bytes that are none of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_server import Connection, authority, ca_file, certified, echo, serving, settled
+from sender_world import BLOCK, BOTH, LEAN, FileBody, answered, next_works, outcome, using
+
+from bulkup.messages import Kind, Problem
+
+
+@BOTH
+@pytest.mark.parametrize("times", [0, 1, 40], ids=["empty", "one piece", "many pieces"])
+async def test_a_private_authority_can_be_given(sender: str, tmp_path: Path, times: int) -> None:
+    """Bodies arrive whole over one connection."""
+    async with (
+        serving(tls=certified()) as server,
+        using(sender, ca_file=ca_file(tmp_path)) as transport,
+    ):
+        await answered(transport, server.url, FileBody(BLOCK, times))
+        await next_works(transport, server)
+    assert server.requests[0].body == BLOCK * times
+    assert len(server.connections) == 1
+
+
+@BOTH
+async def test_an_unknown_authority_ends_the_run(sender: str) -> None:
+    """Nothing was sent, trying again would not help, and the text says what can be set."""
+    async with serving(tls=certified()) as server, using(sender) as transport:
+        problem = await outcome(transport, server.url)
+    assert isinstance(problem, Problem)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNUSABLE, False)
+    assert "ca_file" in problem.message
+    assert server.requests == []
+
+
+def outdated() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate = authority().issue_cert("127.0.0.1", not_after=datetime(2001, 1, 1, tzinfo=UTC))
+    certificate.configure_cert(context)
+    return context
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "context",
+    [lambda: certified("elsewhere.example"), lambda: certified("127.0.0.2"), lambda: certified("localhost"), outdated],
+    ids=["another name", "another address", "a name of the address", "out of date"],
+)
+async def test_a_certificate_that_does_not_fit_is_refused(sender: str, tmp_path: Path, context: Any) -> None:
+    """Also from an authority that is trusted."""
+    async with serving(tls=context()) as server, using(sender, ca_file=ca_file(tmp_path)) as transport:
+        problem = await outcome(transport, server.url)
+    assert isinstance(problem, Problem)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNUSABLE, False)
+    assert server.requests == []
+
+
+@BOTH
+async def test_the_server_is_told_its_name_and_offered_no_other_protocol(sender: str, tmp_path: Path) -> None:
+    """One address serves many names; and HTTP/2 is not what goes over the line then."""
+    asked, context = list[str | None](), certified("localhost")
+
+    def note(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> None:
+        asked.append(name)
+
+    context.sni_callback = note
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    async with serving(tls=context) as server, using(sender, ca_file=ca_file(tmp_path)) as transport:
+        url = server.url.replace("127.0.0.1", "localhost")
+        assert (await answered(transport, url)).status == 200
+        assert server.connections[0].tls.selected_alpn_protocol() in (None, "http/1.1")
+    assert asked == ["localhost"]
+    assert server.requests[0].headers["host"] == f"localhost:{server.port}"
+
+
+@BOTH
+async def test_no_old_version_of_tls_is_spoken(sender: str, tmp_path: Path) -> None:
+    """1.2 is the oldest."""
+    for version, works in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True)):
+        context = certified()
+        with pytest.warns(DeprecationWarning, match="TLSv1_1") if not works else contextlib.nullcontext():
+            context.minimum_version = context.maximum_version = version
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        async with serving(tls=context) as server, using(sender, ca_file=ca_file(tmp_path)) as transport:
+            assert isinstance(await outcome(transport, server.url), Problem) is not works
+
+
+@BOTH
+async def test_a_server_without_tls_is_told_of(sender: str) -> None:
+    """A wrong scheme neither hangs nor gives anything away; it may be a proxy's page, so nothing was reached."""
+
+    async def plain(connection: Connection) -> None:
+        await connection.read(1)
+        connection.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+
+    async with serving(plain) as server, using(sender) as transport:
+        problem = await outcome(transport, server.url.replace("http:", "https:"))
+    assert isinstance(problem, Problem)
+    assert (problem.kind, problem.maybe_created) in ((Kind.UNUSABLE, False), (Kind.UNREACHABLE, False))
+
+
+@BOTH
+@pytest.mark.parametrize("end", ["close", "reset"])
+@pytest.mark.parametrize("count", [0, 1, 100])
+async def test_a_handshake_that_breaks_reached_nobody(sender: str, count: int, end: str) -> None:
+    """No request was sent, so nothing can have been done."""
+
+    async def breaks(connection: Connection) -> None:
+        await connection.read(count)
+        getattr(connection, end)()
+
+    async with serving(*[breaks] * 3) as server, using(sender) as transport:
+        problem = await outcome(transport, server.url.replace("http:", "https:"))
+    assert isinstance(problem, Problem)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+
+
+@BOTH
+async def test_a_handshake_that_stands_still_is_given_up(sender: str) -> None:
+    """After the time for connecting."""
+
+    async def silent(connection: Connection) -> None:
+        await connection.until_end()
+
+    async with serving(silent) as server, using(sender, connect_timeout=0.3) as transport:
+        problem = await outcome(transport, server.url.replace("http:", "https:"))
+        async with asyncio.timeout(5):
+            await server.connections[0].ended.wait()
+    assert isinstance(problem, Problem)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+
+
+@BOTH
+@pytest.mark.parametrize("kept", [0, 5, 30])
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_a_connection_that_breaks_under_tls_is_a_fault(sender: str, tmp_path: Path, kept: int, end: str) -> None:
+    """A body that ends with the connection would be one that anybody on the way could cut off."""
+
+    async def cut(connection: Connection) -> None:
+        connection.write(echo(await connection.request())[:kept])
+        await settled()
+        connection.tear(reset=end == "reset")
+
+    async with (
+        serving(*[cut] * 2, tls=certified()) as server,
+        using(sender, ca_file=ca_file(tmp_path)) as transport,
+    ):
+        problem = await outcome(transport, server.url)
+        assert isinstance(problem, Problem)
+        assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+        server.scripts = []
+        await next_works(transport, server)
+
+
+@LEAN
+async def test_the_next_connection_to_a_server_goes_on_with_the_session(sender: str, tmp_path: Path) -> None:
+    """It saves a journey and most of the work; with TLS 1.3 its ticket comes after the handshake."""
+    reused = list[bool]()
+
+    async def closing(connection: Connection) -> None:
+        reused.append(connection.tls.session_reused)
+        answer = echo(await connection.request())
+        connection.write(answer)
+        await connection.read(1)
+
+    async with (
+        serving(*[closing] * 3, tls=certified()) as server,
+        using(sender, ca_file=ca_file(tmp_path)) as transport,
+    ):
+        for _ in range(3):
+            await answered(transport, server.url)
+            for connection in server.connections:
+                connection.close()
+            await settled()
+    assert reused[:1] == [False]
+    assert True in reused[1:]
