@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+BENCHES := $(VENV)-bench
 # Most tests wait for something: two processes a core, and no more of them than are of use.
 TESTERS ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_count() or 1)))')
 
@@ -12,7 +13,7 @@ help:
 	@echo "make test      the tests, without the slow ones"
 	@echo "make test-all  all tests"
 	@echo "make lint      ruff, mypy --strict, import-linter"
-	@echo "make bench     overhead and memory, as ratios"
+	@echo "make bench     bulkup beside other tools, side by side: installs them, takes half an hour; BENCH=--quick for a look"
 	@echo "make soak      270,000 files through faults and kills, every one proven; SOAK=--quick for a small one"
 	@echo "make fuzz      ten minutes of mutated answers, URLs and tickets; FUZZ='--seconds 60' for one minute"
 
@@ -31,6 +32,12 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 # Not a part of .dev: atheris is not to be had everywhere, and only this target needs it.
 $(VENV)/.fuzz: pyproject.toml | $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz]'
+	@touch $@
+
+# An environment of its own: the other tools that bulkup is measured beside are none of the tests' business.
+$(BENCHES)/.bench: pyproject.toml
+	$(PYTHON) -m venv $(BENCHES)
+	$(BENCHES)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
 demo: $(VENV)/.run
@@ -52,8 +59,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks peers
+bench: $(BENCHES)/.bench
+	$(BENCHES)/bin/python -m benchmarks.install
+	$(BENCHES)/bin/python -m benchmarks peers --json benchmarks/results/peers.json --chart benchmarks/results/peers.svg $(BENCH)
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak $(SOAK)
@@ -62,4 +70,4 @@ fuzz: $(VENV)/.fuzz
 	PYTHONPATH=tests:tests/contracts $(BIN)/python -m fuzz $(FUZZ)
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCHES) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -96,4 +96,3 @@ def _services(folder: str, rounds: int) -> dict[str, object]:
     print(f"| hashing ahead by itself | {hashing:,.0f} | {hashing / first:.2f} |")
     print(f"\nPeak memory of a form POST of 4 GiB: {form:.0f} MiB")
     return {"services": dict(rates), "hashing": hashing, "form_mib": form}
-

@@ -1,77 +1,156 @@
-"""Uploads the same files with bulkup and with other tools, in turn: `python -m benchmarks peers`."""
+"""Other tools beside bulkup, on the same files, to the same store, in turn: `python -m benchmarks peers`."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import socket
-import tempfile
-from collections.abc import Iterator, Sequence
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import Any
 
+from benchmarks import rescanning, table
+from benchmarks.chart import chart
 from benchmarks.clients import bulkup
-from benchmarks.clients.base import Client, Job
-from benchmarks.rounds import Course, Runs, run_all
-from benchmarks.scenarios import GIB, MIB, Scenario, chosen, scenarios
-from benchmarks.sink import sink
-from benchmarks.store import BUCKET, Place, Store, store
-from benchmarks.trees import Tree, make_known_tree
+from benchmarks.clients.base import Client
+from benchmarks.documents import publish
+from benchmarks.figures import Measured, Results, from_json, measured, to_json, together
+from benchmarks.scenarios import LARGE_FILES, MIB, Scenario, chosen, scenarios, size_text
+from benchmarks.stage import large_size, room_in_memory, run_scenario
 
-_MEMORY = "/dev/shm"
-
-
-def memory_folder() -> str | None:
-    return _MEMORY if os.path.isdir(_MEMORY) else None
+_NAMES = ("small", "https", "mixed", "large", "wan", "rescan")
 
 
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
-
-
-def upload_scenario(scenario: Scenario, clients: Sequence[Client], rounds: int) -> list[Runs]:
-    with tempfile.TemporaryDirectory(prefix="bulkup-bench-", dir=memory_folder()) as folder:
-        tree = make_known_tree(os.path.join(folder, "tree"), scenario.sizes)
-        place = Place("127.0.0.1", free_port(), free_port(), os.path.join(folder, "nginx"), os.path.join(folder, "kept"))
-        with store(place, tree.digests) as running, _api(running, scenario.scheme) as api:
-            ca = place.ca if scenario.scheme == "https" else ""
-            job = Job(tree, place.url(scenario.scheme), api, ca, scenario.in_flight, scratch="")
-            return run_all(Course(job, running, rounds), clients, lambda line: print(line, flush=True))
-
-
-@contextlib.contextmanager
-def _api(running: Store, scheme: str) -> Iterator[str]:
-    certificate = os.path.join(running.place.folder, "server.pem") if scheme == "https" else ""
-    where = f"{running.place.url(scheme)}/{BUCKET}"
-    with sink(running.place.host, where, certificate, running.inside) as root:
-        yield root
-
-
-def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="")
-    parser.add_argument("--clients", default="")
-    parser.add_argument("--variant", action="append", default=[])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--large-size", type=int, default=1024)
-    a = parser.parse_args(argv)
-    import statistics
-    for s in chosen(scenarios(quick=a.quick, large=a.large_size*MIB), [x for x in a.only.split(",") if x]):
-        if s.link: continue
-        names = [x for x in a.clients.split(",") if x]
-        clients = [c for c in s.clients if not names or c.name in names]
-        for v in a.variant:
-            name, _, options = v.partition("=")
-            clients.append(bulkup.client(name, options.split()))
-        print(s.title)
-        runs = upload_scenario(s, clients, a.rounds)
-        base = statistics.median(t.seconds for t in runs[0].taken) if runs[0].taken else None
-        for r in runs:
-            if r.taken:
-                m = statistics.median(t.seconds for t in r.taken)
-                print(f"| {r.client} {r.version} | {len(s.sizes)/m:,.0f}/s | {m:.2f} s | bulkup x{(m/base if base else 0):.2f} | cpu {statistics.median(t.cpu for t in r.taken):.2f} | store {statistics.median(t.store_cpu for t in r.taken):.2f} | {max(t.peak for t in r.taken):.0f} MiB | {r.problem}")
-            else:
-                print(f"| {r.client} {r.version} | {r.problem}")
+def main(given: list[str]) -> int:
+    """Measure, print the tables, write what was asked for, and return the exit status."""
+    arguments = _parser().parse_args(given)
+    os.environ["PATH"] += ":/usr/sbin:/sbin"  # where Debian has nginx and ip, and users do not
+    results = _read(arguments.tables) if arguments.tables else _measure(arguments)
+    if arguments.add and os.path.exists(arguments.json or ""):
+        results = together(_read(arguments.json), results)
+    print(f"\n{table.whole(results)}")
+    _write(results, arguments)
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks peers", description=__doc__)
+    parser.add_argument("--only", type=_names, default=[], metavar="NAMES", help=f"of {','.join(_NAMES)}")
+    parser.add_argument("--clients", type=_list, default=[], metavar="NAMES", help="run these clients alone")
+    parser.add_argument("--rounds", type=int, default=0, help="default: 5, and 3 of large files and over the link")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the files and one round: a look, no figures")
+    parser.add_argument("--large-size", type=int, default=1024, metavar="MIB", help="size of a large file")
+    parser.add_argument("--rescan-files", type=int, default=1_000_000, help="files of the tree that is run over again")
+    parser.add_argument(
+        "--variant", action="append", default=[], metavar="NAME=OPTIONS", help="bulkup once more, with these options"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
+    parser.add_argument("--add", action="store_true", help="keep the figures of other scenarios that FILE has")
+    parser.add_argument("--chart", metavar="FILE", help="write an SVG chart to FILE")
+    parser.add_argument("--publish", action="store_true", help="write the figures into README and docs/performance.md")
+    parser.add_argument("--tables", metavar="FILE", help="measure nothing, show the figures of FILE")
+    return parser
+
+
+def _list(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _names(text: str) -> list[str]:
+    if unknown := set(_list(text)) - set(_NAMES):
+        raise argparse.ArgumentTypeError(f"no scenario is called {', '.join(sorted(unknown))}")
+    return _list(text)
+
+
+def _measure(arguments: argparse.Namespace) -> Results:
+    notes: list[str] = []
+    found: list[Measured] = []
+    missing: dict[str, str] = {}
+    large = _large(arguments, notes)
+    for scenario in chosen(scenarios(quick=arguments.quick, large=large), arguments.only):
+        _tell(f"{scenario.title}")
+        try:
+            found.append(_one(scenario, arguments))
+        except (LookupError, OSError, RuntimeError, subprocess.CalledProcessError) as error:
+            missing[scenario.name] = str(error.args[0] if isinstance(error, LookupError) else error)
+            _tell(f"  NOT RUN: {missing[scenario.name]}")
+    again = _again(arguments, missing)
+    return Results(_machine(notes), tuple(found), again, missing)
+
+
+def _large(arguments: argparse.Namespace, notes: list[str]) -> int:
+    asked = (arguments.large_size // (16 if arguments.quick else 1)) * MIB
+    fits = large_size(asked, LARGE_FILES, room_in_memory())
+    if fits < asked and (not arguments.only or "large" in arguments.only):
+        notes.append(f"Large files have {size_text(fits)} instead of {size_text(asked)}: memory has no room for more.")
+        _tell(f"! {notes[-1]}")
+    if arguments.quick:
+        notes.append("A quick run with a tenth of the files: what is asked is asked of the whole one.")
+    return fits
+
+
+def _one(scenario: Scenario, arguments: argparse.Namespace) -> Measured:
+    few = scenario.name in ("large", "wan")
+    rounds = arguments.rounds or (1 if arguments.quick else 3 if few else 5)
+    return measured(scenario, run_scenario(scenario, _clients(scenario, arguments), rounds, _tell))
+
+
+def _clients(scenario: Scenario, arguments: argparse.Namespace) -> Sequence[Client]:
+    named = [one for one in scenario.clients if one.name in arguments.clients or not arguments.clients]
+    variants = [variant.partition("=") for variant in arguments.variant]
+    return [*named, *(bulkup.client(name, name, options.split()) for name, _, options in variants)]
+
+
+def _again(arguments: argparse.Namespace, missing: dict[str, str]) -> dict[str, Any]:
+    if arguments.only and "rescan" not in arguments.only:
+        return {}
+    files = arguments.rescan_files // (20 if arguments.quick else 1)
+    _tell(f"A second run over {files:,} files")
+    try:
+        return rescanning.measure(files)
+    except (LookupError, RuntimeError) as error:
+        missing["rescan"] = str(error.args[0])
+        _tell(f"  NOT RUN: {missing['rescan']}")
+        return {}
+
+
+def _machine(notes: list[str]) -> dict[str, Any]:
+    nginx = subprocess.run([shutil.which("nginx") or "nginx", "-v"], capture_output=True, text=True, check=False)
+    return {
+        "when": time.strftime("%Y-%m-%d"),
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "kernel": platform.release().split("-")[0],
+        "python": platform.python_version(),
+        "nginx": nginx.stderr.strip().rpartition("/")[2],
+        "notes": notes,
+    }
+
+
+def _processor() -> str:
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _read(path: str) -> Results:
+    with open(path, "rb") as file:
+        return from_json(file.read())
+
+
+def _write(results: Results, arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        os.makedirs(os.path.dirname(arguments.json) or ".", exist_ok=True)
+        with open(arguments.json, "wb") as file:
+            file.write(to_json(results))
+    if arguments.chart:
+        with open(arguments.chart, "w", encoding="utf-8") as file:
+            file.write(chart(results))
+    if arguments.publish:
+        publish(results)
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)

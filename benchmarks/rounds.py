@@ -36,9 +36,9 @@ class Taken:
 
 @dataclass(slots=True)
 class Runs:
-    """All runs of one client, or why there are none."""
+    """All runs of one client, and what went wrong or is missing."""
 
-    client: str
+    client: Client
     version: str = ""
     taken: list[Taken] = field(default_factory=list)
     problem: str = ""
@@ -77,22 +77,20 @@ def rotated(items: Sequence[_T], by: int) -> list[_T]:
 
 def _begin(client: Client) -> Runs:
     try:
-        return Runs(client.name, client.version())
+        return Runs(client, client.version())
     except LookupError as error:
-        return Runs(client.name, problem=f"not installed: {error.args[0]}")
+        return Runs(client, problem=f"not installed: {error.args[0]}")
 
 
 def _run_once(course: Course, client: Client, runs: Runs) -> None:
     course.store.wipe()
     with tempfile.TemporaryDirectory(prefix="bulkup-bench-") as scratch:
         job = replace(course.job, scratch=scratch)
-        before = course.store.cpu()
         try:
-            taken = execute(client.command(job), job, course.inside)
+            runs.taken.append(execute(client.command(job), job, course.store, course.inside))
         except (RuntimeError, ValueError) as error:
             runs.problem = str(error)
             return
-        runs.taken.append(replace(taken, store_cpu=course.store.cpu() - before))
         runs.problem = (_missing(course) if client.stores else None) or client.check(job) or ""
 
 
@@ -103,8 +101,9 @@ def _missing(course: Course) -> str | None:
     return None if kept == tree.bytes else f"the store has {kept:,} bytes of {tree.bytes:,}"
 
 
-def execute(command: Command, job: Job, inside: Sequence[str]) -> Taken:
+def execute(command: Command, job: Job, store: Store, inside: Sequence[str]) -> Taken:
     """Run a command as a whole process. Raises RuntimeError with the end of its output where it fails."""
+    before = store.cpu()
     result, output = os.path.join(job.scratch, "taken.json"), os.path.join(job.scratch, "output")
     argv = [*inside, sys.executable, "-IS", _LAUNCH, result, *command.argv]
     with open(output, "wb") as file:
@@ -116,8 +115,8 @@ def execute(command: Command, job: Job, inside: Sequence[str]) -> Taken:
     told = orjson.loads(_read(result) or "{}")
     if told.get("status") != 0:
         raise RuntimeError(f"failed with {told.get('status')}: {' '.join(said[-300:].split())}")
-    seconds = command.seconds(said, job) if command.seconds else told["seconds"]
-    return Taken(seconds, told["cpu"], 0.0, told["peak"])
+    share = command.share(said, job) if command.share else 1.0
+    return Taken(share * told["seconds"], share * told["cpu"], share * (store.cpu() - before), told["peak"])
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:
@@ -144,6 +143,7 @@ def _read(path: str) -> str:
 
 def _line(number: int, runs: Runs) -> str:
     if runs.problem:
-        return f"  round {number + 1}: {runs.client}: {runs.problem}"
+        return f"  round {number + 1}: {runs.client.name}: {runs.problem}"
     taken = runs.taken[-1]
-    return f"  round {number + 1}: {runs.client}: {taken.seconds:.2f} s, {taken.cpu:.2f} s of CPU, {taken.peak:.0f} MiB"
+    figures = f"{taken.seconds:.2f} s, {taken.cpu:.2f} s of CPU, {taken.peak:.0f} MiB"
+    return f"  round {number + 1}: {runs.client.name}: {figures}"

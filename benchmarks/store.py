@@ -20,18 +20,10 @@ from dataclasses import dataclass
 import trustme
 
 BUCKET = "bench"
-_MULTIPART = "".join(
-    (
-        "<InitiateMultipartUploadResult><Bucket>bench</Bucket><Key>key</Key><UploadId>u1</UploadId>",
-        "</InitiateMultipartUploadResult>",
-    )
-)
-_COMPLETED = "".join(
-    (
-        "<CompleteMultipartUploadResult><Bucket>bench</Bucket><Key>key</Key>",
-        '<ETag>\\"00000000000000000000000000000000-1\\"</ETag></CompleteMultipartUploadResult>',
-    )
-)
+_NAMES = f"<Bucket>{BUCKET}</Bucket><Key>key</Key>"
+_BEGUN = f"<InitiateMultipartUploadResult>{_NAMES}<UploadId>u1</UploadId></InitiateMultipartUploadResult>"
+_UNKNOWN = "00000000000000000000000000000000-1"  # an ETag that is no MD5, as S3 has them for multipart uploads
+_COMPLETED = f"<CompleteMultipartUploadResult>{_NAMES}<ETag>{_UNKNOWN}</ETag></CompleteMultipartUploadResult>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +75,10 @@ http {{
   map_hash_max_size 65536;
   map_hash_bucket_size 128;
   map $http_content_length $etag {{
-    default "\\"00000000000000000000000000000000-1\\"";
+    default "\\"{_UNKNOWN}\\"";
 {known}
   }}
-  map $args $began {{ default ""; ~^uploads "{_MULTIPART}"; ~uploadId= "{_COMPLETED}"; }}
+  map $args $multipart {{ ~^uploads "{_BEGUN}"; ~uploadId= "{_COMPLETED}"; }}
   server {{
     listen {place.host}:{place.http} backlog=4096;
     listen {place.host}:{place.https} ssl backlog=4096;
@@ -99,7 +91,7 @@ http {{
     dav_methods PUT;
     create_full_put_path on;
     add_header ETag $etag always;
-    if ($request_method = POST) {{ return 200 $began; }}
+    if ($request_method = POST) {{ return 200 $multipart; }}
     if ($arg_partNumber) {{ rewrite ^ $uri.part$arg_partNumber break; }}
   }}
 }}

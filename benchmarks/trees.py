@@ -57,8 +57,7 @@ def make_known_tree(root: str, sizes: Sequence[int], seed: int = 1) -> Tree:
         path = _path(root, number)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
-            for start in range(0, size, _BLOCK):
-                file.write(block[: size - start])
+            file.writelines(block[: size - start] for start in range(0, size, _BLOCK))
     return Tree(root, tuple(sizes), {size: _digest(block, size) for size in set(sizes)})
 
 

@@ -1,4 +1,4 @@
-"""The programs that are measured beside one another: how each is called, and why it cannot be where it is not installed.
+"""The programs that are measured beside one another: how each is called, and what is missing where it cannot be.
 
 A module a program. Each is called as someone would who knows it well and wants it fast: as many in flight as the
 others, no listing or looking at the store before or after, no output. Here is no measuring and no judging.

@@ -22,4 +22,4 @@ def _command(job: Job) -> Command:
     return Command([*argv, "--only-show-errors"], {**s3_environment(job), "AWS_CONFIG_FILE": config})
 
 
-CLIENT = Client("aws", _version, _command)
+CLIENT = Client("aws", "AWS CLI", _version, _command)

@@ -38,25 +38,31 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command, what it needs in its environment, and how its own output tells its seconds, where it is to."""
+    """A command, and what it needs in its environment.
+
+    `share` reads from its output what part of its run one upload of the tree would have been; the whole run without it.
+    """
 
     argv: list[str]
     environ: Mapping[str, str] = field(default_factory=dict)
-    seconds: Callable[[str, Job], float] | None = None
+    share: Callable[[str, Job], float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A program. `version` returns its version, or raises LookupError with what is missing.
+    """A program: its name for the command line, its label for tables.
 
-    `check` looks, after a run, whether it did what it should, and returns what is wrong.
-    `stores` is False where nothing of the tree arrives in the store.
+    `version` returns its version, or raises LookupError with what is missing. `check` looks, after a run, whether it
+    did what it should, and returns what is wrong. `peer` is False for what nobody could use instead of bulkup, `stores`
+    is False where nothing of the tree arrives in the store.
     """
 
     name: str
+    label: str
     version: Callable[[], str]
     command: Callable[[Job], Command]
     check: Callable[[Job], str | None] = lambda _: None
+    peer: bool = True
     stores: bool = True
 
 

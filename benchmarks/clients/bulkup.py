@@ -1,4 +1,4 @@
-"""bulkup itself, with its defaults: it asks an API for URLs, hashes, verifies what storage answers, writes a journal."""
+"""bulkup itself, with its defaults: it asks an API for URLs, hashes, verifies what storage answers, keeps a journal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bulkup._version import __version__
 _BULKUP = [sys.executable, "-m", "bulkup"]
 
 
-def client(name: str = "bulkup", options: Sequence[str] = (), status: str = "uploaded") -> Client:
+def client(name: str, label: str, options: Sequence[str] = (), status: str = "uploaded") -> Client:
     """Return bulkup called with more options; every file must end with that status."""
 
     def command(job: Job) -> Command:
@@ -24,7 +24,7 @@ def client(name: str = "bulkup", options: Sequence[str] = (), status: str = "upl
         authority = ["--ca-file", job.ca] if job.ca else []
         return Command([*argv, *authority], {"BULKUP_TOKEN": "benchmark"})
 
-    return Client(name, lambda: __version__, command, check=lambda job: _differing(job, status))
+    return Client(name, label, lambda: __version__, command, lambda job: _differing(job, status), peer=False)
 
 
 def _journal(job: Job) -> str:
@@ -39,4 +39,5 @@ def _differing(job: Job, status: str) -> str | None:
     return None if found == {status: job.tree.files} else f"the manifest has {dict(found)}"
 
 
-CLIENT = client()
+CLIENT = client("bulkup", "`bulkup upload`")
+UNVERIFIED = client("bulkup-none", "`bulkup upload --checksum none`", ["--checksum", "none"], status="unverified")

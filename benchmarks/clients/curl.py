@@ -22,4 +22,4 @@ def _command(job: Job) -> Command:
     return Command([*argv, "--header", "Expect:", *authority, "--config", config])
 
 
-CLIENT = Client("curl", _version, _command)
+CLIENT = Client("curl", "curl --parallel, URLs given", _version, _command)

@@ -24,4 +24,4 @@ def _command(job: Job) -> Command:
     return Command(argv, {**s3_environment(job), **authority})
 
 
-CLIENT = Client("obstore", _version, _command)
+CLIENT = Client("obstore", "obstore", _version, _command)

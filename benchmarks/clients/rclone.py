@@ -11,7 +11,7 @@ _BACKEND = ["--s3-provider", "Other", "--s3-region", REGION, "--s3-access-key-id
 _LEAST = ["--s3-no-check-bucket", "--s3-no-head", "--no-check-dest", "--no-traverse"]
 
 
-def client(name: str = "rclone", options: Sequence[str] = ()) -> Client:
+def client(name: str = "rclone", label: str = "rclone", options: Sequence[str] = ()) -> Client:
     """Return rclone called with more options."""
 
     def command(job: Job) -> Command:
@@ -21,7 +21,7 @@ def client(name: str = "rclone", options: Sequence[str] = ()) -> Client:
         authority = ["--ca-cert", job.ca] if job.ca else []
         return Command([*argv, *authority])
 
-    return Client(name, _version, command)
+    return Client(name, label, _version, command)
 
 
 def _version() -> str:

@@ -1,4 +1,4 @@
-"""The reference program for large files: MD5 in threads and `sendfile`, no API, no journal (`benchmarks/reference.py`)."""
+"""The reference program for large files, `benchmarks/reference.py`: MD5 in threads and `sendfile`, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _version() -> str:
 
 def _command(job: Job) -> Command:
     argv = [sys.executable, "-m", "benchmarks.reference", job.bucket, job.tree.root, str(job.in_flight)]
-    return Command(argv, seconds=lambda output, _: float(output.split()[-1]))
+    return Command(argv)
 
 
-CLIENT = Client("reference", _version, _command)
+CLIENT = Client("reference", "reference: MD5 in threads, sendfile", _version, _command, peer=False)

@@ -15,4 +15,4 @@ def _command(job: Job) -> Command:
     return Command([*argv, "cp", f"{job.tree.root}/", f"s3://{BUCKET}/"], s3_environment(job))
 
 
-CLIENT = Client("s5cmd", _version, _command)
+CLIENT = Client("s5cmd", "s5cmd", _version, _command)

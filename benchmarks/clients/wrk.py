@@ -16,7 +16,7 @@ request = function()
   return wrk.format("PUT", string.format("/{bucket}/%04d/%07d", number / 500 % 20, number % 10000), nil, body)
 end
 """
-_RATE = re.compile(r"Requests/sec:\s*([\d.]+)")
+_REQUESTS = re.compile(r"(\d+) requests in")
 
 
 def _version() -> str:
@@ -28,14 +28,14 @@ def _command(job: Job) -> Command:
     with open(script, "w", encoding="ascii") as file:
         file.write(_SCRIPT.format(size=job.tree.bytes // job.tree.files, bucket=BUCKET))
     argv = [program("wrk"), "--threads", "1", "--connections", str(job.in_flight), "--duration", "3s"]
-    return Command([*argv, "--script", script, job.store], seconds=_seconds)
+    return Command([*argv, "--script", script, job.store], share=_share)
 
 
-def _seconds(output: str, job: Job) -> float:
-    rate = _RATE.search(output)
-    if rate is None:
-        raise ValueError("wrk tells no requests a second")
-    return job.tree.files / float(rate[1])
+def _share(output: str, job: Job) -> float:
+    requests = _REQUESTS.search(output)
+    if requests is None:
+        raise ValueError("wrk tells no number of requests")
+    return job.tree.files / int(requests[1])
 
 
-CLIENT = Client("wrk", _version, _command, stores=False)
+CLIENT = Client("wrk", "floor: wrk, no file read", _version, _command, peer=False, stores=False)

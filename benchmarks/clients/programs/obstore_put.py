@@ -28,3 +28,4 @@ async def upload(endpoint: str, folder: str, in_flight: int) -> None:
 
 if __name__ == "__main__":
     asyncio.run(upload(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    os._exit(0)  # the library's threads abort the interpreter now and then while it ends

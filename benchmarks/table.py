@@ -1,0 +1,102 @@
+"""Markdown tables of results: all clients of each scenario, what was asked, and the short one for the README."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchmarks.figures import Figures, Measured, Results, speed_over
+from benchmarks.requirements import verdicts
+
+_MIB = 1024**2
+_SHORT = ("s5cmd", "rclone", "obstore", "curl", "boto3", "aws")
+
+
+def whole(results: Results) -> str:
+    """Return everything: the machine, each scenario, a second run, and what was asked."""
+    parts = [machine(results), *(scenario(one) for one in results.scenarios)]
+    if results.rescan:
+        parts.append(rescan(results))
+    parts += [f"**Not run: {name}**: {why}" for name, why in results.missing.items()]
+    return "\n\n".join([*parts, asked(results)]) + "\n"
+
+
+def machine(results: Results) -> str:
+    """Return one line of what it was measured on, and when."""
+    known = results.machine
+    text = f"Measured {known['when']}: {known['cores']} cores ({known['processor']}), Linux {known['kernel']}"
+    notes = "".join(f" {note}" for note in known["notes"])
+    return f"{text}, Python {known['python']}, nginx {known['nginx']}.{notes}"
+
+
+def scenario(measured: Measured) -> str:
+    """Return the table of one scenario, the fastest client first, those that did not run last."""
+    own = measured.find("bulkup")
+    ran = sorted((one for one in measured.clients if one.seconds), key=lambda one: one.seconds)
+    rows = [_row(measured, one, own) for one in ran]
+    rows += [[_name(one), f"**{one.problem or 'not run'}**", *[""] * 7] for one in measured.clients if not one.seconds]
+    head = ["client", "files/s", "MiB/s", "seconds", "bulkup is", "CPU s", "store's CPU s", "peak MiB", "rounds"]
+    text = f"**{measured.title}**\n\n{markdown(head, rows)}"
+    if measured.line_seconds:
+        text += f"\n\nAt the link's rate alone the bytes take {measured.line_seconds:.2f} s."
+    return f"{text}\n\n{measured.note}" if measured.note else text
+
+
+def _row(measured: Measured, one: Figures, own: Figures | None) -> list[str]:
+    ratio = speed_over(own, one)
+    return [
+        _name(one),
+        f"{measured.files / one.seconds:,.0f}" if measured.files > 100 else f"{measured.files / one.seconds:.2f}",
+        f"{measured.bytes / _MIB / one.seconds:,.0f}",
+        f"{one.seconds:.2f}",
+        "" if ratio is None or one is own else f"{ratio:.2f} x",
+        f"{one.cpu:.2f}",
+        f"{one.store_cpu:.2f}",
+        f"{one.peak:.0f}",
+        str(one.rounds),
+    ]
+
+
+def _name(one: Figures) -> str:
+    return f"{one.label} ({one.version})" if one.version else one.label
+
+
+def rescan(results: Results) -> str:
+    """Return the table of a second run over files that are all uploaded."""
+    known = results.rescan
+    rows = [
+        [f"`find -printf '%s %T@ %p\\n'`, {known['files']:,} files", f"{known['find_seconds']:.2f}", ""],
+        [f"`bulkup upload`, {known['files']:,} files", f"{known['seconds']:.2f}", f"{known['peak_mib']:.0f}"],
+        [f"`bulkup upload`, {known['few_files']:,} files", "", f"{known['few_peak_mib']:.0f}"],
+    ]
+    return f"**A second run, nothing to send**\n\n{markdown(['', 'seconds', 'peak MiB'], rows)}"
+
+
+def asked(results: Results) -> str:
+    """Return what was asked, what came out, and whether that is enough."""
+    words = {True: "reached", False: "**not reached**", None: "**not measured**"}
+    rows = [[one.what, one.against, one.asked, one.got, words[one.reached]] for one in verdicts(results)]
+    return f"**What was asked**\n\n{markdown(['', 'against', 'asked', 'got', ''], rows, texts=5)}"
+
+
+def short(results: Results) -> str:
+    """Return the README's table: how many times as fast as each other tool bulkup is."""
+    shown = [name for name in _SHORT if any(one.find(name) for one in results.scenarios)]
+    labels = {one.client: one.label for measured in results.scenarios for one in measured.clients}
+    head = ["bulkup's speed over that of", *(labels[name].split(",")[0] for name in shown)]
+    rows = [
+        [measured.title, *(_times(measured, name) for name in shown)]
+        for measured in results.scenarios
+        if measured.find("bulkup")
+    ]
+    return f"{markdown(head, rows)}\n"
+
+
+def _times(measured: Measured, client: str) -> str:
+    ratio = speed_over(measured.find("bulkup"), measured.find(client))
+    return "" if ratio is None else f"{ratio:.2f}"
+
+
+def markdown(head: list[str], rows: Iterable[list[str]], texts: int = 1) -> str:
+    """Return a table. So many first columns are texts; the others are numbers, which stand to the right."""
+    rule = [*["---"] * texts, *["---:"] * (len(head) - texts)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
