@@ -28,7 +28,8 @@ from bulkup.journal import Destination
 from bulkup.localserver import ServerConfig
 from bulkup.messages import Source
 from bulkup.pipeline import MOST_WORKERS, PipelineOptions, RetryPolicy, ScanOptions
-from bulkup.providers import Provider, ProviderConfig, create
+from bulkup.pipeline.processes.jobs import Setup
+from bulkup.providers import Provider, ProviderConfig, create, known
 from bulkup.secrets import Secret
 from bulkup.transport import HostRules, TransportOptions
 
@@ -122,6 +123,7 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
     return PipelineOptions(
         concurrency=most_workers(settings),
         adaptive=settings.concurrency == "auto",
+        processes=None if settings.processes == "auto" else settings.processes,
         batch_size=settings.batch_size or can.batch_size,
         calls_in_flight=settings.calls_in_flight or can.calls_in_flight,
         closing=_CLOSING if can.confirms else 0,
@@ -135,6 +137,13 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
         scan=scan_options(settings),
         retry=RetryPolicy(settings.attempts, settings.retry_for, settings.retry_after_max, settings.on_change),
     )
+
+
+def elsewhere(settings: Settings, provider: Provider, options: PipelineOptions) -> Setup | None:
+    """Return what other processes are told to send as this one does; None for a provider that they cannot know."""
+    if not known(provider):
+        return None
+    return Setup(provider.name, transport_options(settings), options.sending)
 
 
 def most_workers(settings: Settings) -> int:

@@ -172,6 +172,9 @@ class Uploader:
         await stack.enter_async_context(transport)
         self._started = self._clock.monotonic()
         kept_until = provider.kept_until
+        options = building.pipeline_options(settings, provider)
+        # Who brings a transport of his own wants to have all requests go through it.
+        shared = building.elsewhere(settings, provider, options) if self._make_transport is Transport else None
         numbered = await journal.begin_run(destination, sources, now=self._clock.now(), kept_until=kept_until)
         self._run = Run(
             provider=provider,
@@ -179,9 +182,10 @@ class Uploader:
             transport=transport,
             journal=journal,
             clock=self._clock,
-            options=building.pipeline_options(settings, provider),
+            options=options,
             sources=numbered,
             emit=_ignore,
+            elsewhere=shared,
         )
         self._pipeline = Pipeline(self._run)
 

@@ -145,6 +145,9 @@ def upload(
     concurrency: Annotated[
         str | None, _speed("--concurrency", metavar="auto|N", text="Files sent at the same time; auto finds out.")
     ] = None,
+    processes: Annotated[
+        str | None, _speed("--processes", metavar="auto|N", text="Processes that send; auto finds out.")
+    ] = None,
     batch_size: Annotated[str | None, _speed("--batch-size", metavar="N", text="Files asked for in one call.")] = None,
     calls_in_flight: Annotated[
         str | None, _speed("--calls-in-flight", metavar="N", text="API calls at the same time.")

@@ -38,6 +38,13 @@ class Settings(Services):
         "bring something, all through the run: from 4 to 256, to 64 of large files, and no more than the limit of open "
         "files allows.",
     )
+    processes: kinds.Processes = setting(
+        "auto",
+        "auto, or a whole number from 1 to 64",
+        "Processes that read, hash and send files; what asks, decides and records is always one. With 1 that one sends "
+        "as well; a number above is kept to. Default: `auto`, which begins without others, tries some where this one "
+        "uses up a core for some seconds while cores are idle, and keeps them where they bring a tenth more or better.",
+    )
     batch_size: kinds.Count | None = setting(
         None,
         "a whole number from 1",

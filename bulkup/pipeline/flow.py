@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -12,10 +13,13 @@ from bulkup.counters import Gauge
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.confirmer import Confirmer
 from bulkup.pipeline.hasher import Hasher
+from bulkup.pipeline.processes.pool import Pool
+from bulkup.pipeline.processes.trial import Trial
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.scanner import Exits, Scanner
 from bulkup.pipeline.second_look import SecondLook, Ways
+from bulkup.pipeline.sending import Sender
 from bulkup.pipeline.tuner import Tuner
 from bulkup.pipeline.workers import Workers
 
@@ -41,7 +45,11 @@ class Pipeline:
             ),
         )
         self._hasher = Hasher(run, self._recorder, self._second_look, self._batcher.add, self._batcher.nudge)
-        self._workers = Workers(run, self._batcher, self._recorder, self._confirmer, self._second_look)
+        own = Sender(run.transport, run.provider, run.clock, run.options.sending)
+        self._pool = _pool(run, own)
+        self._workers = Workers(
+            run, self._batcher, self._recorder, self._confirmer, self._second_look, self._pool or own
+        )
         self._scanner = Scanner(
             run,
             Exits(
@@ -59,10 +67,10 @@ class Pipeline:
         """Run until every file found is settled, or the run was stopped and what was being sent has ended.
 
         Raises `JournalError` and `UsageError` (in an exception group), which end a run at once; the journal is whole at
-        every instant, so there is nothing to wait for.
+        every instant, so there is nothing to wait for. So does a `MachineError` of a process that does not start.
         """
         try:
-            async with anyio.create_task_group() as stages:
+            async with self._pool or contextlib.nullcontext(), anyio.create_task_group() as stages:
                 for stage in self._stages():
                     stages.start_soon(stage)
                 stages.start_soon(self._end_when_stopped, stages.cancel_scope)
@@ -87,7 +95,14 @@ class Pipeline:
             *[self._hasher.work] * options.hashers,
             *[functools.partial(self._workers.work, number) for number in range(options.concurrency)],
             *[Tuner(self._run, lambda: self._batcher.held).work] * options.adaptive,
+            *self._stages_elsewhere(),
         ]
+
+    def _stages_elsewhere(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        if self._pool is None:
+            return []
+        trial = Trial(self._run, self._pool, lambda: self._batcher.depths["ready"] > 0)
+        return [self._pool.work, *[trial.work] * (self._run.options.processes is None)]
 
     async def _end_when_stopped(self, stages: anyio.CancelScope) -> None:
         """Once the run is to stop: what waits is given back, what is being sent has `grace` seconds to end.
@@ -112,3 +127,10 @@ class Pipeline:
             "confirming": self._confirmer.depth,
             "recording": self._recorder.depth,
         }
+
+
+def _pool(run: Run, own: Sender) -> Pool | None:
+    """Return what has files sent by other processes, None where all are sent by this one."""
+    if run.elsewhere is None or run.options.processes == 1:
+        return None
+    return Pool(own, run.elsewhere, run.clock, run.options.processes)

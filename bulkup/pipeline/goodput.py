@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_REQUEST = 128 * 1024
+REQUEST = 128 * 1024
 LARGE = 1024**2
 # Seconds. A piece of small files holds a turn of the workers at least, for files that begin together end together.
 _SHORTEST_AT_FIRST = 0.1
@@ -109,6 +109,6 @@ class Watch:
         self.latency = lasted * self._busy / self._ticks / max(1, files + failed)
         self._files = _FORGETS * self._files + files
         self._bytes = _FORGETS * self._bytes + size
-        rate = (size + files * _REQUEST) / lasted
+        rate = (size + files * REQUEST) / lasted
         calm = rate > 0 and self._held <= _HELD * self._ticks and failed <= _FAILED * (files + failed)
         return Piece(rate, calm, self._busy >= _AT_WORK * self._ticks * workers)

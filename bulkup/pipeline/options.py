@@ -64,11 +64,13 @@ class PipelineOptions:
     `readers` threads read small files: more of them only wait for one another, unless the disk is slow to answer.
     `group_age` is how long a file waits for its group to fill while workers have nothing else to do. `memory` bounds
     what is held of files' contents at any time. `max_failures` is how many files may fail for good before the run ends.
-    With the `checksum` "none" nothing that is sent is hashed.
+    With the `checksum` "none" nothing that is sent is hashed. `processes` are those that send files: 1 is this one, and
+    None means that it is found by trying whether others bring anything.
     """
 
     concurrency: int = 32
     adaptive: bool = False
+    processes: int | None = 1
     batch_size: int = 100
     calls_in_flight: int = 4
     closing: int = 0

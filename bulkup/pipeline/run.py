@@ -17,6 +17,7 @@ from bulkup.pipeline.budget import Budget
 from bulkup.pipeline.gate import Gates
 from bulkup.pipeline.handed_out import HandedOut
 from bulkup.pipeline.options import PipelineOptions
+from bulkup.pipeline.processes.jobs import Setup
 from bulkup.pipeline.slots import Slots
 from bulkup.providers import Provider
 from bulkup.transport import Transport
@@ -70,7 +71,10 @@ class Stop:
 
 @dataclass(slots=True)
 class Run:
-    """The parts of one run. `emit` is awaited with each group of results once they are on disk."""
+    """The parts of one run. `emit` is awaited with each group of results once they are on disk.
+
+    `elsewhere` is what other processes need to send files as this one does; None where they cannot.
+    """
 
     provider: Provider
     call: ApiCall
@@ -80,6 +84,7 @@ class Run:
     options: PipelineOptions
     sources: Sequence[Source]
     emit: Callable[[Sequence[Result]], Awaitable[None]]
+    elsewhere: Setup | None = None
     counters: Counters = field(default_factory=Counters)
     stop: Stop = field(default_factory=Stop)
     handed_out: HandedOut = field(default_factory=HandedOut)

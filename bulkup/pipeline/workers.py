@@ -18,7 +18,7 @@ from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.retry import Again, Decision, EndRun, GiveUp, LookAgain, Renew, after_attempt, after_lapse, note
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.second_look import SecondLook
-from bulkup.pipeline.sending import Count, Sender, Sends
+from bulkup.pipeline.sending import Count, Sends
 
 _log = structlog.get_logger("bulkup.workers")
 _RAN_OUT = Problem(Kind.EXPIRED, "its upload URL ran out before it could be used")
@@ -28,14 +28,20 @@ class Workers:
     """The pool's shared part; `work` is run once per worker."""
 
     def __init__(
-        self, run: Run, batcher: Batcher, recorder: Recorder, confirmer: Confirmer, second_look: SecondLook
+        self,
+        run: Run,
+        batcher: Batcher,
+        recorder: Recorder,
+        confirmer: Confirmer,
+        second_look: SecondLook,
+        sender: Sends,
     ) -> None:
         self._run = run
         self._batcher = batcher
         self._recorder = recorder
         self._confirmer = confirmer
         self._second_look = second_look
-        self._sender: Sends = Sender(run.transport, run.provider, run.clock, run.options.sending)
+        self._sender = sender
 
     async def work(self, number: int) -> None:
         """Send one file after the other until cancelled; `number` counts the workers from 0."""

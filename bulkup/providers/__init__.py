@@ -13,7 +13,7 @@ from bulkup.providers.metastudio import MetaStudio
 from bulkup.providers.move_ugc import MoveUgc
 from bulkup.providers.xvid import Xvid
 
-__all__ = ["PROVIDERS", "Capabilities", "FileSpec", "NotYet", "Provider", "ProviderConfig", "create"]
+__all__ = ["PROVIDERS", "Capabilities", "FileSpec", "NotYet", "Provider", "ProviderConfig", "create", "known"]
 
 PROVIDERS: dict[str, type[Provider]] = {
     MagicHour.name: MagicHour,
@@ -27,3 +27,8 @@ PROVIDERS: dict[str, type[Provider]] = {
 def create(name: str, config: ProviderConfig) -> Provider:
     """Return the provider of that name. Raises KeyError for a name that the configuration should have refused."""
     return PROVIDERS[name](config)
+
+
+def known(provider: Provider) -> bool:
+    """Say whether a provider is what its name stands for, so that another process can find its class by that."""
+    return PROVIDERS.get(provider.name) is type(provider)

@@ -122,6 +122,7 @@ class World:
             "journal": str(self.journal),
             "base_url": self.server.url,
             "concurrency": 8,
+            "processes": 1,  # a run that takes long by chance must not begin to try others
             **({"project_id": self.config.project_id} if "project_id" in DECLARED[self.provider].required else {}),
         }
         return Settings(**{**values, **self.credentials, **self.service.settings, **self.settings, **changes})

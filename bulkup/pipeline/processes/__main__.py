@@ -1,0 +1,13 @@
+"""`python -m bulkup.pipeline.processes`: a sending process. Its standard input is a socket to who started it."""
+
+from __future__ import annotations
+
+import signal
+
+# What ends a run is between its user and the process that was started by them; this one ends with that process.
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+
+from bulkup.pipeline.processes.child import main  # noqa: E402  # it takes a while, and signals may come meanwhile
+
+main()

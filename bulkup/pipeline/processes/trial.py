@@ -1,0 +1,54 @@
+"""Finds out by trying whether sending processes bring anything; `worth` decides."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import anyio
+import structlog
+
+from bulkup.pipeline.goodput import REQUEST
+from bulkup.pipeline.processes.machine import IdleCores, usable_cores
+from bulkup.pipeline.processes.pool import Pool
+from bulkup.pipeline.processes.worth import Window, Worth
+from bulkup.pipeline.run import Run
+
+_log = structlog.get_logger("bulkup.processes")
+_WINDOW = 1.0  # seconds
+
+
+class Trial:
+    """Looks at the run once a second; `waiting` says whether files wait for a worker."""
+
+    def __init__(self, run: Run, pool: Pool, waiting: Callable[[], bool]) -> None:
+        self._run = run
+        self._pool = pool
+        self._waiting = waiting
+        self._worth = Worth(usable_cores())
+        self._idle = IdleCores()
+        self._wanted = 0
+        self._at, self._cpu, self._work = run.clock.monotonic(), time.process_time(), 0.0
+
+    async def work(self) -> None:
+        """Try, keep or withdraw, until the run is to end or a process was lost."""
+        while not self._run.stop.requested and not self._pool.broken:
+            await anyio.sleep(_WINDOW)
+            wanted = self._worth.take(self._seen())
+            if wanted > self._wanted:
+                _log.debug("sending processes are tried", processes=wanted)
+                await self._pool.start(wanted)
+            elif wanted < self._wanted:
+                _log.debug("sending processes bring nothing, and are withdrawn")
+                await self._pool.withdraw()
+            self._wanted = wanted
+        if self._pool.broken:
+            await self._pool.withdraw()
+
+    def _seen(self) -> Window:
+        at, cpu, slots = self._run.clock.monotonic(), time.process_time(), self._run.slots
+        work = slots.bytes + slots.files * REQUEST
+        passed = at - self._at
+        cores, done = (cpu - self._cpu) / passed, (work - self._work) / passed
+        self._at, self._cpu, self._work = at, cpu, work
+        return Window(done, cores, self._idle.since_last(cores), self._waiting(), self._pool.ready)
