@@ -156,10 +156,14 @@ class Body(Protocol):
 
 
 class LentFile(Protocol):
-    """An open file whose descriptor is lent to threads."""
+    """An open file whose descriptor is lent to threads. Both raise ValueError where the file is closed."""
 
     def held(self) -> AbstractContextManager[int]:
-        """Lend the descriptor, which stays open until it is given back. Raises ValueError where the file is closed."""
+        """Lend the descriptor, which stays open until it is given back."""
+        ...
+
+    def read_at(self, start: int, size: int) -> bytes:
+        """Return up to `size` bytes from `start` on. Raises `ProblemError` where there are none, or no more."""
         ...
 
 

@@ -13,14 +13,15 @@ import contextlib
 import errno
 import os
 import stat
-import threading
 import time
 from collections.abc import Iterator
 from io import FileIO
 
+from bulkup.descriptors import KeptOpen
 from bulkup.messages import FoundFile, Identity, Kind, Problem, ProblemError
 
 CHUNK = 1024**2  # bytes read at once
+SHORTER = Problem(Kind.CHANGED, "it became shorter while it was read")
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _OPEN_NO_LINK = _OPEN | os.O_NOFOLLOW
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
@@ -30,45 +31,29 @@ _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 class File(FileIO):
-    """A file that is not closed while a thread uses it.
-
-    A cancelled reader leaves its thread behind. Closed under it, the descriptor's number could belong to another file
-    by the time the thread gets to use it.
-    """
+    """A file that is not closed while a thread holds it, and that can be lent to one that sends it."""
 
     def __init__(self, fd: int) -> None:
-        self._state = threading.Lock()  # never held over a read: the event loop closes, and must not wait for a disk
-        self._users = 0
-        self._left = False
+        self._kept = KeptOpen(super().close)
         super().__init__(fd)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[int]:
-        """Lend the descriptor; it is closed afterwards if that was asked for meanwhile.
-
-        Raises ValueError where the file is closed already, as reading from it does.
-        """
-        with self._state:
-            if self._left:
-                raise ValueError("I/O operation on closed file")
-            self._users += 1
-        try:
+        """Lend the descriptor; it stays open until it is given back. Raises ValueError where the file is closed."""
+        with self._kept.used():
             yield self.fileno()
-        finally:
-            self._give_back()
 
-    def _give_back(self) -> None:
-        with self._state:
-            self._users -= 1
-            if self._left and not self._users:
-                super().close()
+    def read_at(self, start: int, size: int) -> bytes:
+        """Return up to `size` bytes from `start` on, at least one. Raises `ProblemError`, and ValueError as `held`."""
+        with self.held() as fd, file_problems():
+            data = os.pread(fd, size, start)
+        if not data:
+            raise ProblemError(SHORTER)
+        return data
 
     def close(self) -> None:
-        """Close, at once or when the last thread that uses it is done."""
-        with self._state:
-            self._left = True
-            if not self._users:
-                super().close()
+        """Close, at once or when the last thread that holds it is done."""
+        self._kept.close()
 
 
 def open_file(file: FoundFile, follow_links: bool) -> tuple[File, Identity]:

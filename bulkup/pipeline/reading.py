@@ -15,7 +15,7 @@ import anyio
 
 from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError
 from bulkup.pipeline.file_systems import lies_in_memory
-from bulkup.pipeline.opening import compare, file_problems, open_fd, open_settled, settling
+from bulkup.pipeline.opening import SHORTER, compare, file_problems, open_fd, open_settled, settling
 from bulkup.pipeline.streaming import slices
 
 # What the loop may hash by itself: a tenth of a millisecond.
@@ -104,7 +104,7 @@ def _read_exactly(stream: FileIO, size: int) -> bytes:
     while len(data) < size:
         more = stream.read(size + 1 - len(data))
         if not more:
-            raise ProblemError(Problem(Kind.CHANGED, "it became shorter while it was read"))
+            raise ProblemError(SHORTER)
         data += more
     _refuse_more(len(data), size)
     return data

@@ -20,8 +20,8 @@ from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import anyio
 
-from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError
-from bulkup.pipeline.opening import CHUNK, File, compare, file_problems, open_file, settling
+from bulkup.messages import Digest, FoundFile, Identity, ProblemError
+from bulkup.pipeline.opening import CHUNK, SHORTER, File, compare, file_problems, open_file, settling
 from bulkup.wire import FileRange
 
 # What is handed to the socket at once: small enough that progress shows on a slow link.
@@ -185,7 +185,7 @@ class _Pass(abc.ABC, Generic[T]):
 
     def _take(self, data: bytes | memoryview) -> None:
         if not data:
-            raise ProblemError(Problem(Kind.CHANGED, "it became shorter while it was read"))
+            raise ProblemError(SHORTER)
         self._at += len(data)
         if self.hashes is not None:
             self.hashes.update(data)

@@ -76,6 +76,25 @@ class Connection(asyncio.Protocol):
         while self._paused:
             await self._any_news()
 
+    async def drained(self) -> None:
+        """Wait until the loop has handed over all that was written."""
+        self.transport.set_write_buffer_limits(0)
+        await self.room()
+        self.transport.set_write_buffer_limits(_HIGH, _LOW)
+
+    async def takes_more(self, descriptor: int) -> None:
+        """Wait until its socket, by another descriptor than the loop's own, takes more. It may also not yet be so."""
+        self._loop.add_writer(descriptor, self._tell)
+        try:
+            await self._any_news()
+        finally:
+            self._loop.remove_writer(descriptor)
+
+    def broke(self, error: OSError) -> None:
+        """Take note that it broke, found out by another way than the loop's."""
+        self._rescue()
+        self._ended(error)
+
     async def permission(self, seconds: float) -> bool:
         """Wait for a 100 or an answer, so many seconds at the most; returns whether one of them came."""
         with contextlib.suppress(TimeoutError):
@@ -106,8 +125,12 @@ class Connection(asyncio.Protocol):
     async def tunnel(self, request: bytes) -> int:
         """Send a proxy the request for a tunnel and return its status. Raises `ExchangeError`."""
         waiter = self.send(request, _NEVER)
-        while not self.answered:
-            await self._any_news()
+        try:
+            while not self.answered:
+                await self._any_news()
+        except BaseException:
+            self.abandon(waiter)
+            raise
         if waiter.done():
             return (await waiter).status
         # A tunnel has no end, so neither has the answer that opens it (RFC 9110 9.3.6).

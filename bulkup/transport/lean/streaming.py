@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import AsyncGenerator
 from time import monotonic
 
 import anyio
 
 from bulkup.transport.lean.connection import Connection
+from bulkup.transport.lean.lending import send_ranges
 from bulkup.transport.patience import patience
 from bulkup.transport.sender import OnBytes
-from bulkup.wire import Body
+from bulkup.wire import Body, LentBody
 
 
 class Progress:
@@ -42,12 +44,25 @@ async def send_body(connection: Connection, body: Body, progress: Progress, idle
     with anyio.CancelScope() as scope:
         connection.stop = scope.cancel
         try:
-            async with contextlib.aclosing(body.chunks()) as chunks:
-                async for chunk in chunks:
-                    connection.write(chunk)
-                    await connection.room()
-                    progress.add(len(chunk))
+            async with contextlib.aclosing(_sent(connection, body)) as counts:
+                async for count in counts:
+                    progress.add(count)
                     connection.deadline = monotonic() + patience(idle_timeout, progress.sent)
             connection.sending = False
         finally:
             connection.stop = None
+
+
+def _sent(connection: Connection, body: Body) -> AsyncGenerator[int, None]:
+    """Send a body, and yield how many bytes went, each time some did."""
+    if connection.tls is None and isinstance(body, LentBody):
+        return send_ranges(connection, body)
+    return _write_chunks(connection, body)
+
+
+async def _write_chunks(connection: Connection, body: Body) -> AsyncGenerator[int, None]:
+    async with contextlib.aclosing(body.chunks()) as chunks:
+        async for chunk in chunks:
+            connection.write(chunk)
+            await connection.room()
+            yield len(chunk)
