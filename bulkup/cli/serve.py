@@ -11,6 +11,7 @@ from typing import Annotated
 import anyio
 import typer
 
+from bulkup import event_loop
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
 from bulkup.reports.jsontext import dumps
 
@@ -94,7 +95,7 @@ def serve(
         prefer_last_port=prefer_last_port,
     )
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    anyio.run(_serve, config, until_stdin_closes)
+    event_loop.run(_serve, config, until_stdin_closes)
 
 
 async def _serve(config: ServerConfig, until_stdin_closes: bool) -> None:

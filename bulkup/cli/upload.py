@@ -6,9 +6,9 @@ import os
 import sys
 from typing import Annotated, Any
 
-import anyio
 import typer
 
+from bulkup import event_loop
 from bulkup.api import preview
 from bulkup.cli.options import (
     CHOOSE,
@@ -210,7 +210,7 @@ def upload(
     if dry_run:
         _preview(settings)
         return
-    code = anyio.run(run_upload, settings)
+    code = event_loop.run(run_upload, settings)
     sys.exit(code)
 
 
