@@ -10,7 +10,7 @@ TESTERS ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_count() or
 
 help:
 	@echo "make demo      upload a generated tree to the embedded server, kill it half-way, resume, prove every file"
-	@echo "make test      the tests, without the slow ones"
+	@echo "make test      the tests, without the slow ones; they need a C compiler and nginx"
 	@echo "make test-all  all tests"
 	@echo "make lint      ruff, mypy --strict, import-linter"
 	@echo "make bench     bulkup beside other tools, side by side: installs them, takes half an hour; BENCH=--quick for a look"

@@ -43,8 +43,8 @@ class Connection:
         self.number = number
         self.requests: list[Request] = []
         self.ended = asyncio.Event()  # nothing more is to come from the sender
-        self._reader = reader
-        self._writer = writer
+        self.reader = reader
+        self.writer = writer
         self._judge = h11.Connection(h11.SERVER)
         self._raw = b""
         self._parts = list[bytes]()
@@ -96,56 +96,56 @@ class Connection:
 
     def write(self, data: bytes) -> None:
         """Send bytes as they are."""
-        self._writer.write(data)
+        self.writer.write(data)
 
     async def read(self, count: int) -> bytes:
         """Take exactly so many bytes, of whatever they are."""
-        return await self._reader.readexactly(count) if count else b""
+        return await self.reader.readexactly(count) if count else b""
 
     async def until_end(self) -> None:
         """Read on until the sender has closed."""
-        while await self._reader.read(1 << 16):
+        while await self.reader.read(1 << 16):
             pass
         self.ended.set()
 
     def stop_reading(self) -> None:
         """Leave in the system's buffers whatever comes from now on."""
-        assert isinstance(self._writer.transport, asyncio.ReadTransport)
-        self._writer.transport.pause_reading()
+        assert isinstance(self.writer.transport, asyncio.ReadTransport)
+        self.writer.transport.pause_reading()
 
     def half_close(self) -> None:
         """Say that no more is to come, and go on reading."""
-        self._writer.write_eof()
+        self.writer.write_eof()
 
     def close(self) -> None:
         """Close in order; where bytes were left unread the system makes a reset of it."""
-        self._writer.close()
+        self.writer.close()
 
     def reset(self) -> None:
         """Break the connection."""
-        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._writer.transport.abort()
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
 
     def tear(self, *, reset: bool) -> None:
         """End the connection beneath TLS, without the word of parting."""
-        raw = self._writer.get_extra_info("socket")
+        raw = self.writer.get_extra_info("socket")
         if reset:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         else:
             with socket.socket(fileno=os.dup(raw.fileno())) as beneath:
                 beneath.shutdown(socket.SHUT_WR)
-        self._writer.transport.abort()
+        self.writer.transport.abort()
 
     @property
     def tls(self) -> ssl.SSLObject:
         """The server's side of TLS."""
-        found = self._writer.get_extra_info("ssl_object")
+        found = self.writer.get_extra_info("ssl_object")
         assert isinstance(found, ssl.SSLObject)
         return found
 
     async def _next(self) -> Any:
         while (event := self._judge.next_event()) is h11.NEED_DATA:
-            data = await self._reader.read(1 << 18)
+            data = await self.reader.read(1 << 18)
             if not data:
                 raise asyncio.IncompleteReadError(b"", None)
             self._feed(data)

@@ -1,0 +1,164 @@
+"""Both senders against nginx, as it is and as it is set up where it is awkward."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from pathlib import Path
+
+import pytest
+from nginx_world import nginx
+from scripted_server import ca_file
+from sender_world import BLOCK, BOTH, LEAN, FileBody, InMemory, answered, outcome, using
+
+from bulkup.transport import Transport
+from bulkup.wire import StorageAnswer
+
+SCHEMES = pytest.mark.parametrize("scheme", ["http", "https"])
+_names = (f"/{secrets.token_hex(4)}/{number}" for number in itertools.count())
+
+
+def new() -> str:
+    """A place that nobody has sent to."""
+    return next(_names)
+
+
+async def put(transport: Transport, base: str, body: FileBody | None = None) -> StorageAnswer:
+    """Send, and see that what is stored is what was sent."""
+    path, body = new(), body or InMemory()
+    answer = await answered(transport, base + path, body)
+    assert answer.status == 201, answer
+    assert nginx().stored(path) == b"".join([bytes(chunk) async for chunk in body.chunks()])
+    return answer
+
+
+@BOTH
+@SCHEMES
+async def test_files_of_all_sizes_arrive(sender: str, scheme: str, tmp_path: Path) -> None:
+    """Over one connection, the large ones after a word to go on."""
+    base = nginx().url("plain", scheme)
+    async with using(sender, ca_file=ca_file(tmp_path)) as transport:
+        bodies = [InMemory(b""), InMemory(), InMemory(BLOCK), *(FileBody(BLOCK, times) for times in (0, 1, 7, 20, 40))]
+        answers = [await put(transport, base, body) for body in bodies]
+    assert len({answer.headers["x-connection"] for answer in answers}) == 1
+
+
+@BOTH
+@SCHEMES
+async def test_many_at_once_arrive(sender: str, scheme: str, tmp_path: Path) -> None:
+    """Over as many connections as there are workers, each used again and again."""
+    base, used = nginx().url("plain", scheme), set[str]()
+
+    async def worker(number: int) -> None:
+        for times in range(8):
+            answer = await put(transport, base, FileBody(BLOCK[: 1000 * number], times))
+            used.add(answer.headers["x-connection"])
+
+    async with using(sender, ca_file=ca_file(tmp_path)) as transport, asyncio.TaskGroup() as tasks:
+        for number in range(1, 5):
+            tasks.create_task(worker(number))
+    assert len(used) == 4
+
+
+@BOTH
+async def test_a_server_that_ends_connections_after_some_requests(sender: str) -> None:
+    """It says so in the last answer."""
+    async with using(sender) as transport:
+        answers = [await put(transport, nginx().url("five requests a connection")) for _ in range(17)]
+    assert len({answer.headers["x-connection"] for answer in answers}) == 4
+
+
+@BOTH
+async def test_a_server_that_keeps_no_connection(sender: str) -> None:
+    """Each upload has its own."""
+    async with using(sender) as transport:
+        answers = [await put(transport, nginx().url("no keep-alive"), FileBody(BLOCK, 2)) for _ in range(4)]
+    assert len({answer.headers["x-connection"] for answer in answers}) == 4
+
+
+@BOTH
+@SCHEMES
+async def test_a_server_that_soon_ends_what_is_idle(sender: str, scheme: str, tmp_path: Path) -> None:
+    """Whenever the next upload comes, before that, just then or after it, it arrives."""
+    base, used = nginx().url("short keep-alive", scheme), set[str]()
+    async with using(sender, ca_file=ca_file(tmp_path)) as transport:
+        for number in range(24):
+            used.add((await put(transport, base, FileBody(BLOCK, number % 3))).headers["x-connection"])
+            await asyncio.sleep(0.022 + 0.001 * (number % 12))
+        await asyncio.sleep(0.1)
+        used.add((await put(transport, base)).headers["x-connection"])
+    assert len(used) > 1
+
+
+@BOTH
+async def test_a_server_that_takes_few_at_once(sender: str) -> None:
+    """Those beyond are told so while their bodies are still read, and those that were taken arrive."""
+    go_on, refused = asyncio.Event(), list[int]()
+
+    async def upload() -> None:
+        path, body = new(), FileBody(BLOCK, 3, before=go_on.wait)
+        answer = await answered(transport, nginx().url("few at once") + path, body)
+        if answer.status == 201:
+            assert nginx().stored(path) == BLOCK * 3
+        else:
+            refused.append(answer.status)
+            if len(refused) == 4:
+                go_on.set()
+
+    async with using(sender, connections=8) as transport:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(8):
+                tasks.create_task(upload())
+        assert refused == [503] * 4
+        go_on.set()
+        await put(transport, nginx().url("few at once"))
+
+
+@BOTH
+@SCHEMES
+@pytest.mark.parametrize("variant", ["small files only", "refuses"])
+async def test_a_refusal_is_read_whatever_of_the_body_is_out(
+    sender: str, scheme: str, variant: str, tmp_path: Path
+) -> None:
+    """nginx goes on reading for a while, so that it can be."""
+    if (variant, scheme) not in nginx().ports:
+        scheme = "http"
+    status, base = {"refuses": 403}.get(variant, 413), nginx().url(variant, scheme)
+    async with using(sender, ca_file=ca_file(tmp_path)) as transport:
+        for times in (1, 4, 15, 100):
+            assert (await answered(transport, base + new(), FileBody(BLOCK, times))).status == status
+            assert (await answered(transport, base + new(), InMemory(BLOCK))).status == status
+
+
+@LEAN
+@SCHEMES
+@pytest.mark.parametrize("variant", ["small files only, then reset", "refuses, then reset"])
+async def test_nor_is_it_lost_where_the_connection_is_reset(
+    sender: str, scheme: str, variant: str, tmp_path: Path
+) -> None:
+    """aiohttp's client often hears nothing but the reset."""
+    if (variant, scheme) not in nginx().ports:
+        scheme = "http"
+    status, base = {"refuses, then reset": 403}.get(variant, 413), nginx().url(variant, scheme)
+    async with using(sender, ca_file=ca_file(tmp_path)) as transport:
+        for times in (1, 4, 15, 100) * 3:
+            assert (await answered(transport, base + new(), FileBody(BLOCK, times))).status == status
+            assert (await answered(transport, base + new(), InMemory(BLOCK))).status == status
+
+
+@BOTH
+@pytest.mark.parametrize("times", [1, 8, 40])
+async def test_a_redirect_is_followed_with_the_whole_body(sender: str, times: int) -> None:
+    """To the server that stores it."""
+    async with using(sender) as transport:
+        await put(transport, nginx().url("moved"), FileBody(BLOCK, times))
+
+
+@BOTH
+async def test_plain_http_to_a_port_for_tls_is_an_answer(sender: str) -> None:
+    """400, with a page about it."""
+    async with using(sender) as transport:
+        answer = await outcome(transport, nginx().url("plain", "https").replace("https:", "http:") + new())
+    assert isinstance(answer, StorageAnswer)
+    assert answer.status == 400

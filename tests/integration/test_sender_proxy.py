@@ -1,0 +1,268 @@
+"""Proxies of the environment: asked for the whole URL over http, for a tunnel over https, and told who asks."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from scripted_server import OK, Connection, Script, Server, ca_file, certified, echo, serving
+from sender_world import BLOCK, BOTH, FileBody, answered, outcome, using
+from test_transport import unused_port
+
+from bulkup.messages import Kind, Problem
+from bulkup.secrets import Secret
+
+USER, PASSWORD = "me@home", "hunter2:/?"
+QUOTED = "me%40home:hunter2%3A%2F%3F"
+BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+def tunnel_to(*servers: Server) -> Script:
+    """A proxy that opens tunnels to these servers, by the port that is asked for, whatever the name."""
+
+    async def script(connection: Connection) -> None:
+        request = await connection.head()
+        port = int(request.target.rpartition(":")[2])
+        assert request.method == "CONNECT"
+        assert port in {server.port for server in servers}
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        connection.write(b"HTTP/1.1 200 Connection established\r\nProxy-Agent: x\r\n\r\n")
+        await asyncio.gather(pump(connection.reader, writer), pump(reader, connection.writer))
+
+    return script
+
+
+def named(server: Server, name: str = "storage.test") -> str:
+    return server.url.replace("127.0.0.1", name)
+
+
+@BOTH
+async def test_over_http_a_proxy_is_asked_for_the_whole_url(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was signed; the name is for the proxy to look up, and its connection is kept like another."""
+    async with serving() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        async with using(sender) as transport:
+            for times in (0, 1, 8):
+                url = f"http://storage.test:81/a%2Fb+c/{times}"
+                answer = await answered(transport, url, FileBody(BLOCK, times))
+                assert answer.headers["x-target"] == url
+    assert [request.headers["host"] for request in proxy.requests] == ["storage.test:81"] * 3
+    assert [len(request.body) // len(BLOCK) for request in proxy.requests] == [0, 1, 8]
+    assert not any("proxy-authorization" in request.headers for request in proxy.requests)
+    assert len(proxy.connections) == 1
+
+
+@BOTH
+async def test_over_http_a_proxy_is_told_who_asks(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what its own URL says, and that says it encoded (RFC 7617)."""
+    async with serving() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://{QUOTED}@127.0.0.1:{proxy.port}")
+        async with using(sender) as transport:
+            await answered(transport, "http://storage.test/k", headers={"X-Key": Secret("k")})
+    headers = proxy.requests[0].headers
+    assert (headers["proxy-authorization"], headers["x-key"]) == (BASIC, "k")
+
+
+@BOTH
+@pytest.mark.parametrize("secured", [False, True], ids=["http proxy", "https proxy"])
+async def test_over_https_a_proxy_opens_a_tunnel(
+    sender: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secured: bool
+) -> None:
+    """It sees the host and the port and who asks, and nothing else; storage never sees who asked the proxy."""
+    async with (
+        serving(tls=certified("storage.test")) as server,
+        serving(*[tunnel_to(server)] * 2, tls=certified() if secured else None) as proxy,
+    ):
+        monkeypatch.setenv("https_proxy", f"{proxy.scheme}://{QUOTED}@127.0.0.1:{proxy.port}")
+        async with using(sender, ca_file=ca_file(tmp_path)) as transport:
+            for times in (0, 40, 1):
+                assert (await answered(transport, named(server), FileBody(BLOCK, times))).status == 200
+    (request,) = proxy.requests
+    assert (request.method, request.target) == ("CONNECT", f"storage.test:{server.port}")
+    assert (request.headers["host"], request.headers["proxy-authorization"]) == (request.target, BASIC)
+    assert b"X-Amz-Signature" not in request.head
+    assert len(server.connections) == 1
+    assert [len(request.body) // len(BLOCK) for request in server.requests] == [0, 40, 1]
+    assert not any("proxy-authorization" in request.headers for request in server.requests)
+
+
+@BOTH
+async def test_the_servers_certificate_counts_through_a_tunnel_too(
+    sender: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy may be anybody."""
+    async with (
+        serving(tls=certified("elsewhere.test")) as server,
+        serving(tunnel_to(server)) as proxy,
+    ):
+        monkeypatch.setenv("https_proxy", proxy.url.removesuffix("/k"))
+        async with using(sender, ca_file=ca_file(tmp_path)) as transport:
+            problem = await outcome(transport, named(server))
+    assert isinstance(problem, Problem)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNUSABLE, False)
+    assert server.requests == []
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("no_proxy", "direct"),
+    [("127.0.0.1", True), ("*", True), ("localhost,127.0.0.1", True), ("storage.test", False), ("", False)],
+)
+async def test_some_hosts_are_reached_without_it(
+    sender: str, monkeypatch: pytest.MonkeyPatch, no_proxy: str, direct: bool
+) -> None:
+    """Those that `no_proxy` names."""
+    async with serving() as server, serving() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/k"))
+        monkeypatch.setenv("no_proxy", no_proxy)
+        async with using(sender) as transport:
+            assert (await answered(transport, server.url)).status == 200
+    assert (len(server.requests), len(proxy.requests)) == ((1, 0) if direct else (0, 1))
+
+
+@BOTH
+async def test_the_proxy_of_one_scheme_is_not_that_of_another(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`all_proxy` is for those that have none of their own."""
+    async with serving() as server, serving() as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.removesuffix("/k"))
+        async with using(sender) as transport:
+            await answered(transport, server.url)
+        monkeypatch.setenv("all_proxy", f"127.0.0.1:{proxy.port}")
+        async with using(sender) as transport:
+            await answered(transport, "http://storage.test/k")
+    assert (len(server.requests), len(proxy.requests)) == (1, 1)
+
+
+def says(data: bytes) -> Script:
+    async def script(connection: Connection) -> None:
+        await connection.head()
+        connection.write(data)
+
+    return script
+
+
+BAD_PROXIES: Mapping[str, Script] = {
+    "asks for a password": says(b"HTTP/1.1 407 X\r\nProxy-Authenticate: Basic\r\nContent-Length: 3\r\n\r\nNo!"),
+    "refuses": says(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
+    "cannot connect": says(b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\nno such host"),
+}
+RUBBISH: Mapping[str, Script] = {
+    "speaks something else": says(b"SSH-2.0-x\r\n\r\n"),
+    "hangs up": says(b""),
+    "begins an answer": says(b"HTTP/1.1 200 OK\r\nX-A: "),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("script", BAD_PROXIES.values(), ids=BAD_PROXIES.keys())
+async def test_a_proxy_that_opens_no_tunnel_is_told_of(
+    sender: str, monkeypatch: pytest.MonkeyPatch, script: Script
+) -> None:
+    """As the proxy's fault, so that nothing was reached; its password stays out of it."""
+    async with serving(*[script] * 2) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://{QUOTED}@127.0.0.1:{proxy.port}")
+        async with using(sender) as transport:
+            problem = await outcome(transport, "https://storage.test/k")
+    assert isinstance(problem, Problem)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert "proxy" in problem.message
+    assert "hunter2" not in problem.message
+
+
+@BOTH
+@pytest.mark.parametrize("script", RUBBISH.values(), ids=RUBBISH.keys())
+async def test_a_proxy_that_makes_no_sense_is_a_fault(
+    sender: str, monkeypatch: pytest.MonkeyPatch, script: Script
+) -> None:
+    """aiohttp's client cannot tell it from what comes through a tunnel, so there it may have been a request."""
+    async with serving(*[script] * 2) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://{QUOTED}@127.0.0.1:{proxy.port}")
+        async with using(sender) as transport:
+            problem = await outcome(transport, "https://storage.test/k")
+    assert isinstance(problem, Problem)
+    assert problem.kind is Kind.UNREACHABLE or (sender == "aiohttp" and problem.kind is Kind.TRANSIENT)
+    assert "hunter2" not in problem.message
+
+
+@BOTH
+async def test_a_tunnel_that_is_never_opened_is_given_up(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a part of connecting."""
+
+    async def silent(connection: Connection) -> None:
+        await connection.until_end()
+
+    async with serving(silent) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.removesuffix("/k"))
+        async with using(sender, connect_timeout=0.3) as transport:
+            problem = await outcome(transport, "https://storage.test/k")
+        async with asyncio.timeout(5):
+            await proxy.connections[0].ended.wait()
+    assert isinstance(problem, Problem)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+
+
+@BOTH
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_is_not_there_is_told_of(sender: str, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    """By its name for whoever has to mend it, without its password."""
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://{QUOTED}@127.0.0.1:{unused_port()}")
+    async with using(sender) as transport:
+        problem = await outcome(transport, f"{scheme}://storage.test/k")
+    assert isinstance(problem, Problem)
+    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert "proxy" in problem.message
+    assert "hunter2" not in problem.message
+
+
+@BOTH
+async def test_what_comes_right_behind_the_tunnels_answer_is_of_the_tunnel(
+    sender: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that spoke first would be heard; bytes that are no TLS are a fault, and no hang."""
+
+    async def early(connection: Connection) -> None:
+        await connection.head()
+        connection.write(b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await connection.until_end()
+
+    async with serving(*[early] * 2) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.removesuffix("/k"))
+        async with using(sender, connect_timeout=0.5) as transport:
+            problem = await outcome(transport, "https://storage.test/k")
+    assert isinstance(problem, Problem)
+    assert (problem.maybe_created, problem.kind) in ((False, Kind.UNUSABLE), (False, Kind.UNREACHABLE))
+
+
+@BOTH
+async def test_answers_of_a_proxy_in_storages_place_are_answers(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over http it stands for storage, so 407 and 502 are for the provider to read."""
+
+    async def script(connection: Connection) -> None:
+        connection.write(echo(await connection.request(), "407 Proxy Authentication Required"))
+        await connection.request()
+        connection.write(OK.replace(b"200 OK", b"502 Bad Gateway"))
+
+    async with serving(script) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/k"))
+        async with using(sender) as transport:
+            results = [await outcome(transport, "http://storage.test/k") for _ in range(2)]
+    assert [getattr(result, "status", None) for result in results] == [407, 502]
