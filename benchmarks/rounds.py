@@ -43,6 +43,14 @@ class Runs:
     taken: list[Taken] = field(default_factory=list)
     problem: str = ""
 
+    @classmethod
+    def of(cls, client: Client) -> Runs:
+        """Return no runs yet, of a client with its version, or of one that is not installed."""
+        try:
+            return cls(client, client.version())
+        except LookupError as error:
+            return cls(client, problem=f"not installed: {error.args[0]}")
+
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -60,13 +68,16 @@ class Course:
 
 def run_all(course: Course, clients: Sequence[Client], tell: Callable[[str], None]) -> list[Runs]:
     """Run every client in every round, each round beginning with another one, and return the runs of each."""
-    every = [(client, _begin(client)) for client in clients]
+    every = [Runs.of(client) for client in clients]
+    for runs in every:
+        if runs.problem:
+            tell(f"  ! {runs.client.label}: {runs.problem}")
     for number in range(course.rounds):
-        for client, runs in rotated(every, number):
+        for runs in rotated(every, number):
             if not runs.problem and not any(taken.seconds > course.patience for taken in runs.taken):
-                _run_once(course, client, runs)
+                _run_once(course, runs)
                 tell(_line(number, runs))
-    return [runs for _, runs in every]
+    return every
 
 
 def rotated(items: Sequence[_T], by: int) -> list[_T]:
@@ -75,14 +86,8 @@ def rotated(items: Sequence[_T], by: int) -> list[_T]:
     return [*items[start:], *items[:start]]
 
 
-def _begin(client: Client) -> Runs:
-    try:
-        return Runs(client, client.version())
-    except LookupError as error:
-        return Runs(client, problem=f"not installed: {error.args[0]}")
-
-
-def _run_once(course: Course, client: Client, runs: Runs) -> None:
+def _run_once(course: Course, runs: Runs) -> None:
+    client = runs.client
     course.store.wipe()
     with tempfile.TemporaryDirectory(prefix="bulkup-bench-") as scratch:
         job = replace(course.job, scratch=scratch)
