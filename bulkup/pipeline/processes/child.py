@@ -9,7 +9,7 @@ import asyncio
 import os
 import socket
 import traceback
-from typing import Any
+from typing import Any, cast
 
 from bulkup.clock import SystemClock
 from bulkup.messages import ProblemError
@@ -87,8 +87,7 @@ class Child(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way out."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is none by inheritance
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # it does not matter
         """End: there is nobody to send for."""
