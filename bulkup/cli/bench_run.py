@@ -19,8 +19,8 @@ from bulkup.api.building import resolve_sources
 from bulkup.cli.console import output_console
 from bulkup.cli.failures import report_error
 from bulkup.cli.output import print_out, reader_may_leave
-from bulkup.cli.running import spare_the_collector
 from bulkup.cli.signals import Signals
+from bulkup.collector import spare_the_collector
 from bulkup.config import Resolved, public_base_url
 from bulkup.config.providers import LOCAL
 from bulkup.counters import Counters

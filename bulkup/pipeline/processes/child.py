@@ -9,9 +9,11 @@ import asyncio
 import os
 import socket
 import traceback
-from typing import Any, cast
+from typing import cast
 
+from bulkup import event_loop
 from bulkup.clock import SystemClock
+from bulkup.collector import spare_the_collector
 from bulkup.messages import ProblemError
 from bulkup.pipeline.processes.frames import Frames, frame
 from bulkup.pipeline.processes.jobs import (
@@ -32,7 +34,8 @@ _PROGRESS_EVERY = 0.1  # seconds
 
 def main() -> None:
     """Send until the socket on standard input is closed."""
-    asyncio.run(_main(socket.socket(fileno=os.dup(0))))
+    spare_the_collector()
+    event_loop.run(_main, socket.socket(fileno=os.dup(0)))
 
 
 async def _main(parent: socket.socket) -> None:
@@ -145,5 +148,4 @@ class Child(asyncio.Protocol):
 
 def _where(error: BaseException) -> str:
     """Return an error's type and where it was raised; its text may hold what must not be printed."""
-    lines: list[Any] = traceback.format_tb(error.__traceback__)
-    return f"{type(error).__name__} in a sending process\n{''.join(lines)}"
+    return f"{type(error).__name__} in a sending process\n{''.join(traceback.format_tb(error.__traceback__))}"
