@@ -22,8 +22,8 @@ MOST_LARGE = 64  # of files over 1 MiB on average, where it is bytes that count 
 # What twice as many must bring, and what half as many may cost, as a share of the goodput.
 _GAIN = 0.05
 _LOSS = 0.03
-_SURE = 1.5  # standard errors
-_MOST_PIECES = 8
+_SURE = 2.0  # standard errors
+_MOST_PIECES = 12
 _ENOUGH_BEFORE = 3
 # Seconds between two tries: longer each time that one came to nothing.
 _SOON = 5.0
@@ -63,6 +63,7 @@ class Controller:
     def _weigh(self, piece: Piece, now: float) -> None:
         if self.workers > self._cap:
             self._base = None
+            self._before.clear()
             self._go(self._cap, now)
         elif not piece.calm or not piece.full:
             self._leave_off(piece, now)
@@ -76,31 +77,33 @@ class Controller:
         return min(MOST_LARGE, self._most) if self._watch.large else self._most
 
     def _hold(self, rate: float, now: float) -> None:
-        if self._is_other(rate):
-            # Whatever was found out is no longer so.
-            if self._other[-1] < self._before[-1]:
-                self._fewer_from = now + _AFTER_TROUBLE
-            self._before.clear()
-            self._before.extend(self._other)
+        self._noise.add(self._before, rate)
+        if not self._is_other(rate):
             self._other.clear()
-            self._up, self._wait, self._next_try = True, _SOON, now
-        else:
-            self._noise.add(self._before, rate)
             self._before.append(rate)
+        else:
+            self._other.append(rate)
+            if len(self._other) < _OTHER_PIECES:
+                return
+            self._begin_anew(now)
         if self._starting or (now >= self._next_try and len(self._before) >= _ENOUGH_BEFORE):
             self._try(now)
 
     def _is_other(self, rate: float) -> bool:
-        """Say whether the goodput has been another one for some time."""
+        """Say whether the goodput is further off than noise explains."""
         if self._starting or not self._before:
             return False
         usual, far = _mean(self._before), max(_OTHER, 1 + 4 * self._noise.deviation)
-        side = (rate > usual * far) - (rate * far < usual)
-        if not side or (self._other and (self._other[-1] > usual) is not (side > 0)):
-            self._other.clear()
-        if side:
-            self._other.append(rate)
-        return len(self._other) >= _OTHER_PIECES
+        return rate > usual * far or rate * far < usual
+
+    def _begin_anew(self, now: float) -> None:
+        """Forget what was found out: it is no longer so."""
+        if self._other[-1] < self._before[-1]:
+            self._fewer_from = now + _AFTER_TROUBLE
+        self._before.clear()
+        self._before.extend(self._other)
+        self._other.clear()
+        self._up, self._wait, self._next_try = True, _SOON, now
 
     def _try(self, now: float) -> None:
         more, fewer = self._more(), self._fewer(now)

@@ -12,7 +12,7 @@ REQUEST = 128 * 1024
 LARGE = 1024**2
 # Seconds. A piece of small files holds a turn of the workers at least, for files that begin together end together.
 _SHORTEST_AT_FIRST = 0.1
-_SHORTEST = 0.25
+_SHORTEST = 0.5
 _OF_LARGE = 1.0
 _LONGEST = 5.0
 # Workers that were idle for more of the time were not what held the run up.
@@ -80,7 +80,8 @@ class Watch:
     def add(self, seen: Observation, workers: int, *, at_first: bool) -> Piece | None:
         """Take what is seen; return the piece that ends here, if one does. Pieces are shorter at first."""
         if self._since is None:
-            if seen.now >= self._settled_at and (seen.busy <= workers or seen.now >= self._settled_at + _LONGEST):
+            # Workers that are too many end what they do first, which takes a large file long.
+            if seen.now >= self._settled_at and seen.busy <= workers:
                 self._begin(seen)
             return None
         self._ticks += 1

@@ -1,0 +1,165 @@
+"""A link, a store behind it and workers before it, in simulated time: what the number of workers is tried out on."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bulkup.messages import Kind, Problem
+from bulkup.pipeline.gate import Gate
+from bulkup.pipeline.goodput import LARGE, Observation
+from bulkup.pipeline.options import RetryPolicy
+
+TICK = 0.1
+KIB, MIB = 1024, 1024**2
+CHUNK = MIB
+
+
+@dataclass(frozen=True)
+class Link:
+    """Bytes and seconds. `cpu` is what a file costs this machine, one after the other; `per_connection` what one
+    connection carries at the most (its window); `noise` how much all of it varies from one half second to the next.
+
+    A host with `bears` answers 503 to what is more at a time. `share(now)` is how much of the rate is there at a time.
+    """
+
+    rate: float
+    rtt: float
+    size: Callable[[random.Random], int]
+    server: float = 0.0
+    cpu: float = 0.0
+    per_connection: float = math.inf
+    noise: float = 0.05
+    bears: float = math.inf
+    share: Callable[[float], float] = lambda now: 1.0
+    fails: Callable[[float], float] = lambda now: 0.0
+
+
+@dataclass
+class World:
+    """Runs workers over a link until some time, and counts what they did."""
+
+    link: Link
+    seed: int = 0
+    now: float = 0.0
+    files: int = 0
+    failed: int = 0
+    bytes: int = 0
+    throttled: int = 0
+    busy: int = 0
+    held: int = 0
+    under_way: int = 0
+    supply: Callable[[float], bool] = lambda now: True
+    _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _number: int = 0
+    _link_free: float = 0.0
+    _cpu_free: float = 0.0
+    _weather: tuple[int, float] = (-1, 1.0)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self.gate = Gate(256, 128, RetryPolicy())
+
+    def run(self, until: float, workers: Callable[[Observation], int] | int) -> float:
+        """Run and return the work done meanwhile, in bytes and files that count 128 KiB each."""
+        files, size = self.files, self.bytes
+        fixed = workers if isinstance(workers, int) else None
+        wanted = fixed or workers(self.seen())  # type: ignore[operator]
+        while self.now < until:
+            tick = self.now + TICK
+            self._fill(wanted)
+            while self._events and self._events[0][0] <= tick:
+                self.now, _, happen = heapq.heappop(self._events)
+                happen()
+                self._fill(wanted)
+            self.now = tick
+            wanted = fixed or workers(self.seen())  # type: ignore[operator]
+        return self.bytes - size + (self.files - files) * 128 * KIB
+
+    def seen(self) -> Observation:
+        return Observation(self.now, self.files, self.failed, self.bytes, self.busy, self.held)
+
+    def _fill(self, wanted: int) -> None:
+        while self.busy < wanted and self.supply(self.now):
+            if not self.gate.room(self.now):
+                self.held = 1
+                return
+            self.held = 0
+            self.busy += 1
+            self.gate.begin()
+            self._begin()
+
+    def _begin(self) -> None:
+        size, begun, now = self.link.size(self.random), self.now, self.now
+        self._cpu_free = max(now, self._cpu_free) + self.link.cpu * self._factor()
+        self.under_way += 1
+        if self.under_way > self.link.bears:
+            self.throttled += 1
+            self._later(now + self.link.rtt, lambda: self._end(begun, Problem(Kind.THROTTLED, "slow down"), 0))
+        elif self.random.random() < self.link.fails(now):
+            self._later(now + self.link.rtt, lambda: self._end(begun, Problem(Kind.TRANSIENT, "it broke"), 0))
+        else:
+            self._send(size, size, begun)
+
+    def _send(self, left: int, size: int, begun: float) -> None:
+        part, begins = min(left, CHUNK), max(self.now, self._cpu_free)
+        share = self.link.share(self.now)
+        if not share:
+            self._later(self.now + 1.0, lambda: self._send(left, size, begun))
+            return
+        self._link_free = max(begins, self._link_free) + part / (self.link.rate * share) * self._factor()
+        sent_at = max(self._link_free, begins + part / self.link.per_connection)
+
+        def gone() -> None:
+            if size > LARGE:
+                self.bytes += part
+            if left > part:
+                self._send(left - part, size, begun)
+            else:
+                self._later(self.now + self.link.rtt + self.link.server, lambda: self._end(begun, None, size))
+
+        self._later(sent_at, gone)
+
+    def _end(self, begun: float, problem: Problem | None, size: int) -> None:
+        self.busy -= 1
+        self.under_way -= 1
+        self.gate.end(problem, begun, self.now, 0.5)
+        if problem is None:
+            self.files += 1
+            self.bytes += 0 if size > LARGE else size
+        else:
+            self.failed += 1
+
+    def _later(self, at: float, happen: Callable[[], None]) -> None:
+        self._number += 1
+        heapq.heappush(self._events, (at, self._number, happen))
+
+    def _factor(self) -> float:
+        """Return how much longer everything takes at this time; the same within half a second."""
+        spell = int(self.now * 2)
+        if spell != self._weather[0]:
+            self._weather = spell, max(0.2, self.random.gauss(1.0, self.link.noise))
+        return self._weather[1]
+
+
+def fixed(size: int) -> Callable[[random.Random], int]:
+    return lambda _: size
+
+
+def log_normal(median: int, spread: float) -> Callable[[random.Random], int]:
+    return lambda chance: int(median * math.exp(chance.gauss(0.0, spread)))
+
+
+def best(link: Link, most: int, seconds: float = 10.0) -> float:
+    """Return the work a second that the best of all fixed numbers of workers does."""
+    rates = []
+    workers = 4
+    while workers <= most:
+        world = World(link, seed=1)
+        world.run(seconds / 2, workers)
+        rates.append(world.run(1.5 * seconds, workers) / seconds)
+        workers *= 4
+    return max(rates)
