@@ -94,30 +94,30 @@ class Transport:
         from http to https. Raises `ProblemError` when no answer came back or the URL leads where `hosts` refuses, and
         the body's own error when that ended it.
         """
-        if ticket.form is None:
-            return await self._send(ticket, body, {**ticket.headers, **headers}, on_bytes)
-        form = FormBody(ticket.form, body)
+        sent: Headers = {**ticket.headers, **headers} if ticket.headers else headers
+        whole = body
+        if ticket.form is not None:
+            whole = form = FormBody(ticket.form, body)
+            sent, on_bytes = {**sent, hdrs.CONTENT_TYPE: form.content_type}, form.counting(on_bytes)
+        answer = await self._sender.exchange(ticket.method, ticket.url, sent, whole, on_bytes)
+        if answer.status in WITH_BODY:
+            return await self._redirected(answer, ticket, sent, whole, on_bytes)
+        return answer
 
-        def of_file(count: int) -> None:
-            if form.in_file:
-                on_bytes(count)
-            elif count == form.size:  # the whole form at once
-                on_bytes(body.size)
-
-        return await self._send(
-            ticket, form, {**ticket.headers, **headers, hdrs.CONTENT_TYPE: form.content_type}, of_file
-        )
-
-    async def _send(self, ticket: Ticket, body: Body, headers: Headers, on_bytes: OnBytes) -> StorageAnswer:
+    async def _redirected(
+        self, answer: StorageAnswer, ticket: Ticket, headers: Headers, body: Body, on_bytes: OnBytes
+    ) -> StorageAnswer:
         url = ticket.url
-        for _ in range(MOST + 1):
-            answer = await self._sender.exchange(ticket.method, url, headers, body, on_bytes)
+        for _ in range(MOST):
             location = answer.headers.get("location") if answer.status in WITH_BODY else None
             if location is None:
                 return answer
             old, url = url, redirected(url, location)
             headers = headers_for(url, old, headers)
-        raise too_many()
+            answer = await self._sender.exchange(ticket.method, url, headers, body, on_bytes)
+        if answer.status in WITH_BODY and "location" in answer.headers:
+            raise too_many()
+        return answer
 
     def _new_sender(self, guard: GuardedResolver, resolver: AbstractResolver) -> Sender:
         if self._options.sender == "lean":

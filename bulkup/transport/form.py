@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from bulkup.secrets import Secret
 from bulkup.wire import Body
@@ -32,6 +32,17 @@ class FormBody:
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self.size = len(self._head) + file.size + len(self._tail)
         self.in_file = False  # whether what `chunks` yielded last is of the file
+
+    def counting(self, of_file: Callable[[int], None]) -> Callable[[int], None]:
+        """Return what is to be told of the form's bytes as they go; `of_file` is told of the file's."""
+
+        def of_form(count: int) -> None:
+            if self.in_file:
+                of_file(count)
+            elif count == self.size:  # all of it at once
+                of_file(self._file.size)
+
+        return of_form
 
     @property
     def data(self) -> bytes | None:

@@ -13,9 +13,10 @@ _NO_VALUE = re.compile(r"[\r\n\0]")
 
 def revealed(headers: Mapping[str, str | Secret]) -> dict[str, str]:
     """Return headers as they go out. Raises ValueError for what would end a header, or is none (RFC 9110 5.1, 5.5)."""
-    plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in headers.items()}
-    for name, value in plain.items():
-        if _NO_VALUE.search(value) or not _TOKEN.fullmatch(name):
+    plain = {}
+    for name, value in headers.items():
+        plain[name] = text = value if isinstance(value, str) else value.reveal()
+        if _NO_VALUE.search(text) or not _TOKEN.fullmatch(name):
             raise ValueError("a header that cannot be sent")
     return plain
 

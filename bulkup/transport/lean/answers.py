@@ -6,6 +6,8 @@ of its body that is kept.
 
 from __future__ import annotations
 
+import functools
+
 import httptools
 
 from bulkup.transport.lean.troubles import ExchangeError
@@ -88,8 +90,7 @@ class AnswerReader:
         else:
             self.status, self.headed = status, True
             self._headers = {
-                name.decode("latin-1").lower(): value.decode("utf-8", "replace").rstrip()
-                for name, value in fields.items()
+                _lowered(name): value.decode("utf-8", "replace").rstrip() for name, value in fields.items()
             }
 
     def on_body(self, data: bytes) -> None:
@@ -123,3 +124,8 @@ class AnswerReader:
 
     def _size_of_head(self) -> int:
         return sum(len(name) + len(value) for name, value in self._headers.items())
+
+
+@functools.lru_cache(maxsize=512)
+def _lowered(name: bytes) -> str:
+    return name.decode("latin-1").lower()

@@ -54,17 +54,18 @@ class Connection(asyncio.Protocol):
 
     def send(self, data: bytes, deadline: float) -> Waiter:
         """Write a request, or its beginning, and return what its answer will be set to."""
+        if self.tls is not None:
+            data = self.tls.encrypt(data)
         self.reader.expect()
         self.deadline = deadline
         self.exchanges += 1
         waiter = self._waiter = self._loop.create_future()
-        self.write(data)
+        self.transport.write(data)
         return waiter
 
     def write(self, data: bytes | memoryview) -> None:
         """Write more of the request."""
-        tls = self.tls
-        self.transport.write(data if tls is None else tls.encrypt(data))
+        self.transport.write(data if self.tls is None else self.tls.encrypt(data))
 
     @property
     def answered(self) -> bool:
@@ -72,8 +73,8 @@ class Connection(asyncio.Protocol):
         return self._waiter is None or self.reader.headed
 
     async def room(self) -> None:
-        """Wait until there is room for more."""
-        while self._paused:
+        """Wait until there is room for more. Where it broke it is `stop` that ends the waiting."""
+        while self._paused or self.transport.is_closing():
             await self._any_news()
 
     async def drained(self) -> None:
@@ -168,11 +169,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
         tls = self.tls
-        if tls is not None:
-            data = self._decrypted(tls, data)
-        if data:
+        if tls is None:
             self._received(data)
-        if tls is not None and tls.ended:
+            return
+        if data := self._decrypted(tls, data):
+            self._received(data)
+        if tls.ended:
             self._ended(None)
 
     def eof_received(self) -> None:
@@ -212,17 +214,18 @@ class Connection(asyncio.Protocol):
         return data
 
     def _received(self, data: bytes) -> None:
-        if self._waiter is None:
+        waiter, reader = self._waiter, self.reader
+        if waiter is None:
             self.abort()  # nobody has asked
             return
-        first = not self.reader.begun
+        first = not reader.begun
         try:
-            done = self.reader.feed(data)
+            done = reader.feed(data)
         except ExchangeError as error:
             self._fail(error)
             return
         if done:
-            self._finish(self._waiter)
+            self._finish(waiter)
             return
         if first:
             # An answer that has begun has as long again to end.
@@ -231,8 +234,11 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, waiter: Waiter) -> None:
         self._waiter = None
-        answer = self.reader.answer()
-        usable = self.reader.reusable and not self.sending and not waiter.cancelled()
+        reader = self.reader
+        answer = reader.answer()
+        if self.exchanges == 1 and self.tls is not None:
+            self._shelf.session = self.tls.session
+        usable = reader.reusable and not self.sending and not waiter.cancelled()
         if usable and not self.transport.get_write_buffer_size():
             self._shelf.put(self, answer)
         else:

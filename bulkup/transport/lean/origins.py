@@ -46,12 +46,16 @@ class Origin:
         """Return a request's head; `asking` for a 100 before the body. Raises ValueError for what makes no request."""
         if method not in _USUAL:
             http_headers.method(method)
-        # A request line ends at a space, and a head at an empty line.
-        if not (target.isascii() and target.isprintable()) or " " in target:
+        # It ends at any white space, and the request line with it.
+        if not target.isascii() or target.split() != [target] or "\0" in target:
             raise ValueError("a target that cannot be sent")
         plain = http_headers.revealed(headers) if headers else {}
-        block, left_out = self.blocks.get(tuple(plain)) or self._block(tuple(plain))
-        lines = "".join([f"{name}: {value}\r\n" for name, value in plain.items() if name not in left_out])
+        names = tuple(plain)
+        block, left_out = self.blocks.get(names) or self._block(names)
+        lines = ""
+        for name, value in plain.items():
+            if name not in left_out:
+                lines += f"{name}: {value}\r\n"
         if asking:
             lines += "Expect: 100-continue\r\n"
         return f"{method} {self.before}{target}{block}{lines}Content-Length: {size}\r\n\r\n".encode()

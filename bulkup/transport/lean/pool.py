@@ -36,8 +36,6 @@ class Shelf:
         """Keep a connection as long as the other side is told to."""
         hint = answer.headers.get("keep-alive")
         connection.deadline = monotonic() + (EXPIRY if hint is None else kept_for(hint))
-        if connection.tls is not None and connection.exchanges == 1:
-            self.session = connection.tls.session
         self._idle.append(connection)
 
     def remove(self, connection: Connection) -> None:

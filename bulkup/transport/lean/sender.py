@@ -82,6 +82,8 @@ class LeanSender:
             return await self._send(origin, method in _REPEATABLE, head, data, on_bytes)
         except ExchangeError as error:
             trouble, cause = error.trouble, error.cause
+        except OSError as error:
+            trouble, cause = Trouble.BROKEN, error
         except ValueError:
             trouble, cause = Trouble.INVALID, None
         # Outside the handlers, so that no error that knows the request is even the context of ours.
@@ -124,10 +126,11 @@ class LeanSender:
         """Send what is to be asked for in pieces."""
         progress = Progress(on_bytes)
         repeatable = method in _REPEATABLE
-        kept: Connection | None = origin.shelf.take(monotonic())
+        fresh = False
         while True:
             asking = body.size >= ANNOUNCED and origin.permits
             head = origin.head(method, target, headers, body.size, asking=asking)
+            kept = None if fresh else origin.shelf.take(monotonic())
             connection = kept or await self._connector.connect(origin)
             try:
                 answer = await self._one_stream(connection, origin, head, body, progress, asking=asking)
@@ -138,7 +141,7 @@ class LeanSender:
                 if not (asking and answer.status == _EXPECTATION_FAILED):
                     return answer
                 origin.permits = False
-            kept = None
+            fresh = True
 
     async def _one_stream(
         self, connection: Connection, origin: Origin, head: bytes, body: Body, progress: Progress, *, asking: bool
