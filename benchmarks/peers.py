@@ -6,10 +6,12 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from benchmarks import rescanning, table
 from benchmarks.chart import chart
@@ -27,6 +29,7 @@ def main(given: list[str]) -> int:
     """Measure, print the tables, write what was asked for, and return the exit status."""
     arguments = _parser().parse_args(given)
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # where Debian has nginx and ip, and users do not
+    signal.signal(signal.SIGTERM, _leave)
     results = _read(arguments.tables) if arguments.tables else _measure(arguments)
     if arguments.add and os.path.exists(arguments.json or ""):
         results = together(_read(arguments.json), results)
@@ -150,6 +153,11 @@ def _write(results: Results, arguments: argparse.Namespace) -> None:
             file.write(chart(results))
     if arguments.publish:
         publish(results)
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    """End as after an exception: what was started is ended, namespaces and folders are removed."""
+    sys.exit(128 + number)
 
 
 def _tell(line: str) -> None:

@@ -93,10 +93,11 @@ def _run_once(course: Course, runs: Runs) -> None:
         job = replace(course.job, scratch=scratch)
         try:
             runs.taken.append(execute(client.command(job), job, course.store, course.inside))
-        except (RuntimeError, ValueError) as error:
+            runs.problem = (_missing(course) if client.stores else None) or client.check(job) or ""
+        except subprocess.TimeoutExpired:
+            runs.problem = f"took longer than {_LONGEST:.0f} seconds"
+        except (RuntimeError, ValueError, subprocess.CalledProcessError) as error:
             runs.problem = str(error)
-            return
-        runs.problem = (_missing(course) if client.stores else None) or client.check(job) or ""
 
 
 def _missing(course: Course) -> str | None:
@@ -127,11 +128,10 @@ def execute(command: Command, job: Job, store: Store, inside: Sequence[str]) -> 
 def _wait(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(_LONGEST)
-    except BaseException as error:
+    except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        if not isinstance(error, subprocess.TimeoutExpired):
-            raise
+        raise
 
 
 def _environment(given: Mapping[str, str], job: Job) -> dict[str, str]:

@@ -53,7 +53,7 @@ def configuration(place: Place, digests: Mapping[int, str], workers: int) -> str
 worker_processes {workers};
 worker_rlimit_nofile 20000;
 pid {place.folder}/nginx.pid;
-error_log {place.folder}/error.log warn;
+error_log {place.folder}/error.log error;
 {"user root;" if os.geteuid() == 0 else ""}
 events {{ worker_connections 8192; multi_accept on; }}
 http {{

@@ -25,4 +25,4 @@ def _command(job: Job) -> Command:
     return Command(argv, s3_environment(job))
 
 
-CLIENT = Client("boto3", f"boto3, {_MOST_THREADS} threads", _version, _command)
+CLIENT = Client("boto3", "boto3, in threads", _version, _command)
