@@ -8,8 +8,6 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.prompt import Confirm
 
 from bulkup.api.bench import Load, Plan, bench_choice, check
 from bulkup.api.building import rate_limit as rate_limit_of
@@ -184,9 +182,6 @@ def _announce(provider: str, base_url: str | None, load: Load, plan: Plan, manif
 def _ask() -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("files would be created at the service, and nobody is here to agree", hint="add --yes")
-    try:
-        agreed = Confirm.ask("Go on?", console=Console(stderr=True), default=False)
-    except EOFError:
-        agreed = False
-    if not agreed:
+    typer.echo("Go on? [y/N] ", nl=False, err=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError("not agreed to; nothing was sent")

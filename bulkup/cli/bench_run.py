@@ -214,7 +214,7 @@ def _write_created(journal: str, path: str | None) -> Created:
     try:
         with Reader(journal) as reader, open(path, "wb") as stream:
             files = list(created_objects(reader.manifest()))
-            orphans = list(map(orphan_json, itertools.chain(reader.orphans(), reader.superseded())))
+            orphans = list(map(orphan_json, itertools.chain(reader.orphans(), reader.left_by_a_cut())))
             stream.writelines(dumps(line) + b"\n" for line in (*files, *orphans))
     except OSError as error:
         raise _IdsNotWrittenError(

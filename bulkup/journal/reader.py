@@ -37,6 +37,16 @@ SELECT count(*) FILTER (WHERE remote_id IS NOT NULL AND superseded_by IS NULL),
        count(superseded_by)
 FROM orphans
 """
+# Of a ticket its id alone: what opens the store is nobody's business here.
+_LEFT_BY_A_CUT = """
+SELECT t.remote_id, 1, d.provider, s.root, t.path, 'its ticket was not used yet', r.started_at, r.run
+FROM tickets t JOIN files f USING (destination_id, source_id, path) JOIN runs r ON r.id = f.run_id
+JOIN destinations d ON d.id = t.destination_id JOIN sources s ON s.id = t.source_id
+UNION ALL
+SELECT NULL, count(*), d.provider, NULL, NULL, 'the call was cut off before its answer', r.started_at, r.run
+FROM files f JOIN runs r ON r.id = f.run_id JOIN destinations d ON d.id = f.destination_id
+WHERE f.state = 'asked' GROUP BY d.id, r.id
+"""
 _FILES_BY_STATE = """
 SELECT state, count(*), sum(size), count(*) FILTER (WHERE kept_until <= ? AND state IN ('uploaded', 'unverified'))
 FROM files GROUP BY state
@@ -80,6 +90,14 @@ class Reader:
     def superseded(self) -> Iterator[OrphanRow]:
         """Yield remote ids of files that were uploaded again since, the oldest first."""
         for row in self._rows(_ORPHANS.format("IS NOT")):
+            yield OrphanRow(*row)
+
+    def left_by_a_cut(self) -> Iterator[OrphanRow]:
+        """Yield what a run that was cut off has left: ids of tickets that are live, and calls without an answer.
+
+        The next run uses the tickets that it can, and makes orphans of the rest.
+        """
+        for row in self._rows(_LEFT_BY_A_CUT):
             yield OrphanRow(*row)
 
     def status(self) -> Status:

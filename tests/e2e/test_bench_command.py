@@ -1,0 +1,160 @@
+"""`bulkup bench` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from e2e_world import COMMAND, PATIENCE, TOKEN, Ended, ended, environment, run, serving, started
+from secret_search import found_in, made_up
+
+SMALL = ("--files", "20", "--size", "1k", "--concurrency", "2,4", "--batch-size", "10")
+
+
+def bench(folder: Path, *options: str, **env: str) -> Ended:
+    """Run a small one in a folder of its own, with another for what is temporary."""
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return run("bench", *SMALL, *options, env={"TMPDIR": str(temporary), **env}, cwd=folder)
+
+
+def left(folder: Path) -> list[str]:
+    """What there is in the folder, and in the one for what is temporary."""
+    return sorted(path.name for path in (*folder.iterdir(), *(folder / "tmp").iterdir()) if path.name != "tmp")
+
+
+def test_out_of_the_box(tmp_path: Path) -> None:
+    """The embedded server needs no account and no consent, and leaves nothing behind; no journal is touched."""
+    done = bench(tmp_path, "--provider", "local").expect(0, "Nothing of it stays", "trial 2 of at most 3")
+    assert "Best: " in done.out
+    assert "Limited by " in done.out
+    assert left(tmp_path) == []
+    run("status").expect(2, "there is no journal")
+
+
+def test_a_service(tmp_path: Path) -> None:
+    """One document; each id that was created is in the manifest; and no secret is shown, whatever the log level."""
+    (tmp_path / "mine.mp4").write_bytes(bytes(2000))
+    token = made_up()
+    with serving(tmp_path / "tmp" / "store", "--token", token, "--fault", "status-503=0.05") as url:
+        to = ("--provider", "magic-hour", "--base-url", url, "--source", str(tmp_path / "mine.mp4"), "--json")
+        done = bench(tmp_path, *to, "--yes", "--manifest", "ids.jsonl", "--log-level", "debug", BULKUP_TOKEN=token)
+        done.expect(0, "STAY at the service", "ids.jsonl")
+    assert found_in(done.out + done.err + (tmp_path / "ids.jsonl").read_text(), [token]) == []
+    assert "X-Amz-Signature=" not in done.out + done.err
+    (said,) = done.lines
+    assert (said["event"], said["exit_code"], said["provider"]) == ("bench", 0, "magic-hour")
+    assert [(trial["concurrency"], trial["files"]) for trial in said["trials"]] == [(2, 20), (4, 20)]
+    assert said["disk"]["bytes"] == 2000
+    rows = [json.loads(line) for line in (tmp_path / "ids.jsonl").read_text().splitlines()]
+    assert said["created"] == {"ids": 48, "unused": 0, "unknown": 0, "manifest": "ids.jsonl"}
+    objects = tmp_path / "tmp" / "store" / "objects"
+    stored = {str(path.relative_to(objects)) for path in objects.rglob("*") if path.is_file()}
+    assert {row["remote_id"] for row in rows} == stored
+    assert left(tmp_path) == ["ids.jsonl", "mine.mp4", "store"]
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"\x03", 130), (b"y\n", 4)])
+def test_the_question(tmp_path: Path, answer: bytes, code: int) -> None:
+    """It is put on the terminal; there is no such service, which is found out once it was agreed to."""
+    asked = ["bench", *SMALL, "--provider", "magic-hour", "--base-url", "http://127.0.0.1:9"]
+    given, said = at_a_terminal(asked, answer, tmp_path)
+    assert given == code, said
+    assert "STAY at the service" in said.partition("Go on? [y/N]")[0]
+    assert ("cannot connect" in said) is (code == 4)
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def at_a_terminal(arguments: list[str], answer: bytes, folder: Path) -> tuple[int, str]:
+    """Run a command at a terminal that it controls, give an answer once it asks, and return how it ended."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(folder)
+        os.execve(COMMAND[0], [*COMMAND, *arguments], environment(TOKEN))
+    said = b""
+    try:
+        while b"[y/N]" not in said:
+            said += os.read(terminal, 4096)
+        os.write(terminal, answer)
+        while block := os.read(terminal, 4096):
+            said += block
+    except OSError:  # the terminal's end
+        pass
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said.decode()
+
+
+@pytest.mark.slow
+def test_credentials_that_are_refused(tmp_path: Path) -> None:
+    """It ends as an upload does, and nothing was created."""
+    with serving(tmp_path / "tmp" / "store") as url:
+        to = ("--provider", "magic-hour", "--base-url", url, "--yes", "--json")
+        done = bench(tmp_path, *to, BULKUP_TOKEN="wrong").expect(4, "401", "run it again")
+    assert [line["event"] for line in done.lines] == ["error"]
+    assert left(tmp_path) == ["store"]
+
+
+def test_a_bench_that_is_interrupted(tmp_path: Path) -> None:
+    """What was measured is shown, what was created is named, and what was made is taken away."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with serving(tmp_path / "store") as url:
+        many = ("--files", "20", "--size", "1k", "--concurrency", ",".join(map(str, range(1, 500))), "--yes", "--json")
+        to = ("--provider", "magic-hour", "--base-url", url, "--manifest", str(tmp_path / "ids"))
+        with started("bench", *many, *to, env={**TOKEN, "TMPDIR": str(temporary)}) as process:
+            assert process.stderr is not None
+            while b"trial 3" not in (line := process.stderr.readline()):
+                assert line
+            process.send_signal(signal.SIGINT)
+            done = ended(process).expect(130)
+    (said,) = done.lines
+    assert (said["event"], said["exit_code"]) == ("bench", 130)
+    assert len(said["trials"]) >= 2
+    assert said["best"] is not None
+    created = said["created"]
+    assert len((tmp_path / "ids").read_text().splitlines()) >= created["ids"] >= 48
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_full_disk_behind_the_report(tmp_path: Path) -> None:
+    """It is told; a reader that went away is not."""
+    command = ("bench", *SMALL, "--provider", "local")
+    with open("/dev/full", "wb") as full, started(*command, stdout=full) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, b"No space left" in err, b"Traceback" in err) == (7, True, False)
+
+
+@pytest.mark.slow
+def test_a_profile(tmp_path: Path) -> None:
+    """Its service and its account are used; that its source is not there is said, and no more."""
+    with serving(tmp_path / "tmp" / "store") as url:
+        (tmp_path / "bulkup.toml").write_text(
+            f'[profiles.p]\nprovider = "magic-hour"\nbase_url = "{url}"\nsource = "gone"\ntoken = "env:KEY"\n'
+            'include = ["*.none"]\nconcurrency = 3\n'
+        )
+        done = bench(tmp_path, "--profile", "p", "--yes", "--json", KEY="local-token")
+        done.expect(0, "the disk is not measured", "gone")
+    (said,) = done.lines
+    assert said["current"]["concurrency"] == 3
+    assert said["disk"] is None
+
+
+@pytest.mark.slow
+def test_json_goes_to_a_pipe_whole(tmp_path: Path) -> None:
+    """A reader that leaves early changes nothing of the exit status."""
+    command = [*COMMAND, "bench", *SMALL, "--provider", "local", "--json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment({"TMPDIR": str(tmp_path)})
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, b"Traceback" in err) == (0, False)

@@ -1,0 +1,90 @@
+"""`bulkup bench` before anything is started: what it says, whom it asks, and what it refuses."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from bulkup.cli.app import _run
+from bulkup.cli.bench import _ask
+from bulkup.errors import UsageError
+
+TO = "--provider magic-hour --base-url http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "there").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BULKUP_TOKEN", "a-token")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    yield
+    structlog.reset_defaults()  # the command has it write to a standard error that is gone by then
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("", "--provider local"),
+        (TO, "add --yes"),
+        (f"{TO} --yes --batch-size 100000", "--batch-size: expected whole numbers from 1 to 1000"),
+        (f"{TO} --yes --concurrency 4;5", "--concurrency: expected whole numbers from 1 to 1024"),
+        (f"{TO} --yes --size big", "--size: expected a size in bytes"),
+        (f"{TO} --yes --size 6G", "magic-hour takes no such file"),
+        (f"{TO} --yes --files 0", "--files: expected a whole number from 1 to"),
+        (f"{TO} --yes --source gone", "cannot use the source"),
+        (f"{TO} --yes --manifest there", "there is there already"),
+        (f"{TO} --yes --manifest no/ids", "cannot write no/ids"),
+        (f"{TO} --yes --rate-limit x", "--rate-limit"),
+        ("--provider xvid --yes", "needs pipeline_id"),
+    ],
+)
+def test_what_is_wrong_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: str, told: str
+) -> None:
+    """With exit status 2, and nothing is written."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(sys, "argv", ["bulkup", "bench", *arguments.split()])
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert _run() == 2
+    said = capsys.readouterr()
+    assert told in said.err.replace("\n", " ")
+    assert said.out == ""
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["there", "tmp"]
+
+
+def test_what_it_will_do_is_said_before(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """How much, where to, that it stays there, and where its ids will be."""
+    lists = "--files 20 --size 1k --size 3k --concurrency 2,4 --batch-size 10 --manifest ids.jsonl"
+    monkeypatch.setattr(sys, "argv", ["bulkup", "bench", *TO.split(), *lists.split()])
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert _run() == 2
+    said = capsys.readouterr().err
+    assert "At most 3 trials of 20 files of 1.0 KiB and 3.0 KiB, to magic-hour at http://127.0.0.1:9" in said
+    assert "68 files, 136.0 KiB in all" in said
+    assert "STAY at the service" in said
+    assert "ids.jsonl" in said
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("answer", "agreed"), [("y\n", True), (" YES \n", True), ("n\n", False), ("\n", False), ("", False)]
+)
+def test_the_answer(monkeypatch: pytest.MonkeyPatch, answer: str, agreed: bool) -> None:
+    """Only a yes is one."""
+    monkeypatch.setattr(sys, "stdin", _Terminal(answer))
+    monkeypatch.setattr(sys, "stderr", _Terminal())
+    if agreed:
+        _ask()
+    else:
+        with pytest.raises(UsageError, match="nothing was sent"):
+            _ask()
