@@ -174,7 +174,12 @@ def scan_options(settings: Settings) -> ScanOptions:
 def transport_options(settings: Settings) -> TransportOptions:
     """Return how to connect."""
     return TransportOptions(
-        most_workers(settings), settings.connect_timeout, settings.idle_timeout, settings.ca_file, host_rules(settings)
+        most_workers(settings),
+        settings.connect_timeout,
+        settings.idle_timeout,
+        settings.ca_file,
+        host_rules(settings),
+        settings.sender,
     )
 
 

@@ -171,6 +171,9 @@ def upload(
     idle_timeout: Annotated[
         str | None, _speed("--idle-timeout", metavar="TIME", text="For a connection that carries nothing.")
     ] = None,
+    sender: Annotated[
+        str | None, _speed("--sender", metavar="lean|aiohttp", text="What carries files to storage.")
+    ] = None,
     max_duration: Annotated[
         str | None, _speed("--max-duration", metavar="TIME", text="Begin no new file after that; end with 6.")
     ] = None,
