@@ -53,7 +53,7 @@ class Worth:
         self._work: deque[float] = deque(maxlen=_WINDOWS)
         self._before = 0.0
         self._wanted = 0
-        self._left = 0  # windows until something is due
+        self._left = 0  # windows until one counts, that one included
 
     def take(self, seen: Window) -> int:
         """Take what was seen; return how many processes are wanted."""
@@ -80,12 +80,14 @@ class Worth:
         if len(self._work) == _WINDOWS:
             self._before = median(self._work)
             self._wanted = min(self._most, max(1, round(seen.idle)))
-            self._stage, self._left = _Stage.STARTING, _PATIENCE
+            self._stage = _Stage.STARTING
+            self._pass(_PATIENCE)
 
     def _starting(self, seen: Window) -> None:
         if seen.ready >= self._wanted:
             self._work.clear()
-            self._stage, self._left = _Stage.TRYING, _SETTLING
+            self._stage = _Stage.TRYING
+            self._pass(_SETTLING)
         elif not self._left:
             self._withdraw()
 
@@ -103,4 +105,9 @@ class Worth:
     def _withdraw(self) -> None:
         self._work.clear()
         self._wanted = 0
-        self._stage, self._left = _Stage.ALONE, _LONG
+        self._stage = _Stage.ALONE
+        self._pass(_LONG)
+
+    def _pass(self, windows: int) -> None:
+        """Have so many windows pass before the one that counts again."""
+        self._left = windows + 1
