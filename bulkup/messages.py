@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import base64
 import enum
+import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -75,13 +76,18 @@ class ProblemError(Exception):
         self.problem = problem
 
 
+Stat = tuple[int, int, int, int, int]
+# What is read of a stat result, in the order of an identity's fields: size, times, inode and device.
+stat_of: Callable[[os.stat_result], Stat] = operator.attrgetter(
+    "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev"
+)
 _TIMES = 1 << 63  # nanoseconds before and after 1970 that the journal's integers can hold
 
 
 class Identity(NamedTuple):
     """What `stat` says a file is. Sizes in bytes, times in nanoseconds.
 
-    A tuple, like `FoundFile`: they are made for every file of every scan, and compared for most.
+    A tuple, like `FoundFile`: they are made often, and compared.
     """
 
     size: int
@@ -93,10 +99,15 @@ class Identity(NamedTuple):
     @classmethod
     def of(cls, stat: os.stat_result) -> Identity:
         """Return the identity that a stat result shows."""
-        mtime_ns, ctime_ns = stat.st_mtime_ns, stat.st_ctime_ns
+        return cls.of_stat(stat_of(stat))
+
+    @classmethod
+    def of_stat(cls, stat: Stat) -> Identity:
+        """Return the identity that what was read of a stat result shows."""
+        size, mtime_ns, ctime_ns, inode, device = stat
         if not (-_TIMES <= mtime_ns < _TIMES and -_TIMES <= ctime_ns < _TIMES):
             mtime_ns, ctime_ns = _in_64_bits(mtime_ns), _in_64_bits(ctime_ns)
-        return cls(stat.st_size, mtime_ns, ctime_ns, stat.st_ino, stat.st_dev)
+        return cls(size, mtime_ns, ctime_ns, inode, device)
 
 
 def _in_64_bits(time_ns: int) -> int:
@@ -165,8 +176,7 @@ class Place:
     exclusive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(NamedTuple):
     """The MD5 of the bytes read, 16 raw bytes (RFC 1321)."""
 
     md5: bytes
@@ -215,8 +225,7 @@ class Rejection:
     unsupported: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Workers to confirmer or recorder: storage took the bytes.
 
     `identity` is that of the descriptor the bytes were read from; `verified` says that storage's answer proves them.
@@ -275,8 +284,7 @@ class Item:
     sent: PartsSent | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Any stage to recorder: the terminal state of an item in this run.
 
     `state` None means that the run ended before the item did: it is given back, and the next run goes on with it.

@@ -123,13 +123,16 @@ class ApiCall(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class StorageAnswer:
+class StorageAnswer(NamedTuple):
     """What storage answered to the bytes. Header names are lower case; `body` is cut to the first 64 KiB."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+    body: bytes
+
+    def __repr__(self) -> str:
+        # A body can quote the request, signature and all.
+        return f"{type(self).__name__}(status={self.status}, headers={self.headers!r})"
 
 
 class Body(Protocol):

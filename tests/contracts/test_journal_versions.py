@@ -175,7 +175,7 @@ async def test_how_long_an_upload_is_kept_is_asked_of_the_provider(tmp_path: Pat
     async with running(path, kept_until=kept_until) as (journal, (source,)):
         item = an_item(source, ticket=a_ticket("remote-1"))
         await journal.asked([item], [], NOW)
-        item.receipt = replace(receipt_of(item), stored_at=NOW + 5)
+        item.receipt = receipt_of(item)._replace(stored_at=NOW + 5)
         await journal.settled([Outcome(item, FileState.UPLOADED)], NOW + 99)
     with Reader(str(path)) as reader:
         assert [row.kept_until for row in reader.manifest()] == [end]
