@@ -1,0 +1,346 @@
+"""Files that the system copies to the socket: what arrives, and what comes of files that change and servers that end.
+
+Each runs on asyncio's own loop and on uvloop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from scripted_server import Connection, Script, ca_file, certified, serving
+from sender_world import PATIENCE, using
+
+from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError, Source, Ticket
+from bulkup.pipeline import opening, streaming
+from bulkup.pipeline.streaming import FileBody
+from bulkup.secrets import SecretUrl
+from bulkup.transport import Transport, patience
+from bulkup.transport.lean import connection as lean
+from bulkup.transport.lean import lending
+from bulkup.wire import StorageAnswer
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+if importlib.util.find_spec("uvloop"):
+    LOOPS["uvloop"] = importlib.import_module("uvloop").new_event_loop
+MIB = 1024**2
+VISIT = 300_000
+SIZE = 3 * MIB + 12_345
+CONTENT = (b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(40_000)) * 3)[:SIZE]
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def _read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "settling", lambda *_: 0.0)
+    monkeypatch.setattr(streaming, "RANGE", MIB)
+    monkeypatch.setattr(lending, "_VISIT", VISIT)
+
+
+def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test on each of the loops that a run may have."""
+
+    @functools.wraps(test)
+    def run(new_loop: Callable[[], asyncio.AbstractEventLoop], **fixtures: Any) -> None:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(test(**fixtures))
+
+    own = inspect.Parameter("new_loop", inspect.Parameter.KEYWORD_ONLY)
+    signature = inspect.signature(test)
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), own])  # type: ignore[attr-defined]
+    return cast("Callable[..., None]", pytest.mark.parametrize("new_loop", LOOPS.values(), ids=LOOPS)(run))
+
+
+def body_of(path: Path, content: bytes = CONTENT, *, hashed: bool = True) -> FileBody:
+    path.write_bytes(content)
+    found = FoundFile(Source(os.fsencode(path.parent)), os.fsencode(path.name), Identity.of(path.stat()))
+    return FileBody(found, follow_links=False, hashed=hashed)
+
+
+async def send(
+    transport: Transport, url: str, body: FileBody, count: Callable[[int], None] = lambda _: None
+) -> StorageAnswer | Problem:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await transport.send(Ticket(SecretUrl(url), "id"), body, {}, count)
+    except ProblemError as error:
+        return error.problem
+
+
+def etag_of(result: StorageAnswer | Problem) -> str:
+    assert isinstance(result, StorageAnswer), result
+    return result.headers["etag"].strip('"')
+
+
+def kind_of(result: StorageAnswer | Problem) -> Kind:
+    assert isinstance(result, Problem), result
+    return result.kind
+
+
+def before_copying(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> list[int]:
+    """Call `act` with the number of each copy before it is made; returns where in the file each begins."""
+    real, starts = os.sendfile, list[int]()
+
+    def sendfile(out: int, source: int, start: int, count: int) -> int:
+        act(len(starts))
+        starts.append(start)
+        return real(out, source, start, min(count, 100_000))
+
+    monkeypatch.setattr(lending, "_sendfile", sendfile)
+    return starts
+
+
+@on_every_loop
+@pytest.mark.parametrize("hashed", [True, False])
+async def test_what_arrives_is_the_file(tmp_path: Path, hashed: bool) -> None:
+    """Byte by byte, and its digest is made beside it. Progress is told of on the way."""
+    async with serving() as server, using("lean") as transport:
+        for _ in range(2):
+            counts, body = list[int](), body_of(tmp_path / "a", hashed=hashed)
+            assert etag_of(await send(transport, server.url, body, counts.append)) == MD5
+            assert body.lent
+            assert body.digest == (Digest(bytes.fromhex(MD5)) if hashed else None)
+            assert body.identity is not None
+            assert sum(counts) == SIZE
+            assert max(counts) <= VISIT
+
+
+@on_every_loop
+async def test_over_tls_the_bytes_are_streamed(tmp_path: Path) -> None:
+    """They have to be encrypted here."""
+    async with serving(tls=certified()) as server, using("lean", ca_file=ca_file(tmp_path)) as transport:
+        body = body_of(tmp_path / "a")
+        assert etag_of(await send(transport, server.url, body)) == MD5
+        assert not body.lent
+
+
+@on_every_loop
+async def test_a_redirect_gets_the_whole_file_again(tmp_path: Path) -> None:
+    """From its first byte, and none of it counts twice in its digest."""
+
+    async def elsewhere(connection: Connection) -> None:
+        await connection.request()
+        connection.write(b"HTTP/1.1 307 Elsewhere\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n")
+        await connection.answer_all()
+
+    async with serving(elsewhere) as server, using("lean") as transport:
+        body = body_of(tmp_path / "a")
+        assert etag_of(await send(transport, server.url, body)) == MD5
+        assert body.digest == Digest(bytes.fromhex(MD5))
+
+
+@on_every_loop
+async def test_a_kept_connection_that_is_dead_costs_nothing(tmp_path: Path) -> None:
+    """The file goes again, over a new one."""
+
+    async def once(connection: Connection) -> None:
+        await connection.begun()
+        connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await connection.rest()
+        await connection.begun()
+        connection.reset()
+
+    async with serving(once) as server, using("lean") as transport:
+        small = body_of(tmp_path / "a", b"small")
+        await send(transport, server.url, small)
+        assert etag_of(await send(transport, server.url, body_of(tmp_path / "a"))) == MD5
+
+
+@on_every_loop
+@pytest.mark.parametrize("number", [0, 5])
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
+async def test_where_the_system_refuses_the_bytes_are_read_and_sent(
+    tmp_path: Path, error: int, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once or half-way: what has gone is not sent again."""
+
+    def refuse(call: int) -> None:
+        if call == number:
+            raise OSError(error, os.strerror(error))
+
+    starts = before_copying(monkeypatch, refuse)
+    async with serving() as server, using("lean") as transport:
+        assert etag_of(await send(transport, server.url, body_of(tmp_path / "a"))) == MD5
+    assert len(starts) == number
+
+
+@on_every_loop
+async def test_a_system_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads and sends."""
+    monkeypatch.setattr(lending, "_sendfile", None)
+    async with serving() as server, using("lean") as transport:
+        assert etag_of(await send(transport, server.url, body_of(tmp_path / "a"))) == MD5
+
+
+@on_every_loop
+async def test_a_disk_that_fails_makes_the_file_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the file's trouble and not the connection's."""
+
+    def fail(*_: int) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(lending, "_sendfile", fail)
+    monkeypatch.setattr(os, "pread", fail)
+    async with serving() as server, using("lean") as transport:
+        result = await send(transport, server.url, body_of(tmp_path / "a", hashed=False))
+    assert result == Problem(Kind.UNREADABLE, os.strerror(errno.EIO))
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, 1000)
+
+
+def grow(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def touch(path: Path) -> None:
+    os.utime(path, ns=(1, 1))
+
+
+@on_every_loop
+@pytest.mark.parametrize("hashed", [True, False], ids=["hashed", "unhashed"])
+@pytest.mark.parametrize("number", [5, 30], ids=["middle", "last"])
+@pytest.mark.parametrize("change", [cut, grow, touch], ids=lambda change: change.__name__)
+async def test_a_file_that_changes_meanwhile_is_not_taken_for_sent(
+    tmp_path: Path, change: Callable[[Path], None], number: int, hashed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut, written to, or only touched; also behind what was hashed, or when all but a little has gone."""
+
+    def act(call: int) -> None:
+        if call == number:
+            change(tmp_path / "a")
+
+    starts = before_copying(monkeypatch, act)
+    async with serving() as server, using("lean") as transport:
+        body = body_of(tmp_path / "a", hashed=hashed)
+        assert kind_of(await send(transport, server.url, body)) is Kind.CHANGED
+        assert (body.digest, body.identity) == (None, None)
+    assert len(starts) >= number
+    assert max(starts) < SIZE
+
+
+@on_every_loop
+async def test_an_answer_that_is_here_before_the_thread_has_told_is_no_early_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last bytes have gone, and the loop reads the answer to them first."""
+    heard, real_finish, real = threading.Event(), lean.Connection._finish, os.sendfile
+
+    def finish(*args: Any) -> None:
+        real_finish(*args)
+        heard.set()
+
+    def sendfile(out: int, source: int, start: int, count: int) -> int:
+        sent = real(out, source, start, count)
+        if start + sent == SIZE:
+            heard.wait(PATIENCE)
+        return sent
+
+    monkeypatch.setattr(lean.Connection, "_finish", finish)
+    monkeypatch.setattr(lending, "_sendfile", sendfile)
+    async with serving() as server, using("lean") as transport:
+        for _ in range(2):
+            body = body_of(tmp_path / "a")
+            assert etag_of(await send(transport, server.url, body)) == MD5
+            assert body.digest == Digest(bytes.fromhex(MD5))
+
+
+def refusing(answer: bytes, *, act: str) -> Script:
+    """Answer a little way into the body."""
+
+    async def script(connection: Connection) -> None:
+        await connection.begun()
+        await connection.part()
+        connection.write(answer)
+        if act == "reads on":
+            await connection.until_end()
+        elif act == "reads no more":
+            connection.stop_reading()
+            await asyncio.Event().wait()
+        else:
+            connection.close() if act == "closes" else connection.reset()
+
+    return script
+
+
+@on_every_loop
+@pytest.mark.parametrize("act", ["reads on", "reads no more", "closes"])
+async def test_a_refusal_before_all_is_out_is_heard(tmp_path: Path, act: str) -> None:
+    """The rest is not sent, whatever the server does after it."""
+    answer = b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 4\r\n\r\nNope"
+    large, counts = CONTENT * 12, list[int]()
+    async with serving(refusing(answer, act=act)) as server, using("lean") as transport:
+        result = await send(transport, server.url, body_of(tmp_path / "a", large, hashed=False), counts.append)
+        assert isinstance(result, StorageAnswer), result
+        assert (result.status, result.body) == (413, b"Nope")
+        assert sum(counts) < len(large)
+
+
+@on_every_loop
+async def test_a_connection_that_breaks_is_told(tmp_path: Path) -> None:
+    """By a problem that is no fault of the file's."""
+    async with serving(refusing(b"", act="resets")) as server, using("lean") as transport:
+        result = await send(transport, server.url, body_of(tmp_path / "a", CONTENT * 12, hashed=False))
+    assert kind_of(result) is Kind.TRANSIENT
+
+
+@on_every_loop
+async def test_a_server_that_reads_no_more_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After `idle_timeout`, counted from the last byte that went."""
+    monkeypatch.setattr(patience, "SLOWEST", 1024**4)
+    async with serving(refusing(b"", act="reads no more")) as server, using("lean", idle_timeout=0.3) as transport:
+        result = await send(transport, server.url, body_of(tmp_path / "a", CONTENT * 12, hashed=False))
+    assert kind_of(result) is Kind.TRANSIENT
+    assert isinstance(result, Problem)
+    assert "no progress" in result.message
+
+
+@on_every_loop
+@pytest.mark.parametrize("when", ["the socket is full", "a thread copies"])
+async def test_one_that_is_cancelled_leaves_nothing_open(
+    tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither while the server does not read, nor under a thread that a disk holds up."""
+    inside, go_on, held = threading.Event(), threading.Event(), list[bool]()
+
+    def wait(call: int) -> None:
+        if call == 3:
+            inside.set()
+            if when == "a thread copies":
+                go_on.wait(PATIENCE)
+                held.append(os.path.exists(f"/dev/fd/{source[0]}"))
+
+    before_copying(monkeypatch, wait)
+    source, real = list[int](), opening.open_fd
+
+    def open_fd(*args: object) -> object:
+        fd, opened = real(*args)  # type: ignore[arg-type]
+        source.append(fd)
+        return fd, opened
+
+    async with serving(refusing(b"", act="reads no more")) as server, using("lean") as transport:
+        body = body_of(tmp_path / "a", CONTENT * 12, hashed=False)
+        monkeypatch.setattr(opening, "open_fd", open_fd)
+        task = asyncio.ensure_future(send(transport, server.url, body))
+        await asyncio.to_thread(inside.wait, PATIENCE)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        async with asyncio.timeout(PATIENCE):
+            while os.path.exists(f"/dev/fd/{source[0]}"):
+                await asyncio.sleep(0.001)
+    assert held == [True] * (when == "a thread copies")
