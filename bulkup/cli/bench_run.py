@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import anyio
 import structlog
 
+from bulkup import event_loop
 from bulkup.api.bench import Bench, Load, Plan
 from bulkup.api.building import resolve_sources
 from bulkup.cli.console import output_console
@@ -67,7 +68,7 @@ def carry_out(order: Order) -> int:
         _check_room(folder, order.load)
         bench = _bench(order, folder, sources)
         try:
-            anyio.run(_measure, bench, settings.grace)
+            event_loop.run(_measure, bench, settings.grace)
         finally:
             created = _write_created(bench.journal, order.manifest)
         return _report(order, bench, created)

@@ -62,7 +62,7 @@ def _of_limit(best: Trial, limit: Limit) -> Iterator[str]:
     elif limit is Limit.RATE_LIMIT:
         yield "raise rate_limit as far as your account allows; 0 lifts it"
     elif limit is Limit.CPU:
-        yield "a faster processor, or fewer other programs on this one, would help; more concurrency would not"
+        yield "more concurrency does not help; more processes may (a bench sends with one): see the setting processes"
     elif limit is Limit.CONCURRENCY:
         twice = 2 * choice.workers
         yield f"try more: --concurrency {choice.workers},{twice} --files {_ALWAYS_BUSY * twice}"

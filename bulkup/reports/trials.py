@@ -53,11 +53,12 @@ class Requests:
 class Trial:
     """One run. `files` were uploaded, `failed` were not, whatever the reason; `bytes` are of the former.
 
-    Times are in seconds. `starved` is the share of its time in which workers had nothing to send while calls for URLs
-    were under way; the time in which nothing is left to ask for does not count. `sending` and `recording` are how many
-    files on average were with a worker, and how many of those waited for their row on disk. `loop_cpu` is what the
-    thread of the event loop took of one core, `cpu` what the process took in cores, `machine_cpu` the share of all
-    cores that was busy with anything, None where the system does not tell.
+    Times are in seconds. `came_to` is the concurrency at its end, which `auto` has found. `starved` is the share of its
+    time in which workers had nothing to send while calls for URLs were under way; the time in which nothing is left to
+    ask for does not count. `sending` and `recording` are how many files on average were with a worker, and how many of
+    those waited for their row on disk. `loop_cpu` is what the thread of the event loop took of one core, `cpu` what the
+    process took in cores, `machine_cpu` the share of all cores that was busy with anything, None where the system does
+    not tell.
     """
 
     choice: Choice
@@ -69,6 +70,7 @@ class Trial:
     api: Requests = field(default_factory=Requests)
     storage: Requests = field(default_factory=Requests)
     retries: int = 0
+    came_to: int = 0
     starved: float = 0.0
     sending: float = 0.0
     recording: float = 0.0

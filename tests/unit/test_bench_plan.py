@@ -32,14 +32,16 @@ def tried(trials: list[Trial]) -> list[object]:
 @pytest.mark.parametrize(
     ("rates", "workers"),
     [
-        (lambda workers: min(workers, 16.0), [4, 16, 32, 64, 8]),  # flat from 16 on
-        (lambda workers: min(workers, 30.0), [4, 16, 32, 64]),
-        (float, [4, 16, 32, 64, 128, 256]),  # no end to it
-        (lambda workers: min(workers, 128.0), [4, 16, 32, 64, 128, 256]),
-        (lambda workers: 100.0 / workers, [4, 16, 32, 64, 8]),  # the fewer the better
+        (lambda workers: min(workers, 16.0), [4, 16, 32, 64, "auto", 8]),  # flat from 16 on
+        (lambda workers: min(workers, 30.0), [4, 16, 32, 64, "auto"]),
+        (float, [4, 16, 32, 64, "auto", 128, 256]),  # no end to it
+        (lambda workers: min(workers, 128.0), [4, 16, 32, 64, "auto", 128, 256]),
+        (lambda workers: 100.0 / (workers or 100), [4, 16, 32, 64, "auto", 8]),  # the fewer the better
     ],
 )
-def test_the_ladder_is_climbed_and_refined_around_the_best(rates: Callable[[int], float], workers: list[int]) -> None:
+def test_the_ladder_is_climbed_and_refined_around_the_best(
+    rates: Callable[[int], float], workers: list[object]
+) -> None:
     """The settings as they are among the rungs; higher only while that is clearly better."""
     assert tried(carried_out(plan(), at(rates))) == workers
 
@@ -50,7 +52,7 @@ def test_nothing_more_is_tried_where_the_service_asks_to_slow_down() -> None:
     def measure(of: Choice) -> Trial:
         return trial(of, rate=of.workers, storage=SLOWED if of.workers >= 16 else Requests(100))
 
-    assert [one.choice for one in carried_out(plan(), measure)] == [choice(4), choice(16), choice(8)]
+    assert [one.choice for one in carried_out(plan(), measure)] == [choice(4), choice(16), choice("auto"), choice(8)]
 
 
 def test_batch_sizes_are_tried_at_the_best_concurrency() -> None:
@@ -80,16 +82,16 @@ def test_lists_of_the_user_are_tried_as_they_are() -> None:
     assert [one.choice for one in trials] == [choice(64, 50), choice(8, 50), choice("auto", 50), choice(8, 10)]
 
 
-def test_a_concurrency_that_finds_itself_is_a_rung() -> None:
-    """The last one, where there is such a thing; and nothing is built upon it."""
-    assert tried(carried_out(plan(current=choice("auto"), auto=True), at(float)))[:4] == [4, 16, 64, "auto"]
-    assert tried(carried_out(plan(), at(float))).count("auto") == 0
+def test_the_concurrency_that_finds_itself_is_a_rung() -> None:
+    """And nothing is built upon it, however good it is."""
+    trials = carried_out(plan(current=choice("auto")), lambda of: trial(of, rate=of.workers or 1000.0))
+    assert [one.choice.concurrency for one in trials] == [4, 16, 64, "auto", 128, 256, 256]
 
 
 def test_few_files_have_few_workers() -> None:
     """A worker has two files at the least."""
-    assert tried(carried_out(plan(files=20, current=choice(2)), at(float))) == [2, 4, 8]
-    assert tried(carried_out(plan(files=1, current=choice(1)), at(float))) == [1]
+    assert tried(carried_out(plan(files=20, current=choice(2)), at(float))) == [2, 4, "auto", 8]
+    assert tried(carried_out(plan(files=1, current=choice(1)), at(float))) == [1, "auto"]
 
 
 def test_a_bench_in_which_nothing_arrives_goes_no_further_than_its_rungs() -> None:
@@ -103,13 +105,10 @@ def test_a_bench_in_which_nothing_arrives_goes_no_further_than_its_rungs() -> No
     files=st.integers(1, 5000),
     limit=st.integers(1, 1000),
     starved=st.floats(0, 1),
-    auto=st.booleans(),
 )
-def test_a_plan_ends_within_what_was_announced(
-    rates: dict[int, float], files: int, limit: int, starved: float, auto: bool
-) -> None:
+def test_a_plan_ends_within_what_was_announced(rates: dict[int, float], files: int, limit: int, starved: float) -> None:
     """Whatever is measured, and no setting is tried twice."""
-    any_plan = plan(files=files, current=choice(32, min(100, limit)), batch_limit=limit, auto=auto)
+    any_plan = plan(files=files, current=choice(32, min(100, limit)), batch_limit=limit)
     trials = carried_out(any_plan, lambda of: trial(of, rate=rates.get(of.workers, 1.0), starved=starved))
     assert len({one.choice for one in trials}) == len(trials) <= any_plan.most_trials
     assert all(one.choice.batch_size <= limit for one in trials)

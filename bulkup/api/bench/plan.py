@@ -26,7 +26,6 @@ class Plan:
 
     `current` are the settings as they stand: they are tried too, and everything else stays at them while one is varied.
     `files` is the number of files in a trial, of which a worker needs a few; `rate_limit` is in API calls a second.
-    `auto` says that the concurrency can find itself.
     """
 
     current: Choice
@@ -35,7 +34,6 @@ class Plan:
     concurrency: tuple[Concurrency, ...] | None = None
     batch_sizes: tuple[int, ...] | None = None
     rate_limit: float | None = None
-    auto: bool = False
 
     @property
     def most_trials(self) -> int:
@@ -90,8 +88,7 @@ class Plan:
         rungs = {workers for workers in _LADDER if workers <= self._cap} or {self._cap}
         if self.current.concurrency != "auto":
             rungs.add(self.current.concurrency)
-        auto: list[Concurrency] = ["auto"] if self.auto else []
-        return [*sorted(rungs), *auto]
+        return [*sorted(rungs), "auto"]
 
     @property
     def _other_batches(self) -> list[int]:

@@ -269,6 +269,7 @@ class _Run:
             api=self._transport.api.requests(),
             storage=self._transport.storage.requests(),
             retries=counters.retries,
+            came_to=counters.concurrency,
             starved=self._samples.starved,
             sending=self._samples.sending,
             recording=self._samples.recording,
