@@ -152,8 +152,8 @@ class Settings(Services):
         "lean",
         "lean or aiohttp",
         "What carries files to storage: the `lean` HTTP/1.1 client that is bulkup's own, or the `aiohttp` client, "
-        "which takes several times as much of the processor and is there in case a network does not get on with the other. "
-        "Calls to the service's API go by `aiohttp` either way. Default: `lean`.",
+        "which takes several times as much of the processor and is there in case a network does not get on with the "
+        "other. Calls to the service's API go by `aiohttp` either way. Default: `lean`.",
     )
     wait: bool = setting(
         False,
