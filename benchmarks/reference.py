@@ -39,7 +39,7 @@ class Paths:
 
 
 def send_all(root: str, paths: Paths, hashers: ThreadPoolExecutor) -> None:
-    """Send files over one connection until none is left. Raises AssertionError for an answer that is not as it should be."""
+    """Send files over one connection until none is left. Raises AssertionError for an answer that is a bad one."""
     url = urlsplit(root)
     with socket.create_connection((url.hostname, url.port or 80)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,179 @@
+"""Runs that hash nothing: what is recorded, what a later run makes of it, and who refuses it. And large files that are
+lent to the system, in whole runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+from pipeline_world import World, cut_off_when, quick_retries, read_tree, world
+
+from bulkup import FileState, UsageError
+from bulkup.messages import Kind, Problem, ProblemError
+from bulkup.pipeline import lending
+from bulkup.pipeline.streaming import FileBody
+from bulkup.providers.xvid import Xvid
+from bulkup.transport import Transport
+from bulkup.wire import StorageAnswer
+
+LARGE = b"0123456789abcdef" * 100_000  # 1.5 MiB, more than is read whole
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
+    async with world(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def lent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Have files of that size count as large; the paths of those that were lent."""
+    monkeypatch.setattr(lending, "RANGE", len(LARGE))
+    paths, real = list[bytes](), FileBody.ranges
+
+    def ranges(self: FileBody) -> object:
+        paths.append(self._file.path)
+        return real(self)
+
+    monkeypatch.setattr(FileBody, "ranges", ranges)
+    return paths
+
+
+def assert_unverified(place: World) -> None:
+    """Every file of the source is recorded so, without a digest, and stored as it is on disk."""
+    rows = {row.path: row for row in place.manifest()}
+    assert {path: place.stored(row) for path, row in rows.items()} == read_tree(place.source)
+    assert {(row.status, row.md5) for row in rows.values()} == {(FileState.UNVERIFIED, None)}
+
+
+@pytest.mark.parametrize("provider", ["magic-hour", "move-ugc", "xvid"])
+async def test_a_run_that_hashes_nothing(tmp_path: Path, provider: str, lent: list[bytes]) -> None:
+    """Files are sent once, unverified, and passed over by the next run, whether that hashes or not."""
+    async with world(tmp_path, provider) as place:
+        place.write_many(10)
+        place.write({"large.mp4": LARGE})
+        results, summary = await place.results(checksum="none")
+        assert summary.exit_code == 0, summary.error
+        assert (summary.counters.uploaded, summary.counters.unverified) == (11, 11)
+        assert {result.md5 for result in results} == {None}
+        assert_unverified(place)
+        assert lent == ([] if provider == "xvid" else [b"large.mp4"])  # a form has more than the file in it
+        for checksum in ("none", "md5"):
+            summary = await place.run(checksum=checksum)
+            assert summary.counters.skipped == 11
+        assert place.puts == 11
+        assert_unverified(place)
+
+
+async def test_a_run_that_was_cut_off_goes_on(here: World) -> None:
+    """What it had recorded is not sent again; tickets that were not used are."""
+    here.write_many(40)
+    await cut_off_when(here, lambda: here.puts >= 10, checksum="none", concurrency=2, batch_size=10)
+    recorded = sum(row.status is FileState.UNVERIFIED for row in here.manifest())
+    summary = await here.run(checksum="none")
+    assert summary.exit_code == 0, summary.error
+    assert summary.counters.skipped == recorded
+    assert_unverified(here)
+    assert here.lost_ids() <= 0
+
+
+async def test_a_closing_call_is_made_by_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receipt without a digest is one: the bytes are not sent again."""
+    quick_retries(monkeypatch)
+    confirm = Xvid.confirm
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise ProblemError(Problem(Kind.TRANSIENT, "it does not answer"))
+
+    async with world(tmp_path, "xvid") as place:
+        place.write_many(3)
+        monkeypatch.setattr(Xvid, "confirm", fail)
+        assert (await place.run(checksum="none", attempts=2)).exit_code != 0
+        assert place.puts
+        monkeypatch.setattr(Xvid, "confirm", confirm)
+        summary = await place.run(checksum="none")
+        assert summary.exit_code == 0, summary.error
+        assert place.puts == 3
+        assert_unverified(place)
+
+
+async def test_without_a_digest_nothing_can_be_compared(here: World) -> None:
+    """Where only a chmod shows, a file that was hashed is read again; one that was not goes again."""
+    here.write_many(2)
+    hashed, unhashed = sorted(read_tree(here.source))
+    await here.run(exclude=(os.fsdecode(unhashed),))
+    await here.run(checksum="none")
+    for path in (hashed, unhashed):
+        (here.source / os.fsdecode(path)).chmod(0o600)
+    summary = await here.run(checksum="none")
+    assert (summary.counters.skipped, summary.counters.uploaded) == (1, 1)
+    assert here.states() == {hashed: FileState.UPLOADED, unhashed: FileState.UNVERIFIED}
+
+
+async def test_a_file_that_changed_is_not_taken_for_sent(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it is is looked at before and after, whether it is hashed or not."""
+    here.write({"large.mp4": LARGE})
+    real = FileBody._pass
+
+    def touching(self: FileBody, way: type) -> object:
+        os.utime(self._file.full_path, ns=(1, 1))
+        return real(self, way)
+
+    monkeypatch.setattr(lending, "RANGE", len(LARGE))
+    monkeypatch.setattr(FileBody, "_pass", touching)
+    summary = await here.run(checksum="none")
+    assert summary.exit_code == 3
+    assert here.states() == {b"large.mp4": FileState.CHANGED}
+
+
+async def test_a_service_that_wants_the_checksum_refuses(tmp_path: Path) -> None:
+    """Before anything is started."""
+    async with world(tmp_path, "metastudio") as place:
+        place.write_many(1)
+        with pytest.raises(UsageError, match="metastudio wants a file's MD5"):
+            await place.run(checksum="none")
+        assert not place.journal.exists()
+
+
+async def test_contents_cannot_be_compared_without_checksums(here: World) -> None:
+    """One of the two settings is wrong."""
+    with pytest.raises(pydantic.ValidationError, match="identity is content"):
+        await here.run(checksum="none", identity="content")
+
+
+async def test_large_files_are_lent_once_the_store_has_proven_one(here: World, lent: list[bytes]) -> None:
+    """They are verified as the first one was."""
+    here.write({f"{number}.mp4": LARGE + bytes([number]) for number in range(4)})
+    summary = await here.run(concurrency=1)
+    assert summary.exit_code == 0, summary.error
+    here.assert_uploaded()
+    assert len(lent) == 3
+
+
+async def test_a_store_that_stops_proving_gets_the_bytes_again(
+    here: World, lent: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streamed, and they are unverified then; nothing is lent to it any more."""
+    quick_retries(monkeypatch)
+    here.write({f"{number}.mp4": LARGE + bytes([number]) for number in range(4)})
+    send, answers = Transport.send, 0
+
+    async def silent_after_one(*args: Any) -> StorageAnswer:
+        nonlocal answers
+        answers += 1
+        answer = await send(*args)
+        return answer if answers == 1 else StorageAnswer(answer.status, {}, b"")
+
+    monkeypatch.setattr(Transport, "send", silent_after_one)
+    summary = await here.run(concurrency=1)
+    assert summary.exit_code == 0, summary.error
+    assert (summary.counters.uploaded, summary.counters.unverified) == (4, 3)
+    assert len(lent) == 1
+    assert here.puts == 5
+    assert {here.stored(row) for row in here.manifest()} == set(read_tree(here.source).values())
+    assert None not in {row.md5 for row in here.manifest()}
