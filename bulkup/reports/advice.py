@@ -16,9 +16,10 @@ _NOT_TRIED = "the best of what was tried, which the settings as they are were no
 def advice(verdict: Verdict, trials: Sequence[Trial], facts: Facts) -> Iterator[str]:
     """Yield what to do, a sentence each, without a full stop."""
     best = verdict.best
-    if not best.throttled:
+    # Where other programs, or other users, get in between, differences say little.
+    if not best.throttled and (verdict.limit is not Limit.CPU or best.fills_a_core):
         yield from _of_settings(best, trials, facts)
-    yield from _of_limit(best, verdict.limit)
+    yield from _of_limit(best, verdict.limit, facts)
     if verdict.limit is Limit.API:
         yield from _of_api(best, trials, facts)
     higher = [trial for trial in trials if trial.throttled and trial.choice.workers > best.choice.workers]
@@ -52,7 +53,7 @@ def _changes(facts: Facts, to: Choice) -> str:
     return ", ".join(f'{name} = "{new}"' if isinstance(new, str) else f"{name} = {new}" for name, new in changed)
 
 
-def _of_limit(best: Trial, limit: Limit) -> Iterator[str]:
+def _of_limit(best: Trial, limit: Limit, facts: Facts) -> Iterator[str]:
     choice = best.choice
     if limit is Limit.THROTTLING:
         if best.api.throttled:
@@ -62,7 +63,10 @@ def _of_limit(best: Trial, limit: Limit) -> Iterator[str]:
     elif limit is Limit.RATE_LIMIT:
         yield "raise rate_limit as far as your account allows; 0 lifts it"
     elif limit is Limit.CPU:
-        yield "more concurrency does not help; more processes may (a bench sends with one): see the setting processes"
+        if best.fills_a_core:
+            yield "more processes may help (a bench sends with one): see the setting processes"
+        elif not facts.embedded:
+            yield "measure again when this machine has less to do"
     elif limit is Limit.CONCURRENCY:
         twice = 2 * choice.workers
         yield f"try more: --concurrency {choice.workers},{twice} --files {_ALWAYS_BUSY * twice}"

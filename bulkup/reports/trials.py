@@ -17,6 +17,7 @@ BETTER = 1.1
 _THROTTLED = 0.01  # of the requests of either kind
 _STARVES = 0.4  # of the time
 _AT_THE_LIMIT = 0.8
+_BUSY_LOOP = 0.85  # of one core
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,11 @@ class Trial:
         """Say whether API calls came about as fast as this limit (calls a second) lets them."""
         # A trial below a second has no rate of calls worth speaking of.
         return rate_limit is not None and self.api.count >= _AT_THE_LIMIT * rate_limit * max(self.seconds, 1.0)
+
+    @property
+    def fills_a_core(self) -> bool:
+        """Whether the thread that does most of the work had hardly any time to spare."""
+        return self.loop_cpu >= _BUSY_LOOP
 
     @property
     def starves(self) -> bool:

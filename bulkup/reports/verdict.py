@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from bulkup.reports.human import percent_text, rate_text, short_time_text
 from bulkup.reports.trials import Facts, Trial, best_of
 
-_BUSY_LOOP = 0.85  # of one core
 _BUSY_MACHINE = 0.9  # of all cores
 _RECORDS = 0.5  # of the files with a worker
 _DISK_IS_NEAR = 1.25  # times the rate of the best trial
@@ -83,7 +82,7 @@ def throttling_text(trial: Trial) -> str:
 
 
 def _processor(trial: Trial, facts: Facts) -> str | None:
-    if trial.loop_cpu >= _BUSY_LOOP:
+    if trial.fills_a_core:
         return f"bulkup keeps one core of this machine busy ({percent_text(trial.loop_cpu)})"
     if trial.cpu >= _BUSY_MACHINE * facts.cores:
         return f"bulkup keeps {trial.cpu:.1f} of {facts.cores} cores busy"

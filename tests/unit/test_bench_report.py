@@ -44,14 +44,22 @@ def test_the_report_for_people() -> None:
     """The trials, the settings as they are marked; then the verdict, the disk, advice and what was left."""
     text = shown(REPORT)
     (now,) = (line for line in text.splitlines() if line.strip().startswith("* 32"))
-    assert " ".join(now.split()) == "* 32 100 4 100.0 25.0 12 / 1,500 50 / 100 0.0 % 1.0 % 30 %"
+    assert " ".join(now.split()) == "* 32 100 100.0 25.0 12/1,500 50/100 0.0 % 1.0 % 30 %"
     assert "Best: 32 files at a time, 100 a call, 4 calls at a time: 100.0 files/s, 25.0 MiB/s." in text
     assert "Limited by " in text
     assert "Source: 1,000.0 MiB/s, 100.0 files/s (100 files read and hashed, perhaps out of memory)." in text
     assert "Next: " in text
     left = "3,000 of files, 2 never used, 5 at the most that nobody has seen. They are listed in made.jsonl"
     assert left in text
-    assert max(map(len, text.splitlines()[:8])) <= 100
+    assert max(map(len, text.splitlines()[:8])) <= 80
+
+
+def test_calls_are_shown_where_they_differ() -> None:
+    """Else the column is left out."""
+    more = replace(REPORT, trials=(*REPORT.trials, trial(choice(32, 100, 8))))
+    (head,) = (line for line in shown(more).splitlines() if "calls at" in line)
+    assert "calls at" not in shown(REPORT)
+    assert head.split()[:5] == ["files", "at", "files", "calls", "at"]
 
 
 def test_a_report_of_nothing() -> None:

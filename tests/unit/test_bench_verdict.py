@@ -148,3 +148,4 @@ def test_what_makes_the_figures_doubtful_is_told() -> None:
     assert any("embedded server" in step for step in told)
     assert "raise rate_limit" in " ".join(advised(flat(api=Requests(99)), rate_limit=10.0))
     assert "setting processes" in " ".join(advised(flat(loop_cpu=1.0)))
+    assert advised(flat(machine_cpu=1.0)) == ["measure again when this machine has less to do"]
