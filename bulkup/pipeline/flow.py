@@ -94,7 +94,7 @@ class Pipeline:
             self._second_look.work,
             *[self._hasher.work] * options.hashers,
             *[functools.partial(self._workers.work, number) for number in range(options.concurrency)],
-            *[Tuner(self._run, lambda: self._batcher.held).work] * options.adaptive,
+            *([Tuner(self._run, lambda: self._batcher.held).work] if options.adaptive else []),
             *self._stages_elsewhere(),
         ]
 
