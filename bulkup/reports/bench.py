@@ -77,8 +77,8 @@ def bench_text(report: BenchReport) -> Iterator[RenderableType]:
     """Yield the table and the lines below it."""
     if report.trials:
         yield trials_table(report.trials, report.facts)
-        if any(trial.choice == report.facts.current for trial in report.trials):
-            yield Text("* the settings as they are")
+        now = any(trial.choice == report.facts.current for trial in report.trials)
+        yield Text(f"Times in ms, median and 95th percentile.{' * the settings as they are' if now else ''}\n")
     verdict = judge(report.trials, report.facts)
     if verdict is None:
         yield Text("Nothing was measured.")
