@@ -16,6 +16,7 @@ import anyio
 import structlog
 
 from bulkup.clock import Clock
+from bulkup.errors import MachineError
 from bulkup.messages import Item, Kind, Problem
 from bulkup.pipeline.processes.jobs import Came, Plain, Setup, problem_of, take_receipt
 from bulkup.pipeline.processes.process import Attempt, Calls, Process
@@ -47,6 +48,7 @@ class Pool:
         self._ready: list[Process] = []
         self._lost: list[Process] = []
         self._losses = 0
+        self._withdrawing = False
         self._numbers = itertools.count()
         self._outbox: list[Attempt] = []
         self._loss = anyio.Event()
@@ -85,15 +87,21 @@ class Pool:
         """Start so many processes, which take attempts once they are ready. Raises `MachineError`."""
         for _ in range(count):
             process = Process(self._calls)
-            await process.start(self._setup)
-            self._processes.append(process)
+            self._processes.append(process)  # before it is started, for it may end at once
+            try:
+                await process.start(self._setup)
+            except MachineError:
+                self._processes.remove(process)
+                raise
 
     async def withdraw(self) -> None:
         """Have attempts made here again; processes end once they have ended what they have in hand."""
+        self._withdrawing = True
         self._ready.clear()
-        for process in self._processes:
+        for process in list(self._processes):
             await process.idle()
         await self._end_all()
+        self._withdrawing = False
 
     async def work(self) -> None:
         """Say what became of processes that ended, and start others in their place; until cancelled."""
@@ -146,8 +154,9 @@ class Pool:
             process.drop(attempt.number)
 
     def _add(self, process: Process) -> None:
-        self._ready.append(process)
-        self._flush()
+        if not self._withdrawing:
+            self._ready.append(process)
+            self._flush()
 
     def _take(self, process: Process, reports: Sequence[Plain]) -> None:
         now = self._clock.now()

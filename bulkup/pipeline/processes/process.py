@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -66,7 +67,7 @@ class Process(asyncio.Protocol):
         self._idle = asyncio.Event()
         self._idle.set()
         self._ready = self._closing = False
-        self._patience: asyncio.TimerHandle
+        self._patience: asyncio.TimerHandle | None = None
         self._process: SystemProcess
         self._transport: asyncio.WriteTransport
 
@@ -112,13 +113,14 @@ class Process(asyncio.Protocol):
     async def close(self) -> int:
         """End it, and return its exit status: negative, the number of the signal that ended it."""
         self._closing = True
-        self._patience.cancel()
+        self._be_patient()
         with anyio.CancelScope(shield=True):
             self._transport.abort()
+            if not self._ready:  # it would see the end of its socket only once it has started
+                self._kill()
             with anyio.move_on_after(_STOP_PATIENCE):
                 await self._process.wait()
-            if self._process.returncode is None:
-                self._process.kill()
+            self._kill()
             await self._process.aclose()
         assert self._process.returncode is not None
         return self._process.returncode
@@ -134,13 +136,21 @@ class Process(asyncio.Protocol):
                 self._calls.reports(self, message)
             else:
                 self._ready = True
-                self._patience.cancel()
+                self._be_patient()
                 self._calls.ready(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # why it ended is its exit status
         """Tell that it has ended, where that was not asked for."""
         if not self._closing:
             self._calls.ended(self)
+
+    def _be_patient(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
 
     def _tell_cancelled(self) -> None:
         numbers, self._cancelled = self._cancelled, []

@@ -1,0 +1,223 @@
+"""Whole runs whose files are sent by other processes: good days, faults, files that change, processes that end."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import signal
+import traceback
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+import anyio
+import psutil
+import pytest
+from pipeline_world import World, cut_off_after, quick_retries, world
+from structlog.testing import capture_logs
+
+from bulkup import ExitCode, MachineError
+from bulkup.localserver.puts import Pace
+from bulkup.messages import Item, Problem
+from bulkup.pipeline.processes import machine, process, trial, worth
+from bulkup.pipeline.processes.pool import Pool
+from bulkup.pipeline.sending import Count, Sender
+
+MIB = 1024**2
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
+    async with world(tmp_path) as place:
+        place.settings["processes"] = 2
+        yield place
+    assert not processes()
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file may be sent by the process that decides."""
+
+    async def send(*_: object) -> None:
+        raise AssertionError("a file was sent by the process that decides")
+
+    monkeypatch.setattr(Sender, "send", send)
+
+
+def processes() -> list[psutil.Process]:
+    """Return the sending processes of this one."""
+    return [one for one in psutil.Process().children() if "bulkup.pipeline.processes" in one.cmdline()]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    with anyio.fail_after(60):
+        while not holds():
+            await anyio.sleep(0.01)
+
+
+def before_each(monkeypatch: pytest.MonkeyPatch, act: Callable[[Item], None]) -> None:
+    """Have something done right before each attempt."""
+    made = Pool.send
+
+    async def send(self: Pool, item: Item, count: Count) -> Problem | None:
+        act(item)
+        return await made(self, item, count)
+
+    monkeypatch.setattr(Pool, "send", send)
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("provider", ["metastudio", "xvid"])
+async def test_every_file_is_sent_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+    """Through faults of storage: PUTs with and without Content-MD5, forms, small files and a large one."""
+    quick_retries(monkeypatch)
+    faults = ["expired-url=0.1", "status-503=0.05", "cut-body=0.1", "wrong-etag=0.1"]
+    async with world(tmp_path, provider, faults=faults, seed=3) as place:
+        place.write_many(30)
+        place.write({"large.mov": os.urandom(3 * MIB), "one byte.mov": b"x", "ünter.mov": b"two"})
+        summary = await place.run(processes=2, batch_size=6)
+        counters = summary.counters
+        assert summary.exit_code == 0, summary.error
+        place.assert_uploaded()
+        assert place.lost_ids() <= 0
+        assert counters.retries
+        assert counters.bytes_moving == 0
+        assert counters.bytes_sent >= counters.bytes_uploaded == counters.bytes_found
+    assert not processes()
+
+
+@pytest.mark.usefixtures("elsewhere")
+async def test_what_became_of_files_meanwhile(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that grew and one that vanished are told; the others go on."""
+    here.write_many(5)
+    here.write({"grows.mov": b"x" * 1000, "goes.mov": b"y" * 1000})
+
+    def act(item: Item) -> None:
+        if item.file.path == b"grows.mov":
+            (here.source / "grows.mov").write_bytes(b"x" * 1001)
+        elif item.file.path == b"goes.mov":
+            (here.source / "goes.mov").unlink()
+
+    before_each(monkeypatch, act)
+    results, summary = await here.results()
+    assert (summary.exit_code, summary.counters.uploaded, summary.counters.changed) == (3, 5, 2)
+    errors = {result.path: result.error for result in results if result.error}
+    assert "changed after it was found" in (errors[b"grows.mov"] or "")
+    assert "vanished" in (errors[b"goes.mov"] or "")
+
+
+async def test_a_process_that_is_killed(here: World) -> None:
+    """What it had in hand is sent again, and another one takes its place; every file is there once."""
+    here.write_many(60)
+    killed = list[int]()
+    async with here.uploader() as uploader:
+        with capture_logs() as logs:
+            async for _ in uploader.results():
+                if not killed:
+                    killed.append(processes()[0].pid)
+                    os.kill(killed[0], signal.SIGKILL)
+                    await until(lambda: killed[0] not in [one.pid for one in processes()])
+    assert (uploader.summary.exit_code, uploader.summary.counters.uploaded) == (0, 60)
+    here.assert_uploaded()
+    assert [line["status"] for line in logs if "ended unexpectedly" in line["event"]] == [-signal.SIGKILL]
+
+
+async def test_processes_that_end_over_and_over(here: World) -> None:
+    """The run ends as of a fault of the machine, and the next one goes on."""
+    here.write_many(10)
+    async with here.uploader() as uploader, anyio.create_task_group() as tasks:
+        tasks.start_soon(_kill_all_that_come)
+        summary = await uploader.run()
+        tasks.cancel_scope.cancel()
+    assert summary.exit_code == ExitCode.MACHINE
+    assert isinstance(summary.error, MachineError)
+    assert "--processes 1" in summary.error.message
+    assert not processes()
+    assert (await here.run(processes=1)).exit_code == 0
+    here.assert_uploaded()
+
+
+async def _kill_all_that_come() -> None:
+    while True:
+        for one in processes():
+            one.kill()
+        await anyio.sleep(0.01)
+
+
+async def test_leaving_in_the_middle(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process is left behind, and the next run goes on."""
+    monkeypatch.setattr("bulkup.localserver.puts.SLOW", Pace(4096, 0.05))
+    here.faults("slow-body=0.5")
+    here.write_many(20, size=100_000)
+    await cut_off_after(here, 3)
+    assert not processes()
+    here.faults()
+    assert (await here.run(processes=1)).exit_code == 0
+    here.assert_uploaded()
+
+
+async def test_a_grace_that_is_over(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is cut off then is given back with its ticket, its bytes are taken off, and nothing of it goes on."""
+    monkeypatch.setattr("bulkup.localserver.puts.SLOW", Pace(1024, 0.05))
+    here.faults("slow-body")
+    here.write({f"{number}.mov": os.urandom(200_000) for number in range(4)})
+    async with here.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
+        tasks.start_soon(uploader.run)
+        await until(lambda: uploader.gauge.counters.bytes_moving > 0)
+        uploader.stop(ExitCode.SIGINT)
+    counters = uploader.summary.counters
+    assert (uploader.summary.exit_code, counters.uploaded, counters.remaining) == (ExitCode.SIGINT, 0, 4)
+    assert counters.bytes_moving == 0
+    assert not processes()
+    here.faults()
+    again = await here.run(processes=1)
+    assert (again.exit_code, again.counters.reused_tickets) == (0, 4)
+    here.assert_uploaded()
+
+
+@pytest.mark.parametrize(("gain", "kept"), [(0.0, True), (math.inf, False)], ids=["kept", "withdrawn"])
+async def test_auto_tries(here: World, monkeypatch: pytest.MonkeyPatch, gain: float, kept: bool) -> None:
+    """It begins alone, and files go on being sent through the beginning, and the end, of other processes."""
+    monkeypatch.setattr(trial, "usable_cores", lambda: 4)
+    monkeypatch.setattr(trial, "_WINDOW", 0.02)
+    monkeypatch.setattr(machine.IdleCores, "since_last", lambda *_: 3.0)
+    for name, value in {"_BUSY": -1.0, "_WINDOWS": 1, "_SETTLING": 0, "_PATIENCE": 10_000, "_GAIN": gain}.items():
+        monkeypatch.setattr(worth, name, value)
+    take, made = worth.Worth.take, Pool.send
+    wanted, ways, numbers = [0], list[str](), itertools.count()
+
+    def taken(self: worth.Worth, seen: worth.Window) -> int:
+        if not seen.ready or len(ways) >= 10:  # else it would be over before anything was sent elsewhere
+            wanted.append(4 if self.kept else take(self, seen))
+        return min(3, wanted[-1])
+
+    async def send(self: Pool, item: Item, count: Count) -> Problem | None:
+        number = next(numbers)
+        if number == 5:
+            await until(lambda: self.ready == 3)
+        if number == 10:
+            assert len(ways) == 10
+            await until(lambda: wanted[-1] == 4 or (wanted[-1] == 0 and 3 in wanted))
+            await until(lambda: kept or self.ready == 0)
+        ways.append("elsewhere" if self.ready else "here")
+        return await made(self, item, count)
+
+    monkeypatch.setattr(worth.Worth, "take", taken)
+    monkeypatch.setattr(Pool, "send", send)
+    here.write_many(15)
+    summary = await here.run(processes="auto", concurrency=1)
+    assert summary.exit_code == 0
+    assert ways == ["here"] * 5 + ["elsewhere"] * 5 + ["elsewhere" if kept else "here"] * 5
+    here.assert_uploaded()
+
+
+async def test_a_fault_of_the_program_is_told_as_one(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it was, without what was in it; the run does not go on as if nothing was."""
+    monkeypatch.setattr(process, "job_of", lambda number, _: (number, "confidential"))
+    here.write_many(1)
+    with pytest.raises(BaseExceptionGroup) as raised:
+        await here.run()
+    told = "".join(traceback.format_exception(raised.value))
+    assert "ValueError in a sending process" in told
+    assert "in item_of" in told
+    assert "confidential" not in told
