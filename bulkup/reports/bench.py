@@ -142,7 +142,7 @@ def _cells(trial: Trial, facts: Facts) -> list[str]:
     choice = trial.choice
     mark = "* " if choice == facts.current else ""
     return [
-        f"{mark}{choice.concurrency if choice.workers else f'auto: {trial.came_to}'}",
+        f"{mark}{choice.concurrency if choice.workers else f'auto {trial.came_to}'}",
         f"{choice.batch_size}",
         f"{choice.calls_in_flight}",
         f"{trial.files_per_second:,.1f}",

@@ -30,7 +30,10 @@ def uploaded(world: World) -> World:
     return world
 
 
-COMMANDS = ("upload", "status", "runs", "manifest", "orphans", "serve", "demo", "config", "config show", "config check")
+COMMANDS = (
+    *("upload", "status", "runs", "manifest", "orphans", "serve", "demo", "bench"),
+    *("config", "config show", "config check"),
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
