@@ -56,7 +56,7 @@ class Runs:
 class Course:
     """The runs to make: clients in turn, on this job, in this store, started with `inside` before the command.
 
-    A client that took longer than `patience` seconds is not run again.
+    Another tool that took longer than `patience` seconds is not run again.
     """
 
     job: Job
@@ -74,7 +74,7 @@ def run_all(course: Course, clients: Sequence[Client], tell: Callable[[str], Non
             tell(f"  ! {runs.client.label}: {runs.problem}")
     for number in range(course.rounds):
         for runs in rotated(every, number):
-            if not runs.problem and not any(taken.seconds > course.patience for taken in runs.taken):
+            if not runs.problem and not _too_slow(runs, course.patience):
                 _run_once(course, runs)
                 tell(_line(number, runs))
     return every
@@ -84,6 +84,10 @@ def rotated(items: Sequence[_T], by: int) -> list[_T]:
     """Return the items, beginning with another one."""
     start = by % len(items) if items else 0
     return [*items[start:], *items[:start]]
+
+
+def _too_slow(runs: Runs, patience: float) -> bool:
+    return runs.client.peer and any(taken.seconds > patience for taken in runs.taken)
 
 
 def _run_once(course: Course, runs: Runs) -> None:
