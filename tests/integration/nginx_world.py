@@ -35,6 +35,8 @@ VARIANTS: Mapping[str, str] = {
     "moved": "return 307 $scheme://127.0.0.1:{plain}$request_uri;",
 }
 _HTTPS = ("plain", "small files only, then reset", "refuses", "short keep-alive")
+# Ends when its standard input does, and so with the tests, however they end.
+_WITH_US = 'command=$1; shift; "$command" "$@" & cat > /dev/null; kill $!; wait $!'
 _HEAD = """
 daemon off; worker_processes 1; {user} pid {folder}/pid; error_log {folder}/error.log warn;
 events {{ worker_connections 1024; }}
@@ -80,13 +82,24 @@ def nginx() -> Nginx:
     (folder / "nginx.conf").write_text(_configuration(folder, ports))
     descriptors = [listener.fileno() for listener in sockets.values()]
     process = subprocess.Popen(
-        [command, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")],
-        env={"NGINX": "".join(f"{descriptor};" for descriptor in descriptors)},
+        [
+            "/bin/sh",
+            "-c",
+            _WITH_US,
+            "sh",
+            command,
+            "-p",
+            folder,
+            "-e",
+            folder / "error.log",
+            "-c",
+            folder / "nginx.conf",
+        ],
+        env={**os.environ, "NGINX": "".join(f"{descriptor};" for descriptor in descriptors)},
         pass_fds=descriptors,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
     )
-    atexit.register(process.wait)
-    atexit.register(process.terminate)
+    atexit.register(process.communicate)
     for listener in sockets.values():
         listener.close()
     return Nginx(folder, ports)

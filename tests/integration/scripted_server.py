@@ -16,7 +16,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h11
 import trustme
@@ -95,8 +95,9 @@ class Connection:
             self.write(echo(await self.request()))
 
     def write(self, data: bytes) -> None:
-        """Send bytes as they are."""
-        self.writer.write(data)
+        """Send bytes as they are, if anybody is still there."""
+        if not self.writer.is_closing():
+            self.writer.write(data)
 
     async def read(self, count: int) -> bytes:
         """Take exactly so many bytes, of whatever they are."""
@@ -110,8 +111,7 @@ class Connection:
 
     def stop_reading(self) -> None:
         """Leave in the system's buffers whatever comes from now on."""
-        assert isinstance(self.writer.transport, asyncio.ReadTransport)
-        self.writer.transport.pause_reading()
+        cast("asyncio.ReadTransport", self.writer.transport).pause_reading()  # not so by its class under uvloop
 
     def half_close(self) -> None:
         """Say that no more is to come, and go on reading."""

@@ -214,7 +214,7 @@ async def test_what_never_ends_is_given_up(sender: str, start: bytes, more: byte
             connection.write(more)
             await asyncio.sleep(0.001)
 
-    async with serving(*[script] * 2) as server, using(sender, idle_timeout=0.4, connect_timeout=0.4) as transport:
+    async with serving(*[script] * 2) as server, using(sender, idle_timeout=0.4, connect_timeout=1) as transport:
         problem = await outcome(transport, server.url)
         assert isinstance(problem, Problem), problem
         assert problem.kind is Kind.TRANSIENT

@@ -1,0 +1,43 @@
+"""The suite of senders once more, in a process whose event loop is uvloop: its transports close in other ways."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PLUGIN = """
+import asyncio, uvloop
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("uvloop") is None, reason="uvloop is an extra: bulkup[speed]")
+def test_the_lean_sender_is_the_same_under_uvloop(tmp_path: Path) -> None:
+    """Every test of the suite that is its own."""
+    (tmp_path / "on_uvloop.py").write_text(PLUGIN)
+    here = Path(__file__)
+    modules = sorted(path for path in here.parent.glob("test_sender_*.py") if path != here)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "on_uvloop",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "lean",
+        *modules,
+    ]
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run(
+        command, cwd=here.parents[2], env=environ, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert ended.returncode == 0, ended.stdout[-10_000:]
