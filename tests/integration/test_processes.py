@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import math
 import os
@@ -209,6 +210,31 @@ async def test_auto_tries(here: World, monkeypatch: pytest.MonkeyPatch, gain: fl
     assert summary.exit_code == 0
     assert ways == ["here"] * 5 + ["elsewhere"] * 5 + ["elsewhere" if kept else "here"] * 5
     here.assert_uploaded()
+
+
+async def test_auto_does_without_what_cannot_be_started(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more processes may be had here, and the run goes on alone."""
+    monkeypatch.setattr(trial, "usable_cores", lambda: 4)
+    monkeypatch.setattr(trial, "_WINDOW", 0.0)
+    monkeypatch.setattr(machine.IdleCores, "since_last", lambda *_: 3.0)
+    monkeypatch.setattr(worth, "_BUSY", -1.0)
+    tries = list[object]()
+
+    async def spawn(theirs: object) -> None:
+        tries.append(theirs)
+        raise OSError(errno.EAGAIN, "try again")
+
+    async def send(self: Pool, item: Item, count: Count) -> Problem | None:
+        await until(lambda: bool(tries))
+        return await made(self, item, count)
+
+    made = Pool.send
+    monkeypatch.setattr(process, "_spawn", spawn)
+    monkeypatch.setattr(Pool, "send", send)
+    here.write_many(10)
+    assert (await here.run(processes="auto", concurrency=1)).exit_code == 0
+    here.assert_uploaded()
+    assert len(tries) == 1
 
 
 async def test_a_fault_of_the_program_is_told_as_one(here: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.messages import Digest, FoundFile, Identity, Item, Kind, Problem, Receipt, Source, Ticket
+from bulkup.clock import SystemClock
+from bulkup.messages import NOTHING, Digest, FoundFile, Identity, Item, Kind, Problem, Receipt, Source, Ticket
 from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.processes import jobs
 from bulkup.pipeline.processes.frames import Frames, frame
-from bulkup.pipeline.processes.pool import shares
+from bulkup.pipeline.processes.pool import Pool, shares
 from bulkup.pipeline.processes.process import _environment
+from bulkup.pipeline.sending import Count
 from bulkup.secrets import Secret, SecretUrl
 from bulkup.transport import HostRules, TransportOptions
 
@@ -119,6 +123,38 @@ def test_shares_even_out_what_processes_have_in_hand(count: int, loads: list[int
     assert min(given_to) >= 0
     level = -(-sum(after) // len(after))
     assert all(share == 0 or load <= level for load, share in zip(after, given_to, strict=True))
+
+
+async def test_files_in_parts_are_sent_here() -> None:
+    """Their MD5 on its way cannot go to another process."""
+    here, url = list[Item](), SecretUrl("https://s.example/1")
+
+    class Own:
+        async def send(self, item: Item, count: Count) -> Problem | None:
+            here.append(item)
+            return None
+
+    pool = Pool(Own(), jobs.Setup("local", TransportOptions(1), SendOptions()), SystemClock(), 2)
+    item = Item(FoundFile(Source(b"/"), b"a", NOTHING), Ticket(url, "id", more_urls=(url,)))
+    assert await pool.send(item, lambda _: None) is None
+    assert here == [item]
+
+
+def test_a_sending_process_holds_no_more_than_it_needs() -> None:
+    """It starts fast, and no settings, terminal or journal are anywhere near it."""
+    program = "import sys, bulkup.pipeline.processes.child; print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout
+    unwanted = {
+        "pydantic",
+        "structlog",
+        "rich",
+        "typer",
+        "sqlite3",
+        "graphql",
+        "bulkup.journal",
+        "bulkup.config.settings",
+    }
+    assert not unwanted & set(out.split())
 
 
 @pytest.mark.parametrize("loads", [[0, 0], [3, 3], [0, 5]])

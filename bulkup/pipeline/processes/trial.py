@@ -8,6 +8,7 @@ from collections.abc import Callable
 import anyio
 import structlog
 
+from bulkup.errors import MachineError
 from bulkup.pipeline.goodput import REQUEST
 from bulkup.pipeline.processes.machine import IdleCores, usable_cores
 from bulkup.pipeline.processes.pool import Pool
@@ -32,18 +33,23 @@ class Trial:
 
     async def work(self) -> None:
         """Try, keep or withdraw, until the run is to end or a process was lost."""
-        while not self._run.stop.requested and not self._pool.broken:
-            await anyio.sleep(_WINDOW)
-            wanted = self._worth.take(self._seen())
-            if wanted > self._wanted:
-                _log.debug("sending processes are tried", processes=wanted)
-                await self._pool.start(wanted)
-            elif wanted < self._wanted:
-                _log.debug("sending processes bring nothing, and are withdrawn")
-                await self._pool.withdraw()
-            self._wanted = wanted
-        if self._pool.broken:
+        try:
+            while not self._run.stop.requested and not self._pool.broken:
+                await anyio.sleep(_WINDOW)
+                await self._have(self._worth.take(self._seen()))
+        except MachineError as error:
+            _log.warning("sending processes are done without", reason=error.message)
+        if not self._run.stop.requested:
             await self._pool.withdraw()
+
+    async def _have(self, wanted: int) -> None:
+        if wanted > self._wanted:
+            _log.debug("sending processes are tried", processes=wanted)
+            await self._pool.start(wanted)
+        elif wanted < self._wanted:
+            _log.debug("sending processes bring too little, and are withdrawn")
+            await self._pool.withdraw()
+        self._wanted = wanted
 
     def _seen(self) -> Window:
         at, cpu, slots = self._run.clock.monotonic(), time.process_time(), self._run.slots
