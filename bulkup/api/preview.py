@@ -68,7 +68,7 @@ def preview(
             for entry in walk.entries(source):
                 if isinstance(entry, Unreadable):
                     yield Preview(source.shown, entry.path, 0, "unreadable", entry.reason)
-                elif entry is not None:
+                else:
                     yield look.at(entry)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bulkup.journal.destination import Destination
 from bulkup.journal.journal import Journal
 from bulkup.journal.lock import Lock
-from bulkup.journal.lookup import Known, Lookup, Peek, peek
+from bulkup.journal.lookup import Compared, Known, Lookup, Peek, peek
 from bulkup.journal.places import Claim, Holder
 from bulkup.journal.prune import prune, would_prune
 from bulkup.journal.reader import Reader
@@ -18,6 +18,7 @@ from bulkup.journal.sources import keep_under
 
 __all__ = [
     "Claim",
+    "Compared",
     "Destination",
     "Holder",
     "Journal",

@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import math
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -20,16 +20,16 @@ from bulkup.journal.database import exists, has_places, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.earlier import open_to_look
 from bulkup.journal.places import Rehearsal
+from bulkup.journal.rows import Row, Rows
 from bulkup.journal.sources import KnownSource, Related, known_sources, number_of, related
 from bulkup.journal.tickets import load
-from bulkup.messages import DONE, Digest, FileState, FoundFile, Identity, Receipt, Source, Ticket
+from bulkup.messages import DONE, Digest, FileState, FoundFile, Identity, Receipt, Source, Stat, Ticket
 
-_FIND = """
-SELECT state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, kept_until,
-       {place} FROM files
-WHERE destination_id = ? AND source_id = ? AND path = ?
-"""
+_COLUMNS = "state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, kept_until, {place}"
+_IDENTITY = "size, mtime_ns, ctime_ns, inode, device, kept_until"
+_DONE = "state IN ('uploaded', 'unverified')"
 _TICKET = "SELECT remote_id, expires_at, ticket FROM tickets WHERE destination_id = ? AND source_id = ? AND path = ?"
+_UNSIGNED = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,32 @@ class Known:
         return self.kept_until is not None and self.kept_until <= now and self.state in DONE
 
 
+class Compared(NamedTuple):
+    """Files, by their paths, and what the journal has of them.
+
+    `kept` and `expired` were uploaded exactly as they are now; the service keeps the latter no longer. What is known of
+    the `others` is for `find` to say.
+    """
+
+    kept: list[bytes]
+    expired: list[bytes]
+    others: list[bytes]
+
+
 class Lookup:
-    """Answers for one destination. Owned by one thread at a time; `close` ends its connection."""
+    """Answers for one destination. Owned by one thread at a time; `close` ends its connection.
+
+    Files that are asked about together are of one source.
+    """
 
     def __init__(
         self, connection: sqlite3.Connection, path: str, destination_id: int, sources: Sequence[KnownSource]
     ) -> None:
         self._connection = connection
         self._path = path
-        self._find_sql = _FIND.format(place="place" if has_places(connection) else "NULL")
+        place = "place" if has_places(connection) else "NULL"
+        self._rows = Rows(connection, destination_id, _COLUMNS.format(place=place))
+        self._done = Rows(connection, destination_id, _IDENTITY, _DONE)
         self._destination = destination_id
         self._with_files = [source for source in sources if self._has_files(source.id)]
         self._filled = {source.id for source in self._with_files}
@@ -78,36 +95,66 @@ class Lookup:
 
     def find(self, files: Sequence[FoundFile]) -> list[Known | None]:
         """Return what is known of each file, None where nothing is. Raises `JournalError`."""
-        if not self._filled:
+        if not self._filled or not files:
             return [None] * len(files)
+        source = files[0].source
         with sqlite_errors(self._path):
-            return [self._find(file) for file in files]
+            own = self._known_at(source.id, [file.path for file in files])
+            open_ = [file for file, known in zip(files, own, strict=True) if not _conclusive(known, file)]
+            others = self._known_elsewhere(source, [file.path for file in open_])
+        elsewhere = dict(zip((file.path for file in open_), others, strict=True))
+        return [_best(file, known, elsewhere.get(file.path, ())) for file, known in zip(files, own, strict=True)]
+
+    def compare(self, source: Source, files: Mapping[bytes, Stat], now: float) -> Compared:
+        """Tell files that are as they were uploaded from all others, at the Unix time `now`. Raises `JournalError`.
+
+        It agrees with `find`, and reads no more than it takes to know that nothing is to be done: the others may turn
+        out to be uploaded all the same.
+        """
+        if source.id not in self._filled:
+            return Compared([], [], list(files))
+        with sqlite_errors(self._path):
+            rows = self._done.of(source.id, list(files))
+        # A file may have been uploaded again as part of another source, and be kept for longer since then.
+        alone = not self._related_to(source)
+        compared = kept, expired, others = Compared([], [], [])
+        for path, stat in files.items():
+            row = rows.get(path)
+            if row is None or (row[1:6] != stat and _unfolded(row[1:6]) != stat):
+                others.append(path)
+            elif row[6] is None:
+                kept.append(path)
+            elif alone:
+                (expired if row[6] <= now else kept).append(path)
+            else:
+                others.append(path)
+        return compared
 
     def knows_files_of(self, source: Source) -> bool:
         """Say whether an earlier run saw files in this source, or in what was at its path."""
         same_path = any(not other.strip and not other.add for other in self._related_to(source))
         return source.id in self._filled or same_path
 
-    def _find(self, file: FoundFile) -> Known | None:
-        own = self._row(file.source.id, file.path)
-        if own is not None and own.state in DONE and own.shows(file.identity) and own.kept_until is None:
-            return own
-        others = [self._row(source_id, path) for source_id, path in self._other_keys(file)]
-        done = [known for known in (own, *others) if known is not None and known.state in DONE]
-        # Of several rows of one file, that of the version on disk counts, and of those the one that is kept longest; a
-        # row under way of our own beats an old one.
-        of_now = [known for known in done if known.shows(file.identity)]
-        return max(of_now, key=_kept, default=own or next(iter(done), None))
-
-    def _row(self, source_id: int, path: bytes) -> Known | None:
+    def _known_at(self, source_id: int, paths: Sequence[bytes]) -> list[Known | None]:
         if source_id not in self._filled:
-            return None
-        row = self._connection.execute(self._find_sql, (self._destination, source_id, path)).fetchone()
-        return self._known(row, source_id, path) if row is not None else None
+            return [None] * len(paths)
+        rows = self._rows.of(source_id, paths)
+        return [self._known(row, source_id) if (row := rows.get(path)) is not None else None for path in paths]
 
-    def _known(self, row: tuple[Any, ...], source_id: int, path: bytes) -> Known:
-        state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, kept_until, place = row
-        identity = Identity(size, mtime_ns, ctime_ns, inode % (1 << 64), device % (1 << 64))
+    def _known_elsewhere(self, source: Source, paths: Sequence[bytes]) -> list[list[Known]]:
+        """Return for each path what is known of it in sources that share files with this one."""
+        found: dict[bytes, list[Known]] = {path: [] for path in paths}
+        for source_id, strip, add in self._related_to(source):
+            shared = [path for path in paths if path.startswith(strip)]
+            there = self._known_at(source_id, [add + path[len(strip) :] for path in shared])
+            for path, known in zip(shared, there, strict=True):
+                if known is not None:
+                    found[path].append(known)
+        return [found[path] for path in paths]
+
+    def _known(self, row: Row, source_id: int) -> Known:
+        path, state, *stat, md5, etag, uploaded_at, verified, kept_until, place = row
+        identity = Identity(*_unfolded(stat))
         digest = Digest(md5) if md5 else None
         ticket = receipt = None
         if state in (FileState.TICKETED, FileState.STORED):
@@ -120,14 +167,6 @@ class Lookup:
         row = self._connection.execute(_TICKET, (self._destination, source_id, path)).fetchone()
         return load(row[2], row[0], row[1]) if row is not None else None
 
-    def _other_keys(self, file: FoundFile) -> list[tuple[int, bytes]]:
-        keys = []
-        for source_id, strip, add in self._related_to(file.source):
-            if strip and not file.path.startswith(strip):
-                continue
-            keys.append((source_id, add + file.path[len(strip) :]))
-        return keys
-
     def _related_to(self, source: Source) -> list[Related]:
         if source.root not in self._related:
             self._related[source.root] = related(source, self._with_files)
@@ -136,6 +175,28 @@ class Lookup:
     def _has_files(self, source_id: int) -> bool:
         query = "SELECT EXISTS (SELECT 1 FROM files WHERE destination_id = ? AND source_id = ?)"
         return bool(self._connection.execute(query, (self._destination, source_id)).fetchone()[0])
+
+
+def _unfolded(stat: Sequence[int]) -> Stat:
+    """Return what stat said of the file of a row: SQLite's integers have a sign, inode and device numbers have none."""
+    size, mtime_ns, ctime_ns, inode, device = stat
+    return size, mtime_ns, ctime_ns, inode % _UNSIGNED, device % _UNSIGNED
+
+
+def _conclusive(own: Known | None, file: FoundFile) -> bool:
+    """Say whether a file's own row settles what is known of it."""
+    return own is not None and own.state in DONE and own.shows(file.identity) and own.kept_until is None
+
+
+def _best(file: FoundFile, own: Known | None, others: Sequence[Known]) -> Known | None:
+    """Return what counts of a file that has several rows.
+
+    That is the row of the version on disk, and of those the one that is kept longest; a row under way of our own beats
+    an old one.
+    """
+    done = [known for known in (own, *others) if known is not None and known.state in DONE]
+    of_now = [known for known in done if known.shows(file.identity)]
+    return max(of_now, key=_kept, default=own or next(iter(done), None))
 
 
 def _kept(known: Known) -> float:

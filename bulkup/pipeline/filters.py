@@ -11,12 +11,17 @@ from bulkup.pipeline.options import ScanOptions
 
 
 class Filters:
-    """The user's patterns and limits. Paths are relative to the source, in bytes, with `/` between their parts."""
+    """The user's patterns and limits. Paths are relative to the source, in bytes, with `/` between their parts.
+
+    `takes_all` says that there are none, for files: nothing need be asked about one whose name is not hidden.
+    """
 
     def __init__(self, options: ScanOptions) -> None:
         self._options = options
         self._include = GitIgnoreSpec.from_lines(options.include) if options.include else None
         self._exclude = GitIgnoreSpec.from_lines(options.exclude) if options.exclude else None
+        limits = (options.min_size, options.max_size)
+        self.takes_all = not (options.include or options.exclude or options.min_age > 0 or limits != (None, None))
 
     def prunes(self, path: bytes) -> bool:
         """Say whether a directory is excluded with all that is in it."""

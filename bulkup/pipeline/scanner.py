@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import anyio
 
-from bulkup.journal import Claim, Holder, Known, Lookup
+from bulkup.journal import Claim, Holder, Lookup
 from bulkup.messages import (
     NOTHING,
     FileState,
@@ -24,12 +24,16 @@ from bulkup.messages import (
     Outcome,
     Problem,
     Source,
+    Stat,
 )
 from bulkup.pipeline.plan import Plan, Trust
 from bulkup.pipeline.run import Run
-from bulkup.pipeline.walk import Entry, Unreadable, Walk
-from bulkup.pipeline.wishes import Wish, look_at, taken
+from bulkup.pipeline.sieve import Sifted, sift
+from bulkup.pipeline.walk import Part, Unreadable, Walk
+from bulkup.pipeline.wishes import Wish, taken
 
+# Files that the journal is asked about at once, and those that are handed over at once to be let go.
+_BLOCK_FILES = 256
 _CHUNK_FILES = 256
 _CHUNK_SECONDS = 0.05
 T = TypeVar("T")
@@ -37,7 +41,9 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Chunk:
-    found: list[tuple[FoundFile, Known | None]] = field(default_factory=list)
+    """A part of the walk."""
+
+    sifted: Sifted = field(default_factory=Sifted)
     unreadable: list[Unreadable] = field(default_factory=list)
     last: bool = False
 
@@ -74,11 +80,11 @@ class Scanner:
 
     async def _scan_source(self, source: Source, walk: Walk, lookup: Lookup, limiter: anyio.CapacityLimiter) -> bool:
         """Walk a source; say whether to its end."""
-        entries = walk.entries(source)
-        with contextlib.closing(entries):
+        parts = walk.parts(source)
+        with contextlib.closing(parts):
             last = False
             while not last and not self._run.stop.requested:
-                chunk = await anyio.to_thread.run_sync(_next_chunk, entries, lookup, limiter=limiter)
+                chunk = await anyio.to_thread.run_sync(self._next_chunk, source, parts, lookup, limiter=limiter)
                 await self._let_go(chunk)
                 last = chunk.last
         # A tree without one entry, where an earlier run saw files, is more likely a mount that is gone.
@@ -88,20 +94,44 @@ class Scanner:
             (self._run.lost_sources if lost else self._run.walked_sources).append(source)
         return last
 
-    async def _let_go(self, chunk: _Chunk) -> None:
-        counters = self._run.counters
-        counters.found += len(chunk.found) + len(chunk.unreadable)
-        counters.bytes_found += sum(file.identity.size for file, _ in chunk.found)
-        for unreadable in chunk.unreadable:
-            await self._send(self._exits.settle, _unreadable_outcome(unreadable))
+    def _next_chunk(self, source: Source, parts: Iterator[Part], lookup: Lookup) -> _Chunk:
+        """Walk until there is enough to be done, or a twentieth of a second has passed; runs in a thread."""
+        chunk, files, deadline = _Chunk(), dict[bytes, Stat](), time.monotonic() + _CHUNK_SECONDS
+        for part in parts:
+            files.update(part.files)
+            chunk.unreadable += part.unreadable
+            late = time.monotonic() >= deadline
+            if late or len(files) >= _BLOCK_FILES:
+                self._sift(source, files, lookup, chunk)
+                files = {}
+            if late or len(chunk.sifted.wishes) >= _CHUNK_FILES:
+                return chunk
+        self._sift(source, files, lookup, chunk)
+        chunk.last = True
+        return chunk
+
+    def _sift(self, source: Source, files: Mapping[bytes, Stat], lookup: Lookup, chunk: _Chunk) -> None:
         options = self._run.options
         trust = Trust(self._run.clock.now(), options.identity, options.reupload_expired)
-        wishes = [look_at(file, known, self._run.provider, trust) for file, known in chunk.found]
-        await self._claim(wishes)
-        for wish in wishes:
+        sift(source, files, lookup, self._run.provider, trust, chunk.sifted)
+
+    async def _let_go(self, chunk: _Chunk) -> None:
+        self._count(chunk)
+        for unreadable in chunk.unreadable:
+            await self._send(self._exits.settle, _unreadable_outcome(unreadable))
+        await self._claim(chunk.sifted.wishes)
+        for wish in chunk.sifted.wishes:
             if self._run.stop.requested:
                 return
             await self._route(wish)
+
+    def _count(self, chunk: _Chunk) -> None:
+        counters, sifted = self._run.counters, chunk.sifted
+        counters.found += sifted.found + len(chunk.unreadable)
+        counters.bytes_found += sifted.bytes_found
+        counters.skipped += sifted.settled
+        counters.bytes_settled += sifted.bytes_settled
+        counters.expired += sifted.expired
 
     async def _claim(self, wishes: Sequence[Wish]) -> None:
         """Claim the places that one file alone can have; who comes second is rejected before anything is asked."""
@@ -163,22 +193,6 @@ class Scanner:
     async def _send(self, exit_: Callable[[T], None], value: T) -> None:
         await self._run.budget.take(1)
         exit_(value)
-
-
-def _next_chunk(entries: Iterator[Entry | None], lookup: Lookup) -> _Chunk:
-    """Take the next few hundred entries, or what comes in a twentieth of a second; runs in a thread."""
-    chunk, files = _Chunk(last=True), list[FoundFile]()
-    deadline = time.monotonic() + _CHUNK_SECONDS
-    for entry in entries:
-        if isinstance(entry, FoundFile):
-            files.append(entry)
-        elif entry is not None:
-            chunk.unreadable.append(entry)
-        if len(files) >= _CHUNK_FILES or time.monotonic() >= deadline:
-            chunk.last = False
-            break
-    chunk.found.extend(zip(files, lookup.find(files), strict=True))
-    return chunk
 
 
 def _unreadable_outcome(entry: Unreadable) -> Outcome:

@@ -1,22 +1,24 @@
-"""Enumerating a source: a plain generator over `os.scandir` or a list of names, run in a thread by the scanner.
+"""Enumerating a source: a plain generator over directories or a list of names, run in a thread by the scanner.
 
-Memory goes with the depth of the tree, not with its size: a directory is read as it comes, and only the way down is
-held.
+Memory goes with the depth of the tree, not with its size: only the way down is held. A directory is gone through by
+name, as its rows stand in the journal; a very large one as it comes.
 """
 
 from __future__ import annotations
 
+import itertools
+import operator
 import os
 import select
 import stat
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from bulkup.counters import Ignored
 from bulkup.errors import UsageError
-from bulkup.messages import FoundFile, Identity, Source
+from bulkup.messages import FoundFile, Identity, Source, Stat, stat_of
 from bulkup.pipeline.filters import Filters
 from bulkup.pipeline.opening import machine_fault
 from bulkup.pipeline.options import ScanOptions
@@ -27,8 +29,14 @@ if TYPE_CHECKING:
 
 # A name that comes twice must not be sent twice at once. Further apart than this the journal knows the first one.
 _RECENT = 65_536
+# Names of one directory that are held to be sorted.
+_SORTED = 10_000
+# Entries looked at between two chances to end the run, or to have what was found go on.
+_AT_ONCE = 64
 _BLOCK = 64 * 1024
 _PATIENCE_MS = 50
+_name = operator.attrgetter("name")
+_A_DIRECTORY = "it is named in the list and is a directory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +51,30 @@ class Unreadable:
 Entry = FoundFile | Unreadable
 
 
-class _Level(NamedTuple):
-    """A directory that is being read: its path within the source, what is left of it, and its device and inode."""
+class Part(NamedTuple):
+    """A part of a source: files by path, with what `stat` says of them, and what could not be looked at.
 
-    folder: bytes
-    entries: ScandirIterator[bytes]
+    Of most files no more than that is needed, so they are not made a `FoundFile` each.
+    """
+
+    files: dict[bytes, Stat]
+    unreadable: list[Unreadable]
+
+
+class _Level(NamedTuple):
+    """A directory that is being read: what the paths of its entries begin with, the names that are left, its device and
+    inode, and what it is open as.
+    """
+
+    prefix: bytes
+    names: Iterator[bytes]
     place: tuple[int, int]
+    descriptor: int
+    listing: ScandirIterator[bytes]
+
+    def close(self) -> None:
+        self.listing.close()
+        os.close(self.descriptor)
 
 
 class Walk:
@@ -63,9 +89,17 @@ class Walk:
         # A source inside another one is scanned as itself, or its files would be found twice.
         self._roots = {source.root for source in sources if source.only is None}
         self._named = {os.path.join(source.root, source.only) for source in sources if source.only is not None}
+        self._takes_all = self._filters.takes_all and not self._named
 
-    def entries(self, source: Source) -> Generator[Entry | None, None, None]:
-        """Yield what the source holds. None says "nothing here, but time has passed"."""
+    def entries(self, source: Source) -> Generator[Entry, None, None]:
+        """Yield what the source holds, one by one."""
+        for part in self.parts(source):
+            yield from part.unreadable
+            for path, status in part.files.items():
+                yield FoundFile(source, path, Identity.of_stat(status))
+
+    def parts(self, source: Source) -> Generator[Part, None, None]:
+        """Yield what the source holds, a few files at a time. An empty part says that time has passed."""
         self.seen = 0
         if self._options.files_from is not None:
             yield from self._listed(source)
@@ -74,79 +108,105 @@ class Walk:
         else:
             yield from self._walked(source)
 
-    def _walked(self, source: Source) -> Generator[Entry | None, None, None]:
+    def _walked(self, source: Source) -> Generator[Part, None, None]:
         way: list[_Level] = []
         try:
-            yield self._enter(source, b"", way)
+            part = Part({}, [])
+            self._enter(source, b"", way, part)
+            yield part
             while way:
-                level = way[-1]
-                try:
-                    entry = next(level.entries, None)
-                except OSError as error:
-                    yield _unreadable(source, level.folder, error)
-                    entry = None
-                if entry is None:
-                    way.pop().entries.close()
-                else:
-                    yield self._classified(source, level.folder, entry, way)
+                yield self._go_on(source, way)
         finally:
             for level in way:
-                level.entries.close()
+                level.close()
 
-    def _enter(self, source: Source, folder: bytes, way: list[_Level]) -> Entry | None:
+    def _enter(self, source: Source, folder: bytes, way: list[_Level], part: Part) -> None:
         full = os.path.join(source.root, folder)
         try:
             status = os.stat(full)
             place = (status.st_dev, status.st_ino)
             if any(place == above.place for above in way):
                 self._ignored.symlinks += 1  # a link back to a folder that we are inside of
-                return None
-            way.append(_Level(folder, os.scandir(full), place))
+            else:
+                way.append(_opened(full, os.path.join(folder, b""), place))
         except OSError as error:
             self.seen += 1
-            return _unreadable(source, folder, error)
-        return None
+            part.unreadable.append(_unreadable(source, folder, error))
 
-    def _classified(self, source: Source, folder: bytes, entry: os.DirEntry[bytes], way: list[_Level]) -> Entry | None:
-        self.seen += 1
-        path = os.path.join(folder, entry.name)
-        if self._filters.hides(entry.name):
-            self._ignored.hidden += 1
-            return None
+    def _go_on(self, source: Source, way: list[_Level]) -> Part:
+        """Take some of what is in the folder that we are in, and leave it where nothing is left."""
+        level, part, before = way[-1], Part({}, []), self.seen
         try:
-            if entry.is_symlink() and not self._follows(source, path):
-                self._ignored.symlinks += 1
-                return None
-            if entry.is_dir():
-                return self._directory(source, path, way)
-            return self._file(source, path, entry.stat())
+            self._look_through(source, itertools.islice(level.names, _AT_ONCE), part, way)
+            ended = self.seen == before
         except OSError as error:
-            return _unreadable(source, path, error)
+            part.unreadable.append(_unreadable(source, level.prefix.rstrip(b"/"), error))
+            ended = True
+        if ended:
+            way.pop().close()
+        return part
 
-    def _directory(self, source: Source, path: bytes, way: list[_Level]) -> Entry | None:
+    def _look_through(self, source: Source, names: Iterable[bytes], part: Part, way: list[_Level]) -> None:
+        """Look at names of a folder, up to one that is a folder to enter. Every file of every run comes by here."""
+        level, takes_all, skips_hidden = way[-1], self._takes_all, self._options.hidden == "skip"
+        prefix, folder, files = level.prefix, level.descriptor, part.files
+        for name in names:
+            self.seen += 1
+            if skips_hidden and self._filters.hides(name):
+                self._ignored.hidden += 1
+                continue
+            path = prefix + name
+            try:
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            except OSError as error:
+                part.unreadable.append(_unreadable(source, path, error))
+                continue
+            if takes_all and stat.S_ISREG(status.st_mode):
+                files[path] = stat_of(status)
+                continue
+            self._classify(source, path, status, part, way)
+            if way[-1] is not level:
+                return
+
+    def _classify(self, source: Source, path: bytes, status: os.stat_result, part: Part, way: list[_Level]) -> None:
+        try:
+            if stat.S_ISLNK(status.st_mode):
+                if not self._follows(source, path):
+                    self._ignored.symlinks += 1
+                    return
+                status = os.stat(os.path.join(source.root, path))
+            if stat.S_ISDIR(status.st_mode):
+                self._directory(source, path, way, part)
+            else:
+                self._file(source, path, status, part)
+        except OSError as error:
+            part.unreadable.append(_unreadable(source, path, error))
+
+    def _directory(self, source: Source, path: bytes, way: list[_Level], part: Part) -> None:
         if self._filters.prunes(path):
             self._ignored.filtered += 1
-            return None
-        if len(self._roots) > 1 and os.path.realpath(os.path.join(source.root, path)) in self._roots:
+        elif len(self._roots) > 1 and os.path.realpath(os.path.join(source.root, path)) in self._roots:
             self._ignored.other_sources += 1
-            return None
-        return self._enter(source, path, way)
+        else:
+            self._enter(source, path, way, part)
 
-    def _file(self, source: Source, path: bytes, status: os.stat_result) -> FoundFile | None:
+    def _file(self, source: Source, path: bytes, status: os.stat_result, part: Part) -> None:
         if not stat.S_ISREG(status.st_mode):
             self._ignored.special += 1
-            return None
-        identity = Identity.of(status)
+        elif self._takes_all or self._takes(source, path, Identity.of(status)):
+            part.files[path] = stat_of(status)
+
+    def _takes(self, source: Source, path: bytes, identity: Identity) -> bool:
         if not self._filters.takes_size(identity) or not self._filters.takes_name(path):
             self._ignored.filtered += 1
-            return None
+            return False
         if self._filters.too_new(identity, self._now):
             self._ignored.too_new += 1
-            return None
+            return False
         if self._named and source.only is None and os.path.realpath(os.path.join(source.root, path)) in self._named:
             self._ignored.other_sources += 1
-            return None
-        return FoundFile(source, path, identity)
+            return False
+        return True
 
     def _follows(self, source: Source, path: bytes) -> bool:
         if self._options.symlinks == "follow":
@@ -156,17 +216,17 @@ class Walk:
         target = os.path.realpath(os.path.join(source.root, path))
         return target == source.root or target.startswith(os.path.join(source.root, b""))
 
-    def _listed(self, source: Source) -> Iterator[Entry | None]:
+    def _listed(self, source: Source) -> Iterator[Part]:
         recent: dict[bytes, None] = {}
         for name in listed_names(self._options.files_from or "-", null=self._options.null):
             if name is None:
-                yield None
+                yield Part({}, [])
                 continue
             path = _within(source, name)
             if path == b".." or path.startswith(b"../"):
-                yield Unreadable(source, name, "it is named in the list and lies outside the source")
+                yield _refused(source, name, "it is named in the list and lies outside the source")
             elif path == b".":
-                yield Unreadable(source, name, "it is named in the list and is a directory")
+                yield _refused(source, name, _A_DIRECTORY)
             elif path in recent:
                 self._ignored.repeated += 1
             else:
@@ -175,20 +235,52 @@ class Walk:
                     del recent[next(iter(recent))]
                 yield self._look_at(source, path)
 
-    def _look_at(self, source: Source, path: bytes) -> Entry | None:
+    def _look_at(self, source: Source, path: bytes) -> Part:
         self.seen += 1
-        full = os.path.join(source.root, path)
+        full, part = os.path.join(source.root, path), Part({}, [])
         try:
             # A link on the way there counts as much as one at the end.
             if source.only is None and os.path.realpath(full) != full and not self._follows(source, path):
                 self._ignored.symlinks += 1
-                return None
+                return part
             status = os.stat(full)
         except OSError as error:
-            return _unreadable(source, path, error)
+            part.unreadable.append(_unreadable(source, path, error))
+            return part
         if stat.S_ISDIR(status.st_mode):
-            return Unreadable(source, path, "it is named in the list and is a directory")
-        return self._file(source, path, status)
+            return _refused(source, path, _A_DIRECTORY)
+        self._file(source, path, status, part)
+        return part
+
+
+def _opened(full: bytes, prefix: bytes, place: tuple[int, int]) -> _Level:
+    """Open a directory, to list it and to look at what is in it by name. Raises OSError."""
+    descriptor = os.open(full, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        listing = os.scandir(full)  # not of the descriptor: that would turn names into text
+    except OSError:
+        os.close(descriptor)
+        raise
+    return _Level(prefix, _in_order(listing), place, descriptor, listing)
+
+
+def _in_order(listing: ScandirIterator[bytes]) -> Iterator[bytes]:
+    """Yield the names in a directory, sorted; of very many, as they come. Raises OSError, once what came was told."""
+    names, broken = list[bytes](), None
+    try:
+        names.extend(map(_name, itertools.islice(listing, _SORTED)))  # keeps what came before an error
+    except OSError as error:
+        broken = error
+    if len(names) < _SORTED:
+        names.sort()
+    yield from names
+    if broken is not None:
+        raise broken
+    yield from map(_name, listing)
+
+
+def _refused(source: Source, path: bytes, reason: str) -> Part:
+    return Part({}, [Unreadable(source, path, reason)])
 
 
 def _within(source: Source, name: bytes) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bulkup.journal import Claim, Holder, Known
-from bulkup.messages import Digest, FoundFile, Place, Rejection, Source
+from bulkup.messages import Digest, FileState, FoundFile, Identity, Place, Rejection, Source
 from bulkup.pipeline.plan import Plan, Trust, plan
 from bulkup.providers import FileSpec, Provider
 
@@ -59,6 +59,19 @@ def look_at(file: FoundFile, known: Known | None, provider: Provider, trust: Tru
     what = plan(known, file.identity, mode, place, gone=gone)
     rejection = provider.reject(spec) if what in _ASKING else None
     return Wish(file, known, what, place, rejection, provider.hashes_first(spec), expired)
+
+
+def all_settled(provider: Provider, trust: Trust, *, expired: bool) -> bool:
+    """Say whether nothing is to be done with any file that was uploaded exactly as it is now.
+
+    `expired` asks of those that the service keeps no longer, else of those that it keeps. One that is made up speaks
+    for all: nothing but the place that each is to have could tell them apart.
+    """
+    if provider.capabilities.placed:
+        return False
+    any_file = FoundFile(Source(b"/"), b"any", Identity(1, 1, 1, 1, 1))
+    known = Known(FileState.UPLOADED, any_file.identity, None, None, None, kept_until=trust.now if expired else None)
+    return look_at(any_file, known, provider, trust).what is Plan.SETTLED
 
 
 def spec_of(file: FoundFile, digest: Digest | None = None) -> FileSpec:

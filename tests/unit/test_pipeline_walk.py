@@ -305,7 +305,7 @@ def test_the_walk_is_as_lazy_as_its_reader(tmp_path: Path) -> None:
 
     with mock.patch("os.scandir", scandir):
         walk = Walk((root,), ScanOptions(), Ignored(), 0.0).entries(root)
-        next(entry for entry in walk if entry is not None)
+        next(walk)
         assert len(opened) == 2
         walk.close()
 
@@ -338,7 +338,7 @@ def test_only_the_way_down_is_held_open(tmp_path: Path) -> None:
         assert len(Result(root).found) == 100
         assert (most, held) == (3, 0)
         dropped = Walk((root,), ScanOptions(), Ignored(), 0.0).entries(root)
-        next(entry for entry in dropped if entry is not None)
+        next(dropped)
         assert held > 0
         dropped.close()
         assert held == 0
@@ -478,6 +478,6 @@ def test_a_name_that_is_listed_twice_is_found_once(tmp_path: Path) -> None:
     ignored = Ignored()
     options = ScanOptions(files_from=str(names))
     source = Source(os.path.realpath(bytes(tmp_path)))
-    entries = [entry for entry in Walk((source,), options, ignored, 0.0).entries(source) if entry is not None]
+    entries = [entry for entry in Walk((source,), options, ignored, 0.0).entries(source)]
     assert [entry.path for entry in entries] == [b"a"]
     assert ignored.repeated == 2

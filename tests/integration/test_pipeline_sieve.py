@@ -1,0 +1,175 @@
+"""What is decided of a block of files at once is what is decided of each by itself, whatever the journal holds."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sqlite3
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
+from unittest import mock
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from journal_world import a_ticket
+
+from bulkup.journal import Lookup, rows
+from bulkup.journal.database import migrate, migrations
+from bulkup.journal.sources import KnownSource
+from bulkup.journal.tickets import dump
+from bulkup.messages import DONE, FileState, FoundFile, Identity, Place, Rejection, Source, Stat
+from bulkup.pipeline.plan import Plan, Trust
+from bulkup.pipeline.sieve import Sifted, sift
+from bulkup.pipeline.wishes import Wish, look_at
+from bulkup.providers import FileSpec, Provider
+
+NOW = 1000.0
+OUTER, INNER = Source(b"/data", id=1), Source(b"/data/sub", id=2)
+PATHS = {OUTER: [b"a", b"b", b"sub-a", b"sub/a", b"sub/b", b"\xff"], INNER: [b"a", b"b", b"z"]}
+
+
+class Row(NamedTuple):
+    """A row of the journal, and whether its ticket is there."""
+
+    state: FileState
+    stat: Stat
+    digest: bool
+    kept_until: float | None
+    place: str | None
+    ticket: bool
+
+
+class Service:
+    """A provider as far as files are judged by it."""
+
+    name = "service"
+
+    def __init__(self, *, placed: bool) -> None:
+        self.capabilities = SimpleNamespace(placed=placed)
+
+    def place(self, spec: FileSpec) -> Place | None:
+        return Place("here", exclusive=spec.name == "a")
+
+    def reject(self, spec: FileSpec) -> Rejection | None:
+        return Rejection("not this one") if spec.name == "b" else None
+
+    def hashes_first(self, spec: FileSpec) -> bool:
+        return spec.size == 1
+
+
+stats = st.tuples(*[st.integers(0, 1)] * 3, st.sampled_from([1, 2**64 - 1]), st.sampled_from([1, 2**63]))
+done = st.sampled_from(sorted(DONE))
+recorded = st.builds(
+    Row,
+    st.one_of(done, done, st.sampled_from(FileState)),
+    stats,
+    st.booleans(),
+    st.sampled_from([None, NOW - 1, NOW, NOW + 1]),
+    st.sampled_from([None, "here", "there"]),
+    st.booleans(),
+)
+keys = st.sampled_from([(source, path) for source, paths in PATHS.items() for path in paths])
+journals = st.dictionaries(keys, recorded, max_size=9)
+trusts = st.builds(Trust, st.just(NOW), st.sampled_from(["strict", "default", "content"]), st.booleans())
+
+
+@functools.cache
+def empty_journal() -> bytes:
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, migrations())
+        connection.execute("INSERT INTO destinations VALUES (1, 'service', 'https://there', '')")
+        return connection.serialize()
+
+
+@contextlib.contextmanager
+def lookup_in(journal: dict[tuple[Source, bytes], Row]) -> Iterator[Lookup]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.deserialize(empty_journal())
+    for (source, path), row in journal.items():
+        size, mtime_ns, ctime_ns, inode, device = row.stat
+        signed = [number - 2**64 if number >= 2**63 else number for number in (inode, device)]
+        values = (1, source.id, path, row.state, size, mtime_ns, ctime_ns, *signed, b"m" * 16 if row.digest else None)
+        connection.execute(
+            "INSERT INTO files (destination_id, source_id, path, state, size, mtime_ns, ctime_ns, inode, device, md5,"
+            " etag, verified, uploaded_at, kept_until, place, run_id) VALUES"
+            " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'etag', 1, 1.0, ?, ?, 1)",
+            (*values, row.kept_until, row.place),
+        )
+        if row.ticket:
+            ticket = a_ticket("remote")
+            live = (1, source.id, path, ticket.remote_id, ticket.expires_at, dump(ticket))
+            connection.execute("INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?)", live)
+    sources = [KnownSource(source.id, source.root, source.name) for source in PATHS]
+    with contextlib.closing(Lookup(connection, "memory", 1, sources)) as lookup:
+        yield lookup
+
+
+def one_by_one(files: Sequence[FoundFile], lookup: Lookup, provider: Provider, trust: Trust) -> list[Wish]:
+    return [look_at(file, lookup.find([file])[0], provider, trust) for file in files]
+
+
+@given(st.data(), journals, st.sampled_from(list(PATHS)), trusts, st.booleans(), st.integers(1, 3), st.integers(0, 2))
+@settings(deadline=None, max_examples=150)
+def test_a_block_is_decided_as_each_of_its_files(
+    data: st.DataObject,
+    journal: dict[tuple[Source, bytes], Row],
+    source: Source,
+    trust: Trust,
+    placed: bool,
+    at_once: int,
+    spare: int,
+) -> None:
+    """In any order, with other rows between them, and with however many rows a query reads."""
+    paths = data.draw(st.permutations(PATHS[source]))
+    # Half of the files are as they were recorded.
+    found = {
+        path: journal[source, path].stat if (source, path) in journal and data.draw(st.booleans()) else data.draw(stats)
+        for path in data.draw(st.sampled_from([paths, sorted(paths)]))[: data.draw(st.integers(1, 6))]
+    }
+    files = [FoundFile(source, path, Identity.of_stat(stat)) for path, stat in found.items()]
+    provider = cast("Provider", Service(placed=placed))
+    with (
+        mock.patch.object(rows, "_KEYS", at_once),
+        mock.patch.object(rows, "_SPARE", spare),
+        lookup_in(journal) as lookup,
+    ):
+        wishes = one_by_one(files, lookup, provider, trust)
+        assert lookup.find(files) == [wish.known for wish in wishes]
+        sifted = Sifted()
+        sift(source, found, lookup, provider, trust, sifted)
+    assert figures(sifted) == figures(Sifted(len(files), sum(f.identity.size for f in files), wishes=wishes))
+    assert of_open(sifted.wishes) == of_open(wishes)
+    if placed:  # of files that want one place the first is to have it
+        assert sifted.wishes == wishes
+
+
+def figures(sifted: Sifted) -> dict[str, int]:
+    """Return what will be counted, by whatever way it was found out."""
+    settled = [wish for wish in sifted.wishes if wish.what is Plan.SETTLED]
+    return {
+        "found": sifted.found,
+        "bytes": sifted.bytes_found,
+        "settled": sifted.settled + len(settled),
+        "bytes settled": sifted.bytes_settled + sum(wish.file.identity.size for wish in settled),
+        "expired": sifted.expired + sum(wish.expired for wish in settled),
+    }
+
+
+def of_open(wishes: Sequence[Wish]) -> dict[bytes, Any]:
+    return {wish.file.path: wish for wish in wishes if wish.what is not Plan.SETTLED}
+
+
+@pytest.mark.parametrize("kept_until", [None, NOW + 1, NOW])
+def test_what_is_as_it_was_uploaded_is_only_counted(kept_until: float | None) -> None:
+    """With no row read but those that the files are compared with, however many there are."""
+    found = {b"%04d" % number: (number, 1, 1, 1, 1) for number in range(1000)}
+    row = Row(FileState.UPLOADED, (0, 1, 1, 1, 1), True, kept_until, None, False)
+    journal = {(OUTER, path): row._replace(stat=stat) for path, stat in found.items()}
+    with lookup_in(journal) as lookup, mock.patch.object(Lookup, "_known", side_effect=AssertionError):
+        sifted = Sifted()
+        sift(OUTER, found, lookup, cast("Provider", Service(placed=False)), Trust(NOW), sifted)
+    expired = 1000 if kept_until == NOW else 0
+    size = sum(range(1000))
+    assert sifted == Sifted(1000, size, settled=1000, bytes_settled=size, expired=expired)
