@@ -130,7 +130,13 @@ class Connector:
     async def _reach(self, origin: Origin, addresses: list[AddrInfoType]) -> Connection:
         loop = asyncio.get_running_loop()
         sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_HEAD_START)
-        _, connection = await loop.create_connection(lambda: Connection(loop, self._pool, origin.shelf), sock=sock)
+        connection = Connection(loop, self._pool, origin.shelf)
+        try:
+            await loop.create_connection(lambda: connection, sock=sock)
+        except BaseException:
+            # The loop closes it, and uvloop's tells nobody.
+            self._pool.forget(connection)
+            raise
         return connection
 
     async def _secure(self, connection: Connection, origin: Origin) -> None:
