@@ -40,20 +40,22 @@ class Names:
     async def addresses(self, host: str, port: int) -> list[AddrInfoType]:
         """Return where a host is. Raises OSError, and what the resolver refuses with."""
         where = host, port
-        expires, found = self._known.get(where, (0.0, []))
-        while monotonic() >= expires:
+        while True:
+            expires, found = self._known.get(where, (0.0, []))
+            if monotonic() < expires:
+                return found
             asked = self._asked.get(where)
             if asked is None:
                 return await self._look_up(where)
             await asyncio.wait([asked])  # unlike `await asked` this leaves it alone when it is cancelled
             if not asked.cancelled():
                 return asked.result()
-        return found
 
     async def _look_up(self, where: tuple[str, int]) -> list[AddrInfoType]:
         self._asked[where] = asked = asyncio.get_running_loop().create_future()
         try:
-            found = [_address(each["host"], where[1]) for each in await self._resolver.resolve(*where)]
+            answers = await self._resolver.resolve(*where, socket.AF_UNSPEC)
+            found = [_address(each["host"], where[1]) for each in answers]
         except Exception as error:
             asked.set_exception(error)
             asked.exception()  # looked at, should nobody else have asked

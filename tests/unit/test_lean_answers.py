@@ -1,0 +1,108 @@
+"""Answers as bytes, in whatever pieces they come."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulkup.transport.lean.answers import FIELDS_LIMIT, HEAD_LIMIT, INTERIM_LIMIT, AnswerReader
+from bulkup.transport.lean.troubles import ExchangeError
+from bulkup.transport.problems import Trouble
+from bulkup.transport.sender import ANSWER_LIMIT
+from bulkup.wire import StorageAnswer
+
+PLAIN = b'HTTP/1.1 200 OK\r\nETag: "x" \r\nX-A: \xe9\r\nContent-Length: 3\r\n\r\nabc'
+CHUNKED = b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\nETag: trailer\r\n\r\n"
+CONTINUED = b"HTTP/1.1 100 Continue\r\nX-I: i\r\n\r\n" + PLAIN
+
+
+def fed(*pieces: bytes, reader: AnswerReader | None = None) -> AnswerReader:
+    reader = reader or AnswerReader()
+    for piece in pieces:
+        reader.feed(piece)
+    return reader
+
+
+@given(st.sampled_from([PLAIN, CHUNKED, CONTINUED]), st.lists(st.integers(1, 90), max_size=5))
+@settings(deadline=None)
+def test_an_answer_is_the_same_in_any_pieces(whole: bytes, cuts: list[int]) -> None:
+    """Its names in lower case, its end found, and the connection good for another."""
+    ends = sorted({*(cut for cut in cuts if cut < len(whole)), len(whole)})
+    reader = fed(*(whole[start:end] for start, end in zip([0, *ends], ends, strict=False)))
+    headers = {"transfer-encoding": "chunked"} if whole is CHUNKED else None
+    told = {"etag": '"x"', "x-a": "\ufffd", "content-length": "3"}
+    assert reader.answer() == StorageAnswer(403 if whole is CHUNKED else 200, headers or told, b"abc")
+    assert (reader.done, reader.reusable, reader.permitted) == (True, True, whole is CONTINUED)
+
+
+def test_one_reader_reads_one_answer_after_the_other() -> None:
+    reader = fed(CHUNKED)
+    reader.expect()
+    assert not reader.begun
+    assert fed(PLAIN, reader=reader).answer().status == 200
+
+
+@pytest.mark.parametrize("more", [b"H", b"x", PLAIN, CHUNKED[:30]])
+def test_what_comes_behind_an_answer_ends_the_connection_and_changes_nothing(more: bytes) -> None:
+    reader = fed(PLAIN + more)
+    assert (reader.done, reader.reusable) == (True, False)
+    assert reader.answer() == fed(PLAIN).answer()
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_a_connection_that_the_other_side_will_close_is_not_used_again(last: bytes) -> None:
+    reader = fed(last)
+    assert (reader.done, reader.reusable) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\nab", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nab", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", False),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", False),
+        (b"HTTP/1.1 200 OK\r\n", False),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", False),
+        (b"", False),
+    ],
+)
+def test_the_end_of_a_connection_ends_an_answer_without_a_length_alone(text: bytes, whole: bool) -> None:
+    reader = fed(*([text] if text else []))
+    assert not reader.done
+    assert reader.ends_here() is whole
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"SSH-2.0-x\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 102 X\r\n\r\n" * (INTERIM_LIMIT + 1),
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: 1\r\n" % number for number in range(FIELDS_LIMIT + 1)) + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * (HEAD_LIMIT + 1),
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * (HEAD_LIMIT + 1) + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+    ids=["ssh", "101", "upgrade", "interim", "fields", "endless", "long", "two lengths", "smuggled"],
+)
+def test_what_is_no_answer_or_has_no_measure_is_refused(text: bytes) -> None:
+    with pytest.raises(ExchangeError) as raised:
+        fed(text)
+    assert raised.value.trouble is Trouble.NOT_HTTP
+
+
+def test_a_long_body_is_cut_and_is_the_last_there() -> None:
+    """A body may also come with its head in one piece that is larger than a head may be."""
+    size = 4 * ANSWER_LIMIT
+    reader = fed(b"HTTP/1.1 500 X\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+    assert (reader.done, reader.reusable, reader.answer().body) == (True, False, b"x" * ANSWER_LIMIT)
