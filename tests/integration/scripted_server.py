@@ -96,8 +96,13 @@ class Connection:
 
     def write(self, data: bytes) -> None:
         """Send bytes as they are, if anybody is still there."""
-        if not self.writer.is_closing():
+        if self.open:
             self.writer.write(data)
+
+    @property
+    def open(self) -> bool:
+        """Whether the sender is still there, as far as is known."""
+        return not self.writer.is_closing()
 
     async def read(self, count: int) -> bytes:
         """Take exactly so many bytes, of whatever they are."""

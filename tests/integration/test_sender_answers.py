@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from scripted_server import Connection, Request, Script, serving
-from sender_world import BOTH, answered, next_works, outcome, using
+from sender_world import BOTH, LEAN, answered, next_works, outcome, using
 
 from bulkup.messages import Kind, Problem
 from bulkup.wire import StorageAnswer
@@ -46,6 +46,7 @@ GOOD = {
     "chunks": (CHUNKED + b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", 200, b"hello"),
     "chunks with all there is": (CHUNKED + b"005;a=b\r\nhello\r\n0;c\r\nX-Trailer: 1\r\n\r\n", 200, b"hello"),
     "chunks in capitals": (CHUNKED + b"A\r\nhellohello\r\n0\r\n\r\n", 200, b"hellohello"),
+    "chunks of a byte each": (CHUNKED + b"1\r\nx\r\n" * 60_000 + b"0\r\n\r\n", 200, b"x" * 60_000),
     "no chunks": (CHUNKED + b"0\r\n\r\n", 200, b""),
     "spaces around values": (ok(b"ETag: \t x  "), 200, b"hello"),
     "a long header": (ok(b"X-Long: " + b"x" * 7000), 200, b"hello"),
@@ -190,29 +191,30 @@ async def test_only_the_beginning_of_a_long_answer_is_kept(sender: str, framing:
     assert len(server.connections) == 2
 
 
+ENDLESS = {
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 50),
+    "hints": (b"", b"HTTP/1.1 103 Hints\r\nX-A: 1\r\n\r\n" * 50),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X-A: 1\r\n" * 100),
+    "a header": (b"HTTP/1.1 200 OK\r\nX-A: ", b"a" * 1000),
+    "an extension": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1", b";a" * 500),
+    "trailers": (CHUNKED + b"0\r\n", b"X-A: 1\r\n" * 100),
+    "a trailer": (CHUNKED + b"0\r\nX-A: ", b"a" * 1000),
+    "empty lines": (b"", b"\r\n" * 500),
+}
+
+
 @BOTH
-@pytest.mark.parametrize(
-    ("start", "more"),
-    [
-        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-        (b"", b"HTTP/1.1 103 Hints\r\nX-A: 1\r\n\r\n"),
-        (b"HTTP/1.1 200 OK\r\n", b"X-A: 1\r\n"),
-        (b"HTTP/1.1 200 OK\r\nX-A: ", b"a" * 1000),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1", b";a" * 1000),
-        (CHUNKED + b"0\r\n", b"X-A: 1\r\n"),
-        (b"", b"\r\n"),
-    ],
-    ids=["continue", "hints", "headers", "a header", "an extension", "trailers", "empty lines"],
-)
-async def test_what_never_ends_is_given_up(sender: str, start: bytes, more: bytes) -> None:
-    """Neither time nor memory is spent on it without end."""
+@cases(ENDLESS)
+async def test_what_never_ends_is_given_up(sender: str, case: tuple[bytes, bytes]) -> None:
+    """After a time."""
+    start, more = case
 
     async def script(connection: Connection) -> None:
         await connection.request()
         connection.write(start)
-        while True:
-            connection.write(more)
-            await asyncio.sleep(0.001)
+        while connection.open:
+            connection.write(more[:200])
+            await asyncio.sleep(0.002)
 
     async with serving(*[script] * 2) as server, using(sender, idle_timeout=0.4, connect_timeout=1) as transport:
         problem = await outcome(transport, server.url)
@@ -220,3 +222,28 @@ async def test_what_never_ends_is_given_up(sender: str, start: bytes, more: byte
         assert problem.kind is Kind.TRANSIENT
         server.scripts = []
         await next_works(transport, server)
+
+
+@LEAN
+@cases(ENDLESS)
+async def test_nor_is_it_taken_without_measure_until_then(sender: str, case: tuple[bytes, bytes]) -> None:
+    """A server that is quick about it cannot fill the memory."""
+    start, more = case
+    written = 0
+
+    async def script(connection: Connection) -> None:
+        nonlocal written
+        await connection.request()
+        connection.write(start)
+        while connection.open and written < 64 * 1024**2:
+            connection.write(more)
+            written += len(more)
+            await connection.writer.drain()
+            await asyncio.sleep(0)
+
+    async with serving(script) as server, using(sender) as transport:
+        problem = await outcome(transport, server.url)
+        assert isinstance(problem, Problem), problem
+        assert problem.kind is Kind.TRANSIENT
+        await next_works(transport, server)
+    assert written < 8 * 1024**2  # and no more than that was on the way

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,30 @@ async def test_a_success_before_the_body_is_out_is_seen_to_be_none(sender: str, 
         answer = await outcome(transport, server.url, body)
         assert isinstance(answer, Problem) or body.taken < body.size
         await next_works(transport, server)
+
+
+class ToItsEnd(FileBody):
+    """Notes that it was asked for its end, as a file's body does: it waits for nothing after its last piece."""
+
+    whole = False
+
+    async def chunks(self) -> AsyncGenerator[memoryview, None]:
+        async with contextlib.aclosing(super().chunks()) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        self.whole = True
+
+
+@BOTH
+@pytest.mark.parametrize("times", [1, 8, 24])
+async def test_an_answer_to_all_of_it_is_not_early(sender: str, times: int) -> None:
+    """However soon it comes: the body is asked for its end, and the connection is kept."""
+    async with serving() as server, using(sender) as transport:
+        for _ in range(10):
+            body = ToItsEnd(BLOCK, times)
+            assert (await answered(transport, server.url, body)).status == 200
+            assert body.whole
+    assert len(server.connections) == 1
 
 
 @BOTH

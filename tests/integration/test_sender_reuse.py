@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from scripted_server import OK, Connection, Script, echo, serving, settled
-from sender_world import BLOCK, BOTH, LEAN, FileBody, answered, next_works, outcome, using
+from sender_world import BLOCK, BOTH, LEAN, FileBody, InMemory, answered, next_works, outcome, using
 
 from bulkup.messages import Kind, Problem
 
@@ -173,12 +173,13 @@ async def test_what_died_on_a_new_connection_is_not_repeated(sender: str) -> Non
 
 
 @LEAN
-async def test_what_replaces_a_dead_connection_is_new(sender: str) -> None:
+@pytest.mark.parametrize("body", [InMemory, FileBody], ids=["in memory", "in pieces"])
+async def test_what_replaces_a_dead_connection_is_new(sender: str, body: type[FileBody]) -> None:
     """Where one was closed for its age the others are no younger."""
     async with serving(*[then(reset)] * 4) as server, using(sender, connections=4) as transport:
         await asyncio.gather(*(next_works(transport, server) for _ in range(4)))
         assert len(server.connections) == 4
-        assert (await answered(transport, server.url)).status == 200
+        assert (await answered(transport, server.url, body())).status == 200
 
 
 @LEAN
@@ -251,3 +252,4 @@ async def test_nor_is_one_that_came_while_the_connection_was_idle(sender: str, e
         await settled()
         for _ in range(3):
             await next_works(transport, server)
+    assert len(server.connections) == 2

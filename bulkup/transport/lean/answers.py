@@ -16,6 +16,7 @@ from bulkup.transport.sender import ANSWER_LIMIT
 from bulkup.wire import StorageAnswer
 
 HEAD_LIMIT = 64 * 1024  # bytes of the head, those of interim answers with it
+TOTAL_LIMIT = 1024**2  # bytes of all of it: a body that is kept whole is less, in chunks of a byte each
 FIELDS_LIMIT = 256
 INTERIM_LIMIT = 20
 _CONTINUE, _SWITCHING = 100, 101
@@ -29,7 +30,7 @@ class AnswerReader:
     """
 
     __slots__ = (
-        "_body", "_fields", "_head", "_headers", "_interim", "_kept", "_parser",
+        "_body", "_came", "_fields", "_headers", "_interim", "_kept", "_parser",
         "begun", "done", "headed", "on_header", "permitted", "reusable", "status",
     )  # fmt: skip
 
@@ -44,7 +45,7 @@ class AnswerReader:
         self._fields.clear()
         self._headers: dict[str, str] = {}
         self._body: list[bytes] | None = None
-        self.status = self._head = self._interim = self._kept = 0
+        self.status = self._came = self._interim = self._kept = 0
         self.begun = self.headed = self.done = self.permitted = False
         self.reusable = True
 
@@ -58,8 +59,8 @@ class AnswerReader:
             if not self.done:
                 raise ExchangeError(Trouble.NOT_HTTP) from None
             self.reusable = False
-        if not inside:
-            self._measure(len(data))
+        if not self.done or not inside:
+            self._measure(len(data), inside)
         return self.done
 
     def ends_here(self) -> bool:
@@ -116,10 +117,14 @@ class AnswerReader:
         self.permitted = self.permitted or status == _CONTINUE
         self._fields.clear()
 
-    def _measure(self, size: int) -> None:
-        self._head += size
-        # What came last may be of the body, where the head has ended.
-        if self._head > HEAD_LIMIT and (not self.headed or self._size_of_head() > HEAD_LIMIT):
+    def _measure(self, size: int, inside: bool) -> None:
+        self._came += size
+        if inside:
+            too_much = self._came > TOTAL_LIMIT
+        else:
+            # What came last may be of the body, where the head has ended.
+            too_much = self._came > HEAD_LIMIT and (not self.headed or self._size_of_head() > HEAD_LIMIT)
+        if too_much:
             raise ExchangeError(Trouble.NOT_HTTP)
 
     def _size_of_head(self) -> int:
