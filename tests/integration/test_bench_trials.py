@@ -158,6 +158,7 @@ async def test_a_bench_that_is_stopped_between_two_trials(tmp_path: Path) -> Non
         stopped.append(bench)
         await bench.run()
     assert (bench.trials, bench.codes) == ([], {0, ExitCode.SIGTERM})
+    assert len(ids(bench)) == 8
 
 
 async def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

@@ -55,6 +55,9 @@ def test_the_processor() -> None:
     share = ended.busy_share(begun)
     assert share is None or 0.0 <= share <= 1.0
     assert ended.busy_share(Processor(machine=None)) is None
+    assert Processor(machine=(9.0, 20.0)).busy_share(Processor(machine=(4.0, 10.0))) == 0.5
+    assert Processor(machine=(21.0, 20.0)).busy_share(Processor(machine=(4.0, 10.0))) == 1.0
+    assert Processor(machine=(3.0, 10.0)).busy_share(Processor(machine=(4.0, 10.0))) is None
     ticks = os.sysconf("SC_CLK_TCK")
     assert busy_and_all("cpu  10 0 20 60 10 0 0 0 5 0\n") == (30 / ticks, 100 / ticks)
     for line in ("cpu0 1 2 3 4 5", "cpu 1 2", "cpu a b c d e"):
@@ -77,7 +80,7 @@ def test_the_disk_is_read_and_nothing_else(tmp_path: Path) -> None:
     for number in range(5):
         (tmp_path / f"{number % 2}").mkdir(exist_ok=True)
         (tmp_path / f"{number % 2}" / f"{number}").write_bytes(bytes(1000 * number))
-    (tmp_path / "link").symlink_to(tmp_path / "1")
+    (tmp_path / "link").symlink_to(tmp_path / "1" / "3")
     go_on = threading.Event()
     disk = measure_disk([Source(os.fsencode(tmp_path))], go_on)
     assert disk is not None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from bench_world import NOW, carried_out, choice, trial
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkup.api.bench import Plan
@@ -100,6 +100,7 @@ def test_a_bench_in_which_nothing_arrives_goes_no_further_than_its_rungs() -> No
     assert len(nothing) <= plan().most_trials
 
 
+@settings(deadline=None)
 @given(
     rates=st.dictionaries(st.integers(1, 1024), st.floats(0, 1000)),
     files=st.integers(1, 5000),

@@ -138,7 +138,8 @@ class Processor:
         if self.machine is None or before.machine is None:
             return None
         busy, total = (now - then for now, then in zip(self.machine, before.machine, strict=True))
-        return busy / total if total > 0 else None
+        # What the system counts as idle goes back now and then (proc(5) on iowait).
+        return min(1.0, max(0.0, busy / total)) if total > 0 else None
 
 
 def _of_process() -> float:
