@@ -157,11 +157,15 @@ class FoundFile(NamedTuple):
 
     @property
     def extension(self) -> str:
-        """The lower-cased last suffix without its dot; empty where there is none, as behind a dot at the beginning."""
-        path = self.path
-        stem = path[path.rfind(b"/") + 1 :].lstrip(b".")
-        dot = stem.rfind(b".")
-        return os.fsdecode(stem[dot + 1 :]).lower() if dot >= 0 else ""
+        """What `extension_of` says of the name."""
+        return extension_of(self.name)
+
+
+def extension_of(name: str) -> str:
+    """Return the lower-cased last suffix of a name without its dot; empty where there is none, as in `.profile`."""
+    stem = name.lstrip(".")
+    dot = stem.rfind(".")
+    return stem[dot + 1 :].lower() if dot >= 0 else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bulkup.journal import Claim, Holder, Known
-from bulkup.messages import Digest, FileState, FoundFile, Identity, Place, Rejection, Source
+from bulkup.messages import Digest, FileState, FoundFile, Identity, Place, Rejection, Source, extension_of
 from bulkup.pipeline.plan import Plan, Trust, plan
 from bulkup.providers import FileSpec, Provider
 
@@ -76,10 +76,10 @@ def all_settled(provider: Provider, trust: Trust, *, expired: bool) -> bool:
 
 def spec_of(file: FoundFile, digest: Digest | None = None) -> FileSpec:
     """Return what a provider is told of a file. Bytes that are not UTF-8 become surrogates, as everywhere in Python."""
-    identity = file.identity
-    return FileSpec(
-        file.name, os.fsdecode(file.path), file.extension, identity.size, digest, identity.mtime_ns / 1_000_000_000
-    )
+    size, mtime_ns = file.identity.size, file.identity.mtime_ns
+    path = os.fsdecode(file.path)
+    name = path[path.rfind("/") + 1 :]
+    return FileSpec(name, path, extension_of(name), size, digest, mtime_ns / 1_000_000_000)
 
 
 def taken(place: Place, holder: Holder, source: Source, provider: str) -> Rejection:

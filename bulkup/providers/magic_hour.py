@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
-from bulkup.messages import Rejection, Ticket
+from bulkup.messages import Rejection, Ticket, extension_of
 from bulkup.providers.answers import (
     distinct,
     json_object,
@@ -88,5 +87,5 @@ class MagicHour(Provider):
 
 
 def _same_format(file_path: str, asked: str) -> bool:
-    answered = os.path.splitext(file_path)[1][1:].lower()
+    answered = extension_of(file_path[file_path.rfind("/") + 1 :])
     return _SPELLINGS.get(answered, answered) == _SPELLINGS.get(asked, asked)
