@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 from bulkup import ExitCode, MachineError
 from bulkup.localserver.puts import Pace
 from bulkup.messages import Item, Problem
-from bulkup.pipeline.processes import machine, process, trial, worth
+from bulkup.pipeline.processes import machine, pool, process, trial, worth
 from bulkup.pipeline.processes.pool import Pool
 from bulkup.pipeline.sending import Count, Sender
 
@@ -109,16 +109,19 @@ async def test_what_became_of_files_meanwhile(here: World, monkeypatch: pytest.M
 
 async def test_a_process_that_is_killed(here: World) -> None:
     """What it had in hand is sent again, and another one takes its place; every file is there once."""
-    here.write_many(60)
-    killed = list[int]()
-    async with here.uploader() as uploader:
-        with capture_logs() as logs:
-            async for _ in uploader.results():
-                if not killed:
-                    killed.append(processes()[0].pid)
-                    os.kill(killed[0], signal.SIGKILL)
-                    await until(lambda: killed[0] not in [one.pid for one in processes()])
-    assert (uploader.summary.exit_code, uploader.summary.counters.uploaded) == (0, 60)
+    here.write_many(16, size=30_000)
+    here.faults("slow-body")
+    with capture_logs() as logs, anyio.fail_after(60):
+        async with here.uploader() as uploader, anyio.create_task_group() as tasks:
+            tasks.start_soon(uploader.run)
+            others = uploader._pipeline._pool
+            assert others is not None
+            await until(lambda: any(one.attempts for one in others._ready))
+            under_way = next(one for one in others._ready if one.attempts)
+            under_way._process.kill()
+    counters = uploader.summary.counters
+    assert (uploader.summary.exit_code, counters.uploaded, counters.bytes_moving) == (0, 16, 0)
+    assert counters.retries
     here.assert_uploaded()
     assert [line["status"] for line in logs if "ended unexpectedly" in line["event"]] == [-signal.SIGKILL]
 
@@ -159,13 +162,15 @@ async def test_leaving_in_the_middle(here: World, monkeypatch: pytest.MonkeyPatc
 
 async def test_a_grace_that_is_over(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is cut off then is given back with its ticket, its bytes are taken off, and nothing of it goes on."""
-    monkeypatch.setattr("bulkup.localserver.puts.SLOW", Pace(1024, 0.05))
+    monkeypatch.setattr("bulkup.localserver.puts.SLOW", Pace(64, 0.05))
+    monkeypatch.setattr(pool, "_CANCEL_PATIENCE", math.inf)
     here.faults("slow-body")
     here.write({f"{number}.mov": os.urandom(200_000) for number in range(4)})
     async with here.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
         tasks.start_soon(uploader.run)
         await until(lambda: uploader.gauge.counters.bytes_moving > 0)
         uploader.stop(ExitCode.SIGINT)
+        await until(lambda: not uploader.gauge.counters.bytes_moving)  # each process has said so
     counters = uploader.summary.counters
     assert (uploader.summary.exit_code, counters.uploaded, counters.remaining) == (ExitCode.SIGINT, 0, 4)
     assert counters.bytes_moving == 0
