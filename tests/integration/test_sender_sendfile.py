@@ -20,7 +20,8 @@ from typing import Any, cast
 
 import pytest
 from scripted_server import Connection, Script, ca_file, certified, serving
-from sender_world import PATIENCE, using
+from sender_world import BLOCK, LARGE, PATIENCE, using
+from sender_world import FileBody as Pieces
 
 from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError, Source, Ticket
 from bulkup.pipeline import opening, streaming
@@ -344,3 +345,22 @@ async def test_one_that_is_cancelled_leaves_nothing_open(
             while os.path.exists(f"/dev/fd/{source[0]}"):
                 await asyncio.sleep(0.001)
     assert held == [True] * (when == "a thread copies")
+
+
+@on_every_loop
+async def test_a_connection_that_breaks_just_when_the_disk_answers_is_not_written_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A body that is streamed wakes up before it can be told that nobody wants it; uvloop takes that for a mistake."""
+    read, real = asyncio.Event(), lean.Connection.connection_lost
+
+    def lost(self: lean.Connection, error: Exception | None) -> None:
+        read.set()
+        real(self, error)
+
+    monkeypatch.setattr(lean.Connection, "connection_lost", lost)
+    async with serving(refusing(b"", act="resets")) as server, using("lean") as transport:
+        body = Pieces(BLOCK, LARGE, before=read.wait)
+        with pytest.raises(ProblemError) as raised:
+            await transport.send(Ticket(SecretUrl(server.url), "id"), body, {}, lambda _: None)
+    assert raised.value.problem.kind is Kind.TRANSIENT

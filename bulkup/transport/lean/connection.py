@@ -81,7 +81,8 @@ class Connection(asyncio.Protocol):
         """Wait until the loop has handed over all that was written."""
         self.transport.set_write_buffer_limits(0)
         await self.room()
-        self.transport.set_write_buffer_limits(_HIGH, _LOW)
+        if not self.answered:  # uvloop takes it for a mistake on one that has broken meanwhile
+            self.transport.set_write_buffer_limits(_HIGH, _LOW)
 
     async def takes_more(self, descriptor: int) -> None:
         """Wait until its socket, by another descriptor than the loop's own, takes more. It may also not yet be so."""
