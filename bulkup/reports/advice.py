@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bulkup.reports.human import count_text, duration_text, percent_text
-from bulkup.reports.trials import BETTER, Choice, Facts, Requests, Trial
+from bulkup.reports.trials import Choice, Facts, Requests, Trial
 from bulkup.reports.verdict import Limit, Verdict, throttling_text
 
 _SHORT = 1.0  # seconds; of a shorter run the beginning is most
 _ALWAYS_BUSY = 16  # files for each worker
-_NOT_TRIED = "the best of what was tried, which the settings as they are were not"
 
 
 def advice(verdict: Verdict, trials: Sequence[Trial], facts: Facts) -> Iterator[str]:
@@ -22,7 +21,7 @@ def advice(verdict: Verdict, trials: Sequence[Trial], facts: Facts) -> Iterator[
     yield from _of_limit(best, verdict.limit, facts)
     if verdict.limit is Limit.API:
         yield from _of_api(best, trials, facts)
-    higher = [trial for trial in trials if trial.throttled and trial.choice.workers > best.choice.workers]
+    higher = [trial for trial in trials if trial.throttled and trial.choice.workers > best.workers]
     if not best.throttled and higher:
         least = min(higher, key=lambda trial: trial.choice.workers)
         yield f"go no higher: with {least.choice.workers} files at a time {throttling_text(least)}"
@@ -36,13 +35,13 @@ def advice(verdict: Verdict, trials: Sequence[Trial], facts: Facts) -> Iterator[
 
 def _of_settings(best: Trial, trials: Sequence[Trial], facts: Facts) -> Iterator[str]:
     now = next((trial for trial in trials if trial.choice == facts.current), None)
-    gain = best.files_per_second / now.files_per_second if now is not None and now.files_per_second else None
-    if gain is not None and gain < BETTER:
-        best_there_is = "the best" if best is now else f"{percent_text(min(1.0, 1 / gain))} of the best"
-        yield f"leave {_changes(facts, facts.current)} as they are: they come to {best_there_is}"
-    elif best.choice != facts.current:
-        what = f"{percent_text(gain - 1)} more files a second than now" if gain is not None else _NOT_TRIED
-        yield f"set {_changes(facts, best.choice)}: {what}"
+    if best is now:
+        yield f"leave {_changes(facts, facts.current)} as they are: nothing that was tried is much better"
+    elif now is not None and now.files_per_second:
+        gain = best.files_per_second / now.files_per_second - 1
+        yield f"set {_changes(facts, best.choice)}: {percent_text(gain)} more files a second than now"
+    else:
+        yield f"set {_changes(facts, best.choice)}: the best of what was tried, which the settings as they are were not"
 
 
 def _changes(facts: Facts, to: Choice) -> str:
@@ -54,12 +53,11 @@ def _changes(facts: Facts, to: Choice) -> str:
 
 
 def _of_limit(best: Trial, limit: Limit, facts: Facts) -> Iterator[str]:
-    choice = best.choice
     if limit is Limit.THROTTLING:
         if best.api.throttled:
             yield f"set rate_limit = {_answered_rate(best.api, best.seconds):g}, the calls a second that were answered"
-        if best.storage.throttled and choice.workers > 1:
-            yield f"set concurrency = {choice.workers // 2} or below, or ask the service what it allows"
+        if best.storage.throttled and best.workers > 1:
+            yield f"set concurrency = {best.workers // 2} or below, or ask the service what it allows"
     elif limit is Limit.RATE_LIMIT:
         yield "raise rate_limit as far as your account allows; 0 lifts it"
     elif limit is Limit.CPU:
@@ -68,8 +66,8 @@ def _of_limit(best: Trial, limit: Limit, facts: Facts) -> Iterator[str]:
         elif not facts.embedded:
             yield "measure again when this machine has less to do"
     elif limit is Limit.CONCURRENCY:
-        twice = 2 * choice.workers
-        yield f"try more: --concurrency {choice.workers},{twice} --files {_ALWAYS_BUSY * twice}"
+        twice = 2 * best.workers
+        yield f"try more: --concurrency {best.workers},{twice} --files {_ALWAYS_BUSY * twice}"
     elif limit is Limit.UNKNOWN:
         yield "try several: --concurrency 4,16,64"
 

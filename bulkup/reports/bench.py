@@ -132,9 +132,7 @@ def trials_table(trials: Sequence[Trial], facts: Facts) -> Table:
 
 def choice_text(choice: Choice) -> str:
     """Return settings in words: `16 files at a time, 100 a call, 4 calls at a time`."""
-    at_a_time = (
-        "as many files at a time as turn out best" if not choice.workers else f"{choice.workers} files at a time"
-    )
+    at_a_time = 'concurrency = "auto"' if not choice.workers else f"{choice.workers} files at a time"
     return f"{at_a_time}, {choice.batch_size} a call, {count_text(choice.calls_in_flight, 'call')} at a time"
 
 
@@ -164,7 +162,8 @@ def _quantiles(requests: Requests) -> str:
 def _verdict_lines(verdict: Verdict, report: BenchReport) -> Iterator[str]:
     best = verdict.best
     rates = f"{best.files_per_second:,.1f} files/s, {rate_text(best.bytes_per_second)}"
-    yield f"Best: {choice_text(best.choice)}: {rates}."
+    found = "" if best.choice.workers else f" ({best.came_to} at the end)"
+    yield f"Best: {choice_text(best.choice)}{found}: {rates}."
     yield f"Limited by {_LIMITS[verdict.limit]}: {verdict.reason}."
     if disk := report.facts.disk:
         unsure = ", perhaps out of memory" if disk.cached else ""

@@ -80,6 +80,11 @@ class Trial:
     machine_cpu: float | None = None
 
     @property
+    def workers(self) -> int:
+        """The concurrency as a number: the one given, or the one that it came to."""
+        return self.choice.workers or self.came_to
+
+    @property
     def files_per_second(self) -> float:
         """Files uploaded in a second."""
         return self.files / self.seconds if self.seconds else 0.0
@@ -148,19 +153,19 @@ class Facts:
 def best_of(trials: Sequence[Trial], current: Choice) -> Trial | None:
     """Return the trial whose settings are the best, None where none uploaded anything.
 
-    Of trials that are as good as the fastest, within 5 per cent, it is the one that needs the least: the batch size and
-    the calls in flight of `current`, then the lowest concurrency. One that lost files, or found its concurrency by
-    itself, is taken only where there is no other.
+    Of trials that are as good as the fastest, within 5 per cent, it is that with the `current` settings, then the one
+    that differs least: in the concurrency alone, and that as low as it may be. One that lost files is taken only where
+    there is no other.
     """
     able = [trial for trial in trials if trial.files]
     able = [trial for trial in able if not trial.failed] or able
-    able = [trial for trial in able if trial.choice.workers] or able
     if not able:
         return None
     fastest = max(trial.files_per_second for trial in able)
     as_good = [trial for trial in able if trial.files_per_second >= _AS_GOOD * fastest]
-    return min(as_good, key=lambda trial: _needs(trial.choice, current))
+    return min(as_good, key=lambda trial: _distance(trial, current))
 
 
-def _needs(choice: Choice, current: Choice) -> tuple[bool, bool, int]:
-    return choice.calls_in_flight != current.calls_in_flight, choice.batch_size != current.batch_size, choice.workers
+def _distance(trial: Trial, current: Choice) -> tuple[bool, bool, bool, int]:
+    calls, batch = trial.choice.calls_in_flight, trial.choice.batch_size
+    return trial.choice != current, calls != current.calls_in_flight, batch != current.batch_size, trial.workers

@@ -123,7 +123,7 @@ def _disk(trial: Trial, facts: Facts) -> str | None:
 
 def _flat(best: Trial, trials: Sequence[Trial]) -> str | None:
     """Return what says that more workers bring nothing, None where that is not so, or was not tried."""
-    workers, rate = best.choice.workers, best.bytes_per_second
+    workers, rate = best.workers, best.bytes_per_second
     most = max(trial.choice.workers for trial in trials)
     if not workers or most < _MORE * workers:
         return None
@@ -134,6 +134,6 @@ def _flat(best: Trial, trials: Sequence[Trial]) -> str | None:
 
 
 def _growing(best: Trial, trials: Sequence[Trial]) -> str | None:
-    workers = best.choice.workers
+    workers = best.workers
     below = max((trial.choice.workers for trial in trials if trial.choice.workers < workers), default=0)
     return f"it was still getting faster from {below} to {workers} files at a time" if below else None

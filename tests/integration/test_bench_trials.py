@@ -55,8 +55,8 @@ def stats(url: str) -> dict[str, int]:
 
 def ids(bench: Bench) -> set[str]:
     with Reader(bench.journal) as reader:
-        rows = (*reader.manifest(), *reader.left_by_a_cut())
-        return {row.remote_id for row in rows if row.remote_id is not None}
+        found = [row.remote_id for row in reader.manifest()] + [row.remote_id for row in reader.left_by_a_cut()]
+        return {remote_id for remote_id in found if remote_id is not None}
 
 
 def unknown(bench: Bench) -> int:

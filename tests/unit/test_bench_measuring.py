@@ -13,7 +13,7 @@ from bulkup.api.bench.made import make_files, sizes_of, total_size
 from bulkup.api.bench.session import bench_settings, check
 from bulkup.api.bench.watch import Processor, Samples, Tally, busy_and_all
 from bulkup.cli.bench_lists import numbers, ways, whole_number
-from bulkup.config import Settings
+from bulkup.config import SecretSource, Settings
 from bulkup.errors import UsageError
 from bulkup.messages import Source
 from bulkup.reports.trials import Requests
@@ -113,8 +113,8 @@ def test_settings_of_a_bench() -> None:
         provider="metastudio",
         project_id="p",
         asset_id="a",
-        access_key="key",
-        secret_key="secret",
+        access_key=SecretSource.parse("access_key", "key"),
+        secret_key=SecretSource.parse("secret_key", "secret"),
         source=("media",),
         include=("*.png",),
         min_size=10,
