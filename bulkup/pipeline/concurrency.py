@@ -1,6 +1,6 @@
 """How many workers are at work: as many as bring something, found by trying.
 
-At first their number doubles for as long as that brings more. Then twice as many and half as many are tried now and
+At first their number grows for as long as that brings more. Then twice as many and half as many are tried now and
 then, all night long, since links and stores change; the larger number has to earn its place, the smaller one only to
 lose nothing. A fall of the goodput alone changes nothing: a bad minute is bad for any number. Nor does a time in which
 a host turned files away; that host's gate decides how many it gets (`gate`). Pure.
@@ -17,6 +17,7 @@ from bulkup.pipeline.goodput import Observation, Piece, Watch
 LEAST = 4
 START = 16
 MOST_WORKERS = 256
+_FIRST_STEP = 4  # doubling takes longest where a turn of the workers does, and they are fewest
 MOST_LARGE = 64  # of files over 1 MiB on average, where it is bytes that count and not requests
 
 # What twice as many must bring, and what half as many may cost, as a share of the goodput.
@@ -49,7 +50,7 @@ class Controller:
         self._after: list[float] = []
         self._other: list[float] = []
         self._base: int | None = None  # the number to go back to, while another one is tried
-        self._up = self._starting = True
+        self._up = self._starting = self._untried = True
         self._next_try = self._fewer_from = -math.inf
         self._wait = _SOON
 
@@ -110,12 +111,14 @@ class Controller:
         target = more if (self._up and more > self.workers) or fewer == self.workers else fewer
         if target != self.workers:
             self._up, self._base = target > self.workers, self.workers
+            self._untried = False
             self._after.clear()
             self._go(target, now)
 
     def _more(self) -> int:
         too_slow = not self._watch.large and self._watch.latency > _TOO_SLOW
-        return self.workers if too_slow else max(self.workers, min(2 * self.workers, self._cap))
+        times = _FIRST_STEP if self._untried else 2
+        return self.workers if too_slow else max(self.workers, min(times * self.workers, self._cap))
 
     def _fewer(self, now: float) -> int:
         return self.workers if now < self._fewer_from else max(self.workers // 2, min(LEAST, self.workers))

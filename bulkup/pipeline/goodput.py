@@ -59,6 +59,7 @@ class Watch:
         self.latency = 0.0
         self._files = self._bytes = 0.0  # lately
         self._since: Observation | None = None
+        self._begun = False  # until the first files have their tickets there is nothing to see
         self._settled_at = 0.0
         self._ticks = self._busy = self._held = 0
 
@@ -81,7 +82,8 @@ class Watch:
         """Take what is seen; return the piece that ends here, if one does. Pieces are shorter at first."""
         if self._since is None:
             # Workers that are too many end what they do first, which takes a large file long.
-            if seen.now >= self._settled_at and seen.busy <= workers:
+            self._begun = self._begun or seen.busy >= _AT_WORK * workers
+            if self._begun and seen.now >= self._settled_at and seen.busy <= workers:
                 self._begin(seen)
             return None
         self._ticks += 1

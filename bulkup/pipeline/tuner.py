@@ -12,11 +12,11 @@ from bulkup.pipeline.goodput import Observation
 from bulkup.pipeline.run import Run
 
 _log = structlog.get_logger("bulkup.tuner")
-_TICK = 0.1
+_TICK = 0.05
 
 
 class Tuner:
-    """Looks at the workers ten times a second; `held` says how many files wait for their host to have room."""
+    """Looks at the workers twenty times a second; `held` says how many files wait for their host to have room."""
 
     def __init__(self, run: Run, held: Callable[[], int]) -> None:
         self._run = run

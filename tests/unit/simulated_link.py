@@ -13,7 +13,7 @@ from bulkup.pipeline.gate import Gate
 from bulkup.pipeline.goodput import LARGE, Observation
 from bulkup.pipeline.options import RetryPolicy
 
-TICK = 0.1
+TICK = 0.05
 KIB, MIB = 1024, 1024**2
 CHUNK = MIB
 

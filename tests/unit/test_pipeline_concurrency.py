@@ -67,10 +67,11 @@ def test_it_reaches_what_a_link_can_do(name: str) -> None:
 
 
 def test_the_first_second_is_not_lost() -> None:
-    """A run may be over in five: three turns of the workers, and there are enough."""
+    """A run may be over in five: a turn of the workers, and there are enough."""
     trial = Trial(LINK)
     assert trial.run(5.0) >= 0.95 * best(LINK, 64, 5.0)
-    assert max(trial.workers(0.0)) <= 64
+    assert [number for at, number in trial.trace if at <= 0.2][-1] == 64
+    assert max(trial.workers(0.0)) <= 128
 
 
 @pytest.mark.parametrize("noise", [0.02, 0.05, 0.15])
@@ -105,7 +106,8 @@ def test_a_host_that_throttles_is_left_to_its_gate(bears: int) -> None:
     """The number neither follows the gate down nor pushes against it."""
     trial = Trial(dataclasses.replace(LINK, bears=bears))
     trial.run(60.0)
-    assert trial.workers(1.0) <= {START // 2, START, 2 * START}
+    assert max(trial.workers(1.0)) <= 2 * START
+    assert min(trial.workers(0.0)) >= START // 2
     assert trial.world.throttled <= 0.2 * trial.world.files
     world = World(LINK)
     world.run(10.0, min(bears, START))
@@ -246,7 +248,7 @@ def test_what_a_piece_tells(failed: int, busy: int, held: int, calm: bool, full:
 
     def seen(now: float) -> Observation:
         count = int(now * 100)
-        return Observation(now, count, int(now * failed * 10), count * 128 * KIB, busy, held)
+        return Observation(now, count, int(now * failed * 10), count * 128 * KIB, busy if now else 10, held)
 
     pieces = pieces_of(watch, seen, 6.0, 10)
     assert len(pieces) >= 10
