@@ -112,7 +112,7 @@ def _again(arguments: argparse.Namespace, missing: dict[str, str]) -> dict[str, 
     files = arguments.rescan_files // (20 if arguments.quick else 1)
     _tell(f"A second run over {files:,} files")
     try:
-        return rescanning.measure(files)
+        return rescanning.measure(files, _tell)
     except (LookupError, RuntimeError) as error:
         missing["rescan"] = str(error.args[0])
         _tell(f"  NOT RUN: {missing['rescan']}")

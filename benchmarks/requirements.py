@@ -87,7 +87,7 @@ def _rescan(results: Results) -> list[Verdict]:
     files = f"{figures['files']:,} files" if figures else "1,000,000 files"
     told: tuple[tuple[str, str, float, Callable[[], float]], ...] = (
         (f"{files} already uploaded", "`find -printf`, its time", _MOST_TIME, lambda: figures["time_ratio"]),
-        (f"peak memory, {files}", "10,000 files", _MOST_MEMORY, lambda: figures["peak_ratio"]),
+        (f"peak memory, {files}, first or second run", "10,000 files", _MOST_MEMORY, lambda: figures["peak_ratio"]),
     )
     if not figures:
         why = results.missing.get("rescan", "not measured")

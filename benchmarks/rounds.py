@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-import orjson
-
 from benchmarks.clients.base import Client, Command, Job
+from benchmarks.launching import launched
 from benchmarks.store import Store
 
-_LAUNCH = os.path.join(os.path.dirname(__file__), "launch.py")
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_LONGEST = 600.0
 _T = TypeVar("_T")
-# What a client is given of the environment: a user's own settings of any of these programs would be measured too.
-_KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +87,8 @@ def _run_once(course: Course, runs: Runs) -> None:
     with tempfile.TemporaryDirectory(prefix="bulkup-bench-") as scratch:
         job = replace(course.job, scratch=scratch)
         try:
-            runs.taken.append(execute(client.command(job), job, course.store, course.inside))
+            runs.taken.append(_taken(course, client.command(job), job))
             runs.problem = (_missing(course) if client.stores else None) or client.check(job) or ""
-        except subprocess.TimeoutExpired:
-            runs.problem = f"took longer than {_LONGEST:.0f} seconds"
         except (RuntimeError, ValueError, subprocess.CalledProcessError) as error:
             runs.problem = str(error)
 
@@ -111,43 +100,11 @@ def _missing(course: Course) -> str | None:
     return None if kept == tree.bytes else f"the store has {kept:,} bytes of {tree.bytes:,}"
 
 
-def execute(command: Command, job: Job, store: Store, inside: Sequence[str]) -> Taken:
-    """Run a command as a whole process. Raises RuntimeError with the end of its output where it fails."""
-    before = store.cpu()
-    result, output = os.path.join(job.scratch, "taken.json"), os.path.join(job.scratch, "output")
-    argv = [*inside, sys.executable, "-IS", _LAUNCH, result, *command.argv]
-    with open(output, "wb") as file:
-        process = subprocess.Popen(
-            argv, env=_environment(command.environ, job), cwd=_ROOT, stdout=file, stderr=file, start_new_session=True
-        )
-        _wait(process)
-    said = _read(output)
-    told = orjson.loads(_read(result) or "{}")
-    if told.get("status") != 0:
-        raise RuntimeError(f"failed with {told.get('status')}: {' '.join(said[-300:].split())}")
-    share = command.share(said, job) if command.share else 1.0
-    return Taken(share * told["seconds"], share * told["cpu"], share * (store.cpu() - before), told["peak"])
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(_LONGEST)
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
-
-
-def _environment(given: Mapping[str, str], job: Job) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return {**kept, "HOME": job.scratch, "XDG_STATE_HOME": job.scratch, **given}
-
-
-def _read(path: str) -> str:
-    if not os.path.exists(path):
-        return ""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
+def _taken(course: Course, command: Command, job: Job) -> Taken:
+    before = course.store.cpu()
+    done = launched(command.argv, command.environ, job.scratch, course.inside)
+    share = command.share(done.said, job) if command.share else 1.0
+    return Taken(share * done.seconds, share * done.cpu, share * (course.store.cpu() - before), done.peak)
 
 
 def _line(number: int, runs: Runs) -> str:
