@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from benchmarks.launching import Launched, launched
-from benchmarks.sink import sink
 from benchmarks.scenarios import GIB
+from benchmarks.sink import sink
 from benchmarks.stage import memory_folder, room_in_memory
 from benchmarks.trees import make_tree
 
