@@ -94,6 +94,10 @@ class Trial:
         """Bytes of uploaded files in a second."""
         return self.bytes / self.seconds if self.seconds else 0.0
 
+    def as_good_as(self, other: Trial) -> bool:
+        """Say whether it was as fast, or so little slower that it may be chance."""
+        return self.files_per_second >= _AS_GOOD * other.files_per_second
+
     @property
     def throttled(self) -> bool:
         """Whether the service or its storage asked to slow down more often than by chance."""
@@ -161,8 +165,8 @@ def best_of(trials: Sequence[Trial], current: Choice) -> Trial | None:
     able = [trial for trial in able if not trial.failed] or able
     if not able:
         return None
-    fastest = max(trial.files_per_second for trial in able)
-    as_good = [trial for trial in able if trial.files_per_second >= _AS_GOOD * fastest]
+    fastest = max(able, key=lambda trial: trial.files_per_second)
+    as_good = [trial for trial in able if trial.as_good_as(fastest)]
     return min(as_good, key=lambda trial: _distance(trial, current))
 
 

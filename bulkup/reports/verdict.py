@@ -123,14 +123,17 @@ def _disk(trial: Trial, facts: Facts) -> str | None:
 
 def _flat(best: Trial, trials: Sequence[Trial]) -> str | None:
     """Return what says that more workers bring nothing, None where that is not so, or was not tried."""
-    workers, rate = best.workers, best.bytes_per_second
-    most = max(trial.choice.workers for trial in trials)
-    if not workers or most < _MORE * workers:
+    rate = best.bytes_per_second
+    as_good = [trial.choice.workers for trial in trials if trial.choice.workers and trial.as_good_as(best)]
+    least = min([best.workers, *as_good])
+    most = max([best.workers, *(trial.choice.workers for trial in trials)])
+    if most < _MORE * least:
         return None
     full = next((name for name, bits in _LINKS.items() if _FULL_LINK[0] <= rate * 8 / bits <= _FULL_LINK[1]), None)
     what = f", which is what a link of {full} carries" if full else ""
-    flat = f"{most} files at a time are no faster than {workers}"
-    return f"{flat}: the network or the storage takes {rate_text(rate)}{what}"
+    return (
+        f"{most} files at a time are no faster than {least}: the network or the storage takes {rate_text(rate)}{what}"
+    )
 
 
 def _growing(best: Trial, trials: Sequence[Trial]) -> str | None:

@@ -51,7 +51,7 @@ def flat(**figures: Any) -> list[Trial]:
         ({"recording": 15.0}, {}, Limit.DISK, "of 20.0 files with a worker, 15.0 wait for their row"),
         ({}, {"disk": Disk(100, 100 * MIB, 5.0)}, Limit.DISK, "the source is read at 20.0 MiB/s"),
         ({}, {"disk": Disk(100, 100 * MIB, 1.0)}, Limit.NETWORK, "takes 25.0 MiB/s"),
-        ({}, {}, Limit.NETWORK, "64 files at a time are no faster than 32"),
+        ({}, {}, Limit.NETWORK, "64 files at a time are no faster than 16"),
         ({"machine_cpu": None}, {}, Limit.NETWORK, ""),
     ],
 )
@@ -67,6 +67,17 @@ def test_a_link_that_is_full() -> None:
     trials = [trial(choice(workers), rate=450) for workers in (4, 16)]
     assert "what a link of 1 Gbit/s carries" in judged(trials).reason
     assert "link of" not in judged([trial(choice(workers), rate=300) for workers in (4, 16)]).reason
+
+
+def test_fewer_workers_that_do_as_well_show_that_it_is_flat() -> None:
+    """Although nothing above the best was tried; so they do beside one that finds itself."""
+    verdict = judged([trial(choice(4), rate=40), trial(choice(16), rate=99), trial(NOW, rate=100)])
+    assert (verdict.best.choice, verdict.limit) == (NOW, Limit.NETWORK)
+    assert "32 files at a time are no faster than 16" in verdict.reason
+    auto = choice("auto")
+    verdict = judged([trial(choice(4), rate=99), trial(auto, came_to=64)], current=auto)
+    assert (verdict.best.choice, verdict.limit) == (auto, Limit.NETWORK)
+    assert "64 files at a time are no faster than 4" in verdict.reason
 
 
 def test_no_end_to_it() -> None:
