@@ -131,7 +131,7 @@ async def test_proper_answers_are_read(sender: str, case: tuple[bytes, int, byte
 async def test_what_is_no_answer_is_a_fault(sender: str, case: bytes, end: bool) -> None:
     """Of the kind that may be tried again; the connection is not."""
     # Silence after a part of an answer takes its time to show.
-    async with serving(*[saying(case, end=end)] * 2) as server, using(sender, idle_timeout=0.4) as transport:
+    async with serving(*[saying(case, end=end)] * 2) as server, using(sender, idle_timeout=0.8) as transport:
         problem = await outcome(transport, server.url)
         assert isinstance(problem, Problem), problem
         assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
@@ -143,7 +143,7 @@ async def test_what_is_no_answer_is_a_fault(sender: str, case: bytes, end: bool)
 @cases(EITHER)
 async def test_what_readers_differ_in_does_not_spoil_the_next(sender: str, case: bytes) -> None:
     """An answer, or a fault of that kind."""
-    async with serving(*[saying(case, end=False)] * 2) as server, using(sender, idle_timeout=0.4) as transport:
+    async with serving(*[saying(case, end=False)] * 2) as server, using(sender, idle_timeout=0.8) as transport:
         result = await outcome(transport, server.url)
         assert isinstance(result, StorageAnswer) or result.kind is Kind.TRANSIENT
         server.scripts = []
@@ -216,7 +216,7 @@ async def test_what_never_ends_is_given_up(sender: str, case: tuple[bytes, bytes
             connection.write(more[:200])
             await asyncio.sleep(0.002)
 
-    async with serving(*[script] * 2) as server, using(sender, idle_timeout=0.4, connect_timeout=1) as transport:
+    async with serving(*[script] * 2) as server, using(sender, idle_timeout=0.8, connect_timeout=1) as transport:
         problem = await outcome(transport, server.url)
         assert isinstance(problem, Problem), problem
         assert problem.kind is Kind.TRANSIENT

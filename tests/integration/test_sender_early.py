@@ -113,7 +113,7 @@ async def test_a_refusal_over_tls_is_not_drowned_either(sender: str, tmp_path: P
 @pytest.mark.parametrize("reads", [True, False], ids=["reads on", "reads no more"])
 async def test_a_success_before_the_body_is_out_is_seen_to_be_none(sender: str, reads: bool) -> None:
     """It is a fault, or the rest is sent, or the body was not taken to its end: from that the pipeline tells."""
-    async with serving(refusing(OK, reads=reads)) as server, using(sender, idle_timeout=0.2) as transport:
+    async with serving(refusing(OK, reads=reads)) as server, using(sender, idle_timeout=2) as transport:
         body = FileBody(BLOCK, LARGE * 8, before=lambda: asyncio.sleep(0))
         answer = await outcome(transport, server.url, body)
         assert isinstance(answer, Problem) or body.taken < body.size

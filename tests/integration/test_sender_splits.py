@@ -63,7 +63,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
         async def begin() -> Place:
             server = await stack.enter_async_context(serving())
-            return Place(runner, server, await stack.enter_async_context(using(request.param, idle_timeout=0.3)))
+            return Place(runner, server, await stack.enter_async_context(using(request.param)))
 
         yield runner.run(begin())
         runner.run(stack.aclose())
