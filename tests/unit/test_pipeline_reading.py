@@ -428,3 +428,13 @@ async def test_a_file_system_in_memory_is_read_without_threads(tmp_path: Path, m
     bodies = [await reader.read(file) for _ in range(3)]
     assert flags == [8, 0, 0]
     assert all(body.data == CONTENT for body in bodies)
+
+
+@pytest.mark.parametrize(("shown", "sizes"), [(0.0, {CHUNK // 4}), (1e9, {CHUNK // 4, CHUNK})], ids=["slow", "quick"])
+async def test_a_chunk_goes_in_one_piece_where_the_one_before_went_quickly(
+    tmp_path: Path, shown: float, sizes: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow link progress has to show within a chunk."""
+    monkeypatch.setattr(streaming, "_SHOWN", shown)
+    body = StreamedBody(found(tmp_path / "a", bytes(3 * CHUNK)), follow_links=False)
+    assert {len(piece) async for piece in body.chunks()} == sizes

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
+import anyio.lowlevel
+
 from bulkup.transport.lean.answers import AnswerReader
 from bulkup.transport.lean.tls import Tls
 from bulkup.transport.lean.troubles import ExchangeError
@@ -81,8 +83,17 @@ class Connection(asyncio.Protocol):
         """Wait until the loop has handed over all that was written."""
         self.transport.set_write_buffer_limits(0)
         await self.room()
-        if not self.answered:  # uvloop takes it for a mistake on one that has broken meanwhile
-            self.transport.set_write_buffer_limits(_HIGH, _LOW)
+        await self.wanted()
+        self.transport.set_write_buffer_limits(_HIGH, _LOW)
+
+    async def wanted(self) -> None:
+        """Return at once where more of a body is wanted; else let whoever sends it hear that `stop` was called.
+
+        That is not heard by one who wakes up for another reason in the same instant, and uvloop takes it for a mistake
+        when anything is asked of a closed transport.
+        """
+        if self.answered:
+            await anyio.lowlevel.checkpoint()
 
     async def takes_more(self, descriptor: int) -> None:
         """Wait until its socket, by another descriptor than the loop's own, takes more. It may also not yet be so."""

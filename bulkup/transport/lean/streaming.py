@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator
 from time import monotonic
 
 import anyio
-import anyio.lowlevel
 
 from bulkup.transport.lean.connection import Connection
 from bulkup.transport.lean.lending import send_ranges
@@ -64,9 +63,7 @@ def _sent(connection: Connection, body: Body) -> AsyncGenerator[int, None]:
 async def _write_chunks(connection: Connection, body: Body) -> AsyncGenerator[int, None]:
     async with contextlib.aclosing(body.chunks()) as chunks:
         async for chunk in chunks:
-            if connection.answered:
-                # It broke when the chunk was there already: `stop` has been called, and is heard of here.
-                await anyio.lowlevel.checkpoint()
+            await connection.wanted()
             connection.write(chunk)
             await connection.room()
             yield len(chunk)
