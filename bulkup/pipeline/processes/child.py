@@ -51,10 +51,11 @@ async def _main(parent: socket.socket) -> None:
 class _Job:
     """An attempt under way; `count` are the bytes that went and were not reported yet."""
 
-    __slots__ = ("count", "number", "task")
+    __slots__ = ("begun", "count", "number", "task")
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.begun = False
         self.count = 0
         self.task: asyncio.Task[None]
 
@@ -106,14 +107,23 @@ class Child(asyncio.Protocol):
             for job in jobs:
                 self._begin(job)
             for number in cancelled:
-                if number in self._jobs:  # else its report is on its way
-                    self._jobs[number].task.cancel()
+                self._cancel(number)
 
     def _begin(self, plain: Plain) -> None:
         job = self._jobs[plain[0]] = _Job(plain[0])
         job.task = self._tasks.create_task(self._work(job, plain))
 
+    def _cancel(self, number: int) -> None:
+        job = self._jobs.get(number)
+        if job is None:
+            return  # its report is on its way
+        job.task.cancel()
+        if not job.begun:  # so it will never come to report
+            del self._jobs[number]
+            self._report(report(number, 0, Came.CANCELLED))
+
     async def _work(self, job: _Job, plain: Plain) -> None:
+        job.begun = True
         try:
             told = await self._attempt(job, plain)
         except asyncio.CancelledError:
