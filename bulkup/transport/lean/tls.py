@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 
-_MOST = 256 * 1024
+_RECORD = 16 * 1024  # the most that one record carries, and so one read returns (RFC 8446 5.1)
 
 
 class Tls:
@@ -82,7 +82,7 @@ class Tls:
         parts = []
         try:
             while self._in.pending or self._ssl.pending():
-                part = self._ssl.read(_MOST)
+                part = self._ssl.read(_RECORD)
                 if not part:
                     self.ended = True
                     break
