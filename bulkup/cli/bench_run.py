@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import anyio
@@ -17,6 +14,7 @@ import structlog
 from bulkup import event_loop
 from bulkup.api.bench import Bench, Load, Plan
 from bulkup.api.building import resolve_sources
+from bulkup.cli.bench_ids import own_folder, reserved, write_created
 from bulkup.cli.console import output_console
 from bulkup.cli.failures import report_error
 from bulkup.cli.output import print_out, reader_may_leave
@@ -26,16 +24,14 @@ from bulkup.config import Resolved, public_base_url
 from bulkup.config.providers import LOCAL
 from bulkup.counters import Counters
 from bulkup.errors import MachineError, UsageError
-from bulkup.journal import Reader
 from bulkup.messages import Source
 from bulkup.providers import Provider
-from bulkup.reports.bench import BenchReport, Created, bench_json, bench_text, choice_text, created_objects
+from bulkup.reports.bench import BenchReport, Created, bench_json, bench_text, choice_text
 from bulkup.reports.console import ErrorConsole
 from bulkup.reports.exit_code import exit_code
 from bulkup.reports.human import percent_text, rate_text
 from bulkup.reports.jsontext import dumps
 from bulkup.reports.logs import configure_logging
-from bulkup.reports.tables import orphan_json
 from bulkup.reports.trials import Choice, Facts, Trial
 
 _PROGRESS = 10.0  # seconds
@@ -64,13 +60,13 @@ def carry_out(order: Order) -> int:
     for warning in order.given.warnings:
         _log.warning(warning)
     sources = _sources(order)
-    with _folder() as folder, _reserved(order.manifest):
+    with own_folder() as folder, reserved(order.manifest):
         _check_room(folder, order.load)
         bench = _bench(order, folder, sources)
         try:
             event_loop.run(_measure, bench, settings.grace)
         finally:
-            created = _write_created(bench.journal, order.manifest)
+            created = write_created(bench.journal, order.manifest)
         return _report(order, bench, created)
 
 
@@ -170,57 +166,3 @@ def _check_room(folder: str, load: Load) -> None:
         raise MachineError(
             f"the temporary folder {folder} has no room for {needs:,} bytes", hint="set TMPDIR, or give fewer --files"
         )
-
-
-@contextlib.contextmanager
-def _folder() -> Iterator[str]:
-    folder = os.path.realpath(tempfile.mkdtemp(prefix="bulkup-bench-"))
-    try:
-        yield folder
-    except _IdsNotWrittenError:
-        raise  # the journal in it is all that knows them
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-class _IdsNotWrittenError(MachineError):
-    """The ids could not be written where they were to be."""
-
-
-@contextlib.contextmanager
-def _reserved(path: str | None) -> Iterator[None]:
-    """Make sure beforehand that the file can be written; it goes again where there was nothing to write."""
-    if path is None:
-        yield
-        return
-    try:
-        with open(path, "xb"):
-            pass
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}", hint="give --manifest FILE") from error
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            if not os.path.getsize(path):
-                os.unlink(path)
-
-
-def _write_created(journal: str, path: str | None) -> Created:
-    """Write down all ids that came to be, and return how many there are."""
-    if path is None or not os.path.exists(journal):
-        return Created()
-    try:
-        with Reader(journal) as reader, open(path, "wb") as stream:
-            files = list(created_objects(reader.manifest()))
-            orphans = list(map(orphan_json, itertools.chain(reader.orphans(), reader.left_by_a_cut())))
-            stream.writelines(dumps(line) + b"\n" for line in (*files, *orphans))
-    except OSError as error:
-        raise _IdsNotWrittenError(
-            f"cannot write {path}: {error.strerror or error}", hint=f"bulkup manifest --journal {journal} has the ids"
-        ) from error
-    unused = sum(orphan["remote_id"] is not None for orphan in orphans)
-    unknown = sum(orphan["count"] for orphan in orphans if orphan["remote_id"] is None)
-    return Created(len(files), unused, unknown, path)

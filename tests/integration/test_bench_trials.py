@@ -14,6 +14,7 @@ import pytest
 
 from bulkup import Settings
 from bulkup.api.bench import Bench, Load, Plan, bench_choice, check
+from bulkup.cli.bench_ids import IdsNotWrittenError, own_folder, write_created
 from bulkup.errors import ExitCode, MachineError, ServiceError
 from bulkup.journal import Reader
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
@@ -87,6 +88,10 @@ async def test_trials(tmp_path: Path) -> None:
     assert len(ids(bench)) == 8 + 2 * 20 == LOAD.most_files(plan_of(settings)) - 20
     assert bench.disk is not None
     assert bench.disk.bytes == 5000
+    with pytest.raises(IdsNotWrittenError, match="/dev/full") as told, own_folder() as kept:
+        write_created(bench.journal, "/dev/full")
+    assert bench.journal in told.value.hint
+    os.rmdir(kept)
     assert {path.suffix for path in (tmp_path / "bench").iterdir()} <= {
         ".sqlite3",
         ".lock",
@@ -145,7 +150,9 @@ async def test_a_bench_that_is_stopped(tmp_path: Path, after: int) -> None:
     assert ExitCode.SIGINT in bench.codes
     assert len(bench.trials) == after
     assert bench.error is None
-    assert len(ids(bench)) > 20 * after
+    created = write_created(bench.journal, str(tmp_path / "ids"))
+    assert created.ids + created.unused == len(ids(bench)) > 20 * after
+    assert created.unknown == unknown(bench)
     assert len(ids(bench)) <= handed_out <= len(ids(bench)) + unknown(bench)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bulkup.api.bench.disk import measure_disk
 from bulkup.api.bench.made import make_files, sizes_of, total_size
-from bulkup.api.bench.session import bench_settings, check
+from bulkup.api.bench.preparing import bench_settings, check
 from bulkup.api.bench.watch import Processor, Samples, Tally, busy_and_all
 from bulkup.cli.bench_lists import numbers, ways, whole_number
 from bulkup.config import SecretSource, Settings

@@ -1,10 +1,12 @@
 """Measures a service and the way to it: runs with generated files, one after the other, each with other settings.
 
-    made     the generated files
-    watch    what is measured while a run goes on: requests, queues, processor
-    disk     how fast the user's own files can be read
-    plan     which settings come next; pure
-    session  carries it out
+    preparing  the settings of a bench, checked before anything is begun
+    made       the generated files
+    disk       how fast the user's own files can be read
+    plan       which settings come next; pure
+    trying     a trial: one run of the uploader
+    watch      what is measured while it goes on: requests, queues, processor
+    session    all of it, one after the other
 
 Not here: what the trials say (`bulkup.reports`: trials, verdict, advice), and questions to the user (cli).
 """
@@ -12,6 +14,7 @@ Not here: what the trials say (`bulkup.reports`: trials, verdict, advice), and q
 from __future__ import annotations
 
 from bulkup.api.bench.plan import Plan
-from bulkup.api.bench.session import Bench, Load, bench_choice, check
+from bulkup.api.bench.preparing import bench_choice, check
+from bulkup.api.bench.session import Bench, Load
 
 __all__ = ["Bench", "Load", "Plan", "bench_choice", "check"]

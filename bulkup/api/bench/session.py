@@ -13,29 +13,19 @@ from dataclasses import dataclass
 
 import anyio
 
-from bulkup.api import building
 from bulkup.api.bench.disk import measure_disk
-from bulkup.api.bench.made import EXTENSION, make_files, total_size
+from bulkup.api.bench.made import make_files, total_size
 from bulkup.api.bench.plan import Plan
-from bulkup.api.bench.watch import Processor, Samples, WatchedTransport
-from bulkup.api.summary import Summary
+from bulkup.api.bench.preparing import bench_settings
+from bulkup.api.bench.trying import Try
 from bulkup.api.uploader import Uploader, first_of
-from bulkup.clock import Clock, SystemClock
-from bulkup.config import Settings, require_provider
-from bulkup.config.requirements import credential_names
-from bulkup.config.selection import Selection
+from bulkup.config import Settings
 from bulkup.counters import Gauge
-from bulkup.errors import BulkupError, ExitCode, MachineError, UsageError
-from bulkup.messages import DONE, Result, Source
-from bulkup.providers import FileSpec, Provider
-from bulkup.reports.trials import Choice, Concurrency, Disk, Trial
-from bulkup.transport import TransportOptions
+from bulkup.errors import BulkupError, ExitCode, MachineError
+from bulkup.messages import Source
+from bulkup.reports.trials import Choice, Disk, Trial
 
 WARM_UP = 8  # files
-_MOST_FAILURES = 10
-_PATIENCE = 120.0  # seconds; an outage of longer spoils the figures anyway
-# A place of its own, whatever the profile says: nothing of the user's is overwritten, and what is left stands out.
-_OBJECT_KEY = "bulkup-bench/{path}"
 
 
 class NothingUploadedError(BulkupError):
@@ -44,39 +34,6 @@ class NothingUploadedError(BulkupError):
     def __init__(self, reason: str, code: int) -> None:
         super().__init__(f"none of the generated files was uploaded: {reason}")
         self.exit_code = ExitCode(code)
-
-
-def check(settings: Settings, sizes: Sequence[int], *, profile: str | None, clock: Clock | None = None) -> Provider:
-    """Return the provider of a bench with files of these sizes, made without its credentials, which are not fetched.
-
-    Raises `UsageError` where something is missing or not good.
-    """
-    settings = bench_settings(settings)
-    require_provider(settings)
-    values = building.provider_settings(settings, ())
-    credential_names(settings, profile=profile)
-    base_url = "" if settings.provider == building.LOCAL else building.public_base_url(settings)
-    provider = building.build_provider(settings, base_url, {}, values, clock or SystemClock())
-    for size in sizes:
-        spec = FileSpec(f"bench.{EXTENSION}", f"bench.{EXTENSION}", EXTENSION, size)
-        if (rejection := provider.reject(spec)) is not None:
-            raise UsageError(f"{provider.name} takes no such file: {rejection.reason}", hint="give another --size")
-    return provider
-
-
-def bench_settings(settings: Settings) -> Settings:
-    """Return the settings without all that speaks of the user's own files and nights."""
-    of_files = {name: field.default for name, field in Selection.model_fields.items()}
-    of_places = {"assets": (), "asset_map": None, "asset_file_category": "OTHER", "object_key": _OBJECT_KEY}
-    of_nights = {"max_duration": None, "max_failures": _MOST_FAILURES, "wait": False}
-    patience = {"retry_for": min(settings.retry_for, _PATIENCE)}
-    return settings.model_copy(update={**of_files, **of_places, **of_nights, **patience})
-
-
-def bench_choice(settings: Settings, provider: Provider) -> Choice:
-    """Return the settings that trials vary, as they stand."""
-    options = building.pipeline_options(settings, provider)
-    return Choice(settings.concurrency, options.batch_size, options.calls_in_flight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +158,7 @@ class Bench:
             await self._make(source, files)
             update = {"source": (source,), "store": store, "journal": self.journal, "concurrency": choice.concurrency}
             sizes = {"batch_size": choice.batch_size, "calls_in_flight": choice.calls_in_flight}
-            run = _Run(self._settings.model_copy(update={**update, **sizes}), self._profile, self._environ)
+            run = Try(self._settings.model_copy(update={**update, **sizes}), self._profile, self._environ)
             summary = await run.carry_out(self._begun)
         finally:
             self._uploader = None
@@ -224,72 +181,3 @@ class Bench:
 
     def _begun(self, uploader: Uploader) -> None:
         self._uploader = uploader
-
-
-class _Run:
-    """One run of the uploader, and what is measured of it."""
-
-    def __init__(self, settings: Settings, profile: str | None, environ: Mapping[str, str] | None) -> None:
-        self.reason: str | None = None  # why the first file that failed did so
-        self._settings = settings
-        self._profile = profile
-        self._environ = environ
-        self._clock = SystemClock()
-        self._transport: WatchedTransport
-        self._samples = Samples(workers_of(settings.concurrency))
-        self._begun = Processor()
-        self._ended = self._begun
-        self._started = 0.0
-        self._first_file: float | None = None
-
-    async def carry_out(self, begun: Callable[[Uploader], None]) -> Summary:
-        """Upload and return the summary. Raises `BulkupError` where the run cannot be begun."""
-        async with Uploader(
-            self._settings, profile=self._profile, environ=self._environ, transport=self._watched
-        ) as uploader:
-            begun(uploader)
-            async with anyio.create_task_group() as beside:
-                beside.start_soon(self._samples.watch, uploader.gauge)
-                self._begun, self._started = Processor(), self._clock.monotonic()
-                summary = await uploader.run(self._take)
-                self._ended = Processor()
-                beside.cancel_scope.cancel()
-        return summary
-
-    def trial(self, choice: Choice, summary: Summary) -> Trial:
-        """Return what was measured."""
-        counters, seconds, begun, ended = summary.counters, summary.seconds, self._begun, self._ended
-        return Trial(
-            choice=choice,
-            files=counters.uploaded,
-            failed=counters.found - counters.uploaded,
-            bytes=counters.bytes_uploaded,
-            seconds=seconds,
-            first_file=self._first_file,
-            api=self._transport.api.requests(),
-            storage=self._transport.storage.requests(),
-            retries=counters.retries,
-            came_to=counters.concurrency,
-            starved=self._samples.starved,
-            sending=self._samples.sending,
-            recording=self._samples.recording,
-            loop_cpu=(ended.thread - begun.thread) / seconds if seconds else 0.0,
-            cpu=(ended.process - begun.process) / seconds if seconds else 0.0,
-            machine_cpu=ended.busy_share(begun),
-        )
-
-    def _watched(self, options: TransportOptions, clock: Clock) -> WatchedTransport:
-        self._transport = WatchedTransport(options, clock)
-        return self._transport
-
-    async def _take(self, results: Sequence[Result]) -> None:
-        for result in results:
-            if result.status in DONE:
-                self._first_file = self._first_file or self._clock.monotonic() - self._started
-            elif self.reason is None:
-                self.reason = result.error
-
-
-def workers_of(concurrency: Concurrency) -> int:
-    """Return a concurrency as a number, 0 for one that finds itself."""
-    return 0 if concurrency == "auto" else concurrency

@@ -1,0 +1,71 @@
+"""What a bench leaves at a service: every remote id that came to be, written down whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+from bulkup.errors import JournalError, MachineError, UsageError
+from bulkup.journal import Reader
+from bulkup.reports.bench import Created, created_objects
+from bulkup.reports.jsontext import dumps
+from bulkup.reports.tables import orphan_json
+
+
+@contextlib.contextmanager
+def own_folder() -> Iterator[str]:
+    """Give a folder for all that a bench makes. It goes afterwards, unless it alone knows ids that came to be."""
+    folder = os.path.realpath(tempfile.mkdtemp(prefix="bulkup-bench-"))
+    try:
+        yield folder
+    except IdsNotWrittenError:
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class IdsNotWrittenError(MachineError):
+    """The ids could not be written where they were to be."""
+
+
+@contextlib.contextmanager
+def reserved(path: str | None) -> Iterator[None]:
+    """Make sure beforehand that the file can be written; it goes again where there was nothing to write."""
+    if path is None:
+        yield
+        return
+    try:
+        with open(path, "xb"):
+            pass
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}", hint="give --manifest FILE") from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if not os.path.getsize(path):
+                os.unlink(path)
+
+
+def write_created(journal: str, path: str | None) -> Created:
+    """Write down all ids that came to be, and return how many there are."""
+    if path is None or not os.path.exists(journal):
+        return Created()
+    try:
+        with Reader(journal) as reader, open(path, "wb") as stream:
+            files = list(created_objects(reader.manifest()))
+            orphans = list(map(orphan_json, itertools.chain(reader.orphans(), reader.left_by_a_cut())))
+            stream.writelines(dumps(line) + b"\n" for line in (*files, *orphans))
+    except (OSError, JournalError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        hint = f"the ids are in the journal: bulkup manifest --journal {journal}"
+        raise IdsNotWrittenError(f"cannot write {path}: {reason}", hint=hint) from error
+    unused = sum(orphan["remote_id"] is not None for orphan in orphans)
+    unknown = sum(orphan["count"] for orphan in orphans if orphan["remote_id"] is None)
+    return Created(len(files), unused, unknown, path)
