@@ -51,16 +51,24 @@ def tunnel_to(*servers: Server) -> Script:
     return script
 
 
+async def refuses(connection: Connection) -> None:
+    await connection.head()
+    connection.write(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+
+
 def named(server: Server, name: str = "storage.test") -> str:
     return server.url.replace("127.0.0.1", name)
 
 
 @BOTH
-async def test_over_http_a_proxy_is_asked_for_the_whole_url(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("secured", [False, True], ids=["http proxy", "https proxy"])
+async def test_over_http_a_proxy_is_asked_for_the_whole_url(
+    sender: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secured: bool
+) -> None:
     """As it was signed; the name is for the proxy to look up, and its connection is kept like another."""
-    async with serving() as proxy:
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
-        async with using(sender) as transport:
+    async with serving(tls=certified() if secured else None) as proxy:
+        monkeypatch.setenv("http_proxy", f"{proxy.scheme}://127.0.0.1:{proxy.port}")
+        async with using(sender, ca_file=ca_file(tmp_path)) as transport:
             for times in (0, 1, 8):
                 url = f"http://storage.test:81/a%2Fb+c/{times}"
                 answer = await answered(transport, url, FileBody(BLOCK, times))
@@ -79,7 +87,32 @@ async def test_over_http_a_proxy_is_told_who_asks(sender: str, monkeypatch: pyte
         async with using(sender) as transport:
             await answered(transport, "http://storage.test/k", headers={"X-Key": Secret("k")})
     headers = proxy.requests[0].headers
-    assert (headers["proxy-authorization"], headers["x-key"]) == (BASIC, "k")
+    assert (headers["proxy-authorization"], headers["x-key"], headers["host"]) == (BASIC, "k", "storage.test")
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("url", "target", "host"),
+    [
+        ("http://[2001:db8::1]:81/k", "http://[2001:db8::1]:81/k", "[2001:db8::1]:81"),
+        ("http://[2001:db8::1]/k", "http://[2001:db8::1]/k", "[2001:db8::1]"),
+        ("http://Storage.Test:80/K", "http://storage.test/K", "storage.test"),
+        ("https://[2001:db8::1]/k", "[2001:db8::1]:443", "[2001:db8::1]:443"),
+        ("https://Storage.Test:8443/k", "storage.test:8443", "storage.test:8443"),
+    ],
+)
+async def test_addresses_and_ports_are_written_as_they_have_to_be(
+    sender: str, monkeypatch: pytest.MonkeyPatch, url: str, target: str, host: str
+) -> None:
+    """RFC 9110, 7.2: brackets around IPv6; the scheme's own port may be left out, but of a tunnel's target."""
+    async with serving(refuses) as proxy:
+        for scheme in ("http", "https"):
+            monkeypatch.setenv(f"{scheme}_proxy", proxy.url.removesuffix("/k"))
+        async with using(sender) as transport:
+            await outcome(transport, url)
+    (request,) = proxy.requests
+    assert request.target.partition("?")[0].lower() == target.lower()
+    assert request.headers["host"].lower().removesuffix(":443") == host.removesuffix(":443")
 
 
 @BOTH
