@@ -267,15 +267,17 @@ def test_storage_that_is_not_there(sweep: Sweep) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["call", "send", "_send", "_answer"])
+@pytest.mark.parametrize(
+    "what", ["client.Transport.call", "client.Transport._answer", "client.Transport.send", "lean.LeanSender.exchange"]
+)
 def test_a_fault_of_the_program(sweep: Sweep, what: str) -> None:
     """With its traceback, in the middle of what holds the secrets."""
     broken = sweep.world.root / "broken"
     broken.mkdir()
     (broken / "sitecustomize.py").write_text(
-        "from bulkup.transport.client import Transport\n"
+        "from bulkup.transport import client, lean\n"
         f"async def crash(self, *a, **k): raise ArithmeticError(f'{{a}} {{k}} {{vars(self)}}')\n"
-        f"Transport.{what} = crash\n"
+        f"{what} = crash\n"
     )
     done = sweep.upload("--json", PYTHONPATH=str(broken))
     assert done.code == 7

@@ -35,9 +35,9 @@ class Origin:
     host: str
     port: int
     authority: str
-    proxy: URL | None = None
+    proxy: URL | None = field(default=None, repr=False)  # it may hold a password
     before: str = ""
-    proxy_lines: str = ""
+    proxy_lines: str = field(default="", repr=False)
     permits: bool = True
     shelf: Shelf = field(default_factory=Shelf)
     blocks: dict[tuple[str, ...], tuple[str, frozenset[str]]] = field(default_factory=dict)
