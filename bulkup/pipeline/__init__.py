@@ -10,10 +10,11 @@
     recorder     the only writer: journal first, then the figures, then the budget back
     flow         wires them, and nothing else does
 
-Decisions are pure functions beside the stages: `plan` and `wishes` (what is to become of a file), `leases` (when and
-how much to ask), `gate` and `retry_budget` (how many requests a host gets), `retry` (what comes after a problem),
-`integrity` (what storage's answer proves), `lending` (which files the system may copy unseen), `filters`.
-They take a time and return a value. `opening`, `reading`, `streaming` and `hashing` are all that touches the user's files.
+Decisions are pure functions beside the stages: `plan` and `wishes` (what is to become of a file; `sieve` spares those
+that are plainly as they were uploaded), `leases` (when and how much to ask), `gate` and `retry_budget` (how many
+requests a host gets), `retry` (what comes after a problem), `integrity` (what storage's answer proves), `lending`
+(which files the system may copy unseen), `filters`. They take a time and return a value. `opening`, `reading`,
+`streaming` and `hashing` are all that touches the user's files.
 
 Not here: what a service's answers mean (providers), sockets (transport), SQL (journal), what people see (reports).
 """
