@@ -23,21 +23,15 @@ def test_the_lean_sender_is_the_same_under_uvloop(tmp_path: Path) -> None:
     (tmp_path / "on_uvloop.py").write_text(PLUGIN)
     here = Path(__file__)
     modules = sorted(path for path in here.parent.glob("test_sender_*.py") if path != here)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "on_uvloop",
-        "-p",
-        "no:cacheprovider",
-        "-k",
-        "lean",
-        *modules,
-    ]
+    chosen = ["-q", "-p", "on_uvloop", "-p", "no:cacheprovider", "-k", "lean", *map(str, modules)]
     environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
     ended = subprocess.run(
-        command, cwd=here.parents[2], env=environ, capture_output=True, text=True, timeout=600, check=False
+        [sys.executable, "-m", "pytest", *chosen],
+        cwd=here.parents[2],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     assert ended.returncode == 0, ended.stdout[-10_000:]
