@@ -104,7 +104,7 @@ async def test_refused_beforehand(place: World) -> None:
 def refuse(monkeypatch: pytest.MonkeyPatch, provider: str, bad: str) -> None:
     """Have the service refuse every group with a file of that name in it."""
     kind = PROVIDERS[provider]
-    presign = kind.presign  # type: ignore[attr-defined]  # a class, which the table need not say
+    presign = kind.presign
 
     async def refused(request: ApiRequest) -> ApiAnswer:
         return ApiAnswer(400, {"content-type": "application/json"}, b"{}", 0.0)
