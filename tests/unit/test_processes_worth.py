@@ -13,7 +13,7 @@ from bulkup.pipeline.processes.machine import Ticks, granted_by, ticks_of
 from bulkup.pipeline.processes.worth import MOST, Window, Worth
 
 BUSY = Window(work=100.0, cores=1.0, idle=3.0, waiting=True, ready=0)
-LONG = 600  # windows until they are tried again
+LONG = 2400  # windows until they are tried again
 
 
 def wanted_after(worth: Worth, number: int, **changes: Any) -> int:
@@ -40,7 +40,7 @@ def test_nothing_is_tried_with_one_core() -> None:
     assert wanted_after(Worth(1), 100) == 0
 
 
-def test_it_takes_some_seconds_in_a_row() -> None:
+def test_it_takes_some_windows_in_a_row() -> None:
     worth = Worth(8)
     assert wanted_after(worth, 3) == 0
     assert wanted_after(worth, 1, waiting=False) == 0
@@ -56,14 +56,14 @@ def test_as_many_as_cores_are_idle(cores: int, idle: float, wanted: int) -> None
 
 def test_what_brings_a_tenth_more_is_kept_to_the_end() -> None:
     worth = tried()
-    assert wanted_after(worth, 6, work=110.1, ready=3) == 3
+    assert wanted_after(worth, 8, work=110.1, ready=3) == 3
     assert worth.kept
     assert wanted_after(worth, 2 * LONG, work=0.0, waiting=False, ready=3) == 3
 
 
 def test_what_brings_less_is_withdrawn_and_not_tried_again_for_long() -> None:
     worth = tried()
-    assert wanted_after(worth, 5, work=109.0, ready=3) == 3
+    assert wanted_after(worth, 7, work=109.0, ready=3) == 3
     assert wanted_after(worth, 1, work=109.0, ready=3) == 0
     assert wanted_after(worth, LONG) == 0
     assert wanted_after(worth, 3) == 0
@@ -71,15 +71,15 @@ def test_what_brings_less_is_withdrawn_and_not_tried_again_for_long() -> None:
 
 
 def test_what_comes_while_they_begin_does_not_count() -> None:
-    """Connections are made and caches filled in the first seconds."""
+    """Connections are made and caches filled at first."""
     worth = tried()
-    wanted_after(worth, 2, work=1000.0, ready=3)
+    wanted_after(worth, 4, work=1000.0, ready=3)
     assert wanted_after(worth, 4, work=109.0, ready=3) == 0
 
 
-def test_one_odd_second_does_not_decide() -> None:
+def test_one_odd_window_does_not_decide() -> None:
     worth = tried()
-    wanted_after(worth, 4, work=150.0, ready=3)
+    wanted_after(worth, 6, work=150.0, ready=3)
     wanted_after(worth, 1, work=0.0, ready=3)
     assert wanted_after(worth, 1, work=150.0, ready=3) == 3
     assert worth.kept
@@ -88,7 +88,7 @@ def test_one_odd_second_does_not_decide() -> None:
 def test_processes_that_do_not_become_ready_are_withdrawn() -> None:
     worth = Worth(8)
     wanted_after(worth, 4)
-    assert wanted_after(worth, 60, ready=2) == 3
+    assert wanted_after(worth, 240, ready=2) == 3
     assert wanted_after(worth, 1, ready=2) == 0
 
 

@@ -16,11 +16,11 @@ from bulkup.pipeline.processes.worth import Window, Worth
 from bulkup.pipeline.run import Run
 
 _log = structlog.get_logger("bulkup.processes")
-_WINDOW = 1.0  # seconds
+_WINDOW = 0.25  # seconds
 
 
 class Trial:
-    """Looks at the run once a second; `waiting` says whether files wait for a worker."""
+    """Looks at the run a few times a second; `waiting` says whether files wait for a worker."""
 
     def __init__(self, run: Run, pool: Pool, waiting: Callable[[], bool]) -> None:
         self._run = run

@@ -1,6 +1,6 @@
 """When sending processes are worth a try, and whether to keep them: by what comes of the run with and without. Pure.
 
-A run begins without any. Where this process has used up a core for some seconds while files waited and cores were idle,
+A run begins without any. Where this process has used up a core for a second while files waited and cores were idle,
 some are started. They are kept where the goodput is clearly higher afterwards; else they are withdrawn, and not tried
 again for a long time. What they cost elsewhere, to a store on the same machine for example, is so weighed as well.
 """
@@ -16,15 +16,15 @@ MOST = 8
 _BUSY = 0.85  # of one core
 _IDLE = 0.5  # cores
 _WINDOWS = 4
-_SETTLING = 2  # windows until it shows what processes bring
+_SETTLING = 4  # windows until it shows what processes bring
 _GAIN = 1.10
-_PATIENCE = 60  # windows for processes to become ready
-_LONG = 600  # windows
+_PATIENCE = 240  # windows for processes to become ready
+_LONG = 2400  # windows
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was seen for a second or so.
+    """What was seen for a part of a second.
 
     `work` is goodput, in whatever unit stays the same. `cores` is how many this process used on average, `idle` how
     many nobody used. `waiting` says that files waited for a worker; `ready` is how many processes take attempts.
