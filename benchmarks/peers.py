@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from benchmarks import rescanning, table
@@ -30,11 +30,14 @@ def main(given: list[str]) -> int:
     arguments = _parser().parse_args(given)
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # where Debian has nginx and ip, and users do not
     signal.signal(signal.SIGTERM, _leave)
-    results = _read(arguments.tables) if arguments.tables else _measure(arguments)
-    if arguments.add and os.path.exists(arguments.json or ""):
-        results = together(_read(arguments.json), results)
+    earlier = _read(arguments.json) if arguments.add and os.path.exists(arguments.json or "") else Results({})
+    results = earlier
+    for found in [_read(arguments.tables)] if arguments.tables else _measure(arguments):
+        results = together(earlier, found)
+        _write(results, arguments)  # after each scenario: a run that is cut off keeps what it has
     print(f"\n{table.whole(results)}")
-    _write(results, arguments)
+    if arguments.publish:
+        publish(results)
     return 0
 
 
@@ -67,7 +70,8 @@ def _names(text: str) -> list[str]:
     return _list(text)
 
 
-def _measure(arguments: argparse.Namespace) -> Results:
+def _measure(arguments: argparse.Namespace) -> Iterator[Results]:
+    """Return what was measured so far, after each scenario."""
     notes: list[str] = []
     found: list[Measured] = []
     missing: dict[str, str] = {}
@@ -79,8 +83,9 @@ def _measure(arguments: argparse.Namespace) -> Results:
         except (LookupError, OSError, RuntimeError, subprocess.CalledProcessError) as error:
             missing[scenario.name] = str(error.args[0] if isinstance(error, LookupError) else error)
             _tell(f"  NOT RUN: {missing[scenario.name]}")
+        yield Results(_machine(notes), tuple(found), {}, missing)
     again = _again(arguments, missing)
-    return Results(_machine(notes), tuple(found), again, missing)
+    yield Results(_machine(notes), tuple(found), again, missing)
 
 
 def _large(arguments: argparse.Namespace, notes: list[str]) -> int:
@@ -151,8 +156,6 @@ def _write(results: Results, arguments: argparse.Namespace) -> None:
     if arguments.chart:
         with open(arguments.chart, "w", encoding="utf-8") as file:
             file.write(chart(results))
-    if arguments.publish:
-        publish(results)
 
 
 def _leave(number: int, _frame: object) -> NoReturn:
