@@ -94,11 +94,11 @@ BAD_MINUTES = {
 @pytest.mark.parametrize("kind", BAD_MINUTES)
 def test_a_bad_minute_is_forgotten_when_it_is_over(kind: str) -> None:
     """The number does not collapse in it, and the goodput is back with the link."""
-    trial = Trial(dataclasses.replace(LINK, **BAD_MINUTES[kind]))  # type: ignore[arg-type]
+    trial = Trial(dataclasses.replace(LINK, noise=0.1, **BAD_MINUTES[kind]), seed=12)  # type: ignore[arg-type]
     good = trial.run(29.0)
     trial.run(105.0)  # after an outage the gate lets one request through every 15 seconds, to see
     assert min(trial.workers(30.0)) >= START
-    assert trial.run(125.0) >= 0.95 * good
+    assert trial.run(125.0) >= 0.9 * good
 
 
 @pytest.mark.parametrize("bears", [6, 24])
@@ -140,8 +140,15 @@ def test_it_follows_a_link_that_changes(before: dict[str, object], after: dict[s
 def test_workers_that_have_nothing_to_do_say_nothing() -> None:
     """Where files come slowly, it is not the workers that hold the run up; their number stays."""
     trial = Trial(LINK)
-    trial.world.supply = lambda _: trial.world.busy < 5
+    trial.world.supply = lambda now: now < 10 or trial.world.busy < 5
     trial.run(120.0)
+    assert len(trial.workers(12.0)) == 1
+
+
+def test_where_files_come_slowly_from_the_beginning_nothing_is_tried() -> None:
+    trial = Trial(LINK)
+    trial.world.supply = lambda _: trial.world.busy < 5
+    trial.run(60.0)
     assert trial.workers(0.0) == {START}
 
 
@@ -255,6 +262,18 @@ def test_what_a_piece_tells(failed: int, busy: int, held: int, calm: bool, full:
     assert all((piece.calm, piece.full) == (calm, full) for piece in pieces)
     assert all(piece.rate == pytest.approx(25 * MIB, rel=0.05) for piece in pieces)
     assert watch.latency == pytest.approx(busy / (100 + failed * 10), rel=0.2)
+
+
+def test_workers_that_are_too_many_end_what_they_do_before_fewer_are_judged() -> None:
+    """Large files take long: until then what is seen is what the many bring."""
+    watch = Watch()
+    pieces_of(watch, lambda now: Observation(now, 0, 0, int(now * 100 * MIB), 20, 0), 6.0, 20)
+    watch.restart(6.0)
+    for tick in range(600):
+        assert watch.add(Observation(7.0 + tick / 10, 0, 0, tick * MIB, 11, 0), 10, at_first=False) is None
+    ticks = range(20)
+    pieces = [watch.add(Observation(70.0 + t / 10, 0, 0, (600 + t) * MIB, 10, 0), 10, at_first=False) for t in ticks]
+    assert any(pieces)
 
 
 def test_a_stall_is_no_calm_piece() -> None:
