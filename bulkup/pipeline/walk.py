@@ -150,6 +150,7 @@ class Walk:
         """Look at names of a folder, up to one that is a folder to enter. Every file of every run comes by here."""
         level, takes_all, skips_hidden = way[-1], self._takes_all, self._options.hidden == "skip"
         prefix, folder, files = level.prefix, level.descriptor, part.files
+        lstat, is_regular = os.lstat, stat.S_ISREG
         for name in names:
             self.seen += 1
             if skips_hidden and self._filters.hides(name):
@@ -157,11 +158,11 @@ class Walk:
                 continue
             path = prefix + name
             try:
-                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                status = lstat(name, dir_fd=folder)
             except OSError as error:
                 part.unreadable.append(_unreadable(source, path, error))
                 continue
-            if takes_all and stat.S_ISREG(status.st_mode):
+            if takes_all and is_regular(status.st_mode):
                 files[path] = stat_of(status)
                 continue
             self._classify(source, path, status, part, way)
