@@ -144,9 +144,9 @@ class Pool:
     async def _cancel(self, attempt: Attempt) -> None:
         """Have it given up where it is made, and wait until it is, so that nothing of it goes out any more."""
         process = attempt.process
-        if process is None:
+        if attempt in self._outbox:
             self._outbox.remove(attempt)
-        elif attempt.number in process.attempts:
+        elif process is not None and attempt.number in process.attempts:
             attempt.done = asyncio.get_running_loop().create_future()
             process.cancel(attempt)
             with anyio.move_on_after(_CANCEL_PATIENCE, shield=True):
@@ -183,6 +183,8 @@ class Pool:
             attempt.done.set_result(problem_of(report) if came == Came.PROBLEM else None)
 
     def _lose(self, process: Process) -> None:
+        if process not in self._processes:  # it is being ended
+            return
         self._losses += 1
         self._processes.remove(process)
         if process in self._ready:
