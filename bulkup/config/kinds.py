@@ -7,6 +7,7 @@ that is safe.
 from __future__ import annotations
 
 import os
+import re
 from typing import Annotated, Any, Literal
 
 import pathspec
@@ -57,7 +58,7 @@ def _pattern(value: Any) -> str:
         raise ValueError("expected a pattern in gitignore form")
     try:
         compiled = list(pathspec.GitIgnoreSpec.from_lines([value]).patterns)
-    except ValueError as error:
+    except (ValueError, re.error) as error:  # a range that runs backwards is found by the regular expression alone
         raise ValueError("expected patterns in gitignore form; one is not") from error
     if not any(pattern.include is not None for pattern in compiled):
         raise ValueError("expected patterns in gitignore form; one is empty, a comment, or can match nothing")

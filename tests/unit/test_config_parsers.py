@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bulkup.config import load
@@ -130,6 +130,7 @@ patterns = st.lists(
 
 
 @given(patterns.map("".join), st.binary(min_size=1, max_size=12).map(lambda path: path.replace(b"\0", b"a")))
+@example(pattern="[a-*]", path=b"a")
 @ours
 def test_a_pattern_that_is_taken_can_be_matched_with_any_name(tmp_path: Path, pattern: str, path: bytes) -> None:
     """The check at load and the matcher of a run agree on what a pattern is."""
