@@ -191,7 +191,8 @@ class Scanner:
         self._run.counters.bytes_settled += file.identity.size
 
     async def _send(self, exit_: Callable[[T], None], value: T) -> None:
-        await self._run.budget.take(1)
+        if not self._run.budget.try_take(1):
+            await self._run.budget.take(1)
         exit_(value)
 
 
