@@ -8,7 +8,6 @@ import itertools
 import os
 import shutil
 import stat
-from typing import BinaryIO
 
 from bulkup.private_files import make_private_folder
 
@@ -87,12 +86,3 @@ class Incoming:
         self._file.close()
         if not self._kept:
             os.unlink(self._path)
-
-
-def md5_of(file: BinaryIO) -> str:
-    """Return the hex MD5 of an open file, and leave it at its start."""
-    digest = hashlib.md5(usedforsecurity=False)
-    while block := file.read(READ_SIZE):
-        digest.update(block)
-    file.seek(0)
-    return digest.hexdigest()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import secrets
-from typing import BinaryIO, Final
+from typing import Final
 
+import aiofiles
+from aiofiles.threadpool.binary import AsyncBufferedReader
 from aiohttp import web
 from anyio import to_thread
 
 from bulkup.localserver.context import Context, origin, received
 from bulkup.localserver.forms import FormDesk, Posted, answer_of, bucket_of
 from bulkup.localserver.keys import object_key
-from bulkup.localserver.objects import READ_SIZE, ObjectStore, md5_of
+from bulkup.localserver.objects import READ_SIZE, ObjectStore
 from bulkup.localserver.parts import PartStore, part_of
 from bulkup.localserver.presigned import ReceivedRequest
 from bulkup.localserver.puts import PATIENCE, ConnectionCut, Place, PutDesk
@@ -98,14 +101,12 @@ class Store:
     async def _get(self, request: web.Request) -> web.StreamResponse:
         _, key = self._authorized(request)
         try:
-            file = await to_thread.run_sync(open, self._objects.path(key), "rb")
+            async with aiofiles.open(self._objects.path(key), "rb") as file:
+                return await _send(request, file)
         except _MISSING:
             raise S3Error(404, "NoSuchKey", "The specified key does not exist.") from None
-        with file:
-            try:
-                return await _send(request, file)
-            except TimeoutError:
-                raise ConnectionCut from None
+        except TimeoutError:
+            raise ConnectionCut from None
 
 
 def _asked(request: web.Request) -> ReceivedRequest:
@@ -115,18 +116,28 @@ def _asked(request: web.Request) -> ReceivedRequest:
     return received(request)
 
 
-async def _send(request: web.Request, file: BinaryIO) -> web.StreamResponse:
+async def _send(request: web.Request, file: AsyncBufferedReader) -> web.StreamResponse:
     """Read the file twice: the digest in the ETag must be of what is there, not of what was once received."""
-    etag = await to_thread.run_sync(md5_of, file)
+    etag, size = await _measured(file)
     response = web.StreamResponse(headers={"ETag": f'"{etag}"', "x-amz-request-id": _request_id()})
     response.content_type = "binary/octet-stream"
-    response.content_length = await to_thread.run_sync(_size_of, file)
+    response.content_length = size
     await response.prepare(request)
-    while request.method == "GET" and (block := await to_thread.run_sync(file.read, READ_SIZE)):
+    while request.method == "GET" and (block := await file.read(READ_SIZE)):
         async with asyncio.timeout(PATIENCE):
             await response.write(block)
     await response.write_eof()
     return response
+
+
+async def _measured(file: AsyncBufferedReader) -> tuple[str, int]:
+    """Return the hex MD5 and the size of an open file, and leave it at its start."""
+    digest, size = hashlib.md5(usedforsecurity=False), 0
+    while block := await file.read(READ_SIZE):
+        await to_thread.run_sync(digest.update, block)
+        size += len(block)
+    await file.seek(0)
+    return digest.hexdigest(), size
 
 
 def _refusal(request: web.Request, error: S3Error) -> web.Response:
@@ -151,12 +162,6 @@ def _cut(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)
-
-
-def _size_of(file: BinaryIO) -> int:
-    size = file.seek(0, 2)
-    file.seek(0)
-    return size
 
 
 def _request_id() -> str:
