@@ -28,7 +28,7 @@ def replaced(text: str, name: str, content: str) -> str:
     start, end = text.find(first), text.find(last)
     if not 0 <= start < end:
         raise ValueError(f"there is no place between {first} and {last}")
-    return f"{text[: start + len(first)]}\n{content}{text[end:]}"
+    return f"{text[: start + len(first)]}\n\n{content}\n{text[end:]}"
 
 
 def _replace(path: str, name: str, content: str) -> None:

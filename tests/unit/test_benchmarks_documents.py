@@ -68,7 +68,7 @@ def test_bars_are_as_long_as_clients_are_fast() -> None:
 
 
 def test_what_stands_between_markers_is_replaced_and_nothing_else() -> None:
-    assert replaced("a\n<!-- x -->\nold\n<!-- /x -->\nb\n", "x", "new\n") == "a\n<!-- x -->\nnew\n<!-- /x -->\nb\n"
+    assert replaced("a\n<!-- x -->\nold\n<!-- /x -->\nb\n", "x", "new\n") == "a\n<!-- x -->\n\nnew\n\n<!-- /x -->\nb\n"
 
 
 @pytest.mark.parametrize("text", ["", "<!-- x -->", "<!-- /x --><!-- x -->"])
