@@ -478,6 +478,6 @@ def test_a_name_that_is_listed_twice_is_found_once(tmp_path: Path) -> None:
     ignored = Ignored()
     options = ScanOptions(files_from=str(names))
     source = Source(os.path.realpath(bytes(tmp_path)))
-    entries = [entry for entry in Walk((source,), options, ignored, 0.0).entries(source)]
+    entries = list(Walk((source,), options, ignored, 0.0).entries(source))
     assert [entry.path for entry in entries] == [b"a"]
     assert ignored.repeated == 2
