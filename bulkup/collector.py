@@ -5,6 +5,20 @@ from __future__ import annotations
 import gc
 
 
+def keep_the_collector_off() -> None:
+    """Have the garbage collector not look while modules are imported: what they make stays, a hundred thousand objects.
+
+    Looking through it time and again takes a tenth of a command's start. `let_the_collector_look` ends it.
+    """
+    gc.disable()
+
+
+def let_the_collector_look() -> None:
+    """Have the garbage collector look again, at what is made from now on."""
+    gc.freeze()
+    gc.enable()
+
+
 def spare_the_collector() -> None:
     """Let the garbage collector look less often: a run makes many short-lived objects and hardly any cycles.
 

@@ -17,6 +17,7 @@ import typer.main
 from bulkup._version import __version__
 from bulkup.cli.failures import failure_code
 from bulkup.cli.output import flush_output
+from bulkup.collector import keep_the_collector_off, let_the_collector_look
 from bulkup.errors import ExitCode
 from bulkup.reports.safe_text import printable
 
@@ -74,6 +75,7 @@ def _printable_complaints() -> Iterator[None]:
 def _load(name: str) -> Any:
     module, _, attribute = _COMMANDS[name].partition(":")
     command = getattr(importlib.import_module(f"bulkup.cli.{module}"), attribute)
+    let_the_collector_look()
     if isinstance(command, typer.Typer):
         return typer.main.get_command(command)
     single = typer.Typer(add_completion=False)
@@ -111,6 +113,7 @@ def main() -> None:
     # A run has a gentler way to take a signal; this is for all that comes before and after it.
     signal.signal(signal.SIGTERM, _terminated)
     _raise_descriptor_limit()
+    keep_the_collector_off()  # until the command is there
     code = _run()
     sys.exit(flush_output() or code)
 

@@ -10,7 +10,6 @@ import os
 import re
 from typing import Annotated, Any, Literal
 
-import pathspec
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo
 
 from bulkup.clock import SystemClock
@@ -56,6 +55,8 @@ def _path(value: Any) -> str:
 def _pattern(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("expected a pattern in gitignore form")
+    import pathspec  # noqa: PLC0415  # few runs have patterns, and all would wait for it
+
     try:
         compiled = list(pathspec.GitIgnoreSpec.from_lines([value]).patterns)
     except (ValueError, re.error) as error:  # a range that runs backwards is found by the regular expression alone

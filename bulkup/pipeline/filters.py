@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-
-from pathspec import GitIgnoreSpec
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bulkup.messages import Identity
 from bulkup.pipeline.options import ScanOptions
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 
 class Filters:
@@ -18,8 +21,8 @@ class Filters:
 
     def __init__(self, options: ScanOptions) -> None:
         self._options = options
-        self._include = GitIgnoreSpec.from_lines(options.include) if options.include else None
-        self._exclude = GitIgnoreSpec.from_lines(options.exclude) if options.exclude else None
+        self._include = _compiled(options.include)
+        self._exclude = _compiled(options.exclude)
         limits = (options.min_size, options.max_size)
         self.takes_all = not (options.include or options.exclude or options.min_age > 0 or limits != (None, None))
 
@@ -48,3 +51,11 @@ class Filters:
     def hides(self, name: bytes) -> bool:
         """Say whether an entry is left out because its name begins with a dot."""
         return self._options.hidden == "skip" and name.startswith(b".")
+
+
+def _compiled(patterns: Sequence[str]) -> GitIgnoreSpec | None:
+    if not patterns:
+        return None
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415  # few runs have patterns, and all would wait for it
+
+    return GitIgnoreSpec.from_lines(patterns)

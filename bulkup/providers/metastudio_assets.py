@@ -5,11 +5,12 @@ profile's asset. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
-
-import pathspec
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkup.providers.base import FileSpec, valid_text
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 
 class Target(NamedTuple):
@@ -25,7 +26,7 @@ class Assets:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._map = settings["asset_map"] or {}
-        self._rules = [(pathspec.GitIgnoreSpec.from_lines([rule.match]), rule) for rule in settings["assets"]]
+        self._rules = [(_compiled(rule.match), rule) for rule in settings["assets"]]
         self._asset_id: str | None = settings["asset_id"]
         self._category: str = settings["asset_file_category"]
 
@@ -39,3 +40,9 @@ class Assets:
             if pattern.match_file(spec.path):
                 return Target(rule.asset_id, rule.asset_file_category or self._category, name)
         return Target(self._asset_id, self._category, name) if self._asset_id is not None else None
+
+
+def _compiled(pattern: str) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415  # all providers are imported, and few runs have rules
+
+    return GitIgnoreSpec.from_lines([pattern])

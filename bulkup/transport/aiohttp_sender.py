@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +12,7 @@ from yarl import URL
 from bulkup.secrets import SecretUrl
 from bulkup.transport import headers as http_headers
 from bulkup.transport.aiohttp_problems import http_problem
-from bulkup.transport.connection import Proxies
+from bulkup.transport.connection import Proxies, Verification
 from bulkup.transport.guard import GuardedResolver
 from bulkup.transport.options import TransportOptions
 from bulkup.transport.patience import patience
@@ -28,11 +27,9 @@ _FITS_BUFFERS = 32 * 1024
 class AiohttpSender:
     """A `Sender` over two sessions, of which one is for what goes by a proxy."""
 
-    def __init__(
-        self, options: TransportOptions, tls: ssl.SSLContext, proxies: Proxies, guard: GuardedResolver
-    ) -> None:
+    def __init__(self, options: TransportOptions, tls: Verification, proxies: Proxies, guard: GuardedResolver) -> None:
         self._options = options
-        self._tls = tls
+        self._tls = tls.for_aiohttp
         self._proxies = proxies
         self._guard = guard
         # The client's own idle timeout begins once the body is written. A small body fits into the buffers on the way,

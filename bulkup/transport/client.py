@@ -24,7 +24,7 @@ from bulkup.secrets import SecretUrl
 from bulkup.transport import headers as http_headers
 from bulkup.transport.aiohttp_problems import http_problem
 from bulkup.transport.aiohttp_sender import AiohttpSender
-from bulkup.transport.connection import Proxies, tls_context
+from bulkup.transport.connection import Proxies, Verification
 from bulkup.transport.form import FormBody
 from bulkup.transport.guard import GuardedResolver
 from bulkup.transport.lean import LeanSender
@@ -43,7 +43,7 @@ class Transport:
     def __init__(self, options: TransportOptions, clock: Clock) -> None:
         self._options = options
         self._clock = clock
-        self._tls = tls_context(options.ca_file)
+        self._tls = Verification(options.ca_file)
         self._proxies = Proxies()
         # An API call is small: it has no business taking longer than one that connects late and then falls silent.
         self._whole = aiohttp.ClientTimeout(
@@ -58,7 +58,7 @@ class Transport:
             resolver = aiohttp.DefaultResolver()
             guard = GuardedResolver(self._options.hosts, resolver)
             stack.push_async_callback(guard.close)
-            self._api = await stack.enter_async_context(open_session(self._tls))
+            self._api = await stack.enter_async_context(open_session(self._tls.for_aiohttp))
             self._sender = await stack.enter_async_context(self._new_sender(guard, resolver))
             self._stack = stack.pop_all()
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -23,6 +24,29 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
                 f"cannot use the CA file {ca_file}: {error.strerror or error}", hint="it must hold PEM certificates"
             ) from error
     return context
+
+
+class Verification:
+    """Whose certificates are taken. The context is made when it is first needed: reading the system's authorities takes
+    as long as sending some hundred small files.
+
+    Raises `UsageError` at once when `ca_file` cannot be used.
+    """
+
+    def __init__(self, ca_file: str | None) -> None:
+        self._ca_file = ca_file
+        if ca_file is not None:
+            self.context  # noqa: B018  # made here and now
+
+    @functools.cached_property
+    def context(self) -> ssl.SSLContext:
+        """The context for connections of our own."""
+        return tls_context(self._ca_file)
+
+    @property
+    def for_aiohttp(self) -> ssl.SSLContext | bool:
+        """What aiohttp takes; it has read the system's authorities by itself."""
+        return True if self._ca_file is None else self.context
 
 
 class Proxies:

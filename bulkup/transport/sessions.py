@@ -16,7 +16,7 @@ NOT_BY_ITSELF = frozenset({hdrs.CONTENT_TYPE})
 
 
 def open_session(
-    tls: ssl.SSLContext, limit: int = 0, resolver: AbstractResolver | None = None
+    tls: ssl.SSLContext | bool, limit: int = 0, resolver: AbstractResolver | None = None
 ) -> aiohttp.ClientSession:
     """Return a session with so many connections at the most, 0 for any number. Every request brings its own timeout."""
     return aiohttp.ClientSession(

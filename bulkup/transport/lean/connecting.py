@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from bulkup.messages import Kind, Problem, ProblemError
+from bulkup.transport.connection import Verification
 from bulkup.transport.lean.connection import Connection
 from bulkup.transport.lean.origins import Origin, proxy_authorization
 from bulkup.transport.lean.pool import Pool
@@ -75,7 +76,7 @@ class Connector:
     def __init__(
         self,
         pool: Pool,
-        tls: ssl.SSLContext,
+        tls: Verification,
         connect_timeout: float,
         guarded: AbstractResolver,
         resolver: AbstractResolver,
@@ -120,7 +121,7 @@ class Connector:
         with _aborted(connection):
             try:
                 if proxy.scheme == "https":
-                    await connection.secure(self._tls, proxy.host)
+                    await connection.secure(self._tls.context, proxy.host)
                 if origin.scheme == "https":
                     await _tunnel(connection, origin, proxy)
             except (OSError, ExchangeError) as error:
@@ -144,7 +145,7 @@ class Connector:
     async def _secure(self, connection: Connection, origin: Origin) -> None:
         with _aborted(connection):
             try:
-                await connection.secure(self._tls, origin.host.rstrip("."), origin.shelf.session)
+                await connection.secure(self._tls.context, origin.host.rstrip("."), origin.shelf.session)
             except ssl.SSLError as error:
                 raise ExchangeError(Trouble.NOT_TRUSTED, error) from None
             except OSError as error:

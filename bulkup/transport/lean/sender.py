@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -11,7 +10,7 @@ from typing import Self
 from aiohttp.abc import AbstractResolver
 
 from bulkup.secrets import SecretUrl
-from bulkup.transport.connection import Proxies
+from bulkup.transport.connection import Proxies, Verification
 from bulkup.transport.guard import GuardedResolver
 from bulkup.transport.lean.connecting import Connector
 from bulkup.transport.lean.connection import Connection
@@ -40,7 +39,7 @@ class LeanSender:
     def __init__(
         self,
         options: TransportOptions,
-        tls: ssl.SSLContext,
+        tls: Verification,
         proxies: Proxies,
         guard: GuardedResolver,
         resolver: AbstractResolver,

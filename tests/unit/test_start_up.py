@@ -1,0 +1,55 @@
+"""What a command puts off so that it begins soon."""
+
+from __future__ import annotations
+
+import gc
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bulkup.cli import app
+from bulkup.collector import keep_the_collector_off
+from bulkup.errors import UsageError
+from bulkup.transport import connection
+from bulkup.transport.connection import Verification
+
+
+@pytest.fixture
+def _collector() -> Iterator[None]:
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("_collector")
+def test_the_collector_looks_again_once_the_command_is_there() -> None:
+    keep_the_collector_off()
+    assert not gc.isenabled()
+    app._load("status")
+    assert gc.isenabled()
+
+
+def test_authorities_are_read_once_and_when_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run over plain HTTP needs none, and aiohttp has read them already."""
+    made: list[str | None] = []
+
+    def make(ca_file: str | None) -> ssl.SSLContext:
+        made.append(ca_file)
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    monkeypatch.setattr(connection, "tls_context", make)
+    verification = Verification(None)
+    assert verification.for_aiohttp is True
+    assert made == []
+    assert verification.context is verification.context
+    assert made == [None]
+
+
+def test_a_private_authority_is_read_at_once(tmp_path: Path) -> None:
+    """So that a file that is none is told before anything is started."""
+    path = tmp_path / "none.pem"
+    path.write_text("no certificate")
+    with pytest.raises(UsageError, match="cannot use the CA file"):
+        Verification(str(path))
