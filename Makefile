@@ -61,6 +61,7 @@ format: $(VENV)/.dev
 
 bench: $(BENCHES)/.bench
 	$(BENCHES)/bin/python -m benchmarks.install
+	$(BENCHES)/bin/python -m compileall -q bulkup  # what pip does with a package that is not editable
 	$(BENCHES)/bin/python -m benchmarks peers --json benchmarks/results/peers.json --chart benchmarks/results/peers.svg $(BENCH)
 
 soak: $(VENV)/.dev
