@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.text import Span, Text
 
 from bulkup.errors import ExitCode
-from bulkup.messages import Digest, FileState
+from bulkup.messages import FileState, Place
 from bulkup.reports.human import count_text, duration_text, rate_text, size_text
 from bulkup.reports.jsontext import dumps, path_fields, public_remote_id, public_state, time_text
 from bulkup.reports.safe_text import markup_safe, printable, printable_path
@@ -91,9 +91,9 @@ def test_json_shows_unknown_values_as_text() -> None:
     class Colour(enum.Enum):
         RED = "red"
 
-    value = {"d": Digest(b"x"), "c": Colour.RED, "n": 2**70, "e": ExitCode.OK, "bad": "\ud800"}
+    value = {"d": Place("x"), "c": Colour.RED, "n": 2**70, "e": ExitCode.OK, "bad": "\ud800"}
     assert orjson.loads(dumps(value)) == {
-        "d": str(Digest(b"x")),
+        "d": str(Place("x")),
         "c": "red",
         "n": str(2**70),
         "e": 0,
