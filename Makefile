@@ -44,7 +44,7 @@ demo: $(VENV)/.run
 	$(BIN)/bulkup demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(TESTERS)
+	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(TESTERS) -m ""
