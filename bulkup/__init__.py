@@ -10,10 +10,10 @@ async iterator of results, `upload` is both in one call.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bulkup._version import __version__
+from bulkup.lazy import lazily
 
 if TYPE_CHECKING:
     from bulkup.api import Preview, Summary, Uploader, preview, upload
@@ -53,17 +53,21 @@ __all__ = [
 _HOMES = {
     "bulkup.api": ("Preview", "Summary", "Uploader", "preview", "upload"),
     "bulkup.config": ("Settings",),
+    "bulkup.errors": (
+        "BulkupError",
+        "ExitCode",
+        "JournalError",
+        "JournalLockedError",
+        "MachineError",
+        "ServiceError",
+        "TooManyFailuresError",
+        "UsageError",
+    ),
     "bulkup.messages": ("FileState", "Result"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name when it is first used: the command is a user of this package too, and has to start fast."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = next((home for home, names in _HOMES.items() if name in names), "bulkup.errors")
-    value = globals()[name] = getattr(importlib.import_module(home), name)
-    return value
+# The command is a user of this package too, and has to start fast.
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -23,6 +23,7 @@ from bulkup.config import (
     store_path,
 )
 from bulkup.config import public_base_url as base_url_of
+from bulkup.config.providers import LOCAL
 from bulkup.errors import UsageError
 from bulkup.journal import Destination
 from bulkup.localserver import ServerConfig
@@ -33,7 +34,6 @@ from bulkup.providers import Provider, ProviderConfig, create, known
 from bulkup.secrets import Secret
 from bulkup.transport import HostRules, TransportOptions
 
-LOCAL = "local"
 # Files that may wait for a service to close them; each is a row in the journal and some two kilobytes in memory.
 _CLOSING = 1000
 # A worker has a file and a connection open; the others are the journal, calls, a scan and files being hashed.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bulkup.api import building
 from bulkup.clock import Clock, SystemClock
 from bulkup.config import PROVIDERS, Settings, journal_path, require_provider
+from bulkup.config.providers import LOCAL
 from bulkup.counters import Ignored
 from bulkup.journal import Holder, Peek, peek
 from bulkup.messages import FoundFile, Rejection
@@ -82,7 +83,7 @@ def conflicts(settings: Settings, *, profile: str | None, environ: Mapping[str, 
 
 
 def _base_url(settings: Settings, environ: Mapping[str, str]) -> str:
-    if settings.provider == building.LOCAL:
+    if settings.provider == LOCAL:
         return "file://" + building.local_server_config(settings, environ).store
     return building.public_base_url(settings)
 

@@ -11,8 +11,9 @@ that translates.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bulkup.lazy import lazily
 
 if TYPE_CHECKING:
     from bulkup.config.addresses import iam_base_url, public_base_url, region_of
@@ -84,11 +85,5 @@ _HOMES = {
     "bulkup.config.settings": ("Settings",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name when it is first used: a sending process knows providers, and has no use for settings."""
-    home = next((home for home, names in _HOMES.items() if name in names), None)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(home), name)
-    return value
+# A sending process knows providers, and has no use for settings.
+__getattr__ = lazily(__name__, _HOMES)

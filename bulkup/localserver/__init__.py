@@ -16,8 +16,9 @@ not forced to disk one by one: this store is for trying things out and for movin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from bulkup.lazy import lazily
 from bulkup.localserver.config import ServerConfig
 from bulkup.localserver.faults import FaultSpec
 from bulkup.localserver.process import ServerProcess
@@ -27,11 +28,5 @@ if TYPE_CHECKING:
 
 __all__ = ["FaultSpec", "LocalServer", "ServerConfig", "ServerProcess"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import the server itself when it is asked for: who starts it as a process needs neither it nor GraphQL."""
-    if name != "LocalServer":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from bulkup.localserver.server import LocalServer  # noqa: PLC0415  # see above
-
-    return LocalServer
+# Who starts it as a process needs neither the server itself nor GraphQL.
+__getattr__ = lazily(__name__, {"bulkup.localserver.server": ("LocalServer",)})

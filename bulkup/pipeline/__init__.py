@@ -21,8 +21,9 @@ Not here: what a service's answers mean (providers), sockets (transport), SQL (j
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bulkup.lazy import lazily
 
 if TYPE_CHECKING:
     from bulkup.pipeline.concurrency import MOST_WORKERS
@@ -39,11 +40,5 @@ _HOMES = {
     "bulkup.pipeline.run": ("Run", "Stop"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name when it is first used: a sending process is no pipeline, and has to start fast."""
-    home = next((home for home, names in _HOMES.items() if name in names), None)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(home), name)
-    return value
+# A sending process is no pipeline, and has to start fast.
+__getattr__ = lazily(__name__, _HOMES)

@@ -9,17 +9,15 @@ from __future__ import annotations
 import itertools
 import operator
 import os
-import select
 import stat
-import sys
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.counters import Ignored
-from bulkup.errors import UsageError
 from bulkup.messages import FoundFile, Identity, Source, Stat, stat_of
 from bulkup.pipeline.filters import Filters
+from bulkup.pipeline.listed import listed_names
 from bulkup.pipeline.opening import machine_fault
 from bulkup.pipeline.options import ScanOptions
 from bulkup.pipeline.problems import fatal
@@ -33,8 +31,6 @@ _RECENT = 65_536
 _SORTED = 10_000
 # Entries looked at between two chances to end the run, or to have what was found go on.
 _AT_ONCE = 64
-_BLOCK = 64 * 1024
-_PATIENCE_MS = 50
 _name = operator.attrgetter("name")
 _A_DIRECTORY = "it is named in the list and is a directory"
 
@@ -293,37 +289,6 @@ def _within(source: Source, name: bytes) -> bytes:
         return path  # what links mean within the source is for `--symlinks` to say
     folder, last = os.path.split(os.path.normpath(name))
     return os.path.relpath(os.path.join(os.path.realpath(folder), last), source.root)
-
-
-def listed_names(place: str, *, null: bool) -> Iterator[bytes | None]:
-    """Yield the names of a list, one a line or NUL-terminated; `-` is standard input. Empty names are passed over.
-
-    Raises `UsageError` when the list cannot be read, or ends its names with NUL and was not said to.
-    """
-    end = b"\0" if null else b"\n"
-    try:
-        with sys.stdin.buffer if place == "-" else open(place, "rb") as stream:
-            yield from _split(stream, end)
-    except OSError as error:
-        raise UsageError(f"cannot read the list of files {place}: {error.strerror or error}") from error
-
-
-def _split(stream: IO[bytes], end: bytes) -> Iterator[bytes | None]:
-    rest, ready = b"", select.poll()
-    ready.register(stream, select.POLLIN)
-    while True:
-        if not ready.poll(_PATIENCE_MS):
-            yield None  # a pipe with nothing in it: names that came go on, and the run can be stopped
-            continue
-        block = os.read(stream.fileno(), _BLOCK)
-        if not block:
-            break
-        if end != b"\0" and b"\0" in block:
-            raise UsageError("the list of files holds NUL bytes, which no name does", hint="is --null missing?")
-        *names, rest = (rest + block).split(end)
-        yield from (name for name in names if name)
-    if rest:
-        yield rest
 
 
 def _unreadable(source: Source, path: bytes, error: OSError) -> Unreadable:

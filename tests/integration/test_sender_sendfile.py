@@ -9,8 +9,6 @@ import asyncio
 import errno
 import functools
 import hashlib
-import importlib
-import importlib.util
 import inspect
 import os
 import threading
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import uvloop
 from scripted_server import Connection, Script, ca_file, certified, serving
 from sender_world import BLOCK, LARGE, PATIENCE, using
 from sender_world import FileBody as Pieces
@@ -32,9 +31,10 @@ from bulkup.transport.lean import connection as lean
 from bulkup.transport.lean import lending
 from bulkup.wire import StorageAnswer
 
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-if importlib.util.find_spec("uvloop"):
-    LOOPS["uvloop"] = importlib.import_module("uvloop").new_event_loop
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
 MIB = 1024**2
 VISIT = 300_000
 SIZE = 3 * MIB + 12_345

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -17,7 +16,6 @@ asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("uvloop") is None, reason="uvloop is an extra: bulkup[speed]")
 def test_the_lean_sender_is_the_same_under_uvloop(tmp_path: Path) -> None:
     """Every test of the suite that is its own."""
     (tmp_path / "on_uvloop.py").write_text(PLUGIN)

@@ -11,11 +11,12 @@ import pytest
 from bulkup.api.bench.disk import measure_disk
 from bulkup.api.bench.made import make_files, sizes_of, total_size
 from bulkup.api.bench.preparing import bench_settings, check
-from bulkup.api.bench.watch import Processor, Samples, Tally, busy_and_all
+from bulkup.api.bench.watch import Processor, Samples, Tally
 from bulkup.cli.bench_lists import numbers, ways, whole_number
 from bulkup.config import SecretSource, Settings
 from bulkup.errors import UsageError
 from bulkup.messages import Source
+from bulkup.pipeline.processes.machine import Ticks
 from bulkup.reports.trials import Requests
 
 
@@ -46,7 +47,7 @@ def test_samples_of_where_files_are() -> None:
 
 
 def test_the_processor() -> None:
-    """Time goes on, and no share is more than the whole; the line of all processors is known, others are not."""
+    """Time goes on, and no share is more than the whole."""
     begun = Processor()
     sum(number * number for number in range(200_000))
     ended = Processor()
@@ -55,14 +56,10 @@ def test_the_processor() -> None:
     share = ended.busy_share(begun)
     assert share is None or 0.0 <= share <= 1.0
     assert ended.busy_share(Processor(machine=None)) is None
-    assert Processor(machine=(9.0, 20.0)).busy_share(Processor(machine=(4.0, 10.0))) == 0.5
-    assert Processor(machine=(21.0, 20.0)).busy_share(Processor(machine=(4.0, 10.0))) == 1.0
-    assert Processor(machine=(3.0, 10.0)).busy_share(Processor(machine=(4.0, 10.0))) is None
-    ticks = os.sysconf("SC_CLK_TCK")
-    assert busy_and_all("cpu  10 0 20 60 10 0 0 0 5 0\n") == (30 / ticks, 100 / ticks)
-    for line in ("cpu0 1 2 3 4 5", "cpu 1 2", "cpu a b c d e"):
-        with pytest.raises(ValueError, match=r"processors|invalid literal"):
-            busy_and_all(line)
+    before = Processor(machine=Ticks(idle=6, all=10))
+    assert Processor(machine=Ticks(11, 20)).busy_share(before) == 0.5
+    assert Processor(machine=Ticks(5, 20)).busy_share(before) == 1.0
+    assert Processor(machine=Ticks(7, 10)).busy_share(before) is None
 
 
 async def test_files_that_are_made(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ class Bench:
             await self._make(source, files)
             update = {"source": (source,), "store": store, "journal": self.journal, "concurrency": choice.concurrency}
             sizes = {"batch_size": choice.batch_size, "calls_in_flight": choice.calls_in_flight}
-            run = Try(self._settings.model_copy(update={**update, **sizes}), self._profile, self._environ)
+            run = Try(choice, self._settings.model_copy(update={**update, **sizes}), self._profile, self._environ)
             summary = await run.carry_out(self._begun)
         finally:
             self._uploader = None
@@ -169,7 +169,7 @@ class Bench:
             self._fail(summary.error)
         elif not self._ended and not summary.counters.uploaded:
             self._fail(NothingUploadedError(run.reason or "no reason was told", summary.exit_code))
-        return None if self._ended else run.trial(choice, summary)
+        return None if self._ended else run.trial(summary)
 
     async def _make(self, source: str, files: int) -> None:
         try:

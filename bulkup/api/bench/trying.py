@@ -12,21 +12,24 @@ from bulkup.api.uploader import Uploader
 from bulkup.clock import Clock, SystemClock
 from bulkup.config import Settings
 from bulkup.messages import DONE, Result
-from bulkup.reports.trials import Choice, Concurrency, Trial
+from bulkup.reports.trials import Choice, Trial
 from bulkup.transport import TransportOptions
 
 
 class Try:
     """A run that is watched; `reason` is why the first file that was not uploaded was not."""
 
-    def __init__(self, settings: Settings, profile: str | None, environ: Mapping[str, str] | None) -> None:
+    def __init__(
+        self, choice: Choice, settings: Settings, profile: str | None, environ: Mapping[str, str] | None
+    ) -> None:
         self.reason: str | None = None
+        self._choice = choice
         self._settings = settings
         self._profile = profile
         self._environ = environ
         self._clock = SystemClock()
         self._transport: WatchedTransport
-        self._samples = Samples(workers_of(settings.concurrency))
+        self._samples = Samples(choice.workers)
         self._begun = Processor()
         self._ended = self._begun
         self._started = 0.0
@@ -46,11 +49,11 @@ class Try:
                 beside.cancel_scope.cancel()
         return summary
 
-    def trial(self, choice: Choice, summary: Summary) -> Trial:
+    def trial(self, summary: Summary) -> Trial:
         """Return what was measured."""
         counters, seconds, begun, ended = summary.counters, summary.seconds, self._begun, self._ended
         return Trial(
-            choice=choice,
+            choice=self._choice,
             files=counters.uploaded,
             failed=counters.found - counters.uploaded,
             bytes=counters.bytes_uploaded,
@@ -78,8 +81,3 @@ class Try:
                 self._first_file = self._first_file or self._clock.monotonic() - self._started
             elif self.reason is None:
                 self.reason = result.error
-
-
-def workers_of(concurrency: Concurrency) -> int:
-    """Return a concurrency as a number, 0 for one that finds itself."""
-    return 0 if concurrency == "auto" else concurrency

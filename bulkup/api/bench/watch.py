@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,13 +12,13 @@ import anyio
 from bulkup.clock import Clock
 from bulkup.counters import Gauge
 from bulkup.messages import ProblemError, Ticket
+from bulkup.pipeline.processes.machine import Ticks, ticks_so_far
 from bulkup.reports.trials import Requests
 from bulkup.transport import Transport, TransportOptions
 from bulkup.wire import ApiAnswer, ApiRequest, Body, StorageAnswer
 
 _EVERY = 0.02  # seconds
 _SLOW_DOWN = frozenset({429, 503})
-_STAT = "/proc/stat"
 
 
 class Tally:
@@ -127,41 +125,18 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """What was taken of the processor so far, in seconds: by this thread, by this process, by the whole machine."""
+    """What was taken of the processor so far: by this thread and by this process, in seconds; by anybody, in ticks of
+    the cores that may be used.
+    """
 
     thread: float = field(default_factory=time.thread_time)
-    process: float = field(default_factory=lambda: _of_process())  # noqa: PLW0108  # it is defined below
-    machine: tuple[float, float] | None = field(default_factory=lambda: _of_machine())  # noqa: PLW0108  # the same
+    process: float = field(default_factory=time.process_time)
+    machine: Ticks | None = field(default_factory=ticks_so_far)
 
     def busy_share(self, before: Processor) -> float | None:
-        """Return which share of all cores was busy since then, None where the system does not tell."""
+        """Return which share of the cores was busy since then, None where the system does not tell."""
         if self.machine is None or before.machine is None:
             return None
-        busy, total = (now - then for now, then in zip(self.machine, before.machine, strict=True))
+        idle, passed = self.machine.idle - before.machine.idle, self.machine.all - before.machine.all
         # What the system counts as idle goes back now and then (proc(5) on iowait).
-        return min(1.0, max(0.0, busy / total)) if total > 0 else None
-
-
-def _of_process() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _of_machine() -> tuple[float, float] | None:
-    """Return the busy and all seconds of all cores (proc(5)), None on systems without."""
-    try:
-        with open(_STAT, encoding="ascii") as file:
-            return busy_and_all(file.readline())
-    except (OSError, ValueError):
-        return None
-
-
-def busy_and_all(line: str) -> tuple[float, float]:
-    """Read the first line of /proc/stat. Raises ValueError for another."""
-    name, *ticks = line.split()
-    if name != "cpu" or len(ticks) < 5:
-        raise ValueError("not the line of all processors")
-    # user nice system idle iowait irq softirq steal; what guests take stands in user already.
-    counted = [int(tick) for tick in ticks[:8]]
-    a_second = os.sysconf("SC_CLK_TCK")
-    return (sum(counted) - counted[3] - counted[4]) / a_second, sum(counted) / a_second
+        return min(1.0, max(0.0, 1 - idle / passed)) if passed > 0 else None

@@ -30,20 +30,22 @@ class IdleCores:
     def __init__(self) -> None:
         self._cores = usable_cores()
         self._bound = _bound()
-        self._before = self._ticks()
+        self._before = ticks_so_far()
 
     def since_last(self, used: float) -> float:
         """Return how many were; `used` is how many this process used meanwhile, which its group may have no more of."""
-        before, self._before = self._before, self._ticks()
+        before, self._before = self._before, ticks_so_far()
         if before is None or self._before is None:
             return max(0.0, self._cores - os.getloadavg()[0])
         passed = self._before.all - before.all
         idle = len(self._bound) * (self._before.idle - before.idle) / passed if passed > 0 else 0.0
         return min(idle, max(0.0, self._cores - used))
 
-    def _ticks(self) -> Ticks | None:
-        text = _read(_STAT)
-        return None if text is None else ticks_of(text, self._bound)
+
+def ticks_so_far() -> Ticks | None:
+    """Return the time of the cores that this process is bound to, None where the system does not tell."""
+    text = _read(_STAT)
+    return None if text is None else ticks_of(text, _bound())
 
 
 def ticks_of(stat: str, cores: Collection[int]) -> Ticks | None:

@@ -1,0 +1,24 @@
+"""Which event loop a process of ours runs on."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+
+import pytest
+import uvloop
+
+from bulkup import event_loop
+
+
+async def running() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
+def test_it_is_uvloop_where_that_is_installed() -> None:
+    assert isinstance(event_loop.run(running), uvloop.Loop)
+
+
+def test_it_is_asyncio_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert not isinstance(event_loop.run(running), uvloop.Loop)
