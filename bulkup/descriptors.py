@@ -1,4 +1,4 @@
-"""Descriptors that threads use: none is closed under a thread.
+"""File descriptors: what to say when none is left, and those that threads use, of which none is closed under one.
 
 A task that is cancelled leaves its thread behind. Closed then, the descriptor's number could belong to another file or
 socket by the time the thread gets to use it.
@@ -7,8 +7,14 @@ socket by the time the thread gets to use it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import threading
 from collections.abc import Callable, Iterator
+
+# The system's errors where there are no more, what that is called, and what helps.
+NONE_LEFT = frozenset({errno.EMFILE, errno.ENFILE})
+OUT_OF_THEM = "out of file descriptors"
+GET_MORE = "raise `ulimit -n` or lower --concurrency"
 
 
 class KeptOpen:

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from bulkup.cli.output import complain
+from bulkup.descriptors import GET_MORE, NONE_LEFT, OUT_OF_THEM
 from bulkup.errors import BulkupError, ExitCode, MachineError
 from bulkup.reports.jsontext import dumps
 from bulkup.reports.safe_text import printable
 
-_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO})
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO})
 
 
 def failure_code(error: BaseException) -> int:
@@ -66,8 +67,12 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 def _as_ours(error: BaseException) -> BulkupError | None:
     if isinstance(error, BulkupError):
         return error
+    if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError | RuntimeError):
+        return _as_ours(error.__context__)  # an event loop that could not begin for it, and so not be closed either
     if isinstance(error, MemoryError):
         return MachineError("out of memory")
+    if isinstance(error, OSError) and error.errno in NONE_LEFT:
+        return MachineError(f"this process is {OUT_OF_THEM}", hint=f"{GET_MORE}, and run the same command again")
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         return MachineError(os.strerror(error.errno or 0), hint="the same command goes on where this one stopped")
     return None

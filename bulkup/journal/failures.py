@@ -10,14 +10,13 @@ import shutil
 import sqlite3
 import time
 
+from bulkup.descriptors import GET_MORE, NONE_LEFT, OUT_OF_THEM
 from bulkup.errors import JournalError
 from bulkup.private_files import open_private
 
-_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SQLITE_OPENS = 5  # descriptors at most, at once: the file, its log, index and rollback journal, its folder
 _KEPT = "nothing that was recorded is lost"
-_MORE_DESCRIPTORS = "raise `ulimit -n` or lower --concurrency, and run the same command again"
 
 
 def of_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
@@ -47,7 +46,7 @@ def of_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
 
 def of_system(error: OSError, path: str) -> JournalError:
     """Return what an error of the system's means."""
-    if error.errno in _OUT_OF_DESCRIPTORS:
+    if error.errno in NONE_LEFT:
         return _descriptors(path)
     if error.errno in _FULL:
         return _full(path)
@@ -63,7 +62,9 @@ def _full(path: str) -> JournalError:
 
 
 def _descriptors(path: str) -> JournalError:
-    return JournalError(f"cannot use the journal {path}: out of file descriptors", hint=_MORE_DESCRIPTORS)
+    return JournalError(
+        f"cannot use the journal {path}: {OUT_OF_THEM}", hint=f"{GET_MORE}, and run the same command again"
+    )
 
 
 def _out_of_descriptors() -> bool:
@@ -73,7 +74,7 @@ def _out_of_descriptors() -> bool:
         for _ in range(_SQLITE_OPENS):
             opened += [os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)]
     except OSError as error:
-        return error.errno in _OUT_OF_DESCRIPTORS
+        return error.errno in NONE_LEFT
     finally:
         for fd in opened:
             os.close(fd)

@@ -17,14 +17,13 @@ import time
 from collections.abc import Iterator
 from io import FileIO
 
-from bulkup.descriptors import KeptOpen
+from bulkup.descriptors import GET_MORE, NONE_LEFT, OUT_OF_THEM, KeptOpen
 from bulkup.messages import FoundFile, Identity, Kind, Problem, ProblemError
 
 CHUNK = 1024**2  # bytes read at once
 SHORTER = Problem(Kind.CHANGED, "it became shorter while it was read")
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _OPEN_NO_LINK = _OPEN | os.O_NOFOLLOW
-_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 _STEP = 20_000_000  # nanoseconds; Linux counts in 1 to 10 ms
 _LONG_STEP = 2_000_000_000  # of a file system that counts in seconds, or in two
 _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -133,10 +132,8 @@ def file_problems() -> Iterator[None]:
 
 def machine_fault(error: OSError) -> Problem | None:
     """Return the problem where an error is no fault of the file's, None where it is."""
-    if error.errno in _OUT_OF_DESCRIPTORS:
-        return Problem(
-            Kind.MACHINE, "this process is out of file descriptors; raise `ulimit -n` or lower --concurrency"
-        )
+    if error.errno in NONE_LEFT:
+        return Problem(Kind.MACHINE, f"this process is {OUT_OF_THEM}; {GET_MORE}")
     if error.errno == errno.ENOMEM:
         return Problem(Kind.MACHINE, "this machine is out of memory")
     return None

@@ -10,10 +10,9 @@ import enum
 import errno
 import ssl
 
+from bulkup.descriptors import GET_MORE, NONE_LEFT, OUT_OF_THEM
 from bulkup.messages import Kind, Problem, ProblemError
 from bulkup.secrets import SecretUrl
-
-_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Trouble(enum.Enum):
@@ -39,10 +38,8 @@ def exchange_problem(
 
 
 def _problem(trouble: Trouble, cause: BaseException | None, where: str, idle_timeout: float) -> Problem:
-    if isinstance(cause, OSError) and cause.errno in _OUT_OF_DESCRIPTORS:
-        return Problem(
-            Kind.MACHINE, "this process is out of file descriptors; raise `ulimit -n` or lower --concurrency"
-        )
+    if isinstance(cause, OSError) and cause.errno in NONE_LEFT:
+        return Problem(Kind.MACHINE, f"this process is {OUT_OF_THEM}; {GET_MORE}")
     reason = _reason(cause)
     match trouble:
         case Trouble.INVALID:
