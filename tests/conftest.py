@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 MakeTree = Callable[[Path, Mapping[str | bytes, bytes]], Path]
+
+_SLOW = 3600  # seconds that a slow test may take; the others have the `timeout` of pyproject.toml
+
+
+def pytest_configure() -> None:
+    """Heed signals wherever the tests are started: `nohup` and a shell's `&` have all that they start ignore some."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give slow tests more time before they are taken to hang."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_SLOW))
 
 
 @pytest.fixture(autouse=True)

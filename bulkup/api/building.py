@@ -65,6 +65,11 @@ def _resolve(path: str, name: str | None) -> Source:
     raise UsageError(f"the source {path} is neither a directory nor a regular file")
 
 
+def serves_itself(settings: Settings) -> bool:
+    """Say whether the run starts the embedded server, and asks no service elsewhere."""
+    return settings.provider == LOCAL
+
+
 def local_server_config(settings: Settings, environ: Mapping[str, str]) -> ServerConfig:
     """Return what the provider `local` starts its server with. Raises `UsageError` for a store inside a source."""
     store = os.path.realpath(store_path(settings, settings.source, environ))
@@ -186,7 +191,7 @@ def transport_options(settings: Settings) -> TransportOptions:
 def host_rules(settings: Settings) -> HostRules:
     """Return where bytes may go; to the embedded server of the run wherever it listens."""
     base_url = base_url_of(settings)
-    if settings.provider == LOCAL or base_url is None:
+    if serves_itself(settings) or base_url is None:
         return HostRules()
     return HostRules(settings.allowed_hosts, urlsplit(base_url).hostname)
 

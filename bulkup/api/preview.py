@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from bulkup.api import building
 from bulkup.clock import Clock, SystemClock
 from bulkup.config import PROVIDERS, Settings, journal_path, require_provider
-from bulkup.config.providers import LOCAL
 from bulkup.counters import Ignored
 from bulkup.journal import Holder, Peek, peek
 from bulkup.messages import FoundFile, Rejection
@@ -83,7 +82,7 @@ def conflicts(settings: Settings, *, profile: str | None, environ: Mapping[str, 
 
 
 def _base_url(settings: Settings, environ: Mapping[str, str]) -> str:
-    if settings.provider == LOCAL:
+    if building.serves_itself(settings):
         return "file://" + building.local_server_config(settings, environ).store
     return building.public_base_url(settings)
 

@@ -22,7 +22,6 @@ from bulkup.api.skew import SkewWatch
 from bulkup.api.summary import Summary
 from bulkup.clock import Clock, SystemClock
 from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path
-from bulkup.config.providers import LOCAL
 from bulkup.counters import Gauge
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.journal import Destination, Journal, Lock, keep_under
@@ -163,7 +162,7 @@ class Uploader:
         require_provider(settings)
         path = journal_path(settings, self._profile, settings.source, self._environ)
         transport = self._make_transport(building.transport_options(settings), self._clock)
-        built = None if settings.provider == LOCAL else await self._remote_provider(sources)
+        built = None if building.serves_itself(settings) else await self._remote_provider(sources)
         lock = stack.enter_context(Lock(path))
         await self._hold(lock)
         journal = await stack.enter_async_context(await Journal.open(path))

@@ -75,7 +75,6 @@ def at_a_terminal(arguments: list[str], answer: bytes, folder: Path) -> tuple[in
     """Run a command at a terminal that it controls, give an answer once it asks, and return how it ended."""
     child, terminal = pty.fork()
     if child == 0:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell has what it starts in the background ignore it
         os.chdir(folder)
         os.execve(COMMAND[0], [*COMMAND, *arguments], environment(TOKEN))
     said = b""

@@ -8,7 +8,6 @@ from bulkup.api import building
 from bulkup.api.bench.made import EXTENSION
 from bulkup.clock import Clock, SystemClock
 from bulkup.config import Settings, require_provider
-from bulkup.config.providers import LOCAL
 from bulkup.config.requirements import credential_names
 from bulkup.config.selection import Selection
 from bulkup.errors import UsageError
@@ -30,7 +29,7 @@ def check(settings: Settings, sizes: Sequence[int], *, profile: str | None, cloc
     require_provider(settings)
     values = building.provider_settings(settings, ())
     credential_names(settings, profile=profile)
-    base_url = "" if settings.provider == LOCAL else building.public_base_url(settings)
+    base_url = "" if building.serves_itself(settings) else building.public_base_url(settings)
     provider = building.build_provider(settings, base_url, {}, values, clock or SystemClock())
     for size in sizes:
         spec = FileSpec(f"bench.{EXTENSION}", f"bench.{EXTENSION}", EXTENSION, size)
