@@ -38,7 +38,7 @@ class Asset:
 class AssetRule(BaseModel):
     """Files whose path matches go to this asset. `match` is one pattern in gitignore form, relative to the source."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     match: kinds.Pattern = setting(
         ..., "a pattern in gitignore form", "Which files, relative to their source, the rule is about."

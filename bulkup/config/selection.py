@@ -18,6 +18,7 @@ class Selection(BaseModel):
         extra="forbid",
         hide_input_in_errors=True,
         arbitrary_types_allowed=True,
+        defer_build=True,  # of all the classes that settings are put together of, only the last one is ever used
     )
 
     source: kinds.Paths = setting(

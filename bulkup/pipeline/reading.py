@@ -18,8 +18,9 @@ from bulkup.pipeline.file_systems import lies_in_memory
 from bulkup.pipeline.opening import SHORTER, compare, file_problems, open_fd, open_settled, settling
 from bulkup.pipeline.streaming import slices
 
-# What the loop may hash by itself: a tenth of a millisecond.
-_TINY = 64 * 1024
+# What the loop may hash by itself: less than half a millisecond, which is what two visits to a thread cost when cores are
+# short.
+_TINY = 256 * 1024
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 
 
