@@ -19,7 +19,7 @@ from bulkup.pipeline.opening import CHUNK
 from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.reading import Reader, WholeBody
 from bulkup.pipeline.streaming import FileBody, Part, StreamedBody
-from bulkup.transport import Transport
+from bulkup.transport import Storage
 from bulkup.wire import StorageAnswer
 
 _MISMATCH = Problem(Kind.MISMATCH, "storage holds other bytes than were read: its ETag or checksum is not theirs")
@@ -55,8 +55,8 @@ class Answers(Protocol):
 class Sender:
     """Makes attempts in this process; holds nothing of any of them but what they teach of storage."""
 
-    def __init__(self, transport: Transport, answers: Answers, clock: Clock, options: SendOptions) -> None:
-        self._transport = transport
+    def __init__(self, storage: Storage, answers: Answers, clock: Clock, options: SendOptions) -> None:
+        self._storage = storage
         self._answers = answers
         self._clock = clock
         self._follow_links = options.follow_links
@@ -77,7 +77,7 @@ class Sender:
         headers = {}
         if ticket.content_md5 and isinstance(body, WholeBody) and body.digest is not None:
             headers["Content-MD5"] = body.digest.content_md5
-        answer = await self._transport.send(ticket, body, headers, count)
+        answer = await self._storage.send(ticket, body, headers, count)
         judged = self._judge(answer, body, lambda: _unlike(item, body.digest))
         if isinstance(judged, Problem):
             return judged
@@ -97,7 +97,7 @@ class Sender:
         for part in list(parts_of(item.file.identity.size, len(urls)))[sent.parts :]:
             here = dataclasses.replace(ticket, url=urls[sent.parts], more_urls=())
             body = self._part(item, part, sent)
-            answer = await self._transport.send(here, body, {}, count)
+            answer = await self._storage.send(here, body, {}, count)
             judged = self._judge(answer, body, lambda: False)
             if isinstance(judged, Problem):
                 return judged

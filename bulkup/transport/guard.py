@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from bulkup.secrets import SecretUrl
 from bulkup.transport.hosts import HostRules, check_addresses, is_public, literal
+from bulkup.transport.resolver import Resolver
 
 _REMEMBERED = 1000
 
 
-class GuardedResolver(AbstractResolver):
-    """Resolves storage's names for the connector, and refuses those that lead where they must not.
+class GuardedResolver:
+    """A `Resolver` that looks up storage's names for the connector, and refuses those that lead where they must not.
 
     What it returns is what is connected to, so a name that leads elsewhere the second time gains nothing. The connector
     does not ask it about addresses, hence `check_url` before each request.
     """
 
-    def __init__(self, rules: HostRules, resolver: AbstractResolver) -> None:
+    def __init__(self, rules: HostRules, resolver: Resolver) -> None:
         self._rules = rules
         self._resolver = resolver
         self._api_is_public: bool | None = None
@@ -39,19 +38,12 @@ class GuardedResolver(AbstractResolver):
         if len(self._passed) < _REMEMBERED:
             self._passed.add(origin)
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
+    async def addresses(self, host: str) -> list[str]:
         """Return the addresses of a name. Raises `ProblemError` where one of them is refused, OSError without any."""
-        found = await self._resolver.resolve(host, port, family)
-        addresses = [entry["host"] for entry in found]
+        addresses = await self._resolver.addresses(host)
         if not all(map(is_public, addresses)) and await self._is_bound(host):
             check_addresses(host, addresses)
-        return found
-
-    async def close(self) -> None:
-        """Close the resolver beneath."""
-        await self._resolver.close()
+        return addresses
 
     async def _is_bound(self, host: str) -> bool:
         """Say whether a host may lead to public addresses alone."""
@@ -66,7 +58,7 @@ class GuardedResolver(AbstractResolver):
         if literal(api_host) is not None:
             return is_public(api_host)
         try:
-            found = await self._resolver.resolve(api_host, 0, socket.AF_UNSPEC)
+            found = await self._resolver.addresses(api_host)
         except (OSError, asyncio.TimeoutError):  # noqa: UP041 - the resolver's own
             return True
-        return any(is_public(entry["host"]) for entry in found) or not found
+        return any(map(is_public, found)) or not found

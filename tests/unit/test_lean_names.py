@@ -6,13 +6,12 @@ import asyncio
 import socket
 
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bulkup.transport.lean import connecting
 from bulkup.transport.lean.connecting import Names
 
 
-class Slow(AbstractResolver):
+class Slow:
     """Answers when it is let; counts the questions."""
 
     def __init__(self) -> None:
@@ -20,21 +19,12 @@ class Slow(AbstractResolver):
         self.let = asyncio.Event()
         self.error: Exception | None = None
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
+    async def addresses(self, host: str) -> list[str]:
         self.asked += 1
-        assert family is socket.AF_UNSPEC  # left to themselves resolvers look for IPv4 alone
         await self.let.wait()
         if self.error is not None:
             raise self.error
-        return [
-            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
-            for address in ("192.0.2.1", "2001:db8::1")
-        ]
-
-    async def close(self) -> None:
-        pass
+        return ["192.0.2.1", "2001:db8::1"]
 
 
 FOUND = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,3 +55,10 @@ def test_a_private_authority_is_read_at_once(tmp_path: Path) -> None:
     path.write_text("no certificate")
     with pytest.raises(UsageError, match="cannot use the CA file"):
         Verification(str(path))
+
+
+def test_a_sending_process_begins_without_the_client_of_the_api() -> None:
+    """It would take longer to start than all else it needs, and as much memory."""
+    script = "import sys, bulkup.pipeline.processes.child; print(*{'aiohttp', 'pydantic', 'typer'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -27,7 +27,7 @@ from bulkup.pipeline.processes.jobs import (
 )
 from bulkup.pipeline.sending import Sender, Sends
 from bulkup.providers import PROVIDERS
-from bulkup.transport import Transport
+from bulkup.transport import Storage
 
 _PROGRESS_EVERY = 0.1  # seconds
 
@@ -43,8 +43,8 @@ async def _main(parent: socket.socket) -> None:
     child = Child()
     await loop.create_unix_connection(lambda: child, sock=parent)
     setup = setup_from_plain(await child.setup)
-    async with Transport(setup.transport, clock) as transport, asyncio.TaskGroup() as tasks:
-        child.begin(Sender(transport, PROVIDERS[setup.provider], clock, setup.sending), tasks)
+    async with Storage(setup.transport) as storage, asyncio.TaskGroup() as tasks:
+        child.begin(Sender(storage, PROVIDERS[setup.provider], clock, setup.sending), tasks)
         await child.tell_progress()
 
 

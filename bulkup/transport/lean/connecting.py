@@ -14,7 +14,6 @@ from time import monotonic
 
 import aiohappyeyeballs
 from aiohappyeyeballs.types import AddrInfoType
-from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from bulkup.messages import Kind, Problem, ProblemError
@@ -24,6 +23,7 @@ from bulkup.transport.lean.origins import Origin, proxy_authorization
 from bulkup.transport.lean.pool import Pool
 from bulkup.transport.lean.troubles import ExchangeError
 from bulkup.transport.problems import Trouble
+from bulkup.transport.resolver import Resolver
 
 _HEAD_START = 0.25  # seconds that one address has before the next is tried as well (RFC 8305 5)
 _NAMES_KEPT = 10.0  # seconds
@@ -33,7 +33,7 @@ _CREATED = range(200, 300)
 class Names:
     """Looks names up: each once at a time for all who ask, and again after some seconds."""
 
-    def __init__(self, resolver: AbstractResolver) -> None:
+    def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._known: dict[tuple[str, int], tuple[float, list[AddrInfoType]]] = {}
         self._asked: dict[tuple[str, int], asyncio.Future[list[AddrInfoType]]] = {}
@@ -55,8 +55,7 @@ class Names:
     async def _look_up(self, where: tuple[str, int]) -> list[AddrInfoType]:
         self._asked[where] = asked = asyncio.get_running_loop().create_future()
         try:
-            answers = await self._resolver.resolve(*where, socket.AF_UNSPEC)
-            found = [_address(each["host"], where[1]) for each in answers]
+            found = [_address(address, where[1]) for address in await self._resolver.addresses(where[0])]
         except Exception as error:
             asked.set_exception(error)
             asked.exception()  # looked at, should nobody else have asked
@@ -78,8 +77,8 @@ class Connector:
         pool: Pool,
         tls: Verification,
         connect_timeout: float,
-        guarded: AbstractResolver,
-        resolver: AbstractResolver,
+        guarded: Resolver,
+        resolver: Resolver,
     ) -> None:
         self._pool = pool
         self._tls = tls

@@ -7,8 +7,6 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from aiohttp.abc import AbstractResolver
-
 from bulkup.secrets import SecretUrl
 from bulkup.transport.connection import Proxies, Verification
 from bulkup.transport.guard import GuardedResolver
@@ -21,6 +19,7 @@ from bulkup.transport.lean.troubles import ExchangeError
 from bulkup.transport.options import TransportOptions
 from bulkup.transport.patience import patience
 from bulkup.transport.problems import Trouble, exchange_problem
+from bulkup.transport.resolver import Resolver
 from bulkup.transport.sender import Headers, OnBytes
 from bulkup.wire import Body, StorageAnswer
 
@@ -42,7 +41,7 @@ class LeanSender:
         tls: Verification,
         proxies: Proxies,
         guard: GuardedResolver,
-        resolver: AbstractResolver,
+        resolver: Resolver,
     ) -> None:
         self._idle_timeout = options.idle_timeout
         self._proxies = proxies
