@@ -43,7 +43,7 @@ class Settings(Services):
         "auto, or a whole number from 1 to 64",
         "Processes that read, hash and send files; what asks, decides and records is always one. With 1 that one sends "
         "as well; a number above is kept to. Default: `auto`, which begins without others, tries some where this one "
-        "uses up a core for a second while cores are idle, and keeps them where they bring a tenth more or better.",
+        "uses up a core for half a second while cores are idle, and keeps them where they bring a tenth more.",
     )
     batch_size: kinds.Count | None = setting(
         None,

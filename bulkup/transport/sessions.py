@@ -39,6 +39,7 @@ class ClientResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
+        """Return the addresses of a name, those of one family where one is asked for."""
         found = await self._resolver.addresses(host)
         both = [(address, socket.AF_INET6 if ":" in address else socket.AF_INET) for address in found]
         return [

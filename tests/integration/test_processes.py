@@ -187,7 +187,14 @@ async def test_auto_tries(here: World, monkeypatch: pytest.MonkeyPatch, gain: fl
     monkeypatch.setattr(trial, "usable_cores", lambda: 4)
     monkeypatch.setattr(trial, "_WINDOW", 0.02)
     monkeypatch.setattr(machine.IdleCores, "since_last", lambda *_: 3.0)
-    for name, value in {"_BUSY": -1.0, "_WINDOWS": 1, "_SETTLING": 0, "_PATIENCE": 10_000, "_GAIN": gain}.items():
+    for name, value in {
+        "_BUSY": -1.0,
+        "_SOON": 1,
+        "_WINDOWS": 1,
+        "_SETTLING": 0,
+        "_PATIENCE": 10_000,
+        "_GAIN": gain,
+    }.items():
         monkeypatch.setattr(worth, name, value)
     take, made = worth.Worth.take, Pool.send
     wanted, ways, numbers = [0], list[str](), itertools.count()

@@ -1,8 +1,9 @@
 """When sending processes are worth a try, and whether to keep them: by what comes of the run with and without. Pure.
 
-A run begins without any. Where this process has used up a core for a second while files waited and cores were idle,
-some are started. They are kept where the goodput is clearly higher afterwards; else they are withdrawn, and not tried
-again for a long time. What they cost elsewhere, to a store on the same machine for example, is so weighed as well.
+A run begins without any. Where this process has used up a core for half a second while files waited and cores were
+idle, some are started. They are kept where the goodput is clearly higher then than it was until they were ready; else
+they are withdrawn, and not tried again for a long time. What they cost elsewhere, to a store on the same machine for
+example, is so weighed as well.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from statistics import median
 MOST = 8
 _BUSY = 0.85  # of one core
 _IDLE = 0.5  # cores
+_SOON = 2  # windows; a start costs little, and until then one core does all
 _WINDOWS = 4
 _SETTLING = 4  # windows until it shows what processes bring
 _GAIN = 1.10
@@ -77,14 +79,16 @@ class Worth:
             self._work.clear()
             return
         self._work.append(seen.work)
-        if len(self._work) == _WINDOWS:
-            self._before = median(self._work)
+        if len(self._work) == _SOON:
             self._wanted = min(self._most, max(1, round(seen.idle)))
             self._stage = _Stage.STARTING
             self._pass(_PATIENCE)
 
     def _starting(self, seen: Window) -> None:
+        if not seen.ready:
+            self._work.append(seen.work)
         if seen.ready >= self._wanted:
+            self._before = median(self._work)
             self._work.clear()
             self._stage = _Stage.TRYING
             self._pass(_SETTLING)
