@@ -24,7 +24,7 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give slow tests more time before they are taken to hang."""
     for item in items:
-        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+        if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(_SLOW))
 
 

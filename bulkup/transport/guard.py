@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from yarl import URL
 
 from bulkup.secrets import SecretUrl
@@ -59,6 +57,6 @@ class GuardedResolver:
             return is_public(api_host)
         try:
             found = await self._resolver.addresses(api_host)
-        except (OSError, asyncio.TimeoutError):  # noqa: UP041 - the resolver's own
+        except OSError:
             return True
         return any(map(is_public, found)) or not found

@@ -23,8 +23,6 @@ from bulkup.transport.resolver import SystemResolver
 from bulkup.transport.sender import Headers, OnBytes, Sender
 from bulkup.wire import Body, StorageAnswer
 
-_CONTENT_TYPE = "Content-Type"
-
 
 class Storage:
     """Owns the sender between `__aenter__` and `__aexit__`. Raises `UsageError` when the CA file cannot be used."""
@@ -60,7 +58,7 @@ class Storage:
         whole = body
         if ticket.form is not None:
             whole = form = FormBody(ticket.form, body)
-            sent, on_bytes = {**sent, _CONTENT_TYPE: form.content_type}, form.counting(on_bytes)
+            sent, on_bytes = {**sent, "Content-Type": form.content_type}, form.counting(on_bytes)
         answer = await self._sender.exchange(ticket.method, ticket.url, sent, whole, on_bytes)
         if answer.status in WITH_BODY:
             return await self._redirected(answer, ticket, sent, whole, on_bytes)

@@ -28,20 +28,21 @@ def by_address(server: Server) -> str:
     return f"http://127.0.0.1:{server.port}"
 
 
-async def refused(url: str, rules: HostRules) -> Problem:
+async def refused(url: str, rules: HostRules, **options: str) -> Problem:
     """Send where the rules refuse it, and return what was said."""
-    async with transport(hosts=rules) as sender:
+    async with transport(hosts=rules, **options) as sender:
         with pytest.raises(ProblemError) as raised:
             await send(sender, f"{url}/k?X-Amz-Signature=hidden", Bytes(SMALL))
     assert "hidden" not in raised.value.problem.message
     return raised.value.problem
 
 
+@pytest.mark.parametrize("carrier", ["lean", "aiohttp"])
 @pytest.mark.parametrize("named", [True, False], ids=["by name", "by address"])
-async def test_a_public_service_cannot_have_files_sent_inside(named: bool) -> None:
+async def test_a_public_service_cannot_have_files_sent_inside(named: bool, carrier: str) -> None:
     """Neither by an address nor by a name that leads to one: nothing connects, and the run ends."""
     async with serving() as server:
-        problem = await refused(server.url if named else by_address(server), OUTSIDE)
+        problem = await refused(server.url if named else by_address(server), OUTSIDE, sender=carrier)
     assert problem.kind is Kind.UNUSABLE
     assert "127.0.0.1" in problem.message
     assert "add " + ("localhost" if named else "127.0.0.1") + " to allowed_hosts" in problem.message
