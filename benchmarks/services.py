@@ -18,8 +18,8 @@ import anyio
 import orjson
 
 from benchmarks.measure import Taken, run_provider
-from bulkup.messages import FoundFile, Identity, Source
-from bulkup.pipeline.hashing import digests_of
+from bulkup.model.files import FoundFile, Identity, Source
+from bulkup.pipeline.files.digests import digests_of
 
 GIB = 1024**3
 _TOKEN = {"BULKUP_TOKEN": "local-token"}

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulkup._version import __version__
-from bulkup.lazy import lazily
+from bulkup.helpers.lazy_import import lazy_attributes
 
 if TYPE_CHECKING:
     from bulkup.api import Preview, Summary, Uploader, preview, upload
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         TooManyFailuresError,
         UsageError,
     )
-    from bulkup.messages import FileState, Result
+    from bulkup.model.items import Result
+    from bulkup.model.states import FileState
 
 __all__ = [
     "BulkupError",
@@ -67,7 +68,7 @@ _HOMES = {
 }
 
 # The command is a user of this package too, and has to start fast.
-__getattr__ = lazily(__name__, _HOMES)
+__getattr__ = lazy_attributes(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,6 @@
 """What can go wrong, as the user meets it.
 
-Every class here ends a command with a message of its own and an exit code (DESIGN section 7). Trouble with one
+Every class here ends a command with a message of its own and an exit code (docs/design.md section 7). Trouble with one
 file or one request is not an exception of this module: it is a `Problem` (`bulkup.messages`), because it is data that
 the pipeline decides on. A foreign exception is always chained as the cause, with one exception to that rule: the HTTP
 client's own errors may carry a signed URL in their text, so `bulkup.transport` chains what lies beneath them.
@@ -12,7 +12,7 @@ import enum
 
 
 class ExitCode(enum.IntEnum):
-    """The status the process exits with; the table of DESIGN section 7."""
+    """The status the process exits with; the table of docs/design.md section 7."""
 
     OK = 0
     FILES_FAILED = 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import anyio
 
-from bulkup.clock import Clock
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+from bulkup.helpers.clock import Clock
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 
 
 class Pacer:

@@ -6,24 +6,24 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bulkup.api import building
-from bulkup.clock import Clock, SystemClock
+from bulkup.api import composition
 from bulkup.config import PROVIDERS, Settings, journal_path, require_provider
-from bulkup.counters import Ignored
+from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Holder, Peek, peek
-from bulkup.messages import FoundFile, Rejection
-from bulkup.pipeline.plan import Plan, Trust
-from bulkup.pipeline.walk import Unreadable, Walk
-from bulkup.pipeline.wishes import Wish, look_at, taken
+from bulkup.model.counters import Ignored
+from bulkup.model.files import FoundFile
+from bulkup.model.tickets import Rejection
+from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision, decide, place_taken
+from bulkup.pipeline.scan.walk import Unreadable, Walk
 from bulkup.providers import Provider
 
 _WORDS = {
-    Plan.SETTLED: "unchanged",
-    Plan.RECHECK: "check",
-    Plan.CONFIRM: "confirm",
-    Plan.RESUME: "upload",
-    Plan.KNOWN_DIGEST: "upload",
-    Plan.UPLOAD: "upload",
+    Action.SETTLED: "unchanged",
+    Action.RECHECK: "check",
+    Action.CONFIRM: "confirm",
+    Action.RESUME: "upload",
+    Action.KNOWN_DIGEST: "upload",
+    Action.UPLOAD: "upload",
 }
 
 
@@ -54,16 +54,16 @@ def preview(
 ) -> Iterator[Preview]:
     """Yield what a run with these settings would do with each file. Raises `BulkupError` as a run would."""
     environ, clock = os.environ if environ is None else environ, clock or SystemClock()
-    sources = building.resolve_sources(settings)
+    sources = composition.resolve_sources(settings)
     require_provider(settings)
     path = journal_path(settings, profile, settings.source, environ)
     base_url = _base_url(settings, environ)
-    values = building.provider_settings(settings, sources)
-    provider = building.build_provider(settings, base_url, {}, values, clock)
-    with peek(path, building.destination(settings, provider, base_url), sources) as known:
-        trust = Trust(clock.now(), settings.identity, settings.reupload_expired)
+    values = composition.provider_settings(settings, sources)
+    provider = composition.build_provider(settings, base_url, {}, values, clock)
+    with peek(path, composition.destination(settings, provider, base_url), sources) as known:
+        trust = ChangePolicy(clock.now(), settings.identity, settings.reupload_expired)
         look = _Look(settings, provider, known, trust)
-        walk = Walk(known.sources, building.scan_options(settings), Ignored(), clock.now())
+        walk = Walk(known.sources, composition.scan_options(settings), Ignored(), clock.now())
         for source in known.sources:
             for entry in walk.entries(source):
                 if isinstance(entry, Unreadable):
@@ -82,9 +82,9 @@ def conflicts(settings: Settings, *, profile: str | None, environ: Mapping[str, 
 
 
 def _base_url(settings: Settings, environ: Mapping[str, str]) -> str:
-    if building.serves_itself(settings):
-        return "file://" + building.local_server_config(settings, environ).store
-    return building.public_base_url(settings)
+    if composition.serves_itself(settings):
+        return "file://" + composition.local_server_config(settings, environ).store
+    return composition.public_base_url(settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,12 @@ class _Look:
     settings: Settings
     provider: Provider
     journal: Peek
-    trust: Trust
+    trust: ChangePolicy
 
     def at(self, file: FoundFile) -> Preview:
         lookup = self.journal.lookup
         known = lookup.find([file])[0] if lookup is not None else None
-        wish = look_at(file, known, self.provider, self.trust)
+        wish = decide(file, known, self.provider, self.trust)
         taken_by = self._taken(wish)
         refusal = wish.rejection or taken_by
         action = "rejected" if refusal is not None else _WORDS[wish.what]
@@ -112,17 +112,17 @@ class _Look:
             expired=wish.expired,
         )
 
-    def _taken(self, wish: Wish) -> Rejection | None:
+    def _taken(self, wish: FileDecision) -> Rejection | None:
         claim = wish.claim
         if claim is None or wish.place is None:
             return None
         holder = self.journal.places.claim(claim, Holder(wish.file.source.root, wish.file.path, wish.file.source.name))
-        return None if holder is None else taken(wish.place, holder, wish.file.source, self.provider.name)
+        return None if holder is None else place_taken(wish.place, holder, wish.file.source, self.provider.name)
 
 
-def _reason(wish: Wish, refusal: Rejection | None) -> str | None:
+def _reason(wish: FileDecision, refusal: Rejection | None) -> str | None:
     if refusal is not None:
         return refusal.reason
-    again = wish.expired and wish.what is Plan.UPLOAD
+    again = wish.expired and wish.what is Action.UPLOAD
     same = wish.known is not None and wish.known.shows(wish.file.identity)
     return "the service no longer keeps what was uploaded" if again and same else None

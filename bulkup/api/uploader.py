@@ -16,22 +16,23 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
 from pydantic import ValidationError
 
-from bulkup.api import building
+from bulkup.api import composition
+from bulkup.api.clock_skew import SkewWatch
 from bulkup.api.pacing import Pacer
-from bulkup.api.skew import SkewWatch
-from bulkup.api.summary import Summary
-from bulkup.clock import Clock, SystemClock
+from bulkup.api.run_summary import Summary
 from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path
-from bulkup.counters import Gauge
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
+from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Destination, Journal, Lock, keep_under
 from bulkup.localserver import ServerProcess
-from bulkup.messages import Result, Source
+from bulkup.model.counters import Gauge
+from bulkup.model.files import Source
+from bulkup.model.http import ApiCall
+from bulkup.model.items import Result
 from bulkup.pipeline import Pipeline, Run
 from bulkup.providers import Provider
 from bulkup.reports.exit_code import exit_code
 from bulkup.transport import Transport, TransportOptions
-from bulkup.wire import ApiCall
 
 _log = structlog.get_logger("bulkup")
 
@@ -158,11 +159,11 @@ class Uploader:
 
     async def _set_up(self, stack: contextlib.AsyncExitStack) -> None:
         settings = self._settings
-        sources = building.resolve_sources(settings)
+        sources = composition.resolve_sources(settings)
         require_provider(settings)
         path = journal_path(settings, self._profile, settings.source, self._environ)
-        transport = self._make_transport(building.transport_options(settings), self._clock)
-        built = None if building.serves_itself(settings) else await self._remote_provider(sources)
+        transport = self._make_transport(composition.transport_options(settings), self._clock)
+        built = None if composition.serves_itself(settings) else await self._remote_provider(sources)
         lock = stack.enter_context(Lock(path))
         await self._hold(lock)
         journal = await stack.enter_async_context(await Journal.open(path))
@@ -172,9 +173,9 @@ class Uploader:
         await stack.enter_async_context(transport)
         self._started = self._clock.monotonic()
         kept_until = provider.kept_until
-        options = building.pipeline_options(settings, provider)
+        options = composition.pipeline_options(settings, provider)
         # Who brings a transport of his own wants to have all requests go through it.
-        shared = building.elsewhere(settings, provider, options) if self._make_transport is Transport else None
+        setup = composition.process_setup(settings, provider, options) if self._make_transport is Transport else None
         numbered = await journal.begin_run(destination, sources, now=self._clock.now(), kept_until=kept_until)
         self._run = Run(
             provider=provider,
@@ -185,7 +186,7 @@ class Uploader:
             options=options,
             sources=numbered,
             emit=_ignore,
-            elsewhere=shared,
+            process_setup=setup,
         )
         self._pipeline = Pipeline(self._run)
 
@@ -201,23 +202,23 @@ class Uploader:
     async def _remote_provider(self, sources: Sequence[Source]) -> tuple[Provider, Destination]:
         """Fetch the secrets and read what the settings name; both may take their time."""
         settings, in_thread = self._settings, anyio.to_thread.run_sync
-        values = await in_thread(building.provider_settings, settings, sources)
+        values = await in_thread(composition.provider_settings, settings, sources)
         fetch = functools.partial(require_credentials, settings, self._environ, profile=self._profile)
         secrets = await in_thread(fetch)
-        base_url = building.public_base_url(settings)
-        provider = building.build_provider(settings, base_url, secrets, values, self._clock)
-        return provider, building.destination(settings, provider, base_url)
+        base_url = composition.public_base_url(settings)
+        provider = composition.build_provider(settings, base_url, secrets, values, self._clock)
+        return provider, composition.destination(settings, provider, base_url)
 
     async def _local_provider(self, stack: contextlib.AsyncExitStack) -> tuple[Provider, Destination]:
-        config = building.local_server_config(self._settings, self._environ)
+        config = composition.local_server_config(self._settings, self._environ)
         server = await stack.enter_async_context(ServerProcess(config))
-        token = {"token": building.local_token(config)}
-        provider = building.build_provider(self._settings, server.url, token, {}, self._clock)
-        return provider, building.destination(self._settings, provider, "file://" + config.store)
+        token = {"token": composition.local_token(config)}
+        provider = composition.build_provider(self._settings, server.url, token, {}, self._clock)
+        return provider, composition.destination(self._settings, provider, "file://" + config.store)
 
     def _api_call(self, transport: Transport, provider: Provider) -> ApiCall:
         call = SkewWatch(functools.partial(transport.call, provider.config.base_url), self._clock)
-        limit = building.rate_limit(self._settings, provider)
+        limit = composition.rate_limit(self._settings, provider)
         return call if limit is None else Pacer(call, limit, self._clock)
 
     async def _stop_in_time(self, deadline: float) -> None:

@@ -15,22 +15,22 @@ import typer.core
 import typer.main
 
 from bulkup._version import __version__
-from bulkup.cli.failures import failure_code
+from bulkup.cli.error_report import failure_code
 from bulkup.cli.output import flush_output
-from bulkup.collector import keep_the_collector_off, let_the_collector_look
 from bulkup.errors import ExitCode
+from bulkup.helpers.garbage_collector import disable_gc, enable_gc
 from bulkup.reports.safe_text import printable
 
 _COMMANDS = {
     "upload": "upload:upload",
-    "status": "journal:status",
-    "runs": "journal:runs",
-    "manifest": "journal:manifest",
-    "orphans": "journal:orphans",
+    "status": "journal_commands:status",
+    "runs": "journal_commands:runs",
+    "manifest": "journal_commands:manifest",
+    "orphans": "journal_commands:orphans",
     "serve": "serve:serve",
     "demo": "demo:demo",
     "bench": "bench:bench",
-    "config": "config:config_app",
+    "config": "config_commands:config_app",
 }
 # More than any run needs; some systems set the hard limit to a billion, and a few programs loop over it.
 _DESCRIPTORS = 65_536
@@ -75,7 +75,7 @@ def _printable_complaints() -> Iterator[None]:
 def _load(name: str) -> Any:
     module, _, attribute = _COMMANDS[name].partition(":")
     command = getattr(importlib.import_module(f"bulkup.cli.{module}"), attribute)
-    let_the_collector_look()
+    enable_gc()
     if isinstance(command, typer.Typer):
         return typer.main.get_command(command)
     single = typer.Typer(add_completion=False)
@@ -113,7 +113,7 @@ def main() -> None:
     # A run has a gentler way to take a signal; this is for all that comes before and after it.
     signal.signal(signal.SIGTERM, _terminated)
     _raise_descriptor_limit()
-    keep_the_collector_off()  # until the command is there
+    disable_gc()  # until the command is there
     code = _run()
     sys.exit(flush_output() or code)
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from bulkup.api.bench import Load, Plan, bench_choice, check
-from bulkup.api.building import rate_limit as rate_limit_of
+from bulkup.api.bench import Load, TrialPlan, bench_choice, check
+from bulkup.api.composition import rate_limit as rate_limit_of
 from bulkup.cli.bench_lists import numbers, ways, whole_number
 from bulkup.cli.bench_run import Order, carry_out
-from bulkup.cli.options import (
+from bulkup.cli.shared_options import (
     CHOOSE,
     AllowedHosts,
     AppUserId,
@@ -31,7 +31,7 @@ from bulkup.cli.options import (
     Region,
     resolved,
 )
-from bulkup.cli.options import Confirm as ConfirmCall
+from bulkup.cli.shared_options import Confirm as ConfirmCall
 from bulkup.config import public_base_url
 from bulkup.config.providers import LOCAL
 from bulkup.config.units import SIZE, parse_size
@@ -131,7 +131,7 @@ def bench(
     chosen = check(settings, load.sizes, profile=given.profile)
     current = bench_choice(settings, chosen)
     limit = chosen.capabilities.batch_limit
-    plan = Plan(
+    plan = TrialPlan(
         current=current,
         batch_limit=limit,
         files=load.files,
@@ -163,7 +163,7 @@ def _manifest_path(named: str | None, provider: str) -> str | None:
     return path
 
 
-def _announce(provider: str, base_url: str | None, load: Load, plan: Plan, manifest: str | None) -> None:
+def _announce(provider: str, base_url: str | None, load: Load, plan: TrialPlan, manifest: str | None) -> None:
     sizes = " and ".join(size_text(size) for size in load.sizes)
     files, size = load.most_files(plan), load.most_bytes(plan)
     trials = f"At most {count_text(plan.most_trials, 'trial')} of {count_text(load.files, 'file')} of {sizes}"

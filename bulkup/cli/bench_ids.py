@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from bulkup.errors import JournalError, MachineError, UsageError
 from bulkup.journal import Reader
-from bulkup.reports.bench import Created, created_objects
+from bulkup.reports.bench_report import Created, created_objects
 from bulkup.reports.jsontext import dumps
 from bulkup.reports.tables import orphan_json
 
@@ -60,7 +60,7 @@ def write_created(journal: str, path: str | None) -> Created:
     try:
         with Reader(journal) as reader, open(path, "wb") as stream:
             files = list(created_objects(reader.manifest()))
-            orphans = list(map(orphan_json, itertools.chain(reader.orphans(), reader.left_by_a_cut())))
+            orphans = list(map(orphan_json, itertools.chain(reader.orphans(), reader.interrupted())))
             stream.writelines(dumps(line) + b"\n" for line in (*files, *orphans))
     except (OSError, JournalError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bulkup.errors import UsageError
-from bulkup.reports.trials import Concurrency
+from bulkup.reports.bench_trials import Concurrency
 
 _AUTO = "auto"
 

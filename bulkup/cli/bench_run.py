@@ -11,28 +11,28 @@ from dataclasses import dataclass
 import anyio
 import structlog
 
-from bulkup import event_loop
-from bulkup.api.bench import Bench, Load, Plan
-from bulkup.api.building import resolve_sources
+from bulkup.api.bench import Bench, Load, TrialPlan
+from bulkup.api.composition import resolve_sources
 from bulkup.cli.bench_ids import own_folder, reserved, write_created
-from bulkup.cli.console import output_console
-from bulkup.cli.failures import report_error
+from bulkup.cli.error_report import report_error
 from bulkup.cli.output import print_out, reader_may_leave
+from bulkup.cli.output_console import output_console
 from bulkup.cli.signals import Signals
-from bulkup.collector import spare_the_collector
 from bulkup.config import Resolved, public_base_url
 from bulkup.config.providers import LOCAL
-from bulkup.counters import Counters
 from bulkup.errors import MachineError, UsageError
-from bulkup.messages import Source
+from bulkup.helpers import event_loop
+from bulkup.helpers.garbage_collector import collect_less_often
+from bulkup.model.counters import Counters
+from bulkup.model.files import Source
 from bulkup.providers import Provider
-from bulkup.reports.bench import BenchReport, Created, bench_json, bench_text, choice_text
-from bulkup.reports.console import ErrorConsole
+from bulkup.reports.bench_report import BenchReport, Created, bench_json, bench_text, choice_text
+from bulkup.reports.bench_trials import Choice, Facts, Trial
+from bulkup.reports.error_console import ErrorConsole
 from bulkup.reports.exit_code import exit_code
 from bulkup.reports.human import percent_text, rate_text
 from bulkup.reports.jsontext import dumps
 from bulkup.reports.logs import configure_logging
-from bulkup.reports.trials import Choice, Facts, Trial
 
 _PROGRESS = 10.0  # seconds
 _ROOM = 2  # times the bytes of a trial: its files, and what an embedded server stores of them
@@ -47,7 +47,7 @@ class Order:
 
     given: Resolved
     provider: Provider
-    plan: Plan
+    plan: TrialPlan
     load: Load
     manifest: str | None
     explicit_source: bool
@@ -87,7 +87,7 @@ def _tell(trial: Trial) -> None:
 
 
 async def _measure(bench: Bench, grace: float) -> None:
-    spare_the_collector()
+    collect_less_often()
     with Signals(ErrorConsole(), grace) as signals:
         signals.first = bench.stop
         async with anyio.create_task_group() as beside:

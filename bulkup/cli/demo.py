@@ -18,17 +18,17 @@ import typer
 
 from bulkup.cli.demo_proof import files_below, prove
 from bulkup.cli.demo_tree import make_tree
-from bulkup.clock import SystemClock
 from bulkup.config.paths import inside_any
 from bulkup.errors import ExitCode, MachineError, UsageError
+from bulkup.helpers.clock import SystemClock
 from bulkup.journal import Reader
 from bulkup.localserver import ServerConfig, ServerProcess
-from bulkup.messages import DONE
-from bulkup.records import Status
+from bulkup.model.http import ApiRequest
+from bulkup.model.journal_rows import Status
+from bulkup.model.states import DONE
 from bulkup.reports.human import count_text, duration_text, size_text
 from bulkup.reports.safe_text import printable
 from bulkup.transport import Transport, TransportOptions
-from bulkup.wire import ApiRequest
 
 _TREE_NEEDS = 1 << 30  # bytes on disk: the tree, its copy in the store, and room to spare
 _SHOWN_FAULTS = 10

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from bulkup.messages import FileState
-from bulkup.records import ManifestRow
+from bulkup.model.journal_rows import ManifestRow
+from bulkup.model.states import FileState
 from bulkup.reports.safe_text import printable_path
 
 

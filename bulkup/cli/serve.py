@@ -11,7 +11,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from bulkup import event_loop
+from bulkup.helpers import event_loop
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
 from bulkup.reports.jsontext import dumps
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bulkup import event_loop
 from bulkup.api import preview
-from bulkup.cli.options import (
+from bulkup.cli.output import reader_may_leave
+from bulkup.cli.shared_options import (
     CHOOSE,
     AllowedHosts,
     AppUserId,
@@ -32,10 +32,10 @@ from bulkup.cli.options import (
     resolved,
     service_option,
 )
-from bulkup.cli.output import reader_may_leave
-from bulkup.cli.running import run_upload
+from bulkup.cli.upload_run import run_upload
 from bulkup.config import Resolved
 from bulkup.errors import UsageError
+from bulkup.helpers import event_loop
 from bulkup.reports.jsontext import dumps, path_fields
 from bulkup.reports.logs import configure_logging
 from bulkup.reports.safe_text import printable, printable_path

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bulkup.lazy import lazily
+from bulkup.helpers.lazy_import import lazy_attributes
 
 if TYPE_CHECKING:
     from bulkup.config.addresses import iam_base_url, public_base_url, region_of
@@ -86,4 +86,4 @@ _HOMES = {
 }
 
 # A sending process knows providers, and has no use for settings.
-__getattr__ = lazily(__name__, _HOMES)
+__getattr__ = lazy_attributes(__name__, _HOMES)

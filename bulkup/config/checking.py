@@ -22,7 +22,7 @@ from bulkup.config.requirements import (
     require_one_source,
     require_settings,
 )
-from bulkup.config.toml_file import Document
+from bulkup.config.toml_file import TomlDocument
 from bulkup.errors import UsageError
 
 
@@ -65,7 +65,7 @@ def check(
     return Checked(names, document.path, tuple(warnings))
 
 
-def _document(config_file: str | None, environ: Mapping[str, str], cwd: str) -> Document:
+def _document(config_file: str | None, environ: Mapping[str, str], cwd: str) -> TomlDocument:
     document = toml_file.find(config_file, environ, cwd)
     if document is None:
         looked = " and ".join(toml_file.candidates(environ, cwd))
@@ -79,7 +79,7 @@ class _Look:
     """A look at one profile whose settings are sound by themselves."""
 
     resolved: Resolved
-    document: Document
+    document: TomlDocument
     profile: str
     environ: Mapping[str, str]
 

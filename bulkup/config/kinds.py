@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo
 
-from bulkup.clock import SystemClock
 from bulkup.config.base_url import EXPECTED, normalise_base_url
 from bulkup.config.expiry import Expiry, parse_expiry
 from bulkup.config.host_names import EXPECTED as A_HOST
@@ -20,7 +19,8 @@ from bulkup.config.host_names import normalise_host
 from bulkup.config.object_key import check_object_key
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.units import parse_duration, parse_size
-from bulkup.secrets import Secret
+from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.secrets import Secret
 
 IDENTIFIER_FORM = r"^[A-Za-z0-9_-]{1,64}$"
 IDENTIFIER = "1 to 64 letters, digits, _ or -"

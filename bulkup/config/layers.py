@@ -12,7 +12,7 @@ from typing import Any
 from bulkup.config.complaints import Complaint
 from bulkup.config.names import COMMAND_ONLY, FIELDS, PATHS, option_of, suggestion, variable_of
 from bulkup.config.secret_names import SECRETS
-from bulkup.config.toml_file import Document
+from bulkup.config.toml_file import TomlDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def from_environment(environ: Mapping[str, str], cwd: str, *, secrets: bool) -> 
     return given, ()
 
 
-def from_profile(document: Document, profile: str) -> Layer:
+def from_profile(document: TomlDocument, profile: str) -> Layer:
     """Take the settings of one profile. Raises UsageError where the file has none of that name."""
     given: dict[str, Given] = {}
     complaints = list(document.complaints)

@@ -16,7 +16,7 @@ from bulkup.config.names import ENVIRONMENT_PREFIX, FIELDS, nearest, variable_of
 from bulkup.config.secret_names import IDENTIFIERS, SECRETS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
-from bulkup.config.toml_file import Document
+from bulkup.config.toml_file import TomlDocument
 from bulkup.errors import UsageError
 
 DEFAULT = "default"
@@ -65,7 +65,7 @@ def load(
 
 def resolve(
     options: Mapping[str, Any],
-    document: Document | None,
+    document: TomlDocument | None,
     *,
     profile: str | None,
     environ: Mapping[str, str],
@@ -95,7 +95,7 @@ def resolve(
 
 
 def _warnings(
-    settings: Settings, given: Mapping[str, Given], document: Document | None, profile: str | None
+    settings: Settings, given: Mapping[str, Given], document: TomlDocument | None, profile: str | None
 ) -> Iterator[str]:
     if document is None:
         return

@@ -11,7 +11,7 @@ from bulkup.config.secret_names import SECRETS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError
-from bulkup.secrets import Secret
+from bulkup.helpers.secrets import Secret
 
 
 def require_provider(settings: Settings) -> str:

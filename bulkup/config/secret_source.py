@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bulkup.errors import UsageError
-from bulkup.secrets import MASK, Secret
+from bulkup.helpers.secrets import MASK, Secret
 
 COMMAND_TIMEOUT = 30.0  # seconds; a password manager that asks somebody would hang a nightly run for ever
 EXPECTED = "env:NAME, file:PATH, command:ARGV or the secret itself"

@@ -22,7 +22,7 @@ _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class TomlDocument:
     """A file that was read. `shown` is its name in messages; `complaints` are about its outer form."""
 
     path: str
@@ -64,7 +64,7 @@ def candidates(environ: Mapping[str, str], cwd: str) -> tuple[str, str]:
     return os.path.join(cwd, FILE_NAME), os.path.join(user_config_dir(environ), FILE_NAME)
 
 
-def find(config_file: str | None, environ: Mapping[str, str], cwd: str) -> Document | None:
+def find(config_file: str | None, environ: Mapping[str, str], cwd: str) -> TomlDocument | None:
     """Read the file named, else the first that exists; None where there is none.
 
     Raises UsageError where the file named does not exist, or a file cannot be read, or is not UTF-8, or not
@@ -78,7 +78,7 @@ def find(config_file: str | None, environ: Mapping[str, str], cwd: str) -> Docum
     return read(of_user, shown=of_user) if os.path.lexists(of_user) else None
 
 
-def read(path: str, shown: str) -> Document:
+def read(path: str, shown: str) -> TomlDocument:
     """Read one file. Raises UsageError where it cannot be read, or is not UTF-8, or not TOML."""
     try:
         with open(path, "rb") as file:
@@ -91,7 +91,7 @@ def read(path: str, shown: str) -> Document:
     tree = _parsed(text, shown)
     lines = locate(text)
     complaints = tuple(_complaints(tree, lines, shown))
-    return Document(path, shown, _profiles(tree), lines, complaints, others_can_read=bool(mode & 0o044))
+    return TomlDocument(path, shown, _profiles(tree), lines, complaints, others_can_read=bool(mode & 0o044))
 
 
 def _decoded(data: bytes, shown: str) -> str:

@@ -1,4 +1,4 @@
-"""What happened to every file, on disk before anything depends on it (DESIGN section 6).
+"""What happened to every file, on disk before anything depends on it (docs/design.md section 6).
 
 Here belongs all that touches SQLite: the schema and its migrations, the one writer thread with its group commits, the
 lookups of a run that goes on, the rows that commands read, pruning, the lock. Not here: any decision about a file.

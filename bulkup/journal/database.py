@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from bulkup.errors import JournalError
-from bulkup.journal import failures
-from bulkup.private_files import make_private_folder, open_private
+from bulkup.helpers.private_files import make_private_folder, open_private
+from bulkup.journal import error_mapping
 
 _CHECKED_UP_TO = 256 * 1024**2  # bytes; checking a larger file would hold up the start for many seconds
 _BUSY_MS = 10_000
@@ -78,9 +78,9 @@ def sqlite_errors(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise failures.of_sqlite(error, path) from error
+        raise error_mapping.of_sqlite(error, path) from error
     except OSError as error:
-        raise failures.of_system(error, path) from error
+        raise error_mapping.of_system(error, path) from error
 
 
 def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Another destination is another upload, a rotated key is not (DESIGN section 6)."""
+    """Another destination is another upload, a rotated key is not (docs/design.md section 6)."""
 
     provider: str
     base_url: str

@@ -20,7 +20,9 @@ from bulkup.journal.places import Claim, Holder, claim_statements, holders_query
 from bulkup.journal.sources import KnownSource, intern, known_sources
 from bulkup.journal.statements import KeptUntil, Statements
 from bulkup.journal.writer import Statement, Writer
-from bulkup.messages import Item, Outcome, Source, Ticket
+from bulkup.model.files import Source
+from bulkup.model.items import Item, Outcome
+from bulkup.model.tickets import Ticket
 
 # Each try waits for readers as long as the connection's busy timeout says.
 _CHECKPOINT_TRIES = 2

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from bulkup.errors import JournalLockedError
+from bulkup.helpers.private_files import make_private_folder, open_private
 from bulkup.journal.database import sqlite_errors
-from bulkup.private_files import make_private_folder, open_private
 
 _POLL_SECONDS = 0.5
 # A reader that looks whether a run is on holds a shared lock for microseconds; it must not turn a run away.

@@ -18,12 +18,14 @@ import orjson
 
 from bulkup.journal.database import exists, has_places, sqlite_errors
 from bulkup.journal.destination import Destination
-from bulkup.journal.earlier import open_to_look
+from bulkup.journal.earlier_versions import open_to_look
 from bulkup.journal.places import Rehearsal
 from bulkup.journal.rows import Row, Rows
 from bulkup.journal.sources import KnownSource, Related, known_sources, number_of, related
-from bulkup.journal.tickets import load
-from bulkup.messages import DONE, Digest, FileState, FoundFile, Identity, Receipt, Source, Stat, Ticket
+from bulkup.journal.ticket_text import load
+from bulkup.model.files import Digest, FoundFile, Identity, Source, Stat
+from bulkup.model.states import DONE, FileState
+from bulkup.model.tickets import Receipt, Ticket
 
 _COLUMNS = "state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, kept_until, {place}"
 _IDENTITY = "size, mtime_ns, ctime_ns, inode, device, kept_until"

@@ -15,9 +15,9 @@ import anyio
 
 from bulkup.errors import JournalLockedError
 from bulkup.journal.database import open_for_writing, sqlite_errors
-from bulkup.journal.earlier import open_to_look
+from bulkup.journal.earlier_versions import open_to_look
 from bulkup.journal.lock import Lock
-from bulkup.records import Pruned
+from bulkup.model.journal_rows import Pruned
 
 _OLD_ORPHANS = "created_at < :before"
 # A run that a younger orphan names stays with it, or nobody could say where that came from.

@@ -7,13 +7,13 @@ from typing import Any, Self
 
 import orjson
 
-from bulkup.clock import Clock, SystemClock
+from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal.database import sqlite_errors
-from bulkup.journal.earlier import open_to_look
+from bulkup.journal.earlier_versions import open_to_look
 from bulkup.journal.lock import Lock
 from bulkup.journal.lookup import decode_remote
-from bulkup.messages import FileState
-from bulkup.records import ManifestRow, OrphanRow, RunRow, Status
+from bulkup.model.journal_rows import ManifestRow, OrphanRow, RunRow, Status
+from bulkup.model.states import FileState
 
 _ROWS_AT_ONCE = 500
 _MANIFEST = """
@@ -92,7 +92,7 @@ class Reader:
         for row in self._rows(_ORPHANS.format("IS NOT")):
             yield OrphanRow(*row)
 
-    def left_by_a_cut(self) -> Iterator[OrphanRow]:
+    def interrupted(self) -> Iterator[OrphanRow]:
         """Yield what a run that was cut off has left: ids of tickets that are live, and calls without an answer.
 
         The next run uses the tickets that it can, and makes orphans of the rest.

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from bulkup.journal.database import sqlite_errors
-from bulkup.messages import Source
+from bulkup.model.files import Source
 
 _UNNAMED = "SELECT id FROM sources WHERE name IS NULL AND root = ?"
 

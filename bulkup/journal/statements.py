@@ -1,6 +1,6 @@
 """Every state change as SQL: from items and outcomes to statements. No connection, no I/O.
 
-The order of states is that of DESIGN section 6. A statement that needs to leave something alone says why.
+The order of states is that of docs/design.md section 6. A statement that needs to leave something alone says why.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from typing import Any
 
 import orjson
 
-from bulkup.journal.tickets import dump, without_secrets
+from bulkup.journal.ticket_text import dump, without_secrets
 from bulkup.journal.writer import Statement
-from bulkup.messages import DONE, NOTHING, FileState, Identity, Item, Outcome, Ticket
+from bulkup.model.files import NOTHING, Identity
+from bulkup.model.items import Item, Outcome
+from bulkup.model.states import DONE, FileState
+from bulkup.model.tickets import Ticket
 
 _KEY = "destination_id = r.column1 AND source_id = r.column2 AND path = r.column3"
 

@@ -2,7 +2,7 @@
 
 Here belongs what a *service* does: hand out tickets, sign URLs, verify what arrives, keep objects, and misbehave on
 request (`faults`). Not here: anything a *client* does - providers, retries, configuration files, the command line. The
-wire contracts are those of contracts.md; client and server share no code, so that one cannot excuse the other.
+wire contracts are those of docs/contracts.md; client and server share no code, so that one cannot excuse the other.
 
     server.py -- routes.py --> magic_hour.py, move_ugc.py, metastudio/, xvid/, local_api.py   (tickets)
        |                       store.py: puts.py, forms.py                                    (bytes)
@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bulkup.lazy import lazily
-from bulkup.localserver.config import ServerConfig
+from bulkup.helpers.lazy_import import lazy_attributes
 from bulkup.localserver.faults import FaultSpec
-from bulkup.localserver.process import ServerProcess
+from bulkup.localserver.server_config import ServerConfig
+from bulkup.localserver.server_process import ServerProcess
 
 if TYPE_CHECKING:
     from bulkup.localserver.server import LocalServer
@@ -29,4 +29,4 @@ if TYPE_CHECKING:
 __all__ = ["FaultSpec", "LocalServer", "ServerConfig", "ServerProcess"]
 
 # Who starts it as a process needs neither the server itself nor GraphQL.
-__getattr__ = lazily(__name__, {"bulkup.localserver.server": ("LocalServer",)})
+__getattr__ = lazy_attributes(__name__, {"bulkup.localserver.server": ("LocalServer",)})

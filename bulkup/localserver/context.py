@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bulkup.clock import Clock
-from bulkup.localserver.config import ServerConfig
+from bulkup.helpers.clock import Clock
 from bulkup.localserver.faults import Fault, FaultName, FaultPlan, Point
-from bulkup.localserver.presigned import Origin, ReceivedRequest, SigningKey
-from bulkup.localserver.state import Counters
+from bulkup.localserver.s3.presigned import ReceivedRequest, ServerOrigin, SigningKey
+from bulkup.localserver.server_config import ServerConfig
+from bulkup.localserver.server_state import ServerCounters
 
 DEFAULT_TTL = 3600  # seconds; Magic Hour and Move state none, an hour is what S3 presigners take by themselves
 
@@ -26,8 +26,8 @@ class Context:
 
     clock: Clock
     key: SigningKey
-    counters: Counters
-    hits: Counters
+    counters: ServerCounters
+    hits: ServerCounters
     faults: FaultPlan
     config: ServerConfig
 
@@ -53,9 +53,9 @@ def same(given: str | None, expected: str) -> bool:
     return hmac.compare_digest((given or "").encode("utf-8", "surrogateescape"), expected.encode())
 
 
-def origin(request: web.BaseRequest) -> Origin:
+def origin(request: web.BaseRequest) -> ServerOrigin:
     """Return where the client sees this server."""
-    return Origin(request.scheme, request.host.lower())
+    return ServerOrigin(request.scheme, request.host.lower())
 
 
 def received(request: web.BaseRequest) -> ReceivedRequest:

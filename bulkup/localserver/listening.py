@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from bulkup.errors import MachineError, UsageError
-from bulkup.localserver.config import ServerConfig
+from bulkup.localserver.server_config import ServerConfig
 
 _log = logging.getLogger(__name__)
 

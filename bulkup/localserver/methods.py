@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bulkup.localserver.api import ApiError
+from bulkup.localserver.api_common import ApiError
 
 # Answers a request with a refusal.
 Refuse = Callable[[web.Request, ApiError], Awaitable[web.Response]]

@@ -6,24 +6,26 @@ import importlib.resources
 
 from aiohttp import web
 
-from bulkup.localserver import local_api, magic_hour, move_ugc
-from bulkup.localserver.api import LARGEST_BODY, ListApi, answer, not_found, refuse
+from bulkup.localserver.api_common import LARGEST_BODY, ListApi, answer, not_found, refuse
 from bulkup.localserver.context import Context
+from bulkup.localserver.local import local_api
+from bulkup.localserver.magic_hour import magic_hour_api
 from bulkup.localserver.metastudio import iam
-from bulkup.localserver.metastudio.api import MetaStudioApi
-from bulkup.localserver.metastudio.files import FileBook
+from bulkup.localserver.metastudio.files import MetaStudioFiles
 from bulkup.localserver.metastudio.gateway import Gateway
 from bulkup.localserver.metastudio.iam import IamApi
+from bulkup.localserver.metastudio.metastudio_api import MetaStudioApi
 from bulkup.localserver.metastudio.stored import StoredFiles
 from bulkup.localserver.methods import only
-from bulkup.localserver.move_ugc import MoveApi
-from bulkup.localserver.state import Counters
-from bulkup.localserver.storage import Storage
-from bulkup.localserver.store import Store
-from bulkup.localserver.tokens import Mint
-from bulkup.localserver.xvid.api import XvidApi
+from bulkup.localserver.move_ugc import move_api
+from bulkup.localserver.move_ugc.move_api import MoveApi
+from bulkup.localserver.s3.store import Store
+from bulkup.localserver.server_state import ServerCounters
+from bulkup.localserver.server_storage import ServerStorage
+from bulkup.localserver.signed_tokens import Mint
 from bulkup.localserver.xvid.oauth import OAuthApi
 from bulkup.localserver.xvid.sessions import SessionBook
+from bulkup.localserver.xvid.xvid_api import XvidApi
 
 STATS_PATH = "/-/stats"
 HITS_PATH = "/-/faults"
@@ -35,7 +37,7 @@ _ANYTHING = r"/{rest:[\s\S]*}"  # a name may have a line break
 _RESERVED = ("/v1", "/v3", "/ugc", "/local/v1", "/-")
 
 
-def application(context: Context, storage: Storage) -> web.Application:
+def application(context: Context, storage: ServerStorage) -> web.Application:
     """Return the routes: the APIs, the figures, and the store for everything else."""
     app = web.Application(client_max_size=LARGEST_BODY)
     app.add_routes(_list_apis(context))
@@ -50,23 +52,23 @@ def application(context: Context, storage: Storage) -> web.Application:
 
 
 def _list_apis(context: Context) -> list[web.RouteDef]:
-    magic = ListApi(context, "items", magic_hour.read, magic_hour.ticket)
+    magic = ListApi(context, "items", magic_hour_api.read, magic_hour_api.ticket)
     local = ListApi(context, "tickets", local_api.read, local_api.ticket)
     return [
-        *only([web.post(magic_hour.PATH, magic.handle), web.post(local_api.PATH, local.handle)], refuse),
-        *only([web.post(move_ugc.PATH, MoveApi(context).handle)], move_ugc.refuse),
+        *only([web.post(magic_hour_api.PATH, magic.handle), web.post(local_api.PATH, local.handle)], refuse),
+        *only([web.post(move_api.PATH, MoveApi(context).handle)], move_api.refuse),
     ]
 
 
-def _metastudio(context: Context, storage: Storage) -> list[web.RouteDef]:
+def _metastudio(context: Context, storage: ServerStorage) -> list[web.RouteDef]:
     mint = Mint(context.key.secret, "iam")
-    files = FileBook(storage.meta_files)
+    files = MetaStudioFiles(storage.meta_files)
     api = MetaStudioApi(context, Gateway(context, mint), files, StoredFiles(storage.objects, storage.parts))
     identity = IamApi(context, mint)
     return [*api.routes(), *only([web.post(iam.PATH, identity.handle)], identity.refuse)]
 
 
-def _xvid(context: Context, storage: Storage) -> list[web.RouteDef]:
+def _xvid(context: Context, storage: ServerStorage) -> list[web.RouteDef]:
     oauth = OAuthApi(context, Mint(context.key.secret, "oauth"))
     api = XvidApi(context, oauth, SessionBook(storage.xvid_uploads), storage.objects)
     return [*api.routes(), *oauth.routes()]
@@ -95,7 +97,7 @@ class _Document:
 
 
 class _Figures:
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: ServerCounters) -> None:
         self._counters = counters
 
     async def handle(self, _request: web.Request) -> web.Response:

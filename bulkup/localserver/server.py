@@ -14,15 +14,15 @@ from typing import Any, Self
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from bulkup.clock import Clock, SystemClock
 from bulkup.errors import MachineError, UsageError
-from bulkup.localserver.config import ServerConfig
+from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.localserver.context import Context
 from bulkup.localserver.faults import FaultPlan, FaultSpec
 from bulkup.localserver.listening import listen
 from bulkup.localserver.routes import application
-from bulkup.localserver.state import State, locked
-from bulkup.localserver.storage import Storage
+from bulkup.localserver.server_config import ServerConfig
+from bulkup.localserver.server_state import State, locked
+from bulkup.localserver.server_storage import ServerStorage
 
 _http_log = logging.getLogger("bulkup.localserver.http")
 
@@ -105,7 +105,7 @@ class LocalServer:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         try:
             state = await self._open_state(stack)
-            storage = Storage.open(self.objects_dir, self._in_state())
+            storage = ServerStorage.open(self.objects_dir, self._in_state())
             stack.callback(storage.close)
         except OSError as error:
             raise MachineError(f"the store {self._config.store} cannot be used: {error}") from error

@@ -23,22 +23,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bulkup.lazy import lazily
+from bulkup.helpers.lazy_import import lazy_attributes
 
 if TYPE_CHECKING:
-    from bulkup.pipeline.concurrency import MOST_WORKERS
     from bulkup.pipeline.flow import Pipeline
     from bulkup.pipeline.options import PipelineOptions, RetryPolicy, ScanOptions
     from bulkup.pipeline.run import Run, Stop
+    from bulkup.pipeline.tuning.controller import MOST_WORKERS
 
 __all__ = ["MOST_WORKERS", "Pipeline", "PipelineOptions", "RetryPolicy", "Run", "ScanOptions", "Stop"]
 
 _HOMES = {
-    "bulkup.pipeline.concurrency": ("MOST_WORKERS",),
+    "bulkup.pipeline.tuning.controller": ("MOST_WORKERS",),
     "bulkup.pipeline.flow": ("Pipeline",),
     "bulkup.pipeline.options": ("PipelineOptions", "RetryPolicy", "ScanOptions"),
     "bulkup.pipeline.run": ("Run", "Stop"),
 }
 
 # A sending process is no pipeline, and has to start fast.
-__getattr__ = lazily(__name__, _HOMES)
+__getattr__ = lazy_attributes(__name__, _HOMES)

@@ -16,14 +16,13 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from bulkup.messages import Item, Outcome, Problem, ProblemError
-from bulkup.pipeline.asking import ask, lease
-from bulkup.pipeline.gate import Gate
+from bulkup.helpers.delay_queue import DelayQueue
+from bulkup.model.items import Item, Outcome
+from bulkup.model.problems import Problem, ProblemError
 from bulkup.pipeline.held import Held
-from bulkup.pipeline.leases import Demand, Throughput, group_size, modest_group
-from bulkup.pipeline.problems import fatal
-from bulkup.pipeline.recorder import Recorder
-from bulkup.pipeline.retry import (
+from bulkup.pipeline.policy.fatal import fatal
+from bulkup.pipeline.policy.host_gate import HostGate
+from bulkup.pipeline.policy.retry import (
     Again,
     CallDecision,
     CallHistory,
@@ -34,8 +33,10 @@ from bulkup.pipeline.retry import (
     answered_since,
     note,
 )
+from bulkup.pipeline.presign.leases import Demand, Throughput, first_group_size, group_size
+from bulkup.pipeline.presign.request import ask, lease
+from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
-from bulkup.schedule import Delayed
 
 _log = structlog.get_logger("bulkup.batcher")
 
@@ -55,16 +56,16 @@ class Batcher:
         self._no_more = no_more
         self._recorder = recorder
         self._fresh: deque[tuple[float, Item]] = deque()
-        self._waiting: Delayed[Item] = Delayed()
-        self._again: Delayed[_Group] = Delayed()
-        self._held = Held(self.nudge)
+        self._waiting: DelayQueue[Item] = DelayQueue()
+        self._again: DelayQueue[_Group] = DelayQueue()
+        self._held = Held(self.wake)
         self._calls = self._asked = self._unused = 0
         self._wants_room = False
         self._last_answer: float | None = None
         self._lease: float | None = None
         self._throughput = Throughput()
         self._wake = anyio.Event()
-        run.gates.api.on_room(self.nudge)
+        run.gates.api.on_room(self.wake)
         self._send, self.ready = anyio.create_memory_object_stream[Item](run.options.in_flight)
 
     @property
@@ -120,12 +121,12 @@ class Batcher:
         """Note that a worker is done with a file, for this time."""
         self._throughput.count(now)
 
-    def hold(self, item: Item, gate: Gate) -> None:
+    def hold(self, item: Item, gate: HostGate) -> None:
         """Take a file back that its host has no room for now; it stays ready."""
         self._held.add(item, gate)
         self._wake.set()
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """Look again: the scan has ended, a host has room, or the run is to stop."""
         self._wake.set()
 
@@ -177,7 +178,7 @@ class Batcher:
         options, workers = self._run.options, self._run.slots.wanted
         return Demand(
             fresh=len(self._fresh),
-            modest=modest_group(self._sizes(), workers) if self._last_answer is None else None,
+            modest=first_group_size(self._sizes(), workers) if self._last_answer is None else None,
             oldest_age=now - self._fresh[0][0] if self._fresh else 0.0,
             scan_done=self._no_more(),
             unused=self._unused,

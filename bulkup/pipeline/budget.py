@@ -2,7 +2,7 @@
 
 Two of them bound a run: files on their way, and bytes held in memory. Since the stages pass files on in a loop (a file
 may go back for a new URL), channels with bounds of their own can block one another; with the budget taken where a file
-enters, and queues inside the loop that hold at least as many, no hand-over can block (DESIGN section 2).
+enters, and queues inside the loop that hold at least as many, no hand-over can block (docs/design.md section 2).
 """
 
 from __future__ import annotations

@@ -9,18 +9,18 @@ from typing import Any
 
 import anyio
 
-from bulkup.counters import Gauge
+from bulkup.model.counters import Gauge
 from bulkup.pipeline.batcher import Batcher
-from bulkup.pipeline.confirmer import Confirmer
+from bulkup.pipeline.closer import Closer
 from bulkup.pipeline.hasher import Hasher
-from bulkup.pipeline.processes.pool import Pool
-from bulkup.pipeline.processes.trial import Trial
+from bulkup.pipeline.processes.process_pool import ProcessPool
+from bulkup.pipeline.rechecker import Rechecker, Ways
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.scanner import Exits, Scanner
-from bulkup.pipeline.second_look import SecondLook, Ways
-from bulkup.pipeline.sending import Sender
-from bulkup.pipeline.tuner import Tuner
+from bulkup.pipeline.send.attempt import LocalSender
+from bulkup.pipeline.tuning.process_tuner import ProcessTuner
+from bulkup.pipeline.tuning.tuner import Tuner
 from bulkup.pipeline.workers import Workers
 
 _LAST_RESULTS = 5.0
@@ -33,9 +33,9 @@ class Pipeline:
         self._run = run
         self._recorder = Recorder(run)
         self._batcher = Batcher(run, self._recorder, lambda: run.counters.scan_done and not self._hasher.depth)
-        self._confirmer = Confirmer(run, self._recorder)
+        self._confirmer = Closer(run, self._recorder)
         self._hasher: Hasher  # the ways go in a circle
-        self._second_look = SecondLook(
+        self._second_look = Rechecker(
             run,
             self._recorder,
             Ways(
@@ -44,8 +44,8 @@ class Pipeline:
                 give_up=self._confirmer.give_up,
             ),
         )
-        self._hasher = Hasher(run, self._recorder, self._second_look, self._batcher.add, self._batcher.nudge)
-        own = Sender(run.transport, run.provider, run.clock, run.options.sending)
+        self._hasher = Hasher(run, self._recorder, self._second_look, self._batcher.add, self._batcher.wake)
+        own = LocalSender(run.transport, run.provider, run.clock, run.options.sending)
         self._pool = _pool(run, own)
         self._workers = Workers(
             run, self._batcher, self._recorder, self._confirmer, self._second_look, self._pool or own
@@ -75,7 +75,7 @@ class Pipeline:
                     stages.start_soon(stage)
                 stages.start_soon(self._end_when_stopped, stages.cancel_scope)
                 await self._scanner.scan()
-                self._batcher.nudge()
+                self._batcher.wake()
                 await self._run.budget.wait_idle()
                 stages.cancel_scope.cancel()
         finally:
@@ -95,13 +95,13 @@ class Pipeline:
             *[self._hasher.work] * options.hashers,
             *[functools.partial(self._workers.work, number) for number in range(options.concurrency)],
             *([Tuner(self._run, lambda: self._batcher.held).work] if options.adaptive else []),
-            *self._stages_elsewhere(),
+            *self._process_stages(),
         ]
 
-    def _stages_elsewhere(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    def _process_stages(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         if self._pool is None:
             return []
-        trial = Trial(self._run, self._pool, lambda: self._batcher.depths["ready"] > 0)
+        trial = ProcessTuner(self._run, self._pool, lambda: self._batcher.depths["ready"] > 0)
         return [self._pool.work, *[trial.work] * (self._run.options.processes is None)]
 
     async def _end_when_stopped(self, stages: anyio.CancelScope) -> None:
@@ -110,9 +110,9 @@ class Pipeline:
         Where it is only that the time is up, there is no such bound: files that are begun are worth their end.
         """
         await self._run.stop.wait()
-        self._batcher.nudge()
-        self._confirmer.nudge()
-        self._second_look.nudge()
+        self._batcher.wake()
+        self._confirmer.wake()
+        self._second_look.wake()
         await self._run.stop.pressing()
         await anyio.sleep(self._run.options.grace)
         stages.cancel()
@@ -129,8 +129,8 @@ class Pipeline:
         }
 
 
-def _pool(run: Run, own: Sender) -> Pool | None:
+def _pool(run: Run, own: LocalSender) -> ProcessPool | None:
     """Return what has files sent by other processes, None where all are sent by this one."""
-    if run.elsewhere is None or run.options.processes == 1:
+    if run.process_setup is None or run.options.processes == 1:
         return None
-    return Pool(own, run.elsewhere, run.clock, run.options.processes)
+    return ProcessPool(own, run.process_setup, run.clock, run.options.processes)

@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 
 import anyio
 
-from bulkup.messages import FileState, Item, Kind, Outcome, Problem
-from bulkup.pipeline.hashing import Hashed, digests_of
-from bulkup.pipeline.problems import fatal
+from bulkup.model.items import Item, Outcome
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.states import FileState
+from bulkup.pipeline.files.digests import Hashed, digests_of
+from bulkup.pipeline.policy.fatal import fatal
+from bulkup.pipeline.policy.retry import LookAgain, after_change
+from bulkup.pipeline.rechecker import Rechecker
 from bulkup.pipeline.recorder import Recorder
-from bulkup.pipeline.retry import LookAgain, after_change
 from bulkup.pipeline.run import Run
-from bulkup.pipeline.second_look import SecondLook
 
 _GROUP_FILES = 64
 _GROUP_BYTES = 1024**2
@@ -29,7 +31,7 @@ class Hasher:
         self,
         run: Run,
         recorder: Recorder,
-        second_look: SecondLook,
+        second_look: Rechecker,
         ask: Callable[[Item], None],
         emptied: Callable[[], None],
     ) -> None:
@@ -109,10 +111,10 @@ class Hasher:
         return True
 
     def _after(self, item: Item, problem: Problem) -> None:
-        if problem.kind is Kind.MACHINE:
+        if problem.kind is ProblemKind.MACHINE:
             self._run.stop.fail(fatal(problem))
             self._recorder.give_back(item)
-        elif problem.kind is Kind.CHANGED:
+        elif problem.kind is ProblemKind.CHANGED:
             self._changed(item, problem)
         else:
             self._recorder.settle(Outcome(item, FileState.UNREADABLE, problem))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from bulkup.messages import Item
-from bulkup.pipeline.gate import Gate
+from bulkup.model.items import Item
+from bulkup.pipeline.policy.host_gate import HostGate
 
 
 class Held:
@@ -14,12 +14,12 @@ class Held:
 
     def __init__(self, on_room: Callable[[], None]) -> None:
         self._on_room = on_room
-        self._by_gate: dict[Gate, deque[Item]] = {}
+        self._by_gate: dict[HostGate, deque[Item]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._by_gate.values()))
 
-    def add(self, item: Item, gate: Gate) -> None:
+    def add(self, item: Item, gate: HostGate) -> None:
         """Keep a file that found no room."""
         if gate not in self._by_gate:
             self._by_gate[gate] = deque()

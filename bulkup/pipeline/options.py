@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bulkup.pipeline.concurrency import START
+from bulkup.pipeline.tuning.controller import START
 
 MIB = 1024**2
 

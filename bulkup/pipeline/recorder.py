@@ -13,7 +13,9 @@ import anyio
 
 from bulkup.errors import TooManyFailuresError
 from bulkup.journal import Claim, Holder
-from bulkup.messages import DONE, FileState, Item, Outcome, Result, Ticket
+from bulkup.model.items import Item, Outcome, Result
+from bulkup.model.states import DONE, FileState
+from bulkup.model.tickets import Ticket
 from bulkup.pipeline.run import Run
 
 _COUNTED = {
@@ -118,14 +120,14 @@ class Recorder:
                 on_disk.set_result(None)
         for outcome in outcomes:
             self._count(outcome)
-        self._bear_failures()
+        self._check_max_failures()
         results = [result_of(outcome) for outcome in outcomes if outcome.state is not None]
         if results:
             await self._run.emit(results)
         # Last, for the run ends with the last unit given back, and takes with it what has not been handed out.
         self._run.budget.give(len(outcomes))
 
-    def _bear_failures(self) -> None:
+    def _check_max_failures(self) -> None:
         """End the run where as many files failed as it is to bear."""
         most, failed = self._run.options.max_failures, self._run.counters.failed
         if most is not None and failed >= most and not self._run.stop.requested:

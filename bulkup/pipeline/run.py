@@ -8,20 +8,21 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from bulkup.clock import Clock
-from bulkup.counters import Counters
 from bulkup.errors import BulkupError, ExitCode
+from bulkup.helpers.clock import Clock
 from bulkup.journal import Journal
-from bulkup.messages import Result, Source
+from bulkup.model.counters import Counters
+from bulkup.model.files import Source
+from bulkup.model.http import ApiCall
+from bulkup.model.items import Result
 from bulkup.pipeline.budget import Budget
-from bulkup.pipeline.gate import Gates
-from bulkup.pipeline.handed_out import HandedOut
 from bulkup.pipeline.options import PipelineOptions
+from bulkup.pipeline.policy.host_gate import HostGates
+from bulkup.pipeline.presign.issued_ids import IssuedIds
 from bulkup.pipeline.processes.jobs import Setup
-from bulkup.pipeline.slots import Slots
+from bulkup.pipeline.worker_limit import WorkerLimit
 from bulkup.providers import Provider
 from bulkup.transport import Transport
-from bulkup.wire import ApiCall
 
 
 class Stop:
@@ -73,7 +74,7 @@ class Stop:
 class Run:
     """The parts of one run. `emit` is awaited with each group of results once they are on disk.
 
-    `elsewhere` is what other processes need to send files as this one does; None where they cannot.
+    `process_setup` is what sending processes need to send files as this one does; None where they cannot.
     """
 
     provider: Provider
@@ -84,20 +85,20 @@ class Run:
     options: PipelineOptions
     sources: Sequence[Source]
     emit: Callable[[Sequence[Result]], Awaitable[None]]
-    elsewhere: Setup | None = None
+    process_setup: Setup | None = None
     counters: Counters = field(default_factory=Counters)
     stop: Stop = field(default_factory=Stop)
-    handed_out: HandedOut = field(default_factory=HandedOut)
+    issued_ids: IssuedIds = field(default_factory=IssuedIds)
     random: random.Random = field(default_factory=random.Random)
-    gates: Gates = field(init=False)
+    gates: HostGates = field(init=False)
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)
-    slots: Slots = field(init=False)
+    slots: WorkerLimit = field(init=False)
     lost_sources: list[Source] = field(default_factory=list)
     walked_sources: list[Source] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.gates = Gates(self.options)
+        self.gates = HostGates(self.options)
         self.budget = Budget(self.options.in_flight)
         self.memory = Budget(self.options.memory)
-        self.slots = Slots(self.options.workers_at_first, self.counters)
+        self.slots = WorkerLimit(self.options.workers_at_first, self.counters)

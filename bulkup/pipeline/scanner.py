@@ -15,22 +15,14 @@ from typing import TypeVar
 import anyio
 
 from bulkup.journal import Claim, Holder, Lookup
-from bulkup.messages import (
-    NOTHING,
-    FileState,
-    FoundFile,
-    Item,
-    Kind,
-    Outcome,
-    Problem,
-    Source,
-    Stat,
-)
-from bulkup.pipeline.plan import Plan, Trust
+from bulkup.model.files import NOTHING, FoundFile, Source, Stat
+from bulkup.model.items import Item, Outcome
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.states import FileState
 from bulkup.pipeline.run import Run
-from bulkup.pipeline.sieve import Sifted, sift
-from bulkup.pipeline.walk import Part, Unreadable, Walk
-from bulkup.pipeline.wishes import Wish, taken
+from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision, place_taken
+from bulkup.pipeline.scan.triage import Triage, triage
+from bulkup.pipeline.scan.walk import Unreadable, Walk, WalkBlock
 
 # Files that the journal is asked about at once, and those that are handed over at once to be let go.
 _BLOCK_FILES = 256
@@ -43,7 +35,7 @@ T = TypeVar("T")
 class _Chunk:
     """A part of the walk."""
 
-    sifted: Sifted = field(default_factory=Sifted)
+    sifted: Triage = field(default_factory=Triage)
     unreadable: list[Unreadable] = field(default_factory=list)
     last: bool = False
 
@@ -94,7 +86,7 @@ class Scanner:
             (self._run.lost_sources if lost else self._run.walked_sources).append(source)
         return last
 
-    def _next_chunk(self, source: Source, parts: Iterator[Part], lookup: Lookup) -> _Chunk:
+    def _next_chunk(self, source: Source, parts: Iterator[WalkBlock], lookup: Lookup) -> _Chunk:
         """Walk until there is enough to be done, or a twentieth of a second has passed; runs in a thread."""
         chunk, files, deadline = _Chunk(), dict[bytes, Stat](), time.monotonic() + _CHUNK_SECONDS
         for part in parts:
@@ -112,8 +104,8 @@ class Scanner:
 
     def _sift(self, source: Source, files: Mapping[bytes, Stat], lookup: Lookup, chunk: _Chunk) -> None:
         options = self._run.options
-        trust = Trust(self._run.clock.now(), options.identity, options.reupload_expired)
-        sift(source, files, lookup, self._run.provider, trust, chunk.sifted)
+        trust = ChangePolicy(self._run.clock.now(), options.identity, options.reupload_expired)
+        triage(source, files, lookup, self._run.provider, trust, chunk.sifted)
 
     async def _let_go(self, chunk: _Chunk) -> None:
         self._count(chunk)
@@ -133,47 +125,47 @@ class Scanner:
         counters.bytes_settled += sifted.bytes_settled
         counters.expired += sifted.expired
 
-    async def _claim(self, wishes: Sequence[Wish]) -> None:
+    async def _claim(self, wishes: Sequence[FileDecision]) -> None:
         """Claim the places that one file alone can have; who comes second is rejected before anything is asked."""
         claiming = [(wish, claim) for wish in wishes if (claim := wish.claim) is not None]
         holders = await self._exits.claim([claim for _, claim in claiming])
         for (wish, _), holder in zip(claiming, holders, strict=True):
             if holder is not None and wish.place is not None:
-                wish.taken = taken(wish.place, holder, wish.file.source, self._run.provider.name)
+                wish.place_taken = place_taken(wish.place, holder, wish.file.source, self._run.provider.name)
 
-    async def _route(self, wish: Wish) -> None:
-        if wish.what is Plan.SETTLED:
+    async def _route(self, wish: FileDecision) -> None:
+        if wish.what is Action.SETTLED:
             self._run.counters.skipped += 1
             self._run.counters.expired += wish.expired
             self._run.counters.bytes_settled += wish.file.identity.size
         elif wish.passed_over(self._run.options.unsupported):
             self._pass_over(wish.file)
-        elif (rejection := wish.rejection or wish.taken) is not None:
+        elif (rejection := wish.rejection or wish.place_taken) is not None:
             # With its ticket, if it has one: that id will not get its bytes any more.
             item = Item(wish.file, ticket=wish.known.ticket if wish.known is not None else None)
-            problem = Problem(Kind.REJECTED, rejection.reason)
+            problem = Problem(ProblemKind.REJECTED, rejection.reason)
             await self._send(self._exits.settle, Outcome(item, FileState.REJECTED, problem))
         else:
             await self._route_item(wish, Item(wish.file, place=wish.place))
 
-    async def _route_item(self, wish: Wish, item: Item) -> None:
+    async def _route_item(self, wish: FileDecision, item: Item) -> None:
         what, known = wish.what, wish.known
         # A ticket that cannot be used any more goes along too: asking for a new one makes its id an orphan.
         item.ticket = known.ticket if known is not None else None
-        if what is Plan.RECHECK and known is not None:
+        if what is Action.RECHECK and known is not None:
             item.known_digest, item.known_at, item.expired = known.digest, known.at, wish.expired
             await self._send(self._exits.hash, item)
-        elif what is Plan.CONFIRM and known is not None:
+        elif what is Action.CONFIRM and known is not None:
             item.receipt, item.digest = known.receipt, known.digest
             await self._close(item)
-        elif what is Plan.RESUME and known is not None and known.ticket is not None:
+        elif what is Action.RESUME and known is not None and known.ticket is not None:
             item.digest = known.digest
             usable = self._run.provider.reusable(known.ticket)
             await self._send(self._exits.resume if usable else self._exits.ask, item)
-        elif what is not Plan.KNOWN_DIGEST and wish.hashed_first:
+        elif what is not Action.KNOWN_DIGEST and wish.hashed_first:
             await self._send(self._exits.hash, item)
         else:
-            item.digest = known.digest if known is not None and what is Plan.KNOWN_DIGEST else None
+            item.digest = known.digest if known is not None and what is Action.KNOWN_DIGEST else None
             await self._send(self._exits.ask, item)
 
     async def _close(self, item: Item) -> None:
@@ -198,4 +190,4 @@ class Scanner:
 
 def _unreadable_outcome(entry: Unreadable) -> Outcome:
     item = Item(FoundFile(entry.source, entry.path, NOTHING))
-    return Outcome(item, FileState.UNREADABLE, Problem(Kind.UNREADABLE, entry.reason))
+    return Outcome(item, FileState.UNREADABLE, Problem(ProblemKind.UNREADABLE, entry.reason))

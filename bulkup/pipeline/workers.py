@@ -7,21 +7,34 @@ from __future__ import annotations
 import anyio
 import structlog
 
-from bulkup.messages import FileState, Item, Kind, Outcome, Problem, ProblemError
+from bulkup.model.items import Item, Outcome
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.states import FileState
 from bulkup.pipeline.batcher import Batcher
-from bulkup.pipeline.confirmer import Confirmer
-from bulkup.pipeline.gate import Gate
-from bulkup.pipeline.goodput import LARGE
-from bulkup.pipeline.opening import CHUNK
-from bulkup.pipeline.problems import fatal, told
+from bulkup.pipeline.closer import Closer
+from bulkup.pipeline.files.opening import CHUNK
+from bulkup.pipeline.policy.fatal import fatal
+from bulkup.pipeline.policy.host_gate import HostGate
+from bulkup.pipeline.policy.redaction import redact
+from bulkup.pipeline.policy.retry import (
+    Again,
+    AttemptDecision,
+    EndRun,
+    GiveUp,
+    LookAgain,
+    Renew,
+    after_attempt,
+    after_lapse,
+    note,
+)
+from bulkup.pipeline.rechecker import Rechecker
 from bulkup.pipeline.recorder import Recorder
-from bulkup.pipeline.retry import Again, Decision, EndRun, GiveUp, LookAgain, Renew, after_attempt, after_lapse, note
 from bulkup.pipeline.run import Run
-from bulkup.pipeline.second_look import SecondLook
-from bulkup.pipeline.sending import Count, Sends
+from bulkup.pipeline.send.attempt import Count, FileSender
+from bulkup.pipeline.tuning.goodput import LARGE
 
 _log = structlog.get_logger("bulkup.workers")
-_RAN_OUT = Problem(Kind.EXPIRED, "its upload URL ran out before it could be used")
+_RAN_OUT = Problem(ProblemKind.EXPIRED, "its upload URL ran out before it could be used")
 
 
 class Workers:
@@ -32,9 +45,9 @@ class Workers:
         run: Run,
         batcher: Batcher,
         recorder: Recorder,
-        confirmer: Confirmer,
-        second_look: SecondLook,
-        sender: Sends,
+        confirmer: Closer,
+        second_look: Rechecker,
+        sender: FileSender,
     ) -> None:
         self._run = run
         self._batcher = batcher
@@ -68,7 +81,7 @@ class Workers:
         except anyio.WouldBlock:
             return await self._batcher.ready.receive()
 
-    async def _begin(self, item: Item, gate: Gate, now: float) -> None:
+    async def _begin(self, item: Item, gate: HostGate, now: float) -> None:
         if item.renew_at is not None and now >= item.renew_at:
             item.lapses += 1
             self._carry_out(after_lapse(item, self._run.options.retry), item, _RAN_OUT)
@@ -78,9 +91,9 @@ class Workers:
         self._run.slots.end(item.file.identity.size, taken=problem is None)
         self._batcher.sent(self._run.clock.monotonic())
         if problem is not None:
-            self._after(item, told(problem, self._run.provider, item.ticket), gate)
+            self._after(item, redact(problem, self._run.provider, item.ticket), gate)
 
-    async def _attempt(self, item: Item, gate: Gate) -> Problem | None:
+    async def _attempt(self, item: Item, gate: HostGate) -> Problem | None:
         item.attempts += 1
         held = min(item.file.identity.size, 2 * CHUNK)
         await self._run.memory.take(held)
@@ -94,7 +107,7 @@ class Workers:
             meter.close()
             self._run.memory.give(held)
 
-    async def _send(self, item: Item, count: Count, gate: Gate) -> Problem | None:
+    async def _send(self, item: Item, count: Count, gate: HostGate) -> Problem | None:
         begun = self._run.clock.monotonic()
         gate.begin()
         try:
@@ -104,7 +117,7 @@ class Workers:
         now, was_open = self._run.clock.monotonic(), gate.closed_until
         gate.end(problem, begun, now, self._run.random.random())
         if problem is not None and gate.closed_until > max(was_open, now):
-            reason = told(problem, self._run.provider, item.ticket).message
+            reason = redact(problem, self._run.provider, item.ticket).message
             _log.warning("storage is left alone for a while", reason=reason, seconds=round(gate.closed_until - now, 2))
         return problem
 
@@ -119,12 +132,12 @@ class Workers:
             state = FileState.UPLOADED if item.receipt.verified else FileState.UNVERIFIED
             await self._recorder.record(Outcome(item, state))
 
-    def _after(self, item: Item, problem: Problem, gate: Gate) -> None:
+    def _after(self, item: Item, problem: Problem, gate: HostGate) -> None:
         now = self._run.clock.monotonic()
         note(item, problem, now)
-        item.mismatches += problem.kind is Kind.MISMATCH
-        item.refusals += problem.kind is Kind.REFUSED
-        item.changes += problem.kind is Kind.CHANGED
+        item.mismatches += problem.kind is ProblemKind.MISMATCH
+        item.refusals += problem.kind is ProblemKind.REFUSED
+        item.changes += problem.kind is ProblemKind.CHANGED
         outage, policy, chance = gate.outage(now), self._run.options.retry, self._run.random.random()
         decision = after_attempt(problem, item, policy, now, chance, outage=outage is not None)
         _log.debug("attempt failed", path=item.file.name, reason=problem.message, next=type(decision).__name__)
@@ -133,7 +146,7 @@ class Workers:
         item.renewals += isinstance(decision, Renew)
         self._carry_out(decision, item, problem, outage)
 
-    def _carry_out(self, decision: Decision, item: Item, problem: Problem, outage: float | None = None) -> None:
+    def _carry_out(self, decision: AttemptDecision, item: Item, problem: Problem, outage: float | None = None) -> None:
         if isinstance(decision, Again):
             self._run.counters.retries += 1
             self._batcher.retry(item, decision.at)

@@ -7,13 +7,13 @@ journal. A provider is given plain values and a way to make one API call, and re
 from __future__ import annotations
 
 from bulkup.providers.base import Capabilities, FileSpec, NotYet, Provider, ProviderConfig
-from bulkup.providers.local import Local
-from bulkup.providers.magic_hour import MagicHour
-from bulkup.providers.metastudio import MetaStudio
-from bulkup.providers.move_ugc import MoveUgc
-from bulkup.providers.xvid import Xvid
+from bulkup.providers.local.adapter import Local
+from bulkup.providers.magic_hour.adapter import MagicHour
+from bulkup.providers.metastudio.adapter import MetaStudio
+from bulkup.providers.move_ugc.adapter import MoveUgc
+from bulkup.providers.xvid.adapter import Xvid
 
-__all__ = ["PROVIDERS", "Capabilities", "FileSpec", "NotYet", "Provider", "ProviderConfig", "create", "known"]
+__all__ = ["PROVIDERS", "Capabilities", "FileSpec", "NotYet", "Provider", "ProviderConfig", "create", "is_registered"]
 
 PROVIDERS: dict[str, type[Provider]] = {
     MagicHour.name: MagicHour,
@@ -29,6 +29,6 @@ def create(name: str, config: ProviderConfig) -> Provider:
     return PROVIDERS[name](config)
 
 
-def known(provider: Provider) -> bool:
+def is_registered(provider: Provider) -> bool:
     """Say whether a provider is what its name stands for, so that another process can find its class by that."""
     return PROVIDERS.get(provider.name) is type(provider)

@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from bulkup.clock import Clock, SystemClock
 from bulkup.config.secret_names import IDENTIFIERS
-from bulkup.messages import Digest, FileState, Place, Problem, Receipt, Rejection, Ticket
-from bulkup.providers.storage import classify_s3
-from bulkup.secrets import Secret
-from bulkup.wire import ApiCall, StorageAnswer
+from bulkup.helpers.clock import Clock, SystemClock
+from bulkup.helpers.secrets import Secret
+from bulkup.model.files import Digest, Place
+from bulkup.model.http import ApiCall, StorageAnswer
+from bulkup.model.problems import Problem
+from bulkup.model.states import FileState
+from bulkup.model.tickets import Receipt, Rejection, Ticket
+from bulkup.providers.storage_answers import classify_s3
 
 GIB = 1024**3
-S3_PUT_LIMIT = 5 * GIB  # contracts.md 5, "One PUT"
+S3_PUT_LIMIT = 5 * GIB  # docs/contracts.md section 5, "One PUT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class Provider(abc.ABC):
     def scope(self) -> str:
         """The visible part of the account that uploads go to (a project, a pipeline); empty where nothing shows one.
 
-        It is part of the journal's key: another scope is another upload, a rotated key is not (DESIGN section 6).
+        It is part of the journal key (docs/design.md section 6): another scope is another upload, a rotated key is not.
         """
         return ""
 

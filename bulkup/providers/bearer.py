@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkup.secrets import Secret
+from bulkup.helpers.secrets import Secret
 
 
 class Bearer(Secret):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import anyio
 
-from bulkup.clock import Clock
-from bulkup.messages import Problem, ProblemError
-from bulkup.secrets import Secret
-from bulkup.wire import ApiCall
+from bulkup.helpers.clock import Clock
+from bulkup.helpers.secrets import Secret
+from bulkup.model.http import ApiCall
+from bulkup.model.problems import Problem, ProblemError
 
 # A token is renewed when a tenth of its life is left, half an hour at the most: calls under way must not see its end.
 _LAST_SHARE = 0.1

@@ -19,8 +19,8 @@ from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from bulkup.clock import Clock
-from bulkup.counters import Counters, Gauge
+from bulkup.helpers.clock import Clock
+from bulkup.model.counters import Counters, Gauge
 from bulkup.reports.human import count_text, duration_text, rate_text, size_text
 from bulkup.reports.rate import Meter, Pace
 from bulkup.reports.safe_text import printable

@@ -1,12 +1,12 @@
-"""Which status a command exits with when several things hold; the table of DESIGN section 7. Pure."""
+"""Which status a command exits with when several things hold; the table of docs/design.md section 7. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-from bulkup.counters import Counters
 from bulkup.errors import ExitCode
+from bulkup.model.counters import Counters
 
 PRECEDENCE: Final[tuple[int, ...]] = (
     ExitCode.USAGE,

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from bulkup.messages import DONE, FileState
+from bulkup.model.states import DONE, FileState
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # In UTF-8 what `safe_text` makes visible, but for C0, which JSON always escapes: DEL, C1, bidi marks and overrides,

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
-from bulkup.messages import Result
+from bulkup.model.items import Result
 from bulkup.reports.jsontext import dumps, path_fields
 
 

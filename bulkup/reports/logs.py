@@ -1,7 +1,7 @@
 """The log: structlog on standard error, for people or as JSON lines.
 
 Per-file events are logged at debug, so that info stays readable with ten million files. Nothing here knows
-what is secret: secrets mask themselves (`bulkup.secrets`), and whatever is no plain value is shown by its
+what is secret: secrets mask themselves (`bulkup.helpers.secrets`), and whatever is no plain value is shown by its
 text form.
 """
 

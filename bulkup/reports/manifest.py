@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, BinaryIO, Final, Literal
 
-from bulkup.records import ManifestRow
+from bulkup.model.journal_rows import ManifestRow
 from bulkup.reports import jsontext
 from bulkup.reports.jsontext import dumps, path_fields, time_text
 from bulkup.reports.safe_text import printable

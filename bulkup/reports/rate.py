@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from bulkup.counters import Counters
+from bulkup.model.counters import Counters
 
 
 class Rate:

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.text import Text
 
-from bulkup.counters import SETTLED, Counters
 from bulkup.errors import ExitCode
+from bulkup.model.counters import SETTLED, Counters
 from bulkup.reports.exit_code import meaning
 from bulkup.reports.human import count_text, duration_text, rate_text, size_text
 from bulkup.reports.safe_text import printable
@@ -20,7 +20,7 @@ _STOPPED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM, ExitCo
 
 
 def summary_object(run: str, exit_code: int, counters: Counters, seconds: float) -> dict[str, Any]:
-    """Return the summary of DESIGN section 7: the last line of `--json`, and what the journal keeps of a run.
+    """Return the summary of docs/design.md section 7: the last line of `--json`, and what the journal keeps of a run.
 
     In `files`, `found` is the sum of the others but `unverified`, which `uploaded` includes. `bytes` are of
     files, each counted once; `seconds` is the time the run took, rounded to milliseconds. `ignored` counts

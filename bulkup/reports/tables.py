@@ -9,8 +9,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from bulkup.messages import FileState
-from bulkup.records import OrphanRow, Pruned, RunRow, Status
+from bulkup.model.journal_rows import OrphanRow, Pruned, RunRow, Status
+from bulkup.model.states import FileState
 from bulkup.reports.exit_code import meaning
 from bulkup.reports.human import count_text, duration_text, size_text
 from bulkup.reports.jsontext import path_fields, public_state, time_text

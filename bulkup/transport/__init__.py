@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bulkup.lazy import lazily
-from bulkup.transport.hosts import HostRules
-from bulkup.transport.options import TransportOptions
+from bulkup.helpers.lazy_import import lazy_attributes
+from bulkup.transport.destination.host_rules import HostRules
 from bulkup.transport.storage import Storage
+from bulkup.transport.transport_options import TransportOptions
 
 if TYPE_CHECKING:
     from bulkup.transport.client import Transport
@@ -19,4 +19,4 @@ if TYPE_CHECKING:
 __all__ = ["HostRules", "Storage", "Transport", "TransportOptions"]
 
 # A sending process makes no API calls.
-__getattr__ = lazily(__name__, {"bulkup.transport.client": ("Transport",)})
+__getattr__ = lazy_attributes(__name__, {"bulkup.transport.client": ("Transport",)})

@@ -12,15 +12,15 @@ import dataclasses
 import aiohttp
 from yarl import URL
 
-from bulkup.clock import Clock
-from bulkup.messages import Kind
-from bulkup.secrets import SecretUrl
+from bulkup.helpers.clock import Clock
+from bulkup.helpers.secrets import SecretUrl
+from bulkup.model.http import ApiAnswer, ApiRequest
+from bulkup.model.problems import ProblemKind
 from bulkup.transport import headers as http_headers
-from bulkup.transport.aiohttp_problems import http_problem
-from bulkup.transport.options import TransportOptions
-from bulkup.transport.sessions import NOT_BY_ITSELF, open_session
+from bulkup.transport.by_aiohttp.aiohttp_errors import http_problem
+from bulkup.transport.by_aiohttp.client_session import NOT_BY_ITSELF, open_session
 from bulkup.transport.storage import Storage
-from bulkup.wire import ApiAnswer, ApiRequest
+from bulkup.transport.transport_options import TransportOptions
 
 _API_ANSWER_LIMIT = 64 * 1024**2
 
@@ -50,8 +50,10 @@ class Transport(Storage):
             failure = error
         # Outside the handler, so that the client's error, whose text may hold a URL, is not even the context of ours.
         raised = http_problem(failure, url, self._options.idle_timeout)
-        if raised.problem.kind is Kind.FAILED:  # no file of the group is at fault when the call cannot even be made
-            raised.problem = dataclasses.replace(raised.problem, kind=Kind.UNUSABLE)
+        if (
+            raised.problem.kind is ProblemKind.FAILED
+        ):  # no file of the group is at fault when the call cannot even be made
+            raised.problem = dataclasses.replace(raised.problem, kind=ProblemKind.UNUSABLE)
         raise raised
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
-from bulkup.secrets import Secret, SecretUrl
-from bulkup.wire import Body, StorageAnswer
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.bodies import Body
+from bulkup.model.http import StorageAnswer
 
 ANSWER_LIMIT = 64 * 1024  # bytes of an answer's body that are kept
 EXPIRY = 60.0  # seconds for which a connection is kept without use

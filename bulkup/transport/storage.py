@@ -12,16 +12,18 @@ from typing import Self
 
 import anyio
 
-from bulkup.messages import Ticket
-from bulkup.transport.connection import Proxies, Verification
-from bulkup.transport.form import FormBody
-from bulkup.transport.guard import GuardedResolver
+from bulkup.model.bodies import Body
+from bulkup.model.http import StorageAnswer
+from bulkup.model.tickets import Ticket
+from bulkup.transport.destination.guarded_resolver import GuardedResolver
+from bulkup.transport.destination.redirects import MOST, WITH_BODY, headers_for, redirected, too_many
+from bulkup.transport.destination.resolver import SystemResolver
+from bulkup.transport.form_body import FormBody
 from bulkup.transport.lean import LeanSender
-from bulkup.transport.options import TransportOptions
-from bulkup.transport.redirects import MOST, WITH_BODY, headers_for, redirected, too_many
-from bulkup.transport.resolver import SystemResolver
+from bulkup.transport.proxies import Proxies
 from bulkup.transport.sender import Headers, OnBytes, Sender
-from bulkup.wire import Body, StorageAnswer
+from bulkup.transport.tls import TlsVerification
+from bulkup.transport.transport_options import TransportOptions
 
 
 class Storage:
@@ -29,7 +31,7 @@ class Storage:
 
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
-        self._tls = Verification(options.ca_file)
+        self._tls = TlsVerification(options.ca_file)
         self._proxies = Proxies()
         self._stack = contextlib.AsyncExitStack()
         self._sender: Sender
@@ -87,6 +89,6 @@ class Storage:
         guard = GuardedResolver(self._options.hosts, resolver)
         if self._options.sender == "lean":
             return LeanSender(self._options, self._tls, self._proxies, guard, resolver)
-        from bulkup.transport.aiohttp_sender import AiohttpSender  # noqa: PLC0415  # it brings the API's client with it
+        from bulkup.transport.by_aiohttp.aiohttp_sender import AiohttpSender  # noqa: PLC0415  # it brings the API's client with it
 
         return AiohttpSender(self._options, self._tls, self._proxies, guard)

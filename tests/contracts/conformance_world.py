@@ -18,14 +18,14 @@ import pytest
 from pipeline_world import SERVICES, World, quick_retries, world
 
 from bulkup import FileState
-from bulkup.api import building
-from bulkup.clock import SystemClock
+from bulkup.api import composition
 from bulkup.config.providers import LOCAL, ProviderDefaults
 from bulkup.config.providers import PROVIDERS as DECLARED
-from bulkup.messages import Ticket
+from bulkup.helpers.clock import SystemClock
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.tickets import Ticket
 from bulkup.providers import PROVIDERS
 from bulkup.transport import Transport
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
 
 EVERY = tuple(SERVICES)
 CLOSING = ("metastudio", "xvid")  # those with closing calls
@@ -42,7 +42,7 @@ async def conformance(
     """Start a world in which retries come quickly, and in which `local` runs against the server of this loop."""
     quick_retries(monkeypatch)
     if provider == LOCAL:
-        monkeypatch.setattr(building, "serves_itself", lambda settings: False)
+        monkeypatch.setattr(composition, "serves_itself", lambda settings: False)
         monkeypatch.setitem(DECLARED, LOCAL, ProviderDefaults(None, (("token",),)))
     async with world(folder, provider, **options) as place:
         yield place

@@ -1,4 +1,4 @@
-"""What the journal is to hold, as plain values: the rules of DESIGN section 6 once more, without a line of SQL."""
+"""A model of the journal as plain values: the rules of docs/design.md section 6 without a line of SQL."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bulkup.journal.tickets import load, without_secrets
-from bulkup.messages import DONE, NOTHING, FileState, Identity, Ticket
+from bulkup.journal.ticket_text import load, without_secrets
+from bulkup.model.files import NOTHING, Identity
+from bulkup.model.states import DONE, FileState
+from bulkup.model.tickets import Ticket
 
 NEVER_SEEN = "the call was cut off before its answer"
 

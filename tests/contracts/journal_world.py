@@ -7,21 +7,13 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
+from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.journal import Destination, Journal, Known, Reader
-from bulkup.messages import (
-    Digest,
-    FileState,
-    FoundFile,
-    Identity,
-    Item,
-    Kind,
-    Outcome,
-    Problem,
-    Receipt,
-    Source,
-    Ticket,
-)
-from bulkup.secrets import Secret, SecretUrl
+from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.items import Item, Outcome
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.states import FileState
+from bulkup.model.tickets import Receipt, Ticket
 
 KeptUntil = Callable[[float], float | None]
 NOW = 1_700_000_000.0
@@ -53,7 +45,7 @@ def receipt_of(item: Item, md5: bytes = b"m" * 16, *, verified: bool = True) -> 
 
 
 def problem(text: str = "it broke") -> Problem:
-    return Problem(Kind.FAILED, text)
+    return Problem(ProblemKind.FAILED, text)
 
 
 @contextlib.asynccontextmanager

@@ -16,11 +16,13 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from bulkup.messages import Digest, Kind, Problem, ProblemError, Rejection, Ticket
+from bulkup.helpers.secrets import Secret
+from bulkup.model.files import Digest
+from bulkup.model.http import ApiAnswer, ApiRequest
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Rejection, Ticket
 from bulkup.providers import FileSpec, Provider, ProviderConfig, create
 from bulkup.providers.base import GIB
-from bulkup.secrets import Secret
-from bulkup.wire import ApiAnswer, ApiRequest
 
 BASE_URL = "https://api.example"
 NOW = 1_700_000_000.0
@@ -61,7 +63,7 @@ class Case:
     method: str = "PUT"
     headers: Callable[[FileSpec], Mapping[str, str]] = lambda spec: {}
     form: tuple[str, ...] | None = None
-    kinds: Mapping[int, Kind] = field(default_factory=dict)
+    kinds: Mapping[int, ProblemKind] = field(default_factory=dict)
 
     @property
     def extensions(self) -> list[str]:
@@ -177,7 +179,7 @@ CASES = [
             "Content-MD5": DIGEST.content_md5,
             "Content-Type": {"mp4": "video/mp4", "mp3": "audio/mp3"}[spec.extension],
         },
-        kinds={403: Kind.UNAUTHORIZED, 409: Kind.REJECTED},
+        kinds={403: ProblemKind.UNAUTHORIZED, 409: ProblemKind.REJECTED},
     ),
     Case(
         name="xvid",

@@ -11,9 +11,9 @@ from conformance_world import CLOSING, EVERY, conformance, is_closing, recorded_
 from pipeline_world import SERVICES, World
 
 from bulkup import FileState
-from bulkup.messages import Rejection, Ticket
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.tickets import Rejection, Ticket
 from bulkup.providers import PROVIDERS, FileSpec, Provider
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
 
 
 @pytest.fixture(params=EVERY)

@@ -13,8 +13,8 @@ import pytest
 from conformance_world import CLOSING, EVERY, Act, change_first, conformance, is_closing, meddle, recorded_calls, tree
 from pipeline_world import Service, World
 
-from bulkup.messages import Kind, Problem, ProblemError
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
 Spoil = Callable[[ApiAnswer, Service], bytes]
 
@@ -148,7 +148,7 @@ async def test_malformed_closing_answers(place: World, monkeypatch: pytest.Monke
 
 async def lost(call: ApiCall, request: ApiRequest) -> ApiAnswer:
     await call(request)
-    raise ProblemError(Problem(Kind.TRANSIENT, "the connection broke", maybe_created=True))
+    raise ProblemError(Problem(ProblemKind.TRANSIENT, "the connection broke", maybe_created=True))
 
 
 def lose_first(count: int) -> Act:

@@ -15,12 +15,12 @@ from conformance_world import EVERY, conformance, tree
 from pipeline_world import World
 
 from bulkup import ExitCode, FileState
-from bulkup.messages import Ticket
-from bulkup.pipeline import retry
-from bulkup.pipeline.hashing import digests_of
+from bulkup.model.bodies import Body
+from bulkup.model.tickets import Ticket
+from bulkup.pipeline.files.digests import digests_of
+from bulkup.pipeline.policy import retry
 from bulkup.providers import PROVIDERS, FileSpec
 from bulkup.transport import Transport
-from bulkup.wire import Body
 
 TARGET = "d0/000.mp4"
 KEY = TARGET.encode()

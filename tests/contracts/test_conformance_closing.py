@@ -15,7 +15,7 @@ from conformance_world import CLOSING, conformance, is_closing, meddle, recorded
 from pipeline_world import World
 
 from bulkup import FileState
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 
 
 @pytest.fixture(params=CLOSING)

@@ -10,8 +10,8 @@ from conformance_world import EVERY, MovableClock, before_sending, conformance, 
 from pipeline_world import World
 
 from bulkup import FileState, ServiceError, Summary
-from bulkup.messages import Ticket
-from bulkup.wire import ApiRequest
+from bulkup.model.http import ApiRequest
+from bulkup.model.tickets import Ticket
 
 IAM: dict[str, str | None] = {
     "access_key": None,

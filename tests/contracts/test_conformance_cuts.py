@@ -12,10 +12,10 @@ from conformance_world import CLOSING, EVERY, before_sending, conformance, is_cl
 from pipeline_world import World, cut_off_after, cut_off_when
 
 from bulkup import ExitCode, FileState
-from bulkup.messages import Ticket
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.tickets import Ticket
 from bulkup.providers import NotYet
-from bulkup.providers.xvid import Xvid
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+from bulkup.providers.xvid.adapter import Xvid
 
 WORKERS = 4
 

@@ -12,7 +12,7 @@ from conformance_world import EVERY, MovableClock, before_sending, conformance, 
 from pipeline_world import World
 
 from bulkup import FileState, Uploader
-from bulkup.messages import Ticket
+from bulkup.model.tickets import Ticket
 
 DAY = 86_400.0
 

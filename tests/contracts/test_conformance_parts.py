@@ -15,8 +15,9 @@ from conformance_world import Act, before_sending, conformance, is_closing, medd
 from pipeline_world import World, cut_off_when
 
 from bulkup import FileState
-from bulkup.messages import Kind, Problem, ProblemError, Ticket
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Ticket
 
 KIB = 1024
 ONE_PUT, PART = 300 * KIB, 100 * KIB
@@ -26,8 +27,8 @@ _NUMBER = re.compile(r"[?&]partNumber=([0-9]+)")
 
 @pytest.fixture
 async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[World, None]:
-    monkeypatch.setattr("bulkup.providers.metastudio._ONE_PUT", ONE_PUT)
-    monkeypatch.setattr("bulkup.providers.metastudio._PART", PART)
+    monkeypatch.setattr("bulkup.providers.metastudio.adapter._ONE_PUT", ONE_PUT)
+    monkeypatch.setattr("bulkup.providers.metastudio.adapter._PART", PART)
     async with conformance(tmp_path, "metastudio", monkeypatch) as running:
         running.write({"large.mov": os.urandom(SIZE)})
         yield running
@@ -55,7 +56,7 @@ def nothing() -> None:
 
 
 def break_down() -> None:
-    raise ProblemError(Problem(Kind.TRANSIENT, "the connection broke"))
+    raise ProblemError(Problem(ProblemKind.TRANSIENT, "the connection broke"))
 
 
 async def test_in_parts(here: World, monkeypatch: pytest.MonkeyPatch) -> None:

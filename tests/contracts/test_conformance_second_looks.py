@@ -13,10 +13,11 @@ from pipeline_world import World
 
 from bulkup import FileState
 from bulkup.api.preview import preview
-from bulkup.messages import Kind, Outcome, Problem, ProblemError
-from bulkup.pipeline.confirmer import Confirmer
-from bulkup.providers.metastudio import MetaStudio
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.items import Outcome
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.pipeline.closer import Closer
+from bulkup.providers.metastudio.adapter import MetaStudio
 
 
 @pytest.fixture(params=CLOSING)
@@ -41,7 +42,7 @@ async def test_a_file_given_up_is_on_disk_as_that_before_the_service_hears_it(
 
     async def abandon(self: MetaStudio, ticket: Any, state: FileState, call: ApiCall) -> None:
         seen.extend(metastudio.states().values())
-        raise ProblemError(Problem(Kind.THROTTLED, "later"))
+        raise ProblemError(Problem(ProblemKind.THROTTLED, "later"))
 
     metastudio.write({"a.mp4": b"a"})
     monkeypatch.setattr(MetaStudio, "abandon", abandon)
@@ -159,13 +160,13 @@ async def test_what_the_service_will_not_complete_is_cancelled_there(
     await metastudio.run()
     metastudio.write({"a.mp4": b"second"})
     told: list[Outcome] = []
-    give_up = Confirmer.give_up
+    give_up = Closer.give_up
 
-    def noted(self: Confirmer, outcome: Outcome) -> None:
+    def noted(self: Closer, outcome: Outcome) -> None:
         told.append(outcome)
         give_up(self, outcome)
 
-    monkeypatch.setattr(Confirmer, "give_up", noted)
+    monkeypatch.setattr(Closer, "give_up", noted)
     summary = await metastudio.run()
     assert (summary.exit_code, summary.counters.rejected) == (3, 1)
     assert [outcome.state for outcome in told] == [FileState.REJECTED]

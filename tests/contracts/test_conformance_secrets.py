@@ -22,10 +22,10 @@ from pipeline_world import World
 from secret_search import found_in, made_up
 
 from bulkup import Result
-from bulkup.messages import Ticket
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.tickets import Ticket
 from bulkup.reports.logs import configure_logging
 from bulkup.transport import headers
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
 
 # The ways to prove who is calling: what is to be set, beside what is preferred, from the server's configuration.
 WAYS: Mapping[str, tuple[str, tuple[str, ...]]] = {

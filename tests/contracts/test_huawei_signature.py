@@ -15,9 +15,9 @@ from huaweicloudsdkcore.signer.signer import Signer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkup.providers import huawei_signature
-from bulkup.providers.huawei_signature import SignedCall, SigningKeys, sign
-from bulkup.secrets import Secret
+from bulkup.helpers.secrets import Secret
+from bulkup.providers.metastudio import signature
+from bulkup.providers.metastudio.signature import SignedCall, SigningKeys, sign
 
 AK = "AKIDEXAMPLE000000001"
 SK = "SkExample/Secret+Key0123456789abcdefABCD"
@@ -61,7 +61,7 @@ def authorization(call: SignedCall, keys: SigningKeys = KEYS) -> str:
 
 def canonical(call: SignedCall) -> str:
     """Return the canonical request that a signature is made over."""
-    with mock.patch.object(huawei_signature, "string_to_sign", wraps=huawei_signature.string_to_sign) as made:
+    with mock.patch.object(signature, "string_to_sign", wraps=signature.string_to_sign) as made:
         sign(call, KEYS, NOW)
     text: str = made.call_args.args[0]
     return text

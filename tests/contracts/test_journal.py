@@ -1,4 +1,4 @@
-"""The journal's rules (DESIGN section 6), held against real SQLite files."""
+"""The journal's rules (docs/design.md section 6), held against real SQLite files."""
 
 from __future__ import annotations
 
@@ -42,18 +42,13 @@ from journal_world import (
 from bulkup.errors import JournalError, JournalLockedError
 from bulkup.journal import Claim, Destination, Journal, Lock, Reader, peek, prune
 from bulkup.journal.database import migrate, migrations
-from bulkup.journal.tickets import without_secrets
+from bulkup.journal.ticket_text import without_secrets
 from bulkup.journal.writer import Statement
-from bulkup.messages import (
-    DONE,
-    Digest,
-    FileState,
-    Item,
-    Outcome,
-    Source,
-    Ticket,
-)
-from bulkup.records import OrphanRow
+from bulkup.model.files import Digest, Source
+from bulkup.model.items import Item, Outcome
+from bulkup.model.journal_rows import OrphanRow
+from bulkup.model.states import DONE, FileState
+from bulkup.model.tickets import Ticket
 
 
 @pytest.fixture

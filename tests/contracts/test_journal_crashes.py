@@ -26,27 +26,18 @@ from journal_model import Key, Model, recorded
 from journal_world import NOW, a_ticket, an_item, identity, receipt_of
 
 from bulkup.journal import Claim, Destination, Journal
-from bulkup.messages import (
-    DONE,
-    NOTHING,
-    Digest,
-    FileState,
-    Identity,
-    Item,
-    Kind,
-    Outcome,
-    Place,
-    Problem,
-    Source,
-)
+from bulkup.model.files import NOTHING, Digest, Identity, Place, Source
+from bulkup.model.items import Item, Outcome
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.states import DONE, FileState
 
 DESTINATIONS = [Destination("magic-hour", "https://one.example"), Destination("xvid", "https://two.example")]
 SOURCES = (Source(b"/data/media"), Source(b"/data/more"))
 FILES = [(source, path) for source in range(2) for path in (b"a", b"b")]
 PLACES = ["main", "other"]
 MD5 = b"m" * 16
-FAILURE = Problem(Kind.FAILED, "it broke")
-NOT_CLOSED = Problem(Kind.TRANSIENT, "the closing call did not come through")
+FAILURE = Problem(ProblemKind.FAILED, "it broke")
+NOT_CLOSED = Problem(ProblemKind.TRANSIENT, "the closing call did not come through")
 ENDS = (FileState.FAILED, FileState.REJECTED, FileState.CHANGED, FileState.UNREADABLE)
 
 files = st.sampled_from(FILES)

@@ -27,8 +27,10 @@ from journal_world import (
 from bulkup.errors import JournalError, JournalLockedError
 from bulkup.journal import Claim, Destination, Holder, Journal, Lock, Reader, peek, prune, would_prune
 from bulkup.journal.database import migrate, migrations
-from bulkup.messages import FileState, Item, Outcome, Source
-from bulkup.records import ManifestRow, OrphanRow, Pruned
+from bulkup.model.files import Source
+from bulkup.model.items import Item, Outcome
+from bulkup.model.journal_rows import ManifestRow, OrphanRow, Pruned
+from bulkup.model.states import FileState
 
 DAY = 86_400.0
 LATER = NOW + 100 * DAY

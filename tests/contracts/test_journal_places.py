@@ -17,7 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from journal_world import NOW, ROOT, THERE, a_ticket, an_item, found, problem, receipt_of, running, upload_one
 
 from bulkup.journal import Claim, Destination, Holder, Journal, peek
-from bulkup.messages import FileState, Item, Outcome, Place, Source
+from bulkup.model.files import Place, Source
+from bulkup.model.items import Item, Outcome
+from bulkup.model.states import FileState
 
 
 @pytest.fixture

@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 from journal_world import NOW, ROOT, THERE, a_ticket, an_item, found, identity, receipt_of, rows, running
 
+from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.journal import Claim, Destination, Holder, Known, Peek, Reader, peek
 from bulkup.journal.database import migrate, migrations, open_for_writing
-from bulkup.journal.tickets import dump, load
-from bulkup.messages import FileState, Outcome, Source, Ticket
-from bulkup.secrets import Secret, SecretUrl
+from bulkup.journal.ticket_text import dump, load
+from bulkup.model.files import Source
+from bulkup.model.items import Outcome
+from bulkup.model.states import FileState
+from bulkup.model.tickets import Ticket
 
 OLD_TICKET = {
     "url": "https://store.example/k?Signature=s",

@@ -12,11 +12,13 @@ import anyio.lowlevel
 import pytest
 from provider_cases import BASE_URL, DATE, DIGEST, NOW, answer_of, items_of, rfc3339, specs_of, the_case
 
-from bulkup.messages import Identity, Kind, Problem, ProblemError, Receipt, Ticket
+from bulkup.helpers.secrets import Secret
+from bulkup.model.files import Identity
+from bulkup.model.http import ApiAnswer, ApiRequest
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Receipt, Ticket
 from bulkup.providers import Provider, ProviderConfig, create
-from bulkup.providers.huawei_signature import SignedCall, SigningKeys, sign
-from bulkup.secrets import Secret
-from bulkup.wire import ApiAnswer, ApiRequest
+from bulkup.providers.metastudio.signature import SignedCall, SigningKeys, sign
 
 META = the_case("metastudio")
 KEYS = {"access_key": Secret("AK-1"), "secret_key": Secret("SK-1")}
@@ -121,7 +123,7 @@ async def test_keys_are_preferred_to_tokens() -> None:
 async def test_a_given_token_that_is_refused_is_the_end(code: str) -> None:
     """Nobody can fetch another one, and a second try would meet the same answer."""
     service = Service(refused={"given"}, code=code)
-    assert (await refused(provider_with({"auth_token": Secret("given")}), service)).kind is Kind.UNAUTHORIZED
+    assert (await refused(provider_with({"auth_token": Secret("given")}), service)).kind is ProblemKind.UNAUTHORIZED
     assert service.shown == ["given"]
 
 
@@ -195,14 +197,14 @@ async def test_a_second_refusal_in_a_row_is_the_end() -> None:
     """Exactly one more try: the run ends and says what to look at."""
     service = Service(refused={"t-1", "t-2", "t-3"})
     problem = await refused(provider_with(USER), service)
-    assert problem.kind is Kind.UNAUTHORIZED
+    assert problem.kind is ProblemKind.UNAUTHORIZED
     assert service.shown == ["t-1", "t-2"]
 
 
 async def test_another_refusal_fetches_nothing() -> None:
     """A token that is no good for other reasons is not made better by a new one."""
     service = Service(refused={"t-1"}, code="APIGW.0301")
-    assert (await refused(provider_with(USER), service)).kind is Kind.UNAUTHORIZED
+    assert (await refused(provider_with(USER), service)).kind is ProblemKind.UNAUTHORIZED
     assert service.fetched == 1
 
 
@@ -220,7 +222,7 @@ async def test_closing_calls_renew_it_too() -> None:
 async def test_a_user_that_iam_refuses_is_the_end(status: int) -> None:
     """What may be wrong is named, and the password is not."""
     problem = await refused(provider_with(USER), Service(iam=[answer_of({"error": "s3cret"}, status)]))
-    assert problem.kind is Kind.UNAUTHORIZED
+    assert problem.kind is ProblemKind.UNAUTHORIZED
     assert all(word in problem.message for word in ("iam_user", "iam_domain", "iam_password", "cn-north-4"))
     assert "s3cret" not in problem.message
 
@@ -231,19 +233,19 @@ TOKEN = {"token": {"expires_at": "2023-11-15T22:13:20.000000Z"}}
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (answer_of(TOKEN, 201), Kind.TRANSIENT),
-        (answer_of(TOKEN, 201, **{"x-subject-token": ""}), Kind.TRANSIENT),
-        (answer_of(b"<html>", 201, **{"x-subject-token": "t"}), Kind.TRANSIENT),
-        (answer_of({}, 201, **{"x-subject-token": "t"}), Kind.TRANSIENT),
-        (answer_of({"token": []}, 201, **{"x-subject-token": "t"}), Kind.TRANSIENT),
-        (answer_of({"token": {"expires_at": "soon"}}, 201, **{"x-subject-token": "t"}), Kind.TRANSIENT),
-        (answer_of({"token": {"expires_at": 1_700_000_000}}, 201, **{"x-subject-token": "t"}), Kind.TRANSIENT),
-        (answer_of({}, 429), Kind.THROTTLED),
-        (answer_of({}, 500), Kind.TRANSIENT),
-        (answer_of({}, 301), Kind.UNUSABLE),
+        (answer_of(TOKEN, 201), ProblemKind.TRANSIENT),
+        (answer_of(TOKEN, 201, **{"x-subject-token": ""}), ProblemKind.TRANSIENT),
+        (answer_of(b"<html>", 201, **{"x-subject-token": "t"}), ProblemKind.TRANSIENT),
+        (answer_of({}, 201, **{"x-subject-token": "t"}), ProblemKind.TRANSIENT),
+        (answer_of({"token": []}, 201, **{"x-subject-token": "t"}), ProblemKind.TRANSIENT),
+        (answer_of({"token": {"expires_at": "soon"}}, 201, **{"x-subject-token": "t"}), ProblemKind.TRANSIENT),
+        (answer_of({"token": {"expires_at": 1_700_000_000}}, 201, **{"x-subject-token": "t"}), ProblemKind.TRANSIENT),
+        (answer_of({}, 429), ProblemKind.THROTTLED),
+        (answer_of({}, 500), ProblemKind.TRANSIENT),
+        (answer_of({}, 301), ProblemKind.UNUSABLE),
     ],
 )
-async def test_a_token_that_is_none_is_asked_for_again(answer: Any, kind: Kind) -> None:
+async def test_a_token_that_is_none_is_asked_for_again(answer: Any, kind: ProblemKind) -> None:
     """By the next call; nothing is kept of an answer that cannot be read, and no file can have been created."""
     service, provider = Service(iam=[answer]), provider_with(USER)
     problem = await refused(provider, service)

@@ -23,36 +23,39 @@ from provider_cases import (
     the_case,
 )
 
-from bulkup.messages import FileState, Identity, Kind, Problem, ProblemError, Receipt
+from bulkup.helpers.secrets import Secret
+from bulkup.model.files import Identity
+from bulkup.model.http import ApiAnswer
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.states import FileState
+from bulkup.model.tickets import Receipt
 from bulkup.providers import Provider, ProviderConfig, create
-from bulkup.providers.metastudio_answers import has_completed
-from bulkup.secrets import Secret
-from bulkup.wire import ApiAnswer
+from bulkup.providers.metastudio.answers import has_completed
 
 META = the_case("metastudio")
 (TICKET,) = asked_with(configured(META), FakeCall(answer_of(META.answer(items_of(META, "png")))), specs_of(META, "png"))
 RECEIPT = Receipt(DIGEST, Identity(1, 2, 3, 4, 5), "etag", verified=True, stored_at=NOW)
 RIGHTS, ROOT = "check the keys, and that project_id", "is base_url the root of this service?"
 
-# contracts.md section 3: status, code, what it means for an upload that was asked for, and what is hinted at.
+# docs/contracts.md section 3: status, code, what it means for an upload that was asked for, and what is hinted at.
 TABLE = [
-    (400, "MSS.00000003", Kind.REJECTED, ""),
-    (401, "MSS.00000001", Kind.UNAUTHORIZED, RIGHTS),
-    (500, "MSS.00000004", Kind.TRANSIENT, ""),
-    (401, "APIGW.0301", Kind.UNAUTHORIZED, RIGHTS),
-    (403, "APIGW.0302", Kind.UNAUTHORIZED, RIGHTS),
-    (403, "APIGW.0306", Kind.UNAUTHORIZED, RIGHTS),
-    (401, "APIGW.0307", Kind.UNAUTHORIZED, RIGHTS),
-    (404, "APIGW.0101", Kind.UNUSABLE, ROOT),
-    (413, "APIGW.0201", Kind.REJECTED, ""),
-    (429, "APIGW.0308", Kind.THROTTLED, ""),
-    (500, "APIGW.0203", Kind.TRANSIENT, ""),
-    (502, "APIGW.0601", Kind.UNREACHABLE, ""),
-    (404, "", Kind.UNUSABLE, ROOT),
-    (404, "MSS.00000005", Kind.REJECTED, ""),
-    (403, "", Kind.UNAUTHORIZED, RIGHTS),
-    (408, "", Kind.TRANSIENT, ""),
-    (409, "", Kind.REJECTED, ""),
+    (400, "MSS.00000003", ProblemKind.REJECTED, ""),
+    (401, "MSS.00000001", ProblemKind.UNAUTHORIZED, RIGHTS),
+    (500, "MSS.00000004", ProblemKind.TRANSIENT, ""),
+    (401, "APIGW.0301", ProblemKind.UNAUTHORIZED, RIGHTS),
+    (403, "APIGW.0302", ProblemKind.UNAUTHORIZED, RIGHTS),
+    (403, "APIGW.0306", ProblemKind.UNAUTHORIZED, RIGHTS),
+    (401, "APIGW.0307", ProblemKind.UNAUTHORIZED, RIGHTS),
+    (404, "APIGW.0101", ProblemKind.UNUSABLE, ROOT),
+    (413, "APIGW.0201", ProblemKind.REJECTED, ""),
+    (429, "APIGW.0308", ProblemKind.THROTTLED, ""),
+    (500, "APIGW.0203", ProblemKind.TRANSIENT, ""),
+    (502, "APIGW.0601", ProblemKind.UNREACHABLE, ""),
+    (404, "", ProblemKind.UNUSABLE, ROOT),
+    (404, "MSS.00000005", ProblemKind.REJECTED, ""),
+    (403, "", ProblemKind.UNAUTHORIZED, RIGHTS),
+    (408, "", ProblemKind.TRANSIENT, ""),
+    (409, "", ProblemKind.REJECTED, ""),
 ]
 
 
@@ -73,21 +76,21 @@ def unconfirmed(*answers: ApiAnswer, again: bool = False) -> Problem:
 
 
 @pytest.mark.parametrize(("status", "code", "kind", "hint"), TABLE)
-def test_the_code_says_more_than_the_status(status: int, code: str, kind: Kind, hint: str) -> None:
+def test_the_code_says_more_than_the_status(status: int, code: str, kind: ProblemKind, hint: str) -> None:
     """With its words, and with what to look at where a user can do something."""
     problem = refusal(META, error(status, code))
     assert problem.kind is kind
     assert hint in problem.message
-    assert (RIGHTS in problem.message) is (kind is Kind.UNAUTHORIZED)
+    assert (RIGHTS in problem.message) is (kind is ProblemKind.UNAUTHORIZED)
     assert (f"{code}: said so" in problem.message) is bool(code)
-    assert problem.maybe_created is (kind in (Kind.TRANSIENT, Kind.UNREACHABLE))
+    assert problem.maybe_created is (kind in (ProblemKind.TRANSIENT, ProblemKind.UNREACHABLE))
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", {"error_code": 7, "error_msg": None}, {"error_msg": "words"}])
 def test_an_error_without_a_code_goes_by_its_status(body: Any) -> None:
     """Whatever the body is."""
-    assert refusal(META, answer_of(body, 401)).kind is Kind.UNAUTHORIZED
-    assert refusal(META, answer_of(body, 429)).kind is Kind.THROTTLED
+    assert refusal(META, answer_of(body, 401)).kind is ProblemKind.UNAUTHORIZED
+    assert refusal(META, answer_of(body, 429)).kind is ProblemKind.THROTTLED
 
 
 def signed_refusal(answer: ApiAnswer) -> Problem:
@@ -108,7 +111,7 @@ def signed_refusal(answer: ApiAnswer) -> Problem:
 def test_a_wrong_clock_is_told_as_what_it_is(ahead: float, said: str) -> None:
     """A signature does not hold for it, and the keys may well be right."""
     problem = signed_refusal(replace(error(401, "APIGW.0301", date=DATE), sent_at=NOW + ahead))
-    assert problem.kind is Kind.UNAUTHORIZED
+    assert problem.kind is ProblemKind.UNAUTHORIZED
     assert said in problem.message
     assert "holds for 15: set the clock" in problem.message
 
@@ -163,23 +166,27 @@ def test_a_file_that_was_confirmed_before_is_confirmed(
         if done:
             assert confirmed(answer, again=again)[0] == {"state": "CREATED"}
         else:
-            assert unconfirmed(answer, again=again).kind in (Kind.REJECTED, Kind.FAILED, Kind.TRANSIENT)
+            assert unconfirmed(answer, again=again).kind in (
+                ProblemKind.REJECTED,
+                ProblemKind.FAILED,
+                ProblemKind.TRANSIENT,
+            )
 
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (error(404, "MSS.00000005"), Kind.FAILED),
-        (error(400, "MSS.00000003", "the file was not uploaded"), Kind.FAILED),
-        (error(400), Kind.FAILED),
-        (error(404, "APIGW.0101"), Kind.UNUSABLE),
-        (error(401, "MSS.00000001"), Kind.UNAUTHORIZED),
-        (error(429, "APIGW.0308"), Kind.THROTTLED),
-        (error(500), Kind.TRANSIENT),
-        (error(409, "MSS.00000009", "an asset has one MAIN"), Kind.REJECTED),
+        (error(404, "MSS.00000005"), ProblemKind.FAILED),
+        (error(400, "MSS.00000003", "the file was not uploaded"), ProblemKind.FAILED),
+        (error(400), ProblemKind.FAILED),
+        (error(404, "APIGW.0101"), ProblemKind.UNUSABLE),
+        (error(401, "MSS.00000001"), ProblemKind.UNAUTHORIZED),
+        (error(429, "APIGW.0308"), ProblemKind.THROTTLED),
+        (error(500), ProblemKind.TRANSIENT),
+        (error(409, "MSS.00000009", "an asset has one MAIN"), ProblemKind.REJECTED),
     ],
 )
-def test_a_closing_call_fails_like_any_other(answer: ApiAnswer, kind: Kind) -> None:
+def test_a_closing_call_fails_like_any_other(answer: ApiAnswer, kind: ProblemKind) -> None:
     """A file that the service has lost is that file's end alone."""
     assert unconfirmed(answer).kind is kind
 

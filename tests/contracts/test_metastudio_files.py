@@ -23,7 +23,7 @@ from provider_cases import (
 )
 
 from bulkup.config.assets import Asset, AssetRule
-from bulkup.messages import Digest, Place
+from bulkup.model.files import Digest, Place
 from bulkup.providers import FileSpec, ProviderConfig, create
 from bulkup.providers.base import GIB
 

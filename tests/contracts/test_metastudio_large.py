@@ -19,7 +19,7 @@ from provider_cases import (
     the_case,
 )
 
-from bulkup.messages import Kind
+from bulkup.model.problems import ProblemKind
 from bulkup.providers.base import GIB
 
 META = the_case("metastudio")
@@ -93,4 +93,4 @@ MANY = [f"https://obs.example/{number}" for number in range(11)]
 def test_parts_that_cannot_be_sent_to_are_refused_as_a_whole(told: Any) -> None:
     """A repeat would overwrite a part, and too few would need more than one PUT can carry."""
     problem = refusal(META, answer_of({"file_id": "f-1", "upload_urls": told}), [LARGE])
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)

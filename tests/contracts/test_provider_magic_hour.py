@@ -18,7 +18,7 @@ from provider_cases import (
     the_case,
 )
 
-from bulkup.providers.magic_hour import TYPE_OF
+from bulkup.providers.magic_hour.adapter import TYPE_OF
 
 MAGIC_HOUR = the_case("magic-hour")
 

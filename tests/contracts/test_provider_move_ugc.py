@@ -16,7 +16,7 @@ from provider_cases import (
     the_case,
 )
 
-from bulkup.messages import Kind
+from bulkup.model.problems import ProblemKind
 from bulkup.providers import FileSpec
 
 MOVE, MAGIC_HOUR = the_case("move-ugc"), the_case("magic-hour")
@@ -61,19 +61,19 @@ def test_move_asks_with_an_alias_a_file_and_the_names_as_variables() -> None:
 @pytest.mark.parametrize(
     ("error_type", "kind"),
     [
-        ("UnauthorizedException", Kind.UNAUTHORIZED),
-        ("AccessDeniedException", Kind.UNAUTHORIZED),
-        ("ThrottlingException", Kind.THROTTLED),
-        ("TooManyRequestsException", Kind.THROTTLED),
-        ("LimitExceededException", Kind.THROTTLED),
-        ("ValidationError", Kind.REJECTED),
-        ("BadRequestException", Kind.REJECTED),
-        ("MoveInternalError", Kind.TRANSIENT),
-        (None, Kind.TRANSIENT),
-        (7, Kind.TRANSIENT),
+        ("UnauthorizedException", ProblemKind.UNAUTHORIZED),
+        ("AccessDeniedException", ProblemKind.UNAUTHORIZED),
+        ("ThrottlingException", ProblemKind.THROTTLED),
+        ("TooManyRequestsException", ProblemKind.THROTTLED),
+        ("LimitExceededException", ProblemKind.THROTTLED),
+        ("ValidationError", ProblemKind.REJECTED),
+        ("BadRequestException", ProblemKind.REJECTED),
+        ("MoveInternalError", ProblemKind.TRANSIENT),
+        (None, ProblemKind.TRANSIENT),
+        (7, ProblemKind.TRANSIENT),
     ],
 )
-def test_move_says_its_errors_in_a_200(error_type: object, kind: Kind) -> None:
+def test_move_says_its_errors_in_a_200(error_type: object, kind: ProblemKind) -> None:
     """`errorType` beside `message` tells what it is, and earlier aliases may have been created all the same."""
     body = {"data": None, "errors": [{"path": ["f1"], "errorType": error_type, "message": "Sorry.", "errorInfo": None}]}
     problem = refusal(MOVE, answer_of(body))
@@ -86,7 +86,7 @@ def test_move_may_say_its_errors_in_any_shape(errors: object) -> None:
     """An error that cannot be read is one all the same, whatever data stands beside it."""
     body = {**MOVE.answer(items_of(MOVE, *MOVE.extensions)), "errors": errors}
     problem = refusal(MOVE, answer_of(body))
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
 @pytest.mark.parametrize("errors", [None, []])

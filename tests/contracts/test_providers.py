@@ -32,8 +32,8 @@ from provider_cases import (
     specs_of,
 )
 
+from bulkup.helpers.secrets import Secret
 from bulkup.providers import PROVIDERS, FileSpec
-from bulkup.secrets import Secret
 
 
 def test_every_provider_is_in_the_suite() -> None:

@@ -21,8 +21,8 @@ from provider_cases import (
     specs_of,
 )
 
-from bulkup.messages import Kind, ProblemError
-from bulkup.wire import ApiAnswer
+from bulkup.model.http import ApiAnswer
+from bulkup.model.problems import ProblemError, ProblemKind
 
 
 @every_grouping_case
@@ -31,7 +31,7 @@ def test_another_number_of_items_is_refused(case: Case, change: int) -> None:
     """One less or one more would shift every ticket behind it to another file."""
     items = items_of(case, *case.extensions, "mp4")[: case.group + change]
     problem = refusal(case, answer_of(case.answer(items)))
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
 @every_grouping_case
@@ -44,7 +44,7 @@ def test_a_shuffled_answer_never_shifts_a_ticket(case: Case) -> None:
         assert [ticket.remote_id for ticket in tickets] == [item[case.id] for item in items]
     elif case.name == "magic-hour":
         problem = refusal(case, answer_of(case.answer(items[::-1])))
-        assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+        assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
 @every_grouping_case
@@ -55,7 +55,7 @@ def test_two_files_are_never_given_one_place(case: Case, key: str) -> None:
     items = items_of(case, "mp4", "mp4", "mp4")
     items[2] = {**items[2], name: items[0][name]}
     problem = refusal(case, answer_of(case.answer(items)), specs_of(case, "mp4", "mp4", "mp4"))
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
 MALFORMED: dict[str, Callable[[Case, list[Item]], Any]] = {
@@ -91,7 +91,7 @@ def test_a_malformed_answer_is_refused_as_a_whole(case: Case, kind: str) -> None
     """No ticket comes of it, the ids behind it are counted, and the call may be made again."""
     body = MALFORMED[kind](case, items_of(case, *case.extensions))
     problem = refusal(case, answer_of(body))
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
 @every_case
@@ -137,7 +137,7 @@ def test_an_upload_url_that_leads_elsewhere_is_refused(case: Case, url: str) -> 
     *good, last = items_of(case, *extensions)
     answer = answer_of(case.answer([*good, {**last, case.url: url}]))
     problem = refusal(case, answer, specs_of(case, *extensions))
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
     assert "sig" not in problem.message
 
 
@@ -170,7 +170,7 @@ def test_texts_without_end_are_refused(case: Case, key: str) -> None:
     name = getattr(case, key)
     answer = answer_of(case.answer([{**item, name: item[name] + "a" * 20_000}]))
     problem = refusal(case, answer, specs_of(case, "mp4"))
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
     assert len(problem.message) < 200
 
 

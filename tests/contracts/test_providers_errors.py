@@ -26,27 +26,28 @@ from provider_cases import (
     specs_of,
 )
 
-from bulkup.clock import SystemClock
-from bulkup.messages import Kind, ProblemError, Rejection, Ticket
+from bulkup.helpers.clock import SystemClock
+from bulkup.model.http import ApiAnswer, ApiRequest
+from bulkup.model.problems import ProblemError, ProblemKind
+from bulkup.model.tickets import Rejection, Ticket
 from bulkup.transport import Transport, TransportOptions
-from bulkup.wire import ApiAnswer, ApiRequest
 
 STATUSES = {
-    301: Kind.UNUSABLE,
-    307: Kind.UNUSABLE,
-    401: Kind.UNAUTHORIZED,
-    402: Kind.UNUSABLE,
-    403: Kind.UNUSABLE,
-    404: Kind.UNUSABLE,
-    408: Kind.TRANSIENT,
-    409: Kind.UNUSABLE,
-    422: Kind.REJECTED,
-    429: Kind.THROTTLED,
-    500: Kind.TRANSIENT,
-    501: Kind.UNUSABLE,
-    502: Kind.UNREACHABLE,
-    503: Kind.UNREACHABLE,
-    504: Kind.UNREACHABLE,
+    301: ProblemKind.UNUSABLE,
+    307: ProblemKind.UNUSABLE,
+    401: ProblemKind.UNAUTHORIZED,
+    402: ProblemKind.UNUSABLE,
+    403: ProblemKind.UNUSABLE,
+    404: ProblemKind.UNUSABLE,
+    408: ProblemKind.TRANSIENT,
+    409: ProblemKind.UNUSABLE,
+    422: ProblemKind.REJECTED,
+    429: ProblemKind.THROTTLED,
+    500: ProblemKind.TRANSIENT,
+    501: ProblemKind.UNUSABLE,
+    502: ProblemKind.UNREACHABLE,
+    503: ProblemKind.UNREACHABLE,
+    504: ProblemKind.UNREACHABLE,
 }
 
 

@@ -25,10 +25,12 @@ from provider_cases import (
     the_case,
 )
 
-from bulkup.messages import Identity, Kind, Problem, ProblemError, Receipt
+from bulkup.model.files import Identity
+from bulkup.model.http import ApiAnswer
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Receipt
 from bulkup.providers import NotYet
-from bulkup.providers.xvid_answers import error_of, upload_of
-from bulkup.wire import ApiAnswer
+from bulkup.providers.xvid.answers import error_of, upload_of
 
 XVID = the_case("xvid")
 (ITEM,) = items_of(XVID, "mp4")
@@ -69,7 +71,7 @@ def test_a_web_page_is_no_xml(page: str, kind: str) -> None:
     """It is what a wrong base_url answers, and the hint says so, whatever the page calls itself."""
     answer = as_xml(page.encode(), kind=kind)
     problem = refusal(XVID, answer, specs_of(XVID, "mp4"))
-    assert problem.kind is Kind.TRANSIENT
+    assert problem.kind is ProblemKind.TRANSIENT
     assert "not JSON; is base_url the root of this service?" in problem.message
     assert error_of(answer) == ("", "")
 
@@ -110,17 +112,17 @@ ENCODINGS = [b"no-such", b"shift_jis", b"base64", b"utf-7"]
 def test_hostile_xml_is_refused_without_being_expanded(kind: str) -> None:
     """No entity is expanded, nothing is fetched, nothing of it is told, and the call may be made again."""
     problem = refusal(XVID, as_xml(HOSTILE[kind]), specs_of(XVID, "mp4"))
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
     assert len(problem.message) < 100
     assert error_of(as_xml(HOSTILE[kind], 500)) == ("", "")
-    assert refusal(XVID, as_xml(HOSTILE[kind], 429)).kind is Kind.THROTTLED
+    assert refusal(XVID, as_xml(HOSTILE[kind], 429)).kind is ProblemKind.THROTTLED
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_xml_in_an_encoding_that_nobody_knows_is_refused(encoding: bytes) -> None:
     """The name in the first line leads nowhere."""
     answer = as_xml(b'<?xml version="1.0" encoding="' + encoding + b'"?><upload><id>\xff\xfe</id></upload>')
-    assert refusal(XVID, answer, specs_of(XVID, "mp4")).kind is Kind.TRANSIENT
+    assert refusal(XVID, answer, specs_of(XVID, "mp4")).kind is ProblemKind.TRANSIENT
     assert error_of(answer) == ("", "")
 
 
@@ -133,23 +135,25 @@ def test_no_xml_is_anything_but_an_upload_or_a_problem(pieces: list[str]) -> Non
     try:
         assert isinstance(upload_of(answer), dict)
     except ProblemError as error:
-        assert error.problem.kind is Kind.TRANSIENT  # noqa: PT017  # either outcome is right
+        assert error.problem.kind is ProblemKind.TRANSIENT  # noqa: PT017  # either outcome is right
 
 
 ERRORS = [
-    (400, "0x0230001", "Invalid Input", Kind.REJECTED),
-    (403, "0x0000003", "Invalid access token", Kind.UNAUTHORIZED),
-    (404, "0x0230002", "Requested file does not exist", Kind.REJECTED),
-    (404, "0x0990003", "No such page", Kind.UNUSABLE),
-    (500, "0x0000001", "Internal Error", Kind.TRANSIENT),
-    (402, "0x0990001", "Pay first", Kind.UNUSABLE),
-    (403, "0x0990002", "Forbidden", Kind.UNUSABLE),
+    (400, "0x0230001", "Invalid Input", ProblemKind.REJECTED),
+    (403, "0x0000003", "Invalid access token", ProblemKind.UNAUTHORIZED),
+    (404, "0x0230002", "Requested file does not exist", ProblemKind.REJECTED),
+    (404, "0x0990003", "No such page", ProblemKind.UNUSABLE),
+    (500, "0x0000001", "Internal Error", ProblemKind.TRANSIENT),
+    (402, "0x0990001", "Pay first", ProblemKind.UNUSABLE),
+    (403, "0x0990002", "Forbidden", ProblemKind.UNUSABLE),
 ]
 
 
 @pytest.mark.parametrize("form", ["json", "xml", "bare xml"])
 @pytest.mark.parametrize(("status", "code", "said", "kind"), ERRORS)
-def test_the_code_of_an_error_says_what_it_means(form: str, status: int, code: str, said: str, kind: Kind) -> None:
+def test_the_code_of_an_error_says_what_it_means(
+    form: str, status: int, code: str, said: str, kind: ProblemKind
+) -> None:
     """In JSON and in XML alike, with the service's words."""
     error = {"error_code": code, "error_message": said}
     if form == "json":
@@ -160,7 +164,7 @@ def test_the_code_of_an_error_says_what_it_means(form: str, status: int, code: s
     problem = refusal(XVID, answer)
     assert problem.kind is kind
     assert f"{code}: {said}" in problem.message
-    assert problem.maybe_created is (kind is Kind.TRANSIENT)
+    assert problem.maybe_created is (kind is ProblemKind.TRANSIENT)
 
 
 def test_only_a_404_that_is_not_the_services_own_casts_doubt_on_the_address() -> None:
@@ -225,14 +229,14 @@ def test_any_other_word_is_an_end_and_kept_as_it_is(status: str) -> None:
 def test_a_word_that_means_failure_is_one(status: str) -> None:
     """The file is recorded as failed, with the word."""
     problem = unclosed(upload(status))
-    assert problem.kind is Kind.FAILED
+    assert problem.kind is ProblemKind.FAILED
     assert status in problem.message
 
 
 @pytest.mark.parametrize("status", [None, "", 7, ["COMPLETED"]])
 def test_an_upload_without_a_state_has_not_come_to_an_end(status: Any) -> None:
     """The closing call is made again."""
-    assert unclosed(upload(status)).kind is Kind.TRANSIENT
+    assert unclosed(upload(status)).kind is ProblemKind.TRANSIENT
 
 
 REFUSAL = answer_of({"error": {"error_code": "0x0230001", "error_message": "Invalid Input"}}, 400)
@@ -248,22 +252,22 @@ def test_an_upload_that_was_closed_before_is_asked_about() -> None:
 def test_an_upload_that_cannot_be_closed_has_failed() -> None:
     """Refused, and still open: what the service said is told."""
     problem = unclosed(REFUSAL, upload("UPLOADING"))
-    assert problem.kind is Kind.FAILED
+    assert problem.kind is ProblemKind.FAILED
     assert "Invalid Input" in problem.message
-    assert unclosed(REFUSAL, upload("FAILED")).kind is Kind.FAILED
+    assert unclosed(REFUSAL, upload("FAILED")).kind is ProblemKind.FAILED
 
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (answer_of({"error": {"error_code": "0x0230002"}}, 404), Kind.FAILED),
-        (answer_of({"error": {"error_code": "0x0000003"}}, 403), Kind.UNAUTHORIZED),
-        (answer_of(b"", 429), Kind.THROTTLED),
-        (answer_of(b"", 500), Kind.TRANSIENT),
-        (answer_of(b"<html>"), Kind.TRANSIENT),
+        (answer_of({"error": {"error_code": "0x0230002"}}, 404), ProblemKind.FAILED),
+        (answer_of({"error": {"error_code": "0x0000003"}}, 403), ProblemKind.UNAUTHORIZED),
+        (answer_of(b"", 429), ProblemKind.THROTTLED),
+        (answer_of(b"", 500), ProblemKind.TRANSIENT),
+        (answer_of(b"<html>"), ProblemKind.TRANSIENT),
     ],
 )
-def test_a_closing_call_fails_like_any_other(answer: ApiAnswer, kind: Kind) -> None:
+def test_a_closing_call_fails_like_any_other(answer: ApiAnswer, kind: ProblemKind) -> None:
     """An upload that the service has lost is that file's end alone; a poll fails alike."""
     assert unclosed(answer).kind is kind
     with pytest.raises(ProblemError) as raised:

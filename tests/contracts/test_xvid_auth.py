@@ -11,10 +11,11 @@ import anyio.lowlevel
 import pytest
 from provider_cases import BASE_URL, NOW, answer_of, items_of, specs_of, the_case
 
-from bulkup.messages import Kind, Problem, ProblemError, Ticket
+from bulkup.helpers.secrets import Secret
+from bulkup.model.http import ApiAnswer, ApiRequest
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Ticket
 from bulkup.providers import Provider, ProviderConfig, create
-from bulkup.secrets import Secret
-from bulkup.wire import ApiAnswer, ApiRequest
 
 XVID = the_case("xvid")
 CLIENT = {"client_id": Secret("id &1"), "client_secret": Secret("s3cret/+=")}
@@ -105,7 +106,7 @@ async def test_a_given_token_is_preferred_and_its_refusal_is_the_end() -> None:
     """Nobody can fetch another one, and a second try would meet the same answer."""
     service = Service(refused={"given"})
     provider = provider_with({"token": Secret("given"), **CLIENT})
-    assert (await refused(provider, service)).kind is Kind.UNAUTHORIZED
+    assert (await refused(provider, service)).kind is ProblemKind.UNAUTHORIZED
     assert service.shown == ["Bearer given"]
     assert service.fetched == 0
 
@@ -158,7 +159,7 @@ async def test_a_token_that_is_refused_is_renewed_once(refusal: str) -> None:
 async def test_a_second_refusal_in_a_row_is_the_end(refusal: str) -> None:
     """Exactly one more try."""
     service = Service(refusal=REFUSALS[refusal], refused={"t-1", "t-2", "t-3"})
-    assert (await refused(provider_with(CLIENT), service)).kind is Kind.UNAUTHORIZED
+    assert (await refused(provider_with(CLIENT), service)).kind is ProblemKind.UNAUTHORIZED
     assert service.shown == ["Bearer t-1", "Bearer t-2"]
 
 
@@ -166,7 +167,7 @@ async def test_a_second_refusal_in_a_row_is_the_end(refusal: str) -> None:
 async def test_a_client_that_is_refused_is_the_end(status: int) -> None:
     """What may be wrong is named, and the secret is not."""
     problem = await refused(provider_with(CLIENT), Service(tokens=[answer_of({"error": "s3cret/+="}, status)]))
-    assert problem.kind is Kind.UNAUTHORIZED
+    assert problem.kind is ProblemKind.UNAUTHORIZED
     assert "client_id and client_secret" in problem.message
     assert "s3cret" not in problem.message
 
@@ -174,25 +175,25 @@ async def test_a_client_that_is_refused_is_the_end(status: int) -> None:
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (answer_of(b"<html>"), Kind.TRANSIENT),
-        (answer_of([]), Kind.TRANSIENT),
-        (answer_of({"expires_in": "7200"}), Kind.TRANSIENT),
-        (answer_of({"access_token": "", "expires_in": "7200"}), Kind.TRANSIENT),
-        (answer_of({"access_token": 7, "expires_in": "7200"}), Kind.TRANSIENT),
-        (answer_of({"access_token": "t"}), Kind.TRANSIENT),
-        (answer_of({"access_token": "t", "expires_in": None}), Kind.TRANSIENT),
-        (answer_of({"access_token": "t", "expires_in": "soon"}), Kind.TRANSIENT),
-        (answer_of({"access_token": "t", "expires_in": "0"}), Kind.TRANSIENT),
-        (answer_of({"access_token": "t", "expires_in": "-5"}), Kind.TRANSIENT),
-        (answer_of({"access_token": "t", "expires_in": "nan"}), Kind.TRANSIENT),
-        (answer_of({"access_token": "t", "expires_in": "inf"}), Kind.TRANSIENT),
-        (answer_of({"access_token": "t", "expires_in": [7200]}), Kind.TRANSIENT),
-        (answer_of({}, 429), Kind.THROTTLED),
-        (answer_of({}, 500), Kind.TRANSIENT),
-        (answer_of({}, 404), Kind.UNUSABLE),
+        (answer_of(b"<html>"), ProblemKind.TRANSIENT),
+        (answer_of([]), ProblemKind.TRANSIENT),
+        (answer_of({"expires_in": "7200"}), ProblemKind.TRANSIENT),
+        (answer_of({"access_token": "", "expires_in": "7200"}), ProblemKind.TRANSIENT),
+        (answer_of({"access_token": 7, "expires_in": "7200"}), ProblemKind.TRANSIENT),
+        (answer_of({"access_token": "t"}), ProblemKind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": None}), ProblemKind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": "soon"}), ProblemKind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": "0"}), ProblemKind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": "-5"}), ProblemKind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": "nan"}), ProblemKind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": "inf"}), ProblemKind.TRANSIENT),
+        (answer_of({"access_token": "t", "expires_in": [7200]}), ProblemKind.TRANSIENT),
+        (answer_of({}, 429), ProblemKind.THROTTLED),
+        (answer_of({}, 500), ProblemKind.TRANSIENT),
+        (answer_of({}, 404), ProblemKind.UNUSABLE),
     ],
 )
-async def test_a_token_that_is_none_is_asked_for_again(answer: ApiAnswer, kind: Kind) -> None:
+async def test_a_token_that_is_none_is_asked_for_again(answer: ApiAnswer, kind: ProblemKind) -> None:
     """By the next call; nothing is kept of an answer that cannot be read, and no file can have been created."""
     service, provider = Service(tokens=[answer]), provider_with(CLIENT)
     problem = await refused(provider, service)
@@ -213,7 +214,7 @@ async def test_a_token_that_is_not_had_is_not_had_by_all_who_wait() -> None:
         for _ in range(20):
             tasks.start_soon(asked)
     assert len(service.requests) == 1
-    assert problems == [Problem(Kind.UNREACHABLE, "Xvid's token service answered 503")] * 20
+    assert problems == [Problem(ProblemKind.UNREACHABLE, "Xvid's token service answered 503")] * 20
     await ask(provider, service)
     assert service.shown == ["Bearer t-1"]
 
@@ -221,8 +222,8 @@ async def test_a_token_that_is_not_had_is_not_had_by_all_who_wait() -> None:
 async def test_who_comes_after_a_failure_asks_again() -> None:
     """The failure is shared with those who waited for it, and with nobody else."""
     service, provider = Service(tokens=[answer_of({}, 500), answer_of({}, 429)]), provider_with(CLIENT)
-    assert (await refused(provider, service)).kind is Kind.TRANSIENT
-    assert (await refused(provider, service)).kind is Kind.THROTTLED
+    assert (await refused(provider, service)).kind is ProblemKind.TRANSIENT
+    assert (await refused(provider, service)).kind is ProblemKind.THROTTLED
     await ask(provider, service)
     assert service.fetched == 1
 
@@ -248,12 +249,12 @@ async def test_a_token_service_that_breaks_off_has_created_no_file() -> None:
     """Transport cannot tell one call from another; what it was about is known here."""
 
     async def broken(request: ApiRequest) -> ApiAnswer:
-        problem = Problem(Kind.TRANSIENT, "the connection broke", retry_after=3.0, maybe_created=True)
+        problem = Problem(ProblemKind.TRANSIENT, "the connection broke", retry_after=3.0, maybe_created=True)
         raise ProblemError(problem) from ConnectionResetError()
 
     with pytest.raises(ProblemError) as raised:
         await provider_with(CLIENT).presign(specs_of(XVID, "mp4"), broken)
-    assert raised.value.problem == Problem(Kind.TRANSIENT, "the connection broke", retry_after=3.0)
+    assert raised.value.problem == Problem(ProblemKind.TRANSIENT, "the connection broke", retry_after=3.0)
     assert isinstance(raised.value.__cause__, ConnectionResetError)
 
 
@@ -261,5 +262,5 @@ async def test_a_refusal_that_is_not_about_the_token_fetches_no_other() -> None:
     """A pipeline that the client may not use stays forbidden with a fresh token, too."""
     forbidden = {"error": {"error_code": "0x0000009", "error_message": "Forbidden"}}
     service = Service(refusal=answer_of(forbidden, 403), refused={"t-1"})
-    assert (await refused(provider_with(CLIENT), service)).kind is Kind.UNUSABLE
+    assert (await refused(provider_with(CLIENT), service)).kind is ProblemKind.UNUSABLE
     assert service.fetched == 1

@@ -24,9 +24,11 @@ from provider_cases import (
     the_case,
 )
 
-from bulkup.messages import Digest, Kind, Ticket
-from bulkup.pipeline.integrity import Proof, proof
-from bulkup.wire import ApiAnswer, StorageAnswer
+from bulkup.model.files import Digest
+from bulkup.model.http import ApiAnswer, StorageAnswer
+from bulkup.model.problems import ProblemKind
+from bulkup.model.tickets import Ticket
+from bulkup.pipeline.send.verification import Verification, verify
 
 XVID = the_case("xvid")
 FORM = form_of("k")
@@ -120,7 +122,7 @@ REFUSED: dict[str, Any] = {
 def test_a_form_that_storage_would_misread_is_refused(form: Any) -> None:
     """Nothing is sent with it, and the session behind it is counted."""
     problem = refusal(XVID, answer_with(form), specs_of(XVID, "mp4"))
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
     assert FORM["policy"] not in problem.message
 
 
@@ -183,15 +185,15 @@ def test_the_document_that_answers_a_form_proves_its_bytes(etag: str) -> None:
     """In quotes, in escaped ones, or without, as stores write it."""
     evidence = configured(XVID).evidence(StorageAnswer(201, {"server": "s"}, document(etag)))
     assert evidence == {"server": "s", "etag": MD5.hex}
-    assert proof(evidence, MD5) is Proof.MATCH
-    assert proof(evidence, Digest(b"x" * 16)) is Proof.MISMATCH
+    assert verify(evidence, MD5) is Verification.MATCH
+    assert verify(evidence, Digest(b"x" * 16)) is Verification.MISMATCH
 
 
 @pytest.mark.parametrize("body", [b"", document(""), document("<ETag></ETag>"), document('<ETag>""</ETag>'), b"\xff<"])
 def test_a_document_without_an_etag_proves_nothing(body: bytes) -> None:
     """The upload is then recorded as unverified."""
     evidence = configured(XVID).evidence(StorageAnswer(201, {}, body))
-    assert proof(evidence, MD5) is Proof.NONE
+    assert verify(evidence, MD5) is Verification.NONE
 
 
 def test_a_header_of_its_own_counts_more_than_the_document() -> None:

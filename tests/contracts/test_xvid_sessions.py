@@ -24,10 +24,11 @@ from provider_cases import (
 )
 
 from bulkup.config import Expiry
-from bulkup.messages import Kind, Place
+from bulkup.helpers.secrets import Secret
+from bulkup.model.files import Place
+from bulkup.model.problems import ProblemKind
 from bulkup.providers import FileSpec, ProviderConfig, create
 from bulkup.providers.bearer import Bearer
-from bulkup.secrets import Secret
 
 XVID = the_case("xvid")
 MODIFIED = dt.datetime(2026, 3, 4, 23, 59, tzinfo=dt.UTC).timestamp()
@@ -168,7 +169,7 @@ def test_another_key_than_was_asked_for_is_refused() -> None:
     """The bytes would stand where nobody looks for them."""
     answer = answer_of(XVID.answer([{**items_of(XVID, "mp4")[0], "object_key": "d/other.mp4"}]))
     problem = refusal(XVID, answer, [SPEC])
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
 def test_the_manifest_tells_what_jobs_take() -> None:

@@ -1,4 +1,4 @@
-"""Disks that are full, defective or read-only, under the journal and under the source: the status that DESIGN section 7
+"""Full, defective or read-only disks, under the journal and under the source: the exit code of docs/design.md section 7
 says, one message that says what to do, nothing lost, and the next run goes on.
 """
 

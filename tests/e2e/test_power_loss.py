@@ -24,7 +24,7 @@ from e2e_world import TOKEN, World, md5, serving, started
 from bulkup.errors import JournalError
 from bulkup.journal import Reader
 from bulkup.journal.database import open_for_writing
-from bulkup.records import ManifestRow
+from bulkup.model.journal_rows import ManifestRow
 
 SMALL = ("--batch-size", "10", "--concurrency", "4", "--log-level", "error")
 LOSSES = (

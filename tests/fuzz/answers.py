@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkup.wire import ApiAnswer, StorageAnswer
+from bulkup.model.http import ApiAnswer, StorageAnswer
 
 NOW = 1_700_000_000.0
 

@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 import orjson
 from yarl import URL
 
-from bulkup.journal import tickets
-from bulkup.messages import Problem, Ticket
-from bulkup.secrets import SecretUrl
+from bulkup.helpers.secrets import SecretUrl
+from bulkup.journal import ticket_text
+from bulkup.model.problems import Problem
+from bulkup.model.tickets import Ticket
 
 LONGEST_MESSAGE = 2048  # characters: it goes to a terminal, a log line and a row of the journal
 LONGEST_REMOTE = 64 << 10  # bytes of JSON: it goes to a row of the journal and a line of the manifest
-LARGEST_FORM = 20 * 1024  # bytes, S3's limit (contracts.md section 4)
+LARGEST_FORM = 20 * 1024  # bytes, S3's limit (docs/contracts.md section 4)
 
 
 def holds_of_problem(problem: Problem) -> None:
@@ -64,4 +65,4 @@ def _holds_of_ticket(ticket: Ticket, base_url: str) -> None:
     assert len(orjson.dumps(ticket.remote)) <= LONGEST_REMOTE, "more about one file than a journal should hold"
     size = sum(len(name.encode()) + len(value.reveal().encode()) for name, value in ticket.form or ())
     assert size <= LARGEST_FORM, "a form that storage refuses"
-    assert tickets.load(tickets.dump(ticket), ticket.remote_id, ticket.expires_at) == ticket
+    assert ticket_text.load(ticket_text.dump(ticket), ticket.remote_id, ticket.expires_at) == ticket

@@ -1,4 +1,4 @@
-"""Where the mutations begin: the worked examples of contracts.md, and the refusals that stand beside them."""
+"""Where the mutations begin: the worked examples of docs/contracts.md, and the refusals that stand beside them."""
 
 from __future__ import annotations
 

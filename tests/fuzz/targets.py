@@ -16,19 +16,22 @@ from provider_cases import BASE_URL, Case, provider_of, specs_of, the_case
 
 from bulkup.config.host_names import normalise_host
 from bulkup.errors import JournalError
-from bulkup.journal import tickets
-from bulkup.messages import Digest, FileState, Identity, ProblemError, Receipt, Ticket
-from bulkup.pipeline.integrity import Proof, plain_etag, proof
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.journal import ticket_text
+from bulkup.model.files import Digest, Identity
+from bulkup.model.http import ApiAnswer, ApiRequest, http_date, retry_after_seconds
+from bulkup.model.problems import ProblemError
+from bulkup.model.states import FileState
+from bulkup.model.tickets import Receipt, Ticket
+from bulkup.pipeline.send.verification import Verification, plain_etag, verify
 from bulkup.providers import FileSpec, NotYet, Provider, ProviderConfig
-from bulkup.providers.answers import lease_of_url, takes_content_md5, unix_time, upload_url
+from bulkup.providers.answer_parsing import lease_of_url, takes_content_md5, unix_time, upload_url
 from bulkup.providers.base import GIB
-from bulkup.providers.huawei_auth import IamUser
+from bulkup.providers.metastudio.auth import IamUser
 from bulkup.providers.tokens import Token
-from bulkup.providers.xvid_auth import OAuthClient
-from bulkup.secrets import Secret, SecretUrl
-from bulkup.transport.hosts import HostRules, check_addresses, is_public
-from bulkup.transport.redirects import redirected
-from bulkup.wire import ApiAnswer, ApiRequest, http_date, retry_after_seconds
+from bulkup.providers.xvid.auth import OAuthClient
+from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public
+from bulkup.transport.destination.redirects import redirected
 from fuzz import seeds
 from fuzz.answers import NOW, api_answer, storage_answer
 from fuzz.invariants import LONGEST_REMOTE, holds_of_problem, holds_of_tickets, holds_of_url
@@ -133,7 +136,7 @@ def _storage(data: bytes) -> None:
             assert answer.status not in (200, 201, 204)
             continue
         evidence = provider.evidence(answer)
-        if proof(evidence, _EMPTY, b"") is Proof.MATCH:
+        if verify(evidence, _EMPTY, b"") is Verification.MATCH:
             assert (plain_etag(evidence) or "").lower() == _EMPTY.hex or any("checksum" in name for name in evidence)
 
 
@@ -180,11 +183,11 @@ def _hosts(data: bytes) -> None:
 
 def _journal_tickets(data: bytes) -> None:
     try:
-        ticket = tickets.load(data.decode("utf-8", "replace"), "id", None)
-        again = tickets.dump(ticket)
+        ticket = ticket_text.load(data.decode("utf-8", "replace"), "id", None)
+        again = ticket_text.dump(ticket)
     except (JournalError, TypeError):  # the encoder takes less depth than the decoder
         return
-    assert tickets.load(again, "id", None) == ticket
+    assert ticket_text.load(again, "id", None) == ticket
 
 
 def _times(data: bytes) -> None:
@@ -196,7 +199,7 @@ def _times(data: bytes) -> None:
         assert wait is None or wait >= 0
 
 
-_DUMPED = tickets.dump(
+_DUMPED = ticket_text.dump(
     Ticket(
         SecretUrl("https://s.example/k?sig=1"),
         "id",

@@ -15,15 +15,15 @@ import anyio
 import pytest
 
 from bulkup import FileState, Result, Settings, Summary, Uploader
-from bulkup.api import building
-from bulkup.clock import Clock, SystemClock
+from bulkup.api import composition
 from bulkup.config.providers import PROVIDERS as DECLARED
+from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Reader
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
-from bulkup.messages import DONE
+from bulkup.model.journal_rows import ManifestRow, OrphanRow
+from bulkup.model.states import DONE
 from bulkup.pipeline import RetryPolicy
 from bulkup.providers import Capabilities
-from bulkup.records import ManifestRow, OrphanRow
 
 TOKEN = "local-token"
 _KINDS = ("uploaded", "failed", "rejected", "changed", "unreadable", "skipped", "remaining")
@@ -111,8 +111,8 @@ class World:
     def capabilities(self) -> Capabilities:
         """What the provider can do with the world's settings."""
         settings = self.resolved()
-        values = building.provider_settings(settings, ())
-        return building.build_provider(settings, self.server.url, {}, values, self.clock).capabilities
+        values = composition.provider_settings(settings, ())
+        return composition.build_provider(settings, self.server.url, {}, values, self.clock).capabilities
 
     def resolved(self, **changes: Any) -> Settings:
         """Return the settings of a run."""
@@ -223,7 +223,7 @@ async def cut_off_when(place: World, holds: Callable[[], bool], **changes: Any) 
 
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have retries come quickly; how long they wait is a matter of unit tests."""
-    monkeypatch.setattr(building, "RetryPolicy", functools.partial(RetryPolicy, base=0.01))
+    monkeypatch.setattr(composition, "RetryPolicy", functools.partial(RetryPolicy, base=0.01))
 
 
 def read_tree(root: Path) -> dict[bytes, bytes]:
@@ -238,7 +238,7 @@ def read_tree(root: Path) -> dict[bytes, bytes]:
 
 
 def assert_adds_up(summary: Summary) -> None:
-    """Files found are the sum of what became of them (DESIGN section 7)."""
+    """Files found are the sum of what became of them (docs/design.md section 7)."""
     files = summary.as_dict()["files"]
     assert files["found"] == sum(files[kind] for kind in _KINDS)
     assert min(files.values()) >= 0

@@ -18,11 +18,12 @@ import pytest
 from scripted_server import Server, settled
 from test_transport import everything_about
 
-from bulkup.clock import SystemClock
-from bulkup.messages import Problem, ProblemError, Ticket
-from bulkup.secrets import Secret, SecretUrl
+from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.http import StorageAnswer
+from bulkup.model.problems import Problem, ProblemError
+from bulkup.model.tickets import Ticket
 from bulkup.transport import Transport, TransportOptions
-from bulkup.wire import StorageAnswer
 
 SENDERS = ("aiohttp", "lean")
 BOTH = pytest.mark.parametrize("sender", SENDERS)

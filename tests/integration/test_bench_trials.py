@@ -13,14 +13,14 @@ import anyio
 import pytest
 
 from bulkup import Settings
-from bulkup.api.bench import Bench, Load, Plan, bench_choice, check
+from bulkup.api.bench import Bench, Load, TrialPlan, bench_choice, check
 from bulkup.cli.bench_ids import IdsNotWrittenError, own_folder, write_created
 from bulkup.errors import ExitCode, MachineError, ServiceError
 from bulkup.journal import Reader
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
-from bulkup.messages import Source
-from bulkup.reports.trials import Choice, Facts, Trial
-from bulkup.reports.verdict import Limit, judge
+from bulkup.model.files import Source
+from bulkup.reports.bench_trials import Choice, Facts, Trial
+from bulkup.reports.bench_verdict import Limit, judge
 
 LOAD = Load(20, (1024,))
 
@@ -37,13 +37,13 @@ def to(server: LocalServer, **settings: object) -> Settings:
     return Settings.model_validate(values)
 
 
-def plan_of(settings: Settings, **lists: object) -> Plan:
+def plan_of(settings: Settings, **lists: object) -> TrialPlan:
     current = bench_choice(settings, check(settings, LOAD.sizes, profile=None))
     values: dict[str, object] = {"concurrency": (2, 4), "batch_sizes": (5,), **lists}
-    return Plan(current=current, batch_limit=100, files=LOAD.files, **values)  # type: ignore[arg-type]
+    return TrialPlan(current=current, batch_limit=100, files=LOAD.files, **values)  # type: ignore[arg-type]
 
 
-def bench_of(settings: Settings, folder: Path, plan: Plan | None = None, **rest: object) -> Bench:
+def bench_of(settings: Settings, folder: Path, plan: TrialPlan | None = None, **rest: object) -> Bench:
     place = folder / "bench"
     place.mkdir()
     return Bench(settings, plan or plan_of(settings), LOAD, str(place), **rest)  # type: ignore[arg-type]
@@ -56,13 +56,13 @@ def stats(url: str) -> dict[str, int]:
 
 def ids(bench: Bench) -> set[str]:
     with Reader(bench.journal) as reader:
-        found = [row.remote_id for row in reader.manifest()] + [row.remote_id for row in reader.left_by_a_cut()]
+        found = [row.remote_id for row in reader.manifest()] + [row.remote_id for row in reader.interrupted()]
         return {remote_id for remote_id in found if remote_id is not None}
 
 
 def unknown(bench: Bench) -> int:
     with Reader(bench.journal) as reader:
-        return sum(row.count for row in (*reader.orphans(), *reader.left_by_a_cut()) if row.remote_id is None)
+        return sum(row.count for row in (*reader.orphans(), *reader.interrupted()) if row.remote_id is None)
 
 
 async def test_trials(tmp_path: Path) -> None:
@@ -146,14 +146,14 @@ async def test_a_bench_that_is_stopped(tmp_path: Path, after: int) -> None:
             while len(bench.trials) < after or bench.gauge is None or not bench.gauge.counters.presign_files:
                 await anyio.sleep(0)
             bench.stop(ExitCode.SIGINT)
-        handed_out = (await anyio.to_thread.run_sync(stats, server.url))["tickets"]
+        issued_ids = (await anyio.to_thread.run_sync(stats, server.url))["tickets"]
     assert ExitCode.SIGINT in bench.codes
     assert len(bench.trials) == after
     assert bench.error is None
     created = write_created(bench.journal, str(tmp_path / "ids"))
     assert created.ids + created.unused == len(ids(bench)) > 20 * after
     assert created.unknown == unknown(bench)
-    assert len(ids(bench)) <= handed_out <= len(ids(bench)) + unknown(bench)
+    assert len(ids(bench)) <= issued_ids <= len(ids(bench)) + unknown(bench)
 
 
 async def test_a_bench_that_is_stopped_between_two_trials(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The APIs of the embedded server over real sockets: shapes, refusals and figures, as contracts.md has them."""
+"""The APIs of the embedded server over real sockets: shapes, refusals and figures, as docs/contracts.md has them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 
 from bulkup.errors import MachineError, UsageError
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
-from bulkup.localserver.magic_hour import EXTENSIONS
-from bulkup.localserver.move_files import REMEMBERED
+from bulkup.localserver.magic_hour.magic_hour_api import EXTENSIONS
+from bulkup.localserver.move_ugc.files import REMEMBERED
 
 TOKEN = {"Authorization": "Bearer local-token"}
 KEY = {"Authorization": "local-api-key-0001"}
@@ -298,7 +298,7 @@ async def test_only_what_asks_for_upload_urls_counts(
 
 async def test_move_forgets_its_oldest_files(server: Any, graphql: Any, monkeypatch: Any) -> None:
     assert REMEMBERED >= 10_000
-    monkeypatch.setattr("bulkup.localserver.move_files.REMEMBERED", 1)
+    monkeypatch.setattr("bulkup.localserver.move_ugc.files.REMEMBERED", 1)
     ids = [
         (await graphql('mutation { createFile(type: "x") { id } }'))[1]["data"]["createFile"]["id"] for _ in range(2)
     ]
@@ -429,7 +429,7 @@ async def test_a_taken_port_is_a_clear_error(tmp_path: Any, server: Any) -> None
 
 
 async def test_two_servers_cannot_share_a_store(tmp_path: Any, server: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("bulkup.localserver.state.LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr("bulkup.localserver.server_state.LOCK_PATIENCE", 0.1)
     with pytest.raises(MachineError, match="another server uses"):
         async with LocalServer(ServerConfig(store=str(tmp_path))):
             pass

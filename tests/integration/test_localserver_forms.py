@@ -16,7 +16,8 @@ import botocore.config
 import botocore.session
 import pytest
 
-from bulkup.localserver import FaultSpec, LocalServer, ServerConfig, sigv2
+from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
+from bulkup.localserver.s3 import sigv2
 
 PATIENCE = 20.0  # seconds after which a test fails that would otherwise hang
 DATA = b"some bytes"

@@ -20,11 +20,13 @@ import pytest
 from graphql import GraphQLSyntaxError
 
 import bulkup.localserver
-from bulkup.localserver import LocalServer, ServerConfig, move_documents, sigv4
+from bulkup.localserver import LocalServer, ServerConfig
 from bulkup.localserver import server as server_module
-from bulkup.localserver.move_documents import Documents
-from bulkup.localserver.move_schema import move_schema
-from bulkup.localserver.presigned import Origin, SigningKey
+from bulkup.localserver.move_ugc import documents as documents_module
+from bulkup.localserver.move_ugc.documents import Documents
+from bulkup.localserver.move_ugc.schema import move_schema
+from bulkup.localserver.s3 import sigv4
+from bulkup.localserver.s3.presigned import ServerOrigin, SigningKey
 
 BEARER, KEY, TOKEN = (
     "Authorization: Bearer local-token",
@@ -148,7 +150,7 @@ async def test_an_answer_that_nobody_reads(server: LocalServer) -> None:
     stored.touch()
     os.truncate(stored, 64 << 20)
     context, where = server._running, urlsplit(server.url)
-    url = sigv4.presign("GET", Origin("http", where.netloc), "b/large", context.key, context.clock.now(), 60)
+    url = sigv4.presign("GET", ServerOrigin("http", where.netloc), "b/large", context.key, context.clock.now(), 60)
     reader, writer = await asyncio.open_connection(where.hostname, where.port, limit=1)
     writer.write(f"GET {url.removeprefix(server.url)} HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode())
     assert b"200" in await reader.readexactly(15)
@@ -164,7 +166,7 @@ def open_files(path: Path) -> list[str]:
 
 async def test_a_slow_body_that_does_come_is_stored(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """What counts is that something comes, and not when all of it does."""
-    monkeypatch.setattr("bulkup.localserver.puts.PATIENCE", 5.0)
+    monkeypatch.setattr("bulkup.localserver.s3.puts.PATIENCE", 5.0)
     target = await presigned(server)
     where = urlsplit(server.url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
@@ -212,7 +214,7 @@ async def test_the_number_of_files_in_a_call_is_bounded(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch, path: str, field: str
 ) -> None:
     """The limit itself is taken, and no ticket is made over it."""
-    monkeypatch.setattr("bulkup.localserver.api.MOST_FILES", 3)
+    monkeypatch.setattr("bulkup.localserver.api_common.MOST_FILES", 3)
     entry = {"type": "video", "extension": "mp4", "size": 1}
     async with aiohttp.ClientSession(headers={"Authorization": "Bearer local-token"}) as http:
         for count, status in ((3, 200), (4, 400)):
@@ -250,7 +252,7 @@ async def test_nothing_is_validated_for_somebody_without_the_key(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may take long."""
-    monkeypatch.setattr(move_documents, "validate", lambda *_: pytest.fail("validated"))
+    monkeypatch.setattr(documents_module, "validate", lambda *_: pytest.fail("validated"))
     async with aiohttp.ClientSession() as http:
         body = {"query": 'mutation { createFile(type: "x") { id } }'}
         async with http.post(f"{server.url}/ugc/graphql", json=body, headers={"Authorization": "no"}) as answer:
@@ -310,10 +312,10 @@ async def test_nothing_secret_is_logged(
     def crashes(*_: Any, **__: Any) -> None:
         raise ArithmeticError("a fault")
 
-    monkeypatch.setattr("bulkup.localserver.objects.ObjectStore.receive", fails)
+    monkeypatch.setattr("bulkup.localserver.s3.objects.ObjectStore.receive", fails)
     put = f"PUT {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx".encode()
     assert b" 500 " in await said(server, put)
-    monkeypatch.setattr("bulkup.localserver.objects.ObjectStore.receive", crashes)
+    monkeypatch.setattr("bulkup.localserver.s3.objects.ObjectStore.receive", crashes)
     assert b" 500 " in await said(server, put)
     assert "No space left" in caplog.text
     assert "ArithmeticError" in caplog.text

@@ -23,7 +23,7 @@ from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi import checks
 
 from bulkup.localserver import LocalServer, ServerConfig, routes
-from bulkup.localserver.storage import Storage
+from bulkup.localserver.server_storage import ServerStorage
 
 load_all_checks()
 DOCUMENT = json.loads(routes.document())
@@ -190,7 +190,7 @@ def test_bytes_that_are_no_text_are_refused_where_they_stand(lines: str, server:
 
 def test_the_document_is_of_all_the_paths_that_there_are(server: LocalServer, tmp_path: Any) -> None:
     """And of no others; what answers for everything else stands in its text."""
-    storage = Storage.open(str(tmp_path / "objects"), str(tmp_path / "state"))
+    storage = ServerStorage.open(str(tmp_path / "objects"), str(tmp_path / "state"))
     found: dict[str, set[str]] = {}
     for route in routes.application(server._running, storage).router.routes():
         assert route.resource is not None

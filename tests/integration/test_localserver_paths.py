@@ -9,10 +9,11 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from bulkup.localserver import LocalServer, ServerConfig, sigv2, sigv4
-from bulkup.localserver.keys import object_key
-from bulkup.localserver.presigned import Origin, ReceivedRequest
-from bulkup.localserver.s3errors import S3Error
+from bulkup.localserver import LocalServer, ServerConfig
+from bulkup.localserver.s3 import sigv2, sigv4
+from bulkup.localserver.s3.presigned import ReceivedRequest, ServerOrigin
+from bulkup.localserver.s3.request_keys import object_key
+from bulkup.localserver.s3.s3_errors import S3Error
 
 TRICKS = [
     "/../state/keys.json",
@@ -49,9 +50,9 @@ def signed(server: Any, method: Any, path: Any, version: Any) -> Any:
     key, host = server._running.key, urlsplit(server.url).netloc
     now = server._running.clock.now()
     url = (
-        sigv4.presign(method, Origin("http", host), "x/y", key, now, 60)
+        sigv4.presign(method, ServerOrigin("http", host), "x/y", key, now, 60)
         if version == 4
-        else sigv2.presign(method, Origin("http", host), "x/y", key, now + 60)
+        else sigv2.presign(method, ServerOrigin("http", host), "x/y", key, now + 60)
     )
     query = urlsplit(url).query
     request = ReceivedRequest(method, path, query, {"host": host})

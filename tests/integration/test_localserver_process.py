@@ -19,7 +19,7 @@ import pytest
 import trustme
 
 from bulkup.errors import MachineError
-from bulkup.localserver import FaultSpec, LocalServer, ServerConfig, ServerProcess, process
+from bulkup.localserver import FaultSpec, LocalServer, ServerConfig, ServerProcess, server_process
 from bulkup.localserver.faults import FaultName
 
 
@@ -129,7 +129,9 @@ def test_the_credentials_of_the_closing_apis_reach_the_server(tmp_path: Any) -> 
 def test_a_process_is_started_with_every_setting(tmp_path: Any) -> None:
     faults = (FaultSpec(FaultName.EXPIRED_URL),)
     config = ServerConfig(store=str(tmp_path), url_ttl=1, tls=("a", "b"), faults=faults, prefer_last_port=True)
-    given = {option.partition("=")[0].removeprefix("--").replace("-", "_") for option in process.arguments(config)}
+    given = {
+        option.partition("=")[0].removeprefix("--").replace("-", "_") for option in server_process.arguments(config)
+    }
     settings = {setting.name for setting in dataclasses.fields(ServerConfig)}
     assert settings - {"faults"} <= given
     assert "fault" in given
@@ -173,7 +175,7 @@ async def test_a_server_that_cannot_start_says_why(tmp_path: Any) -> None:
 
 
 async def test_a_server_that_says_nothing_is_given_up(tmp_path: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(process, "START_PATIENCE", 0.05)
+    monkeypatch.setattr(server_process, "START_PATIENCE", 0.05)
     with pytest.raises(MachineError, match="it said nothing"):
         async with ServerProcess(ServerConfig(store=str(tmp_path))):
             pass

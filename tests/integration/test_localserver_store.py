@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from bulkup.localserver import LocalServer, ServerConfig, sigv4
-from bulkup.localserver.presigned import Origin
+from bulkup.localserver import LocalServer, ServerConfig
+from bulkup.localserver.s3 import sigv4
+from bulkup.localserver.s3.presigned import ServerOrigin
 
 BODY = b"some bytes"
 PATIENCE = 20.0  # seconds after which a test fails that would otherwise hang
@@ -327,7 +328,7 @@ async def test_an_object_can_be_read_by_a_url_for_reading(server: Any, http: Any
 async def test_head_tells_size_and_digest_without_the_bytes(server: Any, http: Any, v4: Any) -> None:
     await put(http, v4[0], LARGE)
     key = os.path.relpath(v4[1], server.objects_dir)
-    url = sigv4.presign("HEAD", Origin("http", urlsplit(server.url).netloc), key, server._running.key, 1.7e9, 60)
+    url = sigv4.presign("HEAD", ServerOrigin("http", urlsplit(server.url).netloc), key, server._running.key, 1.7e9, 60)
     async with http.head(url) as answer:
         assert answer.status == 200
         assert answer.headers["Content-Length"] == str(len(LARGE))

@@ -11,9 +11,9 @@ import pytest
 from pipeline_world import World, quick_retries, world
 from structlog.testing import capture_logs
 
-from bulkup.pipeline import tuner
-from bulkup.pipeline.concurrency import LEAST, MOST_WORKERS, START
-from bulkup.pipeline.goodput import Observation
+from bulkup.pipeline.tuning import tuner
+from bulkup.pipeline.tuning.controller import LEAST, MOST_WORKERS, START
+from bulkup.pipeline.tuning.goodput import Observation
 from bulkup.transport import Transport
 
 

@@ -15,11 +15,15 @@ import pytest
 from pipeline_world import World, world
 
 from bulkup import FileState
-from bulkup.clock import SystemClock
-from bulkup.messages import DONE, Item, Problem, Ticket
-from bulkup.pipeline.sending import Sender
+from bulkup.helpers.clock import SystemClock
+from bulkup.model.bodies import Body
+from bulkup.model.http import StorageAnswer
+from bulkup.model.items import Item
+from bulkup.model.problems import Problem
+from bulkup.model.states import DONE
+from bulkup.model.tickets import Ticket
+from bulkup.pipeline.send.attempt import LocalSender
 from bulkup.transport import Transport
-from bulkup.wire import Body, StorageAnswer
 
 MIB = 1024**2
 SMALL, LARGE = 2000, 2 * MIB + 1000
@@ -123,9 +127,9 @@ class Meddler:
             self.versions[path].append(file.read_bytes() if file.exists() else b"")
 
     def _hook(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        send_item, send_body, meddle = Sender.send, Transport.send, self._meddle
+        send_item, send_body, meddle = LocalSender.send, Transport.send, self._meddle
 
-        async def sending(sender: Sender, item: Item, count: Callable[[int], None]) -> Problem | None:
+        async def sending(sender: LocalSender, item: Item, count: Callable[[int], None]) -> Problem | None:
             self._item.set(item)
             meddle(MOMENTS[0])
             return await send_item(sender, item, count)
@@ -145,7 +149,7 @@ class Meddler:
             meddle(MOMENTS[3])
             return answer
 
-        monkeypatch.setattr(Sender, "send", sending)
+        monkeypatch.setattr(LocalSender, "send", sending)
         monkeypatch.setattr(Transport, "send", transporting)
 
     def assert_recorded_rightly(self, place: World) -> None:

@@ -14,12 +14,12 @@ import pytest
 from pipeline_world import World, cut_off_when, quick_retries, read_tree, world
 
 from bulkup import FileState, UsageError
-from bulkup.messages import Kind, Problem, ProblemError
-from bulkup.pipeline import lending
-from bulkup.pipeline.streaming import FileBody
-from bulkup.providers.xvid import Xvid
+from bulkup.model.http import StorageAnswer
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.pipeline.files.large import FileBody
+from bulkup.pipeline.send import zero_copy
+from bulkup.providers.xvid.adapter import Xvid
 from bulkup.transport import Transport
-from bulkup.wire import StorageAnswer
 
 LARGE = b"0123456789abcdef" * 100_000  # 1.5 MiB, more than is read whole
 
@@ -33,7 +33,7 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
 @pytest.fixture
 def lent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Have files of that size count as large; the paths of those that were lent."""
-    monkeypatch.setattr(lending, "RANGE", len(LARGE))
+    monkeypatch.setattr(zero_copy, "RANGE", len(LARGE))
     paths, real = list[bytes](), FileBody.ranges
 
     def ranges(self: FileBody) -> object:
@@ -88,7 +88,7 @@ async def test_a_closing_call_is_made_by_the_next_run(tmp_path: Path, monkeypatc
     confirm = Xvid.confirm
 
     async def fail(*_: Any, **__: Any) -> None:
-        raise ProblemError(Problem(Kind.TRANSIENT, "it does not answer"))
+        raise ProblemError(Problem(ProblemKind.TRANSIENT, "it does not answer"))
 
     async with world(tmp_path, "xvid") as place:
         place.write_many(3)
@@ -124,7 +124,7 @@ async def test_a_file_that_changed_is_not_taken_for_sent(here: World, monkeypatc
         os.utime(self._file.full_path, ns=(1, 1))
         return real(self, way)
 
-    monkeypatch.setattr(lending, "RANGE", len(LARGE))
+    monkeypatch.setattr(zero_copy, "RANGE", len(LARGE))
     monkeypatch.setattr(FileBody, "_pass", touching)
     summary = await here.run(checksum="none")
     assert summary.exit_code == 3

@@ -20,13 +20,15 @@ from bulkup.config.providers import ProviderDefaults
 from bulkup.errors import MachineError
 from bulkup.localserver import FaultSpec
 from bulkup.localserver.faults import FaultName
-from bulkup.messages import Kind, Problem, ProblemError, Rejection, Ticket
-from bulkup.pipeline.retry_budget import RetryBudget
+from bulkup.model.bodies import Body
+from bulkup.model.http import ApiCall, StorageAnswer
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Rejection, Ticket
+from bulkup.pipeline.policy.host_gate import RetryBudget
 from bulkup.providers import PROVIDERS, FileSpec
-from bulkup.providers.local import Local
-from bulkup.providers.magic_hour import TYPE_OF, MagicHour
+from bulkup.providers.local.adapter import Local
+from bulkup.providers.magic_hour.adapter import TYPE_OF, MagicHour
 from bulkup.transport import Transport
-from bulkup.wire import ApiCall, Body, StorageAnswer
 
 SERVICES = ("magic-hour", "move-ugc", "metastudio", "xvid")
 SURVIVABLE = sorted(set(FaultName) - {FaultName.UNAUTHORIZED})
@@ -440,10 +442,10 @@ class Moody(Local):
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
         type(self).calls += 1
         if type(self).calls == 2:
-            raise ProblemError(Problem(Kind.THROTTLED, "come back later", retry_after=1.0))
+            raise ProblemError(Problem(ProblemKind.THROTTLED, "come back later", retry_after=1.0))
         if type(self).calls == 3:
             await anyio.sleep(0.05)
-            raise ProblemError(Problem(Kind.TRANSIENT, "a bad moment"))
+            raise ProblemError(Problem(ProblemKind.TRANSIENT, "a bad moment"))
         return await super().presign(specs, call)
 
 

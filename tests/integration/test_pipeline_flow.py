@@ -15,10 +15,11 @@ from structlog.testing import capture_logs
 
 import bulkup
 from bulkup import ExitCode, FileState, JournalLockedError, Result, UsageError
-from bulkup.clock import SystemClock
-from bulkup.localserver.puts import Pace
-from bulkup.pipeline import hasher, hashing
-from bulkup.providers.magic_hour import MagicHour
+from bulkup.helpers.clock import SystemClock
+from bulkup.localserver.s3.puts import BodyPace
+from bulkup.pipeline import hasher
+from bulkup.pipeline.files import digests
+from bulkup.providers.magic_hour.adapter import MagicHour
 
 ODD_NAMES: dict[str | bytes, bytes] = {
     "with space.mp4": b"space",
@@ -194,9 +195,9 @@ async def test_identity_of_a_stopped_check(here: World, monkeypatch: pytest.Monk
         await uploader.run()
 
     async def stopping(*args: Any, **options: Any) -> Any:
-        digests = await hashing.digests_of(*args, **options)
+        result = await digests.digests_of(*args, **options)
         uploader.stop()  # after one group; another one is being read, four have not begun
-        return digests
+        return result
 
     with monkeypatch.context() as patch:
         patch.setattr(hasher, "digests_of", stopping)
@@ -431,7 +432,7 @@ async def test_stop_before_anything(here: World) -> None:
 
 async def test_grace_bounds_the_drain(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not end within the grace is given back, and goes up whole with the next run."""
-    monkeypatch.setattr("bulkup.localserver.puts.SLOW", Pace(4096, 0.05))
+    monkeypatch.setattr("bulkup.localserver.s3.puts.SLOW", BodyPace(4096, 0.05))
     here.faults("slow-body")
     here.write({"slow.mov": os.urandom(100_000)})
     async with here.uploader(grace=0.2) as uploader, anyio.create_task_group() as tasks:

@@ -18,11 +18,11 @@ from pipeline_world import World, cut_off_after, cut_off_when, world
 from bulkup import ExitCode, FileState
 from bulkup.config.providers import PROVIDERS as DECLARED
 from bulkup.config.providers import ProviderDefaults
-from bulkup.messages import Receipt, Rejection, Ticket
+from bulkup.model.http import ApiCall
+from bulkup.model.tickets import Receipt, Rejection, Ticket
 from bulkup.providers import PROVIDERS, Capabilities, FileSpec, NotYet
-from bulkup.providers.local import Local
-from bulkup.providers.magic_hour import MagicHour
-from bulkup.wire import ApiCall
+from bulkup.providers.local.adapter import Local
+from bulkup.providers.magic_hour.adapter import MagicHour
 
 
 @pytest.fixture

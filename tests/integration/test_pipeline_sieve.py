@@ -18,11 +18,12 @@ from journal_world import a_ticket
 from bulkup.journal import Lookup, rows
 from bulkup.journal.database import migrate, migrations
 from bulkup.journal.sources import KnownSource
-from bulkup.journal.tickets import dump
-from bulkup.messages import DONE, FileState, FoundFile, Identity, Place, Rejection, Source, Stat
-from bulkup.pipeline.plan import Plan, Trust
-from bulkup.pipeline.sieve import Sifted, sift
-from bulkup.pipeline.wishes import Wish, look_at
+from bulkup.journal.ticket_text import dump
+from bulkup.model.files import FoundFile, Identity, Place, Source, Stat
+from bulkup.model.states import DONE, FileState
+from bulkup.model.tickets import Rejection
+from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision, decide
+from bulkup.pipeline.scan.triage import Triage, triage
 from bulkup.providers import FileSpec, Provider
 
 NOW = 1000.0
@@ -77,7 +78,9 @@ KEYS = [(source, path) for source, paths in PATHS.items() for path in paths]
 journals = st.fixed_dictionaries(
     dict.fromkeys(SHARED, recorded), optional={key: recorded for key in KEYS if key not in SHARED}
 )
-trusts = st.builds(Trust, st.just(NOW), st.sampled_from(["strict", "default", "default", "content"]), st.booleans())
+trusts = st.builds(
+    ChangePolicy, st.just(NOW), st.sampled_from(["strict", "default", "default", "content"]), st.booleans()
+)
 
 
 @functools.cache
@@ -111,8 +114,10 @@ def lookup_in(journal: dict[tuple[Source, bytes], Row]) -> Iterator[Lookup]:
         yield lookup
 
 
-def one_by_one(files: Sequence[FoundFile], lookup: Lookup, provider: Provider, trust: Trust) -> list[Wish]:
-    return [look_at(file, lookup.find([file])[0], provider, trust) for file in files]
+def one_by_one(
+    files: Sequence[FoundFile], lookup: Lookup, provider: Provider, trust: ChangePolicy
+) -> list[FileDecision]:
+    return [decide(file, lookup.find([file])[0], provider, trust) for file in files]
 
 
 @given(st.data(), journals, st.sampled_from(list(PATHS)), trusts, st.booleans(), st.integers(1, 3), st.integers(-1, 1))
@@ -121,7 +126,7 @@ def test_a_block_is_decided_as_each_of_its_files(
     data: st.DataObject,
     journal: dict[tuple[Source, bytes], Row],
     source: Source,
-    trust: Trust,
+    trust: ChangePolicy,
     placed: bool,
     at_once: int,
     spare: int,
@@ -139,17 +144,17 @@ def test_a_block_is_decided_as_each_of_its_files(
     ):
         wishes = one_by_one(files, lookup, provider, trust)
         assert lookup.find(files) == [wish.known for wish in wishes]
-        sifted = Sifted()
-        sift(source, found, lookup, provider, trust, sifted)
-    assert figures(sifted) == figures(Sifted(len(files), sum(f.identity.size for f in files), wishes=wishes))
+        sifted = Triage()
+        triage(source, found, lookup, provider, trust, sifted)
+    assert figures(sifted) == figures(Triage(len(files), sum(f.identity.size for f in files), wishes=wishes))
     assert of_open(sifted.wishes) == of_open(wishes)
     if placed:  # of files that want one place the first is to have it
         assert sifted.wishes == wishes
 
 
-def figures(sifted: Sifted) -> dict[str, int]:
+def figures(sifted: Triage) -> dict[str, int]:
     """Return what will be counted, by whatever way it was found out."""
-    settled = [wish for wish in sifted.wishes if wish.what is Plan.SETTLED]
+    settled = [wish for wish in sifted.wishes if wish.what is Action.SETTLED]
     return {
         "found": sifted.found,
         "bytes": sifted.bytes_found,
@@ -159,8 +164,8 @@ def figures(sifted: Sifted) -> dict[str, int]:
     }
 
 
-def of_open(wishes: Sequence[Wish]) -> dict[bytes, Any]:
-    return {wish.file.path: wish for wish in wishes if wish.what is not Plan.SETTLED}
+def of_open(wishes: Sequence[FileDecision]) -> dict[bytes, Any]:
+    return {wish.file.path: wish for wish in wishes if wish.what is not Action.SETTLED}
 
 
 @pytest.mark.parametrize("kept_until", [None, NOW + 1, NOW])
@@ -170,20 +175,22 @@ def test_what_is_as_it_was_uploaded_is_only_counted(kept_until: float | None) ->
     row = Row(FileState.UPLOADED, (0, 1, 1, 1, 1), True, kept_until, None, False)
     journal = {(OUTER, path): row._replace(stat=stat) for path, stat in found.items()}
     with lookup_in(journal) as lookup, mock.patch.object(Lookup, "_known", side_effect=AssertionError):
-        sifted = Sifted()
-        sift(OUTER, found, lookup, cast("Provider", Service(placed=False)), Trust(NOW), sifted)
+        sifted = Triage()
+        triage(OUTER, found, lookup, cast("Provider", Service(placed=False)), ChangePolicy(NOW), sifted)
     expired = 1000 if kept_until == NOW else 0
     size = sum(range(1000))
-    assert sifted == Sifted(1000, size, settled=1000, bytes_settled=size, expired=expired)
+    assert sifted == Triage(1000, size, settled=1000, bytes_settled=size, expired=expired)
 
 
 def test_a_file_that_another_source_uploaded_again_is_kept_for_as_long_as_that() -> None:
     """The row of its own is past its time, and exactly of the file; the other one counts."""
     own, other = (Row(FileState.UPLOADED, AS_IT_WAS, True, until, None, False) for until in (NOW - 1, NOW + 1))
     for ours, theirs, expired in ((own, other, 0), (other, own, 0), (own, own, 1)):
-        sifted = Sifted()
+        sifted = Triage()
         with lookup_in({(OUTER, b"sub/a"): ours, (INNER, b"a"): theirs}) as lookup:
-            sift(OUTER, {b"sub/a": AS_IT_WAS}, lookup, cast("Provider", Service(placed=False)), Trust(NOW), sifted)
+            triage(
+                OUTER, {b"sub/a": AS_IT_WAS}, lookup, cast("Provider", Service(placed=False)), ChangePolicy(NOW), sifted
+            )
         assert figures(sifted) == {"found": 1, "bytes": 1, "settled": 1, "bytes settled": 1, "expired": expired}
 
 

@@ -13,12 +13,12 @@ from pipeline_world import World, world
 
 from bulkup import ExitCode, FileState, Result, TooManyFailuresError, Uploader
 from bulkup.journal import Journal
-from bulkup.localserver.puts import Pace
-from bulkup.messages import Item, Outcome
-from bulkup.pipeline.sending import Sender
+from bulkup.localserver.s3.puts import BodyPace
+from bulkup.model.http import ApiCall
+from bulkup.model.items import Item, Outcome
+from bulkup.pipeline.send.attempt import LocalSender
 from bulkup.providers import FileSpec
-from bulkup.providers.magic_hour import MagicHour
-from bulkup.wire import ApiCall
+from bulkup.providers.magic_hour.adapter import MagicHour
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
 @pytest.fixture
 def slowly(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store reads 80 KiB/s, in small steps."""
-    monkeypatch.setattr("bulkup.localserver.puts.SLOW", Pace(4096, 0.05))
+    monkeypatch.setattr("bulkup.localserver.s3.puts.SLOW", BodyPace(4096, 0.05))
     here.faults("slow-body")
 
 
@@ -181,7 +181,7 @@ async def test_stopped_while_a_call_hangs(here: World, monkeypatch: pytest.Monke
 async def test_stopped_during_the_last_flush(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What storage took before the grace was over is written, counted and told, although nothing waits for it."""
     here.write_many(8)
-    settled, send = Journal.settled, Sender.send
+    settled, send = Journal.settled, LocalSender.send
     first, writing, go_on = anyio.Event(), anyio.Event(), anyio.Event()
 
     async def late(self: Journal, outcomes: Sequence[Outcome], now: float) -> None:
@@ -189,7 +189,7 @@ async def test_stopped_during_the_last_flush(here: World, monkeypatch: pytest.Mo
         await go_on.wait()
         await settled(self, outcomes, now)
 
-    async def after_the_first(self: Sender, *values: Any) -> Any:
+    async def after_the_first(self: LocalSender, *values: Any) -> Any:
         if first.is_set():
             await writing.wait()
         first.set()
@@ -202,7 +202,7 @@ async def test_stopped_during_the_last_flush(here: World, monkeypatch: pytest.Mo
 
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "settled", late)
-        patch.setattr(Sender, "send", after_the_first)
+        patch.setattr(LocalSender, "send", after_the_first)
         async with here.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
             tasks.start_soon(uploader.run, tell)
             while uploader.gauge.depths()["recording"] < 7:
@@ -239,16 +239,16 @@ async def test_a_reader_of_results_that_stopped(here: World, monkeypatch: pytest
 async def test_stopped_while_storage_cuts_connections(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """An attempt that fails while a run ends is not made again; its file is left to the next run, with its ticket."""
     here.write_many(3)
-    send, begun = Sender.send, anyio.Event()
+    send, begun = LocalSender.send, anyio.Event()
 
-    async def held(self: Sender, item: Item, *values: Any) -> Any:
+    async def held(self: LocalSender, item: Item, *values: Any) -> Any:
         begun.set()
         await anyio.sleep(0.1)
         return await send(self, item, *values)
 
     here.faults("cut-body")
     with monkeypatch.context() as patch:
-        patch.setattr(Sender, "send", held)
+        patch.setattr(LocalSender, "send", held)
         summary = await stopped_at(here, lambda _: begun.wait(), grace=3600, concurrency=3)
     assert (summary.exit_code, summary.counters.remaining, summary.counters.failed) == (ExitCode.SIGTERM, 3, 0)
     here.faults()

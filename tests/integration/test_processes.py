@@ -18,11 +18,13 @@ from pipeline_world import World, cut_off_after, quick_retries, world
 from structlog.testing import capture_logs
 
 from bulkup import ExitCode, MachineError
-from bulkup.localserver.puts import Pace
-from bulkup.messages import Item, Problem
-from bulkup.pipeline.processes import machine, pool, process, trial, worth
-from bulkup.pipeline.processes.pool import Pool
-from bulkup.pipeline.sending import Count, Sender
+from bulkup.localserver.s3.puts import BodyPace
+from bulkup.model.items import Item
+from bulkup.model.problems import Problem
+from bulkup.pipeline.processes import process_pool, sending_process
+from bulkup.pipeline.processes.process_pool import ProcessPool
+from bulkup.pipeline.send.attempt import Count, LocalSender
+from bulkup.pipeline.tuning import cores, process_trial, process_tuner
 
 MIB = 1024**2
 
@@ -42,7 +44,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     async def send(*_: object) -> None:
         raise AssertionError("a file was sent by the process that decides")
 
-    monkeypatch.setattr(Sender, "send", send)
+    monkeypatch.setattr(LocalSender, "send", send)
 
 
 def processes() -> list[psutil.Process]:
@@ -58,13 +60,13 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def before_each(monkeypatch: pytest.MonkeyPatch, act: Callable[[Item], None]) -> None:
     """Have something done right before each attempt."""
-    made = Pool.send
+    made = ProcessPool.send
 
-    async def send(self: Pool, item: Item, count: Count) -> Problem | None:
+    async def send(self: ProcessPool, item: Item, count: Count) -> Problem | None:
         act(item)
         return await made(self, item, count)
 
-    monkeypatch.setattr(Pool, "send", send)
+    monkeypatch.setattr(ProcessPool, "send", send)
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -150,7 +152,7 @@ async def _kill_all_that_come() -> None:
 
 async def test_leaving_in_the_middle(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """No process is left behind, and the next run goes on."""
-    monkeypatch.setattr("bulkup.localserver.puts.SLOW", Pace(4096, 0.05))
+    monkeypatch.setattr("bulkup.localserver.s3.puts.SLOW", BodyPace(4096, 0.05))
     here.faults("slow-body=0.5")
     here.write_many(20, size=100_000)
     await cut_off_after(here, 3)
@@ -162,8 +164,8 @@ async def test_leaving_in_the_middle(here: World, monkeypatch: pytest.MonkeyPatc
 
 async def test_a_grace_that_is_over(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is cut off then is given back with its ticket, its bytes are taken off, and nothing of it goes on."""
-    monkeypatch.setattr("bulkup.localserver.puts.SLOW", Pace(64, 0.05))
-    monkeypatch.setattr(pool, "_CANCEL_PATIENCE", math.inf)
+    monkeypatch.setattr("bulkup.localserver.s3.puts.SLOW", BodyPace(64, 0.05))
+    monkeypatch.setattr(process_pool, "_CANCEL_PATIENCE", math.inf)
     here.faults("slow-body")
     here.write({f"{number}.mov": os.urandom(200_000) for number in range(4)})
     async with here.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
@@ -184,9 +186,9 @@ async def test_a_grace_that_is_over(here: World, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(("gain", "kept"), [(0.0, True), (math.inf, False)], ids=["kept", "withdrawn"])
 async def test_auto_tries(here: World, monkeypatch: pytest.MonkeyPatch, gain: float, kept: bool) -> None:
     """It begins alone, and files go on being sent through the beginning, and the end, of other processes."""
-    monkeypatch.setattr(trial, "usable_cores", lambda: 4)
-    monkeypatch.setattr(trial, "_WINDOW", 0.02)
-    monkeypatch.setattr(machine.IdleCores, "since_last", lambda *_: 3.0)
+    monkeypatch.setattr(process_tuner, "usable_cores", lambda: 4)
+    monkeypatch.setattr(process_tuner, "_WINDOW", 0.02)
+    monkeypatch.setattr(cores.IdleCores, "since_last", lambda *_: 3.0)
     for name, value in {
         "_BUSY": -1.0,
         "_SOON": 1,
@@ -195,16 +197,16 @@ async def test_auto_tries(here: World, monkeypatch: pytest.MonkeyPatch, gain: fl
         "_PATIENCE": 10_000,
         "_GAIN": gain,
     }.items():
-        monkeypatch.setattr(worth, name, value)
-    take, made = worth.Worth.take, Pool.send
+        monkeypatch.setattr(process_trial, name, value)
+    take, made = process_trial.ProcessTrial.take, ProcessPool.send
     wanted, ways, numbers = [0], list[str](), itertools.count()
 
-    def taken(self: worth.Worth, seen: worth.Window) -> int:
+    def taken(self: process_trial.ProcessTrial, seen: process_trial.Window) -> int:
         if not seen.ready or len(ways) >= 10:  # else it would be over before anything was sent elsewhere
             wanted.append(4 if self.kept else take(self, seen))
         return min(3, wanted[-1])
 
-    async def send(self: Pool, item: Item, count: Count) -> Problem | None:
+    async def send(self: ProcessPool, item: Item, count: Count) -> Problem | None:
         number = next(numbers)
         if number == 5:
             await until(lambda: self.ready == 3)
@@ -215,8 +217,8 @@ async def test_auto_tries(here: World, monkeypatch: pytest.MonkeyPatch, gain: fl
         ways.append("elsewhere" if self.ready else "here")
         return await made(self, item, count)
 
-    monkeypatch.setattr(worth.Worth, "take", taken)
-    monkeypatch.setattr(Pool, "send", send)
+    monkeypatch.setattr(process_trial.ProcessTrial, "take", taken)
+    monkeypatch.setattr(ProcessPool, "send", send)
     here.write_many(15)
     summary = await here.run(processes="auto", concurrency=1)
     assert summary.exit_code == 0
@@ -226,23 +228,23 @@ async def test_auto_tries(here: World, monkeypatch: pytest.MonkeyPatch, gain: fl
 
 async def test_auto_does_without_what_cannot_be_started(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more processes may be had here, and the run goes on alone."""
-    monkeypatch.setattr(trial, "usable_cores", lambda: 4)
-    monkeypatch.setattr(trial, "_WINDOW", 0.0)
-    monkeypatch.setattr(machine.IdleCores, "since_last", lambda *_: 3.0)
-    monkeypatch.setattr(worth, "_BUSY", -1.0)
+    monkeypatch.setattr(process_tuner, "usable_cores", lambda: 4)
+    monkeypatch.setattr(process_tuner, "_WINDOW", 0.0)
+    monkeypatch.setattr(cores.IdleCores, "since_last", lambda *_: 3.0)
+    monkeypatch.setattr(process_trial, "_BUSY", -1.0)
     tries = list[object]()
 
     async def spawn(theirs: object) -> None:
         tries.append(theirs)
         raise OSError(errno.EAGAIN, "try again")
 
-    async def send(self: Pool, item: Item, count: Count) -> Problem | None:
+    async def send(self: ProcessPool, item: Item, count: Count) -> Problem | None:
         await until(lambda: bool(tries))
         return await made(self, item, count)
 
-    made = Pool.send
-    monkeypatch.setattr(process, "_spawn", spawn)
-    monkeypatch.setattr(Pool, "send", send)
+    made = ProcessPool.send
+    monkeypatch.setattr(sending_process, "_spawn", spawn)
+    monkeypatch.setattr(ProcessPool, "send", send)
     here.write_many(10)
     assert (await here.run(processes="auto", concurrency=1)).exit_code == 0
     here.assert_uploaded()
@@ -251,7 +253,7 @@ async def test_auto_does_without_what_cannot_be_started(here: World, monkeypatch
 
 async def test_a_fault_of_the_program_is_told_as_one(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it was, without what was in it; the run does not go on as if nothing was."""
-    monkeypatch.setattr(process, "job_of", lambda number, _: (number, "confidential"))
+    monkeypatch.setattr(sending_process, "job_of", lambda number, _: (number, "confidential"))
     here.write_many(1)
     with pytest.raises(BaseExceptionGroup) as raised:
         await here.run()

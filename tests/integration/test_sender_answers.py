@@ -11,8 +11,8 @@ import pytest
 from scripted_server import Connection, Request, Script, serving
 from sender_world import BOTH, LEAN, answered, next_works, outcome, using
 
-from bulkup.messages import Kind, Problem
-from bulkup.wire import StorageAnswer
+from bulkup.model.http import StorageAnswer
+from bulkup.model.problems import Problem, ProblemKind
 
 LENGTH_5 = b"Content-Length: 5\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -134,7 +134,7 @@ async def test_what_is_no_answer_is_a_fault(sender: str, case: bytes, end: bool)
     async with serving(*[saying(case, end=end)] * 2) as server, using(sender, idle_timeout=0.8) as transport:
         problem = await outcome(transport, server.url)
         assert isinstance(problem, Problem), problem
-        assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+        assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
         server.scripts = []
         await next_works(transport, server)
 
@@ -145,7 +145,7 @@ async def test_what_readers_differ_in_does_not_spoil_the_next(sender: str, case:
     """An answer, or a fault of that kind."""
     async with serving(*[saying(case, end=False)] * 2) as server, using(sender, idle_timeout=0.8) as transport:
         result = await outcome(transport, server.url)
-        assert isinstance(result, StorageAnswer) or result.kind is Kind.TRANSIENT
+        assert isinstance(result, StorageAnswer) or result.kind is ProblemKind.TRANSIENT
         server.scripts = []
         for _ in range(2):
             await next_works(transport, server)
@@ -219,7 +219,7 @@ async def test_what_never_ends_is_given_up(sender: str, case: tuple[bytes, bytes
     async with serving(*[script] * 2) as server, using(sender, idle_timeout=0.8, connect_timeout=1) as transport:
         problem = await outcome(transport, server.url)
         assert isinstance(problem, Problem), problem
-        assert problem.kind is Kind.TRANSIENT
+        assert problem.kind is ProblemKind.TRANSIENT
         server.scripts = []
         await next_works(transport, server)
 
@@ -244,6 +244,6 @@ async def test_nor_is_it_taken_without_measure_until_then(sender: str, case: tup
     async with serving(script) as server, using(sender) as transport:
         problem = await outcome(transport, server.url)
         assert isinstance(problem, Problem), problem
-        assert problem.kind is Kind.TRANSIENT
+        assert problem.kind is ProblemKind.TRANSIENT
         await next_works(transport, server)
     assert written < 8 * 1024**2  # and no more than that was on the way

@@ -14,8 +14,8 @@ from scripted_server import Server, serving
 from sender_world import BOTH, answered, next_works, outcome, using
 from test_transport import no_lookup, unused_port
 
-from bulkup.messages import Kind, Problem
-from bulkup.transport.hosts import literal
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.transport.destination.host_rules import literal
 
 DEAD, ALIVE = "127.0.0.3", "127.0.0.1"
 
@@ -98,7 +98,7 @@ async def test_no_address_that_answers_is_told(sender: str, monkeypatch: pytest.
     async with using(sender) as transport:
         problem = await outcome(transport, f"http://storage.test:{unused_port()}/k")
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
     assert "storage.test" in problem.message
 
 
@@ -110,7 +110,7 @@ async def test_silence_is_given_up_after_the_time_for_connecting(sender: str) ->
         async with using(sender, connect_timeout=0.3) as transport:
             problem = await outcome(transport, f"http://{DEAD}:{port}/k")
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
 
 
 @BOTH
@@ -121,7 +121,7 @@ async def test_a_name_that_nobody_knows_is_told(sender: str, scheme: str, monkey
     async with using(sender) as transport:
         problem = await outcome(transport, f"{scheme}://storage.test/k")
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
     assert "storage.test" in problem.message
     assert "Name or service not known" in problem.message
 
@@ -149,7 +149,7 @@ async def test_too_few_descriptors_are_the_machines_fault(sender: str, monkeypat
             patch.setattr(socket, "socket", no_socket)
             problem = await outcome(transport, server.url)
         assert isinstance(problem, Problem)
-        assert problem.kind is Kind.MACHINE
+        assert problem.kind is ProblemKind.MACHINE
         await next_works(transport, server)
 
 
@@ -169,5 +169,5 @@ async def test_what_is_no_url_is_refused(sender: str, url: str, monkeypatch: pyt
     async with using(sender) as transport:
         problem = await outcome(transport, url)
     assert isinstance(problem, Problem)
-    assert problem.kind in (Kind.FAILED, Kind.UNREACHABLE, Kind.UNUSABLE)
+    assert problem.kind in (ProblemKind.FAILED, ProblemKind.UNREACHABLE, ProblemKind.UNUSABLE)
     assert "password" not in problem.message

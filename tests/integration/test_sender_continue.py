@@ -8,7 +8,7 @@ import pytest
 from scripted_server import GO_ON, Connection, Request, echo, serving, settled
 from sender_world import BLOCK, BOTH, LEAN, FileBody, answered, next_works, outcome, using
 
-from bulkup.messages import Kind, Problem
+from bulkup.model.problems import Problem, ProblemKind
 
 HUGE = 24  # blocks; 1.5 MiB
 
@@ -127,7 +127,7 @@ async def test_a_server_that_closes_when_it_is_asked_is_a_fault(sender: str) -> 
         body = FileBody(BLOCK, HUGE)
         problem = await outcome(transport, server.url, body)
         assert isinstance(problem, Problem)
-        assert (problem.kind, body.starts) == (Kind.TRANSIENT, 0)
+        assert (problem.kind, body.starts) == (ProblemKind.TRANSIENT, 0)
         await next_works(transport, server)
 
 

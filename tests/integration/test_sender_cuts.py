@@ -6,9 +6,9 @@ import pytest
 from scripted_server import Connection, Script, Server, echo, serving, settled
 from sender_world import BOTH, next_works, outcome, using
 
-from bulkup.messages import Kind, Problem
+from bulkup.model.http import StorageAnswer
+from bulkup.model.problems import Problem, ProblemKind
 from bulkup.transport import Transport
-from bulkup.wire import StorageAnswer
 
 PLAIN = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 5\r\n\r\nhello'
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nX-T: 1\r\n\r\n"
@@ -72,7 +72,7 @@ async def test_each_byte_of_a_request(sender: str, end: str) -> None:
             server.scripts = [cut_request(count, end, second=False)] * 2
             problem = await outcome(transport, server.url)
             assert isinstance(problem, Problem), count
-            assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True), count
+            assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True), count
             server.scripts = []
             await next_works(transport, server)
 
@@ -105,7 +105,7 @@ async def test_each_byte_of_an_answer(sender: str, answer: bytes, end: str) -> N
             result = await outcome(transport, server.url)
             if count < len(answer):
                 assert isinstance(result, Problem), (count, result)
-                assert (result.kind, result.maybe_created) == (Kind.TRANSIENT, True), count
+                assert (result.kind, result.maybe_created) == (ProblemKind.TRANSIENT, True), count
             else:
                 assert isinstance(result, StorageAnswer), (count, result)
                 assert (result.status, result.body) == (503 if b"503" in answer else 200, b"hello")

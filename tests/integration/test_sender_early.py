@@ -11,8 +11,8 @@ import pytest
 from scripted_server import OK, Connection, Script, ca_file, certified, echo, serving
 from sender_world import BLOCK, BOTH, LARGE, LEAN, FileBody, answered, next_works, outcome, using
 
-from bulkup.messages import Problem
-from bulkup.wire import StorageAnswer
+from bulkup.model.http import StorageAnswer
+from bulkup.model.problems import Problem
 
 REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nNope"
 TOO_LARGE = b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 4\r\n\r\nNope"

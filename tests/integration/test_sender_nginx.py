@@ -13,8 +13,8 @@ from nginx_world import nginx
 from scripted_server import ca_file
 from sender_world import BLOCK, BOTH, LEAN, FileBody, InMemory, answered, outcome, using
 
+from bulkup.model.http import StorageAnswer
 from bulkup.transport import Transport
-from bulkup.wire import StorageAnswer
 
 SCHEMES = pytest.mark.parametrize("scheme", ["http", "https"])
 _names = (f"/{secrets.token_hex(4)}/{number}" for number in itertools.count())

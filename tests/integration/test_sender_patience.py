@@ -8,14 +8,14 @@ import pytest
 from scripted_server import OK, Connection, Script, echo, serving, settled
 from sender_world import BLOCK, BOTH, FileBody, InMemory, answered, next_works, outcome, using
 
-from bulkup.messages import Kind, Problem
-from bulkup.transport import patience
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.transport import progress_timeout
 
 
 @pytest.fixture(autouse=True)
 def _no_credit(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is buffered on the way is granted time of its own, which would be minutes here."""
-    monkeypatch.setattr(patience, "SLOWEST", 1024**4)
+    monkeypatch.setattr(progress_timeout, "SLOWEST", 1024**4)
 
 
 async def says_nothing(connection: Connection) -> None:
@@ -65,7 +65,7 @@ async def test_silence_is_given_up(sender: str, script: Script, times: int) -> N
             body = FileBody(BLOCK, times) if times else InMemory()
             problem = await outcome(transport, server.url, body)
             assert isinstance(problem, Problem)
-            assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+            assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
             assert "no progress for 0.2 s" in problem.message
         async with using(sender) as transport:
             await next_works(transport, server)

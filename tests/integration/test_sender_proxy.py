@@ -14,8 +14,8 @@ from scripted_server import OK, Connection, Script, Server, ca_file, certified, 
 from sender_world import BLOCK, BOTH, FileBody, answered, outcome, using
 from test_transport import unused_port
 
-from bulkup.messages import Kind, Problem
-from bulkup.secrets import Secret
+from bulkup.helpers.secrets import Secret
+from bulkup.model.problems import Problem, ProblemKind
 
 USER, PASSWORD = "me@home", "hunter2:/?"
 QUOTED = "me%40home:hunter2%3A%2F%3F"
@@ -151,7 +151,7 @@ async def test_the_servers_certificate_counts_through_a_tunnel_too(
         async with using(sender, ca_file=ca_file(tmp_path)) as transport:
             problem = await outcome(transport, named(server))
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNUSABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNUSABLE, False)
     assert server.requests == []
 
 
@@ -216,7 +216,7 @@ async def test_a_proxy_that_opens_no_tunnel_is_told_of(
         async with using(sender) as transport:
             problem = await outcome(transport, "https://storage.test/k")
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
     assert "proxy" in problem.message
     assert "hunter2" not in problem.message
 
@@ -232,7 +232,7 @@ async def test_a_proxy_that_makes_no_sense_is_a_fault(
         async with using(sender) as transport:
             problem = await outcome(transport, "https://storage.test/k")
     assert isinstance(problem, Problem)
-    assert problem.kind is Kind.UNREACHABLE or (sender == "aiohttp" and problem.kind is Kind.TRANSIENT)
+    assert problem.kind is ProblemKind.UNREACHABLE or (sender == "aiohttp" and problem.kind is ProblemKind.TRANSIENT)
     assert "hunter2" not in problem.message
 
 
@@ -250,7 +250,7 @@ async def test_a_tunnel_that_is_never_opened_is_given_up(sender: str, monkeypatc
         async with asyncio.timeout(5):
             await proxy.connections[0].ended.wait()
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
 
 
 @BOTH
@@ -261,7 +261,7 @@ async def test_a_proxy_that_is_not_there_is_told_of(sender: str, monkeypatch: py
     async with using(sender) as transport:
         problem = await outcome(transport, f"{scheme}://storage.test/k")
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
     assert "proxy" in problem.message
     assert "hunter2" not in problem.message
 
@@ -282,7 +282,7 @@ async def test_what_comes_right_behind_the_tunnels_answer_is_of_the_tunnel(
         async with using(sender, connect_timeout=0.5) as transport:
             problem = await outcome(transport, "https://storage.test/k")
     assert isinstance(problem, Problem)
-    assert (problem.maybe_created, problem.kind) in ((False, Kind.UNUSABLE), (False, Kind.UNREACHABLE))
+    assert (problem.maybe_created, problem.kind) in ((False, ProblemKind.UNUSABLE), (False, ProblemKind.UNREACHABLE))
 
 
 @BOTH

@@ -8,7 +8,7 @@ import pytest
 from scripted_server import OK, Connection, Script, echo, serving, settled
 from sender_world import BLOCK, BOTH, LEAN, FileBody, InMemory, answered, next_works, outcome, using
 
-from bulkup.messages import Kind, Problem
+from bulkup.model.problems import Problem, ProblemKind
 
 
 def then(act: Script) -> Script:
@@ -157,7 +157,7 @@ async def test_a_request_is_repeated_once_and_no_more(sender: str) -> None:
         body = FileBody()
         problem = await outcome(transport, server.url, body)
         assert isinstance(problem, Problem)
-        assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+        assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
         assert (len(server.connections), body.starts) == (2, 2)
         await next_works(transport, server)
 
@@ -169,7 +169,7 @@ async def test_what_died_on_a_new_connection_is_not_repeated(sender: str) -> Non
         body = FileBody()
         problem = await outcome(transport, server.url, body)
         assert isinstance(problem, Problem)
-        assert (problem.kind, len(server.connections), body.starts) == (Kind.TRANSIENT, 1, 1)
+        assert (problem.kind, len(server.connections), body.starts) == (ProblemKind.TRANSIENT, 1, 1)
 
 
 @LEAN
@@ -202,7 +202,7 @@ async def test_a_request_that_was_being_answered_is_not_repeated(sender: str, be
         body = FileBody()
         problem = await outcome(transport, server.url, body)
         assert isinstance(problem, Problem)
-        assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+        assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
         assert (len(server.connections), body.starts) == (1, 1)
         await next_works(transport, server)
 

@@ -22,14 +22,16 @@ from scripted_server import Connection, Script, ca_file, certified, serving
 from sender_world import BLOCK, LARGE, PATIENCE, using
 from sender_world import FileBody as Pieces
 
-from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError, Source, Ticket
-from bulkup.pipeline import opening, streaming
-from bulkup.pipeline.streaming import FileBody
-from bulkup.secrets import SecretUrl
-from bulkup.transport import Transport, patience
+from bulkup.helpers.secrets import SecretUrl
+from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.http import StorageAnswer
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Ticket
+from bulkup.pipeline.files import large, opening
+from bulkup.pipeline.files.large import FileBody
+from bulkup.transport import Transport, progress_timeout
 from bulkup.transport.lean import connection as lean
-from bulkup.transport.lean import lending
-from bulkup.wire import StorageAnswer
+from bulkup.transport.lean import sendfile
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -44,9 +46,9 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 @pytest.fixture(autouse=True)
 def _read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "settling", lambda *_: 0.0)
-    monkeypatch.setattr(streaming, "RANGE", MIB)
-    monkeypatch.setattr(lending, "_VISIT", VISIT)
+    monkeypatch.setattr(large, "settling", lambda *_: 0.0)
+    monkeypatch.setattr(large, "RANGE", MIB)
+    monkeypatch.setattr(sendfile, "_VISIT", VISIT)
 
 
 def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -84,7 +86,7 @@ def etag_of(result: StorageAnswer | Problem) -> str:
     return result.headers["etag"].strip('"')
 
 
-def kind_of(result: StorageAnswer | Problem) -> Kind:
+def kind_of(result: StorageAnswer | Problem) -> ProblemKind:
     assert isinstance(result, Problem), result
     return result.kind
 
@@ -98,7 +100,7 @@ def before_copying(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) 
         starts.append(start)
         return real(out, source, start, min(count, 100_000))
 
-    monkeypatch.setattr(lending, "_sendfile", sendfile)
+    monkeypatch.setattr(sendfile, "_sendfile", sendfile)
     return starts
 
 
@@ -179,7 +181,7 @@ async def test_where_the_system_refuses_the_bytes_are_read_and_sent(
 @on_every_loop
 async def test_a_system_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads and sends."""
-    monkeypatch.setattr(lending, "_sendfile", None)
+    monkeypatch.setattr(sendfile, "_sendfile", None)
     async with serving() as server, using("lean") as transport:
         assert etag_of(await send(transport, server.url, body_of(tmp_path / "a"))) == MD5
 
@@ -191,11 +193,11 @@ async def test_a_disk_that_fails_makes_the_file_unreadable(tmp_path: Path, monke
     def fail(*_: int) -> int:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(lending, "_sendfile", fail)
+    monkeypatch.setattr(sendfile, "_sendfile", fail)
     monkeypatch.setattr(os, "pread", fail)
     async with serving() as server, using("lean") as transport:
         result = await send(transport, server.url, body_of(tmp_path / "a", hashed=False))
-    assert result == Problem(Kind.UNREADABLE, os.strerror(errno.EIO))
+    assert result == Problem(ProblemKind.UNREADABLE, os.strerror(errno.EIO))
 
 
 def cut(path: Path) -> None:
@@ -227,7 +229,7 @@ async def test_a_file_that_changes_meanwhile_is_not_taken_for_sent(
     starts = before_copying(monkeypatch, act)
     async with serving() as server, using("lean") as transport:
         body = body_of(tmp_path / "a", hashed=hashed)
-        assert kind_of(await send(transport, server.url, body)) is Kind.CHANGED
+        assert kind_of(await send(transport, server.url, body)) is ProblemKind.CHANGED
         assert (body.digest, body.identity) == (None, None)
     assert len(starts) >= number
     assert max(starts) < SIZE
@@ -251,7 +253,7 @@ async def test_an_answer_that_is_here_before_the_thread_has_told_is_no_early_one
         return sent
 
     monkeypatch.setattr(lean.Connection, "_finish", finish)
-    monkeypatch.setattr(lending, "_sendfile", sendfile)
+    monkeypatch.setattr(sendfile, "_sendfile", sendfile)
     async with serving() as server, using("lean") as transport:
         for _ in range(2):
             body = body_of(tmp_path / "a")
@@ -295,16 +297,16 @@ async def test_a_connection_that_breaks_is_told(tmp_path: Path) -> None:
     """By a problem that is no fault of the file's."""
     async with serving(refusing(b"", act="resets")) as server, using("lean") as transport:
         result = await send(transport, server.url, body_of(tmp_path / "a", CONTENT * 12, hashed=False))
-    assert kind_of(result) is Kind.TRANSIENT
+    assert kind_of(result) is ProblemKind.TRANSIENT
 
 
 @on_every_loop
 async def test_a_server_that_reads_no_more_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After `idle_timeout`, counted from the last byte that went."""
-    monkeypatch.setattr(patience, "SLOWEST", 1024**4)
+    monkeypatch.setattr(progress_timeout, "SLOWEST", 1024**4)
     async with serving(refusing(b"", act="reads no more")) as server, using("lean", idle_timeout=0.3) as transport:
         result = await send(transport, server.url, body_of(tmp_path / "a", CONTENT * 12, hashed=False))
-    assert kind_of(result) is Kind.TRANSIENT
+    assert kind_of(result) is ProblemKind.TRANSIENT
     assert isinstance(result, Problem)
     assert "no progress" in result.message
 
@@ -363,4 +365,4 @@ async def test_a_connection_that_breaks_just_when_the_disk_answers_is_not_writte
         body = Pieces(BLOCK, LARGE, before=read.wait)
         with pytest.raises(ProblemError) as raised:
             await transport.send(Ticket(SecretUrl(server.url), "id"), body, {}, lambda _: None)
-    assert raised.value.problem.kind is Kind.TRANSIENT
+    assert raised.value.problem.kind is ProblemKind.TRANSIENT

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from scripted_server import Connection, Script, Server, serving, settled
 from sender_world import SENDERS, next_works, outcome, using
 
-from bulkup.messages import Kind, Problem
+from bulkup.model.http import StorageAnswer
+from bulkup.model.problems import Problem, ProblemKind
 from bulkup.transport import Transport
-from bulkup.wire import StorageAnswer
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 BOUNDARY = b"0123456789abcdef" * 8
@@ -103,7 +103,7 @@ def test_any_beginning_with_rubbish_behind_it_is_an_answer_or_a_fault(
 ) -> None:
     """Where it ends; silence takes time to show, and has tests of its own. The request behind it has its own answer."""
     result = place.sent(in_pieces([ANSWERS[name][:kept] + rubbish], close=True))
-    assert isinstance(result, StorageAnswer) or result.kind is Kind.TRANSIENT
+    assert isinstance(result, StorageAnswer) or result.kind is ProblemKind.TRANSIENT
 
 
 @given(name=st.sampled_from(list(ANSWERS)), at=st.integers(0, 200), byte=st.binary(min_size=1, max_size=1))
@@ -113,4 +113,4 @@ def test_any_one_byte_that_is_another_is_an_answer_or_a_fault(place: Place, name
     answer = ANSWERS[name]
     at %= len(answer)
     result = place.sent(in_pieces([answer[:at] + byte + answer[at + 1 :]], close=True))
-    assert isinstance(result, StorageAnswer) or result.kind in (Kind.TRANSIENT, Kind.FAILED)
+    assert isinstance(result, StorageAnswer) or result.kind in (ProblemKind.TRANSIENT, ProblemKind.FAILED)

@@ -13,7 +13,7 @@ import pytest
 from scripted_server import Connection, authority, ca_file, certified, echo, serving, settled
 from sender_world import BLOCK, BOTH, LEAN, FileBody, answered, next_works, outcome, using
 
-from bulkup.messages import Kind, Problem
+from bulkup.model.problems import Problem, ProblemKind
 
 
 @BOTH
@@ -36,7 +36,7 @@ async def test_an_unknown_authority_ends_the_run(sender: str) -> None:
     async with serving(tls=certified()) as server, using(sender) as transport:
         problem = await outcome(transport, server.url)
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNUSABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNUSABLE, False)
     assert "ca_file" in problem.message
     assert server.requests == []
 
@@ -59,7 +59,7 @@ async def test_a_certificate_that_does_not_fit_is_refused(sender: str, tmp_path:
     async with serving(tls=context()) as server, using(sender, ca_file=ca_file(tmp_path)) as transport:
         problem = await outcome(transport, server.url)
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNUSABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNUSABLE, False)
     assert server.requests == []
 
 
@@ -104,7 +104,7 @@ async def test_a_server_without_tls_is_told_of(sender: str) -> None:
     async with serving(plain) as server, using(sender) as transport:
         problem = await outcome(transport, server.url.replace("http:", "https:"))
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.maybe_created) in ((Kind.UNUSABLE, False), (Kind.UNREACHABLE, False))
+    assert (problem.kind, problem.maybe_created) in ((ProblemKind.UNUSABLE, False), (ProblemKind.UNREACHABLE, False))
 
 
 @BOTH
@@ -120,7 +120,7 @@ async def test_a_handshake_that_breaks_reached_nobody(sender: str, count: int, e
     async with serving(*[breaks] * 3) as server, using(sender) as transport:
         problem = await outcome(transport, server.url.replace("http:", "https:"))
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
 
 
 @BOTH
@@ -135,7 +135,7 @@ async def test_a_handshake_that_stands_still_is_given_up(sender: str) -> None:
         async with asyncio.timeout(5):
             await server.connections[0].ended.wait()
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
 
 
 @BOTH
@@ -155,7 +155,7 @@ async def test_a_connection_that_breaks_under_tls_is_a_fault(sender: str, tmp_pa
     ):
         problem = await outcome(transport, server.url)
         assert isinstance(problem, Problem)
-        assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+        assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
         server.scripts = []
         await next_works(transport, server)
 

@@ -9,10 +9,11 @@ import pytest
 from scripted_server import serving
 from sender_world import BLOCK, BOTH, LEAN, FileBody, answered, next_works, outcome, using
 
-from bulkup.messages import Kind, Problem, ProblemError, Ticket
-from bulkup.secrets import Secret, SecretUrl
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.http import StorageAnswer
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Ticket
 from bulkup.transport import Transport
-from bulkup.wire import StorageAnswer
 
 SIZES = pytest.mark.parametrize("times", [0, 1, 40], ids=["empty", "one piece", "many pieces"])
 ANY_CLIENT = {"host", "user-agent", "accept", "accept-encoding", "content-length", "expect", "connection"}
@@ -137,7 +138,7 @@ async def test_headers_that_would_be_others_are_refused(sender: str, headers: di
         problem = await outcome(transport, server.url, headers=headers)
         await next_works(transport, server)
     assert isinstance(problem, Problem)
-    assert (problem.kind, len(server.requests)) == (Kind.FAILED, 1)
+    assert (problem.kind, len(server.requests)) == (ProblemKind.FAILED, 1)
 
 
 @BOTH
@@ -158,7 +159,7 @@ async def test_a_method_is_a_word(sender: str, method: str) -> None:
     async with serving() as server, using(sender) as transport:
         problem = await outcome(transport, server.url, method=method)
     assert isinstance(problem, Problem)
-    assert (problem.kind, server.requests) == (Kind.FAILED, [])
+    assert (problem.kind, server.requests) == (ProblemKind.FAILED, [])
 
 
 @BOTH
@@ -181,7 +182,7 @@ async def test_a_form_is_a_body_like_another(sender: str, times: int) -> None:
 @BOTH
 async def test_a_body_that_fails_is_never_taken_for_a_whole_one(sender: str) -> None:
     """It ends with its own error; storage sees a body that is cut off, and the next one goes over a new connection."""
-    changed = ProblemError(Problem(Kind.CHANGED, "it changed while it was read"))
+    changed = ProblemError(Problem(ProblemKind.CHANGED, "it changed while it was read"))
 
     async def fail() -> None:
         if body.taken > 20 * len(BLOCK):

@@ -18,14 +18,15 @@ from typing import Any, TypeAlias
 import pytest
 import trustme
 
-from bulkup.clock import SystemClock
 from bulkup.errors import UsageError
-from bulkup.messages import Kind, Problem, ProblemError, Ticket
-from bulkup.secrets import Secret, SecretUrl
-from bulkup.transport import Transport, TransportOptions, patience
-from bulkup.transport.connection import Proxies
-from bulkup.transport.redirects import redirected
-from bulkup.wire import ApiRequest, StorageAnswer, json_request
+from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.http import ApiRequest, StorageAnswer, json_request
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Ticket
+from bulkup.transport import Transport, TransportOptions, progress_timeout
+from bulkup.transport.destination.redirects import redirected
+from bulkup.transport.proxies import Proxies
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n'
 USUAL = {"host", "user-agent", "accept", "accept-encoding", "content-length", "expect"}
@@ -267,7 +268,7 @@ async def test_a_redirect_that_goes_in_circles_ends() -> None:
     """After a few steps it is final."""
     async with serving() as server:
         server.answers = [b"HTTP/1.1 307 X\r\nLocation: /k\r\nContent-Length: 0\r\n\r\n"] * 99
-        assert (await failing(server.url)).kind is Kind.FAILED
+        assert (await failing(server.url)).kind is ProblemKind.FAILED
     assert len(server.requests) == 4
 
 
@@ -296,7 +297,7 @@ def test_a_redirect_away_from_https_is_refused(location: str) -> None:
     signature = secrets.token_hex(16)
     with pytest.raises(ProblemError) as raised:
         redirected(SecretUrl(f"https://s.example/a?X-Sig={signature}"), location)
-    assert raised.value.problem.kind is Kind.FAILED
+    assert raised.value.problem.kind is ProblemKind.FAILED
     assert signature not in everything_about(raised.value)
 
 
@@ -394,7 +395,7 @@ async def test_an_answer_of_the_api_is_not_taken_without_end(monkeypatch: pytest
     async with serving() as server:
         server.answers = [b"HTTP/1.1 200 X\r\nContent-Length: 5000000\r\n\r\n" + b"x" * 5_000_000]
         problem = await failing(server.url, api=True)
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
 async def test_an_early_refusal_is_heard_while_the_body_still_goes_out() -> None:
@@ -438,10 +439,12 @@ async def test_a_server_that_makes_no_progress_is_given_up(
     handler: Handler, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether it stops reading, never answers, or stops in its answer: the attempt ends and may be made again."""
-    monkeypatch.setattr(patience, "SLOWEST", 1024**3)  # what is buffered on the way is granted no time of its own
+    monkeypatch.setattr(
+        progress_timeout, "SLOWEST", 1024**3
+    )  # what is buffered on the way is granted no time of its own
     async with serving(handler) as server:
         problem = await failing(server.url, data=data * 8, idle_timeout=0.2, connect_timeout=0.5)
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
     assert "no progress for 0.2 s" in problem.message
 
 
@@ -450,13 +453,13 @@ async def test_an_api_that_makes_no_progress_is_given_up(handler: Handler) -> No
     """Ids may have been created behind it."""
     async with serving(handler) as server:
         problem = await failing(server.url, api=True, idle_timeout=0.2, connect_timeout=0.5)
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
 async def test_an_answer_that_trickles_is_given_up(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """That a byte comes now and then does not hold a worker for ever."""
-    monkeypatch.setattr(patience, "SLOWEST", 64 * 1024**2)  # what is in buffers has its time on top
+    monkeypatch.setattr(progress_timeout, "SLOWEST", 64 * 1024**2)  # what is in buffers has its time on top
 
     async def handle(reader: Reader, writer: Writer) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -469,7 +472,7 @@ async def test_an_answer_that_trickles_is_given_up(data: bytes, monkeypatch: pyt
 
     async with serving(handle) as server, asyncio.timeout(60):
         problem = await failing(server.url, data=data, idle_timeout=0.2, connect_timeout=0.5)
-    assert problem.kind is Kind.TRANSIENT
+    assert problem.kind is ProblemKind.TRANSIENT
 
 
 async def test_a_slow_server_is_no_silent_one() -> None:
@@ -526,7 +529,7 @@ async def test_an_answer_that_is_none_is_to_be_tried_again(handler: Handler, dat
     """Whatever breaks, at whatever moment, is transient, and no text about it holds the signature."""
     async with serving(handler) as server:
         problem = await failing(server.url, data=data)
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
 @pytest.mark.parametrize("handler", FAULTS, ids=lambda handler: handler.__name__)
@@ -534,7 +537,7 @@ async def test_an_api_that_does_not_answer_may_have_created_ids(handler: Handler
     """The call was under way, so what it did is unknown."""
     async with serving(handler) as server:
         problem = await failing(server.url, api=True)
-    assert (problem.kind, problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
 def unused_port() -> int:
@@ -547,7 +550,7 @@ def unused_port() -> int:
 async def test_a_refused_connection_reached_nobody_and_created_nothing(api: bool) -> None:
     """Nothing was sent, so nothing can have been done."""
     problem = await failing(f"http://localhost:{unused_port()}", api=api)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
     assert "cannot connect to http://localhost" in problem.message
 
 
@@ -560,7 +563,7 @@ async def test_a_name_that_nobody_knows_is_told(api: bool, monkeypatch: pytest.M
     """The network may be down for a while, so it is transient."""
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_lookup)
     problem = await failing("https://nowhere.invalid", api=api)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNREACHABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
     assert "nowhere.invalid" in problem.message
     assert "Name or service not known" in problem.message
 
@@ -574,7 +577,7 @@ async def test_too_few_descriptors_are_the_machines_fault(monkeypatch: pytest.Mo
     port = unused_port()
     monkeypatch.setattr(socket, "socket", no_socket)
     problem = await failing(f"http://127.0.0.1:{port}")
-    assert problem.kind is Kind.MACHINE
+    assert problem.kind is ProblemKind.MACHINE
     assert "ulimit" in problem.message
 
 
@@ -584,14 +587,17 @@ async def test_a_header_that_cannot_be_sent_is_final() -> None:
     async with serving() as server, transport() as sender:
         with pytest.raises(ProblemError) as raised:
             await send(sender, f"{server.url}/k?{signature}", Bytes(SMALL), {"X-A": "a\r\nX-B: b"})
-    assert raised.value.problem.kind is Kind.FAILED
+    assert raised.value.problem.kind is ProblemKind.FAILED
     assert signature not in everything_about(raised.value)
     assert server.requests == []
 
 
 async def test_a_body_that_fails_ends_the_request_with_its_own_error() -> None:
     """A file that changed is told as that, and storage never gets a whole body."""
-    signature, problem = secrets.token_hex(16), ProblemError(Problem(Kind.CHANGED, "it changed while it was read"))
+    signature, problem = (
+        secrets.token_hex(16),
+        ProblemError(Problem(ProblemKind.CHANGED, "it changed while it was read")),
+    )
     async with serving() as server, transport() as sender:
         with pytest.raises(ProblemError) as raised:
             await send(sender, f"{server.url}/k?{signature}", Bytes(LARGE, fail=problem))
@@ -676,7 +682,7 @@ async def test_an_unknown_authority_ends_the_run(tls: ssl.SSLContext, api: bool)
     """Trying again would not make it trusted; nothing was sent, and the message says what can be set."""
     async with serving(tls=tls) as server:
         problem = await failing(server.url, api=api)
-    assert (problem.kind, problem.maybe_created) == (Kind.UNUSABLE, False)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.UNUSABLE, False)
     assert "ca_file" in problem.message
     assert server.requests == []
 
@@ -687,14 +693,14 @@ async def test_a_certificate_for_another_host_is_not_trusted(tmp_path: Path, aut
     authority.issue_cert("elsewhere.example").configure_cert(context)
     async with serving(tls=context) as server:
         problem = await failing(server.url, ca_file=pem(authority, tmp_path))
-    assert problem.kind is Kind.UNUSABLE
+    assert problem.kind is ProblemKind.UNUSABLE
 
 
 async def test_tls_to_a_server_without_it_is_told() -> None:
     """A wrong scheme does not hang and does not leak."""
     async with serving() as server:
         problem = await failing(server.url.replace("http:", "https:"), idle_timeout=0.5, connect_timeout=0.5)
-    assert problem.kind in (Kind.UNUSABLE, Kind.UNREACHABLE)
+    assert problem.kind in (ProblemKind.UNUSABLE, ProblemKind.UNREACHABLE)
     assert not problem.maybe_created
 
 
@@ -744,6 +750,6 @@ async def test_a_proxy_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch
     """As the proxy's fault, and not the service's; its password stays out of it."""
     monkeypatch.setenv("http_proxy", f"http://user:hunter2@localhost:{unused_port()}")
     problem = await failing("http://storage.invalid")
-    assert problem.kind is Kind.UNREACHABLE
+    assert problem.kind is ProblemKind.UNREACHABLE
     assert "proxy" in problem.message
     assert "hunter2" not in problem.message

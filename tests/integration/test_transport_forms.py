@@ -27,10 +27,11 @@ from test_transport import (
     transport,
 )
 
-from bulkup.messages import Kind, Problem, ProblemError, Ticket
-from bulkup.secrets import Secret, SecretUrl
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.http import StorageAnswer
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Ticket
 from bulkup.transport import Transport
-from bulkup.wire import StorageAnswer
 
 FIELDS = {"success_action_status": "201", "filename": "", "key": "tmp/k \u00e9.mp4", "policy": "e30="}
 
@@ -135,7 +136,7 @@ async def test_half_a_form_is_never_taken_for_a_whole_one(data: bytes) -> None:
         with pytest.raises(ProblemError) as raised:
             await post(sender, f"{server.url}/two", body)
         assert (await post(sender, f"{server.url}/three", body)).status == 200
-    assert raised.value.problem.kind is Kind.TRANSIENT
+    assert raised.value.problem.kind is ProblemKind.TRANSIENT
     assert [(seen.line.split()[1], file_of(seen)) for seen in server.requests] == [("/one", data), ("/three", data)]
 
 
@@ -170,7 +171,10 @@ async def test_an_early_refusal_is_heard_while_the_form_still_goes_out() -> None
 
 async def test_a_file_that_fails_ends_the_request_with_its_own_error() -> None:
     """Storage never gets a whole form, and the connection is not used again."""
-    signature, problem = secrets.token_hex(16), ProblemError(Problem(Kind.CHANGED, "it changed while it was read"))
+    signature, problem = (
+        secrets.token_hex(16),
+        ProblemError(Problem(ProblemKind.CHANGED, "it changed while it was read")),
+    )
     async with serving() as server, transport() as sender:
         with pytest.raises(ProblemError) as raised:
             await post(sender, f"{server.url}/k", Bytes(LARGE, fail=problem), signature=signature)
@@ -188,7 +192,7 @@ async def test_no_error_tells_a_field_of_the_form(handler: Handler, data: bytes)
     async with serving(handler) as server, transport() as sender:
         with pytest.raises(ProblemError) as raised:
             await post(sender, f"{server.url}/k?{secret}", Bytes(data), policy=secret, signature=secret)
-    assert (raised.value.problem.kind, raised.value.problem.maybe_created) == (Kind.TRANSIENT, True)
+    assert (raised.value.problem.kind, raised.value.problem.maybe_created) == (ProblemKind.TRANSIENT, True)
     assert secret not in everything_about(raised.value)
 
 

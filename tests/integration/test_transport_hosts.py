@@ -11,13 +11,15 @@ import pytest
 from pipeline_world import World, world
 from test_transport import OK, SMALL, Bytes, Server, no_proxies, send, serving, transport
 
-from bulkup.api import building
+from bulkup.api import composition
 from bulkup.errors import ServiceError
-from bulkup.messages import Kind, Problem, ProblemError, Ticket
-from bulkup.secrets import Secret, SecretUrl
-from bulkup.transport import HostRules, redirects
-from bulkup.transport.guard import GuardedResolver
-from bulkup.transport.redirects import headers_for, redirected
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Ticket
+from bulkup.transport import HostRules
+from bulkup.transport.destination import redirects
+from bulkup.transport.destination.guarded_resolver import GuardedResolver
+from bulkup.transport.destination.redirects import headers_for, redirected
 
 __all__ = ["no_proxies"]
 PUBLIC, PRIVATE = "93.184.216.34", "10.1.2.3"
@@ -43,7 +45,7 @@ async def test_a_public_service_cannot_have_files_sent_inside(named: bool, carri
     """Neither by an address nor by a name that leads to one: nothing connects, and the run ends."""
     async with serving() as server:
         problem = await refused(server.url if named else by_address(server), OUTSIDE, sender=carrier)
-    assert problem.kind is Kind.UNUSABLE
+    assert problem.kind is ProblemKind.UNUSABLE
     assert "127.0.0.1" in problem.message
     assert "add " + ("localhost" if named else "127.0.0.1") + " to allowed_hosts" in problem.message
     assert server.connections == 0
@@ -71,7 +73,7 @@ async def test_pinned_hosts_hold_wherever_the_service_is() -> None:
     """What is not named is refused before anything connects."""
     async with serving() as server:
         problem = await refused(server.url, HostRules(("storage.example",), "127.0.0.1"))
-        assert problem.kind is Kind.UNUSABLE
+        assert problem.kind is ProblemKind.UNUSABLE
         assert "localhost, which allowed_hosts does not name" in problem.message
         wildcard = await refused(server.url, HostRules(("*.localhost",), "127.0.0.1"))
         assert "localhost, which allowed_hosts does not name" in wildcard.message
@@ -85,7 +87,7 @@ async def test_a_redirect_leads_no_further_than_a_url(status: int) -> None:
         where = f"{by_address(other)}/x".encode()
         server.answers = [b"HTTP/1.1 %d X\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % (status, where)]
         problem = await refused(server.url, HostRules(("localhost",), PUBLIC))
-    assert problem.kind is Kind.UNUSABLE
+    assert problem.kind is ProblemKind.UNUSABLE
     assert len(server.requests) == 1
     assert other.connections == 0
 
@@ -144,7 +146,7 @@ async def test_a_proxy_of_the_inside_is_used_and_looks_up_names_itself(monkeypat
         monkeypatch.setenv("http_proxy", proxy.url)
         async with transport(hosts=OUTSIDE) as sender:
             assert (await send(sender, "http://storage.invalid/k", Bytes(SMALL))).status == 200
-        assert (await refused(f"http://{PRIVATE}:9", OUTSIDE)).kind is Kind.UNUSABLE
+        assert (await refused(f"http://{PRIVATE}:9", OUTSIDE)).kind is ProblemKind.UNUSABLE
     assert [seen.line.split()[1] for seen in proxy.requests] == ["http://storage.invalid/k"]
 
 
@@ -169,7 +171,7 @@ def test_redirects_that_are_refused(location: str) -> None:
     """To an open line, another scheme, a user part, or with what a request line cannot have; none is repeated."""
     with pytest.raises(ProblemError) as raised:
         redirected(SecretUrl("https://s.example/a?X-Sig=hidden"), location)
-    assert raised.value.problem.kind is Kind.FAILED
+    assert raised.value.problem.kind is ProblemKind.FAILED
     assert not any(text in raised.value.problem.message for text in ("hidden", "password", "Evil"))
 
 
@@ -228,20 +230,20 @@ async def test_a_crafted_url_ends_the_run(place: World, monkeypatch: pytest.Monk
     """Exit 4 and a word on what to do; once the host is allowed the same run goes on."""
     place.write_many(5)
     with monkeypatch.context() as patch:
-        patch.setattr(building, "host_rules", lambda _: OUTSIDE)
+        patch.setattr(composition, "host_rules", lambda _: OUTSIDE)
         summary = await place.run()
     assert summary.exit_code == 4
     assert isinstance(summary.error, ServiceError)
     assert "add 127.0.0.1 to allowed_hosts" in summary.error.message
     assert place.puts == 0
-    monkeypatch.setattr(building, "host_rules", lambda _: HostRules(("127.0.0.1",), PUBLIC))
+    monkeypatch.setattr(composition, "host_rules", lambda _: HostRules(("127.0.0.1",), PUBLIC))
     assert (await place.run()).exit_code == 0
     place.assert_uploaded()
 
 
 def test_the_rules_of_a_run_are_those_of_its_settings(place: World) -> None:
     """The service's host, and what is allowed beside it; the server of the run itself is bound by nothing."""
-    rules = building.host_rules(place.resolved(base_url="https://api.example:8443/x", allowed_hosts=("S.Example",)))
+    rules = composition.host_rules(place.resolved(base_url="https://api.example:8443/x", allowed_hosts=("S.Example",)))
     assert rules == HostRules(("s.example",), "api.example")
-    assert building.host_rules(place.resolved(base_url=None)).api_host == "api.magichour.ai"
-    assert building.host_rules(place.resolved(provider="local", allowed_hosts=("s.example",))) == HostRules()
+    assert composition.host_rules(place.resolved(base_url=None)).api_host == "api.magichour.ai"
+    assert composition.host_rules(place.resolved(provider="local", allowed_hosts=("s.example",))) == HostRules()

@@ -18,15 +18,17 @@ from hypothesis import strategies as st
 from pipeline_world import SERVICES
 
 from bulkup import FileState, Settings
-from bulkup.api import building
-from bulkup.clock import SystemClock
+from bulkup.api import composition
 from bulkup.config.providers import PROVIDERS as DECLARED
-from bulkup.messages import Digest, Identity, ProblemError, Receipt, Ticket
+from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.files import Digest, Identity
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.problems import ProblemError
+from bulkup.model.tickets import Receipt, Ticket
 from bulkup.providers import FileSpec, Provider
 from bulkup.providers.base import valid_text
-from bulkup.secrets import Secret, SecretUrl
 from bulkup.transport import HostRules, Transport, TransportOptions
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
 
 FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BODY = b"the bytes of a file\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n"
@@ -166,7 +168,9 @@ def provider_of(name: str, base_url: str, **changes: Any) -> Provider:
     given |= {**SERVICES[name].settings, **changes}
     chosen = Settings(source=("/s",), provider=name, base_url=base_url, **given)
     secrets = {one: Secret(f"secret-{one}") for one in declared.credentials[-1] or ("token",)}
-    return building.build_provider(chosen, base_url, secrets, building.provider_settings(chosen, ()), SystemClock())
+    return composition.build_provider(
+        chosen, base_url, secrets, composition.provider_settings(chosen, ()), SystemClock()
+    )
 
 
 def answering(place: Setting, answers: Iterator[ApiAnswer]) -> ApiCall:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bulkup.api.bench import Plan
-from bulkup.reports.trials import Choice, Concurrency, Facts, Requests, Trial
+from bulkup.api.bench import TrialPlan
+from bulkup.reports.bench_trials import Choice, Concurrency, Facts, Requests, Trial
 
 KIB = 1024
 NOW = Choice(32, 100, 4)
@@ -35,7 +35,7 @@ def facts(**changes: Any) -> Facts:
     return Facts(**{"current": NOW, "batch_limit": 1000, "cores": 4, **changes})
 
 
-def carried_out(plan: Plan, measure: Callable[[Choice], Trial]) -> list[Trial]:
+def carried_out(plan: TrialPlan, measure: Callable[[Choice], Trial]) -> list[Trial]:
     """All trials of a plan."""
     trials: list[Trial] = []
     while (next_one := plan.next_choice(trials)) is not None:

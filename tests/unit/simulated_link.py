@@ -8,10 +8,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bulkup.messages import Kind, Problem
-from bulkup.pipeline.gate import Gate
-from bulkup.pipeline.goodput import LARGE, Observation
+from bulkup.model.problems import Problem, ProblemKind
 from bulkup.pipeline.options import RetryPolicy
+from bulkup.pipeline.policy.host_gate import HostGate
+from bulkup.pipeline.tuning.goodput import LARGE, Observation
 
 TICK = 0.05
 KIB, MIB = 1024, 1024**2
@@ -61,7 +61,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
-        self.gate = Gate(256, 128, RetryPolicy())
+        self.gate = HostGate(256, 128, RetryPolicy())
 
     def run(self, until: float, workers: Callable[[Observation], int] | int) -> float:
         """Run and return the work done meanwhile, in bytes and files that count 128 KiB each."""
@@ -98,9 +98,9 @@ class World:
         self.under_way += 1
         if self.under_way > self.link.bears:
             self.throttled += 1
-            self._later(now + self.link.rtt, lambda: self._end(begun, Problem(Kind.THROTTLED, "slow down"), 0))
+            self._later(now + self.link.rtt, lambda: self._end(begun, Problem(ProblemKind.THROTTLED, "slow down"), 0))
         elif self.random.random() < self.link.fails(now):
-            self._later(now + self.link.rtt, lambda: self._end(begun, Problem(Kind.TRANSIENT, "it broke"), 0))
+            self._later(now + self.link.rtt, lambda: self._end(begun, Problem(ProblemKind.TRANSIENT, "it broke"), 0))
         else:
             self._send(size, size, begun)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.api.pacing import Pacer, Spacing
-from bulkup.wire import ApiAnswer, ApiRequest
+from bulkup.model.http import ApiAnswer, ApiRequest
 
 REQUEST = ApiRequest("POST", "/x")
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bulkup.api.skew import SkewWatch, skew_of, told
-from bulkup.wire import ApiAnswer, ApiRequest
+from bulkup.api.clock_skew import SkewWatch, skew_of, told
+from bulkup.model.http import ApiAnswer, ApiRequest
 
 NOW = 1_700_000_000.0
 LOOK = ApiRequest("GET", "/")

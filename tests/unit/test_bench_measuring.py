@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from bulkup.api.bench.bench_settings import bench_settings, check
 from bulkup.api.bench.disk import measure_disk
-from bulkup.api.bench.made import make_files, sizes_of, total_size
-from bulkup.api.bench.preparing import bench_settings, check
-from bulkup.api.bench.watch import Processor, Samples, Tally
+from bulkup.api.bench.generated_files import make_files, sizes_of, total_size
+from bulkup.api.bench.measuring import Processor, Samples, Tally
 from bulkup.cli.bench_lists import numbers, ways, whole_number
 from bulkup.config import SecretSource, Settings
 from bulkup.errors import UsageError
-from bulkup.messages import Source
-from bulkup.pipeline.processes.machine import Ticks
-from bulkup.reports.trials import Requests
+from bulkup.model.files import Source
+from bulkup.pipeline.tuning.cores import Ticks
+from bulkup.reports.bench_trials import Requests
 
 
 def test_a_tally_of_requests() -> None:

@@ -9,8 +9,8 @@ from bench_world import NOW, carried_out, choice, trial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkup.api.bench import Plan
-from bulkup.reports.trials import Choice, Requests, Trial
+from bulkup.api.bench import TrialPlan
+from bulkup.reports.bench_trials import Choice, Requests, Trial
 
 SLOWED = Requests(100, 5, 5, 0.1, 0.2)
 
@@ -20,9 +20,9 @@ def at(rates: Callable[[int], float]) -> Callable[[Choice], Trial]:
     return lambda of: trial(of, rate=rates(of.workers))
 
 
-def plan(**changes: object) -> Plan:
+def plan(**changes: object) -> TrialPlan:
     values: dict[str, object] = {"current": NOW, "batch_limit": 100, "files": 1024, **changes}
-    return Plan(**values)  # type: ignore[arg-type]
+    return TrialPlan(**values)  # type: ignore[arg-type]
 
 
 def tried(trials: list[Trial]) -> list[object]:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from bench_world import NOW, choice, facts, trial
 from rich.console import Console
 
-from bulkup.messages import FileState
-from bulkup.records import ManifestRow
-from bulkup.reports.bench import BenchReport, Created, bench_json, bench_text, created_objects
+from bulkup.model.journal_rows import ManifestRow
+from bulkup.model.states import FileState
+from bulkup.reports.bench_report import BenchReport, Created, bench_json, bench_text, created_objects
+from bulkup.reports.bench_trials import Disk, Requests
 from bulkup.reports.jsontext import dumps
-from bulkup.reports.trials import Disk, Requests
 
 MIB = 1024**2
 REPORT = BenchReport(

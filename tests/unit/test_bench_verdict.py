@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from bench_world import NOW, choice, facts, trial
 
-from bulkup.reports.advice import advice
-from bulkup.reports.trials import Disk, Requests, Trial, best_of
-from bulkup.reports.verdict import Limit, Verdict, judge
+from bulkup.reports.bench_advice import advice
+from bulkup.reports.bench_trials import Disk, Requests, Trial, best_of
+from bulkup.reports.bench_verdict import Limit, Verdict, judge
 
 MIB = 1024**2
 SLOWED = Requests(200, 6, 6, 0.1, 0.2)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulkup.cli.app import _run
-from bulkup.cli.failures import printable_lines, report_error
+from bulkup.cli.error_report import printable_lines, report_error
 from bulkup.errors import UsageError
 from bulkup.reports.jsontext import dumps
 from bulkup.reports.safe_text import _UNSAFE

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from bulkup.cli.config import _OWN_PLACES, config_app
+from bulkup.cli.config_commands import _OWN_PLACES, config_app
 from bulkup.cli.upload import upload
 from bulkup.config.names import FIELDS, option_of
 from bulkup.config.providers import PROVIDERS

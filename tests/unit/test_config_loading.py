@@ -13,7 +13,7 @@ from bulkup.config.loading import DEFAULT
 from bulkup.config.names import FIELDS, variable_of
 from bulkup.config.secret_names import IDENTIFIERS, SECRETS
 from bulkup.errors import UsageError
-from bulkup.secrets import Secret
+from bulkup.helpers.secrets import Secret
 
 
 def settle(

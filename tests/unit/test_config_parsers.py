@@ -17,8 +17,8 @@ from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.config.units import parse_duration
 from bulkup.errors import UsageError
-from bulkup.pipeline.filters import Filters
 from bulkup.pipeline.options import ScanOptions
+from bulkup.pipeline.scan.filters import Filters
 
 ours = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)

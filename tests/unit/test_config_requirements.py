@@ -18,7 +18,7 @@ from bulkup.config.names import FIELDS
 from bulkup.config.requirements import credential_names
 from bulkup.config.secret_names import SECRETS
 from bulkup.errors import ExitCode, UsageError
-from bulkup.secrets import Secret
+from bulkup.helpers.secrets import Secret
 
 WAYS = "metastudio needs access_key and secret_key, or auth_token, or iam_user, iam_domain and iam_password"
 

@@ -9,7 +9,7 @@ import pytest
 
 from bulkup.config.secret_source import SecretSource
 from bulkup.errors import UsageError
-from bulkup.secrets import Secret
+from bulkup.helpers.secrets import Secret
 
 
 def python(code: Any) -> str:

@@ -8,7 +8,7 @@ import importlib.util
 import pytest
 import uvloop
 
-from bulkup import event_loop
+from bulkup.helpers import event_loop
 
 
 async def running() -> asyncio.AbstractEventLoop:

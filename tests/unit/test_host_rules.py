@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from bulkup.config.host_names import normalise_host
-from bulkup.messages import Kind, ProblemError
-from bulkup.providers.answers import upload_url
-from bulkup.secrets import SecretUrl
-from bulkup.transport.hosts import HostRules, check_addresses, is_public, literal
-from bulkup.transport.redirects import redirected
+from bulkup.helpers.secrets import SecretUrl
+from bulkup.model.problems import ProblemError, ProblemKind
+from bulkup.providers.answer_parsing import upload_url
+from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public, literal
+from bulkup.transport.destination.redirects import redirected
 
 INSIDE = [
     *("10.0.0.1", "172.16.0.1", "192.168.1.1", "127.0.0.1", "127.8.8.8", "169.254.169.254", "0.0.0.0", "0.1.2.3"),
@@ -100,7 +100,7 @@ def test_pinned_hosts(allowed: tuple[str, ...], host: str, taken: bool) -> None:
     """Only those named, and those below a wildcard."""
     said = refusal(HostRules(allowed), host)
     assert (said is None) is taken
-    assert said is None or (said.startswith(str(Kind.UNUSABLE)) and "allowed_hosts" in said)
+    assert said is None or (said.startswith(str(ProblemKind.UNUSABLE)) and "allowed_hosts" in said)
 
 
 def test_a_wildcard_pins_and_does_not_trust() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.errors import JournalError
-from bulkup.journal.tickets import dump, load
-from bulkup.messages import Ticket
-from bulkup.secrets import Secret, SecretUrl
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.journal.ticket_text import dump, load
+from bulkup.model.tickets import Ticket
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 json_values = st.recursive(

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkup.transport.lean.answers import FIELDS_LIMIT, HEAD_LIMIT, INTERIM_LIMIT, AnswerReader
-from bulkup.transport.lean.troubles import ExchangeError
-from bulkup.transport.problems import Trouble
+from bulkup.model.http import StorageAnswer
+from bulkup.transport.failures import FailureKind
+from bulkup.transport.lean.answer_reader import FIELDS_LIMIT, HEAD_LIMIT, INTERIM_LIMIT, AnswerReader
+from bulkup.transport.lean.exchange_error import ExchangeError
 from bulkup.transport.sender import ANSWER_LIMIT
-from bulkup.wire import StorageAnswer
 
 PLAIN = b'HTTP/1.1 200 OK\r\nETag: "x" \r\nX-A: \xe9\r\nContent-Length: 3\r\n\r\nabc'
 CHUNKED = b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\nETag: trailer\r\n\r\n"
@@ -98,7 +98,7 @@ def test_the_end_of_a_connection_ends_an_answer_without_a_length_alone(text: byt
 def test_what_is_no_answer_or_has_no_measure_is_refused(text: bytes) -> None:
     with pytest.raises(ExchangeError) as raised:
         fed(text)
-    assert raised.value.trouble is Trouble.NOT_HTTP
+    assert raised.value.trouble is FailureKind.NOT_HTTP
 
 
 def test_a_long_body_is_cut_and_is_the_last_there() -> None:

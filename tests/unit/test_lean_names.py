@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from bulkup.transport.lean import connecting
-from bulkup.transport.lean.connecting import Names
+from bulkup.transport.lean import connector
+from bulkup.transport.lean.connector import Names
 
 
 class Slow:
@@ -76,7 +76,7 @@ async def test_who_is_cancelled_is_cancelled_alone(cancelled: int) -> None:
 
 async def test_an_answer_is_kept_for_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(connecting, "monotonic", lambda: now[0])
+    monkeypatch.setattr(connector, "monotonic", lambda: now[0])
     resolver = Slow()
     resolver.let.set()
     names = Names(resolver)

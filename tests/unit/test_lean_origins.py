@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkup._version import __version__
-from bulkup.secrets import Secret, SecretUrl
-from bulkup.transport.lean.origins import Origin, origin_of, target_of
-from bulkup.transport.lean.pool import kept_for
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.transport.lean.connection_pool import kept_for
+from bulkup.transport.lean.origin import Origin, origin_of, target_of
 
 OWN = f"User-Agent: bulkup/{__version__}\r\nAccept-Encoding: identity\r\n"
 

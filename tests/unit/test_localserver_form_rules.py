@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.localserver import form_policy, sigv2
-from bulkup.localserver.multipart import MOST_BEFORE_FILE, FileEnd, boundary_of, read_opening
-from bulkup.localserver.presigned import SigningKey
-from bulkup.localserver.s3errors import S3Error
+from bulkup.localserver.s3 import form_policy, sigv2
+from bulkup.localserver.s3.multipart import MOST_BEFORE_FILE, FileEnd, boundary_of, read_opening
+from bulkup.localserver.s3.presigned import SigningKey
+from bulkup.localserver.s3.s3_errors import S3Error
 
 AWS_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 KEY = SigningKey("AKIAEXAMPLE", "ASIAEXAMPLE", AWS_SECRET, "token")

@@ -17,22 +17,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkup.errors import UsageError
-from bulkup.localserver import FaultSpec, ServerConfig, form_policy, local_api, magic_hour, signatures
-from bulkup.localserver.api import ApiError, whole_number
+from bulkup.helpers.secrets import Secret
+from bulkup.localserver import FaultSpec, ServerConfig
+from bulkup.localserver.api_common import ApiError, whole_number
 from bulkup.localserver.faults import FaultName
-from bulkup.localserver.keys import LONGEST_KEY, object_key
+from bulkup.localserver.local import local_api
+from bulkup.localserver.magic_hour import magic_hour_api
 from bulkup.localserver.metastudio import fields as metastudio
 from bulkup.localserver.metastudio import iam, signature
-from bulkup.localserver.move_documents import Documents
-from bulkup.localserver.move_schema import move_schema
-from bulkup.localserver.multipart import MOST_BEFORE_FILE, FileEnd, Opening, boundary_of, read_opening
-from bulkup.localserver.presigned import ReceivedRequest, SigningKey, encoded_path
-from bulkup.localserver.records import RecordLog
-from bulkup.localserver.s3errors import S3Error
-from bulkup.localserver.tokens import Mint
+from bulkup.localserver.move_ugc.documents import Documents
+from bulkup.localserver.move_ugc.schema import move_schema
+from bulkup.localserver.record_log import RecordLog
+from bulkup.localserver.s3 import form_policy, signatures
+from bulkup.localserver.s3.multipart import MOST_BEFORE_FILE, FileEnd, Opening, boundary_of, read_opening
+from bulkup.localserver.s3.presigned import ReceivedRequest, SigningKey, encoded_path
+from bulkup.localserver.s3.request_keys import LONGEST_KEY, object_key
+from bulkup.localserver.s3.s3_errors import S3Error
+from bulkup.localserver.signed_tokens import Mint
 from bulkup.localserver.xvid import fields as xvid
-from bulkup.secrets import Secret
-from bulkup.transport.form import FormBody
+from bulkup.transport.form_body import FormBody
 
 NOW = 1_700_000_000.0
 KEY = SigningKey("AKIAEXAMPLE", "ASIAEXAMPLE", "secret", "token")
@@ -157,7 +160,7 @@ FILE = {
 }
 USER = {"name": CONFIG.iam_user, "password": CONFIG.iam_password, "domain": {"name": CONFIG.iam_domain}}
 READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {
-    "magic-hour": (magic_hour.read, {"items": [{"type": "video", "extension": "mp4"}]}),
+    "magic-hour": (magic_hour_api.read, {"items": [{"type": "video", "extension": "mp4"}]}),
     "local": (local_api.read, {"files": [{"extension": "mp4", "size": 1}]}),
     "metastudio file": (metastudio.read_file, FILE),
     "metastudio large file": (metastudio.read_large_file, FILE),

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bulkup.localserver import records
-from bulkup.localserver.records import RecordLog
-from bulkup.localserver.tokens import Mint
+from bulkup.localserver import record_log
+from bulkup.localserver.record_log import RecordLog
+from bulkup.localserver.signed_tokens import Mint
 
 NOW = 1_700_000_000.0
 
@@ -57,7 +57,7 @@ def test_an_entry_that_was_cut_short_spoils_itself_alone(path: Any) -> None:
 
 
 def test_only_the_newest_are_remembered_before_and_after_a_restart(path: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(records, "REMEMBERED", 3)
+    monkeypatch.setattr(record_log, "REMEMBERED", 3)
     log = RecordLog(path)
     for number in range(10):
         log.put(f"r{number}", Note(f"new {number}"))
@@ -71,7 +71,7 @@ def test_only_the_newest_are_remembered_before_and_after_a_restart(path: Any, mo
 
 
 def test_the_log_does_not_grow_with_the_number_of_records(path: Any, tmp_path: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(records, "REMEMBERED", 10)
+    monkeypatch.setattr(record_log, "REMEMBERED", 10)
     log = RecordLog(path)
     for number in range(1000):
         log.put(f"{number}", Note("x"))
@@ -81,7 +81,7 @@ def test_the_log_does_not_grow_with_the_number_of_records(path: Any, tmp_path: A
 
 
 def test_a_record_changed_after_its_log_became_the_old_one_is_known_as_it_is_now(path: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(records, "REMEMBERED", 3)
+    monkeypatch.setattr(record_log, "REMEMBERED", 3)
     log = RecordLog(path)
     for number in range(4):
         log.put(f"r{number}", Note("new"))

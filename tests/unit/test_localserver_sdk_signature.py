@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bulkup.localserver.metastudio.signature import SignatureRefused, canonical_request, signature, verify
-from bulkup.localserver.presigned import ReceivedRequest
+from bulkup.localserver.s3.presigned import ReceivedRequest
 
 AK = "AKIDEXAMPLE000000001"
 SK = "SkExample/Secret+Key0123456789abcdefABCD"

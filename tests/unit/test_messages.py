@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.messages import DONE, Digest, FileState, FoundFile, Identity, Item, Kind, Problem, ProblemError, Source
+from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.items import Item
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.states import DONE, FileState
 
 NOTHING = Identity(0, 0, 0, 0, 0)
 
@@ -88,7 +91,7 @@ def test_items_are_told_apart_by_themselves_and_not_by_their_file() -> None:
 
 def test_a_problem_keeps_its_message_as_an_error() -> None:
     """What is raised says what went wrong, and carries the decision's data."""
-    problem = Problem(Kind.THROTTLED, "slow down", 3.0)
+    problem = Problem(ProblemKind.THROTTLED, "slow down", 3.0)
     error = ProblemError(problem)
     assert str(error) == "slow down"
     assert error.problem is problem

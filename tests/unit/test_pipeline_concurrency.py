@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulated_link import KIB, MIB, Link, World, best, fixed, log_normal
 
-from bulkup.pipeline.concurrency import LEAST, MOST_LARGE, MOST_WORKERS, START, Controller, Noise, verdict
-from bulkup.pipeline.goodput import Observation, Piece, Watch
+from bulkup.pipeline.tuning.controller import LEAST, MOST_LARGE, MOST_WORKERS, START, Controller, Noise, verdict
+from bulkup.pipeline.tuning.goodput import Observation, Sample, Sampler
 
 # Each with the seconds after which nine tenths of what any number of workers brings must be there.
 LINKS = {
@@ -239,7 +239,7 @@ def test_noise_is_what_the_goodput_varies_by_itself() -> None:
     assert 0.2 < noise.deviation < 0.4
 
 
-def pieces_of(watch: Watch, seen: Callable[[float], Observation], seconds: float, workers: int) -> list[Piece]:
+def pieces_of(watch: Sampler, seen: Callable[[float], Observation], seconds: float, workers: int) -> list[Sample]:
     ticks = range(int(seconds * 10))
     found = [watch.add(seen(tick / 10), workers, at_first=False) for tick in ticks]
     return [piece for piece in found if piece is not None]
@@ -251,7 +251,7 @@ def pieces_of(watch: Watch, seen: Callable[[float], Observation], seconds: float
 )
 def test_what_a_piece_tells(failed: int, busy: int, held: int, calm: bool, full: bool) -> None:
     """A hundred files a second of 128 KiB are 25 MiB of work a second, and a tenth of a second each among ten."""
-    watch = Watch()
+    watch = Sampler()
 
     def seen(now: float) -> Observation:
         count = int(now * 100)
@@ -266,7 +266,7 @@ def test_what_a_piece_tells(failed: int, busy: int, held: int, calm: bool, full:
 
 def test_workers_that_are_too_many_end_what_they_do_before_fewer_are_judged() -> None:
     """Large files take long: until then what is seen is what the many bring."""
-    watch = Watch()
+    watch = Sampler()
     pieces_of(watch, lambda now: Observation(now, 0, 0, int(now * 100 * MIB), 20, 0), 6.0, 20)
     watch.restart(6.0)
     for tick in range(600):
@@ -277,6 +277,6 @@ def test_workers_that_are_too_many_end_what_they_do_before_fewer_are_judged() ->
 
 
 def test_a_stall_is_no_calm_piece() -> None:
-    pieces = pieces_of(Watch(), lambda now: Observation(now, 0, 0, 0, 10, 0), 30.0, 10)
+    pieces = pieces_of(Sampler(), lambda now: Observation(now, 0, 0, 0, 10, 0), 30.0, 10)
     assert pieces
     assert not any(piece.calm for piece in pieces)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.pipeline.file_systems import lies_in_memory
+from bulkup.pipeline.files.small import lies_in_memory
 
 MOUNTS = """\
 22 28 0:21 / /proc rw,relatime shared:12 - proc proc rw

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.messages import Identity
-from bulkup.pipeline.filters import Filters
+from bulkup.model.files import Identity
 from bulkup.pipeline.options import ScanOptions
+from bulkup.pipeline.scan.filters import Filters
 
 
 def filters(*, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> Filters:

@@ -9,28 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bulkup.messages import Kind, Problem
-from bulkup.pipeline.gate import Gate, Gates
+from bulkup.helpers.secrets import SecretUrl
+from bulkup.model.problems import Problem, ProblemKind
 from bulkup.pipeline.options import PipelineOptions, RetryPolicy
-from bulkup.pipeline.retry_budget import RetryBudget
-from bulkup.secrets import SecretUrl
+from bulkup.pipeline.policy.host_gate import HostGate, HostGates, RetryBudget
 
 POLICY = RetryPolicy()
 WIDEST = 32
-BROKE = Problem(Kind.TRANSIENT, "it broke")
-SLOW_DOWN = Problem(Kind.THROTTLED, "slow down")
+BROKE = Problem(ProblemKind.TRANSIENT, "it broke")
+SLOW_DOWN = Problem(ProblemKind.THROTTLED, "slow down")
 
 
-def gate() -> Gate:
-    return Gate(WIDEST, 10, POLICY)
+def gate() -> HostGate:
+    return HostGate(WIDEST, 10, POLICY)
 
 
-def ask(host: Gate, problem: Problem | None, at: float, *, begun: float | None = None) -> None:
+def ask(host: HostGate, problem: Problem | None, at: float, *, begun: float | None = None) -> None:
     host.begin()
     host.end(problem, at if begun is None else begun, at, 0.5)
 
 
-def fail(host: Gate, times: int, at: float = 0.0) -> None:
+def fail(host: HostGate, times: int, at: float = 0.0) -> None:
     for _ in range(times):
         ask(host, BROKE, at)
 
@@ -44,8 +43,8 @@ def test_a_host_takes_as_many_requests_as_there_are_workers() -> None:
     assert host.room(0.0) == 0
 
 
-@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.UNREACHABLE, Kind.TRANSIENT])
-def test_a_time_that_is_asked_for_holds_for_everybody(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ProblemKind.THROTTLED, ProblemKind.UNREACHABLE, ProblemKind.TRANSIENT])
+def test_a_time_that_is_asked_for_holds_for_everybody(kind: ProblemKind) -> None:
     """Whatever it is asked for; nobody comes before it, one comes then, and with each answer one more."""
     host = gate()
     ask(host, Problem(kind, "slow down", retry_after=20.0), 100.0)
@@ -55,13 +54,13 @@ def test_a_time_that_is_asked_for_holds_for_everybody(kind: Kind) -> None:
         ask(host, None, 121.0)
         rooms.append(host.room(121.0, 100))
     assert rooms[:3] == [2, 3, 4]
-    assert rooms[3] == 4 if kind is Kind.THROTTLED else 5
+    assert rooms[3] == 4 if kind is ProblemKind.THROTTLED else 5
 
 
 def test_what_was_never_refused_is_soon_there_again() -> None:
     """A host that asks to be left alone, and refused nobody for being one too many, gets one more with each answer."""
     host = gate()
-    ask(host, Problem(Kind.TRANSIENT, "back soon", retry_after=20.0), 100.0)
+    ask(host, Problem(ProblemKind.TRANSIENT, "back soon", retry_after=20.0), 100.0)
     rooms = []
     for _ in range(40):
         ask(host, None, 121.0)
@@ -88,7 +87,7 @@ def test_what_was_refused_is_approached_slowly(most: int) -> None:
 def test_those_under_way_when_a_gate_closed_do_not_open_it_wider() -> None:
     """What they are answered was decided before the host asked to be left alone."""
     host = gate()
-    ask(host, Problem(Kind.THROTTLED, "slow down", retry_after=20.0), 100.0)
+    ask(host, Problem(ProblemKind.THROTTLED, "slow down", retry_after=20.0), 100.0)
     for _ in range(20):
         ask(host, None, 101.0, begun=99.0)
     assert host.room(120.0, 100) == 1
@@ -98,7 +97,7 @@ def test_the_latest_word_counts_whoever_was_told() -> None:
     """A shorter pause does not end a longer one."""
     host = gate()
     for asked in (20.0, 5.0):
-        ask(host, Problem(Kind.THROTTLED, "slow down", retry_after=asked), 0.0)
+        ask(host, Problem(ProblemKind.THROTTLED, "slow down", retry_after=asked), 0.0)
     assert (host.room(19.9), host.room(20.0, 100)) == (0, 1)
 
 
@@ -106,7 +105,7 @@ def test_the_latest_word_counts_whoever_was_told() -> None:
 def test_no_host_closes_its_gate_for_longer_than_the_user_allows(asked: float) -> None:
     """A year, or for ever, is what an attacker would ask for."""
     host = gate()
-    ask(host, Problem(Kind.THROTTLED, "slow down", retry_after=asked), 0.0)
+    ask(host, Problem(ProblemKind.THROTTLED, "slow down", retry_after=asked), 0.0)
     assert host.room(POLICY.retry_after_max, 100) == 1
 
 
@@ -174,8 +173,10 @@ def test_those_under_way_when_a_gate_closed_do_not_close_it_for_longer() -> None
     assert host.closed_until == closed_until
 
 
-@pytest.mark.parametrize("kind", [Kind.EXPIRED, Kind.REFUSED, Kind.MISMATCH, Kind.REJECTED, Kind.FAILED])
-def test_a_refusal_of_one_file_is_an_answer(kind: Kind) -> None:
+@pytest.mark.parametrize(
+    "kind", [ProblemKind.EXPIRED, ProblemKind.REFUSED, ProblemKind.MISMATCH, ProblemKind.REJECTED, ProblemKind.FAILED]
+)
+def test_a_refusal_of_one_file_is_an_answer(kind: ProblemKind) -> None:
     """The host is there and well."""
     host = gate()
     fail(host, 9)
@@ -184,8 +185,8 @@ def test_a_refusal_of_one_file_is_an_answer(kind: Kind) -> None:
     assert host.room(0.0, 100) == WIDEST
 
 
-@pytest.mark.parametrize("kind", [Kind.CHANGED, Kind.UNREADABLE, Kind.MACHINE])
-def test_what_is_wrong_here_says_nothing_of_the_host(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ProblemKind.CHANGED, ProblemKind.UNREADABLE, ProblemKind.MACHINE])
+def test_what_is_wrong_here_says_nothing_of_the_host(kind: ProblemKind) -> None:
     """Neither that it is well nor that it is not."""
     host = gate()
     fail(host, 9)
@@ -209,7 +210,7 @@ def test_an_outage_is_told_once_it_has_lasted_too_long() -> None:
 
 def test_who_found_no_room_is_told_when_there_may_be_some() -> None:
     """Once, and not for nothing; less room than was wanted is as good as none."""
-    host, told = Gate(2, 10, POLICY), list[str]()
+    host, told = HostGate(2, 10, POLICY), list[str]()
     host.on_room(lambda: told.append("room"))
     assert host.room(0.0, 2) == 2
     ask(host, None, 0.0)
@@ -227,7 +228,7 @@ def test_who_found_no_room_is_told_when_there_may_be_some() -> None:
 
 def test_each_host_has_a_gate_of_its_own() -> None:
     """By scheme, name and port, whatever else is in the URL; the service's API has one, too."""
-    gates = Gates(PipelineOptions())
+    gates = HostGates(PipelineOptions())
     one = gates.storage(SecretUrl("https://a.example/1?X-Amz-Signature=secret"))
     assert gates.storage(SecretUrl("https://a.example/2")) is one
     for other in ("https://b.example/1", "https://a.example:444/1", "http://a.example/1"):
@@ -237,7 +238,7 @@ def test_each_host_has_a_gate_of_its_own() -> None:
 
 def test_hosts_without_number_do_not_fill_the_memory() -> None:
     """As a hostile service may name one for each file."""
-    gates = Gates(PipelineOptions())
+    gates = HostGates(PipelineOptions())
     for number in range(2500):
         gates.storage(SecretUrl(f"https://{number}.example/1"))
     assert len(gates._storage) <= 1000
@@ -263,8 +264,8 @@ class Hosts(RuleBasedStateMachine):
             self.under_way.append(self.now)
 
     @precondition(lambda self: self.under_way)
-    @rule(kind=st.none() | st.sampled_from(Kind), wait=st.none() | st.floats(0, 1e4), chance=st.floats(0, 0.99))
-    def end(self, kind: Kind | None, wait: float | None, chance: float) -> None:
+    @rule(kind=st.none() | st.sampled_from(ProblemKind), wait=st.none() | st.floats(0, 1e4), chance=st.floats(0, 0.99))
+    def end(self, kind: ProblemKind | None, wait: float | None, chance: float) -> None:
         problem = None if kind is None else Problem(kind, "x", wait)
         self.gate.end(problem, self.under_way.pop(0), self.now, chance)
 

@@ -13,12 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkup.clock import SystemClock
 from bulkup.errors import MachineError
-from bulkup.messages import Digest, FileState, FoundFile, Identity, Item, Kind, Outcome, Problem, Source
+from bulkup.helpers.clock import SystemClock
+from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.items import Item, Outcome
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.states import FileState
 from bulkup.pipeline import hasher as hasher_module
+from bulkup.pipeline.files.digests import Hashed, digests_of
 from bulkup.pipeline.hasher import Hasher
-from bulkup.pipeline.hashing import Hashed, digests_of
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.run import Run
 from bulkup.providers import Capabilities, Provider, ProviderConfig
@@ -50,9 +53,9 @@ async def test_a_file_that_fails_is_no_matter_of_the_others(tmp_path: Path) -> N
     results = await digests_of(files, anyio.CapacityLimiter(1), follow_links=False)
     assert [result.kind if isinstance(result, Problem) else result for result in results] == [
         (md5_of(b"0"), files[0].identity),
-        Kind.CHANGED,
-        Kind.CHANGED,
-        Kind.CHANGED,
+        ProblemKind.CHANGED,
+        ProblemKind.CHANGED,
+        ProblemKind.CHANGED,
         (md5_of(b"4"), files[4].identity),
     ]
 
@@ -143,7 +146,7 @@ async def test_every_file_goes_where_its_result_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("result", "given_back"),
-    [(None, True), (Problem(Kind.MACHINE, "out of descriptors"), True)],
+    [(None, True), (Problem(ProblemKind.MACHINE, "out of descriptors"), True)],
     ids=["stop", "machine"],
 )
 async def test_what_is_no_fault_of_a_file_gives_it_back(

@@ -8,27 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.messages import Digest
-from bulkup.pipeline.integrity import Proof, plain_etag, proof
+from bulkup.model.files import Digest
+from bulkup.pipeline.send.verification import Verification, plain_etag, verify
 
 MD5 = hashlib.md5(b"hello", usedforsecurity=False)
 DIGEST = Digest(MD5.digest())
 
 
-def of(etag: str) -> Proof:
-    return proof({"etag": etag}, DIGEST)
+def of(etag: str) -> Verification:
+    return verify({"etag": etag}, DIGEST)
 
 
 @pytest.mark.parametrize("form", ['"{}"', "{}", 'W/"{}"', ' "{}" '])
 def test_an_etag_that_is_the_md5_proves_the_bytes(form: str) -> None:
     """Quoted or not, weak or not, in either case: the 32 hex digits count."""
-    assert of(form.format(MD5.hexdigest())) is Proof.MATCH
-    assert of(form.format(MD5.hexdigest().upper())) is Proof.MATCH
+    assert of(form.format(MD5.hexdigest())) is Verification.MATCH
+    assert of(form.format(MD5.hexdigest().upper())) is Verification.MATCH
 
 
 def test_another_md5_is_a_mismatch() -> None:
     """A plain MD5 that is not ours says that other bytes were stored."""
-    assert of('"' + "0" * 32 + '"') is Proof.MISMATCH
+    assert of('"' + "0" * 32 + '"') is Verification.MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_another_md5_is_a_mismatch() -> None:
 )
 def test_an_opaque_etag_proves_nothing(etag: str) -> None:
     """That of an object made of parts, or encrypted, is neither a proof nor a fault."""
-    assert of(etag) is Proof.NONE
+    assert of(etag) is Verification.NONE
 
 
 def test_no_etag_proves_nothing() -> None:
     """Storage that answers none leaves the file unverified."""
-    assert proof({}, DIGEST) is Proof.NONE
+    assert verify({}, DIGEST) is Verification.NONE
     assert plain_etag({}) is None
     assert plain_etag({"etag": '""'}) is None
 
@@ -64,13 +64,13 @@ def test_the_etag_is_kept_without_its_quotes() -> None:
 @given(st.binary(min_size=16, max_size=16))
 def test_only_the_digest_itself_matches(md5: bytes) -> None:
     """Any other 16 bytes are a mismatch."""
-    assert (of(md5.hex()) is Proof.MATCH) == (md5 == DIGEST.md5)
+    assert (of(md5.hex()) is Verification.MATCH) == (md5 == DIGEST.md5)
 
 
 @given(st.text())
 def test_no_etag_makes_it_fail(etag: str) -> None:
     """Whatever storage answers, there is a verdict, and MATCH only for the digest."""
-    assert of(etag) is not Proof.MATCH or DIGEST.hex in etag.lower()
+    assert of(etag) is not Verification.MATCH or DIGEST.hex in etag.lower()
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,11 @@ def test_no_etag_makes_it_fail(etag: str) -> None:
 def test_the_etag_of_an_object_with_a_key_of_its_own_proves_nothing(header: dict[str, str]) -> None:
     """It has 32 hex digits and is not the MD5; the bytes may well be right."""
     digest = Digest(bytes(16))
-    assert proof({"etag": '"' + "f" * 32 + '"', **header}, digest) is Proof.NONE
-    assert proof({"etag": '"' + "f" * 32 + '"', "x-amz-server-side-encryption": "AES256"}, digest) is Proof.MISMATCH
+    assert verify({"etag": '"' + "f" * 32 + '"', **header}, digest) is Verification.NONE
+    assert (
+        verify({"etag": '"' + "f" * 32 + '"', "x-amz-server-side-encryption": "AES256"}, digest)
+        is Verification.MISMATCH
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,6 +99,6 @@ def test_a_checksum_that_storage_answers_proves_what_an_opaque_etag_does_not(hea
     """It is compared where the whole of what was sent is at hand, which it is for small files."""
     digest = Digest(hashlib.md5(b"hello").digest())
     answered = {"etag": '"opaque-2"', header: value}
-    assert proof(answered, digest, b"hello") is Proof.MATCH
-    assert proof(answered, digest, b"other") is Proof.MISMATCH
-    assert proof(answered, digest) is Proof.NONE
+    assert verify(answered, digest, b"hello") is Verification.MATCH
+    assert verify(answered, digest, b"other") is Verification.MISMATCH
+    assert verify(answered, digest) is Verification.NONE

@@ -15,32 +15,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.errors import ExitCode
+from bulkup.helpers.secrets import SecretUrl
 from bulkup.journal import Journal
-from bulkup.messages import (
-    Digest,
-    FoundFile,
-    Identity,
-    Item,
-    Kind,
-    Outcome,
-    Problem,
-    ProblemError,
-    Receipt,
-    Rejection,
-    Source,
-    Ticket,
-)
+from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.items import Item, Outcome
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Receipt, Rejection, Ticket
 from bulkup.pipeline.batcher import Batcher
-from bulkup.pipeline.confirmer import Confirmer
-from bulkup.pipeline.gate import Gate
-from bulkup.pipeline.leases import Demand, Throughput, good_for, group_size, modest_group, tickets_ahead
+from bulkup.pipeline.closer import Closer
 from bulkup.pipeline.options import PipelineOptions
+from bulkup.pipeline.policy.host_gate import HostGate
+from bulkup.pipeline.presign.leases import Demand, Throughput, first_group_size, good_for, group_size, tickets_ahead
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
 from bulkup.providers import Capabilities, FileSpec, Provider, ProviderConfig
-from bulkup.secrets import SecretUrl
 from bulkup.transport import Transport
-from bulkup.wire import ApiAnswer, ApiCall, ApiRequest
 
 DEMAND = Demand(
     fresh=0,
@@ -255,7 +245,7 @@ def test_a_rate_counts_every_file_once_and_holds_little(gaps: list[float]) -> No
 )
 def test_the_first_group_is_full_unless_files_are_large(sizes: list[int], workers: int, first: int | None) -> None:
     """What the workers begin with counts for nothing: those tickets are used at once."""
-    assert modest_group(sizes, workers) == first
+    assert first_group_size(sizes, workers) == first
 
 
 def test_the_first_group_is_what_it_is_to_be_and_the_second_is_not() -> None:
@@ -433,7 +423,7 @@ async def test_presign_calls_are_exactly_as_many_as_needed(
             bench.add(room, added)
             added += room
             bench.run.counters.scan_done = added == files
-            bench.batcher.nudge()
+            bench.batcher.wake()
             used += len(await bench.use())
     assert len(bench.provider.asked) == math.ceil(files / batch) == bench.run.counters.presign_calls
     assert sorted(bench.provider.sizes)[1:] == [batch] * (math.ceil(files / batch) - 1)
@@ -445,7 +435,7 @@ async def test_every_file_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> 
     async with Bench(monkeypatch, batch_size=10) as bench:
         bench.add(25)
         bench.run.counters.scan_done = True
-        bench.batcher.nudge()
+        bench.batcher.wake()
         items = await bench.use()
     names = [name for group in bench.provider.asked for name in group]
     assert sorted(names) == sorted(f"{n}.mp4" for n in range(25))
@@ -467,7 +457,7 @@ async def test_the_end_of_the_scan_does_not_wait_for_the_group_age(monkeypatch: 
     async with Bench(monkeypatch) as bench:
         bench.add(3)
         bench.run.counters.scan_done = True
-        bench.batcher.nudge()
+        bench.batcher.wake()
         await settled()
         assert bench.provider.sizes == [3]
         assert bench.clock.time == 1000.0
@@ -503,7 +493,9 @@ async def test_the_loop_sleeps_when_there_is_nothing_to_do(monkeypatch: pytest.M
 async def test_no_sleep_is_shorter_than_what_there_is_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deadline is always in the future: a sleep of nought would be a busy loop."""
     async with Bench(monkeypatch, batch_size=10, concurrency=4) as bench:
-        bench.provider.problems = [Problem(Kind.TRANSIENT, "x")] * 3 + [Problem(Kind.THROTTLED, "x", 7.0)] * 3
+        bench.provider.problems = [Problem(ProblemKind.TRANSIENT, "x")] * 3 + [
+            Problem(ProblemKind.THROTTLED, "x", 7.0)
+        ] * 3
         bench.add(64)
         for _ in range(50):
             await bench.advance(1.0)
@@ -515,7 +507,7 @@ async def test_no_sleep_is_shorter_than_what_there_is_to_wait_for(monkeypatch: p
 async def test_a_failed_call_is_made_again_with_the_same_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that fails does not fail a file."""
     async with Bench(monkeypatch, batch_size=5) as bench:
-        bench.provider.problems = [Problem(Kind.TRANSIENT, "broken")]
+        bench.provider.problems = [Problem(ProblemKind.TRANSIENT, "broken")]
         bench.add(5)
         await bench.advance(30.0)
         assert bench.provider.asked == [[f"{n}.mp4" for n in range(5)]] * 2
@@ -529,12 +521,12 @@ async def test_a_throttled_service_is_left_alone_as_long_as_it_asked(monkeypatch
     async with Bench(monkeypatch, batch_size=5) as bench:
         bench.add(5)
         await settled()
-        bench.provider.problems = [Problem(Kind.THROTTLED, "slow down", 10.0)]
+        bench.provider.problems = [Problem(ProblemKind.THROTTLED, "slow down", 10.0)]
         bench.add(5, start=5)
         await settled()
         bench.add(5, start=10)
         bench.run.counters.scan_done = True
-        bench.batcher.nudge()
+        bench.batcher.wake()
         await bench.advance(60.0)
         times = [time - 1000.0 for time in bench.provider.times]
         assert times[:2] == [0.0, 0.0]
@@ -547,19 +539,22 @@ async def test_a_group_that_failed_just_before_a_throttle_is_not_forgotten(monke
     async with Bench(monkeypatch, batch_size=5, calls_in_flight=2) as bench:
         bench.add(5)
         await bench.use()
-        bench.provider.problems = [Problem(Kind.TRANSIENT, "broken"), Problem(Kind.THROTTLED, "slow down", 30.0)]
+        bench.provider.problems = [
+            Problem(ProblemKind.TRANSIENT, "broken"),
+            Problem(ProblemKind.THROTTLED, "slow down", 30.0),
+        ]
         bench.add(10, start=5)
         bench.run.counters.scan_done = True
-        bench.batcher.nudge()
+        bench.batcher.wake()
         await bench.advance(120.0)
         assert len(await bench.use()) == 10
 
 
-async def held_up(bench: Bench, number: int, problem: Problem) -> tuple[list[Item], Gate]:
+async def held_up(bench: Bench, number: int, problem: Problem) -> tuple[list[Item], HostGate]:
     """Have so many files found at a gate that a problem just closed."""
     bench.add(number)
     bench.run.counters.scan_done = True
-    bench.batcher.nudge()
+    bench.batcher.wake()
     await settled()
     items = [bench.batcher.ready.receive_nowait() for _ in range(number)]
     gate = bench.run.gates.storage(SecretUrl("https://s.example/"))
@@ -573,7 +568,7 @@ async def held_up(bench: Bench, number: int, problem: Problem) -> tuple[list[Ite
 async def test_files_wait_for_their_host_and_no_worker_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """One comes when the time is over that it asked for, and the others when that one was answered."""
     async with Bench(monkeypatch) as bench:
-        items, gate = await held_up(bench, 3, Problem(Kind.THROTTLED, "slow down", 20.0))
+        items, gate = await held_up(bench, 3, Problem(ProblemKind.THROTTLED, "slow down", 20.0))
         await bench.advance(19.9)
         assert (bench.batcher.depths["waiting"], bench.batcher.depths["ready"]) == (3, 0)
         assert await bench.use() == []
@@ -589,9 +584,9 @@ async def test_files_wait_for_their_host_and_no_worker_does(monkeypatch: pytest.
 async def test_files_that_wait_for_their_host_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """With their tickets, which the next run can use."""
     async with Bench(monkeypatch) as bench:
-        items, _ = await held_up(bench, 3, Problem(Kind.THROTTLED, "slow down", 20.0))
+        items, _ = await held_up(bench, 3, Problem(ProblemKind.THROTTLED, "slow down", 20.0))
         bench.run.stop.request(ExitCode.SIGTERM)
-        bench.batcher.nudge()
+        bench.batcher.wake()
         await settled()
         assert [outcome.item for outcome in bench.settled if outcome.state is None] == items
         assert bench.batcher.depths["ready"] == bench.batcher.depths["waiting"] == 0
@@ -600,7 +595,7 @@ async def test_files_that_wait_for_their_host_are_given_back(monkeypatch: pytest
 async def test_no_ticket_is_asked_for_while_files_wait_for_their_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that wait have theirs, and count as unused however often a worker has looked at them."""
     async with Bench(monkeypatch, batch_size=10, calls_in_flight=1, concurrency=4) as bench:
-        await held_up(bench, 10, Problem(Kind.THROTTLED, "slow down", 200.0))
+        await held_up(bench, 10, Problem(ProblemKind.THROTTLED, "slow down", 200.0))
         bench.add(30, start=10)
         await bench.advance(100.0)
         assert bench.provider.sizes == [10]
@@ -615,7 +610,7 @@ async def test_a_group_refused_for_one_file_is_halved_until_that_file_stands_alo
 
         async def presign(specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
             if any(spec.path == "3.mp4" for spec in specs):
-                raise ProblemError(Problem(Kind.REJECTED, "bad"))
+                raise ProblemError(Problem(ProblemKind.REJECTED, "bad"))
             return await real(specs, call)
 
         monkeypatch.setattr(bench.provider, "presign", presign)
@@ -654,7 +649,7 @@ async def test_a_retry_keeps_its_ticket_and_waits_its_time(monkeypatch: pytest.M
 async def test_refused_credentials_end_the_run_and_give_everything_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """No further call goes out, and every file is left to the next run."""
     async with Bench(monkeypatch, batch_size=5) as bench:
-        bench.provider.problems = [Problem(Kind.UNAUTHORIZED, "no")]
+        bench.provider.problems = [Problem(ProblemKind.UNAUTHORIZED, "no")]
         bench.add(12)
         await bench.advance(60.0)
         assert bench.provider.sizes == [5]
@@ -678,7 +673,7 @@ async def test_closing_calls_come_when_others_have_left_room_for_them(monkeypatc
     async with Bench(monkeypatch, calls_in_flight=1) as bench:
         provider, gate = Closed(bench.clock), bench.run.gates.api
         bench.run.provider = provider
-        confirmer = Confirmer(bench.run, bench.recorder)
+        confirmer = Closer(bench.run, bench.recorder)
         bench._tasks.start_soon(confirmer.work)
         for _ in range(2):
             gate.begin()

@@ -9,60 +9,65 @@ from typing import Any, cast
 import pytest
 from test_pipeline_parts import CONTENT, Service, found, md5_of
 
-from bulkup.clock import SystemClock
-from bulkup.messages import FoundFile, Identity, Item, Kind, Source, Ticket
-from bulkup.pipeline import lending, streaming
-from bulkup.pipeline.integrity import Proof
-from bulkup.pipeline.lending import Lending
+from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.bodies import Body
+from bulkup.model.files import FoundFile, Identity, Source
+from bulkup.model.http import StorageAnswer
+from bulkup.model.items import Item
+from bulkup.model.problems import ProblemKind
+from bulkup.model.tickets import Ticket
+from bulkup.pipeline.files import large
+from bulkup.pipeline.files.large import RANGE, FileBody
 from bulkup.pipeline.options import SendOptions
-from bulkup.pipeline.sending import Sender
-from bulkup.pipeline.streaming import RANGE, FileBody
+from bulkup.pipeline.send import zero_copy
+from bulkup.pipeline.send.attempt import LocalSender
+from bulkup.pipeline.send.verification import Verification
+from bulkup.pipeline.send.zero_copy import ZeroCopy
 from bulkup.providers import ProviderConfig
-from bulkup.secrets import Secret, SecretUrl
-from bulkup.wire import Body, StorageAnswer
 
 HERE, THERE = Ticket(SecretUrl("https://s.example/1"), "1"), Ticket(SecretUrl("https://t.example/1"), "2")
 LARGE = FoundFile(Source(b"/"), b"a", Identity(RANGE, 1, 1, 1, 1))
 SMALL = FoundFile(Source(b"/"), b"b", Identity(RANGE - 1, 1, 1, 1, 1))
 
 
-def allows(rules: Lending, ticket: Ticket = HERE, file: FoundFile = LARGE, **values: Any) -> bool:
+def allows(rules: ZeroCopy, ticket: Ticket = HERE, file: FoundFile = LARGE, **values: Any) -> bool:
     return rules.allows(Item(file, ticket, **values), ticket)
 
 
 def test_the_first_large_file_of_a_host_is_streamed() -> None:
     """Nothing is known of what its answers prove. A match says that they do, of this host alone."""
-    rules = Lending("md5")
+    rules = ZeroCopy("md5")
     assert not allows(rules)
-    rules.learn(HERE.url, Proof.MATCH)
+    rules.learn(HERE.url, Verification.MATCH)
     assert allows(rules)
     assert not allows(rules, THERE)
 
 
-@pytest.mark.parametrize("first", [Proof.MATCH, Proof.NONE])
-def test_a_host_that_once_proved_nothing_is_not_asked_again(first: Proof) -> None:
+@pytest.mark.parametrize("first", [Verification.MATCH, Verification.NONE])
+def test_a_host_that_once_proved_nothing_is_not_asked_again(first: Verification) -> None:
     """Whatever it proves before and after."""
-    rules = Lending("md5")
-    for proven in (first, Proof.NONE, Proof.MATCH):
+    rules = ZeroCopy("md5")
+    for proven in (first, Verification.NONE, Verification.MATCH):
         rules.learn(HERE.url, proven)
     assert not allows(rules)
 
 
 def test_a_mismatch_says_nothing_of_the_host() -> None:
     """It is the file's."""
-    rules = Lending("md5")
-    rules.learn(HERE.url, Proof.MISMATCH)
+    rules = ZeroCopy("md5")
+    rules.learn(HERE.url, Verification.MISMATCH)
     assert not allows(rules)
-    rules.learn(HERE.url, Proof.MATCH)
-    rules.learn(HERE.url, Proof.MISMATCH)
+    rules.learn(HERE.url, Verification.MATCH)
+    rules.learn(HERE.url, Verification.MISMATCH)
     assert allows(rules)
 
 
 @pytest.mark.parametrize("checksum", ["md5", "none"])
 def test_what_is_never_lent(checksum: Any) -> None:
     """Small files, forms, files in parts, and what arrived otherwise than it was read."""
-    rules = Lending(checksum)
-    rules.learn(HERE.url, Proof.MATCH)
+    rules = ZeroCopy(checksum)
+    rules.learn(HERE.url, Verification.MATCH)
     assert allows(rules)
     assert not allows(rules, file=SMALL)
     assert not allows(rules, Ticket(HERE.url, "1", form=(("key", Secret("x")),)))
@@ -72,9 +77,9 @@ def test_what_is_never_lent(checksum: Any) -> None:
 
 def test_where_nothing_is_to_be_proven_every_host_will_do() -> None:
     """Also one that proves nothing."""
-    rules = Lending("none")
+    rules = ZeroCopy("none")
     assert allows(rules)
-    rules.learn(HERE.url, Proof.NONE)
+    rules.learn(HERE.url, Verification.NONE)
     assert allows(rules)
 
 
@@ -102,9 +107,9 @@ class Storage:
         return StorageAnswer(200, {"etag": f'"{etag}"'} if etag else {}, b"")
 
 
-def sender_to(storage: Storage, **options: Any) -> Sender:
+def sender_to(storage: Storage, **options: Any) -> LocalSender:
     service = Service(ProviderConfig("https://api.example"))
-    return Sender(cast("Any", storage), service, SystemClock(), SendOptions(**options))
+    return LocalSender(cast("Any", storage), service, SystemClock(), SendOptions(**options))
 
 
 def item_of(file: FoundFile) -> Item:
@@ -114,7 +119,7 @@ def item_of(file: FoundFile) -> Item:
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FoundFile:
     """One that counts as large."""
-    monkeypatch.setattr(lending, "RANGE", len(CONTENT))
+    monkeypatch.setattr(zero_copy, "RANGE", len(CONTENT))
     return found(tmp_path / "a")
 
 
@@ -138,7 +143,7 @@ async def test_bytes_that_a_host_no_longer_proves_go_again_streamed(file: FoundF
     item = item_of(file)
     problem, unproven = await sender.send(item, lambda _: None), item.receipt
     assert problem is not None
-    assert (problem.kind, unproven) == (Kind.MISMATCH, None)
+    assert (problem.kind, unproven) == (ProblemKind.MISMATCH, None)
     assert await sender.send(item, lambda _: None) is None
     assert item.receipt is not None
     assert (item.receipt.digest, item.receipt.verified) == (md5_of(CONTENT), False)
@@ -150,7 +155,7 @@ async def test_bytes_that_changed_behind_the_hash_are_found_out(
     file: FoundFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Storage's ETag is that of other bytes, even where the file's times tell nothing."""
-    monkeypatch.setattr(streaming, "compare", lambda *_: None)
+    monkeypatch.setattr(large, "compare", lambda *_: None)
     storage = Storage()
     sender = sender_to(storage)
     await sender.send(item_of(file), lambda _: None)
@@ -163,7 +168,7 @@ async def test_bytes_that_changed_behind_the_hash_are_found_out(
     item = item_of(file)
     problem = await sender.send(item, lambda _: None)
     assert problem is not None
-    assert problem.kind is Kind.MISMATCH
+    assert problem.kind is ProblemKind.MISMATCH
     assert item.receipt is None
 
 

@@ -13,14 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkup.clock import SystemClock
-from bulkup.messages import Digest, FoundFile, Identity, Item, Kind, Problem, ProblemError, Source, Ticket
+from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.secrets import SecretUrl
+from bulkup.model.bodies import Body
+from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.http import StorageAnswer
+from bulkup.model.items import Item
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Ticket
+from bulkup.pipeline.files.large import FilePart, Md5, StreamedBody
 from bulkup.pipeline.options import SendOptions
-from bulkup.pipeline.sending import Sender, parts_of
-from bulkup.pipeline.streaming import Md5, Part, StreamedBody
+from bulkup.pipeline.send.attempt import LocalSender, parts_of
 from bulkup.providers import Capabilities, Provider, ProviderConfig
-from bulkup.secrets import SecretUrl
-from bulkup.wire import Body, StorageAnswer
 
 CONTENT = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(50_000))  # 1.5 MiB
 
@@ -76,7 +80,7 @@ async def test_parts_are_read_and_hashed_by_themselves_and_all_together(tmp_path
 async def test_a_part_that_starts_again_does_not_count_twice(tmp_path: Path) -> None:
     """The digest of what came before is left as it was until a pass has ended."""
     file, before = found(tmp_path / "a"), hashlib.md5(CONTENT[:1000], usedforsecurity=False)
-    body = StreamedBody(file, follow_links=False, part=Part(1000, len(CONTENT)), before=before)
+    body = StreamedBody(file, follow_links=False, part=FilePart(1000, len(CONTENT)), before=before)
     for broken_off in (1, 2, None):
         chunks = body.chunks()
         if broken_off is None:
@@ -93,7 +97,7 @@ async def test_a_part_that_starts_again_does_not_count_twice(tmp_path: Path) -> 
 
 async def test_an_empty_part_is_sent_as_one(tmp_path: Path) -> None:
     """A service may have handed out more URLs than a small file has bytes."""
-    body = StreamedBody(found(tmp_path / "a"), follow_links=False, part=Part(len(CONTENT), len(CONTENT)))
+    body = StreamedBody(found(tmp_path / "a"), follow_links=False, part=FilePart(len(CONTENT), len(CONTENT)))
     assert [bytes(piece) async for piece in body.chunks()] == []
     assert (body.size, body.digest) == (0, md5_of(b""))
 
@@ -103,8 +107,8 @@ async def test_a_part_of_a_file_that_was_cut_is_a_change(tmp_path: Path) -> None
     file = found(tmp_path / "a")
     os.truncate(tmp_path / "a", 5)
     with pytest.raises(ProblemError) as raised:
-        await anext(StreamedBody(file, follow_links=False, part=Part(3, 9)).chunks())
-    assert raised.value.problem.kind is Kind.CHANGED
+        await anext(StreamedBody(file, follow_links=False, part=FilePart(3, 9)).chunks())
+    assert raised.value.problem.kind is ProblemKind.CHANGED
 
 
 class Service(Provider):
@@ -141,9 +145,9 @@ class Storage:
         return answer or StorageAnswer(200, evidence, b"")
 
 
-def sender_to(storage: Storage) -> Sender:
+def sender_to(storage: Storage) -> LocalSender:
     provider = Service(ProviderConfig("https://api.example"))
-    return Sender(cast("Any", storage), provider, SystemClock(), SendOptions())
+    return LocalSender(cast("Any", storage), provider, SystemClock(), SendOptions())
 
 
 def item_of(file: FoundFile, **values: Any) -> Item:
@@ -171,7 +175,9 @@ async def test_one_part_that_is_not_proven_leaves_the_whole_unproven(tmp_path: P
     assert not item.receipt.verified
 
 
-@pytest.mark.parametrize("failure", [StorageAnswer(503, {}, b""), ProblemError(Problem(Kind.TRANSIENT, "it broke"))])
+@pytest.mark.parametrize(
+    "failure", [StorageAnswer(503, {}, b""), ProblemError(Problem(ProblemKind.TRANSIENT, "it broke"))]
+)
 async def test_a_part_that_went_through_is_not_sent_again(tmp_path: Path, failure: StorageAnswer | Exception) -> None:
     """The next attempt with the same ticket begins where this one failed; getting further forgets earlier failures."""
     good = StorageAnswer(200, {}, b"")
@@ -202,7 +208,7 @@ async def test_a_file_that_changes_between_two_parts_is_not_sent_as_one(tmp_path
     storage.before = overwrite
     problem = await sender_to(storage).send(item, lambda _: None)
     assert problem is not None
-    assert problem.kind is Kind.CHANGED
+    assert problem.kind is ProblemKind.CHANGED
     assert item.receipt is None
 
 
@@ -212,5 +218,5 @@ async def test_storage_that_holds_other_bytes_of_a_part_is_found_out(tmp_path: P
     item = item_of(found(tmp_path / "a"))
     problem = await sender_to(Storage(wrong)).send(item, lambda _: None)
     assert problem is not None
-    assert problem.kind is Kind.MISMATCH
+    assert problem.kind is ProblemKind.MISMATCH
     assert item.sent is None

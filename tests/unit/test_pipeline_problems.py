@@ -10,11 +10,13 @@ from secret_search import found_in, made_up, ways
 
 from bulkup.config.secret_names import IDENTIFIERS, SECRETS
 from bulkup.errors import ExitCode
-from bulkup.messages import Kind, Problem, Ticket
-from bulkup.pipeline.problems import fatal, told
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.tickets import Ticket
+from bulkup.pipeline.policy.fatal import fatal
+from bulkup.pipeline.policy.redaction import redact
 from bulkup.providers import ProviderConfig
-from bulkup.providers.magic_hour import MagicHour
-from bulkup.secrets import Secret, SecretUrl
+from bulkup.providers.magic_hour.adapter import MagicHour
 
 
 def test_what_the_other_side_quotes_of_our_secrets_is_masked() -> None:
@@ -22,7 +24,7 @@ def test_what_the_other_side_quotes_of_our_secrets_is_masked() -> None:
     token, signature = secrets.token_hex(), secrets.token_hex()
     provider = MagicHour(ProviderConfig("https://api.example.com", {"token": Secret(token)}))
     said = f"invalid key {token} for https://store.example.com/a?X-Amz-Signature={signature} (try again)"
-    message = told(Problem(Kind.FAILED, said), provider).message
+    message = redact(Problem(ProblemKind.FAILED, said), provider).message
     assert token not in message
     assert signature not in message
     assert message == "invalid key *** for https://store.example.com/a?*** (try again)"
@@ -34,11 +36,11 @@ def test_what_only_names_an_account_is_told() -> None:
     keys = {name: Secret(secrets.token_hex()) for name in SECRETS if name not in IDENTIFIERS}
     provider = MagicHour(ProviderConfig("https://api.example.com", {**given, **keys}))
     host = "cannot connect to https://metastudio.cn-north-4.myhuaweicloud.com"
-    assert told(Problem(Kind.FAILED, host), provider).message == host
+    assert redact(Problem(ProblemKind.FAILED, host), provider).message == host
     named = ", ".join(secret.reveal() for secret in given.values())
-    assert told(Problem(Kind.FAILED, named), provider).message == named
+    assert redact(Problem(ProblemKind.FAILED, named), provider).message == named
     for secret in keys.values():
-        assert told(Problem(Kind.FAILED, f"no {secret.reveal()}"), provider).message == "no ***"
+        assert redact(Problem(ProblemKind.FAILED, f"no {secret.reveal()}"), provider).message == "no ***"
 
 
 def test_what_storage_quotes_of_a_ticket_is_masked() -> None:
@@ -55,13 +57,13 @@ def test_what_storage_quotes_of_a_ticket_is_masked() -> None:
     harmless = "uploads/a/long/path.mp4 of 20300131T000000Z is private and 1"
     for secret in (signature, policy, part):
         for way in ways(secret):
-            message = told(Problem(Kind.FAILED, f"{way} {harmless}"), provider, ticket).message
+            message = redact(Problem(ProblemKind.FAILED, f"{way} {harmless}"), provider, ticket).message
             assert found_in(message, [secret]) == []
             assert message.endswith(harmless)
 
 
 def told_of(said: str) -> str:
-    return told(Problem(Kind.FAILED, said), MagicHour(ProviderConfig("https://api.example.com"))).message
+    return redact(Problem(ProblemKind.FAILED, said), MagicHour(ProviderConfig("https://api.example.com"))).message
 
 
 @pytest.mark.parametrize(
@@ -93,25 +95,25 @@ def test_a_question_of_our_own_is_no_query(end: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "hint"),
     [
-        (Kind.UNREACHABLE, "check base_url and the network"),
-        (Kind.TRANSIENT, "the service fails over and over, or its answers make no sense"),
-        (Kind.THROTTLED, "the service takes no more for now (see retry_for and retry_after_max)"),
+        (ProblemKind.UNREACHABLE, "check base_url and the network"),
+        (ProblemKind.TRANSIENT, "the service fails over and over, or its answers make no sense"),
+        (ProblemKind.THROTTLED, "the service takes no more for now (see retry_for and retry_after_max)"),
     ],
 )
-def test_the_hint_fits_what_ended_the_run(kind: Kind, hint: str) -> None:
+def test_the_hint_fits_what_ended_the_run(kind: ProblemKind, hint: str) -> None:
     """A service that answers nonsense was reached: the network is not at fault."""
     assert fatal(Problem(kind, "no")).hint == f"{hint}; the same command goes on where this run stopped"
 
 
 def test_a_fatal_problem_says_what_to_do_next() -> None:
     """Whatever ends a run, the same command goes on with it."""
-    for kind in Kind:
+    for kind in ProblemKind:
         assert "goes on where this run stopped" in fatal(Problem(kind, "no")).hint
 
 
 def test_an_outage_says_how_long_nobody_was_answered() -> None:
     """What this machine or the credentials are to blame for is told as ever."""
-    told_by = {kind: fatal(Problem(kind, "no"), 900.4) for kind in Kind}
+    told_by = {kind: fatal(Problem(kind, "no"), 900.4) for kind in ProblemKind}
     outages = {kind for kind, error in told_by.items() if "nothing else was answered for 900 s" in error.message}
-    assert outages == {Kind.TRANSIENT, Kind.THROTTLED, Kind.UNREACHABLE}
-    assert told_by[Kind.MACHINE].exit_code == ExitCode.MACHINE
+    assert outages == {ProblemKind.TRANSIENT, ProblemKind.THROTTLED, ProblemKind.UNREACHABLE}
+    assert told_by[ProblemKind.MACHINE].exit_code == ExitCode.MACHINE

@@ -14,12 +14,13 @@ from typing import Any
 import anyio
 import pytest
 
-from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError, Source
-from bulkup.pipeline import hashing, opening, reading, streaming
-from bulkup.pipeline.hashing import digests_of
-from bulkup.pipeline.opening import CHUNK
-from bulkup.pipeline.reading import Reader
-from bulkup.pipeline.streaming import FileBody, StreamedBody
+from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.pipeline.files import digests, large, opening, small
+from bulkup.pipeline.files.digests import digests_of
+from bulkup.pipeline.files.large import FileBody, StreamedBody
+from bulkup.pipeline.files.opening import CHUNK
+from bulkup.pipeline.files.small import SmallFileReader
 
 Read = tuple[bytes | None, Digest | None, Identity | None]
 WAYS = ["cached", "threaded", "streamed", "lent", "hashed"]
@@ -31,13 +32,13 @@ LARGE = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(100_000
 @pytest.fixture(autouse=True)
 def _read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The files here are new, and would be read a moment later, by a thread (tests/unit/test_pipeline_settling.py)."""
-    for module in (opening, reading, streaming):
+    for module in (opening, small, large):
         monkeypatch.setattr(module, "settling", lambda *_: 0.0)
 
 
 def replace_everywhere(monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[..., Any]) -> None:
     """Replace what `opening` gives to those that read."""
-    for module in (hashing, opening, reading, streaming):
+    for module in (digests, opening, small, large):
         monkeypatch.setattr(module, name, function, raising=False)
 
 
@@ -64,8 +65,8 @@ async def read(way: str, file: FoundFile, *, follow_links: bool = False) -> Read
         return await read_lent(FileBody(file, follow_links=follow_links))
     with pytest.MonkeyPatch.context() as patched:
         if way == "threaded":
-            patched.setattr(reading, "_NOWAIT", None)
-        whole = await Reader(2, follow_links=follow_links).read(file)
+            patched.setattr(small, "_NOWAIT", None)
+        whole = await SmallFileReader(2, follow_links=follow_links).read(file)
     assert whole.size == file.identity.size
     return b"".join([bytes(piece) async for piece in whole.chunks()]), whole.digest, whole.identity
 
@@ -167,7 +168,7 @@ async def test_a_file_that_changed_after_it_was_found_is_not_sent(
     file = found(tmp_path / "a")
     change(tmp_path / "a")
     with anyio.fail_after(10):
-        assert (await problem_of(way, file)).kind is Kind.CHANGED
+        assert (await problem_of(way, file)).kind is ProblemKind.CHANGED
 
 
 @every_way
@@ -178,7 +179,7 @@ async def test_a_folder_that_became_a_file_is_a_change(tmp_path: Path, way: str)
     (tmp_path / "sub" / "a").unlink()
     (tmp_path / "sub").rmdir()
     (tmp_path / "sub").write_bytes(b"")
-    assert (await problem_of(way, inner)).kind is Kind.CHANGED
+    assert (await problem_of(way, inner)).kind is ProblemKind.CHANGED
 
 
 @every_way
@@ -188,7 +189,7 @@ async def test_a_file_that_became_a_socket_is_not_sent(tmp_path: Path, way: str)
     (tmp_path / "a").unlink()
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as listener, contextlib.chdir(tmp_path):
         listener.bind("a")
-        assert (await problem_of(way, file)).kind in (Kind.CHANGED, Kind.UNREADABLE)
+        assert (await problem_of(way, file)).kind in (ProblemKind.CHANGED, ProblemKind.UNREADABLE)
 
 
 @every_way
@@ -200,7 +201,7 @@ async def test_a_link_is_read_where_links_are_followed(tmp_path: Path, way: str)
     data, _, identity = await read(way, file, follow_links=True)
     assert data in (CONTENT, None)
     assert identity == file.identity
-    assert (await problem_of(way, file, follow_links=False)).kind is Kind.CHANGED
+    assert (await problem_of(way, file, follow_links=False)).kind is ProblemKind.CHANGED
 
 
 @every_way
@@ -216,7 +217,7 @@ async def test_a_file_that_changes_while_it_is_read_is_not_sent(
         real(fd, opened)
 
     replace_everywhere(monkeypatch, "compare", compare)
-    assert (await problem_of(way, file)).kind is Kind.CHANGED
+    assert (await problem_of(way, file)).kind is ProblemKind.CHANGED
 
 
 @every_way
@@ -234,7 +235,7 @@ async def test_a_file_that_becomes_shorter_while_it_is_read_is_a_change(
     replace_everywhere(monkeypatch, "open_fd", open_and_cut)
     if way != "hashed":  # there `compare` is what tells
         replace_everywhere(monkeypatch, "compare", lambda *_: None)
-    assert (await problem_of(way, file)).kind is Kind.CHANGED
+    assert (await problem_of(way, file)).kind is ProblemKind.CHANGED
 
 
 @every_way
@@ -252,7 +253,7 @@ async def test_a_file_replaced_while_it_is_read_is_read_as_it_was(
     try:
         data, digest, _ = await read(way, file)
     except ProblemError as error:
-        assert error.problem.kind is Kind.CHANGED  # noqa: PT017  # either outcome is right, the new bytes are not
+        assert error.problem.kind is ProblemKind.CHANGED  # noqa: PT017  # either outcome is right, the new bytes are not
     else:
         assert data in (CONTENT, None)
         assert digest == Digest(hashlib.md5(CONTENT, usedforsecurity=False).digest())
@@ -262,17 +263,17 @@ async def test_a_file_replaced_while_it_is_read_is_read_as_it_was(
 @pytest.mark.parametrize(
     ("number", "kind"),
     [
-        (errno.EACCES, Kind.UNREADABLE),
-        (errno.EPERM, Kind.UNREADABLE),
-        (errno.EIO, Kind.UNREADABLE),
-        (errno.ESTALE, Kind.UNREADABLE),
-        (errno.ENOENT, Kind.CHANGED),
-        (errno.EMFILE, Kind.MACHINE),
-        (errno.ENFILE, Kind.MACHINE),
+        (errno.EACCES, ProblemKind.UNREADABLE),
+        (errno.EPERM, ProblemKind.UNREADABLE),
+        (errno.EIO, ProblemKind.UNREADABLE),
+        (errno.ESTALE, ProblemKind.UNREADABLE),
+        (errno.ENOENT, ProblemKind.CHANGED),
+        (errno.EMFILE, ProblemKind.MACHINE),
+        (errno.ENFILE, ProblemKind.MACHINE),
     ],
 )
 async def test_a_file_that_cannot_be_opened_is_told_by_its_reason(
-    tmp_path: Path, way: str, number: int, kind: Kind, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, way: str, number: int, kind: ProblemKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forbidden or broken is unreadable, gone is changed, and too few descriptors are the machine's fault."""
     file, real = found(tmp_path / "a"), os.open
@@ -285,7 +286,7 @@ async def test_a_file_that_cannot_be_opened_is_told_by_its_reason(
     monkeypatch.setattr(os, "open", refuse)
     problem = await problem_of(way, file)
     assert problem.kind is kind
-    assert kind is not Kind.UNREADABLE or problem.message == os.strerror(number)
+    assert kind is not ProblemKind.UNREADABLE or problem.message == os.strerror(number)
 
 
 class Broken(opening.File):
@@ -306,7 +307,7 @@ async def test_a_disk_that_fails_makes_the_file_unreadable(
     monkeypatch.setattr(opening, "File", Broken)
     with pytest.raises(ProblemError) as raised:
         await read(way, file)
-    assert raised.value.problem == Problem(Kind.UNREADABLE, "Input/output error")
+    assert raised.value.problem == Problem(ProblemKind.UNREADABLE, "Input/output error")
     assert isinstance(raised.value.__cause__, OSError) or way == "hashed"  # there it is data, not an exception
 
 
@@ -354,7 +355,7 @@ async def test_a_streamed_body_has_no_digest_before_its_end(tmp_path: Path) -> N
 async def test_a_body_can_be_started_again_and_is_the_same(tmp_path: Path) -> None:
     """A repeated request begins with the first byte, also after one that broke off half-way."""
     file = found(tmp_path / "a", LARGE)
-    streamed, whole = StreamedBody(file, follow_links=False), await Reader(1, follow_links=False).read(file)
+    streamed, whole = StreamedBody(file, follow_links=False), await SmallFileReader(1, follow_links=False).read(file)
     for body in (streamed, whole):
         broken_off = body.chunks()
         await anext(broken_off)
@@ -391,7 +392,7 @@ async def test_a_large_file_that_changes_between_two_chunks_is_noticed_before_it
 
     with pytest.raises(ProblemError) as raised:
         await send()
-    assert raised.value.problem.kind is Kind.CHANGED
+    assert raised.value.problem.kind is ProblemKind.CHANGED
     assert body.failure is raised.value
     assert sent < len(LARGE)
     assert body.digest is None
@@ -421,9 +422,9 @@ async def test_a_file_system_in_memory_is_read_without_threads(tmp_path: Path, m
         return os.readv(fd, buffers)
 
     monkeypatch.setattr(os, "preadv", preadv, raising=False)
-    monkeypatch.setattr(reading, "_NOWAIT", 8)
-    monkeypatch.setattr(reading, "lies_in_memory", lambda device: True)
-    reader, file = Reader(2, follow_links=False), found(tmp_path / "a")
+    monkeypatch.setattr(small, "_NOWAIT", 8)
+    monkeypatch.setattr(small, "lies_in_memory", lambda device: True)
+    reader, file = SmallFileReader(2, follow_links=False), found(tmp_path / "a")
     await anyio.sleep(0.03)  # a file that was changed in this instant is left to a thread
     bodies = [await reader.read(file) for _ in range(3)]
     assert flags == [8, 0, 0]
@@ -435,6 +436,6 @@ async def test_a_chunk_goes_in_one_piece_where_the_one_before_went_quickly(
     tmp_path: Path, shown: float, sizes: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a slow link progress has to show within a chunk."""
-    monkeypatch.setattr(streaming, "_SHOWN", shown)
+    monkeypatch.setattr(large, "_SHOWN", shown)
     body = StreamedBody(found(tmp_path / "a", bytes(3 * CHUNK)), follow_links=False)
     assert {len(piece) async for piece in body.chunks()} == sizes

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.messages import FoundFile, Identity, Source
-from bulkup.pipeline import opening, streaming
+from bulkup.model.files import FoundFile, Identity, Source
+from bulkup.pipeline.files import large, opening
 
 
 async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
@@ -32,7 +32,7 @@ async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
             return super().read(size)
 
     async def consume() -> None:
-        async for _ in streaming.StreamedBody(found, follow_links=False).chunks():
+        async for _ in large.StreamedBody(found, follow_links=False).chunks():
             pass
 
     monkeypatch.setattr(opening, "File", Slow)

@@ -1,4 +1,4 @@
-"""What comes after a problem: the decisions of `bulkup.pipeline.retry`, with time and chance passed in."""
+"""What comes after a problem: the decisions of `bulkup.pipeline.policy.retry`, with time and chance passed in."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.messages import FileState, FoundFile, Identity, Item, Kind, Problem, Source
+from bulkup.model.files import FoundFile, Identity, Source
+from bulkup.model.items import Item
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.states import FileState
 from bulkup.pipeline.options import RetryPolicy
-from bulkup.pipeline.retry import (
+from bulkup.pipeline.policy.retry import (
     Again,
+    AttemptDecision,
     CallDecision,
     CallHistory,
-    Decision,
     EndRun,
     GiveUp,
     LookAgain,
@@ -33,29 +36,29 @@ from bulkup.pipeline.retry import (
 POLICY = RetryPolicy()
 FILE = FoundFile(Source(b"/data"), b"a.mp4", Identity(1, 2, 3, 4, 5))
 FINAL = {
-    Kind.REJECTED: FileState.REJECTED,
-    Kind.FAILED: FileState.FAILED,
-    Kind.CHANGED: FileState.CHANGED,
-    Kind.UNREADABLE: FileState.UNREADABLE,
+    ProblemKind.REJECTED: FileState.REJECTED,
+    ProblemKind.FAILED: FileState.FAILED,
+    ProblemKind.CHANGED: FileState.CHANGED,
+    ProblemKind.UNREADABLE: FileState.UNREADABLE,
 }
-FATAL = [Kind.UNAUTHORIZED, Kind.UNUSABLE, Kind.MACHINE]
+FATAL = [ProblemKind.UNAUTHORIZED, ProblemKind.UNUSABLE, ProblemKind.MACHINE]
 AT_ONCE = RetryPolicy(base=0.0)
 
 
 def attempt(
-    kind: Kind,
+    kind: ProblemKind,
     *,
     policy: RetryPolicy = POLICY,
     now: float = 0.0,
     chance: float = 0.0,
     wait: float | None = None,
     **counters: Any,
-) -> Decision:
+) -> AttemptDecision:
     return after_attempt(Problem(kind, "x", wait), Item(FILE, **counters), policy, now, chance)
 
 
 def call(
-    kind: Kind,
+    kind: ProblemKind,
     *,
     failures: int = 1,
     first: float = 0.0,
@@ -71,14 +74,14 @@ def call(
 
 
 @pytest.mark.parametrize("kind", FATAL)
-def test_a_fatal_problem_ends_the_run(kind: Kind) -> None:
+def test_a_fatal_problem_ends_the_run(kind: ProblemKind) -> None:
     """Refused credentials, a useless service and a machine out of means end the run, whoever met them."""
     assert attempt(kind) == EndRun()
     assert call(kind) == EndRun()
 
 
 @pytest.mark.parametrize(("kind", "state"), FINAL.items())
-def test_a_final_problem_settles_the_file_in_its_own_state(kind: Kind, state: FileState) -> None:
+def test_a_final_problem_settles_the_file_in_its_own_state(kind: ProblemKind, state: FileState) -> None:
     """What no repetition mends settles the file at the first failure."""
     assert attempt(kind, failures=1) == GiveUp(state)
 
@@ -86,7 +89,7 @@ def test_a_final_problem_settles_the_file_in_its_own_state(kind: Kind, state: Fi
 def test_a_transient_failure_is_tried_again_until_the_attempts_are_spent() -> None:
     """With 3 attempts, failures 1 and 2 are followed by another try and failure 3 is not."""
     policy = RetryPolicy(attempts=3)
-    outcomes = [attempt(Kind.TRANSIENT, policy=policy, failures=n, first_failure=0.0) for n in (1, 2, 3)]
+    outcomes = [attempt(ProblemKind.TRANSIENT, policy=policy, failures=n, first_failure=0.0) for n in (1, 2, 3)]
     assert outcomes == [Again(0.0), Again(0.0), GiveUp(FileState.FAILED)]
 
 
@@ -98,7 +101,9 @@ def test_a_transient_failure_is_tried_again_until_the_attempts_are_spent() -> No
 def test_a_wait_is_drawn_between_zero_and_the_capped_doubling(failures: int, chance: float, now: float) -> None:
     """Full jitter: never before now, never later than base * 2**n or the cap, whichever is less."""
     policy = RetryPolicy(attempts=10**6, retry_for=10**6)
-    decision = attempt(Kind.TRANSIENT, policy=policy, failures=failures, first_failure=now, now=now, chance=chance)
+    decision = attempt(
+        ProblemKind.TRANSIENT, policy=policy, failures=failures, first_failure=now, now=now, chance=chance
+    )
     assert isinstance(decision, Again)
     most = min(policy.cap, policy.base * 2.0 ** min(failures, 100))
     assert now <= decision.at <= now + most + 1e-6
@@ -106,12 +111,18 @@ def test_a_wait_is_drawn_between_zero_and_the_capped_doubling(failures: int, cha
 
 def test_the_wait_uses_all_of_the_jitter() -> None:
     """Chance is what spreads the waits: no chance is no wait, half of it is half the span."""
-    assert attempt(Kind.TRANSIENT, failures=3, now=10.0, chance=0.0) == Again(10.0)
-    assert attempt(Kind.TRANSIENT, failures=3, now=10.0, chance=0.5) == Again(11.0)
+    assert attempt(ProblemKind.TRANSIENT, failures=3, now=10.0, chance=0.0) == Again(10.0)
+    assert attempt(ProblemKind.TRANSIENT, failures=3, now=10.0, chance=0.5) == Again(11.0)
 
 
-@given(st.floats(0, 300), st.floats(0, 1, exclude_max=True), st.sampled_from([Kind.TRANSIENT, Kind.THROTTLED]))
-def test_a_wait_is_never_shorter_than_what_the_other_side_asked_for(wait: float, chance: float, kind: Kind) -> None:
+@given(
+    st.floats(0, 300),
+    st.floats(0, 1, exclude_max=True),
+    st.sampled_from([ProblemKind.TRANSIENT, ProblemKind.THROTTLED]),
+)
+def test_a_wait_is_never_shorter_than_what_the_other_side_asked_for(
+    wait: float, chance: float, kind: ProblemKind
+) -> None:
     """Retry-After is a lower bound, and what comes on top spreads those who were told the same."""
     decision = attempt(kind, failures=4, first_failure=0.0, chance=chance, wait=wait)
     assert isinstance(decision, Again)
@@ -120,48 +131,48 @@ def test_a_wait_is_never_shorter_than_what_the_other_side_asked_for(wait: float,
 
 def test_those_who_were_told_the_same_time_do_not_come_back_in_the_same_instant() -> None:
     """Two files with the same Retry-After and another chance have another time."""
-    early = attempt(Kind.THROTTLED, failures=2, chance=0.1, wait=5.0)
-    late = attempt(Kind.THROTTLED, failures=2, chance=0.9, wait=5.0)
+    early = attempt(ProblemKind.THROTTLED, failures=2, chance=0.1, wait=5.0)
+    late = attempt(ProblemKind.THROTTLED, failures=2, chance=0.9, wait=5.0)
     assert early != late
 
 
 def test_a_wait_is_no_longer_than_the_limit() -> None:
     """A Retry-After of a year is not believed: after `retry_after_max` the host is asked again."""
-    assert attempt(Kind.THROTTLED, wait=299.0, first_failure=0.0) == Again(299.0)
-    assert attempt(Kind.THROTTLED, wait=300.5, first_failure=0.0) == Again(300.0)
-    assert attempt(Kind.THROTTLED, wait=float("inf"), first_failure=0.0) == Again(300.0)
+    assert attempt(ProblemKind.THROTTLED, wait=299.0, first_failure=0.0) == Again(299.0)
+    assert attempt(ProblemKind.THROTTLED, wait=300.5, first_failure=0.0) == Again(300.0)
+    assert attempt(ProblemKind.THROTTLED, wait=float("inf"), first_failure=0.0) == Again(300.0)
     patient = RetryPolicy(retry_for=60.0)
-    assert attempt(Kind.THROTTLED, policy=patient, wait=1e9, first_failure=0.0) == GiveUp(FileState.FAILED)
+    assert attempt(ProblemKind.THROTTLED, policy=patient, wait=1e9, first_failure=0.0) == GiveUp(FileState.FAILED)
 
 
-@pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.THROTTLED, Kind.UNREACHABLE])
-def test_a_host_that_answers_nobody_ends_the_run_and_fails_no_file(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ProblemKind.TRANSIENT, ProblemKind.THROTTLED, ProblemKind.UNREACHABLE])
+def test_a_host_that_answers_nobody_ends_the_run_and_fails_no_file(kind: ProblemKind) -> None:
     """Whatever tries or time a file has left; what is the file's own fault is settled as ever."""
     last = Item(FILE, failures=8, first_failure=0.0)
     assert after_attempt(Problem(kind, "x"), last, POLICY, 5.0, 0.0, outage=True) == EndRun()
     down = Situation(1, ever_answered=True, answered_since=True, outage=True)
     assert after_call(Problem(kind, "x"), CallHistory(1, 0.0), down, POLICY, 5.0, 0.5) == EndRun()
-    changed = Problem(Kind.CHANGED, "x")
+    changed = Problem(ProblemKind.CHANGED, "x")
     assert after_attempt(changed, last, POLICY, 5.0, 0.0, outage=True) == GiveUp(FileState.CHANGED)
 
 
 def test_a_file_that_changes_is_left_unless_it_is_to_be_looked_at_again() -> None:
     """By default it is `changed` at once; with `fail` it has failed; with `retry` there is an end, too."""
-    assert attempt(Kind.CHANGED, changes=1) == GiveUp(FileState.CHANGED)
-    assert attempt(Kind.CHANGED, changes=1, policy=RetryPolicy(on_change="fail")) == GiveUp(FileState.FAILED)
+    assert attempt(ProblemKind.CHANGED, changes=1) == GiveUp(FileState.CHANGED)
+    assert attempt(ProblemKind.CHANGED, changes=1, policy=RetryPolicy(on_change="fail")) == GiveUp(FileState.FAILED)
     patient = RetryPolicy(on_change="retry")
-    looks = [attempt(Kind.CHANGED, changes=changes, policy=patient, now=100.0) for changes in (1, 2, 3, 4)]
+    looks = [attempt(ProblemKind.CHANGED, changes=changes, policy=patient, now=100.0) for changes in (1, 2, 3, 4)]
     assert looks == [LookAgain(101.0), LookAgain(104.0), LookAgain(116.0), GiveUp(FileState.CHANGED)]
     assert after_change(Item(FILE, changes=1), patient, 0.0) == LookAgain(1.0)
 
 
 def test_being_throttled_costs_no_try() -> None:
     """A file that was throttled many times is tried again as long as there is time."""
-    assert attempt(Kind.THROTTLED, failures=1000, first_failure=0.0, now=1.0) == Again(1.0)
+    assert attempt(ProblemKind.THROTTLED, failures=1000, first_failure=0.0, now=1.0) == Again(1.0)
 
 
-@pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.THROTTLED])
-def test_time_runs_out_counted_from_the_first_failure(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ProblemKind.TRANSIENT, ProblemKind.THROTTLED])
+def test_time_runs_out_counted_from_the_first_failure(kind: ProblemKind) -> None:
     """What would start later than `retry_for` after the first failure is not begun."""
     policy = RetryPolicy(retry_for=60.0)
     assert attempt(kind, policy=policy, failures=2, first_failure=100.0, now=160.0) == Again(160.0)
@@ -171,7 +182,7 @@ def test_time_runs_out_counted_from_the_first_failure(kind: Kind) -> None:
 
 def test_an_expired_ticket_is_renewed_so_many_times_and_no_more() -> None:
     """Each expiry costs a renewal; a URL that always expires is given up."""
-    outcomes = [attempt(Kind.EXPIRED, renewals=n) for n in (0, 9, 10)]
+    outcomes = [attempt(ProblemKind.EXPIRED, renewals=n) for n in (0, 9, 10)]
     assert outcomes == [Renew(), Renew(), GiveUp(FileState.FAILED)]
 
 
@@ -183,24 +194,24 @@ def test_a_ticket_that_ran_out_unused_is_renewed_for_as_long_as_a_host_may_keep_
 
 def test_an_expiry_does_not_count_as_a_failed_attempt() -> None:
     """A file whose tries are all but spent still gets a new ticket when the old one runs out."""
-    assert attempt(Kind.EXPIRED, failures=7, renewals=0) == Renew()
+    assert attempt(ProblemKind.EXPIRED, failures=7, renewals=0) == Renew()
 
 
 def test_a_refusal_is_given_one_new_ticket() -> None:
     """Storage that refuses for a reason we do not know is asked once more with a new URL, then believed."""
-    assert attempt(Kind.REFUSED, refusals=1) == Renew()
-    assert attempt(Kind.REFUSED, refusals=2, renewals=1) == GiveUp(FileState.FAILED)
-    assert attempt(Kind.REFUSED, refusals=1, renewals=POLICY.renewals) == GiveUp(FileState.FAILED)
+    assert attempt(ProblemKind.REFUSED, refusals=1) == Renew()
+    assert attempt(ProblemKind.REFUSED, refusals=2, renewals=1) == GiveUp(FileState.FAILED)
+    assert attempt(ProblemKind.REFUSED, refusals=1, renewals=POLICY.renewals) == GiveUp(FileState.FAILED)
 
 
 def test_a_mismatch_is_given_one_fresh_read() -> None:
     """Bytes that arrived differently are read and sent once more, then the file fails."""
-    assert attempt(Kind.MISMATCH, mismatches=1, first_failure=0.0) == Again(0.0)
-    assert attempt(Kind.MISMATCH, mismatches=2, first_failure=0.0) == GiveUp(FileState.FAILED)
+    assert attempt(ProblemKind.MISMATCH, mismatches=1, first_failure=0.0) == Again(0.0)
+    assert attempt(ProblemKind.MISMATCH, mismatches=2, first_failure=0.0) == GiveUp(FileState.FAILED)
 
 
 @given(
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(ProblemKind),
     counters=st.fixed_dictionaries(
         {name: st.integers(0, 20) for name in ("failures", "renewals", "mismatches", "refusals")}
     ),
@@ -210,21 +221,23 @@ def test_a_mismatch_is_given_one_fresh_read() -> None:
     wait=st.none() | st.floats(0, 1e4),
 )
 def test_every_attempt_has_an_answer_and_none_points_into_the_past(
-    kind: Kind, counters: dict[str, Any], first: float | None, now: float, chance: float, wait: float | None
+    kind: ProblemKind, counters: dict[str, Any], first: float | None, now: float, chance: float, wait: float | None
 ) -> None:
     """Whatever happened before, there is a decision, and a next try is never before now."""
     decision = attempt(kind, now=now, chance=chance, wait=wait, first_failure=first, **counters)
     assert not isinstance(decision, Again) or decision.at >= now
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in {*FATAL, Kind.THROTTLED, Kind.UNREACHABLE}])
-def test_no_file_is_tried_for_ever(kind: Kind) -> None:
+@pytest.mark.parametrize(
+    "kind", [kind for kind in ProblemKind if kind not in {*FATAL, ProblemKind.THROTTLED, ProblemKind.UNREACHABLE}]
+)
+def test_no_file_is_tried_for_ever(kind: ProblemKind) -> None:
     """Whatever a file meets each time, it is settled after a bounded number of rounds."""
     item = Item(FILE, first_failure=0.0)
     for _ in range(POLICY.attempts + POLICY.renewals + 1):
-        item.failures += kind is Kind.TRANSIENT
-        item.mismatches += kind is Kind.MISMATCH
-        item.refusals += kind is Kind.REFUSED
+        item.failures += kind is ProblemKind.TRANSIENT
+        item.mismatches += kind is ProblemKind.MISMATCH
+        item.refusals += kind is ProblemKind.REFUSED
         decision = after_attempt(Problem(kind, "x"), item, AT_ONCE, 0.0, 0.0)
         if isinstance(decision, GiveUp):
             return
@@ -233,7 +246,7 @@ def test_no_file_is_tried_for_ever(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", FINAL)
-def test_a_call_refused_for_one_file_is_made_in_halves(kind: Kind) -> None:
+def test_a_call_refused_for_one_file_is_made_in_halves(kind: ProblemKind) -> None:
     """A group with a file at fault is split until that file stands alone, and only then is it settled."""
     assert call(kind, files=2) == Split()
     assert call(kind, files=1) == GiveUp(FINAL[kind])
@@ -241,50 +254,50 @@ def test_a_call_refused_for_one_file_is_made_in_halves(kind: Kind) -> None:
 
 def test_a_failed_call_is_made_again() -> None:
     """A call that failed for a passing reason is repeated after a wait."""
-    decision = call(Kind.TRANSIENT, failures=2, now=7.0)
+    decision = call(ProblemKind.TRANSIENT, failures=2, now=7.0)
     assert decision == Again(7.0 + 0.5 * POLICY.base * 4)
 
 
 def test_a_call_waits_as_long_as_the_service_asks() -> None:
     """Retry-After holds for presign calls as it does for files."""
-    decision = call(Kind.THROTTLED, now=7.0, wait=20.0)
+    decision = call(ProblemKind.THROTTLED, now=7.0, wait=20.0)
     assert isinstance(decision, Again)
     assert decision.at >= 27.0
 
 
 def test_a_service_that_never_answered_is_given_up_sooner() -> None:
     """Where nobody listens five calls in vain end the run: a wrong address is told while the user still looks."""
-    assert isinstance(call(Kind.UNREACHABLE, failures=4, ever=False, since=False), Again)
-    assert call(Kind.UNREACHABLE, failures=5, ever=False, since=False) == EndRun()
-    assert isinstance(call(Kind.UNREACHABLE, failures=5, ever=True, since=False), Again)
+    assert isinstance(call(ProblemKind.UNREACHABLE, failures=4, ever=False, since=False), Again)
+    assert call(ProblemKind.UNREACHABLE, failures=5, ever=False, since=False) == EndRun()
+    assert isinstance(call(ProblemKind.UNREACHABLE, failures=5, ever=True, since=False), Again)
 
 
 def test_a_service_that_answers_no_call_with_success_is_given_up_after_its_tries() -> None:
     """Whatever it says instead; but one that says when to come back is there, and is waited for."""
-    assert isinstance(call(Kind.TRANSIENT, failures=9, ever=False, since=False), Again)
-    assert call(Kind.TRANSIENT, failures=10, ever=False, since=False) == EndRun()
-    assert isinstance(call(Kind.THROTTLED, failures=10, ever=False, since=False), Again)
-    assert isinstance(call(Kind.UNREACHABLE, failures=10, ever=False, since=False, wait=1.0), Again)
+    assert isinstance(call(ProblemKind.TRANSIENT, failures=9, ever=False, since=False), Again)
+    assert call(ProblemKind.TRANSIENT, failures=10, ever=False, since=False) == EndRun()
+    assert isinstance(call(ProblemKind.THROTTLED, failures=10, ever=False, since=False), Again)
+    assert isinstance(call(ProblemKind.UNREACHABLE, failures=10, ever=False, since=False, wait=1.0), Again)
 
 
 def test_fewer_tries_than_the_first_contact_has_are_respected() -> None:
     """Who asks for two tries gets two, also before the first answer."""
     policy = dataclasses.replace(POLICY, attempts=2)
-    assert isinstance(call(Kind.TRANSIENT, failures=1, ever=False, since=False, policy=policy), Again)
-    assert call(Kind.TRANSIENT, failures=2, ever=False, since=False, policy=policy) == EndRun()
+    assert isinstance(call(ProblemKind.TRANSIENT, failures=1, ever=False, since=False, policy=policy), Again)
+    assert call(ProblemKind.TRANSIENT, failures=2, ever=False, since=False, policy=policy) == EndRun()
 
 
 def test_a_service_that_is_down_ends_the_run_and_fails_no_file() -> None:
     """Where no call was answered since this group first failed, the files are not at fault: they stay."""
-    assert call(Kind.TRANSIENT, failures=10, since=False) == EndRun()
-    assert call(Kind.TRANSIENT, failures=10, files=1, since=False) == EndRun()
-    assert call(Kind.TRANSIENT, failures=2, now=901.0, since=False) == EndRun()
+    assert call(ProblemKind.TRANSIENT, failures=10, since=False) == EndRun()
+    assert call(ProblemKind.TRANSIENT, failures=10, files=1, since=False) == EndRun()
+    assert call(ProblemKind.TRANSIENT, failures=2, now=901.0, since=False) == EndRun()
 
 
 def test_a_group_that_fails_while_others_succeed_is_split() -> None:
     """Where other calls are answered, the group itself is at fault: it is halved, and a lone file fails."""
-    assert call(Kind.TRANSIENT, failures=10, since=True) == Split()
-    assert call(Kind.TRANSIENT, failures=10, files=1, since=True) == GiveUp(FileState.FAILED)
+    assert call(ProblemKind.TRANSIENT, failures=10, since=True) == Split()
+    assert call(ProblemKind.TRANSIENT, failures=10, files=1, since=True) == GiveUp(FileState.FAILED)
 
 
 def test_waits_for_a_throttle_without_a_time_grow() -> None:
@@ -292,9 +305,9 @@ def test_waits_for_a_throttle_without_a_time_grow() -> None:
     history = CallHistory()
     waits = []
     for _ in range(8):
-        note(history, Problem(Kind.THROTTLED, "slow down"), 0.0)
+        note(history, Problem(ProblemKind.THROTTLED, "slow down"), 0.0)
         decision = after_call(
-            Problem(Kind.THROTTLED, "slow down"), history, Situation(1, True, True), RetryPolicy(), 0.0, 0.999
+            Problem(ProblemKind.THROTTLED, "slow down"), history, Situation(1, True, True), RetryPolicy(), 0.0, 0.999
         )
         assert isinstance(decision, Again)
         waits.append(decision.at)
@@ -305,7 +318,7 @@ def test_waits_for_a_throttle_without_a_time_grow() -> None:
 def test_a_ticket_that_ran_out_is_no_failure() -> None:
     """Waiting in a long queue until a URL has run out does not start the clock of a file's first failure."""
     history = CallHistory()
-    note(history, Problem(Kind.EXPIRED, "too late"), 5.0)
+    note(history, Problem(ProblemKind.EXPIRED, "too late"), 5.0)
     assert history.first_failure is None
 
 
@@ -313,15 +326,17 @@ def test_an_outage_costs_time_and_no_tries_and_fails_no_file() -> None:
     """A host that is not reached is tried as long as there is time; then the run ends, and files stay for the next."""
     item = Item(FILE)
     for now in range(0, 800, 20):
-        note(item, Problem(Kind.UNREACHABLE, "no route"), float(now))
-        assert isinstance(after_attempt(Problem(Kind.UNREACHABLE, "no route"), item, RetryPolicy(), now, 0.5), Again)
-    assert after_attempt(Problem(Kind.UNREACHABLE, "no route"), item, RetryPolicy(), 900.0, 0.5) == EndRun()
+        note(item, Problem(ProblemKind.UNREACHABLE, "no route"), float(now))
+        assert isinstance(
+            after_attempt(Problem(ProblemKind.UNREACHABLE, "no route"), item, RetryPolicy(), now, 0.5), Again
+        )
+    assert after_attempt(Problem(ProblemKind.UNREACHABLE, "no route"), item, RetryPolicy(), 900.0, 0.5) == EndRun()
 
 
 def test_a_service_that_never_answered_is_given_up_soon() -> None:
     """A wrong address is told in seconds; once the service has answered, an outage is waited for."""
     history = CallHistory()
-    problem = Problem(Kind.UNREACHABLE, "no such name")
+    problem = Problem(ProblemKind.UNREACHABLE, "no such name")
     decisions = []
     for _ in range(5):
         note(history, problem, 0.0)

@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.messages import Digest, FoundFile, Identity, Kind, Problem, ProblemError, Source
-from bulkup.pipeline.hashing import digests_of
-from bulkup.pipeline.opening import CHUNK, File, settling
-from bulkup.pipeline.reading import Reader, WholeBody
-from bulkup.pipeline.streaming import FileBody, StreamedBody
+from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.pipeline.files.digests import digests_of
+from bulkup.pipeline.files.large import FileBody, StreamedBody
+from bulkup.pipeline.files.opening import CHUNK, File, settling
+from bulkup.pipeline.files.small import SmallFileReader, WholeBody
 
 SECOND = 1_000_000_000
 NOW = 1_700_000_000 * SECOND + 1
@@ -71,7 +72,7 @@ async def read(way: str, file: FoundFile) -> Digest | None:
         async for _ in body.chunks():
             pass
     else:
-        body = await Reader(1, follow_links=False).read(file)
+        body = await SmallFileReader(1, follow_links=False).read(file)
     return body.digest
 
 
@@ -139,7 +140,7 @@ async def test_a_file_that_grows_as_it_is_read(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(File, "readinto", growing_into)
     with pytest.raises(ProblemError) as raised:
         await read(way, file)
-    assert raised.value.problem.kind is Kind.CHANGED
+    assert raised.value.problem.kind is ProblemKind.CHANGED
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
@@ -159,4 +160,4 @@ async def test_a_file_that_holds_less_than_its_size_says(way: str) -> None:
     file = found(Path("/sys/kernel/uevent_seqnum"))
     with pytest.raises(ProblemError) as raised:
         await read(way, file)
-    assert raised.value.problem.kind is Kind.CHANGED
+    assert raised.value.problem.kind is ProblemKind.CHANGED

@@ -8,16 +8,16 @@ import anyio
 import pytest
 
 from bulkup import Settings
-from bulkup.api import building
-from bulkup.counters import Counters
+from bulkup.api import composition
+from bulkup.model.counters import Counters
 from bulkup.pipeline import PipelineOptions
-from bulkup.pipeline.goodput import LARGE
-from bulkup.pipeline.slots import Slots
+from bulkup.pipeline.tuning.goodput import LARGE
+from bulkup.pipeline.worker_limit import WorkerLimit
 
 
 async def test_workers_that_are_too_many_stand_aside_until_they_are_wanted() -> None:
     """Those with the lowest numbers go on, whoever came first."""
-    slots, through = Slots(2, Counters()), list[int]()
+    slots, through = WorkerLimit(2, Counters()), list[int]()
 
     async def worker(number: int) -> None:
         await slots.stand_aside(number)
@@ -37,7 +37,7 @@ async def test_workers_that_are_too_many_stand_aside_until_they_are_wanted() -> 
 
 
 async def test_who_stands_aside_can_be_cancelled() -> None:
-    slots = Slots(1, Counters())
+    slots = WorkerLimit(1, Counters())
     with anyio.move_on_after(0):
         await slots.stand_aside(1)
     slots.want(2)
@@ -46,7 +46,7 @@ async def test_who_stands_aside_can_be_cancelled() -> None:
 
 def test_what_workers_do_is_counted() -> None:
     """Of large files the bytes are counted as they go, by whoever sends them; of small ones when they are there."""
-    slots = Slots(4, Counters())
+    slots = WorkerLimit(4, Counters())
     for _ in range(4):
         slots.begin()
     slots.end(100, taken=True)
@@ -57,7 +57,7 @@ def test_what_workers_do_is_counted() -> None:
 
 def test_the_figures_tell_the_number_and_its_peak() -> None:
     counters = Counters()
-    slots = Slots(4, counters)
+    slots = WorkerLimit(4, counters)
     slots.want(9)
     slots.want(3)
     assert (counters.concurrency, counters.concurrency_peak) == (3, 9)
@@ -70,9 +70,9 @@ def test_the_figures_tell_the_number_and_its_peak() -> None:
 def test_no_more_than_may_be_open(monkeypatch: pytest.MonkeyPatch, limit: int, most: int) -> None:
     """A worker has two descriptors; what the user asks for himself is kept to."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
-    assert building.most_workers(Settings()) == most
-    assert building.most_workers(Settings(concurrency=500)) == 500
-    assert building.transport_options(Settings()).connections == most
+    assert composition.most_workers(Settings()) == most
+    assert composition.most_workers(Settings(concurrency=500)) == 500
+    assert composition.transport_options(Settings()).connections == most
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.counters import Ignored
 from bulkup.errors import UsageError
-from bulkup.messages import FoundFile, Identity, Source
-from bulkup.pipeline.listed import listed_names
+from bulkup.model.counters import Ignored
+from bulkup.model.files import FoundFile, Identity, Source
 from bulkup.pipeline.options import ScanOptions
-from bulkup.pipeline.walk import Unreadable, Walk
+from bulkup.pipeline.scan.name_list import listed_names
+from bulkup.pipeline.scan.walk import Unreadable, Walk
 
 Policy = Literal["skip", "inside", "follow"]
 POLICIES: list[Policy] = ["skip", "inside", "follow"]
@@ -449,7 +449,7 @@ def test_a_list_is_split_the_same_wherever_its_blocks_end(
     """A name across two blocks is one name, and the last needs no end."""
     end = b"\0" if null else b"\n"
     content = end.join(wanted) + (end if ended else b"")
-    with tempfile.NamedTemporaryFile() as file, mock.patch("bulkup.pipeline.listed._BLOCK", block):
+    with tempfile.NamedTemporaryFile() as file, mock.patch("bulkup.pipeline.scan.name_list._BLOCK", block):
         file.write(content)
         file.flush()
         assert list(listed_names(file.name, null=null)) == wanted

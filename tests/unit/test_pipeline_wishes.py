@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from bulkup.journal import Holder
-from bulkup.messages import Digest, FoundFile, Identity, Place, Source
-from bulkup.pipeline.wishes import spec_of, taken
+from bulkup.model.files import Digest, FoundFile, Identity, Place, Source
+from bulkup.pipeline.scan.decision import place_taken, spec_of
 
 SOURCE = Source(b"/data")
 
@@ -31,7 +31,7 @@ def test_a_taken_place_names_who_has_it() -> None:
     """By its path in the same source, by its full path in another one, and readably whatever its bytes."""
     holders = {b"b.png": b"/data", b"c.png": b"/other", b"\xff": b"/data"}
     reasons = [
-        taken(Place("MAIN of asset a-1", exclusive=True), Holder(root, path), SOURCE, "metastudio").reason
+        place_taken(Place("MAIN of asset a-1", exclusive=True), Holder(root, path), SOURCE, "metastudio").reason
         for path, root in holders.items()
     ]
     assert reasons == [

@@ -8,14 +8,17 @@ from typing import Any, cast
 
 import pytest
 
-from bulkup.messages import NOTHING, FoundFile, Item, Kind, Problem, ProblemError, Source, Ticket
+from bulkup.helpers.secrets import SecretUrl
+from bulkup.model.files import NOTHING, FoundFile, Source
+from bulkup.model.items import Item
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Ticket
 from bulkup.pipeline.processes.child import Child
 from bulkup.pipeline.processes.frames import Frames, frame
 from bulkup.pipeline.processes.jobs import Came, Plain, job_of, problem_of
-from bulkup.pipeline.sending import Count
-from bulkup.secrets import SecretUrl
+from bulkup.pipeline.send.attempt import Count
 
-PROBLEM = Problem(Kind.THROTTLED, "later", 3.0)
+PROBLEM = Problem(ProblemKind.THROTTLED, "later", 3.0)
 
 
 class Way:

@@ -7,18 +7,21 @@ from collections.abc import Sequence
 
 import pytest
 
-from bulkup.clock import SystemClock
-from bulkup.messages import NOTHING, FoundFile, Item, Kind, Problem, Source, Ticket
+from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.secrets import SecretUrl
+from bulkup.model.files import NOTHING, FoundFile, Source
+from bulkup.model.items import Item
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.tickets import Ticket
 from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.processes.jobs import Came, Setup, report
-from bulkup.pipeline.processes.pool import Pool
-from bulkup.pipeline.processes.process import Attempt, Calls, Process
-from bulkup.pipeline.sending import Count
-from bulkup.secrets import SecretUrl
+from bulkup.pipeline.processes.process_pool import ProcessPool
+from bulkup.pipeline.processes.sending_process import Attempt, Calls, SendingProcess
+from bulkup.pipeline.send.attempt import Count
 from bulkup.transport import TransportOptions
 
 
-class Unstarted(Process):
+class Unstarted(SendingProcess):
     """Keeps what it is given, and is told of what is cancelled."""
 
     def __init__(self, calls: Calls) -> None:
@@ -41,14 +44,14 @@ class Own:
         raise AssertionError
 
 
-def pool_of(number: int) -> tuple[Pool, list[Unstarted]]:
-    pool = Pool(Own(), Setup("local", TransportOptions(1), SendOptions()), SystemClock(), 2)
+def pool_of(number: int) -> tuple[ProcessPool, list[Unstarted]]:
+    pool = ProcessPool(Own(), Setup("local", TransportOptions(1), SendOptions()), SystemClock(), 2)
     processes = [Unstarted(pool._calls) for _ in range(number)]
     pool._processes.extend(processes)
     return pool, processes
 
 
-def sending(pool: Pool, count: Count = lambda _: None) -> asyncio.Task[Problem | None]:
+def sending(pool: ProcessPool, count: Count = lambda _: None) -> asyncio.Task[Problem | None]:
     item = Item(FoundFile(Source(b"/"), b"a", NOTHING), Ticket(SecretUrl("https://s.example/1"), "id"))
     return asyncio.create_task(pool.send(item, count))
 
@@ -67,7 +70,7 @@ async def test_attempts_wait_until_a_process_is_ready() -> None:
     assert len(one.attempts) == 3
     pool._lose(one)
     problems = [await task for task in tasks]
-    assert {problem.kind for problem in problems if problem is not None} == {Kind.TRANSIENT}
+    assert {problem.kind for problem in problems if problem is not None} == {ProblemKind.TRANSIENT}
 
 
 @pytest.mark.parametrize("given", [False, True])
@@ -94,9 +97,9 @@ async def test_the_third_that_ends_is_the_last() -> None:
         pool._lose(process)
     problem = await waiting
     assert problem is not None
-    assert problem.kind is Kind.MACHINE
+    assert problem.kind is ProblemKind.MACHINE
     assert (later := await sending(pool)) is not None
-    assert later.kind is Kind.MACHINE
+    assert later.kind is ProblemKind.MACHINE
 
 
 async def test_one_that_is_being_ended_is_not_lost() -> None:

@@ -11,15 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.clock import SystemClock
-from bulkup.messages import NOTHING, Digest, FoundFile, Identity, Item, Kind, Problem, Receipt, Source, Ticket
+from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.files import NOTHING, Digest, FoundFile, Identity, Source
+from bulkup.model.items import Item
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.tickets import Receipt, Ticket
 from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.processes import jobs
 from bulkup.pipeline.processes.frames import Frames, frame
-from bulkup.pipeline.processes.pool import Pool, shares
-from bulkup.pipeline.processes.process import _environment
-from bulkup.pipeline.sending import Count
-from bulkup.secrets import Secret, SecretUrl
+from bulkup.pipeline.processes.process_pool import ProcessPool, shares
+from bulkup.pipeline.processes.sending_process import _environment
+from bulkup.pipeline.send.attempt import Count
 from bulkup.transport import HostRules, TransportOptions
 
 texts = st.text(st.characters(), max_size=20)  # surrogates among them, as in names and headers
@@ -47,7 +50,7 @@ items = st.builds(
 )
 problems = st.builds(
     Problem,
-    st.sampled_from(Kind),
+    st.sampled_from(ProblemKind),
     texts,
     retry_after=st.none() | st.floats(0, 1e6),
     maybe_created=st.booleans(),
@@ -134,7 +137,7 @@ async def test_files_in_parts_are_sent_here() -> None:
             here.append(item)
             return None
 
-    pool = Pool(Own(), jobs.Setup("local", TransportOptions(1), SendOptions()), SystemClock(), 2)
+    pool = ProcessPool(Own(), jobs.Setup("local", TransportOptions(1), SendOptions()), SystemClock(), 2)
     item = Item(FoundFile(Source(b"/"), b"a", NOTHING), Ticket(url, "id", more_urls=(url,)))
     assert await pool.send(item, lambda _: None) is None
     assert here == [item]

@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.pipeline.processes.machine import Ticks, granted_by, ticks_of
-from bulkup.pipeline.processes.worth import MOST, Window, Worth
+from bulkup.pipeline.tuning.cores import Ticks, granted_by, ticks_of
+from bulkup.pipeline.tuning.process_trial import MOST, ProcessTrial, Window
 
 BUSY = Window(work=100.0, cores=1.0, idle=3.0, waiting=True, ready=0)
 LONG = 2400  # windows until they are tried again
 
 
-def wanted_after(worth: Worth, number: int, **changes: Any) -> int:
+def wanted_after(worth: ProcessTrial, number: int, **changes: Any) -> int:
     """Let so many windows like `BUSY` pass, but for `changes`; return how many processes are wanted then."""
     return [worth.take(dataclasses.replace(BUSY, **changes)) for _ in range(number)][-1]
 
 
-def tried(cores: int = 8) -> Worth:
+def tried(cores: int = 8) -> ProcessTrial:
     """Return where three processes have just become ready."""
-    worth = Worth(cores)
+    worth = ProcessTrial(cores)
     assert wanted_after(worth, 2) == 3
     wanted_after(worth, 1, ready=3)
     return worth
@@ -33,15 +33,15 @@ def tried(cores: int = 8) -> Worth:
     "changes", [{"cores": 0.8}, {"idle": 0.4}, {"waiting": False}], ids=["not busy", "no idle core", "nothing waits"]
 )
 def test_nothing_is_tried_where_one_core_is_not_what_is_short(changes: dict[str, Any]) -> None:
-    assert wanted_after(Worth(8), 100, **changes) == 0
+    assert wanted_after(ProcessTrial(8), 100, **changes) == 0
 
 
 def test_nothing_is_tried_with_one_core() -> None:
-    assert wanted_after(Worth(1), 100) == 0
+    assert wanted_after(ProcessTrial(1), 100) == 0
 
 
 def test_it_takes_some_windows_in_a_row() -> None:
-    worth = Worth(8)
+    worth = ProcessTrial(8)
     assert wanted_after(worth, 1) == 0
     assert wanted_after(worth, 1, waiting=False) == 0
     assert wanted_after(worth, 1) == 0
@@ -51,7 +51,7 @@ def test_it_takes_some_windows_in_a_row() -> None:
 @pytest.mark.parametrize(("cores", "idle", "wanted"), [(2, 1.0, 1), (4, 3.0, 3), (64, 60.0, MOST), (8, 0.6, 1)])
 def test_as_many_as_cores_are_idle(cores: int, idle: float, wanted: int) -> None:
     """Never as many as there are cores, for the process that decides needs one."""
-    assert wanted_after(Worth(cores), 2, idle=idle) == wanted
+    assert wanted_after(ProcessTrial(cores), 2, idle=idle) == wanted
 
 
 def test_what_brings_a_tenth_more_is_kept_to_the_end() -> None:
@@ -80,7 +80,7 @@ def test_what_comes_while_they_begin_does_not_count() -> None:
 @pytest.mark.parametrize(("work", "wanted"), [(109.0, 0), (111.0, 3)], ids=["less", "a tenth more"])
 def test_it_is_measured_by_what_came_until_they_were_ready(work: float, wanted: int) -> None:
     """A run gets faster in its first second by itself; what the first of several processes bring counts for neither."""
-    worth = Worth(8)
+    worth = ProcessTrial(8)
     wanted_after(worth, 2, work=50.0)
     wanted_after(worth, 4, work=100.0)
     wanted_after(worth, 4, work=200.0, ready=2)
@@ -97,7 +97,7 @@ def test_one_odd_window_does_not_decide() -> None:
 
 
 def test_processes_that_do_not_become_ready_are_withdrawn() -> None:
-    worth = Worth(8)
+    worth = ProcessTrial(8)
     wanted_after(worth, 2)
     assert wanted_after(worth, 240, ready=2) == 3
     assert wanted_after(worth, 1, ready=2) == 0
@@ -105,7 +105,7 @@ def test_processes_that_do_not_become_ready_are_withdrawn() -> None:
 
 @given(st.integers(1, 128), st.lists(st.builds(Window, *[st.floats(0, 1e3)] * 3, st.booleans(), st.integers(0, 9))))
 def test_there_are_never_more_than_may_be(cores: int, seen: list[Window]) -> None:
-    worth = Worth(cores)
+    worth = ProcessTrial(cores)
     assert all(0 <= worth.take(window) <= max(0, min(MOST, cores - 1)) for window in seen)
 
 

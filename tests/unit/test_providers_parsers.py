@@ -15,18 +15,19 @@ from hypothesis import strategies as st
 from provider_cases import BASE_URL, NOW
 from yarl import URL
 
-from bulkup.localserver.presigned import Origin, SigningKey
-from bulkup.localserver.sigv2 import presign as presign_v2
-from bulkup.localserver.sigv4 import presign as presign_v4
+from bulkup.helpers.secrets import SecretUrl
+from bulkup.localserver.s3.presigned import ServerOrigin, SigningKey
+from bulkup.localserver.s3.sigv2 import presign as presign_v2
+from bulkup.localserver.s3.sigv4 import presign as presign_v4
 from bulkup.localserver.xvid.answers import Look, fits_xml, written
-from bulkup.messages import ProblemError
-from bulkup.pipeline.integrity import plain_etag
-from bulkup.providers import metastudio_answers, xvid_answers
-from bulkup.providers.answers import lease_of_url, takes_content_md5, unix_time, upload_url
-from bulkup.providers.storage import classify_s3, form_evidence
-from bulkup.secrets import SecretUrl
-from bulkup.transport.redirects import redirected
-from bulkup.wire import ApiAnswer, StorageAnswer, http_date, is_authority
+from bulkup.model.http import ApiAnswer, StorageAnswer, http_date, is_authority
+from bulkup.model.problems import ProblemError
+from bulkup.pipeline.send.verification import plain_etag
+from bulkup.providers.answer_parsing import lease_of_url, takes_content_md5, unix_time, upload_url
+from bulkup.providers.metastudio import answers as metastudio_answers
+from bulkup.providers.storage_answers import classify_s3, form_evidence
+from bulkup.providers.xvid import answers as xvid_answers
+from bulkup.transport.destination.redirects import redirected
 
 KEY = SigningKey("AKIAEXAMPLE", "ASIAEXAMPLE", "secret", "token")
 moments = st.integers(86_400 * 10**6, 253_370_764_800 * 10**6).map(
@@ -107,7 +108,7 @@ keys = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 def test_a_lease_is_read_from_urls_of_both_versions(key: str, ttl: int, since: int) -> None:
     """Whatever stands in the object's key, a look-alike of the parameter in it too."""
     signed_at, answer = NOW + since, ApiAnswer(200, {}, b"", NOW + since)
-    where = Origin("https", "s.example")
+    where = ServerOrigin("https", "s.example")
     four = SecretUrl(presign_v4("PUT", where, key, KEY, signed_at, ttl))
     two = SecretUrl(presign_v2("PUT", where, f"{key}?Expires=1&", KEY, signed_at + ttl))
     assert lease_of_url(four, answer) == lease_of_url(two, answer) == signed_at + ttl

@@ -6,61 +6,61 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.messages import Kind
-from bulkup.providers.storage import classify_s3
-from bulkup.wire import StorageAnswer
+from bulkup.model.http import StorageAnswer
+from bulkup.model.problems import ProblemKind
+from bulkup.providers.storage_answers import classify_s3
 
-# contracts.md section 5: code, the statuses it comes with at S3 and OBS, what it means here.
+# docs/contracts.md section 5: code, the statuses it comes with at S3 and OBS, what it means here.
 CODES = [
-    ("ExpiredToken", (400,), Kind.EXPIRED),
-    ("TokenRefreshRequired", (400,), Kind.EXPIRED),
-    ("InvalidToken", (400,), Kind.REFUSED),
-    ("AccessDenied", (403,), Kind.REFUSED),
-    ("SignatureDoesNotMatch", (403,), Kind.FAILED),
-    ("RequestTimeTooSkewed", (403,), Kind.FAILED),
-    ("BadDigest", (400,), Kind.MISMATCH),
-    ("InvalidDigest", (400,), Kind.FAILED),
-    ("IncompleteBody", (400,), Kind.TRANSIENT),
-    ("RequestTimeout", (400, 408), Kind.TRANSIENT),
-    ("EntityTooLarge", (400,), Kind.FAILED),
-    ("EntityTooSmall", (400,), Kind.FAILED),
-    ("MalformedPOSTRequest", (400,), Kind.FAILED),
-    ("InvalidPolicyDocument", (400,), Kind.FAILED),
-    ("MaxPostPreDataLengthExceededError", (400,), Kind.FAILED),
-    ("IncorrectNumberOfFilesInPostRequest", (400,), Kind.FAILED),
-    ("UserKeyMustBeSpecified", (400,), Kind.FAILED),
-    ("MissingContentLength", (411,), Kind.FAILED),
-    ("NotImplemented", (501,), Kind.FAILED),
-    ("ServiceNotImplemented", (501,), Kind.FAILED),
-    ("TooManyRequests", (429,), Kind.THROTTLED),
-    ("SlowDown", (503,), Kind.THROTTLED),
-    ("ServiceUnavailable", (503,), Kind.THROTTLED),
-    ("InternalError", (500,), Kind.TRANSIENT),
-    ("PermanentRedirect", (301,), Kind.FAILED),
-    ("TemporaryRedirect", (307,), Kind.FAILED),  # transport follows those that say where to
-    ("NoSuchBucket", (404,), Kind.REFUSED),
-    ("InvalidAccessKeyId", (403, 404), Kind.REFUSED),
+    ("ExpiredToken", (400,), ProblemKind.EXPIRED),
+    ("TokenRefreshRequired", (400,), ProblemKind.EXPIRED),
+    ("InvalidToken", (400,), ProblemKind.REFUSED),
+    ("AccessDenied", (403,), ProblemKind.REFUSED),
+    ("SignatureDoesNotMatch", (403,), ProblemKind.FAILED),
+    ("RequestTimeTooSkewed", (403,), ProblemKind.FAILED),
+    ("BadDigest", (400,), ProblemKind.MISMATCH),
+    ("InvalidDigest", (400,), ProblemKind.FAILED),
+    ("IncompleteBody", (400,), ProblemKind.TRANSIENT),
+    ("RequestTimeout", (400, 408), ProblemKind.TRANSIENT),
+    ("EntityTooLarge", (400,), ProblemKind.FAILED),
+    ("EntityTooSmall", (400,), ProblemKind.FAILED),
+    ("MalformedPOSTRequest", (400,), ProblemKind.FAILED),
+    ("InvalidPolicyDocument", (400,), ProblemKind.FAILED),
+    ("MaxPostPreDataLengthExceededError", (400,), ProblemKind.FAILED),
+    ("IncorrectNumberOfFilesInPostRequest", (400,), ProblemKind.FAILED),
+    ("UserKeyMustBeSpecified", (400,), ProblemKind.FAILED),
+    ("MissingContentLength", (411,), ProblemKind.FAILED),
+    ("NotImplemented", (501,), ProblemKind.FAILED),
+    ("ServiceNotImplemented", (501,), ProblemKind.FAILED),
+    ("TooManyRequests", (429,), ProblemKind.THROTTLED),
+    ("SlowDown", (503,), ProblemKind.THROTTLED),
+    ("ServiceUnavailable", (503,), ProblemKind.THROTTLED),
+    ("InternalError", (500,), ProblemKind.TRANSIENT),
+    ("PermanentRedirect", (301,), ProblemKind.FAILED),
+    ("TemporaryRedirect", (307,), ProblemKind.FAILED),  # transport follows those that say where to
+    ("NoSuchBucket", (404,), ProblemKind.REFUSED),
+    ("InvalidAccessKeyId", (403, 404), ProblemKind.REFUSED),
 ]
 ROWS = [(code, status, kind) for code, statuses, kind in CODES for status in statuses]
 WITHOUT_CODE = [
-    (301, Kind.FAILED),
-    (307, Kind.FAILED),
-    (400, Kind.FAILED),
-    (401, Kind.REFUSED),
-    (403, Kind.REFUSED),
-    (404, Kind.REFUSED),
-    (408, Kind.TRANSIENT),
-    (410, Kind.REFUSED),
-    (411, Kind.FAILED),
-    (418, Kind.FAILED),
-    (425, Kind.TRANSIENT),
-    (429, Kind.THROTTLED),
-    (500, Kind.TRANSIENT),
-    (501, Kind.FAILED),
-    (502, Kind.TRANSIENT),
-    (503, Kind.THROTTLED),
-    (504, Kind.TRANSIENT),
-    (599, Kind.TRANSIENT),
+    (301, ProblemKind.FAILED),
+    (307, ProblemKind.FAILED),
+    (400, ProblemKind.FAILED),
+    (401, ProblemKind.REFUSED),
+    (403, ProblemKind.REFUSED),
+    (404, ProblemKind.REFUSED),
+    (408, ProblemKind.TRANSIENT),
+    (410, ProblemKind.REFUSED),
+    (411, ProblemKind.FAILED),
+    (418, ProblemKind.FAILED),
+    (425, ProblemKind.TRANSIENT),
+    (429, ProblemKind.THROTTLED),
+    (500, ProblemKind.TRANSIENT),
+    (501, ProblemKind.FAILED),
+    (502, ProblemKind.TRANSIENT),
+    (503, ProblemKind.THROTTLED),
+    (504, ProblemKind.TRANSIENT),
+    (599, ProblemKind.TRANSIENT),
 ]
 
 
@@ -71,19 +71,19 @@ def document(code: str, message: str = "Something.") -> bytes:
     return text.encode()
 
 
-def kind_of(status: int, body: bytes = b"") -> Kind | None:
+def kind_of(status: int, body: bytes = b"") -> ProblemKind | None:
     problem = classify_s3(StorageAnswer(status, {}, body), 0.0)
     return problem.kind if problem is not None else None
 
 
 @pytest.mark.parametrize(("code", "status", "kind"), ROWS)
-def test_every_code_of_the_table_has_its_meaning(code: str, status: int, kind: Kind) -> None:
+def test_every_code_of_the_table_has_its_meaning(code: str, status: int, kind: ProblemKind) -> None:
     """The code decides what comes next, with the status it is documented with."""
     assert kind_of(status, document(code)) is kind
 
 
 @pytest.mark.parametrize(("status", "kind"), WITHOUT_CODE)
-def test_without_a_code_the_status_decides(status: int, kind: Kind) -> None:
+def test_without_a_code_the_status_decides(status: int, kind: ProblemKind) -> None:
     """A proxy's answer, or an empty one, is judged by its status."""
     assert kind_of(status) is kind
     assert kind_of(status, b"<html><h1>Something</h1></html>") is kind
@@ -102,18 +102,18 @@ def test_success_is_no_problem(status: int) -> None:
 )
 def test_an_expired_url_is_told_from_other_refusals(message: str) -> None:
     """S3 says both with AccessDenied and 403: only the text tells, and a new URL mends it."""
-    assert kind_of(403, document("AccessDenied", message)) is Kind.EXPIRED
-    assert kind_of(403, document("AccessDenied", "Access Denied")) is Kind.REFUSED
+    assert kind_of(403, document("AccessDenied", message)) is ProblemKind.EXPIRED
+    assert kind_of(403, document("AccessDenied", "Access Denied")) is ProblemKind.REFUSED
 
 
 def test_the_word_expired_alone_does_not_make_a_new_url_worth_asking_for() -> None:
     """It counts beside AccessDenied only."""
-    assert kind_of(403, document("SignatureDoesNotMatch", "expired")) is Kind.FAILED
+    assert kind_of(403, document("SignatureDoesNotMatch", "expired")) is ProblemKind.FAILED
 
 
 def test_a_temporary_redirect_without_a_place_to_go_is_final() -> None:
     """Transport follows a 307 with a Location; one without leads nowhere."""
-    assert kind_of(307, document("TemporaryRedirect")) is Kind.FAILED
+    assert kind_of(307, document("TemporaryRedirect")) is ProblemKind.FAILED
 
 
 def test_the_message_says_status_code_and_text() -> None:

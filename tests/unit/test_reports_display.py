@@ -12,9 +12,9 @@ import anyio.lowlevel
 import pytest
 from rich.console import Console
 
-from bulkup.counters import Counters, Gauge
-from bulkup.reports.console import ErrorConsole
+from bulkup.model.counters import Counters, Gauge
 from bulkup.reports.display import PlainProgress, ProgressDisplay, progress_fields, progress_view
+from bulkup.reports.error_console import ErrorConsole
 from bulkup.reports.rate import Pace
 
 SCANNING = Counters(found=12_345, skipped=10, uploaded=1_000, bytes_found=2**40, bytes_settled=2**32)

@@ -14,9 +14,10 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.messages import FileState, Result
+from bulkup.helpers.secrets import Secret
+from bulkup.model.items import Result
+from bulkup.model.states import FileState
 from bulkup.reports.lines import JsonLines
-from bulkup.secrets import Secret
 
 
 def result(**changes: Any) -> Result:

@@ -13,9 +13,9 @@ import structlog
 from rich.console import Console
 from rich.live import Live
 
-from bulkup.messages import FoundFile, Identity, Source
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.files import FoundFile, Identity, Source
 from bulkup.reports.logs import configure_logging
-from bulkup.secrets import Secret, SecretUrl
 
 URL = SecretUrl("https://bucket/key?X-Amz-Signature=hunter2")
 

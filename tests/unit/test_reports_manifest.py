@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.messages import FileState
-from bulkup.records import ManifestRow
+from bulkup.model.journal_rows import ManifestRow
+from bulkup.model.states import FileState
 from bulkup.reports.manifest import CSV_FIELDS, FIELDS, write_manifest
 
 NASTY = st.sampled_from(

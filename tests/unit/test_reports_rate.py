@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.counters import Counters
+from bulkup.model.counters import Counters
 from bulkup.reports.rate import Meter, Pace, Rate, eta_seconds, percent
 
 

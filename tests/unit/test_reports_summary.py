@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.counters import SETTLED, Counters, Ignored
 from bulkup.errors import ExitCode
+from bulkup.model.counters import SETTLED, Counters, Ignored
 from bulkup.reports.exit_code import PRECEDENCE, exit_code, meaning
 from bulkup.reports.summary import summary_object, summary_text
 

@@ -9,9 +9,9 @@ import orjson
 import pytest
 from rich.console import Console, RenderableType
 
-from bulkup.counters import Counters
-from bulkup.messages import FileState
-from bulkup.records import OrphanRow, Pruned, RunRow, Status
+from bulkup.model.counters import Counters
+from bulkup.model.journal_rows import OrphanRow, Pruned, RunRow, Status
+from bulkup.model.states import FileState
 from bulkup.reports.jsontext import dumps
 from bulkup.reports.summary import summary_object
 from bulkup.reports.tables import (

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from rich.text import Span, Text
 
 from bulkup.errors import ExitCode
-from bulkup.messages import FileState, Place
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.files import Place
+from bulkup.model.states import FileState
 from bulkup.reports.human import count_text, duration_text, rate_text, size_text
 from bulkup.reports.jsontext import dumps, path_fields, public_remote_id, public_state, time_text
 from bulkup.reports.safe_text import markup_safe, printable, printable_path
-from bulkup.secrets import Secret, SecretUrl
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 NASTY = "\x1b\x9b\x00\n\r\ta[]/\\\udcff" + BIDI

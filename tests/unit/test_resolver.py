@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bulkup.transport.resolver import SystemResolver
-from bulkup.transport.sessions import ClientResolver
+from bulkup.transport.by_aiohttp.client_session import ClientResolver
+from bulkup.transport.destination.resolver import SystemResolver
 
 FOUND = [("192.0.2.1", 0), ("2001:db8::1", 0, 0, 0), ("fe80::1", 0, 0, 7)]
 

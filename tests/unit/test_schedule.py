@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.schedule import Delayed
+from bulkup.helpers.delay_queue import DelayQueue
 
 times = st.floats(allow_nan=False)
 
 
-def kept(*pairs: tuple[str, float]) -> Delayed[str]:
-    delayed: Delayed[str] = Delayed()
+def kept(*pairs: tuple[str, float]) -> DelayQueue[str]:
+    delayed: DelayQueue[str] = DelayQueue()
     for value, not_before in pairs:
         delayed.push(value, not_before)
     return delayed
@@ -27,7 +27,7 @@ def test_nothing_is_handed_out_before_its_time() -> None:
 
 def test_what_was_due_earlier_comes_first_and_equals_in_their_order() -> None:
     """Values need not be comparable, and those of one time come as they went in."""
-    delayed: Delayed[object] = Delayed()
+    delayed: DelayQueue[object] = DelayQueue()
     values = [object(), object(), object()]
     for value, not_before in zip(values, (2.0, 1.0, 2.0), strict=True):
         delayed.push(value, not_before)
@@ -66,7 +66,7 @@ def test_looking_at_what_is_kept_takes_nothing_out() -> None:
 @given(st.lists(times), times)
 def test_what_is_due_and_what_stays_is_all_there_was(not_before: list[float], now: float) -> None:
     """Nothing is lost or doubled, and the time divides."""
-    delayed: Delayed[float] = Delayed()
+    delayed: DelayQueue[float] = DelayQueue()
     for time in not_before:
         delayed.push(time, time)
     due = delayed.pop_due(now)

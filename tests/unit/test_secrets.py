@@ -19,15 +19,17 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.messages import FoundFile, Identity, Item, Source, Ticket
-from bulkup.pipeline.reading import WholeBody
+from bulkup.helpers.secrets import MASK, Secret, SecretUrl
+from bulkup.model.files import FoundFile, Identity, Source
+from bulkup.model.http import ApiRequest
+from bulkup.model.items import Item
+from bulkup.model.tickets import Ticket
+from bulkup.pipeline.files.small import WholeBody
 from bulkup.providers import ProviderConfig
 from bulkup.providers.bearer import Bearer
-from bulkup.providers.huawei_signature import SigningKeys
+from bulkup.providers.metastudio.signature import SigningKeys
 from bulkup.providers.tokens import Token
-from bulkup.secrets import MASK, Secret, SecretUrl
-from bulkup.transport.form import FormBody
-from bulkup.wire import ApiRequest
+from bulkup.transport.form_body import FormBody
 
 # Long enough that no text holds one by chance.
 values = st.text("ABCDEFGHJKLMNPQRSTUVWXYZ", min_size=12, max_size=40)

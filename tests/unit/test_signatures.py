@@ -14,14 +14,14 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.localserver import sigv2, sigv4
-from bulkup.localserver.presigned import Origin, ReceivedRequest, SigningKey
-from bulkup.localserver.s3errors import S3Error
-from bulkup.localserver.signatures import authorize
+from bulkup.localserver.s3 import sigv2, sigv4
+from bulkup.localserver.s3.presigned import ReceivedRequest, ServerOrigin, SigningKey
+from bulkup.localserver.s3.s3_errors import S3Error
+from bulkup.localserver.s3.signatures import authorize
 
 AWS_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 KEY = SigningKey("AKIAEXAMPLE", "ASIAEXAMPLE", AWS_SECRET, "a token/with+signs=")
-ORIGIN = Origin("http", "127.0.0.1:8080")
+ORIGIN = ServerOrigin("http", "127.0.0.1:8080")
 NOW = 1_700_000_000.0
 
 segments = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12)

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from bulkup.cli import app
-from bulkup.collector import keep_the_collector_off
 from bulkup.errors import UsageError
-from bulkup.transport import connection
-from bulkup.transport.connection import Verification
+from bulkup.helpers.garbage_collector import disable_gc
+from bulkup.transport import tls
+from bulkup.transport.tls import TlsVerification
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def _collector() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_collector")
 def test_the_collector_looks_again_once_the_command_is_there() -> None:
-    keep_the_collector_off()
+    disable_gc()
     assert not gc.isenabled()
     app._load("status")
     assert gc.isenabled()
@@ -41,8 +41,8 @@ def test_authorities_are_read_once_and_when_they_are_needed(monkeypatch: pytest.
         made.append(ca_file)
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-    monkeypatch.setattr(connection, "tls_context", make)
-    verification = Verification(None)
+    monkeypatch.setattr(tls, "tls_context", make)
+    verification = TlsVerification(None)
     assert verification.for_aiohttp is True
     assert made == []
     assert verification.context is verification.context
@@ -54,7 +54,7 @@ def test_a_private_authority_is_read_at_once(tmp_path: Path) -> None:
     path = tmp_path / "none.pem"
     path.write_text("no certificate")
     with pytest.raises(UsageError, match="cannot use the CA file"):
-        Verification(str(path))
+        TlsVerification(str(path))
 
 
 def test_a_sending_process_begins_without_the_client_of_the_api() -> None:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkup.secrets import Secret
-from bulkup.transport.form import FormBody
+from bulkup.helpers.secrets import Secret
+from bulkup.transport.form_body import FormBody
 
 SIGNATURE = "c2lnbmF0dXJlLXRoYXQtbm9ib2R5LXNlZXM="
 FIELDS = (("name", ""), ("success_action_status", "201"), ("key", "tmp/k \u00e9"), ("signature", SIGNATURE))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.messages import Kind
-from bulkup.providers.storage import classify_s3
-from bulkup.wire import ApiAnswer, StorageAnswer, retry_after_seconds
+from bulkup.model.http import ApiAnswer, StorageAnswer, retry_after_seconds
+from bulkup.model.problems import ProblemKind
+from bulkup.providers.storage_answers import classify_s3
 
 NOW = 1_700_000_000.0
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"  # is NOW
@@ -108,7 +108,7 @@ def test_storage_is_listened_to_as_well() -> None:
     """The same header counts on answers to the bytes."""
     problem = classify_s3(StorageAnswer(503, {"retry-after": "7"}, b""), NOW)
     assert problem is not None
-    assert (problem.kind, problem.retry_after) == (Kind.THROTTLED, 7.0)
+    assert (problem.kind, problem.retry_after) == (ProblemKind.THROTTLED, 7.0)
 
 
 def test_the_services_time_is_its_date() -> None:

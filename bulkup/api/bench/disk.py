@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from bulkup.messages import Source
-from bulkup.reports.trials import Disk
+from bulkup.model.files import Source
+from bulkup.reports.bench_trials import Disk
 
 _MOST_FILES = 2000
 _MOST_BYTES = 1 << 30

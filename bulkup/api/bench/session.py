@@ -13,17 +13,17 @@ from dataclasses import dataclass
 
 import anyio
 
+from bulkup.api.bench.bench_settings import bench_settings
 from bulkup.api.bench.disk import measure_disk
-from bulkup.api.bench.made import make_files, total_size
-from bulkup.api.bench.plan import Plan
-from bulkup.api.bench.preparing import bench_settings
-from bulkup.api.bench.trying import Try
+from bulkup.api.bench.generated_files import make_files, total_size
+from bulkup.api.bench.trial_plan import TrialPlan
+from bulkup.api.bench.trial_run import Try
 from bulkup.api.uploader import Uploader, first_of
 from bulkup.config import Settings
-from bulkup.counters import Gauge
 from bulkup.errors import BulkupError, ExitCode, MachineError
-from bulkup.messages import Source
-from bulkup.reports.trials import Choice, Disk, Trial
+from bulkup.model.counters import Gauge
+from bulkup.model.files import Source
+from bulkup.reports.bench_trials import Choice, Disk, Trial
 
 WARM_UP = 8  # files
 
@@ -43,11 +43,11 @@ class Load:
     files: int
     sizes: tuple[int, ...]
 
-    def most_files(self, plan: Plan) -> int:
+    def most_files(self, plan: TrialPlan) -> int:
         """Return how many files a bench uploads at the most."""
         return min(WARM_UP, self.files) + self.files * plan.most_trials
 
-    def most_bytes(self, plan: Plan) -> int:
+    def most_bytes(self, plan: TrialPlan) -> int:
         """Return how many bytes that are."""
         return total_size(min(WARM_UP, self.files), self.sizes) + self.bytes * plan.most_trials
 
@@ -68,7 +68,7 @@ class Bench:
     def __init__(
         self,
         settings: Settings,
-        plan: Plan,
+        plan: TrialPlan,
         load: Load,
         folder: str,
         *,

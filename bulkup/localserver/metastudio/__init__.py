@@ -1,4 +1,4 @@
-"""Huawei MetaStudio (contracts.md section 3): the gateway before it, IAM's tokens, and its calls for files.
+"""Huawei MetaStudio (docs/contracts.md section 3): the gateway before it, IAM's tokens, and its calls for files.
 
     api.py        the calls      gateway.py    who may call, and how refusals look
     fields.py     what they say  signature.py  SDK-HMAC-SHA256

@@ -1,8 +1,8 @@
-"""MetaStudio's refusals and those of the gateway before it: codes and texts (contracts.md section 3)."""
+"""MetaStudio's refusals and those of the gateway before it: codes and texts (docs/contracts.md section 3)."""
 
 from __future__ import annotations
 
-from bulkup.localserver.api import ApiError
+from bulkup.localserver.api_common import ApiError
 
 
 class MetaError(ApiError):

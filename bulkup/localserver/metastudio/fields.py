@@ -1,4 +1,4 @@
-"""What the calls for files say, read and checked (contracts.md section 3): pure rules."""
+"""What the calls for files say, read and checked (docs/contracts.md section 3): pure rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bulkup.localserver.api import whole_number
+from bulkup.localserver.api_common import whole_number
 from bulkup.localserver.metastudio.errors import invalid
 
 LARGEST_FILE = 5 << 30  # bytes
@@ -29,7 +29,7 @@ _LONGEST_NAME = 256  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class FileRequest:
     """A file that is to be created; `size` in bytes, `md5` in Base64, empty where the bytes come in parts."""
 
     extension: str
@@ -40,15 +40,15 @@ class Wanted:
     parts: int = 0
 
 
-def read_file(body: Any) -> Wanted:
+def read_file(body: Any) -> FileRequest:
     """Return what a call of `files` asks for. Raises MetaError 400."""
-    return Wanted(*_common(body, LARGEST_FILE), md5=_md5(body.get("file_md5")))
+    return FileRequest(*_common(body, LARGEST_FILE), md5=_md5(body.get("file_md5")))
 
 
-def read_large_file(body: Any) -> Wanted:
+def read_large_file(body: Any) -> FileRequest:
     """Return what a call of `large-files` asks for. Raises MetaError 400."""
     common = _common(body, LARGEST_LARGE_FILE)
-    return Wanted(*common, parts=_whole("file_multipart_count", body.get("file_multipart_count", 1), MOST_PARTS))
+    return FileRequest(*common, parts=_whole("file_multipart_count", body.get("file_multipart_count", 1), MOST_PARTS))
 
 
 def read_state(body: Any) -> str:

@@ -1,4 +1,4 @@
-"""The files of MetaStudio: which there are, and what may still become of each (contracts.md section 3)."""
+"""The files of MetaStudio: which there are, and what may still become of each (docs/contracts.md section 3)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from bulkup.localserver import records
+from bulkup.localserver import record_log
 from bulkup.localserver.metastudio.errors import completed_already, no_such_file, second_main
-from bulkup.localserver.metastudio.fields import Wanted
-from bulkup.localserver.records import RecordLog
+from bulkup.localserver.metastudio.fields import FileRequest
+from bulkup.localserver.record_log import RecordLog
 
 DELETED = "DELETED"
 
@@ -26,7 +26,7 @@ class MetaFile:
     state: str = ""
 
 
-class FileBook:
+class MetaStudioFiles:
     """Creates files, finds the newest of them again, and lets each end once.
 
     Methods that change something raise OSError when the disk fails.
@@ -38,7 +38,7 @@ class FileBook:
         for file_id, record in log.items():
             self._note_main(file_id, MetaFile(**record))
 
-    def create(self, wanted: Wanted) -> str:
+    def create(self, wanted: FileRequest) -> str:
         """Return the id of a new file. A MAIN may be created again: a new URL is a new file."""
         file_id = secrets.token_hex(16)
         file = MetaFile(wanted.asset, wanted.category, wanted.extension, wanted.size, wanted.parts)
@@ -72,7 +72,7 @@ class FileBook:
     def _note_main(self, file_id: str, file: MetaFile) -> None:
         if _is_main(file):
             self._mains[file.asset] = file_id
-        if len(self._mains) > records.REMEMBERED:
+        if len(self._mains) > record_log.REMEMBERED:
             self._mains.popitem(last=False)
 
     def _has_main(self, asset: str) -> bool:

@@ -1,4 +1,4 @@
-"""What stands before MetaStudio: it looks who calls before the service looks what is asked (contracts.md section 3)."""
+"""The gateway before MetaStudio: it authenticates callers before requests are read (docs/contracts.md section 3)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from bulkup.localserver.api import ApiError, read_body
+from bulkup.localserver.api_common import ApiError, read_body
 from bulkup.localserver.context import Context, received, same
 from bulkup.localserver.metastudio import errors, signature
 from bulkup.localserver.metastudio.errors import MetaError
-from bulkup.localserver.presigned import ReceivedRequest
-from bulkup.localserver.tokens import Mint
+from bulkup.localserver.s3.presigned import ReceivedRequest
+from bulkup.localserver.signed_tokens import Mint
 
 # Takes a request that was let in, and its body; returns the answer, None for one without a body. Raises ApiError.
 Action = Callable[[web.Request, bytes], Awaitable[dict[str, Any] | None]]

@@ -1,4 +1,4 @@
-"""IAM's `POST /v3/auth/tokens` (contracts.md section 3): a password against a token for 24 hours."""
+"""IAM's `POST /v3/auth/tokens` (docs/contracts.md section 3): a password against a token for 24 hours."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from aiohttp import web
 
-from bulkup.localserver.api import ApiError, answer, meet, read_json
-from bulkup.localserver.config import ServerConfig
+from bulkup.localserver.api_common import ApiError, answer, meet, read_json
 from bulkup.localserver.context import Context, same
 from bulkup.localserver.faults import Point
 from bulkup.localserver.metastudio.gateway import http_date
-from bulkup.localserver.tokens import Mint
+from bulkup.localserver.server_config import ServerConfig
+from bulkup.localserver.signed_tokens import Mint
 
 PATH = "/v3/auth/tokens"
 LIFE = 24 * 3600  # seconds

@@ -1,4 +1,4 @@
-"""The signature of API calls, `SDK-HMAC-SHA256` (contracts.md section 3, steps 1 to 8), verified from what came in."""
+"""Verifies signatures of API calls, `SDK-HMAC-SHA256` (docs/contracts.md section 3, steps 1 to 8)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
-from bulkup.localserver.presigned import ReceivedRequest, encoded_query
+from bulkup.localserver.s3.presigned import ReceivedRequest, encoded_query
 
 ALGORITHM = "SDK-HMAC-SHA256"
 CLOCK_SKEW = 900  # seconds that the client's clock may be off either way

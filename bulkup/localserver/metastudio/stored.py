@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bulkup.localserver.metastudio.files import MetaFile
 from bulkup.localserver.metastudio.upload_urls import object_key_of
-from bulkup.localserver.objects import ObjectStore
-from bulkup.localserver.parts import PartStore
+from bulkup.localserver.s3.objects import ObjectStore
+from bulkup.localserver.s3.parts import PartStore
 
 
 class StoredFiles:

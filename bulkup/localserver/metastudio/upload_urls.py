@@ -1,12 +1,12 @@
-"""Where the bytes of a MetaStudio file go, and the OBS URLs that let them in (contracts.md section 3, PUT rule)."""
+"""The OBS upload URLs of a MetaStudio file (docs/contracts.md section 3, PUT rule)."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from bulkup.localserver import sigv2
-from bulkup.localserver.metastudio.fields import Wanted
-from bulkup.localserver.presigned import Origin, SigningKey
+from bulkup.localserver.metastudio.fields import FileRequest
+from bulkup.localserver.s3 import sigv2
+from bulkup.localserver.s3.presigned import ServerOrigin, SigningKey
 
 BUCKET = "metastudio-assets"
 LIFE = 24 * 3600  # seconds
@@ -29,13 +29,15 @@ def object_key_of(file_id: str, asset: str, extension: str) -> str:
     return f"{BUCKET}/{asset}/{file_id}.{extension}"
 
 
-def whole_url(origin: Origin, key: str, wanted: Wanted, signing: SigningKey, expires: float) -> str:
+def whole_url(origin: ServerOrigin, key: str, wanted: FileRequest, signing: SigningKey, expires: float) -> str:
     """Return the URL for the whole file: its MD5 and Content-Type are signed."""
     content_type = CONTENT_TYPES.get(wanted.extension.lower(), OTHER_CONTENT_TYPE)
     return sigv2.presign_obs(origin, key, signing, expires, md5=wanted.md5, content_type=content_type)
 
 
-def part_urls(origin: Origin, key: str, file_id: str, count: int, signing: SigningKey, expires: float) -> list[str]:
+def part_urls(
+    origin: ServerOrigin, key: str, file_id: str, count: int, signing: SigningKey, expires: float
+) -> list[str]:
     """Return a URL for each part; neither MD5 nor Content-Type is signed, so neither may be sent."""
     return [
         sigv2.presign_obs(origin, key, signing, expires, part={"partNumber": str(number), "uploadId": file_id})

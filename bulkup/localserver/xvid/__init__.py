@@ -1,4 +1,4 @@
-"""Xvid MediaHub (contracts.md section 4): OAuth's tokens and upload sessions.
+"""Xvid MediaHub (docs/contracts.md section 4): OAuth's tokens and upload sessions.
 
     api.py       the calls       sessions.py  what is known of an upload
     fields.py    what they say   form.py      what is to be posted, and the policy for it

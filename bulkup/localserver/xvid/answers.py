@@ -1,4 +1,4 @@
-"""Answers as Xvid's callers want them (contracts.md section 4): JSON, or XML by `format` or `Accept`; `human` for eyes.
+"""Xvid's answers (docs/contracts.md section 4): JSON, or XML by `format` or `Accept`; `human` for eyes.
 
 The shape of XML answers is nowhere documented. Here every field is an element of its name, nested as in the JSON.
 """

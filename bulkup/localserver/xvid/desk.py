@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bulkup.localserver.api import ApiError
+from bulkup.localserver.api_common import ApiError
 from bulkup.localserver.xvid import errors
 from bulkup.localserver.xvid.answers import Look, look_of, written
 from bulkup.localserver.xvid.fields import form_fields

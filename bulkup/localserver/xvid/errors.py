@@ -1,10 +1,10 @@
-"""Xvid's refusals (contracts.md section 4)."""
+"""Xvid's refusals (docs/contracts.md section 4)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from bulkup.localserver.api import ApiError
+from bulkup.localserver.api_common import ApiError
 
 
 class XvidError(ApiError):

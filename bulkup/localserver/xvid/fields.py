@@ -1,4 +1,4 @@
-"""What the calls of Xvid's API say, read and checked (contracts.md section 4): pure rules."""
+"""What the calls of Xvid's API say, read and checked (docs/contracts.md section 4): pure rules."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from bulkup.localserver.api import whole_number
-from bulkup.localserver.keys import object_key
-from bulkup.localserver.presigned import encoded_path
-from bulkup.localserver.s3errors import S3Error
+from bulkup.localserver.api_common import whole_number
+from bulkup.localserver.s3.presigned import encoded_path
+from bulkup.localserver.s3.request_keys import object_key
+from bulkup.localserver.s3.s3_errors import S3Error
 from bulkup.localserver.xvid.answers import fits_xml
 from bulkup.localserver.xvid.errors import invalid_input
 from bulkup.localserver.xvid.form import object_path
@@ -33,7 +33,7 @@ _LARGEST_IP = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SessionRequest:
     """An upload that is to begin. `expires_at` is when its object may go, Unix time, 0 for never, None by default."""
 
     pipeline: str
@@ -59,14 +59,14 @@ def form_fields(text: str) -> dict[str, str]:
         raise invalid_input("the parameters are not valid application/x-www-form-urlencoded") from None
 
 
-def read_upload(parameters: Mapping[str, str]) -> Wanted:
+def read_upload(parameters: Mapping[str, str]) -> SessionRequest:
     """Return what the query of a call for a session asks for. Raises XvidError 400."""
     pipeline = parameters.get("pipeline_id", "")
     if not _PIPELINE.fullmatch(pipeline):
         raise invalid_input("pipeline_id must have 1 to 64 letters, digits, '-' or '_'")
     _number("ip", parameters.get("ip"), _LARGEST_IP)
     expires_at = _number("expires_at", parameters.get("expires_at"))
-    return Wanted(pipeline, _object_key(parameters.get("object_key", ""), pipeline), expires_at)
+    return SessionRequest(pipeline, _object_key(parameters.get("object_key", ""), pipeline), expires_at)
 
 
 def read_chunks(body: Any) -> int:

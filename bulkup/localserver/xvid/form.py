@@ -1,4 +1,4 @@
-"""The form of an upload session, and the policy that lets it in (contracts.md section 4).
+"""The form of an upload session, and the policy that lets it in (docs/contracts.md section 4).
 
 The seed's own policy does not fit its form; this one does, as the older manual's does.
 """
@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from bulkup.localserver import sigv2
-from bulkup.localserver.presigned import SigningKey
-from bulkup.localserver.put_rules import LARGEST_OBJECT
+from bulkup.localserver.s3 import sigv2
+from bulkup.localserver.s3.presigned import SigningKey
+from bulkup.localserver.s3.put_rules import LARGEST_OBJECT
 from bulkup.localserver.times import rfc3339
 
 BUCKET = "xvid-mediahub"

@@ -1,4 +1,4 @@
-"""Xvid's `POST /v1/oauth2/token/` (contracts.md section 4): client credentials against a token."""
+"""Xvid's `POST /v1/oauth2/token/` (docs/contracts.md section 4): client credentials against a token."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from bulkup.localserver.api import meet, read_body
+from bulkup.localserver.api_common import meet, read_body
 from bulkup.localserver.context import Context, same
 from bulkup.localserver.faults import Point
 from bulkup.localserver.methods import only
-from bulkup.localserver.tokens import Mint
+from bulkup.localserver.signed_tokens import Mint
 from bulkup.localserver.xvid import errors
 from bulkup.localserver.xvid.desk import refuse, serve
 from bulkup.localserver.xvid.fields import read_token_request

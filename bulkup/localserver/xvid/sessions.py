@@ -1,13 +1,13 @@
-"""Upload sessions of Xvid: which there are and how far each has got (contracts.md section 4)."""
+"""Upload sessions of Xvid: which there are and how far each has got (docs/contracts.md section 4)."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
 
-from bulkup.localserver.records import RecordLog
+from bulkup.localserver.record_log import RecordLog
 from bulkup.localserver.xvid.errors import invalid_input, no_such_upload
-from bulkup.localserver.xvid.fields import Wanted
+from bulkup.localserver.xvid.fields import SessionRequest
 
 COMPLETING_FOR = 0.2  # seconds from the finish call to COMPLETED
 
@@ -38,7 +38,7 @@ class SessionBook:
     def __init__(self, log: RecordLog) -> None:
         self._log = log
 
-    def begin(self, wanted: Wanted, now: float) -> tuple[str, Session]:
+    def begin(self, wanted: SessionRequest, now: float) -> tuple[str, Session]:
         """Return a new session and its id, 24 hex digits of which the first 8 are the time."""
         session_id = f"{int(now):08x}{secrets.token_hex(8)}"
         session = Session(wanted.pipeline, wanted.object_key, wanted.expires_at)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 
-from bulkup.collector import keep_the_collector_off, let_the_collector_look
+from bulkup.helpers.garbage_collector import disable_gc, enable_gc
 
 # What ends a run is between its user and the process that was started by them; this one ends with that process.
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 
-keep_the_collector_off()
+disable_gc()
 from bulkup.pipeline.processes.child import main  # noqa: E402  # it takes a while, and signals may come meanwhile
 
-let_the_collector_look()
+enable_gc()
 main()

@@ -11,10 +11,10 @@ import socket
 import traceback
 from typing import cast
 
-from bulkup import event_loop
-from bulkup.clock import SystemClock
-from bulkup.collector import spare_the_collector
-from bulkup.messages import ProblemError
+from bulkup.helpers import event_loop
+from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.garbage_collector import collect_less_often
+from bulkup.model.problems import ProblemError
 from bulkup.pipeline.processes.frames import Frames, frame
 from bulkup.pipeline.processes.jobs import (
     Came,
@@ -25,7 +25,7 @@ from bulkup.pipeline.processes.jobs import (
     report_sent,
     setup_from_plain,
 )
-from bulkup.pipeline.sending import Sender, Sends
+from bulkup.pipeline.send.attempt import FileSender, LocalSender
 from bulkup.providers import PROVIDERS
 from bulkup.transport import Storage
 
@@ -34,7 +34,7 @@ _PROGRESS_EVERY = 0.1  # seconds
 
 def main() -> None:
     """Send until the socket on standard input is closed."""
-    spare_the_collector()
+    collect_less_often()
     event_loop.run(_main, socket.socket(fileno=os.dup(0)))
 
 
@@ -44,7 +44,7 @@ async def _main(parent: socket.socket) -> None:
     await loop.create_unix_connection(lambda: child, sock=parent)
     setup = setup_from_plain(await child.setup)
     async with Storage(setup.transport) as storage, asyncio.TaskGroup() as tasks:
-        child.begin(Sender(storage, PROVIDERS[setup.provider], clock, setup.sending), tasks)
+        child.begin(LocalSender(storage, PROVIDERS[setup.provider], clock, setup.sending), tasks)
         await child.tell_progress()
 
 
@@ -72,11 +72,11 @@ class Child(asyncio.Protocol):
         self._frames = Frames()
         self._jobs: dict[int, _Job] = {}
         self._reports: list[Plain] = []
-        self._sender: Sends
+        self._sender: FileSender
         self._tasks: asyncio.TaskGroup
         self._transport: asyncio.WriteTransport
 
-    def begin(self, sender: Sends, tasks: asyncio.TaskGroup) -> None:
+    def begin(self, sender: FileSender, tasks: asyncio.TaskGroup) -> None:
         """Say that jobs can come."""
         self._sender, self._tasks = sender, tasks
         self._transport.write(frame([]))

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulkup.messages import Digest, FoundFile, Identity, Item, Kind, Problem, Receipt, Source, Ticket
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.items import Item
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.tickets import Receipt, Ticket
 from bulkup.pipeline.options import SendOptions
-from bulkup.secrets import Secret, SecretUrl
 from bulkup.transport import HostRules, TransportOptions
 
 Plain = tuple[Any, ...]
@@ -123,4 +126,4 @@ def take_receipt(report: Plain, item: Item, now: float) -> None:
 def problem_of(report: Plain) -> Problem:
     """Return the problem of a report of one."""
     _, _, _, kind, message, retry_after, maybe_created = report
-    return Problem(Kind(kind), message, retry_after, maybe_created)
+    return Problem(ProblemKind(kind), message, retry_after, maybe_created)

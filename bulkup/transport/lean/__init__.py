@@ -10,6 +10,6 @@ share, and what an answer means.
 
 from __future__ import annotations
 
-from bulkup.transport.lean.sender import LeanSender
+from bulkup.transport.lean.lean_sender import LeanSender
 
 __all__ = ["LeanSender"]

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, cast
 
 import anyio.lowlevel
 
-from bulkup.transport.lean.answers import AnswerReader
-from bulkup.transport.lean.tls import Tls
-from bulkup.transport.lean.troubles import ExchangeError
-from bulkup.transport.problems import Trouble
-from bulkup.wire import StorageAnswer
+from bulkup.model.http import StorageAnswer
+from bulkup.transport.failures import FailureKind
+from bulkup.transport.lean.answer_reader import AnswerReader
+from bulkup.transport.lean.exchange_error import ExchangeError
+from bulkup.transport.lean.tls_stream import Tls
 
 if TYPE_CHECKING:
-    from bulkup.transport.lean.pool import Pool, Shelf
+    from bulkup.transport.lean.connection_pool import ConnectionPool, IdleConnections
 
 Waiter = asyncio.Future[StorageAnswer]
 _NEVER = float("inf")
@@ -36,7 +36,7 @@ class Connection(asyncio.Protocol):
     before its end is the last one here, and `stop` is called. `exchanges` counts those begun.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool, shelf: Shelf) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, pool: ConnectionPool, shelf: IdleConnections) -> None:
         self._loop = loop
         self._pool = pool
         self._shelf = shelf
@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
         if self._waiter is None:
             self.close()
         else:
-            self._fail(ExchangeError(Trouble.SILENT))
+            self._fail(ExchangeError(FailureKind.SILENT))
 
     def close(self) -> None:
         """End it in order, while nothing is under way."""
@@ -268,7 +268,7 @@ class Connection(asyncio.Protocol):
             self._finish(waiter)
         else:
             stale = self.exchanges > 1 and not self.reader.begun
-            self._fail(ExchangeError(Trouble.BROKEN, error, stale=stale))
+            self._fail(ExchangeError(FailureKind.BROKEN, error, stale=stale))
 
     def _fail(self, error: ExchangeError) -> None:
         waiter, self._waiter = self._waiter, None

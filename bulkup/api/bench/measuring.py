@@ -1,0 +1,144 @@
+"""What is measured while a run goes on: its requests, where its files are, and what it takes of the processor."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import anyio
+
+from bulkup.helpers.clock import Clock
+from bulkup.model.bodies import Body
+from bulkup.model.counters import Gauge
+from bulkup.model.http import ApiAnswer, ApiRequest, StorageAnswer
+from bulkup.model.problems import ProblemError
+from bulkup.model.tickets import Ticket
+from bulkup.pipeline.tuning.cores import Ticks, ticks_so_far
+from bulkup.reports.bench_trials import Requests
+from bulkup.transport import Transport, TransportOptions
+
+_EVERY = 0.02  # seconds
+_SLOW_DOWN = frozenset({429, 503})
+
+
+class Tally:
+    """Requests of one kind, by how they ended and how long they took."""
+
+    def __init__(self) -> None:
+        self._seconds: list[float] = []
+        self._throttled = self._failed = 0
+
+    def add(self, seconds: float, status: int | None, *, retry_after: bool = False) -> None:
+        """Note a request; `status` None says that no answer came."""
+        self._seconds.append(seconds)
+        failed = status is None or status >= 400
+        self._failed += failed
+        self._throttled += status in _SLOW_DOWN or (failed and retry_after)
+
+    def requests(self) -> Requests:
+        """Return the figures so far."""
+        ordered = sorted(self._seconds)
+        median, p95 = quantile(ordered, 0.5), quantile(ordered, 0.95)
+        return Requests(len(ordered), self._throttled, self._failed, median, p95)
+
+
+def quantile(ordered: list[float], share: float) -> float | None:
+    """Return the smallest value that at least this share of the values does not exceed, None where there is none."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
+
+
+class WatchedTransport(Transport):
+    """A transport that keeps a tally of its requests."""
+
+    def __init__(self, options: TransportOptions, clock: Clock) -> None:
+        super().__init__(options, clock)
+        self.api = Tally()
+        self.storage = Tally()
+
+    async def call(self, base_url: str, request: ApiRequest) -> ApiAnswer:
+        """Carry out an API call, as `Transport.call`."""
+        begun = time.perf_counter()
+        try:
+            answer = await super().call(base_url, request)
+        except ProblemError:
+            self.api.add(time.perf_counter() - begun, None)
+            raise
+        self.api.add(time.perf_counter() - begun, answer.status, retry_after="retry-after" in answer.headers)
+        return answer
+
+    async def send(
+        self, ticket: Ticket, body: Body, headers: Mapping[str, str], on_bytes: Callable[[int], None]
+    ) -> StorageAnswer:
+        """Send a file, as `Transport.send`."""
+        begun = time.perf_counter()
+        try:
+            answer = await super().send(ticket, body, headers, on_bytes)
+        except ProblemError:
+            self.storage.add(time.perf_counter() - begun, None)
+            raise
+        self.storage.add(time.perf_counter() - begun, answer.status, retry_after="retry-after" in answer.headers)
+        return answer
+
+
+@dataclass(slots=True)
+class Samples:
+    """Where files were, looked at now and then. `workers` is how many can send at once, 0 where that changes."""
+
+    workers: int
+    _seen: int = 0
+    _starved: int = 0
+    _sending: int = 0
+    _recording: int = 0
+
+    def add(self, depths: Mapping[str, int]) -> None:
+        """Take a sample. It does not count before the first file is found, nor once nothing is left to be begun."""
+        at = {name: depths.get(name, 0) for name in ("hashing", "grouping", "asking", "ready", "sending", "recording")}
+        if not (at["hashing"] or at["grouping"] or at["asking"] or at["ready"]):
+            return
+        self._seen += 1
+        self._sending += at["sending"]
+        self._recording += at["recording"]
+        idle = not self.workers or at["sending"] < self.workers
+        self._starved += bool(idle and not at["ready"] and at["asking"])
+
+    @property
+    def starved(self) -> float:
+        """The share of the time in which workers had nothing to send, while URLs were asked for."""
+        return self._starved / self._seen if self._seen else 0.0
+
+    @property
+    def sending(self) -> float:
+        """Files with a worker, on average."""
+        return self._sending / self._seen if self._seen else 0.0
+
+    @property
+    def recording(self) -> float:
+        """Files that wait for their row, on average."""
+        return self._recording / self._seen if self._seen else 0.0
+
+    async def watch(self, gauge: Gauge) -> None:
+        """Take samples until cancelled."""
+        while True:
+            self.add(gauge.depths())
+            await anyio.sleep(_EVERY)
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """What was taken of the processor so far: by this thread and by this process, in seconds; by anybody, in ticks of
+    the cores that may be used.
+    """
+
+    thread: float = field(default_factory=time.thread_time)
+    process: float = field(default_factory=time.process_time)
+    machine: Ticks | None = field(default_factory=ticks_so_far)
+
+    def busy_share(self, before: Processor) -> float | None:
+        """Return which share of the cores was busy since then, None where the system does not tell."""
+        if self.machine is None or before.machine is None:
+            return None
+        idle, passed = self.machine.idle - before.machine.idle, self.machine.all - before.machine.all
+        # What the system counts as idle goes back now and then (proc(5) on iowait).
+        return min(1.0, max(0.0, 1 - idle / passed)) if passed > 0 else None

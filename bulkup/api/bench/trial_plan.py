@@ -1,0 +1,117 @@
+"""Which settings a bench tries next. Pure: trials in, a choice out.
+
+First concurrency, from low to high, then around the best; then batch sizes at that concurrency; and where workers
+starve for URLs, more calls in flight. Nothing more is tried where the service asks to slow down.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from bulkup.reports.bench_trials import BETTER, Choice, Concurrency, Trial, best_of
+
+_LADDER = (4, 16, 64)
+_HIGHEST = 256
+_EXTENSIONS = 2  # 128 and 256
+_REFINEMENTS = 2  # below and above the best
+_GAP = 2  # times: closer neighbours are not told apart
+_STEP = 4  # times the batch size
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPlan:
+    """What a bench may try. None for a list means: the ladder, and around its best.
+
+    `current` are the settings as they stand: they are tried too, and everything else stays at them while one is varied.
+    `files` is the number of files in a trial, of which a worker needs a few; `rate_limit` is in API calls a second.
+    """
+
+    current: Choice
+    batch_limit: int
+    files: int
+    concurrency: tuple[Concurrency, ...] | None = None
+    batch_sizes: tuple[int, ...] | None = None
+    rate_limit: float | None = None
+
+    @property
+    def most_trials(self) -> int:
+        """How many trials there are at the most."""
+        more = _EXTENSIONS + _REFINEMENTS if self.concurrency is None else 0
+        # The first batch size is tried together with the concurrencies; the last one is that with more calls in flight.
+        return len(self._rungs) + more + len(self._other_batches) + 1
+
+    def next_choice(self, trials: Sequence[Trial]) -> Choice | None:
+        """Return what to try after these trials, None where nothing is left to try."""
+        if len(trials) >= self.most_trials:
+            return None
+        tried = {trial.choice for trial in trials}
+        return next((choice for choice in self._wanted(trials) if choice not in tried), None)
+
+    def _wanted(self, trials: Sequence[Trial]) -> Iterator[Choice]:
+        """Yield what is to be tried in its order, what was tried already among it."""
+        start = self._start
+        base = [trial for trial in trials if replace(trial.choice, concurrency=start.concurrency) == start]
+        for workers in self._concurrencies(base):
+            yield replace(start, concurrency=workers)
+        if (best := best_of(base, start)) is None or best.throttled:
+            return
+        for size in self._other_batches:
+            yield replace(best.choice, batch_size=size)
+        best = best_of(trials, start) or best
+        if best.starves and not best.held_by(self.rate_limit) and best.choice.calls_in_flight == start.calls_in_flight:
+            yield replace(best.choice, calls_in_flight=2 * start.calls_in_flight)
+
+    def _concurrencies(self, base: Sequence[Trial]) -> Iterator[Concurrency]:
+        if self.concurrency is not None:
+            yield from self._rungs
+            return
+        climb = not any(trial.throttled for trial in base)
+        highest = max((trial.choice.workers for trial in base), default=0)
+        yield from (rung for rung in self._rungs if climb or rung == "auto" or rung < highest)
+        yield from _around(base, self._cap if climb else highest)
+
+    @property
+    def _start(self) -> Choice:
+        return replace(self.current, batch_size=self.batch_sizes[0]) if self.batch_sizes else self.current
+
+    @property
+    def _cap(self) -> int:
+        """No more workers than have two files each."""
+        return max(1, min(_HIGHEST, self.files // 2))
+
+    @property
+    def _rungs(self) -> list[Concurrency]:
+        if self.concurrency is not None:
+            return list(dict.fromkeys(self.concurrency))
+        rungs = {workers for workers in _LADDER if workers <= self._cap} or {self._cap}
+        if self.current.concurrency != "auto":
+            rungs.add(self.current.concurrency)
+        return [*sorted(rungs), "auto"]
+
+    @property
+    def _other_batches(self) -> list[int]:
+        """The batch sizes to try beside the first one."""
+        if self.batch_sizes is not None:
+            return list(dict.fromkeys(self.batch_sizes[1:]))
+        size = self.current.batch_size
+        # More than there are files would be the same as all of them.
+        larger = min(_STEP * size, self.batch_limit, max(size, self.files))
+        return sorted({max(1, size // _STEP), larger} - {size})
+
+
+def _around(base: Sequence[Trial], cap: int) -> Iterator[int]:
+    """Yield what is above the highest while that is clearly the best, then what is between it and its neighbours."""
+    rates = {trial.choice.workers: trial.files_per_second for trial in base if trial.choice.workers}
+    if not rates:
+        return
+    tried = sorted(rates)
+    best = max(tried, key=lambda workers: rates[workers])
+    grows = len(tried) == 1 or rates[tried[-1]] >= BETTER * rates[tried[-2]]
+    if best == tried[-1] and grows and 2 * best <= cap:
+        yield 2 * best
+    place = tried.index(best)
+    for low, high in ((place - 1, place), (place, place + 1)):
+        if low >= 0 and high < len(tried) and tried[high] > _GAP * tried[low]:
+            yield round(math.sqrt(tried[low] * tried[high]))

@@ -1,0 +1,201 @@
+"""From settings to the parts of a run: sources, provider, options. Everything is checked before anything is started."""
+
+from __future__ import annotations
+
+import os
+import resource
+import stat
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from bulkup.config import (
+    PROVIDERS,
+    Settings,
+    iam_base_url,
+    load_asset_map,
+    region_of,
+    require_one_directory,
+    require_one_source,
+    require_provider,
+    require_settings,
+    store_path,
+)
+from bulkup.config import public_base_url as base_url_of
+from bulkup.config.providers import LOCAL
+from bulkup.errors import UsageError
+from bulkup.helpers.clock import Clock
+from bulkup.helpers.secrets import Secret
+from bulkup.journal import Destination
+from bulkup.localserver import ServerConfig
+from bulkup.model.files import Source
+from bulkup.pipeline import MOST_WORKERS, PipelineOptions, RetryPolicy, ScanOptions
+from bulkup.pipeline.processes.jobs import Setup
+from bulkup.providers import Provider, ProviderConfig, create, is_registered
+from bulkup.transport import HostRules, TransportOptions
+
+# Files that may wait for a service to close them; each is a row in the journal and some two kilobytes in memory.
+_CLOSING = 1000
+# A worker has a file and a connection open; the others are the journal, calls, a scan and files being hashed.
+_DESCRIPTORS_A_WORKER = 2
+_OTHER_DESCRIPTORS = 64
+
+
+def resolve_sources(settings: Settings) -> tuple[Source, ...]:
+    """Return the sources by their real paths, each once. Raises `UsageError` for one that cannot be used."""
+    if not settings.source:
+        raise UsageError("no source is given", hint="name the directory or file to upload")
+    sources = tuple(dict.fromkeys(_resolve(path, settings.source_id) for path in settings.source))
+    require_one_directory(settings)
+    require_one_source(settings)
+    return sources
+
+
+def _resolve(path: str, name: str | None) -> Source:
+    real = os.path.realpath(os.fsencode(path))
+    try:
+        mode = os.stat(real).st_mode
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"cannot use the source {path}: {reason}", hint="is it mounted, and spelt right?") from error
+    if stat.S_ISDIR(mode):
+        return Source(real, name=name)
+    if stat.S_ISREG(mode):
+        return Source(os.path.dirname(real), os.path.basename(real), name=name)
+    raise UsageError(f"the source {path} is neither a directory nor a regular file")
+
+
+def serves_itself(settings: Settings) -> bool:
+    """Say whether the run starts the embedded server, and asks no service elsewhere."""
+    return settings.provider == LOCAL
+
+
+def local_server_config(settings: Settings, environ: Mapping[str, str]) -> ServerConfig:
+    """Return what the provider `local` starts its server with. Raises `UsageError` for a store inside a source."""
+    store = os.path.realpath(store_path(settings, settings.source, environ))
+    # URLs of a run that was cut off stay good only on the port they name.
+    return ServerConfig(store=store, prefer_last_port=True)
+
+
+def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str, Any]:
+    """Return the settings that the provider reads, by name; an asset map is read, which blocks. Raises `UsageError`."""
+    require_settings(settings)
+    values = {name: getattr(settings, name) for name in PROVIDERS[require_provider(settings)].settings}
+    if values.get("asset_map") is not None:
+        values["asset_map"] = load_asset_map(values["asset_map"], sources[0].root)
+    if "region" in values:
+        values |= {"region": region_of(settings), "iam_url": iam_base_url(settings)}
+    return values
+
+
+def build_provider(
+    settings: Settings, base_url: str, secrets: Mapping[str, Secret], values: Mapping[str, Any], clock: Clock
+) -> Provider:
+    """Return the provider, and check that what was asked of it is within what it can do. Raises `UsageError`."""
+    provider = create(require_provider(settings), ProviderConfig(base_url, secrets, values, clock))
+    limit = provider.capabilities.batch_limit
+    if settings.batch_size is not None and settings.batch_size > limit:
+        raise UsageError(f"batch_size: {provider.name} takes {limit} files in one call at the most")
+    if settings.checksum == "none" and provider.capabilities.checksum_first:
+        what = f"{provider.name} wants a file's MD5 before it takes it, and checksum is none"
+        raise UsageError(what, hint="leave checksum at its default, md5")
+    return provider
+
+
+def public_base_url(settings: Settings) -> str:
+    """Return the root of the service's API: the one set, or its public one."""
+    base_url = base_url_of(settings)
+    if base_url is None:
+        raise UsageError(f"{settings.provider} needs base_url")
+    return base_url
+
+
+def rate_limit(settings: Settings, provider: Provider) -> float | None:
+    """Return the most API calls a second, None for no limit: a setting of 0 lifts the provider's own."""
+    limit = provider.capabilities.rate_limit if settings.rate_limit is None else settings.rate_limit
+    return limit or None
+
+
+def destination(settings: Settings, provider: Provider, base_url: str) -> Destination:
+    """Return what the journal tells uploads apart by. The local server's is its store: its port is chance."""
+    scope = "/".join(part for part in (provider.scope, settings.destination) if part)
+    return Destination(provider.name, base_url, scope)
+
+
+def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
+    """Return the sizes and limits of the run."""
+    can = provider.capabilities
+    return PipelineOptions(
+        concurrency=most_workers(settings),
+        adaptive=settings.concurrency == "auto",
+        processes=None if settings.processes == "auto" else settings.processes,
+        batch_size=settings.batch_size or can.batch_size,
+        calls_in_flight=settings.calls_in_flight or can.calls_in_flight,
+        closing=_CLOSING if can.confirms else 0,
+        grace=settings.grace,
+        max_failures=settings.max_failures,
+        hashers=max(2, os.cpu_count() or 1),
+        checksum=settings.checksum,
+        identity=settings.identity,
+        reupload_expired=settings.reupload_expired,
+        unsupported=settings.unsupported,
+        scan=scan_options(settings),
+        retry=RetryPolicy(settings.attempts, settings.retry_for, settings.retry_after_max, settings.on_change),
+    )
+
+
+def process_setup(settings: Settings, provider: Provider, options: PipelineOptions) -> Setup | None:
+    """Return what other processes are told to send as this one does; None for a provider that they cannot know."""
+    if not is_registered(provider):
+        return None
+    return Setup(provider.name, transport_options(settings), options.sending)
+
+
+def most_workers(settings: Settings) -> int:
+    """Return the most files to be sent at the same time; of itself no more than this process may have open."""
+    if settings.concurrency != "auto":
+        return settings.concurrency
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return MOST_WORKERS
+    return max(1, min(MOST_WORKERS, (limit - _OTHER_DESCRIPTORS) // _DESCRIPTORS_A_WORKER))
+
+
+def scan_options(settings: Settings) -> ScanOptions:
+    """Return which files are the run's business."""
+    return ScanOptions(
+        include=settings.include,
+        exclude=settings.exclude,
+        min_size=settings.min_size,
+        max_size=settings.max_size,
+        min_age=settings.min_age,
+        hidden=settings.hidden,
+        symlinks=settings.symlinks,
+        files_from=settings.files_from,
+        null=settings.null,
+    )
+
+
+def transport_options(settings: Settings) -> TransportOptions:
+    """Return how to connect."""
+    return TransportOptions(
+        most_workers(settings),
+        settings.connect_timeout,
+        settings.idle_timeout,
+        settings.ca_file,
+        host_rules(settings),
+        settings.sender,
+    )
+
+
+def host_rules(settings: Settings) -> HostRules:
+    """Return where bytes may go; to the embedded server of the run wherever it listens."""
+    base_url = base_url_of(settings)
+    if serves_itself(settings) or base_url is None:
+        return HostRules()
+    return HostRules(settings.allowed_hosts, urlsplit(base_url).hostname)
+
+
+def local_token(config: ServerConfig) -> Secret:
+    """Return the token of a server that was started with this configuration."""
+    return Secret(config.token)

@@ -1,0 +1,30 @@
+"""What a run came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bulkup.errors import BulkupError
+from bulkup.model.counters import Counters
+from bulkup.model.files import Source
+from bulkup.reports.summary import summary_object
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The end of a run. `exit_code` is that of docs/design.md section 7; `error` is the fault that ended the run early.
+
+    `lost_sources` are empty although the journal knows files in them.
+    """
+
+    run: str
+    exit_code: int
+    counters: Counters
+    seconds: float
+    error: BulkupError | None = None
+    lost_sources: tuple[Source, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary object of `--json`."""
+        return summary_object(self.run, self.exit_code, self.counters, self.seconds)

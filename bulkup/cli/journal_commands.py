@@ -1,0 +1,204 @@
+"""`status`, `runs`, `manifest`, `orphans`: what a journal tells. They take no lock and disturb no run.
+
+`runs --prune` is the one that writes: it takes the lock, and what is old out of the journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from typing import Annotated, BinaryIO, Literal
+
+import anyio
+import typer
+
+from bulkup.cli.journal_choice import chosen_journal
+from bulkup.cli.output import reader_may_leave
+from bulkup.cli.output_console import output_console
+from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, SourceId
+from bulkup.config.units import DURATION, parse_duration
+from bulkup.errors import MachineError, UsageError
+from bulkup.helpers.clock import SystemClock
+from bulkup.journal import Reader, would_prune
+from bulkup.journal import prune as prune_journal
+from bulkup.reports.jsontext import dumps
+from bulkup.reports.manifest import write_manifest
+from bulkup.reports.tables import (
+    orphan_json,
+    orphans_lines,
+    pruned_json,
+    pruned_text,
+    run_json,
+    runs_table,
+    status_json,
+    status_text,
+)
+
+_OLD = "90d"
+
+Sources = Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help="The sources of the runs.")]
+Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE.")]
+Prune = Annotated[
+    bool, typer.Option("--prune", help="Take old runs, ids that nobody needs, and files that never arrived out of it.")
+]
+OlderThan = Annotated[
+    str | None, typer.Option("--older-than", metavar="AGE", help="With --prune: what is old. Default: 90d.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="With --prune: say what would go, and write nothing.")]
+Format = Annotated[str, typer.Option("--format", metavar="jsonl|csv", help="One JSON object a line, or CSV.")]
+
+
+@reader_may_leave()
+def status(
+    source: Sources = None,
+    profile: Profile = None,
+    config: Config = None,
+    provider: Provider = None,
+    source_id: SourceId = None,
+    journal: JournalFile = None,
+    json: Json = None,
+) -> None:
+    """Show how many files stand where, and how the last run ended."""
+    with Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader:
+        now = reader.status()
+    if json:
+        typer.echo(dumps(status_json(now)))
+    else:
+        output_console().print(status_text(now))
+
+
+@reader_may_leave()
+def runs(
+    source: Sources = None,
+    profile: Profile = None,
+    config: Config = None,
+    provider: Provider = None,
+    source_id: SourceId = None,
+    journal: JournalFile = None,
+    json: Json = None,
+    prune: Prune = False,
+    older_than: OlderThan = None,
+    dry_run: DryRun = False,
+) -> None:
+    """List the runs, the newest first; or prune the journal.
+
+    --prune leaves alone whatever its age: files that were uploaded, what is under way, and the newest run.
+    """
+    if prune:
+        _refuse_ages(source or [])
+    path = chosen_journal(source, profile, config, provider, source_id, journal)
+    if prune:
+        _prune(path, older_than or _OLD, dry_run=dry_run, json=bool(json))
+        return
+    if older_than is not None or dry_run:
+        raise UsageError("--older-than and --dry-run go with --prune")
+    with Reader(path) as reader:
+        if json:
+            for run in reader.runs():
+                typer.echo(dumps(run_json(run)))
+        else:
+            output_console().print(runs_table(reader.runs()))
+
+
+@reader_may_leave()
+def manifest(
+    source: Sources = None,
+    profile: Profile = None,
+    config: Config = None,
+    provider: Provider = None,
+    source_id: SourceId = None,
+    journal: JournalFile = None,
+    format: Format = "jsonl",  # noqa: A002  # the option's name
+    output: Output = None,
+) -> None:
+    """List every file with the service's id for it, its checksum and its state."""
+    if format not in ("jsonl", "csv"):
+        raise UsageError(f"--format: expected jsonl or csv, not {format}")
+    chosen: Literal["jsonl", "csv"] = "csv" if format == "csv" else "jsonl"
+    with (
+        Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader,
+        _output(output) as stream,
+    ):
+        on_terminal = output is None and sys.stdout.isatty()
+        write_manifest(reader.manifest(), stream, chosen, on_terminal=on_terminal)
+
+
+@reader_may_leave()
+def orphans(
+    source: Sources = None,
+    profile: Profile = None,
+    config: Config = None,
+    provider: Provider = None,
+    source_id: SourceId = None,
+    journal: JournalFile = None,
+    json: Json = None,
+) -> None:
+    """List remote ids that nobody needs: never uploaded to, or of files that were uploaded again since."""
+    with Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader:
+        if json:
+            for orphan in itertools.chain(reader.orphans(), reader.superseded()):
+                typer.echo(dumps(orphan_json(orphan)))
+            return
+        none = True
+        for line in orphans_lines(itertools.chain(reader.orphans(), reader.superseded())):
+            none = False
+            output_console().print(line)
+        if none:
+            typer.echo("No orphans.")
+
+
+def _refuse_ages(sources: list[str]) -> None:
+    """Refuse `--prune 30d`: the age would be taken for a source, and the journal pruned by another age."""
+    for source in sources:
+        with contextlib.suppress(ValueError):
+            parse_duration(source)
+            if not os.path.exists(source):
+                raise UsageError(f"{source} is no source", hint=f"for an age, write --prune --older-than {source}")
+
+
+def _prune(path: str, age: str, *, dry_run: bool, json: bool) -> None:
+    try:
+        before = SystemClock().now() - parse_duration(age)
+    except ValueError as error:
+        raise UsageError(f"--older-than: expected {DURATION}, not {age}") from error
+    pruned = would_prune(path, before) if dry_run else anyio.run(prune_journal, path, before)
+    if json:
+        typer.echo(dumps(pruned_json(pruned, before, dry_run=dry_run)))
+    else:
+        output_console().print(pruned_text(pruned, before, dry_run=dry_run))
+
+
+@contextlib.contextmanager
+def _output(path: str | None) -> Iterator[BinaryIO]:
+    try:
+        if path is None:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        else:
+            with _replacing(path) as stream:
+                yield stream
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise MachineError(f"cannot write {path or 'standard output'}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _replacing(path: str) -> Iterator[BinaryIO]:
+    """Write a file so that the old one stays until the new one is whole."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as stream:  # a pipe or a device, which nothing can take the place of
+            yield stream
+        return
+    unfinished = f"{path}.unfinished"
+    try:
+        with open(unfinished, "wb") as stream:
+            yield stream
+        os.replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
+        raise

@@ -1,0 +1,137 @@
+"""A run at a terminal or under a timer: progress, log, results and the last word."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+
+import anyio
+import structlog
+
+from bulkup.api import Summary, Uploader
+from bulkup.api.uploader import Emit
+from bulkup.cli.error_report import error_object, report_error
+from bulkup.cli.output import output_fault, print_out
+from bulkup.cli.signals import Signals
+from bulkup.config import Resolved, Settings
+from bulkup.errors import ExitCode
+from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.garbage_collector import collect_less_often
+from bulkup.model.items import Result
+from bulkup.reports.display import PlainProgress, ProgressDisplay
+from bulkup.reports.error_console import ErrorConsole
+from bulkup.reports.exit_code import exit_code
+from bulkup.reports.lines import JsonLines
+from bulkup.reports.logs import configure_logging
+from bulkup.reports.safe_text import printable_path
+from bulkup.reports.summary import summary_text
+
+_log = structlog.get_logger("bulkup")
+_LAST_LINES = 5.0
+
+
+async def run_upload(resolved: Resolved) -> int:
+    """Carry out a run and return its exit code.
+
+    Raises what it cannot be started for, `BulkupError` above all; it may come in an exception group.
+    """
+    settings = resolved.settings
+    console = ErrorConsole()
+    live = console.is_terminal and not settings.quiet and not (settings.json_output and sys.stdout.isatty())
+    level = "error" if settings.quiet else settings.log_level
+    configure_logging(settings.log_format, level, console=console if live else None)
+    for warning in resolved.warnings:
+        _log.warning(warning)
+    lines = JsonLines(sys.stdout.buffer) if settings.json_output else None
+    collect_less_often()
+    with Signals(console, settings.grace) as signals:
+        summary = await _run(resolved, lines, console, signals, live=live)
+        if summary is None:
+            raise signals.interruption()
+        signals.first = signals.at_once  # the run is over: what is left is at most a reader that does not read
+        return await _last_word(summary, lines, resolved)
+
+
+async def _run(
+    resolved: Resolved, lines: JsonLines | None, console: ErrorConsole, signals: Signals, *, live: bool
+) -> Summary | None:
+    """Return what the run came to, None when a signal came before it had begun."""
+    settings, summary = resolved.settings, None
+    with anyio.CancelScope() as beginning:
+        signals.first = lambda _: beginning.cancel()
+        async with Uploader(settings, profile=resolved.profile) as uploader:
+            signals.first = functools.partial(_stop, uploader)
+            _log.info("run started", run=uploader.run_id, journal=uploader.journal, provider=settings.provider)
+            async with anyio.create_task_group() as beside:
+                if not settings.quiet:
+                    beside.start_soon(_progress(uploader, console, live=live).run_until_cancelled)
+                summary = await uploader.run(_emitter(lines))
+                beside.cancel_scope.cancel()
+    return summary
+
+
+def _stop(uploader: Uploader, code: ExitCode) -> None:
+    _log.warning("stopping: files in flight are finished; a second signal stops at once")
+    uploader.stop(code)
+
+
+def _progress(uploader: Uploader, console: ErrorConsole, *, live: bool) -> ProgressDisplay | PlainProgress:
+    if live:
+        return ProgressDisplay(console, uploader.gauge, SystemClock())
+    return PlainProgress(uploader.gauge, SystemClock())
+
+
+def _emitter(lines: JsonLines | None) -> Emit:
+    async def emit(results: Sequence[Result]) -> None:
+        if lines is not None:
+            # In a thread: a reader that stops reading may hold up the run, but not the signals that end it.
+            await anyio.to_thread.run_sync(lines.results, results, abandon_on_cancel=True)
+        for result in results:
+            if result.error is not None:
+                _log.warning(
+                    "file not uploaded", path=printable_path(result.path), status=result.status, reason=result.error
+                )
+
+    return emit
+
+
+async def _last_word(summary: Summary, lines: JsonLines | None, resolved: Resolved) -> int:
+    """Say what the run came to, and return the exit status: that of the run, unless its output was lost."""
+    if summary.error is not None:
+        report_error(summary.error, as_json=False)
+    lost = 0
+    if lines is not None:
+        await _end_lines(lines, summary)
+        lost = output_fault(lines.error) if lines.error is not None else 0
+    elif not resolved.settings.quiet:
+        selector, empty = _selector(resolved.settings, resolved), bool(summary.lost_sources)
+        lost = print_out(summary_text(summary.as_dict(), selector=selector, lost_source=empty).plain)
+    if lost == ExitCode.MACHINE:
+        return exit_code(summary.counters, reasons=(summary.exit_code, lost))
+    return summary.exit_code
+
+
+async def _end_lines(lines: JsonLines, summary: Summary) -> None:
+    """Write the last lines. Whoever told the run to stop does not wait for a reader that no longer reads."""
+    stopped = summary.exit_code in (ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM)
+    with anyio.move_on_after(_LAST_LINES if stopped else math.inf) as patience:
+        if summary.error is not None:
+            await anyio.to_thread.run_sync(lines.event, error_object(summary.error), abandon_on_cancel=True)
+        await anyio.to_thread.run_sync(lines.summary, summary.as_dict(), abandon_on_cancel=True)
+    if patience.cancelled_caught:
+        os._exit(summary.exit_code)  # the thread that writes can be neither ended nor waited for
+
+
+def _selector(settings: Settings, resolved: Resolved) -> str:
+    """Return the options that name this run's journal to the other commands."""
+    if settings.journal is not None:
+        return f"--journal {shlex.quote(settings.journal)}"
+    if resolved.profile is not None:
+        config = f" --config {shlex.quote(resolved.config_file)}" if resolved.config_file else ""
+        return f"--profile {shlex.quote(resolved.profile)}{config}"
+    name = [] if settings.source_id is None else ["--source-id", shlex.quote(settings.source_id)]
+    return " ".join(["--provider", settings.provider or "", *name, *map(shlex.quote, settings.source)])

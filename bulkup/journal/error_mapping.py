@@ -1,0 +1,109 @@
+"""What SQLite's and the system's errors about the journal mean for the user, and what is kept of a damaged file."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import glob
+import os
+import shutil
+import sqlite3
+import time
+
+from bulkup.errors import JournalError
+from bulkup.helpers.descriptors import GET_MORE, NONE_LEFT, OUT_OF_THEM
+from bulkup.helpers.private_files import open_private
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_SQLITE_OPENS = 5  # descriptors at most, at once: the file, its log, index and rollback journal, its folder
+_KEPT = "nothing that was recorded is lost"
+
+
+def of_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
+    """Return what an error of SQLite's means; of a damaged file a copy is made."""
+    text = str(error)
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "malformed" in text:
+        return _damaged(path, text)
+    if kind == sqlite3.SQLITE_FULL:
+        return _full(path)
+    if kind == sqlite3.SQLITE_IOERR:
+        return JournalError(
+            f"the disk of the journal {path} fails ({text}); {_KEPT}",
+            hint="is a quota used up, or the disk defective? See the system's log; then run the same command again",
+        )
+    if kind == sqlite3.SQLITE_CANTOPEN and _out_of_descriptors():
+        return _descriptors(path)
+    if kind == sqlite3.SQLITE_READONLY:
+        return JournalError(
+            f"cannot write the journal {path}: the file, its folder or its file system is read-only",
+            hint="see to its rights, or name another place with --journal",
+        )
+    return JournalError(
+        f"cannot use the journal {path}: {text}", hint="check its rights, or name another with --journal"
+    )
+
+
+def of_system(error: OSError, path: str) -> JournalError:
+    """Return what an error of the system's means."""
+    if error.errno in NONE_LEFT:
+        return _descriptors(path)
+    if error.errno in _FULL:
+        return _full(path)
+    return JournalError(
+        f"cannot use the journal {path}: {error.strerror or error}", hint="name another place with --journal"
+    )
+
+
+def _full(path: str) -> JournalError:
+    return JournalError(
+        f"the disk of the journal {path} is full; {_KEPT}", hint="free some space and run the same command again"
+    )
+
+
+def _descriptors(path: str) -> JournalError:
+    return JournalError(
+        f"cannot use the journal {path}: {OUT_OF_THEM}", hint=f"{GET_MORE}, and run the same command again"
+    )
+
+
+def _out_of_descriptors() -> bool:
+    """Say whether so few are left that SQLite, which does not tell why it cannot open a file, cannot have enough."""
+    opened: list[int] = []
+    try:
+        for _ in range(_SQLITE_OPENS):
+            opened += [os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)]
+    except OSError as error:
+        return error.errno in NONE_LEFT
+    finally:
+        for fd in opened:
+            os.close(fd)
+    return False
+
+
+def _earlier_copy(path: str) -> str | None:
+    """Return a copy of the same damage, or every look at the journal would make one more."""
+    with contextlib.suppress(OSError):
+        now = os.stat(path)
+        for copy in glob.glob(glob.escape(path) + ".damaged-*"):
+            then = os.stat(copy)
+            if (then.st_size, then.st_mtime_ns) == (now.st_size, now.st_mtime_ns):
+                return copy
+    return None
+
+
+def _damaged(path: str, text: str) -> JournalError:
+    copy = _earlier_copy(path) or f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+    kept = f"a copy is kept at {copy}"
+    try:
+        for side in ("", "-wal"):
+            if os.path.exists(path + side):
+                os.close(open_private(copy + side, os.O_WRONLY))
+                shutil.copy2(path + side, copy + side)
+                os.chmod(copy + side, 0o600)
+    except OSError as error:
+        kept = f"a copy could not be made: {error.strerror or error}"
+    return JournalError(
+        f"the journal {path} is damaged ({text}); {kept}, and nothing was overwritten",
+        hint="restore it from a backup; or move it away, and every file goes up again",
+    )

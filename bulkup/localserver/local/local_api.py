@@ -1,0 +1,49 @@
+"""The API of `--provider local`, `POST /local/v1/tickets`: like Magic Hour's, and takes files of any extension.
+
+    {"files": [{"extension": "mp4", "size": 123}, ...]}                 extension may be empty; size in bytes
+    200 {"tickets": [{"id": "local/<2 hex>/<32 hex>.mp4", "url": "<PUT it here>", "expires_in": <seconds>}, ...]}
+
+The id is the object's path below `DIR/objects/`. Errors are `{"message": ...}`, 400 for another shape.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+from bulkup.localserver.api_common import ApiError, whole_number
+from bulkup.localserver.context import Context
+from bulkup.localserver.s3 import sigv4
+from bulkup.localserver.s3.presigned import ServerOrigin
+
+PATH = "/local/v1/tickets"
+
+_EXTENSION = re.compile(r"[A-Za-z0-9_-]{0,32}")
+
+
+def read(body: Any) -> list[str]:
+    """Return the extensions asked for. Raises ApiError 400 for another shape."""
+    files = body.get("files") if isinstance(body, dict) else None
+    if not isinstance(files, list) or not files:
+        raise ApiError(400, "'files' is required and must be a list of at least one file")
+    return [_extension(file) for file in files]
+
+
+def ticket(context: Context, origin: ServerOrigin, extension: str) -> dict[str, Any]:
+    """Return one entry of the answer."""
+    name = secrets.token_hex(16)
+    key = f"local/{name[:2]}/{name}" + (f".{extension}" if extension else "")
+    url = sigv4.presign("PUT", origin, key, context.key, context.clock.now(), context.ttl)
+    return {"id": key, "url": url, "expires_in": context.ttl}
+
+
+def _extension(file: Any) -> str:
+    if not isinstance(file, dict):
+        raise ApiError(400, "every file must be an object")
+    extension, size = file.get("extension"), whole_number(file.get("size"))
+    if not isinstance(extension, str) or not _EXTENSION.fullmatch(extension):
+        raise ApiError(400, "'extension' must match the pattern '^[A-Za-z0-9_-]{0,32}$'")
+    if size is None or size < 0:
+        raise ApiError(400, "'size' must be a whole number of bytes")
+    return extension

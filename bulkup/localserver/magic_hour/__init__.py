@@ -1,0 +1,1 @@
+"""Magic Hour's API (docs/contracts.md section 1)."""

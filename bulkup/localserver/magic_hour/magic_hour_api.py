@@ -1,0 +1,64 @@
+"""Magic Hour's `POST /v1/files/upload-urls` (docs/contracts.md section 1): reads requests and makes tickets."""
+
+from __future__ import annotations
+
+import math
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bulkup.localserver.api_common import ApiError
+from bulkup.localserver.context import Context
+from bulkup.localserver.s3 import sigv4
+from bulkup.localserver.s3.presigned import ServerOrigin
+from bulkup.localserver.times import rfc3339
+
+PATH = "/v1/files/upload-urls"
+
+# The union of the three tables that the service's pages and its SDK give.
+EXTENSIONS: Final = {
+    "audio": ("mp3", "mpeg", "wav", "aac", "aiff", "flac", "webm", "weba", "m4a", "opus", "ogg", "oga", "amr"),
+    "image": ("png", "jpg", "jpeg", "jfif", "webp", "avif", "heic", "heif", "jp2", "tif", "tiff", "bmp"),
+    "video": ("mp4", "m4v", "mov", "webm"),
+}
+_EXTENSION = re.compile(r"[a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRequest:
+    """One entry of a request: type and extension, both known to the service."""
+
+    type: str
+    extension: str
+
+
+def read(body: Any) -> list[AssetRequest]:
+    """Return what is asked for. Raises ApiError: 400 for another shape, 422 for an extension its type does not have."""
+    items = body.get("items") if isinstance(body, dict) else None
+    if not isinstance(items, list) or not items:
+        raise ApiError(400, "'items' is required and must be a list of at least one item")
+    return [_asset(item) for item in items]
+
+
+def ticket(context: Context, origin: ServerOrigin, asset: AssetRequest) -> dict[str, str]:
+    """Return one entry of the answer. The path's `<id>` spreads the names over 256 directories."""
+    name = secrets.token_hex(16)
+    path = f"api-assets/{name[:2]}/{name}.{asset.extension}"
+    signed_at = math.ceil(context.clock.now())
+    url = sigv4.presign("PUT", origin, path, context.key, signed_at, context.ttl)
+    return {"upload_url": url, "expires_at": rfc3339(signed_at + context.ttl), "file_path": path}
+
+
+def _asset(item: Any) -> AssetRequest:
+    if not isinstance(item, dict):
+        raise ApiError(400, "every item must be an object")
+    kind, extension = item.get("type"), item.get("extension")
+    if not isinstance(kind, str) or kind not in EXTENSIONS:
+        raise ApiError(400, "'type' must be one of 'video', 'audio', 'image'")
+    if not isinstance(extension, str) or not _EXTENSION.fullmatch(extension):
+        raise ApiError(400, "'extension' must match the pattern '^[a-z0-9]+$'")
+    if extension not in EXTENSIONS[kind]:
+        possible = ", ".join(EXTENSIONS[kind])
+        raise ApiError(422, f"'{extension}' is an invalid {kind} extension. Possible extensions are '{possible}'")
+    return AssetRequest(kind, extension)

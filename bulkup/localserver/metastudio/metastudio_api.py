@@ -1,0 +1,137 @@
+"""MetaStudio's calls for files (docs/contracts.md section 3): create, complete, delete."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+from anyio import to_thread
+
+from bulkup.localserver.api_common import decoded, meet
+from bulkup.localserver.context import Context, origin
+from bulkup.localserver.faults import Point
+from bulkup.localserver.metastudio import errors
+from bulkup.localserver.metastudio.fields import read_file, read_large_file, read_state
+from bulkup.localserver.metastudio.files import DELETED, MetaFile, MetaStudioFiles
+from bulkup.localserver.metastudio.gateway import Gateway
+from bulkup.localserver.metastudio.stored import StoredFiles
+from bulkup.localserver.metastudio.upload_urls import LIFE, object_key_of, part_urls, whole_url
+from bulkup.localserver.methods import only
+
+# Braces are taken as well: the SDK sends `{project_id}` as it stands where it was given none.
+_PROJECT: Final = "/v1/{project_id:[^/]+}"
+FILES: Final = _PROJECT + "/files"
+LARGE_FILES: Final = _PROJECT + "/large-files"
+ONE_FILE: Final = FILES + "/{file_id:[^/]+}"
+COMPLETE: Final = ONE_FILE + "/complete"
+
+
+class MetaStudioApi:
+    """The API of one server."""
+
+    def __init__(self, context: Context, gateway: Gateway, files: MetaStudioFiles, stored: StoredFiles) -> None:
+        self._context = context
+        self._gateway = gateway
+        self._files = files
+        self._stored = stored
+        self._being_joined: set[str] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes of the API."""
+        routes = [
+            web.post(FILES, self.create),
+            web.post(LARGE_FILES, self.create_large),
+            web.post(COMPLETE, self.complete),
+            web.delete(ONE_FILE, self.delete),
+        ]
+        return only(routes, self._gateway.refuse)
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Answer a call for a file that comes in one PUT."""
+        self._context.counters.add(presign_calls=1)
+        return await self._gateway.serve(request, self._create)
+
+    async def create_large(self, request: web.Request) -> web.Response:
+        """Answer a call for a file that comes in parts."""
+        self._context.counters.add(presign_calls=1)
+        return await self._gateway.serve(request, self._create_large)
+
+    async def complete(self, request: web.Request) -> web.Response:
+        """Answer a call that ends an upload."""
+        return await self._gateway.serve(request, self._complete)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Answer a call that deletes a file."""
+        return await self._gateway.serve(request, self._delete)
+
+    async def _create(self, request: web.Request, body: bytes) -> dict[str, Any]:
+        wanted = read_file(decoded(body))
+        short = self._meets_fault(Point.PRESIGN)
+        file_id = self._files.create(wanted)
+        if short:
+            return {"file_id": file_id}
+        self._context.counters.add(tickets=1)
+        key = object_key_of(file_id, wanted.asset, wanted.extension)
+        url = whole_url(origin(request), key, wanted, self._context.key, self._expiry())
+        return {"file_id": file_id, "upload_url": url}
+
+    async def _create_large(self, request: web.Request, body: bytes) -> dict[str, Any]:
+        wanted = read_large_file(decoded(body))
+        short = self._meets_fault(Point.PRESIGN)
+        file_id = self._files.create(wanted)
+        self._stored.begin(file_id)
+        if short:
+            return {"file_id": file_id}
+        self._context.counters.add(tickets=1)
+        key = object_key_of(file_id, wanted.asset, wanted.extension)
+        urls = part_urls(origin(request), key, file_id, wanted.parts, self._context.key, self._expiry())
+        return {"file_id": file_id, "upload_urls": urls}
+
+    async def _complete(self, request: web.Request, body: bytes) -> None:
+        file_id, state = request.match_info["file_id"], read_state(decoded(body))
+        file = self._open(file_id, state)
+        if state == "CREATED":
+            self._check_stored(file_id, file)
+        self._meets_fault(Point.API)
+        if state != "CREATED":
+            await to_thread.run_sync(self._stored.discard, file_id, file)
+        elif file.parts:
+            await self._join(file_id, file)
+        self._files.end(file_id, file, state)
+
+    async def _delete(self, request: web.Request, _body: bytes) -> None:
+        file_id = request.match_info["file_id"]
+        file = self._files.get(file_id)
+        self._check_not_being_joined(file_id)
+        self._meets_fault(Point.API)
+        self._files.end(file_id, file, DELETED)
+        await to_thread.run_sync(self._stored.discard, file_id, file)
+
+    def _open(self, file_id: str, state: str) -> MetaFile:
+        self._check_not_being_joined(file_id)
+        return self._files.open_file(file_id, state)
+
+    def _check_not_being_joined(self, file_id: str) -> None:
+        if file_id in self._being_joined:
+            raise errors.completed_already()
+
+    def _check_stored(self, file_id: str, file: MetaFile) -> None:
+        size = self._stored.size(file_id, file)
+        if size is None:
+            raise errors.invalid("the file, or a part of it, has not been uploaded")
+        if size != file.size:
+            raise errors.invalid(f"file_size was {file.size} and {size} bytes have been uploaded")
+
+    async def _join(self, file_id: str, file: MetaFile) -> None:
+        self._being_joined.add(file_id)
+        try:
+            await to_thread.run_sync(self._stored.join, file_id, file)
+        finally:
+            self._being_joined.discard(file_id)
+        self._files.open_file(file_id, "CREATED")  # another MAIN may have come before it meanwhile
+
+    def _meets_fault(self, point: Point) -> bool:
+        return meet(self._context.draw(point, self._context.clock.now()))
+
+    def _expiry(self) -> float:
+        return self._context.clock.now() + self._context.lifetime(LIFE)

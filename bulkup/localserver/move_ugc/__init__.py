@@ -1,0 +1,1 @@
+"""Move UGC's GraphQL API (docs/contracts.md section 2)."""

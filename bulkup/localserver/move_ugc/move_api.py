@@ -1,0 +1,137 @@
+"""Move UGC's `POST /ugc/graphql` (docs/contracts.md section 2), as AWS AppSync answers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, execute_sync
+
+from bulkup.localserver.api_common import ApiError, answer, meet, read_json
+from bulkup.localserver.context import Context, origin, same
+from bulkup.localserver.faults import Point
+from bulkup.localserver.move_ugc.documents import Documents, MoveDocument
+from bulkup.localserver.move_ugc.files import MoveError, MoveFiles
+from bulkup.localserver.move_ugc.schema import Call, move_schema
+
+PATH = "/ugc/graphql"
+
+_UNAUTHORIZED = "You are not authorized to make this call."
+_ERROR_TYPES = {
+    400: "MalformedHttpRequestException",
+    401: "UnauthorizedException",
+    405: "MethodNotAllowedException",
+    408: "RequestTimeoutException",
+    413: "RequestEntityTooLargeException",
+    429: "TooManyRequestsException",
+    503: "ServiceUnavailableException",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One GraphQL request that could be read."""
+
+    document: MoveDocument
+    variables: dict[str, Any] | None
+    name: str | None
+
+    @property
+    def point(self) -> Point:
+        """Whether it asks for upload URLs."""
+        return Point.PRESIGN if self.document.asks_for("createFile", self.name) else Point.API
+
+
+class MoveApi:
+    """The API of one server."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._schema = move_schema()
+        self._documents = Documents(self._schema)
+        self._files = MoveFiles(context)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one call. Refusals have a status of their own; errors of a field come with 200."""
+        try:
+            return answer(self._answer(request, await self._read(request)))
+        except ApiError as error:
+            return await refuse(request, error)
+
+    async def _read(self, request: web.Request) -> Operation:
+        """Read the operation, which tells whether the call counts, and only then look at the key.
+
+        It is not validated before: that can take long, which nobody without a key may ask for.
+        """
+        problem: ApiError | None = None
+        try:
+            operation = self._operation(await read_json(request))
+            self._context.counters.add(presign_calls=operation.point is Point.PRESIGN)
+        except ApiError as error:
+            problem = error
+        if not same(request.headers.get("Authorization"), self._context.config.api_key):
+            raise ApiError(401, _UNAUTHORIZED)
+        if problem:
+            raise problem
+        return operation
+
+    def _operation(self, body: Any) -> Operation:
+        if not isinstance(body, dict) or not isinstance(body.get("query"), str):
+            raise ApiError(400, "The body must be an object with a string 'query'")
+        variables, name = body.get("variables"), body.get("operationName")
+        if not isinstance(variables, dict | None) or not isinstance(name, str | None):
+            raise ApiError(400, "'variables' must be an object and 'operationName' a string")
+        try:
+            return Operation(self._documents.read(body["query"]), variables, name or None)
+        except GraphQLSyntaxError as error:
+            raise ApiError(400, f"Unable to parse the GraphQL query: {error.message}") from None
+
+    def _answer(self, request: web.Request, operation: Operation) -> dict[str, Any]:
+        if errors := self._documents.errors_of(operation.document):
+            return _body(ExecutionResult(None, list(errors)))
+        now = self._context.clock.now()
+        short = meet(self._context.draw(operation.point, now))
+        call = Call(self._files, origin(request), now)
+        result = self._execute(operation, call)
+        if short and result.data:
+            result.data.popitem()
+        self._context.counters.add(tickets=len(call.created & (result.data or {}).keys()))
+        return _body(result)
+
+    def _execute(self, operation: Operation, call: Call) -> ExecutionResult:
+        return execute_sync(
+            self._schema,
+            operation.document.node,
+            context_value=call,
+            variable_values=operation.variables,
+            operation_name=operation.name,
+        )
+
+
+async def refuse(_request: web.Request, error: ApiError) -> web.Response:
+    """Answer with a refusal that has a status of its own."""
+    message = _UNAUTHORIZED if error.status == 401 else error.message
+    body = {"errors": [{"errorType": _ERROR_TYPES[error.status], "message": message}]}
+    return answer(body, error.status, error.headers)
+
+
+def _body(result: ExecutionResult) -> dict[str, Any]:
+    body: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        body["errors"] = [_error(error) for error in result.errors]
+    return body
+
+
+def _error(error: GraphQLError) -> dict[str, Any]:
+    """Return an error in AppSync's shape: `errorType` beside the message, not under extensions."""
+    cause = error.original_error
+    locations = [{"line": place.line, "column": place.column, "sourceName": None} for place in error.locations or ()]
+    return {
+        "path": error.path,
+        "data": None,
+        "errorType": cause.error_type if isinstance(cause, MoveError) else "ValidationError",
+        "errorInfo": None,
+        "locations": locations,
+        "message": error.message,
+    }

@@ -1,0 +1,135 @@
+"""Move UGC's GraphQL schema, as far as files go (docs/contracts.md section 2), and its resolvers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from graphql import GraphQLError, GraphQLResolveInfo, GraphQLSchema, build_schema
+
+from bulkup.localserver.move_ugc.files import MoveFile, MoveFiles
+from bulkup.localserver.s3.presigned import ServerOrigin
+
+_SDL = """
+scalar AWSJSON
+scalar AWSDateTime
+scalar AWSURL
+
+type Client {
+  id: ID!
+  name: String
+  created: AWSDateTime
+  metadata: AWSJSON
+  portal: AWSURL
+}
+
+type File {
+  id: ID!
+  type: String!
+  created: AWSDateTime
+  metadata: AWSJSON
+  name: String
+  presignedUrl: AWSURL
+  thumbnailUrl: AWSURL
+  client: Client
+}
+
+type Query {
+  getFile(fileId: ID!): File!
+}
+
+type Mutation {
+  createFile(type: String!, metadata: AWSJSON, name: String): File!
+  updateFile(id: String!, metadata: AWSJSON, name: String): File!
+}
+"""
+
+_CLIENT = {
+    "id": "client-00000000-0000-4000-8000-000000000000",
+    "name": "local",
+    "created": "2024-01-01T00:00:00.000Z",
+    "metadata": "{}",
+    "portal": "http://localhost/",
+}
+
+
+@dataclass(slots=True)
+class Call:
+    """What the resolvers of one request know, and under which names of the answer they created files."""
+
+    files: MoveFiles
+    origin: ServerOrigin
+    now: float
+    created: set[str | int] = field(default_factory=set)
+
+
+def move_schema() -> GraphQLSchema:
+    """Return the schema with its resolvers. A `Call` is the context that it is executed with."""
+    schema = build_schema(_SDL)
+    json_text = schema.type_map["AWSJSON"]
+    json_text.parse_value = _parse_json_text  # type: ignore[attr-defined]
+    _resolve(schema, "Query", getFile=_get_file)
+    _resolve(schema, "Mutation", createFile=_create_file, updateFile=_update_file)
+    return schema
+
+
+def _resolve(schema: GraphQLSchema, type_name: str, **resolvers: Any) -> None:
+    fields = schema.type_map[type_name].fields  # type: ignore[attr-defined]
+    for name, resolver in resolvers.items():
+        fields[name].resolve = resolver
+
+
+def _parse_json_text(value: Any) -> str:
+    try:
+        if not isinstance(value, str):
+            raise TypeError
+        orjson.loads(value)
+    except (TypeError, ValueError):
+        raise GraphQLError("AWSJSON must be a string that holds JSON") from None
+    return value
+
+
+# The names of the arguments are those of the schema.
+def _create_file(
+    _root: Any,
+    info: GraphQLResolveInfo,
+    type: str,  # noqa: A002
+    metadata: str | None = None,
+    name: str | None = None,
+) -> Mapping[str, Any]:
+    call: Call = info.context
+    file = call.files.create(type, name, metadata, call.now)
+    call.created.add(info.path.key)
+    return _shown(file, call.files.upload_url(file, call.origin, call.now))
+
+
+def _get_file(_root: Any, info: GraphQLResolveInfo, fileId: str) -> Mapping[str, Any]:  # noqa: N803
+    call: Call = info.context
+    file = call.files.get(fileId)
+    return _shown(file, call.files.download_url(file, call.origin, call.now))
+
+
+def _update_file(
+    _root: Any,
+    info: GraphQLResolveInfo,
+    id: str,  # noqa: A002
+    metadata: str | None = None,
+    name: str | None = None,
+) -> Mapping[str, Any]:
+    call: Call = info.context
+    file = call.files.update(id, name, metadata)
+    return _shown(file, call.files.download_url(file, call.origin, call.now))
+
+
+def _shown(file: MoveFile, url: str) -> Mapping[str, Any]:
+    return {
+        "id": file.id,
+        "type": file.type,
+        "created": file.created,
+        "metadata": file.metadata,
+        "name": file.name,
+        "presignedUrl": url,
+        "client": _CLIENT,
+    }

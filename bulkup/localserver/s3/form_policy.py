@@ -1,0 +1,174 @@
+"""Policies of form POSTs, signature version 2 (docs/contracts.md section 4, form POST rule): pure rules."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from bulkup.localserver.s3 import s3_errors, sigv2
+from bulkup.localserver.s3.presigned import SigningKey
+from bulkup.localserver.s3.put_rules import LARGEST_OBJECT
+from bulkup.localserver.s3.s3_errors import S3Error
+
+# Names as they are compared, and as S3 writes them.
+_NEEDED: Final = {"key": "key", "awsaccesskeyid": "AWSAccessKeyId", "policy": "policy", "signature": "signature"}
+_NEED_NO_CONDITION: Final = frozenset(_NEEDED) - {"key"}
+_RANGE = "content-length-range"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What the value of one field must be, or begin with."""
+
+    operator: str
+    field: str
+    value: str
+
+    def holds(self, fields: Mapping[str, str]) -> bool:
+        """Say whether the form has the field, and it is as it should be."""
+        value = fields.get(self.field)
+        if value is None:
+            return False
+        return value == self.value if self.operator == "eq" else value.startswith(self.value)
+
+    def __str__(self) -> str:
+        return json.dumps([self.operator, f"${self.field}", self.value], ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRange:
+    """How many bytes the file may have, both ends included."""
+
+    smallest: int = 0
+    largest: int = LARGEST_OBJECT
+
+    def check_not_over(self, size: int) -> None:
+        """Raise S3Error where a file of which so much is known is too large."""
+        if size > self.largest:
+            message = "Your proposed upload exceeds the maximum allowed size"
+            raise S3Error(400, "EntityTooLarge", message, ProposedSize=str(size), MaxSizeAllowed=str(self.largest))
+
+    def check_not_under(self, size: int) -> None:
+        """Raise S3Error where a whole file is too small."""
+        if size < self.smallest:
+            message = "Your proposed upload is smaller than the minimum allowed size"
+            raise S3Error(400, "EntityTooSmall", message, ProposedSize=str(size), MinSizeAllowed=str(self.smallest))
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a form may hold, until `expires` (Unix time)."""
+
+    expires: float
+    conditions: tuple[Condition, ...]
+    sizes: SizeRange
+
+
+def authorize(fields: Mapping[str, str], signing: SigningKey, now: float) -> Policy:
+    """Return the policy that lets this form in; names of fields are lower case, and `bucket` is one of them.
+
+    Raises S3Error, for the proof first and then for what the policy says at `now` (Unix time).
+    """
+    for name, written in _NEEDED.items():
+        if name not in fields:
+            raise _field_missing(written)
+    if fields["awsaccesskeyid"] != signing.permanent_id:
+        raise s3_errors.unknown_access_key()
+    expected = sigv2.signature(signing.secret, fields["policy"])
+    if not hmac.compare_digest(expected.encode(), fields["signature"].encode()):
+        raise s3_errors.signature_does_not_match()
+    policy = read(fields["policy"])
+    check(policy, fields, now)
+    return policy
+
+
+def check(policy: Policy, fields: Mapping[str, str], now: float) -> None:
+    """Raise S3Error unless the form is what the policy allows at `now` (Unix time)."""
+    if now > policy.expires:
+        raise policy_expired()
+    for condition in policy.conditions:
+        if not condition.holds(fields):
+            raise _against_policy(f"Policy Condition failed: {condition}")
+    covered = {condition.field for condition in policy.conditions}
+    extra = [name for name in fields if name not in covered and not _is_free(name)]
+    if extra:
+        raise _against_policy(f"Extra input fields: {', '.join(extra)}")
+
+
+def read(text: str) -> Policy:
+    """Return what a policy in Base64 says. Raises S3Error InvalidPolicyDocument."""
+    try:
+        document = orjson.loads(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        raise _invalid("Invalid JSON.") from None
+    if not isinstance(document, dict) or not isinstance(document.get("conditions"), list):
+        raise _invalid("Policy missing conditions.")
+    conditions: list[Condition] = []
+    sizes = SizeRange()
+    for entry in document["conditions"]:
+        if isinstance(entry, list) and entry and str(entry[0]).lower() == _RANGE:
+            sizes = _size_range(entry)
+        else:
+            conditions += _conditions(entry)
+    return Policy(_expiration(document.get("expiration")), tuple(conditions), sizes)
+
+
+def policy_expired() -> S3Error:
+    """Return what a form gets that comes too late."""
+    return _against_policy("Policy expired.")
+
+
+def _conditions(entry: Any) -> Iterator[Condition]:
+    if isinstance(entry, dict) and all(isinstance(value, str) for value in entry.values()):
+        yield from (Condition("eq", name.lower(), value) for name, value in entry.items())
+        return
+    match entry:
+        case [str(operator), str(name), str(value)] if operator.lower() in ("eq", "starts-with") and name[:1] == "$":
+            yield Condition(operator.lower(), name[1:].lower(), value)
+        case _:
+            raise _invalid(f"Invalid Condition: {json.dumps(entry)}")
+
+
+def _size_range(entry: list[Any]) -> SizeRange:
+    try:
+        _, smallest, largest = entry
+        return SizeRange(int(smallest), min(int(largest), LARGEST_OBJECT))
+    except (ValueError, TypeError):
+        raise _invalid(f"Invalid Condition: {json.dumps(entry)}") from None
+
+
+def _expiration(text: Any) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (ValueError, TypeError):
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _invalid(f"Invalid 'expiration' value: {text!r}")
+    return moment.timestamp()
+
+
+def _is_free(name: str) -> bool:
+    return name in _NEED_NO_CONDITION or name.startswith("x-ignore-")
+
+
+def _against_policy(reason: str) -> S3Error:
+    return s3_errors.access_denied(f"Invalid according to Policy: {reason}")
+
+
+def _invalid(reason: str) -> S3Error:
+    return S3Error(400, "InvalidPolicyDocument", f"Invalid Policy: {reason}")
+
+
+def _field_missing(name: str) -> S3Error:
+    message = (
+        f"Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields."
+    )
+    return S3Error(400, "InvalidArgument", message, ArgumentName=name, ArgumentValue="")

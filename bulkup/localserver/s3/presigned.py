@@ -1,0 +1,78 @@
+"""What all signatures work on: a request and a key, as plain values."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from urllib.parse import quote, unquote_plus
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """What URLs are signed with. Both ids share the secret; `session_token` belongs to the temporary one."""
+
+    permanent_id: str  # AKIA..., in URLs of version 4
+    temporary_id: str  # ASIA..., in URLs of version 2
+    secret: str = field(repr=False)
+    session_token: str = field(repr=False)
+
+    def knows(self, access_key_id: str) -> bool:
+        """Say whether the id is one of ours."""
+        given = access_key_id.encode("utf-8", "surrogateescape")
+        matches = [hmac.compare_digest(given, known.encode()) for known in (self.permanent_id, self.temporary_id)]
+        return any(matches)
+
+
+@dataclass(frozen=True)
+class ReceivedRequest:
+    """A request as it came in, without its body: `raw_path` is still encoded, header names are lower case.
+
+    Values of a header that came more than once are joined by commas, as RFC 9110 has it.
+    """
+
+    method: str
+    raw_path: str
+    raw_query: str
+    headers: Mapping[str, str]
+
+    @cached_property
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """The decoded names and values of the query, in order."""
+        pairs = (pair.partition("=") for pair in self.raw_query.split("&") if pair)
+        return tuple((unquote_plus(name), unquote_plus(value)) for name, _, value in pairs)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """The query as a mapping; of a name that is repeated the last value counts."""
+        return dict(self.query)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOrigin:
+    """Where the client sees this server; `host` is its Host header, so that the URL works where the call did."""
+
+    scheme: str
+    host: str
+
+    def url(self, path: str, query: str = "") -> str:
+        """Return an absolute URL from an encoded path and query."""
+        return f"{self.scheme}://{self.host}{path}?{query}" if query else f"{self.scheme}://{self.host}{path}"
+
+
+def encoded_path(key: str) -> str:
+    """Return the path of a key, each byte but the unreserved ones and `/` percent-encoded."""
+    return "/" + quote(key, safe="/~")
+
+
+def encoded_query(pairs: Mapping[str, str] | tuple[tuple[str, str], ...]) -> str:
+    """Return the query in the same encoding, in the order given."""
+    items = pairs.items() if isinstance(pairs, Mapping) else pairs
+    return "&".join(f"{_encoded(name)}={_encoded(value)}" for name, value in items)
+
+
+@lru_cache(maxsize=1024)
+def _encoded(text: str) -> str:
+    # Nearly all that stands in signed URLs is the same in each of them, and this was a sixth of the time of a PUT.
+    return quote(text, safe="~")

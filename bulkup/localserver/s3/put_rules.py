@@ -1,0 +1,89 @@
+"""What S3 demands of a PUT before and after its body is read (docs/contracts.md section 5): pure rules."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+
+from bulkup.localserver.s3.s3_errors import S3Error, bad_digest
+
+LARGEST_OBJECT = 5 << 30  # bytes in one PUT or form POST
+MOST_AROUND_FILE = 64 << 10  # bytes of a form beside its file
+
+
+def declared_length(headers: Mapping[str, str]) -> int:
+    """Return the length of the body in bytes; header names are lower case.
+
+    Raises S3Error: NotImplemented for chunked bodies, MissingContentLength, EntityTooLarge.
+    """
+    if "transfer-encoding" in headers:
+        raise S3Error(
+            501,
+            "NotImplemented",
+            "A header you provided implies functionality that is not implemented",
+            Header="Transfer-Encoding",
+        )
+    return _content_length(headers, LARGEST_OBJECT)
+
+
+def form_length(headers: Mapping[str, str]) -> int:
+    """Return the length of the body of a form POST in bytes: its file, and what stands around that.
+
+    Raises S3Error: MissingContentLength, for chunked bodies as well, EntityTooLarge.
+    """
+    return _content_length(headers, LARGEST_OBJECT + MOST_AROUND_FILE)
+
+
+def _content_length(headers: Mapping[str, str], most: int) -> int:
+    if "content-length" not in headers:
+        raise S3Error(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+    length = int(headers["content-length"])
+    if length > most:
+        raise S3Error(
+            400,
+            "EntityTooLarge",
+            "Your proposed upload exceeds the maximum allowed size",
+            ProposedSize=str(length),
+            MaxSizeAllowed=str(LARGEST_OBJECT),
+        )
+    return length
+
+
+def declared_md5(headers: Mapping[str, str]) -> bytes | None:
+    """Return the 16 bytes of Content-MD5, None without one. Raises S3Error InvalidDigest."""
+    text = headers.get("content-md5")
+    if text is None:
+        return None
+    try:
+        digest = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        digest = b""
+    if len(digest) != 16:
+        raise S3Error(400, "InvalidDigest", "The Content-MD5 you specified was invalid.")
+    return digest
+
+
+def check_md5(declared: bytes | None, received: bytes) -> None:
+    """Raise S3Error BadDigest where the body is not what Content-MD5 said."""
+    if declared is not None and declared != received:
+        raise bad_digest(base64.b64encode(declared).decode(), base64.b64encode(received).decode())
+
+
+def incomplete_body() -> S3Error:
+    """Return a 400 IncompleteBody."""
+    return S3Error(
+        400,
+        "IncompleteBody",
+        "You did not provide the number of bytes specified by the Content-Length HTTP header",
+    )
+
+
+def request_timeout() -> S3Error:
+    """Return a 400 RequestTimeout."""
+    return S3Error(
+        400,
+        "RequestTimeout",
+        "Your socket connection to the server was not read from or written to within the timeout period. Idle "
+        "connections will be closed.",
+    )

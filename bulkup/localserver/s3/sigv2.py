@@ -1,0 +1,161 @@
+"""Presigned URLs of S3 signature version 2 (docs/contracts.md section 5): `AWSAccessKeyId`, `Expires`, `Signature`.
+
+The string signed holds the *values* of Content-MD5 and Content-Type. Where they were empty when the URL was signed, a
+request that sends either one does not match; where they were not, one that does not send them. A parameter named
+`x-amz-...` stands for the header of that name and is signed as one: so do the presigners of the field, and so the
+session token of temporary credentials is covered.
+
+OBS has the same signature with `AccessKeyId` for the key's id and headers `x-obs-...` of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bulkup.localserver.s3 import s3_errors
+from bulkup.localserver.s3.presigned import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
+
+_TOKEN = "x-amz-security-token"  # noqa: S105 - a name
+_SUB_RESOURCES = frozenset(
+    {
+        "acl",
+        "cors",
+        "delete",
+        "lifecycle",
+        "location",
+        "logging",
+        "notification",
+        "partNumber",
+        "policy",
+        "requestPayment",
+        "restore",
+        "tagging",
+        "torrent",
+        "uploadId",
+        "uploads",
+        "versionId",
+        "versioning",
+        "versions",
+        "website",
+        "response-cache-control",
+        "response-content-disposition",
+        "response-content-encoding",
+        "response-content-language",
+        "response-content-type",
+        "response-expires",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What S3 and OBS name differently: the key's parameter, and how headers begin that are signed where sent."""
+
+    key_parameter: str
+    prefixes: tuple[str, ...]
+
+
+S3: Final = Dialect("AWSAccessKeyId", ("x-amz-",))
+OBS: Final = Dialect("AccessKeyId", ("x-amz-", "x-obs-"))
+
+
+def presign(method: str, origin: ServerOrigin, key: str, signing: SigningKey, expires: float) -> str:
+    """Return a URL for `method` on the object `key`, good until `expires` (Unix time, rounded up to whole seconds)."""
+    path = encoded_path(key)
+    deadline = str(math.ceil(expires))
+    text = f"{method}\n\n\n{deadline}\n{_TOKEN}:{signing.session_token}\n{path}"
+    query = {
+        "AWSAccessKeyId": signing.temporary_id,
+        "Signature": signature(signing.secret, text),
+        _TOKEN: signing.session_token,
+        "Expires": deadline,
+    }
+    return origin.url(path, encoded_query(query))
+
+
+def presign_obs(
+    origin: ServerOrigin,
+    key: str,
+    signing: SigningKey,
+    expires: float,
+    *,
+    md5: str = "",
+    content_type: str = "",
+    part: Mapping[str, str] | None = None,
+) -> str:
+    """Return an OBS URL for a PUT of the object `key`, good until `expires` (Unix time, rounded up).
+
+    The PUT must then have exactly these values of Content-MD5 (Base64) and Content-Type, empty ones being none. `part`
+    is `{"partNumber": N, "uploadId": ID}` for a part of the object; those are signed as well.
+    """
+    path = encoded_path(key)
+    deadline = str(math.ceil(expires))
+    sub_resource = "?" + "&".join(f"{name}={value}" for name, value in sorted(part.items())) if part else ""
+    text = f"PUT\n{md5}\n{content_type}\n{deadline}\n{path}{sub_resource}"
+    query = {
+        **(part or {}),
+        OBS.key_parameter: signing.permanent_id,
+        "Expires": deadline,
+        "Signature": signature(signing.secret, text),
+    }
+    return origin.url(path, encoded_query(query))
+
+
+def verify(request: ReceivedRequest, signing: SigningKey, now: float) -> None:
+    """Raise S3Error unless the request is what was signed and has not expired at `now` (Unix time)."""
+    given, id_parameter = request.parameters, _dialect(request).key_parameter
+    if not {id_parameter, "Expires", "Signature"} <= given.keys():
+        raise s3_errors.access_denied(
+            f"Query-string authentication requires the Signature, Expires and {id_parameter} parameters"
+        )
+    if not signing.knows(given[id_parameter]):
+        raise s3_errors.unknown_access_key()
+    _check_expiry(given["Expires"], now)
+    expected = signature(signing.secret, string_to_sign(request))
+    if not hmac.compare_digest(expected.encode(), given["Signature"].encode()):
+        raise s3_errors.signature_does_not_match()
+
+
+def signature(secret: str, text: str) -> str:
+    """Return Base64(HMAC-SHA1) of the string to sign."""
+    return base64.b64encode(hmac.digest(secret.encode(), text.encode("utf-8", "surrogateescape"), "sha1")).decode(
+        "ascii"
+    )
+
+
+def string_to_sign(request: ReceivedRequest) -> str:
+    """Return what the signature of this request must cover."""
+    headers = request.headers
+    positional = [request.method, headers.get("content-md5", ""), headers.get("content-type", "")]
+    lines = [*positional, request.parameters.get("Expires", ""), *_vendor_headers(request)]
+    return "\n".join([*lines, request.raw_path + _sub_resources(request)])
+
+
+def _check_expiry(expires: str, now: float) -> None:
+    if not re.fullmatch(r"[0-9]{1,11}", expires):
+        raise s3_errors.access_denied("Invalid date (should be seconds since epoch)")
+    if now > int(expires):
+        raise s3_errors.expired(int(expires), now)
+
+
+def _dialect(request: ReceivedRequest) -> Dialect:
+    parameters = request.parameters
+    return OBS if OBS.key_parameter in parameters and S3.key_parameter not in parameters else S3
+
+
+def _vendor_headers(request: ReceivedRequest) -> list[str]:
+    prefixes = _dialect(request).prefixes
+    both = [*request.headers.items(), *((name.lower(), value) for name, value in request.query)]
+    named = sorted((name, value.strip()) for name, value in both if name.startswith(prefixes))
+    return [f"{name}:{value}" for name, value in named]
+
+
+def _sub_resources(request: ReceivedRequest) -> str:
+    named = sorted(pair for pair in request.query if pair[0] in _SUB_RESOURCES)
+    return "?" + "&".join(f"{name}={value}" if value else name for name, value in named) if named else ""

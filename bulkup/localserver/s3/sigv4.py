@@ -1,0 +1,152 @@
+"""Presigned URLs of S3 signature version 4 (docs/contracts.md section 5): `X-Amz-*`, the payload unsigned.
+
+Only the headers that X-Amz-SignedHeaders names are covered; in our own URLs that is `host` alone, so a client may send
+Content-Type and Content-MD5 as it likes. Headers `x-amz-*` change what a request means and must be signed where sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from urllib.parse import unquote
+
+from bulkup.localserver.s3 import s3_errors
+from bulkup.localserver.s3.presigned import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+REGION = "us-east-1"
+LONGEST_EXPIRES = 604800
+CLOCK_SKEW = 900  # seconds that a URL may seem to come from the future
+
+_NEEDED = frozenset(
+    f"X-Amz-{name}" for name in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
+)
+
+
+def presign(method: str, origin: ServerOrigin, key: str, signing: SigningKey, signed_at: float, ttl: int) -> str:
+    """Return a URL for `method` on the object `key`, good for `ttl` seconds from `signed_at` (Unix time).
+
+    The date in a URL has whole seconds; it is rounded up, so that the URL never lives shorter than was said.
+    """
+    stamp = _stamp(math.ceil(signed_at))
+    path = encoded_path(key)
+    query = encoded_query(
+        {
+            "X-Amz-Algorithm": ALGORITHM,
+            "X-Amz-Credential": f"{signing.permanent_id}/{_scope(stamp[:8])}",
+            "X-Amz-Date": stamp,
+            "X-Amz-Expires": str(ttl),
+            "X-Amz-SignedHeaders": "host",
+        }
+    )
+    canonical = f"{method}\n{path}\n{query}\nhost:{origin.host}\n\nhost\nUNSIGNED-PAYLOAD"
+    return origin.url(path, f"{query}&X-Amz-Signature={_signature(signing.secret, stamp, canonical)}")
+
+
+def verify(request: ReceivedRequest, signing: SigningKey, now: float) -> None:
+    """Raise S3Error unless the request is what was signed and has not expired at `now` (Unix time)."""
+    given = request.parameters
+    _check_parameters(request)
+    _check_credential(given["X-Amz-Credential"], given["X-Amz-Date"][:8], signing)
+    _check_time(given["X-Amz-Date"], given["X-Amz-Expires"], now)
+    _check_headers(request)
+    expected = _signature(signing.secret, given["X-Amz-Date"], canonical_request(request))
+    if not hmac.compare_digest(expected.encode(), given["X-Amz-Signature"].encode()):
+        raise s3_errors.signature_does_not_match()
+
+
+def canonical_request(request: ReceivedRequest) -> str:
+    """Return the canonical form of a request whose parameters are complete."""
+    names = request.parameters["X-Amz-SignedHeaders"]
+    headers = "".join(f"{name}:{_trimmed(request.headers.get(name, ''))}\n" for name in names.split(";"))
+    return "\n".join([request.method, _path(request), _query(request), headers, names, "UNSIGNED-PAYLOAD"])
+
+
+def _path(request: ReceivedRequest) -> str:
+    return encoded_path(unquote(request.raw_path[1:]))
+
+
+def _query(request: ReceivedRequest) -> str:
+    # Sorted as encoded: the order of the encoded names is not always that of the plain ones.
+    pairs = encoded_query(tuple(pair for pair in request.query if pair[0] != "X-Amz-Signature"))
+    return "&".join(sorted(pairs.split("&"), key=lambda pair: pair.split("=", 1)))
+
+
+def _check_parameters(request: ReceivedRequest) -> None:
+    given = request.parameters
+    if not given.keys() >= _NEEDED:
+        raise _malformed(f"Query-string authentication version 4 requires the {', '.join(sorted(_NEEDED))} parameters.")
+    if given["X-Amz-Algorithm"] != ALGORITHM:
+        raise _malformed(f'X-Amz-Algorithm only supports "{ALGORITHM}"')
+    if "host" not in given["X-Amz-SignedHeaders"].split(";"):
+        raise _malformed("X-Amz-SignedHeaders must name host")
+
+
+def _check_credential(credential: str, date: str, signing: SigningKey) -> None:
+    access_key_id, _, scope = credential.partition("/")
+    if not signing.knows(access_key_id):
+        raise s3_errors.unknown_access_key()
+    if scope != _scope(date):
+        raise _malformed(f"Error parsing the X-Amz-Credential parameter; the scope must be {_scope('<date>')}")
+
+
+def _check_time(date: str, expires: str, now: float) -> None:
+    signed_at = _read_stamp(date)
+    if not (re.fullmatch(r"[0-9]{1,6}", expires) and 1 <= int(expires) <= LONGEST_EXPIRES):
+        raise _malformed(f"X-Amz-Expires must be a number from 1 to {LONGEST_EXPIRES}")
+    if signed_at > now + CLOCK_SKEW:
+        raise s3_errors.access_denied("Request is not yet valid")
+    if now > signed_at + int(expires):
+        raise s3_errors.expired(signed_at + int(expires), now, **{"X-Amz-Expires": expires})
+
+
+def _check_headers(request: ReceivedRequest) -> None:
+    signed = request.parameters["X-Amz-SignedHeaders"].split(";")
+    loose = sorted(name for name in request.headers if name.startswith("x-amz-") and name not in signed)
+    if loose:
+        raise s3_errors.access_denied(
+            "There were headers present in the request which were not signed", HeadersNotSigned=", ".join(loose)
+        )
+
+
+def _signature(secret: str, stamp: str, canonical: str) -> str:
+    digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
+    text = f"{ALGORITHM}\n{stamp}\n{_scope(stamp[:8])}\n{digest}"
+    return hmac.digest(_derived_key(secret, stamp[:8]), text.encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=8)
+def _derived_key(secret: str, date: str) -> bytes:
+    key = f"AWS4{secret}".encode()
+    for part in (date, REGION, "s3", "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def _scope(date: str) -> str:
+    return f"{date}/{REGION}/s3/aws4_request"
+
+
+@lru_cache(maxsize=64)
+def _stamp(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+@lru_cache(maxsize=64)
+def _read_stamp(text: str) -> float:
+    try:
+        return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise _malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"") from None
+
+
+def _trimmed(value: str) -> str:
+    return " ".join(value.split())
+
+
+def _malformed(message: str) -> s3_errors.S3Error:
+    return s3_errors.S3Error(400, "AuthorizationQueryParametersError", message)

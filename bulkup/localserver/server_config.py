@@ -1,0 +1,66 @@
+"""What a server is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from bulkup.errors import UsageError
+from bulkup.localserver.faults import FaultSpec
+
+LONGEST_TTL = 7 * 24 * 3600  # what signature version 4 allows (docs/contracts.md section 5)
+SHORTEST_API_KEY = 12  # what Move's own SDK insists on (docs/contracts.md section 2)
+CREDENTIALS: Final = (
+    *("token", "api_key", "access_key", "secret_key", "project_id", "security_token"),
+    *("iam_domain", "iam_user", "iam_password", "client_id", "client_secret"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Settings of one embedded server. The credentials' defaults are for local use and no secret.
+
+    `store` is the directory that `objects/` and `state/` are made in. Port 0 takes a free port; with
+    `prefer_last_port` the one of the last start on this store is tried first, so that URLs it handed out stay good.
+    `url_ttl` is the lifetime of URLs and upload forms in seconds, fractions rounded up; None leaves each service its
+    own default. `tls` names a certificate chain and its key, both PEM files. The credentials, by who asks for them:
+
+    - `token`: Magic Hour, Xvid, the local API, and MetaStudio as X-Auth-Token; `api_key`: Move
+    - `access_key`, `secret_key`, `project_id`, and `security_token` for temporary keys: MetaStudio
+    - `iam_domain`, `iam_user`, `iam_password`: who may ask IAM for a token; `client_id`, `client_secret`: Xvid's OAuth
+
+    Raises UsageError for values that no server can work with.
+    """
+
+    store: str
+    host: str = "127.0.0.1"
+    port: int = 0
+    token: str = field(default="local-token", repr=False)
+    api_key: str = field(default="local-api-key-0001", repr=False)
+    access_key: str = field(default="LOCALACCESSKEY000001", repr=False)
+    secret_key: str = field(default="local-secret-key", repr=False)
+    project_id: str = "local-project"
+    security_token: str = field(default="local-security-token", repr=False)
+    iam_domain: str = "local-domain"
+    iam_user: str = "local-user"
+    iam_password: str = field(default="local-password-0001", repr=False)
+    client_id: str = "local-client"
+    client_secret: str = field(default="local-client-secret", repr=False)
+    url_ttl: float | None = None
+    tls: tuple[str, str] | None = None
+    faults: tuple[FaultSpec, ...] = ()
+    seed: int = 0
+    prefer_last_port: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise UsageError(f"{self.port} is no port number", hint="give one from 0 (any free port) to 65535")
+        if self.url_ttl is not None and not 0 < self.url_ttl <= LONGEST_TTL:
+            raise UsageError(
+                f"a URL cannot live for {self.url_ttl:g} seconds", hint=f"give more than 0 and at most {LONGEST_TTL}"
+            )
+        for name in CREDENTIALS:
+            if not getattr(self, name):
+                raise UsageError(f"the {name.replace('_', ' ')} is empty")
+        if len(self.api_key) < SHORTEST_API_KEY:
+            raise UsageError(f"the API key is shorter than {SHORTEST_API_KEY} characters")

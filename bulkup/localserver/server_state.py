@@ -1,0 +1,136 @@
+"""What a server keeps beside its objects, under `DIR/state/`: a lock, the signing key, the figures, the last port."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import anyio
+import orjson
+
+from bulkup.errors import MachineError
+from bulkup.helpers.private_files import make_private_folder, open_private
+from bulkup.localserver.faults import FaultName
+from bulkup.localserver.s3.presigned import SigningKey
+
+COUNTERS: Final = ("presign_calls", "tickets", "puts_completed", "puts_failed", "bytes")
+LOCK_PATIENCE = 10.0  # seconds that a server of a run that was killed may still need to end
+_LOCK_POLL = 0.05
+_WORD = 8
+
+
+class ServerCounters:
+    """Figures by name, in a file mapped into memory: they survive the process however it ends."""
+
+    def __init__(self, path: str, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        size = len(self._names) * _WORD
+        descriptor = open_private(path, os.O_RDWR)
+        try:
+            os.truncate(descriptor, size)
+            self._map = mmap.mmap(descriptor, size)
+        finally:
+            os.close(descriptor)
+        self._words = memoryview(self._map).cast("Q")
+
+    def add(self, **amounts: int) -> None:
+        """Add to counters by name."""
+        for name, amount in amounts.items():
+            self._words[self._names.index(name)] += amount
+
+    def read(self) -> dict[str, int]:
+        """Return all counters by name."""
+        return dict(zip(self._names, self._words, strict=True))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._words.release()
+        self._map.close()
+
+
+class State:
+    """`DIR/state/` of one server. It is to be held by one at a time: see `locked`."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self.key = self._signing_key()
+        self.counters = ServerCounters(self._path("counters"), COUNTERS)
+        self.hits = ServerCounters(self._path("hits"), [name.value for name in FaultName])
+
+    def last_port(self) -> int:
+        """Return the port of the last start, 0 where there was none."""
+        try:
+            with open(self._path("port"), "rb") as file:
+                return int(file.read(8))
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def remember_port(self, port: int) -> None:
+        """Keep the port for a later start."""
+        self._write("port", b"%d" % port)
+
+    def _signing_key(self) -> SigningKey:
+        try:
+            with open(self._path("keys.json"), "rb") as file:
+                return SigningKey(**orjson.loads(file.read()))
+        except FileNotFoundError:
+            return self._new_signing_key()
+        except (ValueError, TypeError) as error:
+            raise MachineError(
+                f"{self._path('keys.json')} is damaged", hint="delete it; URLs signed earlier are refused then"
+            ) from error
+
+    def _new_signing_key(self) -> SigningKey:
+        suffix = secrets.token_hex(8).upper()
+        fields = {
+            "permanent_id": f"AKIA{suffix}",
+            "temporary_id": f"ASIA{suffix}",
+            "secret": secrets.token_urlsafe(30),
+            "session_token": secrets.token_urlsafe(96),
+        }
+        self._write("keys.json", orjson.dumps(fields))
+        return SigningKey(**fields)
+
+    def _write(self, name: str, content: bytes) -> None:
+        temporary = self._path(f"{name}.new")
+        descriptor = open_private(temporary, os.O_WRONLY | os.O_TRUNC)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(temporary, self._path(name))
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._directory, name)
+
+
+@contextlib.asynccontextmanager
+async def locked(directory: str) -> AsyncIterator[None]:
+    """Make the directory and hold it for this server alone.
+
+    Waits up to `LOCK_PATIENCE` seconds: after its parent was killed a server needs a moment to end, and the next run
+    may start at once. The lock dies with the process. Raises MachineError where another server stays.
+    """
+    make_private_folder(directory)
+    descriptor = open_private(os.path.join(directory, "lock"), os.O_RDWR)
+    try:
+        if not await _lock(descriptor):
+            raise MachineError(
+                f"another server uses {directory}", hint="stop it, or give this one a --store of its own"
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _lock(descriptor: int) -> bool:
+    with anyio.move_on_after(LOCK_PATIENCE):
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            await anyio.sleep(_LOCK_POLL)
+    return False

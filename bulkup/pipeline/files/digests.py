@@ -1,0 +1,56 @@
+"""Hashing files ahead of sending them, many small ones in one visit to a thread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import anyio
+
+from bulkup.model.files import Digest, FoundFile, Identity
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.pipeline.files.opening import CHUNK, compare, file_problems, open_settled
+
+Hashed = tuple[Digest, Identity] | Problem | None
+
+
+async def digests_of(
+    files: Sequence[FoundFile],
+    limiter: anyio.CapacityLimiter,
+    *,
+    follow_links: bool,
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[Hashed]:
+    """Hash files without sending them, all in one visit to a thread.
+
+    Returns for each what it is now, too; or a problem when it changes meanwhile, or cannot be read; or None when
+    `stopped` said so before its end.
+    """
+    return await anyio.to_thread.run_sync(
+        lambda: [_hashed(file, follow_links, stopped) for file in files], limiter=limiter
+    )
+
+
+def _hashed(file: FoundFile, follow_links: bool, stopped: Callable[[], bool]) -> Hashed:
+    try:
+        return None if stopped() else _digest_of(file, follow_links, stopped)
+    except ProblemError as error:
+        return error.problem
+
+
+def _digest_of(file: FoundFile, follow_links: bool, stopped: Callable[[], bool]) -> tuple[Digest, Identity] | None:
+    stream, opened = open_settled(file, follow_links)
+    md5, left = hashlib.md5(usedforsecurity=False), opened.size
+    with stream, file_problems():
+        # One byte more than there should be: a file that grows as fast as it is read has no end to wait for.
+        while chunk := stream.read(min(CHUNK, left + 1)):
+            if stopped():
+                return None
+            md5.update(chunk)
+            left -= len(chunk)
+            if left < 0:
+                break
+        compare(stream.fileno(), opened)
+    if left:
+        raise ProblemError(Problem(ProblemKind.CHANGED, "it does not hold as many bytes as its size says"))
+    return Digest(md5.digest()), opened

@@ -1,0 +1,1 @@
+"""For the batcher: when to ask for tickets, for how many files, and the call itself."""

@@ -1,0 +1,223 @@
+"""Hands attempts to sending processes, several in one message, and takes in what came of them.
+
+Everything but the bytes stays in this process. Where no process takes attempts they are made here: before any is ready,
+once they were withdrawn, and always for files in parts, whose checksum on its way cannot go to another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Coroutine, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import structlog
+
+from bulkup.errors import MachineError
+from bulkup.helpers.clock import Clock
+from bulkup.model.items import Item
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.pipeline.processes.jobs import Came, Plain, Setup, problem_of, take_receipt
+from bulkup.pipeline.processes.sending_process import Attempt, Calls, SendingProcess
+from bulkup.pipeline.send.attempt import Count, FileSender
+
+_log = structlog.get_logger("bulkup.processes")
+_ENDED = Problem(ProblemKind.TRANSIENT, "a sending process ended unexpectedly")
+_OVER_AND_OVER = Problem(
+    ProblemKind.MACHINE, "sending processes end unexpectedly over and over; --processes 1 does without them"
+)
+_MOST_ENDS = 3
+_CANCEL_PATIENCE = 1.0  # seconds for a process to say that it has given an attempt up
+
+
+class ProcessPool:
+    """Makes attempts in other processes, with the promise of `FileSender`. Owns the processes, within `async with`.
+
+    `own` makes attempts here. With `processes` there are so many from the beginning, and one that ends is started again
+    a few times; attempts wait for them. Without, there are none until `start`, and one that ends is not made up for.
+    """
+
+    def __init__(self, own: FileSender, setup: Setup, clock: Clock, processes: int | None) -> None:
+        self._own = own
+        self._setup = setup
+        self._clock = clock
+        self._fixed = processes
+        self._calls = Calls(self._add, self._take, self._lose)
+        self._processes: list[SendingProcess] = []
+        self._ready: list[SendingProcess] = []
+        self._lost: list[SendingProcess] = []
+        self._losses = 0
+        self._withdrawing = False
+        self._numbers = itertools.count()
+        self._outbox: list[Attempt] = []
+        self._loss = anyio.Event()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start(self._fixed or 0)
+        except BaseException:
+            await self._end_all()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end_all()
+
+    @property
+    def ready(self) -> int:
+        """How many processes take attempts."""
+        return len(self._ready)
+
+    @property
+    def broken(self) -> bool:
+        """Say whether a process has ended that should not have."""
+        return self._losses > 0
+
+    def send(self, item: Item, count: Count) -> Coroutine[Any, Any, Problem | None]:
+        """Send the file, as `FileSender` says."""
+        assert item.ticket is not None
+        if item.ticket.more_urls or not (self._ready or self._fixed):
+            return self._own.send(item, count)
+        return self._send_by_process(item, count)
+
+    async def start(self, count: int) -> None:
+        """Start so many processes, which take attempts once they are ready. Raises `MachineError`."""
+        for _ in range(count):
+            process = SendingProcess(self._calls)
+            self._processes.append(process)  # before it is started, for it may end at once
+            try:
+                await process.start(self._setup)
+            except MachineError:
+                self._processes.remove(process)
+                raise
+
+    async def withdraw(self) -> None:
+        """Have attempts made here again; processes end once they have ended what they have in hand."""
+        self._withdrawing = True
+        self._ready.clear()
+        for process in list(self._processes):
+            await process.idle()
+        await self._end_all()
+        self._withdrawing = False
+
+    async def work(self) -> None:
+        """Say what became of processes that ended, and start others in their place; until cancelled."""
+        while True:
+            while self._lost:
+                process = self._lost.pop()
+                _log.warning("a sending process ended unexpectedly", status=await process.close())
+                if self._fixed and self._losses < _MOST_ENDS:
+                    await self.start(1)
+            self._loss = anyio.Event()
+            await self._loss.wait()
+
+    async def _send_by_process(self, item: Item, count: Count) -> Problem | None:
+        attempt = Attempt(next(self._numbers), item, count, asyncio.get_running_loop().create_future())
+        self._put(attempt)
+        try:
+            return await attempt.done
+        except asyncio.CancelledError:
+            await self._cancel(attempt)
+            raise
+
+    def _put(self, attempt: Attempt) -> None:
+        if not self._outbox:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outbox.append(attempt)
+
+    def _flush(self) -> None:
+        if not self._ready:
+            if self._losses >= _MOST_ENDS or not self._fixed:
+                _fail(self._outbox, _OVER_AND_OVER if self._fixed else _ENDED)
+                self._outbox = []
+            return  # until one is ready
+        attempts, self._outbox = self._outbox, []
+        by_load = sorted(self._ready, key=lambda process: len(process.attempts))
+        for process, share in zip(by_load, shares(len(attempts), [len(p.attempts) for p in by_load]), strict=True):
+            if share:
+                process.give(attempts[:share])
+                del attempts[:share]
+
+    async def _cancel(self, attempt: Attempt) -> None:
+        """Have it given up where it is made, and wait until it is, so that nothing of it goes out any more."""
+        process = attempt.process
+        if attempt in self._outbox:
+            self._outbox.remove(attempt)
+        elif process is not None and attempt.number in process.attempts:
+            attempt.done = asyncio.get_running_loop().create_future()
+            process.cancel(attempt)
+            with anyio.move_on_after(_CANCEL_PATIENCE, shield=True):
+                await attempt.done
+            process.drop(attempt.number)
+
+    def _add(self, process: SendingProcess) -> None:
+        if not self._withdrawing:
+            self._ready.append(process)
+            self._flush()
+
+    def _take(self, process: SendingProcess, reports: Sequence[Plain]) -> None:
+        now = self._clock.now()
+        for report in reports:
+            attempt = process.attempts.get(report[0])
+            if attempt is not None:  # else nobody waited any longer
+                self._told(process, attempt, report, now)
+
+    def _told(self, process: SendingProcess, attempt: Attempt, report: Plain, now: float) -> None:
+        number, count, came = report[:3]
+        if count:
+            attempt.count(count)
+        if came == Came.PROGRESS:
+            return
+        process.drop(number)
+        if attempt.done.done():  # its worker is being cancelled
+            return
+        if came == Came.SENT:
+            take_receipt(report, attempt.item, now)
+            attempt.done.set_result(None)
+        elif came == Came.FAULT:
+            attempt.done.set_exception(RuntimeError(report[3]))
+        else:
+            attempt.done.set_result(problem_of(report) if came == Came.PROBLEM else None)
+
+    def _lose(self, process: SendingProcess) -> None:
+        if process not in self._processes:  # it is being ended
+            return
+        self._losses += 1
+        self._processes.remove(process)
+        if process in self._ready:
+            self._ready.remove(process)
+        self._lost.append(process)
+        self._loss.set()
+        _fail([process.drop(number) for number in list(process.attempts)], _ENDED)
+        self._flush()
+
+    async def _end_all(self) -> None:
+        self._ready.clear()
+        processes, self._processes = [*self._processes, *self._lost], []
+        self._lost.clear()
+        async with anyio.create_task_group() as ends:
+            for process in processes:
+                ends.start_soon(process.close)
+
+
+def shares(count: int, loads: Sequence[int]) -> list[int]:
+    """Return how many of so many attempts go to each process, the least loaded first, so that loads become even. Pure.
+
+    `loads` are how many each has in hand, in ascending order.
+    """
+    level = -(-(count + sum(loads)) // len(loads))
+    given = []
+    for load in loads:
+        given.append(min(count, max(0, level - load)))
+        count -= given[-1]
+    return given
+
+
+def _fail(attempts: Sequence[Attempt | None], problem: Problem) -> None:
+    for attempt in attempts:
+        if attempt is not None and not attempt.done.done():
+            attempt.done.set_result(problem)

@@ -1,0 +1,1 @@
+"""For the scanner: which files a source holds, and what to do with each of them."""

@@ -1,0 +1,61 @@
+"""Which directory entries are the run's business. Pure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bulkup.model.files import Identity
+from bulkup.pipeline.options import ScanOptions
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+
+class Filters:
+    """The user's patterns and limits. Paths are relative to the source, in bytes, with `/` between their parts.
+
+    `takes_all` says that there are none, for files: nothing need be asked about one whose name is not hidden.
+    """
+
+    def __init__(self, options: ScanOptions) -> None:
+        self._options = options
+        self._include = _compiled(options.include)
+        self._exclude = _compiled(options.exclude)
+        limits = (options.min_size, options.max_size)
+        self.takes_all = not (options.include or options.exclude or options.min_age > 0 or limits != (None, None))
+
+    def prunes(self, path: bytes) -> bool:
+        """Say whether a directory is excluded with all that is in it."""
+        return self._exclude is not None and self._exclude.match_file(os.fsdecode(path) + "/")
+
+    def takes_name(self, path: bytes) -> bool:
+        """Say whether the patterns let a file in: it matches an include, if there are any, and no exclude."""
+        if self._include is None and self._exclude is None:
+            return True
+        text = os.fsdecode(path)
+        if self._include is not None and not self._include.match_file(text):
+            return False
+        return self._exclude is None or not self._exclude.match_file(text)
+
+    def takes_size(self, identity: Identity) -> bool:
+        """Say whether the size is within the limits, both inclusive."""
+        low, high = self._options.min_size, self._options.max_size
+        return (low is None or identity.size >= low) and (high is None or identity.size <= high)
+
+    def too_new(self, identity: Identity, now: float) -> bool:
+        """Say whether a file may still be written: it changed less than `min_age` seconds before `now` (Unix time)."""
+        return self._options.min_age > 0 and identity.mtime_ns / 1e9 > now - self._options.min_age
+
+    def hides(self, name: bytes) -> bool:
+        """Say whether an entry is left out because its name begins with a dot."""
+        return self._options.hidden == "skip" and name.startswith(b".")
+
+
+def _compiled(patterns: Sequence[str]) -> GitIgnoreSpec | None:
+    if not patterns:
+        return None
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415  # few runs have patterns, and all would wait for it
+
+    return GitIgnoreSpec.from_lines(patterns)

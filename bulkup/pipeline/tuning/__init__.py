@@ -1,0 +1,1 @@
+"""Finding the number of workers and of sending processes by measuring goodput."""

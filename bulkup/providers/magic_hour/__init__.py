@@ -1,0 +1,1 @@
+"""Magic Hour (docs/contracts.md section 1)."""

@@ -1,0 +1,92 @@
+"""Magic Hour: POST a list, get upload URLs in the order asked (docs/contracts.md section 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bulkup.model.files import extension_of
+from bulkup.model.http import ApiAnswer, ApiCall, json_request
+from bulkup.model.tickets import Rejection, Ticket
+from bulkup.providers.answer_parsing import (
+    distinct,
+    json_object,
+    lease_from,
+    lease_of_url,
+    malformed,
+    message_of,
+    raise_for_status,
+    takes_content_md5,
+    text_of,
+    unix_time,
+    upload_url,
+)
+from bulkup.providers.base import Capabilities, FileSpec, Provider
+from bulkup.providers.bearer import Bearer
+
+_SERVICE = "Magic Hour"
+_DAY = 86_400.0
+
+# The union of three published tables, which disagree (docs/contracts.md section 1, "Extensions per type").
+# webm is listed as video and as audio: here it is video. gif is in no table that the API's own enum can name.
+_TYPES = {
+    "video": ("mp4", "m4v", "mov", "webm"),
+    "audio": ("mp3", "mpeg", "wav", "aac", "aiff", "flac", "m4a", "weba", "opus", "ogg", "oga", "amr"),
+    "image": ("png", "jpg", "jpeg", "webp", "avif", "jp2", "tiff", "bmp", "heic", "heif", "jfif", "tif"),
+}
+# Two spellings of one format: an answer that uses the other one is still in the order asked.
+_SPELLINGS = {"jpeg": "jpg", "jfif": "jpg", "tiff": "tif", "heif": "heic", "oga": "ogg", "opus": "ogg"}
+TYPE_OF = {extension: kind for kind, extensions in _TYPES.items() for extension in extensions}
+
+
+class MagicHour(Provider):
+    """The files API of Magic Hour. The remote id is its `file_path`, which later calls take."""
+
+    name = "magic-hour"
+    capabilities = Capabilities(
+        batch_limit=1000,  # the service states none; this bounds one answer to about 1 MiB
+        batch_size=100,
+        extensions=frozenset(TYPE_OF),
+        kept_for=7 * _DAY,
+    )
+
+    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
+        """Ask for upload URLs. The answer must have as many items as were asked for: they carry no key."""
+        items = [{"type": TYPE_OF[spec.extension], "extension": spec.extension} for spec in specs]
+        authorization = Bearer(self.config.credentials["token"])
+        headers = {"Authorization": authorization}
+        answer = await call(json_request("POST", "/v1/files/upload-urls", headers, {"items": items}))
+        raise_for_status(answer, _SERVICE, message_of(answer))
+        tickets = self._tickets(answer, specs)
+        distinct(tickets, _SERVICE)
+        return tickets
+
+    def _tickets(self, answer: ApiAnswer, specs: Sequence[FileSpec]) -> list[Ticket]:
+        items = json_object(answer, _SERVICE).get("items")
+        if not isinstance(items, list) or len(items) != len(specs):
+            got = len(items) if isinstance(items, list) else "no list of"
+            raise malformed(_SERVICE, f"{got} items for {len(specs)} files")
+        return [self._ticket(item, spec, answer) for item, spec in zip(items, specs, strict=True)]
+
+    def _ticket(self, item: Any, spec: FileSpec, answer: ApiAnswer) -> Ticket:
+        file_path = text_of(item, "file_path", _SERVICE)
+        if not _same_format(file_path, spec.extension):
+            raise malformed(_SERVICE, "its items in another order than they were asked for")
+        url = upload_url(text_of(item, "upload_url", _SERVICE), self.config.base_url, _SERVICE)
+        told = text_of(item, "expires_at", _SERVICE)
+        expires_at = unix_time(told)
+        if expires_at is None:
+            raise malformed(_SERVICE, "an expires_at that is no RFC 3339 time")
+        leases = [lease_from(expires_at, answer), lease_of_url(url, answer)]
+        return Ticket(
+            url=url,
+            remote_id=file_path,
+            expires_at=min(lease for lease in leases if lease is not None),
+            remote={"file_path": file_path, "expires_at": told},
+            content_md5=takes_content_md5(url),
+        )
+
+
+def _same_format(file_path: str, asked: str) -> bool:
+    answered = extension_of(file_path[file_path.rfind("/") + 1 :])
+    return _SPELLINGS.get(answered, answered) == _SPELLINGS.get(asked, asked)

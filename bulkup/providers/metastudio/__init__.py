@@ -1,0 +1,1 @@
+"""Huawei MetaStudio (docs/contracts.md section 3)."""

@@ -1,0 +1,127 @@
+"""The three ways of Huawei Cloud to know a caller: signed calls, a given token, and a user whose token is fetched
+(docs/contracts.md section 3).
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from bulkup.helpers.secrets import Secret
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, Headers, json_request
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.providers.answer_parsing import json_object, lease_from, malformed, raise_for_status, unix_time
+from bulkup.providers.base import ProviderConfig
+from bulkup.providers.metastudio.signature import SignedCall, SigningKeys, sign
+from bulkup.providers.tokens import GivenToken, Token, TokenCache
+
+_IAM = "Huawei IAM"
+_HEADER = "X-Auth-Token"
+
+
+class Auth(abc.ABC):
+    """Makes a request one of a known caller."""
+
+    signs = False
+
+    @abc.abstractmethod
+    async def apply(self, request: ApiRequest, call: ApiCall) -> ApiRequest:
+        """Return the request with what proves the caller. Raises `ProblemError` when a token cannot be had."""
+
+    def refused(self, request: ApiRequest) -> bool:  # noqa: ARG002  # most have nothing else to offer
+        """Take note that the service refused the request's token; say whether another one may be had."""
+        return False
+
+    @property
+    def secrets(self) -> Iterable[Secret]:
+        """Tokens fetched."""
+        return ()
+
+
+def auth_of(config: ProviderConfig) -> Auth:
+    """Return the way that the credentials given are for."""
+    given = config.credentials
+    if "access_key" in given:
+        keys = SigningKeys(given["access_key"], given["secret_key"], given.get("security_token"))
+        return SignedCalls(keys, config.base_url)
+    return ByToken(GivenToken(given["auth_token"]) if "auth_token" in given else IamUser(config))
+
+
+class SignedCalls(Auth):
+    """Access key and secret key, long-lived or temporary ones."""
+
+    signs = True
+
+    def __init__(self, keys: SigningKeys, base_url: str) -> None:
+        self._keys = keys
+        root = urlsplit(base_url)
+        self._host, self._prefix = root.netloc, root.path
+
+    async def apply(self, request: ApiRequest, call: ApiCall) -> ApiRequest:  # noqa: ARG002  # nothing to fetch
+        """Have the request signed when it goes out."""
+
+        def signed(now: float) -> Headers:
+            plain = {name: value for name, value in request.headers.items() if isinstance(value, str)}
+            target = self._prefix + request.path
+            return sign(SignedCall(request.method, self._host, target, plain, request.body or b""), self._keys, now)
+
+        return replace(request, signed=signed)
+
+
+class ByToken(Auth):
+    """Calls with a token, a given one or an IAM user's."""
+
+    def __init__(self, tokens: GivenToken | IamUser) -> None:
+        self._tokens = tokens
+
+    @property
+    def secrets(self) -> Iterable[Secret]:
+        """The tokens fetched."""
+        return self._tokens.secrets
+
+    async def apply(self, request: ApiRequest, call: ApiCall) -> ApiRequest:
+        """Add a token that is good now."""
+        return replace(request, headers={**request.headers, _HEADER: await self._tokens.token(call)})
+
+    def refused(self, request: ApiRequest) -> bool:
+        """Forget the token: a change of password or rights ends it early (APIGW.0307)."""
+        token = request.headers[_HEADER]
+        assert isinstance(token, Secret)
+        return self._tokens.refused(token)
+
+
+class IamUser(TokenCache):
+    """A user of the identity service, whose token holds for 24 hours."""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        super().__init__(config.clock)
+        self._config = config
+
+    async def fetch(self, call: ApiCall) -> Token:
+        """Ask the identity service."""
+        given, settings = self._config.credentials, self._config.settings
+        user = {
+            "domain": {"name": given["iam_domain"].reveal()},
+            "name": given["iam_user"].reveal(),
+            "password": given["iam_password"].reveal(),
+        }
+        identity = {"methods": ["password"], "password": {"user": user}}
+        body = {"auth": {"identity": identity, "scope": {"project": {"name": settings["region"]}}}}
+        request = replace(json_request("POST", "/v3/auth/tokens", {}, body), base_url=settings["iam_url"])
+        return self._read(await call(request))
+
+    def _read(self, answer: ApiAnswer) -> Token:
+        if answer.status in (400, 401, 403, 404):
+            region = self._config.settings["region"]
+            hint = f"check iam_user, iam_domain, iam_password, and that the project's region is {region}"
+            raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, f"{_IAM} answered {answer.status}: {hint}"))
+        raise_for_status(answer, _IAM, "")
+        token = answer.headers.get("x-subject-token", "")
+        body = json_object(answer, _IAM).get("token")
+        told = body.get("expires_at") if isinstance(body, dict) else None
+        expires_at = unix_time(told) if isinstance(told, str) else None
+        if not token or expires_at is None:
+            raise malformed(_IAM, "no token, or one without expires_at")
+        return Token(Secret(token), answer.sent_at, lease_from(expires_at, answer))

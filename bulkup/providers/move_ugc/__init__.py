@@ -1,0 +1,1 @@
+"""Move UGC (docs/contracts.md section 2)."""

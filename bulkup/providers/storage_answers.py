@@ -1,0 +1,91 @@
+"""What storage's answer means, for S3, OBS and what is like them (docs/contracts.md section 5).
+
+The XML code decides before the status does: S3 answers 400 for what is to be repeated (RequestTimeout) and 403 for what
+a new URL mends (an expired one).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from bulkup.model.http import StorageAnswer, retry_after_seconds
+from bulkup.model.problems import Problem, ProblemKind
+
+STORED = frozenset({200, 201, 204})
+
+_CODES = {
+    "ExpiredToken": ProblemKind.EXPIRED,
+    "TokenRefreshRequired": ProblemKind.EXPIRED,
+    "InvalidToken": ProblemKind.REFUSED,
+    "NoSuchBucket": ProblemKind.REFUSED,
+    "InvalidAccessKeyId": ProblemKind.REFUSED,
+    "SignatureDoesNotMatch": ProblemKind.FAILED,
+    "RequestTimeTooSkewed": ProblemKind.FAILED,
+    "BadDigest": ProblemKind.MISMATCH,
+    "XAmzContentChecksumMismatch": ProblemKind.MISMATCH,
+    "InvalidDigest": ProblemKind.FAILED,
+    "IncompleteBody": ProblemKind.TRANSIENT,
+    "RequestTimeout": ProblemKind.TRANSIENT,
+    "InternalError": ProblemKind.TRANSIENT,
+    "EntityTooLarge": ProblemKind.FAILED,
+    "EntityTooSmall": ProblemKind.FAILED,
+    "MissingContentLength": ProblemKind.FAILED,
+    "NotImplemented": ProblemKind.FAILED,
+    "ServiceNotImplemented": ProblemKind.FAILED,
+    "TooManyRequests": ProblemKind.THROTTLED,
+    "SlowDown": ProblemKind.THROTTLED,
+    "ServiceUnavailable": ProblemKind.THROTTLED,
+}
+
+_STATUSES = {
+    401: ProblemKind.REFUSED,
+    403: ProblemKind.REFUSED,
+    404: ProblemKind.REFUSED,
+    408: ProblemKind.TRANSIENT,
+    410: ProblemKind.REFUSED,
+    425: ProblemKind.TRANSIENT,
+    429: ProblemKind.THROTTLED,
+    501: ProblemKind.FAILED,
+    503: ProblemKind.THROTTLED,
+}
+
+# Four elements of a document that is cut to 64 KiB: a pattern is enough, and has no entities to expand.
+_CODE = re.compile(rb"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>")
+_ETAG = re.compile(rb"<ETag>\s*(?:&quot;|&#34;|\")?([^<&\"\s]{1,128})")
+_MESSAGE = re.compile(rb"<Message>([^<]{1,512})")
+
+
+def classify_s3(answer: StorageAnswer, now: float) -> Problem | None:
+    """Return what is wrong, None when storage took the bytes. `now` is Unix time."""
+    if answer.status in STORED:
+        return None
+    code, message = _first(_CODE, answer.body), _first(_MESSAGE, answer.body)
+    kind = _kind(answer.status, code, message)
+    said = f"{code}: {message}" if code and message else code or message
+    text = f"storage answered {answer.status}" + (f" {said}" if said else "")
+    return Problem(kind, text, retry_after_seconds(answer.headers, now))
+
+
+def form_evidence(answer: StorageAnswer) -> Mapping[str, str]:
+    """Return the headers of an answer to a form, with the ETag of its document where they have none of their own.
+
+    A 201 brings `<PostResponse>` with an ETag, in quotes or without (docs/contracts.md section 4, "201 body").
+    """
+    etag = _first(_ETAG, answer.body) if answer.status == 201 and "etag" not in answer.headers else ""
+    return {**answer.headers, "etag": etag} if etag else answer.headers
+
+
+def _kind(status: int, code: str, message: str) -> ProblemKind:
+    if code == "AccessDenied" and "expired" in message.lower():
+        return ProblemKind.EXPIRED
+    if code in _CODES:
+        return _CODES[code]
+    if status in _STATUSES:
+        return _STATUSES[status]
+    return ProblemKind.TRANSIENT if status >= 500 else ProblemKind.FAILED
+
+
+def _first(pattern: re.Pattern[bytes], body: bytes) -> str:
+    found = pattern.search(body)
+    return found.group(1).decode("utf-8", "replace") if found else ""

@@ -1,0 +1,1 @@
+"""Xvid MediaHub (docs/contracts.md section 4)."""

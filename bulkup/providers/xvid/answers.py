@@ -1,0 +1,107 @@
+"""Xvid's answers: JSON, or XML where the service insists; meaning of its errors (docs/contracts.md section 4).
+
+The shape of the XML is documented nowhere. It is read as the same names, an element each.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from bulkup.model.http import ApiAnswer
+from bulkup.model.problems import ProblemKind
+from bulkup.providers.answer_parsing import json_object, malformed, raise_for_status
+
+SERVICE = "Xvid"
+
+_BAD_TOKEN = "0x0000003"  # noqa: S105  # an error code
+_NO_SUCH_FILE = "0x0230002"
+_DEEPEST = 16  # elements within one another; the service's own answers have four
+# The beginning of a web page, which a wrong base_url may answer under any type.
+_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL
+)
+_KINDS = {
+    "0x0230001": ProblemKind.REJECTED,
+    _NO_SUCH_FILE: ProblemKind.REJECTED,
+    _BAD_TOKEN: ProblemKind.UNAUTHORIZED,
+    "0x0000001": ProblemKind.TRANSIENT,
+}
+
+
+def upload_of(answer: ApiAnswer) -> dict[str, Any]:
+    """Return the `upload` of an answer. Raises `ProblemError` where there is none."""
+    upload = _object(answer).get("upload")
+    if not isinstance(upload, dict):
+        raise malformed(SERVICE, "no upload")
+    return upload
+
+
+def error_of(answer: ApiAnswer) -> tuple[str, str]:
+    """Return code and message of an error body; empty texts where it has none."""
+    try:
+        error = (_from_xml(answer.body) if _is_xml(answer) else answer.json()).get("error")
+    except (ValueError, AttributeError, ParseError, DefusedXmlException):
+        return "", ""
+    if not isinstance(error, dict):
+        return "", ""
+    code, message = error.get("error_code"), error.get("error_message")
+    return code if isinstance(code, str) else "", message if isinstance(message, str) else ""
+
+
+def token_is_bad(answer: ApiAnswer) -> bool:
+    """Say whether the token was refused: the service's own way is a 403, a gateway before it may answer 401."""
+    return answer.status == 401 or (answer.status == 403 and error_of(answer)[0] == _BAD_TOKEN)
+
+
+def raise_for(answer: ApiAnswer, *, closing: bool = False) -> None:
+    """Raise `ProblemError` unless the call succeeded. `closing`: it was about an upload that had been opened."""
+    if answer.status in (200, 201):
+        return
+    code, message = error_of(answer)
+    said = f"{code}: {message}" if code and message else code or message
+    kind = _KINDS.get(code)
+    if closing and (answer.status == 404 or code == _NO_SUCH_FILE):
+        kind = ProblemKind.FAILED
+    raise_for_status(answer, SERVICE, said, kind=kind)
+
+
+def _object(answer: ApiAnswer) -> dict[str, Any]:
+    if not _is_xml(answer):
+        return json_object(answer, SERVICE)
+    try:
+        return _from_xml(answer.body)
+    except (ValueError, ParseError, DefusedXmlException):
+        problem = malformed(SERVICE, "XML that cannot be read")
+    raise problem  # outside the handler, whose error would hold the whole body as its context
+
+
+def _is_xml(answer: ApiAnswer) -> bool:
+    kind = answer.headers.get("content-type", "").lower()
+    if "text/html" in kind or _PAGE.match(answer.body):
+        return False
+    return "xml" in kind or answer.body.lstrip()[:1] == b"<"
+
+
+def _from_xml(body: bytes) -> dict[str, Any]:
+    """Return the document as nested dicts, under its root's name where that is `upload` or `error`."""
+    try:
+        root = fromstring(body, forbid_dtd=True)
+    except LookupError as error:
+        raise ValueError("an encoding that nobody knows") from error
+    value = _value(root, _DEEPEST)
+    if root.tag in ("upload", "error"):
+        return {root.tag: value}
+    return value if isinstance(value, dict) else {}
+
+
+def _value(element: Element, depth: int) -> Any:
+    if len(element) == 0:
+        return element.text or ""
+    if not depth:
+        raise ValueError("elements too deep within one another")
+    return {child.tag: _value(child, depth - 1) for child in element}

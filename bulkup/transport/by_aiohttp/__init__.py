@@ -1,0 +1,1 @@
+"""The aiohttp client: API calls, and the second sender beside the lean one."""
