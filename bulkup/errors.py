@@ -1,7 +1,7 @@
 """What can go wrong, as the user meets it.
 
 Every class here ends a command with a message of its own and an exit code (docs/design.md section 7). Trouble with one
-file or one request is not an exception of this module: it is a `Problem` (`bulkup.messages`), because it is data that
+file or one request is a `Problem` (`bulkup.model.problems`) instead, because it is data that
 the pipeline decides on. A foreign exception is always chained as the cause, with one exception to that rule: the HTTP
 client's own errors may carry a signed URL in their text, so `bulkup.transport` chains what lies beneath them.
 """

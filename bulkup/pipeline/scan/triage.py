@@ -1,7 +1,7 @@
 """Which of the files that were found there is something to be done with; asked of the journal, a block at a time.
 
 Most nights nearly all files are as an earlier run uploaded them. They are told from the others by one comparison each,
-and only counted. Whatever is not as plain as that is decided file by file, by `wishes`.
+and only counted. Whatever is not as plain as that is decided file by file, by `decision`.
 """
 
 from __future__ import annotations
