@@ -6,6 +6,7 @@ import structlog
 
 from bulkup.helpers.clock import Clock
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, http_date
+from bulkup.model.log_events import LogEvent
 
 WARN_FROM = 300.0  # seconds
 _log = structlog.get_logger("bulkup")
@@ -28,7 +29,7 @@ class SkewWatch:
         skew = skew_of(answer, self._clock.now())
         if skew is not None and abs(skew) >= WARN_FROM and not self._warned:
             self._warned = True
-            _log.warning(f"this machine's clock is {told(skew)} the service's; set it, or signed calls may be refused")
+            _log.warning(LogEvent.CLOCK_WRONG, difference=skew_text(skew), seconds=round(skew))
         return answer
 
 
@@ -46,7 +47,7 @@ def skew_of(answer: ApiAnswer, received_at: float) -> float | None:
     return min(0.0, theirs + 1 - answer.sent_at)
 
 
-def told(skew: float) -> str:
+def skew_text(skew: float) -> str:
     """Return a skew in words, such as "12 min behind"."""
     minutes = round(abs(skew) / 60)
     return f"{minutes} min {'behind' if skew > 0 else 'ahead of'}"

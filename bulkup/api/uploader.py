@@ -29,6 +29,7 @@ from bulkup.model.counters import Gauge
 from bulkup.model.files import Source
 from bulkup.model.http import ApiCall
 from bulkup.model.items import Result
+from bulkup.model.log_events import LogEvent
 from bulkup.pipeline import Pipeline, Run
 from bulkup.providers import Provider
 from bulkup.reports.exit_code import exit_code
@@ -196,7 +197,7 @@ class Uploader:
         except JournalLockedError as error:
             if not self._settings.wait:
                 raise
-            _log.info("waiting for another run to end", reason=error.message)
+            _log.info(LogEvent.RUN_WAITING, reason=error.message)
             await lock.acquire(wait=True, sleep=anyio.sleep)
 
     async def _remote_provider(self, sources: Sequence[Source]) -> tuple[Provider, Destination]:
@@ -223,7 +224,7 @@ class Uploader:
 
     async def _stop_in_time(self, deadline: float) -> None:
         await anyio.sleep(deadline - self._clock.monotonic())
-        _log.warning("time is up: no new file is begun, those in flight are finished")
+        _log.warning(LogEvent.RUN_TIME_UP)
         self.stop(ExitCode.TIME_UP)
 
     async def _end(self) -> Summary:

@@ -25,6 +25,7 @@ from bulkup.helpers import event_loop
 from bulkup.helpers.garbage_collector import collect_less_often
 from bulkup.model.counters import Counters
 from bulkup.model.files import Source
+from bulkup.model.log_events import LogEvent
 from bulkup.providers import Provider
 from bulkup.reports.bench_report import BenchReport, Created, bench_json, bench_text, choice_text
 from bulkup.reports.bench_trials import Choice, Facts, Trial
@@ -58,7 +59,7 @@ def carry_out(order: Order) -> int:
     settings = order.given.settings
     configure_logging(settings.log_format, settings.log_level)
     for warning in order.given.warnings:
-        _log.warning(warning)
+        _log.warning(LogEvent.SETTINGS_WARNING, text=warning)
     sources = _sources(order)
     with own_folder() as folder, reserved(order.manifest):
         _check_room(folder, order.load)
@@ -75,7 +76,7 @@ def _bench(order: Order, folder: str, sources: tuple[Source, ...]) -> Bench:
     trials = itertools.count(1)
 
     def begins(choice: Choice) -> None:
-        _log.info(f"trial {next(trials)} of at most {plan.most_trials}: {choice_text(choice)}")
+        _log.info(LogEvent.BENCH_TRIAL_STARTED, trial=next(trials), most=plan.most_trials, settings=choice_text(choice))
 
     return Bench(
         settings, plan, order.load, folder, profile=order.given.profile, sources=sources, begins=begins, ends=_tell
@@ -83,7 +84,11 @@ def _bench(order: Order, folder: str, sources: tuple[Source, ...]) -> Bench:
 
 
 def _tell(trial: Trial) -> None:
-    _log.info(f"  {trial.files_per_second:,.1f} files/s, {rate_text(trial.bytes_per_second)}")
+    _log.info(
+        LogEvent.BENCH_TRIAL_ENDED,
+        files_per_second=round(trial.files_per_second, 1),
+        throughput=rate_text(trial.bytes_per_second),
+    )
 
 
 async def _measure(bench: Bench, grace: float) -> None:
@@ -101,7 +106,7 @@ async def _progress(bench: Bench) -> None:
     while True:
         await anyio.sleep(_PROGRESS)
         if (gauge := bench.gauge) is not None and (found := gauge.counters.found):
-            _log.info(f"  {percent_text(gauge.counters.settled / found)} of this trial's files")
+            _log.info(LogEvent.BENCH_TRIAL_PROGRESS, share=percent_text(gauge.counters.settled / found))
 
 
 def _report(order: Order, bench: Bench, created: Created) -> int:
@@ -156,7 +161,7 @@ def _sources(order: Order) -> tuple[Source, ...]:
     except UsageError as error:
         if order.explicit_source:
             raise
-        _log.warning(f"the disk is not measured: {error.message}")
+        _log.warning(LogEvent.BENCH_DISK_SKIPPED, reason=error.message)
         return ()
 
 

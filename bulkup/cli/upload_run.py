@@ -22,6 +22,7 @@ from bulkup.errors import ExitCode
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.garbage_collector import collect_less_often
 from bulkup.model.items import Result
+from bulkup.model.log_events import LogEvent
 from bulkup.reports.display import PlainProgress, ProgressDisplay
 from bulkup.reports.error_console import ErrorConsole
 from bulkup.reports.exit_code import exit_code
@@ -45,7 +46,7 @@ async def run_upload(resolved: Resolved) -> int:
     level = "error" if settings.quiet else settings.log_level
     configure_logging(settings.log_format, level, console=console if live else None)
     for warning in resolved.warnings:
-        _log.warning(warning)
+        _log.warning(LogEvent.SETTINGS_WARNING, text=warning)
     lines = JsonLines(sys.stdout.buffer) if settings.json_output else None
     collect_less_often()
     with Signals(console, settings.grace) as signals:
@@ -65,7 +66,7 @@ async def _run(
         signals.first = lambda _: beginning.cancel()
         async with Uploader(settings, profile=resolved.profile) as uploader:
             signals.first = functools.partial(_stop, uploader)
-            _log.info("run started", run=uploader.run_id, journal=uploader.journal, provider=settings.provider)
+            _log.info(LogEvent.RUN_STARTED, run=uploader.run_id, journal=uploader.journal, provider=settings.provider)
             async with anyio.create_task_group() as beside:
                 if not settings.quiet:
                     beside.start_soon(_progress(uploader, console, live=live).run_until_cancelled)
@@ -75,7 +76,7 @@ async def _run(
 
 
 def _stop(uploader: Uploader, code: ExitCode) -> None:
-    _log.warning("stopping: files in flight are finished; a second signal stops at once")
+    _log.warning(LogEvent.RUN_STOPPING)
     uploader.stop(code)
 
 
@@ -93,7 +94,10 @@ def _emitter(lines: JsonLines | None) -> Emit:
         for result in results:
             if result.error is not None:
                 _log.warning(
-                    "file not uploaded", path=printable_path(result.path), status=result.status, reason=result.error
+                    LogEvent.FILE_NOT_UPLOADED,
+                    path=printable_path(result.path),
+                    status=result.status,
+                    reason=result.error,
                 )
 
     return emit

@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 
 from bulkup.helpers.delay_queue import DelayQueue
 from bulkup.model.items import Item, Outcome
+from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError
 from bulkup.pipeline.held import Held
 from bulkup.pipeline.policy.fatal import fatal
@@ -240,7 +241,7 @@ class Batcher:
     def _carry_out(self, decision: CallDecision, group: _Group, problem: Problem, now: float) -> None:
         if isinstance(decision, Again):
             at = self._run.gates.api.retries.retry_at(decision.at, now)
-            _log.warning("presign call failed", reason=problem.message, again_in=round(at - now, 2))
+            _log.warning(LogEvent.PRESIGN_FAILED, reason=problem.message, again_in=round(at - now, 2))
             self._run.counters.retries += 1
             self._again.push(group, at)
         elif isinstance(decision, Split):

@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 
 from bulkup.helpers.delay_queue import DelayQueue
 from bulkup.model.items import Item, Outcome
+from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError
 from bulkup.model.states import FileState
 from bulkup.pipeline.policy.fatal import fatal
@@ -150,7 +151,7 @@ class Closer:
             await self._answer(self._run.provider.abandon(ticket, outcome.state, self._run.call))
         except ProblemError as error:
             reason = error.problem.message
-            _log.warning("the service was not told of a file given up", path=item.file.name, reason=reason)
+            _log.warning(LogEvent.ABANDON_FAILED, path=item.file.name, reason=reason)
         self._recorder.settle(outcome)
 
     async def _confirm(self, closing: _Closing) -> None:
@@ -190,7 +191,7 @@ class Closer:
         closing.polled_since = now if closing.polled_since is None else closing.polled_since
         closing.remote = answer.remote
         if now - closing.polled_since > self._run.options.retry.retry_for:
-            _log.warning("a service does not come to an end", path=closing.item.file.name, remote=dict(answer.remote))
+            _log.warning(LogEvent.CONFIRM_UNFINISHED, path=closing.item.file.name, remote=dict(answer.remote))
             self._recorder.give_back(closing.item, answer.remote)  # its row says stored: the next run asks on
             return
         self._due.push(closing, now + next_poll(answer.seconds, closing.polls))
@@ -210,7 +211,7 @@ class Closer:
         decision = after_call(problem, history, situation, self._run.options.retry, now, chance)
         if isinstance(decision, Again):
             at = gate.retries.retry_at(decision.at, now)
-            _log.warning("confirm call failed", reason=problem.message, again_in=round(at - now, 2))
+            _log.warning(LogEvent.CONFIRM_FAILED, reason=problem.message, again_in=round(at - now, 2))
             self._run.counters.retries += 1
             self._due.push(closing, at)
         elif isinstance(decision, GiveUp):

@@ -8,6 +8,7 @@ import anyio
 import structlog
 
 from bulkup.model.items import Item, Outcome
+from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.pipeline.batcher import Batcher
@@ -118,7 +119,7 @@ class Workers:
         gate.end(problem, begun, now, self._run.random.random())
         if problem is not None and gate.closed_until > max(was_open, now):
             reason = redact(problem, self._run.provider, item.ticket).message
-            _log.warning("storage is left alone for a while", reason=reason, seconds=round(gate.closed_until - now, 2))
+            _log.warning(LogEvent.STORAGE_PAUSED, reason=reason, seconds=round(gate.closed_until - now, 2))
         return problem
 
     async def _accepted(self, item: Item) -> None:
@@ -140,7 +141,7 @@ class Workers:
         item.changes += problem.kind is ProblemKind.CHANGED
         outage, policy, chance = gate.outage(now), self._run.options.retry, self._run.random.random()
         decision = after_attempt(problem, item, policy, now, chance, outage=outage is not None)
-        _log.debug("attempt failed", path=item.file.name, reason=problem.message, next=type(decision).__name__)
+        _log.debug(LogEvent.ATTEMPT_FAILED, path=item.file.name, reason=problem.message, next=type(decision).__name__)
         if isinstance(decision, Again):
             decision = Again(gate.retries.retry_at(decision.at, now))
         item.renewals += isinstance(decision, Renew)

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from bulkup.helpers.clock import Clock
 from bulkup.model.counters import Counters, Gauge
+from bulkup.model.log_events import LogEvent
 from bulkup.reports.human import count_text, duration_text, rate_text, size_text
 from bulkup.reports.rate import Meter, Pace
 from bulkup.reports.safe_text import printable
@@ -110,7 +111,7 @@ class PlainProgress:
 
     def _emit(self) -> None:
         pace = self._meter.sample(self._clock.monotonic())
-        self._log.info("progress", **progress_fields(self._gauge.counters, pace))
+        self._log.info(LogEvent.PROGRESS, **progress_fields(self._gauge.counters, pace))
 
 
 def progress_fields(counters: Counters, pace: Pace) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import string
 import sys
 from collections.abc import Callable, MutableMapping
 from typing import Any, Literal, TextIO
@@ -18,10 +19,12 @@ import structlog
 from rich.console import Console
 from rich.text import Text
 
+from bulkup.model.log_events import LogEvent
 from bulkup.reports.jsontext import dumps
 from bulkup.reports.safe_text import printable
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_SENTENCES = {str(event): event.sentence for event in LogEvent}
 _TRACES = ("exception", "stack")
 
 _Event = MutableMapping[str, Any]
@@ -103,7 +106,7 @@ def _common() -> list[Any]:
 
 def _console_chain(colors: bool) -> list[Any]:
     plain = structlog.dev.plain_traceback
-    return [_escape, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
+    return [_escape, _render_sentence, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
 
 
 def _render_json(_logger: Any, _method: str, event: _Event) -> str:
@@ -113,6 +116,17 @@ def _render_json(_logger: Any, _method: str, event: _Event) -> str:
 def _escape(_logger: Any, _method: str, event: _Event) -> _Event:
     """Make every value harmless before the renderer adds colours, which are control sequences too."""
     return {printable(key): _escaped(key, value) for key, value in event.items()}
+
+
+def _render_sentence(_logger: Any, _method: str, event: _Event) -> _Event:
+    """Put the sentence of a known event in place of its name; the fields that it shows are not repeated."""
+    name = event["event"]
+    if name not in _SENTENCES:
+        return event
+    sentence = _SENTENCES[name]
+    shown = {field for _, field, _, _ in string.Formatter().parse(sentence) if field}
+    rest = {key: value for key, value in event.items() if key not in shown}
+    return rest | {"event": sentence.format_map(event)}
 
 
 def _escaped(key: str, value: Any) -> Any:

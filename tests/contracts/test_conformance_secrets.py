@@ -220,6 +220,6 @@ async def test_no_secret_comes_out(
     captured = capfd.readouterr()
     said += [caplog.text, captured.out, captured.err, log.getvalue()]
     assert len(heard.values) > len(NAMES)
-    assert "attempt failed" in log.getvalue()
+    assert "attempt.failed" in log.getvalue()
     assert heard.in_("\n".join(said)) == []
     assert [found for text in files_in(place.journal.parent) for found in heard.in_(text)] == []

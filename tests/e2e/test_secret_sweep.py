@@ -209,7 +209,7 @@ def test_a_run_that_meets_everything_and_finishes(sweep: Sweep) -> None:
     """All that its log, its lines, its exports and its journal hold."""
     done = sweep.upload("--json", "--log-format", "json").expect(0)
     assert done.summary["files"]["uploaded"] == 2 * len(FIRST)
-    assert done.err.count('"attempt failed"') > len(FIRST)
+    assert done.err.count('"attempt.failed"') > len(FIRST)
     sweep.run("manifest", "--journal", str(sweep.world.journal), "--format", "csv").expect(0)
     sweep.assert_clean()
 

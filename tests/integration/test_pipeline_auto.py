@@ -11,6 +11,7 @@ import pytest
 from pipeline_world import World, quick_retries, world
 from structlog.testing import capture_logs
 
+from bulkup.model.log_events import LogEvent
 from bulkup.pipeline.tuning import tuner
 from bulkup.pipeline.tuning.controller import LEAST, MOST_WORKERS, START
 from bulkup.pipeline.tuning.goodput import Observation
@@ -71,7 +72,7 @@ async def test_workers_come_and_go_as_wanted(here: World, monkeypatch: pytest.Mo
             released.set()
     assert uploader.summary.exit_code == 0
     assert uploader.summary.as_dict()["concurrency"] == {"last": 1, "peak": 40}
-    changes = [entry["workers"] for entry in logs if entry["event"] == "concurrency changes"]
+    changes = [entry["workers"] for entry in logs if entry["event"] == LogEvent.CONCURRENCY_CHANGED]
     assert changes == [23, 40, 1]
     assert here.puts == 60
     here.assert_uploaded()

@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 from bulkup import ExitCode, MachineError
 from bulkup.localserver.s3.puts import BodyPace
 from bulkup.model.items import Item
+from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem
 from bulkup.pipeline.processes import process_pool, sending_process
 from bulkup.pipeline.processes.process_pool import ProcessPool
@@ -125,7 +126,7 @@ async def test_a_process_that_is_killed(here: World) -> None:
     assert (uploader.summary.exit_code, counters.uploaded, counters.bytes_moving) == (0, 16, 0)
     assert counters.retries
     here.assert_uploaded()
-    assert [line["status"] for line in logs if "ended unexpectedly" in line["event"]] == [-signal.SIGKILL]
+    assert [line["status"] for line in logs if line["event"] == LogEvent.PROCESS_LOST] == [-signal.SIGKILL]
 
 
 async def test_processes_that_end_over_and_over(here: World) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bulkup.api.clock_skew import SkewWatch, skew_of, told
+from bulkup.api.clock_skew import SkewWatch, skew_of, skew_text
 from bulkup.model.http import ApiAnswer, ApiRequest
 
 NOW = 1_700_000_000.0
@@ -53,7 +53,7 @@ def test_no_date_is_no_skew() -> None:
 @pytest.mark.parametrize(("skew", "words"), [(720.0, "12 min behind"), (-301.0, "5 min ahead of")])
 def test_a_skew_in_words(skew: float, words: str) -> None:
     """As seen from this machine."""
-    assert told(skew) == words
+    assert skew_text(skew) == words
 
 
 @pytest.mark.parametrize(("skew", "warnings"), [(0, 0), (299, 0), (300, 1), (-298, 0), (-302, 1)])

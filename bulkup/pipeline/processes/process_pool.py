@@ -18,6 +18,7 @@ import structlog
 from bulkup.errors import MachineError
 from bulkup.helpers.clock import Clock
 from bulkup.model.items import Item
+from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.pipeline.processes.jobs import Came, Plain, Setup, problem_of, take_receipt
 from bulkup.pipeline.processes.sending_process import Attempt, Calls, SendingProcess
@@ -109,7 +110,7 @@ class ProcessPool:
         while True:
             while self._lost:
                 process = self._lost.pop()
-                _log.warning("a sending process ended unexpectedly", status=await process.close())
+                _log.warning(LogEvent.PROCESS_LOST, status=await process.close())
                 if self._fixed and self._losses < _MOST_ENDS:
                     await self.start(1)
             self._loss = anyio.Event()

@@ -9,6 +9,7 @@ import anyio
 import structlog
 
 from bulkup.errors import MachineError
+from bulkup.model.log_events import LogEvent
 from bulkup.pipeline.processes.process_pool import ProcessPool
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.tuning.cores import IdleCores, usable_cores
@@ -38,16 +39,16 @@ class ProcessTuner:
                 await anyio.sleep(_WINDOW)
                 await self._have(self._worth.take(self._seen()))
         except MachineError as error:
-            _log.warning("sending processes are done without", reason=error.message)
+            _log.warning(LogEvent.PROCESSES_UNAVAILABLE, reason=error.message)
         if not self._run.stop.requested:
             await self._pool.withdraw()
 
     async def _have(self, wanted: int) -> None:
         if wanted > self._wanted:
-            _log.debug("sending processes are tried", processes=wanted)
+            _log.debug(LogEvent.PROCESSES_STARTED, processes=wanted)
             await self._pool.start(wanted)
         elif wanted < self._wanted:
-            _log.debug("sending processes bring too little, and are withdrawn")
+            _log.debug(LogEvent.PROCESSES_WITHDRAWN)
             await self._pool.withdraw()
         self._wanted = wanted
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import anyio
 import structlog
 
+from bulkup.model.log_events import LogEvent
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.tuning.controller import Controller
 from bulkup.pipeline.tuning.goodput import Observation
@@ -29,7 +30,7 @@ class Tuner:
         while not self._run.stop.requested:
             wanted = self._controller.observe(self._seen())
             if wanted != slots.wanted:
-                _log.debug("concurrency changes", workers=wanted, before=slots.wanted)
+                _log.debug(LogEvent.CONCURRENCY_CHANGED, workers=wanted, before=slots.wanted)
                 slots.want(wanted)
             await anyio.sleep(_TICK)
 

@@ -1,0 +1,54 @@
+"""The names of log events, and the sentence that people read instead of a name.
+
+A name never changes once it is published, so that programs can search for it; docs/output.md lists all of them with
+their fields. JSON lines have the name. The console log has the sentence: a field in braces is filled in, all other
+fields follow the sentence.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Self
+
+
+class LogEvent(enum.StrEnum):
+    """What is passed to a logger as the event."""
+
+    sentence: str
+
+    def __new__(cls, name: str, sentence: str) -> Self:
+        """Make a member whose value is `name`."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.sentence = sentence
+        return member
+
+    RUN_WAITING = "run.waiting", "waiting for another run to end"
+    RUN_STARTED = "run.started", "run started"
+    RUN_STOPPING = "run.stopping", "stopping: files in flight are finished; a second signal stops at once"
+    RUN_TIME_UP = "run.time_up", "time is up: no new file is started, those in flight are finished"
+    PROGRESS = "progress", "progress"
+    FILE_NOT_UPLOADED = "file.not_uploaded", "file not uploaded"
+    SETTINGS_WARNING = "settings.warning", "{text}"
+    CLOCK_WRONG = (
+        "clock.wrong",
+        "this machine's clock is {difference} the service's; set it, or signed calls may be refused",
+    )
+
+    PRESIGN_FAILED = "presign.failed", "presign call failed, and is repeated"
+    CONFIRM_FAILED = "confirm.failed", "confirm call failed, and is repeated"
+    CONFIRM_UNFINISHED = "confirm.unfinished", "the service has not finished a file; the next run asks again"
+    ABANDON_FAILED = "abandon.failed", "the service could not be informed of a file that is given up"
+    ATTEMPT_FAILED = "attempt.failed", "attempt failed"
+    STORAGE_PAUSED = "storage.paused", "no requests are sent to storage for a while"
+
+    CONCURRENCY_CHANGED = "concurrency.changed", "concurrency changes"
+    PROCESSES_STARTED = "processes.started", "sending processes are tried"
+    PROCESSES_WITHDRAWN = "processes.withdrawn", "sending processes bring too little, and are stopped"
+    PROCESSES_UNAVAILABLE = "processes.unavailable", "sending processes cannot be started; this process sends the files"
+    PROCESS_LOST = "process.lost", "a sending process ended unexpectedly"
+
+    BENCH_TRIAL_STARTED = "bench.trial_started", "trial {trial} of at most {most}: {settings}"
+    BENCH_TRIAL_PROGRESS = "bench.trial_progress", "  {share} of this trial's files"
+    BENCH_TRIAL_ENDED = "bench.trial_ended", "  {files_per_second:,.1f} files/s, {throughput}"
+    BENCH_DISK_SKIPPED = "bench.disk_skipped", "the disk is not measured: {reason}"
