@@ -64,7 +64,8 @@ _HOMES = {
         "TooManyFailuresError",
         "UsageError",
     ),
-    "bulkup.messages": ("FileState", "Result"),
+    "bulkup.model.items": ("Result",),
+    "bulkup.model.states": ("FileState",),
 }
 
 # The command is a user of this package too, and has to start fast.
