@@ -36,8 +36,11 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     writer.close()
 
 
-def tunnel_to(*servers: Server) -> Script:
-    """A proxy that opens tunnels to these servers, by the port that is asked for, whatever the name."""
+def tunnel_to(*servers: Server, fields: bytes = b"", delay: float = 0.0) -> Script:
+    """A proxy that opens tunnels to these servers by the requested port, whatever the name.
+
+    `fields` are added to the head of its answer; it forwards the first bytes after `delay` seconds.
+    """
 
     async def script(connection: Connection) -> None:
         request = await connection.head()
@@ -45,10 +48,18 @@ def tunnel_to(*servers: Server) -> Script:
         assert request.method == "CONNECT"
         assert port in {server.port for server in servers}
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        connection.write(b"HTTP/1.1 200 Connection established\r\nProxy-Agent: x\r\n\r\n")
+        connection.write(b"HTTP/1.1 200 Connection established\r\nProxy-Agent: x\r\n" + fields + b"\r\n")
+        await asyncio.sleep(delay)
         await asyncio.gather(pump(connection.reader, writer), pump(reader, connection.writer))
 
     return script
+
+
+async def stays(connection: Connection, answer: bytes) -> None:
+    """Answer a request for a tunnel, and keep the connection open."""
+    await connection.head()
+    connection.write(answer)
+    await connection.until_end()
 
 
 async def refuses(connection: Connection) -> None:
@@ -139,6 +150,23 @@ async def test_over_https_a_proxy_opens_a_tunnel(
 
 
 @BOTH
+async def test_a_connection_is_not_used_before_its_tunnel_is_open(
+    sender: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy's answer with a length looks complete. Another upload must not send its request in clear to the proxy."""
+    async with serving(tls=certified("storage.test")) as server:
+        async with serving(*[tunnel_to(server, fields=b"Content-Length: 0\r\n", delay=0.2)] * 2) as proxy:
+            monkeypatch.setenv("https_proxy", proxy.url.removesuffix("/k"))
+            async with using(sender, ca_file=ca_file(tmp_path)) as transport:
+                first = asyncio.create_task(answered(transport, named(server)))
+                await asyncio.sleep(0.1)
+                assert (await answered(transport, named(server))).status == 200
+                assert (await first).status == 200
+        assert [request.method for request in proxy.requests] == ["CONNECT", "CONNECT"]
+    assert len(server.requests) == 2
+
+
+@BOTH
 async def test_the_servers_certificate_counts_through_a_tunnel_too(
     sender: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +224,7 @@ def says(data: bytes) -> Script:
 BAD_PROXIES: Mapping[str, Script] = {
     "asks for a password": says(b"HTTP/1.1 407 X\r\nProxy-Authenticate: Basic\r\nContent-Length: 3\r\n\r\nNo!"),
     "refuses": says(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
+    "refuses and stays": lambda connection: stays(connection, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
     "cannot connect": says(b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\nno such host"),
 }
 RUBBISH: Mapping[str, Script] = {

@@ -66,6 +66,8 @@ class AnswerReader:
     def ends_here(self) -> bool:
         """Say whether an answer is whole now that nothing more will come: one whose length its end alone tells."""
         self.reusable = False
+        if self.done:
+            return True
         if not self.headed or "content-length" in self._headers:
             return False
         return not self._headers.get("transfer-encoding", "").lower().endswith("chunked")

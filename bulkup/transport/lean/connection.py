@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._waiter: Waiter | None = None
         self._news: asyncio.Future[None] | None = None
         self._paused = False
+        self._opening_tunnel = False
         self._error: BaseException | None = None
 
     # An exchange.
@@ -137,6 +138,7 @@ class Connection(asyncio.Protocol):
 
     async def tunnel(self, request: bytes) -> int:
         """Send a proxy the request for a tunnel and return its status. Raises `ExchangeError`."""
+        self._opening_tunnel = True
         waiter = self.send(request, _NEVER)
         try:
             while not self.answered:
@@ -144,9 +146,11 @@ class Connection(asyncio.Protocol):
         except BaseException:
             self.abandon(waiter)
             raise
+        finally:
+            self._opening_tunnel = False
         if waiter.done():
             return (await waiter).status
-        # A tunnel has no end, so neither has the answer that opens it (RFC 9110 9.3.6).
+        # Only the head counts: a success has no body, whatever its length says (RFC 9110 9.3.6).
         self._waiter, status = None, self.reader.status
         self.reader, self.exchanges = AnswerReader(), 0
         return status
@@ -236,7 +240,7 @@ class Connection(asyncio.Protocol):
         except ExchangeError as error:
             self._fail(error)
             return
-        if done:
+        if done and not self._opening_tunnel:
             self._finish(waiter)
             return
         if first:
