@@ -17,8 +17,8 @@ from bulkup.localserver.metastudio.iam import IamApi
 from bulkup.localserver.metastudio.metastudio_api import MetaStudioApi
 from bulkup.localserver.metastudio.stored import StoredFiles
 from bulkup.localserver.methods import only
-from bulkup.localserver.move_ugc import move_api
-from bulkup.localserver.move_ugc.move_api import MoveApi
+from bulkup.localserver.move_ugc import move_endpoint
+from bulkup.localserver.move_ugc.move_endpoint import MoveEndpoint
 from bulkup.localserver.s3.store import Store
 from bulkup.localserver.server_state import ServerCounters
 from bulkup.localserver.server_storage import ServerStorage
@@ -56,7 +56,7 @@ def _list_apis(context: Context) -> list[web.RouteDef]:
     local = ListApi(context, "tickets", local_api.read, local_api.ticket)
     return [
         *only([web.post(magic_hour_api.PATH, magic.handle), web.post(local_api.PATH, local.handle)], refuse),
-        *only([web.post(move_api.PATH, MoveApi(context).handle)], move_api.refuse),
+        *only([web.post(move_endpoint.PATH, MoveEndpoint(context).handle)], move_endpoint.refuse),
     ]
 
 

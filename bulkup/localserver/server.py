@@ -19,11 +19,13 @@ from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.localserver.context import Context
 from bulkup.localserver.faults import FaultPlan, FaultSpec
 from bulkup.localserver.listening import listen
+from bulkup.localserver.move_ugc import move_endpoint
 from bulkup.localserver.routes import application
 from bulkup.localserver.server_config import ServerConfig
 from bulkup.localserver.server_state import State, locked
 from bulkup.localserver.server_storage import ServerStorage
 
+_log = logging.getLogger(__name__)
 _http_log = logging.getLogger("bulkup.localserver.http")
 
 CLOSE_PATIENCE = 5.0  # seconds for requests under way when the server closes
@@ -123,6 +125,8 @@ class LocalServer:
         await runner.setup()
         self._url = await listen(runner, self._config, state.last_port(), tls_context(self._config.tls))
         state.remember_port(int(self._url.rpartition(":")[2]))
+        if not move_endpoint.is_available():
+            _log.warning("%s", move_endpoint.EXTRA_MISSING)
 
     async def _open_state(self, stack: contextlib.AsyncExitStack) -> State:
         await stack.enter_async_context(locked(self._in_state()))

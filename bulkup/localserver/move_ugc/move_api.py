@@ -1,4 +1,4 @@
-"""Move UGC's `POST /ugc/graphql` (docs/contracts.md section 2), as AWS AppSync answers it."""
+"""Move UGC's GraphQL API (docs/contracts.md section 2), answered as AWS AppSync does. Imports graphql-core."""
 
 from __future__ import annotations
 
@@ -8,25 +8,13 @@ from typing import Any
 from aiohttp import web
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, execute_sync
 
-from bulkup.localserver.api_common import ApiError, answer, meet, read_json
+from bulkup.localserver.api_common import ApiError, meet, read_json
 from bulkup.localserver.context import Context, origin, same
 from bulkup.localserver.faults import Point
 from bulkup.localserver.move_ugc.documents import Documents, MoveDocument
 from bulkup.localserver.move_ugc.files import MoveError, MoveFiles
+from bulkup.localserver.move_ugc.move_endpoint import UNAUTHORIZED
 from bulkup.localserver.move_ugc.schema import Call, move_schema
-
-PATH = "/ugc/graphql"
-
-_UNAUTHORIZED = "You are not authorized to make this call."
-_ERROR_TYPES = {
-    400: "MalformedHttpRequestException",
-    401: "UnauthorizedException",
-    405: "MethodNotAllowedException",
-    408: "RequestTimeoutException",
-    413: "RequestEntityTooLargeException",
-    429: "TooManyRequestsException",
-    503: "ServiceUnavailableException",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +40,9 @@ class MoveApi:
         self._documents = Documents(self._schema)
         self._files = MoveFiles(context)
 
-    async def handle(self, request: web.Request) -> web.Response:
-        """Answer one call. Refusals have a status of their own; errors of a field come with 200."""
-        try:
-            return answer(self._answer(request, await self._read(request)))
-        except ApiError as error:
-            return await refuse(request, error)
+    async def call(self, request: web.Request) -> dict[str, Any]:
+        """Return the body of an answer with status 200. Raises ApiError for a refusal."""
+        return self._answer(request, await self._read(request))
 
     async def _read(self, request: web.Request) -> Operation:
         """Read the operation, which tells whether the call counts, and only then look at the key.
@@ -71,7 +56,7 @@ class MoveApi:
         except ApiError as error:
             problem = error
         if not same(request.headers.get("Authorization"), self._context.config.api_key):
-            raise ApiError(401, _UNAUTHORIZED)
+            raise ApiError(401, UNAUTHORIZED)
         if problem:
             raise problem
         return operation
@@ -107,13 +92,6 @@ class MoveApi:
             variable_values=operation.variables,
             operation_name=operation.name,
         )
-
-
-async def refuse(_request: web.Request, error: ApiError) -> web.Response:
-    """Answer with a refusal that has a status of its own."""
-    message = _UNAUTHORIZED if error.status == 401 else error.message
-    body = {"errors": [{"errorType": _ERROR_TYPES[error.status], "message": message}]}
-    return answer(body, error.status, error.headers)
 
 
 def _body(result: ExecutionResult) -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""The route of the Move API, `POST /ugc/graphql`, which works without graphql-core until the API is called.
+
+graphql-core is an extra, `bulkup[server]`, and is imported at the first call: a server for other APIs starts sooner and
+does not need it. Without it, calls are answered with 501 and a message that names the extra.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from bulkup.localserver.api_common import ApiError, answer
+from bulkup.localserver.context import Context
+
+if TYPE_CHECKING:
+    from bulkup.localserver.move_ugc.move_api import MoveApi
+
+PATH = "/ugc/graphql"
+EXTRA_MISSING = "The Move API needs graphql-core, which is not installed: pip install 'bulkup[server]'"
+UNAUTHORIZED = "You are not authorized to make this call."
+
+_ERROR_TYPES = {
+    400: "MalformedHttpRequestException",
+    401: "UnauthorizedException",
+    405: "MethodNotAllowedException",
+    408: "RequestTimeoutException",
+    413: "RequestEntityTooLargeException",
+    429: "TooManyRequestsException",
+    501: "NotImplementedException",
+    503: "ServiceUnavailableException",
+}
+
+
+def is_available() -> bool:
+    """Say whether graphql-core is installed, without importing it."""
+    return importlib.util.find_spec("graphql") is not None
+
+
+class MoveEndpoint:
+    """Passes calls on to the Move API, which it creates at the first call."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._api: MoveApi | None = None
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one call. Refusals have a status of their own; errors of a field come with 200."""
+        try:
+            if self._api is None:
+                self._api = _new_api(self._context)
+            return answer(await self._api.call(request))
+        except ApiError as error:
+            return await refuse(request, error)
+
+
+async def refuse(_request: web.Request, error: ApiError) -> web.Response:
+    """Answer with a refusal that has a status of its own, in the shape of AppSync."""
+    message = UNAUTHORIZED if error.status == 401 else error.message
+    body = {"errors": [{"errorType": _ERROR_TYPES[error.status], "message": message}]}
+    return answer(body, error.status, error.headers)
+
+
+def _new_api(context: Context) -> MoveApi:
+    if not is_available():
+        raise ApiError(501, EXTRA_MISSING)
+    from bulkup.localserver.move_ugc.move_api import MoveApi  # noqa: PLC0415  # graphql-core is an extra
+
+    return MoveApi(context)
