@@ -157,7 +157,7 @@ class Statements:
                     state,
                     *_identity(item.file.identity),
                     item.digest.md5 if item.digest else None,
-                    item.attempts,
+                    item.history.attempts,
                     error,
                     self._run,
                     item.place.name if item.place else None,
@@ -174,7 +174,7 @@ class Statements:
             *_identity(receipt.identity),
             receipt.digest.md5 if receipt.digest else None,
             receipt.etag,
-            item.attempts,
+            item.history.attempts,
             receipt.stored_at,
             receipt.verified,
         )

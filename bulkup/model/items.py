@@ -6,10 +6,11 @@ scanner --FoundFile--> batcher --Item with a Ticket--> workers --Item with a Rec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from bulkup.model.files import Digest, FoundFile, Place
+from bulkup.model.history import FileHistory
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import PartsSent, Receipt, Ticket
@@ -17,28 +18,18 @@ from bulkup.model.tickets import PartsSent, Receipt, Ticket
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """One file on its way; owned by exactly one stage at a time, and by none after the recorder settled it.
+    """One file on its way. Exactly one stage owns it at a time, and none after the recorder settled it.
 
-    Counters are of this run; `failures` are those that count against the number of tries, `renewals` tickets that were
-    refused, `lapses` those that ran out unused, `changes` how often it changed under our hands. `renew_at` is when its
-    ticket must not be begun any more, in monotonic seconds. `sent` goes with the ticket. `known_digest` is what an
-    earlier run recorded, and `known_at` the source's number and the path it did so under; `expired` says that the
-    service no longer keeps that.
+    `renew_at` is the time, in monotonic seconds, from which its ticket must not be used any more. `sent` belongs to the
+    ticket. `known_digest` is the digest that an earlier run recorded, `known_at` the source number and path of that
+    record, and `expired` says that the service no longer keeps that upload.
     """
 
     file: FoundFile
     ticket: Ticket | None = None
     digest: Digest | None = None
     receipt: Receipt | None = None
-    attempts: int = 0
-    failures: int = 0
-    throttles: int = 0
-    renewals: int = 0
-    lapses: int = 0
-    changes: int = 0
-    mismatches: int = 0
-    refusals: int = 0
-    first_failure: float | None = None
+    history: FileHistory = field(default_factory=FileHistory)
     renew_at: float | None = None
     known_digest: Digest | None = None
     known_at: tuple[int, bytes] | None = None

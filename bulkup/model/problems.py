@@ -24,6 +24,12 @@ class ProblemKind(enum.Enum):
     MACHINE = "machine"  # this machine's own fault (out of descriptors, disk full): the run ends
 
 
+# Problems that cost a file or a call time, and no tries.
+COSTS_TIME = frozenset({ProblemKind.THROTTLED, ProblemKind.UNREACHABLE})
+# Problems of a host: every file that goes there meets them.
+OF_THE_HOST = frozenset({ProblemKind.TRANSIENT, *COSTS_TIME})
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why an attempt or a call did not succeed. `message` is for people and free of secrets.

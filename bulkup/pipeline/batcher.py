@@ -17,6 +17,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from bulkup.helpers.delay_queue import DelayQueue
+from bulkup.model.history import CallHistory
 from bulkup.model.items import Item, Outcome
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError
@@ -26,13 +27,10 @@ from bulkup.pipeline.policy.host_gate import HostGate
 from bulkup.pipeline.policy.retry import (
     Again,
     CallDecision,
-    CallHistory,
     GiveUp,
     Situation,
     Split,
     after_call,
-    answered_since,
-    note,
 )
 from bulkup.pipeline.presign.leases import Demand, Throughput, first_group_size, group_size
 from bulkup.pipeline.presign.request import ask, lease
@@ -226,12 +224,12 @@ class Batcher:
 
     def _failed(self, group: _Group, problem: Problem) -> None:
         now, history = self._run.clock.monotonic(), group.history
-        note(history, problem, now)
+        history.note(problem, now)
         last, outage = self._last_answer, self._run.gates.api.outage(now)
         situation = Situation(
             len(group.items),
             ever_answered=last is not None,
-            answered_since=answered_since(history, last),
+            answered_since=history.answered_since(last),
             outage=outage is not None,
         )
         chance = self._run.random.random()

@@ -15,6 +15,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from bulkup.helpers.delay_queue import DelayQueue
+from bulkup.model.history import CallHistory
 from bulkup.model.items import Item, Outcome
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError
@@ -23,13 +24,10 @@ from bulkup.pipeline.policy.fatal import fatal
 from bulkup.pipeline.policy.redaction import redact
 from bulkup.pipeline.policy.retry import (
     Again,
-    CallHistory,
     GiveUp,
     Situation,
     after_call,
-    answered_since,
     next_poll,
-    note,
 )
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
@@ -74,7 +72,7 @@ class Closer:
 
     def add(self, item: Item) -> None:
         """Take a file that storage has, from this run or from one that was cut off."""
-        self._due.push(_Closing(item, again=not item.attempts), 0.0)
+        self._due.push(_Closing(item, again=not item.history.attempts), 0.0)
         self._wake.set()
 
     def give_up(self, outcome: Outcome) -> None:
@@ -200,12 +198,12 @@ class Closer:
     def _failed(self, closing: _Closing, problem: Problem) -> None:
         now, history = self._run.clock.monotonic(), closing.history
         closing.again = closing.again or problem.maybe_created
-        note(history, problem, now)
+        history.note(problem, now)
         answered = self._answered_at
         # The presign call for this file was answered, or there would be nothing to confirm.
         gate = self._run.gates.api
         outage = gate.outage(now)
-        since = answered_since(history, answered)
+        since = history.answered_since(answered)
         situation = Situation(1, ever_answered=True, answered_since=since, outage=outage is not None)
         chance = self._run.random.random()
         decision = after_call(problem, history, situation, self._run.options.retry, now, chance)

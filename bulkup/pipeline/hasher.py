@@ -120,8 +120,8 @@ class Hasher:
             self._recorder.settle(Outcome(item, FileState.UNREADABLE, problem))
 
     def _changed(self, item: Item, problem: Problem) -> None:
-        item.changes += 1
-        decision = after_change(item, self._run.options.retry, self._run.clock.monotonic())
+        item.history.changes += 1
+        decision = after_change(item.history, self._run.options.retry, self._run.clock.monotonic())
         if isinstance(decision, LookAgain):
             self._second_look.add(item, problem, decision.at)
         else:

@@ -97,7 +97,7 @@ class Rechecker:
     def _begin_anew(self, item: Item, file: FoundFile) -> None:
         self._run.counters.bytes_found += file.identity.size - item.file.identity.size
         item.file = file
-        if item.attempts:
+        if item.history.attempts:
             item.known_digest = None  # its row says no longer what an earlier run uploaded
         first = item.known_digest is not None or self._run.provider.hashes_first(spec_of(file))
         (self._ways.hash if first else self._ways.ask)(item)

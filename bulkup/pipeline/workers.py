@@ -26,7 +26,6 @@ from bulkup.pipeline.policy.retry import (
     Renew,
     after_attempt,
     after_lapse,
-    note,
 )
 from bulkup.pipeline.rechecker import Rechecker
 from bulkup.pipeline.recorder import Recorder
@@ -84,8 +83,8 @@ class Workers:
 
     async def _begin(self, item: Item, gate: HostGate, now: float) -> None:
         if item.renew_at is not None and now >= item.renew_at:
-            item.lapses += 1
-            self._carry_out(after_lapse(item, self._run.options.retry), item, _RAN_OUT)
+            item.history.lapses += 1
+            self._carry_out(after_lapse(item.history, self._run.options.retry), item, _RAN_OUT)
             return
         self._run.slots.begin()
         problem = await self._attempt(item, gate)
@@ -95,7 +94,7 @@ class Workers:
             self._after(item, redact(problem, self._run.provider, item.ticket), gate)
 
     async def _attempt(self, item: Item, gate: HostGate) -> Problem | None:
-        item.attempts += 1
+        item.history.attempts += 1
         held = min(item.file.identity.size, 2 * CHUNK)
         await self._run.memory.take(held)
         meter = _Meter(self._run, item)
@@ -135,16 +134,13 @@ class Workers:
 
     def _after(self, item: Item, problem: Problem, gate: HostGate) -> None:
         now = self._run.clock.monotonic()
-        note(item, problem, now)
-        item.mismatches += problem.kind is ProblemKind.MISMATCH
-        item.refusals += problem.kind is ProblemKind.REFUSED
-        item.changes += problem.kind is ProblemKind.CHANGED
+        item.history.note(problem, now)
         outage, policy, chance = gate.outage(now), self._run.options.retry, self._run.random.random()
-        decision = after_attempt(problem, item, policy, now, chance, outage=outage is not None)
+        decision = after_attempt(problem, item.history, policy, now, chance, outage=outage is not None)
         _log.debug(LogEvent.ATTEMPT_FAILED, path=item.file.name, reason=problem.message, next=type(decision).__name__)
         if isinstance(decision, Again):
             decision = Again(gate.retries.retry_at(decision.at, now))
-        item.renewals += isinstance(decision, Renew)
+        item.history.renewals += isinstance(decision, Renew)
         self._carry_out(decision, item, problem, outage)
 
     def _carry_out(self, decision: AttemptDecision, item: Item, problem: Problem, outage: float | None = None) -> None:

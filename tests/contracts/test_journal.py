@@ -66,7 +66,7 @@ async def test_states_in_their_order(path: Path) -> None:
         await journal.asked([item], [], NOW)
         assert rows(path) == {b"a.mp4": FileState.ASKED}
         await journal.ticketed([(item, ticket)])
-        item.ticket, item.receipt, item.attempts = ticket, receipt_of(item), 2
+        item.ticket, item.receipt, item.history.attempts = ticket, receipt_of(item), 2
         await journal.stored([item])
         with contextlib.closing(journal.lookup()) as lookup:
             (stored,) = lookup.find([item.file])
@@ -533,7 +533,11 @@ async def test_large_groups(path: Path) -> None:
         await journal.asked(items, [], NOW)
         await journal.ticketed(tickets)
         for n, (item, ticket) in enumerate(tickets):
-            item.ticket, item.attempts, item.receipt = ticket, n, receipt_of(item, b"%016d" % n, verified=n % 2 == 0)
+            item.ticket, item.history.attempts, item.receipt = (
+                ticket,
+                n,
+                receipt_of(item, b"%016d" % n, verified=n % 2 == 0),
+            )
         await journal.stored(items)
         assert Counter(rows(path).values()) == {FileState.STORED: count, FileState.PENDING: 1}
         states = (FileState.UPLOADED, FileState.UNVERIFIED, FileState.FAILED)

@@ -18,6 +18,7 @@ from bulkup.errors import ExitCode
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.journal import Journal
 from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.history import FileHistory
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.items import Item, Outcome
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
@@ -677,7 +678,7 @@ async def test_closing_calls_come_when_others_have_left_room_for_them(monkeypatc
         bench._tasks.start_soon(confirmer.work)
         for _ in range(2):
             gate.begin()
-        item = Item(found(b"a.mp4"), Ticket(SecretUrl("https://s.example/"), "id"), attempts=1)
+        item = Item(found(b"a.mp4"), Ticket(SecretUrl("https://s.example/"), "id"), history=FileHistory(attempts=1))
         item.receipt = Receipt(Digest(b"d" * 16), item.file.identity, None, True, 0.0)
         confirmer.add(item)
         await settled()

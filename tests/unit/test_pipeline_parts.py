@@ -17,6 +17,7 @@ from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.bodies import Body
 from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.history import FileHistory
 from bulkup.model.http import StorageAnswer
 from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
@@ -181,13 +182,16 @@ async def test_one_part_that_is_not_proven_leaves_the_whole_unproven(tmp_path: P
 async def test_a_part_that_went_through_is_not_sent_again(tmp_path: Path, failure: StorageAnswer | Exception) -> None:
     """The next attempt with the same ticket begins where this one failed; getting further forgets earlier failures."""
     good = StorageAnswer(200, {}, b"")
-    storage, item = Storage(good, failure), item_of(found(tmp_path / "a"), failures=3, first_failure=1.0)
+    storage, item = (
+        Storage(good, failure),
+        item_of(found(tmp_path / "a"), history=FileHistory(failures=3, first_failure=1.0)),
+    )
     sender = sender_to(storage)
     try:
         assert await sender.send(item, lambda _: None) is not None
     except ProblemError as error:
         assert error is failure  # noqa: PT017  # either way of failing is one
-    assert (item.failures, item.first_failure) == (0, None)
+    assert (item.history.failures, item.history.first_failure) == (0, None)
     assert await sender.send(item, lambda _: None) is None
     assert [url for url, _ in storage.got] == ["0", "1", "1", "2"]
     assert item.receipt is not None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.model.files import FoundFile, Identity, Source
-from bulkup.model.items import Item
+from bulkup.model.history import CallHistory, FileHistory
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.pipeline.options import RetryPolicy
@@ -18,7 +18,6 @@ from bulkup.pipeline.policy.retry import (
     Again,
     AttemptDecision,
     CallDecision,
-    CallHistory,
     EndRun,
     GiveUp,
     LookAgain,
@@ -30,7 +29,6 @@ from bulkup.pipeline.policy.retry import (
     after_change,
     after_lapse,
     next_poll,
-    note,
 )
 
 POLICY = RetryPolicy()
@@ -54,7 +52,7 @@ def attempt(
     wait: float | None = None,
     **counters: Any,
 ) -> AttemptDecision:
-    return after_attempt(Problem(kind, "x", wait), Item(FILE, **counters), policy, now, chance)
+    return after_attempt(Problem(kind, "x", wait), FileHistory(**counters), policy, now, chance)
 
 
 def call(
@@ -70,7 +68,7 @@ def call(
     policy: RetryPolicy = POLICY,
 ) -> CallDecision:
     situation = Situation(files, ever_answered=ever, answered_since=since)
-    return after_call(Problem(kind, "x", wait), CallHistory(failures, first), situation, policy, now, 0.5)
+    return after_call(Problem(kind, "x", wait), CallHistory(failures, 0, first), situation, policy, now, 0.5)
 
 
 @pytest.mark.parametrize("kind", FATAL)
@@ -148,10 +146,10 @@ def test_a_wait_is_no_longer_than_the_limit() -> None:
 @pytest.mark.parametrize("kind", [ProblemKind.TRANSIENT, ProblemKind.THROTTLED, ProblemKind.UNREACHABLE])
 def test_a_host_that_answers_nobody_ends_the_run_and_fails_no_file(kind: ProblemKind) -> None:
     """Whatever tries or time a file has left; what is the file's own fault is settled as ever."""
-    last = Item(FILE, failures=8, first_failure=0.0)
+    last = FileHistory(failures=8, first_failure=0.0)
     assert after_attempt(Problem(kind, "x"), last, POLICY, 5.0, 0.0, outage=True) == EndRun()
     down = Situation(1, ever_answered=True, answered_since=True, outage=True)
-    assert after_call(Problem(kind, "x"), CallHistory(1, 0.0), down, POLICY, 5.0, 0.5) == EndRun()
+    assert after_call(Problem(kind, "x"), CallHistory(1, 0, 0.0), down, POLICY, 5.0, 0.5) == EndRun()
     changed = Problem(ProblemKind.CHANGED, "x")
     assert after_attempt(changed, last, POLICY, 5.0, 0.0, outage=True) == GiveUp(FileState.CHANGED)
 
@@ -163,7 +161,7 @@ def test_a_file_that_changes_is_left_unless_it_is_to_be_looked_at_again() -> Non
     patient = RetryPolicy(on_change="retry")
     looks = [attempt(ProblemKind.CHANGED, changes=changes, policy=patient, now=100.0) for changes in (1, 2, 3, 4)]
     assert looks == [LookAgain(101.0), LookAgain(104.0), LookAgain(116.0), GiveUp(FileState.CHANGED)]
-    assert after_change(Item(FILE, changes=1), patient, 0.0) == LookAgain(1.0)
+    assert after_change(FileHistory(changes=1), patient, 0.0) == LookAgain(1.0)
 
 
 def test_being_throttled_costs_no_try() -> None:
@@ -188,7 +186,7 @@ def test_an_expired_ticket_is_renewed_so_many_times_and_no_more() -> None:
 
 def test_a_ticket_that_ran_out_unused_is_renewed_for_as_long_as_a_host_may_keep_it_waiting() -> None:
     """A storage that throttles for longer than a lease fails no file; a lease that nobody can use does."""
-    outcomes = [after_lapse(Item(FILE, renewals=10, lapses=n), POLICY) for n in (1, 100, 101)]
+    outcomes = [after_lapse(FileHistory(renewals=10, lapses=n), POLICY) for n in (1, 100, 101)]
     assert outcomes == [Renew(), Renew(), GiveUp(FileState.FAILED)]
 
 
@@ -233,15 +231,13 @@ def test_every_attempt_has_an_answer_and_none_points_into_the_past(
 )
 def test_no_file_is_tried_for_ever(kind: ProblemKind) -> None:
     """Whatever a file meets each time, it is settled after a bounded number of rounds."""
-    item = Item(FILE, first_failure=0.0)
+    history = FileHistory(first_failure=0.0)
     for _ in range(POLICY.attempts + POLICY.renewals + 1):
-        item.failures += kind is ProblemKind.TRANSIENT
-        item.mismatches += kind is ProblemKind.MISMATCH
-        item.refusals += kind is ProblemKind.REFUSED
-        decision = after_attempt(Problem(kind, "x"), item, AT_ONCE, 0.0, 0.0)
+        history.note(Problem(kind, "x"), 0.0)
+        decision = after_attempt(Problem(kind, "x"), history, AT_ONCE, 0.0, 0.0)
         if isinstance(decision, GiveUp):
             return
-        item.renewals += isinstance(decision, Renew)
+        history.renewals += isinstance(decision, Renew)
     pytest.fail("it would go on")
 
 
@@ -305,7 +301,7 @@ def test_waits_for_a_throttle_without_a_time_grow() -> None:
     history = CallHistory()
     waits = []
     for _ in range(8):
-        note(history, Problem(ProblemKind.THROTTLED, "slow down"), 0.0)
+        history.note(Problem(ProblemKind.THROTTLED, "slow down"), 0.0)
         decision = after_call(
             Problem(ProblemKind.THROTTLED, "slow down"), history, Situation(1, True, True), RetryPolicy(), 0.0, 0.999
         )
@@ -318,19 +314,19 @@ def test_waits_for_a_throttle_without_a_time_grow() -> None:
 def test_a_ticket_that_ran_out_is_no_failure() -> None:
     """Waiting in a long queue until a URL has run out does not start the clock of a file's first failure."""
     history = CallHistory()
-    note(history, Problem(ProblemKind.EXPIRED, "too late"), 5.0)
+    history.note(Problem(ProblemKind.EXPIRED, "too late"), 5.0)
     assert history.first_failure is None
 
 
 def test_an_outage_costs_time_and_no_tries_and_fails_no_file() -> None:
     """A host that is not reached is tried as long as there is time; then the run ends, and files stay for the next."""
-    item = Item(FILE)
+    history = FileHistory()
     for now in range(0, 800, 20):
-        note(item, Problem(ProblemKind.UNREACHABLE, "no route"), float(now))
+        history.note(Problem(ProblemKind.UNREACHABLE, "no route"), float(now))
         assert isinstance(
-            after_attempt(Problem(ProblemKind.UNREACHABLE, "no route"), item, RetryPolicy(), now, 0.5), Again
+            after_attempt(Problem(ProblemKind.UNREACHABLE, "no route"), history, RetryPolicy(), now, 0.5), Again
         )
-    assert after_attempt(Problem(ProblemKind.UNREACHABLE, "no route"), item, RetryPolicy(), 900.0, 0.5) == EndRun()
+    assert after_attempt(Problem(ProblemKind.UNREACHABLE, "no route"), history, RetryPolicy(), 900.0, 0.5) == EndRun()
 
 
 def test_a_service_that_never_answered_is_given_up_soon() -> None:
@@ -339,7 +335,7 @@ def test_a_service_that_never_answered_is_given_up_soon() -> None:
     problem = Problem(ProblemKind.UNREACHABLE, "no such name")
     decisions = []
     for _ in range(5):
-        note(history, problem, 0.0)
+        history.note(problem, 0.0)
         decisions.append(after_call(problem, history, Situation(10, False, False), RetryPolicy(), 0.0, 0.5))
     assert [type(decision) for decision in decisions] == [Again] * 4 + [EndRun]
     assert isinstance(after_call(problem, history, Situation(10, True, False), RetryPolicy(), 0.0, 0.5), Again)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import NOTHING, Digest, FoundFile, Identity, Source
+from bulkup.model.history import FileHistory
 from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import Receipt, Ticket
@@ -46,7 +47,11 @@ tickets = st.builds(
 )
 files = st.builds(FoundFile, st.builds(Source, st.binary(max_size=20)), st.binary(max_size=20), identities)
 items = st.builds(
-    Item, file=files, ticket=tickets, digest=st.none() | digests, mismatches=st.integers(0, 3), attempts=st.just(0)
+    Item,
+    file=files,
+    ticket=tickets,
+    digest=st.none() | digests,
+    history=st.builds(FileHistory, mismatches=st.integers(0, 3)),
 )
 problems = st.builds(
     Problem,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bulkup.errors import BulkupError, MachineError, ServiceError
-from bulkup.model.problems import Problem, ProblemKind
-from bulkup.pipeline.policy.retry import OF_THE_HOST
+from bulkup.model.problems import OF_THE_HOST, Problem, ProblemKind
 
 _GOES_ON = "the same command goes on where this run stopped"
 

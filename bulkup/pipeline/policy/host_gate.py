@@ -13,9 +13,8 @@ import math
 from collections.abc import Callable
 
 from bulkup.helpers.secrets import SecretUrl
-from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.problems import OF_THE_HOST, Problem, ProblemKind
 from bulkup.pipeline.options import PipelineOptions, RetryPolicy
-from bulkup.pipeline.policy.retry import OF_THE_HOST
 
 _MOST = 100.0
 _PER_ANSWER = 0.7  # what fails one time in three costs half a retry for each success: that is not to be slowed down

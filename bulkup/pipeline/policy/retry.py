@@ -6,10 +6,9 @@ Pure: time and chance come in.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
-from bulkup.model.items import Item
-from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.history import CallHistory, FileHistory
+from bulkup.model.problems import COSTS_TIME, OF_THE_HOST, Problem, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.pipeline.options import RetryPolicy
 
@@ -60,8 +59,6 @@ _FINAL = {
     ProblemKind.UNREADABLE: FileState.UNREADABLE,
 }
 _FATAL = frozenset({ProblemKind.UNAUTHORIZED, ProblemKind.UNUSABLE, ProblemKind.MACHINE})
-_COSTS_TIME = frozenset({ProblemKind.THROTTLED, ProblemKind.UNREACHABLE})
-OF_THE_HOST = frozenset({ProblemKind.TRANSIENT, *_COSTS_TIME})
 _FRESH_READS = 1
 _NEW_TICKETS_AFTER_REFUSAL = 1
 # A service that never answered yet is more likely a wrong address than a bad minute: the user is told sooner.
@@ -71,42 +68,6 @@ _FIRST_CONTACT_TRIES = 5
 _LOOKS = (1.0, 4.0, 16.0)
 _SHORTEST_POLL = 0.1
 _LONGEST_POLL = 15.0
-
-
-class History(Protocol):
-    """What went wrong so far with a file, or with a call. `first_failure` is monotonic seconds."""
-
-    failures: int
-    throttles: int
-    first_failure: float | None
-
-
-@dataclass(slots=True)
-class CallHistory:
-    """The history of a call."""
-
-    failures: int = 0
-    first_failure: float | None = None
-    throttles: int = 0
-
-
-def note(history: History, problem: Problem, now: float) -> None:
-    """Add a problem met at `now` (monotonic) to a history.
-
-    Being throttled, and a host that is not reached, cost time and no tries: what every file meets is no fault of one,
-    and an outage lasts longer than a few tries. A ticket that ran out is no failure at all.
-    """
-    if problem.kind is ProblemKind.EXPIRED:
-        return
-    history.failures += problem.kind is ProblemKind.TRANSIENT
-    history.throttles += problem.kind in _COSTS_TIME
-    history.first_failure = now if history.first_failure is None else history.first_failure
-
-
-def answered_since(history: History, last_answer: float | None) -> bool:
-    """Say whether the service answered another call after this one first failed."""
-    first = history.first_failure
-    return last_answer is not None and first is not None and last_answer >= first
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +91,7 @@ def next_poll(seconds: float, polls: int) -> float:
 
 
 def after_attempt(
-    problem: Problem, item: Item, policy: RetryPolicy, now: float, chance: float, *, outage: bool = False
+    problem: Problem, history: FileHistory, policy: RetryPolicy, now: float, chance: float, *, outage: bool = False
 ) -> AttemptDecision:
     """Decide what comes after a failed attempt. `now` is monotonic, `chance` in [0, 1).
 
@@ -140,38 +101,38 @@ def after_attempt(
     if problem.kind in _FATAL or (outage and problem.kind in OF_THE_HOST):
         return EndRun()
     if problem.kind is ProblemKind.CHANGED:
-        return after_change(item, policy, now)
+        return after_change(history, policy, now)
     if problem.kind in _FINAL:
         return GiveUp(_FINAL[problem.kind])
     if problem.kind is ProblemKind.EXPIRED:
-        return Renew() if item.renewals < policy.renewals else GiveUp(FileState.FAILED)
+        return Renew() if history.renewals < policy.renewals else GiveUp(FileState.FAILED)
     if problem.kind is ProblemKind.REFUSED:
-        spent = item.refusals > _NEW_TICKETS_AFTER_REFUSAL or item.renewals >= policy.renewals
+        spent = history.refusals > _NEW_TICKETS_AFTER_REFUSAL or history.renewals >= policy.renewals
         return GiveUp(FileState.FAILED) if spent else Renew()
-    if problem.kind is ProblemKind.MISMATCH and item.mismatches > _FRESH_READS:
+    if problem.kind is ProblemKind.MISMATCH and history.mismatches > _FRESH_READS:
         return GiveUp(FileState.FAILED)
-    at = _next_try(problem, item, policy, now, chance, policy.attempts)
+    at = _next_try(problem, history, policy, now, chance, policy.attempts)
     if at is not None:
         return Again(at)
     # Storage that nobody reaches is no fault of this file's: it stays for the next run, as the others do.
     return EndRun() if problem.kind is ProblemKind.UNREACHABLE else GiveUp(FileState.FAILED)
 
 
-def after_change(item: Item, policy: RetryPolicy, now: float) -> LookAgain | GiveUp:
+def after_change(history: FileHistory, policy: RetryPolicy, now: float) -> LookAgain | GiveUp:
     """Decide what comes after a file changed or vanished under our hands; the item's `changes` include it."""
     if policy.on_change == "fail":
         return GiveUp(FileState.FAILED)
-    if policy.on_change == "skip" or item.changes > len(_LOOKS):
+    if policy.on_change == "skip" or history.changes > len(_LOOKS):
         return GiveUp(FileState.CHANGED)
-    return LookAgain(now + _LOOKS[item.changes - 1])
+    return LookAgain(now + _LOOKS[history.changes - 1])
 
 
-def after_lapse(item: Item, policy: RetryPolicy) -> Renew | GiveUp:
+def after_lapse(history: FileHistory, policy: RetryPolicy) -> Renew | GiveUp:
     """Decide what comes after a ticket that ran out while its file waited; the item's `lapses` include it.
 
     That is no fault of the file's. The bound is for leases that nobody could ever use.
     """
-    return Renew() if item.lapses <= policy.lapses else GiveUp(FileState.FAILED)
+    return Renew() if history.lapses <= policy.lapses else GiveUp(FileState.FAILED)
 
 
 def after_call(
@@ -201,10 +162,10 @@ def _in_vain(problem: Problem, history: CallHistory, policy: RetryPolicy) -> boo
 
 
 def _next_try(
-    problem: Problem, history: History, policy: RetryPolicy, now: float, chance: float, tries: int
+    problem: Problem, history: CallHistory, policy: RetryPolicy, now: float, chance: float, tries: int
 ) -> float | None:
     """Return when to try again, None when enough was tried."""
-    if history.failures >= tries and problem.kind not in _COSTS_TIME:
+    if history.failures >= tries and problem.kind not in COSTS_TIME:
         return None
     asked = min(problem.retry_after or 0.0, policy.retry_after_max)
     wait = chance * min(policy.cap, policy.base * 2.0 ** min(history.failures + history.throttles, 32))

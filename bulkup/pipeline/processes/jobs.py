@@ -13,6 +13,7 @@ from typing import Any
 
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.history import FileHistory
 from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import Receipt, Ticket
@@ -68,7 +69,7 @@ def job_of(number: int, item: Item) -> Plain:
         ticket.content_md5,
         None if ticket.form is None else [(name, value.reveal()) for name, value in ticket.form],
         None if item.digest is None else item.digest.md5,
-        item.mismatches,
+        item.history.mismatches,
     )
 
 
@@ -84,7 +85,8 @@ def item_of(job: Plain) -> Item:
         form=None if form is None else tuple((name, Secret(value)) for name, value in form),
     )
     file = FoundFile(Source(root), path, Identity(*identity))
-    return Item(file, ticket, None if md5 is None else Digest(md5), mismatches=mismatches)
+    history = FileHistory(mismatches=mismatches)
+    return Item(file, ticket, None if md5 is None else Digest(md5), history=history)
 
 
 def _headers_to_plain(headers: Mapping[str, str | Secret]) -> dict[str, str | tuple[str]]:

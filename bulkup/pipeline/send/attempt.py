@@ -112,9 +112,7 @@ class LocalSender:
                 return _CHANGED_BETWEEN
             verified = sent.verified and judged is Verification.MATCH
             item.sent = sent = PartsSent(sent.parts + 1, part.end, body.whole, body.identity, verified=verified)
-            # It got further, so what went wrong before does not count any more.
-            item.failures = item.mismatches = 0
-            item.first_failure = None
+            item.history.note_progress()
         assert sent.identity is not None
         digest = Digest(sent.md5.digest()) if sent.md5 is not None else None
         self._sent(item, digest, sent.identity, None, verified=sent.verified)

@@ -27,7 +27,7 @@ class ZeroCopy:
         if item.file.identity.size < RANGE or ticket.form is not None or ticket.more_urls:
             return False
         # What once arrived otherwise than it was read, is read and sent in one.
-        return not item.mismatches and (self._unhashed or self._proves.get(ticket.url.origin, False))
+        return not item.history.mismatches and (self._unhashed or self._proves.get(ticket.url.origin, False))
 
     def learn(self, url: SecretUrl, proven: Verification) -> None:
         """Take in what a host's answer to a large file proved. Once it was nothing, the host counts as one that does
