@@ -44,11 +44,11 @@ class LogEvent(enum.StrEnum):
 
     CONCURRENCY_CHANGED = "concurrency.changed", "concurrency changes"
     PROCESSES_STARTED = "processes.started", "sending processes are tried"
-    PROCESSES_WITHDRAWN = "processes.withdrawn", "sending processes bring too little, and are stopped"
+    PROCESSES_WITHDRAWN = "processes.withdrawn", "sending processes do not raise the throughput, and are stopped"
     PROCESSES_UNAVAILABLE = "processes.unavailable", "sending processes cannot be started; this process sends the files"
     PROCESS_LOST = "process.lost", "a sending process ended unexpectedly"
 
     BENCH_TRIAL_STARTED = "bench.trial_started", "trial {trial} of at most {most}: {settings}"
-    BENCH_TRIAL_PROGRESS = "bench.trial_progress", "  {share} of this trial's files"
-    BENCH_TRIAL_ENDED = "bench.trial_ended", "  {files_per_second:,.1f} files/s, {throughput}"
+    BENCH_TRIAL_PROGRESS = "bench.trial_progress", "{share} of this trial's files"
+    BENCH_TRIAL_ENDED = "bench.trial_ended", "{files_per_second:,.1f} files/s, {throughput}"
     BENCH_DISK_SKIPPED = "bench.disk_skipped", "the disk is not measured: {reason}"

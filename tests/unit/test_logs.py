@@ -15,6 +15,7 @@ from rich.live import Live
 
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import FoundFile, Identity, Source
+from bulkup.model.log_events import LogEvent
 from bulkup.reports.logs import configure_logging
 
 URL = SecretUrl("https://bucket/key?X-Amz-Signature=hunter2")
@@ -72,6 +73,27 @@ def test_json_lines_are_whole() -> None:
     assert first["name"] == "\ufffd\u202e"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", first["timestamp"])
     assert "ValueError" in second["exception"]
+
+
+def test_json_lines_have_the_name_of_an_event() -> None:
+    """Its sentence is for people."""
+    stream = io.StringIO()
+    configure_logging("json", stream=stream)
+    structlog.get_logger().warning(LogEvent.STORAGE_PAUSED, seconds=1.5)
+    line = orjson.loads(stream.getvalue())
+    assert (line["event"], line["seconds"]) == ("storage.paused", 1.5)
+
+
+def test_the_console_has_the_sentence_of_an_event() -> None:
+    """Fields that the sentence shows are not repeated; the others follow it."""
+    stream = io.StringIO()
+    configure_logging(stream=stream)
+    structlog.get_logger().warning(LogEvent.BENCH_DISK_SKIPPED, reason="gone\x1b[2J", path="a")
+    text = stream.getvalue()
+    assert "the disk is not measured: gone\\x1b[2J" in text
+    assert "path=a" in text
+    assert "reason=" not in text
+    assert "bench.disk_skipped" not in text
 
 
 def test_a_terminal_gets_colours_and_no_color_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:

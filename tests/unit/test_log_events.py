@@ -1,0 +1,107 @@
+"""Log events have constant names, which docs/output.md lists."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bulkup.model.counters import Counters
+from bulkup.model.log_events import LogEvent
+from bulkup.reports.display import progress_fields
+from bulkup.reports.rate import Pace
+
+ROOT = Path(__file__).parents[2]
+LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
+ROW = re.compile(
+    r"^\| `(?P<event>[a-z_.]+)` \| (?P<level>debug|info|warning|error) \| (?P<fields>[^|]*) \| (?P<sentence>[^|]*) \|$",
+    re.MULTILINE,
+)
+
+
+class LogCall(NamedTuple):
+    """A call of a structlog logger in the source."""
+
+    where: str
+    event: str  # source text of the first argument
+    level: str
+    fields: set[str]
+
+
+def log_calls() -> Iterator[LogCall]:
+    """Yield the log calls of all modules that use structlog; the embedded server uses `logging`."""
+    for path in sorted((ROOT / "bulkup").rglob("*.py")):
+        text = path.read_text("utf-8")
+        if "structlog.get_logger" in text:
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Call) and (call := log_call(node, path.name)) is not None:
+                    yield call
+
+
+def log_call(node: ast.Call, module: str) -> LogCall | None:
+    """Return a log call, None for a call of something else."""
+    function = node.func
+    if not isinstance(function, ast.Attribute) or function.attr not in LEVELS:
+        return None
+    if not re.fullmatch(r"(self\.)?_log", ast.unparse(function.value)):
+        return None
+    fields = {keyword.arg or "**" for keyword in node.keywords}
+    return LogCall(f"{module}:{node.lineno}", ast.unparse(node.args[0]), function.attr, fields)
+
+
+def event_of(call: LogCall) -> LogEvent:
+    return LogEvent[call.event.removeprefix("LogEvent.")]
+
+
+def documented() -> dict[str, tuple[str, set[str], str]]:
+    """Return level, fields and sentence of each event on the page."""
+    page = (ROOT / "docs" / "output.md").read_text("utf-8")
+    section = page[page.index("## The log") : page.index("## Progress")]
+    return {
+        row["event"]: (row["level"], set(re.findall("`([a-z_]+)`", row["fields"])), row["sentence"].strip())
+        for row in ROW.finditer(section)
+    }
+
+
+def test_every_log_call_names_an_event() -> None:
+    """The first argument is a constant, never a sentence."""
+    calls = list(log_calls())
+    assert len(calls) > 20
+    assert [call.where for call in calls if not call.event.startswith("LogEvent.")] == []
+
+
+def test_every_event_is_logged() -> None:
+    """A constant that no call uses is dead."""
+    assert {event_of(call) for call in log_calls()} == set(LogEvent)
+
+
+def test_the_page_lists_every_event() -> None:
+    """With its sentence, and in the order of the constants."""
+    listed = [(event, sentence) for event, (_, _, sentence) in documented().items()]
+    assert listed == [(str(event), event.sentence) for event in LogEvent]
+
+
+def test_the_page_lists_level_and_fields_of_every_call() -> None:
+    """The fields of `progress` are computed, and stand in the section on progress."""
+    rows = documented()
+    for call in log_calls():
+        level, fields, _ = rows[event_of(call)]
+        assert (call.level, call.fields - {"**"}) == (level, fields), call.where
+
+
+def test_the_page_lists_the_fields_of_progress() -> None:
+    page = (ROOT / "docs" / "output.md").read_text("utf-8")
+    section = page[page.index("## Progress") : page.index("`upload --dry-run --json`")]
+    for name in progress_fields(Counters(), Pace(0.0, None, None)):
+        assert f"`{name}`" in section
+
+
+def test_a_sentence_shows_only_fields_of_its_event() -> None:
+    """Else the console log could not fill them in."""
+    rows = documented()
+    for event in LogEvent:
+        shown = {name for _, name, _, _ in string.Formatter().parse(event.sentence) if name}
+        assert shown <= rows[event][1], event
