@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from bulkup.helpers.clock import Clock
-from bulkup.localserver.faults import Fault, FaultName, FaultPlan, Point
-from bulkup.localserver.s3.presigned import ReceivedRequest, ServerOrigin, SigningKey
+from bulkup.localserver.faults import Fault, FaultName, FaultPlan, FaultPoint
+from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin, SigningKey
 from bulkup.localserver.server_config import ServerConfig
 from bulkup.localserver.server_state import ServerCounters
 
-DEFAULT_TTL = 3600  # seconds; Magic Hour and Move state none, an hour is what S3 presigners take by themselves
+DEFAULT_URL_TTL = 3600  # seconds; Magic Hour and Move state none, an hour is what S3 presigners take by themselves
 
 
 @dataclass(slots=True)
-class Context:
+class ServerContext:
     """The server's clock, keys, counters, settings and faults. Credentials and faults may change while it runs.
 
     `hits` counts by name how often each fault came to pass.
@@ -31,7 +31,7 @@ class Context:
     faults: FaultPlan
     config: ServerConfig
 
-    def draw(self, point: Point, now: float) -> Fault | None:
+    def draw(self, point: FaultPoint, now: float) -> Fault | None:
         """Return the fault that a request meets, and count it; a wrong ETag is counted where it is told."""
         fault = self.faults.draw(point, now)
         if fault is not None and fault.name is not FaultName.WRONG_ETAG:
@@ -41,24 +41,24 @@ class Context:
     @property
     def ttl(self) -> int:
         """Lifetime of a new URL of a service that states none, in whole seconds."""
-        return self.lifetime(DEFAULT_TTL)
+        return self.lifetime(DEFAULT_URL_TTL)
 
     def lifetime(self, default: int) -> int:
         """Lifetime of a new URL in whole seconds, at least one; `default` is the service's own."""
         return default if self.config.url_ttl is None else math.ceil(self.config.url_ttl)
 
 
-def same(given: str | None, expected: str) -> bool:
+def credentials_match(given: str | None, expected: str) -> bool:
     """Compare a credential of a request with what it should be, in time that tells nothing."""
     return hmac.compare_digest((given or "").encode("utf-8", "surrogateescape"), expected.encode())
 
 
-def origin(request: web.BaseRequest) -> ServerOrigin:
+def request_origin(request: web.BaseRequest) -> ServerOrigin:
     """Return where the client sees this server."""
     return ServerOrigin(request.scheme, request.host.lower())
 
 
-def received(request: web.BaseRequest) -> ReceivedRequest:
+def received_request(request: web.BaseRequest) -> ReceivedRequest:
     """Return the request's line and headers as plain values."""
     path, _, query = request.raw_path.partition("?")
     headers: dict[str, str] = {}

@@ -16,7 +16,7 @@ WINDOW = 2.0  # seconds for which `retry-later` refuses everything
 SYNTAX = "NAME[=SHARE][,first=N], a share from 0 to 1 and N from 1"
 
 
-class Point(enum.Enum):
+class FaultPoint(enum.Enum):
     """Where a request stands when it may meet a fault. It would succeed otherwise: refused requests meet none."""
 
     API = "an API call that asks for no upload URL"
@@ -37,8 +37,8 @@ class FaultName(enum.StrEnum):
     UNAUTHORIZED = "unauthorized"  # APIs: 401, at Xvid 403, although the credentials are good
 
 
-_APIS: Final = frozenset({Point.API, Point.PRESIGN})
-_PUTS: Final = frozenset({Point.PUT})
+_APIS: Final = frozenset({FaultPoint.API, FaultPoint.PRESIGN})
+_PUTS: Final = frozenset({FaultPoint.PUT})
 _POINTS: Final = {
     FaultName.EXPIRED_URL: _PUTS,
     FaultName.RETRY_LATER: _APIS,
@@ -46,7 +46,7 @@ _POINTS: Final = {
     FaultName.CUT_BODY: _PUTS,
     FaultName.SLOW_BODY: _PUTS,
     FaultName.WRONG_ETAG: _PUTS,
-    FaultName.SHORT_ANSWER: frozenset({Point.PRESIGN}),
+    FaultName.SHORT_ANSWER: frozenset({FaultPoint.PRESIGN}),
     FaultName.UNAUTHORIZED: _APIS,
 }
 
@@ -96,7 +96,7 @@ class FaultPlan:
         self._states = [_State(spec) for spec in specs]
         self._random = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
 
-    def draw(self, point: Point, now: float) -> Fault | None:
+    def draw(self, point: FaultPoint, now: float) -> Fault | None:
         """Return the fault that this request meets. `now` is in seconds, on any clock that is used throughout."""
         fate = self._random.random()
         able = [state for state in self._states if state.applies(point, now)]
@@ -117,7 +117,7 @@ class _State:
         """Whether a window was opened; `applies` has ruled out that it is over."""
         return self._window_end is not None
 
-    def applies(self, point: Point, now: float) -> bool:
+    def applies(self, point: FaultPoint, now: float) -> bool:
         """Say whether a request at this point may still meet the fault."""
         spent = self.spec.first is not None and self._hits >= self.spec.first
         over = self._window_end is not None and now >= self._window_end

@@ -16,13 +16,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from bulkup.errors import MachineError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
-from bulkup.localserver.context import Context
+from bulkup.localserver.context import ServerContext
 from bulkup.localserver.faults import FaultPlan, FaultSpec
-from bulkup.localserver.listening import listen
+from bulkup.localserver.listener import listen
 from bulkup.localserver.move_ugc import move_endpoint
-from bulkup.localserver.routes import application
+from bulkup.localserver.routes import create_application
 from bulkup.localserver.server_config import ServerConfig
-from bulkup.localserver.server_state import State, locked
+from bulkup.localserver.server_state import ServerState, state_lock
 from bulkup.localserver.server_storage import ServerStorage
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class LocalServer:
         self._config = config
         self._clock = clock or SystemClock()
         self._stack = contextlib.AsyncExitStack()
-        self._context: Context | None = None
+        self._context: ServerContext | None = None
         self._url = ""
 
     async def __aenter__(self) -> Self:
@@ -99,7 +99,7 @@ class LocalServer:
         self._running.faults = FaultPlan(faults, seed)
 
     @property
-    def _running(self) -> Context:
+    def _running(self) -> ServerContext:
         if self._context is None:
             raise RuntimeError("the server has not been entered")
         return self._context
@@ -113,7 +113,7 @@ class LocalServer:
             raise MachineError(f"the store {self._config.store} cannot be used: {error}") from error
         self._context = self._new_context(state)
         runner = web.AppRunner(
-            application(self._context, storage),
+            create_application(self._context, storage),
             access_log=None,
             logger=_http_log,
             auto_decompress=False,  # an object is what was sent, whatever its Content-Encoding
@@ -128,15 +128,15 @@ class LocalServer:
         if not move_endpoint.is_available():
             _log.warning("%s", move_endpoint.EXTRA_MISSING)
 
-    async def _open_state(self, stack: contextlib.AsyncExitStack) -> State:
-        await stack.enter_async_context(locked(self._in_state()))
-        state = State(self._in_state())
+    async def _open_state(self, stack: contextlib.AsyncExitStack) -> ServerState:
+        await stack.enter_async_context(state_lock(self._in_state()))
+        state = ServerState(self._in_state())
         stack.callback(state.counters.close)
         stack.callback(state.hits.close)
         return state
 
-    def _new_context(self, state: State) -> Context:
-        return Context(
+    def _new_context(self, state: ServerState) -> ServerContext:
+        return ServerContext(
             clock=self._clock,
             key=state.key,
             counters=state.counters,

@@ -8,9 +8,9 @@ from typing import Final
 from bulkup.errors import UsageError
 from bulkup.localserver.faults import FaultSpec
 
-LONGEST_TTL = 7 * 24 * 3600  # what signature version 4 allows (docs/contracts.md section 5)
-SHORTEST_API_KEY = 12  # what Move's own SDK insists on (docs/contracts.md section 2)
-CREDENTIALS: Final = (
+MAX_URL_TTL = 7 * 24 * 3600  # what signature version 4 allows (docs/contracts.md section 5)
+MIN_API_KEY_LENGTH = 12  # what Move's own SDK insists on (docs/contracts.md section 2)
+CREDENTIAL_NAMES: Final = (
     *("token", "api_key", "access_key", "secret_key", "project_id", "security_token"),
     *("iam_domain", "iam_user", "iam_password", "client_id", "client_secret"),
 )
@@ -55,12 +55,12 @@ class ServerConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise UsageError(f"{self.port} is no port number", hint="give one from 0 (any free port) to 65535")
-        if self.url_ttl is not None and not 0 < self.url_ttl <= LONGEST_TTL:
+        if self.url_ttl is not None and not 0 < self.url_ttl <= MAX_URL_TTL:
             raise UsageError(
-                f"a URL cannot live for {self.url_ttl:g} seconds", hint=f"give more than 0 and at most {LONGEST_TTL}"
+                f"a URL cannot live for {self.url_ttl:g} seconds", hint=f"give more than 0 and at most {MAX_URL_TTL}"
             )
-        for name in CREDENTIALS:
+        for name in CREDENTIAL_NAMES:
             if not getattr(self, name):
                 raise UsageError(f"the {name.replace('_', ' ')} is empty")
-        if len(self.api_key) < SHORTEST_API_KEY:
-            raise UsageError(f"the API key is shorter than {SHORTEST_API_KEY} characters")
+        if len(self.api_key) < MIN_API_KEY_LENGTH:
+            raise UsageError(f"the API key is shorter than {MIN_API_KEY_LENGTH} characters")

@@ -16,9 +16,9 @@ import orjson
 from bulkup.errors import MachineError
 from bulkup.helpers.private_files import make_private_folder, open_private
 from bulkup.localserver.faults import FaultName
-from bulkup.localserver.s3.presigned import SigningKey
+from bulkup.localserver.s3.signing_types import SigningKey
 
-COUNTERS: Final = ("presign_calls", "tickets", "puts_completed", "puts_failed", "bytes")
+COUNTER_NAMES: Final = ("presign_calls", "tickets", "puts_completed", "puts_failed", "bytes")
 LOCK_PATIENCE = 10.0  # seconds that a server of a run that was killed may still need to end
 _LOCK_POLL = 0.05
 _WORD = 8
@@ -53,13 +53,13 @@ class ServerCounters:
         self._map.close()
 
 
-class State:
-    """`DIR/state/` of one server. It is to be held by one at a time: see `locked`."""
+class ServerState:
+    """`DIR/state/` of one server. It is to be held by one at a time: see `state_lock`."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self.key = self._signing_key()
-        self.counters = ServerCounters(self._path("counters"), COUNTERS)
+        self.counters = ServerCounters(self._path("counters"), COUNTER_NAMES)
         self.hits = ServerCounters(self._path("hits"), [name.value for name in FaultName])
 
     def last_port(self) -> int:
@@ -108,7 +108,7 @@ class State:
 
 
 @contextlib.asynccontextmanager
-async def locked(directory: str) -> AsyncIterator[None]:
+async def state_lock(directory: str) -> AsyncIterator[None]:
     """Make the directory and hold it for this server alone.
 
     Waits up to `LOCK_PATIENCE` seconds: after its parent was killed a server needs a moment to end, and the next run

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 
 from bulkup.localserver.record_log import RecordLog
-from bulkup.localserver.s3.objects import ObjectStore
-from bulkup.localserver.s3.parts import PartStore
+from bulkup.localserver.s3.object_store import ObjectStore
+from bulkup.localserver.s3.part_store import PartStore
 
 
 @dataclass(frozen=True, slots=True)

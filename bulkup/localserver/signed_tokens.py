@@ -10,7 +10,7 @@ import secrets
 _TOKEN = re.compile(r"([0-9a-f]{1,16})\.([0-9a-f]{16})\.([A-Za-z0-9_-]{43})")
 
 
-class Mint:
+class TokenSigner:
     """Issues the tokens of one API and knows them again.
 
     A token is bound to the credential it was given for, such as a password: when that changes, the token ends.

@@ -23,10 +23,10 @@ import bulkup.localserver
 from bulkup.localserver import LocalServer, ServerConfig
 from bulkup.localserver import server as server_module
 from bulkup.localserver.move_ugc import documents as documents_module
-from bulkup.localserver.move_ugc.documents import Documents
+from bulkup.localserver.move_ugc.documents import DocumentCache
 from bulkup.localserver.move_ugc.schema import move_schema
 from bulkup.localserver.s3 import sigv4
-from bulkup.localserver.s3.presigned import ServerOrigin, SigningKey
+from bulkup.localserver.s3.signing_types import ServerOrigin, SigningKey
 
 BEARER, KEY, TOKEN = (
     "Authorization: Bearer local-token",
@@ -53,7 +53,13 @@ async def server(tmp_path: Path) -> AsyncGenerator[LocalServer, None]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every patience of the server end at once, so that nothing is waited for."""
-    for name in ("server.HEADERS_PATIENCE", "server.LINGERING", "api.BODY_PATIENCE", "puts.PATIENCE", "store.PATIENCE"):
+    for name in (
+        "server.HEADERS_PATIENCE",
+        "server.LINGERING",
+        "api_common.BODY_PATIENCE",
+        "s3.body_receiver.PATIENCE",
+        "s3.s3_api.PATIENCE",
+    ):
         monkeypatch.setattr(f"bulkup.localserver.{name}", 0.2)
 
 
@@ -166,7 +172,7 @@ def open_files(path: Path) -> list[str]:
 
 async def test_a_slow_body_that_does_come_is_stored(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """What counts is that something comes, and not when all of it does."""
-    monkeypatch.setattr("bulkup.localserver.s3.puts.PATIENCE", 5.0)
+    monkeypatch.setattr("bulkup.localserver.s3.body_receiver.PATIENCE", 5.0)
     target = await presigned(server)
     where = urlsplit(server.url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
@@ -238,13 +244,13 @@ async def test_the_number_of_files_in_a_call_is_bounded(
 def test_documents_that_would_take_for_ever(query: str) -> None:
     """Refused before they are validated, which compares in pairs."""
     with pytest.raises(GraphQLSyntaxError):
-        Documents(move_schema()).read(query)
+        DocumentCache(move_schema()).read(query)
 
 
 def test_many_aliases_are_no_repetition() -> None:
     """They are how many files are created in one call."""
     query = "mutation {" + "".join(f'f{n}: createFile(type: "x") {{ id presignedUrl }} ' for n in range(200)) + "}"
-    documents = Documents(move_schema())
+    documents = DocumentCache(move_schema())
     assert documents.errors_of(documents.read(query)) == ()
 
 
@@ -312,10 +318,10 @@ async def test_nothing_secret_is_logged(
     def crashes(*_: Any, **__: Any) -> None:
         raise ArithmeticError("a fault")
 
-    monkeypatch.setattr("bulkup.localserver.s3.objects.ObjectStore.receive", fails)
+    monkeypatch.setattr("bulkup.localserver.s3.object_store.ObjectStore.receive", fails)
     put = f"PUT {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx".encode()
     assert b" 500 " in await said(server, put)
-    monkeypatch.setattr("bulkup.localserver.s3.objects.ObjectStore.receive", crashes)
+    monkeypatch.setattr("bulkup.localserver.s3.object_store.ObjectStore.receive", crashes)
     assert b" 500 " in await said(server, put)
     assert "No space left" in caplog.text
     assert "ArithmeticError" in caplog.text

@@ -26,7 +26,7 @@ from bulkup.localserver import LocalServer, ServerConfig, routes
 from bulkup.localserver.server_storage import ServerStorage
 
 load_all_checks()
-DOCUMENT = json.loads(routes.document())
+DOCUMENT = json.loads(routes.openapi_document())
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 LABELS = [
@@ -192,7 +192,7 @@ def test_the_document_is_of_all_the_paths_that_there_are(server: LocalServer, tm
     """And of no others; what answers for everything else stands in its text."""
     storage = ServerStorage.open(str(tmp_path / "objects"), str(tmp_path / "state"))
     found: dict[str, set[str]] = {}
-    for route in routes.application(server._running, storage).router.routes():
+    for route in routes.create_application(server._running, storage).router.routes():
         assert route.resource is not None
         found.setdefault(re.sub(r":[^}]*", "", route.resource.canonical), set()).add(route.method)
     storage.close()

@@ -11,9 +11,9 @@ import pytest
 
 from bulkup.localserver import LocalServer, ServerConfig
 from bulkup.localserver.s3 import sigv2, sigv4
-from bulkup.localserver.s3.presigned import ReceivedRequest, ServerOrigin
-from bulkup.localserver.s3.request_keys import object_key
+from bulkup.localserver.s3.object_keys import object_key
 from bulkup.localserver.s3.s3_errors import S3Error
+from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin
 
 TRICKS = [
     "/../state/keys.json",
@@ -58,7 +58,7 @@ def signed(server: Any, method: Any, path: Any, version: Any) -> Any:
     request = ReceivedRequest(method, path, query, {"host": host})
     if version == 4:
         stamp = request.parameters["X-Amz-Date"]
-        signature = sigv4._signature(key.secret, stamp, sigv4.canonical_request(request))
+        signature = sigv4.signature(key.secret, stamp, sigv4.canonical_request(request))
         return f"{path}?{query.rpartition('=')[0]}={signature}"
     old, new = request.parameters["Signature"], sigv2.signature(key.secret, sigv2.string_to_sign(request))
     return f"{path}?{query.replace(quote(old, safe=''), quote(new, safe=''))}"

@@ -17,7 +17,7 @@ import pytest
 
 from bulkup.localserver import LocalServer, ServerConfig
 from bulkup.localserver.s3 import sigv4
-from bulkup.localserver.s3.presigned import ServerOrigin
+from bulkup.localserver.s3.signing_types import ServerOrigin
 
 BODY = b"some bytes"
 PATIENCE = 20.0  # seconds after which a test fails that would otherwise hang

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 import bulkup
 from bulkup import ExitCode, FileState, JournalLockedError, Result, UsageError
 from bulkup.helpers.clock import SystemClock
-from bulkup.localserver.s3.puts import BodyPace
+from bulkup.localserver.s3.body_receiver import ReadPace
 from bulkup.model.log_events import LogEvent
 from bulkup.pipeline import hasher
 from bulkup.pipeline.files import digests
@@ -433,7 +433,7 @@ async def test_stop_before_anything(here: World) -> None:
 
 async def test_grace_bounds_the_drain(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not end within the grace is given back, and goes up whole with the next run."""
-    monkeypatch.setattr("bulkup.localserver.s3.puts.SLOW", BodyPace(4096, 0.05))
+    monkeypatch.setattr("bulkup.localserver.s3.body_receiver.SLOW_PACE", ReadPace(4096, 0.05))
     here.faults("slow-body")
     here.write({"slow.mov": os.urandom(100_000)})
     async with here.uploader(grace=0.2) as uploader, anyio.create_task_group() as tasks:

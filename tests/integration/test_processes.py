@@ -18,7 +18,7 @@ from pipeline_world import World, cut_off_after, quick_retries, world
 from structlog.testing import capture_logs
 
 from bulkup import ExitCode, MachineError
-from bulkup.localserver.s3.puts import BodyPace
+from bulkup.localserver.s3.body_receiver import ReadPace
 from bulkup.model.items import Item
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem
@@ -153,7 +153,7 @@ async def _kill_all_that_come() -> None:
 
 async def test_leaving_in_the_middle(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """No process is left behind, and the next run goes on."""
-    monkeypatch.setattr("bulkup.localserver.s3.puts.SLOW", BodyPace(4096, 0.05))
+    monkeypatch.setattr("bulkup.localserver.s3.body_receiver.SLOW_PACE", ReadPace(4096, 0.05))
     here.faults("slow-body=0.5")
     here.write_many(20, size=100_000)
     await cut_off_after(here, 3)
@@ -165,7 +165,7 @@ async def test_leaving_in_the_middle(here: World, monkeypatch: pytest.MonkeyPatc
 
 async def test_a_grace_that_is_over(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is cut off then is given back with its ticket, its bytes are taken off, and nothing of it goes on."""
-    monkeypatch.setattr("bulkup.localserver.s3.puts.SLOW", BodyPace(64, 0.05))
+    monkeypatch.setattr("bulkup.localserver.s3.body_receiver.SLOW_PACE", ReadPace(64, 0.05))
     monkeypatch.setattr(process_pool, "_CANCEL_PATIENCE", math.inf)
     here.faults("slow-body")
     here.write({f"{number}.mov": os.urandom(200_000) for number in range(4)})

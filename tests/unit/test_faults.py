@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.errors import UsageError
-from bulkup.localserver.faults import FaultName, FaultPlan, FaultSpec, Point
+from bulkup.localserver.faults import FaultName, FaultPlan, FaultPoint, FaultSpec
 
 
 def plan(*texts: Any, seed: Any = 0) -> Any:
@@ -64,24 +64,24 @@ def test_an_unknown_name_is_answered_with_the_nearest(text: Any, nearest: Any) -
 
 @pytest.mark.parametrize("name", FaultName)
 def test_a_fault_is_met_only_where_it_can_apply(name: Any) -> None:
-    apis = {Point.API, Point.PRESIGN}
+    apis = {FaultPoint.API, FaultPoint.PRESIGN}
     expected = {
         FaultName.RETRY_LATER: apis,
         FaultName.UNAUTHORIZED: apis,
-        FaultName.STATUS_503: {*apis, Point.PUT},
-        FaultName.SHORT_ANSWER: {Point.PRESIGN},
-    }.get(name, {Point.PUT})
-    assert {point for point in Point if plan(name).draw(point, 0.0)} == expected
+        FaultName.STATUS_503: {*apis, FaultPoint.PUT},
+        FaultName.SHORT_ANSWER: {FaultPoint.PRESIGN},
+    }.get(name, {FaultPoint.PUT})
+    assert {point for point in FaultPoint if plan(name).draw(point, 0.0)} == expected
 
 
 def test_nothing_happens_without_faults() -> None:
-    assert plan().draw(Point.PUT, 0.0) is None
+    assert plan().draw(FaultPoint.PUT, 0.0) is None
 
 
 def test_the_same_seed_draws_the_same() -> None:
     def draws(seed: Any) -> Any:
         faults = plan("cut-body=0.3", "status-503=0.2", seed=seed)
-        return names(faults.draw(Point.PUT, 0.0) for _ in range(200))
+        return names(faults.draw(FaultPoint.PUT, 0.0) for _ in range(200))
 
     assert draws(1) == draws(1)
     assert draws(1) != draws(2)
@@ -89,52 +89,54 @@ def test_the_same_seed_draws_the_same() -> None:
 
 def test_shares_are_of_the_requests_and_one_request_meets_one_fault() -> None:
     faults = plan("cut-body=0.25", "status-503=0.5")
-    drawn = names(faults.draw(Point.PUT, 0.0) for _ in range(4000))
+    drawn = names(faults.draw(FaultPoint.PUT, 0.0) for _ in range(4000))
     assert 850 < drawn.count(FaultName.CUT_BODY) < 1150
     assert 1850 < drawn.count(FaultName.STATUS_503) < 2150
 
 
 def test_share_zero_never_hits() -> None:
     faults = plan("cut-body=0")
-    assert not any(faults.draw(Point.PUT, 0.0) for _ in range(1000))
+    assert not any(faults.draw(FaultPoint.PUT, 0.0) for _ in range(1000))
 
 
 def test_first_limits_the_hits_and_then_the_next_fault_has_its_turn() -> None:
     faults = plan("status-503,first=3", "cut-body,first=1")
-    drawn = names(faults.draw(Point.PUT, 0.0) for _ in range(6))
+    drawn = names(faults.draw(FaultPoint.PUT, 0.0) for _ in range(6))
     assert drawn == [FaultName.STATUS_503] * 3 + [FaultName.CUT_BODY, None, None]
 
 
 def test_a_request_elsewhere_does_not_use_up_hits() -> None:
     faults = plan("short-answer,first=1")
-    assert faults.draw(Point.API, 0.0) is None
-    assert faults.draw(Point.PUT, 0.0) is None
-    assert faults.draw(Point.PRESIGN, 0.0) is not None
-    assert faults.draw(Point.PRESIGN, 0.0) is None
+    assert faults.draw(FaultPoint.API, 0.0) is None
+    assert faults.draw(FaultPoint.PUT, 0.0) is None
+    assert faults.draw(FaultPoint.PRESIGN, 0.0) is not None
+    assert faults.draw(FaultPoint.PRESIGN, 0.0) is None
 
 
 def test_retry_later_is_one_window_for_all_api_requests() -> None:
     faults = plan("retry-later")
-    waits = [faults.draw(point, now).retry_after for point, now in [(Point.PRESIGN, 100.0), (Point.API, 100.9)]]
+    waits = [
+        faults.draw(point, now).retry_after for point, now in [(FaultPoint.PRESIGN, 100.0), (FaultPoint.API, 100.9)]
+    ]
     assert waits == [2, 2]
-    assert faults.draw(Point.PRESIGN, 101.0).retry_after == 1
-    assert faults.draw(Point.PRESIGN, 101.99).retry_after == 1
-    assert faults.draw(Point.PUT, 101.0) is None
-    assert faults.draw(Point.PRESIGN, 102.0) is None
-    assert faults.draw(Point.PRESIGN, 500.0) is None
+    assert faults.draw(FaultPoint.PRESIGN, 101.0).retry_after == 1
+    assert faults.draw(FaultPoint.PRESIGN, 101.99).retry_after == 1
+    assert faults.draw(FaultPoint.PUT, 101.0) is None
+    assert faults.draw(FaultPoint.PRESIGN, 102.0) is None
+    assert faults.draw(FaultPoint.PRESIGN, 500.0) is None
 
 
 def test_an_open_window_refuses_whatever_the_share_is() -> None:
     faults = plan("retry-later=0.01", "unauthorized=0.5")
-    drawn = [faults.draw(Point.API, 0.0) for _ in range(2000)]
+    drawn = [faults.draw(FaultPoint.API, 0.0) for _ in range(2000)]
     opened = names(drawn).index(FaultName.RETRY_LATER)
     assert opened > 0
     assert set(names(drawn[opened:])) == {FaultName.RETRY_LATER}
-    assert FaultName.RETRY_LATER not in names(faults.draw(Point.API, 2.0) for _ in range(2000))
+    assert FaultName.RETRY_LATER not in names(faults.draw(FaultPoint.API, 2.0) for _ in range(2000))
 
 
 def test_a_fault_knows_whether_it_meets_everybody() -> None:
-    assert plan("wrong-etag").draw(Point.PUT, 0.0).always
+    assert plan("wrong-etag").draw(FaultPoint.PUT, 0.0).always
     sometimes = plan("wrong-etag=0.99")
-    drawn = [sometimes.draw(Point.PUT, 0.0) for _ in range(10)]
+    drawn = [sometimes.draw(FaultPoint.PUT, 0.0) for _ in range(10)]
     assert [fault.always for fault in drawn if fault][:1] == [False]

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.localserver.s3 import form_policy, sigv2
-from bulkup.localserver.s3.multipart import MOST_BEFORE_FILE, FileEnd, boundary_of, read_opening
-from bulkup.localserver.s3.presigned import SigningKey
+from bulkup.localserver.s3.form_parser import MAX_BEFORE_FILE, FileExtractor, form_boundary, parse_form_head
 from bulkup.localserver.s3.s3_errors import S3Error
+from bulkup.localserver.s3.signing_types import SigningKey
 
 AWS_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 KEY = SigningKey("AKIAEXAMPLE", "ASIAEXAMPLE", AWS_SECRET, "token")
@@ -36,7 +36,7 @@ def form(conditions: Any = CONDITIONS, fields: Any = FIELDS, expiration: Any = L
 
 def refused(fields: Any, now: Any = NOW) -> Any:
     with pytest.raises(S3Error) as caught:
-        form_policy.authorize(fields, KEY, now)
+        form_policy.authorize_form(fields, KEY, now)
     return caught.value
 
 
@@ -60,11 +60,11 @@ def test_the_signature_of_a_policy_is_the_contracts_vector() -> None:
     signature = "2xxWL17bTxvGIXPlSwHVAlbEQ8Q="
     assert sigv2.signature(AWS_SECRET, encoded(policy.encode())) == signature
     fields = {"bucket": "b", "key": "tmp/p1/x", "awsaccesskeyid": "AKIAEXAMPLE", "signature": signature}
-    form_policy.authorize({**fields, "policy": encoded(policy.encode())}, KEY, NOW)
+    form_policy.authorize_form({**fields, "policy": encoded(policy.encode())}, KEY, NOW)
 
 
 def test_a_form_is_let_in_until_its_policy_ends() -> None:
-    form_policy.authorize(form(), KEY, NOW + 1)
+    form_policy.authorize_form(form(), KEY, NOW + 1)
     error = refused(form(), NOW + 1.01)
     assert (error.status, error.code) == (403, "AccessDenied")
     assert error.message == "Invalid according to Policy: Policy expired."
@@ -114,14 +114,14 @@ def test_every_field_needs_a_condition() -> None:
     error = refused(form(**{"chunk": "0", "content-type": "x"}))
     assert error.message == "Invalid according to Policy: Extra input fields: chunk, content-type"
     assert refused(form(CONDITIONS[1:])).message == "Invalid according to Policy: Extra input fields: bucket"
-    form_policy.authorize(form(**{"x-ignore-this": "1"}), KEY, NOW)
+    form_policy.authorize_form(form(**{"x-ignore-this": "1"}), KEY, NOW)
 
 
 def test_conditions_may_be_written_in_any_case_and_shape() -> None:
     conditions = [{"Bucket": "b", "ACL": "private"}, ["EQ", "$Key", "tmp/p1/a"], ["content-length-range", "1", 2]]
-    policy = form_policy.authorize(form(conditions), KEY, NOW)
+    policy = form_policy.authorize_form(form(conditions), KEY, NOW)
     assert (policy.sizes.smallest, policy.sizes.largest) == (1, 2)
-    assert form_policy.authorize(form(), KEY, NOW).sizes.largest == 5 << 30
+    assert form_policy.authorize_form(form(), KEY, NOW).sizes.largest == 5 << 30
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_policy_that_is_none_is_refused(policy: Any) -> None:
     ],
 )
 def test_the_boundary_is_found(content_type: Any, boundary: Any) -> None:
-    assert boundary_of(content_type) == boundary
+    assert form_boundary(content_type) == boundary
 
 
 @pytest.mark.parametrize(
@@ -169,13 +169,13 @@ def test_the_boundary_is_found(content_type: Any, boundary: Any) -> None:
 )
 def test_a_body_that_says_it_is_no_form_is_refused(content_type: Any, status: Any, code: Any) -> None:
     with pytest.raises(S3Error) as caught:
-        boundary_of(content_type)
+        form_boundary(content_type)
     assert (caught.value.status, caught.value.code) == (status, code)
 
 
 def test_fields_are_read_until_the_file_begins() -> None:
     data = body((b"Key", "é/${filename}".encode()), (b"empty", b""), (b"lines", b"a\r\nb"), (b"file", b"content"))
-    opening = read_opening(data, b"B")
+    opening = parse_form_head(data, b"B")
     assert opening.fields == {"key": "é/${filename}", "empty": "", "lines": "a\r\nb"}
     assert data[opening.start :].startswith(b"content\r\n--B--")
 
@@ -185,7 +185,7 @@ def test_headers_of_parts_may_be_written_in_any_case_and_order() -> None:
         b"--B\r\ncontent-type: text/plain\r\ncontent-disposition: form-data; name=key\r\n\r\nx\r\n--B\r\n"
         b'Content-Disposition: form-data; filename="a; name=\\"b\\".txt"; name="file"\r\nX: y\r\n\r\n'
     )
-    opening = read_opening(data, b"B")
+    opening = parse_form_head(data, b"B")
     assert opening.fields == {"key": "x"}
     assert opening.filename == 'a; name=\\"b\\".txt'
     assert opening.start == len(data)
@@ -209,19 +209,19 @@ def test_headers_of_parts_may_be_written_in_any_case_and_order() -> None:
             "MalformedPOSTRequest",
         ),
         (body((b"key", b"x")), "IncorrectNumberOfFilesInPostRequest"),
-        (body((b"key", b"x" * MOST_BEFORE_FILE), (b"file", b"")), "MaxPostPreDataLengthExceededError"),
-        (body((b"key", b"x" * (MOST_BEFORE_FILE - 300)), (b"a", b"x" * 100), (b"file", b"")), None),
+        (body((b"key", b"x" * MAX_BEFORE_FILE), (b"file", b"")), "MaxPostPreDataLengthExceededError"),
+        (body((b"key", b"x" * (MAX_BEFORE_FILE - 300)), (b"a", b"x" * 100), (b"file", b"")), None),
     ],
 )
 def test_what_stands_before_the_file_is_checked(data: Any, code: Any) -> None:
     if code is None:
-        assert read_opening(data, b"B").start <= MOST_BEFORE_FILE
+        assert parse_form_head(data, b"B").start <= MAX_BEFORE_FILE
     else:
-        assert refused_as_malformed(read_opening, data, b"B") == code
+        assert refused_as_malformed(parse_form_head, data, b"B") == code
 
 
 def taken(after_start: Any, cuts: Any, boundary: Any = b"B") -> Any:
-    end, edges = FileEnd(boundary), [0, *sorted(min(cut, len(after_start)) for cut in cuts), len(after_start)]
+    end, edges = FileExtractor(boundary), [0, *sorted(min(cut, len(after_start)) for cut in cuts), len(after_start)]
     content = b"".join(end.feed(after_start[a:b]) for a, b in itertools.pairwise(edges))
     end.finish()
     return content

@@ -19,28 +19,28 @@ from hypothesis import strategies as st
 from bulkup.errors import UsageError
 from bulkup.helpers.secrets import Secret
 from bulkup.localserver import FaultSpec, ServerConfig
-from bulkup.localserver.api_common import ApiError, whole_number
+from bulkup.localserver.api_common import ApiError, as_integer
 from bulkup.localserver.faults import FaultName
 from bulkup.localserver.local import local_api
 from bulkup.localserver.magic_hour import magic_hour_api
-from bulkup.localserver.metastudio import fields as metastudio
 from bulkup.localserver.metastudio import iam, signature
-from bulkup.localserver.move_ugc.documents import Documents
+from bulkup.localserver.metastudio import parameters as metastudio
+from bulkup.localserver.move_ugc.documents import DocumentCache
 from bulkup.localserver.move_ugc.schema import move_schema
 from bulkup.localserver.record_log import RecordLog
-from bulkup.localserver.s3 import form_policy, signatures
-from bulkup.localserver.s3.multipart import MOST_BEFORE_FILE, FileEnd, Opening, boundary_of, read_opening
-from bulkup.localserver.s3.presigned import ReceivedRequest, SigningKey, encoded_path
-from bulkup.localserver.s3.request_keys import LONGEST_KEY, object_key
+from bulkup.localserver.s3 import authorization, form_policy
+from bulkup.localserver.s3.form_parser import MAX_BEFORE_FILE, FileExtractor, FormHead, form_boundary, parse_form_head
+from bulkup.localserver.s3.object_keys import MAX_KEY_LENGTH, object_key
 from bulkup.localserver.s3.s3_errors import S3Error
-from bulkup.localserver.signed_tokens import Mint
-from bulkup.localserver.xvid import fields as xvid
+from bulkup.localserver.s3.signing_types import ReceivedRequest, SigningKey, encoded_path
+from bulkup.localserver.signed_tokens import TokenSigner
+from bulkup.localserver.xvid import parameters as xvid
 from bulkup.transport.form_body import FormBody
 
 NOW = 1_700_000_000.0
 KEY = SigningKey("AKIAEXAMPLE", "ASIAEXAMPLE", "secret", "token")
 CONFIG = ServerConfig(store="")
-DOCUMENTS = Documents(move_schema())
+DOCUMENTS = DocumentCache(move_schema())
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 names = st.sampled_from(
     [
@@ -84,7 +84,7 @@ def test_no_path_leads_out_of_the_store(path: str) -> None:
         assert error.status in (400, 405)  # noqa: PT017  # either outcome is right
         return
     assert os.path.normpath(os.path.join("/store", key)) == f"/store/{key}"
-    assert len(key.encode()) <= LONGEST_KEY
+    assert len(key.encode()) <= MAX_KEY_LENGTH
 
 
 parameters = st.sampled_from(
@@ -123,7 +123,7 @@ def test_no_request_is_let_in_without_a_signature_of_ours(query: dict[str, str],
     """Refused with a 400 or a 403, and with nothing else."""
     raw = "&".join(f"{name}={quote(value)}" for name, value in query.items())
     with pytest.raises(S3Error) as raised:
-        signatures.authorize(ReceivedRequest("PUT", "/b/k", raw, headers), KEY, NOW)
+        authorization.authorize(ReceivedRequest("PUT", "/b/k", raw, headers), KEY, NOW)
     assert raised.value.status in (400, 403)
 
 
@@ -144,7 +144,7 @@ authorizations = st.builds(
 def test_no_call_is_let_in_without_a_signature_of_its_own(headers: dict[str, str], given_: str, body: bytes) -> None:
     """The reason can be written as JSON."""
     request = ReceivedRequest("POST", "/v1/p/files", "", {**headers, "authorization": given_})
-    with pytest.raises(signature.SignatureRefused) as raised:
+    with pytest.raises(signature.SignatureError) as raised:
         signature.verify(request, body, CONFIG.access_key, CONFIG.secret_key, NOW)
     str(raised.value).encode()
 
@@ -160,14 +160,14 @@ FILE = {
 }
 USER = {"name": CONFIG.iam_user, "password": CONFIG.iam_password, "domain": {"name": CONFIG.iam_domain}}
 READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {
-    "magic-hour": (magic_hour_api.read, {"items": [{"type": "video", "extension": "mp4"}]}),
-    "local": (local_api.read, {"files": [{"extension": "mp4", "size": 1}]}),
-    "metastudio file": (metastudio.read_file, FILE),
-    "metastudio large file": (metastudio.read_large_file, FILE),
-    "metastudio state": (metastudio.read_state, {"state": "CREATED"}),
-    "xvid chunks": (xvid.read_chunks, {"upload": {"nb_chunks": 1}}),
+    "magic-hour": (magic_hour_api.parse_request, {"items": [{"type": "video", "extension": "mp4"}]}),
+    "local": (local_api.parse_request, {"files": [{"extension": "mp4", "size": 1}]}),
+    "metastudio file": (metastudio.parse_file, FILE),
+    "metastudio large file": (metastudio.parse_large_file, FILE),
+    "metastudio state": (metastudio.parse_state, {"state": "CREATED"}),
+    "xvid chunks": (xvid.parse_chunks, {"upload": {"nb_chunks": 1}}),
     "iam": (
-        lambda body: iam.check(body, CONFIG),
+        lambda body: iam.check_request(body, CONFIG),
         {
             "auth": {
                 "identity": {"methods": ["password"], "password": {"user": USER}},
@@ -204,7 +204,7 @@ def test_a_body_of_any_json_is_read_or_refused(name: str, data: st.DataObject) -
 @given(st.floats() | st.integers() | st.booleans() | st.none() | texts)
 def test_a_whole_number_is_one_in_either_spelling(value: Any) -> None:
     """JSON has one kind of number; true and a text are none."""
-    number = whole_number(value)
+    number = as_integer(value)
     if number is None:
         assert isinstance(value, bool | str | None) or not float(value).is_integer()
     else:
@@ -216,7 +216,7 @@ def test_a_whole_number_is_one_in_either_spelling(value: Any) -> None:
 def test_a_session_asked_for_in_any_words_is_read_or_refused(key: str, pipeline: str, more: Mapping[str, str]) -> None:
     """What is taken can be stored under."""
     try:
-        wanted = xvid.read_upload({"object_key": key, "pipeline_id": pipeline, **more})
+        wanted = xvid.parse_upload({"object_key": key, "pipeline_id": pipeline, **more})
     except ApiError as error:
         assert error.status == 400  # noqa: PT017  # either outcome is right
         return
@@ -271,7 +271,7 @@ def test_a_query_of_any_words_is_read_or_refused(query: str) -> None:
 def test_a_policy_of_any_bytes_is_read_or_refused(document: bytes) -> None:
     """In Base64, as it comes."""
     try:
-        policy = form_policy.read(base64.b64encode(document).decode())
+        policy = form_policy.parse_policy(base64.b64encode(document).decode())
     except S3Error as error:
         assert error.code == "InvalidPolicyDocument"  # noqa: PT017  # either outcome is right
         error.body("/b/", "id")
@@ -284,18 +284,18 @@ def test_a_form_of_any_bytes_is_read_or_refused(content_type: str, data: bytes, 
     """Whatever its type says of its boundary."""
     for kind in (content_type, f"multipart/form-data; boundary={content_type}"):
         try:
-            assert 1 <= len(boundary_of(kind)) <= 70
+            assert 1 <= len(form_boundary(kind)) <= 70
         except S3Error as error:
             assert error.status in (400, 412)  # noqa: PT017  # either outcome is right
     for body in (data, b"--B\r\n" + data, b'--B\r\nContent-Disposition: form-data; name="k"\r\n\r\n' + data):
         try:
-            opening = read_opening(body, b"B")
+            opening = parse_form_head(body, b"B")
         except S3Error as error:
             assert error.status == 400  # noqa: PT017  # either outcome is right
         else:
-            assert opening.start <= MOST_BEFORE_FILE
+            assert opening.start <= MAX_BEFORE_FILE
     with pytest.raises(S3Error):
-        read_opening(start, b"B")
+        parse_form_head(start, b"B")
 
 
 class _File:
@@ -326,9 +326,9 @@ def test_what_our_client_sends_as_a_form_is_read_as_it_was(form: dict[str, str],
     async def sent() -> bytes:
         return b"".join([bytes(chunk) async for chunk in body.chunks()])
 
-    whole, boundary = asyncio.run(sent()), boundary_of(body.content_type)
-    opening: Opening = read_opening(whole, boundary)
-    end = FileEnd(boundary)
+    whole, boundary = asyncio.run(sent()), form_boundary(body.content_type)
+    opening: FormHead = parse_form_head(whole, boundary)
+    end = FileExtractor(boundary)
     assert (dict(opening.fields), opening.filename) == (form, "file")
     assert end.feed(whole[opening.start :]) == data
     end.finish()
@@ -351,7 +351,7 @@ def test_a_fault_of_any_words_is_a_spec_or_a_wrong_option(text: str) -> None:
 @given(texts, texts, st.floats(1, 4e9))
 def test_a_token_opens_for_its_own_credential_until_its_end(credential: str, other: str, ends: float) -> None:
     """Not a second longer, for no other credential, with no letter changed, and no other text does."""
-    mint = Mint("secret", "test")
+    mint = TokenSigner("secret", "test")
     token = mint.issue(credential, ends)
     assert mint.holds(token, credential, int(ends) - 1)
     assert not mint.holds(token, credential, int(ends))

@@ -9,7 +9,7 @@ import pytest
 
 from bulkup.localserver import record_log
 from bulkup.localserver.record_log import RecordLog
-from bulkup.localserver.signed_tokens import Mint
+from bulkup.localserver.signed_tokens import TokenSigner
 
 NOW = 1_700_000_000.0
 
@@ -93,18 +93,18 @@ def test_a_record_changed_after_its_log_became_the_old_one_is_known_as_it_is_now
 
 
 def test_a_token_holds_until_it_ends_and_for_its_own_credential() -> None:
-    mint = Mint("secret", "iam")
+    mint = TokenSigner("secret", "iam")
     token = mint.issue("password", NOW + 60)
     assert mint.holds(token, "password", NOW + 59)
     assert not mint.holds(token, "password", NOW + 60)
     assert not mint.holds(token, "changed", NOW)
-    assert Mint("secret", "iam").holds(token, "password", NOW)
-    assert not Mint("secret", "oauth").holds(token, "password", NOW)
-    assert not Mint("other", "iam").holds(token, "password", NOW)
+    assert TokenSigner("secret", "iam").holds(token, "password", NOW)
+    assert not TokenSigner("secret", "oauth").holds(token, "password", NOW)
+    assert not TokenSigner("other", "iam").holds(token, "password", NOW)
 
 
 def test_tokens_differ_and_cannot_be_made_to_live_longer() -> None:
-    mint = Mint("secret", "iam")
+    mint = TokenSigner("secret", "iam")
     token = mint.issue("password", NOW)
     assert token != mint.issue("password", NOW)
     longer = f"{int(NOW) + 1000:x}" + token[token.index(".") :]

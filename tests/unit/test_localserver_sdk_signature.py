@@ -13,8 +13,8 @@ from huaweicloudsdkcore.signer.signer import Signer
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulkup.localserver.metastudio.signature import SignatureRefused, canonical_request, signature, verify
-from bulkup.localserver.s3.presigned import ReceivedRequest
+from bulkup.localserver.metastudio.signature import SignatureError, canonical_request, signature, verify
+from bulkup.localserver.s3.signing_types import ReceivedRequest
 
 AK = "AKIDEXAMPLE000000001"
 SK = "SkExample/Secret+Key0123456789abcdefABCD"
@@ -85,7 +85,7 @@ def changed(request: Any, **fields: Any) -> Any:
 
 
 def refused(request: Any, body: Any, now: Any = NOW, access_key: Any = AK, secret_key: Any = SK) -> Any:
-    with pytest.raises(SignatureRefused) as caught:
+    with pytest.raises(SignatureError) as caught:
         verify(request, body, access_key, secret_key, now)
     return str(caught.value)
 

@@ -16,10 +16,10 @@ from provider_cases import BASE_URL, NOW
 from yarl import URL
 
 from bulkup.helpers.secrets import SecretUrl
-from bulkup.localserver.s3.presigned import ServerOrigin, SigningKey
+from bulkup.localserver.s3.signing_types import ServerOrigin, SigningKey
 from bulkup.localserver.s3.sigv2 import presign as presign_v2
 from bulkup.localserver.s3.sigv4 import presign as presign_v4
-from bulkup.localserver.xvid.answers import Look, fits_xml, written
+from bulkup.localserver.xvid.answers import AnswerFormat, encode_answer, fits_xml
 from bulkup.model.http import ApiAnswer, StorageAnswer, http_date, is_authority
 from bulkup.model.problems import ProblemError
 from bulkup.pipeline.send.verification import plain_etag
@@ -123,7 +123,7 @@ xml_texts = st.text(st.sampled_from("<>&\"'a \r\n") | any_text, max_size=12).fil
 def test_xvids_xml_says_what_its_json_says(upload: dict[str, str]) -> None:
     """A carriage return apart, which XML makes a line feed."""
     kept = {name: text.replace("\r\n", "\n").replace("\r", "\n") for name, text in upload.items()}
-    written_both = [written({"upload": kept}, Look(xml=xml)) for xml in (False, True)]
+    written_both = [encode_answer({"upload": kept}, AnswerFormat(xml=xml)) for xml in (False, True)]
     answers = [ApiAnswer(200, {"content-type": kind}, body, NOW) for body, kind in written_both]
     assert xvid_answers.upload_of(answers[0]) == xvid_answers.upload_of(answers[1]) == kept
 

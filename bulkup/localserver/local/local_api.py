@@ -12,17 +12,17 @@ import re
 import secrets
 from typing import Any
 
-from bulkup.localserver.api_common import ApiError, whole_number
-from bulkup.localserver.context import Context
+from bulkup.localserver.api_common import ApiError, as_integer
+from bulkup.localserver.context import ServerContext
 from bulkup.localserver.s3 import sigv4
-from bulkup.localserver.s3.presigned import ServerOrigin
+from bulkup.localserver.s3.signing_types import ServerOrigin
 
 PATH = "/local/v1/tickets"
 
 _EXTENSION = re.compile(r"[A-Za-z0-9_-]{0,32}")
 
 
-def read(body: Any) -> list[str]:
+def parse_request(body: Any) -> list[str]:
     """Return the extensions asked for. Raises ApiError 400 for another shape."""
     files = body.get("files") if isinstance(body, dict) else None
     if not isinstance(files, list) or not files:
@@ -30,7 +30,7 @@ def read(body: Any) -> list[str]:
     return [_extension(file) for file in files]
 
 
-def ticket(context: Context, origin: ServerOrigin, extension: str) -> dict[str, Any]:
+def create_ticket(context: ServerContext, origin: ServerOrigin, extension: str) -> dict[str, Any]:
     """Return one entry of the answer."""
     name = secrets.token_hex(16)
     key = f"local/{name[:2]}/{name}" + (f".{extension}" if extension else "")
@@ -41,7 +41,7 @@ def ticket(context: Context, origin: ServerOrigin, extension: str) -> dict[str, 
 def _extension(file: Any) -> str:
     if not isinstance(file, dict):
         raise ApiError(400, "every file must be an object")
-    extension, size = file.get("extension"), whole_number(file.get("size"))
+    extension, size = file.get("extension"), as_integer(file.get("size"))
     if not isinstance(extension, str) or not _EXTENSION.fullmatch(extension):
         raise ApiError(400, "'extension' must match the pattern '^[A-Za-z0-9_-]{0,32}$'")
     if size is None or size < 0:

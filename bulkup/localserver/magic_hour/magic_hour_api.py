@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bulkup.localserver.api_common import ApiError
-from bulkup.localserver.context import Context
+from bulkup.localserver.context import ServerContext
 from bulkup.localserver.s3 import sigv4
-from bulkup.localserver.s3.presigned import ServerOrigin
-from bulkup.localserver.times import rfc3339
+from bulkup.localserver.s3.signing_types import ServerOrigin
+from bulkup.localserver.timestamps import rfc3339
 
 PATH = "/v1/files/upload-urls"
 
@@ -33,7 +33,7 @@ class AssetRequest:
     extension: str
 
 
-def read(body: Any) -> list[AssetRequest]:
+def parse_request(body: Any) -> list[AssetRequest]:
     """Return what is asked for. Raises ApiError: 400 for another shape, 422 for an extension its type does not have."""
     items = body.get("items") if isinstance(body, dict) else None
     if not isinstance(items, list) or not items:
@@ -41,7 +41,7 @@ def read(body: Any) -> list[AssetRequest]:
     return [_asset(item) for item in items]
 
 
-def ticket(context: Context, origin: ServerOrigin, asset: AssetRequest) -> dict[str, str]:
+def create_ticket(context: ServerContext, origin: ServerOrigin, asset: AssetRequest) -> dict[str, str]:
     """Return one entry of the answer. The path's `<id>` spreads the names over 256 directories."""
     name = secrets.token_hex(16)
     path = f"api-assets/{name[:2]}/{name}.{asset.extension}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bulkup.localserver.api_common import ApiError
 
 
-class MetaError(ApiError):
+class MetaStudioError(ApiError):
     """A refusal with the service's own code. `request_id` stands in the bodies of the gateway alone."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -18,65 +18,67 @@ class MetaError(ApiError):
         return self.code.startswith("APIGW.")
 
 
-def unauthorized(reason: str) -> MetaError:
+def unauthorized(reason: str) -> MetaStudioError:
     """Return what a call gets that proves nothing, or proves it wrongly."""
-    return MetaError(401, "APIGW.0301", f"Incorrect IAM authentication information: {reason}")
+    return MetaStudioError(401, "APIGW.0301", f"Incorrect IAM authentication information: {reason}")
 
 
-def token_must_be_updated() -> MetaError:
+def invalid_token() -> MetaStudioError:
     """Return what a token gets that ended or never was one."""
-    return MetaError(401, "APIGW.0307", "The token must be updated.")
+    return MetaStudioError(401, "APIGW.0307", "The token must be updated.")
 
 
-def not_allowed() -> MetaError:
+def wrong_project() -> MetaStudioError:
     """Return what a call gets for a project that is not the caller's."""
-    return MetaError(403, "APIGW.0306", "API access denied, the project is not that of the caller.")
+    return MetaStudioError(403, "APIGW.0306", "API access denied, the project is not that of the caller.")
 
 
-def throttled() -> MetaError:
+def throttled() -> MetaStudioError:
     """Return what a call gets that comes too soon; there is no Retry-After."""
     message = "The throttling threshold has been reached: policy user over ratelimit,limit:5,time:1 second"
-    return MetaError(429, "APIGW.0308", message)
+    return MetaStudioError(429, "APIGW.0308", message)
 
 
-def invalid(what: str) -> MetaError:
+def invalid_parameter(what: str) -> MetaStudioError:
     """Return what a wrong parameter gets."""
-    return MetaError(400, "MSS.00000003", f"Invalid parameter: {what}")
+    return MetaStudioError(400, "MSS.00000003", f"Invalid parameter: {what}")
 
 
-def no_such_file() -> MetaError:
+def no_such_file() -> MetaStudioError:
     """Return what an unknown file id gets. The service's pages give no code for it; this one is ours."""
-    return MetaError(404, "MSS.00000005", "The file does not exist.")
+    return MetaStudioError(404, "MSS.00000005", "The file does not exist.")
 
 
-def completed_already() -> MetaError:
+def already_completed() -> MetaStudioError:
     """Return what a second completion gets. The service's pages give no code for it; this one is ours."""
-    return MetaError(409, "MSS.00000006", "The file has been completed already.")
+    return MetaStudioError(409, "MSS.00000006", "The file has been completed already.")
 
 
-def second_main() -> MetaError:
+def duplicate_main() -> MetaStudioError:
     """Return what the second MAIN file of an asset gets. The service's pages give no code for it; this one is ours."""
-    return MetaError(409, "MSS.00000007", "The asset has a MAIN file already.")
+    return MetaStudioError(409, "MSS.00000007", "The asset has a MAIN file already.")
 
 
-def internal() -> MetaError:
+def internal() -> MetaStudioError:
     """Return what a call gets when the disk fails."""
-    return MetaError(500, "MSS.00000004", "Internal Error")
+    return MetaStudioError(500, "MSS.00000004", "Internal Error")
 
 
-def in_service_terms(error: ApiError) -> MetaError:
+def translate_error(error: ApiError) -> MetaStudioError:
     """Return a refusal that all APIs have in common as this service words it."""
-    if isinstance(error, MetaError):
+    if isinstance(error, MetaStudioError):
         return error
     match error.status:
         case 401:
             return unauthorized("verify aksk signature fail")
         case 405:
-            return MetaError(405, "APIGW.0101", "The API does not exist or has not been published in the environment")
+            return MetaStudioError(
+                405, "APIGW.0101", "The API does not exist or has not been published in the environment"
+            )
         case 413:
-            return MetaError(413, "APIGW.0201", "Request entity too large")
+            return MetaStudioError(413, "APIGW.0201", "Request entity too large")
         case 429:
             return throttled()
         case 503:
-            return MetaError(503, "APIGW.0202", "Backend unavailable")
-    return invalid(error.message)
+            return MetaStudioError(503, "APIGW.0202", "Backend unavailable")
+    return invalid_parameter(error.message)

@@ -13,14 +13,14 @@ import orjson
 from aiohttp import web
 
 from bulkup.localserver.api_common import ApiError, read_body
-from bulkup.localserver.context import Context, received, same
+from bulkup.localserver.context import ServerContext, credentials_match, received_request
 from bulkup.localserver.metastudio import errors, signature
-from bulkup.localserver.metastudio.errors import MetaError
-from bulkup.localserver.s3.presigned import ReceivedRequest
-from bulkup.localserver.signed_tokens import Mint
+from bulkup.localserver.metastudio.errors import MetaStudioError
+from bulkup.localserver.s3.signing_types import ReceivedRequest
+from bulkup.localserver.signed_tokens import TokenSigner
 
 # Takes a request that was let in, and its body; returns the answer, None for one without a body. Raises ApiError.
-Action = Callable[[web.Request, bytes], Awaitable[dict[str, Any] | None]]
+CallHandler = Callable[[web.Request, bytes], Awaitable[dict[str, Any] | None]]
 
 _log = logging.getLogger(__name__)
 
@@ -28,11 +28,11 @@ _log = logging.getLogger(__name__)
 class Gateway:
     """Lets calls in that are signed or have a token, and puts refusals into the service's shape."""
 
-    def __init__(self, context: Context, mint: Mint) -> None:
+    def __init__(self, context: ServerContext, mint: TokenSigner) -> None:
         self._context = context
         self._mint = mint
 
-    async def serve(self, request: web.Request, action: Action) -> web.Response:
+    async def serve(self, request: web.Request, action: CallHandler) -> web.Response:
         """Answer one call by the action; every answer has an X-Request-Id and the date of the server's own clock."""
         try:
             return self._answer(200, await action(request, await self._admit(request)))
@@ -44,13 +44,13 @@ class Gateway:
 
     async def refuse(self, _request: web.Request, error: ApiError) -> web.Response:
         """Answer with a refusal, whoever calls. A 429 of this gateway's has no Retry-After."""
-        refusal = errors.in_service_terms(error)
+        refusal = errors.translate_error(error)
         response = self._answer(refusal.status, {"error_code": refusal.code, "error_msg": refusal.message}, refusal)
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
 
-    def _answer(self, status: int, body: dict[str, Any] | None, refusal: MetaError | None = None) -> web.Response:
+    def _answer(self, status: int, body: dict[str, Any] | None, refusal: MetaStudioError | None = None) -> web.Response:
         request_id = secrets.token_hex(16)
         headers = {"X-Request-Id": request_id, "Date": http_date(self._context.clock.now())}
         if body is None:
@@ -64,25 +64,25 @@ class Gateway:
     async def _admit(self, request: web.Request) -> bytes:
         """Return the body of a call that may be made. Raises ApiError."""
         body = await read_body(request)
-        call = received(request)
+        call = received_request(request)
         if "authorization" in call.headers:
             self._check_signature(call, body)
         else:
             self._check_token(call.headers.get("x-auth-token"))
         if request.match_info["project_id"] != self._context.config.project_id:
-            raise errors.not_allowed()
+            raise errors.wrong_project()
         if not call.headers.get("x-app-userid", "").isascii():
-            raise errors.invalid("X-App-UserId must be in ASCII")
+            raise errors.invalid_parameter("X-App-UserId must be in ASCII")
         return body
 
     def _check_signature(self, call: ReceivedRequest, body: bytes) -> None:
         config = self._context.config
         try:
             signature.verify(call, body, config.access_key, config.secret_key, self._context.clock.now())
-        except signature.SignatureRefused as refused:
+        except signature.SignatureError as refused:
             raise errors.unauthorized(str(refused)) from None
         token = call.headers.get("x-security-token")
-        if token is not None and not same(token, config.security_token):
+        if token is not None and not credentials_match(token, config.security_token):
             raise errors.unauthorized("verify aksk signature fail, the security token is not that of the access key")
 
     def _check_token(self, token: str | None) -> None:
@@ -90,8 +90,8 @@ class Gateway:
             raise errors.unauthorized("x-auth-token not found")
         config = self._context.config
         issued = self._mint.holds(token, config.iam_password, self._context.clock.now())
-        if not (issued or same(token, config.token)):
-            raise errors.token_must_be_updated()
+        if not (issued or credentials_match(token, config.token)):
+            raise errors.invalid_token()
 
 
 def http_date(moment: float) -> str:

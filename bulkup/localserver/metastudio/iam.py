@@ -8,21 +8,21 @@ from typing import Any
 
 from aiohttp import web
 
-from bulkup.localserver.api_common import ApiError, answer, meet, read_json
-from bulkup.localserver.context import Context, same
-from bulkup.localserver.faults import Point
+from bulkup.localserver.api_common import ApiError, apply_fault, json_answer, read_json
+from bulkup.localserver.context import ServerContext, credentials_match
+from bulkup.localserver.faults import FaultPoint
 from bulkup.localserver.metastudio.gateway import http_date
 from bulkup.localserver.server_config import ServerConfig
-from bulkup.localserver.signed_tokens import Mint
+from bulkup.localserver.signed_tokens import TokenSigner
 
 PATH = "/v3/auth/tokens"
-LIFE = 24 * 3600  # seconds
+TOKEN_TTL = 24 * 3600  # seconds
 
 
 class IamApi:
     """Hands out tokens of the mint. Errors are Keystone's: `{"error": {"code", "message", "title"}}`."""
 
-    def __init__(self, context: Context, mint: Mint) -> None:
+    def __init__(self, context: ServerContext, mint: TokenSigner) -> None:
         self._context = context
         self._mint = mint
 
@@ -30,24 +30,24 @@ class IamApi:
         """Answer one call."""
         now = self._context.clock.now()
         try:
-            check(await read_json(request), self._context.config)
-            meet(self._context.draw(Point.API, now))
+            check_request(await read_json(request), self._context.config)
+            apply_fault(self._context.draw(FaultPoint.API, now))
         except ApiError as error:
             return await self.refuse(request, error)
-        token = self._mint.issue(self._context.config.iam_password, now + LIFE)
-        return answer(description(self._context.config, now), 201, self._dated({"X-Subject-Token": token}))
+        token = self._mint.issue(self._context.config.iam_password, now + TOKEN_TTL)
+        return json_answer(token_description(self._context.config, now), 201, self._dated({"X-Subject-Token": token}))
 
     async def refuse(self, _request: web.Request, error: ApiError) -> web.Response:
         """Answer with a refusal. A 429 has no Retry-After."""
         body = {"code": error.status, "message": error.message, "title": HTTPStatus(error.status).phrase}
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return answer({"error": body}, error.status, self._dated(allow))
+        return json_answer({"error": body}, error.status, self._dated(allow))
 
     def _dated(self, headers: dict[str, str]) -> dict[str, str]:
         return {"Date": http_date(self._context.clock.now()), **headers}
 
 
-def check(body: Any, config: ServerConfig) -> None:
+def check_request(body: Any, config: ServerConfig) -> None:
     """Let a request for a token pass, or raise ApiError: 400 for another shape, 401 for other credentials."""
     if _at(body, "auth", "identity", "methods") != ["password"]:
         raise ApiError(400, 'auth.identity.methods must be ["password"]')
@@ -57,19 +57,19 @@ def check(body: Any, config: ServerConfig) -> None:
     if not isinstance(project, dict) or not (project.get("name") or project.get("id")):
         raise ApiError(400, "auth.scope.project must have a name or an id")
     expected = (config.iam_domain, config.iam_user, config.iam_password)
-    matches = [same(one, other) for one, other in zip(given, expected, strict=True)]
+    matches = [credentials_match(one, other) for one, other in zip(given, expected, strict=True)]
     if not all(matches):
         raise ApiError(401, "The username or password is wrong.")
     if project.get("id", config.project_id) != config.project_id:
         raise ApiError(401, "The project is not one of the user's.")
 
 
-def description(config: ServerConfig, now: float) -> dict[str, Any]:
+def token_description(config: ServerConfig, now: float) -> dict[str, Any]:
     """Return the body of the answer; the token itself is a header."""
     domain = {"name": config.iam_domain, "id": config.iam_domain}
     return {
         "token": {
-            "expires_at": _stamp(now + LIFE),
+            "expires_at": _stamp(now + TOKEN_TTL),
             "issued_at": _stamp(now),
             "methods": ["password"],
             "user": {"name": config.iam_user, "id": config.iam_user, "domain": domain},

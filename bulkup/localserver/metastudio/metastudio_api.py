@@ -7,16 +7,16 @@ from typing import Any, Final
 from aiohttp import web
 from anyio import to_thread
 
-from bulkup.localserver.api_common import decoded, meet
-from bulkup.localserver.context import Context, origin
-from bulkup.localserver.faults import Point
+from bulkup.localserver.allowed_methods import refuse_other_methods
+from bulkup.localserver.api_common import apply_fault, parse_json
+from bulkup.localserver.context import ServerContext, request_origin
+from bulkup.localserver.faults import FaultPoint
 from bulkup.localserver.metastudio import errors
-from bulkup.localserver.metastudio.fields import read_file, read_large_file, read_state
-from bulkup.localserver.metastudio.files import DELETED, MetaFile, MetaStudioFiles
+from bulkup.localserver.metastudio.file_storage import FileStorage
+from bulkup.localserver.metastudio.files import DELETED, MetaStudioFile, MetaStudioFileRegistry
 from bulkup.localserver.metastudio.gateway import Gateway
-from bulkup.localserver.metastudio.stored import StoredFiles
-from bulkup.localserver.metastudio.upload_urls import LIFE, object_key_of, part_urls, whole_url
-from bulkup.localserver.methods import only
+from bulkup.localserver.metastudio.parameters import parse_file, parse_large_file, parse_state
+from bulkup.localserver.metastudio.upload_urls import URL_TTL, file_object_key, file_url, part_urls
 
 # Braces are taken as well: the SDK sends `{project_id}` as it stands where it was given none.
 _PROJECT: Final = "/v1/{project_id:[^/]+}"
@@ -29,7 +29,9 @@ COMPLETE: Final = ONE_FILE + "/complete"
 class MetaStudioApi:
     """The API of one server."""
 
-    def __init__(self, context: Context, gateway: Gateway, files: MetaStudioFiles, stored: StoredFiles) -> None:
+    def __init__(
+        self, context: ServerContext, gateway: Gateway, files: MetaStudioFileRegistry, stored: FileStorage
+    ) -> None:
         self._context = context
         self._gateway = gateway
         self._files = files
@@ -44,7 +46,7 @@ class MetaStudioApi:
             web.post(COMPLETE, self.complete),
             web.delete(ONE_FILE, self.delete),
         ]
-        return only(routes, self._gateway.refuse)
+        return refuse_other_methods(routes, self._gateway.refuse)
 
     async def create(self, request: web.Request) -> web.Response:
         """Answer a call for a file that comes in one PUT."""
@@ -65,34 +67,34 @@ class MetaStudioApi:
         return await self._gateway.serve(request, self._delete)
 
     async def _create(self, request: web.Request, body: bytes) -> dict[str, Any]:
-        wanted = read_file(decoded(body))
-        short = self._meets_fault(Point.PRESIGN)
+        wanted = parse_file(parse_json(body))
+        short = self._meets_fault(FaultPoint.PRESIGN)
         file_id = self._files.create(wanted)
         if short:
             return {"file_id": file_id}
         self._context.counters.add(tickets=1)
-        key = object_key_of(file_id, wanted.asset, wanted.extension)
-        url = whole_url(origin(request), key, wanted, self._context.key, self._expiry())
+        key = file_object_key(file_id, wanted.asset, wanted.extension)
+        url = file_url(request_origin(request), key, wanted, self._context.key, self._expiry())
         return {"file_id": file_id, "upload_url": url}
 
     async def _create_large(self, request: web.Request, body: bytes) -> dict[str, Any]:
-        wanted = read_large_file(decoded(body))
-        short = self._meets_fault(Point.PRESIGN)
+        wanted = parse_large_file(parse_json(body))
+        short = self._meets_fault(FaultPoint.PRESIGN)
         file_id = self._files.create(wanted)
         self._stored.begin(file_id)
         if short:
             return {"file_id": file_id}
         self._context.counters.add(tickets=1)
-        key = object_key_of(file_id, wanted.asset, wanted.extension)
-        urls = part_urls(origin(request), key, file_id, wanted.parts, self._context.key, self._expiry())
+        key = file_object_key(file_id, wanted.asset, wanted.extension)
+        urls = part_urls(request_origin(request), key, file_id, wanted.parts, self._context.key, self._expiry())
         return {"file_id": file_id, "upload_urls": urls}
 
     async def _complete(self, request: web.Request, body: bytes) -> None:
-        file_id, state = request.match_info["file_id"], read_state(decoded(body))
+        file_id, state = request.match_info["file_id"], parse_state(parse_json(body))
         file = self._open(file_id, state)
         if state == "CREATED":
             self._check_stored(file_id, file)
-        self._meets_fault(Point.API)
+        self._meets_fault(FaultPoint.API)
         if state != "CREATED":
             await to_thread.run_sync(self._stored.discard, file_id, file)
         elif file.parts:
@@ -103,26 +105,26 @@ class MetaStudioApi:
         file_id = request.match_info["file_id"]
         file = self._files.get(file_id)
         self._check_not_being_joined(file_id)
-        self._meets_fault(Point.API)
+        self._meets_fault(FaultPoint.API)
         self._files.end(file_id, file, DELETED)
         await to_thread.run_sync(self._stored.discard, file_id, file)
 
-    def _open(self, file_id: str, state: str) -> MetaFile:
+    def _open(self, file_id: str, state: str) -> MetaStudioFile:
         self._check_not_being_joined(file_id)
         return self._files.open_file(file_id, state)
 
     def _check_not_being_joined(self, file_id: str) -> None:
         if file_id in self._being_joined:
-            raise errors.completed_already()
+            raise errors.already_completed()
 
-    def _check_stored(self, file_id: str, file: MetaFile) -> None:
+    def _check_stored(self, file_id: str, file: MetaStudioFile) -> None:
         size = self._stored.size(file_id, file)
         if size is None:
-            raise errors.invalid("the file, or a part of it, has not been uploaded")
+            raise errors.invalid_parameter("the file, or a part of it, has not been uploaded")
         if size != file.size:
-            raise errors.invalid(f"file_size was {file.size} and {size} bytes have been uploaded")
+            raise errors.invalid_parameter(f"file_size was {file.size} and {size} bytes have been uploaded")
 
-    async def _join(self, file_id: str, file: MetaFile) -> None:
+    async def _join(self, file_id: str, file: MetaStudioFile) -> None:
         self._being_joined.add(file_id)
         try:
             await to_thread.run_sync(self._stored.join, file_id, file)
@@ -130,8 +132,8 @@ class MetaStudioApi:
             self._being_joined.discard(file_id)
         self._files.open_file(file_id, "CREATED")  # another MAIN may have come before it meanwhile
 
-    def _meets_fault(self, point: Point) -> bool:
-        return meet(self._context.draw(point, self._context.clock.now()))
+    def _meets_fault(self, point: FaultPoint) -> bool:
+        return apply_fault(self._context.draw(point, self._context.clock.now()))
 
     def _expiry(self) -> float:
-        return self._context.clock.now() + self._context.lifetime(LIFE)
+        return self._context.clock.now() + self._context.lifetime(URL_TTL)

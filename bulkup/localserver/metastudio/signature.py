@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
-from bulkup.localserver.s3.presigned import ReceivedRequest, encoded_query
+from bulkup.localserver.s3.signing_types import ReceivedRequest, encoded_query
 
 ALGORITHM = "SDK-HMAC-SHA256"
 CLOCK_SKEW = 900  # seconds that the client's clock may be off either way
@@ -30,12 +30,12 @@ _AUTHORIZATION = re.compile(
 )
 
 
-class SignatureRefused(Exception):  # noqa: N818 - it is an answer
+class SignatureError(Exception):
     """The signature does not hold; the text says why, as the gateway says it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class AuthorizationHeader:
     """What an Authorization header says: whose key, which headers in which order, and the proof in hex."""
 
     access_key: str
@@ -47,12 +47,12 @@ def verify(request: ReceivedRequest, body: bytes, access_key: str, secret_key: s
     """Raise SignatureRefused unless the request is what the holder of the key signed, about `now` (Unix time)."""
     signed = _read(request.headers.get("authorization", ""))
     if not hmac.compare_digest(signed.access_key.encode("utf-8", "surrogateescape"), access_key.encode()):
-        raise SignatureRefused("Get secretKey failed,ak:******,err:ak not exist")
+        raise SignatureError("Get secretKey failed,ak:******,err:ak not exist")
     _check_headers(request, signed.names)
     _check_time(request.headers[_DATE], now)
     canonical = canonical_request(request, body, signed.names)
     if not hmac.compare_digest(signature(secret_key, request.headers[_DATE], canonical), signed.proof):
-        raise SignatureRefused("verify aksk signature fail")
+        raise SignatureError("verify aksk signature fail")
 
 
 def canonical_request(request: ReceivedRequest, body: bytes, names: tuple[str, ...]) -> str:
@@ -69,31 +69,31 @@ def signature(secret_key: str, date: str, canonical: str) -> str:
     return hmac.digest(secret_key.encode(), f"{ALGORITHM}\n{date}\n{digest}".encode(), "sha256").hex()
 
 
-def _read(authorization: str) -> Signed:
+def _read(authorization: str) -> AuthorizationHeader:
     match = _AUTHORIZATION.fullmatch(authorization)
     if match is None:
-        raise SignatureRefused(f"the Authorization header is not one of {ALGORITHM}")
-    return Signed(match["id"], tuple(match["names"].split(";")), match["proof"])
+        raise SignatureError(f"the Authorization header is not one of {ALGORITHM}")
+    return AuthorizationHeader(match["id"], tuple(match["names"].split(";")), match["proof"])
 
 
 def _check_headers(request: ReceivedRequest, names: tuple[str, ...]) -> None:
     for name in _NEEDED:
         if name not in names:
-            raise SignatureRefused(f"verify aksk signature fail, {name} must be signed")
+            raise SignatureError(f"verify aksk signature fail, {name} must be signed")
     for name in names:
         if name not in request.headers:
-            raise SignatureRefused(f"verify aksk signature fail, the signed header {name} was not sent")
+            raise SignatureError(f"verify aksk signature fail, the signed header {name} was not sent")
     for name in request.headers:
         if (name in _MEANINGFUL or name.startswith("x-sdk-")) and name not in names:
-            raise SignatureRefused(f"verify aksk signature fail, the header {name} was not signed")
+            raise SignatureError(f"verify aksk signature fail, the header {name} was not signed")
 
 
 def _check_time(date: str, now: float) -> None:
     signed_at = _read_date(date)
     if signed_at is None:
-        raise SignatureRefused("verify aksk signature fail, X-Sdk-Date must have the format YYYYMMDDTHHMMSSZ")
+        raise SignatureError("verify aksk signature fail, X-Sdk-Date must have the format YYYYMMDDTHHMMSSZ")
     if abs(now - signed_at) > CLOCK_SKEW:
-        raise SignatureRefused(
+        raise SignatureError(
             f"verify aksk signature fail, signature expired: X-Sdk-Date is more than {CLOCK_SKEW // 60} minutes "
             "from the server's time"
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from bulkup.localserver.metastudio.fields import FileRequest
+from bulkup.localserver.metastudio.parameters import FileRequest
 from bulkup.localserver.s3 import sigv2
-from bulkup.localserver.s3.presigned import ServerOrigin, SigningKey
+from bulkup.localserver.s3.signing_types import ServerOrigin, SigningKey
 
 BUCKET = "metastudio-assets"
-LIFE = 24 * 3600  # seconds
+URL_TTL = 24 * 3600  # seconds
 
 # The one Content-Type that OBS takes for a file of each type; the service's SDK says so, its pages do not.
 CONTENT_TYPES: Final = {
@@ -24,12 +24,12 @@ CONTENT_TYPES: Final = {
 OTHER_CONTENT_TYPE = "application/octet-stream"
 
 
-def object_key_of(file_id: str, asset: str, extension: str) -> str:
+def file_object_key(file_id: str, asset: str, extension: str) -> str:
     """Return the object's key, bucket first."""
     return f"{BUCKET}/{asset}/{file_id}.{extension}"
 
 
-def whole_url(origin: ServerOrigin, key: str, wanted: FileRequest, signing: SigningKey, expires: float) -> str:
+def file_url(origin: ServerOrigin, key: str, wanted: FileRequest, signing: SigningKey, expires: float) -> str:
     """Return the URL for the whole file: its MD5 and Content-Type are signed."""
     content_type = CONTENT_TYPES.get(wanted.extension.lower(), OTHER_CONTENT_TYPE)
     return sigv2.presign_obs(origin, key, signing, expires, md5=wanted.md5, content_type=content_type)

@@ -54,7 +54,7 @@ class MoveDocument:
         }
 
 
-class Documents:
+class DocumentCache:
     """Reads documents for one schema and keeps the latest."""
 
     def __init__(self, schema: GraphQLSchema) -> None:

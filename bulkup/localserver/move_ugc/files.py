@@ -7,10 +7,10 @@ import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from bulkup.localserver.context import Context
+from bulkup.localserver.context import ServerContext
 from bulkup.localserver.s3 import sigv2
-from bulkup.localserver.s3.presigned import ServerOrigin
-from bulkup.localserver.times import rfc3339
+from bulkup.localserver.s3.signing_types import ServerOrigin
+from bulkup.localserver.timestamps import rfc3339
 
 BUCKET = "file-production-storage"
 REMEMBERED = 100_000  # newest files that getFile still finds; a server may hand out millions
@@ -44,10 +44,10 @@ class MoveFile:
         return f"{BUCKET}/{stem}.{self.type}" if self.type else f"{BUCKET}/{stem}"
 
 
-class MoveFiles:
+class MoveFileRegistry:
     """Creates files and finds the newest of them again."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ServerContext) -> None:
         self._context = context
         self._files: OrderedDict[str, MoveFile] = OrderedDict()
 

@@ -8,17 +8,17 @@ from typing import Any
 from aiohttp import web
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, execute_sync
 
-from bulkup.localserver.api_common import ApiError, meet, read_json
-from bulkup.localserver.context import Context, origin, same
-from bulkup.localserver.faults import Point
-from bulkup.localserver.move_ugc.documents import Documents, MoveDocument
-from bulkup.localserver.move_ugc.files import MoveError, MoveFiles
+from bulkup.localserver.api_common import ApiError, apply_fault, read_json
+from bulkup.localserver.context import ServerContext, credentials_match, request_origin
+from bulkup.localserver.faults import FaultPoint
+from bulkup.localserver.move_ugc.documents import DocumentCache, MoveDocument
+from bulkup.localserver.move_ugc.files import MoveError, MoveFileRegistry
 from bulkup.localserver.move_ugc.move_endpoint import UNAUTHORIZED
-from bulkup.localserver.move_ugc.schema import Call, move_schema
+from bulkup.localserver.move_ugc.schema import ResolverContext, move_schema
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class GraphQLOperation:
     """One GraphQL request that could be read."""
 
     document: MoveDocument
@@ -26,25 +26,25 @@ class Operation:
     name: str | None
 
     @property
-    def point(self) -> Point:
+    def point(self) -> FaultPoint:
         """Whether it asks for upload URLs."""
-        return Point.PRESIGN if self.document.asks_for("createFile", self.name) else Point.API
+        return FaultPoint.PRESIGN if self.document.asks_for("createFile", self.name) else FaultPoint.API
 
 
 class MoveApi:
     """The API of one server."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ServerContext) -> None:
         self._context = context
         self._schema = move_schema()
-        self._documents = Documents(self._schema)
-        self._files = MoveFiles(context)
+        self._documents = DocumentCache(self._schema)
+        self._files = MoveFileRegistry(context)
 
     async def call(self, request: web.Request) -> dict[str, Any]:
         """Return the body of an answer with status 200. Raises ApiError for a refusal."""
         return self._answer(request, await self._read(request))
 
-    async def _read(self, request: web.Request) -> Operation:
+    async def _read(self, request: web.Request) -> GraphQLOperation:
         """Read the operation, which tells whether the call counts, and only then look at the key.
 
         It is not validated before: that can take long, which nobody without a key may ask for.
@@ -52,39 +52,39 @@ class MoveApi:
         problem: ApiError | None = None
         try:
             operation = self._operation(await read_json(request))
-            self._context.counters.add(presign_calls=operation.point is Point.PRESIGN)
+            self._context.counters.add(presign_calls=operation.point is FaultPoint.PRESIGN)
         except ApiError as error:
             problem = error
-        if not same(request.headers.get("Authorization"), self._context.config.api_key):
+        if not credentials_match(request.headers.get("Authorization"), self._context.config.api_key):
             raise ApiError(401, UNAUTHORIZED)
         if problem:
             raise problem
         return operation
 
-    def _operation(self, body: Any) -> Operation:
+    def _operation(self, body: Any) -> GraphQLOperation:
         if not isinstance(body, dict) or not isinstance(body.get("query"), str):
             raise ApiError(400, "The body must be an object with a string 'query'")
         variables, name = body.get("variables"), body.get("operationName")
         if not isinstance(variables, dict | None) or not isinstance(name, str | None):
             raise ApiError(400, "'variables' must be an object and 'operationName' a string")
         try:
-            return Operation(self._documents.read(body["query"]), variables, name or None)
+            return GraphQLOperation(self._documents.read(body["query"]), variables, name or None)
         except GraphQLSyntaxError as error:
             raise ApiError(400, f"Unable to parse the GraphQL query: {error.message}") from None
 
-    def _answer(self, request: web.Request, operation: Operation) -> dict[str, Any]:
+    def _answer(self, request: web.Request, operation: GraphQLOperation) -> dict[str, Any]:
         if errors := self._documents.errors_of(operation.document):
             return _body(ExecutionResult(None, list(errors)))
         now = self._context.clock.now()
-        short = meet(self._context.draw(operation.point, now))
-        call = Call(self._files, origin(request), now)
+        short = apply_fault(self._context.draw(operation.point, now))
+        call = ResolverContext(self._files, request_origin(request), now)
         result = self._execute(operation, call)
         if short and result.data:
             result.data.popitem()
         self._context.counters.add(tickets=len(call.created & (result.data or {}).keys()))
         return _body(result)
 
-    def _execute(self, operation: Operation, call: Call) -> ExecutionResult:
+    def _execute(self, operation: GraphQLOperation, call: ResolverContext) -> ExecutionResult:
         return execute_sync(
             self._schema,
             operation.document.node,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bulkup.localserver.api_common import ApiError, answer
-from bulkup.localserver.context import Context
+from bulkup.localserver.api_common import ApiError, json_answer
+from bulkup.localserver.context import ServerContext
 
 if TYPE_CHECKING:
     from bulkup.localserver.move_ugc.move_api import MoveApi
@@ -41,7 +41,7 @@ def is_available() -> bool:
 class MoveEndpoint:
     """Passes calls on to the Move API, which it creates at the first call."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ServerContext) -> None:
         self._context = context
         self._api: MoveApi | None = None
 
@@ -50,7 +50,7 @@ class MoveEndpoint:
         try:
             if self._api is None:
                 self._api = _new_api(self._context)
-            return answer(await self._api.call(request))
+            return json_answer(await self._api.call(request))
         except ApiError as error:
             return await refuse(request, error)
 
@@ -59,10 +59,10 @@ async def refuse(_request: web.Request, error: ApiError) -> web.Response:
     """Answer with a refusal that has a status of its own, in the shape of AppSync."""
     message = UNAUTHORIZED if error.status == 401 else error.message
     body = {"errors": [{"errorType": _ERROR_TYPES[error.status], "message": message}]}
-    return answer(body, error.status, error.headers)
+    return json_answer(body, error.status, error.headers)
 
 
-def _new_api(context: Context) -> MoveApi:
+def _new_api(context: ServerContext) -> MoveApi:
     if not is_available():
         raise ApiError(501, EXTRA_MISSING)
     from bulkup.localserver.move_ugc.move_api import MoveApi  # noqa: PLC0415  # graphql-core is an extra

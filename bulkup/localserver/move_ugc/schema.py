@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 from graphql import GraphQLError, GraphQLResolveInfo, GraphQLSchema, build_schema
 
-from bulkup.localserver.move_ugc.files import MoveFile, MoveFiles
-from bulkup.localserver.s3.presigned import ServerOrigin
+from bulkup.localserver.move_ugc.files import MoveFile, MoveFileRegistry
+from bulkup.localserver.s3.signing_types import ServerOrigin
 
 _SDL = """
 scalar AWSJSON
@@ -56,17 +56,17 @@ _CLIENT = {
 
 
 @dataclass(slots=True)
-class Call:
+class ResolverContext:
     """What the resolvers of one request know, and under which names of the answer they created files."""
 
-    files: MoveFiles
+    files: MoveFileRegistry
     origin: ServerOrigin
     now: float
     created: set[str | int] = field(default_factory=set)
 
 
 def move_schema() -> GraphQLSchema:
-    """Return the schema with its resolvers. A `Call` is the context that it is executed with."""
+    """Return the schema with its resolvers. A `ResolverContext` is the context that it is executed with."""
     schema = build_schema(_SDL)
     json_text = schema.type_map["AWSJSON"]
     json_text.parse_value = _parse_json_text  # type: ignore[attr-defined]
@@ -99,14 +99,14 @@ def _create_file(
     metadata: str | None = None,
     name: str | None = None,
 ) -> Mapping[str, Any]:
-    call: Call = info.context
+    call: ResolverContext = info.context
     file = call.files.create(type, name, metadata, call.now)
     call.created.add(info.path.key)
     return _shown(file, call.files.upload_url(file, call.origin, call.now))
 
 
 def _get_file(_root: Any, info: GraphQLResolveInfo, fileId: str) -> Mapping[str, Any]:  # noqa: N803
-    call: Call = info.context
+    call: ResolverContext = info.context
     file = call.files.get(fileId)
     return _shown(file, call.files.download_url(file, call.origin, call.now))
 
@@ -118,7 +118,7 @@ def _update_file(
     metadata: str | None = None,
     name: str | None = None,
 ) -> Mapping[str, Any]:
-    call: Call = info.context
+    call: ResolverContext = info.context
     file = call.files.update(id, name, metadata)
     return _shown(file, call.files.download_url(file, call.origin, call.now))
 

@@ -14,9 +14,9 @@ from typing import Any, Final
 import orjson
 
 from bulkup.localserver.s3 import s3_errors, sigv2
-from bulkup.localserver.s3.presigned import SigningKey
-from bulkup.localserver.s3.put_rules import LARGEST_OBJECT
+from bulkup.localserver.s3.put_rules import MAX_OBJECT_SIZE
 from bulkup.localserver.s3.s3_errors import S3Error
+from bulkup.localserver.s3.signing_types import SigningKey
 
 # Names as they are compared, and as S3 writes them.
 _NEEDED: Final = {"key": "key", "awsaccesskeyid": "AWSAccessKeyId", "policy": "policy", "signature": "signature"}
@@ -25,7 +25,7 @@ _RANGE = "content-length-range"
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class PolicyCondition:
     """What the value of one field must be, or begin with."""
 
     operator: str
@@ -48,7 +48,7 @@ class SizeRange:
     """How many bytes the file may have, both ends included."""
 
     smallest: int = 0
-    largest: int = LARGEST_OBJECT
+    largest: int = MAX_OBJECT_SIZE
 
     def check_not_over(self, size: int) -> None:
         """Raise S3Error where a file of which so much is known is too large."""
@@ -64,15 +64,15 @@ class SizeRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class FormPolicy:
     """What a form may hold, until `expires` (Unix time)."""
 
     expires: float
-    conditions: tuple[Condition, ...]
+    conditions: tuple[PolicyCondition, ...]
     sizes: SizeRange
 
 
-def authorize(fields: Mapping[str, str], signing: SigningKey, now: float) -> Policy:
+def authorize_form(fields: Mapping[str, str], signing: SigningKey, now: float) -> FormPolicy:
     """Return the policy that lets this form in; names of fields are lower case, and `bucket` is one of them.
 
     Raises S3Error, for the proof first and then for what the policy says at `now` (Unix time).
@@ -85,12 +85,12 @@ def authorize(fields: Mapping[str, str], signing: SigningKey, now: float) -> Pol
     expected = sigv2.signature(signing.secret, fields["policy"])
     if not hmac.compare_digest(expected.encode(), fields["signature"].encode()):
         raise s3_errors.signature_does_not_match()
-    policy = read(fields["policy"])
-    check(policy, fields, now)
+    policy = parse_policy(fields["policy"])
+    check_policy(policy, fields, now)
     return policy
 
 
-def check(policy: Policy, fields: Mapping[str, str], now: float) -> None:
+def check_policy(policy: FormPolicy, fields: Mapping[str, str], now: float) -> None:
     """Raise S3Error unless the form is what the policy allows at `now` (Unix time)."""
     if now > policy.expires:
         raise policy_expired()
@@ -103,7 +103,7 @@ def check(policy: Policy, fields: Mapping[str, str], now: float) -> None:
         raise _against_policy(f"Extra input fields: {', '.join(extra)}")
 
 
-def read(text: str) -> Policy:
+def parse_policy(text: str) -> FormPolicy:
     """Return what a policy in Base64 says. Raises S3Error InvalidPolicyDocument."""
     try:
         document = orjson.loads(base64.b64decode(text, validate=True))
@@ -111,14 +111,14 @@ def read(text: str) -> Policy:
         raise _invalid("Invalid JSON.") from None
     if not isinstance(document, dict) or not isinstance(document.get("conditions"), list):
         raise _invalid("Policy missing conditions.")
-    conditions: list[Condition] = []
+    conditions: list[PolicyCondition] = []
     sizes = SizeRange()
     for entry in document["conditions"]:
         if isinstance(entry, list) and entry and str(entry[0]).lower() == _RANGE:
             sizes = _size_range(entry)
         else:
             conditions += _conditions(entry)
-    return Policy(_expiration(document.get("expiration")), tuple(conditions), sizes)
+    return FormPolicy(_expiration(document.get("expiration")), tuple(conditions), sizes)
 
 
 def policy_expired() -> S3Error:
@@ -126,13 +126,13 @@ def policy_expired() -> S3Error:
     return _against_policy("Policy expired.")
 
 
-def _conditions(entry: Any) -> Iterator[Condition]:
+def _conditions(entry: Any) -> Iterator[PolicyCondition]:
     if isinstance(entry, dict) and all(isinstance(value, str) for value in entry.values()):
-        yield from (Condition("eq", name.lower(), value) for name, value in entry.items())
+        yield from (PolicyCondition("eq", name.lower(), value) for name, value in entry.items())
         return
     match entry:
         case [str(operator), str(name), str(value)] if operator.lower() in ("eq", "starts-with") and name[:1] == "$":
-            yield Condition(operator.lower(), name[1:].lower(), value)
+            yield PolicyCondition(operator.lower(), name[1:].lower(), value)
         case _:
             raise _invalid(f"Invalid Condition: {json.dumps(entry)}")
 
@@ -140,7 +140,7 @@ def _conditions(entry: Any) -> Iterator[Condition]:
 def _size_range(entry: list[Any]) -> SizeRange:
     try:
         _, smallest, largest = entry
-        return SizeRange(int(smallest), min(int(largest), LARGEST_OBJECT))
+        return SizeRange(int(smallest), min(int(largest), MAX_OBJECT_SIZE))
     except (ValueError, TypeError):
         raise _invalid(f"Invalid Condition: {json.dumps(entry)}") from None
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from bulkup.localserver.s3.s3_errors import S3Error, bad_digest
 
-LARGEST_OBJECT = 5 << 30  # bytes in one PUT or form POST
-MOST_AROUND_FILE = 64 << 10  # bytes of a form beside its file
+MAX_OBJECT_SIZE = 5 << 30  # bytes in one PUT or form POST
+MAX_FORM_OVERHEAD = 64 << 10  # bytes of a form beside its file
 
 
 def declared_length(headers: Mapping[str, str]) -> int:
@@ -24,7 +24,7 @@ def declared_length(headers: Mapping[str, str]) -> int:
             "A header you provided implies functionality that is not implemented",
             Header="Transfer-Encoding",
         )
-    return _content_length(headers, LARGEST_OBJECT)
+    return _content_length(headers, MAX_OBJECT_SIZE)
 
 
 def form_length(headers: Mapping[str, str]) -> int:
@@ -32,7 +32,7 @@ def form_length(headers: Mapping[str, str]) -> int:
 
     Raises S3Error: MissingContentLength, for chunked bodies as well, EntityTooLarge.
     """
-    return _content_length(headers, LARGEST_OBJECT + MOST_AROUND_FILE)
+    return _content_length(headers, MAX_OBJECT_SIZE + MAX_FORM_OVERHEAD)
 
 
 def _content_length(headers: Mapping[str, str], most: int) -> int:
@@ -45,7 +45,7 @@ def _content_length(headers: Mapping[str, str], most: int) -> int:
             "EntityTooLarge",
             "Your proposed upload exceeds the maximum allowed size",
             ProposedSize=str(length),
-            MaxSizeAllowed=str(LARGEST_OBJECT),
+            MaxSizeAllowed=str(MAX_OBJECT_SIZE),
         )
     return length
 

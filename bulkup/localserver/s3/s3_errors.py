@@ -31,7 +31,7 @@ def access_denied(message: str = "Access Denied", **details: str) -> S3Error:
     return S3Error(403, "AccessDenied", message, **details)
 
 
-def expired(expiry: float, now: float, **details: str) -> S3Error:
+def request_expired(expiry: float, now: float, **details: str) -> S3Error:
     """Return what a URL gets that ended at `expiry`; both are Unix time."""
     return access_denied("Request has expired", **details, Expires=_iso(expiry), ServerTime=_iso(now))
 

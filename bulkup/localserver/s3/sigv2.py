@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulkup.localserver.s3 import s3_errors
-from bulkup.localserver.s3.presigned import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
+from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
 
 _TOKEN = "x-amz-security-token"  # noqa: S105 - a name
 _SUB_RESOURCES = frozenset(
@@ -141,7 +141,7 @@ def _check_expiry(expires: str, now: float) -> None:
     if not re.fullmatch(r"[0-9]{1,11}", expires):
         raise s3_errors.access_denied("Invalid date (should be seconds since epoch)")
     if now > int(expires):
-        raise s3_errors.expired(int(expires), now)
+        raise s3_errors.request_expired(int(expires), now)
 
 
 def _dialect(request: ReceivedRequest) -> Dialect:

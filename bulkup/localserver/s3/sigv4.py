@@ -15,11 +15,11 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from bulkup.localserver.s3 import s3_errors
-from bulkup.localserver.s3.presigned import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
+from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 REGION = "us-east-1"
-LONGEST_EXPIRES = 604800
+MAX_EXPIRES = 604800
 CLOCK_SKEW = 900  # seconds that a URL may seem to come from the future
 
 _NEEDED = frozenset(
@@ -44,7 +44,7 @@ def presign(method: str, origin: ServerOrigin, key: str, signing: SigningKey, si
         }
     )
     canonical = f"{method}\n{path}\n{query}\nhost:{origin.host}\n\nhost\nUNSIGNED-PAYLOAD"
-    return origin.url(path, f"{query}&X-Amz-Signature={_signature(signing.secret, stamp, canonical)}")
+    return origin.url(path, f"{query}&X-Amz-Signature={signature(signing.secret, stamp, canonical)}")
 
 
 def verify(request: ReceivedRequest, signing: SigningKey, now: float) -> None:
@@ -54,7 +54,7 @@ def verify(request: ReceivedRequest, signing: SigningKey, now: float) -> None:
     _check_credential(given["X-Amz-Credential"], given["X-Amz-Date"][:8], signing)
     _check_time(given["X-Amz-Date"], given["X-Amz-Expires"], now)
     _check_headers(request)
-    expected = _signature(signing.secret, given["X-Amz-Date"], canonical_request(request))
+    expected = signature(signing.secret, given["X-Amz-Date"], canonical_request(request))
     if not hmac.compare_digest(expected.encode(), given["X-Amz-Signature"].encode()):
         raise s3_errors.signature_does_not_match()
 
@@ -96,12 +96,12 @@ def _check_credential(credential: str, date: str, signing: SigningKey) -> None:
 
 def _check_time(date: str, expires: str, now: float) -> None:
     signed_at = _read_stamp(date)
-    if not (re.fullmatch(r"[0-9]{1,6}", expires) and 1 <= int(expires) <= LONGEST_EXPIRES):
-        raise _malformed(f"X-Amz-Expires must be a number from 1 to {LONGEST_EXPIRES}")
+    if not (re.fullmatch(r"[0-9]{1,6}", expires) and 1 <= int(expires) <= MAX_EXPIRES):
+        raise _malformed(f"X-Amz-Expires must be a number from 1 to {MAX_EXPIRES}")
     if signed_at > now + CLOCK_SKEW:
         raise s3_errors.access_denied("Request is not yet valid")
     if now > signed_at + int(expires):
-        raise s3_errors.expired(signed_at + int(expires), now, **{"X-Amz-Expires": expires})
+        raise s3_errors.request_expired(signed_at + int(expires), now, **{"X-Amz-Expires": expires})
 
 
 def _check_headers(request: ReceivedRequest) -> None:
@@ -113,7 +113,8 @@ def _check_headers(request: ReceivedRequest) -> None:
         )
 
 
-def _signature(secret: str, stamp: str, canonical: str) -> str:
+def signature(secret: str, stamp: str, canonical: str) -> str:
+    """Return the signature of a canonical request, in hex; `stamp` is its X-Amz-Date."""
     digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
     text = f"{ALGORITHM}\n{stamp}\n{_scope(stamp[:8])}\n{digest}"
     return hmac.digest(_derived_key(secret, stamp[:8]), text.encode(), "sha256").hex()

@@ -22,24 +22,24 @@ _BOOLEANS: Final = ("true", "false")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class AnswerFormat:
     """How an answer is written."""
 
     xml: bool = False
     human: bool = False
 
 
-def look_of(parameters: Mapping[str, str], accept: str) -> Look:
+def requested_format(parameters: Mapping[str, str], accept: str) -> AnswerFormat:
     """Return how a call wants to be answered; `format` wins over the Accept header. Raises XvidError 400."""
     form, human = parameters.get("format"), parameters.get("human", "false")
     if form not in (None, *_FORMATS):
         raise invalid_input("format must be json or xml")
     if human not in _BOOLEANS:
         raise invalid_input("human must be true or false")
-    return Look(_prefers_xml(accept) if form is None else form == "xml", human == "true")
+    return AnswerFormat(_prefers_xml(accept) if form is None else form == "xml", human == "true")
 
 
-def written(body: Mapping[str, Any], look: Look) -> tuple[bytes, str]:
+def encode_answer(body: Mapping[str, Any], look: AnswerFormat) -> tuple[bytes, str]:
     """Return a body as it goes out, and its content type."""
     if not look.xml:
         return orjson.dumps(body, option=orjson.OPT_INDENT_2 if look.human else None), "application/json"

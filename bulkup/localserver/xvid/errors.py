@@ -30,22 +30,22 @@ def invalid_client() -> XvidError:
     return XvidError(403, "0x0000003", "Invalid client credentials")
 
 
-def no_such_upload() -> XvidError:
+def upload_not_found() -> XvidError:
     """Return what an unknown upload gets."""
     return XvidError(404, "0x0230002", "Requested file does not exist")
 
 
-def internal(status: int = 500) -> XvidError:
+def internal_error(status: int = 500) -> XvidError:
     """Return what a call gets when the service fails."""
     return XvidError(status, "0x0000001", "Internal Error")
 
 
-def body_of(error: XvidError) -> dict[str, Any]:
+def error_body(error: XvidError) -> dict[str, Any]:
     """Return the answer's body."""
     return {"error": {"error_code": error.code, "error_message": error.message}}
 
 
-def in_service_terms(error: ApiError) -> XvidError:
+def translate_error(error: ApiError) -> XvidError:
     """Return a refusal that all APIs have in common as this service words it; the codes for 405 and 429 are ours."""
     if isinstance(error, XvidError):
         return error
@@ -57,5 +57,5 @@ def in_service_terms(error: ApiError) -> XvidError:
         case 429:
             return XvidError(429, "0x0000004", "Too many requests")
         case 503:
-            return internal(503)
+            return internal_error(503)
     return XvidError(error.status, "0x0230001", f"Invalid Input: {error.message}")

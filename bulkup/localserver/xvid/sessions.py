@@ -6,14 +6,14 @@ import secrets
 from dataclasses import dataclass, replace
 
 from bulkup.localserver.record_log import RecordLog
-from bulkup.localserver.xvid.errors import invalid_input, no_such_upload
-from bulkup.localserver.xvid.fields import SessionRequest
+from bulkup.localserver.xvid.errors import invalid_input, upload_not_found
+from bulkup.localserver.xvid.parameters import UploadRequest
 
-COMPLETING_FOR = 0.2  # seconds from the finish call to COMPLETED
+COMPLETING_TIME = 0.2  # seconds from the finish call to COMPLETED
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class UploadSession:
     """One upload; `finished_at` (Unix time) is None until it is finished."""
 
     pipeline: str
@@ -26,10 +26,10 @@ class Session:
         """Return the status at `now` (Unix time). The service's pages do not name the last one."""
         if self.finished_at is None:
             return "UPLOADING"
-        return "COMPLETING" if now < self.finished_at + COMPLETING_FOR else "COMPLETED"
+        return "COMPLETING" if now < self.finished_at + COMPLETING_TIME else "COMPLETED"
 
 
-class SessionBook:
+class UploadSessionRegistry:
     """Begins sessions, finds the newest of them again, and lets each be finished once.
 
     Methods that change something raise OSError when the disk fails.
@@ -38,28 +38,28 @@ class SessionBook:
     def __init__(self, log: RecordLog) -> None:
         self._log = log
 
-    def begin(self, wanted: SessionRequest, now: float) -> tuple[str, Session]:
+    def begin(self, wanted: UploadRequest, now: float) -> tuple[str, UploadSession]:
         """Return a new session and its id, 24 hex digits of which the first 8 are the time."""
         session_id = f"{int(now):08x}{secrets.token_hex(8)}"
-        session = Session(wanted.pipeline, wanted.object_key, wanted.expires_at)
+        session = UploadSession(wanted.pipeline, wanted.object_key, wanted.expires_at)
         self._log.put(session_id, session)
         return session_id, session
 
-    def get(self, session_id: str) -> Session:
+    def get(self, session_id: str) -> UploadSession:
         """Return a session. Raises XvidError 404 for one that is not known, or too long ago."""
         record = self._log.get(session_id)
         if record is None:
-            raise no_such_upload()
-        return Session(**record)
+            raise upload_not_found()
+        return UploadSession(**record)
 
-    def unfinished(self, session_id: str) -> Session:
+    def unfinished(self, session_id: str) -> UploadSession:
         """Return a session that may be finished. Raises XvidError 404, 400 for one that was."""
         session = self.get(session_id)
         if session.finished_at is not None:
             raise invalid_input("the upload has been finished already")
         return session
 
-    def finish(self, session_id: str, session: Session, chunks: int, now: float) -> Session:
+    def finish(self, session_id: str, session: UploadSession, chunks: int, now: float) -> UploadSession:
         """Finish a session and return it."""
         session = replace(session, nb_chunks=chunks, finished_at=now)
         self._log.put(session_id, session)

@@ -7,17 +7,17 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from bulkup.localserver.api_common import decoded, meet, read_body
-from bulkup.localserver.context import Context, origin
-from bulkup.localserver.faults import Point
-from bulkup.localserver.methods import only
-from bulkup.localserver.s3.objects import ObjectStore
+from bulkup.localserver.allowed_methods import refuse_other_methods
+from bulkup.localserver.api_common import apply_fault, parse_json, read_body
+from bulkup.localserver.context import ServerContext, request_origin
+from bulkup.localserver.faults import FaultPoint
+from bulkup.localserver.s3.object_store import ObjectStore
 from bulkup.localserver.xvid import errors
-from bulkup.localserver.xvid.desk import refuse, serve
-from bulkup.localserver.xvid.fields import read_chunks, read_upload
-from bulkup.localserver.xvid.form import BUCKET, LIFE, form_post_params, object_path
+from bulkup.localserver.xvid.endpoint import refuse, serve
 from bulkup.localserver.xvid.oauth import OAuthApi
-from bulkup.localserver.xvid.sessions import Session, SessionBook
+from bulkup.localserver.xvid.parameters import parse_chunks, parse_upload
+from bulkup.localserver.xvid.sessions import UploadSession, UploadSessionRegistry
+from bulkup.localserver.xvid.upload_form import BUCKET, FORM_TTL, form_post_params, object_path
 
 UPLOADS: Final = "/v1/files/uploads"
 ONE_UPLOAD: Final = UPLOADS + "/{upload_id:[^/]+}"
@@ -26,7 +26,9 @@ ONE_UPLOAD: Final = UPLOADS + "/{upload_id:[^/]+}"
 class XvidApi:
     """The API of one server."""
 
-    def __init__(self, context: Context, oauth: OAuthApi, sessions: SessionBook, objects: ObjectStore) -> None:
+    def __init__(
+        self, context: ServerContext, oauth: OAuthApi, sessions: UploadSessionRegistry, objects: ObjectStore
+    ) -> None:
         self._context = context
         self._oauth = oauth
         self._sessions = sessions
@@ -43,7 +45,7 @@ class XvidApi:
                 web.get(ONE_UPLOAD + slash, self.look),
             )
         ]
-        return only(routes, refuse)
+        return refuse_other_methods(routes, refuse)
 
     async def begin(self, request: web.Request) -> web.Response:
         """Answer a call for a session."""
@@ -60,15 +62,15 @@ class XvidApi:
 
     async def _begin(self, request: web.Request, parameters: Mapping[str, str]) -> dict[str, Any]:
         self._admit(request)
-        wanted = read_upload(parameters)
-        short = self._meets_fault(Point.PRESIGN)
+        wanted = parse_upload(parameters)
+        short = self._meets_fault(FaultPoint.PRESIGN)
         now = self._context.clock.now()
         upload_id, session = self._sessions.begin(wanted, now)
         upload = _described(request, upload_id, session, now, storage="type")
         if short:
             return {"upload": upload}
         self._context.counters.add(tickets=1)
-        expires = now + self._context.lifetime(LIFE)
+        expires = now + self._context.lifetime(FORM_TTL)
         params = form_post_params(session.pipeline, session.object_key, self._context.key, expires)
         return {"upload": {"form_post_params": params, **upload}}
 
@@ -77,10 +79,10 @@ class XvidApi:
         body = await read_body(request)
         upload_id = request.match_info["upload_id"]
         session = self._sessions.unfinished(upload_id)
-        chunks = read_chunks(decoded(body))
+        chunks = parse_chunks(parse_json(body))
         if self._objects.size(object_path(session.pipeline, session.object_key)) is None:
             raise errors.invalid_input("the file has not been uploaded")
-        self._meets_fault(Point.API)
+        self._meets_fault(FaultPoint.API)
         now = self._context.clock.now()
         session = self._sessions.finish(upload_id, session, chunks, now)
         return {"upload": _described(request, upload_id, session, now)}
@@ -89,7 +91,7 @@ class XvidApi:
         self._admit(request)
         upload_id = request.match_info["upload_id"]
         session = self._sessions.get(upload_id)
-        self._meets_fault(Point.API)
+        self._meets_fault(FaultPoint.API)
         now = self._context.clock.now()
         return {"upload": _described(request, upload_id, session, now)}
 
@@ -97,16 +99,16 @@ class XvidApi:
         if not self._oauth.accepts(request.headers.get("Authorization", "")):
             raise errors.invalid_token()
 
-    def _meets_fault(self, point: Point) -> bool:
-        return meet(self._context.draw(point, self._context.clock.now()))
+    def _meets_fault(self, point: FaultPoint) -> bool:
+        return apply_fault(self._context.draw(point, self._context.clock.now()))
 
 
 def _described(
-    request: web.Request, upload_id: str, session: Session, now: float, *, storage: str = "storage_type"
+    request: web.Request, upload_id: str, session: UploadSession, now: float, *, storage: str = "storage_type"
 ) -> dict[str, Any]:
     """Return what all answers say of an upload; `storage` is what this one calls the kind of store."""
     return {
-        "form_post_url": origin(request).url(f"/{BUCKET}/"),
+        "form_post_url": request_origin(request).url(f"/{BUCKET}/"),
         "status": session.status(now),
         "object_key": session.object_key,
         "nb_chunks": session.nb_chunks,

@@ -10,18 +10,18 @@ import anyio
 from aiohttp import StreamReader, web
 from anyio import to_thread
 
-from bulkup.localserver.context import Context
-from bulkup.localserver.faults import Fault, FaultName, Point
-from bulkup.localserver.s3.objects import Incoming, ObjectStore
+from bulkup.localserver.context import ServerContext
+from bulkup.localserver.faults import Fault, FaultName, FaultPoint
+from bulkup.localserver.s3.object_store import IncomingObject, ObjectStore
 from bulkup.localserver.s3.put_rules import check_md5, declared_length, declared_md5, incomplete_body, request_timeout
-from bulkup.localserver.s3.s3_errors import S3Error, expired, slow_down
+from bulkup.localserver.s3.s3_errors import S3Error, request_expired, slow_down
 
 # Puts a whole object where it belongs.
-Place = Callable[[Incoming], None]
+Publish = Callable[[IncomingObject], None]
 
 PATIENCE = 120.0  # seconds that a client may send, or take, nothing
 
-INLINE = 64 << 10  # bytes up to which hashing and writing costs less than the way to a thread and back
+MAX_INLINE_WRITE = 64 << 10  # bytes up to which hashing and writing costs less than the way to a thread and back
 
 
 class ConnectionCut(Exception):  # noqa: N818 - nothing went wrong: it was asked for
@@ -29,41 +29,44 @@ class ConnectionCut(Exception):  # noqa: N818 - nothing went wrong: it was asked
 
 
 @dataclass(frozen=True, slots=True)
-class BodyPace:
+class ReadPace:
     """How a body is read: so many bytes at once, and a pause in seconds after each."""
 
     block: int
     pause: float = 0.0
 
 
-FULL_SPEED = BodyPace(1 << 20)
-SLOW = BodyPace(16 << 10, 0.25)  # 64 KiB/s
+FULL_SPEED = ReadPace(1 << 20)
+SLOW_PACE = ReadPace(16 << 10, 0.25)  # 64 KiB/s
 
 
-class PutDesk:
+class BodyReceiver:
     """Stores bodies that are authorised. Keeps no more than one block of a body in memory.
 
     Methods raise S3Error for what S3 refuses, OSError when the disk fails, ConnectionCut when a fault says so. Then
     nothing is stored, and what was there before stays.
     """
 
-    def __init__(self, context: Context, objects: ObjectStore) -> None:
+    def __init__(self, context: ServerContext, objects: ObjectStore) -> None:
         self._context = context
         self._objects = objects
         self._lied_about: set[bytes] = set()
 
-    async def store(self, request: web.Request, headers: Mapping[str, str], place: Place) -> tuple[int, str]:
+    async def store(self, request: web.Request, headers: Mapping[str, str], place: Publish) -> tuple[int, str]:
         """Store the body of a PUT; return its size in bytes and the ETag to answer, unquoted."""
         length, md5 = declared_length(headers), declared_md5(headers)
-        fault = self.meet_fault(lambda now: expired(now, now))
-        await let_continue(request)
-        body = blocks(request.content, length, await begin(request.content, fault))
+        fault = self.draw_fault(lambda now: request_expired(now, now))
+        await send_continue(request)
+        body = read_blocks(request.content, length, await start_body(request.content, fault))
         return await self.keep(body, place, fault, md5)
 
-    def meet_fault(self, expired: Callable[[float], S3Error]) -> Fault | None:
-        """Return the fault that is to come while the body is read; `expired` makes the refusal of an expired ticket."""
+    def draw_fault(self, expired: Callable[[float], S3Error]) -> Fault | None:
+        """Return the fault to apply while the body is read. Raises S3Error for faults that refuse the request.
+
+        `expired` makes the refusal of an expired URL or policy.
+        """
         now = self._context.clock.now()
-        fault = self._context.draw(Point.PUT, now)
+        fault = self._context.draw(FaultPoint.PUT, now)
         match fault and fault.name:
             case FaultName.EXPIRED_URL:
                 raise expired(now)
@@ -72,7 +75,7 @@ class PutDesk:
         return fault
 
     async def keep(
-        self, body: AsyncIterator[bytes], place: Place, fault: Fault | None, md5: bytes | None = None
+        self, body: AsyncIterator[bytes], place: Publish, fault: Fault | None, md5: bytes | None = None
     ) -> tuple[int, str]:
         """Store what the body yields; return its size in bytes and the ETag to answer, unquoted."""
         incoming = self._objects.receive()
@@ -84,7 +87,7 @@ class PutDesk:
             incoming.discard()
         return size, self._etag(incoming, fault)
 
-    def _etag(self, incoming: Incoming, fault: Fault | None) -> str:
+    def _etag(self, incoming: IncomingObject, fault: Fault | None) -> str:
         true = incoming.md5
         if fault is None or fault.name is not FaultName.WRONG_ETAG:
             return true.hexdigest()
@@ -96,26 +99,26 @@ class PutDesk:
         return bytes(byte ^ 0xFF for byte in true.digest()).hex()
 
 
-async def begin(content: StreamReader, fault: Fault | None) -> BodyPace:
+async def start_body(content: StreamReader, fault: Fault | None) -> ReadPace:
     """Return at what pace the body is to be read. Raises ConnectionCut, after a part of it."""
     if fault and fault.name is FaultName.CUT_BODY:
         await content.readany()
         raise ConnectionCut
-    return SLOW if fault and fault.name is FaultName.SLOW_BODY else FULL_SPEED
+    return SLOW_PACE if fault and fault.name is FaultName.SLOW_BODY else FULL_SPEED
 
 
-async def _take(body: AsyncIterator[bytes], incoming: Incoming) -> int:
+async def _take(body: AsyncIterator[bytes], incoming: IncomingObject) -> int:
     size = 0
     async for block in body:
         size += len(block)
-        if len(block) <= INLINE:
+        if len(block) <= MAX_INLINE_WRITE:
             incoming.write(block)
         else:
             await to_thread.run_sync(incoming.write, block)
     return size
 
 
-async def blocks(content: StreamReader, length: int, pace: BodyPace) -> AsyncIterator[bytes]:
+async def read_blocks(content: StreamReader, length: int, pace: ReadPace) -> AsyncIterator[bytes]:
     """Yield exactly `length` bytes.
 
     Raises S3Error: IncompleteBody when the client goes away before, RequestTimeout when it sends nothing for long.
@@ -146,7 +149,7 @@ async def _exactly(content: StreamReader, count: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def let_continue(request: web.Request) -> None:
+async def send_continue(request: web.Request) -> None:
     """Tell a client that waits for it to send the body, now that everything before it is in order (RFC 9110)."""
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -10,11 +10,11 @@ from aiohttp import web
 
 from bulkup.localserver.api_common import ApiError
 from bulkup.localserver.xvid import errors
-from bulkup.localserver.xvid.answers import Look, look_of, written
-from bulkup.localserver.xvid.fields import form_fields
+from bulkup.localserver.xvid.answers import AnswerFormat, encode_answer, requested_format
+from bulkup.localserver.xvid.parameters import parse_form_fields
 
 # Takes a request and the parameters in its query; returns the answer's body. Raises ApiError.
-Action = Callable[[web.Request, Mapping[str, str]], Awaitable[dict[str, Any]]]
+CallHandler = Callable[[web.Request, Mapping[str, str]], Awaitable[dict[str, Any]]]
 
 _log = logging.getLogger(__name__)
 
@@ -28,18 +28,18 @@ async def refuse(request: web.Request, error: ApiError) -> web.Response:
     return await serve(request, refusing)
 
 
-async def serve(request: web.Request, action: Action) -> web.Response:
+async def serve(request: web.Request, action: CallHandler) -> web.Response:
     """Answer one call by the action."""
-    look, headers = Look(), {}
+    look, headers = AnswerFormat(), {}
     try:
-        parameters = form_fields(request.raw_path.partition("?")[2])
-        look = look_of(parameters, request.headers.get("Accept", ""))
+        parameters = parse_form_fields(request.raw_path.partition("?")[2])
+        look = requested_format(parameters, request.headers.get("Accept", ""))
         status, body = 200, await action(request, parameters)
     except ApiError as error:
-        refusal = errors.in_service_terms(error)
-        status, body, headers = refusal.status, errors.body_of(refusal), dict(error.headers)
+        refusal = errors.translate_error(error)
+        status, body, headers = refusal.status, errors.error_body(refusal), dict(error.headers)
     except OSError:
         _log.warning("a call of Xvid failed", exc_info=True)
-        status, body = 500, errors.body_of(errors.internal())
-    content, content_type = written(body, look)
+        status, body = 500, errors.error_body(errors.internal_error())
+    content, content_type = encode_answer(body, look)
     return web.Response(body=content, status=status, headers=headers, content_type=content_type)

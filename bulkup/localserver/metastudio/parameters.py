@@ -8,12 +8,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bulkup.localserver.api_common import whole_number
-from bulkup.localserver.metastudio.errors import invalid
+from bulkup.localserver.api_common import as_integer
+from bulkup.localserver.metastudio.errors import invalid_parameter
 
-LARGEST_FILE = 5 << 30  # bytes
-LARGEST_LARGE_FILE = 500 << 30  # bytes
-MOST_PARTS = 10_000  # what OBS takes as parts of one object
+MAX_FILE_SIZE = 5 << 30  # bytes
+MAX_LARGE_FILE_SIZE = 500 << 30  # bytes
+MAX_PARTS = 10_000  # what OBS takes as parts of one object
 
 # The union of what the guide and the SDK list.
 CATEGORIES: Final = frozenset(
@@ -40,28 +40,28 @@ class FileRequest:
     parts: int = 0
 
 
-def read_file(body: Any) -> FileRequest:
+def parse_file(body: Any) -> FileRequest:
     """Return what a call of `files` asks for. Raises MetaError 400."""
-    return FileRequest(*_common(body, LARGEST_FILE), md5=_md5(body.get("file_md5")))
+    return FileRequest(*_common(body, MAX_FILE_SIZE), md5=_md5(body.get("file_md5")))
 
 
-def read_large_file(body: Any) -> FileRequest:
+def parse_large_file(body: Any) -> FileRequest:
     """Return what a call of `large-files` asks for. Raises MetaError 400."""
-    common = _common(body, LARGEST_LARGE_FILE)
-    return FileRequest(*common, parts=_whole("file_multipart_count", body.get("file_multipart_count", 1), MOST_PARTS))
+    common = _common(body, MAX_LARGE_FILE_SIZE)
+    return FileRequest(*common, parts=_whole("file_multipart_count", body.get("file_multipart_count", 1), MAX_PARTS))
 
 
-def read_state(body: Any) -> str:
+def parse_state(body: Any) -> str:
     """Return the state that a file is to have. Raises MetaError 400."""
     state = body.get("state") if isinstance(body, dict) else None
     if not isinstance(state, str) or state not in STATES:
-        raise invalid("state must be one of CREATED, FAILED, CANCELLED")
+        raise invalid_parameter("state must be one of CREATED, FAILED, CANCELLED")
     return state
 
 
 def _common(body: Any, largest: int) -> tuple[str, int, str, str]:
     if not isinstance(body, dict):
-        raise invalid("the body must be an object")
+        raise invalid_parameter("the body must be an object")
     _name(body.get("file_name"))
     return (
         _type(body.get("file_type")),
@@ -73,33 +73,33 @@ def _common(body: Any, largest: int) -> tuple[str, int, str, str]:
 
 def _name(name: Any) -> None:
     if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_NAME:
-        raise invalid(f"file_name must have 1 to {_LONGEST_NAME} characters")
+        raise invalid_parameter(f"file_name must have 1 to {_LONGEST_NAME} characters")
 
 
 def _type(extension: Any) -> str:
     if not isinstance(extension, str) or not 1 <= len(extension) <= _LONGEST_TYPE:
-        raise invalid(f"file_type must have 1 to {_LONGEST_TYPE} characters")
+        raise invalid_parameter(f"file_type must have 1 to {_LONGEST_TYPE} characters")
     if _UNFIT_TYPE.search(extension) or len(extension.encode()) > _LONGEST_EXTENSION:
-        raise invalid("file_type must be a file extension")
+        raise invalid_parameter("file_type must be a file extension")
     return extension
 
 
 def _whole(name: str, value: Any, largest: int) -> int:
-    number = whole_number(value)
+    number = as_integer(value)
     if number is None or not 1 <= number <= largest:
-        raise invalid(f"{name} must be a whole number from 1 to {largest}")
+        raise invalid_parameter(f"{name} must be a whole number from 1 to {largest}")
     return number
 
 
 def _asset(asset: Any) -> str:
     if not isinstance(asset, str) or not _ASSET_ID.fullmatch(asset):
-        raise invalid("asset_id must have 1 to 64 letters, digits, '-' or '_'")
+        raise invalid_parameter("asset_id must have 1 to 64 letters, digits, '-' or '_'")
     return asset
 
 
 def _category(category: Any) -> str:
     if not isinstance(category, str) or category not in CATEGORIES:
-        raise invalid(f"asset_file_category must be one of {', '.join(sorted(CATEGORIES))}")
+        raise invalid_parameter(f"asset_file_category must be one of {', '.join(sorted(CATEGORIES))}")
     return category
 
 
@@ -109,5 +109,5 @@ def _md5(text: Any) -> str:
     except (binascii.Error, ValueError):
         digest = b""
     if len(digest) != 16 or len(text) != 24:
-        raise invalid("file_md5 must be the Base64 of the 16 bytes of the MD5, 24 characters")
+        raise invalid_parameter("file_md5 must be the Base64 of the 16 bytes of the MD5, 24 characters")
     return str(text)

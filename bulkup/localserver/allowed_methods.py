@@ -10,10 +10,10 @@ from aiohttp.typedefs import Handler
 from bulkup.localserver.api_common import ApiError
 
 # Answers a request with a refusal.
-Refuse = Callable[[web.Request, ApiError], Awaitable[web.Response]]
+RefusalHandler = Callable[[web.Request, ApiError], Awaitable[web.Response]]
 
 
-def only(routes: Sequence[web.RouteDef], refuse: Refuse) -> list[web.RouteDef]:
+def refuse_other_methods(routes: Sequence[web.RouteDef], refuse: RefusalHandler) -> list[web.RouteDef]:
     """Return the routes, and for each of their paths one more that refuses every other method."""
     methods: dict[str, list[str]] = {}
     for route in routes:
@@ -21,7 +21,7 @@ def only(routes: Sequence[web.RouteDef], refuse: Refuse) -> list[web.RouteDef]:
     return [*routes, *(web.route("*", path, _refusing(have, refuse)) for path, have in methods.items())]
 
 
-def _refusing(have: Sequence[str], refuse: Refuse) -> Handler:
+def _refusing(have: Sequence[str], refuse: RefusalHandler) -> Handler:
     error = ApiError(405, "Method Not Allowed", {"Allow": ", ".join(sorted(have))})
 
     async def handle(request: web.Request) -> web.Response:

@@ -7,8 +7,8 @@ from urllib.parse import unquote_to_bytes
 
 from bulkup.localserver.s3.s3_errors import S3Error, invalid_uri
 
-LONGEST_KEY = 1024  # bytes, S3's limit
-LONGEST_SEGMENT = 255  # bytes, what file systems take as one name
+MAX_KEY_LENGTH = 1024  # bytes, S3's limit
+MAX_SEGMENT_LENGTH = 255  # bytes, what file systems take as one name
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -27,7 +27,7 @@ def object_key(raw_path: str) -> str:
     if len(segments) < 2:
         raise S3Error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
     key = "/".join(segments)
-    if len(key.encode()) > LONGEST_KEY:
+    if len(key.encode()) > MAX_KEY_LENGTH:
         raise _too_long()
     return key
 
@@ -36,7 +36,7 @@ def _segment(part: str) -> str:
     name = unquote_to_bytes(part)
     if name in (b"", b".", b"..") or b"/" in name or b"\0" in name:
         raise invalid_uri()
-    if len(name) > LONGEST_SEGMENT:
+    if len(name) > MAX_SEGMENT_LENGTH:
         raise _too_long()
     try:
         return name.decode()
@@ -45,4 +45,4 @@ def _segment(part: str) -> str:
 
 
 def _too_long() -> S3Error:
-    return S3Error(400, "KeyTooLongError", "Your key is too long.", MaxSizeAllowed=str(LONGEST_KEY))
+    return S3Error(400, "KeyTooLongError", "Your key is too long.", MaxSizeAllowed=str(MAX_KEY_LENGTH))

@@ -8,9 +8,9 @@ import re
 import shutil
 
 from bulkup.helpers.private_files import make_private_folder
-from bulkup.localserver.s3.objects import READ_SIZE, Incoming
-from bulkup.localserver.s3.presigned import ReceivedRequest
+from bulkup.localserver.s3.object_store import READ_SIZE, IncomingObject
 from bulkup.localserver.s3.s3_errors import S3Error
+from bulkup.localserver.s3.signing_types import ReceivedRequest
 
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,4}")
@@ -27,7 +27,7 @@ class PartStore:
         """Make room for the parts of an upload."""
         os.mkdir(self._of(upload_id))
 
-    def publish(self, incoming: Incoming, upload_id: str, number: str) -> None:
+    def publish(self, incoming: IncomingObject, upload_id: str, number: str) -> None:
         """Keep a part in place of what was there before. Raises S3Error NoSuchUpload for an upload that has ended."""
         if not (_UPLOAD_ID.fullmatch(upload_id) and _NUMBER.fullmatch(number)):
             raise _no_such_upload()
@@ -40,7 +40,7 @@ class PartStore:
         """Return the sizes of parts 1 to `count` in bytes. Raises FileNotFoundError where one is missing."""
         return [os.stat(path).st_size for path in self._paths(upload_id, count)]
 
-    def join(self, upload_id: str, count: int, incoming: Incoming) -> None:
+    def join(self, upload_id: str, count: int, incoming: IncomingObject) -> None:
         """Write the parts in order into a new object, a block at a time."""
         for path in self._paths(upload_id, count):
             with open(path, "rb") as part:
@@ -59,7 +59,7 @@ class PartStore:
         return os.path.join(self._directory, upload_id)
 
 
-def part_of(request: ReceivedRequest) -> tuple[str, str] | None:
+def requested_part(request: ReceivedRequest) -> tuple[str, str] | None:
     """Return upload id and part number where a signed request is for a part of an object."""
     parameters = request.parameters
     if "uploadId" not in parameters or "partNumber" not in parameters:

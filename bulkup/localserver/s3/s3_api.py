@@ -13,31 +13,31 @@ from aiofiles.threadpool.binary import AsyncBufferedReader
 from aiohttp import web
 from anyio import to_thread
 
-from bulkup.localserver.context import Context, origin, received
-from bulkup.localserver.s3.forms import FormDesk, Posted, answer_of, bucket_of
-from bulkup.localserver.s3.objects import READ_SIZE, ObjectStore
-from bulkup.localserver.s3.parts import PartStore, part_of
-from bulkup.localserver.s3.presigned import ReceivedRequest
-from bulkup.localserver.s3.puts import PATIENCE, ConnectionCut, Place, PutDesk
-from bulkup.localserver.s3.request_keys import object_key
+from bulkup.localserver.context import ServerContext, received_request, request_origin
+from bulkup.localserver.s3.authorization import authorize
+from bulkup.localserver.s3.body_receiver import PATIENCE, BodyReceiver, ConnectionCut, Publish
+from bulkup.localserver.s3.form_receiver import FormReceiver, StoredForm, form_answer, requested_bucket
+from bulkup.localserver.s3.object_keys import object_key
+from bulkup.localserver.s3.object_store import READ_SIZE, ObjectStore
+from bulkup.localserver.s3.part_store import PartStore, requested_part
 from bulkup.localserver.s3.s3_errors import S3Error, internal_error, invalid_uri, method_not_allowed
-from bulkup.localserver.s3.signatures import authorize
+from bulkup.localserver.s3.signing_types import ReceivedRequest
 
-LARGEST_DRAINED = 1 << 20  # bytes of a refused body that are read to keep the connection
+MAX_DRAINED_BODY = 1 << 20  # bytes of a refused body that are read to keep the connection
 
 _log = logging.getLogger(__name__)
 _MISSING: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
-class Store:
+class S3Api:
     """Answers all requests that are no API's."""
 
-    def __init__(self, context: Context, objects: ObjectStore, parts: PartStore) -> None:
+    def __init__(self, context: ServerContext, objects: ObjectStore, parts: PartStore) -> None:
         self._context = context
         self._objects = objects
         self._parts = parts
-        self._puts = PutDesk(context, objects)
-        self._forms = FormDesk(context, objects, self._puts)
+        self._puts = BodyReceiver(context, objects)
+        self._forms = FormReceiver(context, objects, self._puts)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request; what the store refuses, it refuses as XML."""
@@ -80,20 +80,20 @@ class Store:
 
     async def _post(self, request: web.Request) -> web.Response:
         asked = _asked(request)
-        bucket = bucket_of(asked)
-        posted: Posted | None = None
+        bucket = requested_bucket(asked)
+        posted: StoredForm | None = None
         try:
             posted = await self._forms.store(request, asked, bucket)
         finally:
             if posted is None:
                 self._context.counters.add(puts_failed=1)
         self._context.counters.add(puts_completed=1, bytes=posted.size)
-        response = answer_of(posted, origin(request))
+        response = form_answer(posted, request_origin(request))
         response.headers["x-amz-request-id"] = _request_id()
         return response
 
-    def _place(self, asked: ReceivedRequest, key: str) -> Place:
-        part = part_of(asked)
+    def _place(self, asked: ReceivedRequest, key: str) -> Publish:
+        part = requested_part(asked)
         if part is None:
             return lambda incoming: self._objects.publish(incoming, key)
         return lambda incoming: self._parts.publish(incoming, *part)
@@ -113,7 +113,7 @@ def _asked(request: web.Request) -> ReceivedRequest:
     """Return the request as plain values. Raises S3Error InvalidURI for a target that is not ASCII."""
     if not request.raw_path.isascii():
         raise invalid_uri()
-    return received(request)
+    return received_request(request)
 
 
 async def _send(request: web.Request, file: AsyncBufferedReader) -> web.StreamResponse:
@@ -152,7 +152,7 @@ def _refusal(request: web.Request, error: S3Error) -> web.Response:
     # The server reads and drops what is left of the body; where that is much, or nobody knows how much, or the
     # client waits to be told to go on, the connection is worth less than that.
     length = request.content_length
-    if "Expect" in request.headers or (request.body_exists and (length is None or length > LARGEST_DRAINED)):
+    if "Expect" in request.headers or (request.body_exists and (length is None or length > MAX_DRAINED_BODY)):
         response.force_close()
     return response
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bulkup.localserver.metastudio.files import MetaFile
-from bulkup.localserver.metastudio.upload_urls import object_key_of
-from bulkup.localserver.s3.objects import ObjectStore
-from bulkup.localserver.s3.parts import PartStore
+from bulkup.localserver.metastudio.files import MetaStudioFile
+from bulkup.localserver.metastudio.upload_urls import file_object_key
+from bulkup.localserver.s3.object_store import ObjectStore
+from bulkup.localserver.s3.part_store import PartStore
 
 
-class StoredFiles:
+class FileStorage:
     """The bytes of files. All methods block, and raise OSError when the disk fails."""
 
     def __init__(self, objects: ObjectStore, parts: PartStore) -> None:
@@ -19,7 +19,7 @@ class StoredFiles:
         """Make room for the parts of a file."""
         self._parts.begin(file_id)
 
-    def size(self, file_id: str, file: MetaFile) -> int | None:
+    def size(self, file_id: str, file: MetaStudioFile) -> int | None:
         """Return how many bytes there are of a file, None where it, or a part of it, is missing."""
         if not file.parts:
             return self._objects.size(_key(file_id, file))
@@ -28,7 +28,7 @@ class StoredFiles:
         except FileNotFoundError:
             return None
 
-    def join(self, file_id: str, file: MetaFile) -> None:
+    def join(self, file_id: str, file: MetaStudioFile) -> None:
         """Make the parts of a file its object."""
         incoming = self._objects.receive()
         try:
@@ -38,11 +38,11 @@ class StoredFiles:
             incoming.discard()
         self._parts.drop(file_id)
 
-    def discard(self, file_id: str, file: MetaFile) -> None:
+    def discard(self, file_id: str, file: MetaStudioFile) -> None:
         """Delete what there is of a file."""
         self._objects.remove(_key(file_id, file))
         self._parts.drop(file_id)
 
 
-def _key(file_id: str, file: MetaFile) -> str:
-    return object_key_of(file_id, file.asset, file.extension)
+def _key(file_id: str, file: MetaStudioFile) -> str:
+    return file_object_key(file_id, file.asset, file.extension)

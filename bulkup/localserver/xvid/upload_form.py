@@ -12,12 +12,12 @@ from typing import Any
 import orjson
 
 from bulkup.localserver.s3 import sigv2
-from bulkup.localserver.s3.presigned import SigningKey
-from bulkup.localserver.s3.put_rules import LARGEST_OBJECT
-from bulkup.localserver.times import rfc3339
+from bulkup.localserver.s3.put_rules import MAX_OBJECT_SIZE
+from bulkup.localserver.s3.signing_types import SigningKey
+from bulkup.localserver.timestamps import rfc3339
 
 BUCKET = "xvid-mediahub"
-LIFE = 30 * 60  # seconds
+FORM_TTL = 30 * 60  # seconds
 
 
 def object_path(pipeline: str, object_key: str) -> str:
@@ -54,7 +54,7 @@ def _policy(pipeline: str, expires: float) -> dict[str, Any]:
             ["starts-with", "$chunks", ""],
             {"acl": "private"},
             {"success_action_status": "201"},
-            ["content-length-range", 0, LARGEST_OBJECT],
+            ["content-length-range", 0, MAX_OBJECT_SIZE],
         ],
     }
 

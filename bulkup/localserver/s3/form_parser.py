@@ -12,8 +12,8 @@ from typing import Final
 
 from bulkup.localserver.s3.s3_errors import S3Error
 
-MOST_BEFORE_FILE = 20 << 10  # bytes of fields, their headers and boundaries
-MOST_AFTER_FILE = 20 << 10  # bytes of what is ignored; S3 states no limit
+MAX_BEFORE_FILE = 20 << 10  # bytes of fields, their headers and boundaries
+MAX_AFTER_FILE = 20 << 10  # bytes of what is ignored; S3 states no limit
 
 _BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^;\s"]{1,70}))\s*(?:;|$)', re.IGNORECASE)
 _DISPOSITION = re.compile(rb"^content-disposition:\s*form-data(.*)$", re.IGNORECASE | re.MULTILINE)
@@ -23,7 +23,7 @@ _HEADERS_END: Final = b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class FormHead:
     """What stands before the file's bytes, which begin at `start`. Names of fields are lower case."""
 
     fields: Mapping[str, str]
@@ -42,7 +42,7 @@ class _Part:
     start: int
 
 
-def boundary_of(content_type: str) -> bytes:
+def form_boundary(content_type: str) -> bytes:
     """Return what separates the parts. Raises S3Error for another type, or one without a boundary."""
     if not content_type.lower().startswith("multipart/form-data"):
         condition = "Bucket POST must be of the enclosure-type multipart/form-data"
@@ -50,11 +50,11 @@ def boundary_of(content_type: str) -> bytes:
         raise S3Error(412, "PreconditionFailed", message, Condition=condition)
     match = _BOUNDARY.search(content_type)
     if match is None or not content_type.isascii():
-        raise malformed()
+        raise malformed_form()
     return (match[1] or match[2]).encode()
 
 
-def read_opening(data: bytes, boundary: bytes) -> Opening:
+def parse_form_head(data: bytes, boundary: bytes) -> FormHead:
     """Return what stands before the file. `data` is the whole body, or more of it than may stand there.
 
     Raises S3Error: MalformedPOSTRequest, MaxPostPreDataLengthExceededError, IncorrectNumberOfFilesInPostRequest.
@@ -62,13 +62,13 @@ def read_opening(data: bytes, boundary: bytes) -> Opening:
     try:
         opening = _opening(data, boundary)
     except _EndsEarly:
-        raise (_too_much_before_file() if len(data) > MOST_BEFORE_FILE else malformed()) from None
-    if opening.start > MOST_BEFORE_FILE:
+        raise (_too_much_before_file() if len(data) > MAX_BEFORE_FILE else malformed_form()) from None
+    if opening.start > MAX_BEFORE_FILE:
         raise _too_much_before_file()
     return opening
 
 
-class FileEnd:
+class FileExtractor:
     """Finds where the file ends in a body that comes in blocks, and looks at what follows it."""
 
     def __init__(self, boundary: bytes) -> None:
@@ -94,18 +94,18 @@ class FileEnd:
     def finish(self) -> None:
         """Raise S3Error where the body was no form, or had another file."""
         if self._after is None or not self._after.startswith((b"--", _LINE_END)):
-            raise malformed()
+            raise malformed_form()
         if any(_names_a_file(part) for part in self._after.split(self._mark)):
             raise wrong_number_of_files()
 
     def _add_after(self, block: bytes) -> None:
         self._after = (self._after or b"") + block
-        if len(self._after) > MOST_AFTER_FILE:
+        if len(self._after) > MAX_AFTER_FILE:
             self.finish()
-            raise malformed()
+            raise malformed_form()
 
 
-def malformed() -> S3Error:
+def malformed_form() -> S3Error:
     """Return what a body gets that is no form."""
     message = "The body of your POST request is not well-formed multipart/form-data."
     return S3Error(400, "MalformedPOSTRequest", message)
@@ -119,24 +119,24 @@ def wrong_number_of_files() -> S3Error:
 
 def _too_much_before_file() -> S3Error:
     message = "Your POST request fields preceding the upload file were too large."
-    return S3Error(400, "MaxPostPreDataLengthExceededError", message, MaxPostPreDataLengthBytes=str(MOST_BEFORE_FILE))
+    return S3Error(400, "MaxPostPreDataLengthExceededError", message, MaxPostPreDataLengthBytes=str(MAX_BEFORE_FILE))
 
 
-def _opening(data: bytes, boundary: bytes) -> Opening:
+def _opening(data: bytes, boundary: bytes) -> FormHead:
     first, mark = b"--" + boundary, _LINE_END + b"--" + boundary
     if not data.startswith(first + _LINE_END):
-        raise malformed()
+        raise malformed_form()
     fields: dict[str, str] = {}
     position = len(first)
     while (part := _part(data, position)).name != "file":
         end = _found(data, mark, part.start)
         if part.name in fields:
-            raise malformed()
+            raise malformed_form()
         fields[part.name] = _text(data[part.start : end])
         position = end + len(mark)
         if data.startswith(b"--", position):
             raise wrong_number_of_files()
-    return Opening(fields, part.filename, part.start)
+    return FormHead(fields, part.filename, part.start)
 
 
 def _found(data: bytes, wanted: bytes, position: int) -> int:
@@ -149,11 +149,11 @@ def _found(data: bytes, wanted: bytes, position: int) -> int:
 def _part(data: bytes, position: int) -> _Part:
     """Return the part whose boundary ends at `position`."""
     if not data.startswith(_LINE_END, position):
-        raise malformed()
+        raise malformed_form()
     end = _found(data, _HEADERS_END, position)
     parameters = _parameters(data[position:end])
     if b"name" not in parameters:
-        raise malformed()
+        raise malformed_form()
     name = _text(parameters[b"name"]).lower()
     return _Part(name, _text(parameters.get(b"filename", b"")), end + len(_HEADERS_END))
 
@@ -172,4 +172,4 @@ def _text(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise malformed() from None
+        raise malformed_form() from None

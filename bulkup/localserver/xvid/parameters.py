@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from bulkup.localserver.api_common import whole_number
-from bulkup.localserver.s3.presigned import encoded_path
-from bulkup.localserver.s3.request_keys import object_key
+from bulkup.localserver.api_common import as_integer
+from bulkup.localserver.s3.object_keys import object_key
 from bulkup.localserver.s3.s3_errors import S3Error
+from bulkup.localserver.s3.signing_types import encoded_path
 from bulkup.localserver.xvid.answers import fits_xml
 from bulkup.localserver.xvid.errors import invalid_input
-from bulkup.localserver.xvid.form import object_path
+from bulkup.localserver.xvid.upload_form import object_path
 
-LONGEST_OBJECT_KEY = 1024  # bytes
-TOKEN_LIFE = 7200  # seconds
-LONGEST_TOKEN_LIFE = 7 * 24 * 3600  # seconds; the service states no maximum
+MAX_OBJECT_KEY_LENGTH = 1024  # bytes
+TOKEN_TTL = 7200  # seconds
+MAX_TOKEN_TTL = 7 * 24 * 3600  # seconds; the service states no maximum
 SCOPES = frozenset(
     {
         *("me", "mediahub", "mediahub_read", "mediahub_write"),
@@ -33,7 +33,7 @@ _LARGEST_IP = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class SessionRequest:
+class UploadRequest:
     """An upload that is to begin. `expires_at` is when its object may go, Unix time, 0 for never, None by default."""
 
     pipeline: str
@@ -51,7 +51,7 @@ class TokenRequest:
     may_upload: bool
 
 
-def form_fields(text: str) -> dict[str, str]:
+def parse_form_fields(text: str) -> dict[str, str]:
     """Return the fields of a query or of a urlencoded body. Raises XvidError 400 for what is no UTF-8."""
     try:
         return dict(parse_qsl(text, keep_blank_values=True, errors="strict"))
@@ -59,46 +59,46 @@ def form_fields(text: str) -> dict[str, str]:
         raise invalid_input("the parameters are not valid application/x-www-form-urlencoded") from None
 
 
-def read_upload(parameters: Mapping[str, str]) -> SessionRequest:
+def parse_upload(parameters: Mapping[str, str]) -> UploadRequest:
     """Return what the query of a call for a session asks for. Raises XvidError 400."""
     pipeline = parameters.get("pipeline_id", "")
     if not _PIPELINE.fullmatch(pipeline):
         raise invalid_input("pipeline_id must have 1 to 64 letters, digits, '-' or '_'")
     _number("ip", parameters.get("ip"), _LARGEST_IP)
     expires_at = _number("expires_at", parameters.get("expires_at"))
-    return SessionRequest(pipeline, _object_key(parameters.get("object_key", ""), pipeline), expires_at)
+    return UploadRequest(pipeline, _object_key(parameters.get("object_key", ""), pipeline), expires_at)
 
 
-def read_chunks(body: Any) -> int:
+def parse_chunks(body: Any) -> int:
     """Return the number of chunks of a call that ends an upload. Raises XvidError 400.
 
     How chunks are to be named is not documented, so there is one: the form says so too.
     """
     upload = body.get("upload") if isinstance(body, dict) else None
     chunks = upload.get("nb_chunks") if isinstance(upload, dict) else None
-    if whole_number(chunks) != 1:
+    if as_integer(chunks) != 1:
         raise invalid_input("upload.nb_chunks must be 1")
     return 1
 
 
-def read_token_request(content_type: str, body: bytes, query: Mapping[str, str]) -> TokenRequest:
+def parse_token_request(content_type: str, body: bytes, query: Mapping[str, str]) -> TokenRequest:
     """Return what is asked of OAuth; `expires_in` may stand in the query. Raises XvidError 400."""
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise invalid_input("the body must be application/x-www-form-urlencoded")
-    form = form_fields(body.decode("latin-1"))
+    form = parse_form_fields(body.decode("latin-1"))
     if form.get("grant_type") != "client_credential":
         raise invalid_input("grant_type must be client_credential")
     scopes = form.get("scope", "").split(",")
     if not SCOPES.issuperset(scopes):
         raise invalid_input(f"scope must be one or more of {', '.join(sorted(SCOPES))}, separated by commas")
-    life = _number("expires_in", form.get("expires_in", query.get("expires_in")), LONGEST_TOKEN_LIFE)
+    life = _number("expires_in", form.get("expires_in", query.get("expires_in")), MAX_TOKEN_TTL)
     may_upload = not WRITING_SCOPES.isdisjoint(scopes)
-    return TokenRequest(form.get("client_id", ""), form.get("client_secret", ""), life or TOKEN_LIFE, may_upload)
+    return TokenRequest(form.get("client_id", ""), form.get("client_secret", ""), life or TOKEN_TTL, may_upload)
 
 
 def _object_key(key: str, pipeline: str) -> str:
-    if not 1 <= len(key.encode("utf-8", "surrogateescape")) <= LONGEST_OBJECT_KEY:
-        raise invalid_input(f"object_key must have 1 to {LONGEST_OBJECT_KEY} bytes")
+    if not 1 <= len(key.encode("utf-8", "surrogateescape")) <= MAX_OBJECT_KEY_LENGTH:
+        raise invalid_input(f"object_key must have 1 to {MAX_OBJECT_KEY_LENGTH} bytes")
     try:
         fits = object_key(encoded_path(object_path(pipeline, key))) and fits_xml(key)
     except (S3Error, UnicodeEncodeError):

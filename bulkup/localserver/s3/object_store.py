@@ -29,11 +29,11 @@ class ObjectStore:
         os.makedirs(objects, exist_ok=True)
         make_private_folder(incoming)
 
-    def receive(self) -> Incoming:
+    def receive(self) -> IncomingObject:
         """Open a new object on its way in."""
-        return Incoming(os.path.join(self._incoming, f"{next(self._numbers):x}"))
+        return IncomingObject(os.path.join(self._incoming, f"{next(self._numbers):x}"))
 
-    def publish(self, incoming: Incoming, key: str) -> None:
+    def publish(self, incoming: IncomingObject, key: str) -> None:
         """Make the whole object visible under its key, in place of what was there before."""
         path = self.path(key)
         try:
@@ -60,7 +60,7 @@ class ObjectStore:
         return os.path.join(self._objects, key)
 
 
-class Incoming:
+class IncomingObject:
     """One object on its way in: bytes go to a file of its own and into an MD5."""
 
     def __init__(self, path: str) -> None:
