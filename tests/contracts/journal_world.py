@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -83,3 +84,10 @@ async def upload_one(journal: Journal, item: Item, ticket: Ticket) -> None:
     item.ticket = ticket
     item.receipt = receipt_of(item)
     await journal.settled([Outcome(item, FileState.UPLOADED)], NOW)
+
+
+def journal_0_1_0(path: Path) -> None:
+    """Write the journal of bulkup 0.1.0 that the dump beside this module holds."""
+    script = Path(__file__).with_name("journal_0_1_0.sql").read_text("utf-8")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(script)

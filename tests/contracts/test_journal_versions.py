@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from journal_world import NOW, ROOT, THERE, a_ticket, an_item, found, identity, receipt_of, rows, running
+from journal_world import NOW, ROOT, THERE, a_ticket, an_item, found, identity, journal_0_1_0, receipt_of, rows, running
 
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.journal import Claim, Destination, Holder, Known, Peek, Reader, peek
@@ -59,6 +59,14 @@ def version_of(path: Path) -> int:
     return int(version)
 
 
+def columns_of(path: Path) -> dict[str, list[tuple[str, str, int, int]]]:
+    """Return name, type, null constraint and place in the key of each column, by table or index."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master ORDER BY name")]
+        query = 'SELECT name, type, "notnull", pk FROM pragma_table_xinfo(?)'
+        return {name: connection.execute(query, (name,)).fetchall() for name in names}
+
+
 def known_to(look: Peek, names: Sequence[str]) -> list[Known | None]:
     assert look.lookup is not None
     return look.lookup.find([an_item(look.sources[0], name.encode()).file for name in names])
@@ -80,6 +88,58 @@ async def test_a_run_brings_it_to_the_current_version_and_keeps_its_rows(path: P
     with Reader(str(path)) as reader:
         assert {row.remote_id for row in reader.manifest()} == {"remote-u", None}
         assert [row.run for row in reader.runs()][-1] == "run-1"
+
+
+async def test_the_format_is_that_of_the_last_release(tmp_path: Path) -> None:
+    """A change of the format needs a migration, a dump of the new format, and a line in the changelog."""
+    old, new = tmp_path / "old.sqlite3", tmp_path / "new.sqlite3"
+    journal_0_1_0(old)
+    async with running(new):
+        pass
+    assert version_of(old) == version_of(new) == 4
+    assert columns_of(old) == columns_of(new)
+
+
+async def test_a_run_takes_up_a_journal_of_the_last_release(tmp_path: Path) -> None:
+    """Settled rows stay, the live ticket is handed out, and the interrupted call is counted."""
+    path = tmp_path / "journal.sqlite3"
+    journal_0_1_0(path)
+    before = rows(path)
+    async with running(path, now=NOW + 60) as (journal, (source,)):
+        known = {name: found(journal, an_item(source, name)) for name in before}
+    assert rows(path) == {name: FileState.PENDING if state == "asked" else state for name, state in before.items()}
+    ticketed = known[b"ticketed.mp4"]
+    assert ticketed is not None
+    assert ticketed.ticket == a_ticket("id-ticketed", NOW + 900)
+    uploaded = known[b"uploaded.mp4"]
+    assert uploaded is not None
+    assert (uploaded.state, uploaded.kept_until) == (FileState.UPLOADED, NOW + 86400)
+    with Reader(str(path)) as reader:
+        assert [(orphan.remote_id, orphan.count) for orphan in reader.orphans()] == [
+            ("id-renewed-old", 1),
+            (None, 5),
+            (None, 1),
+        ]
+        assert [orphan.remote_id for orphan in reader.superseded()] == ["id-superseded-old"]
+        assert [run.exit_code for run in reader.runs()] == [None, None, None, 0]
+
+
+async def test_a_run_closes_a_stored_file_of_the_last_release(tmp_path: Path) -> None:
+    """Its receipt, its place and the part of the ticket that the closing call needs are there."""
+    path = tmp_path / "journal.sqlite3"
+    journal_0_1_0(path)
+    there = Destination("xvid", "https://xvid.example", "pipeline-1")
+    async with running(path, destination=there) as (journal, (source,)):
+        item = an_item(source, b"stored.mp4")
+        known = found(journal, item)
+        claim = Claim("masters/stored.mp4", (source.id, b"other.mp4"), ROOT + b"/other.mp4")
+        assert await journal.claim([claim]) == [Holder(ROOT, b"stored.mp4")]
+    assert known is not None
+    assert (known.state, known.place) == (FileState.STORED, "masters/stored.mp4")
+    assert known.ticket is not None
+    assert (known.ticket.remote_id, known.ticket.remote) == ("id-stored", {"id": "id-stored"})
+    assert known.receipt is not None
+    assert (known.receipt.etag, known.receipt.verified, known.receipt.stored_at) == ("etag", True, NOW)
 
 
 def test_a_ticket_of_an_earlier_version_has_neither_form_nor_parts() -> None:
