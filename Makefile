@@ -6,13 +6,14 @@ BENCHES := $(VENV)-bench
 # Most tests wait for something: two processes a core, and no more of them than are of use.
 TESTERS ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_count() or 1)))')
 
-.PHONY: help demo test test-all lint format bench soak fuzz clean
+.PHONY: help demo test test-all lint format docs bench soak fuzz clean
 
 help:
 	@echo "make demo      upload a generated tree to the embedded server, kill it half-way, resume, prove every file"
 	@echo "make test      the tests, without the slow ones; they need a C compiler and nginx"
 	@echo "make test-all  all tests"
 	@echo "make lint      ruff, mypy --strict, import-linter"
+	@echo "make docs      the reference part of docs/settings.md, made from the settings"
 	@echo "make bench     bulkup beside other tools, side by side: installs them, takes half an hour; BENCH=--quick for a look"
 	@echo "make soak      270,000 files through faults and kills, every one proven; SOAK=--quick for a small one"
 	@echo "make fuzz      ten minutes of mutated answers, URLs and tickets; FUZZ='--seconds 60' for one minute"
@@ -58,6 +59,9 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.run
+	$(BIN)/python -m bulkup.config.settings_page docs/settings.md
 
 bench: $(BENCHES)/.bench
 	$(BENCHES)/bin/python -m benchmarks.install

@@ -13,26 +13,11 @@ from bulkup.api.bench import Load, TrialPlan, bench_choice, check
 from bulkup.api.composition import rate_limit as rate_limit_of
 from bulkup.cli.bench_lists import numbers, ways, whole_number
 from bulkup.cli.bench_run import Order, carry_out
-from bulkup.cli.shared_options import (
-    CHOOSE,
-    AllowedHosts,
-    AppUserId,
-    AssetId,
-    BaseUrl,
-    CaFile,
-    Config,
-    ExpiresAt,
-    IamUrl,
-    Json,
-    PipelineId,
-    Profile,
-    ProjectId,
-    ProviderOfRun,
-    Region,
-    resolved,
-)
-from bulkup.cli.shared_options import Confirm as ConfirmCall
+from bulkup.cli.setting_options import setting_options
+from bulkup.cli.shared_options import CHOOSE, Config, Json, Profile, resolved
 from bulkup.config import public_base_url
+from bulkup.config.catalogue import settings_in
+from bulkup.config.declaration import Panel
 from bulkup.config.providers import LOCAL
 from bulkup.config.units import SIZE, parse_size
 from bulkup.errors import UsageError
@@ -43,68 +28,53 @@ _FILES = 256
 _MOST_FILES = 100_000
 _SIZE = "256k"
 _MOST_WORKERS = 1024
-# Options that are settings elsewhere are lists here, or mean something else.
-_NO_SETTINGS = ("profile", "config", "yes", "files", "size", "concurrency", "batch_size", "source", "manifest")
+# Where files go at the service: a bench decides that itself.
+_OF_PLACES = ("asset_file_category", "asset_map", "object_key")
+_SERVICE_SETTINGS = (name for name in settings_in(Panel.SERVICES) if name not in _OF_PLACES)
 _TRY = "What to try"
-_OUTPUT = "Output"
+_SIZE_HELP = f"Size of the files, {_SIZE} by default; several sizes take turns."
+_CONCURRENCY_HELP = "Files at the same time to try, e.g. 8,32. Default: 4,16,64 and around the best."
+_BATCH_SIZE_HELP = "Files a call to try, e.g. 25,100. Default: as set, then others."
+_SOURCE_HELP = "Also measure how fast DIR can be read; nothing of it is sent."
 
 
-def _try(*names: str, metavar: str, text: str) -> Any:
-    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=_TRY)
+def _try(name: str, *, metavar: str, text: str) -> Any:
+    return typer.Option(name, metavar=metavar, help=text, rich_help_panel=_TRY)
 
 
-def _output(*names: str, metavar: str, text: str) -> Any:
-    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=_OUTPUT)
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; files will be created at the service.")]
+Files = Annotated[str, _try("--files", metavar="N", text="Files in each trial.")]
+Size = Annotated[list[str] | None, _try("--size", metavar="SIZE", text=_SIZE_HELP)]
+Concurrency = Annotated[str | None, _try("--concurrency", metavar="LIST", text=_CONCURRENCY_HELP)]
+BatchSize = Annotated[str | None, _try("--batch-size", metavar="LIST", text=_BATCH_SIZE_HELP)]
+Source = Annotated[str | None, _try("--source", metavar="DIR", text=_SOURCE_HELP)]
+Manifest = Annotated[
+    str | None,
+    typer.Option(
+        "--manifest",
+        metavar="FILE",
+        help="Where to write the ids that were created. Default: a file in this directory.",
+        rich_help_panel=Panel.OUTPUT.value,
+    ),
+]
 
 
+@setting_options("log_format", "log_level")
+@setting_options(*_SERVICE_SETTINGS, before="manifest")
+@setting_options("calls_in_flight", "rate_limit", before="source", panel=_TRY)
+@setting_options("provider", "base_url", "ca_file", "allowed_hosts", before="yes")
 def bench(
     profile: Profile = None,
     config: Config = None,
-    provider: ProviderOfRun = None,
-    base_url: BaseUrl = None,
-    ca_file: CaFile = None,
-    allowed_hosts: AllowedHosts = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; files will be created at the service.")] = False,
-    files: Annotated[str, _try("--files", metavar="N", text="Files in each trial.")] = str(_FILES),
-    size: Annotated[
-        list[str] | None,
-        _try("--size", metavar="SIZE", text=f"Size of the files, {_SIZE} by default; several are used by turns."),
-    ] = None,
-    concurrency: Annotated[
-        str | None,
-        _try("--concurrency", metavar="LIST", text="Files at a time to try, e.g. 8,32. Default: 4,16,64 and around."),
-    ] = None,
-    batch_size: Annotated[
-        str | None,
-        _try("--batch-size", metavar="LIST", text="Files a call to try, e.g. 25,100. Default: as set, then others."),
-    ] = None,
-    calls_in_flight: Annotated[
-        str | None, _try("--calls-in-flight", metavar="N", text="API calls at the same time.")
-    ] = None,
-    rate_limit: Annotated[
-        str | None, _try("--rate-limit", metavar="N", text="API calls a second; 0: no limit.")
-    ] = None,
-    source: Annotated[
-        str | None,
-        _try("--source", metavar="DIR", text="Also measure how fast DIR can be read; nothing of it is sent."),
-    ] = None,
-    region: Region = None,
-    project_id: ProjectId = None,
-    asset_id: AssetId = None,
-    app_user_id: AppUserId = None,
-    iam_url: IamUrl = None,
-    pipeline_id: PipelineId = None,
-    expires_at: ExpiresAt = None,
-    confirm: ConfirmCall = None,
-    manifest: Annotated[
-        str | None,
-        _output("--manifest", metavar="FILE", text="Where to write the ids that were created. Default: a file here."),
-    ] = None,
+    yes: Yes = False,
+    files: Files = str(_FILES),
+    size: Size = None,
+    concurrency: Concurrency = None,
+    batch_size: BatchSize = None,
+    source: Source = None,
+    manifest: Manifest = None,
     json: Json = None,
-    log_format: Annotated[str | None, _output("--log-format", metavar="console|json", text="Form of the log.")] = None,
-    log_level: Annotated[
-        str | None, _output("--log-level", metavar="LEVEL", text="debug, info, warning or error.")
-    ] = None,
+    **options: Any,
 ) -> None:
     """Measure a service and the way to it: which settings are the best, and what limits them.
 
@@ -122,8 +92,8 @@ def bench(
     7 this machine's own fault: disk full, out of descriptors
     129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM; what was measured until then is shown
     """
-    options = {name: value for name, value in locals().items() if name not in _NO_SETTINGS}
-    given = resolved({**options, "source": [source] if source is not None else None}, profile, config)
+    sources = [source] if source is not None else None
+    given = resolved({"source": sources, "json": json, **options}, profile, config)
     settings = given.settings
     if settings.provider is None:
         raise UsageError(CHOOSE)

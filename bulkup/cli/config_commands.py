@@ -14,9 +14,9 @@ from rich.text import Text
 
 from bulkup.api import conflicts
 from bulkup.config import Resolved, Settings, check, load, public_base_url
-from bulkup.config.kinds import printable as as_unicode
-from bulkup.config.names import FIELDS
+from bulkup.config.catalogue import SETTINGS
 from bulkup.config.providers import METASTUDIO, XVID
+from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
 from bulkup.reports.jsontext import dumps
 from bulkup.reports.safe_text import printable, printable_path
@@ -102,17 +102,17 @@ def _conflicts(settings: Settings, profile: str) -> list[str]:
 def _rows(resolved: Resolved) -> Iterator[tuple[str, Any, str]]:
     """Yield name, value and origin; a base URL that the provider supplies is shown, since that counts."""
     values: Mapping[str, Any] = resolved.settings.model_dump(mode="json")
-    for name, field in FIELDS.items():
-        value, origin = values[field], resolved.origins[name]
+    for name, setting in SETTINGS.items():
+        value, origin = values[setting.field], resolved.origins[name]
         if name == "base_url":
             value = public_base_url(resolved.settings)
-        yield name, value, as_unicode(origin)
+        yield name, value, escape_surrogates(origin)
 
 
 def _as_object(resolved: Resolved) -> Mapping[str, Any]:
     rows = {name: {"value": value, "origin": origin} for name, value, origin in _rows(resolved)}
     file = resolved.config_file
-    return {"profile": resolved.profile, "config_file": file and as_unicode(file), "settings": rows}
+    return {"profile": resolved.profile, "config_file": file and escape_surrogates(file), "settings": rows}
 
 
 def _as_table(resolved: Resolved) -> Table:

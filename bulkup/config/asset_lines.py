@@ -14,14 +14,15 @@ from typing import Any
 import orjson
 
 from bulkup.config.assets import CATEGORIES, ONE_CATEGORY, Asset
-from bulkup.config.kinds import IDENTIFIER, IDENTIFIER_FORM, printable, shown
-from bulkup.config.names import suggestion
+from bulkup.config.setting_types import IDENTIFIER, IDENTIFIER_PATTERN
+from bulkup.config.suggestions import suggestion
+from bulkup.config.value_text import escape_surrogates, quote_value
 
 COLUMNS = ("path", "asset_id", "asset_file_category", "name")
 KEYS = ("path", "path_b64", *COLUMNS[1:])
 
 _MARK = b"\xef\xbb\xbf"  # what spreadsheets put in front of UTF-8
-_IDENTIFIER = re.compile(IDENTIFIER_FORM)
+_IDENTIFIER = re.compile(IDENTIFIER_PATTERN)
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
 _CATEGORIES = {name: name for name in CATEGORIES}  # so that all lines hold the same text
 _UTF8_HINT = "save the file as UTF-8; a name that is not UTF-8 can stand as path_b64 in a .jsonl file"
@@ -109,7 +110,7 @@ def _without_mark(file: Iterable[bytes]) -> Iterator[bytes]:
 def _about_header(number: int, columns: Sequence[str]) -> list[Wrong]:
     known = f"columns are {', '.join(COLUMNS)}"
     wrong = [
-        Wrong(number, f'unknown column "{printable(name)}"', suggestion(name, COLUMNS) or known)
+        Wrong(number, f'unknown column "{escape_surrogates(name)}"', suggestion(name, COLUMNS) or known)
         for name in columns
         if name not in COLUMNS
     ]
@@ -141,7 +142,7 @@ def _path(values: Mapping[str, Any]) -> bytes:
         raise ValueError("path and path_b64 stand there both; expected one")
     for name, value in (("path", text), ("path_b64", encoded)):
         if value is not None and not isinstance(value, str):
-            raise ValueError(f"{name}: expected text, not {shown(value)}")
+            raise ValueError(f"{name}: expected text, not {quote_value(value)}")
     path = _decoded(encoded) if encoded is not None else (text or "").encode("utf-8")
     if not path:
         raise ValueError("path is missing")
@@ -152,7 +153,7 @@ def _decoded(encoded: str) -> bytes:
     try:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ValueError(f"path_b64: expected Base64, not {shown(encoded)}") from error
+        raise ValueError(f"path_b64: expected Base64, not {quote_value(encoded)}") from error
 
 
 def _asset(values: Mapping[str, Any]) -> Asset:
@@ -160,9 +161,11 @@ def _asset(values: Mapping[str, Any]) -> Asset:
     if asset_id is None:
         raise ValueError("asset_id is missing")
     if not isinstance(asset_id, str) or not _IDENTIFIER.fullmatch(asset_id):
-        raise ValueError(f"asset_id: expected {IDENTIFIER}, not {shown(asset_id)}")
+        raise ValueError(f"asset_id: expected {IDENTIFIER}, not {quote_value(asset_id)}")
     if category is not None and (not isinstance(category, str) or category not in _CATEGORIES):
-        raise ValueError(f"asset_file_category: expected {ONE_CATEGORY}, not {shown(category)}")
+        raise ValueError(f"asset_file_category: expected {ONE_CATEGORY}, not {quote_value(category)}")
     if name is not None and (not isinstance(name, str) or not _NAME.fullmatch(name)):
-        raise ValueError(f"name: expected 1 to 256 characters, none of them a control character, not {shown(name)}")
+        raise ValueError(
+            f"name: expected 1 to 256 characters, none of them a control character, not {quote_value(name)}"
+        )
     return Asset(sys.intern(asset_id), category and _CATEGORIES[category], name)

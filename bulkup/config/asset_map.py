@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from bulkup.config.asset_lines import Line, Wrong, csv_lines, json_lines
 from bulkup.config.assets import Asset
 from bulkup.config.complaints import Complaint, SettingsError
-from bulkup.config.kinds import printable
 from bulkup.config.paths import inside_any
+from bulkup.config.value_text import escape_surrogates
 
 SHOWN = 20  # complaints; whoever has mended those knows what the others are
 
@@ -30,10 +30,12 @@ def load_asset_map(path: str, root: bytes) -> Mapping[str, Asset]:
     reader = _READERS.get(os.path.splitext(path)[1].lower())
     if reader is None:
         what = f"asset_map: expected a file that ends in {', '.join(_READERS)}"
-        raise SettingsError([Complaint(printable(path), what)])
+        raise SettingsError([Complaint(escape_surrogates(path), what)])
     if inside_any(path, [root]) is not None:
-        what = f"asset_map: lies inside the source {printable(os.fsdecode(root))}, so it would be uploaded with it"
-        raise SettingsError([Complaint(printable(path), what, "keep it outside the source")])
+        what = (
+            f"asset_map: lies inside the source {escape_surrogates(os.fsdecode(root))}, so it would be uploaded with it"
+        )
+        raise SettingsError([Complaint(escape_surrogates(path), what, "keep it outside the source")])
     loading = _Loading(path, root)
     try:
         with open(path, "rb") as file:
@@ -41,7 +43,7 @@ def load_asset_map(path: str, root: bytes) -> Mapping[str, Asset]:
                 loading.take(line)
     except OSError as error:
         what = f"asset_map: cannot be read: {error.strerror or type(error).__name__}"
-        raise SettingsError([Complaint(printable(path), what)]) from error
+        raise SettingsError([Complaint(escape_surrogates(path), what)]) from error
     loading.raise_complaints()
     return loading.assets
 
@@ -51,7 +53,7 @@ class _Loading:
 
     def __init__(self, path: str, root: bytes) -> None:
         self.assets: dict[str, Asset] = {}
-        self._path = printable(path)
+        self._path = escape_surrogates(path)
         self._root = root
         self._numbers = array("Q")  # the line of each path, in the order of `assets`
         self._mains: dict[str, int] = {}
@@ -135,4 +137,4 @@ def _check_file(root: bytes, path: str, name: bytes) -> None:
 
 
 def _quoted(path: bytes) -> str:
-    return printable(repr(os.fsdecode(path)))
+    return escape_surrogates(repr(os.fsdecode(path)))

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, get_args
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator
 
-from bulkup.config import kinds
-from bulkup.config.kinds import setting
+from bulkup.config.declaration import ValueForm, setting
+from bulkup.config.setting_types import Identifier, Pattern
 
-Category = Literal[
+_Category = Literal[
     "MAIN",
     "COVER",
     "PAGE",
@@ -22,8 +22,9 @@ Category = Literal[
     "TEMPORARY",
     "PACKAGE",
 ]
-CATEGORIES: tuple[str, ...] = get_args(Category)
+CATEGORIES: tuple[str, ...] = get_args(_Category)
 ONE_CATEGORY = f"one of {', '.join(CATEGORIES)}"
+Category = Annotated[_Category, ValueForm(ONE_CATEGORY, "NAME")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,11 @@ class AssetRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
-    match: kinds.Pattern = setting(
-        ..., "a pattern in gitignore form", "Which files, relative to their source, the rule is about."
+    match: Pattern = setting(..., "The files that the rule applies to, relative to their source.")
+    asset_id: Identifier = setting(..., "The asset that the files belong to.")
+    asset_file_category: Category | None = setting(
+        None, "The category of the files in the asset.", about_default="The profile's category is used."
     )
-    asset_id: kinds.Identifier = setting(..., kinds.IDENTIFIER, "The asset that they go to.")
-    asset_file_category: Category | None = setting(None, ONE_CATEGORY, "What they are to it; the profile's if not set.")
 
     @field_validator("match")
     @classmethod
@@ -64,4 +65,12 @@ def _rules(value: Any) -> Any:
         raise ValueError(f"expected a JSON list of rules; this is no JSON: {error}") from error
 
 
-AssetRules = Annotated[tuple[AssetRule, ...], BeforeValidator(_rules)]
+AssetRules = Annotated[
+    tuple[AssetRule, ...],
+    BeforeValidator(_rules),
+    ValueForm(
+        "a list of rules, each with match, asset_id and, unless it is the profile's, asset_file_category",
+        kind="table",
+        in_environment="a JSON list of the rules",
+    ),
+]

@@ -11,7 +11,6 @@ from bulkup.config import toml_file
 from bulkup.config.addresses import iam_base_url
 from bulkup.config.asset_map import load_asset_map
 from bulkup.config.complaints import Complaint, SettingsError
-from bulkup.config.kinds import printable
 from bulkup.config.loading import Resolved, resolve
 from bulkup.config.paths import journal_path, store_path
 from bulkup.config.providers import LOCAL, METASTUDIO
@@ -23,6 +22,7 @@ from bulkup.config.requirements import (
     require_settings,
 )
 from bulkup.config.toml_file import TomlDocument
+from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
 
 
@@ -100,7 +100,7 @@ class _Look:
         given += [(name, path) for name in ("ca_file", "asset_map") if (path := getattr(settings, name)) is not None]
         for name, path in given:
             if not os.path.exists(path):
-                yield Complaint(self._where(name), f"{name}: {printable(path)} does not exist")
+                yield Complaint(self._where(name), f"{name}: {escape_surrogates(path)} does not exist")
 
     def _misplaced_paths(self) -> Iterator[Complaint]:
         settings = self.resolved.settings

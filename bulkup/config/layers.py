@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bulkup.config.catalogue import SETTINGS, Setting
 from bulkup.config.complaints import Complaint
-from bulkup.config.names import COMMAND_ONLY, FIELDS, PATHS, option_of, suggestion, variable_of
-from bulkup.config.secret_names import SECRETS
+from bulkup.config.suggestions import suggestion
 from bulkup.config.toml_file import TomlDocument
 
 
@@ -41,11 +41,11 @@ def from_options(options: Mapping[str, Any], cwd: str) -> Layer:
     given: dict[str, Given] = {}
     complaints: list[Complaint] = []
     for name, value in options.items():
-        if name not in FIELDS:
-            complaints.append(Complaint(name, "no such setting", suggestion(name, FIELDS)))
+        if name not in SETTINGS:
+            complaints.append(Complaint(name, "no such setting", suggestion(name, SETTINGS)))
         elif value is not None and value not in ([], ()):
-            where = option_of(name) or name
-            given[name] = Given(_anchored(name, value, cwd, expand=False), "option", where)
+            where = SETTINGS[name].option_name or name
+            given[name] = Given(_absolute_paths(SETTINGS[name], value, cwd, expand=False), "option", where)
     return given, tuple(complaints)
 
 
@@ -53,12 +53,12 @@ def from_environment(environ: Mapping[str, str], cwd: str, *, secrets: bool) -> 
     """Take `BULKUP_<SETTING>`. An empty variable counts as not set; secrets hold only where `secrets` says
     so."""
     given: dict[str, Given] = {}
-    for name in FIELDS:
-        variable = variable_of(name)
-        text = environ.get(variable, "")
-        if text and (secrets or name not in SECRETS):
-            value = _anchored(name, _listed(name, text), cwd, expand=True)
-            given[name] = Given(value, f"environment {variable}", variable)
+    for name, setting in SETTINGS.items():
+        text = environ.get(setting.variable, "")
+        if text and (secrets or setting.form.kind != "secret"):
+            parts = setting.form.split(text) if setting.form.split else text
+            value = _absolute_paths(setting, parts, cwd, expand=True)
+            given[name] = Given(value, f"environment {setting.variable}", setting.variable)
     return given, ()
 
 
@@ -68,47 +68,42 @@ def from_profile(document: TomlDocument, profile: str) -> Layer:
     complaints = list(document.complaints)
     for name, value in document.profile(profile).items():
         where = document.where("profiles", profile, name)
-        if name not in FIELDS:
+        setting = SETTINGS.get(name)
+        if setting is None:
             what = f'unknown setting "{name}" in profile {profile}'
-            complaints.append(Complaint(where, what, suggestion(name, FIELDS)))
-        elif name in COMMAND_ONLY:
-            what = f'"{name}" has no place in a profile: {COMMAND_ONLY[name]}'
-            complaints.append(Complaint(where, what, f"use {option_of(name)} or {variable_of(name)}"))
+            complaints.append(Complaint(where, what, suggestion(name, SETTINGS)))
+        elif reason := setting.declaration.not_in_profile:
+            what = f'"{name}" is not allowed in a profile: {reason}'
+            complaints.append(Complaint(where, what, f"use {setting.option_name} or {setting.variable}"))
         else:
             line = document.line("profiles", profile, name)
             origin = f"profile {profile} ({document.shown} line {line})"
             inside = functools.partial(document.where, "profiles", profile, name)
-            given[name] = Given(_anchored(name, value, document.folder, expand=True), origin, where, inside)
+            given[name] = Given(_absolute_paths(setting, value, document.folder, expand=True), origin, where, inside)
     return given, tuple(complaints)
 
 
-def _listed(name: str, text: str) -> str | Sequence[str]:
-    """Part the text of a variable that holds a list. A comma is part of a pattern where the patterns stand on
-    lines."""
-    if name == "source":
-        return [part for part in text.split(os.pathsep) if part]
-    if name in ("include", "exclude", "allowed_hosts"):
-        parts = text.splitlines() if "\n" in text else text.split(",")
-        return [part.strip() for part in parts if part.strip()]
-    return text
+def _absolute_paths(setting: Setting, value: Any, folder: str, *, expand: bool) -> Any:
+    """Return the value with its paths made absolute.
 
-
-def _anchored(name: str, value: Any, folder: str, *, expand: bool) -> Any:
-    """Make relative paths absolute, those in a file by the file's folder: a timer starts in another than a
-    person."""
-    if name in SECRETS and isinstance(value, str) and value.startswith("file:"):
+    A path in a file is relative to the folder of the file, because a timer starts commands in another directory than a
+    person does.
+    """
+    if setting.form.kind == "secret" and isinstance(value, str) and value.startswith("file:"):
         path = value.removeprefix("file:")
         return f"file:{_absolute(path, folder, expand=True)}" if path.strip() else value
-    if name not in PATHS or (name == "files_from" and value == "-"):
+    if setting.form.kind != "path" or (setting.name == "files_from" and value == "-"):
         return value
     if isinstance(value, list | tuple):
-        return [_anchored(name, part, folder, expand=expand) for part in value]
+        return [_absolute_paths(setting, part, folder, expand=expand) for part in value]
     return _absolute(value, folder, expand=expand)
 
 
 def _absolute(value: Any, folder: str, *, expand: bool) -> Any:
-    """`~` is for files and variables; in an option the shell has dealt with it. Other kinds are left to
-    validation."""
+    """Make one path absolute. `expand` replaces `~`; in options the shell has done that.
+
+    Values of other types are returned unchanged, and validation refuses them.
+    """
     if not value or not isinstance(value, str | bytes | os.PathLike):
         return value
     path = os.fsdecode(value)

@@ -9,13 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from bulkup.config import toml_file
+from bulkup.config.catalogue import ENVIRONMENT_PREFIX, SECRETS, SETTINGS
 from bulkup.config.complaints import SettingsError
 from bulkup.config.explain import complaints_of
 from bulkup.config.layers import Given, Layer, from_environment, from_options, from_profile
-from bulkup.config.names import ENVIRONMENT_PREFIX, FIELDS, nearest, variable_of
-from bulkup.config.secret_names import IDENTIFIERS, SECRETS
+from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
+from bulkup.config.suggestions import nearest
 from bulkup.config.toml_file import TomlDocument
 from bulkup.errors import UsageError
 
@@ -84,12 +85,12 @@ def resolve(
         given.update(values)
     complaints = [complaint for _, found in layers for complaint in found]
     try:
-        settings = Settings.model_validate({FIELDS[name]: one.value for name, one in given.items()})
+        settings = Settings.model_validate({SETTINGS[name].field: one.value for name, one in given.items()})
     except ValidationError as error:
         raise SettingsError([*complaints, *complaints_of(error, given)]) from error
     if complaints:
         raise SettingsError(complaints)
-    origins = {name: given[name].origin if name in given else DEFAULT for name in FIELDS}
+    origins = {name: given[name].origin if name in given else DEFAULT for name in SETTINGS}
     warnings = (*_warnings(settings, given, document, profile), *_slips(environ))
     return Resolved(settings, origins, warnings, profile, document.path if document else None)
 
@@ -103,7 +104,7 @@ def _warnings(
         yield f"nothing in {document.shown} is used, because no profile is named"
         return
     for name in (name for name in SECRETS if name not in IDENTIFIERS):
-        source: SecretSource | None = getattr(settings, FIELDS[name])
+        source: SecretSource | None = getattr(settings, SETTINGS[name].field)
         in_file = name in given and given[name].origin.startswith("profile ")
         if source and in_file and source.kind == "literal" and document.others_can_read:
             yield (
@@ -114,7 +115,7 @@ def _warnings(
 
 def _slips(environ: Mapping[str, str]) -> Iterator[str]:
     """Variables that are nearly ours: a misspelt one changes nothing, and would do so in silence."""
-    known = [variable_of(name) for name in FIELDS]
+    known = [setting.variable for setting in SETTINGS.values()]
     for variable in sorted(environ):
         if variable.startswith(ENVIRONMENT_PREFIX) and variable not in known and environ[variable]:
             near = nearest(variable, known, cutoff=_SLIP)

@@ -8,10 +8,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
-from bulkup.config.kinds import printable
 from bulkup.config.requirements import require_provider
 from bulkup.config.settings import Settings
 from bulkup.config.user_dirs import user_data_dir, user_state_dir
+from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
 
 AnyPath = str | bytes
@@ -80,7 +80,7 @@ def _outside(path: str, sources: Sequence[AnyPath], setting: str) -> str:
     source = inside_any(path, sources)
     if source is not None:
         raise UsageError(
-            f"{setting}: {printable(path)} lies inside the source {printable(source)}, "
+            f"{setting}: {escape_surrogates(path)} lies inside the source {escape_surrogates(source)}, "
             "so it would be uploaded and change while it is read",
             hint=f"name a path outside every source with --{setting}",
         )

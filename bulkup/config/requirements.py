@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from bulkup.config.names import FIELDS, option_of, variable_of
+from bulkup.config.catalogue import SECRETS, SETTINGS
 from bulkup.config.providers import PROVIDERS, ProviderDefaults
-from bulkup.config.secret_names import SECRETS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError
@@ -83,12 +82,12 @@ def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, .
 
 def given_secrets(settings: Settings) -> dict[str, SecretSource]:
     """Return where each secret that is set is to be fetched, by setting, whatever the provider."""
-    sources = {name: getattr(settings, FIELDS[name]) for name in SECRETS}
+    sources = {name: getattr(settings, SETTINGS[name].field) for name in SECRETS}
     return {name: source for name, source in sources.items() if source is not None}
 
 
 def _is_set(settings: Settings, name: str) -> bool:
-    return getattr(settings, FIELDS[name]) not in (None, ())
+    return getattr(settings, SETTINGS[name].field) not in (None, ())
 
 
 def _halves(provider: ProviderDefaults, given: Mapping[str, SecretSource]) -> Iterator[str]:
@@ -109,12 +108,13 @@ def _how_to_give(secrets: Sequence[str], profile: str | None) -> str:
     in_profile = _joined([f'`{name} = "env:NAME"`' for name in secrets], "and")
     if profile is not None:
         return f"write {in_profile} in profile {profile}"
-    variables = _joined([variable_of(name) for name in secrets], "and")
+    variables = _joined([SETTINGS[name].variable for name in secrets], "and")
     return f"set {variables}, or write {in_profile} in a profile and name that"
 
 
 def _how_to_set(name: str) -> str:
-    return f'use {option_of(name)}, set {variable_of(name)}, or write `{name} = "..."` in a profile'
+    setting = SETTINGS[name]
+    return f'use {setting.option_name}, set {setting.variable}, or write `{name} = "..."` in a profile'
 
 
 def _joined(words: Sequence[str], last: str) -> str:

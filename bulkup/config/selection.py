@@ -1,4 +1,4 @@
-"""The settings that say which files a run is about."""
+"""The settings that choose the files of a run."""
 
 from __future__ import annotations
 
@@ -6,113 +6,119 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-from bulkup.config import kinds, units
-from bulkup.config.kinds import setting
+from bulkup.config.declaration import Option, Panel, setting
+from bulkup.config.setting_types import Paths, PathText, Patterns, Seconds, SizeInBytes
+from bulkup.config.units import SIZE
 
 
 class Selection(BaseModel):
-    """Which files are looked at, which of them are taken, and which are known to be done."""
+    """Which files are found, which of them are uploaded, and which count as uploaded already."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
         arbitrary_types_allowed=True,
-        defer_build=True,  # of all the classes that settings are put together of, only the last one is ever used
+        defer_build=True,  # the schema is built when settings are first checked, and only for the last class
     )
 
-    source: kinds.Paths = setting(
+    source: Paths = setting(
         (),
-        "a path or a list of paths",
-        "Directories and files to upload. Default: none; one at least is needed for a run, here or on the "
-        "command line.",
+        "Directories and files to upload.",
+        about_default="A run needs at least one, here or on the command line.",
+        option=Option("Directories or files.", Panel.RUN, names=("SOURCE",)),
     )
-    source_id: kinds.Name | None = setting(
+    include: Patterns = setting(
+        (),
+        "Patterns of files to upload, relative to their source. Other files are left out.",
+        about_default="Every file is uploaded.",
+        option=Option("Upload only files that match; gitignore syntax.", Panel.FILES),
+    )
+    exclude: Patterns = setting(
+        (),
+        "Patterns of files to leave out, relative to their source. They override `include`.",
+        option=Option("Leave out files that match; gitignore syntax.", Panel.FILES),
+    )
+    files_from: PathText | None = setting(
         None,
-        "a name without control characters",
-        "A name for the source in the journal, in place of its path: moved, mounted elsewhere or on another "
-        "machine it is still the same source, and nothing is uploaded again. For a run with one source. A name "
-        "that is new takes over what was uploaded from this path, or from the path that it spells. Default: not "
-        "set; a source goes by its real path.",
-    )
-    include: kinds.Patterns = setting(
-        (),
-        "patterns in gitignore form",
-        "Patterns of files to take, relative to their source; all others are left out. Default: none, "
-        "which takes every file.",
-    )
-    exclude: kinds.Patterns = setting(
-        (),
-        "patterns in gitignore form",
-        "Patterns of files to leave out, relative to their source; stronger than `include`. Default: none.",
-    )
-    files_from: kinds.PathText | None = setting(
-        None,
-        "the path of a list, or - for standard input",
-        "A list of the files to upload, a path a line, instead of walking the source; paths are relative to the "
-        "source, or absolute and inside it. Default: not set.",
+        "A list of the files to upload, one path a line. The source is not walked then. Paths are relative to the "
+        "source, or absolute and inside it.",
+        expects="the path of a list, or - for standard input",
+        option=Option("Upload the files named in FILE (- is stdin), relative to SOURCE.", Panel.FILES),
     )
     null: bool = setting(
         False,
-        "true or false",
-        "Paths in the list of `files_from` end in a NUL byte instead of a line end, as `find -print0` "
-        "writes them. Default: false.",
+        "Paths in the list of `files_from` end in a NUL byte instead of a line end, as `find -print0` writes them.",
+        option=Option("Names in --files-from end in NUL.", Panel.FILES, names=("--null", "-0")),
     )
-    min_size: kinds.Size | None = setting(
+    min_size: SizeInBytes | None = setting(
         None,
-        units.SIZE,
-        "Files smaller than this are left out. Bytes; k, M, G and T are powers of 1024. Default: no limit.",
+        "Smaller files are left out.",
+        about_default="There is no limit.",
+        option=Option("Smallest file, e.g. 10k.", Panel.FILES),
     )
-    max_size: kinds.Size | None = setting(
+    max_size: SizeInBytes | None = setting(
         None,
-        f"{units.SIZE}, and not below min_size",
-        "Files larger than this are left out. Bytes; k, M, G and T are powers of 1024. Default: no limit "
-        "but the service's own.",
+        "Larger files are left out.",
+        about_default="The service's own limit is the only one.",
+        expects=f"{SIZE}, and not below min_size",
+        option=Option("Largest file, e.g. 2G.", Panel.FILES),
     )
-    min_age: kinds.Duration = setting(
+    min_age: Seconds = setting(
         0.0,
-        units.DURATION,
-        "Files changed less than this long ago are left to the next run, because they may still be written "
-        "to. Seconds. Default: 0, no wait: a file that changes while it is read is found out anyway.",
+        "Files that changed less than this time ago are left to the next run, because they may still be written to.",
+        about_default="No file waits, because a run detects files that change while it reads them.",
+        option=Option("Leave out files changed less than this ago, e.g. 5m.", Panel.FILES),
     )
     hidden: Literal["include", "skip"] = setting(
         "include",
-        "include or skip",
-        "Files whose name begins with a dot, and what lies in directories of such a name. "
-        "Default: `include`, because nothing is left out unasked.",
+        "Files whose name begins with a dot, and everything in directories with such a name.",
+        about_default="Nothing is left out unless you ask for it.",
+        option=Option("Names that begin with a dot.", Panel.FILES),
     )
     symlinks: Literal["skip", "inside", "follow"] = setting(
         "skip",
-        "skip, inside or follow",
-        "Symbolic links: `skip` them, follow those that stay `inside` their source, or `follow` all. "
-        "Default: `skip`, because a link can lead to files nobody meant to hand out.",
-    )
-    unsupported: Literal["report", "skip"] = setting(
-        "report",
-        "report or skip",
-        "What becomes of files whose extension the service does not take: `report` rejects them and counts "
-        "for exit status 3, `skip` passes over them. Default: `report`, because a file left behind should "
-        "be known.",
+        "Symbolic links: `skip` them, follow those that stay `inside` their source, or `follow` all.",
+        about_default="A link can lead to files that nobody meant to share.",
+        option=Option("Follow no links, those inside the source, or all.", Panel.FILES),
     )
     identity: Literal["strict", "default", "content"] = setting(
         "default",
-        "strict, default or content",
-        "What proves that a file is the one uploaded before: `default` believes size and modification time, "
-        "and reads the file again where other metadata differs; `strict` sends again where any metadata "
-        "differs; `content` reads every file. Default: `default`.",
+        "How a run recognises a file that was uploaded before. `default` compares size and modification time, and "
+        "reads the file again if other metadata differs. `strict` uploads again if any metadata differs. `content` "
+        "reads every file.",
+        option=Option("How to recognise a file that was uploaded before.", Panel.FILES),
     )
     reupload_expired: bool = setting(
         False,
-        "true or false",
-        "Files that were uploaded, and that the service has deleted by now by its own rules, count as not "
-        "uploaded and go again. Default: false, because they may have served their purpose; a run and `bulkup "
-        "status` say how many there are.",
+        "Upload files again that the service has deleted by its own rules.",
+        about_default="They may have served their purpose. A run and `bulkup status` show how many there are.",
+        option=Option("Upload again what the service has deleted.", Panel.FILES),
+    )
+    unsupported: Literal["report", "skip"] = setting(
+        "report",
+        "Files whose extension the service does not accept: `report` rejects them and counts for exit status 3, `skip` "
+        "ignores them.",
+        about_default="You should know about a file that is left behind.",
+        option=Option("Files whose extension the service does not accept.", Panel.FILES),
+    )
+    on_change: Literal["skip", "retry", "fail"] = setting(
+        "skip",
+        "A file that changes or disappears while it is read. `skip` leaves it to the next run and counts for exit "
+        "status 3. `retry` first checks it again up to three times, after 1, 4 and 16 seconds. `fail` counts it as "
+        "failed. In no case is it recorded as uploaded with bytes of two versions."
+        "\n\n"
+        "Each further check uses the file as it is by then. It is left to the next run if `min_age`, `min_size` or "
+        "`max_size` now exclude it, or if its place at the service would change. It gets a new upload URL, and the id "
+        "that was issued for its earlier content becomes an orphan.",
+        about_default="A file that is being written is best uploaded once it is complete.",
+        option=Option("Files that change or disappear while they are read.", Panel.FILES),
     )
     allow_empty: bool = setting(
         False,
-        "true or false",
-        "A source that is empty although files of it were uploaded before is fine. Default: false, because "
-        "that is what a lost mount looks like.",
+        "Accept an empty source even if files were uploaded from it before.",
+        about_default="A source that is suddenly empty is often a lost mount.",
+        option=Option("Accept an empty source that had files before.", Panel.FILES),
     )
 
     @field_validator("max_size")

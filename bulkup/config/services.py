@@ -1,4 +1,4 @@
-"""The settings that say which service takes the files, with whose account, and as what."""
+"""The settings that choose the service and the account, and what files become there."""
 
 from __future__ import annotations
 
@@ -6,181 +6,167 @@ from typing import Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from bulkup.config import base_url as url
-from bulkup.config import expiry, host_names, kinds, object_key, secret_source
-from bulkup.config.assets import ONE_CATEGORY, AssetRules, Category
-from bulkup.config.kinds import setting
-from bulkup.config.providers import PROVIDERS, region_named_by
+from bulkup.config.assets import AssetRules, Category
+from bulkup.config.declaration import Option, Panel, setting
+from bulkup.config.providers import region_named_by
 from bulkup.config.selection import Selection
+from bulkup.config.setting_types import (
+    BaseUrl,
+    ExpiryTime,
+    HeaderText,
+    Hosts,
+    Identifier,
+    ObjectKey,
+    PathText,
+    ProviderName,
+    SecretText,
+)
 
-_NO_OPTION = "There is no option for it, because a command line is visible to every user of the machine."
+_NO_OPTION = "There is no option for it, because every user of the machine can read a command line."
 
 
 class Services(Selection):
     """Everything about the services' accounts and what files become there."""
 
-    provider: str | None = setting(
+    provider: ProviderName | None = setting(
         None,
-        f"one of {', '.join(PROVIDERS)}",
-        "The service to upload to; `local` is the embedded server. Default: not set; a run needs one, and a "
-        "guess would send files to the wrong place.",
+        "The service to upload to; `local` is the embedded server.",
+        about_default="A run needs one, and a guess could send files to the wrong place.",
+        option=Option(
+            "magic-hour (needs BULKUP_TOKEN), move-ugc (BULKUP_API_KEY), metastudio (BULKUP_ACCESS_KEY, "
+            "BULKUP_SECRET_KEY), xvid (BULKUP_TOKEN) or local.",
+            Panel.RUN,
+        ),
     )
-    base_url: kinds.BaseUrl | None = setting(
+    base_url: BaseUrl | None = setting(
         None,
-        url.EXPECTED,
-        "The service's root: scheme, host, port and an optional prefix; the provider adds its own paths. "
-        "Default: the provider's public address.",
+        "The root of the service's API: scheme, host, port and an optional prefix. The provider adds its own paths.",
+        about_default="The provider's public address is used.",
+        option=Option("The root of the service's API, if not its public one.", Panel.RUN),
     )
-    ca_file: kinds.PathText | None = setting(
+    ca_file: PathText | None = setting(
         None,
-        "the path of a PEM file",
-        "Certificates of a private authority, trusted beside the system's own. Default: not set.",
+        "Certificates of a private authority, trusted in addition to the system's own.",
+        expects="the path of a PEM file",
+        option=Option("PEM certificates of a private authority.", Panel.RUN),
     )
-    allowed_hosts: kinds.Hosts = setting(
+    allowed_hosts: Hosts = setting(
         (),
-        host_names.EXPECTED,
-        "The hosts that upload URLs may lead to; a URL for any other ends the run. A host named in full may have an "
-        "address of the inside (private, loopback and the like), which a service with a public address may otherwise "
-        "not name; a wildcard does not allow that. Not for `local`. Default: none, which is every host with a public "
-        "address, and any host where the service's own address is not public.",
+        "The hosts that upload URLs may point to. A URL for any other host ends the run. A host named in full may have "
+        "an internal address (private, loopback and similar), even if the service's own address is public. A wildcard "
+        "does not allow that. Not for `local`.",
+        about_default="Every host with a public address is allowed, and any host if the service's own address is not "
+        "public.",
+        option=Option("A host that upload URLs may point to; may be repeated.", Panel.RUN),
     )
-    token: kinds.SecretText | None = setting(
-        None,
-        secret_source.EXPECTED,
-        f"The key for `magic-hour`, or an access token for `xvid`. Default: not set. {_NO_OPTION}",
-    )
-    api_key: kinds.SecretText | None = setting(
-        None,
-        secret_source.EXPECTED,
-        f"The key for `move-ugc`. Default: not set. {_NO_OPTION}",
-    )
+    token: SecretText | None = setting(None, f"The key for `magic-hour`, or an access token for `xvid`. {_NO_OPTION}")
+    api_key: SecretText | None = setting(None, f"The key for `move-ugc`. {_NO_OPTION}")
     region: Literal["cn-north-4", "cn-east-3", "ap-southeast-3"] | None = setting(
         None,
-        "one of cn-north-4, cn-east-3, ap-southeast-3",
-        "The region of `metastudio`: it decides the public addresses of the service and of its identity service. "
-        "For another one set `base_url`. Default: the region that `base_url` names, else cn-north-4.",
+        "The region of `metastudio`. It decides the public addresses of the service and of its identity service. For "
+        "any other region set `base_url`.",
+        about_default="The region that `base_url` names is used, otherwise cn-north-4.",
+        option=Option("metastudio: cn-north-4, cn-east-3 or ap-southeast-3.", Panel.SERVICES, metavar="NAME"),
     )
-    project_id: kinds.Identifier | None = setting(
+    project_id: Identifier | None = setting(
         None,
-        kinds.IDENTIFIER,
-        "The project of `metastudio` that files are created in. Default: not set; `metastudio` needs it.",
+        "The project of `metastudio` in which files are created.",
+        about_default="`metastudio` needs it.",
+        option=Option("metastudio: the project; required.", Panel.SERVICES),
     )
-    asset_id: kinds.Identifier | None = setting(
+    asset_id: Identifier | None = setting(
         None,
-        kinds.IDENTIFIER,
-        "The asset of `metastudio` that files belong to where neither `asset_map` nor `assets` says another. "
-        "Default: not set; `metastudio` needs one of the three.",
+        "The asset of `metastudio` that a file belongs to if neither `asset_map` nor `assets` names another.",
+        about_default="`metastudio` needs one of the three.",
+        option=Option("metastudio: the asset that files belong to.", Panel.SERVICES),
     )
     asset_file_category: Category = setting(
         "OTHER",
-        ONE_CATEGORY,
-        "What a file is to its asset where neither `asset_map` nor `assets` says it. Default: `OTHER`, because any "
-        "number of files may be that, while an asset has exactly one MAIN.",
+        "The category of a file in its asset if neither `asset_map` nor `assets` gives one.",
+        about_default="An asset may have any number of these, but exactly one MAIN.",
+        option=Option("metastudio: the category of files in their asset, such as MAIN.", Panel.SERVICES),
     )
     assets: AssetRules = setting(
         (),
-        "a list of rules, each with match, asset_id and, where it is not the profile's, asset_file_category",
-        "Rules that part files among several assets of `metastudio`: `match` is a pattern in gitignore form, relative "
-        "to the source, and the first rule that matches decides. Default: none.",
+        "Rules that distribute files over several assets of `metastudio`. `match` is a pattern in gitignore form, "
+        "relative to the source, and the first rule that matches decides.",
     )
-    asset_map: kinds.PathText | None = setting(
+    asset_map: PathText | None = setting(
         None,
-        "the path of a .csv or .jsonl file outside the source",
-        "A list that says for single files which asset of `metastudio` each goes to, and as what; stronger than "
-        "`assets`. Its paths are relative to the source, which has to be one directory. Default: not set.",
+        "A list that names the asset of `metastudio` and the category for single files. It overrides `assets`. Its "
+        "paths are relative to the source, which must be one directory.",
+        expects="the path of a .csv or .jsonl file outside the source",
+        option=Option("metastudio: a .csv or .jsonl file with the asset of each file.", Panel.SERVICES),
     )
-    app_user_id: kinds.HeaderText | None = setting(
+    app_user_id: HeaderText | None = setting(
         None,
-        kinds.HEADER_TEXT,
-        "The user of your application that `metastudio` counts files for (header X-App-UserId). Default: not set.",
+        "The user of your application that `metastudio` counts files for (header X-App-UserId).",
+        option=Option("metastudio: the user of your application.", Panel.SERVICES),
     )
-    access_key: kinds.SecretText | None = setting(
-        None,
-        secret_source.EXPECTED,
-        f"The access key id for `metastudio`, with `secret_key`. Default: not set. {_NO_OPTION}",
+    access_key: SecretText | None = setting(
+        None, f"The access key id for `metastudio`, with `secret_key`. {_NO_OPTION}"
     )
-    secret_key: kinds.SecretText | None = setting(
-        None,
-        secret_source.EXPECTED,
-        f"The secret access key for `metastudio`, with `access_key`. Default: not set. {_NO_OPTION}",
+    secret_key: SecretText | None = setting(
+        None, f"The secret access key for `metastudio`, with `access_key`. {_NO_OPTION}"
     )
-    security_token: kinds.SecretText | None = setting(
+    security_token: SecretText | None = setting(
         None,
-        secret_source.EXPECTED,
-        "The token that belongs to a temporary `access_key`. Default: not set, which is right for a permanent one. "
-        f"{_NO_OPTION}",
+        f"The token that belongs to a temporary `access_key`. {_NO_OPTION}",
+        about_default="A permanent key has none.",
     )
-    auth_token: kinds.SecretText | None = setting(
+    auth_token: SecretText | None = setting(
         None,
-        secret_source.EXPECTED,
-        "A token for `metastudio` that the identity service has given out (header X-Auth-Token), in place of an "
-        f"access key. It lasts 24 hours. Default: not set. {_NO_OPTION}",
+        "A token for `metastudio` from the identity service (header X-Auth-Token), instead of an access key. It is "
+        f"valid for 24 hours. {_NO_OPTION}",
     )
-    iam_user: kinds.SecretText | None = setting(
+    iam_user: SecretText | None = setting(
         None,
-        secret_source.EXPECTED,
-        "The user to fetch a token for `metastudio` as, with `iam_domain` and `iam_password`, in place of an access "
-        f"key. Default: not set. {_NO_OPTION}",
+        "The user name for fetching a token for `metastudio`, with `iam_domain` and `iam_password`, instead of an "
+        f"access key. {_NO_OPTION}",
     )
-    iam_domain: kinds.SecretText | None = setting(
+    iam_domain: SecretText | None = setting(None, f"The account that `iam_user` belongs to. {_NO_OPTION}")
+    iam_password: SecretText | None = setting(None, f"The password of `iam_user`. {_NO_OPTION}")
+    iam_url: BaseUrl | None = setting(
         None,
-        secret_source.EXPECTED,
-        f"The account that `iam_user` belongs to. Default: not set. {_NO_OPTION}",
+        "The root of the identity service that issues tokens for `metastudio`.",
+        about_default="If `base_url` is a public address, the identity service of its region is used, otherwise "
+        "`base_url` itself.",
+        option=Option("metastudio: the identity service, if not the public one.", Panel.SERVICES),
     )
-    iam_password: kinds.SecretText | None = setting(
+    pipeline_id: Identifier | None = setting(
         None,
-        secret_source.EXPECTED,
-        f"The password of `iam_user`. Default: not set. {_NO_OPTION}",
+        "The pipeline of `xvid` that files are uploaded to.",
+        about_default="`xvid` needs it.",
+        option=Option("xvid: the pipeline; required.", Panel.SERVICES),
     )
-    iam_url: kinds.BaseUrl | None = setting(
+    client_id: SecretText | None = setting(
+        None, f"The client id for fetching a token for `xvid`, with `client_secret`, instead of `token`. {_NO_OPTION}"
+    )
+    client_secret: SecretText | None = setting(None, f"The secret of `client_id`. {_NO_OPTION}")
+    object_key: ObjectKey = setting(
+        "uploads/{path}",
+        "The name of a file at `xvid`. {path} is its path within the source, {name} its name, {stem} and {ext} are the "
+        "two parts of the name, {date} is the UTC date of its last change as YYYY-MM-DD.",
+        about_default="It is different for every file of a source.",
+        option=Option("xvid: names of files, e.g. uploads/{path}.", Panel.SERVICES),
+    )
+    expires_at: ExpiryTime | None = setting(
         None,
-        url.EXPECTED,
-        "The root of the identity service that tokens for `metastudio` come from. Default: that of the region where "
-        "`base_url` is the public address, else `base_url` itself.",
+        "When `xvid` deletes an upload that no job has used. A duration counts from the start of the upload session.",
+        about_default="The service deletes it after 7 days.",
+        option=Option("xvid: when unused uploads are deleted, e.g. 30d, or 0 for never.", Panel.SERVICES),
     )
     confirm: bool = setting(
         True,
-        "true or false",
-        "Make the call that closes an upload, for services that have one: `metastudio` is told that the file is "
-        "complete, `xvid` to finish it, and asked until it has. Default: true, because an upload that is not closed "
-        "may not be usable.",
+        "Make the call that closes an upload, at services that have one. `metastudio` learns from it that the file is "
+        "complete. `xvid` receives a request to finish the file, and further calls ask whether it has.",
+        about_default="An upload that is not closed may be unusable.",
+        option=Option(
+            "metastudio, xvid: make the call that closes an upload.",
+            Panel.SERVICES,
+            names=("--confirm/--no-confirm",),
+        ),
     )
-    pipeline_id: kinds.Identifier | None = setting(
-        None,
-        kinds.IDENTIFIER,
-        "The pipeline of `xvid` that files are uploaded to. Default: not set; `xvid` needs it.",
-    )
-    client_id: kinds.SecretText | None = setting(
-        None,
-        secret_source.EXPECTED,
-        "The client to fetch a token for `xvid` as, with `client_secret`, in place of `token`. Default: not set. "
-        f"{_NO_OPTION}",
-    )
-    client_secret: kinds.SecretText | None = setting(
-        None,
-        secret_source.EXPECTED,
-        f"The secret of `client_id`. Default: not set. {_NO_OPTION}",
-    )
-    object_key: kinds.ObjectKey = setting(
-        "uploads/{path}",
-        object_key.EXPECTED,
-        "The name of a file at `xvid`. {path} is its path within the source, {name} its name, {stem} and {ext} the "
-        "name's parts, {date} the UTC date of its last change as YYYY-MM-DD. Default: `uploads/{path}`, which no two "
-        "files of a source share.",
-    )
-    expires_at: kinds.ExpiryTime | None = setting(
-        None,
-        expiry.EXPECTED,
-        "When `xvid` deletes an upload that no job has used; a duration is counted from the making of the upload "
-        "session. Default: not set, which is the service's own 7 days.",
-    )
-
-    @field_validator("provider")
-    @classmethod
-    def _known_provider(cls, value: str | None) -> str | None:
-        if value is not None and value not in PROVIDERS:
-            raise ValueError(f"expected one of {', '.join(PROVIDERS)}")
-        return value
 
     @field_validator("region")
     @classmethod

@@ -1,7 +1,8 @@
-"""`Settings`: every setting with its unit, effect, default and the reason for the default.
+"""`Settings`: every setting of a run, declared once.
 
-Those that choose files are in `selection`, those of the services in `services`; together they are one flat set of
-names, as users write them.
+The settings that choose files are in `selection`, those of the services in `services`. Together they are one flat set
+of names. `declaration` explains what a declaration holds, and what is made from it. The order of the fields is that of
+the help and of docs/settings.md.
 """
 
 from __future__ import annotations
@@ -10,182 +11,185 @@ from typing import Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from bulkup.config import kinds, units
-from bulkup.config.kinds import setting
+from bulkup.config.declaration import Option, Panel, setting
 from bulkup.config.services import Services
+from bulkup.config.setting_types import Concurrency, Count, Name, PathText, Processes, Rate, Seconds, SecondsAboveZero
 
 
 class Settings(Services):
-    """All settings of one run, checked. Sizes are in bytes and durations in seconds, however they were
-    written.
+    """All settings of one run, checked. Sizes are in bytes and durations in seconds, however they were written.
 
-    Raises pydantic's ValidationError, whose text holds no values; `bulkup.config.load` turns it into a
-    message.
+    Raises pydantic's ValidationError, whose text holds no values. `bulkup.config.load` turns it into a message.
     """
 
-    rate_limit: kinds.Rate | None = setting(
+    destination: Name | None = setting(
         None,
-        "a number of calls a second, or 0 for no limit",
-        "Most API calls a second, 0 for no limit; sending bytes to storage is not counted. Default: the provider's "
-        "own: 10 for `metastudio`, which counts them for all of an account, and no limit for the others, which say "
-        "themselves when it is too much.",
-        ge=0,
+        "A name for the account or place that files go to, at services that do not show it. Files uploaded to one "
+        "destination do not count as uploaded to another.",
+        about_default="Provider, base URL and the visible part of the account tell destinations apart.",
+        option=Option("A name for the account, if the service shows none.", Panel.RUN),
     )
-    concurrency: kinds.Concurrency = setting(
-        "auto",
-        "auto, or a whole number from 1 to 1024",
-        "Files sent at the same time. A number is kept to. Default: `auto`, which begins with 16 and takes as many as "
-        "bring something, all through the run: from 4 to 256, to 64 of large files, and no more than the limit of open "
-        "files allows.",
-    )
-    processes: kinds.Processes = setting(
-        "auto",
-        "auto, or a whole number from 1 to 64",
-        "Processes that read, hash and send files; what asks, decides and records is always one. With 1 that one sends "
-        "as well; a number above is kept to. Default: `auto`, which begins without others, tries some where this one "
-        "uses up a core for half a second while cores are idle, and keeps them where they bring a tenth more.",
-    )
-    batch_size: kinds.Count | None = setting(
+    journal: PathText | None = setting(
         None,
-        "a whole number from 1",
-        "Most files asked for in one API call; never more than the service takes at once. "
-        "Default: the provider's own number.",
-        ge=1,
+        "The journal of the runs.",
+        about_default="Each profile has its own file in `$XDG_STATE_HOME/bulkup/`; without a profile, each combination "
+        "of provider and sources has one.",
+        expects="the path of a file outside every source",
+        option=Option("The journal of the runs.", Panel.RUN),
     )
-    calls_in_flight: kinds.Count | None = setting(
+    store: PathText | None = setting(
         None,
-        "a whole number from 1",
-        "API calls for upload URLs under way at the same time. Default: the provider's own number.",
-        ge=1,
+        "Where the embedded server of provider `local` keeps its objects.",
+        about_default="The directory `store` in the user's data folder, `$XDG_DATA_HOME/bulkup/`, is used.",
+        expects="the path of a directory outside every source",
+        option=Option("Where --provider local keeps objects.", Panel.RUN, metavar="DIR"),
     )
-    checksum: Literal["md5", "none"] = setting(
-        "md5",
-        "md5 or none; none only where identity is not content, and the service does not want an MD5 beforehand",
-        "What is made of every file while it is sent, and compared with storage's answer: an `md5`, or `none`, which "
-        "takes less of the processor and leaves every file `unverified`, without a checksum in the manifest. That a "
-        "file does not change while it is read is looked at either way. Not `none` for `metastudio`. Default: `md5`.",
-    )
-    destination: kinds.Name | None = setting(
+    source_id: Name | None = setting(
         None,
-        "a name without control characters",
-        "A name for where files go, for services that do not show the account: files uploaded to one "
-        "destination are not taken as uploaded to another. Default: not set; provider, base URL and visible "
-        "scope tell them apart.",
-    )
-    journal: kinds.PathText | None = setting(
-        None,
-        "the path of a file outside every source",
-        "The journal of the runs. Default: a file of its own for each profile, or for provider and sources "
-        "without one, in `$XDG_STATE_HOME/bulkup/`.",
-    )
-    store: kinds.PathText | None = setting(
-        None,
-        "the path of a directory outside every source",
-        "Where the embedded server of provider `local` keeps its objects. Default: `store` in the user's "
-        "data folder, `$XDG_DATA_HOME/bulkup/`.",
-    )
-    max_duration: kinds.Duration | None = setting(
-        None,
-        f"{units.DURATION}, longer than 0",
-        "How long after its start the run begins no new file; those in flight are finished, however long they "
-        "take, and the rest is left to the next run, with exit status 6. Time waited for another run's journal "
-        "does not count. Seconds. Default: no limit.",
-        gt=0,
-    )
-    max_failures: kinds.Count | None = setting(
-        None,
-        "a whole number from 1",
-        "How many files may fail for good before the run is stopped, 1 for the first one; those in flight have "
-        "`grace` to end. Files that are rejected, unreadable or changed do not count. Default: no limit, because "
-        "one file's fault is seldom another's.",
-        ge=1,
-    )
-    grace: kinds.Duration = setting(
-        30.0,
-        units.DURATION,
-        "How long files in flight may go on after a signal, or what else ends a run but `max_duration`, before they "
-        "are given back. Seconds. Default: 30, well within the 90 that systemd waits before it kills.",
-    )
-    on_change: Literal["skip", "retry", "fail"] = setting(
-        "skip",
-        "skip, retry or fail",
-        "What becomes of a file that changes or vanishes while it is read: `skip` leaves it to the next run and "
-        "counts for exit status 3, `retry` looks at it again up to three times, after 1, 4 and 16 seconds, before it "
-        "does so, `fail` counts it as failed. Whatever is chosen, it is never recorded with bytes that are not its "
-        "own. Default: `skip`, because a file that is being written to is best taken when it is whole.",
-    )
-    attempts: kinds.Count = setting(
-        10,
-        "a whole number from 1",
-        "Tries for one file in one run before it counts as failed. A 429, a 503 and a host that is not reached cost no "
-        "try, only time (`retry_for`). A service that has not answered one call with success is given up after so many "
-        "calls, after 5 where nothing is reached: its address is most likely wrong. Default: 10.",
-        ge=1,
-    )
-    retry_for: kinds.Duration = setting(
-        900.0,
-        units.DURATION,
-        "How long one file is tried again, counted from its first failure, and how long a host may answer nobody "
-        "before the run ends. Seconds. Default: 900 (15 minutes): the next run is better placed to mend what lasts "
-        "longer.",
-    )
-    retry_after_max: kinds.Duration = setting(
-        300.0,
-        units.DURATION,
-        "The longest wait that a service or its storage may ask for (`Retry-After`); where one asks for more, it is "
-        "asked again after this time. Seconds. Default: 300.",
-    )
-    connect_timeout: kinds.Duration = setting(
-        30.0,
-        f"{units.DURATION}, longer than 0",
-        "How long a connection may take to come about. Seconds. Default: 30.",
-        gt=0,
-    )
-    idle_timeout: kinds.Duration = setting(
-        60.0,
-        f"{units.DURATION}, longer than 0",
-        "How long a connection may carry nothing before it is given up; there is no limit on a whole "
-        "upload, since a large file may take hours. Seconds. Default: 60.",
-        gt=0,
-    )
-    sender: Literal["lean", "aiohttp"] = setting(
-        "lean",
-        "lean or aiohttp",
-        "What carries files to storage: the `lean` HTTP/1.1 client that is bulkup's own, or the `aiohttp` client, "
-        "which takes several times as much of the processor and is there in case a network does not get on with the "
-        "other. Calls to the service's API go by `aiohttp` either way. Default: `lean`.",
-    )
-    wait: bool = setting(
-        False,
-        "true or false",
-        "Wait while another run holds the journal, instead of ending with exit status 5. Default: false, "
-        "because waiting runs of a timer pile up.",
-    )
-    log_format: Literal["console", "json"] = setting(
-        "console",
-        "console or json",
-        "Log lines on standard error for people, or as JSON for collectors. Default: `console`.",
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = setting(
-        "info",
-        "debug, info, warning or error",
-        "The least severe log lines to show. Default: `info`.",
-    )
-    quiet: bool = setting(
-        False,
-        "true or false",
-        "No progress and no summary for people; errors are shown. Default: false.",
+        "A name for the source in the journal, instead of its path. A source that was moved, is mounted elsewhere or "
+        "is on another machine stays the same source, and nothing is uploaded again. Only for a run with one source. A "
+        "new name takes over the files that were uploaded from this path, or from the path that the name spells.",
+        about_default="The journal identifies a source by its real path.",
+        option=Option("A name for the source, instead of its path.", Panel.RUN),
     )
     json_output: bool = setting(
         False,
-        "true or false",
-        "One JSON object a line on standard output and nothing else there; the last object is the summary. "
-        "Default: false.",
+        "Print one JSON object a line on standard output, and nothing else there. The last object is the summary.",
+        name="json",
+        not_in_profile="the form of the output is decided by the program that reads it, which also starts the command",
+        option=Option("One JSON object a line on standard output.", Panel.RUN),
+    )
+    concurrency: Concurrency = setting(
+        "auto",
+        "Files sent at the same time. A number is fixed.",
+        about_default="It begins with 16 and adjusts the number throughout the run: from 4 to 256, up to 64 for large "
+        "files, and within the limit of open files. It adds workers only while they increase the throughput.",
+        option=Option("Files sent at the same time; auto adjusts it.", Panel.SPEED),
+    )
+    processes: Processes = setting(
+        "auto",
+        "Processes that read, hash and send files. One process always asks for URLs, decides and writes the journal; "
+        "with 1 it also sends the files. A larger number is fixed.",
+        about_default="It begins without further processes. It tries some once the first process has used a whole core "
+        "for half a second while other cores are idle. It keeps them if they raise the throughput by a tenth.",
+        option=Option("Processes that send files; auto adjusts it.", Panel.SPEED),
+    )
+    batch_size: Count | None = setting(
+        None,
+        "The largest number of files in one API call. The service's own limit applies as well.",
+        about_default="The provider's own number is used.",
+        option=Option("Files in one API call.", Panel.SPEED),
+    )
+    calls_in_flight: Count | None = setting(
+        None,
+        "API calls for upload URLs at the same time.",
+        about_default="The provider's own number is used.",
+        option=Option("API calls at the same time.", Panel.SPEED),
+    )
+    checksum: Literal["md5", "none"] = setting(
+        "md5",
+        "The checksum that is computed of every file while it is sent, and compared with storage's answer. With `none` "
+        "a run takes less CPU time, every file is `unverified`, and the manifest has no checksums. Changes of a file "
+        "while it is read are detected in both cases. `metastudio` does not allow `none`."
+        "\n\n"
+        "A file sent without a checksum is recognised by size and times alone. If other metadata differs (`identity`), "
+        "it is sent again, because there is no checksum to compare its content with. Files that an earlier run "
+        "recorded with an MD5 keep it, and are still read again if their content decides.",
+        expects="md5 or none; none only if identity is not content, and the service does not need an MD5 beforehand",
+        option=Option("none: compute no checksum; files stay unverified.", Panel.SPEED),
+    )
+    rate_limit: Rate | None = setting(
+        None,
+        "The largest number of API calls a second, 0 for no limit. Sending bytes to storage does not count.",
+        about_default="The limit is 10 for `metastudio`, which counts all calls of an account. The other services say "
+        "themselves when a client is too fast.",
+        option=Option("API calls a second; 0: no limit.", Panel.SPEED),
+    )
+    attempts: Count = setting(
+        10,
+        "Attempts for one file in one run before it counts as failed. A 429, a 503 and an unreachable host cost no "
+        "attempt, only time (`retry_for`). A run also ends if a service has answered none of this many calls with "
+        "success, or none of 5 calls if it was never reached: its address is most likely wrong.",
+        option=Option("Attempts for one file.", Panel.SPEED),
+    )
+    retry_for: Seconds = setting(
+        900.0,
+        "How long one file is tried again, counted from its first failure, and how long a host may answer no request "
+        "before the run ends.",
+        about_default="The next run has a better chance of getting past a fault that lasts longer.",
+        option=Option("How long to retry a file after its first failure.", Panel.SPEED),
+    )
+    retry_after_max: Seconds = setting(
+        300.0,
+        "The longest wait that a service or its storage may ask for (`Retry-After`). After a longer request, the next "
+        "attempt is made after this time.",
+        option=Option("The longest wait that a service may ask for.", Panel.SPEED),
+    )
+    connect_timeout: SecondsAboveZero = setting(
+        30.0,
+        "How long it may take to establish a connection.",
+        option=Option("Time to establish a connection.", Panel.SPEED),
+    )
+    idle_timeout: SecondsAboveZero = setting(
+        60.0,
+        "How long a connection may carry no data before it is closed. There is no limit on a whole upload, because a "
+        "large file may take hours.",
+        option=Option("Time without data before a connection is closed.", Panel.SPEED),
+    )
+    sender: Literal["lean", "aiohttp"] = setting(
+        "lean",
+        "The client that sends files to storage: bulkup's own `lean` HTTP/1.1 client, or `aiohttp`. The latter takes "
+        "several times as much CPU time, and is there for networks that have trouble with the first. Calls to the "
+        "service's API always use `aiohttp`.",
+        option=Option("The client that sends files to storage.", Panel.SPEED),
+    )
+    max_duration: SecondsAboveZero | None = setting(
+        None,
+        "The time after which a run starts no new file. Files in flight are finished, however long they take. The rest "
+        "is left to the next run, and the exit status is 6. Time spent waiting for another run's journal does not "
+        "count.",
+        about_default="There is no limit.",
+        option=Option("Start no new file after this time; exit status 6.", Panel.SPEED),
+    )
+    max_failures: Count | None = setting(
+        None,
+        "The number of failed files that stops the run, 1 for the first one. Files in flight then have `grace` to "
+        "finish. Files that are rejected, unreadable or changed do not count.",
+        about_default="There is no limit, because the failure of one file says little about the others.",
+        option=Option("Stop after this many files have failed.", Panel.SPEED),
+    )
+    grace: Seconds = setting(
+        30.0,
+        "How long files in flight may continue after a signal, or after any other end of a run except `max_duration`.",
+        about_default="systemd kills a service after 90 seconds, so the run has ended before that.",
+        option=Option("Time for files in flight after a signal.", Panel.SPEED),
+    )
+    wait: bool = setting(
+        False,
+        "Wait while another run holds the journal, instead of ending with exit status 5.",
+        about_default="Runs that wait for each other would pile up under a timer.",
+        option=Option("Wait for a run that holds the journal.", Panel.SPEED),
+    )
+    quiet: bool = setting(
+        False,
+        "Show no progress and no summary. Errors are shown.",
+        not_in_profile="it would also silence the profile for a person at a terminal",
+        option=Option("Show errors only.", Panel.OUTPUT, names=("--quiet", "-q")),
+    )
+    log_format: Literal["console", "json"] = setting(
+        "console",
+        "The form of log lines on standard error: for people, or JSON for log collectors.",
+        option=Option("Form of the log.", Panel.OUTPUT),
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = setting(
+        "info",
+        "The least severe log lines to show.",
+        option=Option("debug, info, warning or error.", Panel.OUTPUT, metavar="LEVEL"),
     )
 
     @field_validator("checksum")
     @classmethod
-    def _something_to_compare(cls, value: str, info: ValidationInfo) -> str:
+    def _allowed_with_identity(cls, value: str, info: ValidationInfo) -> str:
         if value == "none" and info.data.get("identity") == "content":
             raise ValueError("expected md5, since identity is content: that compares checksums")
         return value

@@ -11,7 +11,7 @@ from typing import Any
 
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.locator import Lines, line_of, locate
-from bulkup.config.names import suggestion
+from bulkup.config.suggestions import suggestion
 from bulkup.config.user_dirs import user_config_dir
 from bulkup.errors import UsageError
 

@@ -1,4 +1,4 @@
-"""The example file and the documentation say what the settings are, all of them, with their true defaults."""
+"""docs/settings.md and config.example.toml name every setting, with its true default."""
 
 import os
 import re
@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from bulkup.config import PROVIDERS, Settings, load, require_settings
-from bulkup.config.explain import expects
-from bulkup.config.names import COMMAND_ONLY, FIELDS, TABLES, option_of, variable_of
+from bulkup.config.catalogue import SETTINGS
 from bulkup.config.requirements import credential_names
-from bulkup.config.secret_names import SECRETS
+from bulkup.config.settings_page import with_reference
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 
@@ -22,9 +21,9 @@ def read(name: Any) -> str:
 
 
 EXAMPLE = read("config.example.toml")
-DOCUMENT = read("docs/settings.md")
-DESCRIPTIONS = {name: Settings.model_fields[field].description or "" for name, field in FIELDS.items()}
-IN_FILE = [name for name in FIELDS if name not in COMMAND_ONLY]
+PAGE = read("docs/settings.md")
+IN_FILE = [name for name, setting in SETTINGS.items() if not setting.declaration.not_in_profile]
+TABLES = [name for name, setting in SETTINGS.items() if setting.form.kind == "table"]
 
 
 def reference(name: Any) -> tuple[str, Any]:
@@ -39,24 +38,22 @@ def reference(name: Any) -> tuple[str, Any]:
 @pytest.mark.parametrize("name", IN_FILE)
 def test_the_example_names_every_setting_with_its_true_default(name: Any) -> None:
     comment, value = reference(name)
-    default = Settings.model_fields[FIELDS[name]].default
-    held = getattr(Settings.model_validate({FIELDS[name]: value}), FIELDS[name])
-    if default is None:
+    setting = SETTINGS[name]
+    held = getattr(Settings.model_validate({setting.field: value}), setting.field)
+    if setting.default is None:
         assert "Default: not set" in comment
         assert held is not None
     else:
-        assert held == default
+        assert held == setting.default
 
 
 @pytest.mark.parametrize("name", IN_FILE)
 def test_the_example_names_the_unit_where_there_is_one(name: Any) -> None:
-    for word, unit in (("Seconds.", "seconds"), ("Bytes;", "bytes")):
-        if word in DESCRIPTIONS[name]:
-            assert unit in reference(name)[0]
+    assert SETTINGS[name].form.unit in reference(name)[0]
 
 
 def test_the_settings_left_out_of_the_example_are_no_settings_of_a_profile() -> None:
-    for name in COMMAND_ONLY:
+    for name in SETTINGS.keys() - set(IN_FILE):
         assert not re.search(rf"^# {name} = ", EXAMPLE, re.MULTILINE)
 
 
@@ -76,54 +73,21 @@ def test_the_example_has_a_profile_for_every_provider() -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_setting_that_is_a_table_is_shown_as_one(name: Any) -> None:
+def test_the_example_shows_a_setting_that_is_a_table(name: Any) -> None:
     shown = [profile[name] for profile in tomllib.loads(EXAMPLE)["profiles"].values() if name in profile]
     assert len(shown[0]) > 1
     assert f"\n[[profiles.avatars.{name}]]\n" in EXAMPLE
-    assert f"a table `[[profiles.NAME.{name}]]`" in DOCUMENT.partition(f"### {name}\n")[2].partition("\n### ")[0]
 
 
-def test_the_document_tells_the_credentials_of_every_provider() -> None:
-    told = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", DOCUMENT, re.MULTILINE))
+def test_the_page_tells_the_credentials_of_every_provider() -> None:
+    told = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", PAGE, re.MULTILINE))
     assert set(told) == set(PROVIDERS)
     for name, provider in PROVIDERS.items():
         secrets = {one for ways in provider.credentials for one in ways} | set(provider.optional_secrets)
         assert set(re.findall(r"`([a-z_]+)`", told[name])) == secrets
 
 
-def test_only_secrets_and_tables_have_no_option() -> None:
-    assert {name for name in FIELDS if option_of(name) is None} == {*SECRETS, *TABLES}
-
-
-def test_the_document_has_one_heading_for_each_setting() -> None:
-    assert re.findall(r"^### (.*)$", DOCUMENT, re.MULTILINE) == list(FIELDS)
-
-
-@pytest.mark.parametrize("name", FIELDS)
-def test_a_section_of_the_document_says_what_the_field_says(name: Any) -> None:
-    section = " ".join(DOCUMENT.partition(f"### {name}\n")[2].partition("\n### ")[0].split())
-    assert DESCRIPTIONS[name] in section
-    assert f"takes: {expects(FIELDS[name])} - option" in section
-    assert f"environment: `{variable_of(name)}`" in section
-    option = option_of(name)
-    assert (
-        f"option: `{option}`" in section
-        or (option == "SOURCE" and "option: the arguments `SOURCE...`" in section)
-        or (option is None and "option: none" in section)
-    )
-    assert (f"in a profile: `{name}`" in section) is (name not in COMMAND_ONLY)
-    assert COMMAND_ONLY.get(name, "") in section
-
-
-@pytest.mark.parametrize("name", FIELDS)
-def test_a_description_tells_the_default(name: Any) -> None:
-    default = Settings.model_fields[FIELDS[name]].default
-    told = DESCRIPTIONS[name].partition("Default: ")[2]
-    if isinstance(default, bool):
-        assert told.startswith(str(default).lower())
-    elif isinstance(default, float | int):
-        assert re.findall(r"[0-9]+", told)[0] == f"{default:g}"
-    elif isinstance(default, str):
-        assert told.startswith(f"`{default}`")
-    else:
-        assert told
+def test_the_page_has_an_up_to_date_entry_for_every_setting() -> None:
+    """`make docs` writes the entries."""
+    assert with_reference(PAGE) == PAGE
+    assert re.findall(r"^### (.*)$", PAGE, re.MULTILINE) == list(SETTINGS)

@@ -101,7 +101,7 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
         ("base_url", 5, "expected an http or https URL"),
         ("base_url", "ftp://example.com", "the scheme must be http or https, not 'ftp://example.com'"),
         ("iam_url", "ftp://example.com", "the scheme must be http or https, not 'ftp://example.com'"),
-        ("region", "cn-north-1", "expected one of cn-north-4, cn-east-3, ap-southeast-3, not 'cn-north-1'"),
+        ("region", "cn-north-1", "expected cn-north-4, cn-east-3 or ap-southeast-3, not 'cn-north-1'"),
         ("project_id", "a/b", "expected 1 to 64 letters, digits, _ or -, not 'a/b'"),
         ("asset_id", "", "expected 1 to 64 letters, digits, _ or -, not ''"),
         ("asset_id", "a\n", "expected 1 to 64 letters, digits, _ or -"),
@@ -253,10 +253,10 @@ def test_the_trouble_of_another_profile_does_not_stop_this_one(tmp_path: Path) -
         ),
         (
             "[profiles.nightly]\njson = true",
-            'bulkup.toml:2: "json" has no place in a profile',
+            'bulkup.toml:2: "json" is not allowed in a profile',
             "--json or BULKUP_JSON",
         ),
-        ("[profiles.nightly]\nquiet = true", 'bulkup.toml:2: "quiet" has no place in a profile', "--quiet"),
+        ("[profiles.nightly]\nquiet = true", 'bulkup.toml:2: "quiet" is not allowed in a profile', "--quiet"),
     ],
 )
 def test_the_outer_form_of_the_file(tmp_path: Path, text: Any, message: Any, hint: Any) -> None:

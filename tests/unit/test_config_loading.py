@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bulkup.config import PROVIDERS, AssetRule, Resolved, Settings, load, require_credentials
+from bulkup.config.catalogue import SECRETS, SETTINGS
 from bulkup.config.loading import DEFAULT
-from bulkup.config.names import FIELDS, variable_of
-from bulkup.config.secret_names import IDENTIFIERS, SECRETS
+from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.errors import UsageError
 from bulkup.helpers.secrets import Secret
 
@@ -33,7 +33,7 @@ def settle(
 def test_without_anything_every_setting_is_its_default(tmp_path: Path) -> None:
     resolved = settle(tmp_path, profile=None)
     assert resolved.settings == Settings()
-    assert resolved.origins == dict.fromkeys(FIELDS, DEFAULT)
+    assert resolved.origins == dict.fromkeys(SETTINGS, DEFAULT)
     assert (resolved.warnings, resolved.profile, resolved.config_file) == ((), None, None)
 
 
@@ -137,7 +137,7 @@ def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
 
 
 def test_secrets_of_the_environment_hold_only_without_a_profile(tmp_path: Path) -> None:
-    environ = {variable_of(name): f"value of {name}" for name in SECRETS}
+    environ = {SETTINGS[name].variable: f"value of {name}" for name in SECRETS}
     without = settle(tmp_path, environ=environ, profile=None).settings
     for name in SECRETS:
         assert getattr(without, name).resolve({}) == Secret(f"value of {name}")

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bulkup.config import load
+from bulkup.config.catalogue import SETTINGS
 from bulkup.config.host_names import normalise_host
-from bulkup.config.names import FIELDS, variable_of
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.config.units import parse_duration
@@ -24,7 +24,7 @@ ours = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
 scalars = st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | texts
 values = scalars | st.lists(scalars, max_size=3) | st.dictionaries(texts, scalars, max_size=2)
-names = st.sampled_from(sorted(FIELDS))
+names = st.sampled_from(sorted(SETTINGS))
 
 
 def toml_of(value: Any) -> str:
@@ -69,7 +69,7 @@ def test_a_profile_of_any_values_is_settings_or_complaints(tmp_path: Path, profi
 @ours
 def test_variables_of_any_text_are_settings_or_complaints(tmp_path: Path, given_: dict[str, str]) -> None:
     """Of settings and of secrets."""
-    environ = {variable_of(name): text for name, text in given_.items()}
+    environ = {SETTINGS[name].variable: text for name, text in given_.items()}
     loaded(tmp_path, profile=None, environ=environ)
 
 
@@ -143,7 +143,7 @@ def test_a_pattern_that_is_taken_can_be_matched_with_any_name(tmp_path: Path, pa
 
 def test_every_setting_is_among_the_names_that_are_tried() -> None:
     """Or the tests above would pass new ones over."""
-    assert set(FIELDS.values()) == set(Settings.model_fields)
+    assert {setting.field for setting in SETTINGS.values()} == set(Settings.model_fields)
 
 
 @pytest.mark.parametrize(

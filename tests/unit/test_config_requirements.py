@@ -14,9 +14,8 @@ from bulkup.config import (
     require_provider,
     require_settings,
 )
-from bulkup.config.names import FIELDS
+from bulkup.config.catalogue import SECRETS, SETTINGS
 from bulkup.config.requirements import credential_names
-from bulkup.config.secret_names import SECRETS
 from bulkup.errors import ExitCode, UsageError
 from bulkup.helpers.secrets import Secret
 
@@ -46,7 +45,7 @@ def test_what_is_declared_of_a_provider_names_settings() -> None:
         secrets = {one for ways in provider.credentials for one in ways} | set(provider.optional_secrets)
         assert secrets <= set(SECRETS)
         needed = {*provider.required, *(one for ways in provider.any_of for one in ways)}
-        assert needed <= set(provider.settings) <= set(FIELDS) - set(SECRETS)
+        assert needed <= set(provider.settings) <= set(SETTINGS) - set(SECRETS)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 import pytest
 from secret_search import found_in, made_up, ways
 
-from bulkup.config.secret_names import IDENTIFIERS, SECRETS
+from bulkup.config.catalogue import SECRETS
+from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.errors import ExitCode
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.problems import Problem, ProblemKind

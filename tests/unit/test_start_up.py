@@ -62,3 +62,20 @@ def test_a_sending_process_begins_without_the_client_of_the_api() -> None:
     script = "import sys, bulkup.pipeline.processes.child; print(*{'aiohttp', 'pydantic', 'typer'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_version_is_printed_without_the_settings() -> None:
+    script = "import sys, bulkup.cli.app; print(*{'pydantic', 'bulkup.config.settings'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("command", ["upload", "status"])
+def test_a_command_is_loaded_without_building_the_schema(command: str) -> None:
+    """The options are made from the declarations of the fields."""
+    script = (
+        f"from bulkup.cli import app; app._load({command!r})\n"
+        "from bulkup.config import Settings; print(Settings.__pydantic_complete__)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]

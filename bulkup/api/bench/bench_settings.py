@@ -41,7 +41,13 @@ def check(settings: Settings, sizes: Sequence[int], *, profile: str | None, cloc
 def bench_settings(settings: Settings) -> Settings:
     """Return the settings without all that speaks of the user's own files and nights."""
     of_files = {name: field.default for name, field in Selection.model_fields.items()}
-    of_places = {"assets": (), "asset_map": None, "asset_file_category": "OTHER", "object_key": _OBJECT_KEY}
+    of_places = {
+        "source_id": None,
+        "assets": (),
+        "asset_map": None,
+        "asset_file_category": "OTHER",
+        "object_key": _OBJECT_KEY,
+    }
     of_nights = {"max_duration": None, "max_failures": _MOST_FAILURES, "wait": False}
     patience = {"retry_for": min(settings.retry_for, _PATIENCE)}
     return settings.model_copy(update={**of_files, **of_places, **of_nights, **patience})

@@ -1,6 +1,5 @@
 """`bulkup config show` and `bulkup config check`, as the command line runs them."""
 
-import inspect
 import json
 import os
 import sys
@@ -12,8 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bulkup.cli.config_commands import _OWN_PLACES, config_app
-from bulkup.cli.upload import upload
-from bulkup.config.names import FIELDS, option_of
+from bulkup.config.catalogue import SETTINGS
 from bulkup.config.providers import PROVIDERS
 from bulkup.errors import UsageError
 
@@ -53,7 +51,7 @@ def test_show_names_every_setting_with_value_and_origin(run: Run, monkeypatch: p
     assert result.exit_code == 0
     cells = [[cell.strip() for cell in line.split("│")] for line in result.stdout.splitlines()]
     rows = {row[1]: row[2:4] for row in cells if len(row) == 5}
-    assert set(FIELDS) <= set(rows)
+    assert set(SETTINGS) <= set(rows)
     assert rows["retry_for"] == ["60", "profile n (bulkup.toml line 3)"]
     assert rows["exclude"] == ["[ab]*.tmp", "environment BULKUP_EXCLUDE"]
     assert rows["base_url"] == ["https://api.magichour.ai", "default"]
@@ -106,7 +104,7 @@ def test_show_as_json_is_one_object(run: Run, tmp_path: Path) -> None:
     shown = json.loads(result.stdout)
     assert shown["profile"] == "n"
     assert shown["config_file"] == f"{tmp_path}/bulkup.toml"
-    assert set(shown["settings"]) == set(FIELDS)
+    assert set(shown["settings"]) == set(SETTINGS)
     assert shown["settings"]["token"] == {"value": "***", "origin": "profile n (bulkup.toml line 2)"}
     assert shown["settings"]["source"]["value"] == [f"{tmp_path}/src"]
     assert result.stdout.count("\n") == 1
@@ -271,11 +269,6 @@ def test_check_warns(run: Run) -> None:
     result = run("check", text="[profiles.a]\ntoken = 'hunter2'")
     assert result.stdout == "1 profile is fine\n"
     assert result.stderr.startswith("warning: bulkup.toml:2: token stands there as it is")
-
-
-def test_upload_has_an_option_for_every_setting_but_secrets_and_tables() -> None:
-    options = set(inspect.signature(upload).parameters)
-    assert options - {"profile", "config", "dry_run"} == {name for name in FIELDS if option_of(name) is not None}
 
 
 TWO_MAINS = """

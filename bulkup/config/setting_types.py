@@ -1,0 +1,179 @@
+"""The types of settings: pydantic types that take text from any layer and check it when settings are loaded.
+
+Each type carries a `ValueForm`, which says how its values are written. Every ValueError raised here begins with
+"expected" and does not repeat the value; `error_messages` adds the value where that is safe.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo
+
+from bulkup.config import base_url, expiry, host_names, object_key, secret_source, units
+from bulkup.config.base_url import normalise_base_url
+from bulkup.config.declaration import ValueForm
+from bulkup.config.expiry import Expiry, parse_expiry
+from bulkup.config.host_names import normalise_host
+from bulkup.config.object_key import check_object_key
+from bulkup.config.providers import PROVIDERS
+from bulkup.config.secret_source import SecretSource
+from bulkup.config.units import parse_duration, parse_size
+from bulkup.config.value_text import escape_surrogates
+from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.secrets import Secret
+
+IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+IDENTIFIER = "1 to 64 letters, digits, _ or -"
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a number, not true or false")
+    return value
+
+
+def _path(value: Any) -> str:
+    """Take text, bytes and path objects. Bytes that are not UTF-8 become surrogates, as in `os.fsdecode`."""
+    if not isinstance(value, str | bytes | os.PathLike):
+        raise ValueError("expected a path")
+    path = os.fsdecode(value)
+    if not path or "\0" in path:
+        raise ValueError("expected a path; it is empty or holds a NUL")
+    return path
+
+
+def _pattern(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected a pattern in gitignore form")
+    import pathspec  # noqa: PLC0415  # few runs have patterns, and importing it delays every start
+
+    try:
+        compiled = list(pathspec.GitIgnoreSpec.from_lines([value]).patterns)
+    except (ValueError, re.error) as error:  # only the regular expression finds a range that runs backwards
+        raise ValueError("expected patterns in gitignore form; one is not") from error
+    if not any(pattern.include is not None for pattern in compiled):
+        raise ValueError("expected patterns in gitignore form; one is empty, a comment, or can match nothing")
+    return value
+
+
+def _as_list(value: Any) -> Any:
+    """Take a single value as a list of one."""
+    return (value,) if isinstance(value, str | bytes | os.PathLike) else value
+
+
+def _provider(value: str) -> str:
+    if value not in PROVIDERS:
+        raise ValueError(f"expected one of {', '.join(PROVIDERS)}")
+    return value
+
+
+def _base_url(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected {base_url.EXPECTED}")
+    return normalise_base_url(value)
+
+
+def _host(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected {host_names.EXPECTED}")
+    return normalise_host(value)
+
+
+def _secret(value: Any, info: ValidationInfo) -> SecretSource:
+    name = info.field_name or "secret"
+    if isinstance(value, SecretSource):
+        return value
+    if isinstance(value, Secret):
+        return SecretSource(name, "literal", value)
+    if not isinstance(value, str):
+        raise ValueError("expected text")
+    return SecretSource.parse(name, value)
+
+
+def _expiry(value: Any) -> Expiry:
+    return parse_expiry(value, SystemClock().now())
+
+
+def _split_paths(text: str) -> Sequence[str]:
+    return [part for part in text.split(os.pathsep) if part]
+
+
+def _split_lines(text: str) -> Sequence[str]:
+    """Split at line ends, or at commas if there is no line end: a pattern on a line of its own may hold a comma."""
+    parts = text.splitlines() if "\n" in text else text.split(",")
+    return [part.strip() for part in parts if part.strip()]
+
+
+# Paths and patterns have plain validators, because pydantic's own text type refuses names that are not UTF-8.
+_ESCAPED = PlainSerializer(escape_surrogates, return_type=str, when_used="json")
+_AS_TEXT = PlainSerializer(str, return_type=str, when_used="json")
+
+PathText = Annotated[str, PlainValidator(_path), _ESCAPED, ValueForm("the path of a file", "FILE", "path")]
+Paths = Annotated[
+    tuple[PathText, ...],
+    BeforeValidator(_as_list),
+    ValueForm(
+        "a path or a list of paths", "SOURCE", "path", split=_split_paths, in_environment="paths separated by `:`"
+    ),
+]
+Pattern = Annotated[str, PlainValidator(_pattern), _ESCAPED, ValueForm("a pattern in gitignore form", "PATTERN")]
+Patterns = Annotated[
+    tuple[Pattern, ...],
+    BeforeValidator(_as_list),
+    ValueForm(
+        "patterns in gitignore form",
+        "PATTERN",
+        split=_split_lines,
+        in_environment="patterns separated by commas or line ends",
+    ),
+]
+Hosts = Annotated[
+    tuple[Annotated[str, PlainValidator(_host)], ...],
+    BeforeValidator(_as_list),
+    ValueForm(host_names.EXPECTED, "HOST", split=_split_lines, in_environment="hosts separated by commas or line ends"),
+]
+ProviderName = Annotated[str, AfterValidator(_provider), ValueForm(f"one of {', '.join(PROVIDERS)}", "NAME")]
+Name = Annotated[
+    str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$"), ValueForm("a name without control characters", "NAME")
+]
+Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN), ValueForm(IDENTIFIER, "ID")]
+HeaderText = Annotated[
+    str,
+    Field(pattern=r"^[!-~]([ -~]{0,62}[!-~])?$"),
+    ValueForm("1 to 64 printable ASCII characters, without a space at either end", "ID"),
+]
+BaseUrl = Annotated[str, PlainValidator(_base_url), ValueForm(base_url.EXPECTED, "URL", "url")]
+Count = Annotated[int, BeforeValidator(_number), Field(ge=1), ValueForm("a whole number from 1", "N")]
+Concurrency = Annotated[
+    Literal["auto"] | Annotated[int, Field(ge=1, le=1024)],
+    BeforeValidator(_number),
+    ValueForm("auto, or a whole number from 1 to 1024", "auto|N"),
+]
+Processes = Annotated[
+    Literal["auto"] | Annotated[int, Field(ge=1, le=64)],
+    BeforeValidator(_number),
+    ValueForm("auto, or a whole number from 1 to 64", "auto|N"),
+]
+Rate = Annotated[
+    float,
+    BeforeValidator(_number),
+    Field(ge=0, allow_inf_nan=False),
+    ValueForm("a number of calls a second, or 0 for no limit", "N", unit="calls a second"),
+]
+SizeInBytes = Annotated[int, BeforeValidator(parse_size), ValueForm(units.SIZE, "SIZE", unit="bytes")]
+Seconds = Annotated[float, BeforeValidator(parse_duration), ValueForm(units.DURATION, "TIME", unit="seconds")]
+SecondsAboveZero = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    Field(gt=0),
+    ValueForm(f"{units.DURATION}, longer than 0", "TIME", unit="seconds"),
+]
+ObjectKey = Annotated[str, PlainValidator(check_object_key), ValueForm(object_key.EXPECTED, "TEMPLATE")]
+ExpiryTime = Annotated[Expiry, PlainValidator(_expiry), _AS_TEXT, ValueForm(expiry.EXPECTED, "WHEN")]
+SecretText = Annotated[
+    SecretSource, PlainValidator(_secret), _AS_TEXT, ValueForm(secret_source.EXPECTED, kind="secret")
+]

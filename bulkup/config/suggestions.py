@@ -1,0 +1,17 @@
+"""Suggestions for words that are probably misspelt."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the most similar word, None if none is similar enough."""
+    return next(iter(difflib.get_close_matches(word, list(words), n=1, cutoff=cutoff)), None)
+
+
+def suggestion(word: str, words: Iterable[str]) -> str:
+    """Return a sentence that suggests the most similar word, empty if there is none."""
+    near = nearest(word, words)
+    return f'did you mean "{near}"?' if near else ""
