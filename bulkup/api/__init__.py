@@ -6,8 +6,8 @@ and anything about terminals or command lines (cli).
 
 from __future__ import annotations
 
-from bulkup.api.preview import Preview, conflicts, preview
+from bulkup.api.preview import Preview, place_conflicts, preview
 from bulkup.api.run_summary import Summary
 from bulkup.api.uploader import Uploader, upload
 
-__all__ = ["Preview", "Summary", "Uploader", "conflicts", "preview", "upload"]
+__all__ = ["Preview", "Summary", "Uploader", "place_conflicts", "preview", "upload"]

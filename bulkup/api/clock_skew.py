@@ -12,7 +12,7 @@ WARN_FROM = 300.0  # seconds
 _log = structlog.get_logger("bulkup")
 
 
-class SkewWatch:
+class ClockSkewCheck:
     """Wraps an API call, and warns once in a run whose clock is off by five minutes or more.
 
     URLs are used by the service's time all the same; but signatures are not: they are taken as too old, or too young.
@@ -26,14 +26,14 @@ class SkewWatch:
     async def __call__(self, request: ApiRequest) -> ApiAnswer:
         """Carry out the call, and look at the answer's time."""
         answer = await self._call(request)
-        skew = skew_of(answer, self._clock.now())
+        skew = clock_skew(answer, self._clock.now())
         if skew is not None and abs(skew) >= WARN_FROM and not self._warned:
             self._warned = True
             _log.warning(LogEvent.CLOCK_WRONG, difference=skew_text(skew), seconds=round(skew))
         return answer
 
 
-def skew_of(answer: ApiAnswer, received_at: float) -> float | None:
+def clock_skew(answer: ApiAnswer, received_at: float) -> float | None:
     """Return by how many seconds the service's clock is ahead of ours, None where it tells no time.
 
     An answer may have taken its time: the service looked at its clock somewhere between the request and the answer, so

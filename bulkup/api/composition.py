@@ -65,7 +65,7 @@ def _resolve(path: str, name: str | None) -> Source:
     raise UsageError(f"the source {path} is neither a directory nor a regular file")
 
 
-def serves_itself(settings: Settings) -> bool:
+def uses_embedded_server(settings: Settings) -> bool:
     """Say whether the run starts the embedded server, and asks no service elsewhere."""
     return settings.provider == LOCAL
 
@@ -126,7 +126,7 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
     """Return the sizes and limits of the run."""
     can = provider.capabilities
     return PipelineOptions(
-        concurrency=most_workers(settings),
+        concurrency=max_workers(settings),
         adaptive=settings.concurrency == "auto",
         processes=None if settings.processes == "auto" else settings.processes,
         batch_size=settings.batch_size or can.batch_size,
@@ -151,7 +151,7 @@ def process_setup(settings: Settings, provider: Provider, options: PipelineOptio
     return Setup(provider.name, transport_options(settings), options.sending)
 
 
-def most_workers(settings: Settings) -> int:
+def max_workers(settings: Settings) -> int:
     """Return the most files to be sent at the same time; of itself no more than this process may have open."""
     if settings.concurrency != "auto":
         return settings.concurrency
@@ -179,7 +179,7 @@ def scan_options(settings: Settings) -> ScanOptions:
 def transport_options(settings: Settings) -> TransportOptions:
     """Return how to connect."""
     return TransportOptions(
-        most_workers(settings),
+        max_workers(settings),
         settings.connect_timeout,
         settings.idle_timeout,
         settings.ca_file,
@@ -191,7 +191,7 @@ def transport_options(settings: Settings) -> TransportOptions:
 def host_rules(settings: Settings) -> HostRules:
     """Return where bytes may go; to the embedded server of the run wherever it listens."""
     base_url = base_url_of(settings)
-    if serves_itself(settings) or base_url is None:
+    if uses_embedded_server(settings) or base_url is None:
         return HostRules()
     return HostRules(settings.allowed_hosts, urlsplit(base_url).hostname)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bulkup.api import composition
 from bulkup.config import PROVIDERS, Settings, journal_path, require_provider
 from bulkup.helpers.clock import Clock, SystemClock
-from bulkup.journal import Holder, Peek, peek
+from bulkup.journal import Holder, ReadOnlyView, read_only_view
 from bulkup.model.counters import Ignored
 from bulkup.model.files import FoundFile
 from bulkup.model.tickets import Rejection
@@ -60,7 +60,7 @@ def preview(
     base_url = _base_url(settings, environ)
     values = composition.provider_settings(settings, sources)
     provider = composition.build_provider(settings, base_url, {}, values, clock)
-    with peek(path, composition.destination(settings, provider, base_url), sources) as known:
+    with read_only_view(path, composition.destination(settings, provider, base_url), sources) as known:
         trust = ChangePolicy(clock.now(), settings.identity, settings.reupload_expired)
         look = _Look(settings, provider, known, trust)
         walk = Walk(known.sources, composition.scan_options(settings), Ignored(), clock.now())
@@ -72,7 +72,7 @@ def preview(
                     yield look.at(entry)
 
 
-def conflicts(settings: Settings, *, profile: str | None, environ: Mapping[str, str]) -> Iterator[Preview]:
+def place_conflicts(settings: Settings, *, profile: str | None, environ: Mapping[str, str]) -> Iterator[Preview]:
     """Yield the files that cannot have their place because another one has it, where the service has such places.
 
     Walks the whole tree. Raises `BulkupError` as a run would.
@@ -82,7 +82,7 @@ def conflicts(settings: Settings, *, profile: str | None, environ: Mapping[str, 
 
 
 def _base_url(settings: Settings, environ: Mapping[str, str]) -> str:
-    if composition.serves_itself(settings):
+    if composition.uses_embedded_server(settings):
         return "file://" + composition.local_server_config(settings, environ).store
     return composition.public_base_url(settings)
 
@@ -91,7 +91,7 @@ def _base_url(settings: Settings, environ: Mapping[str, str]) -> str:
 class _Look:
     settings: Settings
     provider: Provider
-    journal: Peek
+    journal: ReadOnlyView
     trust: ChangePolicy
 
     def at(self, file: FoundFile) -> Preview:

@@ -17,13 +17,13 @@ from anyio.streams.memory import MemoryObjectSendStream
 from pydantic import ValidationError
 
 from bulkup.api import composition
-from bulkup.api.clock_skew import SkewWatch
-from bulkup.api.pacing import Pacer
+from bulkup.api.clock_skew import ClockSkewCheck
+from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_summary import Summary
 from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
-from bulkup.journal import Destination, Journal, Lock, keep_under
+from bulkup.journal import Destination, Journal, Lock, link_journal
 from bulkup.localserver import ServerProcess
 from bulkup.model.counters import Gauge
 from bulkup.model.files import Source
@@ -149,7 +149,7 @@ class Uploader:
             ours, others = group.split(BulkupError)
             if others is not None or ours is None:
                 raise
-            self._run.stop.fail(first_of(ours))
+            self._run.stop.fail(first_error(ours))
         except BulkupError as error:  # of the last flush, which is no stage
             self._run.stop.fail(error)
         return await self._end()
@@ -164,12 +164,12 @@ class Uploader:
         require_provider(settings)
         path = journal_path(settings, self._profile, settings.source, self._environ)
         transport = self._make_transport(composition.transport_options(settings), self._clock)
-        built = None if composition.serves_itself(settings) else await self._remote_provider(sources)
+        built = None if composition.uses_embedded_server(settings) else await self._remote_provider(sources)
         lock = stack.enter_context(Lock(path))
         await self._hold(lock)
         journal = await stack.enter_async_context(await Journal.open(path))
         if (by_source_id := source_id_path(settings, self._profile, self._environ)) is not None:
-            keep_under(path, by_source_id)
+            link_journal(path, by_source_id)
         provider, destination = built or await self._local_provider(stack)
         await stack.enter_async_context(transport)
         self._started = self._clock.monotonic()
@@ -218,9 +218,9 @@ class Uploader:
         return provider, composition.destination(self._settings, provider, "file://" + config.store)
 
     def _api_call(self, transport: Transport, provider: Provider) -> ApiCall:
-        call = SkewWatch(functools.partial(transport.call, provider.config.base_url), self._clock)
+        call = ClockSkewCheck(functools.partial(transport.call, provider.config.base_url), self._clock)
         limit = composition.rate_limit(self._settings, provider)
-        return call if limit is None else Pacer(call, limit, self._clock)
+        return call if limit is None else RateLimitedCall(call, limit, self._clock)
 
     async def _stop_in_time(self, deadline: float) -> None:
         await anyio.sleep(deadline - self._clock.monotonic())
@@ -285,7 +285,7 @@ async def _ignore(_: Sequence[Result]) -> None:
     """Take results that nobody asked for."""
 
 
-def first_of(group: BaseExceptionGroup[BulkupError]) -> BulkupError:
+def first_error(group: BaseExceptionGroup[BulkupError]) -> BulkupError:
     """Return the first error in a group."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bulkup.api.bench import Load, TrialPlan, bench_choice, check
+from bulkup.api.bench import BenchLoad, TrialPlan, bench_choice, check_bench
 from bulkup.api.composition import rate_limit as rate_limit_of
 from bulkup.cli.bench_lists import numbers, ways, whole_number
 from bulkup.cli.bench_run import Order, carry_out
@@ -21,7 +21,7 @@ from bulkup.config.declaration import Panel
 from bulkup.config.providers import LOCAL
 from bulkup.config.units import SIZE, parse_size
 from bulkup.errors import UsageError
-from bulkup.reports.human import count_text, size_text
+from bulkup.reports.formatting import count_text, size_text
 from bulkup.reports.safe_text import printable
 
 _FILES = 256
@@ -97,8 +97,8 @@ def bench(
     settings = given.settings
     if settings.provider is None:
         raise UsageError(CHOOSE)
-    load = Load(whole_number("--files", files, 1, _MOST_FILES), tuple(_size(text) for text in size or [_SIZE]))
-    chosen = check(settings, load.sizes, profile=given.profile)
+    load = BenchLoad(whole_number("--files", files, 1, _MOST_FILES), tuple(_size(text) for text in size or [_SIZE]))
+    chosen = check_bench(settings, load.sizes, profile=given.profile)
     current = bench_choice(settings, chosen)
     limit = chosen.capabilities.batch_limit
     plan = TrialPlan(
@@ -133,7 +133,7 @@ def _manifest_path(named: str | None, provider: str) -> str | None:
     return path
 
 
-def _announce(provider: str, base_url: str | None, load: Load, plan: TrialPlan, manifest: str | None) -> None:
+def _announce(provider: str, base_url: str | None, load: BenchLoad, plan: TrialPlan, manifest: str | None) -> None:
     sizes = " and ".join(size_text(size) for size in load.sizes)
     files, size = load.most_files(plan), load.most_bytes(plan)
     trials = f"At most {count_text(plan.most_trials, 'trial')} of {count_text(load.files, 'file')} of {sizes}"

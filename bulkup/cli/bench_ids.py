@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from bulkup.errors import JournalError, MachineError, UsageError
 from bulkup.journal import Reader
-from bulkup.reports.bench_report import Created, created_objects
-from bulkup.reports.jsontext import dumps
+from bulkup.reports.bench_report import CreatedIds, created_objects
+from bulkup.reports.json_text import dumps
 from bulkup.reports.tables import orphan_json
 
 
@@ -53,10 +53,10 @@ def reserved(path: str | None) -> Iterator[None]:
                 os.unlink(path)
 
 
-def write_created(journal: str, path: str | None) -> Created:
+def write_created(journal: str, path: str | None) -> CreatedIds:
     """Write down all ids that came to be, and return how many there are."""
     if path is None or not os.path.exists(journal):
-        return Created()
+        return CreatedIds()
     try:
         with Reader(journal) as reader, open(path, "wb") as stream:
             files = list(created_objects(reader.manifest()))
@@ -68,4 +68,4 @@ def write_created(journal: str, path: str | None) -> Created:
         raise IdsNotWrittenError(f"cannot write {path}: {reason}", hint=hint) from error
     unused = sum(orphan["remote_id"] is not None for orphan in orphans)
     unknown = sum(orphan["count"] for orphan in orphans if orphan["remote_id"] is None)
-    return Created(len(files), unused, unknown, path)
+    return CreatedIds(len(files), unused, unknown, path)

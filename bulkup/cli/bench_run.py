@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import anyio
 import structlog
 
-from bulkup.api.bench import Bench, Load, TrialPlan
+from bulkup.api.bench import Bench, BenchLoad, TrialPlan
 from bulkup.api.composition import resolve_sources
 from bulkup.cli.bench_ids import own_folder, reserved, write_created
 from bulkup.cli.error_report import report_error
@@ -22,17 +22,17 @@ from bulkup.config import Resolved, public_base_url
 from bulkup.config.providers import LOCAL
 from bulkup.errors import MachineError, UsageError
 from bulkup.helpers import event_loop
-from bulkup.helpers.garbage_collector import collect_less_often
+from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.model.counters import Counters
 from bulkup.model.files import Source
 from bulkup.model.log_events import LogEvent
 from bulkup.providers import Provider
-from bulkup.reports.bench_report import BenchReport, Created, bench_json, bench_text, choice_text
-from bulkup.reports.bench_trials import Choice, Facts, Trial
+from bulkup.reports.bench_report import BenchReport, CreatedIds, bench_json, bench_text, choice_text
+from bulkup.reports.bench_trials import BenchFacts, Choice, Trial
 from bulkup.reports.error_console import ErrorConsole
 from bulkup.reports.exit_code import exit_code
-from bulkup.reports.human import percent_text, rate_text
-from bulkup.reports.jsontext import dumps
+from bulkup.reports.formatting import percent_text, rate_text
+from bulkup.reports.json_text import dumps
 from bulkup.reports.logs import configure_logging
 
 _PROGRESS = 10.0  # seconds
@@ -49,7 +49,7 @@ class Order:
     given: Resolved
     provider: Provider
     plan: TrialPlan
-    load: Load
+    load: BenchLoad
     manifest: str | None
     explicit_source: bool
 
@@ -92,7 +92,7 @@ def _tell(trial: Trial) -> None:
 
 
 async def _measure(bench: Bench, grace: float) -> None:
-    collect_less_often()
+    reduce_gc_frequency()
     with Signals(ErrorConsole(), grace) as signals:
         signals.first = bench.stop
         async with anyio.create_task_group() as beside:
@@ -109,7 +109,7 @@ async def _progress(bench: Bench) -> None:
             _log.info(LogEvent.BENCH_TRIAL_PROGRESS, share=percent_text(gauge.counters.settled / found))
 
 
-def _report(order: Order, bench: Bench, created: Created) -> int:
+def _report(order: Order, bench: Bench, created: CreatedIds) -> int:
     code = exit_code(Counters(), reasons=bench.codes)
     if bench.error is not None:
         bench.error.hint = _GOES_ON.sub("run it again", bench.error.hint)
@@ -126,7 +126,7 @@ def _report(order: Order, bench: Bench, created: Created) -> int:
     return code
 
 
-def _assembled(order: Order, bench: Bench, created: Created, code: int) -> BenchReport:
+def _assembled(order: Order, bench: Bench, created: CreatedIds, code: int) -> BenchReport:
     settings, plan = order.given.settings, order.plan
     return BenchReport(
         provider=order.provider.name,
@@ -134,7 +134,7 @@ def _assembled(order: Order, bench: Bench, created: Created, code: int) -> Bench
         files=order.load.files,
         sizes=order.load.sizes,
         trials=tuple(bench.trials),
-        facts=Facts(
+        facts=BenchFacts(
             current=plan.current,
             batch_limit=plan.batch_limit,
             cores=_cores(),
@@ -165,7 +165,7 @@ def _sources(order: Order) -> tuple[Source, ...]:
         return ()
 
 
-def _check_room(folder: str, load: Load) -> None:
+def _check_room(folder: str, load: BenchLoad) -> None:
     needs = _ROOM * load.bytes
     if shutil.disk_usage(folder).free < needs:
         raise MachineError(

@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bulkup.api import conflicts
+from bulkup.api import place_conflicts
 from bulkup.config import Resolved, Settings, check, load, public_base_url
 from bulkup.config.catalogue import SETTINGS
 from bulkup.config.providers import METASTUDIO, XVID
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
-from bulkup.reports.jsontext import dumps
+from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import printable, printable_path
 
 config_app = typer.Typer(name="config", help="Show and check the settings.", no_args_is_help=True, add_completion=False)
@@ -93,7 +93,7 @@ def _check_places(profiles: Sequence[str], config: str | None) -> None:
 
 def _conflicts(settings: Settings, profile: str) -> list[str]:
     """Return the files that cannot have their place, the first of them in full."""
-    found = conflicts(settings, profile=profile, environ=os.environ)
+    found = place_conflicts(settings, profile=profile, environ=os.environ)
     shown = [f"{printable_path(entry.path)}: {entry.reason}" for entry in itertools.islice(found, _SHOWN_CONFLICTS)]
     more = sum(1 for _ in found)
     return [*shown, f"... and {more} more"] if more else shown

@@ -24,9 +24,9 @@ from bulkup.helpers.clock import SystemClock
 from bulkup.journal import Reader
 from bulkup.localserver import ServerConfig, ServerProcess
 from bulkup.model.http import ApiRequest
-from bulkup.model.journal_rows import Status
+from bulkup.model.journal_rows import JournalStatus
 from bulkup.model.states import DONE
-from bulkup.reports.human import count_text, duration_text, size_text
+from bulkup.reports.formatting import count_text, duration_text, size_text
 from bulkup.reports.safe_text import printable
 from bulkup.transport import Transport, TransportOptions
 
@@ -160,7 +160,7 @@ class _Demo:
         )
         return proven
 
-    def _status(self) -> Status:
+    def _status(self) -> JournalStatus:
         with Reader(self._journal) as reader:
             return reader.status()
 
@@ -200,7 +200,7 @@ def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
     yield from map(orjson.loads, process.stdout)
 
 
-def _done(status: Status) -> int:
+def _done(status: JournalStatus) -> int:
     return sum(count for state, count in status.files.items() if state in DONE)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from bulkup.cli.output import complain
 from bulkup.errors import BulkupError, ExitCode, MachineError
-from bulkup.helpers.descriptors import GET_MORE, NONE_LEFT, OUT_OF_THEM
-from bulkup.reports.jsontext import dumps
+from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_DESCRIPTORS
+from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import printable
 
 _OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO})
@@ -71,8 +71,9 @@ def _as_ours(error: BaseException) -> BulkupError | None:
         return _as_ours(error.__context__)  # an event loop that could not begin for it, and so not be closed either
     if isinstance(error, MemoryError):
         return MachineError("out of memory")
-    if isinstance(error, OSError) and error.errno in NONE_LEFT:
-        return MachineError(f"this process is {OUT_OF_THEM}", hint=f"{GET_MORE}, and run the same command again")
+    if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
+        hint = f"{DESCRIPTORS_HINT}, and run the same command again"
+        return MachineError(f"this process is {OUT_OF_DESCRIPTORS}", hint=hint)
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         return MachineError(os.strerror(error.errno or 0), hint="the same command goes on where this one stopped")
     return None

@@ -22,9 +22,9 @@ from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provid
 from bulkup.config.units import DURATION, parse_duration
 from bulkup.errors import MachineError, UsageError
 from bulkup.helpers.clock import SystemClock
-from bulkup.journal import Reader, would_prune
+from bulkup.journal import Reader, prune_dry_run
 from bulkup.journal import prune as prune_journal
-from bulkup.reports.jsontext import dumps
+from bulkup.reports.json_text import dumps
 from bulkup.reports.manifest import write_manifest
 from bulkup.reports.tables import (
     orphan_json,
@@ -164,7 +164,7 @@ def _prune(path: str, age: str, *, dry_run: bool, json: bool) -> None:
         before = SystemClock().now() - parse_duration(age)
     except ValueError as error:
         raise UsageError(f"--older-than: expected {DURATION}, not {age}") from error
-    pruned = would_prune(path, before) if dry_run else anyio.run(prune_journal, path, before)
+    pruned = prune_dry_run(path, before) if dry_run else anyio.run(prune_journal, path, before)
     if json:
         typer.echo(dumps(pruned_json(pruned, before, dry_run=dry_run)))
     else:

@@ -13,7 +13,7 @@ import typer
 
 from bulkup.helpers import event_loop
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
-from bulkup.reports.jsontext import dumps
+from bulkup.reports.json_text import dumps
 
 _STDIN = 0
 _DEFAULT = ServerConfig(store="")

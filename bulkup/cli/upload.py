@@ -18,7 +18,7 @@ from bulkup.config.catalogue import settings_in
 from bulkup.config.declaration import Panel
 from bulkup.errors import UsageError
 from bulkup.helpers import event_loop
-from bulkup.reports.jsontext import dumps, path_fields
+from bulkup.reports.json_text import dumps, path_fields
 from bulkup.reports.logs import configure_logging
 from bulkup.reports.safe_text import printable, printable_path
 from bulkup.reports.summary import expired_text

@@ -20,13 +20,13 @@ from bulkup.cli.signals import Signals
 from bulkup.config import Resolved, Settings
 from bulkup.errors import ExitCode
 from bulkup.helpers.clock import SystemClock
-from bulkup.helpers.garbage_collector import collect_less_often
+from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.model.items import Result
 from bulkup.model.log_events import LogEvent
-from bulkup.reports.display import PlainProgress, ProgressDisplay
+from bulkup.reports.display import ProgressDisplay, ProgressLog
 from bulkup.reports.error_console import ErrorConsole
 from bulkup.reports.exit_code import exit_code
-from bulkup.reports.lines import JsonLines
+from bulkup.reports.json_lines import JsonLines
 from bulkup.reports.logs import configure_logging
 from bulkup.reports.safe_text import printable_path
 from bulkup.reports.summary import summary_text
@@ -48,7 +48,7 @@ async def run_upload(resolved: Resolved) -> int:
     for warning in resolved.warnings:
         _log.warning(LogEvent.SETTINGS_WARNING, text=warning)
     lines = JsonLines(sys.stdout.buffer) if settings.json_output else None
-    collect_less_often()
+    reduce_gc_frequency()
     with Signals(console, settings.grace) as signals:
         summary = await _run(resolved, lines, console, signals, live=live)
         if summary is None:
@@ -80,10 +80,10 @@ def _stop(uploader: Uploader, code: ExitCode) -> None:
     uploader.stop(code)
 
 
-def _progress(uploader: Uploader, console: ErrorConsole, *, live: bool) -> ProgressDisplay | PlainProgress:
+def _progress(uploader: Uploader, console: ErrorConsole, *, live: bool) -> ProgressDisplay | ProgressLog:
     if live:
         return ProgressDisplay(console, uploader.gauge, SystemClock())
-    return PlainProgress(uploader.gauge, SystemClock())
+    return ProgressLog(uploader.gauge, SystemClock())
 
 
 def _emitter(lines: JsonLines | None) -> Emit:

@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable, Iterator
 
 # The system's errors where there are no more, what that is called, and what helps.
-NONE_LEFT = frozenset({errno.EMFILE, errno.ENFILE})
-OUT_OF_THEM = "out of file descriptors"
-GET_MORE = "raise `ulimit -n` or lower --concurrency"
+NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+OUT_OF_DESCRIPTORS = "out of file descriptors"
+DESCRIPTORS_HINT = "raise `ulimit -n` or lower --concurrency"
 
 
-class KeptOpen:
+class DeferredClose:
     """Puts off a `close` until nobody is using what it closes."""
 
     def __init__(self, close: Callable[[], None]) -> None:

@@ -19,7 +19,7 @@ def enable_gc() -> None:
     gc.enable()
 
 
-def collect_less_often() -> None:
+def reduce_gc_frequency() -> None:
     """Let the garbage collector look less often: a run makes many short-lived objects and hardly any cycles.
 
     At its default it walks all young objects every few files, which costs a tenth of the rate.

@@ -10,25 +10,25 @@ from __future__ import annotations
 from bulkup.journal.destination import Destination
 from bulkup.journal.journal import Journal
 from bulkup.journal.lock import Lock
-from bulkup.journal.lookup import Compared, Known, Lookup, Peek, peek
+from bulkup.journal.lookup import Comparison, KnownFile, Lookup, ReadOnlyView, read_only_view
 from bulkup.journal.places import Claim, Holder
-from bulkup.journal.prune import prune, would_prune
+from bulkup.journal.prune import prune, prune_dry_run
 from bulkup.journal.reader import Reader
-from bulkup.journal.sources import keep_under
+from bulkup.journal.sources import link_journal
 
 __all__ = [
     "Claim",
-    "Compared",
+    "Comparison",
     "Destination",
     "Holder",
     "Journal",
-    "Known",
+    "KnownFile",
     "Lock",
     "Lookup",
-    "Peek",
+    "ReadOnlyView",
     "Reader",
-    "keep_under",
-    "peek",
+    "link_journal",
     "prune",
-    "would_prune",
+    "prune_dry_run",
+    "read_only_view",
 ]

@@ -63,7 +63,7 @@ def open_for_reading(path: str) -> sqlite3.Connection:
         return connection
 
 
-def exists(path: str) -> bool:
+def journal_exists(path: str) -> bool:
     """Say whether there is a journal that a run has begun with. Raises `JournalError` for one that cannot be used."""
     if not os.path.exists(path):
         return False
@@ -78,9 +78,9 @@ def sqlite_errors(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise error_mapping.of_sqlite(error, path) from error
+        raise error_mapping.from_sqlite(error, path) from error
     except OSError as error:
-        raise error_mapping.of_system(error, path) from error
+        raise error_mapping.from_os_error(error, path) from error
 
 
 def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:

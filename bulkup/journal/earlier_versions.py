@@ -15,7 +15,7 @@ _SINCE = {
 }
 
 
-def open_to_look(path: str) -> sqlite3.Connection:
+def open_any_version(path: str) -> sqlite3.Connection:
     """Open an existing journal of this or an earlier version for queries; needs no lock. Raises `JournalError`."""
     connection = open_for_reading(path)
     try:

@@ -11,7 +11,7 @@ import sqlite3
 import time
 
 from bulkup.errors import JournalError
-from bulkup.helpers.descriptors import GET_MORE, NONE_LEFT, OUT_OF_THEM
+from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_DESCRIPTORS
 from bulkup.helpers.private_files import open_private
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -19,7 +19,7 @@ _SQLITE_OPENS = 5  # descriptors at most, at once: the file, its log, index and 
 _KEPT = "nothing that was recorded is lost"
 
 
-def of_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
+def from_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
     """Return what an error of SQLite's means; of a damaged file a copy is made."""
     text = str(error)
     kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -44,9 +44,9 @@ def of_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
     )
 
 
-def of_system(error: OSError, path: str) -> JournalError:
+def from_os_error(error: OSError, path: str) -> JournalError:
     """Return what an error of the system's means."""
-    if error.errno in NONE_LEFT:
+    if error.errno in NO_DESCRIPTORS:
         return _descriptors(path)
     if error.errno in _FULL:
         return _full(path)
@@ -63,7 +63,8 @@ def _full(path: str) -> JournalError:
 
 def _descriptors(path: str) -> JournalError:
     return JournalError(
-        f"cannot use the journal {path}: {OUT_OF_THEM}", hint=f"{GET_MORE}, and run the same command again"
+        f"cannot use the journal {path}: {OUT_OF_DESCRIPTORS}",
+        hint=f"{DESCRIPTORS_HINT}, and run the same command again",
     )
 
 
@@ -74,7 +75,7 @@ def _out_of_descriptors() -> bool:
         for _ in range(_SQLITE_OPENS):
             opened += [os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)]
     except OSError as error:
-        return error.errno in NONE_LEFT
+        return error.errno in NO_DESCRIPTORS
     finally:
         for fd in opened:
             os.close(fd)

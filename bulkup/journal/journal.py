@@ -16,8 +16,8 @@ import orjson
 from bulkup.journal.database import open_for_reading, open_for_writing, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.lookup import Lookup
-from bulkup.journal.places import Claim, Holder, claim_statements, holders_query, lost
-from bulkup.journal.sources import KnownSource, intern, known_sources
+from bulkup.journal.places import Claim, Holder, claim_statements, holders_query, other_holders
+from bulkup.journal.sources import KnownSource, known_sources, register_source
 from bulkup.journal.statements import KeptUntil, Statements
 from bulkup.journal.writer import Statement, Writer
 from bulkup.model.files import Source
@@ -93,7 +93,7 @@ class Journal:
             return []
         query = holders_query(claims, self._destination_id)
         rows = await self._writer.write([*claim_statements(claims, self._destination_id, self._run_id), query])
-        return lost(claims, rows)
+        return other_holders(claims, rows)
 
     async def pending(
         self, items: Sequence[Item], replaced: Sequence[tuple[Item, Ticket]] = (), now: float = 0.0
@@ -158,7 +158,7 @@ class Journal:
         with sqlite_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             self._destination_id = self._intern_destination(destination)
-            numbered = tuple(replace(source, id=intern(self._connection, source)) for source in sources)
+            numbered = tuple(replace(source, id=register_source(self._connection, source)) for source in sources)
             self._sources = known_sources(self._connection)
             self._run_id = self._insert_run(numbered, now)
             self._statements = Statements(self._destination_id, self._run_id, kept_until)

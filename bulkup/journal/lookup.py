@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bulkup.journal.database import exists, has_places, sqlite_errors
+from bulkup.journal.database import has_places, journal_exists, sqlite_errors
 from bulkup.journal.destination import Destination
-from bulkup.journal.earlier_versions import open_to_look
-from bulkup.journal.places import Rehearsal
-from bulkup.journal.rows import Row, Rows
-from bulkup.journal.sources import KnownSource, Related, known_sources, number_of, related
+from bulkup.journal.earlier_versions import open_any_version
+from bulkup.journal.places import DryRunPlaces
+from bulkup.journal.row_query import Row, RowQuery
+from bulkup.journal.sources import KnownSource, Overlap, find_source_id, known_sources, overlapping_sources
 from bulkup.journal.ticket_text import load
 from bulkup.model.files import Digest, FoundFile, Identity, Source, Stat
 from bulkup.model.states import DONE, FileState
@@ -35,7 +35,7 @@ _UNSIGNED = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownFile:
     """A row of the journal. `ticket` is there while the row holds a live one, `receipt` once storage took the bytes.
 
     `at` is the number of the source and the path that the row is under, `place` the name of the place at the service.
@@ -60,7 +60,7 @@ class Known:
         return self.kept_until is not None and self.kept_until <= now and self.state in DONE
 
 
-class Compared(NamedTuple):
+class Comparison(NamedTuple):
     """Files, by their paths, and what the journal has of them.
 
     `kept` and `expired` were uploaded exactly as they are now; the service keeps the latter no longer. What is known of
@@ -84,18 +84,18 @@ class Lookup:
         self._connection = connection
         self._path = path
         place = "place" if has_places(connection) else "NULL"
-        self._rows = Rows(connection, destination_id, _COLUMNS.format(place=place))
-        self._done = Rows(connection, destination_id, _IDENTITY, _DONE)
+        self._rows = RowQuery(connection, destination_id, _COLUMNS.format(place=place))
+        self._done = RowQuery(connection, destination_id, _IDENTITY, _DONE)
         self._destination = destination_id
         self._with_files = [source for source in sources if self._has_files(source.id)]
         self._filled = {source.id for source in self._with_files}
-        self._related: dict[bytes, list[Related]] = {}
+        self._related: dict[bytes, list[Overlap]] = {}
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
-    def find(self, files: Sequence[FoundFile]) -> list[Known | None]:
+    def find(self, files: Sequence[FoundFile]) -> list[KnownFile | None]:
         """Return what is known of each file, None where nothing is. Raises `JournalError`."""
         if not self._filled or not files:
             return [None] * len(files)
@@ -107,19 +107,19 @@ class Lookup:
         elsewhere = dict(zip((file.path for file in open_), others, strict=True))
         return [_best(file, known, elsewhere.get(file.path, ())) for file, known in zip(files, own, strict=True)]
 
-    def compare(self, source: Source, files: Mapping[bytes, Stat], now: float) -> Compared:
+    def compare(self, source: Source, files: Mapping[bytes, Stat], now: float) -> Comparison:
         """Tell files that are as they were uploaded from all others, at the Unix time `now`. Raises `JournalError`.
 
         It agrees with `find`, and reads no more than it takes to know that nothing is to be done: the others may turn
         out to be uploaded all the same.
         """
         if source.id not in self._filled:
-            return Compared([], [], list(files))
+            return Comparison([], [], list(files))
         with sqlite_errors(self._path):
-            rows = self._done.of(source.id, list(files))
+            rows = self._done.read(source.id, list(files))
         # A file may have been uploaded again as part of another source, and be kept for longer since then.
         alone = not self._related_to(source)
-        compared = kept, expired, others = Compared([], [], [])
+        compared = kept, expired, others = Comparison([], [], [])
         for path, stat in files.items():
             row = rows.get(path)
             if row is None or (row[1:6] != stat and _unfolded(row[1:6]) != stat):
@@ -137,15 +137,15 @@ class Lookup:
         same_path = any(not other.strip and not other.add for other in self._related_to(source))
         return source.id in self._filled or same_path
 
-    def _known_at(self, source_id: int, paths: Sequence[bytes]) -> list[Known | None]:
+    def _known_at(self, source_id: int, paths: Sequence[bytes]) -> list[KnownFile | None]:
         if source_id not in self._filled:
             return [None] * len(paths)
-        rows = self._rows.of(source_id, paths)
+        rows = self._rows.read(source_id, paths)
         return [self._known(row, source_id) if (row := rows.get(path)) is not None else None for path in paths]
 
-    def _known_elsewhere(self, source: Source, paths: Sequence[bytes]) -> list[list[Known]]:
+    def _known_elsewhere(self, source: Source, paths: Sequence[bytes]) -> list[list[KnownFile]]:
         """Return for each path what is known of it in sources that share files with this one."""
-        found: dict[bytes, list[Known]] = {path: [] for path in paths}
+        found: dict[bytes, list[KnownFile]] = {path: [] for path in paths}
         for source_id, strip, add in self._related_to(source):
             shared = [path for path in paths if path.startswith(strip)]
             there = self._known_at(source_id, [add + path[len(strip) :] for path in shared])
@@ -154,7 +154,7 @@ class Lookup:
                     found[path].append(known)
         return [found[path] for path in paths]
 
-    def _known(self, row: Row, source_id: int) -> Known:
+    def _known(self, row: Row, source_id: int) -> KnownFile:
         path, state, *stat, md5, etag, uploaded_at, verified, kept_until, place = row
         identity = Identity(*_unfolded(stat))
         digest = Digest(md5) if md5 else None
@@ -163,15 +163,15 @@ class Lookup:
             ticket = self._ticket(source_id, path)
         if state == FileState.STORED and uploaded_at is not None:
             receipt = Receipt(digest, identity, etag, bool(verified), uploaded_at)
-        return Known(FileState(state), identity, digest, ticket, receipt, (source_id, path), place, kept_until)
+        return KnownFile(FileState(state), identity, digest, ticket, receipt, (source_id, path), place, kept_until)
 
     def _ticket(self, source_id: int, path: bytes) -> Ticket | None:
         row = self._connection.execute(_TICKET, (self._destination, source_id, path)).fetchone()
         return load(row[2], row[0], row[1]) if row is not None else None
 
-    def _related_to(self, source: Source) -> list[Related]:
+    def _related_to(self, source: Source) -> list[Overlap]:
         if source.root not in self._related:
-            self._related[source.root] = related(source, self._with_files)
+            self._related[source.root] = overlapping_sources(source, self._with_files)
         return self._related[source.root]
 
     def _has_files(self, source_id: int) -> bool:
@@ -185,12 +185,12 @@ def _unfolded(stat: Sequence[int]) -> Stat:
     return size, mtime_ns, ctime_ns, inode % _UNSIGNED, device % _UNSIGNED
 
 
-def _conclusive(own: Known | None, file: FoundFile) -> bool:
+def _conclusive(own: KnownFile | None, file: FoundFile) -> bool:
     """Say whether a file's own row settles what is known of it."""
     return own is not None and own.state in DONE and own.shows(file.identity) and own.kept_until is None
 
 
-def _best(file: FoundFile, own: Known | None, others: Sequence[Known]) -> Known | None:
+def _best(file: FoundFile, own: KnownFile | None, others: Sequence[KnownFile]) -> KnownFile | None:
     """Return what counts of a file that has several rows.
 
     That is the row of the version on disk, and of those the one that is kept longest; a row under way of our own beats
@@ -201,7 +201,7 @@ def _best(file: FoundFile, own: Known | None, others: Sequence[Known]) -> Known 
     return max(of_now, key=_kept, default=own or next(iter(done), None))
 
 
-def _kept(known: Known) -> float:
+def _kept(known: KnownFile) -> float:
     return math.inf if known.kept_until is None else known.kept_until
 
 
@@ -212,29 +212,29 @@ def decode_remote(text: str | None) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Peek:
+class ReadOnlyView:
     """What a look into a journal gives: a lookup, None where nothing was recorded for the destination yet; the sources
     with their numbers, 0 where the journal has never seen one; and places to claim for the time of the look.
     """
 
     lookup: Lookup | None
     sources: tuple[Source, ...]
-    places: Rehearsal
+    places: DryRunPlaces
 
 
 @contextlib.contextmanager
-def peek(path: str, destination: Destination, sources: Sequence[Source]) -> Iterator[Peek]:
+def read_only_view(path: str, destination: Destination, sources: Sequence[Source]) -> Iterator[ReadOnlyView]:
     """Look into a journal without a run and without writing."""
-    if not exists(path):
-        with contextlib.closing(Rehearsal(None, path, 0)) as places:
-            yield Peek(None, tuple(sources), places)
+    if not journal_exists(path):
+        with contextlib.closing(DryRunPlaces(None, path, 0)) as places:
+            yield ReadOnlyView(None, tuple(sources), places)
         return
-    with contextlib.closing(open_to_look(path)) as connection, sqlite_errors(path):
+    with contextlib.closing(open_any_version(path)) as connection, sqlite_errors(path):
         query = "SELECT id FROM destinations WHERE provider = ? AND base_url = ? AND scope = ?"
         key = (destination.provider, destination.base_url, destination.scope)
         row = connection.execute(query, key).fetchone()
-        numbered = tuple(replace(source, id=number_of(connection, source) or 0) for source in sources)
+        numbered = tuple(replace(source, id=find_source_id(connection, source) or 0) for source in sources)
         lookup = Lookup(connection, path, row[0], known_sources(connection)) if row is not None else None
         held = connection if has_places(connection) else None
-        with contextlib.closing(Rehearsal(held, path, row[0] if row is not None else 0)) as places:
-            yield Peek(lookup, numbered, places)
+        with contextlib.closing(DryRunPlaces(held, path, row[0] if row is not None else 0)) as places:
+            yield ReadOnlyView(lookup, numbered, places)

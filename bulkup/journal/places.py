@@ -77,7 +77,7 @@ def holders_query(claims: Sequence[Claim], destination_id: int) -> Statement:
     return Statement(_HOLDERS, [(destination_id, claim.name) for claim in claims], asks=True)
 
 
-def lost(claims: Sequence[Claim], rows: Sequence[tuple[Any, ...]]) -> list[Holder | None]:
+def other_holders(claims: Sequence[Claim], rows: Sequence[tuple[Any, ...]]) -> list[Holder | None]:
     """Return for each claim the other file that holds its place, None where it is the claim's own."""
     held = {name: Holder(root, path, source) for name, path, root, source in rows}
     return [_other(claim, held[claim.name]) for claim in claims]
@@ -90,7 +90,7 @@ def _other(claim: Claim, holder: Holder) -> Holder | None:
     return None if same_source and holder.full_path == claim.full_path else holder
 
 
-class Rehearsal:
+class DryRunPlaces:
     """Claims that nobody but the asker sees, over those of a journal. On disk, since a tree may be larger than memory.
 
     `connection` is to the journal, None where there is none yet. Closed by `close`.

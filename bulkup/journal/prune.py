@@ -15,9 +15,9 @@ import anyio
 
 from bulkup.errors import JournalLockedError
 from bulkup.journal.database import open_for_writing, sqlite_errors
-from bulkup.journal.earlier_versions import open_to_look
+from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.lock import Lock
-from bulkup.model.journal_rows import Pruned
+from bulkup.model.journal_rows import PruneCounts
 
 _OLD_ORPHANS = "created_at < :before"
 # A run that a younger orphan names stays with it, or nobody could say where that came from.
@@ -49,14 +49,14 @@ DELETE FROM places WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.destination_i
 """
 
 
-async def prune(path: str, before: float) -> Pruned:
+async def prune(path: str, before: float) -> PruneCounts:
     """Take out what is older than the Unix time `before`, and shrink the file. Holds the lock meanwhile.
 
     Shrinking writes the file anew, so the disk has to have room for it once more.
 
     Raises `JournalLockedError` while a run goes on, `JournalError`.
     """
-    open_to_look(path).close()  # or a slip in its name would make a journal
+    open_any_version(path).close()  # or a slip in its name would make a journal
     with Lock(path) as lock:
         try:
             await lock.acquire(wait=False, sleep=anyio.sleep)
@@ -65,14 +65,14 @@ async def prune(path: str, before: float) -> Pruned:
         return await anyio.to_thread.run_sync(_prune, path, before)
 
 
-def would_prune(path: str, before: float) -> Pruned:
+def prune_dry_run(path: str, before: float) -> PruneCounts:
     """Return what `prune` would take out, without a lock and without a write. Raises `JournalError`."""
-    with contextlib.closing(open_to_look(path)) as connection, sqlite_errors(path):
+    with contextlib.closing(open_any_version(path)) as connection, sqlite_errors(path):
         size = os.path.getsize(path)
-        return Pruned(*_counted(connection, before), size, size)
+        return PruneCounts(*_counted(connection, before), size, size)
 
 
-def _prune(path: str, before: float) -> Pruned:
+def _prune(path: str, before: float) -> PruneCounts:
     size = os.path.getsize(path)
     with contextlib.closing(open_for_writing(path)) as connection, sqlite_errors(path):
         connection.execute("BEGIN IMMEDIATE")
@@ -85,7 +85,7 @@ def _prune(path: str, before: float) -> Pruned:
         if free:
             connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return Pruned(*counts, size, os.path.getsize(path))
+    return PruneCounts(*counts, size, os.path.getsize(path))
 
 
 def _counted(connection: sqlite3.Connection, before: float) -> tuple[int, int, int, int]:

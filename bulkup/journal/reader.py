@@ -9,10 +9,10 @@ import orjson
 
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal.database import sqlite_errors
-from bulkup.journal.earlier_versions import open_to_look
+from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.lock import Lock
 from bulkup.journal.lookup import decode_remote
-from bulkup.model.journal_rows import ManifestRow, OrphanRow, RunRow, Status
+from bulkup.model.journal_rows import JournalStatus, ManifestRow, OrphanRow, RunRow
 from bulkup.model.states import FileState
 
 _ROWS_AT_ONCE = 500
@@ -59,7 +59,7 @@ class Reader:
     def __init__(self, path: str, clock: Clock | None = None) -> None:
         self.path = path
         self._clock = clock or SystemClock()
-        self._connection = open_to_look(path)
+        self._connection = open_any_version(path)
 
     def __enter__(self) -> Self:
         return self
@@ -100,11 +100,11 @@ class Reader:
         for row in self._rows(_LEFT_BY_A_CUT):
             yield OrphanRow(*row)
 
-    def status(self) -> Status:
+    def status(self) -> JournalStatus:
         """Return the journal at a glance."""
         by_state = list(self._rows(_FILES_BY_STATE, self._clock.now()))
         ((known, unknown, superseded),) = list(self._rows(_ORPHANS_BY_KIND))
-        return Status(
+        return JournalStatus(
             journal=self.path,
             running=Lock(self.path).is_held(),
             files={FileState(state): count for state, count, _, _ in by_state},

@@ -24,7 +24,7 @@ class KnownSource(NamedTuple):
     name: str | None
 
 
-class Related(NamedTuple):
+class Overlap(NamedTuple):
     """A source that shares files with another one, and how a path of that one reads in it."""
 
     id: int
@@ -38,7 +38,7 @@ def known_sources(connection: sqlite3.Connection) -> tuple[KnownSource, ...]:
     return tuple(KnownSource(*row) for row in rows)
 
 
-def number_of(connection: sqlite3.Connection, source: Source) -> int | None:
+def find_source_id(connection: sqlite3.Connection, source: Source) -> int | None:
     """Return the number that the journal knows a source by, None where it is new.
 
     A name that nothing has yet takes over the source of that path, which has been moved since, or else the one that is
@@ -55,9 +55,9 @@ def number_of(connection: sqlite3.Connection, source: Source) -> int | None:
     return None
 
 
-def intern(connection: sqlite3.Connection, source: Source) -> int:
+def register_source(connection: sqlite3.Connection, source: Source) -> int:
     """Return a source's number; its path and name are from now on those that this one has."""
-    number = number_of(connection, source)
+    number = find_source_id(connection, source)
     if number is None:
         cursor = connection.execute("INSERT INTO sources (root, name) VALUES (?, ?)", (source.root, source.name))
         return int(cursor.lastrowid or 0)
@@ -65,7 +65,7 @@ def intern(connection: sqlite3.Connection, source: Source) -> int:
     return number
 
 
-def related(source: Source, others: Iterable[KnownSource]) -> list[Related]:
+def overlapping_sources(source: Source, others: Iterable[KnownSource]) -> list[Overlap]:
     """Return the sources that share files with this one: those above, below, and at the same path.
 
     Two of the same path that have names of their own share nothing: the names say that they are not the same.
@@ -77,13 +77,13 @@ def related(source: Source, others: Iterable[KnownSource]) -> list[Related]:
         if other.id == source.id or (here == there and None not in (source.name, other.name)):
             continue
         if here.startswith(there):
-            found.append(Related(other.id, b"", here[len(there) :]))
+            found.append(Overlap(other.id, b"", here[len(there) :]))
         elif there.startswith(here):
-            found.append(Related(other.id, there[len(here) :], b""))
+            found.append(Overlap(other.id, there[len(here) :], b""))
     return found
 
 
-def keep_under(path: str, name: str) -> None:
+def link_journal(path: str, name: str) -> None:
     """Have a journal found by a second path, too, from now on. Raises `JournalError`."""
     with sqlite_errors(name):
         if not os.path.lexists(name):

@@ -12,7 +12,7 @@ import orjson
 
 from bulkup.journal.ticket_text import dump, without_secrets
 from bulkup.journal.writer import Statement
-from bulkup.model.files import NOTHING, Identity
+from bulkup.model.files import UNKNOWN_IDENTITY, Identity
 from bulkup.model.items import Item, Outcome
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Ticket
@@ -130,7 +130,7 @@ class Statements:
                 [o.item],
                 o.state,
                 o.problem.message if o.problem else None,
-                sql=_UNSEEN if o.item.file.identity == NOTHING else _UPSERT,
+                sql=_UNSEEN if o.item.file.identity == UNKNOWN_IDENTITY else _UPSERT,
             )
             for o in of_their_own
             if o.state

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from bulkup.journal.database import sqlite_errors
-from bulkup.journal.presence import Presence
+from bulkup.journal.file_identity import FileIdentityCheck
 
 Rows = Sequence[Sequence[Any]]
 Answer = tuple[Any, ...]
@@ -68,7 +68,7 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection = connection
         self._path = path
-        self._presence = Presence(path)
+        self._presence = FileIdentityCheck(path)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="bulkup-journal", daemon=True)
         self._thread.start()

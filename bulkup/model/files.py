@@ -52,7 +52,7 @@ def _in_64_bits(time_ns: int) -> int:
     return (time_ns + _TIMES) % (2 * _TIMES) - _TIMES
 
 
-NOTHING = Identity(0, 0, 0, 0, 0)  # of an entry that could not be looked at
+UNKNOWN_IDENTITY = Identity(0, 0, 0, 0, 0)  # of an entry that could not be looked at
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class OrphanRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class JournalStatus:
     """The journal at a glance: how many files and bytes stand in each state, and the newest run.
 
     `expired` counts uploads that the service keeps no longer.
@@ -93,7 +93,7 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
+class PruneCounts:
     """What was taken out of a journal, or would be. `size_before` and `size_after` are those of the file, in bytes."""
 
     runs: int

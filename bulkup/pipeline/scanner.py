@@ -15,7 +15,7 @@ from typing import TypeVar
 import anyio
 
 from bulkup.journal import Claim, Holder, Lookup
-from bulkup.model.files import NOTHING, FoundFile, Source, Stat
+from bulkup.model.files import UNKNOWN_IDENTITY, FoundFile, Source, Stat
 from bulkup.model.items import Item, Outcome
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
@@ -189,5 +189,5 @@ class Scanner:
 
 
 def _unreadable_outcome(entry: Unreadable) -> Outcome:
-    item = Item(FoundFile(entry.source, entry.path, NOTHING))
+    item = Item(FoundFile(entry.source, entry.path, UNKNOWN_IDENTITY))
     return Outcome(item, FileState.UNREADABLE, Problem(ProblemKind.UNREADABLE, entry.reason))

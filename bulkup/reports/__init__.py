@@ -3,5 +3,5 @@
 This package turns counters, results and journal rows (`bulkup.model`) into text or JSON. Reports only read: they open
 no file, query no journal and do not import the pipeline. `bulkup.api` and `bulkup.cli` pass rows and streams in. Text
 from outside (file names, messages of servers) passes through `safe_text` before a
-terminal sees it and through `jsontext` before a program does.
+terminal sees it and through `json_text` before a program does.
 """

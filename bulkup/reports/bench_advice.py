@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bulkup.reports.bench_trials import Choice, Facts, Requests, Trial
+from bulkup.reports.bench_trials import BenchFacts, Choice, RequestFigures, Trial
 from bulkup.reports.bench_verdict import Limit, Verdict, throttling_text
-from bulkup.reports.human import count_text, duration_text, percent_text
+from bulkup.reports.formatting import count_text, duration_text, percent_text
 
 _SHORT = 1.0  # seconds; of a shorter run the beginning is most
 _ALWAYS_BUSY = 16  # files for each worker
 
 
-def advice(verdict: Verdict, trials: Sequence[Trial], facts: Facts) -> Iterator[str]:
+def advice(verdict: Verdict, trials: Sequence[Trial], facts: BenchFacts) -> Iterator[str]:
     """Yield what to do, a sentence each, without a full stop."""
     best = verdict.best
     # Where other programs, or other users, get in between, differences say little.
@@ -33,7 +33,7 @@ def advice(verdict: Verdict, trials: Sequence[Trial], facts: Facts) -> Iterator[
         yield "the embedded server runs on this machine and shares it: a service of your own has other figures"
 
 
-def _of_settings(best: Trial, trials: Sequence[Trial], facts: Facts) -> Iterator[str]:
+def _of_settings(best: Trial, trials: Sequence[Trial], facts: BenchFacts) -> Iterator[str]:
     now = next((trial for trial in trials if trial.choice == facts.current), None)
     if best is now:
         yield f"leave {_changes(facts, facts.current)} as they are: nothing that was tried is much better"
@@ -44,7 +44,7 @@ def _of_settings(best: Trial, trials: Sequence[Trial], facts: Facts) -> Iterator
         yield f"set {_changes(facts, best.choice)}: the best of what was tried, which the settings as they are were not"
 
 
-def _changes(facts: Facts, to: Choice) -> str:
+def _changes(facts: BenchFacts, to: Choice) -> str:
     """Return settings as a profile has them: those that differ, all where none does."""
     names = ("concurrency", "batch_size", "calls_in_flight")
     values = [(name, getattr(to, name), getattr(facts.current, name)) for name in names]
@@ -52,7 +52,7 @@ def _changes(facts: Facts, to: Choice) -> str:
     return ", ".join(f'{name} = "{new}"' if isinstance(new, str) else f"{name} = {new}" for name, new in changed)
 
 
-def _of_limit(best: Trial, limit: Limit, facts: Facts) -> Iterator[str]:
+def _of_limit(best: Trial, limit: Limit, facts: BenchFacts) -> Iterator[str]:
     if limit is Limit.THROTTLING:
         if best.api.throttled:
             yield f"set rate_limit = {_answered_rate(best.api, best.seconds):g}, the calls a second that were answered"
@@ -72,7 +72,7 @@ def _of_limit(best: Trial, limit: Limit, facts: Facts) -> Iterator[str]:
         yield "try several: --concurrency 4,16,64"
 
 
-def _of_api(best: Trial, trials: Sequence[Trial], facts: Facts) -> Iterator[str]:
+def _of_api(best: Trial, trials: Sequence[Trial], facts: BenchFacts) -> Iterator[str]:
     """Yield the ways to more URLs a second that were not tried yet."""
     choice = best.choice
     if max(trial.choice.batch_size for trial in trials) < facts.batch_limit:
@@ -83,7 +83,7 @@ def _of_api(best: Trial, trials: Sequence[Trial], facts: Facts) -> Iterator[str]
         yield "more calls in flight were no faster: it is the service that hands out no more"
 
 
-def _answered_rate(requests: Requests, seconds: float) -> float:
+def _answered_rate(requests: RequestFigures, seconds: float) -> float:
     """Return the calls a second that were not throttled, rounded down to two digits; one at the least."""
     rate = (requests.count - requests.throttled) / seconds if seconds else 1.0
     digits = 10.0 if rate >= 100 else 1.0

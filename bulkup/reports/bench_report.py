@@ -14,9 +14,9 @@ from rich.text import Text
 
 from bulkup.model.journal_rows import ManifestRow
 from bulkup.reports.bench_advice import advice
-from bulkup.reports.bench_trials import Choice, Facts, Requests, Trial
+from bulkup.reports.bench_trials import BenchFacts, Choice, RequestFigures, Trial
 from bulkup.reports.bench_verdict import Limit, Verdict, judge
-from bulkup.reports.human import count_text, percent_text, rate_text
+from bulkup.reports.formatting import count_text, percent_text, rate_text
 from bulkup.reports.manifest import manifest_object
 from bulkup.reports.safe_text import printable
 
@@ -47,7 +47,7 @@ _LIMITS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
+class CreatedIds:
     """What a bench has left at the service: `ids` of files, `unused` ones besides, and up to `unknown` more.
 
     `manifest` is the file that names them, None where nothing is left.
@@ -68,8 +68,8 @@ class BenchReport:
     files: int
     sizes: tuple[int, ...]
     trials: tuple[Trial, ...]
-    facts: Facts
-    created: Created
+    facts: BenchFacts
+    created: CreatedIds
     exit_code: int
 
 
@@ -117,7 +117,7 @@ def created_objects(rows: Iterable[ManifestRow]) -> Iterator[dict[str, Any]]:
             yield manifest_object(row) | {"remote_id": row.remote_id}
 
 
-def trials_table(trials: Sequence[Trial], facts: Facts) -> Table:
+def trials_table(trials: Sequence[Trial], facts: BenchFacts) -> Table:
     """Return the trials as a table, in the order they were made, the settings as they stand marked."""
     same_calls = len({trial.choice.calls_in_flight for trial in trials}) == 1
     shown = [number for number in range(len(_COLUMNS)) if not (same_calls and number == _CALLS)]
@@ -136,7 +136,7 @@ def choice_text(choice: Choice) -> str:
     return f"{at_a_time}, {choice.batch_size} a call, {count_text(choice.calls_in_flight, 'call')} at a time"
 
 
-def _cells(trial: Trial, facts: Facts) -> list[str]:
+def _cells(trial: Trial, facts: BenchFacts) -> list[str]:
     choice = trial.choice
     mark = "* " if choice == facts.current else ""
     return [
@@ -153,7 +153,7 @@ def _cells(trial: Trial, facts: Facts) -> list[str]:
     ]
 
 
-def _quantiles(requests: Requests) -> str:
+def _quantiles(requests: RequestFigures) -> str:
     if requests.median is None or requests.p95 is None:
         return "-"
     return f"{requests.median * 1000:,.0f}/{requests.p95 * 1000:,.0f}"
@@ -175,7 +175,7 @@ def _verdict_lines(verdict: Verdict, report: BenchReport) -> Iterator[str]:
         yield f"Next: {step}."
 
 
-def _created_text(created: Created) -> str:
+def _created_text(created: CreatedIds) -> str:
     parts = [
         f"{number:,} {what}"
         for number, what in (
@@ -203,7 +203,7 @@ def _rounded(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _disk_json(facts: Facts) -> dict[str, Any] | None:
+def _disk_json(facts: BenchFacts) -> dict[str, Any] | None:
     disk = facts.disk
     if disk is None:
         return None

@@ -35,7 +35,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Requests:
+class RequestFigures:
     """Requests of one kind in one trial; `failed` ones include the `throttled`. Quantiles are in seconds."""
 
     count: int = 0
@@ -68,8 +68,8 @@ class Trial:
     bytes: int
     seconds: float
     first_file: float | None = None
-    api: Requests = field(default_factory=Requests)
-    storage: Requests = field(default_factory=Requests)
+    api: RequestFigures = field(default_factory=RequestFigures)
+    storage: RequestFigures = field(default_factory=RequestFigures)
     retries: int = 0
     came_to: int = 0
     starved: float = 0.0
@@ -120,7 +120,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class DiskSpeed:
     """A sample of the user's own files, read and hashed. `cached` says that the system may have had them in memory."""
 
     files: int
@@ -140,7 +140,7 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class BenchFacts:
     """What is known beside the trials. `current` are the settings as they stand, `batch_limit` the service's own.
 
     `rate_limit` is in API calls a second. `embedded` says that the service is the embedded server on this machine.
@@ -150,11 +150,11 @@ class Facts:
     batch_limit: int
     cores: int
     rate_limit: float | None = None
-    disk: Disk | None = None
+    disk: DiskSpeed | None = None
     embedded: bool = False
 
 
-def best_of(trials: Sequence[Trial], current: Choice) -> Trial | None:
+def best_trial(trials: Sequence[Trial], current: Choice) -> Trial | None:
     """Return the trial whose settings are the best, None where none uploaded anything.
 
     Of trials that are as good as the fastest, within 5 per cent, it is that with the `current` settings, then the one

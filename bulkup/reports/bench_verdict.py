@@ -10,8 +10,8 @@ import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bulkup.reports.bench_trials import Facts, Trial, best_of
-from bulkup.reports.human import percent_text, rate_text, short_time_text
+from bulkup.reports.bench_trials import BenchFacts, Trial, best_trial
+from bulkup.reports.formatting import percent_text, rate_text, short_time_text
 
 _BUSY_MACHINE = 0.9  # of all cores
 _RECORDS = 0.5  # of the files with a worker
@@ -43,16 +43,16 @@ class Verdict:
     reason: str
 
 
-def judge(trials: Sequence[Trial], facts: Facts) -> Verdict | None:
+def judge(trials: Sequence[Trial], facts: BenchFacts) -> Verdict | None:
     """Return what the trials come to, None where none of them uploaded anything."""
-    best = best_of(trials, facts.current)
+    best = best_trial(trials, facts.current)
     if best is None:
         return None
     limit, reason = next(_limits(best, trials, facts))
     return Verdict(best, limit, reason)
 
 
-def _limits(best: Trial, trials: Sequence[Trial], facts: Facts) -> Iterator[tuple[Limit, str]]:
+def _limits(best: Trial, trials: Sequence[Trial], facts: BenchFacts) -> Iterator[tuple[Limit, str]]:
     """Yield what may limit the best trial, the most certain first; the last one always holds."""
     if best.throttled:
         yield Limit.THROTTLING, throttling_text(best)
@@ -81,7 +81,7 @@ def throttling_text(trial: Trial) -> str:
     return f"the service asked to slow down (429, 503) in {' and '.join(parts)}"
 
 
-def _processor(trial: Trial, facts: Facts) -> str | None:
+def _processor(trial: Trial, facts: BenchFacts) -> str | None:
     if trial.fills_a_core:
         return f"bulkup keeps one core of this machine busy ({percent_text(trial.loop_cpu)})"
     if trial.cpu >= _BUSY_MACHINE * facts.cores:
@@ -109,7 +109,7 @@ def _capacity(trial: Trial) -> str:
     )
 
 
-def _disk(trial: Trial, facts: Facts) -> str | None:
+def _disk(trial: Trial, facts: BenchFacts) -> str | None:
     if trial.sending and trial.recording >= _RECORDS * trial.sending:
         return (
             f"of {trial.sending:.1f} files with a worker, {trial.recording:.1f} wait for their row to be on disk "

@@ -22,8 +22,8 @@ from rich.text import Text
 from bulkup.helpers.clock import Clock
 from bulkup.model.counters import Counters, Gauge
 from bulkup.model.log_events import LogEvent
-from bulkup.reports.human import count_text, duration_text, rate_text, size_text
-from bulkup.reports.rate import Meter, Pace
+from bulkup.reports.formatting import count_text, duration_text, rate_text, size_text
+from bulkup.reports.progress_rate import Progress, ProgressMeter
 from bulkup.reports.safe_text import printable
 
 REFRESH_SECONDS = 0.5
@@ -50,7 +50,7 @@ class ProgressDisplay:
         self._gauge = gauge
         self._clock = clock
         self._sleep = sleep
-        self._meter = Meter(gauge.counters)
+        self._meter = ProgressMeter(gauge.counters)
 
     async def run_until_cancelled(self) -> None:
         """Refresh twice a second until cancelled. A terminal that goes away ends the view, not the run."""
@@ -89,7 +89,7 @@ class ProgressDisplay:
         return True
 
 
-class PlainProgress:
+class ProgressLog:
     """Where there is no terminal: an event `progress` in the log every 30 seconds and at the end."""
 
     def __init__(self, gauge: Gauge, clock: Clock, *, sleep: Sleep = anyio.sleep, log: Any = None) -> None:
@@ -97,7 +97,7 @@ class PlainProgress:
         self._clock = clock
         self._sleep = sleep
         self._log = structlog.get_logger() if log is None else log
-        self._meter = Meter(gauge.counters)
+        self._meter = ProgressMeter(gauge.counters)
 
     async def run_until_cancelled(self) -> None:
         """Log twice a minute until cancelled, and once more then."""
@@ -114,7 +114,7 @@ class PlainProgress:
         self._log.info(LogEvent.PROGRESS, **progress_fields(self._gauge.counters, pace))
 
 
-def progress_fields(counters: Counters, pace: Pace) -> dict[str, Any]:
+def progress_fields(counters: Counters, pace: Progress) -> dict[str, Any]:
     """Return the fields of a progress event: files and bytes as numbers, `rate` in bytes/s, `eta` in seconds.
 
     `files` and `bytes` are settled ones. `percent` and `eta` are None until the scan is done.
@@ -133,7 +133,7 @@ def progress_fields(counters: Counters, pace: Pace) -> dict[str, Any]:
     }
 
 
-def progress_view(counters: Counters, pace: Pace, depths: Mapping[str, int]) -> Group:
+def progress_view(counters: Counters, pace: Progress, depths: Mapping[str, int]) -> Group:
     """Return what the terminal shows; it wraps to any width."""
     rows: list[RenderableType] = []
     if pace.percent is not None:
@@ -147,7 +147,7 @@ def progress_view(counters: Counters, pace: Pace, depths: Mapping[str, int]) -> 
     return Group(*rows)
 
 
-def _progress_parts(counters: Counters, pace: Pace) -> list[str]:
+def _progress_parts(counters: Counters, pace: Progress) -> list[str]:
     files = f"{counters.settled:,}/{count_text(counters.found, 'file')}"
     size = f"{size_text(counters.bytes_done)}/{size_text(counters.bytes_found)}"
     if pace.percent is None:

@@ -61,6 +61,6 @@ def _of_files(counters: Counters, lost_source: bool) -> set[int]:
     return codes
 
 
-def meaning(code: int) -> str:
+def exit_code_text(code: int) -> str:
     """Return a few words for an exit status; the number itself for one that is not ours."""
     return _MEANING.get(code, f"exit status {code}")

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bulkup.model.log_events import LogEvent
-from bulkup.reports.jsontext import dumps
+from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import printable
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}

@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from typing import Any, BinaryIO, Final, Literal
 
 from bulkup.model.journal_rows import ManifestRow
-from bulkup.reports import jsontext
-from bulkup.reports.jsontext import dumps, path_fields, time_text
+from bulkup.reports import json_text
+from bulkup.reports.json_text import dumps, path_fields, time_text
 from bulkup.reports.safe_text import printable
 
 FIELDS: Final = (
@@ -53,9 +53,9 @@ def manifest_object(row: ManifestRow) -> dict[str, Any]:
         "source": source.pop("source"),
         "size": row.size,
         "md5": row.md5,
-        "status": jsontext.public_state(row.status),
+        "status": json_text.public_state(row.status),
         "provider": row.provider,
-        "remote_id": jsontext.public_remote_id(row.status, row.remote_id),
+        "remote_id": json_text.public_remote_id(row.status, row.remote_id),
         "remote": row.remote,
         "etag": row.etag,
         "attempts": row.attempts,
@@ -104,7 +104,7 @@ def _cell(value: Any) -> str | int:
         return ""
     if isinstance(value, int):
         return value
-    text = jsontext.unicode_text(value) if isinstance(value, str) else dumps(value).decode()
+    text = json_text.unicode_text(value) if isinstance(value, str) else dumps(value).decode()
     return f"'{text}" if _FORMULA.match(text) else text
 
 

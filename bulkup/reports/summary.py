@@ -10,8 +10,8 @@ from rich.text import Text
 
 from bulkup.errors import ExitCode
 from bulkup.model.counters import SETTLED, Counters
-from bulkup.reports.exit_code import meaning
-from bulkup.reports.human import count_text, duration_text, rate_text, size_text
+from bulkup.reports.exit_code import exit_code_text
+from bulkup.reports.formatting import count_text, duration_text, rate_text, size_text
 from bulkup.reports.safe_text import printable
 
 # After any other code the scan may have been cut short, and tells nothing about the source.
@@ -76,7 +76,7 @@ def expired_text(count: int) -> str:
 
 def _headline(summary: Mapping[str, Any]) -> str:
     files, sent, seconds = summary["files"], summary["bytes"]["uploaded"], summary["seconds"]
-    outcome = f"Run {printable(str(summary['run']))}: {meaning(summary['exit_code'])}."
+    outcome = f"Run {printable(str(summary['run']))}: {exit_code_text(summary['exit_code'])}."
     if summary["exit_code"] in _SCANNED and not files["found"]:
         left_out = any(summary["ignored"].values())
         why = "No file is left of what the source holds." if left_out else "The source has no files to upload."

@@ -9,18 +9,18 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from bulkup.model.journal_rows import OrphanRow, Pruned, RunRow, Status
+from bulkup.model.journal_rows import JournalStatus, OrphanRow, PruneCounts, RunRow
 from bulkup.model.states import FileState
-from bulkup.reports.exit_code import meaning
-from bulkup.reports.human import count_text, duration_text, size_text
-from bulkup.reports.jsontext import path_fields, public_state, time_text
+from bulkup.reports.exit_code import exit_code_text
+from bulkup.reports.formatting import count_text, duration_text, size_text
+from bulkup.reports.json_text import path_fields, public_state, time_text
 from bulkup.reports.safe_text import printable, printable_path
 from bulkup.reports.summary import expired_text
 
 _RUN_COLUMNS = ("run", "started", "took", "exit", "provider", "found", "uploaded", "failed", "sources")
 
 
-def status_text(status: Status) -> Text:
+def status_text(status: JournalStatus) -> Text:
     """Return the journal at a glance. What is under way in any state counts as pending."""
     lines = [f"Journal {printable(status.journal)}" + (", a run is going on" if status.running else "")]
     files, sizes = _by_public_state(status.files), _by_public_state(status.bytes)
@@ -40,7 +40,7 @@ def status_text(status: Status) -> Text:
     return Text("\n".join(lines))
 
 
-def status_json(status: Status) -> dict[str, Any]:
+def status_json(status: JournalStatus) -> dict[str, Any]:
     """Return the journal at a glance for programs; states as in the manifest."""
     return {
         "event": "status",
@@ -120,7 +120,7 @@ def orphan_json(orphan: OrphanRow) -> dict[str, Any]:
     }
 
 
-def pruned_text(pruned: Pruned, before: float, *, dry_run: bool) -> Text:
+def pruned_text(pruned: PruneCounts, before: float, *, dry_run: bool) -> Text:
     """Return what was taken out of a journal, or would be."""
     parts = [
         count_text(pruned.runs, "run"),
@@ -136,7 +136,7 @@ def pruned_text(pruned: Pruned, before: float, *, dry_run: bool) -> Text:
     )
 
 
-def pruned_json(pruned: Pruned, before: float, *, dry_run: bool) -> dict[str, Any]:
+def pruned_json(pruned: PruneCounts, before: float, *, dry_run: bool) -> dict[str, Any]:
     """Return the same for programs; sizes in bytes."""
     return {"event": "prune", "dry_run": dry_run, "before": time_text(before), **dataclasses.asdict(pruned)}
 
@@ -168,4 +168,4 @@ def _took(run: RunRow) -> str:
 def _ended_how(run: RunRow) -> str:
     if run.exit_code is None:
         return "running" if run.running else "cut off"
-    return f"{run.exit_code} ({meaning(run.exit_code)})"
+    return f"{run.exit_code} ({exit_code_text(run.exit_code)})"

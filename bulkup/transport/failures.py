@@ -10,7 +10,7 @@ import enum
 import errno
 import ssl
 
-from bulkup.helpers.descriptors import GET_MORE, NONE_LEFT, OUT_OF_THEM
+from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_DESCRIPTORS
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
@@ -38,8 +38,8 @@ def exchange_problem(
 
 
 def _problem(trouble: FailureKind, cause: BaseException | None, where: str, idle_timeout: float) -> Problem:
-    if isinstance(cause, OSError) and cause.errno in NONE_LEFT:
-        return Problem(ProblemKind.MACHINE, f"this process is {OUT_OF_THEM}; {GET_MORE}")
+    if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:
+        return Problem(ProblemKind.MACHINE, f"this process is {OUT_OF_DESCRIPTORS}; {DESCRIPTORS_HINT}")
     reason = _reason(cause)
     match trouble:
         case FailureKind.INVALID:

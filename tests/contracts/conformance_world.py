@@ -42,7 +42,7 @@ async def conformance(
     """Start a world in which retries come quickly, and in which `local` runs against the server of this loop."""
     quick_retries(monkeypatch)
     if provider == LOCAL:
-        monkeypatch.setattr(composition, "serves_itself", lambda settings: False)
+        monkeypatch.setattr(composition, "uses_embedded_server", lambda settings: False)
         monkeypatch.setitem(DECLARED, LOCAL, ProviderDefaults(None, (("token",),)))
     async with world(folder, provider, **options) as place:
         yield place

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bulkup.journal.ticket_text import load, without_secrets
-from bulkup.model.files import NOTHING, Identity
+from bulkup.model.files import UNKNOWN_IDENTITY, Identity
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Ticket
 
@@ -100,7 +100,7 @@ class Model:
         """The entry could not be looked at: that says nothing about what an earlier run recorded."""
         before = self.rows.get(key)
         if before is None or before.state not in {FileState.TICKETED, FileState.STORED, *DONE}:
-            self.put(key, FileState.UNREADABLE, NOTHING, error=error)
+            self.put(key, FileState.UNREADABLE, UNKNOWN_IDENTITY, error=error)
 
     def ticketed(self, key: Key, ticket: Ticket) -> None:
         self.tickets[key] = ticket
@@ -121,7 +121,7 @@ class Model:
     def walked(self, destination: str, source: bytes) -> None:
         """Entries of the source that no run could look at, and that this one has not met, stand for nothing now."""
         for key, row in list(self.rows.items()):
-            unseen = row.state is FileState.UNREADABLE and row.identity == NOTHING and row.remote_id is None
+            unseen = row.state is FileState.UNREADABLE and row.identity == UNKNOWN_IDENTITY and row.remote_id is None
             if key[:2] == (destination, source) and unseen and row.run != len(self.ends):
                 del self.rows[key]
 

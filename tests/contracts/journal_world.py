@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkup.helpers.secrets import Secret, SecretUrl
-from bulkup.journal import Destination, Journal, Known, Reader
+from bulkup.journal import Destination, Journal, KnownFile, Reader
 from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.items import Item, Outcome
 from bulkup.model.problems import Problem, ProblemKind
@@ -62,7 +62,7 @@ async def running(
         yield journal, await journal.begin_run(destination, sources, now=now, kept_until=kept_until)
 
 
-def found(journal: Journal, item: Item) -> Known | None:
+def found(journal: Journal, item: Item) -> KnownFile | None:
     with contextlib.closing(journal.lookup()) as lookup:
         return lookup.find([item.file])[0]
 

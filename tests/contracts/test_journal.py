@@ -40,7 +40,7 @@ from journal_world import (
 )
 
 from bulkup.errors import JournalError, JournalLockedError
-from bulkup.journal import Claim, Destination, Journal, Lock, Reader, peek, prune
+from bulkup.journal import Claim, Destination, Journal, Lock, Reader, prune, read_only_view
 from bulkup.journal.database import migrate, migrations
 from bulkup.journal.ticket_text import without_secrets
 from bulkup.journal.writer import Statement
@@ -922,7 +922,7 @@ def test_a_journal_that_no_run_has_begun_with_is_told_as_such(path: Path) -> Non
     path.touch()
     with pytest.raises(JournalError, match="no run has begun"):
         Reader(str(path))
-    with peek(str(path), THERE, (Source(ROOT),)) as known:
+    with read_only_view(str(path), THERE, (Source(ROOT),)) as known:
         assert known.lookup is None
 
 

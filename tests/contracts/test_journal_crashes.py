@@ -26,7 +26,7 @@ from journal_model import Key, Model, recorded
 from journal_world import NOW, a_ticket, an_item, identity, receipt_of
 
 from bulkup.journal import Claim, Destination, Journal
-from bulkup.model.files import NOTHING, Digest, Identity, Place, Source
+from bulkup.model.files import UNKNOWN_IDENTITY, Digest, Identity, Place, Source
 from bulkup.model.items import Item, Outcome
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import DONE, FileState
@@ -273,7 +273,7 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(file=files)
     def cannot_look_at(self, file: tuple[int, bytes]) -> None:
         """The scanner's own outcome: it knows nothing of a ticket."""
-        item, key = self.item(file, NOTHING), self.key(file)
+        item, key = self.item(file, UNKNOWN_IDENTITY), self.key(file)
         item.ticket = item.receipt = None
         call = self.journal.settled([Outcome(item, FileState.UNREADABLE, FAILURE)], self.now)
         self.do((call, lambda model: model.unseen(key, FAILURE.message)))

@@ -25,11 +25,11 @@ from journal_world import (
 )
 
 from bulkup.errors import JournalError, JournalLockedError
-from bulkup.journal import Claim, Destination, Holder, Journal, Lock, Reader, peek, prune, would_prune
+from bulkup.journal import Claim, Destination, Holder, Journal, Lock, Reader, prune, prune_dry_run, read_only_view
 from bulkup.journal.database import migrate, migrations
 from bulkup.model.files import Source
 from bulkup.model.items import Item, Outcome
-from bulkup.model.journal_rows import ManifestRow, OrphanRow, Pruned
+from bulkup.model.journal_rows import ManifestRow, OrphanRow, PruneCounts
 from bulkup.model.states import FileState
 
 DAY = 86_400.0
@@ -172,7 +172,7 @@ async def upload_from(path: Path, source: Source, remote_id: str) -> int:
 
 async def knows(path: Path, source: Source) -> bool:
     """Say whether a run of the source finds its file uploaded, and make sure that a look says the same."""
-    with peek(str(path), THERE, [source]) as look:
+    with read_only_view(str(path), THERE, [source]) as look:
         assert look.lookup is not None
         looked = look.lookup.find([an_item(look.sources[0]).file])[0]
     async with of(path, source) as (journal, numbered):
@@ -240,7 +240,7 @@ async def test_a_place_is_not_shared_by_two_sources_with_names_at_one_path(path:
         assert await journal.claim([_claim(one)]) == [None]
         await upload_one(journal, an_item(one), a_ticket("1"))
     holder = Holder(b"/mnt/usb", b"a.mp4", "disk 1")
-    with peek(str(path), THERE, [named(b"/mnt/usb", "disk 2")]) as look:
+    with read_only_view(str(path), THERE, [named(b"/mnt/usb", "disk 2")]) as look:
         assert look.places.claim(_claim(look.sources[0]), Holder(b"/mnt/usb", b"a.mp4", "disk 2")) == holder
     async with of(path, named(b"/mnt/usb", "disk 2")) as (journal, two):
         assert await journal.claim([_claim(two)]) == [holder]
@@ -334,7 +334,7 @@ async def test_pruning_takes_what_is_old_and_of_no_use(path: Path) -> None:
     await old_and_new(path)
     before = tables(path)
     expected = (1, 1, 1, 5)
-    foreseen = would_prune(str(path), LATER)
+    foreseen = prune_dry_run(str(path), LATER)
     assert (foreseen.runs, foreseen.orphans, foreseen.superseded, foreseen.files) == expected
     assert tables(path) == before
     pruned = await prune(str(path), LATER)
@@ -353,7 +353,7 @@ async def test_pruning_takes_what_is_old_and_of_no_use(path: Path) -> None:
         status = reader.status()
         assert [orphan.count for orphan in reader.orphans()] == [3]
         assert [run.run for run in reader.runs()] == [status.last_run and status.last_run.run]
-    assert await prune(str(path), LATER) == Pruned(0, 0, 0, 0, pruned.size_after, pruned.size_after)
+    assert await prune(str(path), LATER) == PruneCounts(0, 0, 0, 0, pruned.size_after, pruned.size_after)
 
 
 async def test_the_next_run_goes_on_after_a_pruning_as_before_it(path: Path) -> None:
@@ -416,14 +416,14 @@ async def test_pruning_is_refused_while_a_run_goes_on(path: Path) -> None:
         await lock.acquire(wait=False, sleep=anyio.sleep)
         with pytest.raises(JournalLockedError) as refused:
             await prune(str(path), LATER)
-        assert would_prune(str(path), LATER).runs == 1
+        assert prune_dry_run(str(path), LATER).runs == 1
     assert "--wait" not in refused.value.hint
     assert tables(path) == before
 
 
 async def test_pruning_makes_no_journal(tmp_path: Path) -> None:
     """A slip in its name is an error, and leaves nothing behind."""
-    for look in (would_prune, lambda *values: anyio.run(prune, *values)):
+    for look in (prune_dry_run, lambda *values: anyio.run(prune, *values)):
         with pytest.raises(JournalError, match="there is no journal"):
             await anyio.to_thread.run_sync(look, str(tmp_path / "slip"), LATER)
     assert list(tmp_path.iterdir()) == []
@@ -481,9 +481,9 @@ async def test_a_journal_of_an_earlier_version_is_looked_at_as_it_is(earlier: Pa
         assert list(reader.superseded()) == []
         assert [row.source for row in reader.manifest()] == [ROOT]
         assert (reader.status().orphans, reader.status().superseded) == (1, 0)
-    pruned = would_prune(str(earlier), LATER)
+    pruned = prune_dry_run(str(earlier), LATER)
     assert (pruned.runs, pruned.orphans) == (1, 1)
-    with peek(str(earlier), THERE, [named(b"/mnt/b", ROOT.decode()), named(ROOT), named(ROOT, None)]) as look:
+    with read_only_view(str(earlier), THERE, [named(b"/mnt/b", ROOT.decode()), named(ROOT), named(ROOT, None)]) as look:
         assert [source.id for source in look.sources] == [7, 7, 7]
     assert earlier.read_bytes() == before
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from journal_world import NOW, ROOT, THERE, a_ticket, an_item, found, problem, receipt_of, running, upload_one
 
-from bulkup.journal import Claim, Destination, Holder, Journal, peek
+from bulkup.journal import Claim, Destination, Holder, Journal, read_only_view
 from bulkup.model.files import Place, Source
 from bulkup.model.items import Item, Outcome
 from bulkup.model.states import FileState
@@ -159,7 +159,7 @@ async def test_a_rehearsal_claims_over_what_the_journal_holds(path: Path) -> Non
         await put_into(journal, an_item(source, b"a"), FileState.UPLOADED)
         await put_into(journal, an_item(source, b"b"), FileState.FAILED)
     for _ in range(2):
-        with peek(str(path), THERE, [Source(ROOT)]) as look:
+        with read_only_view(str(path), THERE, [Source(ROOT)]) as look:
             assert look.places.claim(Claim("kept", (1, b"c"), ROOT + b"/" + b"c"), holder(b"c")) == holder(b"a")
             assert look.places.claim(Claim("kept", (1, b"a"), ROOT + b"/" + b"a"), holder(b"a")) is None
             assert look.places.claim(Claim("lost", (1, b"c"), ROOT + b"/" + b"c"), holder(b"c")) is None
@@ -230,7 +230,7 @@ class PlacesMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.run_number > 0)
     def a_rehearsal_says_what_the_next_run_would_be_told(self) -> None:
         for file in FILES:
-            with peek(str(self.folder / "journal.sqlite3"), THERE, [Source(ROOT)]) as look:
+            with read_only_view(str(self.folder / "journal.sqlite3"), THERE, [Source(ROOT)]) as look:
                 for name in NAMES:
                     held = self.places.get(name)
                     kept = held is not None and held[0] != file and self.keeps(held[0])

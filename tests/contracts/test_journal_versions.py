@@ -13,7 +13,7 @@ import pytest
 from journal_world import NOW, ROOT, THERE, a_ticket, an_item, found, identity, journal_0_1_0, receipt_of, rows, running
 
 from bulkup.helpers.secrets import Secret, SecretUrl
-from bulkup.journal import Claim, Destination, Holder, Known, Peek, Reader, peek
+from bulkup.journal import Claim, Destination, Holder, KnownFile, Reader, ReadOnlyView, read_only_view
 from bulkup.journal.database import migrate, migrations, open_for_writing
 from bulkup.journal.ticket_text import dump, load
 from bulkup.model.files import Source
@@ -67,7 +67,7 @@ def columns_of(path: Path) -> dict[str, list[tuple[str, str, int, int]]]:
         return {name: connection.execute(query, (name,)).fetchall() for name in names}
 
 
-def known_to(look: Peek, names: Sequence[str]) -> list[Known | None]:
+def known_to(look: ReadOnlyView, names: Sequence[str]) -> list[KnownFile | None]:
     assert look.lookup is not None
     return look.lookup.find([an_item(look.sources[0], name.encode()).file for name in names])
 
@@ -176,7 +176,7 @@ async def test_a_ticket_comes_back_as_it_was(tmp_path: Path, ticket: Ticket) -> 
 async def test_a_look_into_an_earlier_version_leaves_it_as_it_is(path: Path) -> None:
     """What it holds is told, places can be claimed for the time of the look, and not a byte of it changes."""
     before = path.read_bytes()
-    with peek(str(path), THERE, [Source(ROOT), Source(b"/other")]) as look:
+    with read_only_view(str(path), THERE, [Source(ROOT), Source(b"/other")]) as look:
         assert [source.id for source in look.sources] == [1, 0]
         known = known_to(look, [*STATES, "nobody"])
         assert [row and row.state for row in known] == [*(FileState(state) for state in STATES), None]
@@ -193,7 +193,7 @@ async def test_a_look_into_an_earlier_version_leaves_it_as_it_is(path: Path) -> 
 def test_a_look_where_nothing_was_recorded_finds_nothing(path: Path, there: bool) -> None:
     """Of another destination, or without any journal: no rows, no file made, and places to claim all the same."""
     missing = path.with_name("none.sqlite3")
-    with peek(str(path if there else missing), Destination("xvid", "https://x"), [Source(ROOT)]) as look:
+    with read_only_view(str(path if there else missing), Destination("xvid", "https://x"), [Source(ROOT)]) as look:
         assert look.lookup is None
         assert look.places.claim(Claim("k", (1, b"a"), ROOT + b"/" + b"a"), Holder(ROOT, b"a")) is None
         assert look.places.claim(Claim("k", (1, b"b"), ROOT + b"/" + b"b"), Holder(ROOT, b"b")) == Holder(ROOT, b"a")

@@ -13,16 +13,16 @@ import anyio
 import pytest
 
 from bulkup import Settings
-from bulkup.api.bench import Bench, Load, TrialPlan, bench_choice, check
+from bulkup.api.bench import Bench, BenchLoad, TrialPlan, bench_choice, check_bench
 from bulkup.cli.bench_ids import IdsNotWrittenError, own_folder, write_created
 from bulkup.errors import ExitCode, MachineError, ServiceError
 from bulkup.journal import Reader
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
 from bulkup.model.files import Source
-from bulkup.reports.bench_trials import Choice, Facts, Trial
+from bulkup.reports.bench_trials import BenchFacts, Choice, Trial
 from bulkup.reports.bench_verdict import Limit, judge
 
-LOAD = Load(20, (1024,))
+LOAD = BenchLoad(20, (1024,))
 
 
 @asynccontextmanager
@@ -38,7 +38,7 @@ def to(server: LocalServer, **settings: object) -> Settings:
 
 
 def plan_of(settings: Settings, **lists: object) -> TrialPlan:
-    current = bench_choice(settings, check(settings, LOAD.sizes, profile=None))
+    current = bench_choice(settings, check_bench(settings, LOAD.sizes, profile=None))
     values: dict[str, object] = {"concurrency": (2, 4), "batch_sizes": (5,), **lists}
     return TrialPlan(current=current, batch_limit=100, files=LOAD.files, **values)  # type: ignore[arg-type]
 
@@ -108,7 +108,7 @@ async def test_a_service_that_throttles(tmp_path: Path, fault: str, kind: str) -
         plan = plan_of(settings, concurrency=(4,), batch_sizes=(2, 5))
         bench = bench_of(settings, tmp_path, plan, begins=lambda _: server.set_faults([FaultSpec.parse(fault)]))
         await bench.run()
-    verdict = judge(bench.trials, Facts(Choice(4, 2, 4), 100, 2))
+    verdict = judge(bench.trials, BenchFacts(Choice(4, 2, 4), 100, 2))
     assert verdict is not None
     assert (verdict.limit, len(bench.trials), bench.error) == (Limit.THROTTLING, 1, None)
     assert getattr(verdict.best, kind).throttled > 0

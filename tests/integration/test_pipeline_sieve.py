@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_world import a_ticket
 
-from bulkup.journal import Lookup, rows
+from bulkup.journal import Lookup, row_query
 from bulkup.journal.database import migrate, migrations
 from bulkup.journal.sources import KnownSource
 from bulkup.journal.ticket_text import dump
@@ -138,8 +138,8 @@ def test_a_block_is_decided_as_each_of_its_files(
     files = [FoundFile(source, path, Identity.of_stat(stat)) for path, stat in found.items()]
     provider = cast("Provider", Service(placed=placed))
     with (
-        mock.patch.object(rows, "_KEYS", at_once),
-        mock.patch.object(rows, "_SPARE", spare),
+        mock.patch.object(row_query, "_KEYS", at_once),
+        mock.patch.object(row_query, "_SPARE", spare),
         lookup_in(journal) as lookup,
     ):
         wishes = one_by_one(files, lookup, provider, trust)
@@ -202,6 +202,6 @@ def test_rows_are_found_however_many_others_stand_between_them(between: int) -> 
     journal = {(OUTER, path + more): row for path in wanted for more in (b"", *(b"-%d" % n for n in range(between)))}
     with lookup_in(journal) as lookup:
         assert not lookup.compare(OUTER, dict.fromkeys(wanted, AS_IT_WAS), NOW).others
-        read = lookup._done.of(OUTER.id, wanted)
+        read = lookup._done.read(OUTER.id, wanted)
     assert set(wanted) <= read.keys()
-    assert len(read) <= 3 * len(wanted) + rows._SPARE
+    assert len(read) <= 3 * len(wanted) + row_query._SPARE

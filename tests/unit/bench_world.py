@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bulkup.api.bench import TrialPlan
-from bulkup.reports.bench_trials import Choice, Concurrency, Facts, Requests, Trial
+from bulkup.reports.bench_trials import BenchFacts, Choice, Concurrency, RequestFigures, Trial
 
 KIB = 1024
 NOW = Choice(32, 100, 4)
@@ -20,8 +20,8 @@ def trial(of: Choice = NOW, *, rate: float = 100.0, seconds: float = 10.0, **fig
     """A trial of files of 256 KiB at so many files a second, in which nothing is short of anything."""
     files = round(rate * seconds)
     plain: dict[str, Any] = {
-        "api": Requests(10, 0, 0, 0.05, 0.1),
-        "storage": Requests(files, 0, 0, 0.2, 0.4),
+        "api": RequestFigures(10, 0, 0, 0.05, 0.1),
+        "storage": RequestFigures(files, 0, 0, 0.2, 0.4),
         "sending": 20.0,
         "recording": 1.0,
         "loop_cpu": 0.2,
@@ -31,8 +31,8 @@ def trial(of: Choice = NOW, *, rate: float = 100.0, seconds: float = 10.0, **fig
     return Trial(of, files, 0, files * 256 * KIB, seconds, 0.1, **{**plain, **figures})
 
 
-def facts(**changes: Any) -> Facts:
-    return Facts(**{"current": NOW, "batch_limit": 1000, "cores": 4, **changes})
+def facts(**changes: Any) -> BenchFacts:
+    return BenchFacts(**{"current": NOW, "batch_limit": 1000, "cores": 4, **changes})
 
 
 def carried_out(plan: TrialPlan, measure: Callable[[Choice], Trial]) -> list[Trial]:

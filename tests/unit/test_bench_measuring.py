@@ -8,31 +8,31 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.api.bench.bench_settings import bench_settings, check
+from bulkup.api.bench.bench_settings import bench_settings, check_bench
 from bulkup.api.bench.disk import measure_disk
-from bulkup.api.bench.generated_files import make_files, sizes_of, total_size
-from bulkup.api.bench.measuring import Processor, Samples, Tally
+from bulkup.api.bench.generated_files import file_sizes, make_files, total_size
+from bulkup.api.bench.measuring import CpuTimes, QueueSamples, RequestStats
 from bulkup.cli.bench_lists import numbers, ways, whole_number
 from bulkup.config import SecretSource, Settings
 from bulkup.errors import UsageError
 from bulkup.model.files import Source
 from bulkup.pipeline.tuning.cores import Ticks
-from bulkup.reports.bench_trials import Requests
+from bulkup.reports.bench_trials import RequestFigures
 
 
 def test_a_tally_of_requests() -> None:
     """Throttled ones are failed ones, too; those without an answer have failed."""
-    tally = Tally()
-    assert tally.requests() == Requests()
+    tally = RequestStats()
+    assert tally.requests() == RequestFigures()
     for seconds, status in ((0.4, 200), (0.1, 503), (0.2, 429), (0.3, 403), (0.5, None)):
         tally.add(seconds, status)
     tally.add(0.6, 500, retry_after=True)
-    assert tally.requests() == Requests(6, throttled=3, failed=5, median=0.3, p95=0.6)
+    assert tally.requests() == RequestFigures(6, throttled=3, failed=5, median=0.3, p95=0.6)
 
 
 def test_samples_of_where_files_are() -> None:
     """Starved are workers that have nothing while URLs are asked for; the beginning and the end do not count."""
-    samples = Samples(workers=4)
+    samples = QueueSamples(workers=4)
     assert (samples.starved, samples.sending, samples.recording) == (0.0, 0.0, 0.0)
     samples.add({"sending": 0, "asking": 0, "ready": 0, "grouping": 0, "hashing": 0})
     samples.add({"sending": 3, "recording": 1})
@@ -41,32 +41,34 @@ def test_samples_of_where_files_are() -> None:
     samples.add({"asking": 9, "sending": 3, "ready": 1})
     samples.add({"grouping": 9, "sending": 4})
     assert (samples.starved, samples.sending, samples.recording) == (0.25, 3.0, 0.5)
-    found = Samples(workers=0)
+    found = QueueSamples(workers=0)
     found.add({"asking": 1, "sending": 9})
     assert found.starved == 1.0
 
 
 def test_the_processor() -> None:
     """Time goes on, and no share is more than the whole."""
-    begun = Processor()
+    begun = CpuTimes()
     sum(number * number for number in range(200_000))
-    ended = Processor()
+    ended = CpuTimes()
     assert ended.thread > begun.thread
     assert ended.process >= begun.process
     share = ended.busy_share(begun)
     assert share is None or 0.0 <= share <= 1.0
-    assert ended.busy_share(Processor(machine=None)) is None
-    before = Processor(machine=Ticks(idle=6, all=10))
-    assert Processor(machine=Ticks(11, 20)).busy_share(before) == 0.5
-    assert Processor(machine=Ticks(5, 20)).busy_share(before) == 1.0
-    assert Processor(machine=Ticks(7, 10)).busy_share(before) is None
+    assert ended.busy_share(CpuTimes(machine=None)) is None
+    before = CpuTimes(machine=Ticks(idle=6, all=10))
+    assert CpuTimes(machine=Ticks(11, 20)).busy_share(before) == 0.5
+    assert CpuTimes(machine=Ticks(5, 20)).busy_share(before) == 1.0
+    assert CpuTimes(machine=Ticks(7, 10)).busy_share(before) is None
 
 
 async def test_files_that_are_made(tmp_path: Path) -> None:
     """As many as asked for, their sizes by turns, none like another."""
     await make_files(str(tmp_path / "made"), "x", 5, (10, 0, 3_000_000))
     made = sorted((tmp_path / "made").iterdir())
-    assert [path.stat().st_size for path in made] == [10, 0, 3_000_000, 10, 0] == list(sizes_of(5, (10, 0, 3_000_000)))
+    assert (
+        [path.stat().st_size for path in made] == [10, 0, 3_000_000, 10, 0] == list(file_sizes(5, (10, 0, 3_000_000)))
+    )
     assert total_size(5, (10, 0, 3_000_000)) == 3_000_020
     assert made[0].read_bytes() != made[3].read_bytes()
     assert made[0].name == "x-000001.mp4"
@@ -126,7 +128,7 @@ def test_settings_of_a_bench() -> None:
     assert (settings.source, settings.include, settings.min_size, settings.min_age) == ((), (), None, 0.0)
     assert (settings.asset_file_category, settings.max_duration, settings.wait) == ("OTHER", None, False)
     assert (settings.idle_timeout, settings.ca_file, settings.project_id) == (7.0, "ca.pem", "p")
-    assert check(of_the_user, (1, 1000), profile=None).name == "metastudio"
+    assert check_bench(of_the_user, (1, 1000), profile=None).name == "metastudio"
 
 
 @pytest.mark.parametrize(
@@ -145,4 +147,4 @@ def test_what_is_missing_is_told_before_anything(
 ) -> None:
     """And before anybody is asked."""
     with pytest.raises(UsageError, match=complaint):
-        check(Settings.model_validate(settings), sizes, profile=None)
+        check_bench(Settings.model_validate(settings), sizes, profile=None)

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from bulkup.model.journal_rows import ManifestRow
 from bulkup.model.states import FileState
-from bulkup.reports.bench_report import BenchReport, Created, bench_json, bench_text, created_objects
-from bulkup.reports.bench_trials import Disk, Requests
-from bulkup.reports.jsontext import dumps
+from bulkup.reports.bench_report import BenchReport, CreatedIds, bench_json, bench_text, created_objects
+from bulkup.reports.bench_trials import DiskSpeed, RequestFigures
+from bulkup.reports.json_text import dumps
 
 MIB = 1024**2
 REPORT = BenchReport(
@@ -23,11 +23,11 @@ REPORT = BenchReport(
     sizes=(256 * 1024,),
     trials=(
         trial(choice(4), rate=40),
-        trial(NOW, rate=100, storage=Requests(900, 9, 9, 0.0123, 1.5)),
+        trial(NOW, rate=100, storage=RequestFigures(900, 9, 9, 0.0123, 1.5)),
         trial(choice(64)),
     ),
-    facts=facts(disk=Disk(100, 1000 * MIB, 1.0, cached=True)),
-    created=Created(3000, 2, 5, "made.jsonl"),
+    facts=facts(disk=DiskSpeed(100, 1000 * MIB, 1.0, cached=True)),
+    created=CreatedIds(3000, 2, 5, "made.jsonl"),
     exit_code=0,
 )
 
@@ -63,16 +63,16 @@ def test_calls_are_shown_where_they_differ() -> None:
 
 def test_a_report_of_nothing() -> None:
     """No table, no verdict, and nothing that was left; a trial without requests has no times."""
-    nothing = replace(REPORT, trials=(), created=Created())
+    nothing = replace(REPORT, trials=(), created=CreatedIds())
     assert shown(nothing) == "Nothing was measured.\n"
     said = bench_json(nothing)
     assert (said["best"], said["limit"], said["advice"], said["trials"]) == (None, None, [], [])
-    assert " - " in shown(replace(REPORT, trials=(trial(api=Requests()),)))
+    assert " - " in shown(replace(REPORT, trials=(trial(api=RequestFigures()),)))
 
 
 def test_a_name_that_a_terminal_would_obey() -> None:
     """The manifest's name comes from the command line."""
-    assert "\x1b]0" not in shown(replace(REPORT, created=Created(1, 0, 0, "\x1b]0;evil\x07")))
+    assert "\x1b]0" not in shown(replace(REPORT, created=CreatedIds(1, 0, 0, "\x1b]0;evil\x07")))
 
 
 def test_the_report_for_programs() -> None:

@@ -9,11 +9,11 @@ import pytest
 from bench_world import NOW, choice, facts, trial
 
 from bulkup.reports.bench_advice import advice
-from bulkup.reports.bench_trials import Disk, Requests, Trial, best_of
+from bulkup.reports.bench_trials import DiskSpeed, RequestFigures, Trial, best_trial
 from bulkup.reports.bench_verdict import Limit, Verdict, judge
 
 MIB = 1024**2
-SLOWED = Requests(200, 6, 6, 0.1, 0.2)
+SLOWED = RequestFigures(200, 6, 6, 0.1, 0.2)
 
 
 def judged(trials: list[Trial], **known: Any) -> Verdict:
@@ -37,20 +37,20 @@ def flat(**figures: Any) -> list[Trial]:
         ({"api": SLOWED}, {}, Limit.THROTTLING, "in 3.0 % of the API calls"),
         ({"storage": SLOWED}, {}, Limit.THROTTLING, "in 3.0 % of the uploads"),
         ({"api": SLOWED, "storage": SLOWED}, {}, Limit.THROTTLING, "3.0 % of the API calls and 3.0 % of the uploads"),
-        ({"api": Requests(99)}, {"rate_limit": 10.0}, Limit.RATE_LIMIT, "API calls at 10 a second"),
+        ({"api": RequestFigures(99)}, {"rate_limit": 10.0}, Limit.RATE_LIMIT, "API calls at 10 a second"),
         ({"loop_cpu": 0.95, "starved": 0.9}, {}, Limit.CPU, "one core of this machine busy (95 %)"),
         ({"cpu": 3.9}, {}, Limit.CPU, "3.9 of 4 cores"),
         ({"machine_cpu": 0.95}, {}, Limit.CPU, "other programs"),
         ({"machine_cpu": 0.95}, {"embedded": True}, Limit.CPU, "the embedded server"),
         (
-            {"starved": 0.6, "api": Requests(10, 0, 0, 2.1, 3.0)},
+            {"starved": 0.6, "api": RequestFigures(10, 0, 0, 2.1, 3.0)},
             {},
             Limit.API,
             "60 % of the time: a call takes 2.1 s, so 4 calls in flight bring 190 files a second at the most",
         ),
         ({"recording": 15.0}, {}, Limit.DISK, "of 20.0 files with a worker, 15.0 wait for their row"),
-        ({}, {"disk": Disk(100, 100 * MIB, 5.0)}, Limit.DISK, "the source is read at 20.0 MiB/s"),
-        ({}, {"disk": Disk(100, 100 * MIB, 1.0)}, Limit.NETWORK, "takes 25.0 MiB/s"),
+        ({}, {"disk": DiskSpeed(100, 100 * MIB, 5.0)}, Limit.DISK, "the source is read at 20.0 MiB/s"),
+        ({}, {"disk": DiskSpeed(100, 100 * MIB, 1.0)}, Limit.NETWORK, "takes 25.0 MiB/s"),
         ({}, {}, Limit.NETWORK, "64 files at a time are no faster than 16"),
         ({"machine_cpu": None}, {}, Limit.NETWORK, ""),
     ],
@@ -98,17 +98,17 @@ def test_one_trial_tells_little() -> None:
 
 def test_the_best_is_the_least_that_is_as_good() -> None:
     """Within five per cent, and nearest to the settings as they are; one that lost files only where all did."""
-    assert best_of([trial(choice(16), rate=100), trial(NOW, rate=96)], NOW) == trial(NOW, rate=96)
-    assert best_of([trial(choice(16), rate=100), trial(NOW, rate=94)], NOW) == trial(choice(16), rate=100)
-    assert best_of([trial(choice(16), rate=96), trial(choice(64), rate=100)], NOW) == trial(choice(16), rate=96)
+    assert best_trial([trial(choice(16), rate=100), trial(NOW, rate=96)], NOW) == trial(NOW, rate=96)
+    assert best_trial([trial(choice(16), rate=100), trial(NOW, rate=94)], NOW) == trial(choice(16), rate=100)
+    assert best_trial([trial(choice(16), rate=96), trial(choice(64), rate=100)], NOW) == trial(choice(16), rate=96)
     batches = [trial(choice(16, 25), rate=103), trial(choice(16), rate=100)]
-    assert best_of(batches, NOW) == batches[1]
+    assert best_trial(batches, NOW) == batches[1]
     lossy = _lossy()
-    assert best_of([lossy, trial()], NOW) == trial()
-    assert best_of([lossy], NOW) == lossy
+    assert best_trial([lossy, trial()], NOW) == trial()
+    assert best_trial([lossy], NOW) == lossy
     found = trial(choice("auto"), came_to=24)
-    assert best_of([trial(choice(64)), found], NOW) == found
-    assert best_of([trial(choice(16)), found], NOW) == trial(choice(16))
+    assert best_trial([trial(choice(64)), found], NOW) == found
+    assert best_trial([trial(choice(16)), found], NOW) == trial(choice(16))
 
 
 def _lossy() -> Trial:
@@ -144,7 +144,7 @@ def test_advice_against_throttling() -> None:
 
 def test_advice_where_the_api_is_slow() -> None:
     """What was not tried: larger calls, as far as the service takes them, and more of them."""
-    slow: dict[str, Any] = {"starved": 0.8, "api": Requests(10, 0, 0, 2.0, 2.0)}
+    slow: dict[str, Any] = {"starved": 0.8, "api": RequestFigures(10, 0, 0, 2.0, 2.0)}
     told = advised(flat(**slow))
     assert "try --batch-size 100,1000: the service takes so many in a call" in told
     assert "try calls_in_flight = 8" in told
@@ -160,6 +160,6 @@ def test_what_makes_the_figures_doubtful_is_told() -> None:
     assert any("short (0.3 s)" in step for step in told)
     assert any(step.startswith("1 file failed") for step in told)
     assert any("embedded server" in step for step in told)
-    assert "raise rate_limit" in " ".join(advised(flat(api=Requests(99)), rate_limit=10.0))
+    assert "raise rate_limit" in " ".join(advised(flat(api=RequestFigures(99)), rate_limit=10.0))
     assert "setting processes" in " ".join(advised(flat(loop_cpu=1.0)))
     assert advised(flat(machine_cpu=1.0)) == ["measure again when this machine has less to do"]

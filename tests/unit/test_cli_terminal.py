@@ -11,7 +11,7 @@ import pytest
 from bulkup.cli.app import _run
 from bulkup.cli.error_report import printable_lines, report_error
 from bulkup.errors import UsageError
-from bulkup.reports.jsontext import dumps
+from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import _UNSAFE
 
 EVIL = "\x1b]0;evil\x07\x1b[35;7m\u009b35;7m\u202e\r\nbulkup: forged\r"

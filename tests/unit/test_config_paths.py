@@ -16,7 +16,7 @@ from bulkup.config import (
     store_path,
 )
 from bulkup.errors import UsageError
-from bulkup.journal import keep_under
+from bulkup.journal import link_journal
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_journal_from_before_the_source_had_its_name_is_gone_on_with(tmp_path:
     assert journal_path(media, None, ["/b"], environ) != earlier
     moved = media.model_copy(update={"source_id": "/a/"})
     assert journal_path(moved, None, ["/b"], environ) == earlier
-    keep_under(earlier, str(source_id_path(media, None, environ)))
+    link_journal(earlier, str(source_id_path(media, None, environ)))
     assert journal_path(media, None, ["/b"], environ) == journal_path(media, None, ["/a"], environ) == earlier
 
 

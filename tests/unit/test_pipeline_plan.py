@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.helpers.secrets import SecretUrl
-from bulkup.journal import Known
+from bulkup.journal import KnownFile
 from bulkup.model.files import Digest, Identity, Place
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Receipt, Ticket
@@ -31,8 +31,8 @@ def known(
     digest: Digest | None = DIGEST,
     ticket: Ticket | None = None,
     receipt: Receipt | None = None,
-) -> Known:
-    return Known(state, identity, digest, ticket, receipt)
+) -> KnownFile:
+    return KnownFile(state, identity, digest, ticket, receipt)
 
 
 def differing(name: str) -> Identity:
@@ -141,7 +141,7 @@ def test_what_is_gone_from_the_service_is_uploaded_again(state: FileState, mode:
 HALF_DONE = {FileState.STORED: Action.CONFIRM, FileState.TICKETED: Action.RESUME}
 
 
-def placed(state: FileState, place: str | None, digest: Digest | None = DIGEST) -> Known:
+def placed(state: FileState, place: str | None, digest: Digest | None = DIGEST) -> KnownFile:
     return dataclasses.replace(known(state, digest=digest, ticket=TICKET, receipt=RECEIPT), place=place)
 
 

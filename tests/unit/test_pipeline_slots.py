@@ -70,8 +70,8 @@ def test_the_figures_tell_the_number_and_its_peak() -> None:
 def test_no_more_than_may_be_open(monkeypatch: pytest.MonkeyPatch, limit: int, most: int) -> None:
     """A worker has two descriptors; what the user asks for himself is kept to."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
-    assert composition.most_workers(Settings()) == most
-    assert composition.most_workers(Settings(concurrency=500)) == 500
+    assert composition.max_workers(Settings()) == most
+    assert composition.max_workers(Settings(concurrency=500)) == 500
     assert composition.transport_options(Settings()).connections == most
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from bulkup.helpers.secrets import SecretUrl
-from bulkup.model.files import NOTHING, FoundFile, Source
+from bulkup.model.files import UNKNOWN_IDENTITY, FoundFile, Source
 from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
@@ -43,7 +43,9 @@ class Attempts:
 
 
 def job(number: int, path: str) -> Plain:
-    return job_of(number, Item(FoundFile(Source(b"/"), path.encode(), NOTHING), Ticket(SecretUrl("https://s/1"), "")))
+    return job_of(
+        number, Item(FoundFile(Source(b"/"), path.encode(), UNKNOWN_IDENTITY), Ticket(SecretUrl("https://s/1"), ""))
+    )
 
 
 async def reported(attempts: Attempts, *messages: tuple[Any, Any], turns: int = 10) -> list[list[Plain]]:

@@ -9,7 +9,7 @@ import pytest
 
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.secrets import SecretUrl
-from bulkup.model.files import NOTHING, FoundFile, Source
+from bulkup.model.files import UNKNOWN_IDENTITY, FoundFile, Source
 from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import Ticket
@@ -52,7 +52,7 @@ def pool_of(number: int) -> tuple[ProcessPool, list[Unstarted]]:
 
 
 def sending(pool: ProcessPool, count: Count = lambda _: None) -> asyncio.Task[Problem | None]:
-    item = Item(FoundFile(Source(b"/"), b"a", NOTHING), Ticket(SecretUrl("https://s.example/1"), "id"))
+    item = Item(FoundFile(Source(b"/"), b"a", UNKNOWN_IDENTITY), Ticket(SecretUrl("https://s.example/1"), "id"))
     return asyncio.create_task(pool.send(item, count))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.secrets import Secret, SecretUrl
-from bulkup.model.files import NOTHING, Digest, FoundFile, Identity, Source
+from bulkup.model.files import UNKNOWN_IDENTITY, Digest, FoundFile, Identity, Source
 from bulkup.model.history import FileHistory
 from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemKind
@@ -143,7 +143,7 @@ async def test_files_in_parts_are_sent_here() -> None:
             return None
 
     pool = ProcessPool(Own(), jobs.Setup("local", TransportOptions(1), SendOptions()), SystemClock(), 2)
-    item = Item(FoundFile(Source(b"/"), b"a", NOTHING), Ticket(url, "id", more_urls=(url,)))
+    item = Item(FoundFile(Source(b"/"), b"a", UNKNOWN_IDENTITY), Ticket(url, "id", more_urls=(url,)))
     assert await pool.send(item, lambda _: None) is None
     assert here == [item]
 

@@ -17,8 +17,8 @@ from bulkup.errors import ExitCode
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import Place
 from bulkup.model.states import FileState
-from bulkup.reports.human import count_text, duration_text, rate_text, size_text
-from bulkup.reports.jsontext import dumps, path_fields, public_remote_id, public_state, time_text
+from bulkup.reports.formatting import count_text, duration_text, rate_text, size_text
+from bulkup.reports.json_text import dumps, path_fields, public_remote_id, public_state, time_text
 from bulkup.reports.safe_text import markup_safe, printable, printable_path
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"

@@ -13,8 +13,8 @@ Not here: what the trials say (`bulkup.reports`: trials, verdict, advice), and q
 
 from __future__ import annotations
 
-from bulkup.api.bench.bench_settings import bench_choice, check
-from bulkup.api.bench.session import Bench, Load
+from bulkup.api.bench.bench_settings import bench_choice, check_bench
+from bulkup.api.bench.session import Bench, BenchLoad
 from bulkup.api.bench.trial_plan import TrialPlan
 
-__all__ = ["Bench", "Load", "TrialPlan", "bench_choice", "check"]
+__all__ = ["Bench", "BenchLoad", "TrialPlan", "bench_choice", "check_bench"]

@@ -20,7 +20,9 @@ _PATIENCE = 120.0  # seconds; an outage of longer spoils the figures anyway
 _OBJECT_KEY = "bulkup-bench/{path}"
 
 
-def check(settings: Settings, sizes: Sequence[int], *, profile: str | None, clock: Clock | None = None) -> Provider:
+def check_bench(
+    settings: Settings, sizes: Sequence[int], *, profile: str | None, clock: Clock | None = None
+) -> Provider:
     """Return the provider of a bench with files of these sizes, made without its credentials, which are not fetched.
 
     Raises `UsageError` where something is missing or not good.
@@ -29,7 +31,7 @@ def check(settings: Settings, sizes: Sequence[int], *, profile: str | None, cloc
     require_provider(settings)
     values = composition.provider_settings(settings, ())
     credential_names(settings, profile=profile)
-    base_url = "" if composition.serves_itself(settings) else composition.public_base_url(settings)
+    base_url = "" if composition.uses_embedded_server(settings) else composition.public_base_url(settings)
     provider = composition.build_provider(settings, base_url, {}, values, clock or SystemClock())
     for size in sizes:
         spec = FileSpec(f"bench.{EXTENSION}", f"bench.{EXTENSION}", EXTENSION, size)

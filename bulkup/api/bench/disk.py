@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from bulkup.model.files import Source
-from bulkup.reports.bench_trials import Disk
+from bulkup.reports.bench_trials import DiskSpeed
 
 _MOST_FILES = 2000
 _MOST_BYTES = 1 << 30
@@ -20,7 +20,7 @@ _BLOCK = 1 << 20
 _READERS = 8  # as many as read small files in a run
 
 
-def measure_disk(sources: Sequence[Source], stop: threading.Event) -> Disk | None:
+def measure_disk(sources: Sequence[Source], stop: threading.Event) -> DiskSpeed | None:
     """Read files of these sources for up to 10 seconds and return how fast that went, None where there are none.
 
     What the system has of them in memory is dropped before, where it can be asked to; a file that cannot be read does
@@ -37,7 +37,7 @@ def measure_disk(sources: Sequence[Source], stop: threading.Event) -> Disk | Non
     with ThreadPoolExecutor(_READERS) as pool:
         read = [size for size in pool.map(lambda path: _read(path, going_on), paths) if size is not None]
     cached = not hasattr(os, "posix_fadvise")
-    return Disk(len(read), sum(read), time.monotonic() - begun, cached) if read else None
+    return DiskSpeed(len(read), sum(read), time.monotonic() - begun, cached) if read else None
 
 
 def _sample(sources: Sequence[Source]) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ _BLOCK = 1024**2
 EXTENSION: Final = "mp4"  # every provider takes it
 
 
-def sizes_of(count: int, sizes: Sequence[int]) -> Iterator[int]:
+def file_sizes(count: int, sizes: Sequence[int]) -> Iterator[int]:
     """Yield the sizes of so many files, the given ones by turns."""
     return itertools.islice(itertools.cycle(sizes), count)
 
@@ -30,7 +30,7 @@ async def make_files(folder: str, prefix: str, count: int, sizes: Sequence[int])
     Raises OSError when the disk is full.
     """
     os.mkdir(folder)
-    for number, size in enumerate(sizes_of(count, sizes), start=1):
+    for number, size in enumerate(file_sizes(count, sizes), start=1):
         path = os.path.join(folder, f"{prefix}-{number:06}.{EXTENSION}")
         await anyio.to_thread.run_sync(_write, path, size)
 

@@ -16,14 +16,14 @@ from bulkup.model.http import ApiAnswer, ApiRequest, StorageAnswer
 from bulkup.model.problems import ProblemError
 from bulkup.model.tickets import Ticket
 from bulkup.pipeline.tuning.cores import Ticks, ticks_so_far
-from bulkup.reports.bench_trials import Requests
+from bulkup.reports.bench_trials import RequestFigures
 from bulkup.transport import Transport, TransportOptions
 
 _EVERY = 0.02  # seconds
 _SLOW_DOWN = frozenset({429, 503})
 
 
-class Tally:
+class RequestStats:
     """Requests of one kind, by how they ended and how long they took."""
 
     def __init__(self) -> None:
@@ -37,11 +37,11 @@ class Tally:
         self._failed += failed
         self._throttled += status in _SLOW_DOWN or (failed and retry_after)
 
-    def requests(self) -> Requests:
+    def requests(self) -> RequestFigures:
         """Return the figures so far."""
         ordered = sorted(self._seconds)
         median, p95 = quantile(ordered, 0.5), quantile(ordered, 0.95)
-        return Requests(len(ordered), self._throttled, self._failed, median, p95)
+        return RequestFigures(len(ordered), self._throttled, self._failed, median, p95)
 
 
 def quantile(ordered: list[float], share: float) -> float | None:
@@ -49,13 +49,13 @@ def quantile(ordered: list[float], share: float) -> float | None:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
 
 
-class WatchedTransport(Transport):
+class MeasuredTransport(Transport):
     """A transport that keeps a tally of its requests."""
 
     def __init__(self, options: TransportOptions, clock: Clock) -> None:
         super().__init__(options, clock)
-        self.api = Tally()
-        self.storage = Tally()
+        self.api = RequestStats()
+        self.storage = RequestStats()
 
     async def call(self, base_url: str, request: ApiRequest) -> ApiAnswer:
         """Carry out an API call, as `Transport.call`."""
@@ -83,7 +83,7 @@ class WatchedTransport(Transport):
 
 
 @dataclass(slots=True)
-class Samples:
+class QueueSamples:
     """Where files were, looked at now and then. `workers` is how many can send at once, 0 where that changes."""
 
     workers: int
@@ -126,7 +126,7 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
-class Processor:
+class CpuTimes:
     """What was taken of the processor so far: by this thread and by this process, in seconds; by anybody, in ticks of
     the cores that may be used.
     """
@@ -135,7 +135,7 @@ class Processor:
     process: float = field(default_factory=time.process_time)
     machine: Ticks | None = field(default_factory=ticks_so_far)
 
-    def busy_share(self, before: Processor) -> float | None:
+    def busy_share(self, before: CpuTimes) -> float | None:
         """Return which share of the cores was busy since then, None where the system does not tell."""
         if self.machine is None or before.machine is None:
             return None

@@ -17,13 +17,13 @@ from bulkup.api.bench.bench_settings import bench_settings
 from bulkup.api.bench.disk import measure_disk
 from bulkup.api.bench.generated_files import make_files, total_size
 from bulkup.api.bench.trial_plan import TrialPlan
-from bulkup.api.bench.trial_run import Try
-from bulkup.api.uploader import Uploader, first_of
+from bulkup.api.bench.trial_run import TrialRun
+from bulkup.api.uploader import Uploader, first_error
 from bulkup.config import Settings
 from bulkup.errors import BulkupError, ExitCode, MachineError
 from bulkup.model.counters import Gauge
 from bulkup.model.files import Source
-from bulkup.reports.bench_trials import Choice, Disk, Trial
+from bulkup.reports.bench_trials import Choice, DiskSpeed, Trial
 
 WARM_UP = 8  # files
 
@@ -37,7 +37,7 @@ class NothingUploadedError(BulkupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class BenchLoad:
     """What each trial uploads: so many files of these sizes by turns, in bytes."""
 
     files: int
@@ -69,7 +69,7 @@ class Bench:
         self,
         settings: Settings,
         plan: TrialPlan,
-        load: Load,
+        load: BenchLoad,
         folder: str,
         *,
         profile: str | None = None,
@@ -79,7 +79,7 @@ class Bench:
         ends: Callable[[Trial], None] = lambda _: None,
     ) -> None:
         self.trials: list[Trial] = []
-        self.disk: Disk | None = None
+        self.disk: DiskSpeed | None = None
         self.error: BulkupError | None = None
         self.codes: set[int] = set()
         self.journal = os.path.join(folder, "journal.sqlite3")
@@ -116,7 +116,7 @@ class Bench:
             ours, others = group.split(BulkupError)
             if ours is None or others is not None:
                 raise
-            self._fail(first_of(ours))
+            self._fail(first_error(ours))
 
     async def _carry_out(self) -> None:
         if self._sources:
@@ -158,7 +158,7 @@ class Bench:
             await self._make(source, files)
             update = {"source": (source,), "store": store, "journal": self.journal, "concurrency": choice.concurrency}
             sizes = {"batch_size": choice.batch_size, "calls_in_flight": choice.calls_in_flight}
-            run = Try(choice, self._settings.model_copy(update={**update, **sizes}), self._profile, self._environ)
+            run = TrialRun(choice, self._settings.model_copy(update={**update, **sizes}), self._profile, self._environ)
             summary = await run.carry_out(self._begun)
         finally:
             self._uploader = None

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bulkup.reports.bench_trials import BETTER, Choice, Concurrency, Trial, best_of
+from bulkup.reports.bench_trials import BETTER, Choice, Concurrency, Trial, best_trial
 
 _LADDER = (4, 16, 64)
 _HIGHEST = 256
@@ -55,11 +55,11 @@ class TrialPlan:
         base = [trial for trial in trials if replace(trial.choice, concurrency=start.concurrency) == start]
         for workers in self._concurrencies(base):
             yield replace(start, concurrency=workers)
-        if (best := best_of(base, start)) is None or best.throttled:
+        if (best := best_trial(base, start)) is None or best.throttled:
             return
         for size in self._other_batches:
             yield replace(best.choice, batch_size=size)
-        best = best_of(trials, start) or best
+        best = best_trial(trials, start) or best
         if best.starves and not best.held_by(self.rate_limit) and best.choice.calls_in_flight == start.calls_in_flight:
             yield replace(best.choice, calls_in_flight=2 * start.calls_in_flight)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 
-from bulkup.api.bench.measuring import Processor, Samples, WatchedTransport
+from bulkup.api.bench.measuring import CpuTimes, MeasuredTransport, QueueSamples
 from bulkup.api.run_summary import Summary
 from bulkup.api.uploader import Uploader
 from bulkup.config import Settings
@@ -17,7 +17,7 @@ from bulkup.reports.bench_trials import Choice, Trial
 from bulkup.transport import TransportOptions
 
 
-class Try:
+class TrialRun:
     """A run that is watched; `reason` is why the first file that was not uploaded was not."""
 
     def __init__(
@@ -29,9 +29,9 @@ class Try:
         self._profile = profile
         self._environ = environ
         self._clock = SystemClock()
-        self._transport: WatchedTransport
-        self._samples = Samples(choice.workers)
-        self._begun = Processor()
+        self._transport: MeasuredTransport
+        self._samples = QueueSamples(choice.workers)
+        self._begun = CpuTimes()
         self._ended = self._begun
         self._started = 0.0
         self._first_file: float | None = None
@@ -44,9 +44,9 @@ class Try:
             begun(uploader)
             async with anyio.create_task_group() as beside:
                 beside.start_soon(self._samples.watch, uploader.gauge)
-                self._begun, self._started = Processor(), self._clock.monotonic()
+                self._begun, self._started = CpuTimes(), self._clock.monotonic()
                 summary = await uploader.run(self._take)
-                self._ended = Processor()
+                self._ended = CpuTimes()
                 beside.cancel_scope.cancel()
         return summary
 
@@ -72,8 +72,8 @@ class Try:
             machine_cpu=ended.busy_share(begun),
         )
 
-    def _watched(self, options: TransportOptions, clock: Clock) -> WatchedTransport:
-        self._transport = WatchedTransport(options, clock)
+    def _watched(self, options: TransportOptions, clock: Clock) -> MeasuredTransport:
+        self._transport = MeasuredTransport(options, clock)
         return self._transport
 
     async def _take(self, results: Sequence[Result]) -> None:

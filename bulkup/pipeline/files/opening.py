@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from io import FileIO
 
-from bulkup.helpers.descriptors import GET_MORE, NONE_LEFT, OUT_OF_THEM, KeptOpen
+from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_DESCRIPTORS, DeferredClose
 from bulkup.model.files import FoundFile, Identity
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
@@ -34,7 +34,7 @@ class File(FileIO):
     """A file that is not closed while a thread holds it, and that can be lent to one that sends it."""
 
     def __init__(self, fd: int) -> None:
-        self._kept = KeptOpen(super().close)
+        self._kept = DeferredClose(super().close)
         super().__init__(fd)
 
     @contextlib.contextmanager
@@ -133,8 +133,8 @@ def file_problems() -> Iterator[None]:
 
 def machine_fault(error: OSError) -> Problem | None:
     """Return the problem where an error is no fault of the file's, None where it is."""
-    if error.errno in NONE_LEFT:
-        return Problem(ProblemKind.MACHINE, f"this process is {OUT_OF_THEM}; {GET_MORE}")
+    if error.errno in NO_DESCRIPTORS:
+        return Problem(ProblemKind.MACHINE, f"this process is {OUT_OF_DESCRIPTORS}; {DESCRIPTORS_HINT}")
     if error.errno == errno.ENOMEM:
         return Problem(ProblemKind.MACHINE, "this machine is out of memory")
     return None

@@ -13,7 +13,7 @@ from typing import cast
 
 from bulkup.helpers import event_loop
 from bulkup.helpers.clock import SystemClock
-from bulkup.helpers.garbage_collector import collect_less_often
+from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.model.problems import ProblemError
 from bulkup.pipeline.processes.frames import Frames, frame
 from bulkup.pipeline.processes.jobs import (
@@ -34,7 +34,7 @@ _PROGRESS_EVERY = 0.1  # seconds
 
 def main() -> None:
     """Send until the socket on standard input is closed."""
-    collect_less_often()
+    reduce_gc_frequency()
     event_loop.run(_main, socket.socket(fileno=os.dup(0)))
 
 

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from bulkup.journal import Claim, Holder, Known
+from bulkup.journal import Claim, Holder, KnownFile
 from bulkup.model.files import Digest, FoundFile, Identity, Place, Source, extension_of
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Rejection
@@ -43,7 +43,7 @@ class Action(enum.Enum):
 
 
 def action_for(
-    known: Known | None, identity: Identity, mode: IdentityMode, place: Place | None = None, *, gone: bool = False
+    known: KnownFile | None, identity: Identity, mode: IdentityMode, place: Place | None = None, *, gone: bool = False
 ) -> Action:
     """Return what is to be done with a file of which the journal knows `known`, and which is to stand at `place`.
 
@@ -66,7 +66,7 @@ def action_for(
     return Action.UPLOAD
 
 
-def _of_uploaded(known: Known, identity: Identity, mode: IdentityMode) -> Action:
+def _of_uploaded(known: KnownFile, identity: Identity, mode: IdentityMode) -> Action:
     """Return the plan for an uploaded file.
 
     `default`: size and modification time are believed while all else is the same too; where only the rest differs (the
@@ -96,7 +96,7 @@ class FileDecision:
     """
 
     file: FoundFile
-    known: Known | None
+    known: KnownFile | None
     what: Action
     place: Place | None = None
     rejection: Rejection | None = None
@@ -116,7 +116,7 @@ class FileDecision:
         return Claim(self.place.name, (self.file.source.id, self.file.path), self.file.full_path, self.file.source.name)
 
 
-def decide(file: FoundFile, known: Known | None, provider: Provider, trust: ChangePolicy) -> FileDecision:
+def decide(file: FoundFile, known: KnownFile | None, provider: Provider, trust: ChangePolicy) -> FileDecision:
     """Return what is to become of a file of which the journal knows `known`."""
     placed, mode = provider.capabilities.placed, trust.identity
     expired = known is not None and known.expired(trust.now)
@@ -139,7 +139,9 @@ def all_settled(provider: Provider, trust: ChangePolicy, *, expired: bool) -> bo
     if provider.capabilities.placed:
         return False
     any_file = FoundFile(Source(b"/"), b"any", Identity(1, 1, 1, 1, 1))
-    known = Known(FileState.UPLOADED, any_file.identity, None, None, None, kept_until=trust.now if expired else None)
+    known = KnownFile(
+        FileState.UPLOADED, any_file.identity, None, None, None, kept_until=trust.now if expired else None
+    )
     return decide(any_file, known, provider, trust).what is Action.SETTLED
 
 

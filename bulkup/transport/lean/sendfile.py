@@ -14,7 +14,7 @@ import select
 import socket
 from collections.abc import AsyncGenerator, Callable
 
-from bulkup.helpers.descriptors import KeptOpen
+from bulkup.helpers.descriptors import DeferredClose
 from bulkup.model.bodies import FileRange, SendfileBody, SendfileSource
 from bulkup.transport.failures import FailureKind
 from bulkup.transport.lean.connection import Connection
@@ -82,7 +82,7 @@ class Outlet:
         self.full = False
         self._socket = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
         self._socket.setblocking(False)
-        self._kept = KeptOpen(self._socket.close)
+        self._kept = DeferredClose(self._socket.close)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLOUT)
         self._copying = _sendfile is None

@@ -10,7 +10,7 @@ import os
 from bulkup.errors import JournalError
 
 
-class Presence:
+class FileIdentityCheck:
     """Knows which files stood under the journal's names when it was made: the file itself and its write-ahead log."""
 
     def __init__(self, path: str) -> None:

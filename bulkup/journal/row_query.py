@@ -20,7 +20,7 @@ _KEYS = 256
 _SPARE = 64
 
 
-class Rows:
+class RowQuery:
     """Reads `columns` of the rows for which `condition` holds, at one destination."""
 
     def __init__(self, connection: sqlite3.Connection, destination_id: int, columns: str, condition: str = "1") -> None:
@@ -30,7 +30,7 @@ class Rows:
         self._range = f"{query} AND path BETWEEN ? AND ? ORDER BY path LIMIT ?"
         self._keys = f"{query} AND path IN ({', '.join('?' * _KEYS)})"
 
-    def of(self, source_id: int, paths: Sequence[bytes]) -> Mapping[bytes, Row]:
+    def read(self, source_id: int, paths: Sequence[bytes]) -> Mapping[bytes, Row]:
         """Return the rows of these paths by path, which is also a row's first column; there may be others among them.
 
         Raises `sqlite3.Error`.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.api.pacing import Pacer, Spacing
+from bulkup.api.rate_limit import RateLimitedCall, RateLimiter
 from bulkup.model.http import ApiAnswer, ApiRequest
 
 REQUEST = ApiRequest("POST", "/x")
@@ -29,14 +29,14 @@ class FakeClock:
 
 
 def starts(per_second: float, arrivals: list[float]) -> list[float]:
-    spacing = Spacing(per_second)
+    spacing = RateLimiter(per_second)
     return [arrival + spacing.wait(arrival) for arrival in arrivals]
 
 
 def test_the_first_call_does_not_wait() -> None:
     """Whatever the clock shows."""
-    assert Spacing(1.0).wait(0.0) == 0.0
-    assert Spacing(1.0).wait(1e9) == 0.0
+    assert RateLimiter(1.0).wait(0.0) == 0.0
+    assert RateLimiter(1.0).wait(1e9) == 0.0
 
 
 def test_calls_that_come_together_start_at_even_distances() -> None:
@@ -77,7 +77,7 @@ async def test_each_call_waits_its_turn_and_is_carried_out(monkeypatch: pytest.M
         return answer
 
     monkeypatch.setattr(anyio, "sleep", sleep)
-    pacer = Pacer(call, 2.0, FakeClock())
+    pacer = RateLimitedCall(call, 2.0, FakeClock())
     answers = [await pacer(REQUEST) for _ in range(3)]
     assert slept == [0.0, 0.5, 1.0]
     assert requests == [REQUEST] * 3

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console, RenderableType
 
 from bulkup.model.counters import Counters
-from bulkup.model.journal_rows import OrphanRow, Pruned, RunRow, Status
+from bulkup.model.journal_rows import JournalStatus, OrphanRow, PruneCounts, RunRow
 from bulkup.model.states import FileState
-from bulkup.reports.jsontext import dumps
+from bulkup.reports.json_text import dumps
 from bulkup.reports.summary import summary_object
 from bulkup.reports.tables import (
     orphan_json,
@@ -54,7 +54,7 @@ def orphan_row(**changes: Any) -> OrphanRow:
     return OrphanRow(**(values | changes))
 
 
-def status_row(**changes: Any) -> Status:
+def status_row(**changes: Any) -> JournalStatus:
     values: dict[str, Any] = {
         "journal": "/j\x1b",
         "running": True,
@@ -64,7 +64,7 @@ def status_row(**changes: Any) -> Status:
         "unknown_ids": 20,
         "last_run": run_row(),
     }
-    return Status(**(values | changes))
+    return JournalStatus(**(values | changes))
 
 
 def shown(what: RenderableType, width: int = 200) -> str:
@@ -145,7 +145,7 @@ def test_what_is_kept_no_longer_and_what_was_uploaded_again_is_told() -> None:
 
 @pytest.mark.parametrize(("dry_run", "word"), [(True, "Would go: "), (False, "Gone: ")])
 def test_pruning_says_what_went(dry_run: bool, word: str) -> None:
-    pruned = Pruned(1, 2, 0, 1000, 4096, 1024)
+    pruned = PruneCounts(1, 2, 0, 1000, 4096, 1024)
     text = shown(pruned_text(pruned, 0.0, dry_run=dry_run))
     assert text.startswith(
         f"{word}1 run, 2 orphans, 0 superseded ids, 1,000 files that never arrived, from before 1970"
@@ -168,5 +168,5 @@ def test_everything_has_a_json_form() -> None:
 @pytest.mark.parametrize(("running", "word"), [(True, "running"), (False, "cut off")])
 def test_the_lock_tells_a_run_that_goes_on_from_one_that_was_cut_off(running: bool, word: str) -> None:
     last = run_row(ended_at=None, exit_code=None, summary=None)
-    text = shown(status_text(Status("j", running, {}, {}, 0, 0, last)))
+    text = shown(status_text(JournalStatus("j", running, {}, {}, 0, 0, last)))
     assert f"took -, {word}" in text

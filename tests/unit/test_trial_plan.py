@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkup.api.bench import TrialPlan
-from bulkup.reports.bench_trials import Choice, Requests, Trial
+from bulkup.reports.bench_trials import Choice, RequestFigures, Trial
 
-SLOWED = Requests(100, 5, 5, 0.1, 0.2)
+SLOWED = RequestFigures(100, 5, 5, 0.1, 0.2)
 
 
 def at(rates: Callable[[int], float]) -> Callable[[Choice], Trial]:
@@ -50,7 +50,7 @@ def test_nothing_more_is_tried_where_the_service_asks_to_slow_down() -> None:
     """Neither higher rungs nor other batches; between those that were tried it may."""
 
     def measure(of: Choice) -> Trial:
-        return trial(of, rate=of.workers, storage=SLOWED if of.workers >= 16 else Requests(100))
+        return trial(of, rate=of.workers, storage=SLOWED if of.workers >= 16 else RequestFigures(100))
 
     assert [one.choice for one in carried_out(plan(), measure)] == [choice(4), choice(16), choice("auto"), choice(8)]
 
@@ -69,7 +69,7 @@ def test_more_calls_in_flight_are_tried_where_workers_starve() -> None:
     """Once, and not where it is the user's own rate limit that holds the calls."""
 
     def measure(of: Choice) -> Trial:
-        return trial(of, starved=0.7, api=Requests(100, 0, 0, 2.0, 3.0))
+        return trial(of, starved=0.7, api=RequestFigures(100, 0, 0, 2.0, 3.0))
 
     assert carried_out(plan(), measure)[-1].choice == choice(32, 100, 8)
     assert {one.choice.calls_in_flight for one in carried_out(plan(rate_limit=10.0), measure)} == {4}

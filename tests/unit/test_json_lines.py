@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bulkup.helpers.secrets import Secret
 from bulkup.model.items import Result
 from bulkup.model.states import FileState
-from bulkup.reports.lines import JsonLines
+from bulkup.reports.json_lines import JsonLines
 
 
 def result(**changes: Any) -> Result:
@@ -136,7 +136,7 @@ def test_no_line_passes_one_that_waits_for_its_reader() -> None:
 
 def test_a_reader_that_leaves_does_not_change_the_exit_status() -> None:
     program = (
-        "import sys; from bulkup.reports.lines import JsonLines\n"
+        "import sys; from bulkup.reports.json_lines import JsonLines\n"
         "lines = JsonLines(sys.stdout.buffer); sys.stdin.read()\n"
         "lines.event({'n': 1}); sys.exit(3 if lines.broken else 4)"
     )

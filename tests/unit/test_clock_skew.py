@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bulkup.api.clock_skew import SkewWatch, skew_of, skew_text
+from bulkup.api.clock_skew import ClockSkewCheck, clock_skew, skew_text
 from bulkup.model.http import ApiAnswer, ApiRequest
 
 NOW = 1_700_000_000.0
@@ -38,7 +38,7 @@ class Clock:
 )
 def test_a_skew_is_told_to_a_second_and_the_time_that_the_call_took(skew: float, seconds: float, looked: float) -> None:
     """Never more of it than there is, wherever in between the service looked at its clock."""
-    told_skew = skew_of(answer_at(NOW + looked * seconds + skew), NOW + seconds)
+    told_skew = clock_skew(answer_at(NOW + looked * seconds + skew), NOW + seconds)
     assert told_skew is not None
     assert abs(told_skew) <= abs(skew) + 1e-3
     assert abs(told_skew - skew) <= seconds + 1.001
@@ -46,8 +46,8 @@ def test_a_skew_is_told_to_a_second_and_the_time_that_the_call_took(skew: float,
 
 def test_no_date_is_no_skew() -> None:
     """And nonsense is none."""
-    assert skew_of(answer_at(None), NOW) is None
-    assert skew_of(ApiAnswer(200, {"date": "yesterday"}, b"", NOW), NOW) is None
+    assert clock_skew(answer_at(None), NOW) is None
+    assert clock_skew(ApiAnswer(200, {"date": "yesterday"}, b"", NOW), NOW) is None
 
 
 @pytest.mark.parametrize(("skew", "words"), [(720.0, "12 min behind"), (-301.0, "5 min ahead of")])
@@ -63,7 +63,7 @@ async def test_it_is_warned_about_from_five_minutes_on_and_once(skew: float, war
     async def call(request: ApiRequest) -> ApiAnswer:
         return answer_at(NOW + skew)
 
-    watch = SkewWatch(call, Clock())
+    watch = ClockSkewCheck(call, Clock())
     with capture_logs() as logs:
         for _ in range(3):
             assert (await watch(LOOK)).status == 200

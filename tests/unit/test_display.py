@@ -13,26 +13,26 @@ import pytest
 from rich.console import Console
 
 from bulkup.model.counters import Counters, Gauge
-from bulkup.reports.display import PlainProgress, ProgressDisplay, progress_fields, progress_view
+from bulkup.reports.display import ProgressDisplay, ProgressLog, progress_fields, progress_view
 from bulkup.reports.error_console import ErrorConsole
-from bulkup.reports.rate import Pace
+from bulkup.reports.progress_rate import Progress
 
 SCANNING = Counters(found=12_345, skipped=10, uploaded=1_000, bytes_found=2**40, bytes_settled=2**32)
 STATES = {
-    "start": (Counters(), Pace(0.0, None, None)),
-    "scanning": (SCANNING, Pace(2.0**20, None, None)),
+    "start": (Counters(), Progress(0.0, None, None)),
+    "scanning": (SCANNING, Progress(2.0**20, None, None)),
     "half": (
         Counters(
             4, uploaded=1, failed=1, retries=3, bytes_found=400, bytes_settled=200, concurrency=16, scan_done=True
         ),
-        Pace(100.0, 50, 2.0),
+        Progress(100.0, 50, 2.0),
     ),
-    "stalled": (Counters(found=4, bytes_found=400, scan_done=True), Pace(0.0, 0, None)),
-    "done": (Counters(found=1, uploaded=1, scan_done=True), Pace(0.0, 100, 0.0)),
+    "stalled": (Counters(found=4, bytes_found=400, scan_done=True), Progress(0.0, 0, None)),
+    "done": (Counters(found=1, uploaded=1, scan_done=True), Progress(0.0, 100, 0.0)),
 }
 
 
-def shown(counters: Counters, pace: Pace, width: int = 120) -> str:
+def shown(counters: Counters, pace: Progress, width: int = 120) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None)
     console.print(progress_view(counters, pace, {"batcher": 7, "wor\x1bkers": 0}))
     assert isinstance(console.file, io.StringIO)
@@ -158,7 +158,7 @@ async def test_elsewhere_there_is_a_line_every_half_minute_and_one_at_the_end() 
         counters.uploaded, counters.bytes_sent = counters.uploaded + 1, counters.bytes_sent + 3000
 
     time = Time(2, one_more)
-    await time.run(PlainProgress(Gauge(counters, dict), time, sleep=time.sleep, log=log))
+    await time.run(ProgressLog(Gauge(counters, dict), time, sleep=time.sleep, log=log))
     assert [event for event, _ in log.events] == ["progress"] * 3
     assert [fields["files"] for _, fields in log.events] == [1, 2, 2]
     assert log.events[0][1]["rate"] == 100

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
 from bulkup.model.items import Result
-from bulkup.reports.jsontext import dumps, path_fields
+from bulkup.reports.json_text import dumps, path_fields
 
 
 class JsonLines:

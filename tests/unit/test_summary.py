@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bulkup.errors import ExitCode
 from bulkup.model.counters import SETTLED, Counters, Ignored
-from bulkup.reports.exit_code import PRECEDENCE, exit_code, meaning
+from bulkup.reports.exit_code import PRECEDENCE, exit_code, exit_code_text
 from bulkup.reports.summary import summary_object, summary_text
 
 NUMBERS = st.integers(0, 10**7)
@@ -184,5 +184,5 @@ def test_a_lost_mount_is_incomplete_and_an_unknown_reason_an_error() -> None:
 
 
 def test_every_code_has_a_meaning() -> None:
-    assert all(not meaning(code).startswith("exit status") for code in PRECEDENCE)
-    assert meaning(99) == "exit status 99"
+    assert all(not exit_code_text(code).startswith("exit status") for code in PRECEDENCE)
+    assert exit_code_text(99) == "exit status 99"

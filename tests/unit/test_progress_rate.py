@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.model.counters import Counters
-from bulkup.reports.rate import Meter, Pace, Rate, eta_seconds, percent
+from bulkup.reports.progress_rate import Progress, ProgressMeter, SlidingRate, eta_seconds, percent
 
 
 def test_no_rate_without_two_moments() -> None:
-    rate = Rate()
+    rate = SlidingRate()
     assert rate.per_second() == 0
     rate.add(1.0, 5)
     assert rate.per_second() == 0
@@ -22,21 +22,21 @@ def test_no_rate_without_two_moments() -> None:
 
 
 def test_a_steady_flow_has_its_rate() -> None:
-    rate = Rate()
+    rate = SlidingRate()
     for tick in range(100):
         rate.add(tick * 0.5, tick * 50)
         assert tick == 0 or rate.per_second() == 100
 
 
 def test_a_standstill_shows_within_the_window() -> None:
-    rate = Rate(10)
+    rate = SlidingRate(10)
     for tick in range(41):
         rate.add(tick * 0.5, min(tick, 20) * 50)
     assert rate.per_second() == 0
 
 
 def test_sampling_less_often_than_the_window_gives_the_mean_in_between() -> None:
-    rate = Rate(10)
+    rate = SlidingRate(10)
     for tick in range(5):
         rate.add(tick * 30.0, tick * 300)
         assert tick == 0 or rate.per_second() == 10
@@ -44,7 +44,7 @@ def test_sampling_less_often_than_the_window_gives_the_mean_in_between() -> None
 
 @given(st.lists(st.tuples(st.floats(0.01, 100), st.integers(0, 10**9)), min_size=2, max_size=50))
 def test_a_rate_stays_between_the_slowest_and_the_fastest_step(steps: list[tuple[float, int]]) -> None:
-    rate, now, total, seen = Rate(), 0.0, 0, []
+    rate, now, total, seen = SlidingRate(), 0.0, 0, []
     rate.add(now, total)
     for span, grown in steps:
         before, now, total = now, now + span, total + grown
@@ -82,10 +82,10 @@ def test_eta_is_known_only_when_the_whole_is_and_something_moves() -> None:
 
 def test_failed_attempts_count_for_the_rate_and_not_for_progress() -> None:
     figures = Counters(found=2, bytes_found=200, scan_done=True)
-    meter = Meter(figures)
+    meter = ProgressMeter(figures)
     meter.sample(0.0)
     figures.bytes_sent, figures.retries = 1000, 10
-    assert meter.sample(10.0) == Pace(rate=100.0, percent=0, eta=2.0)
+    assert meter.sample(10.0) == Progress(rate=100.0, percent=0, eta=2.0)
 
 
 def test_bytes_under_way_are_progress_and_those_of_a_failed_attempt_are_taken_off_again() -> None:

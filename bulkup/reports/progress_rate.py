@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bulkup.model.counters import Counters
 
 
-class Rate:
+class SlidingRate:
     """How fast a total grows, as the mean over a sliding window of `window` seconds.
 
     At least the last two samples are kept: sampling less often than the window gives the mean in between.
@@ -63,7 +63,7 @@ def eta_seconds(counters: Counters, bytes_per_second: float) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Progress:
     """What the counters tell at one moment: bytes a second, per cent, seconds left; None if unknown."""
 
     rate: float
@@ -71,15 +71,15 @@ class Pace:
     eta: float | None
 
 
-class Meter:
+class ProgressMeter:
     """Samples the counters of a run."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._rate = Rate()
+        self._rate = SlidingRate()
 
-    def sample(self, now: float) -> Pace:
+    def sample(self, now: float) -> Progress:
         """Return the pace at `now` (monotonic seconds). The rate counts bytes of failed attempts too."""
         self._rate.add(now, self._counters.bytes_sent)
         rate = self._rate.per_second()
-        return Pace(rate, percent(self._counters), eta_seconds(self._counters, rate))
+        return Progress(rate, percent(self._counters), eta_seconds(self._counters, rate))
