@@ -1,58 +1,84 @@
-# Every target makes its own virtual environment when there is none. PYTHON=python3.12 make test takes another Python.
+# Each target makes the virtual environment that it needs. Another Python: make test PYTHON=python3.12 VENV=.venv-3.12
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-BENCHES := $(VENV)-bench
-# Most tests wait for something: two processes a core, and no more of them than are of use.
-TESTERS ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_count() or 1)))')
+BENCH_VENV := $(VENV)-bench
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+PINNED := --constraint constraints/dev.txt
+# Most tests wait for something, so two processes a core are faster than one; more than 16 are not.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_count() or 1)))')
 
-.PHONY: help demo test test-all lint format docs bench soak fuzz clean
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-all coverage lint format docs bench soak fuzz constraints clean
 
 help:
-	@echo "make demo      upload a generated tree to the embedded server, kill it half-way, resume, prove every file"
-	@echo "make test      the tests, without the slow ones; they need a C compiler and nginx"
-	@echo "make test-all  all tests"
-	@echo "make lint      ruff, mypy --strict, import-linter"
-	@echo "make docs      the reference part of docs/settings.md, made from the settings"
-	@echo "make bench     bulkup beside other tools, side by side: installs them, takes half an hour; BENCH=--quick for a look"
-	@echo "make soak      270,000 files through faults and kills, every one proven; SOAK=--quick for a small one"
-	@echo "make fuzz      ten minutes of mutated answers, URLs and tickets; FUZZ='--seconds 60' for one minute"
+	@echo "make demo         upload a generated tree to the embedded server, kill the run half-way, resume it, check every file"
+	@echo "make test         run the tests, without the slow ones; installs a C compiler and nginx if they are missing"
+	@echo "make test-all     run all tests"
+	@echo "make coverage     run the tests and report branch coverage; fails below 95 %"
+	@echo "make lint         run ruff, mypy --strict, import-linter and the check of asserts"
+	@echo "make format       apply ruff's fixes and its format"
+	@echo "make docs         write the reference part of docs/settings.md from the settings"
+	@echo "make bench        compare bulkup with other tools; installs them, takes half an hour; BENCH=--quick for a first look"
+	@echo "make soak         upload 270,000 files through faults and kills, check every file; SOAK=--quick for a small run"
+	@echo "make fuzz         mutate answers, URLs and tickets for ten minutes; FUZZ='--seconds 60' for one minute"
+	@echo "make constraints  write constraints/dev.txt anew with the latest versions"
 
 $(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; name a Python with PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "bulkup needs Python 3.11 or later; name one with PYTHON=...")'
+	@$(PYTHON) tools/system_packages.py venv
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+$(VENV)/.run: pyproject.toml constraints/dev.txt | $(BIN)/python
+	$(BIN)/python $(PIP_INSTALL) $(PINNED) --editable .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+$(VENV)/.dev: pyproject.toml constraints/dev.txt | $(BIN)/python
+	$(BIN)/python $(PIP_INSTALL) $(PINNED) --editable '.[test,lint]'
 	@touch $@ $(VENV)/.run
 
-# Not a part of .dev: atheris is not to be had everywhere, and only this target needs it.
+# Not a part of .dev: atheris has wheels for few systems, and only this target needs it.
 $(VENV)/.fuzz: pyproject.toml | $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz]'
+	$(BIN)/python $(PIP_INSTALL) $(PINNED) --editable '.[test,fuzz]'
 	@touch $@
 
-# An environment of its own: the other tools that bulkup is measured beside are none of the tests' business.
-$(BENCHES)/.bench: pyproject.toml
-	$(PYTHON) -m venv $(BENCHES)
-	$(BENCHES)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+# A separate environment: the tests must not depend on the other tools' packages.
+$(BENCH_VENV)/.bench: pyproject.toml
+	@$(PYTHON) tools/system_packages.py venv
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python $(PIP_INSTALL) --editable '.[bench]'
 	@touch $@
 
 demo: $(VENV)/.run
 	$(BIN)/bulkup demo
 
+ifdef COVERAGE
+MEASURED := PYTHONPATH=$(CURDIR)/tools/coverage_site
+endif
+
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
+	@$(BIN)/python tools/system_packages.py test
+ifdef COVERAGE
+	@$(BIN)/coverage erase
+endif
+	$(MEASURED) $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
+ifdef COVERAGE
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+endif
 
 test-all: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(TESTERS) -m ""
+	@$(BIN)/python tools/system_packages.py test
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) -m ""
+
+coverage:
+	$(MAKE) test COVERAGE=1
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/check_asserts.py tests benchmarks tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -60,6 +86,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+<<<<<<< HEAD
 docs: $(VENV)/.run
 	$(BIN)/python -m bulkup.config.settings_page docs/settings.md
 
@@ -67,6 +94,12 @@ bench: $(BENCHES)/.bench
 	$(BENCHES)/bin/python -m benchmarks.install
 	$(BENCHES)/bin/python -m compileall -q bulkup  # what pip does with a package that is not editable
 	$(BENCHES)/bin/python -m benchmarks peers --json benchmarks/results/peers.json --chart benchmarks/results/peers.svg $(BENCH)
+=======
+bench: $(BENCH_VENV)/.bench
+	$(BENCH_VENV)/bin/python tools/system_packages.py bench
+	$(BENCH_VENV)/bin/python -m compileall -q bulkup  # pip does this with a package that is not editable
+	$(BENCH_VENV)/bin/python -m benchmarks peers --json benchmarks/results/peers.json --chart benchmarks/results/peers.svg $(BENCH)
+>>>>>>> a97e3ee (Install what the tests need, measure coverage and check asserts)
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak $(SOAK)
@@ -74,5 +107,11 @@ soak: $(VENV)/.dev
 fuzz: $(VENV)/.fuzz
 	PYTHONPATH=tests:tests/contracts $(BIN)/python -m fuzz $(FUZZ)
 
+constraints: | $(BIN)/python
+	$(PYTHON) -m venv --clear $(VENV)-constraints
+	$(VENV)-constraints/bin/python $(PIP_INSTALL) --editable '.[test,lint]'
+	$(VENV)-constraints/bin/python -m pip freeze --exclude-editable > constraints/dev.txt
+	rm -rf $(VENV)-constraints
+
 clean:
-	rm -rf $(VENV) $(BENCHES) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) dist build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

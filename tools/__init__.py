@@ -1,0 +1,1 @@
+"""Programs for developers. The Makefile runs them; none is part of the package."""
