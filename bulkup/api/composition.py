@@ -22,7 +22,7 @@ from bulkup.config import (
     store_path,
 )
 from bulkup.config import public_base_url as base_url_of
-from bulkup.config.providers import LOCAL
+from bulkup.config.provider_defaults import LOCAL
 from bulkup.errors import UsageError
 from bulkup.helpers.clock import Clock
 from bulkup.helpers.secrets import Secret

@@ -15,7 +15,7 @@ import typer.core
 import typer.main
 
 from bulkup._version import __version__
-from bulkup.cli.error_report import failure_code
+from bulkup.cli.error_report import report_failure
 from bulkup.cli.output import flush_output
 from bulkup.errors import ExitCode
 from bulkup.helpers.garbage_collector import disable_gc, enable_gc
@@ -124,7 +124,7 @@ def _run() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(ExitCode.OK)
     except BaseException as error:  # noqa: BLE001  # the one place where whatever happened becomes a message
-        return failure_code(error)
+        return report_failure(error)
     return int(ExitCode.OK)
 
 

@@ -11,14 +11,14 @@ import typer
 
 from bulkup.api.bench import BenchLoad, TrialPlan, bench_choice, check_bench
 from bulkup.api.composition import rate_limit as rate_limit_of
-from bulkup.cli.bench_lists import numbers, ways, whole_number
-from bulkup.cli.bench_run import Order, carry_out
+from bulkup.cli.bench_lists import parse_concurrency, parse_numbers, parse_whole_number
+from bulkup.cli.bench_run import BenchRequest, run_bench
 from bulkup.cli.setting_options import setting_options
-from bulkup.cli.shared_options import CHOOSE, Config, Json, Profile, resolved
+from bulkup.cli.shared_options import CHOOSE, Config, Json, Profile, load_settings
 from bulkup.config import public_base_url
 from bulkup.config.catalogue import settings_in
 from bulkup.config.declaration import Panel
-from bulkup.config.providers import LOCAL
+from bulkup.config.provider_defaults import LOCAL
 from bulkup.config.units import SIZE, parse_size
 from bulkup.errors import UsageError
 from bulkup.reports.formatting import count_text, size_text
@@ -93,11 +93,13 @@ def bench(
     129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM; what was measured until then is shown
     """
     sources = [source] if source is not None else None
-    given = resolved({"source": sources, "json": json, **options}, profile, config)
+    given = load_settings({"source": sources, "json": json, **options}, profile, config)
     settings = given.settings
     if settings.provider is None:
         raise UsageError(CHOOSE)
-    load = BenchLoad(whole_number("--files", files, 1, _MOST_FILES), tuple(_size(text) for text in size or [_SIZE]))
+    load = BenchLoad(
+        parse_whole_number("--files", files, 1, _MOST_FILES), tuple(_size(text) for text in size or [_SIZE])
+    )
     chosen = check_bench(settings, load.sizes, profile=given.profile)
     current = bench_choice(settings, chosen)
     limit = chosen.capabilities.batch_limit
@@ -106,14 +108,14 @@ def bench(
         batch_limit=limit,
         files=load.files,
         rate_limit=rate_limit_of(settings, chosen),
-        concurrency=ways("--concurrency", concurrency, _MOST_WORKERS),
-        batch_sizes=numbers("--batch-size", batch_size, limit),
+        concurrency=parse_concurrency("--concurrency", concurrency, _MOST_WORKERS),
+        batch_sizes=parse_numbers("--batch-size", batch_size, limit),
     )
     path = _manifest_path(manifest, settings.provider)
     _announce(settings.provider, public_base_url(settings), load, plan, path)
     if settings.provider != LOCAL and not yes:
         _ask()
-    sys.exit(carry_out(Order(given, chosen, plan, load, path, explicit_source=source is not None)))
+    sys.exit(run_bench(BenchRequest(given, chosen, plan, load, path, explicit_source=source is not None)))
 
 
 def _size(text: str) -> int:

@@ -8,14 +8,14 @@ from bulkup.reports.bench_trials import Concurrency
 _AUTO = "auto"
 
 
-def numbers(option: str, text: str | None, most: int) -> tuple[int, ...] | None:
+def parse_numbers(option: str, text: str | None, most: int) -> tuple[int, ...] | None:
     """Return the numbers of a list, None where none is given. Raises `UsageError` for one below 1 or above `most`."""
     if text is None:
         return None
     return tuple(_number(option, part, text, most) for part in text.split(","))
 
 
-def ways(option: str, text: str | None, most: int) -> tuple[Concurrency, ...] | None:
+def parse_concurrency(option: str, text: str | None, most: int) -> tuple[Concurrency, ...] | None:
     """Return the same of a list that may hold `auto` as well."""
     if text is None:
         return None
@@ -23,7 +23,7 @@ def ways(option: str, text: str | None, most: int) -> tuple[Concurrency, ...] | 
     return tuple("auto" if part == _AUTO else _number(option, part, text, most) for part in parts)
 
 
-def whole_number(option: str, text: str, least: int, most: int) -> int:
+def parse_whole_number(option: str, text: str, least: int, most: int) -> int:
     """Return a number. Raises `UsageError` for one that is none, or outside of these bounds."""
     number = _whole(text)
     if number is None or not least <= number <= most:

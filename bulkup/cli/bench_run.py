@@ -13,13 +13,13 @@ import structlog
 
 from bulkup.api.bench import Bench, BenchLoad, TrialPlan
 from bulkup.api.composition import resolve_sources
-from bulkup.cli.bench_ids import own_folder, reserved, write_created
+from bulkup.cli.bench_manifest import bench_folder, reserved_file, write_created
 from bulkup.cli.error_report import report_error
-from bulkup.cli.output import print_out, reader_may_leave
+from bulkup.cli.output import closed_output_is_success, print_line
 from bulkup.cli.output_console import output_console
 from bulkup.cli.signals import Signals
-from bulkup.config import Resolved, public_base_url
-from bulkup.config.providers import LOCAL
+from bulkup.config import ResolvedSettings, public_base_url
+from bulkup.config.provider_defaults import LOCAL
 from bulkup.errors import MachineError, UsageError
 from bulkup.helpers import event_loop
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
@@ -43,10 +43,10 @@ _log = structlog.get_logger("bulkup")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class BenchRequest:
     """What was agreed to. `explicit_source` says that the source was named for this bench, not by the profile."""
 
-    given: Resolved
+    given: ResolvedSettings
     provider: Provider
     plan: TrialPlan
     load: BenchLoad
@@ -54,14 +54,14 @@ class Order:
     explicit_source: bool
 
 
-def carry_out(order: Order) -> int:
+def run_bench(order: BenchRequest) -> int:
     """Measure, report and return the exit status. Raises `BulkupError` where it cannot be begun."""
     settings = order.given.settings
     configure_logging(settings.log_format, settings.log_level)
     for warning in order.given.warnings:
         _log.warning(LogEvent.SETTINGS_WARNING, text=warning)
     sources = _sources(order)
-    with own_folder() as folder, reserved(order.manifest):
+    with bench_folder() as folder, reserved_file(order.manifest):
         _check_room(folder, order.load)
         bench = _bench(order, folder, sources)
         try:
@@ -71,7 +71,7 @@ def carry_out(order: Order) -> int:
         return _report(order, bench, created)
 
 
-def _bench(order: Order, folder: str, sources: tuple[Source, ...]) -> Bench:
+def _bench(order: BenchRequest, folder: str, sources: tuple[Source, ...]) -> Bench:
     settings, plan = order.given.settings, order.plan
     trials = itertools.count(1)
 
@@ -109,7 +109,7 @@ async def _progress(bench: Bench) -> None:
             _log.info(LogEvent.BENCH_TRIAL_PROGRESS, share=percent_text(gauge.counters.settled / found))
 
 
-def _report(order: Order, bench: Bench, created: CreatedIds) -> int:
+def _report(order: BenchRequest, bench: Bench, created: CreatedIds) -> int:
     code = exit_code(Counters(), reasons=bench.codes)
     if bench.error is not None:
         bench.error.hint = _GOES_ON.sub("run it again", bench.error.hint)
@@ -118,15 +118,15 @@ def _report(order: Order, bench: Bench, created: CreatedIds) -> int:
             return code
     report = _assembled(order, bench, created, code)
     if order.given.settings.json_output:
-        return print_out(dumps(bench_json(report)).decode()) or code
-    with reader_may_leave():
+        return print_line(dumps(bench_json(report)).decode()) or code
+    with closed_output_is_success():
         console = output_console()
         for part in bench_text(report):
             console.print(part)
     return code
 
 
-def _assembled(order: Order, bench: Bench, created: CreatedIds, code: int) -> BenchReport:
+def _assembled(order: BenchRequest, bench: Bench, created: CreatedIds, code: int) -> BenchReport:
     settings, plan = order.given.settings, order.plan
     return BenchReport(
         provider=order.provider.name,
@@ -151,7 +151,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _sources(order: Order) -> tuple[Source, ...]:
+def _sources(order: BenchRequest) -> tuple[Source, ...]:
     """Return the sources whose disk is measured; that those of a profile are not there is no reason to end."""
     settings = order.given.settings
     if not settings.source:

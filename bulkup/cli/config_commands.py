@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bulkup.api import place_conflicts
-from bulkup.config import Resolved, Settings, check, load, public_base_url
+from bulkup.config import ResolvedSettings, Settings, check_profiles, load, public_base_url
 from bulkup.config.catalogue import SETTINGS
-from bulkup.config.providers import METASTUDIO, XVID
+from bulkup.config.provider_defaults import METASTUDIO, XVID
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
 from bulkup.reports.json_text import dumps
@@ -57,13 +57,13 @@ def show(profile: Profile = None, config: ConfigFile = None, as_json: AsJson = F
 
 
 @config_app.command("check")
-def check_profiles(
+def check_config(
     profile: Profile = None,
     config: ConfigFile = None,
     run_commands: RunCommands = False,
 ) -> None:
     """Check all profiles, or the one named: settings, secrets, sources, and whether two files would have one place."""
-    checked = check(
+    checked = check_profiles(
         profile=profile,
         config_file=config,
         environ=os.environ,
@@ -99,7 +99,7 @@ def _conflicts(settings: Settings, profile: str) -> list[str]:
     return [*shown, f"... and {more} more"] if more else shown
 
 
-def _rows(resolved: Resolved) -> Iterator[tuple[str, Any, str]]:
+def _rows(resolved: ResolvedSettings) -> Iterator[tuple[str, Any, str]]:
     """Yield name, value and origin; a base URL that the provider supplies is shown, since that counts."""
     values: Mapping[str, Any] = resolved.settings.model_dump(mode="json")
     for name, setting in SETTINGS.items():
@@ -109,13 +109,13 @@ def _rows(resolved: Resolved) -> Iterator[tuple[str, Any, str]]:
         yield name, value, escape_surrogates(origin)
 
 
-def _as_object(resolved: Resolved) -> Mapping[str, Any]:
+def _as_object(resolved: ResolvedSettings) -> Mapping[str, Any]:
     rows = {name: {"value": value, "origin": origin} for name, value, origin in _rows(resolved)}
     file = resolved.config_file
     return {"profile": resolved.profile, "config_file": file and escape_surrogates(file), "settings": rows}
 
 
-def _as_table(resolved: Resolved) -> Table:
+def _as_table(resolved: ResolvedSettings) -> Table:
     table = Table("setting", "value", "origin")
     for name, value, origin in _rows(resolved):
         # `Text` takes its content as it is; a plain cell would read "[...]" in a pattern as markup.

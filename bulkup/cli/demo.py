@@ -16,8 +16,8 @@ import anyio
 import orjson
 import typer
 
-from bulkup.cli.demo_proof import files_below, prove
 from bulkup.cli.demo_tree import make_tree
+from bulkup.cli.demo_verification import files_below, verify_demo
 from bulkup.config.paths import inside_any
 from bulkup.errors import ExitCode, MachineError, UsageError
 from bulkup.helpers.clock import SystemClock
@@ -146,7 +146,7 @@ class _Demo:
 
     def _prove(self, in_flight: int) -> bool:
         with Reader(self._journal) as reader:
-            proof = prove(os.fsencode(self._source), reader.manifest(), os.path.join(self._store, "objects"))
+            proof = verify_demo(os.fsencode(self._source), reader.manifest(), os.path.join(self._store, "objects"))
         twice = self._puts() - proof.files
         proven = not proof.faults and twice <= in_flight
         _say(

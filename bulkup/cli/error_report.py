@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from bulkup.cli.output import complain
+from bulkup.cli.output import print_error_line
 from bulkup.errors import BulkupError, ExitCode, MachineError
 from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_DESCRIPTORS
 from bulkup.reports.json_text import dumps
@@ -18,7 +18,7 @@ from bulkup.reports.safe_text import printable
 _OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO})
 
 
-def failure_code(error: BaseException) -> int:
+def report_failure(error: BaseException) -> int:
     """Tell the user what ended a command and return the exit status. Groups of errors count as what is in them."""
     causes = list(_leaves(error))
     for cause in causes:
@@ -35,9 +35,9 @@ def failure_code(error: BaseException) -> int:
 
 def report_error(error: BulkupError, *, as_json: bool) -> None:
     """Say what happened and what to do; with `as_json`, as an object on standard output too."""
-    complain(f"bulkup: {printable_lines(error.message)}")
+    print_error_line(f"bulkup: {printable_lines(error.message)}")
     if error.hint:
-        complain(f"  {printable_lines(error.hint)}")
+        print_error_line(f"  {printable_lines(error.hint)}")
     if as_json:
         sys.stdout.write(dumps(error_object(error)).decode() + "\n")
 
@@ -89,7 +89,7 @@ def _fault(error: BaseException, causes: list[BaseException]) -> int:
     text = f"{type(first).__name__}: {first}" if str(first) else type(first).__name__
     wanted = _wants_traceback()
     if wanted:
-        complain("\n".join(map(printable, "".join(traceback.format_exception(error)).rstrip().split("\n"))))
+        print_error_line("\n".join(map(printable, "".join(traceback.format_exception(error)).rstrip().split("\n"))))
     hint = "this is a fault of the program" if wanted else "for its traceback, set BULKUP_LOG_LEVEL=debug"
     report_error(MachineError(f"unexpected fault: {text}", hint=hint), as_json=_wants_json())
     return int(ExitCode.MACHINE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from bulkup.cli.shared_options import resolved
+from bulkup.cli.shared_options import load_settings
 from bulkup.config import PROVIDERS, Settings, journal_path
 from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import BulkupError, MachineError, UsageError
@@ -23,7 +23,7 @@ def chosen_journal(
 ) -> str:
     """Return the journal that these options name. Raises `UsageError` where that is none or several."""
     given = {"source": source or None, "provider": provider, "source_id": source_id, "journal": journal}
-    found = resolved(given, profile, config)
+    found = load_settings(given, profile, config)
     settings = found.settings
     if settings.journal is not None:
         return settings.journal

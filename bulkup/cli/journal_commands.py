@@ -16,7 +16,7 @@ import anyio
 import typer
 
 from bulkup.cli.journal_choice import chosen_journal
-from bulkup.cli.output import reader_may_leave
+from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.output_console import output_console
 from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, SourceId
 from bulkup.config.units import DURATION, parse_duration
@@ -51,7 +51,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="With --prune: say what 
 Format = Annotated[str, typer.Option("--format", metavar="jsonl|csv", help="One JSON object a line, or CSV.")]
 
 
-@reader_may_leave()
+@closed_output_is_success()
 def status(
     source: Sources = None,
     profile: Profile = None,
@@ -70,7 +70,7 @@ def status(
         output_console().print(status_text(now))
 
 
-@reader_may_leave()
+@closed_output_is_success()
 def runs(
     source: Sources = None,
     profile: Profile = None,
@@ -103,7 +103,7 @@ def runs(
             output_console().print(runs_table(reader.runs()))
 
 
-@reader_may_leave()
+@closed_output_is_success()
 def manifest(
     source: Sources = None,
     profile: Profile = None,
@@ -126,7 +126,7 @@ def manifest(
         write_manifest(reader.manifest(), stream, chosen, on_terminal=on_terminal)
 
 
-@reader_may_leave()
+@closed_output_is_success()
 def orphans(
     source: Sources = None,
     profile: Profile = None,

@@ -11,7 +11,7 @@ from bulkup.errors import ExitCode
 
 
 @contextlib.contextmanager
-def reader_may_leave() -> Iterator[None]:
+def closed_output_is_success() -> Iterator[None]:
     """End a command whose reader went away (`| head`) as if all had been read: it has what it wanted."""
     try:
         yield
@@ -20,7 +20,7 @@ def reader_may_leave() -> Iterator[None]:
         _lost(error)
 
 
-def print_out(text: str) -> int:
+def print_line(text: str) -> int:
     """Write a line and return 0, or the exit status that stands for what went wrong, which has been told then."""
     try:
         sys.stdout.write(text + "\n")
@@ -30,7 +30,7 @@ def print_out(text: str) -> int:
 
 
 def flush_output() -> int:
-    """Write what is buffered, as `print_out` does. Left to Python's own exit it would fail with a traceback."""
+    """Write what is buffered, as `print_line` does. Left to Python's own exit it would fail with a traceback."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -38,15 +38,15 @@ def flush_output() -> int:
     return int(ExitCode.OK)
 
 
-def output_fault(error: OSError) -> int:
+def report_output_error(error: OSError) -> int:
     """Tell why standard output cannot be written, and return the exit status for it."""
     if isinstance(error, BrokenPipeError):
         return int(ExitCode.OK)
-    complain(f"bulkup: cannot write standard output: {error.strerror or error}")
+    print_error_line(f"bulkup: cannot write standard output: {error.strerror or error}")
     return int(ExitCode.MACHINE)
 
 
-def complain(line: str) -> None:
+def print_error_line(line: str) -> None:
     """Write a line to standard error; where nobody reads that any more, there is nobody to tell."""
     with contextlib.suppress(OSError):
         sys.stderr.write(line + "\n")
@@ -58,4 +58,4 @@ def _lost(error: OSError) -> int:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-    return output_fault(error)
+    return report_output_error(error)

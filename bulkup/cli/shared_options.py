@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bulkup.cli.setting_options import setting_option
-from bulkup.config import Resolved, load
+from bulkup.config import ResolvedSettings, load
 
 Profile = Annotated[str | None, typer.Option("--profile", "-p", metavar="NAME", help="Profile of the TOML file.")]
 Config = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="The TOML file.")]
@@ -28,6 +28,6 @@ CHOOSE = """no provider is chosen. One of:
   --profile NAME          a profile of bulkup.toml, see config.example.toml"""
 
 
-def resolved(options: Mapping[str, Any], profile: str | None, config: str | None) -> Resolved:
+def load_settings(options: Mapping[str, Any], profile: str | None, config: str | None) -> ResolvedSettings:
     """Return the settings from options, environment and profile. Raises UsageError."""
     return load(options, profile=profile, config_file=config, environ=os.environ, cwd=os.getcwd())

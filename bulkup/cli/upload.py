@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from bulkup.api import preview
-from bulkup.cli.output import reader_may_leave
+from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.setting_options import setting_options
-from bulkup.cli.shared_options import CHOOSE, Config, Json, Profile, resolved
+from bulkup.cli.shared_options import CHOOSE, Config, Json, Profile, load_settings
 from bulkup.cli.upload_run import run_upload
-from bulkup.config import Resolved
+from bulkup.config import ResolvedSettings
 from bulkup.config.catalogue import settings_in
 from bulkup.config.declaration import Panel
 from bulkup.errors import UsageError
@@ -51,7 +51,7 @@ def upload(
     7 this machine's own fault: disk full, journal damaged
     129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM, the same command goes on
     """
-    settings = resolved({"source": source or None, "json": json, **options}, profile, config)
+    settings = load_settings({"source": source or None, "json": json, **options}, profile, config)
     if settings.settings.provider is None:
         raise UsageError(CHOOSE)
     if dry_run:
@@ -61,8 +61,8 @@ def upload(
     sys.exit(code)
 
 
-@reader_may_leave()
-def _preview(resolved_: Resolved) -> None:
+@closed_output_is_success()
+def _preview(resolved_: ResolvedSettings) -> None:
     settings = resolved_.settings
     configure_logging(settings.log_format, settings.log_level)
     counts: dict[str, int] = {}

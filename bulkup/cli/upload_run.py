@@ -15,9 +15,9 @@ import structlog
 from bulkup.api import Summary, Uploader
 from bulkup.api.uploader import Emit
 from bulkup.cli.error_report import error_object, report_error
-from bulkup.cli.output import output_fault, print_out
+from bulkup.cli.output import print_line, report_output_error
 from bulkup.cli.signals import Signals
-from bulkup.config import Resolved, Settings
+from bulkup.config import ResolvedSettings, Settings
 from bulkup.errors import ExitCode
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
@@ -35,7 +35,7 @@ _log = structlog.get_logger("bulkup")
 _LAST_LINES = 5.0
 
 
-async def run_upload(resolved: Resolved) -> int:
+async def run_upload(resolved: ResolvedSettings) -> int:
     """Carry out a run and return its exit code.
 
     Raises what it cannot be started for, `BulkupError` above all; it may come in an exception group.
@@ -58,7 +58,7 @@ async def run_upload(resolved: Resolved) -> int:
 
 
 async def _run(
-    resolved: Resolved, lines: JsonLines | None, console: ErrorConsole, signals: Signals, *, live: bool
+    resolved: ResolvedSettings, lines: JsonLines | None, console: ErrorConsole, signals: Signals, *, live: bool
 ) -> Summary | None:
     """Return what the run came to, None when a signal came before it had begun."""
     settings, summary = resolved.settings, None
@@ -103,17 +103,17 @@ def _emitter(lines: JsonLines | None) -> Emit:
     return emit
 
 
-async def _last_word(summary: Summary, lines: JsonLines | None, resolved: Resolved) -> int:
+async def _last_word(summary: Summary, lines: JsonLines | None, resolved: ResolvedSettings) -> int:
     """Say what the run came to, and return the exit status: that of the run, unless its output was lost."""
     if summary.error is not None:
         report_error(summary.error, as_json=False)
     lost = 0
     if lines is not None:
         await _end_lines(lines, summary)
-        lost = output_fault(lines.error) if lines.error is not None else 0
+        lost = report_output_error(lines.error) if lines.error is not None else 0
     elif not resolved.settings.quiet:
         selector, empty = _selector(resolved.settings, resolved), bool(summary.lost_sources)
-        lost = print_out(summary_text(summary.as_dict(), selector=selector, lost_source=empty).plain)
+        lost = print_line(summary_text(summary.as_dict(), selector=selector, lost_source=empty).plain)
     if lost == ExitCode.MACHINE:
         return exit_code(summary.counters, reasons=(summary.exit_code, lost))
     return summary.exit_code
@@ -130,7 +130,7 @@ async def _end_lines(lines: JsonLines, summary: Summary) -> None:
         os._exit(summary.exit_code)  # the thread that writes can be neither ended nor waited for
 
 
-def _selector(settings: Settings, resolved: Resolved) -> str:
+def _selector(settings: Settings, resolved: ResolvedSettings) -> str:
     """Return the options that name this run's journal to the other commands."""
     if settings.journal is not None:
         return f"--journal {shlex.quote(settings.journal)}"

@@ -6,7 +6,7 @@ network, no journal, no scanning, no option parsing, no output. Names: a *settin
 (`json`), a *field* is the attribute of `Settings` that holds it (`json_output`); `names` is the only module
 that translates.
 
-    options, BULKUP_* and a profile --layers--> raw values with origins --loading--> Settings, in a Resolved
+    options, BULKUP_* and a profile --layers--> raw values with origins --loading--> Settings, in a ResolvedSettings
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING
 from bulkup.helpers.lazy_import import lazy_attributes
 
 if TYPE_CHECKING:
-    from bulkup.config.addresses import iam_base_url, public_base_url, region_of
     from bulkup.config.asset_map import load_asset_map
     from bulkup.config.assets import Asset, AssetRule
-    from bulkup.config.checking import Checked, check
     from bulkup.config.complaints import Complaint, SettingsError
     from bulkup.config.expiry import Expiry
-    from bulkup.config.loading import Resolved, load
+    from bulkup.config.loading import ResolvedSettings, load
     from bulkup.config.paths import inside_any, journal_path, source_id_path, store_path
-    from bulkup.config.providers import PROVIDERS, ProviderDefaults
+    from bulkup.config.profile_check import CheckedProfiles, check_profiles
+    from bulkup.config.provider_defaults import PROVIDERS, ProviderDefaults
     from bulkup.config.requirements import (
         require_credentials,
         require_one_directory,
@@ -33,21 +32,22 @@ if TYPE_CHECKING:
         require_settings,
     )
     from bulkup.config.secret_source import SecretSource
+    from bulkup.config.service_urls import iam_base_url, public_base_url, region_of
     from bulkup.config.settings import Settings
 
 __all__ = [
     "PROVIDERS",
     "Asset",
     "AssetRule",
-    "Checked",
+    "CheckedProfiles",
     "Complaint",
     "Expiry",
     "ProviderDefaults",
-    "Resolved",
+    "ResolvedSettings",
     "SecretSource",
     "Settings",
     "SettingsError",
-    "check",
+    "check_profiles",
     "iam_base_url",
     "inside_any",
     "journal_path",
@@ -65,15 +65,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "bulkup.config.addresses": ("iam_base_url", "public_base_url", "region_of"),
+    "bulkup.config.service_urls": ("iam_base_url", "public_base_url", "region_of"),
     "bulkup.config.asset_map": ("load_asset_map",),
     "bulkup.config.assets": ("Asset", "AssetRule"),
-    "bulkup.config.checking": ("Checked", "check"),
+    "bulkup.config.profile_check": ("CheckedProfiles", "check_profiles"),
     "bulkup.config.complaints": ("Complaint", "SettingsError"),
     "bulkup.config.expiry": ("Expiry",),
-    "bulkup.config.loading": ("Resolved", "load"),
+    "bulkup.config.loading": ("ResolvedSettings", "load"),
     "bulkup.config.paths": ("inside_any", "journal_path", "source_id_path", "store_path"),
-    "bulkup.config.providers": ("PROVIDERS", "ProviderDefaults"),
+    "bulkup.config.provider_defaults": ("PROVIDERS", "ProviderDefaults"),
     "bulkup.config.requirements": (
         "require_credentials",
         "require_one_directory",

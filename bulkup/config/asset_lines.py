@@ -29,7 +29,7 @@ _UTF8_HINT = "save the file as UTF-8; a name that is not UTF-8 can stand as path
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class AssetLine:
     """One entry: `number` counts lines from 1, `path` is as it was written."""
 
     number: int
@@ -38,7 +38,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class WrongLine:
     """A line that cannot be used, and why."""
 
     number: int
@@ -46,11 +46,11 @@ class Wrong:
     hint: str = ""
 
 
-def csv_lines(file: Iterable[bytes]) -> Iterator[Line | Wrong]:
+def read_csv_lines(file: Iterable[bytes]) -> Iterator[AssetLine | WrongLine]:
     """Yield what stands below the header row. Ends at a header or a line that leaves the rest without meaning."""
     columns: Sequence[str] | None = None
     for number, row in _rows(file):
-        if isinstance(row, Wrong):
+        if isinstance(row, WrongLine):
             yield row
             return
         if columns is None:
@@ -59,15 +59,15 @@ def csv_lines(file: Iterable[bytes]) -> Iterator[Line | Wrong]:
             if wrong:
                 return
         elif len(row) != len(columns):
-            yield Wrong(number, f"{len(row)} values, where the header has {len(columns)}")
+            yield WrongLine(number, f"{len(row)} values, where the header has {len(columns)}")
         else:
             # An empty cell is how a table says that there is nothing.
             yield _entry(number, {name: text or None for name, text in zip(columns, row, strict=True)})
     if columns is None:
-        yield Wrong(1, "it is empty", f"expected a header row: {','.join(COLUMNS)}")
+        yield WrongLine(1, "it is empty", f"expected a header row: {','.join(COLUMNS)}")
 
 
-def json_lines(file: Iterable[bytes]) -> Iterator[Line | Wrong]:
+def read_json_lines(file: Iterable[bytes]) -> Iterator[AssetLine | WrongLine]:
     """Yield one entry for each object; they stand on lines of their own."""
     for number, raw in enumerate(_without_mark(file), 1):
         if not raw.strip():
@@ -75,14 +75,14 @@ def json_lines(file: Iterable[bytes]) -> Iterator[Line | Wrong]:
         try:
             values = orjson.loads(raw.strip().decode("utf-8"))
         except UnicodeDecodeError:
-            yield Wrong(number, "not UTF-8 text", _UTF8_HINT)
+            yield WrongLine(number, "not UTF-8 text", _UTF8_HINT)
         except orjson.JSONDecodeError as error:
-            yield Wrong(number, f"not valid JSON: {error.msg} in column {error.colno}")
+            yield WrongLine(number, f"not valid JSON: {error.msg} in column {error.colno}")
         else:
             yield _object(number, values)
 
 
-def _rows(file: Iterable[bytes]) -> Iterator[tuple[int, list[str] | Wrong]]:
+def _rows(file: Iterable[bytes]) -> Iterator[tuple[int, list[str] | WrongLine]]:
     """Yield each row with the number of its first line; a quoted value may hold line ends."""
     reader = csv.reader((raw.decode("utf-8") for raw in _without_mark(file)), strict=True)
     while True:
@@ -91,10 +91,10 @@ def _rows(file: Iterable[bytes]) -> Iterator[tuple[int, list[str] | Wrong]]:
             row = next(reader, None)
         except UnicodeDecodeError:
             number = reader.line_num + 1
-            yield number, Wrong(number, "not UTF-8 text", _UTF8_HINT)
+            yield number, WrongLine(number, "not UTF-8 text", _UTF8_HINT)
             return
         except csv.Error as error:
-            yield number, Wrong(number, f"not valid CSV: {str(error).partition(' - ')[0]}")
+            yield number, WrongLine(number, f"not valid CSV: {str(error).partition(' - ')[0]}")
             return
         if row is None:
             return
@@ -107,33 +107,33 @@ def _without_mark(file: Iterable[bytes]) -> Iterator[bytes]:
         yield raw.removeprefix(_MARK) if index == 0 else raw
 
 
-def _about_header(number: int, columns: Sequence[str]) -> list[Wrong]:
+def _about_header(number: int, columns: Sequence[str]) -> list[WrongLine]:
     known = f"columns are {', '.join(COLUMNS)}"
     wrong = [
-        Wrong(number, f'unknown column "{escape_surrogates(name)}"', suggestion(name, COLUMNS) or known)
+        WrongLine(number, f'unknown column "{escape_surrogates(name)}"', suggestion(name, COLUMNS) or known)
         for name in columns
         if name not in COLUMNS
     ]
-    wrong += [Wrong(number, f'column "{name}" stands there twice') for name in COLUMNS if columns.count(name) > 1]
-    wrong += [Wrong(number, f'there is no column "{name}"', known) for name in COLUMNS[:2] if name not in columns]
+    wrong += [WrongLine(number, f'column "{name}" stands there twice') for name in COLUMNS if columns.count(name) > 1]
+    wrong += [WrongLine(number, f'there is no column "{name}"', known) for name in COLUMNS[:2] if name not in columns]
     return wrong
 
 
-def _object(number: int, values: Any) -> Line | Wrong:
+def _object(number: int, values: Any) -> AssetLine | WrongLine:
     if not isinstance(values, dict):
-        return Wrong(number, "expected an object", 'such as {"path": "a.mp4", "asset_id": "..."}')
+        return WrongLine(number, "expected an object", 'such as {"path": "a.mp4", "asset_id": "..."}')
     for key in values:
         if key not in KEYS:
             known = f"keys are {', '.join(KEYS)}"
-            return Wrong(number, f'unknown key "{key}"', suggestion(key, KEYS) or known)
+            return WrongLine(number, f'unknown key "{key}"', suggestion(key, KEYS) or known)
     return _entry(number, values)
 
 
-def _entry(number: int, values: Mapping[str, Any]) -> Line | Wrong:
+def _entry(number: int, values: Mapping[str, Any]) -> AssetLine | WrongLine:
     try:
-        return Line(number, _path(values), _asset(values))
+        return AssetLine(number, _path(values), _asset(values))
     except ValueError as error:
-        return Wrong(number, str(error))
+        return WrongLine(number, str(error))
 
 
 def _path(values: Mapping[str, Any]) -> bytes:

@@ -11,7 +11,7 @@ import stat
 from array import array
 from collections.abc import Mapping
 
-from bulkup.config.asset_lines import Line, Wrong, csv_lines, json_lines
+from bulkup.config.asset_lines import AssetLine, WrongLine, read_csv_lines, read_json_lines
 from bulkup.config.assets import Asset
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.paths import inside_any
@@ -19,7 +19,7 @@ from bulkup.config.value_text import escape_surrogates
 
 SHOWN = 20  # complaints; whoever has mended those knows what the others are
 
-_READERS = {".csv": csv_lines, ".jsonl": json_lines, ".ndjson": json_lines}
+_READERS = {".csv": read_csv_lines, ".jsonl": read_json_lines, ".ndjson": read_json_lines}
 
 
 def load_asset_map(path: str, root: bytes) -> Mapping[str, Asset]:
@@ -61,22 +61,22 @@ class _Loading:
         self._complaints: list[Complaint] = []
         self._more = 0
 
-    def take(self, line: Line | Wrong) -> None:
+    def take(self, line: AssetLine | WrongLine) -> None:
         """Add one line, or note what is wrong with it."""
-        if isinstance(line, Wrong):
+        if isinstance(line, WrongLine):
             self._complain(line)
             return
         try:
             self._add(line)
         except ValueError as error:
-            self._complain(Wrong(line.number, str(error)))
+            self._complain(WrongLine(line.number, str(error)))
 
     def raise_complaints(self) -> None:
         """Raises SettingsError where anything was wrong."""
         if self._complaints:
             raise SettingsError(self._complaints, more=self._more)
 
-    def _add(self, line: Line) -> None:
+    def _add(self, line: AssetLine) -> None:
         path = _within(self._root, line.path)
         if path in self.assets:
             raise ValueError(f"path {_quoted(line.path)} stands in line {self._line_of(path)} already")
@@ -85,7 +85,7 @@ class _Loading:
         self.assets[path] = self._shared.setdefault(line.asset, line.asset)
         self._numbers.append(line.number)
 
-    def _check_main(self, line: Line) -> None:
+    def _check_main(self, line: AssetLine) -> None:
         if line.asset.asset_file_category != "MAIN":
             return
         first = self._mains.setdefault(line.asset.asset_id, line.number)
@@ -101,7 +101,7 @@ class _Loading:
         index = next(index for index, known in enumerate(self.assets) if known == path)
         return self._numbers[index]
 
-    def _complain(self, wrong: Wrong) -> None:
+    def _complain(self, wrong: WrongLine) -> None:
         if len(self._complaints) >= SHOWN:
             self._more += 1
         else:

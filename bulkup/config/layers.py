@@ -16,7 +16,7 @@ from bulkup.config.toml_file import TomlDocument
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenValue:
     """A raw value. `origin` tells where it came from, `where` is the same as a mark in front of a complaint.
 
     `inside` gives the mark of a part of the value, by its path in it, where parts have lines of their own.
@@ -32,39 +32,39 @@ class Given:
         return self.inside(*path) if self.inside else self.where
 
 
-Layer = tuple[Mapping[str, Given], tuple[Complaint, ...]]
+Layer = tuple[Mapping[str, GivenValue], tuple[Complaint, ...]]
 
 
 def from_options(options: Mapping[str, Any], cwd: str) -> Layer:
     """Take options by the names of their settings. None and an empty list mean that an option was not
     given."""
-    given: dict[str, Given] = {}
+    given: dict[str, GivenValue] = {}
     complaints: list[Complaint] = []
     for name, value in options.items():
         if name not in SETTINGS:
             complaints.append(Complaint(name, "no such setting", suggestion(name, SETTINGS)))
         elif value is not None and value not in ([], ()):
             where = SETTINGS[name].option_name or name
-            given[name] = Given(_absolute_paths(SETTINGS[name], value, cwd, expand=False), "option", where)
+            given[name] = GivenValue(_absolute_paths(SETTINGS[name], value, cwd, expand=False), "option", where)
     return given, tuple(complaints)
 
 
 def from_environment(environ: Mapping[str, str], cwd: str, *, secrets: bool) -> Layer:
     """Take `BULKUP_<SETTING>`. An empty variable counts as not set; secrets hold only where `secrets` says
     so."""
-    given: dict[str, Given] = {}
+    given: dict[str, GivenValue] = {}
     for name, setting in SETTINGS.items():
         text = environ.get(setting.variable, "")
         if text and (secrets or setting.form.kind != "secret"):
             parts = setting.form.split(text) if setting.form.split else text
             value = _absolute_paths(setting, parts, cwd, expand=True)
-            given[name] = Given(value, f"environment {setting.variable}", setting.variable)
+            given[name] = GivenValue(value, f"environment {setting.variable}", setting.variable)
     return given, ()
 
 
 def from_profile(document: TomlDocument, profile: str) -> Layer:
     """Take the settings of one profile. Raises UsageError where the file has none of that name."""
-    given: dict[str, Given] = {}
+    given: dict[str, GivenValue] = {}
     complaints = list(document.complaints)
     for name, value in document.profile(profile).items():
         where = document.where("profiles", profile, name)
@@ -79,7 +79,9 @@ def from_profile(document: TomlDocument, profile: str) -> Layer:
             line = document.line("profiles", profile, name)
             origin = f"profile {profile} ({document.shown} line {line})"
             inside = functools.partial(document.where, "profiles", profile, name)
-            given[name] = Given(_absolute_paths(setting, value, document.folder, expand=True), origin, where, inside)
+            given[name] = GivenValue(
+                _absolute_paths(setting, value, document.folder, expand=True), origin, where, inside
+            )
     return given, tuple(complaints)
 
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from bulkup.config import toml_file
 from bulkup.config.catalogue import ENVIRONMENT_PREFIX, SECRETS, SETTINGS
 from bulkup.config.complaints import SettingsError
-from bulkup.config.explain import complaints_of
-from bulkup.config.layers import Given, Layer, from_environment, from_options, from_profile
+from bulkup.config.error_messages import complaints_of
+from bulkup.config.layers import GivenValue, Layer, from_environment, from_options, from_profile
 from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
@@ -27,7 +27,7 @@ _SLIP = 0.85
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class ResolvedSettings:
     """Settings and how they came about. `origins` has every setting by name; `warnings` are sentences for the
     user.
 
@@ -48,7 +48,7 @@ def load(
     config_file: str | None,
     environ: Mapping[str, str],
     cwd: str,
-) -> Resolved:
+) -> ResolvedSettings:
     """Return the settings of a run; `options` holds settings by name, None where an option was not given.
 
     No file is opened unless a profile or a file is named. Raises UsageError with everything that is wrong.
@@ -71,7 +71,7 @@ def resolve(
     profile: str | None,
     environ: Mapping[str, str],
     cwd: str,
-) -> Resolved:
+) -> ResolvedSettings:
     """Do what `load` does with a file that was read already. Raises UsageError with everything that is
     wrong."""
     layers: list[Layer] = [
@@ -80,7 +80,7 @@ def resolve(
     ]
     if document is not None and profile is not None:
         layers.insert(0, from_profile(document, profile))
-    given: dict[str, Given] = {}
+    given: dict[str, GivenValue] = {}
     for values, _ in layers:
         given.update(values)
     complaints = [complaint for _, found in layers for complaint in found]
@@ -92,11 +92,11 @@ def resolve(
         raise SettingsError(complaints)
     origins = {name: given[name].origin if name in given else DEFAULT for name in SETTINGS}
     warnings = (*_warnings(settings, given, document, profile), *_slips(environ))
-    return Resolved(settings, origins, warnings, profile, document.path if document else None)
+    return ResolvedSettings(settings, origins, warnings, profile, document.path if document else None)
 
 
 def _warnings(
-    settings: Settings, given: Mapping[str, Given], document: TomlDocument | None, profile: str | None
+    settings: Settings, given: Mapping[str, GivenValue], document: TomlDocument | None, profile: str | None
 ) -> Iterator[str]:
     if document is None:
         return

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from bulkup.config.catalogue import SECRETS, SETTINGS
-from bulkup.config.providers import PROVIDERS, ProviderDefaults
+from bulkup.config.provider_defaults import PROVIDERS, ProviderDefaults
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError

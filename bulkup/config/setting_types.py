@@ -19,7 +19,7 @@ from bulkup.config.declaration import ValueForm
 from bulkup.config.expiry import Expiry, parse_expiry
 from bulkup.config.host_names import normalise_host
 from bulkup.config.object_key import check_object_key
-from bulkup.config.providers import PROVIDERS
+from bulkup.config.provider_defaults import PROVIDERS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.units import parse_duration, parse_size
 from bulkup.config.value_text import escape_surrogates

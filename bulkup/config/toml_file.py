@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkup.config.complaints import Complaint, SettingsError
-from bulkup.config.locator import Lines, line_of, locate
 from bulkup.config.suggestions import suggestion
+from bulkup.config.toml_lines import Lines, line_numbers, line_of
 from bulkup.config.user_dirs import user_config_dir
 from bulkup.errors import UsageError
 
@@ -89,7 +89,7 @@ def read(path: str, shown: str) -> TomlDocument:
         raise UsageError(f"cannot read the configuration file {shown}: {why}") from error
     text = _decoded(data, shown)
     tree = _parsed(text, shown)
-    lines = locate(text)
+    lines = line_numbers(text)
     complaints = tuple(_complaints(tree, lines, shown))
     return TomlDocument(path, shown, _profiles(tree), lines, complaints, others_can_read=bool(mode & 0o044))
 

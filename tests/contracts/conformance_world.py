@@ -19,8 +19,8 @@ from pipeline_world import SERVICES, World, quick_retries, world
 
 from bulkup import FileState
 from bulkup.api import composition
-from bulkup.config.providers import LOCAL, ProviderDefaults
-from bulkup.config.providers import PROVIDERS as DECLARED
+from bulkup.config.provider_defaults import LOCAL, ProviderDefaults
+from bulkup.config.provider_defaults import PROVIDERS as DECLARED
 from bulkup.helpers.clock import SystemClock
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.tickets import Ticket

@@ -16,7 +16,7 @@ import pytest
 
 from bulkup import FileState, Result, Settings, Summary, Uploader
 from bulkup.api import composition
-from bulkup.config.providers import PROVIDERS as DECLARED
+from bulkup.config.provider_defaults import PROVIDERS as DECLARED
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Reader
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig

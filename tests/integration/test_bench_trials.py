@@ -14,7 +14,7 @@ import pytest
 
 from bulkup import Settings
 from bulkup.api.bench import Bench, BenchLoad, TrialPlan, bench_choice, check_bench
-from bulkup.cli.bench_ids import IdsNotWrittenError, own_folder, write_created
+from bulkup.cli.bench_manifest import IdsNotWrittenError, bench_folder, write_created
 from bulkup.errors import ExitCode, MachineError, ServiceError
 from bulkup.journal import Reader
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
@@ -88,7 +88,7 @@ async def test_trials(tmp_path: Path) -> None:
     assert len(ids(bench)) == 8 + 2 * 20 == LOAD.most_files(plan_of(settings)) - 20
     assert bench.disk is not None
     assert bench.disk.bytes == 5000
-    with pytest.raises(IdsNotWrittenError, match="/dev/full") as told, own_folder() as kept:
+    with pytest.raises(IdsNotWrittenError, match="/dev/full") as told, bench_folder() as kept:
         write_created(bench.journal, "/dev/full")
     assert bench.journal in told.value.hint
     os.rmdir(kept)

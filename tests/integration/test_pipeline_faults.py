@@ -15,8 +15,8 @@ import pytest
 from pipeline_world import World, quick_retries, world
 
 from bulkup import FileState, ServiceError
-from bulkup.config.providers import PROVIDERS as DECLARED
-from bulkup.config.providers import ProviderDefaults
+from bulkup.config.provider_defaults import PROVIDERS as DECLARED
+from bulkup.config.provider_defaults import ProviderDefaults
 from bulkup.errors import MachineError
 from bulkup.localserver import FaultSpec
 from bulkup.localserver.faults import FaultName

@@ -16,8 +16,8 @@ import pytest
 from pipeline_world import World, cut_off_after, cut_off_when, world
 
 from bulkup import ExitCode, FileState
-from bulkup.config.providers import PROVIDERS as DECLARED
-from bulkup.config.providers import ProviderDefaults
+from bulkup.config.provider_defaults import PROVIDERS as DECLARED
+from bulkup.config.provider_defaults import ProviderDefaults
 from bulkup.model.http import ApiCall
 from bulkup.model.tickets import Receipt, Rejection, Ticket
 from bulkup.providers import PROVIDERS, Capabilities, FileSpec, NotYet

@@ -19,7 +19,7 @@ from pipeline_world import SERVICES
 
 from bulkup import FileState, Settings
 from bulkup.api import composition
-from bulkup.config.providers import PROVIDERS as DECLARED
+from bulkup.config.provider_defaults import PROVIDERS as DECLARED
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import Digest, Identity

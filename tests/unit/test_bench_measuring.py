@@ -12,7 +12,7 @@ from bulkup.api.bench.bench_settings import bench_settings, check_bench
 from bulkup.api.bench.disk import measure_disk
 from bulkup.api.bench.generated_files import file_sizes, make_files, total_size
 from bulkup.api.bench.measuring import CpuTimes, QueueSamples, RequestStats
-from bulkup.cli.bench_lists import numbers, ways, whole_number
+from bulkup.cli.bench_lists import parse_concurrency, parse_numbers, parse_whole_number
 from bulkup.config import SecretSource, Settings
 from bulkup.errors import UsageError
 from bulkup.model.files import Source
@@ -95,15 +95,15 @@ def test_the_disk_is_read_and_nothing_else(tmp_path: Path) -> None:
 
 def test_lists_of_numbers() -> None:
     """With commas, in their order; `auto` where it means something."""
-    assert numbers("--batch-size", "25, 100", 100) == (25, 100)
-    assert ways("--concurrency", "auto,4", 1024) == ("auto", 4)
-    assert numbers("--batch-size", None, 100) is ways("--concurrency", None, 1024) is None
-    assert whole_number("--files", "7", 1, 7) == 7
+    assert parse_numbers("--batch-size", "25, 100", 100) == (25, 100)
+    assert parse_concurrency("--concurrency", "auto,4", 1024) == ("auto", 4)
+    assert parse_numbers("--batch-size", None, 100) is parse_concurrency("--concurrency", None, 1024) is None
+    assert parse_whole_number("--files", "7", 1, 7) == 7
     for wrong in ("", "0", "101", "-1", "4;5", "4,,5", "auto", "٤", "1e2", "9" * 30):
         with pytest.raises(UsageError, match="from 1 to 100"):
-            numbers("--batch-size", wrong, 100)
+            parse_numbers("--batch-size", wrong, 100)
         with pytest.raises(UsageError, match="from 1 to 100"):
-            whole_number("--files", wrong, 1, 100)
+            parse_whole_number("--files", wrong, 1, 100)
 
 
 def test_settings_of_a_bench() -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from bulkup.cli.config_commands import _OWN_PLACES, config_app
 from bulkup.config.catalogue import SETTINGS
-from bulkup.config.providers import PROVIDERS
+from bulkup.config.provider_defaults import PROVIDERS
 from bulkup.errors import UsageError
 
 Run = Callable[..., Result]

@@ -17,7 +17,7 @@ from bulkup.reports.tables import orphan_json
 
 
 @contextlib.contextmanager
-def own_folder() -> Iterator[str]:
+def bench_folder() -> Iterator[str]:
     """Give a folder for all that a bench makes. It goes afterwards, unless it alone knows ids that came to be."""
     folder = os.path.realpath(tempfile.mkdtemp(prefix="bulkup-bench-"))
     try:
@@ -35,7 +35,7 @@ class IdsNotWrittenError(MachineError):
 
 
 @contextlib.contextmanager
-def reserved(path: str | None) -> Iterator[None]:
+def reserved_file(path: str | None) -> Iterator[None]:
     """Make sure beforehand that the file can be written; it goes again where there was nothing to write."""
     if path is None:
         yield

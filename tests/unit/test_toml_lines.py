@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.config.locator import line_of, locate
+from bulkup.config.toml_lines import line_numbers, line_of
 
 TEXT = '''\
 # [profiles.comment]
@@ -63,22 +63,22 @@ last = 1
 )
 def test_every_key_is_found_on_its_line(path: Any, line: Any) -> None:
     tomllib.loads(TEXT)
-    assert locate(TEXT)[path] == line
+    assert line_numbers(TEXT)[path] == line
 
 
 def test_what_only_looks_like_a_key_is_not_found() -> None:
-    found = locate(TEXT)
+    found = line_numbers(TEXT)
     assert ("profiles", "trap") not in found
     assert ("profiles", "inside") not in found
     assert ("profiles", "comment") not in found
 
 
 def test_a_key_of_an_inline_table_is_on_the_line_of_its_table() -> None:
-    assert line_of(locate(TEXT), ("profiles", "inline", "token")) == 20
+    assert line_of(line_numbers(TEXT), ("profiles", "inline", "token")) == 20
 
 
 def test_what_is_nowhere_has_no_line() -> None:
-    assert line_of(locate(TEXT), ("other",)) is None
+    assert line_of(line_numbers(TEXT), ("other",)) is None
 
 
 ARRAYS = """\
@@ -116,7 +116,7 @@ rules = [{ a = 1 }]
 )
 def test_tables_of_an_array_are_told_apart_by_their_numbers(path: Any, line: Any) -> None:
     tomllib.loads(ARRAYS)
-    assert line_of(locate(ARRAYS), path) == line
+    assert line_of(line_numbers(ARRAYS), path) == line
 
 
 VALUES = st.one_of(
@@ -136,5 +136,5 @@ def test_values_of_any_form_do_not_lead_it_astray(values: Any) -> None:
         expected[("t", f"key{number}")] = text.count("\n") + 1
         text += f"key{number} = {value} # [x]\n"
     tomllib.loads(text)
-    found = locate(text)
+    found = line_numbers(text)
     assert {path: line for path, line in found.items() if len(path) == 2} == expected

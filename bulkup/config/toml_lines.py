@@ -29,7 +29,7 @@ Path = tuple[str | int, ...]
 Lines = Mapping[Path, int]
 
 
-def locate(text: str) -> Lines:
+def line_numbers(text: str) -> Lines:
     """Return the line, counted from 1, of every table and key that has a line of its own, by its full path.
 
     A table of an array (`[[rules]]`) has its number, counted from 0, behind the array's name.

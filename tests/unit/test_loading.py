@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bulkup.config import PROVIDERS, AssetRule, Resolved, Settings, load, require_credentials
+from bulkup.config import PROVIDERS, AssetRule, ResolvedSettings, Settings, load, require_credentials
 from bulkup.config.catalogue import SECRETS, SETTINGS
 from bulkup.config.loading import DEFAULT
 from bulkup.config.secret_names import IDENTIFIERS
@@ -23,7 +23,7 @@ def settle(
     environ: Mapping[str, str] | None = None,
     profile: Any = "nightly",
     config_file: Any = None,
-) -> Resolved:
+) -> ResolvedSettings:
     if text is not None:
         (cwd / "bulkup.toml").write_text(text)
     environ = {"XDG_CONFIG_HOME": f"{cwd}/user", **(environ or {})}

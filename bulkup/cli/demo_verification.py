@@ -15,7 +15,7 @@ from bulkup.reports.safe_text import printable_path
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class DemoVerification:
     """What was found: `files` on disk, their `size` in bytes, and what is wrong, a line each."""
 
     files: int
@@ -32,7 +32,7 @@ def files_below(root: bytes) -> Iterator[bytes]:
                 yield os.path.relpath(path, root)
 
 
-def prove(root: bytes, manifest: Iterable[ManifestRow], objects: str) -> Proof:
+def verify_demo(root: bytes, manifest: Iterable[ManifestRow], objects: str) -> DemoVerification:
     """Compare the tree at `root` with the manifest, and both with the objects below `objects`."""
     rows: dict[bytes, list[ManifestRow]] = collections.defaultdict(list)
     for row in manifest:
@@ -44,7 +44,7 @@ def prove(root: bytes, manifest: Iterable[ManifestRow], objects: str) -> Proof:
     wrong += [f"{printable_path(path)}: in the manifest, not on disk" for path in rows.keys() - set(paths)]
     wrong += _shared_objects(rows)
     size = sum(os.path.getsize(os.path.join(root, path)) for path in paths)
-    return Proof(len(paths), size, tuple(wrong))
+    return DemoVerification(len(paths), size, tuple(wrong))
 
 
 def _fault(root: bytes, path: bytes, rows: list[ManifestRow], objects: bytes) -> str | None:

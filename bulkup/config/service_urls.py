@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkup.config.providers import METASTUDIO, PROVIDERS, region_named_by
+from bulkup.config.provider_defaults import METASTUDIO, PROVIDERS, region_named_by
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError
 

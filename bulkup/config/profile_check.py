@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bulkup.config import toml_file
-from bulkup.config.addresses import iam_base_url
 from bulkup.config.asset_map import load_asset_map
 from bulkup.config.complaints import Complaint, SettingsError
-from bulkup.config.loading import Resolved, resolve
+from bulkup.config.loading import ResolvedSettings, resolve
 from bulkup.config.paths import journal_path, store_path
-from bulkup.config.providers import LOCAL, METASTUDIO
+from bulkup.config.provider_defaults import LOCAL, METASTUDIO
 from bulkup.config.requirements import (
     credential_names,
     given_secrets,
@@ -21,13 +20,14 @@ from bulkup.config.requirements import (
     require_one_source,
     require_settings,
 )
+from bulkup.config.service_urls import iam_base_url
 from bulkup.config.toml_file import TomlDocument
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedProfiles:
     """What was found to be fine: the profiles by name, the file, and the warnings about them."""
 
     profiles: tuple[str, ...]
@@ -35,14 +35,14 @@ class Checked:
     warnings: tuple[str, ...]
 
 
-def check(
+def check_profiles(
     *,
     profile: str | None,
     config_file: str | None,
     environ: Mapping[str, str],
     cwd: str,
     run_commands: bool,
-) -> Checked:
+) -> CheckedProfiles:
     """Check one profile, or all where none is named. Secrets are fetched, by command if `run_commands`.
 
     Raises UsageError where there is no file or no such profile, and with everything that is wrong in any.
@@ -62,7 +62,7 @@ def check(
         complaints += _Look(resolved, document, name, environ).complaints(run_commands)
     if complaints:
         raise SettingsError(complaints)
-    return Checked(names, document.path, tuple(warnings))
+    return CheckedProfiles(names, document.path, tuple(warnings))
 
 
 def _document(config_file: str | None, environ: Mapping[str, str], cwd: str) -> TomlDocument:
@@ -78,7 +78,7 @@ def _document(config_file: str | None, environ: Mapping[str, str], cwd: str) -> 
 class _Look:
     """A look at one profile whose settings are sound by themselves."""
 
-    resolved: Resolved
+    resolved: ResolvedSettings
     document: TomlDocument
     profile: str
     environ: Mapping[str, str]

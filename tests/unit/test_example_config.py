@@ -1,4 +1,4 @@
-"""docs/settings.md and config.example.toml name every setting, with its true default."""
+"""config.example.toml names every setting, with its true default, and its profiles load."""
 
 import os
 import re
@@ -10,18 +10,13 @@ import pytest
 from bulkup.config import PROVIDERS, Settings, load, require_settings
 from bulkup.config.catalogue import SETTINGS
 from bulkup.config.requirements import credential_names
-from bulkup.config.settings_page import with_reference
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 
 
-def read(name: Any) -> str:
-    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
-        return file.read()
-
-
-EXAMPLE = read("config.example.toml")
-PAGE = read("docs/settings.md")
+PATH = os.path.join(ROOT, "config.example.toml")
+with open(PATH, encoding="utf-8") as example_file:
+    EXAMPLE = example_file.read()
 IN_FILE = [name for name, setting in SETTINGS.items() if not setting.declaration.not_in_profile]
 TABLES = [name for name, setting in SETTINGS.items() if setting.form.kind == "table"]
 
@@ -59,8 +54,7 @@ def test_the_settings_left_out_of_the_example_are_no_settings_of_a_profile() -> 
 
 @pytest.mark.parametrize("profile", tomllib.loads(EXAMPLE)["profiles"])
 def test_the_profiles_of_the_example_load_without_a_warning(profile: Any) -> None:
-    path = os.path.join(ROOT, "config.example.toml")
-    resolved = load({}, profile=profile, config_file=path, environ={}, cwd=ROOT)
+    resolved = load({}, profile=profile, config_file=PATH, environ={}, cwd=ROOT)
     assert resolved.warnings == ()
     assert resolved.settings.source
     require_settings(resolved.settings)
@@ -77,17 +71,3 @@ def test_the_example_shows_a_setting_that_is_a_table(name: Any) -> None:
     shown = [profile[name] for profile in tomllib.loads(EXAMPLE)["profiles"].values() if name in profile]
     assert len(shown[0]) > 1
     assert f"\n[[profiles.avatars.{name}]]\n" in EXAMPLE
-
-
-def test_the_page_tells_the_credentials_of_every_provider() -> None:
-    told = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", PAGE, re.MULTILINE))
-    assert set(told) == set(PROVIDERS)
-    for name, provider in PROVIDERS.items():
-        secrets = {one for ways in provider.credentials for one in ways} | set(provider.optional_secrets)
-        assert set(re.findall(r"`([a-z_]+)`", told[name])) == secrets
-
-
-def test_the_page_has_an_up_to_date_entry_for_every_setting() -> None:
-    """`make docs` writes the entries."""
-    assert with_reference(PAGE) == PAGE
-    assert re.findall(r"^### (.*)$", PAGE, re.MULTILINE) == list(SETTINGS)

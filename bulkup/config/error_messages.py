@@ -11,12 +11,12 @@ from bulkup.config.assets import AssetRule
 from bulkup.config.catalogue import NAMES_BY_FIELD, SETTINGS, Setting
 from bulkup.config.complaints import Complaint
 from bulkup.config.declaration import form_of
-from bulkup.config.layers import Given
+from bulkup.config.layers import GivenValue
 from bulkup.config.suggestions import suggestion
 from bulkup.config.value_text import escape_surrogates, quote_value
 
 
-def complaints_of(error: ValidationError, given: Mapping[str, Given]) -> Iterator[Complaint]:
+def complaints_of(error: ValidationError, given: Mapping[str, GivenValue]) -> Iterator[Complaint]:
     """Yield one complaint for each setting that is wrong, even where a list has several wrong members; of tables one
     for each key."""
     seen: set[str] = set()
@@ -32,7 +32,7 @@ def complaints_of(error: ValidationError, given: Mapping[str, Given]) -> Iterato
             yield Complaint(given[name].where, f"{name}: {expected}{_given(setting, given[name].value)}")
 
 
-def _about_rule(name: str, path: Sequence[str | int], detail: Mapping[str, Any], given: Given) -> Complaint:
+def _about_rule(name: str, path: Sequence[str | int], detail: Mapping[str, Any], given: GivenValue) -> Complaint:
     """`path` is the number of a rule in its list, and the key that is wrong, where it is not the whole."""
     where, rule = given.where_is(*path), f"rule {int(path[0]) + 1}"
     if len(path) == 1:
