@@ -1,10 +1,11 @@
-"""What the user asked for, from options, environment and TOML file, as one checked value.
+"""The settings of a run, from options, environment and TOML file, as one checked value.
 
-Here belongs: which settings exist, what each may hold and means, where its value came from, where secrets are
-fetched, and which paths follow from the settings (journal, store). Nothing here belongs that acts on them: no
-network, no journal, no scanning, no option parsing, no output. Names: a *setting* is what users write
-(`json`), a *field* is the attribute of `Settings` that holds it (`json_output`); `names` is the only module
-that translates.
+This package declares the settings, checks their values and remembers the origin of each. It also fetches secrets, and
+derives paths (journal, store) and service URLs from the settings. It contains no network calls, no journal, no
+scanning, no option parsing and no output.
+
+A *setting* is the name that users write (`json`). A *field* is the attribute of `Settings` that holds its value
+(`json_output`). `declaration` describes how a setting is declared, `catalogue` lists all of them.
 
     options, BULKUP_* and a profile --layers--> raw values with origins --loading--> Settings, in a ResolvedSettings
 """
@@ -85,5 +86,5 @@ _HOMES = {
     "bulkup.config.settings": ("Settings",),
 }
 
-# A sending process knows providers, and has no use for settings.
+# A sending process imports providers, which need parts of this package, but never the settings.
 __getattr__ = lazy_attributes(__name__, _HOMES)

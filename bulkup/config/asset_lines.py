@@ -1,4 +1,4 @@
-"""Reads the lines of an asset map, CSV or JSON. Pure: knows the form of a line, not whether its file is there."""
+"""Parse the lines of an asset map, CSV or JSON. Does no file access: whether a file exists is checked elsewhere."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from bulkup.config.value_text import escape_surrogates, quote_value
 COLUMNS = ("path", "asset_id", "asset_file_category", "name")
 KEYS = ("path", "path_b64", *COLUMNS[1:])
 
-_MARK = b"\xef\xbb\xbf"  # what spreadsheets put in front of UTF-8
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # spreadsheets write it in front of UTF-8
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN)
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
-_CATEGORIES = {name: name for name in CATEGORIES}  # so that all lines hold the same text
-_UTF8_HINT = "save the file as UTF-8; a name that is not UTF-8 can stand as path_b64 in a .jsonl file"
+_CATEGORIES = {name: name for name in CATEGORIES}  # all lines share one string object
+_UTF8_HINT = "save the file as UTF-8; in a .jsonl file, path_b64 can hold a name that is not UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
 class AssetLine:
-    """One entry: `number` counts lines from 1, `path` is as it was written."""
+    """One entry. `number` counts lines from 1, `path` is the text of the file."""
 
     number: int
     path: bytes
@@ -39,7 +39,7 @@ class AssetLine:
 
 @dataclass(frozen=True, slots=True)
 class WrongLine:
-    """A line that cannot be used, and why."""
+    """A line that cannot be used, and the reason."""
 
     number: int
     what: str
@@ -47,29 +47,29 @@ class WrongLine:
 
 
 def read_csv_lines(file: Iterable[bytes]) -> Iterator[AssetLine | WrongLine]:
-    """Yield what stands below the header row. Ends at a header or a line that leaves the rest without meaning."""
+    """Yield the rows below the header. Stop at a bad header, and at a line after which the rest cannot be parsed."""
     columns: Sequence[str] | None = None
     for number, row in _rows(file):
         if isinstance(row, WrongLine):
             yield row
             return
         if columns is None:
-            columns, wrong = row, _about_header(number, row)
+            columns, wrong = row, _header_errors(number, row)
             yield from wrong
             if wrong:
                 return
         elif len(row) != len(columns):
-            yield WrongLine(number, f"{len(row)} values, where the header has {len(columns)}")
+            yield WrongLine(number, f"{len(row)} values, but the header has {len(columns)}")
         else:
-            # An empty cell is how a table says that there is nothing.
+            # In a table, an empty cell means that there is no value.
             yield _entry(number, {name: text or None for name, text in zip(columns, row, strict=True)})
     if columns is None:
         yield WrongLine(1, "it is empty", f"expected a header row: {','.join(COLUMNS)}")
 
 
 def read_json_lines(file: Iterable[bytes]) -> Iterator[AssetLine | WrongLine]:
-    """Yield one entry for each object; they stand on lines of their own."""
-    for number, raw in enumerate(_without_mark(file), 1):
+    """Yield one entry for each line, which holds one object."""
+    for number, raw in enumerate(_without_byte_order_mark(file), 1):
         if not raw.strip():
             continue
         try:
@@ -83,8 +83,8 @@ def read_json_lines(file: Iterable[bytes]) -> Iterator[AssetLine | WrongLine]:
 
 
 def _rows(file: Iterable[bytes]) -> Iterator[tuple[int, list[str] | WrongLine]]:
-    """Yield each row with the number of its first line; a quoted value may hold line ends."""
-    reader = csv.reader((raw.decode("utf-8") for raw in _without_mark(file)), strict=True)
+    """Yield each row with the number of its first line, because a quoted value may contain line ends."""
+    reader = csv.reader((raw.decode("utf-8") for raw in _without_byte_order_mark(file)), strict=True)
     while True:
         number = reader.line_num + 1
         try:
@@ -102,19 +102,19 @@ def _rows(file: Iterable[bytes]) -> Iterator[tuple[int, list[str] | WrongLine]]:
             yield number, row
 
 
-def _without_mark(file: Iterable[bytes]) -> Iterator[bytes]:
+def _without_byte_order_mark(file: Iterable[bytes]) -> Iterator[bytes]:
     for index, raw in enumerate(file):
-        yield raw.removeprefix(_MARK) if index == 0 else raw
+        yield raw.removeprefix(_BYTE_ORDER_MARK) if index == 0 else raw
 
 
-def _about_header(number: int, columns: Sequence[str]) -> list[WrongLine]:
-    known = f"columns are {', '.join(COLUMNS)}"
+def _header_errors(number: int, columns: Sequence[str]) -> list[WrongLine]:
+    known = f"the columns are {', '.join(COLUMNS)}"
     wrong = [
         WrongLine(number, f'unknown column "{escape_surrogates(name)}"', suggestion(name, COLUMNS) or known)
         for name in columns
         if name not in COLUMNS
     ]
-    wrong += [WrongLine(number, f'column "{name}" stands there twice') for name in COLUMNS if columns.count(name) > 1]
+    wrong += [WrongLine(number, f'column "{name}" is there twice') for name in COLUMNS if columns.count(name) > 1]
     wrong += [WrongLine(number, f'there is no column "{name}"', known) for name in COLUMNS[:2] if name not in columns]
     return wrong
 
@@ -124,7 +124,7 @@ def _object(number: int, values: Any) -> AssetLine | WrongLine:
         return WrongLine(number, "expected an object", 'such as {"path": "a.mp4", "asset_id": "..."}')
     for key in values:
         if key not in KEYS:
-            known = f"keys are {', '.join(KEYS)}"
+            known = f"the keys are {', '.join(KEYS)}"
             return WrongLine(number, f'unknown key "{key}"', suggestion(key, KEYS) or known)
     return _entry(number, values)
 
@@ -139,7 +139,7 @@ def _entry(number: int, values: Mapping[str, Any]) -> AssetLine | WrongLine:
 def _path(values: Mapping[str, Any]) -> bytes:
     text, encoded = values.get("path"), values.get("path_b64")
     if text is not None and encoded is not None:
-        raise ValueError("path and path_b64 stand there both; expected one")
+        raise ValueError("path and path_b64 are both given; expected one")
     for name, value in (("path", text), ("path_b64", encoded)):
         if value is not None and not isinstance(value, str):
             raise ValueError(f"{name}: expected text, not {quote_value(value)}")

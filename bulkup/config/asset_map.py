@@ -1,7 +1,7 @@
-"""The asset map: a CSV or JSON lines file that says for single files which asset each goes to, and as what.
+"""The asset map: a CSV or JSON lines file that gives asset and category of single files.
 
-It may have millions of lines. So what lines have in common is held once, and where a path stood is known by a number of
-eight bytes until the map is read.
+It may have millions of lines. To save memory, equal assets are stored once, and the line number of a path takes eight
+bytes, only while the map is read.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.paths import inside_any
 from bulkup.config.value_text import escape_surrogates
 
-SHOWN = 20  # complaints; whoever has mended those knows what the others are
+SHOWN = 20  # complaints; the others are usually of the same kind
 
 _READERS = {".csv": read_csv_lines, ".jsonl": read_json_lines, ".ndjson": read_json_lines}
 
 
 def load_asset_map(path: str, root: bytes) -> Mapping[str, Asset]:
-    """Return the asset of each file named in the map at `path`, by its path relative to `root` as `os.fsdecode` has it.
+    """Return the asset of each file in the map at `path`. Keys are paths relative to `root`, as `os.fsdecode` returns.
 
-    Blocks: every file is looked at. Raises SettingsError with all that is wrong, twenty complaints in full.
+    Blocks, because it stats every file. Raises SettingsError with all complaints; the first 20 are spelt out.
     """
     reader = _READERS.get(os.path.splitext(path)[1].lower())
     if reader is None:
@@ -33,7 +33,7 @@ def load_asset_map(path: str, root: bytes) -> Mapping[str, Asset]:
         raise SettingsError([Complaint(escape_surrogates(path), what)])
     if inside_any(path, [root]) is not None:
         what = (
-            f"asset_map: lies inside the source {escape_surrogates(os.fsdecode(root))}, so it would be uploaded with it"
+            f"asset_map: is inside the source {escape_surrogates(os.fsdecode(root))}, so it would be uploaded with it"
         )
         raise SettingsError([Complaint(escape_surrogates(path), what, "keep it outside the source")])
     loading = _Loading(path, root)
@@ -49,7 +49,7 @@ def load_asset_map(path: str, root: bytes) -> Mapping[str, Asset]:
 
 
 class _Loading:
-    """The map as far as it was read."""
+    """The part of the map that has been read."""
 
     def __init__(self, path: str, root: bytes) -> None:
         self.assets: dict[str, Asset] = {}
@@ -62,7 +62,7 @@ class _Loading:
         self._more = 0
 
     def take(self, line: AssetLine | WrongLine) -> None:
-        """Add one line, or note what is wrong with it."""
+        """Add one line, or note its error."""
         if isinstance(line, WrongLine):
             self._complain(line)
             return
@@ -72,14 +72,14 @@ class _Loading:
             self._complain(WrongLine(line.number, str(error)))
 
     def raise_complaints(self) -> None:
-        """Raises SettingsError where anything was wrong."""
+        """Raise SettingsError if any line was wrong."""
         if self._complaints:
             raise SettingsError(self._complaints, more=self._more)
 
     def _add(self, line: AssetLine) -> None:
         path = _within(self._root, line.path)
         if path in self.assets:
-            raise ValueError(f"path {_quoted(line.path)} stands in line {self._line_of(path)} already")
+            raise ValueError(f"path {_quoted(line.path)} is already in line {self._first_line_of(path)}")
         _check_file(self._root, path, line.path)
         self._check_main(line)
         self.assets[path] = self._shared.setdefault(line.asset, line.asset)
@@ -91,11 +91,11 @@ class _Loading:
         first = self._mains.setdefault(line.asset.asset_id, line.number)
         if first != line.number:
             raise ValueError(
-                f"asset {line.asset.asset_id} has its MAIN in line {first} already; an asset has exactly one"
+                f"asset {line.asset.asset_id} already has its MAIN in line {first}; an asset has exactly one"
             )
 
-    def _line_of(self, path: str) -> int:
-        """Slow, so not asked once there are enough complaints."""
+    def _first_line_of(self, path: str) -> int:
+        """Return the line of a path. It is a slow search, so it stops once there are enough complaints."""
         if len(self._complaints) >= SHOWN:
             return 0
         index = next(index for index, known in enumerate(self.assets) if known == path)
@@ -109,15 +109,15 @@ class _Loading:
 
 
 def _within(root: bytes, name: bytes) -> str:
-    """Return a name of the map relative to `root`; an absolute one may lead there through links."""
+    """Return a path of the map relative to `root`. An absolute path may lead there through links."""
     if b"\0" in name:
-        raise ValueError(f"path {_quoted(name)} holds a NUL")
+        raise ValueError(f"path {_quoted(name)} contains a NUL")
     path = os.path.relpath(name, root) if os.path.isabs(name) else os.path.normpath(name)
     if os.path.isabs(name) and _is_outside(path):
         folder, last = os.path.split(os.path.normpath(name))
         path = os.path.relpath(os.path.join(os.path.realpath(folder), last), root)
     if _is_outside(path):
-        raise ValueError(f"path {_quoted(name)} lies outside the source {_quoted(root)}")
+        raise ValueError(f"path {_quoted(name)} is outside the source {_quoted(root)}")
     return os.fsdecode(path)
 
 
@@ -131,9 +131,9 @@ def _check_file(root: bytes, path: str, name: bytes) -> None:
     except FileNotFoundError as error:
         raise ValueError(f"path {_quoted(name)} does not exist in {_quoted(root)}") from error
     except OSError as error:
-        raise ValueError(f"path {_quoted(name)} cannot be looked at: {error.strerror}") from error
+        raise ValueError(f"path {_quoted(name)} cannot be checked: {error.strerror}") from error
     if not stat.S_ISREG(mode):
-        raise ValueError(f"path {_quoted(name)} is no regular file")
+        raise ValueError(f"path {_quoted(name)} is not a regular file")
 
 
 def _quoted(path: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Which asset a file goes to at MetaStudio: the rules of a profile and the values they hold."""
+"""The assets of MetaStudio that files belong to: the rules of a profile, and the values in them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Category = Annotated[_Category, ValueForm(ONE_CATEGORY, "NAME")]
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """What one line of an asset map says of its file. None: as without the map."""
+    """The values that one line of an asset map gives to its file. With None, the profile's own value applies."""
 
     asset_id: str
     asset_file_category: str | None = None
@@ -37,7 +37,7 @@ class Asset:
 
 
 class AssetRule(BaseModel):
-    """Files whose path matches go to this asset. `match` is one pattern in gitignore form, relative to the source."""
+    """Files whose path matches belong to this asset. `match` is a pattern in gitignore form, relative to the source."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
@@ -51,18 +51,18 @@ class AssetRule(BaseModel):
     @classmethod
     def _can_match(cls, value: str) -> str:
         if value.startswith("!"):
-            raise ValueError("expected a pattern that can match; one that begins with ! only takes away")
+            raise ValueError("expected a pattern that can match; one that begins with ! only excludes")
         return value
 
 
 def _rules(value: Any) -> Any:
-    """Read the text of a variable, which is JSON."""
+    """Parse the text of an environment variable, which is JSON."""
     if not isinstance(value, str):
         return value
     try:
         return orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        raise ValueError(f"expected a JSON list of rules; this is no JSON: {error}") from error
+        raise ValueError(f"expected a JSON list of rules; this is not JSON: {error}") from error
 
 
 AssetRules = Annotated[

@@ -1,4 +1,4 @@
-"""A service's root URL, checked and brought to one form, because it is part of a journal key."""
+"""A service's root URL, checked and normalised, because it is part of a journal key."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ EXPECTED = "an http or https URL of a service's root, such as https://api.exampl
 
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+")
-# The old and the new IDNA make different hosts of these; a guess could send the key to a stranger.
+# The old and the new IDNA standard map these to different hosts; a guess could send the key to the wrong one.
 _AMBIGUOUS = frozenset("\u00df\u03c2\u200c\u200d")
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
 
 
 def normalise_base_url(value: str) -> str:
-    """Return scheme, host, port and path in one form; the same for every spelling of one root, and stable.
+    """Return the URL in one form, which is the same for every spelling of one root.
 
-    Scheme and host are lower case, the host in its ASCII (IDNA) form, a default port and trailing slashes are
-    dropped. Raises ValueError with a text that never holds `value`, since a wrong URL may carry a password.
+    Scheme and host become lower case, and the host takes its ASCII (IDNA) form. A default port and trailing slashes are
+    dropped. Raises ValueError. Its text never contains `value`, because a wrong URL may contain a password.
     """
     if not value.isprintable() or " " in value or "\\" in value:
-        raise _wrong("it holds a space, a backslash or a character that cannot be printed")
+        raise _wrong("it contains a space, a backslash or a character that cannot be printed")
     if "?" in value or "#" in value:
-        raise _wrong("a query or fragment has no place in it")
+        raise _wrong("a query or fragment is not allowed")
     try:
         parts = urlsplit(value)
         port = parts.port
     except ValueError:
-        # Not chained: its text repeats parts of the value, which may be a password.
+        # Not chained: its text repeats parts of the value, which may contain a password.
         raise _wrong("its host or port cannot be read") from None
     return _assembled(parts, port)
 
@@ -38,7 +38,7 @@ def _assembled(parts: SplitResult, port: int | None) -> str:
     if parts.scheme not in _PORTS:
         raise _wrong("the scheme must be http or https")
     if "@" in parts.netloc:
-        raise _wrong("user and password have no place in it")
+        raise _wrong("user and password are not allowed")
     if port == 0:
         raise _wrong("port 0 is not a port")
     suffix = "" if port in (None, _PORTS[parts.scheme]) else f":{port}"
@@ -63,7 +63,7 @@ def _host(parts: SplitResult) -> str:
 
 def _ipv6(host: str) -> str:
     if "%" in host:
-        raise _wrong("an IPv6 zone means something on one machine only")
+        raise _wrong("an IPv6 zone is only valid on one machine")
     try:
         return f"[{ipaddress.IPv6Address(host).compressed}]"
     except ValueError as error:

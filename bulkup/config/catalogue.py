@@ -16,7 +16,7 @@ ENVIRONMENT_PREFIX = "BULKUP_"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. `name` is what users write, `field` the attribute that holds the value."""
+    """One setting. Users write `name`; the attribute `field` of `Settings` holds the value."""
 
     name: str
     field: str
@@ -48,7 +48,7 @@ class Setting:
 
     @property
     def expects(self) -> str:
-        """Return what the setting takes, to complete the sentence "expected ..."."""
+        """Return the accepted values, as the end of the sentence "expected ..."."""
         return self.declaration.expects or self.form.expects
 
 

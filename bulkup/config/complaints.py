@@ -1,4 +1,4 @@
-"""What is wrong with the settings, collected so that a user sees all of it at once."""
+"""Errors in the settings, collected so that a user sees all of them at once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from bulkup.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """One thing that is wrong: `where` it stands (`bulkup.toml:12`, a variable, an option), what, and what to
-    do."""
+    """One error: `where` names its place (`bulkup.toml:12`, a variable, an option), `hint` the remedy."""
 
     where: str
     what: str
@@ -22,12 +21,12 @@ class Complaint:
 
     @property
     def line(self) -> str:
-        """All of it on one line."""
+        """Return place, error and remedy on one line."""
         return f"{self} ({self.hint})" if self.hint else str(self)
 
 
 class SettingsError(UsageError):
-    """One or more complaints; `complaints` has each by itself, `more` says how many there are beside them."""
+    """One or more complaints. `more` is the number of further complaints that are not spelt out."""
 
     def __init__(self, complaints: Sequence[Complaint], *, more: int = 0) -> None:
         self.complaints = tuple(dict.fromkeys(complaints))

@@ -37,8 +37,7 @@ class Panel(enum.Enum):
 class Option:
     """The command-line option of a setting.
 
-    `names` is needed only where the option is more than the setting's name with dashes. `metavar` is needed only where
-    that of the type says too little.
+    `names` replaces the setting's name with dashes, for short forms and pairs. `metavar` replaces that of the type.
     """
 
     help: str
@@ -66,7 +65,7 @@ class ValueForm:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a field says of its setting, beside its name, type and default."""
+    """The parts of a setting that its field holds beside name, type and default."""
 
     description: str
     about_default: str = ""
@@ -88,9 +87,10 @@ def setting(
 ) -> Any:
     """Declare one setting as the value of its field.
 
-    `about_default` gives the meaning of the default or the reason for it, as a sentence. `name` is what users write,
-    where that is not the name of the field. `expects` replaces the text of the type's `ValueForm`. `not_in_profile` is
-    the reason why no profile may hold the setting. A setting without an `option` is set in a profile or a variable.
+    `about_default` gives the meaning of the default or the reason for it, as a sentence. `name` is the name that users
+    write, if it differs from that of the field. `expects` replaces the text of the type's `ValueForm`.
+    `not_in_profile` is the reason why no profile may hold the setting. A setting without an `option` is set in a
+    profile or a variable.
     """
     declaration = Declaration(description, about_default, option, name, expects, not_in_profile)
     extra: Any = {"declaration": declaration}  # pydantic keeps it unchanged, and no JSON schema is ever made

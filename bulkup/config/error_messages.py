@@ -1,4 +1,4 @@
-"""Turns pydantic's errors into complaints: where the value stood, what was expected, and what was given."""
+"""Turn pydantic's errors into complaints, with the place of the value, the expected form and the given value."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from bulkup.config.value_text import escape_surrogates, quote_value
 
 
 def complaints_of(error: ValidationError, given: Mapping[str, GivenValue]) -> Iterator[Complaint]:
-    """Yield one complaint for each setting that is wrong, even where a list has several wrong members; of tables one
-    for each key."""
+    """Yield one complaint for each wrong setting, even if several members of a list are wrong.
+
+    In tables, yield one complaint for each wrong key.
+    """
     seen: set[str] = set()
     for detail in error.errors(include_url=False):
         field, *path = detail["loc"]
@@ -33,14 +35,14 @@ def complaints_of(error: ValidationError, given: Mapping[str, GivenValue]) -> It
 
 
 def _about_rule(name: str, path: Sequence[str | int], detail: Mapping[str, Any], given: GivenValue) -> Complaint:
-    """`path` is the number of a rule in its list, and the key that is wrong, where it is not the whole."""
+    """Return the complaint about a rule. `path` is its number in the list, then the key if only that is wrong."""
     where, rule = given.where_is(*path), f"rule {int(path[0]) + 1}"
     if len(path) == 1:
         return Complaint(where, f"{name}: {rule}: expected a table, not {quote_value(detail['input'])}")
     key = str(path[1])
     if detail["type"] == "extra_forbidden":
         what = f'{name}: {rule} has an unknown key "{escape_surrogates(key)}"'
-        known = suggestion(key, AssetRule.model_fields) or f"a rule has {', '.join(AssetRule.model_fields)}"
+        known = suggestion(key, AssetRule.model_fields) or f"a rule has the keys {', '.join(AssetRule.model_fields)}"
         return Complaint(where, what, known)
     expects = form_of(AssetRule.model_fields[key]).expects
     if detail["type"] == "missing":

@@ -1,4 +1,4 @@
-"""When a service is to delete an upload that nobody used, as people write it."""
+"""The time at which a service deletes an unused upload, as people write it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 _DURATION = re.compile(r"[0-9.]+ ?[smhd]")
-_EARLIEST = 10**9  # Unix seconds; a smaller number is a duration that lost its unit
-_LATEST = 253_402_300_799  # Unix seconds, the end of the year 9999; a larger number is in milliseconds
+_EARLIEST = 10**9  # Unix seconds; a smaller number is probably a duration without its unit
+_LATEST = 253_402_300_799  # Unix seconds, the end of the year 9999; a larger number is probably in milliseconds
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """Either `at`, whole Unix seconds with 0 for never, or `after`, seconds from the making of the upload session.
+    """Either `at`, whole Unix seconds with 0 for never, or `after`, seconds from the start of the upload session.
 
-    `str()` gives a form that can be read, and parsed again.
+    `str()` returns a readable form that `parse_expiry` accepts.
     """
 
     at: int | None = None
@@ -34,7 +34,7 @@ class Expiry:
 
     @property
     def never(self) -> bool:
-        """Say whether the service keeps the upload for good."""
+        """Return whether the service keeps the upload forever."""
         return self.at == 0
 
     def __str__(self) -> str:
@@ -46,9 +46,9 @@ class Expiry:
 
 
 def parse_expiry(value: object, now: float) -> Expiry:
-    """Return the expiry that `value` means: a number, text or a TOML time. Fractions of a second are dropped.
+    """Return the expiry for a number, text or a TOML time. Fractions of a second are dropped.
 
-    Raises ValueError, also for a time that is past at `now` (Unix seconds).
+    Raises ValueError, also for a time before `now` (Unix seconds).
     """
     if isinstance(value, Expiry):
         return value
@@ -82,7 +82,7 @@ def _from_duration(text: str) -> Expiry:
     except ValueError as error:
         raise ValueError(f"expected {EXPECTED}") from error
     if seconds <= 0:
-        raise ValueError(f"expected {EXPECTED}; a duration is longer than 0")
+        raise ValueError(f"expected {EXPECTED}; a duration must be longer than 0")
     return Expiry(after=seconds)
 
 
@@ -102,7 +102,7 @@ def _from_time(time: dt.datetime, now: float) -> Expiry:
 
 def _at(seconds: int, now: float) -> Expiry:
     if seconds and seconds <= now:
-        raise ValueError(f"expected {EXPECTED}; this one is past")
+        raise ValueError(f"expected {EXPECTED}; this one is in the past")
     return Expiry(at=seconds)
 
 

@@ -1,4 +1,4 @@
-"""The hosts of `allowed_hosts`, checked and brought to the one form that URLs are compared with."""
+"""The hosts of `allowed_hosts`, checked and normalised for comparison with the hosts of URLs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ EXPECTED = "host names such as storage.example.com, *.example.com for all names 
 
 _NAME = re.compile(r"(?=.{1,253}$)(\*\.)?[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
 
-# A name that ends so is an address in an old spelling to the system, and would never be compared with as it is written.
+# The system reads a name with such an ending as an address in an old notation, so a comparison would never match.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 def normalise_host(value: str) -> str:
-    """Return a host in lower case, names in their ASCII (IDNA) form, addresses in their shortest one.
+    """Return a host in lower case: names in their ASCII (IDNA) form, addresses in their shortest form.
 
-    Raises ValueError for a URL, a port, a wildcard that is not the first label, and what is no name or address.
+    Raises ValueError for a URL, a port, a wildcard that is not the first label, and any other invalid text.
     """
     text = value.strip().removesuffix(".")
     try:

@@ -1,5 +1,4 @@
-"""The layers settings come from: options, environment, profile. Each yields raw values that know where they
-stood."""
+"""The layers of settings: options, environment, profile. Each yields raw values with their origin."""
 
 from __future__ import annotations
 
@@ -17,9 +16,9 @@ from bulkup.config.toml_file import TomlDocument
 
 @dataclass(frozen=True, slots=True)
 class GivenValue:
-    """A raw value. `origin` tells where it came from, `where` is the same as a mark in front of a complaint.
+    """A raw value. `origin` names its layer, `where` its place as complaints begin with it.
 
-    `inside` gives the mark of a part of the value, by its path in it, where parts have lines of their own.
+    `inside` returns the place of a part of the value, for values whose parts have lines of their own.
     """
 
     value: Any
@@ -28,7 +27,7 @@ class GivenValue:
     inside: Callable[..., str] | None = None
 
     def where_is(self, *path: str | int) -> str:
-        """Return the mark of a part of the value, that of the whole where it is the most that is known."""
+        """Return the place of a part of the value, or of the whole value if the part has none."""
         return self.inside(*path) if self.inside else self.where
 
 
@@ -36,8 +35,7 @@ Layer = tuple[Mapping[str, GivenValue], tuple[Complaint, ...]]
 
 
 def from_options(options: Mapping[str, Any], cwd: str) -> Layer:
-    """Take options by the names of their settings. None and an empty list mean that an option was not
-    given."""
+    """Return the settings given as options, by name. None and an empty list mean that an option was not given."""
     given: dict[str, GivenValue] = {}
     complaints: list[Complaint] = []
     for name, value in options.items():
@@ -50,8 +48,10 @@ def from_options(options: Mapping[str, Any], cwd: str) -> Layer:
 
 
 def from_environment(environ: Mapping[str, str], cwd: str, *, secrets: bool) -> Layer:
-    """Take `BULKUP_<SETTING>`. An empty variable counts as not set; secrets hold only where `secrets` says
-    so."""
+    """Return the settings given as `BULKUP_<SETTING>`. An empty variable counts as not set.
+
+    Secrets are included only if `secrets` is true.
+    """
     given: dict[str, GivenValue] = {}
     for name, setting in SETTINGS.items():
         text = environ.get(setting.variable, "")
@@ -63,7 +63,7 @@ def from_environment(environ: Mapping[str, str], cwd: str, *, secrets: bool) -> 
 
 
 def from_profile(document: TomlDocument, profile: str) -> Layer:
-    """Take the settings of one profile. Raises UsageError where the file has none of that name."""
+    """Return the settings of one profile. Raises UsageError if the file has no profile of that name."""
     given: dict[str, GivenValue] = {}
     complaints = list(document.complaints)
     for name, value in document.profile(profile).items():

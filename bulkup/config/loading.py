@@ -1,4 +1,4 @@
-"""Puts the layers together: option > environment > profile > default."""
+"""Combine the layers of settings: option > environment > profile > default."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ from bulkup.errors import UsageError
 
 DEFAULT = "default"
 
-# A slip of one or two letters; further off it is a variable of something else.
-_SLIP = 0.85
+# The similarity of words that differ by one or two letters. Other variables belong to other programs.
+_MISSPELT = 0.85
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSettings:
-    """Settings and how they came about. `origins` has every setting by name; `warnings` are sentences for the
-    user.
+    """Settings with their origins by name, and warnings for the user.
 
-    `config_file` is the path of the file that was read, None where none was.
+    `config_file` is the path of the file that was read, None if there was none.
     """
 
     settings: Settings
@@ -49,16 +48,16 @@ def load(
     environ: Mapping[str, str],
     cwd: str,
 ) -> ResolvedSettings:
-    """Return the settings of a run; `options` holds settings by name, None where an option was not given.
+    """Return the settings of a run. `options` holds settings by name, None if an option was not given.
 
-    No file is opened unless a profile or a file is named. Raises UsageError with everything that is wrong.
+    A file is opened only if a profile or a file is named. Raises UsageError with all errors.
     """
     named = profile is not None or config_file is not None
     document = toml_file.find(config_file, environ, cwd) if named else None
     if profile is not None and document is None:
         here, of_user = toml_file.candidates(environ, cwd)
         raise UsageError(
-            f'profile "{profile}" was asked for, and there is no configuration file',
+            f'there is no configuration file, so no profile "{profile}"',
             hint=f"name one with --config, or create {here} or {of_user}",
         )
     return resolve(options, document, profile=profile, environ=environ, cwd=cwd)
@@ -72,8 +71,7 @@ def resolve(
     environ: Mapping[str, str],
     cwd: str,
 ) -> ResolvedSettings:
-    """Do what `load` does with a file that was read already. Raises UsageError with everything that is
-    wrong."""
+    """Return the settings like `load`, from a file that was read already. Raises UsageError with all errors."""
     layers: list[Layer] = [
         from_environment(environ, cwd, secrets=profile is None),
         from_options(options, cwd),
@@ -91,7 +89,7 @@ def resolve(
     if complaints:
         raise SettingsError(complaints)
     origins = {name: given[name].origin if name in given else DEFAULT for name in SETTINGS}
-    warnings = (*_warnings(settings, given, document, profile), *_slips(environ))
+    warnings = (*_warnings(settings, given, document, profile), *_misspelt_variables(environ))
     return ResolvedSettings(settings, origins, warnings, profile, document.path if document else None)
 
 
@@ -108,16 +106,16 @@ def _warnings(
         in_file = name in given and given[name].origin.startswith("profile ")
         if source and in_file and source.kind == "literal" and document.others_can_read:
             yield (
-                f"{given[name].where}: {name} stands there as it is and other users can read the file; "
+                f"{given[name].where}: {name} is written out, and other users can read the file; "
                 f"chmod 600 {document.shown}, or write env:NAME"
             )
 
 
-def _slips(environ: Mapping[str, str]) -> Iterator[str]:
-    """Variables that are nearly ours: a misspelt one changes nothing, and would do so in silence."""
+def _misspelt_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning for each variable that is nearly one of ours, because a misspelt one has no effect."""
     known = [setting.variable for setting in SETTINGS.values()]
     for variable in sorted(environ):
         if variable.startswith(ENVIRONMENT_PREFIX) and variable not in known and environ[variable]:
-            near = nearest(variable, known, cutoff=_SLIP)
+            near = nearest(variable, known, cutoff=_MISSPELT)
             if near:
-                yield f"{variable} is no setting and has no effect; did you mean {near}?"
+                yield f"{variable} is not a setting and has no effect; did you mean {near}?"

@@ -1,4 +1,4 @@
-"""The template that names an object at the service, checked at load so that no file of a run finds it wrong."""
+"""The template for object names at the service. It is checked when settings are loaded, before a run starts."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def check_object_key(value: object) -> str:
-    """Return the template: `str.format` fills it in with the PLACEHOLDERS as keywords and cannot fail.
+    """Return the template. `str.format` with the PLACEHOLDERS as keywords fills it in without errors.
 
-    `{{` and `}}` stand for braces. Raises ValueError, also for one that gives every file the same key.
+    `{{` and `}}` stand for braces. Raises ValueError, also for a template that gives every file the same key.
     """
     if not isinstance(value, str) or not value:
-        raise _wrong("it is empty" if value == "" else "it is no text")
+        raise _wrong("it is empty" if value == "" else "it is not text")
     if value.startswith("/"):
         raise _wrong('it begins with "/"')
     if any(part in ("", ".", "..") for part in value.split("/")):
-        raise _wrong('between its "/" it has an empty part, or one of dots alone')
+        raise _wrong('a part between its "/" is empty, or consists only of dots')
     if _CONTROL.search(value):
-        raise _wrong("it holds a control character")
+        raise _wrong("it contains a control character")
     if not _is_unicode(value):
         raise _wrong("it is not UTF-8 text")
     if not set(_placeholders(value)).intersection(_TELLING):

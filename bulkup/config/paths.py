@@ -1,5 +1,4 @@
-"""The paths that follow from the settings: the journal and the embedded server's store, both outside every
-source."""
+"""The paths derived from the settings: the journal and the embedded server's store, both outside every source."""
 
 from __future__ import annotations
 
@@ -16,17 +15,16 @@ from bulkup.errors import UsageError
 
 AnyPath = str | bytes
 
-_LONGEST_NAME = 100  # characters of a profile's name in a file name; file systems take 255 bytes
+_LONGEST_NAME = 100  # characters of a profile's name in a file name; file systems allow 255 bytes
 
 
 def journal_path(
     settings: Settings, profile: str | None, sources: Sequence[AnyPath], environ: Mapping[str, str]
 ) -> str:
-    """Return the path of the journal: the one named, else one for the profile, else one for provider and
-    sources, or for the provider and the name of the source.
+    """Return the path of the journal: the one named, else that of the profile.
 
-    Raises UsageError where it would lie inside a source, or where it is named by the provider and there is
-    none.
+    Else it depends on the provider and on the name of the source, or on the paths of the sources. Raises UsageError if
+    it would be inside a source, or if it depends on the provider and there is none.
     """
     path = settings.journal
     if path is None:
@@ -37,8 +35,7 @@ def journal_path(
 
 
 def source_id_path(settings: Settings, profile: str | None, environ: Mapping[str, str]) -> str | None:
-    """Return the path of a journal that goes by the name of the source, wherever that is; None where that does not
-    name the journal."""
+    """Return the path of the journal if the name of the source decides it, else None."""
     if settings.source_id is None or settings.journal is not None or profile is not None:
         return None
     digest = hashlib.sha256(settings.source_id.encode()).hexdigest()
@@ -46,14 +43,13 @@ def source_id_path(settings: Settings, profile: str | None, environ: Mapping[str
 
 
 def store_path(settings: Settings, sources: Sequence[AnyPath], environ: Mapping[str, str]) -> str:
-    """Return the directory of the embedded server's store. Raises UsageError where it would lie inside a
-    source."""
+    """Return the directory of the embedded server's store. Raises UsageError if it would be inside a source."""
     path = settings.store or os.path.join(user_data_dir(environ), "store")
     return _outside(path, sources, "store")
 
 
 def inside_any(path: AnyPath, sources: Sequence[AnyPath]) -> str | None:
-    """Return the source that `path` is or lies in, by real paths; None where it is outside of all."""
+    """Return the source that `path` is or that contains it, by real paths. Return None if there is none."""
     real = os.path.realpath(os.fsencode(path))
     for source in sources:
         root = os.path.realpath(os.fsencode(source))
@@ -65,8 +61,11 @@ def inside_any(path: AnyPath, sources: Sequence[AnyPath]) -> str | None:
 def _by_source_id(
     settings: Settings, profile: str | None, sources: Sequence[AnyPath], environ: Mapping[str, str]
 ) -> str | None:
-    """Return the journal that goes by the name of the source, or from before it had one: by the path that the name
-    spells, or by the one it has now. None where the name does not name the journal."""
+    """Return the path of the journal if the name of the source decides it, else None.
+
+    A journal from before the source had its name is used further: that of the path which the name spells, or that of
+    the source's present path.
+    """
     name, by_name = settings.source_id, source_id_path(settings, profile, environ)
     if name is None or by_name is None:
         return None
@@ -80,7 +79,7 @@ def _outside(path: str, sources: Sequence[AnyPath], setting: str) -> str:
     source = inside_any(path, sources)
     if source is not None:
         raise UsageError(
-            f"{setting}: {escape_surrogates(path)} lies inside the source {escape_surrogates(source)}, "
+            f"{setting}: {escape_surrogates(path)} is inside the source {escape_surrogates(source)}, "
             "so it would be uploaded and change while it is read",
             hint=f"name a path outside every source with --{setting}",
         )
@@ -96,7 +95,7 @@ def _journal_name(settings: Settings, profile: str | None, sources: Sequence[Any
 
 
 def _file_name(profile: str) -> str:
-    """Keep a plain name; any other is made plain and told apart from names that look like it by its hash."""
+    """Return a file name for a profile. A name with special characters is replaced, and a hash keeps it distinct."""
     plain = re.sub(r"[^A-Za-z0-9._-]|^\.", "_", profile)[:_LONGEST_NAME] or "_"
     if plain == profile:
         return plain

@@ -1,4 +1,4 @@
-"""Looks at profiles as a run would, without starting one: settings, secrets, and the paths they name."""
+"""Check profiles without starting a run: settings, secrets, and the paths that they name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bulkup.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class CheckedProfiles:
-    """What was found to be fine: the profiles by name, the file, and the warnings about them."""
+    """The names of profiles without errors, their file, and the warnings about them."""
 
     profiles: tuple[str, ...]
     config_file: str
@@ -43,13 +43,13 @@ def check_profiles(
     cwd: str,
     run_commands: bool,
 ) -> CheckedProfiles:
-    """Check one profile, or all where none is named. Secrets are fetched, by command if `run_commands`.
+    """Check the profile named, else all profiles. Secrets are fetched; those from commands only with `run_commands`.
 
-    Raises UsageError where there is no file or no such profile, and with everything that is wrong in any.
+    Raises UsageError without a file or without such a profile, and with all errors of all profiles.
     """
     document = _document(config_file, environ, cwd)
     if profile is not None:
-        document.profile(profile)  # raises where there is none of that name
+        document.profile(profile)  # raises if there is none of that name
     names = tuple(document.profiles) if profile is None else (profile,)
     complaints, warnings = list(document.complaints), dict[str, None]()
     for name in names:
@@ -59,7 +59,7 @@ def check_profiles(
             complaints += error.complaints
             continue
         warnings |= dict.fromkeys(resolved.warnings)
-        complaints += _Look(resolved, document, name, environ).complaints(run_commands)
+        complaints += _ProfileCheck(resolved, document, name, environ).complaints(run_commands)
     if complaints:
         raise SettingsError(complaints)
     return CheckedProfiles(names, document.path, tuple(warnings))
@@ -75,8 +75,8 @@ def _document(config_file: str | None, environ: Mapping[str, str], cwd: str) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """A look at one profile whose settings are sound by themselves."""
+class _ProfileCheck:
+    """The checks of one profile whose values are valid."""
 
     resolved: ResolvedSettings
     document: TomlDocument
@@ -119,7 +119,7 @@ class _Look:
 
     def _in_asset_map(self, path: str, directory: str) -> Iterator[Complaint]:
         if not os.path.exists(path):
-            return  # told already
+            return  # `_missing_paths` has a complaint about it
         try:
             load_asset_map(path, os.path.realpath(os.fsencode(directory)))
         except SettingsError as error:
@@ -128,7 +128,7 @@ class _Look:
                 yield Complaint(self._where("asset_map"), f"asset_map: {error.more} more problems in the file")
 
     def _secrets(self, run_commands: bool) -> Iterator[Complaint]:
-        """Fetch the secrets that are given, whoever needs them."""
+        """Fetch the given secrets, even those that the provider does not use."""
         for name, source in given_secrets(self.resolved.settings).items():
             if run_commands or source.kind != "command":
                 yield from self._of(name, functools.partial(source.resolve, self.environ))
@@ -138,15 +138,15 @@ class _Look:
         yield from self._of("", lambda: credential_names(settings, profile=self.profile))
         yield from self._of("", lambda: require_settings(settings))
 
-    def _of(self, name: str, look: Callable[[], object]) -> Iterator[Complaint]:
-        """Yield what a look complains about, at the setting it is about, empty where that is the whole profile."""
+    def _of(self, name: str, check: Callable[[], object]) -> Iterator[Complaint]:
+        """Yield the error of a check as a complaint about a setting, or about the profile if `name` is empty."""
         try:
-            look()
+            check()
         except UsageError as error:
             yield Complaint(self._where(name), error.message, error.hint)
 
     def _where(self, name: str) -> str:
-        """Name the layer a value came from, so that nobody looks for it in the wrong place."""
+        """Return the place of a value: its environment variable, or its line in the file."""
         origin = self.resolved.origins.get(name, "")
         if origin.startswith("environment "):
             return origin.removeprefix("environment ")

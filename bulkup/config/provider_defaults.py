@@ -1,7 +1,6 @@
-"""The names of the providers and what configuration needs to know of each: the one place a new one is
-declared.
+"""The declarations of the providers: name, public address, credentials and settings of each.
 
-The adapters themselves live in `bulkup.providers`, which configuration may not import.
+A new provider is declared here. Its adapter is in `bulkup.providers`, which configuration may not import.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ProviderDefaults:
-    """What one service is reached at, and which settings it reads.
+    """The public address of one service, and the settings that it reads.
 
-    `base_url` is its public root, None where there is none. `credentials` are sets of secrets, each of which is
-    enough by itself, the preferred one first; `optional_secrets` go with the first set alone. `settings` are the
-    others that it reads, `required` those it cannot do without; of each tuple in `any_of` it needs one at least.
-    `places` says that two files may want one place there, which only a look at the whole tree can tell.
+    `base_url` is its public root, None if there is none. `credentials` are sets of secrets, of which one set is enough,
+    the preferred one first. `optional_secrets` belong to the first set. `settings` are the other settings that the
+    provider reads. It needs all of `required`, and at least one of each tuple in `any_of`. With `places`, two files
+    may be mapped to the same place at the service, which a scan of the whole tree detects.
     """
 
     base_url: str | None
@@ -30,7 +29,7 @@ class ProviderDefaults:
     places: bool = False
 
 
-LOCAL = "local"  # the embedded server: started for the run, on a port of its own
+LOCAL = "local"  # the embedded server, started for the run on its own port
 METASTUDIO = "metastudio"
 XVID = "xvid"
 

@@ -1,4 +1,4 @@
-"""What a run cannot do without, asked for where it is needed, because other commands can."""
+"""The settings that a run needs. Other commands work without them, so they are checked where they are needed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bulkup.helpers.secrets import Secret
 
 
 def require_provider(settings: Settings) -> str:
-    """Return the provider's name. Raises UsageError where none is set."""
+    """Return the provider's name. Raises UsageError if none is set."""
     if settings.provider is None:
         raise UsageError("no provider is set", hint=f"use --provider with one of {', '.join(PROVIDERS)}")
     return settings.provider
 
 
 def require_settings(settings: Settings) -> None:
-    """Raises UsageError with every setting that the provider cannot do without and that is not set."""
+    """Raise UsageError with every setting that the provider needs and that is not set."""
     name = require_provider(settings)
     provider = PROVIDERS[name]
     missing = [[one] for one in provider.required if not _is_set(settings, one)]
@@ -33,41 +33,41 @@ def require_settings(settings: Settings) -> None:
 
 
 def require_one_directory(settings: Settings) -> None:
-    """Raises UsageError where a list of files is relative to the source, and that is not one directory.
+    """Raise UsageError if a list of files is relative to the source, and the source is not one directory.
 
-    Looks at the sources on disk. One that is missing, or none at all, is for others to complain about.
+    Checks the sources on disk. Other functions report missing sources.
     """
     sources = {os.path.realpath(os.fsencode(source)) for source in settings.source}
     if len(sources) <= 1 and not any(os.path.isfile(source) for source in sources):
         return
     for name in ("files_from", "asset_map"):
         if _is_set(settings, name):
-            what = f"{name} needs one source, the directory that the names in it are relative to"
-            raise UsageError(what, hint="name one directory, and a run of its own for each other source")
+            what = f"{name} needs exactly one source, the directory that its paths are relative to"
+            raise UsageError(what, hint="name one directory, and start a separate run for each other source")
 
 
 def require_one_source(settings: Settings) -> None:
-    """Raises UsageError where a name is given for the source, and there are several."""
+    """Raise UsageError if the source has a name and there are several sources."""
     sources = {os.path.realpath(os.fsencode(source)) for source in settings.source}
     if settings.source_id is not None and len(sources) > 1:
         what = f"source_id is the name of one source, and {len(sources)} are given"
-        raise UsageError(what, hint="give each source a run of its own, and a name of its own")
+        raise UsageError(what, hint="start a separate run with its own name for each source")
 
 
 def require_credentials(settings: Settings, environ: Mapping[str, str], *, profile: str | None) -> dict[str, Secret]:
-    """Return the provider's credentials by setting, fetched now; blocks for up to 30 s for each that is a command.
+    """Fetch the provider's credentials and return them by setting. Each command blocks for up to 30 s.
 
-    Raises UsageError where too few are set (see `credential_names`), or where one cannot be fetched.
+    Raises UsageError if too few are set (see `credential_names`), or if one cannot be fetched.
     """
     names = credential_names(settings, profile=profile)
     return {name: source.resolve(environ) for name, source in given_secrets(settings).items() if name in names}
 
 
 def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, ...]:
-    """Return which secrets a run uses: the provider's first set that is completely given, and what goes with it.
+    """Return the secrets that a run uses: the provider's first complete set, and its optional secrets.
 
-    Raises UsageError where no set is, with all the sets and what is missing. Where `profile` is named the environment
-    alone does not count, so the hint offers the profile alone.
+    Raises UsageError if no set is complete, with all the sets and the missing secrets. If `profile` is named, variables
+    of secrets do not count, so the hint names only the profile.
     """
     name = require_provider(settings)
     provider, given = PROVIDERS[name], given_secrets(settings)
@@ -81,7 +81,7 @@ def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, .
 
 
 def given_secrets(settings: Settings) -> dict[str, SecretSource]:
-    """Return where each secret that is set is to be fetched, by setting, whatever the provider."""
+    """Return the sources of all secrets that are set, by setting, even those that the provider does not use."""
     sources = {name: getattr(settings, SETTINGS[name].field) for name in SECRETS}
     return {name: source for name, source in sources.items() if source is not None}
 
@@ -99,7 +99,7 @@ def _halves(provider: ProviderDefaults, given: Mapping[str, SecretSource]) -> It
 
 
 def _most_complete(provider: ProviderDefaults, given: Mapping[str, SecretSource]) -> list[str]:
-    """Return what is missing from the set of which most is there, from the preferred one where nothing is."""
+    """Return the missing secrets of the most complete set; the preferred set counts first."""
     ways = max(provider.credentials, key=lambda ways: sum(one in given for one in ways))
     return [one for one in ways if one not in given]
 
@@ -109,7 +109,7 @@ def _how_to_give(secrets: Sequence[str], profile: str | None) -> str:
     if profile is not None:
         return f"write {in_profile} in profile {profile}"
     variables = _joined([SETTINGS[name].variable for name in secrets], "and")
-    return f"set {variables}, or write {in_profile} in a profile and name that"
+    return f"set {variables}, or write {in_profile} in a profile and name the profile"
 
 
 def _how_to_set(name: str) -> str:
@@ -118,5 +118,5 @@ def _how_to_set(name: str) -> str:
 
 
 def _joined(words: Sequence[str], last: str) -> str:
-    """Return words as a sentence has them: "a, b and c"."""
+    """Return words joined as in a sentence: "a, b and c"."""
     return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

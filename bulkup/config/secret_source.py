@@ -1,5 +1,4 @@
-"""Where a secret is to be fetched. Fetching happens when it is used, so that showing settings runs no
-command."""
+"""The source of a secret. It is fetched only when it is used, so showing the settings runs no command."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from bulkup.errors import UsageError
 from bulkup.helpers.secrets import MASK, Secret
 
-COMMAND_TIMEOUT = 30.0  # seconds; a password manager that asks somebody would hang a nightly run for ever
+COMMAND_TIMEOUT = 30.0  # seconds; a password manager that prompts for input would block a nightly run forever
 EXPECTED = "env:NAME, file:PATH, command:ARGV or the secret itself"
 
 _KINDS = ("env", "file", "command")
@@ -23,10 +22,10 @@ _LARGEST_FILE = 65536  # bytes
 
 @dataclass(frozen=True, slots=True)
 class SecretSource:
-    """One way to a secret: `kind` is env, file, command or literal.
+    """The source of one secret: `kind` is env, file, command or literal.
 
-    `reference` is the variable, the path, the command line or the secret itself. It is kept as a `Secret`
-    whatever the kind, because a command line may hold one too; `str()` shows what may be shown.
+    `reference` is the variable, the path, the command line or the secret itself. It is always kept as a `Secret`,
+    because a command line may contain one too. `str()` returns the form that may be shown.
     """
 
     setting: str
@@ -35,7 +34,7 @@ class SecretSource:
 
     @classmethod
     def parse(cls, setting: str, text: str) -> SecretSource:
-        """Return the source that `text` names. Raises ValueError with a text that does not repeat it."""
+        """Return the source that `text` names. Raises ValueError, whose text does not repeat it."""
         kind, colon, rest = text.partition(":")
         if not colon or kind not in _KINDS:
             kind, rest = "literal", text
@@ -56,28 +55,28 @@ class SecretSource:
             return f"command:{program}" + (f" {MASK}" if arguments else "")
         return f"{self.kind}:{self.reference.reveal()}"
 
-    def resolve(self, environ: Mapping[str, str]) -> Secret:
-        """Fetch the secret; blocks for up to 30 s where that is a command.
+    def resolve(self, environ: Mapping[str, str], *, command_timeout: float = COMMAND_TIMEOUT) -> Secret:
+        """Fetch the secret. A command blocks for up to `command_timeout` seconds.
 
-        Raises UsageError, which names the setting and the place and never the value, where there is nothing
-        to be had, or where it holds what an HTTP header cannot.
+        Raises UsageError if the secret cannot be fetched, is empty, or contains characters that an HTTP header cannot
+        carry. The error names the setting and the source, and never the value.
         """
-        value = self._fetch(environ)
+        value = self._fetch(environ, command_timeout)
         if not value:
             raise self._error("is empty")
         if any(ord(char) < 32 or 127 <= ord(char) < 160 or ord(char) > 255 for char in value):
-            raise self._error("holds a control character or one outside Latin-1, which no header can carry")
+            raise self._error("contains a control character or one outside Latin-1, which an HTTP header cannot carry")
         if value != value.strip():
             raise self._error("begins or ends with a space")
         return Secret(value)
 
-    def _fetch(self, environ: Mapping[str, str]) -> str:
+    def _fetch(self, environ: Mapping[str, str], command_timeout: float) -> str:
         if self.kind == "env":
             return self._from_environment(environ)
         if self.kind == "file":
             return self._from_file()
         if self.kind == "command":
-            return self._from_command()
+            return self._from_command(command_timeout)
         return self.reference.reveal()
 
     def _from_environment(self, environ: Mapping[str, str]) -> str:
@@ -94,22 +93,22 @@ class SecretSource:
             why = getattr(error, "strerror", None) or "not a path"
             raise self._error(f"cannot be read: {why}") from error
         if len(data) > _LARGEST_FILE:
-            raise self._error(f"is larger than {_LARGEST_FILE} bytes, so it is no secret")
+            raise self._error(f"is larger than {_LARGEST_FILE} bytes, too large for a secret")
         return self._decoded(data.rstrip(b"\r\n"))
 
-    def _from_command(self) -> str:
+    def _from_command(self, timeout: float) -> str:
         try:
             done = subprocess.run(
                 self._argv(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                timeout=COMMAND_TIMEOUT,
+                timeout=timeout,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            # Not chained: its text holds the whole command line and its attributes the output.
-            raise self._error(f"gave no answer within {COMMAND_TIMEOUT:g} s") from None
+            # Not chained: its text contains the whole command line, and its attributes the output.
+            raise self._error(f"gave no answer within {timeout:g} s") from None
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "not a command"
             raise self._error(f"cannot be run: {why}") from error
@@ -121,7 +120,7 @@ class SecretSource:
         try:
             return data.decode("utf-8")
         except UnicodeDecodeError:
-            # Not chained: its attributes hold the secret.
+            # Not chained: its attributes contain the secret.
             raise self._error("is not UTF-8 text") from None
 
     def _argv(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The settings that choose the service and the account, and what files become there."""
+"""The settings of the service: its address, the account, and the properties that files have there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_OPTION = "There is no option for it, because every user of the machine can r
 
 
 class Services(Selection):
-    """Everything about the services' accounts and what files become there."""
+    """The service, the account, and the properties that files have there."""
 
     provider: ProviderName | None = setting(
         None,

@@ -42,7 +42,7 @@ def _path(value: Any) -> str:
         raise ValueError("expected a path")
     path = os.fsdecode(value)
     if not path or "\0" in path:
-        raise ValueError("expected a path; it is empty or holds a NUL")
+        raise ValueError("expected a path; it is empty or contains a NUL")
     return path
 
 

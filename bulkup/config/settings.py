@@ -1,8 +1,7 @@
 """`Settings`: every setting of a run, declared once.
 
 The settings that choose files are in `selection`, those of the services in `services`. Together they are one flat set
-of names. `declaration` explains what a declaration holds, and what is made from it. The order of the fields is that of
-the help and of docs/settings.md.
+of names. `declaration` explains the parts of a declaration. The help and docs/settings.md have the order of the fields.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The TOML file: where it is looked for, how it is read, and what its outer form must be."""
+"""The TOML file: finding it, reading it, and checking that it consists of profiles."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bulkup.errors import UsageError
 
 FILE_NAME = "bulkup.toml"
 
-_HEADER_HINT = "settings stand in a profile: write [profiles.NAME] above them"
+_HEADER_HINT = "settings belong in a profile: write [profiles.NAME] above them"
 _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
 @dataclass(frozen=True, slots=True)
 class TomlDocument:
-    """A file that was read. `shown` is its name in messages; `complaints` are about its outer form."""
+    """A file that was read. `shown` is its name in messages. `complaints` are about keys outside the profiles."""
 
     path: str
     shown: str
@@ -34,7 +34,7 @@ class TomlDocument:
 
     @property
     def folder(self) -> str:
-        """What relative paths in the file are relative to."""
+        """Return the folder that relative paths in the file are relative to."""
         return os.path.dirname(self.path)
 
     def line(self, *path: str | int) -> int | None:
@@ -46,9 +46,9 @@ class TomlDocument:
         return f"{self.shown}:{self.line(*path) or 1}"
 
     def profile(self, name: str) -> Mapping[str, Any]:
-        """Return one profile as it stands in the file. Raises UsageError where there is none of that name.
+        """Return the raw values of one profile. Raises UsageError if there is none of that name.
 
-        The complaints about the outer form go with it, because they often say why: `[nightly]` is no profile.
+        The error includes the other complaints about the file, which often show the reason, such as `[nightly]`.
         """
         if name in self.profiles:
             return self.profiles[name]
@@ -60,15 +60,14 @@ class TomlDocument:
 
 
 def candidates(environ: Mapping[str, str], cwd: str) -> tuple[str, str]:
-    """Return the two paths that are looked at where no file is named."""
+    """Return the two paths that are searched if no file is named."""
     return os.path.join(cwd, FILE_NAME), os.path.join(user_config_dir(environ), FILE_NAME)
 
 
 def find(config_file: str | None, environ: Mapping[str, str], cwd: str) -> TomlDocument | None:
-    """Read the file named, else the first that exists; None where there is none.
+    """Read the file named, else the first one that exists. Return None if there is none.
 
-    Raises UsageError where the file named does not exist, or a file cannot be read, or is not UTF-8, or not
-    TOML.
+    Raises UsageError if the file named does not exist, or if a file cannot be read, is not UTF-8 or is not TOML.
     """
     if config_file is not None:
         return read(os.path.join(cwd, config_file), shown=config_file)
@@ -79,7 +78,7 @@ def find(config_file: str | None, environ: Mapping[str, str], cwd: str) -> TomlD
 
 
 def read(path: str, shown: str) -> TomlDocument:
-    """Read one file. Raises UsageError where it cannot be read, or is not UTF-8, or not TOML."""
+    """Read one file. Raises UsageError if it cannot be read, is not UTF-8 or is not TOML."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -96,7 +95,7 @@ def read(path: str, shown: str) -> TomlDocument:
 
 def _decoded(data: bytes, shown: str) -> str:
     try:
-        # Some editors begin a file with a byte order mark, which TOML itself does not know.
+        # Some editors begin a file with a byte order mark, which TOML does not allow.
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
@@ -113,7 +112,9 @@ def _parsed(text: str, shown: str) -> dict[str, Any]:
         where = f"{shown}:{position[1]}:{position[2]}" if position else shown
         raise SettingsError([Complaint(where, f"not valid TOML: {_POSITION.sub('', message)}")]) from error
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, thousands of brackets
-        raise SettingsError([Complaint(shown, "not valid TOML: too large or too deep to be read")]) from error
+        raise SettingsError(
+            [Complaint(shown, "not valid TOML: a number is too long, or brackets are nested too deeply")]
+        ) from error
 
 
 def _profiles(tree: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
@@ -124,7 +125,7 @@ def _profiles(tree: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _complaints(tree: Mapping[str, Any], lines: Lines, shown: str) -> Iterator[Complaint]:
-    """Yield what is wrong outside the profiles."""
+    """Yield the errors outside the profiles."""
     for key, value in tree.items():
         where = f"{shown}:{line_of(lines, (key,)) or 1}"
         if key != "profiles":
@@ -139,7 +140,7 @@ def _in_profiles(tables: Mapping[str, Any], lines: Lines, shown: str) -> Iterato
     for name, table in tables.items():
         if not isinstance(table, dict):
             where = f"{shown}:{line_of(lines, ('profiles', name)) or 1}"
-            yield Complaint(where, f'"{name}" stands in [profiles], which holds profiles only', _HEADER_HINT)
+            yield Complaint(where, f'"{name}" is directly in [profiles], which may contain only profiles', _HEADER_HINT)
 
 
 def _outside_hint(key: str, value: object) -> str:

@@ -1,8 +1,7 @@
-"""Line numbers for the keys of a TOML text, which `tomllib` does not give.
+"""Line numbers for the keys of a TOML text, which `tomllib` does not provide.
 
-It runs only over text that `tomllib` has accepted, so it need not find errors: it walks from statement to
-statement, and steps over values whole, so that what looks like a key inside a string, an array or a comment
-is none.
+The text was accepted by `tomllib`, so there are no errors to find. The search goes from statement to statement and
+skips whole values. Text inside a string, an array or a comment is therefore never taken for a key.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _DOTTED = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
 _HEADER = re.compile(rf"[ \t]*(?P<open>\[\[?)[ \t]*(?P<key>{_DOTTED})[ \t]*\]\]?")
 _ASSIGNMENT = re.compile(rf"[ \t]*(?P<key>{_DOTTED})[ \t]*=")
 _TOKEN = re.compile(
-    r'''"""(?:\\.|[^\\])*?"""{1,3}'''  # a multi-line string may end in one or two quotes of its own
+    r'''"""(?:\\.|[^\\])*?"""{1,3}'''  # a multi-line string may end with one or two quotes of its content
     r"""|'''.*?'''{1,3}"""
     r'''|"(?:\\.|[^"\\\n])*"'''
     r"""|'[^'\n]*'"""
@@ -32,7 +31,7 @@ Lines = Mapping[Path, int]
 def line_numbers(text: str) -> Lines:
     """Return the line, counted from 1, of every table and key that has a line of its own, by its full path.
 
-    A table of an array (`[[rules]]`) has its number, counted from 0, behind the array's name.
+    In the path of an array table (`[[rules]]`), its index, counted from 0, follows the name of the array.
     """
     lines: dict[Path, int] = {}
     arrays: dict[Path, int] = {}
@@ -49,8 +48,7 @@ def line_numbers(text: str) -> Lines:
 
 
 def line_of(lines: Lines, path: Path) -> int | None:
-    """Return the line of `path`, or of the nearest thing around it (the key whose inline table it stands
-    in)."""
+    """Return the line of `path`, else that of the nearest table or key that contains it."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]
@@ -58,7 +56,7 @@ def line_of(lines: Lines, path: Path) -> int | None:
 
 
 def _of_table(path: Path, arrays: dict[Path, int], *, opens: bool) -> Path:
-    """Return the full path of a header; `arrays` holds the number of the last table of each array."""
+    """Return the full path of a header. `arrays` holds the index of the last table of each array."""
     if opens:
         arrays[path] = arrays.get(path, -1) + 1
     full: Path = ()
@@ -82,12 +80,11 @@ def _statements(text: str) -> Iterator[tuple[int, re.Match[str]]]:
 
 
 def _end_of_statement(text: str, position: int) -> int:
-    """Return where the next statement begins: after the first line end that is in no bracket and no
-    string."""
+    """Return the start of the next statement: the position after the first line end outside brackets and strings."""
     depth = 0
     while position < len(text):
         token = _TOKEN.match(text, position)
-        if token is None:  # cannot be in accepted text; one character is the honest way on
+        if token is None:  # impossible in accepted text; skip one character
             position += 1
             continue
         position = token.end()
@@ -101,7 +98,7 @@ def _end_of_statement(text: str, position: int) -> int:
 
 
 def _unquoted(dotted: str) -> Path:
-    """Let `tomllib` itself read the key, so that escapes and quotes mean here what they mean there."""
+    """Return the parts of a dotted key. `tomllib` parses it, so escapes and quotes have exactly the same meaning."""
     path: list[str] = []
     value: Any = tomllib.loads(f"{dotted} = 0")
     while isinstance(value, dict):

@@ -14,12 +14,11 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_LONGEST = 10**9  # seconds, over 30 years: beyond that it is a slip, and some timers overflow
+_LONGEST = 10**9  # seconds, over 30 years: a longer one is a mistake, and some timers overflow
 
 
 def parse_size(value: object) -> int:
-    """Return bytes. Takes whole numbers and text; k, M, G and T are powers of 1024 with or without `B` or
-    `iB`.
+    """Return bytes for a whole number or text. k, M, G and T are powers of 1024, with or without `B` or `iB`.
 
     A fraction of a byte is dropped. Raises ValueError.
     """
@@ -33,9 +32,9 @@ def parse_size(value: object) -> int:
 
 
 def parse_duration(value: object) -> float:
-    """Return seconds. Takes numbers (seconds) and text with s, m, h or d. Raises ValueError."""
+    """Return seconds for a number, or for text with s, m, h or d. Raises ValueError."""
     seconds = _seconds(value)
-    if not 0 <= seconds <= _LONGEST:  # false for NaN as well
+    if not 0 <= seconds <= _LONGEST:  # also false for NaN
         raise ValueError(f"expected {DURATION}")
     return seconds
 

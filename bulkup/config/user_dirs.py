@@ -1,7 +1,7 @@
 """The user's folders for configuration, state and data.
 
-`platformdirs` reads the process's own environment only; the XDG variables of the environment passed in go
-first, so that a caller who passes one, such as a test or a service manager, gets what it says.
+`platformdirs` reads only the environment of the process. The XDG variables of the environment that is passed in take
+precedence, so that tests and other callers can choose the folders.
 """
 
 from __future__ import annotations
@@ -30,6 +30,6 @@ def user_data_dir(environ: Mapping[str, str]) -> str:
 
 
 def _from_xdg(variable: str, environ: Mapping[str, str]) -> str | None:
-    """The specification has relative paths ignored."""
+    """Return the folder from an XDG variable. The specification says that relative paths are ignored."""
     folder = environ.get(variable, "")
     return os.path.join(folder, _APP) if os.path.isabs(folder) else None

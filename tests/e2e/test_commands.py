@@ -149,7 +149,7 @@ def test_config_show_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """Values with their origins, secrets masked; sound profiles are fine, others are 2."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bulkup.toml").write_text('[profiles.n]\nprovider = "magic-hour"\ntoken = "hunter2"\n')
-    done = run("config", "show", "--profile", "n", "--json").expect(0, "token stands there as it is")
+    done = run("config", "show", "--profile", "n", "--json").expect(0, "token is written out")
     assert done.lines[0]["settings"]["provider"]["value"] == "magic-hour"
     assert "hunter2" not in done.out + done.err
     assert "1 profile is fine" in run("config", "check").expect(0).out

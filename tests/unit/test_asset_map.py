@@ -129,18 +129,18 @@ def test_everything_wrong_in_a_table_is_told_by_line(tree: Tree) -> None:
     long = f"'{'x' * 79}..."
     name = "name: expected 1 to 256 characters, none of them a control character, not"
     assert tree.refused(text) == [
-        "3: path './a.mp4' stands in line 2 already",
-        "4: asset one has its MAIN in line 2 already; an asset has exactly one",
+        "3: path './a.mp4' is already in line 2",
+        "4: asset one already has its MAIN in line 2; an asset has exactly one",
         "5: path is missing",
-        f"6: path '../x' lies outside the source '{source}'",
-        f"7: path '/etc/passwd' lies outside the source '{source}'",
+        f"6: path '../x' is outside the source '{source}'",
+        f"7: path '/etc/passwd' is outside the source '{source}'",
         f"8: path 'gone.mp4' does not exist in '{source}'",
-        "9: path 'd' is no regular file",
-        "10: path '.' is no regular file",
+        "9: path 'd' is not a regular file",
+        "10: path '.' is not a regular file",
         "11: asset_id is missing",
         "12: asset_id: expected 1 to 64 letters, digits, _ or -, not 'o n e'",
         f"13: asset_file_category: expected one of {', '.join(CATEGORIES)}, not 'main'",
-        "14: 2 values, where the header has 4",
+        "14: 2 values, but the header has 4",
         f"15: {name} {long}",
         f"16: {name} 'a\\tb'",
     ]
@@ -164,19 +164,19 @@ def test_everything_wrong_in_lines_of_json_is_told_by_line(tree: Tree) -> None:
         b'{"path": "a\xff.mp4", "asset_id": "one"}',
         b'{"path": "\\ud800", "asset_id": "one"}',
     ]
-    known = "keys are path, path_b64, asset_id, asset_file_category, name"
+    known = "the keys are path, path_b64, asset_id, asset_file_category, name"
     form = 'such as {"path": "a.mp4", "asset_id": "..."}'
     complaints = tree.refused(b"\n".join(lines), "map.jsonl")
     assert complaints[:-3] == [
         f"1: expected an object ({form})",
         '2: unknown key "asset" (did you mean "asset_id"?)',
         f'3: unknown key "zzz" ({known})',
-        "4: path and path_b64 stand there both; expected one",
+        "4: path and path_b64 are both given; expected one",
         "5: path is missing",
         "6: path: expected text, not 5",
         "7: path_b64: expected Base64, not 'Y!'",
         "8: path_b64: expected Base64, not 'é'",
-        "9: path 'a\\x00' holds a NUL",
+        "9: path 'a\\x00' contains a NUL",
         "10: asset_id: expected 1 to 64 letters, digits, _ or -, not 5",
         f"11: asset_file_category: expected one of {', '.join(CATEGORIES)}, not []",
         "12: name: expected 1 to 256 characters, none of them a control character, not ''",
@@ -187,8 +187,8 @@ def test_everything_wrong_in_lines_of_json_is_told_by_line(tree: Tree) -> None:
 
 
 EMPTY = "1: it is empty (expected a header row: path,asset_id,asset_file_category,name)"
-NO_ID = '1: there is no column "asset_id" (columns are path, asset_id, asset_file_category, name)'
-NOT_UTF8 = "not UTF-8 text (save the file as UTF-8; a name that is not UTF-8 can stand as path_b64 in a .jsonl file)"
+NO_ID = '1: there is no column "asset_id" (the columns are path, asset_id, asset_file_category, name)'
+NOT_UTF8 = "not UTF-8 text (save the file as UTF-8; in a .jsonl file, path_b64 can hold a name that is not UTF-8)"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ NOT_UTF8 = "not UTF-8 text (save the file as UTF-8; a name that is not UTF-8 can
         ("\n\n", [EMPTY]),
         ("path,asset\na,b", ['1: unknown column "asset" (did you mean "asset_id"?)', NO_ID]),
         ("path\na", [NO_ID]),
-        ("path,path,asset_id\n", ['1: column "path" stands there twice']),
+        ("path,path,asset_id\n", ['1: column "path" is there twice']),
         (b"path,asset_id\nb.mp4,one\na\xff,one\n,\n", [f"3: {NOT_UTF8}"]),
         (b"\xff\xfep\0a\0", [f"1: {NOT_UTF8}"]),
         ('path,asset_id\n\n"a.mp4,one\nb.mp4,one\n', ["3: not valid CSV: unexpected end of data"]),
@@ -228,7 +228,7 @@ def test_the_ending_of_a_map_says_what_it_is(tree: Tree, name: str) -> None:
 def test_a_map_inside_the_source_is_refused(tree: Tree, name: str) -> None:
     """It would be uploaded as one of the files that it is about."""
     os.symlink(tree.source, f"{tree.folder}/link")
-    with pytest.raises(SettingsError, match=r"asset_map: lies inside the source .*, so it would be uploaded") as caught:
+    with pytest.raises(SettingsError, match=r"asset_map: is inside the source .*, so it would be uploaded") as caught:
         tree.load(HEADER, name)
     assert caught.value.complaints[0].hint == "keep it outside the source"
 
@@ -243,7 +243,7 @@ def test_a_map_that_cannot_be_read_is_named(tree: Tree) -> None:
 
 
 def test_a_file_that_cannot_be_looked_at_is_named(tree: Tree) -> None:
-    assert tree.refused("path,asset_id\na.mp4/x,one\n") == ["2: path 'a.mp4/x' cannot be looked at: Not a directory"]
+    assert tree.refused("path,asset_id\na.mp4/x,one\n") == ["2: path 'a.mp4/x' cannot be checked: Not a directory"]
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=20)

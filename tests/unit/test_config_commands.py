@@ -156,7 +156,7 @@ journal = "src/j"
 """
     lines = complaint(run("check", text=text)).message.splitlines()
     why = "so it would be uploaded and change while it is read"
-    inside = f"{tmp_path}/src/j lies inside the source {tmp_path}/src, {why}"
+    inside = f"{tmp_path}/src/j is inside the source {tmp_path}/src, {why}"
     assert lines[0] == "6 problems in the settings:"
     assert [line.strip() for line in lines[1:]] == [
         f"bulkup.toml:2: source: {tmp_path}/gone does not exist",
@@ -210,7 +210,7 @@ def test_check_wants_one_directory_for_an_asset_map(run: Run, tmp_path: Path) ->
     (tmp_path / "map.csv").write_text("path,asset_id\n")
     (tmp_path / "other").mkdir()
     text = METASTUDIO.replace('"src"', '["src", "other"]')
-    what = "asset_map needs one source, the directory that the names in it are relative to"
+    what = "asset_map needs exactly one source, the directory that its paths are relative to"
     assert complaint(run("check", text=text)).message == f"bulkup.toml:9: {what}"
 
 
@@ -268,7 +268,7 @@ def test_check_without_a_file(run: Run, tmp_path: Path) -> None:
 def test_check_warns(run: Run) -> None:
     result = run("check", text="[profiles.a]\ntoken = 'hunter2'")
     assert result.stdout == "1 profile is fine\n"
-    assert result.stderr.startswith("warning: bulkup.toml:2: token stands there as it is")
+    assert result.stderr.startswith("warning: bulkup.toml:2: token is written out")
 
 
 TWO_MAINS = """

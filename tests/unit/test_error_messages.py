@@ -95,7 +95,7 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
         ("source", 5, "expected a path or a list of paths, not 5"),
         ("source", [""], "expected a path; it is empty"),
         ("ca_file", "", "expected a path; it is empty"),
-        ("journal", "a\0b", "expected a path; it is empty or holds a NUL"),
+        ("journal", "a\0b", "expected a path; it is empty or contains a NUL"),
         ("destination", "", "expected a name without control characters"),
         ("destination", "a\nb", "expected a name without control characters, not 'a\\nb'"),
         ("base_url", 5, "expected an http or https URL"),
@@ -164,11 +164,11 @@ zzz = 1
 def test_what_is_wrong_with_a_rule_gets_its_line_and_key(tmp_path: Path) -> None:
     lines = refused(tmp_path, RULES).message.splitlines()
     categories = "MAIN, COVER, PAGE, SAMPLE, OTHER, WHOLE_MODEL, USER_MODIFIED_MODEL, TEMPORARY, PACKAGE"
-    negated = "expected a pattern that can match; one that begins with ! only takes away"
+    negated = "expected a pattern that can match; one that begins with ! only excludes"
     assert sorted(line.strip() for line in lines[1:]) == [
         f"bulkup.toml:12: assets: match of rule 3: {negated}, not '!x'",
         "bulkup.toml:13: assets: asset_id of rule 3: expected 1 to 64 letters, digits, _ or -, not 'a b'",
-        'bulkup.toml:14: assets: rule 3 has an unknown key "zzz" (a rule has match, asset_id, asset_file_category)',
+        'bulkup.toml:14: assets: rule 3 has an unknown key "zzz" (a rule has the keys match, asset_id, asset_file_category)',
         "bulkup.toml:6: assets: rule 2 has no match (expected a pattern in gitignore form)",
         'bulkup.toml:7: assets: rule 2 has an unknown key "macth" (did you mean "match"?)',
         f"bulkup.toml:9: assets: asset_file_category of rule 2: expected one of {categories}, not 'main'",
@@ -183,8 +183,8 @@ def test_rules_in_one_value_get_the_line_of_the_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("*.mp4", "BULKUP_ASSETS: assets: expected a JSON list of rules; this is no JSON: "),
-        ("[{", "BULKUP_ASSETS: assets: expected a JSON list of rules; this is no JSON: "),
+        ("*.mp4", "BULKUP_ASSETS: assets: expected a JSON list of rules; this is not JSON: "),
+        ("[{", "BULKUP_ASSETS: assets: expected a JSON list of rules; this is not JSON: "),
         ("{}", "BULKUP_ASSETS: assets: expected a list of rules"),
         ('[{"match": ""}]', "2 problems in the settings:\n  BULKUP_ASSETS: assets: match of rule 1: expected pattern"),
         ('[{"match": "*", "asset_id": 5}]', "BULKUP_ASSETS: assets: asset_id of rule 1: expected 1 to 64 letters"),
@@ -248,7 +248,7 @@ def test_the_trouble_of_another_profile_does_not_stop_this_one(tmp_path: Path) -
         ("token = 'a'\n[profiles.nightly]\n", 'bulkup.toml:1: unknown key "token"', "[profiles.NAME]"),
         (
             "[profiles]\ntoken = 'a'\n[profiles.nightly]\n",
-            'bulkup.toml:2: "token" stands in [profiles]',
+            'bulkup.toml:2: "token" is directly in [profiles]',
             "NAME",
         ),
         (

@@ -127,4 +127,4 @@ def test_a_past_time_is_refused_where_it_stands(tmp_path: Any) -> None:
     with pytest.raises(UsageError) as caught:
         load({}, profile="n", config_file=None, environ={}, cwd=str(tmp_path))
     assert caught.value.message.startswith("bulkup.toml:3: expires_at: expected a time with its zone")
-    assert caught.value.message.endswith("this one is past, not '2020-01-01T00:00:00Z'")
+    assert caught.value.message.endswith("this one is in the past, not '2020-01-01T00:00:00Z'")

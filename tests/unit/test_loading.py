@@ -238,7 +238,7 @@ def test_a_misspelt_variable_is_a_warning_and_a_foreign_one_is_not(tmp_path: Pat
         "BULKUP_PROFILE": "x",
     }
     assert settle(tmp_path, environ=environ, profile=None).warnings == (
-        "BULKUP_CONCURENCY is no setting and has no effect; did you mean BULKUP_CONCURRENCY?",
+        "BULKUP_CONCURENCY is not a setting and has no effect; did you mean BULKUP_CONCURRENCY?",
     )
 
 
@@ -261,6 +261,6 @@ def test_every_provider_is_a_valid_provider() -> None:
 def test_a_profile_without_any_file_says_where_one_would_be(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         settle(tmp_path)
-    assert caught.value.message == 'profile "nightly" was asked for, and there is no configuration file'
+    assert caught.value.message == 'there is no configuration file, so no profile "nightly"'
     assert f"{tmp_path}/bulkup.toml" in caught.value.hint
     assert f"{tmp_path}/user/bulkup/bulkup.toml" in caught.value.hint

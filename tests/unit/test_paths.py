@@ -105,13 +105,13 @@ def test_the_folders_of_the_system_where_no_variable_says_otherwise(monkeypatch:
 def test_a_journal_inside_a_source_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
     with pytest.raises(UsageError) as caught:
         journal_path(Settings(), "nightly", [str(tmp_path)], environ)
-    assert f"bulkup/nightly.sqlite3 lies inside the source {tmp_path}" in caught.value.message
+    assert f"bulkup/nightly.sqlite3 is inside the source {tmp_path}" in caught.value.message
     assert "--journal" in caught.value.hint
 
 
 def test_a_store_inside_a_source_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
     assert store_path(Settings(), [str(tmp_path / "a")], environ) == f"{tmp_path}/data/bulkup/store"
-    with pytest.raises(UsageError, match=r"store: .* lies inside the source") as caught:
+    with pytest.raises(UsageError, match=r"store: .* is inside the source") as caught:
         store_path(Settings(store=str(tmp_path / "a" / "s")), [str(tmp_path / "a")], environ)
     assert "--store" in caught.value.hint
 

@@ -83,7 +83,7 @@ def test_a_secret_that_cannot_be_fetched_is_named() -> None:
 def test_one_missing_secret_is_named_with_every_way_to_give_it() -> None:
     error = refused(settings("magic-hour"))
     assert error.message == "magic-hour needs token"
-    assert error.hint == 'set BULKUP_TOKEN, or write `token = "env:NAME"` in a profile and name that'
+    assert error.hint == 'set BULKUP_TOKEN, or write `token = "env:NAME"` in a profile and name the profile'
 
 
 def test_with_a_profile_the_hint_names_the_profile_alone() -> None:
@@ -96,7 +96,7 @@ def test_all_sets_are_named_where_there_is_none() -> None:
     in_profile = '`access_key = "env:NAME"` and `secret_key = "env:NAME"`'
     assert error.message == WAYS
     assert error.hint == (
-        f"set BULKUP_ACCESS_KEY and BULKUP_SECRET_KEY, or write {in_profile} in a profile and name that"
+        f"set BULKUP_ACCESS_KEY and BULKUP_SECRET_KEY, or write {in_profile} in a profile and name the profile"
     )
     assert refused(settings("xvid")).message == "xvid needs token, or client_id and client_secret"
 
@@ -104,7 +104,7 @@ def test_all_sets_are_named_where_there_is_none() -> None:
 def test_a_half_given_set_is_told_and_what_it_lacks_is_asked_for() -> None:
     error = refused(settings("metastudio", iam_user="u", iam_password="p"))
     assert error.message == f"{WAYS}; iam_user and iam_password are set without iam_domain"
-    assert error.hint == 'set BULKUP_IAM_DOMAIN, or write `iam_domain = "env:NAME"` in a profile and name that'
+    assert error.hint == 'set BULKUP_IAM_DOMAIN, or write `iam_domain = "env:NAME"` in a profile and name the profile'
 
 
 def test_two_half_given_sets_are_told_both() -> None:
@@ -155,7 +155,7 @@ def test_a_list_of_files_needs_one_directory(tmp_path: Path, name: str) -> None:
     for sources in (["a", "b"], ["file"]):
         paths = [f"{tmp_path}/{source}" for source in sources]
         require_one_directory(Settings.model_validate({"source": paths}))
-        with pytest.raises(UsageError, match=f"{name} needs one source, the directory") as caught:
+        with pytest.raises(UsageError, match=f"{name} needs exactly one source, the directory") as caught:
             require_one_directory(Settings.model_validate({"source": paths, name: "/list.csv"}))
         assert "one directory" in caught.value.hint
     for sources in (["a"], ["a", "link"], [], ["gone"]):
@@ -172,4 +172,4 @@ def test_a_name_is_of_one_source(tmp_path: Path) -> None:
     require_one_source(Settings.model_validate({"source": [a, b]}))
     with pytest.raises(UsageError, match="source_id is the name of one source, and 2 are given") as caught:
         require_one_source(Settings.model_validate({"source": [a, b], "source_id": "media"}))
-    assert "a run of its own" in caught.value.hint
+    assert "a separate run" in caught.value.hint
