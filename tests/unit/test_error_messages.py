@@ -165,10 +165,11 @@ def test_what_is_wrong_with_a_rule_gets_its_line_and_key(tmp_path: Path) -> None
     lines = refused(tmp_path, RULES).message.splitlines()
     categories = "MAIN, COVER, PAGE, SAMPLE, OTHER, WHOLE_MODEL, USER_MODIFIED_MODEL, TEMPORARY, PACKAGE"
     negated = "expected a pattern that can match; one that begins with ! only excludes"
+    keys = "a rule has the keys match, asset_id, asset_file_category"
     assert sorted(line.strip() for line in lines[1:]) == [
         f"bulkup.toml:12: assets: match of rule 3: {negated}, not '!x'",
         "bulkup.toml:13: assets: asset_id of rule 3: expected 1 to 64 letters, digits, _ or -, not 'a b'",
-        'bulkup.toml:14: assets: rule 3 has an unknown key "zzz" (a rule has the keys match, asset_id, asset_file_category)',
+        f'bulkup.toml:14: assets: rule 3 has an unknown key "zzz" ({keys})',
         "bulkup.toml:6: assets: rule 2 has no match (expected a pattern in gitignore form)",
         'bulkup.toml:7: assets: rule 2 has an unknown key "macth" (did you mean "match"?)',
         f"bulkup.toml:9: assets: asset_file_category of rule 2: expected one of {categories}, not 'main'",
