@@ -30,7 +30,7 @@ from bulkup.model.files import Source
 from bulkup.model.http import ApiCall
 from bulkup.model.items import Result
 from bulkup.model.log_events import LogEvent
-from bulkup.pipeline import Pipeline, Run
+from bulkup.pipeline import Pipeline, Run, Tunables
 from bulkup.providers import Provider
 from bulkup.reports.exit_code import exit_code
 from bulkup.transport import Transport, TransportOptions
@@ -52,7 +52,8 @@ class Uploader:
     Entering checks everything, takes the lock and opens the journal; it raises a `BulkupError` when something is wrong,
     and nothing was started then. Leaving before the run has ended cuts it off; the next one goes on where it was.
     `environ` is where secrets given as `env:NAME` are looked up, the process's own environment by default. `transport`
-    makes what carries the requests out; one that looks at them is how `bulkup bench` measures.
+    makes what carries the requests out; one that looks at them is how `bulkup bench` measures. `tunables` replaces
+    constants that no setting changes; tests use it.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class Uploader:
         environ: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         transport: Callable[[TransportOptions, Clock], Transport] = Transport,
+        tunables: Tunables | None = None,
     ) -> None:
         self._settings = settings
         self._profile = profile
         self._environ = os.environ if environ is None else environ
         self._clock = clock or SystemClock()
         self._make_transport = transport
+        self._tunables = tunables or Tunables()
         self._stack = contextlib.AsyncExitStack()
         self._tasks: TaskGroup
         self._run: Run
@@ -188,6 +191,7 @@ class Uploader:
             sources=numbered,
             emit=_ignore,
             process_setup=setup,
+            tunables=self._tunables,
         )
         self._pipeline = Pipeline(self._run)
 

@@ -27,17 +27,17 @@ from bulkup.helpers.lazy_import import lazy_attributes
 
 if TYPE_CHECKING:
     from bulkup.pipeline.flow import Pipeline
-    from bulkup.pipeline.options import PipelineOptions, RetryPolicy, ScanOptions
+    from bulkup.pipeline.options import MOST_WORKERS, PipelineOptions, RetryPolicy, ScanOptions
     from bulkup.pipeline.run import Run, Stop
-    from bulkup.pipeline.tuning.controller import MOST_WORKERS
+    from bulkup.pipeline.tunables import Tunables
 
-__all__ = ["MOST_WORKERS", "Pipeline", "PipelineOptions", "RetryPolicy", "Run", "ScanOptions", "Stop"]
+__all__ = ["MOST_WORKERS", "Pipeline", "PipelineOptions", "RetryPolicy", "Run", "ScanOptions", "Stop", "Tunables"]
 
 _HOMES = {
-    "bulkup.pipeline.tuning.controller": ("MOST_WORKERS",),
     "bulkup.pipeline.flow": ("Pipeline",),
-    "bulkup.pipeline.options": ("PipelineOptions", "RetryPolicy", "ScanOptions"),
+    "bulkup.pipeline.options": ("MOST_WORKERS", "PipelineOptions", "RetryPolicy", "ScanOptions"),
     "bulkup.pipeline.run": ("Run", "Stop"),
+    "bulkup.pipeline.tunables": ("Tunables",),
 }
 
 # A sending process is no pipeline, and has to start fast.

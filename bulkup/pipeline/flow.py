@@ -19,6 +19,7 @@ from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.scanner import Exits, Scanner
 from bulkup.pipeline.send.attempt import LocalSender
+from bulkup.pipeline.tuning.controller import Controller
 from bulkup.pipeline.tuning.process_tuner import ProcessTuner
 from bulkup.pipeline.tuning.tuner import Tuner
 from bulkup.pipeline.workers import Workers
@@ -94,15 +95,36 @@ class Pipeline:
             self._second_look.work,
             *[self._hasher.work] * options.hashers,
             *[functools.partial(self._workers.work, number) for number in range(options.concurrency)],
-            *([Tuner(self._run, lambda: self._batcher.held).work] if options.adaptive else []),
+            *([self._tuner().work] if options.adaptive else []),
             *self._process_stages(),
         ]
 
     def _process_stages(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         if self._pool is None:
             return []
-        trial = ProcessTuner(self._run, self._pool, lambda: self._batcher.depths["ready"] > 0)
-        return [self._pool.work, *[trial.work] * (self._run.options.processes is None)]
+        run, stages = self._run, [self._pool.work]
+        if run.options.processes is None:
+            tuner = ProcessTuner(
+                self._pool,
+                run.slots,
+                run.clock,
+                waiting=lambda: self._batcher.depths["ready"] > 0,
+                stopped=lambda: run.stop.requested,
+                options=run.tunables.process_trial,
+            )
+            stages.append(tuner.work)
+        return stages
+
+    def _tuner(self) -> Tuner:
+        run = self._run
+        return Tuner(
+            run.slots,
+            Controller(run.options.concurrency, run.tunables.controller, run.tunables.sampler),
+            run.clock,
+            held=lambda: self._batcher.held,
+            stopped=lambda: run.stop.requested,
+            tick=run.tunables.controller_tick,
+        )
 
     async def _end_when_stopped(self, stages: anyio.CancelScope) -> None:
         """Once the run is to stop: what waits is given back, what is being sent has `grace` seconds to end.
@@ -133,4 +155,4 @@ def _pool(run: Run, own: LocalSender) -> ProcessPool | None:
     """Return what has files sent by other processes, None where all are sent by this one."""
     if run.process_setup is None or run.options.processes == 1:
         return None
-    return ProcessPool(own, run.process_setup, run.clock, run.options.processes)
+    return ProcessPool(own, run.process_setup, run.clock, run.options.processes, run.tunables.process)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bulkup.pipeline.tuning.controller import START
-
 MIB = 1024**2
+MOST_WORKERS = 256
+FIRST_WORKERS = 16  # of `concurrency = "auto"`
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class PipelineOptions:
     @property
     def workers_at_first(self) -> int:
         """How many workers begin."""
-        return min(START, self.concurrency) if self.adaptive else self.concurrency
+        return min(FIRST_WORKERS, self.concurrency) if self.adaptive else self.concurrency
 
     @property
     def sending(self) -> SendOptions:

@@ -20,6 +20,7 @@ from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.policy.host_gate import HostGates
 from bulkup.pipeline.presign.issued_ids import IssuedIds
 from bulkup.pipeline.processes.jobs import Setup
+from bulkup.pipeline.tunables import Tunables
 from bulkup.pipeline.worker_limit import WorkerLimit
 from bulkup.providers import Provider
 from bulkup.transport import Transport
@@ -86,6 +87,7 @@ class Run:
     sources: Sequence[Source]
     emit: Callable[[Sequence[Result]], Awaitable[None]]
     process_setup: Setup | None = None
+    tunables: Tunables = field(default_factory=Tunables)
     counters: Counters = field(default_factory=Counters)
     stop: Stop = field(default_factory=Stop)
     issued_ids: IssuedIds = field(default_factory=IssuedIds)
@@ -98,7 +100,7 @@ class Run:
     walked_sources: list[Source] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.gates = HostGates(self.options)
+        self.gates = HostGates(self.options, self.tunables.gate)
         self.budget = Budget(self.options.in_flight)
         self.memory = Budget(self.options.memory)
         self.slots = WorkerLimit(self.options.workers_at_first, self.counters)

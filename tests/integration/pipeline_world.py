@@ -22,7 +22,7 @@ from bulkup.journal import Reader
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
 from bulkup.model.journal_rows import ManifestRow, OrphanRow
 from bulkup.model.states import DONE
-from bulkup.pipeline import RetryPolicy
+from bulkup.pipeline import RetryPolicy, Tunables
 from bulkup.providers import Capabilities
 
 TOKEN = "local-token"
@@ -64,7 +64,7 @@ SERVICES: Mapping[str, Service] = {
 class World:
     """One source and one journal against one server. `settings` hold for every run unless a run says otherwise.
 
-    `config` is what the server was started with, `clock` that of the runs.
+    `config` is what the server was started with, `clock` that of the runs, `tunables` their constants.
     """
 
     folder: Path
@@ -73,6 +73,7 @@ class World:
     provider: str = "magic-hour"
     settings: dict[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
+    tunables: Tunables = field(default_factory=Tunables)
 
     @property
     def source(self) -> Path:
@@ -131,7 +132,7 @@ class World:
         """Return a run that has not begun. A group's size is left out where a service takes one file a call."""
         if "batch_size" in changes and self.capabilities.batch_limit == 1:
             del changes["batch_size"]
-        return Uploader(self.resolved(**changes), environ={}, clock=self.clock)
+        return Uploader(self.resolved(**changes), environ={}, clock=self.clock, tunables=self.tunables)
 
     async def run(self, **changes: Any) -> Summary:
         """Run to the end; what holds for every run is checked here."""

@@ -1,7 +1,8 @@
-"""Whole runs whose files are sent by other processes: good days, faults, files that change, processes that end."""
+"""Whole runs with sending processes: faults of storage, files that change, processes that end."""
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import itertools
 import math
@@ -22,12 +23,19 @@ from bulkup.localserver.s3.body_receiver import ReadPace
 from bulkup.model.items import Item
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem
-from bulkup.pipeline.processes import process_pool, sending_process
+from bulkup.pipeline import Tunables
+from bulkup.pipeline.processes import sending_process
 from bulkup.pipeline.processes.process_pool import ProcessPool
+from bulkup.pipeline.processes.sending_process import ProcessOptions
 from bulkup.pipeline.send.attempt import Count, LocalSender
-from bulkup.pipeline.tuning import cores, process_trial, process_tuner
+from bulkup.pipeline.tuning import process_tuner
+from bulkup.pipeline.tuning.cores import IdleCores
+from bulkup.pipeline.tuning.process_trial import ProcessTrial, ProcessTrialOptions, Window
 
 MIB = 1024**2
+QUICK = ProcessTrialOptions(
+    window=0.02, busy=-1.0, first_windows=1, windows=1, settling_windows=0, start_windows=10_000
+)
 
 
 @pytest.fixture
@@ -40,10 +48,10 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No file may be sent by the process that decides."""
+    """Fail on a file that is sent by the process of the run."""
 
     async def send(*_: object) -> None:
-        raise AssertionError("a file was sent by the process that decides")
+        raise AssertionError("a file was sent by the process of the run")
 
     monkeypatch.setattr(LocalSender, "send", send)
 
@@ -60,7 +68,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 def before_each(monkeypatch: pytest.MonkeyPatch, act: Callable[[Item], None]) -> None:
-    """Have something done right before each attempt."""
+    """Call `act` right before each attempt."""
     made = ProcessPool.send
 
     async def send(self: ProcessPool, item: Item, count: Count) -> Problem | None:
@@ -72,7 +80,9 @@ def before_each(monkeypatch: pytest.MonkeyPatch, act: Callable[[Item], None]) ->
 
 @pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("provider", ["metastudio", "xvid"])
-async def test_every_file_is_sent_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+async def test_sending_processes_send_every_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
     """Through faults of storage: PUTs with and without Content-MD5, forms, small files and a large one."""
     quick_retries(monkeypatch)
     faults = ["expired-url=0.1", "status-503=0.05", "cut-body=0.1", "wrong-etag=0.1"]
@@ -91,8 +101,7 @@ async def test_every_file_is_sent_by_others(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("elsewhere")
-async def test_what_became_of_files_meanwhile(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that grew and one that vanished are told; the others go on."""
+async def test_files_that_change_or_vanish_are_reported(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     here.write_many(5)
     here.write({"grows.mov": b"x" * 1000, "goes.mov": b"y" * 1000})
 
@@ -110,18 +119,14 @@ async def test_what_became_of_files_meanwhile(here: World, monkeypatch: pytest.M
     assert "vanished" in (errors[b"goes.mov"] or "")
 
 
-async def test_a_process_that_is_killed(here: World) -> None:
-    """What it had in hand is sent again, and another one takes its place; every file is there once."""
+async def test_a_killed_process_is_replaced_and_its_files_sent_again(here: World) -> None:
     here.write_many(16, size=30_000)
     here.faults("slow-body")
     with capture_logs() as logs, anyio.fail_after(60):
         async with here.uploader() as uploader, anyio.create_task_group() as tasks:
             tasks.start_soon(uploader.run)
-            others = uploader._pipeline._pool
-            assert others is not None
-            await until(lambda: any(one.attempts for one in others._ready))
-            under_way = next(one for one in others._ready if one.attempts)
-            under_way._process.kill()
+            await until(lambda: uploader.gauge.counters.bytes_moving > 0)  # each process has half of the attempts
+            processes()[0].kill()
     counters = uploader.summary.counters
     assert (uploader.summary.exit_code, counters.uploaded, counters.bytes_moving) == (0, 16, 0)
     assert counters.retries
@@ -129,8 +134,8 @@ async def test_a_process_that_is_killed(here: World) -> None:
     assert [line["status"] for line in logs if line["event"] == LogEvent.PROCESS_LOST] == [-signal.SIGKILL]
 
 
-async def test_processes_that_end_over_and_over(here: World) -> None:
-    """The run ends as of a fault of the machine, and the next one goes on."""
+async def test_processes_that_end_several_times_end_the_run(here: World) -> None:
+    """With a machine error; the next run finishes."""
     here.write_many(10)
     async with here.uploader() as uploader, anyio.create_task_group() as tasks:
         tasks.start_soon(_kill_all_that_come)
@@ -151,8 +156,8 @@ async def _kill_all_that_come() -> None:
         await anyio.sleep(0.01)
 
 
-async def test_leaving_in_the_middle(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No process is left behind, and the next run goes on."""
+async def test_a_run_cut_off_leaves_no_process(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run finishes."""
     monkeypatch.setattr("bulkup.localserver.s3.body_receiver.SLOW_PACE", ReadPace(4096, 0.05))
     here.faults("slow-body=0.5")
     here.write_many(20, size=100_000)
@@ -163,17 +168,17 @@ async def test_leaving_in_the_middle(here: World, monkeypatch: pytest.MonkeyPatc
     here.assert_uploaded()
 
 
-async def test_a_grace_that_is_over(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is cut off then is given back with its ticket, its bytes are taken off, and nothing of it goes on."""
+async def test_attempts_are_cancelled_at_the_end_of_the_grace(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their files are given back with their tickets, and their bytes no longer count."""
     monkeypatch.setattr("bulkup.localserver.s3.body_receiver.SLOW_PACE", ReadPace(64, 0.05))
-    monkeypatch.setattr(process_pool, "_CANCEL_PATIENCE", math.inf)
+    here.tunables = Tunables(process=ProcessOptions(cancel_timeout=math.inf))
     here.faults("slow-body")
     here.write({f"{number}.mov": os.urandom(200_000) for number in range(4)})
     async with here.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
         tasks.start_soon(uploader.run)
         await until(lambda: uploader.gauge.counters.bytes_moving > 0)
         uploader.stop(ExitCode.SIGINT)
-        await until(lambda: not uploader.gauge.counters.bytes_moving)  # each process has said so
+        await until(lambda: not uploader.gauge.counters.bytes_moving)  # each process has reported it
     counters = uploader.summary.counters
     assert (uploader.summary.exit_code, counters.uploaded, counters.remaining) == (ExitCode.SIGINT, 0, 4)
     assert counters.bytes_moving == 0
@@ -185,25 +190,16 @@ async def test_a_grace_that_is_over(here: World, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(("gain", "kept"), [(0.0, True), (math.inf, False)], ids=["kept", "withdrawn"])
-async def test_auto_tries(here: World, monkeypatch: pytest.MonkeyPatch, gain: float, kept: bool) -> None:
-    """It begins alone, and files go on being sent through the beginning, and the end, of other processes."""
+async def test_auto_tries_processes(here: World, monkeypatch: pytest.MonkeyPatch, gain: float, kept: bool) -> None:
+    """A run begins without any; files are sent before, while and after there are some."""
     monkeypatch.setattr(process_tuner, "usable_cores", lambda: 4)
-    monkeypatch.setattr(process_tuner, "_WINDOW", 0.02)
-    monkeypatch.setattr(cores.IdleCores, "since_last", lambda *_: 3.0)
-    for name, value in {
-        "_BUSY": -1.0,
-        "_SOON": 1,
-        "_WINDOWS": 1,
-        "_SETTLING": 0,
-        "_PATIENCE": 10_000,
-        "_GAIN": gain,
-    }.items():
-        monkeypatch.setattr(process_trial, name, value)
-    take, made = process_trial.ProcessTrial.take, ProcessPool.send
+    monkeypatch.setattr(IdleCores, "since_last", lambda *_: 3.0)
+    here.tunables = Tunables(process_trial=dataclasses.replace(QUICK, gain=gain))
+    take, made = ProcessTrial.take, ProcessPool.send
     wanted, ways, numbers = [0], list[str](), itertools.count()
 
-    def taken(self: process_trial.ProcessTrial, seen: process_trial.Window) -> int:
-        if not seen.ready or len(ways) >= 10:  # else it would be over before anything was sent elsewhere
+    def taken(self: ProcessTrial, seen: Window) -> int:
+        if not seen.ready or len(ways) >= 10:  # else the trial would end before they send a file
             wanted.append(4 if self.kept else take(self, seen))
         return min(3, wanted[-1])
 
@@ -218,7 +214,7 @@ async def test_auto_tries(here: World, monkeypatch: pytest.MonkeyPatch, gain: fl
         ways.append("elsewhere" if self.ready else "here")
         return await made(self, item, count)
 
-    monkeypatch.setattr(process_trial.ProcessTrial, "take", taken)
+    monkeypatch.setattr(ProcessTrial, "take", taken)
     monkeypatch.setattr(ProcessPool, "send", send)
     here.write_many(15)
     summary = await here.run(processes="auto", concurrency=1)
@@ -227,16 +223,16 @@ async def test_auto_tries(here: World, monkeypatch: pytest.MonkeyPatch, gain: fl
     here.assert_uploaded()
 
 
-async def test_auto_does_without_what_cannot_be_started(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more processes may be had here, and the run goes on alone."""
+async def test_auto_continues_without_processes_that_cannot_be_started(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(process_tuner, "usable_cores", lambda: 4)
-    monkeypatch.setattr(process_tuner, "_WINDOW", 0.0)
-    monkeypatch.setattr(cores.IdleCores, "since_last", lambda *_: 3.0)
-    monkeypatch.setattr(process_trial, "_BUSY", -1.0)
+    monkeypatch.setattr(IdleCores, "since_last", lambda *_: 3.0)
+    here.tunables = Tunables(process_trial=ProcessTrialOptions(window=0.0, busy=-1.0))
     tries = list[object]()
 
-    async def spawn(theirs: object) -> None:
-        tries.append(theirs)
+    async def spawn(*command: object, **_: object) -> None:
+        tries.append(command)
         raise OSError(errno.EAGAIN, "try again")
 
     async def send(self: ProcessPool, item: Item, count: Count) -> Problem | None:
@@ -244,7 +240,7 @@ async def test_auto_does_without_what_cannot_be_started(here: World, monkeypatch
         return await made(self, item, count)
 
     made = ProcessPool.send
-    monkeypatch.setattr(sending_process, "_spawn", spawn)
+    monkeypatch.setattr(anyio, "open_process", spawn)
     monkeypatch.setattr(ProcessPool, "send", send)
     here.write_many(10)
     assert (await here.run(processes="auto", concurrency=1)).exit_code == 0
@@ -252,13 +248,13 @@ async def test_auto_does_without_what_cannot_be_started(here: World, monkeypatch
     assert len(tries) == 1
 
 
-async def test_a_fault_of_the_program_is_told_as_one(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it was, without what was in it; the run does not go on as if nothing was."""
+async def test_an_error_of_the_program_ends_the_run(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its place in a sending process, and without its text."""
     monkeypatch.setattr(sending_process, "job_of", lambda number, _: (number, "confidential"))
     here.write_many(1)
     with pytest.raises(BaseExceptionGroup) as raised:
         await here.run()
-    told = "".join(traceback.format_exception(raised.value))
-    assert "ValueError in a sending process" in told
-    assert "in item_of" in told
-    assert "confidential" not in told
+    text = "".join(traceback.format_exception(raised.value))
+    assert "ValueError in a sending process" in text
+    assert "in item_of" in text
+    assert "confidential" not in text

@@ -1,4 +1,4 @@
-"""A link, a store behind it and workers before it, in simulated time: what the number of workers is tried out on."""
+"""A simulated link with a store and workers, in simulated time: the test bed of the controller."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.pipeline.options import RetryPolicy
-from bulkup.pipeline.policy.host_gate import HostGate
+from bulkup.pipeline.policy.host_gate import GateOptions, HostGate
 from bulkup.pipeline.tuning.goodput import LARGE, Observation
 
 TICK = 0.05
@@ -20,10 +20,10 @@ CHUNK = MIB
 
 @dataclass(frozen=True)
 class Link:
-    """Bytes and seconds. `cpu` is what a file costs this machine, one after the other; `per_connection` what one
-    connection carries at the most (its window); `noise` how much all of it varies from one half second to the next.
+    """Bytes and seconds. `cpu` is the processor time of a file, one file after another. `per_connection` is the highest
+    rate of one connection (its window). `noise` is the variation from one half second to the next.
 
-    A host with `bears` answers 503 to what is more at a time. `share(now)` is how much of the rate is there at a time.
+    The host answers 503 to requests beyond `bears` at a time. `share(now)` is the available share of the rate.
     """
 
     rate: float
@@ -40,7 +40,7 @@ class Link:
 
 @dataclass
 class World:
-    """Runs workers over a link until some time, and counts what they did."""
+    """Runs workers over a link until a given time, and counts their work."""
 
     link: Link
     seed: int = 0
@@ -61,10 +61,10 @@ class World:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
-        self.gate = HostGate(256, 128, RetryPolicy())
+        self.gate = HostGate(256, 128, RetryPolicy(), GateOptions())
 
     def run(self, until: float, workers: Callable[[Observation], int] | int) -> float:
-        """Run and return the work done meanwhile, in bytes and files that count 128 KiB each."""
+        """Run and return the work done: bytes, plus 128 KiB for each file."""
         files, size = self.files, self.bytes
         fixed = workers if isinstance(workers, int) else None
         wanted = fixed or workers(self.seen())  # type: ignore[operator]
@@ -138,7 +138,7 @@ class World:
         heapq.heappush(self._events, (at, self._number, happen))
 
     def _factor(self) -> float:
-        """Return how much longer everything takes at this time; the same within half a second."""
+        """Return the factor by which everything is slower now; constant for half a second."""
         spell = int(self.now * 2)
         if spell != self._weather[0]:
             self._weather = spell, max(0.2, self.random.gauss(1.0, self.link.noise))
@@ -154,7 +154,7 @@ def log_normal(median: int, spread: float) -> Callable[[random.Random], int]:
 
 
 def best(link: Link, most: int, seconds: float = 10.0) -> float:
-    """Return the work a second that the best of all fixed numbers of workers does."""
+    """Return the work per second of the best fixed number of workers."""
     rates = []
     workers = 4
     while workers <= most:

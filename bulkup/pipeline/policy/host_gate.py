@@ -1,71 +1,127 @@
-"""How many requests a host gets at a time, and from when on: what it asks of one, or does to one, it means for all.
+"""The limit on requests to one host, and the retry budget that goes with it.
 
-A gate is closed for as long as the host asks (`Retry-After`), then open for one request, and a little wider with each
-that is answered. A refusal without a time makes it half as wide as what was under way. Near to what the host refused it
-widens slowly: else it would be there again at once, and every other request be refused. So many failures in a row close
-it as well, for longer each time: one request finds out whether the host is back, and not a thousand. Pure: times are
-monotonic seconds.
+Every host has one gate: the service's API, and each storage host that upload URLs name. A host's answer to one request
+counts for all requests to it.
+
+Theory of operation
+-------------------
+
+A gate has a width, the number of requests that may be under way, and a time `closed_until`. They determine its state:
+
+    open       the width is `widest`
+    narrow     the width is at least 1 and below `widest`
+    closed     `closed_until` is in the future; no request may begin
+
+    event                                 next state
+    an answer                             wider by 1, or by 1 / (4 * width) near a width that was refused
+    a failure with Retry-After            closed for that long, at most `retry_after_max`
+    throttled without a time              width = half of the requests that were under way
+    throttled at a width below 2          closed for a back-off
+    `failures` failures in a row          closed for a back-off
+    `closed_until` has passed             narrow, with width 1: a single request tests the host
+
+Near a refused width the gate widens slowly. Otherwise it would be that wide again at once, and the host would refuse
+every second request.
+
+A back-off grows with the number of closings since the host last answered. An outage begins with the first failure after
+the last answer. It is reported once the gate has closed and the outage has lasted `retry_for`.
+
+Invariants:
+
+- 1 <= width <= `widest`. A caller begins a request only after `room` admitted it.
+- A gate opens again: `closed_until` is at most `retry_after_max`, or one back-off, after the last failure.
+- A request that began before the gate last closed or narrowed does not widen it, narrow it or count as a closing: the
+  host decided on it earlier. Only a `Retry-After` always counts.
+- A file that cannot be read says nothing about the host. Such a result changes no state.
+
+Pure: times are monotonic seconds, passed in.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.problems import OF_THE_HOST, Problem, ProblemKind
 from bulkup.pipeline.options import PipelineOptions, RetryPolicy
 
-_MOST = 100.0
-_PER_ANSWER = 0.7  # what fails one time in three costs half a retry for each success: that is not to be slowed down
-_PER_SECOND = 5.0
+_NOT_OF_THE_HOST = frozenset({ProblemKind.CHANGED, ProblemKind.UNREADABLE, ProblemKind.MACHINE})
+
+
+@dataclass(frozen=True, slots=True)
+class RetryBudgetOptions:
+    """The size of a retry budget, and the tokens that it gains.
+
+    With 0.7 tokens per answer, a host that fails three of ten requests delays no retry.
+    """
+
+    size: float = 100.0
+    per_answer: float = 0.7
+    per_second: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """When a gate closes, and how fast it widens.
+
+    Failures in a row close a gate: `api_failures` of the API; of a storage host twice the number of workers, within
+    `storage_failures` and `storage_failures_max`. Ten may be chance or files that always fail, and one lost connection
+    may end the requests of all workers.
+
+    A width of `near` times a refused width, and at least `near_least`, is near the refusal. There the gate widens by 1
+    in `slow_turns` times as many answers as its width. At most `hosts` storage hosts have a gate at the same time.
+    """
+
+    api_failures: int = 10
+    storage_failures: int = 50
+    storage_failures_max: int = 128
+    near: float = 7 / 8
+    near_least: float = 4.0
+    slow_turns: int = 4
+    hosts: int = 1000
+    retries: RetryBudgetOptions = field(default_factory=RetryBudgetOptions)
 
 
 class RetryBudget:
-    """Every answer earns a part of a retry, and so does time; who comes when nothing is left waits for his turn."""
+    """A token bucket of retries: answered requests and elapsed time add tokens.
 
-    def __init__(self) -> None:
-        self._tokens = _MOST
+    When the bucket is empty, `retry_at` returns a later time.
+    """
+
+    def __init__(self, options: RetryBudgetOptions) -> None:
+        self._options = options
+        self._tokens = options.size
         self._counted_at: float | None = None
 
     def earn(self) -> None:
-        """Note that the host answered."""
-        self._tokens = min(_MOST, self._tokens + _PER_ANSWER)
+        """Add the tokens of one answer."""
+        self._tokens = min(self._options.size, self._tokens + self._options.per_answer)
 
     def retry_at(self, wanted: float, now: float) -> float:
-        """Take a retry that is wanted at a time, and return when it may be: then, or later."""
+        """Take a token for a retry; return the time at which it may begin: `wanted` or later."""
+        size, per_second = self._options.size, self._options.per_second
         passed = 0.0 if self._counted_at is None else max(0.0, now - self._counted_at)
         self._counted_at = now
-        self._tokens = min(_MOST, self._tokens + passed * _PER_SECOND) - 1
-        return max(wanted, now - self._tokens / _PER_SECOND) if self._tokens < 0 else wanted
-
-
-_NOT_OF_THE_HOST = frozenset({ProblemKind.CHANGED, ProblemKind.UNREADABLE, ProblemKind.MACHINE})
-# Chance brings a few failures in a row, and a handful of files that always fail is no outage. A connection that is lost
-# can take with it what all workers have under way.
-_API_FAILURES = 10
-_STORAGE_FAILURES = 50
-_MOST_STORAGE_FAILURES = 128
-# What is so near to a number of requests that was refused is approached by one request in four turns of all of them.
-_NEAR = 7 / 8
-_SLOWLY = 4
-_NEVER_NEAR = 4.0
-_MOST_HOSTS = 1000
+        self._tokens = min(size, self._tokens + passed * per_second) - 1
+        return max(wanted, now - self._tokens / per_second) if self._tokens < 0 else wanted
 
 
 class HostGate:
-    """The gate of one host. `widest` is in requests; so many failures as `in_a_row` close it."""
+    """The gate of one host: at most `widest` requests at a time; `failures` in a row close it."""
 
-    def __init__(self, widest: int, in_a_row: int, policy: RetryPolicy) -> None:
-        self.closed_until = 0.0
-        self.retries = RetryBudget()
+    def __init__(self, widest: int, failures: int, policy: RetryPolicy, options: GateOptions) -> None:
+        self.closed_until = -math.inf
+        self.retries = RetryBudget(options.retries)
+        self._options = options
         self._widest = float(widest)
         self._width = float(widest)
         self._near_refusal = math.inf
-        self._most_failures = in_a_row
+        self._most_failures = failures
         self._policy = policy
         self._under_way = 0
-        self._most_under_way = 0  # since the gate was narrowed last
+        self._most_under_way = 0  # since the gate last narrowed
         self._failures = 0  # in a row
         self._closings = 0  # since the host last answered
         self._failing_since: float | None = None
@@ -74,22 +130,22 @@ class HostGate:
         self._wanted = False
 
     def on_room(self, listener: Callable[[], None]) -> None:
-        """Have `listener` called when a request has ended after somebody found less room than he wanted."""
+        """Call `listener` when a request ends after a caller found less room than it wanted."""
         self._listeners.append(listener)
 
     def room(self, now: float, wanted: int = 1) -> int:
-        """Return how many of the requests that are wanted may begin."""
+        """Return how many of the wanted requests may begin."""
         room = 0 if now < self.closed_until else max(0, int(self._width) - self._under_way)
         self._wanted = self._wanted or room < wanted
         return min(room, wanted)
 
     def begin(self) -> None:
-        """Note that a request has begun."""
+        """Record that a request has begun."""
         self._under_way += 1
         self._most_under_way = max(self._most_under_way, self._under_way)
 
     def end(self, problem: Problem | None, begun: float, now: float, chance: float) -> None:
-        """Note what came of a request that began at `begun`; `chance` is in [0, 1)."""
+        """Record the result of a request that began at `begun`; `chance` is in [0, 1)."""
         self._under_way -= 1
         kind = problem.kind if problem is not None else None
         if problem is not None and kind in OF_THE_HOST:
@@ -102,7 +158,7 @@ class HostGate:
                 listener()
 
     def outage(self, now: float) -> float | None:
-        """Return for how many seconds the host has answered nobody, once that is longer than anybody is to wait."""
+        """Return the seconds since the host last answered, once they exceed `retry_for`; else None."""
         if not self._closings or self._failing_since is None:
             return None
         lasted = now - self._failing_since
@@ -112,7 +168,6 @@ class HostGate:
         self._failures = 0
         self._failing_since = None
         self.retries.earn()
-        # What was under way when the gate closed or narrowed says nothing of what the host bears since.
         if begun >= self._closed_at:
             self._closings = 0
         if begun >= self._narrowed_at:
@@ -122,16 +177,17 @@ class HostGate:
         if self._width < self._near_refusal:
             self._width = min(self._widest, self._width + 1, self._near_refusal)
         else:
-            self._width = min(self._widest, self._width + 1 / (_SLOWLY * self._width))
+            self._width = min(self._widest, self._width + 1 / (self._options.slow_turns * self._width))
 
     def _failed(self, problem: Problem, begun: float, now: float, chance: float) -> None:
         self._failures += 1
         self._failing_since = now if self._failing_since is None else self._failing_since
         if problem.kind is ProblemKind.THROTTLED and begun >= self._narrowed_at:
-            # The gate may be far wider than what goes through it.
+            # The gate may be far wider than the number of requests that were under way.
             self._width = min(self._width, float(self._most_under_way))
             self._most_under_way = self._under_way
-            self._near_refusal = max(_NEVER_NEAR, min(_NEAR * self._width, self._width - 1))
+            near = min(self._options.near * self._width, self._width - 1)
+            self._near_refusal = max(self._options.near_least, near)
         if problem.retry_after:
             self._close(now + min(problem.retry_after, self._policy.retry_after_max), now)
         elif problem.kind is ProblemKind.THROTTLED:
@@ -143,7 +199,7 @@ class HostGate:
         if begun >= self._narrowed_at:
             if self._width < 2:
                 self._close(now + self._pause(chance), now)
-            # Those that were under way say the same thing once more, hence only what began after the last time counts.
+            # Requests that were under way together are refused together: only the first refusal narrows.
             self._width, self._narrowed_at = max(1.0, self._width / 2), now
 
     def _lost(self, begun: float, now: float, chance: float) -> None:
@@ -162,23 +218,27 @@ class HostGate:
 
 
 class HostGates:
-    """The gates of a run: one for the service's API, and one for each host that its upload URLs name."""
+    """The gates of a run: one for the service's API, and one for each storage host."""
 
-    def __init__(self, options: PipelineOptions) -> None:
+    def __init__(self, options: PipelineOptions, gate: GateOptions) -> None:
         self._options = options
-        # Calls that ask for URLs and closing calls are bounded apart, by their stages.
-        self.api = HostGate(2 * options.calls_in_flight, _API_FAILURES, options.retry)
+        self._gate = gate
+        # The batcher and the closer each limit their own calls; the gate must hold the calls of both.
+        self.api = HostGate(2 * options.calls_in_flight, gate.api_failures, options.retry, gate)
         self._storage: dict[str, HostGate] = {}
+
+    def __len__(self) -> int:
+        return 1 + len(self._storage)
 
     def storage(self, url: SecretUrl) -> HostGate:
         """Return the gate of the host that this URL names."""
         origin = url.origin
         gate = self._storage.get(origin)
         if gate is None:
-            if len(self._storage) >= _MOST_HOSTS:
-                # A service that names a new host for each file has nothing to be remembered of them.
+            if len(self._storage) >= self._gate.hosts:
+                # A service that names a new host for each file would fill the memory.
                 self._storage.clear()
-            most = self._options.concurrency
-            in_a_row = max(_STORAGE_FAILURES, min(2 * most, _MOST_STORAGE_FAILURES))
-            gate = self._storage[origin] = HostGate(most, in_a_row, self._options.retry)
+            most, options = self._options.concurrency, self._gate
+            failures = max(options.storage_failures, min(2 * most, options.storage_failures_max))
+            gate = self._storage[origin] = HostGate(most, failures, self._options.retry, options)
         return gate

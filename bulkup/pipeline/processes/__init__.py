@@ -1,14 +1,22 @@
-"""Sending on more than one core: processes that make the attempts, while this one decides and records.
+"""Sending on more than one core: processes that make the attempts, while their parent decides and records.
 
-    pool       hands attempts to sending processes instead of making them here; the same promise as `sending.Sender`
-    process    one of them, as this process sees it: its start, what it has in hand, its end
-    trial      finds out by trying whether they bring anything (`processes = "auto"`)
-    __main__   what runs in them: `child` takes jobs and answers with what came of them
-    child      opens, reads, hashes and sends, over connections of its own
+In the parent, the process of the run:
 
-Pure, and beside them: `frames` and `jobs` (what crosses the border between the processes), `worth` (when to try, and
-what to keep), `machine` (how many cores there are, and are idle).
+    process_pool     gives attempts to the sending processes; itself a `FileSender`
+    sending_process  one sending process: its start, its attempts, its end
 
-A sending process knows of an attempt what it needs to make it, and nothing of runs, journals or retries; it has no
-credentials, and ends when this process does, whatever that died of.
+In a sending process:
+
+    __main__         the program
+    child            takes jobs, makes the attempts over connections of its own, reports
+
+In both, pure:
+
+    frames           messages on the socket between them
+    jobs             the set-up, jobs and reports as plain values
+
+A sending process knows of a file what an attempt needs. It knows no runs, journals or retries, and holds no
+credentials. It ends when its parent ends.
+
+`tuning.process_tuner` decides how many there are (`processes = "auto"`).
 """

@@ -1,4 +1,4 @@
-"""`python -m bulkup.pipeline.processes`: a sending process. Its standard input is a socket to who started it."""
+"""`python -m bulkup.pipeline.processes`: a sending process. Its standard input is a socket to its parent."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import signal
 
 from bulkup.helpers.garbage_collector import disable_gc, enable_gc
 
-# What ends a run is between its user and the process that was started by them; this one ends with that process.
+# Signals are meant for the parent. This process ends with it.
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 
 disable_gc()
-from bulkup.pipeline.processes.child import main  # noqa: E402  # it takes a while, and signals may come meanwhile
+from bulkup.pipeline.processes.child import main  # noqa: E402  # this import is slow, and a signal may arrive meanwhile
 
 enable_gc()
 main()

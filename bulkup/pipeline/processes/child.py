@@ -1,6 +1,7 @@
-"""A sending process: takes jobs from the process that started it, makes the attempts, and reports.
+"""A sending process: takes jobs from its parent, makes the attempts, and reports.
 
-It ends when its socket does, at once: what it had in hand is nobody's then, and a journal is nowhere near.
+It ends at once when its socket is closed. Nothing is lost then: it keeps no state beyond the attempts, and the journal
+is the parent's.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.model.problems import ProblemError
 from bulkup.pipeline.processes.frames import Frames, frame
 from bulkup.pipeline.processes.jobs import (
-    Came,
     Plain,
+    ReportKind,
     item_of,
     report,
     report_problem,
@@ -33,7 +34,7 @@ _PROGRESS_EVERY = 0.1  # seconds
 
 
 def main() -> None:
-    """Send until the socket on standard input is closed."""
+    """Make attempts until the socket on standard input is closed."""
     reduce_gc_frequency()
     event_loop.run(_main, socket.socket(fileno=os.dup(0)))
 
@@ -45,11 +46,11 @@ async def _main(parent: socket.socket) -> None:
     setup = setup_from_plain(await child.setup)
     async with Storage(setup.transport) as storage, asyncio.TaskGroup() as tasks:
         child.begin(LocalSender(storage, PROVIDERS[setup.provider], clock, setup.sending), tasks)
-        await child.tell_progress()
+        await child.report_progress()
 
 
 class _Job:
-    """An attempt under way; `count` are the bytes that went and were not reported yet."""
+    """An attempt under way; `count` is the number of bytes sent and not reported yet."""
 
     __slots__ = ("begun", "count", "number", "task")
 
@@ -64,7 +65,7 @@ class _Job:
 
 
 class Child(asyncio.Protocol):
-    """The way from and to the process that started this one. Reports of one turn of the loop go together."""
+    """The connection to the parent. Reports of one turn of the loop share a message."""
 
     def __init__(self) -> None:
         self.setup: asyncio.Future[Plain] = asyncio.get_running_loop().create_future()
@@ -77,28 +78,28 @@ class Child(asyncio.Protocol):
         self._transport: asyncio.WriteTransport
 
     def begin(self, sender: FileSender, tasks: asyncio.TaskGroup) -> None:
-        """Say that jobs can come."""
+        """Report that this process is ready for jobs."""
         self._sender, self._tasks = sender, tasks
         self._transport.write(frame([]))
 
-    async def tell_progress(self) -> None:
-        """Report how far attempts have got, time and again."""
+    async def report_progress(self) -> None:
+        """Report the bytes sent, at regular intervals."""
         while True:
             await asyncio.sleep(_PROGRESS_EVERY)
             for job in self._jobs.values():
                 if job.count:
-                    self._report(report(job.number, self._counted(job), Came.PROGRESS))
+                    self._report(report(job.number, self._counted(job), ReportKind.PROGRESS))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way out."""
-        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is none by inheritance
+        """Keep the transport, for reports."""
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's does not inherit from it
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # it does not matter
-        """End: there is nobody to send for."""
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the reason does not matter
+        """End this process, because its parent has ended or no longer needs it."""
         os._exit(0)
 
     def data_received(self, data: bytes) -> None:
-        """Take what was told: the setup at first, then jobs, and the numbers of those to be given up."""
+        """Take the set-up at first, then jobs and the numbers of jobs to cancel."""
         for message in self._frames.feed(data):
             if not self.setup.done():
                 self.setup.set_result(message)
@@ -116,22 +117,22 @@ class Child(asyncio.Protocol):
     def _cancel(self, number: int) -> None:
         job = self._jobs.get(number)
         if job is None:
-            return  # its report is on its way
+            return  # its last report is on its way
         job.task.cancel()
-        if not job.begun:  # so it will never come to report
+        if not job.begun:  # a task cancelled before it begins never reports
             del self._jobs[number]
-            self._report(report(number, 0, Came.CANCELLED))
+            self._report(report(number, 0, ReportKind.CANCELLED))
 
     async def _work(self, job: _Job, plain: Plain) -> None:
         job.begun = True
         try:
-            told = await self._attempt(job, plain)
+            last = await self._attempt(job, plain)
         except asyncio.CancelledError:
-            told = report(job.number, self._counted(job), Came.CANCELLED)
-        except Exception as error:  # noqa: BLE001  # whatever it is, a worker waits for an answer
-            told = report(job.number, self._counted(job), Came.FAULT, _where(error))
+            last = report(job.number, self._counted(job), ReportKind.CANCELLED)
+        except Exception as error:  # noqa: BLE001  # a worker waits for a report of any error
+            last = report(job.number, self._counted(job), ReportKind.FAULT, _where(error))
         del self._jobs[job.number]
-        self._report(told)
+        self._report(last)
 
     async def _attempt(self, job: _Job, plain: Plain) -> Plain:
         item = item_of(plain)
@@ -146,10 +147,10 @@ class Child(asyncio.Protocol):
         count, job.count = job.count, 0
         return count
 
-    def _report(self, told: Plain) -> None:
+    def _report(self, message: Plain) -> None:
         if not self._reports:
             self._loop.call_soon(self._flush)
-        self._reports.append(told)
+        self._reports.append(message)
 
     def _flush(self) -> None:
         reports, self._reports = self._reports, []
@@ -157,5 +158,5 @@ class Child(asyncio.Protocol):
 
 
 def _where(error: BaseException) -> str:
-    """Return an error's type and where it was raised; its text may hold what must not be printed."""
+    """Return an error's type and traceback, without its text, which may hold secrets."""
     return f"{type(error).__name__} in a sending process\n{''.join(traceback.format_tb(error.__traceback__))}"

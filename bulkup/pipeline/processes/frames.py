@@ -1,7 +1,7 @@
-"""Messages between the processes: plain values in frames, a length before each. Pure.
+"""Messages between the processes: plain values in frames, each with its length in front. Pure.
 
-`marshal` is for processes of one interpreter, which these are: the fastest way for plain values, and there is no code
-in what it reads. Secrets stand in frames as they are; a frame is never printed.
+`marshal` is the fastest format for plain values. Both processes run the same interpreter, which it requires, and it
+reads values without running code. Frames hold secrets in the clear, so they are never logged.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ _LENGTH = struct.Struct("<I")
 
 
 def frame(message: Any) -> bytes:
-    """Return a message of plain values (tuples, lists, dicts, text, bytes, numbers, None) as it goes out."""
+    """Encode a message of plain values: tuples, lists, dicts, text, bytes, numbers, None."""
     body = marshal.dumps(message)
     return _LENGTH.pack(len(body)) + body
 
 
 class Frames:
-    """Puts together again what comes in pieces."""
+    """Decodes messages from a stream that arrives in arbitrary chunks."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Any]:
-        """Take the next bytes, and yield the messages that are whole with them."""
+        """Take the next bytes, and yield the messages that they complete."""
         self._buffer += data
         start = 0
         while (body := start + _LENGTH.size) <= len(self._buffer):
@@ -35,7 +35,7 @@ class Frames:
             if end > len(self._buffer):
                 break
             with memoryview(self._buffer) as view:
-                message = marshal.loads(view[body:end])  # noqa: S302  # of a process of our own
+                message = marshal.loads(view[body:end])  # noqa: S302  # written by a process of our own
             start = end
             yield message
         del self._buffer[:start]

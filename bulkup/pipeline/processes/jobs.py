@@ -1,6 +1,7 @@
-"""What crosses the border between the processes, as plain values: a setup at first, then jobs and reports. Pure.
+"""The messages between the processes as plain values: first a set-up, then jobs and reports. Pure.
 
-A job is what one attempt needs of an item, a report what came of it. Both begin with a number that the pool gave.
+A job holds the parts of an item that one attempt needs; a report holds its result or its progress. Both begin with the
+attempt's number, which the pool chose.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ from bulkup.transport import HostRules, TransportOptions
 Plain = tuple[Any, ...]
 
 
-class Came(enum.IntEnum):
-    """What a report says has come of a job; after `PROGRESS` there is more to come."""
+class ReportKind(enum.IntEnum):
+    """The content of a report. Every kind but `PROGRESS` is the job's last report."""
 
     PROGRESS = 0
     SENT = 1
     PROBLEM = 2
     CANCELLED = 3
-    FAULT = 4  # of the program
+    FAULT = 4  # an error in the program
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a sending process is told at first: which provider's storage it sends to, and how."""
+    """The first message to a sending process: the provider whose storage it sends to, and the options."""
 
     provider: str
     transport: TransportOptions
@@ -43,19 +44,19 @@ class Setup:
 
 
 def setup_to_plain(setup: Setup) -> Plain:
-    """Return a setup as it goes out."""
+    """Return a set-up as plain values."""
     return setup.provider, dataclasses.asdict(setup.transport), dataclasses.asdict(setup.sending)
 
 
 def setup_from_plain(plain: Plain) -> Setup:
-    """Return a setup as it came."""
+    """Return the set-up of plain values."""
     provider, transport, sending = plain
     hosts = HostRules(**transport.pop("hosts"))
     return Setup(provider, TransportOptions(**transport, hosts=hosts), SendOptions(**sending))
 
 
 def job_of(number: int, item: Item) -> Plain:
-    """Return what an attempt needs of an item with a ticket for the whole of it."""
+    """Return the job for an item whose ticket takes the whole file."""
     file, ticket = item.file, item.ticket
     assert ticket is not None
     return (
@@ -74,7 +75,7 @@ def job_of(number: int, item: Item) -> Plain:
 
 
 def item_of(job: Plain) -> Item:
-    """Return an item that is good for one attempt."""
+    """Return an item that holds enough for one attempt."""
     _, root, path, identity, url, method, headers, content_md5, form, md5, mismatches = job
     ticket = Ticket(
         SecretUrl(url),
@@ -90,7 +91,7 @@ def item_of(job: Plain) -> Item:
 
 
 def _headers_to_plain(headers: Mapping[str, str | Secret]) -> dict[str, str | tuple[str]]:
-    """A secret among them is marked by a tuple around it."""
+    """Return headers as plain values; a tuple around a value marks a secret."""
     return {name: (value.reveal(),) if isinstance(value, Secret) else value for name, value in headers.items()}
 
 
@@ -99,26 +100,26 @@ def _headers_from_plain(headers: Mapping[str, str | tuple[str]]) -> dict[str, st
 
 
 def report_sent(number: int, count: int, item: Item) -> Plain:
-    """Return the report of an attempt that storage took; `count` bytes went since the last one."""
+    """Return the report of an attempt that storage accepted; `count` bytes were sent since the last report."""
     receipt = item.receipt
     assert receipt is not None
     md5 = None if receipt.digest is None else receipt.digest.md5
-    return number, count, int(Came.SENT), md5, tuple(receipt.identity), receipt.etag, receipt.verified
+    return number, count, int(ReportKind.SENT), md5, tuple(receipt.identity), receipt.etag, receipt.verified
 
 
 def report_problem(number: int, count: int, problem: Problem) -> Plain:
-    """Return the report of an attempt that came to nothing."""
-    what = problem.kind.value, problem.message, problem.retry_after, problem.maybe_created
-    return number, count, int(Came.PROBLEM), *what
+    """Return the report of a failed attempt."""
+    plain = problem.kind.value, problem.message, problem.retry_after, problem.maybe_created
+    return number, count, int(ReportKind.PROBLEM), *plain
 
 
-def report(number: int, count: int, came: Came, text: str = "") -> Plain:
-    """Return a report without more to it than a text."""
-    return number, count, int(came), text
+def report(number: int, count: int, kind: ReportKind, text: str = "") -> Plain:
+    """Return a report that holds no more than a text."""
+    return number, count, int(kind), text
 
 
 def take_receipt(report: Plain, item: Item, now: float) -> None:
-    """Give the item what the report of a sent one says, as `Sender` does; `now` is Unix time."""
+    """Set the item's digest and receipt from a report of kind `SENT`; `now` is Unix time."""
     _, _, _, md5, identity, etag, verified = report
     digest = None if md5 is None else Digest(md5)
     item.digest = digest or item.digest
@@ -126,6 +127,6 @@ def take_receipt(report: Plain, item: Item, now: float) -> None:
 
 
 def problem_of(report: Plain) -> Problem:
-    """Return the problem of a report of one."""
+    """Return the problem of a report of kind `PROBLEM`."""
     _, _, _, kind, message, retry_after, maybe_created = report
     return Problem(ProblemKind(kind), message, retry_after, maybe_created)

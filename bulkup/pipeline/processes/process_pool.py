@@ -1,14 +1,14 @@
-"""Hands attempts to sending processes, several in one message, and takes in what came of them.
+"""Makes attempts in sending processes: several attempts share a message, and so do several reports.
 
-Everything but the bytes stays in this process. Where no process takes attempts they are made here: before any is ready,
-once they were withdrawn, and always for files in parts, whose checksum on its way cannot go to another process.
+The parent keeps everything but the bytes. It makes attempts itself while no process is ready, after all processes were
+withdrawn, and always for files in parts: an MD5 in progress cannot move to another process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,32 +20,41 @@ from bulkup.helpers.clock import Clock
 from bulkup.model.items import Item
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemKind
-from bulkup.pipeline.processes.jobs import Came, Plain, Setup, problem_of, take_receipt
-from bulkup.pipeline.processes.sending_process import Attempt, Calls, SendingProcess
+from bulkup.pipeline.processes.jobs import Plain, ReportKind, Setup, problem_of, take_receipt
+from bulkup.pipeline.processes.sending_process import Attempt, Callbacks, ProcessOptions, SendingProcess
 from bulkup.pipeline.send.attempt import Count, FileSender
 
 _log = structlog.get_logger("bulkup.processes")
 _ENDED = Problem(ProblemKind.TRANSIENT, "a sending process ended unexpectedly")
-_OVER_AND_OVER = Problem(
-    ProblemKind.MACHINE, "sending processes end unexpectedly over and over; --processes 1 does without them"
+_ENDED_OFTEN = Problem(
+    ProblemKind.MACHINE, "sending processes ended unexpectedly several times; --processes 1 does without them"
 )
-_MOST_ENDS = 3
-_CANCEL_PATIENCE = 1.0  # seconds for a process to say that it has given an attempt up
 
 
 class ProcessPool:
-    """Makes attempts in other processes, with the promise of `FileSender`. Owns the processes, within `async with`.
+    """A `FileSender` that makes attempts in other processes. Owns the processes, within `async with`.
 
-    `own` makes attempts here. With `processes` there are so many from the beginning, and one that ends is started again
-    a few times; attempts wait for them. Without, there are none until `start`, and one that ends is not made up for.
+    `own` makes attempts in this process. With a number of `processes`, all of them start at once, attempts wait for
+    them, and one that ends is replaced a few times. With None there are none until `start`, and one that ends is not
+    replaced.
     """
 
-    def __init__(self, own: FileSender, setup: Setup, clock: Clock, processes: int | None) -> None:
+    def __init__(
+        self,
+        own: FileSender,
+        setup: Setup,
+        clock: Clock,
+        processes: int | None,
+        options: ProcessOptions,
+        make: Callable[[Callbacks, ProcessOptions], SendingProcess] = SendingProcess,
+    ) -> None:
         self._own = own
         self._setup = setup
         self._clock = clock
         self._fixed = processes
-        self._calls = Calls(self._add, self._take, self._lose)
+        self._options = options
+        self._make = make
+        self._callbacks = Callbacks(self._add, self._take, self._lose)
         self._processes: list[SendingProcess] = []
         self._ready: list[SendingProcess] = []
         self._lost: list[SendingProcess] = []
@@ -70,12 +79,12 @@ class ProcessPool:
 
     @property
     def ready(self) -> int:
-        """How many processes take attempts."""
+        """The number of processes that take attempts."""
         return len(self._ready)
 
     @property
     def broken(self) -> bool:
-        """Say whether a process has ended that should not have."""
+        """Say whether a process ended unexpectedly."""
         return self._losses > 0
 
     def send(self, item: Item, count: Count) -> Coroutine[Any, Any, Problem | None]:
@@ -86,9 +95,9 @@ class ProcessPool:
         return self._send_by_process(item, count)
 
     async def start(self, count: int) -> None:
-        """Start so many processes, which take attempts once they are ready. Raises `MachineError`."""
+        """Start processes, which take attempts once they are ready. Raises `MachineError`."""
         for _ in range(count):
-            process = SendingProcess(self._calls)
+            process = self._make(self._callbacks, self._options)
             self._processes.append(process)  # before it is started, for it may end at once
             try:
                 await process.start(self._setup)
@@ -97,7 +106,7 @@ class ProcessPool:
                 raise
 
     async def withdraw(self) -> None:
-        """Have attempts made here again; processes end once they have ended what they have in hand."""
+        """Make attempts in this process again; the others end once their attempts have ended."""
         self._withdrawing = True
         self._ready.clear()
         for process in list(self._processes):
@@ -106,12 +115,12 @@ class ProcessPool:
         self._withdrawing = False
 
     async def work(self) -> None:
-        """Say what became of processes that ended, and start others in their place; until cancelled."""
+        """Log each process that ended unexpectedly, and replace it; until cancelled."""
         while True:
             while self._lost:
                 process = self._lost.pop()
                 _log.warning(LogEvent.PROCESS_LOST, status=await process.close())
-                if self._fixed and self._losses < _MOST_ENDS:
+                if self._fixed and self._losses < self._options.most_losses:
                     await self.start(1)
             self._loss = anyio.Event()
             await self._loss.wait()
@@ -132,8 +141,8 @@ class ProcessPool:
 
     def _flush(self) -> None:
         if not self._ready:
-            if self._losses >= _MOST_ENDS or not self._fixed:
-                _fail(self._outbox, _OVER_AND_OVER if self._fixed else _ENDED)
+            if self._losses >= self._options.most_losses or not self._fixed:
+                _fail(self._outbox, _ENDED_OFTEN if self._fixed else _ENDED)
                 self._outbox = []
             return  # until one is ready
         attempts, self._outbox = self._outbox, []
@@ -144,14 +153,14 @@ class ProcessPool:
                 del attempts[:share]
 
     async def _cancel(self, attempt: Attempt) -> None:
-        """Have it given up where it is made, and wait until it is, so that nothing of it goes out any more."""
+        """Cancel an attempt, and wait until its process has stopped sending."""
         process = attempt.process
         if attempt in self._outbox:
             self._outbox.remove(attempt)
         elif process is not None and attempt.number in process.attempts:
             attempt.done = asyncio.get_running_loop().create_future()
             process.cancel(attempt)
-            with anyio.move_on_after(_CANCEL_PATIENCE, shield=True):
+            with anyio.move_on_after(self._options.cancel_timeout, shield=True):
                 await attempt.done
             process.drop(attempt.number)
 
@@ -164,28 +173,28 @@ class ProcessPool:
         now = self._clock.now()
         for report in reports:
             attempt = process.attempts.get(report[0])
-            if attempt is not None:  # else nobody waited any longer
-                self._told(process, attempt, report, now)
+            if attempt is not None:  # else its worker has stopped waiting
+                self._take_report(process, attempt, report, now)
 
-    def _told(self, process: SendingProcess, attempt: Attempt, report: Plain, now: float) -> None:
-        number, count, came = report[:3]
+    def _take_report(self, process: SendingProcess, attempt: Attempt, report: Plain, now: float) -> None:
+        number, count, kind = report[:3]
         if count:
             attempt.count(count)
-        if came == Came.PROGRESS:
+        if kind == ReportKind.PROGRESS:
             return
         process.drop(number)
         if attempt.done.done():  # its worker is being cancelled
             return
-        if came == Came.SENT:
+        if kind == ReportKind.SENT:
             take_receipt(report, attempt.item, now)
             attempt.done.set_result(None)
-        elif came == Came.FAULT:
+        elif kind == ReportKind.FAULT:
             attempt.done.set_exception(RuntimeError(report[3]))
         else:
-            attempt.done.set_result(problem_of(report) if came == Came.PROBLEM else None)
+            attempt.done.set_result(problem_of(report) if kind == ReportKind.PROBLEM else None)
 
     def _lose(self, process: SendingProcess) -> None:
-        if process not in self._processes:  # it is being ended
+        if process not in self._processes:  # its end was requested
             return
         self._losses += 1
         self._processes.remove(process)
@@ -206,9 +215,9 @@ class ProcessPool:
 
 
 def shares(count: int, loads: Sequence[int]) -> list[int]:
-    """Return how many of so many attempts go to each process, the least loaded first, so that loads become even. Pure.
+    """Return how many of `count` attempts each process gets, so that loads become even. Pure.
 
-    `loads` are how many each has in hand, in ascending order.
+    `loads` are the attempts that each process already has, in ascending order.
     """
     level = -(-(count + sum(loads)) // len(loads))
     given = []

@@ -1,4 +1,4 @@
-"""One sending process, as seen from the process that started it."""
+"""One sending process, as its parent sees it: its start, the attempts it has, its end."""
 
 from __future__ import annotations
 
@@ -22,15 +22,28 @@ from bulkup.pipeline.processes.frames import Frames, frame
 from bulkup.pipeline.processes.jobs import Plain, Setup, job_of, setup_to_plain
 from bulkup.pipeline.send.attempt import Count
 
-_START_PATIENCE = 60.0  # seconds until it must be ready
-_STOP_PATIENCE = 3.0  # seconds from the end of its socket to SIGKILL
-# All that is handed down of the environment. A process that holds no credentials is not to be given them by it either.
-_HANDED_DOWN = (
+# The variables of the environment that a sending process inherits. It holds no credentials, so no others.
+_INHERITED = (
     *("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
     *("RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES", "OPENSSL_CONF", "SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
-_PREFIXES = ("PYTHON", "LC_")
+_INHERITED_PREFIXES = ("PYTHON", "LC_")
 _PROXIES = "_proxy"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessOptions:
+    """Timeouts in seconds.
+
+    `start_timeout` ends a process that is not ready by then. `cancel_timeout` is how long a cancelled attempt waits for
+    its last report. `stop_timeout` is the time from the end of the socket to SIGKILL. After `most_losses` processes
+    that ended unexpectedly, none is started any more.
+    """
+
+    start_timeout: float = 60.0
+    cancel_timeout: float = 1.0
+    stop_timeout: float = 3.0
+    most_losses: int = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -45,8 +58,8 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
-    """Whom a process tells: that it takes jobs, what came of them (its reports), and that it has ended."""
+class Callbacks:
+    """Called by a process: `ready` once it takes jobs, `reports` with each message, `ended` at an unexpected end."""
 
     ready: Callable[[SendingProcess], None]
     reports: Callable[[SendingProcess, Sequence[Plain]], None]
@@ -56,27 +69,28 @@ class Calls:
 class SendingProcess(asyncio.Protocol):
     """A process that makes attempts, from `start` to `close`.
 
-    Its standard input is a socket; it ends when that does, so it dies with us whatever we die of. It is in a session of
-    its own: a Ctrl-C at the terminal is for the process that was started there.
+    Its standard input is a socket. It ends when the socket is closed, so it never outlives its parent. It has a session
+    of its own, because a Ctrl-C at the terminal is meant for the parent alone.
     """
 
-    def __init__(self, calls: Calls) -> None:
-        self.attempts: dict[int, Attempt] = {}  # those it has in hand
-        self._calls = calls
+    def __init__(self, callbacks: Callbacks, options: ProcessOptions) -> None:
+        self.attempts: dict[int, Attempt] = {}  # given and not reported yet
+        self._callbacks = callbacks
+        self._options = options
         self._frames = Frames()
         self._cancelled: list[int] = []
         self._idle = asyncio.Event()
         self._idle.set()
         self._ready = self._closing = False
-        self._patience: asyncio.TimerHandle | None = None
+        self._start_timer: asyncio.TimerHandle | None = None
         self._process: SystemProcess
         self._transport: asyncio.WriteTransport
 
     async def start(self, setup: Setup) -> None:
-        """Start it; it tells when it is ready. Raises `MachineError`."""
+        """Start the process; it calls back when it is ready. Raises `MachineError`."""
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
-        with anyio.CancelScope(shield=True), theirs:  # so that nothing is left half started
+        with anyio.CancelScope(shield=True), theirs:  # a cancellation must not leave a half-started process
             try:
                 self._process = await _spawn(theirs)
             except OSError as error:
@@ -84,10 +98,10 @@ class SendingProcess(asyncio.Protocol):
                 raise MachineError(f"a sending process cannot be started: {error.strerror or error}") from error
             await loop.create_unix_connection(lambda: self, sock=ours)
         self._transport.write(frame(setup_to_plain(setup)))
-        self._patience = loop.call_later(_START_PATIENCE, self._transport.abort)
+        self._start_timer = loop.call_later(self._options.start_timeout, self._transport.abort)
 
     def give(self, attempts: Sequence[Attempt]) -> None:
-        """Hand it attempts to make."""
+        """Send it attempts to make."""
         self._idle.clear()
         for attempt in attempts:
             attempt.process = self
@@ -95,31 +109,31 @@ class SendingProcess(asyncio.Protocol):
         self._transport.write(frame(([job_of(attempt.number, attempt.item) for attempt in attempts], ())))
 
     def drop(self, number: int) -> Attempt | None:
-        """Take an attempt off what it has in hand, and return it."""
+        """Remove an attempt from those that were given, and return it."""
         attempt = self.attempts.pop(number, None)
         if not self.attempts:
             self._idle.set()
         return attempt
 
     async def idle(self) -> None:
-        """Return once it has nothing in hand."""
+        """Return once it has no attempts."""
         await self._idle.wait()
 
     def cancel(self, attempt: Attempt) -> None:
-        """Have an attempt given up; those of one turn of the loop go together."""
+        """Cancel an attempt; cancellations of one turn of the loop share a message."""
         if not self._cancelled:
-            asyncio.get_running_loop().call_soon(self._tell_cancelled)
+            asyncio.get_running_loop().call_soon(self._send_cancelled)
         self._cancelled.append(attempt.number)
 
     async def close(self) -> int:
-        """End it, and return its exit status: negative, the number of the signal that ended it."""
+        """End the process, and return its exit status; a negative status is the number of a signal."""
         self._closing = True
-        self._be_patient()
+        self._stop_start_timer()
         with anyio.CancelScope(shield=True):
             self._transport.abort()
-            if not self._ready:  # it would see the end of its socket only once it has started
+            if not self._ready:  # it reads its socket only once it has started
                 self._kill()
-            with anyio.move_on_after(_STOP_PATIENCE):
+            with anyio.move_on_after(self._options.stop_timeout):
                 await self._process.wait()
             self._kill()
             await self._process.aclose()
@@ -127,53 +141,53 @@ class SendingProcess(asyncio.Protocol):
         return self._process.returncode
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way out."""
-        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is none by inheritance
+        """Keep the transport, for messages to the process."""
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's does not inherit from it
 
     def data_received(self, data: bytes) -> None:
-        """Take reports; the first message only says that it is ready."""
+        """Pass reports on; the first message only says that the process is ready."""
         for message in self._frames.feed(data):
             if self._ready:
-                self._calls.reports(self, message)
+                self._callbacks.reports(self, message)
             else:
                 self._ready = True
-                self._be_patient()
-                self._calls.ready(self)
+                self._stop_start_timer()
+                self._callbacks.ready(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # why it ended is its exit status
-        """Tell that it has ended, where that was not asked for."""
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the exit status has the reason
+        """Report an end that was not requested."""
         if not self._closing:
-            self._calls.ended(self)
+            self._callbacks.ended(self)
 
-    def _be_patient(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
+    def _stop_start_timer(self) -> None:
+        if self._start_timer is not None:
+            self._start_timer.cancel()
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
-    def _tell_cancelled(self) -> None:
+    def _send_cancelled(self) -> None:
         numbers, self._cancelled = self._cancelled, []
         self._transport.write(frame(((), numbers)))
 
 
 async def _spawn(theirs: socket.socket) -> SystemProcess:
     return await anyio.open_process(
-        # -P: where a run is started may hold a file that is called like a module of ours.
+        # -P: the current directory may hold a file with the name of one of our modules.
         [sys.executable, "-P", "-m", "bulkup.pipeline.processes"],
-        stdin=theirs,  # type: ignore[arg-type]  # whatever has a descriptor
+        stdin=theirs,  # type: ignore[arg-type]  # any object with a descriptor will do
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=_environment(os.environ),
+        env=inherited(os.environ),
         start_new_session=True,
     )
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what is handed down: how Python, TLS and the network are set up, and proxies."""
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a sending process inherits: the set-up of Python, TLS, network and proxies."""
     return {
         name: value
         for name, value in environ.items()
-        if name in _HANDED_DOWN or name.startswith(_PREFIXES) or name.lower().endswith(_PROXIES)
+        if name in _INHERITED or name.startswith(_INHERITED_PREFIXES) or name.lower().endswith(_PROXIES)
     }

@@ -1,9 +1,40 @@
-"""How many workers are at work: as many as bring something, found by trying.
+"""The number of workers, found by trial (`concurrency = "auto"`).
 
-At first their number grows for as long as that brings more. Then twice as many and half as many are tried now and
-then, all night long, since links and stores change; the larger number has to earn its place, the smaller one only to
-lose nothing. A fall of the goodput alone changes nothing: a bad minute is bad for any number. Nor does a time in which
-a host turned files away; that host's gate decides how many it gets (`gate`). Pure.
+Theory of operation
+-------------------
+
+The controller takes observations and returns the wanted number of workers. It compares the goodput of two numbers: the
+number in use, and another one that is on trial.
+
+    growing    the first trials: each one tries more workers (first 4 times, then twice as many), without pauses
+    holding    a number is in use; its samples are collected in `before`
+    trying     another number is in use; its samples are collected in `after`, and `base` is the number to return to
+
+    state      event                                    next state
+    growing    `after` is better                        growing, from the better number
+    growing    `after` is not better                    holding, at `base`
+    holding    the time of the next trial has come      trying, with twice or half as many workers
+    holding    3 samples in a row far from the usual    trying at once: the link has changed, old samples are dropped
+    trying     `after` is better                        holding, at the new number; the next trial begins at once
+    trying     `after` is not better                    holding, at `base`; the next trial is in the other direction
+    trying     a sample that is not calm or not full    holding, at `base`: it says nothing about the number
+    any        more workers than the cap                holding, at the cap
+
+A trial in the state `growing` also ends in `holding` with a sample that is not calm or not full.
+
+More workers are better if they bring at least 5 % more; fewer are better if they lose less than 3 %. So of several
+numbers with the same goodput the smallest wins, which needs the least memory and latency. Links and stores change, so
+trials never end; each trial without success doubles the pause before the next one, from 5 to 60 seconds.
+
+Invariants:
+
+- min(`least`, `most`) <= workers <= `most`, and workers <= `most_large` while files are large on average.
+- A lower goodput alone changes no number: a bad minute is bad for every number. For a minute after a bad sample fewer
+  workers are not tried, because without any goodput fewer workers lose none.
+- A period in which a host held files back is ignored. Its host gate limits that host.
+- A trial ends after at most `most_samples` samples.
+
+Pure: the time is part of an observation.
 """
 
 from __future__ import annotations
@@ -11,71 +42,77 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from bulkup.pipeline.tuning.goodput import Observation, Sample, Sampler
+from bulkup.pipeline.options import FIRST_WORKERS
+from bulkup.pipeline.tuning.goodput import Observation, Sample, Sampler, SamplerOptions
 
-LEAST = 4
-START = 16
-MOST_WORKERS = 256
-_FIRST_STEP = 4  # doubling takes longest where a turn of the workers does, and they are fewest
-MOST_LARGE = 64  # of files over 1 MiB on average, where it is bytes that count and not requests
 
-# What twice as many must bring, and what half as many may cost, as a share of the goodput.
-_GAIN = 0.05
-_LOSS = 0.03
-_SURE = 2.0  # standard errors
-_MOST_PIECES = 12
-_ENOUGH_BEFORE = 3
-# Seconds between two tries: longer each time that one came to nothing.
-_SOON = 5.0
-_LATE = 60.0
-# Fewer are not tried for so long after trouble: where nothing goes, fewer lose nothing.
-_AFTER_TROUBLE = 60.0
-# A small file that takes longer waits for the link, and with more of them it would only wait longer.
-_TOO_SLOW = 10.0
-# So many pieces in a row that are so far off are no noise: the link is another one.
-_OTHER = 1.3
-_OTHER_PIECES = 3
+@dataclass(frozen=True, slots=True)
+class ControllerOptions:
+    """The bounds and the pace of trials. Times in seconds; `gain` and `loss` are shares of the goodput.
+
+    `gain` is the least that more workers must bring, `loss` the most that fewer may cost, both beyond `standard_errors`
+    of the measurement. The pause between trials doubles from `first_pause` to `longest_pause`. Small files that take
+    longer than `slow_file` wait for the link, and more workers would not help.
+    """
+
+    first: int = FIRST_WORKERS
+    least: int = 4
+    most_large: int = 64  # large files need bytes per second, not requests
+    first_step: int = 4  # the first step is larger: with few workers a sample takes longest
+    gain: float = 0.05
+    loss: float = 0.03
+    standard_errors: float = 2.0
+    most_samples: int = 12
+    least_before: int = 3
+    first_pause: float = 5.0
+    longest_pause: float = 60.0
+    after_trouble: float = 60.0  # without trials of fewer workers
+    slow_file: float = 10.0
+    other_link: float = 1.3  # a goodput this many times higher or lower, for `other_samples`, is no noise
+    other_samples: int = 3
 
 
 class Controller:
-    """Takes observations, a few a second, and says how many workers are wanted; `most` is the cap."""
+    """Takes a few observations per second and returns the wanted number of workers; `most` is the cap."""
 
-    def __init__(self, most: int = MOST_WORKERS) -> None:
-        self.workers = min(START, most)
+    def __init__(self, most: int, options: ControllerOptions, sampler: SamplerOptions) -> None:
+        self.workers = min(options.first, most)
+        self._options = options
         self._most = most
-        self._watch = Sampler()
+        self._sampler = Sampler(sampler)
         self._noise = Noise()
-        self._before: deque[float] = deque(maxlen=_MOST_PIECES)
+        self._before: deque[float] = deque(maxlen=options.most_samples)
         self._after: list[float] = []
         self._other: list[float] = []
-        self._base: int | None = None  # the number to go back to, while another one is tried
-        self._up = self._starting = self._untried = True
+        self._base: int | None = None  # the number to return to, while another one is tried
+        self._up = self._growing = self._untried = True
         self._next_try = self._fewer_from = -math.inf
-        self._wait = _SOON
+        self._pause = options.first_pause
 
     def observe(self, seen: Observation) -> int:
-        """Take what is seen now; return how many workers are wanted."""
-        piece = self._watch.add(seen, self.workers, at_first=self._starting)
-        if piece is not None:
-            self._weigh(piece, seen.now)
+        """Take an observation; return the wanted number of workers."""
+        sample = self._sampler.add(seen, self.workers, at_first=self._growing)
+        if sample is not None:
+            self._weigh(sample, seen.now)
         return self.workers
 
-    def _weigh(self, piece: Sample, now: float) -> None:
+    def _weigh(self, sample: Sample, now: float) -> None:
         if self.workers > self._cap:
             self._base = None
             self._before.clear()
-            self._go(self._cap, now)
-        elif not piece.calm or not piece.full:
-            self._leave_off(piece, now)
+            self._set(self._cap, now)
+        elif not sample.calm or not sample.full:
+            self._break_off(sample, now)
         elif self._base is None:
-            self._hold(piece.rate, now)
+            self._hold(sample.rate, now)
         else:
-            self._judge(piece.rate, self._base, now)
+            self._judge(sample.rate, self._base, now)
 
     @property
     def _cap(self) -> int:
-        return min(MOST_LARGE, self._most) if self._watch.large else self._most
+        return min(self._options.most_large, self._most) if self._sampler.large else self._most
 
     def _hold(self, rate: float, now: float) -> None:
         self._noise.add(self._before, rate)
@@ -84,27 +121,27 @@ class Controller:
             self._before.append(rate)
         else:
             self._other.append(rate)
-            if len(self._other) < _OTHER_PIECES:
+            if len(self._other) < self._options.other_samples:
                 return
             self._begin_anew(now)
-        if self._starting or (now >= self._next_try and len(self._before) >= _ENOUGH_BEFORE):
+        if self._growing or (now >= self._next_try and len(self._before) >= self._options.least_before):
             self._try(now)
 
     def _is_other(self, rate: float) -> bool:
-        """Say whether the goodput is further off than noise explains."""
-        if self._starting or not self._before:
+        """Say whether the goodput differs more from the usual one than noise explains."""
+        if self._growing or not self._before:
             return False
-        usual, far = _mean(self._before), max(_OTHER, 1 + 4 * self._noise.deviation)
+        usual, far = _mean(self._before), max(self._options.other_link, 1 + 4 * self._noise.deviation)
         return rate > usual * far or rate * far < usual
 
     def _begin_anew(self, now: float) -> None:
-        """Forget what was found out: it is no longer so."""
+        """Drop the samples of the link as it was before."""
         if self._other[-1] < self._before[-1]:
-            self._fewer_from = now + _AFTER_TROUBLE
+            self._fewer_from = now + self._options.after_trouble
         self._before.clear()
         self._before.extend(self._other)
         self._other.clear()
-        self._up, self._wait, self._next_try = True, _SOON, now
+        self._up, self._pause, self._next_try = True, self._options.first_pause, now
 
     def _try(self, now: float) -> None:
         more, fewer = self._more(), self._fewer(now)
@@ -113,51 +150,53 @@ class Controller:
             self._up, self._base = target > self.workers, self.workers
             self._untried = False
             self._after.clear()
-            self._go(target, now)
+            self._set(target, now)
 
     def _more(self) -> int:
-        too_slow = not self._watch.large and self._watch.latency > _TOO_SLOW
-        times = _FIRST_STEP if self._untried else 2
+        too_slow = not self._sampler.large and self._sampler.latency > self._options.slow_file
+        times = self._options.first_step if self._untried else 2
         return self.workers if too_slow else max(self.workers, min(times * self.workers, self._cap))
 
     def _fewer(self, now: float) -> int:
-        return self.workers if now < self._fewer_from else max(self.workers // 2, min(LEAST, self.workers))
+        least = min(self._options.least, self.workers)
+        return self.workers if now < self._fewer_from else max(self.workers // 2, least)
 
     def _judge(self, rate: float, base: int, now: float) -> None:
         self._noise.add(self._after, rate)
         self._after.append(rate)
-        better = verdict(self._before, self._after, self._noise.deviation, up=self._up)
+        better = verdict(self._before, self._after, self._noise.deviation, self._options, up=self._up)
         if better:
-            self._base, self._wait, self._next_try = None, _SOON, now
+            self._base, self._pause, self._next_try = None, self._options.first_pause, now
             self._before.clear()
             self._before.extend(self._after)
-            if self._starting:
+            if self._growing:
                 self._try(now)
         elif better is False:
-            self._back(base, now)
+            self._return(base, now)
 
-    def _leave_off(self, piece: Sample, now: float) -> None:
-        """End a try that nothing can be learned from."""
-        if not piece.calm:
+    def _break_off(self, sample: Sample, now: float) -> None:
+        """End a trial whose samples say nothing."""
+        if not sample.calm:
             self._before.clear()
-            self._fewer_from = now + _AFTER_TROUBLE
+            self._fewer_from = now + self._options.after_trouble
         if self._base is not None:
-            self._back(self._base, now)
+            self._return(self._base, now)
 
-    def _back(self, base: int, now: float) -> None:
-        self._base, self._starting = None, False
+    def _return(self, base: int, now: float) -> None:
+        self._base, self._growing = None, False
         self._up = not self._up
-        self._next_try, self._wait = now + self._wait, min(_LATE, 2 * self._wait)
-        self._go(base, now)
+        self._next_try = now + self._pause
+        self._pause = min(self._options.longest_pause, 2 * self._pause)
+        self._set(base, now)
 
-    def _go(self, workers: int, now: float) -> None:
+    def _set(self, workers: int, now: float) -> None:
         self.workers = workers
         self._other.clear()
-        self._watch.restart(now)
+        self._sampler.restart(now)
 
 
 class Noise:
-    """How much the goodput varies by itself from one piece to the next, as a share of it."""
+    """The variation of the goodput between two samples with the same number of workers, as a share of the goodput."""
 
     def __init__(self) -> None:
         self._variance = 0.15**2
@@ -168,24 +207,27 @@ class Noise:
         return max(0.02, math.sqrt(self._variance))
 
     def add(self, earlier: Sequence[float], rate: float) -> None:
-        """Take a piece that comes after others with the same number of workers."""
+        """Take the rate of a sample; `earlier` are the rates before it, with the same number of workers."""
         if earlier:
             step = 2 * (rate - earlier[-1]) / (rate + earlier[-1])
             self._variance += 0.15 * (min(step**2, 1.0) / 2 - self._variance)
 
 
-def verdict(before: Sequence[float], after: Sequence[float], deviation: float, *, up: bool) -> bool | None:
-    """Say whether another number of workers is better than the one before, None while that is not clear.
+def verdict(
+    before: Sequence[float], after: Sequence[float], deviation: float, options: ControllerOptions, *, up: bool
+) -> bool | None:
+    """Say whether another number of workers is better, None while more samples are needed to decide.
 
-    `before` and `after` are rates of pieces. More workers are better where they bring more, fewer where they lose
-    nothing. What is still not clear after so many pieces stays as it is, unless it looks well enough.
+    `before` and `after` are the rates of samples with the number in use and with the other one. More workers are better
+    if they bring `gain`, fewer if they cost less than `loss`. After `most_samples` the mean decides; more workers must
+    then bring more than the error of the measurement, too.
     """
     change = _mean(after) / _mean(before) - 1 if before else 0.0
     error = deviation * math.sqrt(1 / max(1, len(before)) + 1 / len(after))
-    needed = _GAIN if up else -_LOSS
-    if abs(change - needed) > _SURE * error:
+    needed = options.gain if up else -options.loss
+    if abs(change - needed) > options.standard_errors * error:
         return change > needed
-    if len(after) < _MOST_PIECES:
+    if len(after) < options.most_samples:
         return None
     return change > (max(needed, error) if up else needed)
 

@@ -1,4 +1,4 @@
-"""How many of this machine's cores may be used, and how many are idle."""
+"""The number of cores that this process may use, and the number of idle ones."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _GROUPS = "/sys/fs/cgroup"
 
 
 class Ticks(NamedTuple):
-    """Time of some cores since the machine started, in the system's ticks."""
+    """Times of some cores since the machine started, in ticks of the system."""
 
     idle: int
     all: int
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use: those it is bound to, and no more than its group has the time of."""
+    """Return the number of cores that this process may use, within its affinity and its control group's CPU limit."""
     bound = len(_bound()) or os.cpu_count() or 1
     return max(1, min(bound, round(_granted() or bound)))
 
 
 class IdleCores:
-    """Tells how many of the usable cores were idle since it was asked last."""
+    """Measures the number of usable cores that were idle since the last call."""
 
     def __init__(self) -> None:
         self._cores = usable_cores()
@@ -33,7 +33,7 @@ class IdleCores:
         self._before = ticks_so_far()
 
     def since_last(self, used: float) -> float:
-        """Return how many were; `used` is how many this process used meanwhile, which its group may have no more of."""
+        """Return the number of idle cores; `used` is the number that this process used meanwhile."""
         before, self._before = self._before, ticks_so_far()
         if before is None or self._before is None:
             return max(0.0, self._cores - os.getloadavg()[0])
@@ -43,18 +43,18 @@ class IdleCores:
 
 
 def ticks_so_far() -> Ticks | None:
-    """Return the time of the cores that this process is bound to, None where the system does not tell."""
+    """Return the times of the cores that this process may run on, None if the system does not report them."""
     text = _read(_STAT)
     return None if text is None else ticks_of(text, _bound())
 
 
 def ticks_of(stat: str, cores: Collection[int]) -> Ticks | None:
-    """Return the time of these cores out of the text of `/proc/stat`, None where they are not in it (proc(5)). Pure."""
+    """Return the times of these cores from the text of `/proc/stat`, None if it lists none of them (proc(5)). Pure."""
     idle = total = 0
     for line in stat.splitlines():
         name, *numbers = line.split()
         if name.startswith("cpu") and name[3:].isdecimal() and int(name[3:]) in cores:
-            # user, nice, system, idle, iowait, irq, softirq, steal; what guests use is in the first already
+            # user, nice, system, idle, iowait, irq, softirq, steal; the first already includes the time of guests
             times = [int(number) for number in numbers[:8]]
             idle += times[3] + times[4]
             total += sum(times)
@@ -62,7 +62,7 @@ def ticks_of(stat: str, cores: Collection[int]) -> Ticks | None:
 
 
 def granted_by(cpu_max: str) -> float | None:
-    """Return how many cores' time the text of a group's `cpu.max` grants, None for no limit (cgroups(7)). Pure."""
+    """Return the number of cores that the text of a group's `cpu.max` grants, None for no limit (cgroups(7)). Pure."""
     quota, _, period = cpu_max.strip().partition(" ")
     try:
         return int(quota) / int(period)

@@ -1,34 +1,42 @@
-"""How much comes of the workers: what was seen of them, cut into pieces that can be compared. Pure.
+"""The goodput of the workers: observations of a run, cut into samples that can be compared. Pure.
 
-Goodput is counted in work: the bytes that storage took, and for each file as much again as its request costs. So a
-piece with many small files and one with a few large ones measure the same thing.
+Goodput is measured in work: the bytes that storage accepted, plus the cost of a request for each file. So many small
+files and a few large files are measured alike.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-REQUEST = 128 * 1024
-LARGE = 1024**2
-# Seconds. A piece of small files holds a turn of the workers at least, for files that begin together end together.
-_SHORTEST_AT_FIRST = 0.1
-_SHORTEST = 0.5
-_OF_LARGE = 1.0
-_LONGEST = 5.0
-# Workers that were idle for more of the time were not what held the run up.
-_AT_WORK = 0.8
-_HELD = 0.25
-_FAILED = 0.1
-_FORGETS = 0.8
+REQUEST = 128 * 1024  # the work of one request
+LARGE = 1024**2  # a file above this size reports its bytes while it is sent
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerOptions:
+    """The length of a sample, in seconds, and when a sample counts; shares are between 0 and 1.
+
+    A sample of small files holds at least one file for each worker, because files that begin together end together.
+    """
+
+    shortest_at_first: float = 0.1
+    shortest: float = 0.5
+    of_large: float = 1.0
+    longest: float = 5.0
+    busy_share: float = 0.8  # of the workers; with fewer busy, the workers did not limit the run
+    held_share: float = 0.25  # of the time in which a host held files back
+    failed_share: float = 0.1  # of the attempts
+    decay: float = 0.8  # weight of the samples before, for the average file size
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What is seen at `now`, in monotonic seconds; all but the last two are totals since the run began.
+    """The state of a run at `now`, in monotonic seconds. `files`, `failed` and `bytes` are totals of the run.
 
-    `files` are attempts that storage took, `failed` those that came to nothing. `bytes` are those of files that storage
-    took, and of large ones what has gone out. `busy` are the workers that have a file, `held` the files that wait
-    because their host has no room for them.
+    `files` are attempts that storage accepted, `failed` the other ones that ended. `bytes` are those of accepted files,
+    and of large files the bytes sent. `busy` is the number of workers with a file, `held` the number of files that wait
+    because their host admits no more.
     """
 
     now: float
@@ -41,10 +49,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A time in which the number of workers did not change: `rate` in work a second.
+    """A period in which the number of workers did not change; `rate` is its goodput per second.
 
-    `calm` says that no host held files back, few attempts failed and something came of them; `full` that the workers
-    had files nearly all of the time. Where either is not so, the rate says nothing of their number.
+    `calm`: no host held files back, few attempts failed, and some work was done. `full`: nearly all workers had a file
+    all the time. A sample that is not both says nothing about the number of workers.
     """
 
     rate: float
@@ -53,47 +61,49 @@ class Sample:
 
 
 class Sampler:
-    """Cuts what is seen into pieces, and knows how long a file takes (`latency`, in seconds) and how large it is."""
+    """Cuts observations into samples; knows the average time (`latency`, in seconds) and size of a file."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: SamplerOptions) -> None:
         self.latency = 0.0
-        self._files = self._bytes = 0.0  # lately
+        self._options = options
+        self._files = self._bytes = 0.0  # of the last samples, older ones weigh less
         self._since: Observation | None = None
-        self._begun = False  # until the first files have their tickets there is nothing to see
-        self._settled_at = 0.0
+        self._begun = False  # until the first files have their tickets there is nothing to measure
+        self._settled_at = -math.inf
         self._ticks = self._busy = self._held = 0
 
     @property
     def large(self) -> bool:
-        """Say whether the files that go are large ones, lately."""
+        """Say whether files are large on average."""
         return self._bytes > LARGE * max(1.0, self._files)
 
     @property
     def pace(self) -> float:
-        """Return how many seconds it takes until another number of workers shows."""
-        return _OF_LARGE if self.large else self.latency
+        """Return how many seconds a change of the number of workers takes to show."""
+        return self._options.of_large if self.large else self.latency
 
     def restart(self, now: float) -> None:
-        """Begin anew after the number of workers changed at `now`, once that shows in what they do."""
+        """Begin a new sample after the number of workers changed at `now`, once the change shows."""
         self._since = None
-        self._settled_at = now + min(self.pace, 2 * _LONGEST)
+        self._settled_at = now + min(self.pace, 2 * self._options.longest)
 
     def add(self, seen: Observation, workers: int, *, at_first: bool) -> Sample | None:
-        """Take what is seen; return the piece that ends here, if one does. Pieces are shorter at first."""
+        """Take an observation; return the sample that ends with it, if any. Samples are shorter `at_first`."""
         if self._since is None:
-            # Workers that are too many end what they do first, which takes a large file long.
-            self._begun = self._begun or seen.busy >= _AT_WORK * workers
+            # Workers above the limit first finish their files, which takes long with large ones.
+            self._begun = self._begun or seen.busy >= self._options.busy_share * workers
             if self._begun and seen.now >= self._settled_at and seen.busy <= workers:
                 self._begin(seen)
             return None
         self._ticks += 1
         self._busy += min(seen.busy, workers)
         self._held += seen.held > 0
-        if not self._ends(seen, self._since, workers, _SHORTEST_AT_FIRST if at_first else _SHORTEST):
+        shortest = self._options.shortest_at_first if at_first else self._options.shortest
+        if not self._ends(seen, self._since, workers, shortest):
             return None
-        piece = self._cut(seen, self._since, workers)
+        sample = self._cut(seen, self._since, workers)
         self._begin(seen)
-        return piece
+        return sample
 
     def _begin(self, seen: Observation) -> None:
         self._since = seen
@@ -101,17 +111,19 @@ class Sampler:
 
     def _ends(self, seen: Observation, since: Observation, workers: int, shortest: float) -> bool:
         lasted = seen.now - since.now
-        if self.large or lasted >= _LONGEST:
-            return lasted >= _OF_LARGE
+        if self.large or lasted >= self._options.longest:
+            return lasted >= self._options.of_large
         return lasted >= shortest and seen.files + seen.failed - since.files - since.failed >= workers
 
     def _cut(self, seen: Observation, since: Observation, workers: int) -> Sample:
+        options = self._options
         files, size, failed = seen.files - since.files, seen.bytes - since.bytes, seen.failed - since.failed
         lasted = seen.now - since.now
-        # Little's law: how long each was under way, on average, where so many were at a time and so many ended.
+        # Little's law: average time under way = average number under way / number that ended per second.
         self.latency = lasted * self._busy / self._ticks / max(1, files + failed)
-        self._files = _FORGETS * self._files + files
-        self._bytes = _FORGETS * self._bytes + size
+        self._files = options.decay * self._files + files
+        self._bytes = options.decay * self._bytes + size
         rate = (size + files * REQUEST) / lasted
-        calm = rate > 0 and self._held <= _HELD * self._ticks and failed <= _FAILED * (files + failed)
-        return Sample(rate, calm, self._busy >= _AT_WORK * self._ticks * workers)
+        few_held = self._held <= options.held_share * self._ticks
+        calm = rate > 0 and few_held and failed <= options.failed_share * (files + failed)
+        return Sample(rate, calm, self._busy >= options.busy_share * self._ticks * workers)

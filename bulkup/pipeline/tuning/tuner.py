@@ -1,4 +1,4 @@
-"""Has the number of workers follow what comes of them, for as long as the run goes on (`concurrency = "auto"`)."""
+"""Sets the worker limit while a run goes on (`concurrency = "auto"`): observes the workers, asks the controller."""
 
 from __future__ import annotations
 
@@ -7,33 +7,48 @@ from collections.abc import Callable
 import anyio
 import structlog
 
+from bulkup.helpers.clock import Clock
 from bulkup.model.log_events import LogEvent
-from bulkup.pipeline.run import Run
 from bulkup.pipeline.tuning.controller import Controller
 from bulkup.pipeline.tuning.goodput import Observation
+from bulkup.pipeline.worker_limit import WorkerLimit
 
 _log = structlog.get_logger("bulkup.tuner")
-_TICK = 0.05
 
 
 class Tuner:
-    """Looks at the workers twenty times a second; `held` says how many files wait for their host to have room."""
+    """Observes the workers every `tick` seconds, until `stopped`.
 
-    def __init__(self, run: Run, held: Callable[[], int]) -> None:
-        self._run = run
+    `held` returns the number of files that wait because their host admits no more.
+    """
+
+    def __init__(
+        self,
+        limit: WorkerLimit,
+        controller: Controller,
+        clock: Clock,
+        *,
+        held: Callable[[], int],
+        stopped: Callable[[], bool],
+        tick: float,
+    ) -> None:
+        self._limit = limit
+        self._controller = controller
+        self._clock = clock
         self._held = held
-        self._controller = Controller(run.options.concurrency)
+        self._stopped = stopped
+        self._tick = tick
 
     async def work(self) -> None:
-        """Adapt until cancelled, or until the run is to end."""
-        slots = self._run.slots
-        while not self._run.stop.requested:
+        """Adapt the limit until cancelled or `stopped`."""
+        limit = self._limit
+        while not self._stopped():
             wanted = self._controller.observe(self._seen())
-            if wanted != slots.wanted:
-                _log.debug(LogEvent.CONCURRENCY_CHANGED, workers=wanted, before=slots.wanted)
-                slots.want(wanted)
-            await anyio.sleep(_TICK)
+            if wanted != limit.wanted:
+                _log.debug(LogEvent.CONCURRENCY_CHANGED, workers=wanted, before=limit.wanted)
+                limit.want(wanted)
+            await anyio.sleep(self._tick)
 
     def _seen(self) -> Observation:
-        slots, now = self._run.slots, self._run.clock.monotonic()
-        return Observation(now, slots.files, slots.failed, slots.bytes, slots.busy, self._held())
+        limit, now = self._limit, self._clock.monotonic()
+        return Observation(now, limit.files, limit.failed, limit.bytes, limit.busy, self._held())

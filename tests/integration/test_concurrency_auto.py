@@ -1,4 +1,4 @@
-"""`concurrency = "auto"` in whole runs: workers come and go while files are sent, and bad minutes do no harm."""
+"""`concurrency = "auto"` in whole runs: the number of workers changes while files are sent, and faults fail no file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pipeline_world import World, quick_retries, world
 from structlog.testing import capture_logs
 
 from bulkup.model.log_events import LogEvent
-from bulkup.pipeline.tuning import tuner
-from bulkup.pipeline.tuning.controller import LEAST, MOST_WORKERS, START
+from bulkup.pipeline.options import MOST_WORKERS
+from bulkup.pipeline.tuning.controller import Controller, ControllerOptions
 from bulkup.pipeline.tuning.goodput import Observation
 from bulkup.transport import Transport
+
+FIRST, LEAST = ControllerOptions().first, ControllerOptions().least
 
 
 @pytest.fixture
@@ -24,23 +26,17 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
         yield place
 
 
-class Scripted:
-    """A controller that is told how many workers to want."""
+async def test_as_many_files_are_sent_at_once_as_workers_are_wanted(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is sent once, while the number of workers changes."""
+    target = FIRST
 
-    wanted = START
-
-    def __init__(self, most: int) -> None:
-        assert LEAST <= most <= MOST_WORKERS
-
-    def observe(self, seen: Observation) -> int:
+    def observe(_: Controller, seen: Observation) -> int:
         assert 0 <= seen.busy <= MOST_WORKERS
-        return Scripted.wanted
+        return target
 
-
-async def test_workers_come_and_go_as_wanted(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many files are sent at once as are wanted at the time; each is sent once, whoever stands aside."""
-    monkeypatch.setattr(tuner, "Controller", Scripted)
-    monkeypatch.setattr(Scripted, "wanted", START)
+    monkeypatch.setattr(Controller, "observe", observe)
     released, sending, most = anyio.Event(), 0, 0
     send = Transport.send
 
@@ -60,13 +56,12 @@ async def test_workers_come_and_go_as_wanted(here: World, monkeypatch: pytest.Mo
         async with here.uploader(concurrency="auto") as uploader, anyio.create_task_group() as tasks:
             tasks.start_soon(uploader.run)
             with anyio.fail_after(30):
-                for wanted in (START, 23, 40):
-                    Scripted.wanted = wanted
-                    while sending < wanted:
+                for target in (FIRST, 23, 40):
+                    while sending < target:
                         await anyio.sleep(0.01)
-                    assert most == wanted
+                    assert most == target
                 assert uploader.gauge.depths()["sending"] == 40
-                Scripted.wanted = 1
+                target = 1
                 while uploader.gauge.counters.concurrency != 1:
                     await anyio.sleep(0.01)
             released.set()
@@ -78,9 +73,7 @@ async def test_workers_come_and_go_as_wanted(here: World, monkeypatch: pytest.Mo
     here.assert_uploaded()
 
 
-async def test_a_number_is_kept_to(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing adapts where the user has said how many."""
-    monkeypatch.setattr(tuner, "Controller", None)
+async def test_a_given_number_is_kept(here: World) -> None:
     here.write_many(20)
     summary = await here.run(concurrency=3)
     assert (summary.exit_code, summary.as_dict()["concurrency"]) == (0, {"last": 3, "peak": 3})
@@ -105,5 +98,5 @@ async def test_a_bad_minute_fails_no_file(here: World, monkeypatch: pytest.Monke
     summary = uploader.summary
     assert summary.exit_code == 0, summary.error
     assert LEAST <= summary.counters.concurrency <= summary.counters.concurrency_peak <= MOST_WORKERS
-    assert summary.counters.concurrency_peak >= START
+    assert summary.counters.concurrency_peak >= FIRST
     here.assert_uploaded()

@@ -1,8 +1,10 @@
-"""A sending process without a process: what it is told comes in, what it reports goes out."""
+"""The program of a sending process, run in this one: jobs go in, reports come out."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -15,14 +17,14 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
 from bulkup.pipeline.processes.child import Child
 from bulkup.pipeline.processes.frames import Frames, frame
-from bulkup.pipeline.processes.jobs import Came, Plain, job_of, problem_of
+from bulkup.pipeline.processes.jobs import Plain, ReportKind, job_of, problem_of
 from bulkup.pipeline.send.attempt import Count
 
 PROBLEM = Problem(ProblemKind.THROTTLED, "later", 3.0)
 
 
-class Way:
-    """Takes what is written."""
+class Parent:
+    """The transport to the parent; decodes the messages written to it."""
 
     def __init__(self) -> None:
         self.messages: list[list[Plain]] = []
@@ -33,7 +35,7 @@ class Way:
 
 
 class Attempts:
-    """Makes attempts as told, by the file's path."""
+    """A sender that acts by the path of the file."""
 
     def __init__(self, **acts: Callable[[Count], Awaitable[Problem | None]]) -> None:
         self._acts = acts
@@ -49,9 +51,9 @@ def job(number: int, path: str) -> Plain:
 
 
 async def reported(attempts: Attempts, *messages: tuple[Any, Any], turns: int = 10) -> list[list[Plain]]:
-    """Tell a process all of this at once, and return the messages that come after it was ready."""
-    child, way = Child(), Way()
-    child.connection_made(cast("asyncio.Transport", way))
+    """Send messages to a process at once; return the messages that it writes after it was ready."""
+    child, parent = Child(), Parent()
+    child.connection_made(cast("asyncio.Transport", parent))
     async with asyncio.TaskGroup() as tasks:
         child.data_received(frame("setup"))
         await child.setup
@@ -59,8 +61,8 @@ async def reported(attempts: Attempts, *messages: tuple[Any, Any], turns: int = 
         child.data_received(b"".join(map(frame, messages)))
         for _ in range(turns):
             await asyncio.sleep(0)
-    assert way.messages.pop(0) == []
-    return way.messages
+    assert parent.messages.pop(0) == []
+    return parent.messages
 
 
 async def late(count: Count) -> Problem | None:
@@ -83,33 +85,50 @@ async def fails(count: Count) -> Problem | None:
     raise ValueError("confidential")
 
 
-async def test_reports_of_one_turn_go_together() -> None:
-    """With the bytes that went, whether a problem is returned or raised."""
+async def test_reports_of_one_turn_share_a_message() -> None:
+    """With the bytes sent, and the problem, whether returned or raised."""
     (reports,) = await reported(Attempts(a=late, b=raises), ([job(1, "a"), job(2, "b")], ()))
-    assert [report[:3] for report in reports] == [(1, 5, Came.PROBLEM), (2, 7, Came.PROBLEM)]
+    assert [report[:3] for report in reports] == [(1, 5, ReportKind.PROBLEM), (2, 7, ReportKind.PROBLEM)]
     assert [problem_of(report) for report in reports] == [PROBLEM, PROBLEM]
 
 
 @pytest.mark.parametrize("together", [True, False])
-async def test_what_is_cancelled_is_said_to_be(together: bool) -> None:
-    """Also where it comes with the job, before the attempt has begun; what is not known has been reported before."""
+async def test_a_cancelled_job_is_reported(together: bool) -> None:
+    """Also if its cancellation arrives with the job. Numbers of unknown jobs are ignored: those have been reported."""
     if together:
         messages = await reported(Attempts(a=never), ([job(1, "a")], ()), ((), [1, 99]))
-        assert messages == [[(1, 0, Came.CANCELLED, "")]]
+        assert messages == [[(1, 0, ReportKind.CANCELLED, "")]]
         return
-    child, way = Child(), Way()
-    child.connection_made(cast("asyncio.Transport", way))
+    child, parent = Child(), Parent()
+    child.connection_made(cast("asyncio.Transport", parent))
     async with asyncio.TaskGroup() as tasks:
         child.begin(Attempts(a=never), tasks)
         child.data_received(frame("setup") + frame(([job(1, "a")], ())))
         await asyncio.sleep(0)
         child.data_received(frame(((), [1])))
     await asyncio.sleep(0)
-    assert way.messages[1:] == [[(1, 3, Came.CANCELLED, "")]]
+    assert parent.messages[1:] == [[(1, 3, ReportKind.CANCELLED, "")]]
 
 
-async def test_a_fault_is_told_without_its_text() -> None:
+async def test_an_error_of_the_program_is_reported_without_its_text() -> None:
     (reports,) = await reported(Attempts(a=fails), ([job(1, "a")], ()))
-    assert reports[0][:3] == (1, 0, Came.FAULT)
+    assert reports[0][:3] == (1, 0, ReportKind.FAULT)
     assert "ValueError" in reports[0][3]
     assert "confidential" not in str(reports).replace('raise ValueError("confidential")', "")
+
+
+def test_a_sending_process_imports_no_settings_terminal_or_journal() -> None:
+    """So that it starts fast."""
+    program = "import sys, bulkup.pipeline.processes.child; print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout
+    unwanted = {
+        "pydantic",
+        "structlog",
+        "rich",
+        "typer",
+        "sqlite3",
+        "graphql",
+        "bulkup.journal",
+        "bulkup.config.settings",
+    }
+    assert not unwanted & set(out.split())

@@ -1,4 +1,4 @@
-"""The gate of a host and its retry budget: who may ask it, how many at a time, and when it is given up."""
+"""The host gate and its retry budget: how many requests a host gets, when it is closed, and when it is an outage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.pipeline.options import PipelineOptions, RetryPolicy
-from bulkup.pipeline.policy.host_gate import HostGate, HostGates, RetryBudget
+from bulkup.pipeline.policy.host_gate import GateOptions, HostGate, HostGates, RetryBudget, RetryBudgetOptions
 
 POLICY = RetryPolicy()
 WIDEST = 32
@@ -20,8 +20,8 @@ BROKE = Problem(ProblemKind.TRANSIENT, "it broke")
 SLOW_DOWN = Problem(ProblemKind.THROTTLED, "slow down")
 
 
-def gate() -> HostGate:
-    return HostGate(WIDEST, 10, POLICY)
+def gate(widest: int = WIDEST) -> HostGate:
+    return HostGate(widest, 10, POLICY, GateOptions())
 
 
 def ask(host: HostGate, problem: Problem | None, at: float, *, begun: float | None = None) -> None:
@@ -34,8 +34,7 @@ def fail(host: HostGate, times: int, at: float = 0.0) -> None:
         ask(host, BROKE, at)
 
 
-def test_a_host_takes_as_many_requests_as_there_are_workers() -> None:
-    """Until it says otherwise."""
+def test_a_new_gate_is_open_at_full_width() -> None:
     host = gate()
     for begun in range(WIDEST):
         assert host.room(0.0, 100) == WIDEST - begun
@@ -43,9 +42,15 @@ def test_a_host_takes_as_many_requests_as_there_are_workers() -> None:
     assert host.room(0.0) == 0
 
 
+@pytest.mark.parametrize("now", [-1e9, -600.0, 0.0, 60.0])
+def test_a_new_gate_is_open_whatever_the_clock_says(now: float) -> None:
+    """A monotonic clock may begin anywhere, and may be set below zero by a test."""
+    assert gate().room(now, 100) == WIDEST
+
+
 @pytest.mark.parametrize("kind", [ProblemKind.THROTTLED, ProblemKind.UNREACHABLE, ProblemKind.TRANSIENT])
-def test_a_time_that_is_asked_for_holds_for_everybody(kind: ProblemKind) -> None:
-    """Whatever it is asked for; nobody comes before it, one comes then, and with each answer one more."""
+def test_retry_after_closes_the_gate(kind: ProblemKind) -> None:
+    """For any kind of failure. Then one request is admitted, and with each answer one more, until near a refusal."""
     host = gate()
     ask(host, Problem(kind, "slow down", retry_after=20.0), 100.0)
     assert [host.room(at, 100) for at in (100.0, 119.9, 120.0)] == [0, 0, 1]
@@ -53,12 +58,11 @@ def test_a_time_that_is_asked_for_holds_for_everybody(kind: ProblemKind) -> None
     for _ in range(4):
         ask(host, None, 121.0)
         rooms.append(host.room(121.0, 100))
-    assert rooms[:3] == [2, 3, 4]
-    assert rooms[3] == 4 if kind is ProblemKind.THROTTLED else 5
+    assert rooms == [2, 3, 4, 4 if kind is ProblemKind.THROTTLED else 5]
 
 
-def test_what_was_never_refused_is_soon_there_again() -> None:
-    """A host that asks to be left alone, and refused nobody for being one too many, gets one more with each answer."""
+def test_without_a_throttle_each_answer_widens_by_one() -> None:
+    """Up to the full width: a `Retry-After` of a host that did not throttle is no limit on the number of requests."""
     host = gate()
     ask(host, Problem(ProblemKind.TRANSIENT, "back soon", retry_after=20.0), 100.0)
     rooms = []
@@ -69,8 +73,8 @@ def test_what_was_never_refused_is_soon_there_again() -> None:
 
 
 @pytest.mark.parametrize("most", [4, 6, 16, 24])
-def test_what_was_refused_is_approached_slowly(most: int) -> None:
-    """A host that bears so many at a time refuses few; a gate that is soon as wide again has half of them refused."""
+def test_the_gate_widens_slowly_near_a_refused_width(most: int) -> None:
+    """A host that takes `most` requests at a time then refuses few."""
     host, refused, answered, turns = gate(), 0, 0, 500
     for now in range(turns):
         begun = host.room(float(now), 100)
@@ -84,8 +88,8 @@ def test_what_was_refused_is_approached_slowly(most: int) -> None:
     assert answered >= 0.8 * most * turns
 
 
-def test_those_under_way_when_a_gate_closed_do_not_open_it_wider() -> None:
-    """What they are answered was decided before the host asked to be left alone."""
+def test_answers_to_requests_begun_before_the_closing_do_not_widen() -> None:
+    """The host decided on them before it closed the gate."""
     host = gate()
     ask(host, Problem(ProblemKind.THROTTLED, "slow down", retry_after=20.0), 100.0)
     for _ in range(20):
@@ -93,8 +97,7 @@ def test_those_under_way_when_a_gate_closed_do_not_open_it_wider() -> None:
     assert host.room(120.0, 100) == 1
 
 
-def test_the_latest_word_counts_whoever_was_told() -> None:
-    """A shorter pause does not end a longer one."""
+def test_a_shorter_retry_after_does_not_end_a_longer_one() -> None:
     host = gate()
     for asked in (20.0, 5.0):
         ask(host, Problem(ProblemKind.THROTTLED, "slow down", retry_after=asked), 0.0)
@@ -102,27 +105,27 @@ def test_the_latest_word_counts_whoever_was_told() -> None:
 
 
 @pytest.mark.parametrize("asked", [301.0, 1e12, float("inf")])
-def test_no_host_closes_its_gate_for_longer_than_the_user_allows(asked: float) -> None:
-    """A year, or for ever, is what an attacker would ask for."""
+def test_retry_after_is_limited_by_the_setting(asked: float) -> None:
+    """A hostile host may ask for a year, or for ever."""
     host = gate()
     ask(host, Problem(ProblemKind.THROTTLED, "slow down", retry_after=asked), 0.0)
     assert host.room(POLICY.retry_after_max, 100) == 1
 
 
-def test_a_refusal_without_a_time_halves_the_width() -> None:
-    """Once for all requests that were under way together: they say the same thing."""
+def test_a_throttle_without_a_time_halves_the_width_once() -> None:
+    """Once for all requests that were under way together."""
     host = gate()
     for now, width in ((1.0, WIDEST // 2), (2.0, WIDEST // 4)):
         begun = host.room(now, 100)
         for _ in range(begun):
             host.begin()
-        for number in range(begun):  # what is answered now was decided before the first refusal
+        for number in range(begun):
             host.end(SLOW_DOWN if number < 5 else None, now, now + 0.5, 0.5)
         assert host.room(now + 0.5, 100) == width
 
 
-def test_what_goes_through_a_gate_is_halved_however_wide_it_is() -> None:
-    """With six requests under way, a gate of 16 would be no bound at all."""
+def test_a_throttle_halves_the_number_of_requests_under_way() -> None:
+    """With six requests under way, half of the full width would be no limit."""
     host = gate()
     for _ in range(6):
         host.begin()
@@ -132,8 +135,8 @@ def test_what_goes_through_a_gate_is_halved_however_wide_it_is() -> None:
     assert host.room(1.0, 100) == 3
 
 
-def test_a_host_that_refuses_a_lone_request_is_left_alone_for_longer_each_time() -> None:
-    """Without a time of its own, between a half and the whole of what a file would wait."""
+def test_throttling_a_single_request_closes_the_gate_for_longer_each_time() -> None:
+    """For between half of and the whole back-off of a file."""
     host = gate()
     pauses = []
     now = 0.0
@@ -147,7 +150,7 @@ def test_a_host_that_refuses_a_lone_request_is_left_alone_for_longer_each_time()
 
 
 def test_failures_in_a_row_close_the_gate() -> None:
-    """One after another finds out whether the host is back; the first answer opens it for all again."""
+    """Then one request at a time tests the host, until the first answer."""
     host = gate()
     fail(host, 9)
     assert host.room(0.0, 100) == WIDEST
@@ -163,8 +166,8 @@ def test_failures_in_a_row_close_the_gate() -> None:
     assert host.room(host.closed_until, 100) == 2
 
 
-def test_those_under_way_when_a_gate_closed_do_not_close_it_for_longer() -> None:
-    """A broken cable ends all of them at once; that is one failure of the host."""
+def test_failures_of_requests_begun_before_the_closing_do_not_prolong_it() -> None:
+    """A broken cable ends all requests at once; that is one failure of the host."""
     host = gate()
     fail(host, 10)
     closed_until = host.closed_until
@@ -176,8 +179,7 @@ def test_those_under_way_when_a_gate_closed_do_not_close_it_for_longer() -> None
 @pytest.mark.parametrize(
     "kind", [ProblemKind.EXPIRED, ProblemKind.REFUSED, ProblemKind.MISMATCH, ProblemKind.REJECTED, ProblemKind.FAILED]
 )
-def test_a_refusal_of_one_file_is_an_answer(kind: ProblemKind) -> None:
-    """The host is there and well."""
+def test_a_refusal_of_one_file_counts_as_an_answer(kind: ProblemKind) -> None:
     host = gate()
     fail(host, 9)
     ask(host, Problem(kind, "no"), 0.0)
@@ -186,8 +188,7 @@ def test_a_refusal_of_one_file_is_an_answer(kind: ProblemKind) -> None:
 
 
 @pytest.mark.parametrize("kind", [ProblemKind.CHANGED, ProblemKind.UNREADABLE, ProblemKind.MACHINE])
-def test_what_is_wrong_here_says_nothing_of_the_host(kind: ProblemKind) -> None:
-    """Neither that it is well nor that it is not."""
+def test_a_problem_of_this_machine_counts_neither_as_an_answer_nor_as_a_failure(kind: ProblemKind) -> None:
     host = gate()
     fail(host, 9)
     ask(host, Problem(kind, "no"), 0.0)
@@ -196,8 +197,8 @@ def test_what_is_wrong_here_says_nothing_of_the_host(kind: ProblemKind) -> None:
     assert host.room(0.0) == 0
 
 
-def test_an_outage_is_told_once_it_has_lasted_too_long() -> None:
-    """From the first failure after the last answer on, and only where the gate had to be closed."""
+def test_an_outage_is_reported_after_retry_for() -> None:
+    """Counted from the first failure after the last answer, and only if the gate has closed."""
     host = gate()
     ask(host, BROKE, 0.0)
     assert host.outage(10_000.0) is None
@@ -208,13 +209,13 @@ def test_an_outage_is_told_once_it_has_lasted_too_long() -> None:
     assert host.outage(10_000.0) is None
 
 
-def test_who_found_no_room_is_told_when_there_may_be_some() -> None:
-    """Once, and not for nothing; less room than was wanted is as good as none."""
-    host, told = HostGate(2, 10, POLICY), list[str]()
-    host.on_room(lambda: told.append("room"))
+def test_listeners_are_called_once_when_room_may_have_appeared() -> None:
+    """Only after a caller found less room than it wanted."""
+    host, calls = gate(2), list[str]()
+    host.on_room(lambda: calls.append("room"))
     assert host.room(0.0, 2) == 2
     ask(host, None, 0.0)
-    assert told == []
+    assert calls == []
     for wanted, under_way in ((3, 0), (2, 1), (1, 2)):
         for _ in range(under_way):
             host.begin()
@@ -222,13 +223,13 @@ def test_who_found_no_room_is_told_when_there_may_be_some() -> None:
         host.begin()
         for _ in range(under_way + 1):
             host.end(None, 0.0, 0.0, 0.0)
-        assert told == ["room"]
-        told.clear()
+        assert calls == ["room"]
+        calls.clear()
 
 
 def test_each_host_has_a_gate_of_its_own() -> None:
-    """By scheme, name and port, whatever else is in the URL; the service's API has one, too."""
-    gates = HostGates(PipelineOptions())
+    """By scheme, name and port; the service's API has one, too."""
+    gates = HostGates(PipelineOptions(), GateOptions())
     one = gates.storage(SecretUrl("https://a.example/1?X-Amz-Signature=secret"))
     assert gates.storage(SecretUrl("https://a.example/2")) is one
     for other in ("https://b.example/1", "https://a.example:444/1", "http://a.example/1"):
@@ -236,16 +237,16 @@ def test_each_host_has_a_gate_of_its_own() -> None:
     assert gates.api is not one
 
 
-def test_hosts_without_number_do_not_fill_the_memory() -> None:
-    """As a hostile service may name one for each file."""
-    gates = HostGates(PipelineOptions())
-    for number in range(2500):
+def test_the_number_of_gates_is_limited() -> None:
+    """A hostile service may name a new host for each file."""
+    gates = HostGates(PipelineOptions(), GateOptions(hosts=10))
+    for number in range(25):
         gates.storage(SecretUrl(f"https://{number}.example/1"))
-    assert len(gates._storage) <= 1000
+        assert len(gates) <= 11
 
 
 class Hosts(RuleBasedStateMachine):
-    """Whatever a host does, its gate lets in no more than there are workers, and lets somebody in again."""
+    """Any sequence of results: the gate never exceeds its width, and always opens again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -284,8 +285,8 @@ TestHosts = Hosts.TestCase
 
 
 def test_retries_beyond_the_budget_come_at_even_distances() -> None:
-    """A hundred at once, then five a second, however many files want one."""
-    budget = RetryBudget()
+    """A hundred at once, then five per second."""
+    budget = RetryBudget(RetryBudgetOptions())
     times = [budget.retry_at(0.0, 0.0) for _ in range(120)]
     assert times[:100] == [0.0] * 100
     distances = [later - earlier for earlier, later in itertools.pairwise(times[100:])]
@@ -293,9 +294,8 @@ def test_retries_beyond_the_budget_come_at_even_distances() -> None:
 
 
 @pytest.mark.parametrize(("share", "held_up"), [(0.3, False), (0.8, True)])
-def test_a_share_of_failures_that_can_be_borne_costs_no_time(share: float, held_up: bool) -> None:
-    """Where one try in three fails, retries begin when they are wanted; where four in five fail they do not."""
-    budget, failed, late = RetryBudget(), 0.0, False
+def test_only_a_high_share_of_failures_delays_retries(share: float, held_up: bool) -> None:
+    budget, failed, late = RetryBudget(RetryBudgetOptions()), 0.0, False
     for _ in range(5000):
         failed += share
         if failed >= 1:
@@ -307,9 +307,9 @@ def test_a_share_of_failures_that_can_be_borne_costs_no_time(share: float, held_
 
 
 @given(st.lists(st.tuples(st.floats(0, 10), st.booleans()), max_size=50), st.floats(0, 1e6))
-def test_no_retry_comes_before_it_is_wanted(steps: list[tuple[float, bool]], wanted: float) -> None:
-    """And time pays every debt."""
-    budget, now = RetryBudget(), 0.0
+def test_no_retry_begins_before_the_wanted_time(steps: list[tuple[float, bool]], wanted: float) -> None:
+    """And after enough time the bucket is full again."""
+    budget, now = RetryBudget(RetryBudgetOptions()), 0.0
     for seconds, answered in steps:
         now += seconds
         if answered:

@@ -1,0 +1,23 @@
+"""The constants of a run that no setting changes, each beside the code that it tunes. Tests pass other ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bulkup.pipeline.policy.host_gate import GateOptions
+from bulkup.pipeline.processes.sending_process import ProcessOptions
+from bulkup.pipeline.tuning.controller import ControllerOptions
+from bulkup.pipeline.tuning.goodput import SamplerOptions
+from bulkup.pipeline.tuning.process_trial import ProcessTrialOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Tunables:
+    """The options of the parts of a run. `controller_tick` is the time between two observations, in seconds."""
+
+    gate: GateOptions = field(default_factory=GateOptions)
+    controller: ControllerOptions = field(default_factory=ControllerOptions)
+    controller_tick: float = 0.05
+    sampler: SamplerOptions = field(default_factory=SamplerOptions)
+    process_trial: ProcessTrialOptions = field(default_factory=ProcessTrialOptions)
+    process: ProcessOptions = field(default_factory=ProcessOptions)

@@ -1,0 +1,94 @@
+"""Set-up, jobs and reports keep their content on the way to another process and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.history import FileHistory
+from bulkup.model.items import Item
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.tickets import Receipt, Ticket
+from bulkup.pipeline.options import SendOptions
+from bulkup.pipeline.processes import jobs
+from bulkup.pipeline.processes.frames import Frames, frame
+from bulkup.transport import HostRules, TransportOptions
+
+texts = st.text(st.characters(), max_size=20)  # with surrogates, as in names and headers
+numbers = st.integers(0, 2**63 - 1)
+digests = st.binary(min_size=16, max_size=16).map(Digest)
+identities = st.builds(Identity, numbers, numbers, numbers, numbers, numbers)
+secret = texts.map(Secret)
+tickets = st.builds(
+    Ticket,
+    url=texts.map(SecretUrl),
+    remote_id=st.just(""),
+    method=st.sampled_from(["PUT", "POST"]),
+    headers=st.dictionaries(texts, texts | secret, max_size=3),
+    content_md5=st.booleans(),
+    form=st.none() | st.lists(st.tuples(texts, secret), max_size=3).map(tuple),
+)
+files = st.builds(FoundFile, st.builds(Source, st.binary(max_size=20)), st.binary(max_size=20), identities)
+items = st.builds(
+    Item,
+    file=files,
+    ticket=tickets,
+    digest=st.none() | digests,
+    history=st.builds(FileHistory, mismatches=st.integers(0, 3)),
+)
+problems = st.builds(
+    Problem,
+    st.sampled_from(ProblemKind),
+    texts,
+    retry_after=st.none() | st.floats(0, 1e6),
+    maybe_created=st.booleans(),
+)
+receipts = st.builds(
+    Receipt,
+    digest=st.none() | digests,
+    identity=identities,
+    etag=st.none() | texts,
+    verified=st.booleans(),
+    stored_at=st.just(7.0),
+)
+
+
+def over(message: Any) -> Any:
+    """Return a message as the other process receives it."""
+    (got,) = Frames().feed(frame(message))
+    return got
+
+
+@given(items)
+def test_a_job_holds_the_item(item: Item) -> None:
+    got = jobs.item_of(over(jobs.job_of(7, item)))
+    assert dataclasses.astuple(got) == dataclasses.astuple(item)
+
+
+@given(items, receipts, st.none() | digests)
+def test_a_report_holds_the_receipt(item: Item, receipt: Receipt, before: Digest | None) -> None:
+    """The time is that of the parent. A digest known before stays if nothing was hashed."""
+    item.digest, item.receipt = before, receipt
+    report = over(jobs.report_sent(7, 3, item))
+    got = Item(item.file, item.ticket, digest=before)
+    jobs.take_receipt(report, got, 7.0)
+    assert report[:2] == (7, 3)
+    assert got.receipt == receipt
+    assert got.digest == (receipt.digest or before)
+
+
+@given(problems)
+def test_a_report_holds_the_problem(problem: Problem) -> None:
+    report = over(jobs.report_problem(7, 3, problem))
+    assert (report[:3], jobs.problem_of(report)) == ((7, 3, jobs.ReportKind.PROBLEM), problem)
+
+
+def test_a_set_up_keeps_its_options() -> None:
+    options = TransportOptions(5, 1.0, 2.0, "/ca.pem", HostRules(("a", "*.b"), "api"))
+    setup = jobs.Setup("magic-hour", options, SendOptions(True, "none", 3))
+    assert jobs.setup_from_plain(over(jobs.setup_to_plain(setup))) == setup
