@@ -124,5 +124,5 @@ def _reason(wish: FileDecision, refusal: Rejection | None) -> str | None:
     if refusal is not None:
         return refusal.reason
     again = wish.expired and wish.what is Action.UPLOAD
-    same = wish.known is not None and wish.known.shows(wish.file.identity)
+    same = wish.known is not None and wish.known.matches(wish.file.identity)
     return "the service no longer keeps what was uploaded" if again and same else None

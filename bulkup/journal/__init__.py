@@ -1,8 +1,8 @@
-"""What happened to every file, on disk before anything depends on it (docs/design.md section 6).
+"""The state of every file, in a SQLite file that survives a kill (docs/design.md section 6).
 
-Here belongs all that touches SQLite: the schema and its migrations, the one writer thread with its group commits, the
-lookups of a run that goes on, the rows that commands read, pruning, the lock. Not here: any decision about a file.
-The journal is told what happened and answers what it knows.
+`statements` begins with the states, their transitions and the recovery after a kill. Everything that uses SQLite
+belongs in this package: the schema and its migrations, the writer thread with its group commits, lookups for a run,
+rows for commands, pruning, and the lock. Decisions about a file do not belong here: the pipeline makes them.
 """
 
 from __future__ import annotations

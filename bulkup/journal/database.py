@@ -1,4 +1,4 @@
-"""Opening the journal's file: rights, pragmas, migrations, and what a damaged or foreign file means."""
+"""Opens the journal's file: permissions, pragmas, migrations, and the checks for damaged or foreign files."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bulkup.errors import JournalError
 from bulkup.helpers.private_files import make_private_folder, open_private
 from bulkup.journal import error_mapping
 
-_CHECKED_UP_TO = 256 * 1024**2  # bytes; checking a larger file would hold up the start for many seconds
+_CHECKED_UP_TO = 256 * 1024**2  # bytes; checking a larger file would delay the start by many seconds
 _BUSY_MS = 10_000
 _OLDEST_SQLITE = (3, 33, 0)  # UPDATE ... FROM
 _PLACES_SINCE = 2
 _NO_INDEX = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
-# A folder that may not be read was not made by us, and some file systems know no flush of a folder.
+# A folder that cannot be read was not made here, and some file systems cannot flush a folder.
 _NO_FLUSH = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP, errno.EROFS})
 
 
 def migrations() -> Sequence[str]:
-    """Return the scripts that lead from an empty file to the current version, in order."""
+    """Return the scripts that bring an empty file to the current version, in order."""
     folder = importlib.resources.files("bulkup.journal").joinpath("migrations")
     return [entry.read_text("utf-8") for entry in sorted(folder.iterdir(), key=lambda e: e.name) if entry.is_file()]
 
@@ -32,8 +32,8 @@ def migrations() -> Sequence[str]:
 def open_for_writing(path: str) -> sqlite3.Connection:
     """Open or create the journal at `path` (0600, its folder 0700) and bring it to the current version.
 
-    Raises `JournalError` when it cannot be created, is damaged (a copy is kept beside it, nothing is overwritten), or
-    was written by a newer version.
+    Raises `JournalError` if the file cannot be created, is damaged, or was written by a newer version. Of a damaged
+    file a copy is made; it is never overwritten.
     """
     with sqlite_errors(path):
         _create_private(path)
@@ -47,16 +47,16 @@ def open_for_writing(path: str) -> sqlite3.Connection:
 
 
 def open_for_reading(path: str) -> sqlite3.Connection:
-    """Open an existing journal for queries; needs no lock. Raises `JournalError`."""
+    """Open an existing journal for queries, which needs no lock. Raises `JournalError`."""
     if not os.path.exists(path):
-        raise JournalError(f"there is no journal at {path}", hint="name it with --journal, or give the source it is of")
+        raise JournalError(f"there is no journal at {path}", hint="name it with --journal, or give its source")
     with sqlite_errors(path):
         connection = _connect_to_read(path)
         _refuse_newer(connection, path, len(migrations()))
         try:
             _refuse_foreign(connection, path)
             if not _has_begun(connection):
-                raise JournalError(f"the journal {path} is empty: no run has begun with it yet")
+                raise JournalError(f"the journal {path} is empty: no run has used it yet")
         except BaseException:
             connection.close()
             raise
@@ -64,7 +64,7 @@ def open_for_reading(path: str) -> sqlite3.Connection:
 
 
 def journal_exists(path: str) -> bool:
-    """Say whether there is a journal that a run has begun with. Raises `JournalError` for one that cannot be used."""
+    """Say whether there is a journal that a run has used. Raises `JournalError` for one that cannot be opened."""
     if not os.path.exists(path):
         return False
     with sqlite_errors(path), contextlib.closing(_connect_to_read(path)) as connection:
@@ -74,7 +74,7 @@ def journal_exists(path: str) -> bool:
 
 @contextlib.contextmanager
 def sqlite_errors(path: str) -> Iterator[None]:
-    """Turn SQLite's and the system's errors about the journal into `JournalError`, the cause chained."""
+    """Turn errors of SQLite and the system about the journal into `JournalError`, with the cause chained."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -84,33 +84,33 @@ def sqlite_errors(path: str) -> Iterator[None]:
 
 
 def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
-    """Run the scripts that the file has not seen, each in a transaction with its version number."""
+    """Run the scripts that the file lacks, each in a transaction with its version number."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     for number, script in enumerate(scripts[version:], start=version + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
 
 
 def _has_begun(connection: sqlite3.Connection) -> bool:
-    """Say whether the file has its tables: a run that starts makes the file first."""
+    """Say whether the file has its tables. A starting run creates the file before the tables."""
     return bool(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def has_places(connection: sqlite3.Connection) -> bool:
-    """Say whether the file knows places: a look into an earlier version's must not migrate it."""
+    """Say whether the file has the table of places, which version 1 lacks. Read-only access never migrates a file."""
     return bool(connection.execute("PRAGMA user_version").fetchone()[0] >= _PLACES_SINCE)
 
 
 def _create_private(path: str) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     make_private_folder(folder)
-    # SQLite gives its side files the rights of the main one, so this is the only place that sets them.
+    # SQLite gives its side files the permissions of the main file, so they are set only here.
     os.close(open_private(path, os.O_RDWR))
 
 
 def _flush_names(path: str) -> None:
-    """Have the names of a new journal and of the folders that were made for it on disk, up to the next mount.
+    """Flush the directory entries of a new journal and of the folders made for it, up to the mount point.
 
-    SQLite does so for the files that it makes itself, in their own folder.
+    SQLite does this only for files that it creates itself, and only for their own folder.
     """
     folder = os.path.dirname(os.path.realpath(path))
     device = os.stat(folder).st_dev
@@ -143,8 +143,8 @@ def _connect_to_read(path: str) -> sqlite3.Connection:
         connection.close()
         if error.sqlite_errorcode & 0xFF not in _NO_INDEX or _has_content(path + "-wal"):
             raise
-        # Where nothing may be written SQLite cannot make the index that a WAL journal is read with. With no log there
-        # is nothing to be found through it.
+        # In a read-only folder SQLite cannot create the index that it needs to read a WAL journal. Without a log the
+        # index would be empty.
         return _connect(path, "ro&immutable=1")
     return connection
 
@@ -162,7 +162,7 @@ def _connect(path: str, mode: str) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection, path: str) -> None:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
-        raise JournalError(f"this Python's SQLite is {sqlite3.sqlite_version}, and the journal needs 3.33 or later")
+        raise JournalError(f"this Python's SQLite is {sqlite3.sqlite_version}; the journal needs 3.33 or later")
     scripts = migrations()
     _refuse_newer(connection, path, len(scripts))
     _refuse_foreign(connection, path)
@@ -171,8 +171,8 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
         if verdict != "ok":
             raise sqlite3.DatabaseError(f"database disk image is malformed: {verdict}")
     if not _has_begun(connection):
-        _flush_names(path)  # before anything is recorded: a row is worth nothing in a file without a name
-    # A file is done only when its row is on disk, hence FULL; macOS needs to be told to flush the drive's cache too.
+        _flush_names(path)  # before anything is recorded: a file without a directory entry is lost, and its rows too
+    # FULL, because a file is done only when its row is on disk. On macOS, fullfsync also flushes the drive's cache.
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}")
     migrate(connection, scripts)
@@ -182,7 +182,7 @@ def _refuse_newer(connection: sqlite3.Connection, path: str, known: int) -> None
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > known:
         raise JournalError(
-            f"the journal {path} is from a newer bulkup (version {version}; this one knows {known})",
+            f"the journal {path} is from a newer bulkup (version {version}; this one reads {known})",
             hint="upgrade bulkup, or name another file with --journal",
         )
 

@@ -1,4 +1,4 @@
-"""Where uploads go, as the journal tells it apart."""
+"""The destination of uploads, which is part of every row's key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Another destination is another upload, a rotated key is not (docs/design.md section 6)."""
+    """A service, its base URL and the account's scope. A rotated key is not another destination."""
 
     provider: str
     base_url: str

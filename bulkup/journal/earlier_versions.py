@@ -1,4 +1,4 @@
-"""Looking into a journal that an earlier version left as if it were of this one: a look must not migrate it."""
+"""Read-only access to journals of earlier versions, without migrating them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sqlite3
 
 from bulkup.journal.database import open_for_reading, sqlite_errors
 
-# By the version that brought it: what stands in for it. It lives in the connection and writes nothing to the file.
-_SINCE = {
+# By version: views that stand in for the tables of that version. They are temporary, so the file is not changed.
+_VIEWS = {
     3: """
     CREATE TEMP VIEW sources AS SELECT id, root, NULL AS name FROM main.sources;
     CREATE TEMP VIEW orphans AS SELECT *, NULL AS superseded_by, NULL AS kept_until FROM main.orphans;
@@ -16,12 +16,12 @@ _SINCE = {
 
 
 def open_any_version(path: str) -> sqlite3.Connection:
-    """Open an existing journal of this or an earlier version for queries; needs no lock. Raises `JournalError`."""
+    """Open an existing journal of any version up to this one for queries, without a lock. Raises `JournalError`."""
     connection = open_for_reading(path)
     try:
         with sqlite_errors(path):
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            for since, script in _SINCE.items():
+            for since, script in _VIEWS.items():
                 if version < since:
                     connection.executescript(script)
     except BaseException:

@@ -1,4 +1,4 @@
-"""What SQLite's and the system's errors about the journal mean for the user, and what is kept of a damaged file."""
+"""Turns errors of SQLite and the system into `JournalError`, and keeps a copy of a damaged journal."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bulkup.helpers.private_files import open_private
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SQLITE_OPENS = 5  # descriptors at most, at once: the file, its log, index and rollback journal, its folder
-_KEPT = "nothing that was recorded is lost"
+_KEPT = "no recorded row is lost"
 
 
 def from_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
-    """Return what an error of SQLite's means; of a damaged file a copy is made."""
+    """Return the error for the user. A damaged file is copied."""
     text = str(error)
     kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "malformed" in text:
@@ -30,28 +30,28 @@ def from_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
     if kind == sqlite3.SQLITE_IOERR:
         return JournalError(
             f"the disk of the journal {path} fails ({text}); {_KEPT}",
-            hint="is a quota used up, or the disk defective? See the system's log; then run the same command again",
+            hint="check the quota, the disk and the system's log; then run the same command again",
         )
     if kind == sqlite3.SQLITE_CANTOPEN and _out_of_descriptors():
         return _descriptors(path)
     if kind == sqlite3.SQLITE_READONLY:
         return JournalError(
             f"cannot write the journal {path}: the file, its folder or its file system is read-only",
-            hint="see to its rights, or name another place with --journal",
+            hint="change its permissions, or name another file with --journal",
         )
     return JournalError(
-        f"cannot use the journal {path}: {text}", hint="check its rights, or name another with --journal"
+        f"cannot use the journal {path}: {text}", hint="check its permissions, or name another file with --journal"
     )
 
 
 def from_os_error(error: OSError, path: str) -> JournalError:
-    """Return what an error of the system's means."""
+    """Return the error for the user."""
     if error.errno in NO_DESCRIPTORS:
         return _descriptors(path)
     if error.errno in _FULL:
         return _full(path)
     return JournalError(
-        f"cannot use the journal {path}: {error.strerror or error}", hint="name another place with --journal"
+        f"cannot use the journal {path}: {error.strerror or error}", hint="name another file with --journal"
     )
 
 
@@ -69,7 +69,7 @@ def _descriptors(path: str) -> JournalError:
 
 
 def _out_of_descriptors() -> bool:
-    """Say whether so few are left that SQLite, which does not tell why it cannot open a file, cannot have enough."""
+    """Say whether too few descriptors are left for SQLite, which does not report why it cannot open a file."""
     opened: list[int] = []
     try:
         for _ in range(_SQLITE_OPENS):
@@ -83,7 +83,7 @@ def _out_of_descriptors() -> bool:
 
 
 def _earlier_copy(path: str) -> str | None:
-    """Return a copy of the same damage, or every look at the journal would make one more."""
+    """Return an existing copy of the same damaged file: without it, every command would make another copy."""
     with contextlib.suppress(OSError):
         now = os.stat(path)
         for copy in glob.glob(glob.escape(path) + ".damaged-*"):
@@ -106,5 +106,5 @@ def _damaged(path: str, text: str) -> JournalError:
         kept = f"a copy could not be made: {error.strerror or error}"
     return JournalError(
         f"the journal {path} is damaged ({text}); {kept}, and nothing was overwritten",
-        hint="restore it from a backup; or move it away, and every file goes up again",
+        hint="restore it from a backup; or move it away, and every file is uploaded again",
     )

@@ -1,6 +1,6 @@
-"""Notices when the journal is taken away from under a run.
+"""Detects that the journal's file was deleted, moved or replaced during a run.
 
-SQLite writes on into a file that has no name any more, and says nothing. All of it would be gone with the run's end.
+SQLite reports no error when it writes to a file without a name. All its rows would be lost at the end of the run.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from bulkup.errors import JournalError
 
 
 class FileIdentityCheck:
-    """Knows which files stood under the journal's names when it was made: the file itself and its write-ahead log."""
+    """Remembers the inodes of the journal's file and its write-ahead log at the start."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._names = tuple(os.path.realpath(path) + end for end in ("", "-wal"))
-        self._inodes = self._look()
+        self._inodes = self._current()
 
     def check(self) -> None:
-        """Raise `JournalError` when others stand there now, or none."""
-        if self._look() != self._inodes:
+        """Raise `JournalError` if the names now belong to other files or to none."""
+        if self._current() != self._inodes:
             raise JournalError(
                 f"the journal {self._path} was deleted, moved or replaced while the run was writing to it",
-                hint="put it back where it was, or this run's files go up again; then run the same command again",
+                hint="put it back, or this run's files are uploaded again; then run the same command again",
             )
 
-    def _look(self) -> tuple[int | None, ...]:
+    def _current(self) -> tuple[int | None, ...]:
         return tuple(map(_inode, self._names))
 
 

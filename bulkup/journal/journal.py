@@ -1,4 +1,4 @@
-"""The journal as a run sees it: begin, record, end. Every method returns once what it recorded is on disk."""
+"""The journal as a run uses it: begin, record, end. Each method returns when its rows are on disk."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ from bulkup.journal.lookup import Lookup
 from bulkup.journal.places import Claim, Holder, claim_statements, holders_query, other_holders
 from bulkup.journal.sources import KnownSource, known_sources, register_source
 from bulkup.journal.statements import KeptUntil, Statements
-from bulkup.journal.writer import Statement, Writer
+from bulkup.journal.writer import DEFAULT_OPTIONS, Statement, Writer, WriterOptions
 from bulkup.model.files import Source
 from bulkup.model.items import Item, Outcome
 from bulkup.model.tickets import Ticket
 
-# Each try waits for readers as long as the connection's busy timeout says.
+# Each try waits for readers up to the connection's busy timeout.
 _CHECKPOINT_TRIES = 2
-# By its own index: left to itself SQLite would read all rows of the source, which may be millions.
+# Without the index named, SQLite would read all rows of the source, which may be millions.
 _FORGET = """
 DELETE FROM files INDEXED BY files_unreadable WHERE state = 'unreadable' AND destination_id = ? AND source_id = ?
     AND run_id <> ? AND inode = 0 AND device = 0 AND remote_id IS NULL
 """
-# Likewise, and only with the index's own condition spelt out is SQLite sure that it holds all of them.
-_CUT_OFF = "files INDEXED BY files_open"
-_WHICH_CUT_OFF = "state IN ('asked', 'ticketed', 'stored') AND state = 'asked'"
-_CUT_OFF_CALLS = f"SELECT destination_id, count(*) FROM {_CUT_OFF} WHERE {_WHICH_CUT_OFF} GROUP BY destination_id"
-_TAKE_BACK = f"UPDATE {_CUT_OFF} SET state = 'pending' WHERE {_WHICH_CUT_OFF}"
-CUT_OFF = "the call was cut off before its answer"
+# The same here. SQLite uses a partial index only for a query that repeats the index's condition.
+_OPEN_FILES = "files INDEXED BY files_open"
+_ASKED = "state IN ('asked', 'ticketed', 'stored') AND state = 'asked'"
+_COUNT_ASKED = f"SELECT destination_id, count(*) FROM {_OPEN_FILES} WHERE {_ASKED} GROUP BY destination_id"
+_RESET_ASKED = f"UPDATE {_OPEN_FILES} SET state = 'pending' WHERE {_ASKED}"
+INTERRUPTED_CALL = "the call was cut off before its answer"
 
 
 class Journal:
-    """Owns the file's connection and writer thread from `open` to `close`. The caller holds the lock meanwhile."""
+    """Owns the file's connection and writer thread from `open` to `close`. The caller holds the lock."""
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: str, options: WriterOptions = DEFAULT_OPTIONS) -> None:
         self.path = path
         self.run = ""
         self._connection = connection
-        self._writer = Writer(connection, path)
+        self._writer = Writer(connection, path, options)
         self._destination_id = 0
         self._run_id = 0
         self._sources: tuple[KnownSource, ...] = ()
-        self._statements = Statements(0, 0, _for_ever)
+        self._statements = Statements(0, 0, _kept_forever)
 
     @classmethod
     async def open(cls, path: str) -> Journal:
-        """Open or create the file and migrate it. Raises `JournalError`."""
+        """Open or create the file, and migrate it to the current version. Raises `JournalError`."""
         return cls(await anyio.to_thread.run_sync(open_for_writing, path), path)
 
     async def __aenter__(self) -> Self:
@@ -67,11 +67,11 @@ class Journal:
             await anyio.to_thread.run_sync(self.close)
 
     def close(self) -> None:
-        """End the writer thread, fold the write-ahead log into the file, and close it."""
+        """End the writer thread, move the write-ahead log into the file, and close it."""
         self._writer.close()
-        # A full or damaged disk has been told already, by the write that met it.
+        # The write that met a full or damaged disk has reported it already.
         with contextlib.closing(self._connection), contextlib.suppress(sqlite3.Error):
-            # The log may hold erased tickets until it is folded in and cut to nothing; a reader can be in the way.
+            # Until it is truncated, the log may hold erased tickets. A reader can prevent the checkpoint.
             for _ in range(_CHECKPOINT_TRIES):
                 (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 if not busy:
@@ -80,15 +80,15 @@ class Journal:
     async def begin_run(
         self, destination: Destination, sources: Sequence[Source], *, now: float, kept_until: KeptUntil
     ) -> tuple[Source, ...]:
-        """Start a run and clear up behind those that were cut off; returns the sources with their numbers.
+        """Start a run, recover from interrupted ones, and return the sources with their numbers.
 
-        Calls that never got their answer are counted as unknown ids; tickets that ran out are erased, and their ids
-        are orphans. `kept_until` tells how long the service keeps what it got at a time.
+        Calls without an answer are counted as unknown ids. Tickets whose lease has ended are erased, and their ids
+        become orphans. `kept_until` returns, for the time of an upload, when the service deletes it.
         """
         return await anyio.to_thread.run_sync(self._begin, destination, sources, now, kept_until)
 
     async def claim(self, claims: Sequence[Claim]) -> list[Holder | None]:
-        """Claim places; returns for each the other file that holds it, None where it is the claim's own now."""
+        """Claim places. Return for each the other file that holds it, None if the claim succeeded."""
         if not claims:
             return []
         query = holders_query(claims, self._destination_id)
@@ -98,11 +98,11 @@ class Journal:
     async def pending(
         self, items: Sequence[Item], replaced: Sequence[tuple[Item, Ticket]] = (), now: float = 0.0
     ) -> None:
-        """Record that nothing is under way for these items, and that the tickets in `replaced` are no longer good."""
+        """Record that no call about these items is in progress, and that the tickets in `replaced` are invalid."""
         await self._writer.write(self._statements.pending(items, replaced, now))
 
     async def asked(self, items: Iterable[Item], replaced: Sequence[tuple[Item, Ticket]], now: float) -> None:
-        """Record the intent to ask for tickets, and that those in `replaced` are no longer good."""
+        """Record the intent to ask for tickets, and that the tickets in `replaced` are invalid."""
         await self._writer.write(self._statements.asked(items, replaced, now))
 
     async def ticketed(self, tickets: Iterable[tuple[Item, Ticket]]) -> None:
@@ -114,7 +114,7 @@ class Journal:
         await self._writer.write(self._statements.stored(items))
 
     async def unknown_ids(self, count: int, reason: str, now: float) -> None:
-        """Record that up to `count` ids may exist that nobody saw."""
+        """Record that up to `count` ids may exist that no answer named."""
         await self._writer.write(self._statements.unknown_ids(count, reason, now))
 
     async def settled(self, outcomes: Sequence[Outcome], now: float) -> None:
@@ -130,10 +130,11 @@ class Journal:
         finished: bool,
         walked: Sequence[Source] = (),
     ) -> None:
-        """Record how the run ended. A finished run leaves no ticket behind, so no signature in the file.
+        """Record how the run ended. A finished run erases all tickets, so the file holds no signature.
 
-        Of the sources that were `walked` to their end, entries that an earlier run could not look at, and that this one
-        has not met, are forgotten: a folder that can be listed again is no file, and its files have rows of their own.
+        `walked` are the sources that were walked completely. Their entries that an earlier run could not examine and
+        that this run has not met are deleted: such an entry may be a folder that can be listed now, whose files have
+        rows of their own.
         """
         text = orjson.dumps(summary).decode()
         statements = [
@@ -154,7 +155,7 @@ class Journal:
     def _begin(
         self, destination: Destination, sources: Sequence[Source], now: float, kept_until: KeptUntil
     ) -> tuple[Source, ...]:
-        # Nothing was handed to the writer thread yet, so this one may use its connection.
+        # The writer thread has no job yet, so this thread may use its connection.
         with sqlite_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             self._destination_id = self._intern_destination(destination)
@@ -162,7 +163,7 @@ class Journal:
             self._sources = known_sources(self._connection)
             self._run_id = self._insert_run(numbered, now)
             self._statements = Statements(self._destination_id, self._run_id, kept_until)
-            self._clear_up(now)
+            self._recover(now)
             self._connection.execute("COMMIT")
         return numbered
 
@@ -181,18 +182,18 @@ class Journal:
         )
         return int(cursor.lastrowid or 0)
 
-    def _clear_up(self, now: float) -> None:
-        for destination_id, count in self._connection.execute(_CUT_OFF_CALLS).fetchall():
+    def _recover(self, now: float) -> None:
+        for destination_id, count in self._connection.execute(_COUNT_ASKED).fetchall():
             self._connection.execute(
                 "INSERT INTO orphans (destination_id, count, reason, created_at, run_id) VALUES (?, ?, ?, ?, ?)",
-                (destination_id, count, CUT_OFF, now, self._run_id),
+                (destination_id, count, INTERRUPTED_CALL, now, self._run_id),
             )
-        self._connection.execute(_TAKE_BACK)
+        self._connection.execute(_RESET_ASKED)
         for statement in self._erase_tickets("expires_at <= ?", (now,), now):
             statement.run(self._connection)
 
     def _erase_tickets(self, which: str, values: tuple[Any, ...], now: float) -> list[Statement]:
-        """Return statements that turn live tickets into orphans; a stored file's ticket waits for its confirm call."""
+        """Return statements that turn live tickets into orphans, except those of stored files, which need them."""
         stored = """EXISTS (SELECT 1 FROM files f WHERE f.destination_id = tickets.destination_id
             AND f.source_id = tickets.source_id AND f.path = tickets.path AND f.state = 'stored')"""
         chosen = f"FROM tickets WHERE {which} AND NOT {stored}"
@@ -207,5 +208,5 @@ class Journal:
         ]
 
 
-def _for_ever(_stored_at: float) -> None:
-    """Say that nothing is known of how long the service keeps a file."""
+def _kept_forever(_stored_at: float) -> None:
+    """Return None: no deletion date is known."""

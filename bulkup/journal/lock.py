@@ -1,4 +1,4 @@
-"""One run at a time on a journal: `flock` on a file beside it, which dies with the process."""
+"""Allows one run at a time on a journal: `flock` on a file beside it, which the system releases with the process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -14,39 +15,52 @@ from bulkup.errors import JournalLockedError
 from bulkup.helpers.private_files import make_private_folder, open_private
 from bulkup.journal.database import sqlite_errors
 
-_POLL_SECONDS = 0.5
-# A reader that looks whether a run is on holds a shared lock for microseconds; it must not turn a run away.
-_PROBES = 3
-_PROBE_SECONDS = 0.02
+
+@dataclass(frozen=True, slots=True)
+class LockOptions:
+    """How often the lock is tried; times in seconds.
+
+    A command that checks for a running run holds a shared lock for microseconds, which must not make a run fail.
+    Therefore the lock counts as held only after `tries` attempts, `try_interval` apart. A run that waits tries again
+    every `poll_interval`.
+    """
+
+    tries: int = 3
+    try_interval: float = 0.02
+    poll_interval: float = 0.5
+
+
+_DEFAULTS = LockOptions()
 
 
 class Lock:
-    """Held from `acquire` to `release`. The file is left where it is: removing it would let two runs hold one each."""
+    """Held from `acquire` to `release`. The file is never removed: otherwise two runs could each hold one."""
 
-    def __init__(self, journal: str) -> None:
-        self.path = os.path.realpath(journal) + ".lock"  # through a link it is the same journal
+    def __init__(self, journal: str, options: LockOptions = _DEFAULTS) -> None:
+        self.path = os.path.realpath(journal) + ".lock"  # a link names the same journal
+        self._options = options
         self._fd: int | None = None
 
     async def acquire(self, *, wait: bool, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Take the lock. Raises `JournalLockedError` at once when another run holds it, unless `wait`."""
-        tries = 0
+        """Take the lock. Raises `JournalLockedError` if another run holds it, unless `wait`."""
+        options, tries = self._options, 0
         while not self._try():
             tries += 1
-            if tries == _PROBES and not wait:
+            if tries == options.tries and not wait:
                 raise JournalLockedError(
                     f"another run holds the journal (process {self.holder() or 'unknown'})",
-                    hint="let it end, or start this one with --wait",
+                    hint="wait until it has ended, or start this run with --wait",
                 )
-            await sleep(_PROBE_SECONDS if tries < _PROBES else _POLL_SECONDS)
+            await sleep(options.try_interval if tries < options.tries else options.poll_interval)
 
     def release(self) -> None:
-        """Let the next run in."""
+        """Release the lock, if it is held."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
     def holder(self) -> str:
-        """Return the process number that the last holder wrote; empty when unreadable."""
+        """Return the process id that the last holder wrote, empty if it cannot be read."""
         try:
             with open(self.path, encoding="ascii") as file:
                 return file.read(20).strip()
@@ -54,7 +68,7 @@ class Lock:
             return ""
 
     def is_held(self) -> bool:
-        """Say whether a run holds the lock now, without taking it from anybody."""
+        """Say whether a run holds the lock now, without disturbing it."""
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -87,7 +101,7 @@ class Lock:
                     return False
                 raise
         self._fd = fd
-        with contextlib.suppress(OSError):  # a full disk is for the journal to tell: the lock is held all the same
+        with contextlib.suppress(OSError):  # a full disk is reported by the journal; the lock is held anyway
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         return True

@@ -1,8 +1,8 @@
-"""What the journal knows of files that the scanner found; asked in groups, from the scanner's own thread.
+"""Finds the rows of files that the scanner found, in groups, from the scanner's thread.
 
-It has its own connection: readers of a WAL journal never wait for the writer. Sources that lie within one another share
-their files: a file uploaded as part of `/data` is known when `/data/sub` is the source, and the other way round. So do
-one source with a name and one without that are at one path.
+A lookup has its own connection: readers of a WAL journal never wait for the writer. Sources that contain one another
+share their files: a file uploaded as part of `/data` is known if `/data/sub` is the source, and the other way round. A
+source with a name and one without a name share their files too, if they have the same path.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _UNSIGNED = 1 << 64
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """A row of the journal. `ticket` is there while the row holds a live one, `receipt` once storage took the bytes.
+    """The row of a file. `ticket` is set while the row has a live one, `receipt` after storage accepted the bytes.
 
-    `at` is the number of the source and the path that the row is under, `place` the name of the place at the service.
-    `kept_until` is when the service deletes what was uploaded, in Unix time, None for never.
+    `at` is the source's number and the path in the row's key, `place` the name of the place at the service.
+    `kept_until` is the Unix time at which the service deletes the upload, None for never.
     """
 
     state: FileState
@@ -51,20 +51,20 @@ class KnownFile:
     place: str | None = None
     kept_until: float | None = None
 
-    def shows(self, identity: Identity) -> bool:
-        """Say whether the row is of the version that `identity` shows, by size and modification time."""
+    def matches(self, identity: Identity) -> bool:
+        """Say whether size and modification time in the row are those of `identity`."""
         return (self.identity.size, self.identity.mtime_ns) == (identity.size, identity.mtime_ns)
 
     def expired(self, now: float) -> bool:
-        """Say whether it was uploaded, and longer ago than the service keeps it."""
+        """Say whether the file was uploaded and the service has deleted it."""
         return self.kept_until is not None and self.kept_until <= now and self.state in DONE
 
 
 class Comparison(NamedTuple):
-    """Files, by their paths, and what the journal has of them.
+    """The paths of files, by the result of a comparison with their rows.
 
-    `kept` and `expired` were uploaded exactly as they are now; the service keeps the latter no longer. What is known of
-    the `others` is for `find` to say.
+    Files in `kept` and `expired` were uploaded exactly as they are now, and the service has deleted those in `expired`.
+    The rows of `others` have to be read with `find`.
     """
 
     kept: list[bytes]
@@ -73,9 +73,9 @@ class Comparison(NamedTuple):
 
 
 class Lookup:
-    """Answers for one destination. Owned by one thread at a time; `close` ends its connection.
+    """Reads the rows of one destination. Used by one thread at a time; `close` closes its connection.
 
-    Files that are asked about together are of one source.
+    All files of one call belong to one source.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Lookup:
         self._connection.close()
 
     def find(self, files: Sequence[FoundFile]) -> list[KnownFile | None]:
-        """Return what is known of each file, None where nothing is. Raises `JournalError`."""
+        """Return the row of each file, None for an unknown file. Raises `JournalError`."""
         if not self._filled or not files:
             return [None] * len(files)
         source = files[0].source
@@ -108,21 +108,21 @@ class Lookup:
         return [_best(file, known, elsewhere.get(file.path, ())) for file, known in zip(files, own, strict=True)]
 
     def compare(self, source: Source, files: Mapping[bytes, Stat], now: float) -> Comparison:
-        """Tell files that are as they were uploaded from all others, at the Unix time `now`. Raises `JournalError`.
+        """Separate files that are unchanged since their upload from all others, at the Unix time `now`.
 
-        It agrees with `find`, and reads no more than it takes to know that nothing is to be done: the others may turn
-        out to be uploaded all the same.
+        The result agrees with `find`, but fewer columns are read: only enough to find the files that need no work.
+        Files in `others` may still turn out to be uploaded. Raises `JournalError`.
         """
         if source.id not in self._filled:
             return Comparison([], [], list(files))
         with sqlite_errors(self._path):
             rows = self._done.read(source.id, list(files))
-        # A file may have been uploaded again as part of another source, and be kept for longer since then.
+        # The file may have been uploaded again as part of another source, and be kept for longer.
         alone = not self._related_to(source)
         compared = kept, expired, others = Comparison([], [], [])
         for path, stat in files.items():
             row = rows.get(path)
-            if row is None or (row[1:6] != stat and _unfolded(row[1:6]) != stat):
+            if row is None or (row[1:6] != stat and _unsigned(row[1:6]) != stat):
                 others.append(path)
             elif row[6] is None:
                 kept.append(path)
@@ -133,7 +133,7 @@ class Lookup:
         return compared
 
     def knows_files_of(self, source: Source) -> bool:
-        """Say whether an earlier run saw files in this source, or in what was at its path."""
+        """Say whether an earlier run found files in this source, or in another source at the same path."""
         same_path = any(not other.strip and not other.add for other in self._related_to(source))
         return source.id in self._filled or same_path
 
@@ -144,7 +144,7 @@ class Lookup:
         return [self._known(row, source_id) if (row := rows.get(path)) is not None else None for path in paths]
 
     def _known_elsewhere(self, source: Source, paths: Sequence[bytes]) -> list[list[KnownFile]]:
-        """Return for each path what is known of it in sources that share files with this one."""
+        """Return for each path its rows in sources that share files with this one."""
         found: dict[bytes, list[KnownFile]] = {path: [] for path in paths}
         for source_id, strip, add in self._related_to(source):
             shared = [path for path in paths if path.startswith(strip)]
@@ -156,7 +156,7 @@ class Lookup:
 
     def _known(self, row: Row, source_id: int) -> KnownFile:
         path, state, *stat, md5, etag, uploaded_at, verified, kept_until, place = row
-        identity = Identity(*_unfolded(stat))
+        identity = Identity(*_unsigned(stat))
         digest = Digest(md5) if md5 else None
         ticket = receipt = None
         if state in (FileState.TICKETED, FileState.STORED):
@@ -179,42 +179,44 @@ class Lookup:
         return bool(self._connection.execute(query, (self._destination, source_id)).fetchone()[0])
 
 
-def _unfolded(stat: Sequence[int]) -> Stat:
-    """Return what stat said of the file of a row: SQLite's integers have a sign, inode and device numbers have none."""
+def _unsigned(stat: Sequence[int]) -> Stat:
+    """Return the stat values of a row. SQLite's integers are signed, inode and device numbers are not."""
     size, mtime_ns, ctime_ns, inode, device = stat
     return size, mtime_ns, ctime_ns, inode % _UNSIGNED, device % _UNSIGNED
 
 
 def _conclusive(own: KnownFile | None, file: FoundFile) -> bool:
-    """Say whether a file's own row settles what is known of it."""
-    return own is not None and own.state in DONE and own.shows(file.identity) and own.kept_until is None
+    """Say whether the file's own row is the best one, so that other sources need not be searched."""
+    return own is not None and own.state in DONE and own.matches(file.identity) and own.kept_until is None
 
 
 def _best(file: FoundFile, own: KnownFile | None, others: Sequence[KnownFile]) -> KnownFile | None:
-    """Return what counts of a file that has several rows.
+    """Return the row to use for a file that has several.
 
-    That is the row of the version on disk, and of those the one that is kept longest; a row under way of our own beats
-    an old one.
+    Among rows of finished uploads of the version on disk, the one that the service keeps longest. Otherwise the file's
+    own row, or else any finished one.
     """
     done = [known for known in (own, *others) if known is not None and known.state in DONE]
-    of_now = [known for known in done if known.shows(file.identity)]
-    return max(of_now, key=_kept, default=own or next(iter(done), None))
+    current = [known for known in done if known.matches(file.identity)]
+    return max(current, key=_deletion_time, default=own or next(iter(done), None))
 
 
-def _kept(known: KnownFile) -> float:
+def _deletion_time(known: KnownFile) -> float:
     return math.inf if known.kept_until is None else known.kept_until
 
 
 def decode_remote(text: str | None) -> dict[str, Any]:
-    """Return what the service answered about a file, as kept in the column `remote`."""
+    """Return the service's answer about a file from the text in the column `remote`."""
     value = orjson.loads(text) if text else {}
     return value if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOnlyView:
-    """What a look into a journal gives: a lookup, None where nothing was recorded for the destination yet; the sources
-    with their numbers, 0 where the journal has never seen one; and places to claim for the time of the look.
+    """Read-only access for a dry run.
+
+    `lookup` is None if nothing is recorded for the destination. `sources` have their numbers, 0 for an unknown source.
+    Claims in `places` are not written to the journal.
     """
 
     lookup: Lookup | None
@@ -224,7 +226,7 @@ class ReadOnlyView:
 
 @contextlib.contextmanager
 def read_only_view(path: str, destination: Destination, sources: Sequence[Source]) -> Iterator[ReadOnlyView]:
-    """Look into a journal without a run and without writing."""
+    """Open a journal for a dry run, without a lock and without writing. The journal need not exist."""
     if not journal_exists(path):
         with contextlib.closing(DryRunPlaces(None, path, 0)) as places:
             yield ReadOnlyView(None, tuple(sources), places)

@@ -1,7 +1,7 @@
-"""Places that one file alone can have at the service: who holds which (an asset's MAIN, an object key).
+"""Exclusive places at the service (an asset's MAIN, an object key), and the files that hold them.
 
-A run claims them in the journal, in groups, before it asks for anything. Who only wants to know beforehand claims them
-in a scratch database, over what the journal holds.
+A run claims places in the journal, in groups, before it calls the service. A dry run claims them in a temporary
+database on top of the journal's rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from bulkup.journal.writer import Statement
 
 Key = tuple[int, bytes]  # a source's number and a path in it
 
-# What the service has, or has a ticket for, keeps its place; so does what changed on disk after it was uploaded.
+# A file keeps its place while the service has it or has given out a ticket for it, also if it has changed on disk
+# since.
 _KEEPS = """EXISTS (SELECT 1 FROM files f WHERE f.destination_id = places.destination_id
     AND f.source_id = places.source_id AND f.path = places.path
     AND (f.state IN ('ticketed', 'stored', 'uploaded', 'unverified') OR f.remote_id IS NOT NULL))"""
@@ -40,10 +41,10 @@ WHERE places.destination_id = ? AND places.name = ? AND {_KEEPS}
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A file that wants a place; `key` is its row in the journal, `full_path` where it really is.
+    """A file's claim of a place. `key` is its row in the journal, `full_path` its real path.
 
-    One file may be found in two sources, one within the other, and so have two rows: it is still one file. `source` is
-    the name of the source, where it has one.
+    A file found in two sources, one inside the other, has two rows and is still one file. `source` is the source's
+    name, if it has one.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The file that has a place: its source's directory, its path there, and the source's name where it has one."""
+    """The file that holds a place: its source's directory, its path there, and the source's name, if it has one."""
 
     source: bytes
     path: bytes
@@ -62,38 +63,38 @@ class Holder:
 
     @property
     def full_path(self) -> bytes:
-        """Where it really is."""
+        """The file's real path."""
         return os.path.join(self.source, self.path)
 
 
 def claim_statements(claims: Sequence[Claim], destination_id: int, run_id: int) -> list[Statement]:
-    """Return what claims the places; those that another file holds stay with it."""
+    """Return the statements that claim places. A place that another file holds is not changed."""
     rows = [(destination_id, claim.name, *claim.key, run_id) for claim in claims]
     return [Statement(_CLAIM, rows)]
 
 
 def holders_query(claims: Sequence[Claim], destination_id: int) -> Statement:
-    """Return what asks who holds the places."""
-    return Statement(_HOLDERS, [(destination_id, claim.name) for claim in claims], asks=True)
+    """Return the query for the holders of the claimed places."""
+    return Statement(_HOLDERS, [(destination_id, claim.name) for claim in claims], returns_rows=True)
 
 
 def other_holders(claims: Sequence[Claim], rows: Sequence[tuple[Any, ...]]) -> list[Holder | None]:
-    """Return for each claim the other file that holds its place, None where it is the claim's own."""
+    """Return for each claim the other file that holds its place, None if the claim's own file holds it."""
     held = {name: Holder(root, path, source) for name, path, root, source in rows}
     return [_other(claim, held[claim.name]) for claim in claims]
 
 
 def _other(claim: Claim, holder: Holder) -> Holder | None:
-    # Where both sources have names, those tell the files apart: the path may be a mount point that both came by.
+    # If both sources have names, the names decide: both may have been mounted at the same path.
     both_named = None not in (claim.source, holder.source_name)
     same_source = claim.source == holder.source_name or not both_named
     return None if same_source and holder.full_path == claim.full_path else holder
 
 
 class DryRunPlaces:
-    """Claims that nobody but the asker sees, over those of a journal. On disk, since a tree may be larger than memory.
+    """Claims of a dry run, on top of those in a journal. They are kept on disk, since a tree may be larger than memory.
 
-    `connection` is to the journal, None where there is none yet. Closed by `close`.
+    `connection` is that of the journal, None if there is none. `close` deletes the claims.
     """
 
     def __init__(self, connection: sqlite3.Connection | None, path: str, destination_id: int) -> None:
@@ -105,11 +106,11 @@ class DryRunPlaces:
         self._scratch.execute("BEGIN")
 
     def close(self) -> None:
-        """Forget the claims."""
+        """Delete the claims."""
         self._scratch.close()
 
     def claim(self, claim: Claim, holder: Holder) -> Holder | None:
-        """Claim a place for `holder`; return the other file that has it, None where it is the claim's own now.
+        """Claim a place for `holder`. Return the other file that holds it, None if the claim succeeded.
 
         Raises `JournalError`.
         """

@@ -1,8 +1,8 @@
-"""Taking what is old out of a journal, and giving its space back to the disk.
+"""Deletes old rows from a journal, and returns their space to the disk.
 
-What may go: runs, ids that nobody needs, and files that never arrived and that no run has found since. What stays
-whatever its age: every file that was uploaded, since the manifest alone knows its id; all that is under way, with its
-tickets; and the newest run of each destination.
+Old runs, orphans and files are deleted if the files were never uploaded and no later run has found them. Rows of
+uploaded files stay at any age, because only the manifest knows their ids. So do files in progress with their tickets,
+and the newest run of each destination.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from bulkup.journal.lock import Lock
 from bulkup.model.journal_rows import PruneCounts
 
 _OLD_ORPHANS = "created_at < :before"
-# A run that a younger orphan names stays with it, or nobody could say where that came from.
+# A run stays as long as an orphan refers to it.
 _KEPT_RUNS = f"""
 SELECT id FROM runs WHERE coalesce(ended_at, started_at) >= :before
 UNION SELECT max(id) FROM runs GROUP BY destination_id
 UNION SELECT run_id FROM orphans WHERE NOT {_OLD_ORPHANS}
 """
 _OLD_RUNS = f"id NOT IN ({_KEPT_RUNS})"
-# Every run that finds such a file writes its number into the row, so one of an old run was not found since.
+# Each run that finds such a file writes its number into the row. A row with an old run's number was not found since.
 _OLD_FILES = f"""state IN ('pending', 'failed', 'rejected', 'changed', 'unreadable') AND remote_id IS NULL
     AND run_id NOT IN ({_KEPT_RUNS})"""
 _COUNTS = f"""
@@ -36,13 +36,13 @@ SELECT (SELECT count(*) FROM runs WHERE {_OLD_RUNS}),
        (SELECT count(*) FROM orphans WHERE superseded_by IS NOT NULL AND {_OLD_ORPHANS}),
        (SELECT count(*) FROM files WHERE {_OLD_FILES})
 """
-# In this order: what is old depends on runs, and those on orphans.
+# In this order: which files are old depends on runs, and which runs are old depends on orphans.
 _DELETIONS = (
     f"DELETE FROM files WHERE {_OLD_FILES}",
     f"DELETE FROM runs WHERE {_OLD_RUNS}",
     f"DELETE FROM orphans WHERE {_OLD_ORPHANS}",
 )
-# A claim of a file that the journal does not know any more.
+# Claims of files whose rows were deleted.
 _UNCLAIM = """
 DELETE FROM places WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.destination_id = places.destination_id
     AND f.source_id = places.source_id AND f.path = places.path)
@@ -50,23 +50,23 @@ DELETE FROM places WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.destination_i
 
 
 async def prune(path: str, before: float) -> PruneCounts:
-    """Take out what is older than the Unix time `before`, and shrink the file. Holds the lock meanwhile.
+    """Delete rows older than the Unix time `before`, and shrink the file, under the lock.
 
-    Shrinking writes the file anew, so the disk has to have room for it once more.
+    Shrinking writes a new file, so the disk needs free space of the journal's size.
 
-    Raises `JournalLockedError` while a run goes on, `JournalError`.
+    Raises `JournalLockedError` during a run, and `JournalError`.
     """
-    open_any_version(path).close()  # or a slip in its name would make a journal
+    open_any_version(path).close()  # fails if the journal does not exist; opening it for writing would create it
     with Lock(path) as lock:
         try:
             await lock.acquire(wait=False, sleep=anyio.sleep)
         except JournalLockedError as error:
-            raise JournalLockedError(error.message, hint="prune it once that has ended") from error
+            raise JournalLockedError(error.message, hint="prune it when that run has ended") from error
         return await anyio.to_thread.run_sync(_prune, path, before)
 
 
 def prune_dry_run(path: str, before: float) -> PruneCounts:
-    """Return what `prune` would take out, without a lock and without a write. Raises `JournalError`."""
+    """Return the number of rows that `prune` would delete, without a lock. Raises `JournalError`."""
     with contextlib.closing(open_any_version(path)) as connection, sqlite_errors(path):
         size = os.path.getsize(path)
         return PruneCounts(*_counted(connection, before), size, size)

@@ -1,4 +1,4 @@
-"""What commands ask of a journal: manifest, runs, orphans, status. Needs no lock and disturbs no run."""
+"""Reads a journal for commands: manifest, runs, orphans, status. Needs no lock and does not disturb a run."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ SELECT count(*) FILTER (WHERE remote_id IS NOT NULL AND superseded_by IS NULL),
        count(superseded_by)
 FROM orphans
 """
-# Of a ticket its id alone: what opens the store is nobody's business here.
-_LEFT_BY_A_CUT = """
+# Only the ids of tickets are read, never their text, which holds signatures.
+_INTERRUPTED = """
 SELECT t.remote_id, 1, d.provider, s.root, t.path, 'its ticket was not used yet', r.started_at, r.run
 FROM tickets t JOIN files f USING (destination_id, source_id, path) JOIN runs r ON r.id = f.run_id
 JOIN destinations d ON d.id = t.destination_id JOIN sources s ON s.id = t.source_id
@@ -54,7 +54,7 @@ FROM files GROUP BY state
 
 
 class Reader:
-    """Owns a read-only connection from its creation to `close`; use it as a context manager."""
+    """Owns a read-only connection until `close`. Use it as a context manager."""
 
     def __init__(self, path: str, clock: Clock | None = None) -> None:
         self.path = path
@@ -72,36 +72,36 @@ class Reader:
         self._connection.close()
 
     def manifest(self) -> Iterator[ManifestRow]:
-        """Yield every file, ordered by source and path; one row at a time, whatever the journal's size."""
+        """Yield the row of every file, ordered by source and path, in constant memory."""
         for row in self._rows(_MANIFEST):
             yield _manifest_row(row)
 
     def runs(self) -> Iterator[RunRow]:
-        """Yield the runs, the newest first. A run holds the lock as long as it goes on, and no other can begin."""
-        held = Lock(self.path).is_held()
+        """Yield the runs, the newest first."""
+        held = Lock(self.path).is_held()  # by the newest run, if it has not ended
         for number, row in enumerate(self._rows(_RUNS)):
             yield _run_row(row, running=held and number == 0)
 
     def orphans(self) -> Iterator[OrphanRow]:
-        """Yield remote ids that never got their bytes, the oldest first."""
+        """Yield remote ids without an upload, the oldest first."""
         for row in self._rows(_ORPHANS.format("IS")):
             yield OrphanRow(*row)
 
     def superseded(self) -> Iterator[OrphanRow]:
-        """Yield remote ids of files that were uploaded again since, the oldest first."""
+        """Yield remote ids of earlier uploads of files that were uploaded again, the oldest first."""
         for row in self._rows(_ORPHANS.format("IS NOT")):
             yield OrphanRow(*row)
 
     def interrupted(self) -> Iterator[OrphanRow]:
-        """Yield what a run that was cut off has left: ids of tickets that are live, and calls without an answer.
+        """Yield the ids of live tickets, and the number of calls without an answer, that an interrupted run has left.
 
-        The next run uses the tickets that it can, and makes orphans of the rest.
+        The next run uses these tickets if it can, and makes orphans of the others.
         """
-        for row in self._rows(_LEFT_BY_A_CUT):
+        for row in self._rows(_INTERRUPTED):
             yield OrphanRow(*row)
 
     def status(self) -> JournalStatus:
-        """Return the journal at a glance."""
+        """Return the numbers of files and ids in each state, and the last run."""
         by_state = list(self._rows(_FILES_BY_STATE, self._clock.now()))
         ((known, unknown, superseded),) = list(self._rows(_ORPHANS_BY_KIND))
         return JournalStatus(
@@ -117,7 +117,7 @@ class Reader:
         )
 
     def _rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        # No context is left open across a yield: a reader that stops half-way would run its end at some later time.
+        # No context manager is open across a yield: if the caller stops early, its exit would run at some later time.
         with sqlite_errors(self.path):
             cursor = self._connection.execute(query, values)
         rows: list[tuple[Any, ...]] | None = None
@@ -149,6 +149,6 @@ def _manifest_row(row: tuple[Any, ...]) -> ManifestRow:
 def _run_row(row: tuple[Any, ...], *, running: bool) -> RunRow:
     run, started_at, ended_at, exit_code, provider, base_url, sources, summary = row
     roots = tuple(bytes.fromhex(root) for root in orjson.loads(sources))
-    told = orjson.loads(summary) if summary else None
-    going_on = running and ended_at is None
-    return RunRow(run, started_at, ended_at, exit_code, provider, base_url, roots, told, going_on)
+    is_running = running and ended_at is None
+    loaded = orjson.loads(summary) if summary else None
+    return RunRow(run, started_at, ended_at, exit_code, provider, base_url, roots, loaded, is_running)

@@ -1,7 +1,7 @@
-"""Reading rows of many files at once: a query for a group of paths, not one for each.
+"""Reads the rows of many files with one query for a group of paths.
 
-Where the paths are in order, as a walk finds them, their rows stand next to one another, and are read from the first to
-the last as they come. That takes half as long as looking each one up.
+If the paths are sorted, as a walk finds them, their rows are neighbours, and a range of rows is read. That takes half
+as long as a lookup for each path.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Row = tuple[Any, ...]
-# Paths looked up in one query. It is always that many, so that the statement is prepared once.
+# Paths in one query. The number is constant, so that the statement is prepared only once.
 _KEYS = 256
-# Rows in the range that are of no file asked for (deleted ones, those that a pattern leaves out) may be as many again,
-# and some; where there are more of them, what is left is looked up.
-_SPARE = 64
+# The range may contain rows of other files: deleted ones, or those that a pattern excludes. At most twice the number of
+# paths plus this many rows are read; the remaining paths are looked up one by one.
+SPARE_ROWS = 64
 
 
 class RowQuery:
@@ -31,13 +31,13 @@ class RowQuery:
         self._keys = f"{query} AND path IN ({', '.join('?' * _KEYS)})"
 
     def read(self, source_id: int, paths: Sequence[bytes]) -> Mapping[bytes, Row]:
-        """Return the rows of these paths by path, which is also a row's first column; there may be others among them.
+        """Return the rows of these paths, by path, which is also a row's first column. There may be rows of others.
 
         Raises `sqlite3.Error`.
         """
         if not paths:
             return {}
-        rows, left = self._from_to(source_id, paths) if _in_order(paths) else (dict[bytes, Row](), paths)
+        rows, left = self._read_range(source_id, paths) if _is_sorted(paths) else (dict[bytes, Row](), paths)
         for start in range(0, len(left), _KEYS):
             keys = left[start : start + _KEYS]
             padding = [keys[-1]] * (_KEYS - len(keys))
@@ -45,14 +45,14 @@ class RowQuery:
             rows.update((row[0], row) for row in found)
         return rows
 
-    def _from_to(self, source_id: int, paths: Sequence[bytes]) -> tuple[dict[bytes, Row], Sequence[bytes]]:
-        """Return the rows from the first path to the last, and the paths that come after as many as are read."""
-        most = 2 * len(paths) + _SPARE
-        values = (self._destination, source_id, paths[0], paths[-1], most)
+    def _read_range(self, source_id: int, paths: Sequence[bytes]) -> tuple[dict[bytes, Row], Sequence[bytes]]:
+        """Return the rows from the first path to the last, up to a limit, and the paths beyond the last row read."""
+        limit = 2 * len(paths) + SPARE_ROWS
+        values = (self._destination, source_id, paths[0], paths[-1], limit)
         found = self._connection.execute(self._range, values).fetchall()
         rows = {row[0]: row for row in found}
-        return rows, () if len(found) < most else [path for path in paths if path > found[-1][0]]
+        return rows, () if len(found) < limit else [path for path in paths if path > found[-1][0]]
 
 
-def _in_order(paths: Sequence[bytes]) -> bool:
+def _is_sorted(paths: Sequence[bytes]) -> bool:
     return all(map(operator.lt, paths, itertools.islice(paths, 1, None)))

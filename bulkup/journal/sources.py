@@ -1,6 +1,6 @@
-"""Sources as the journal tells them apart: by the name that the user gave one, else by its real path.
+"""Identifies sources by the name that the user gave them, or else by their real path.
 
-A name stays when the source is moved or mounted elsewhere. Its row keeps the path of the last run.
+A source with a name may be moved or mounted elsewhere. Its row has the path of the last run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _UNNAMED = "SELECT id FROM sources WHERE name IS NULL AND root = ?"
 
 
 class KnownSource(NamedTuple):
-    """A row: its number, the real path it had last, and its name."""
+    """The row of a source: its number, its last real path, and its name."""
 
     id: int
     root: bytes
@@ -25,7 +25,7 @@ class KnownSource(NamedTuple):
 
 
 class Overlap(NamedTuple):
-    """A source that shares files with another one, and how a path of that one reads in it."""
+    """A source that shares files with another. For its path, remove the prefix `strip` and prepend `add`."""
 
     id: int
     strip: bytes
@@ -33,16 +33,16 @@ class Overlap(NamedTuple):
 
 
 def known_sources(connection: sqlite3.Connection) -> tuple[KnownSource, ...]:
-    """Return every source that a run had."""
+    """Return all sources of all runs."""
     rows = connection.execute("SELECT id, root, name FROM sources ORDER BY id")
     return tuple(KnownSource(*row) for row in rows)
 
 
 def find_source_id(connection: sqlite3.Connection, source: Source) -> int | None:
-    """Return the number that the journal knows a source by, None where it is new.
+    """Return the number of a source in the journal, None if it is new.
 
-    A name that nothing has yet takes over the source of that path, which has been moved since, or else the one that is
-    where this one is now.
+    A new name takes over the row of an unnamed source: the one whose path equals the name, because that source may have
+    been moved, or else the one at this source's path.
     """
     tries: list[tuple[str, str | bytes]] = [(_UNNAMED, source.root)]
     if source.name is not None:
@@ -56,7 +56,7 @@ def find_source_id(connection: sqlite3.Connection, source: Source) -> int | None
 
 
 def register_source(connection: sqlite3.Connection, source: Source) -> int:
-    """Return a source's number; its path and name are from now on those that this one has."""
+    """Return the number of a source, after storing its current path and name."""
     number = find_source_id(connection, source)
     if number is None:
         cursor = connection.execute("INSERT INTO sources (root, name) VALUES (?, ?)", (source.root, source.name))
@@ -66,9 +66,9 @@ def register_source(connection: sqlite3.Connection, source: Source) -> int:
 
 
 def overlapping_sources(source: Source, others: Iterable[KnownSource]) -> list[Overlap]:
-    """Return the sources that share files with this one: those above, below, and at the same path.
+    """Return the sources that share files with this one: those that contain it, those inside it, and at the same path.
 
-    Two of the same path that have names of their own share nothing: the names say that they are not the same.
+    Two sources at the same path with different names share no files.
     """
     found = []
     here = _folder(source.root)
@@ -84,7 +84,7 @@ def overlapping_sources(source: Source, others: Iterable[KnownSource]) -> list[O
 
 
 def link_journal(path: str, name: str) -> None:
-    """Have a journal found by a second path, too, from now on. Raises `JournalError`."""
+    """Make the symbolic link `name` to a journal, unless something has that name. Raises `JournalError`."""
     with sqlite_errors(name):
         if not os.path.lexists(name):
             os.symlink(os.path.relpath(path, os.path.dirname(name)), name)

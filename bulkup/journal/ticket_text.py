@@ -1,6 +1,6 @@
-"""A ticket as text and back: the one place, besides the wire, where a signed URL leaves its type.
+"""Converts a ticket to text and back.
 
-The text goes to the journal's table of live tickets and nowhere else.
+The text contains signed URLs in clear. It is stored in the journal's table of live tickets and nowhere else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bulkup.model.tickets import Ticket
 
 
 def dump(ticket: Ticket) -> str:
-    """Return the ticket as JSON text, secrets in clear."""
+    """Return the ticket as JSON text with its secrets in clear."""
     return orjson.dumps(
         {
             "url": ticket.url.reveal(),
@@ -31,23 +31,23 @@ def dump(ticket: Ticket) -> str:
 
 
 def load(text: str, remote_id: str, expires_at: float | None) -> Ticket:
-    """Return the ticket that `dump` wrote. Raises `JournalError` for a text that it did not write."""
+    """Return the ticket from the text of `dump`. Raises `JournalError` for any other text."""
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
         return _loaded(orjson.loads(text), remote_id, expires_at)
-    # Outside the handler: the decoder's error holds the whole text, and so the signature.
+    # Raised outside the handler, because the decoder's error would be its context and contains the whole text.
     raise JournalError(
         "the journal is damaged: a ticket in it cannot be read",
-        hint="restore it from a backup; or move it away, and every file goes up again",
+        hint="restore it from a backup; or move it away, and every file is uploaded again",
     )
 
 
 def without_secrets(ticket: Ticket) -> Ticket:
-    """Return what a closing call needs of a ticket that was used: which id it is, and what the service said of it."""
+    """Return the part of a used ticket that the closing call needs: its id and the service's answer."""
     return Ticket(SecretUrl(""), ticket.remote_id, ticket.expires_at, remote=ticket.remote)
 
 
 def _loaded(value: Any, remote_id: str, expires_at: float | None) -> Ticket:
-    form = value.get("form")  # journals of earlier versions have neither forms nor parts
+    form = value.get("form")  # journals of earlier versions have no forms and no parts
     return Ticket(
         url=SecretUrl(_text(value["url"])),
         remote_id=remote_id,

@@ -1,12 +1,12 @@
-"""The one thread that writes, with group commit.
+"""The writer thread, with group commit.
 
-Whoever has something to record hands it over and waits; the thread takes all that has gathered, writes it in one
-transaction, and wakes everybody when the commit is on disk. The slower the disk, the larger the groups.
+A task passes its statements to the thread and waits. The thread takes all waiting jobs, writes them in one transaction,
+and wakes their tasks when the commit is on disk. The slower the disk, the larger the groups.
 
-What has gathered is written kind by kind and not job by job: SQLite lets go of the interpreter once an execution, and
-one at a time this thread and the event loop would spend their time handing it to each other. That is the same as one
-after the other because whoever wrote about a file waits before writing about it again: no two jobs of a group are about
-the same one.
+Within a group, the rows of equal statements are written together, not job by job. SQLite releases the interpreter lock
+for each execution, so with one execution per row this thread and the event loop would keep passing the lock to each
+other. The order does not matter: a task waits for its rows before it writes about the same file again, so no two jobs
+of a group concern the same file.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bulkup.journal.database import sqlite_errors
@@ -26,31 +27,42 @@ from bulkup.journal.file_identity import FileIdentityCheck
 
 Rows = Sequence[Sequence[Any]]
 Answer = tuple[Any, ...]
-_ROWS_AT_ONCE = 64
-# Seconds from one commit to the next. On a fast disk this thread would commit every row by itself, and take the
-# interpreter from the event loop each time; who comes alone does not wait.
-_SHORTEST_PERIOD = 0.003
+_ROWS_PER_EXECUTION = 64  # more rows make the statement no faster
+
+
+@dataclass(frozen=True, slots=True)
+class WriterOptions:
+    """`commit_interval` is the shortest time from one commit to the next, in seconds.
+
+    Without it, a fast disk would make the thread commit each row alone, and take the interpreter lock from the event
+    loop each time. The first job after a pause does not wait.
+    """
+
+    commit_interval: float = 0.003
+
+
+DEFAULT_OPTIONS = WriterOptions()
 
 
 class Statement(NamedTuple):
-    """One SQL statement and the rows to run it with. Where the text says `{rows}`, many rows go into one execution.
+    """An SQL statement and its rows. If the text contains `{rows}`, one execution takes many rows.
 
-    One that `asks` answers with rows, and is run after all that is written.
+    A statement with `returns_rows` is a query. It runs after all statements of its group that write.
     """
 
     sql: str
     rows: Rows
-    asks: bool = False
+    returns_rows: bool = False
 
     def run(self, connection: sqlite3.Connection) -> list[Answer]:
-        """Execute it for all rows, within whatever transaction is open, and return what it answers."""
+        """Execute it for all rows in the open transaction, and return the rows that it yields."""
         if "{rows}" not in self.sql:
             connection.executemany(self.sql, self.rows)
             return []
         answers: list[Answer] = []
         row = f"({', '.join('?' * len(self.rows[0]))})"
-        for start in range(0, len(self.rows), _ROWS_AT_ONCE):
-            block = self.rows[start : start + _ROWS_AT_ONCE]
+        for start in range(0, len(self.rows), _ROWS_PER_EXECUTION):
+            block = self.rows[start : start + _ROWS_PER_EXECUTION]
             sql = self.sql.replace("{rows}", ", ".join([row] * len(block)))
             answers += connection.execute(sql, list(itertools.chain.from_iterable(block))).fetchall()
         return answers
@@ -63,20 +75,21 @@ class _Job(NamedTuple):
 
 
 class Writer:
-    """Owns a connection and its thread from `start` to `close`."""
+    """Owns a connection and its thread from its creation to `close`."""
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: str, options: WriterOptions = DEFAULT_OPTIONS) -> None:
         self._connection = connection
         self._path = path
-        self._presence = FileIdentityCheck(path)
+        self._options = options
+        self._file_identity = FileIdentityCheck(path)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="bulkup-journal", daemon=True)
         self._thread.start()
 
     async def write(self, statements: Iterable[Statement]) -> list[Answer]:
-        """Return what the statement that asks is answered, if there is one, when all are committed and on disk.
+        """Write the statements, wait until they are on disk, and return the rows of the query among them, if any.
 
-        Raises `JournalError`; then none of them is.
+        Raises `JournalError`; then none of them was written.
         """
         wanted = [statement for statement in statements if statement.rows]
         if not wanted:
@@ -87,15 +100,15 @@ class Writer:
         return await job.done
 
     def close(self) -> None:
-        """Write what was handed over, then end the thread; blocks until it has."""
+        """Write all waiting jobs and end the thread. Blocks until it has ended."""
         self._jobs.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        open_, begun = True, 0.0
+        open_, not_before = True, time.monotonic()
         while open_:
-            group, open_ = self._gather(begun + _SHORTEST_PERIOD)
-            begun = time.monotonic()
+            group, open_ = self._gather(not_before)
+            not_before = time.monotonic() + self._options.commit_interval
             if group:
                 self._commit(group)
 
@@ -118,13 +131,13 @@ class Writer:
         try:
             with sqlite_errors(self._path):
                 answers = self._transaction(group)
-                # After the commit: what is told as recorded then stood in the journal that the next run will open.
-                self._presence.check()
-        except Exception as caught:  # noqa: BLE001  # whatever it is belongs to those who wait, not to this thread
+                # After the commit: rows are reported as recorded only if they are in the file that the next run opens.
+                self._file_identity.check()
+        except Exception as caught:  # noqa: BLE001  # any error is passed to the waiting tasks
             error = caught
         answered = list(zip(group, answers, strict=True))
         for loop in {job.loop for job in group}:
-            # One wake-up a commit, not one a job; a loop that is closed already has nobody waiting.
+            # One wake-up per commit, not one per job. In a closed loop no task waits.
             with contextlib.suppress(RuntimeError):
                 settled = [(job.done, answer) for job, answer in answered if job.loop is loop]
                 loop.call_soon_threadsafe(_settle, settled, error)
@@ -134,10 +147,10 @@ class Writer:
         try:
             for statement in _by_kind(group):
                 statement.run(self._connection)
-            answers = [_asked(job, self._connection) for job in group]
+            answers = [_query_results(job, self._connection) for job in group]
             self._connection.execute("COMMIT")
         except BaseException:
-            # After a full disk SQLite may have rolled back by itself; the first error is the one to tell.
+            # After a full disk SQLite may have rolled back already. The first error is the one to report.
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
@@ -145,22 +158,22 @@ class Writer:
 
 
 def _by_kind(group: Sequence[_Job]) -> list[Statement]:
-    """Return what a group writes, the rows of all jobs that say the same together, in the order of first words."""
+    """Return the writing statements of a group, each once with the rows of all jobs, in the order of first use."""
     rows: dict[str, list[Sequence[Any]]] = {}
     for job in group:
         for statement in job.statements:
-            if not statement.asks:
+            if not statement.returns_rows:
                 rows.setdefault(statement.sql, []).extend(statement.rows)
     return [Statement(sql, all_rows) for sql, all_rows in rows.items()]
 
 
-def _asked(job: _Job, connection: sqlite3.Connection) -> list[Answer]:
-    return [answer for statement in job.statements if statement.asks for answer in statement.run(connection)]
+def _query_results(job: _Job, connection: sqlite3.Connection) -> list[Answer]:
+    return [answer for statement in job.statements if statement.returns_rows for answer in statement.run(connection)]
 
 
 def _settle(settled: list[tuple[asyncio.Future[list[Answer]], list[Answer]]], error: BaseException | None) -> None:
     for future, answer in settled:
-        if future.done():  # whoever waited was cancelled; the rows are written all the same
+        if future.done():  # the waiting task was cancelled; its rows are written anyway
             continue
         if error is None:
             future.set_result(answer)

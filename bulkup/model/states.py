@@ -1,4 +1,7 @@
-"""The states of a file in the journal (docs/design.md section 6)."""
+"""The states of a file in the journal (docs/design.md section 6).
+
+`bulkup.journal.statements` describes the transitions, the invariants and the recovery after a kill.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,17 @@ import enum
 
 
 class FileState(enum.StrEnum):
-    """Where a file stands; the states of docs/design.md section 6. The last six are terminal for a run."""
+    """How far a file has got. The last six states are terminal for a run."""
 
-    PENDING = "pending"  # known, and no call about it is under way
-    ASKED = "asked"  # an intent to ask for a ticket is on disk, the answer is not
-    TICKETED = "ticketed"  # the ticket is on disk, no byte was sent before that
-    STORED = "stored"  # storage's receipt is on disk, the confirm call is still to come
+    PENDING = "pending"  # known, and no call about it is in progress
+    ASKED = "asked"  # the intent to ask for a ticket is on disk, the answer is not
+    TICKETED = "ticketed"  # the ticket is on disk, and bytes may be sent
+    STORED = "stored"  # storage's receipt is on disk, and the closing call may be made
     UPLOADED = "uploaded"
-    UNVERIFIED = "unverified"  # sent and accepted, but storage's answer proves nothing
+    UNVERIFIED = "unverified"  # accepted by storage, but its answer does not prove the bytes
     FAILED = "failed"
-    REJECTED = "rejected"  # the service does not take such a file
-    CHANGED = "changed"  # it changed or vanished while it was being read
+    REJECTED = "rejected"  # the service does not accept this file
+    CHANGED = "changed"  # the file changed or vanished while it was read
     UNREADABLE = "unreadable"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.journal import Destination, Journal, KnownFile, Reader
+from bulkup.journal.database import open_for_writing
 from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.items import Item, Outcome
 from bulkup.model.problems import Problem, ProblemKind
@@ -56,8 +57,14 @@ async def running(
     now: float = NOW,
     destination: Destination = THERE,
     kept_until: KeptUntil = lambda _: None,
+    connection: sqlite3.Connection | None = None,
 ) -> AsyncGenerator[tuple[Journal, tuple[Source, ...]], None]:
-    async with await Journal.open(str(path)) as journal:
+    """Open the journal, start a run, and close the journal at the end.
+
+    A test that observes or limits the journal's own connection passes one from `open_for_writing`.
+    """
+    connection = open_for_writing(str(path)) if connection is None else connection
+    async with Journal(connection, str(path)) as journal:
         sources = tuple(Source(root) for root in roots or (ROOT,))
         yield journal, await journal.begin_run(destination, sources, now=now, kept_until=kept_until)
 

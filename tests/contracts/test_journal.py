@@ -41,9 +41,9 @@ from journal_world import (
 
 from bulkup.errors import JournalError, JournalLockedError
 from bulkup.journal import Claim, Destination, Journal, Lock, Reader, prune, read_only_view
-from bulkup.journal.database import migrate, migrations
+from bulkup.journal.database import migrate, migrations, open_for_writing
 from bulkup.journal.ticket_text import without_secrets
-from bulkup.journal.writer import Statement
+from bulkup.journal.writer import Statement, Writer
 from bulkup.model.files import Digest, Source
 from bulkup.model.items import Item, Outcome
 from bulkup.model.journal_rows import OrphanRow
@@ -172,11 +172,11 @@ async def test_rights(path: Path) -> None:
     assert set(files.values()) == {0o600}
 
 
-async def test_durable_settings(path: Path) -> None:
+def test_durable_settings(path: Path) -> None:
     """The file is in WAL mode, every commit is flushed, and what is deleted is overwritten."""
-    async with await Journal.open(str(path)) as journal:
+    with contextlib.closing(open_for_writing(str(path))) as connection:
         pragmas = {
-            name: journal._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            name: connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("journal_mode", "synchronous", "fullfsync", "secure_delete", "user_version")
         }
     assert pragmas == {
@@ -287,7 +287,6 @@ async def test_waiting_for_the_lock(path: Path) -> None:
     naps: list[float] = []
 
     async def nap(seconds: float) -> None:
-        assert second._fd is None
         naps.append(seconds)
         if len(naps) == 7:
             first.release()
@@ -585,9 +584,10 @@ async def test_runs_and_status(path: Path) -> None:
 async def test_full_disk(path: Path) -> None:
     """When the disk is full every waiting write is told, and all that was awaited before it is on disk."""
     committed: list[bytes] = []
-    async with running(path) as (journal, (source,)):
-        (pages,) = journal._connection.execute("PRAGMA page_count").fetchone()
-        journal._connection.execute(f"PRAGMA max_page_count = {pages + 8}")
+    connection = open_for_writing(str(path))
+    async with running(path, connection=connection) as (journal, (source,)):
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 8}")
 
         async def fill() -> None:
             for number in range(10_000):
@@ -612,8 +612,9 @@ async def test_full_disk(path: Path) -> None:
 async def test_group_commit(path: Path) -> None:
     """Writers that come together share commits, and each finds its row on disk when it goes on."""
     commits: list[str] = []
-    async with running(path) as (journal, (source,)):
-        journal._connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    connection = open_for_writing(str(path))
+    async with running(path, connection=connection) as (journal, (source,)):
+        connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
 
         async def write(number: int) -> None:
             item = an_item(source, b"%d.mp4" % number)
@@ -622,29 +623,28 @@ async def test_group_commit(path: Path) -> None:
                 assert found(journal, item) is not None
 
         await asyncio.gather(*(write(number) for number in range(500)))
-        journal._connection.set_trace_callback(None)
+        connection.set_trace_callback(None)
     assert len(rows(path)) == 500
     assert 1 <= len(commits) < 250
 
 
 async def test_failing_statement_fails_its_group_alone(path: Path) -> None:
     """Who shares a commit with a statement that fails is told so, nobody hangs, and later writes go through."""
-    async with running(path) as (journal, (source,)):
-        items = [an_item(source, b"%03d.mp4" % number) for number in range(100)]
-        bad = [Statement("INSERT INTO nowhere VALUES (?)", [(1,)])]
+    good = [[Statement("INSERT INTO sources (root) VALUES {rows}", [(b"%03d" % number,)])] for number in range(100)]
+    bad = [Statement("INSERT INTO nowhere VALUES (?)", [(1,)])]
+    with contextlib.closing(open_for_writing(str(path))) as connection:
+        writer = Writer(connection, str(path))
         with anyio.fail_after(30):
             results = await asyncio.gather(
-                *(journal.pending([item]) for item in items[:50]),
-                journal._writer.write(bad),
-                *(journal.pending([item]) for item in items[50:]),
-                return_exceptions=True,
+                *(writer.write(statements) for statements in [*good[:50], bad, *good[50:]]), return_exceptions=True
             )
         assert isinstance(results.pop(50), JournalError)
-        assert all(result is None or isinstance(result, JournalError) for result in results)
-        written = {item.file.path for item, result in zip(items, results, strict=True) if result is None}
-        assert set(rows(path)) == written
-        await journal.pending(items)
-    assert len(rows(path)) == 100
+        assert all(result == [] or isinstance(result, JournalError) for result in results)
+        written = {b"%03d" % number for number, result in enumerate(results) if result == []}
+        assert {root for (root,) in connection.execute("SELECT root FROM sources")} == written
+        await writer.write([Statement("INSERT OR IGNORE INTO sources (root) VALUES (?)", [(b"later",)])])
+        writer.close()
+        assert (b"later",) in connection.execute("SELECT root FROM sources").fetchall()
 
 
 async def test_cancelled_writer_hurts_nobody(path: Path) -> None:

@@ -26,7 +26,7 @@ from journal_world import (
 
 from bulkup.errors import JournalError, JournalLockedError
 from bulkup.journal import Claim, Destination, Holder, Journal, Lock, Reader, prune, prune_dry_run, read_only_view
-from bulkup.journal.database import migrate, migrations
+from bulkup.journal.database import migrate, migrations, open_for_writing
 from bulkup.model.files import Source
 from bulkup.model.items import Item, Outcome
 from bulkup.model.journal_rows import ManifestRow, OrphanRow, PruneCounts
@@ -434,18 +434,19 @@ async def test_pruning_makes_no_journal(tmp_path: Path) -> None:
 
 async def test_a_run_begins_and_ends_without_reading_every_row(path: Path) -> None:
     """Journals hold millions: whatever is asked or changed there goes by an index."""
-    async with running(path) as (journal, sources):
+    connection = open_for_writing(str(path))
+    async with running(path, connection=connection) as (journal, sources):
         asked: list[str] = []
-        journal._connection.set_trace_callback(asked.append)
+        connection.set_trace_callback(asked.append)
         await journal.begin_run(THERE, sources, now=NOW, kept_until=lambda _: None)
         await journal.end_run(now=NOW, exit_code=0, summary={}, finished=True, walked=sources)
-        journal._connection.set_trace_callback(None)
+        connection.set_trace_callback(None)
         verbs = ("SELECT", "INSERT", "UPDATE", "DELETE")
         plans = [
             (step[3], sql)
             for sql in asked
             if sql.strip().startswith(verbs)
-            for step in journal._connection.execute(f"EXPLAIN QUERY PLAN {sql}")
+            for step in connection.execute(f"EXPLAIN QUERY PLAN {sql}")
         ]
     assert any("files_open" in step for step, _ in plans)
     assert [sql for step, sql in plans if step in ("SCAN files", "SCAN f")] == []

@@ -36,7 +36,7 @@ def small_disk(world: World) -> Iterator[Path]:
 def test_a_full_disk(world: World, small_disk: Path) -> None:
     """The run ends with one message; with room made, the same command goes on with what was recorded."""
     options = ["--provider", "local", "--store", str(world.store), "--journal", str(small_disk / "journal.sqlite3")]
-    done = world.upload(*options).expect(7, "is full", "nothing that was recorded is lost")
+    done = world.upload(*options).expect(7, "is full", "no recorded row is lost")
     assert done.err.count("bulkup: ") == 1
     assert done.summary["exit_code"] == 7
     world.journal = small_disk / "journal.sqlite3"

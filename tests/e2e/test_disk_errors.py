@@ -138,7 +138,7 @@ def upload(place: tuple[World, str], tmp_path: Path) -> Callable[..., Ended]:
 def test_a_run_whose_journal_cannot_grow(place: tuple[World, str], upload: Callable[..., Ended]) -> None:
     """A quota is used up in the middle of the run: one message, and the next run sends nothing again."""
     faults = failing(fault("write", "state/journal", errno.EDQUOT, skip=170))
-    done = upload(faults).expect(7, "is a quota used up", "nothing that was recorded is lost")
+    done = upload(faults).expect(7, "check the quota", "no recorded row is lost")
     assert done.err.count("bulkup: ") == 1
     assert done.summary["files"]["uploaded"] > 0
     assert upload().expect(0).summary["files"]["skipped"] == done.summary["files"]["uploaded"]

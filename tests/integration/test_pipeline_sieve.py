@@ -204,4 +204,4 @@ def test_rows_are_found_however_many_others_stand_between_them(between: int) -> 
         assert not lookup.compare(OUTER, dict.fromkeys(wanted, AS_IT_WAS), NOW).others
         read = lookup._done.read(OUTER.id, wanted)
     assert set(wanted) <= read.keys()
-    assert len(read) <= 3 * len(wanted) + row_query._SPARE
+    assert len(read) <= 3 * len(wanted) + row_query.SPARE_ROWS
