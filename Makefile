@@ -9,12 +9,13 @@ PINNED := --constraint constraints/dev.txt
 TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_count() or 1)))')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all coverage lint format docs bench soak fuzz constraints clean
+.PHONY: help demo test test-all test-young coverage lint format docs bench soak fuzz constraints clean
 
 help:
 	@echo "make demo         upload a generated tree to the embedded server, kill the run half-way, resume it, check every file"
 	@echo "make test         run the tests, without the slow ones; installs a C compiler and nginx if they are missing"
 	@echo "make test-all     run all tests"
+	@echo "make test-young   run the tests on a clock that started 60 seconds ago, as just after a boot; needs Linux"
 	@echo "make coverage     run the tests and report branch coverage; fails below 95 %"
 	@echo "make lint         run ruff, mypy --strict, import-linter and the check of asserts"
 	@echo "make format       apply ruff's fixes and its format"
@@ -71,6 +72,13 @@ endif
 test-all: $(VENV)/.dev
 	@$(BIN)/python tools/system_packages.py test
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) -m ""
+
+# Each folder gets a clock of its own, so that the last tests do not run on an old one.
+test-young: $(VENV)/.dev
+	@$(BIN)/python tools/system_packages.py test
+	for folder in unit contracts integration e2e; do \
+	  $(BIN)/python tools/young_clock.py 60 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal tests/$$folder || exit 1; \
+	done
 
 coverage:
 	$(MAKE) test COVERAGE=1
