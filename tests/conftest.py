@@ -1,4 +1,4 @@
-"""What every test gets: an environment without a trace of the machine's own bulkup, and a way to make trees."""
+"""Fixtures and settings of all tests: an environment that is the same on every machine, and `make_tree`."""
 
 from __future__ import annotations
 
@@ -11,26 +11,35 @@ import pytest
 
 MakeTree = Callable[[Path, Mapping[str | bytes, bytes]], Path]
 
-_SLOW = 3600  # seconds that a slow test may take; the others have the `timeout` of pyproject.toml
+_SLOW_TIMEOUT = 3600  # seconds that a slow test may take; pyproject.toml has the timeout of the others
+# Variables of a user, a terminal or a CI service that change output or the way to servers on this machine.
+_UNWANTED = ("FORCE_COLOR", "NO_COLOR", "PY_COLORS", "TTY_COMPATIBLE", "GITHUB_ACTIONS", "COLUMNS", "LINES")
+_UNWANTED_ENDS = ("_proxy", "_PROXY")
 
 
 def pytest_configure() -> None:
-    """Heed signals wherever the tests are started: `nohup` and a shell's `&` have all that they start ignore some."""
+    """Set the process up before any test: default signal handlers, and no variable that changes results.
+
+    A shell's `&` and `nohup` start programs that ignore some signals, and tests send those.
+    """
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+    for name in list(os.environ):
+        if name in _UNWANTED or name.endswith(_UNWANTED_ENDS):
+            del os.environ[name]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give slow tests more time before they are taken to hang."""
+    """Give slow tests a longer timeout."""
     for item in items:
         if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.timeout(_SLOW))
+            item.add_marker(pytest.mark.timeout(_SLOW_TIMEOUT))
 
 
 @pytest.fixture(autouse=True)
 def _private_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No BULKUP_* variable reaches a test, and no test reaches the user's journals, stores or configuration."""
+    """Hide the user's BULKUP_* variables, journals, stores and configuration from the test."""
     for name in [name for name in os.environ if name.startswith("BULKUP_")]:
         monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("xdg")
@@ -40,7 +49,7 @@ def _private_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyte
 
 @pytest.fixture
 def make_tree() -> MakeTree:
-    """Return a function that writes files below a directory: relative names, text or bytes, to contents."""
+    """Return a function that writes files below a directory, from a mapping of relative names to contents."""
 
     def make(root: Path, files: Mapping[str | bytes, bytes]) -> Path:
         root.mkdir(parents=True, exist_ok=True)

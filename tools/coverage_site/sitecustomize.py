@@ -4,13 +4,15 @@
 Coverage's own way (`patch = subprocess`) relies on a variable that bulkup does not pass to its sending processes.
 """
 
-import os
 from pathlib import Path
 
 import coverage
 
 _ROOT = Path(__file__).resolve().parents[2]
 
-os.environ.setdefault("COVERAGE_PROCESS_START", str(_ROOT / "pyproject.toml"))
-os.environ.setdefault("COVERAGE_FILE", str(_ROOT / ".coverage"))
-coverage.process_startup()
+coverage.Coverage(
+    config_file=str(_ROOT / "pyproject.toml"),
+    data_file=str(_ROOT / ".coverage"),
+    data_suffix=True,  # a file for each process
+    auto_data=True,  # written when the process ends
+).start()
