@@ -20,7 +20,7 @@ from bulkup.journal.database import has_places, journal_exists, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.places import DryRunPlaces
-from bulkup.journal.row_query import Row, RowQuery
+from bulkup.journal.row_query import DEFAULT_OPTIONS, Row, RowQuery, RowQueryOptions
 from bulkup.journal.sources import KnownSource, Overlap, find_source_id, known_sources, overlapping_sources
 from bulkup.journal.ticket_text import load
 from bulkup.model.files import Digest, FoundFile, Identity, Source, Stat
@@ -79,13 +79,18 @@ class Lookup:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, path: str, destination_id: int, sources: Sequence[KnownSource]
+        self,
+        connection: sqlite3.Connection,
+        path: str,
+        destination_id: int,
+        sources: Sequence[KnownSource],
+        options: RowQueryOptions = DEFAULT_OPTIONS,
     ) -> None:
         self._connection = connection
         self._path = path
         place = "place" if has_places(connection) else "NULL"
-        self._rows = RowQuery(connection, destination_id, _COLUMNS.format(place=place))
-        self._done = RowQuery(connection, destination_id, _IDENTITY, _DONE)
+        self._rows = RowQuery(connection, destination_id, _COLUMNS.format(place=place), options=options)
+        self._done = RowQuery(connection, destination_id, _IDENTITY, _DONE, options)
         self._destination = destination_id
         self._with_files = [source for source in sources if self._has_files(source.id)]
         self._filled = {source.id for source in self._with_files}

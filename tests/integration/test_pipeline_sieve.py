@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_world import a_ticket
 
-from bulkup.journal import Lookup, row_query
+from bulkup.journal import Lookup
 from bulkup.journal.database import migrate, migrations
+from bulkup.journal.row_query import DEFAULT_OPTIONS, RowQuery, RowQueryOptions
 from bulkup.journal.sources import KnownSource
 from bulkup.journal.ticket_text import dump
 from bulkup.model.files import FoundFile, Identity, Place, Source, Stat
@@ -92,8 +93,14 @@ def empty_journal() -> bytes:
 
 
 @contextlib.contextmanager
-def lookup_in(journal: dict[tuple[Source, bytes], Row]) -> Iterator[Lookup]:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+def rows_in(journal: dict[tuple[Source, bytes], Row]) -> Iterator[sqlite3.Connection]:
+    """Return a connection to a journal in memory with these rows."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        insert_rows(connection, journal)
+        yield connection
+
+
+def insert_rows(connection: sqlite3.Connection, journal: dict[tuple[Source, bytes], Row]) -> None:
     connection.deserialize(empty_journal())
     for (source, path), row in journal.items():
         size, mtime_ns, ctime_ns, inode, device = row.stat
@@ -109,8 +116,14 @@ def lookup_in(journal: dict[tuple[Source, bytes], Row]) -> Iterator[Lookup]:
             ticket = a_ticket("remote")
             live = (1, source.id, path, ticket.remote_id, ticket.expires_at, dump(ticket))
             connection.execute("INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?)", live)
+
+
+@contextlib.contextmanager
+def lookup_in(journal: dict[tuple[Source, bytes], Row], options: RowQueryOptions = DEFAULT_OPTIONS) -> Iterator[Lookup]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    insert_rows(connection, journal)
     sources = [KnownSource(source.id, source.root, source.name) for source in PATHS]
-    with contextlib.closing(Lookup(connection, "memory", 1, sources)) as lookup:
+    with contextlib.closing(Lookup(connection, "memory", 1, sources, options)) as lookup:
         yield lookup
 
 
@@ -137,11 +150,7 @@ def test_a_block_is_decided_as_each_of_its_files(
     found = {path: data.draw(stats) for path in some}
     files = [FoundFile(source, path, Identity.of_stat(stat)) for path, stat in found.items()]
     provider = cast("Provider", Service(placed=placed))
-    with (
-        mock.patch.object(row_query, "_KEYS", at_once),
-        mock.patch.object(row_query, "_SPARE", spare),
-        lookup_in(journal) as lookup,
-    ):
+    with lookup_in(journal, RowQueryOptions(at_once, spare)) as lookup:
         wishes = one_by_one(files, lookup, provider, trust)
         assert lookup.find(files) == [wish.known for wish in wishes]
         sifted = Triage()
@@ -200,8 +209,10 @@ def test_rows_are_found_however_many_others_stand_between_them(between: int) -> 
     wanted = [b"%02d" % number for number in range(20)]
     row = Row(FileState.UPLOADED, AS_IT_WAS, True, None, None, False)
     journal = {(OUTER, path + more): row for path in wanted for more in (b"", *(b"-%d" % n for n in range(between)))}
-    with lookup_in(journal) as lookup:
+    options = RowQueryOptions()
+    with lookup_in(journal, options) as lookup:
         assert not lookup.compare(OUTER, dict.fromkeys(wanted, AS_IT_WAS), NOW).others
-        read = lookup._done.read(OUTER.id, wanted)
+    with rows_in(journal) as connection:
+        read = RowQuery(connection, 1, "state", options=options).read(OUTER.id, wanted)
     assert set(wanted) <= read.keys()
-    assert len(read) <= 3 * len(wanted) + row_query.SPARE_ROWS
+    assert len(read) <= 3 * len(wanted) + options.spare_rows
