@@ -46,7 +46,7 @@ class Pipeline:
             ),
         )
         self._hasher = Hasher(run, self._recorder, self._second_look, self._batcher.add, self._batcher.wake)
-        own = LocalSender(run.transport, run.provider, run.clock, run.options.sending)
+        own = LocalSender(run.transport, run.provider, run.clock, run.options.sending, run.tunables.reading)
         self._pool = _pool(run, own)
         self._workers = Workers(
             run, self._batcher, self._recorder, self._confirmer, self._second_look, self._pool or own

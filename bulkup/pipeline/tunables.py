@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bulkup.pipeline.files.opening import ReadingOptions
 from bulkup.pipeline.policy.host_gate import GateOptions
 from bulkup.pipeline.processes.sending_process import ProcessOptions
 from bulkup.pipeline.tuning.controller import ControllerOptions
@@ -15,6 +16,7 @@ from bulkup.pipeline.tuning.process_trial import ProcessTrialOptions
 class Tunables:
     """The options of the parts of a run. `controller_tick` is the time between two observations, in seconds."""
 
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
     gate: GateOptions = field(default_factory=GateOptions)
     controller: ControllerOptions = field(default_factory=ControllerOptions)
     controller_tick: float = 0.05

@@ -1,6 +1,4 @@
-"""Runs that hash nothing: what is recorded, what a later run makes of it, and who refuses it. And large files that are
-lent to the system, in whole runs.
-"""
+"""Whole runs with `checksum = "none"`, and runs whose large files are sent by `sendfile`."""
 
 from __future__ import annotations
 
@@ -15,29 +13,34 @@ from pipeline_world import World, cut_off_when, quick_retries, read_tree, world
 
 from bulkup import FileState, UsageError
 from bulkup.model.http import StorageAnswer
+from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.pipeline import Tunables
 from bulkup.pipeline.files.large import FileBody
-from bulkup.pipeline.send import zero_copy
+from bulkup.pipeline.files.opening import ReadingOptions
+from bulkup.pipeline.send.attempt import Count, LocalSender
 from bulkup.providers.xvid.adapter import Xvid
 from bulkup.transport import Transport
 
 LARGE = b"0123456789abcdef" * 100_000  # 1.5 MiB, more than is read whole
 
+TUNABLES = Tunables(reading=ReadingOptions(range=len(LARGE)))
+
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
     async with world(tmp_path) as running:
+        running.tunables = TUNABLES
         yield running
 
 
 @pytest.fixture
 def lent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Have files of that size count as large; the paths of those that were lent."""
-    monkeypatch.setattr(zero_copy, "RANGE", len(LARGE))
+    """Return a list that gets the paths of files that are sent by `sendfile`."""
     paths, real = list[bytes](), FileBody.ranges
 
     def ranges(self: FileBody) -> object:
-        paths.append(self._file.path)
+        paths.append(self.file.path)
         return real(self)
 
     monkeypatch.setattr(FileBody, "ranges", ranges)
@@ -55,6 +58,7 @@ def assert_unverified(place: World) -> None:
 async def test_a_run_that_hashes_nothing(tmp_path: Path, provider: str, lent: list[bytes]) -> None:
     """Files are sent once, unverified, and passed over by the next run, whether that hashes or not."""
     async with world(tmp_path, provider) as place:
+        place.tunables = TUNABLES
         place.write_many(10)
         place.write({"large.mp4": LARGE})
         results, summary = await place.results(checksum="none")
@@ -116,16 +120,15 @@ async def test_without_a_digest_nothing_can_be_compared(here: World) -> None:
 
 
 async def test_a_file_that_changed_is_not_taken_for_sent(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it is is looked at before and after, whether it is hashed or not."""
+    """Its identity is compared whether it is hashed or not."""
     here.write({"large.mp4": LARGE})
-    real = FileBody._pass
+    real = LocalSender.send
 
-    def touching(self: FileBody, way: type) -> object:
-        os.utime(self._file.full_path, ns=(1, 1))
-        return real(self, way)
+    async def touch_and_send(self: LocalSender, item: Item, count: Count) -> Problem | None:
+        os.utime(item.file.full_path, ns=(1, 1))
+        return await real(self, item, count)
 
-    monkeypatch.setattr(zero_copy, "RANGE", len(LARGE))
-    monkeypatch.setattr(FileBody, "_pass", touching)
+    monkeypatch.setattr(LocalSender, "send", touch_and_send)
     summary = await here.run(checksum="none")
     assert summary.exit_code == 3
     assert here.states() == {b"large.mp4": FileState.CHANGED}

@@ -27,8 +27,9 @@ from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.http import StorageAnswer
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
-from bulkup.pipeline.files import large, opening
+from bulkup.pipeline.files import opening
 from bulkup.pipeline.files.large import FileBody
+from bulkup.pipeline.files.opening import ReadingOptions
 from bulkup.transport import Transport, progress_timeout
 from bulkup.transport.lean import connection as lean
 from bulkup.transport.lean import sendfile
@@ -45,9 +46,7 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
 @pytest.fixture(autouse=True)
-def _read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large, "settling", lambda *_: 0.0)
-    monkeypatch.setattr(large, "RANGE", MIB)
+def _visit_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sendfile, "_VISIT", VISIT)
 
 
@@ -68,7 +67,8 @@ def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..
 def body_of(path: Path, content: bytes = CONTENT, *, hashed: bool = True) -> FileBody:
     path.write_bytes(content)
     found = FoundFile(Source(os.fsencode(path.parent)), os.fsencode(path.name), Identity.of(path.stat()))
-    return FileBody(found, follow_links=False, hashed=hashed)
+    options = ReadingOptions(clock_step=0.0, long_clock_step=0.0, range=MIB)
+    return FileBody(found, follow_links=False, hashed=hashed, options=options)
 
 
 async def send(
@@ -95,12 +95,12 @@ def before_copying(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) 
     """Call `act` with the number of each copy before it is made; returns where in the file each begins."""
     real, starts = os.sendfile, list[int]()
 
-    def sendfile(out: int, source: int, start: int, count: int) -> int:
+    def copy(out: int, source: int, start: int, count: int) -> int:
         act(len(starts))
         starts.append(start)
         return real(out, source, start, min(count, 100_000))
 
-    monkeypatch.setattr(sendfile, "_sendfile", sendfile)
+    monkeypatch.setattr(sendfile, "_sendfile", copy)
     return starts
 
 
@@ -246,14 +246,14 @@ async def test_an_answer_that_is_here_before_the_thread_has_told_is_no_early_one
         real_finish(*args)
         heard.set()
 
-    def sendfile(out: int, source: int, start: int, count: int) -> int:
+    def copy(out: int, source: int, start: int, count: int) -> int:
         sent = real(out, source, start, count)
         if start + sent == SIZE:
             heard.wait(PATIENCE)
         return sent
 
     monkeypatch.setattr(lean.Connection, "_finish", finish)
-    monkeypatch.setattr(sendfile, "_sendfile", sendfile)
+    monkeypatch.setattr(sendfile, "_sendfile", copy)
     async with serving() as server, using("lean") as transport:
         for _ in range(2):
             body = body_of(tmp_path / "a")

@@ -1,4 +1,4 @@
-"""Which files may go by their descriptor, and what is taken for proven of those that did."""
+"""Which files may be sent by `sendfile`, and how storage's answers to them are verified."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from test_pipeline_parts import CONTENT, Service, found, md5_of
+from found_files import found, md5_of
+from test_attempt import CONTENT, Service
 
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.bodies import Body
 from bulkup.model.files import FoundFile, Identity, Source
+from bulkup.model.history import FileHistory
 from bulkup.model.http import StorageAnswer
 from bulkup.model.items import Item
 from bulkup.model.problems import ProblemKind
 from bulkup.model.tickets import Ticket
 from bulkup.pipeline.files import large
-from bulkup.pipeline.files.large import RANGE, FileBody
+from bulkup.pipeline.files.large import FileBody
+from bulkup.pipeline.files.opening import READING, ReadingOptions
 from bulkup.pipeline.options import SendOptions
-from bulkup.pipeline.send import zero_copy
 from bulkup.pipeline.send.attempt import LocalSender
 from bulkup.pipeline.send.verification import Verification
 from bulkup.pipeline.send.zero_copy import ZeroCopy
 from bulkup.providers import ProviderConfig
 
 HERE, THERE = Ticket(SecretUrl("https://s.example/1"), "1"), Ticket(SecretUrl("https://t.example/1"), "2")
-LARGE = FoundFile(Source(b"/"), b"a", Identity(RANGE, 1, 1, 1, 1))
-SMALL = FoundFile(Source(b"/"), b"b", Identity(RANGE - 1, 1, 1, 1, 1))
+LARGE = FoundFile(Source(b"/"), b"a", Identity(READING.range, 1, 1, 1, 1))
+SMALL = FoundFile(Source(b"/"), b"b", Identity(READING.range - 1, 1, 1, 1, 1))
 
 
 def allows(rules: ZeroCopy, ticket: Ticket = HERE, file: FoundFile = LARGE, **values: Any) -> bool:
@@ -36,8 +38,8 @@ def allows(rules: ZeroCopy, ticket: Ticket = HERE, file: FoundFile = LARGE, **va
 
 
 def test_the_first_large_file_of_a_host_is_streamed() -> None:
-    """Nothing is known of what its answers prove. A match says that they do, of this host alone."""
-    rules = ZeroCopy("md5")
+    """A match then shows that the answers of this host are proof."""
+    rules = ZeroCopy("md5", READING.range)
     assert not allows(rules)
     rules.learn(HERE.url, Verification.MATCH)
     assert allows(rules)
@@ -45,17 +47,16 @@ def test_the_first_large_file_of_a_host_is_streamed() -> None:
 
 
 @pytest.mark.parametrize("first", [Verification.MATCH, Verification.NONE])
-def test_a_host_that_once_proved_nothing_is_not_asked_again(first: Verification) -> None:
-    """Whatever it proves before and after."""
-    rules = ZeroCopy("md5")
+def test_after_one_answer_without_proof_files_are_streamed(first: Verification) -> None:
+    """Whether it proved others before or after."""
+    rules = ZeroCopy("md5", READING.range)
     for proven in (first, Verification.NONE, Verification.MATCH):
         rules.learn(HERE.url, proven)
     assert not allows(rules)
 
 
-def test_a_mismatch_says_nothing_of_the_host() -> None:
-    """It is the file's."""
-    rules = ZeroCopy("md5")
+def test_a_mismatch_says_nothing_about_the_host() -> None:
+    rules = ZeroCopy("md5", READING.range)
     rules.learn(HERE.url, Verification.MISMATCH)
     assert not allows(rules)
     rules.learn(HERE.url, Verification.MATCH)
@@ -64,27 +65,26 @@ def test_a_mismatch_says_nothing_of_the_host() -> None:
 
 
 @pytest.mark.parametrize("checksum", ["md5", "none"])
-def test_what_is_never_lent(checksum: Any) -> None:
-    """Small files, forms, files in parts, and what arrived otherwise than it was read."""
-    rules = ZeroCopy(checksum)
+def test_files_that_are_always_streamed(checksum: Any) -> None:
+    """Small files, forms, files in parts, and files after a mismatch."""
+    rules = ZeroCopy(checksum, READING.range)
     rules.learn(HERE.url, Verification.MATCH)
     assert allows(rules)
     assert not allows(rules, file=SMALL)
     assert not allows(rules, Ticket(HERE.url, "1", form=(("key", Secret("x")),)))
     assert not allows(rules, Ticket(HERE.url, "1", more_urls=(HERE.url,)))
-    assert not allows(rules, mismatches=1)
+    assert not allows(rules, history=FileHistory(mismatches=1))
 
 
-def test_where_nothing_is_to_be_proven_every_host_will_do() -> None:
-    """Also one that proves nothing."""
-    rules = ZeroCopy("none")
+def test_without_a_checksum_every_host_is_allowed() -> None:
+    rules = ZeroCopy("none", READING.range)
     assert allows(rules)
     rules.learn(HERE.url, Verification.NONE)
     assert allows(rules)
 
 
 class Storage:
-    """Takes files by their descriptor where they are lent. Answers with `etags`, and then with the true ones."""
+    """Reads files by their descriptor if it can. Answers with `etags`, and then with the true ones."""
 
     def __init__(self, *etags: str | None) -> None:
         self.lent: list[bool] = []
@@ -109,7 +109,8 @@ class Storage:
 
 def sender_to(storage: Storage, **options: Any) -> LocalSender:
     service = Service(ProviderConfig("https://api.example"))
-    return LocalSender(cast("Any", storage), service, SystemClock(), SendOptions(**options))
+    reading = ReadingOptions(range=len(CONTENT))
+    return LocalSender(cast("Any", storage), service, SystemClock(), SendOptions(**options), reading)
 
 
 def item_of(file: FoundFile) -> Item:
@@ -117,14 +118,12 @@ def item_of(file: FoundFile) -> Item:
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FoundFile:
-    """One that counts as large."""
-    monkeypatch.setattr(zero_copy, "RANGE", len(CONTENT))
-    return found(tmp_path / "a")
+def file(tmp_path: Path) -> FoundFile:
+    """Return a file that counts as large."""
+    return found(tmp_path / "a", CONTENT)
 
 
-async def test_once_a_host_proves_files_are_lent_and_verified(file: FoundFile) -> None:
-    """By the digest of a second read."""
+async def test_after_the_first_proof_files_are_sent_by_sendfile(file: FoundFile) -> None:
     storage = Storage()
     sender = sender_to(storage)
     for _ in range(3):
@@ -135,8 +134,8 @@ async def test_once_a_host_proves_files_are_lent_and_verified(file: FoundFile) -
     assert storage.lent == [False, True, True]
 
 
-async def test_bytes_that_a_host_no_longer_proves_go_again_streamed(file: FoundFile) -> None:
-    """They are not known to be those that were hashed. From then on nothing is lent to it."""
+async def test_a_file_without_proof_is_sent_again_streamed(file: FoundFile) -> None:
+    """Its bytes may differ from those that were hashed. From then on the host gets streams only."""
     storage = Storage(md5_of(CONTENT).hex, None, None)
     sender = sender_to(storage)
     await sender.send(item_of(file), lambda _: None)
@@ -151,10 +150,10 @@ async def test_bytes_that_a_host_no_longer_proves_go_again_streamed(file: FoundF
     assert storage.lent == [False, True, False, False]
 
 
-async def test_bytes_that_changed_behind_the_hash_are_found_out(
+async def test_bytes_that_changed_after_hashing_are_a_mismatch(
     file: FoundFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Storage's ETag is that of other bytes, even where the file's times tell nothing."""
+    """Even if the file's times do not show the change."""
     monkeypatch.setattr(large, "compare", lambda *_: None)
     storage = Storage()
     sender = sender_to(storage)
@@ -174,7 +173,6 @@ async def test_bytes_that_changed_behind_the_hash_are_found_out(
 
 @pytest.mark.parametrize("etag", [None, md5_of(CONTENT).hex, md5_of(b"other").hex, "opaque-2"])
 async def test_without_a_checksum_no_answer_proves_or_refutes_anything(file: FoundFile, etag: str | None) -> None:
-    """The file is lent from the first one on, and taken as it is."""
     storage = Storage(etag)
     item = item_of(file)
     assert await sender_to(storage, checksum="none").send(item, lambda _: None) is None
@@ -185,9 +183,8 @@ async def test_without_a_checksum_no_answer_proves_or_refutes_anything(file: Fou
 
 
 async def test_small_files_and_parts_are_not_hashed_either(tmp_path: Path) -> None:
-    """And no checksum goes along with them."""
     small = Item(found(tmp_path / "small", b"small"), Ticket(HERE.url, "1", content_md5=True))
-    parts = Item(found(tmp_path / "parts"), Ticket(HERE.url, "1", more_urls=(THERE.url,)))
+    parts = Item(found(tmp_path / "parts", CONTENT), Ticket(HERE.url, "1", more_urls=(THERE.url,)))
     for item in (small, parts):
         assert await sender_to(Storage(), checksum="none").send(item, lambda _: None) is None
         assert item.receipt is not None

@@ -1,4 +1,4 @@
-"""Hashing files ahead of sending them, many small ones in one visit to a thread."""
+"""Hashing files ahead of sending them, many small files in one visit to a thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import anyio
 
 from bulkup.model.files import Digest, FoundFile, Identity
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
-from bulkup.pipeline.files.opening import CHUNK, compare, file_problems, open_settled
+from bulkup.pipeline.files.opening import CHUNK, READING, ReadingOptions, compare, file_problems, open_settled
 
 Hashed = tuple[Digest, Identity] | Problem | None
 
@@ -20,29 +20,33 @@ async def digests_of(
     *,
     follow_links: bool,
     stopped: Callable[[], bool] = lambda: False,
+    options: ReadingOptions = READING,
 ) -> list[Hashed]:
-    """Hash files without sending them, all in one visit to a thread.
+    """Hash files in one visit to a thread; return for each file, in order, one of:
 
-    Returns for each what it is now, too; or a problem when it changes meanwhile, or cannot be read; or None when
-    `stopped` said so before its end.
+    - its digest and identity,
+    - a problem, if it changed meanwhile or cannot be read,
+    - None, if `stopped` returned True before its end.
     """
     return await anyio.to_thread.run_sync(
-        lambda: [_hashed(file, follow_links, stopped) for file in files], limiter=limiter
+        lambda: [_hashed(file, follow_links, stopped, options) for file in files], limiter=limiter
     )
 
 
-def _hashed(file: FoundFile, follow_links: bool, stopped: Callable[[], bool]) -> Hashed:
+def _hashed(file: FoundFile, follow_links: bool, stopped: Callable[[], bool], options: ReadingOptions) -> Hashed:
     try:
-        return None if stopped() else _digest_of(file, follow_links, stopped)
+        return None if stopped() else _digest_of(file, follow_links, stopped, options)
     except ProblemError as error:
         return error.problem
 
 
-def _digest_of(file: FoundFile, follow_links: bool, stopped: Callable[[], bool]) -> tuple[Digest, Identity] | None:
-    stream, opened = open_settled(file, follow_links)
+def _digest_of(
+    file: FoundFile, follow_links: bool, stopped: Callable[[], bool], options: ReadingOptions
+) -> tuple[Digest, Identity] | None:
+    stream, opened = open_settled(file, follow_links, options)
     md5, left = hashlib.md5(usedforsecurity=False), opened.size
     with stream, file_problems():
-        # One byte more than there should be: a file that grows as fast as it is read has no end to wait for.
+        # One byte more than expected: else a file that grows while it is read would never end.
         while chunk := stream.read(min(CHUNK, left + 1)):
             if stopped():
                 return None

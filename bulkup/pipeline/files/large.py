@@ -1,11 +1,10 @@
-"""Large files: read in chunks, or lent out by their descriptor, while a thread hashes what is to go next.
+"""Large files: a thread reads and hashes the next piece while the current one is sent.
 
-There are two ways. `chunks` yields the bytes themselves, which are then those that were hashed. `ranges` yields where
-they lie in the open file, for a sender that has the system copy them; what goes out is then read a second time, and
-only storage's answer can prove that both were the same.
+A body offers its bytes in two ways. `chunks` yields the bytes that were hashed. `ranges` yields their positions in the
+open file, for a sender with `sendfile`: the system reads the file a second time, so only storage's answer can prove
+that both reads gave the same bytes.
 
-Either way one visit to a thread reads and hashes a piece while the one before is on its way: two chunks are held in
-memory at most, of a file that is lent one.
+At most two chunks of a file are in memory, with `ranges` one.
 """
 
 from __future__ import annotations
@@ -23,41 +22,45 @@ import anyio
 from bulkup.model.bodies import FileRange
 from bulkup.model.files import Digest, FoundFile, Identity
 from bulkup.model.problems import ProblemError
-from bulkup.pipeline.files.opening import CHUNK, SHORTER, File, compare, file_problems, open_file, settling
+from bulkup.pipeline.files.opening import (
+    CHUNK,
+    READING,
+    SHORTER,
+    File,
+    ReadingOptions,
+    compare,
+    file_problems,
+    open_file,
+    settling,
+)
 
-# What is handed to the socket at once: small enough that progress shows on a slow link.
-_SLICE = 256 * 1024
-# A link on which a chunk takes less than so many seconds gets it in one piece, which costs less.
-_SHOWN = 0.25
-# Lent at once: few visits to threads, and what was hashed is still in the system's memory when it goes out.
-RANGE = 8 * CHUNK
 T = TypeVar("T")
 
 
 class Md5(Protocol):
-    """An MD5 on its way."""
+    """An MD5 in progress."""
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """Take more bytes in."""
+        """Add bytes."""
 
     def copy(self) -> Self:
-        """Return another one that has got as far."""
+        """Return a copy, with the same bytes added."""
 
     def digest(self) -> bytes:
         """Return the 16 bytes."""
 
 
 class FilePart(NamedTuple):
-    """A stretch of a file, in bytes from its beginning: `start` is in it, `end` is not."""
+    """A range of a file in bytes, `start` included and `end` not."""
 
     start: int
     end: int
 
 
 class StreamedBody:
-    """A large file or a part of one, opened anew for each start; digest and identity are there once a pass has ended.
+    """A large file or a part of one. Each pass opens it anew; digest and identity are set at the end of a pass.
 
-    `before` is the MD5 of all that lies before the part; `whole` is then that of all up to its end. Where it is not
+    `before` is the MD5 of the bytes before the part; `whole` is then the MD5 up to the end of the part. Without
     `hashed` there is no digest, and `whole` is `before`.
     """
 
@@ -71,12 +74,14 @@ class StreamedBody:
         part: FilePart | None = None,
         before: Md5 | None = None,
         hashed: bool = True,
+        options: ReadingOptions = READING,
     ) -> None:
-        self._file = file
+        self.file = file
         self._follow_links = follow_links
         self._part = part or FilePart(0, file.identity.size)
         self._before = before
         self._hashed = hashed
+        self._options = options
         self.size = self._part.end - self._part.start
         self.whole = before
         self.failure: Exception | None = None
@@ -84,16 +89,17 @@ class StreamedBody:
         self.identity: Identity | None = None
 
     async def chunks(self) -> AsyncGenerator[memoryview, None]:
-        """Yield the bytes, hashing them, in slices until a chunk goes in less than the time that progress should take
-        to show. Raises `ProblemError` when the file is not what was found.
+        """Yield the bytes and hash them: in slices, and in whole chunks while the link is quick.
+
+        Raises `ProblemError` if the file is not the one that was found.
         """
         quick = False
         async with contextlib.aclosing(self._pieces(_Reading)) as chunks:
             async for chunk in chunks:
                 begun = time.monotonic()
-                for piece in (memoryview(chunk),) if quick else slices(chunk):
+                for piece in (memoryview(chunk),) if quick else slices(chunk, self._options.slice):
                     yield piece
-                quick = time.monotonic() - begun < _SHOWN
+                quick = time.monotonic() - begun < self._options.quick
 
     async def _pieces(self, way: type[_Pass[T]]) -> AsyncGenerator[T, None]:
         try:
@@ -102,21 +108,22 @@ class StreamedBody:
                 async for piece in pieces:
                     yield piece
         except Exception as error:
-            # The HTTP client turns whatever is raised here into an error of its own.
+            # The HTTP client turns an error raised here into one of its own.
             self.failure = error
             raise
 
     async def _pass(self, way: type[_Pass[T]]) -> AsyncGenerator[T, None]:
-        # Not in a thread: this runs in a task of the HTTP client, which cancels it without asking, and a file on its
-        # way back from a thread would be lost.
-        stream, opened = open_file(self._file, self._follow_links)
-        wait = settling(opened, time.time_ns())
+        # Not opened in a thread: the HTTP client may cancel this task at any time, and a file that a thread is about to
+        # return would never be closed.
+        stream, opened = open_file(self.file, self._follow_links)
+        wait = settling(opened, time.time_ns(), self._options)
         if wait:
             stream.close()
             await anyio.sleep(wait)
-            stream, opened = open_file(self._file, self._follow_links)
+            stream, opened = open_file(self.file, self._follow_links)
         with stream:
-            this = way(stream, opened, self._part, _Hashes(self._before) if self._hashed else None)
+            hashes = _Hashes(self._before) if self._hashed else None
+            this = way(stream, opened, self._part, hashes, self._options)
             async with contextlib.aclosing(_one_ahead(this)) as pieces:
                 async for piece in pieces:
                     yield piece
@@ -127,7 +134,7 @@ class StreamedBody:
 
 
 class FileBody(StreamedBody):
-    """A large file that may also go by its descriptor; `lent` says that it did the last time."""
+    """A large file that can also be sent by `sendfile`; `lent` says whether the last pass was."""
 
     lent = False
 
@@ -139,7 +146,7 @@ class FileBody(StreamedBody):
                 yield chunk
 
     async def ranges(self) -> AsyncGenerator[FileRange, None]:
-        """Yield where the bytes lie, in order, each when it was hashed. Raises `ProblemError` as `chunks` does."""
+        """Yield the ranges of the file in order, each once it is hashed. Raises `ProblemError` as `chunks` does."""
         self.lent = True
         async with contextlib.aclosing(self._pieces(_Lending)) as ranges:
             async for lent in ranges:
@@ -147,7 +154,7 @@ class FileBody(StreamedBody):
 
 
 class _Hashes:
-    """The MD5 of a part, and that of all up to its end where what lies before it is given."""
+    """The MD5 of a part, and the MD5 of the file up to the end of the part if the MD5 before it is known."""
 
     def __init__(self, before: Md5 | None) -> None:
         self.md5: Md5 = hashlib.md5(usedforsecurity=False)
@@ -160,10 +167,13 @@ class _Hashes:
 
 
 class _Pass(abc.ABC, Generic[T]):
-    """One way through an open file, piece by piece."""
+    """One pass through an open file, piece by piece."""
 
-    def __init__(self, stream: File, opened: Identity, part: FilePart, hashes: _Hashes | None) -> None:
+    def __init__(
+        self, stream: File, opened: Identity, part: FilePart, hashes: _Hashes | None, options: ReadingOptions
+    ) -> None:
         self.hashes = hashes
+        self._options = options
         self._stream = stream
         self._opened = opened
         self._at, self._end = part
@@ -171,7 +181,7 @@ class _Pass(abc.ABC, Generic[T]):
 
     @property
     def left(self) -> int:
-        """Bytes that are still to be read."""
+        """The number of bytes not read yet."""
         return self._end - self._at
 
     def next(self) -> T:
@@ -179,7 +189,7 @@ class _Pass(abc.ABC, Generic[T]):
         with self._stream.held() as fd, file_problems():
             piece = self._next()
             if not self.left:
-                # Before the last bytes go out: a change is noticed while the request can still be broken off.
+                # Before the last bytes are sent, so that a changed file can still break off its request.
                 compare(fd, self._opened)
         return piece
 
@@ -189,7 +199,7 @@ class _Pass(abc.ABC, Generic[T]):
 
     @abc.abstractmethod
     def ended(self) -> None:
-        """Take note that all pieces have gone out. Raises `ProblemError` where they may not be what was read."""
+        """Check the file after all pieces were sent. Raises `ProblemError` if other bytes may have been sent."""
 
     def _take(self, data: bytes | memoryview) -> None:
         if not data:
@@ -208,18 +218,20 @@ class _Reading(_Pass[bytes]):
         return chunk
 
     def ended(self) -> None:
-        """Nothing to be said: what went out is what was read."""
+        """Check nothing: the bytes that were sent are those that were read."""
 
 
 class _Lending(_Pass[FileRange]):
-    """Yields where the bytes are; they are read here only to be hashed."""
+    """Yields ranges; reads their bytes only to hash them."""
 
-    def __init__(self, stream: File, opened: Identity, part: FilePart, hashes: _Hashes | None) -> None:
-        super().__init__(stream, opened, part, hashes)
+    def __init__(
+        self, stream: File, opened: Identity, part: FilePart, hashes: _Hashes | None, options: ReadingOptions
+    ) -> None:
+        super().__init__(stream, opened, part, hashes, options)
         self._scratch = memoryview(bytearray(CHUNK if hashes is not None else 0))
 
     def _next(self) -> FileRange:
-        start, end = self._at, min(self._at + RANGE, self._end)
+        start, end = self._at, min(self._at + self._options.range, self._end)
         if self.hashes is None:
             self._at = end
         while self._at < end:
@@ -228,12 +240,12 @@ class _Lending(_Pass[FileRange]):
         return FileRange(self._stream, start, end - start)
 
     def ended(self) -> None:
-        """Look at the file once more: its bytes went out after they were read."""
+        """Compare the file again: the system read its bytes after they were hashed."""
         compare(self._stream.fileno(), self._opened)
 
 
 async def _one_ahead(this: _Pass[T]) -> AsyncGenerator[T, None]:
-    """Yield the pieces of a pass; the next one is on its way in a thread meanwhile."""
+    """Yield the pieces of a pass, while a thread reads the next one."""
     coming = _visit(this) if this.left else None
     while coming is not None:
         piece = await coming
@@ -243,12 +255,12 @@ async def _one_ahead(this: _Pass[T]) -> AsyncGenerator[T, None]:
 
 def _visit(this: _Pass[T]) -> asyncio.Future[T]:
     visit = asyncio.get_running_loop().run_in_executor(None, this.next)
-    # One that nobody waits for any more, because the request was broken off, has nobody to tell of its error.
+    # After the request was broken off no task reads its error, which asyncio would log.
     visit.add_done_callback(lambda done: done.cancelled() or done.exception())
     return visit
 
 
-def slices(data: bytes) -> Iterator[memoryview]:
-    """Yield bytes in pieces of 256 KiB."""
+def slices(data: bytes, size: int = READING.slice) -> Iterator[memoryview]:
+    """Yield bytes in slices of `size`."""
     view = memoryview(data)
-    return (view[start : start + _SLICE] for start in range(0, len(view), _SLICE))
+    return (view[start : start + size] for start in range(0, len(view), size))

@@ -1,10 +1,10 @@
-"""Opening a file of the user's so that it is the one that was found, and noticing when it changes under our hands.
+"""Opening one of the user's files, and noticing that it changed since it was found or while it was read.
 
-The full `fstat` of the open descriptor is compared before and after (docs/design.md section 5). Errors of the system
-about a file become a `Problem` here and nowhere else.
+The full `fstat` of the open descriptor is compared before and after (docs/design.md section 5). Only here an error of
+the system about a file becomes a `Problem`.
 
-A file system's clock moves in steps. Within the step in which a file was changed, another change leaves no trace in its
-times; so a file that was changed in this very instant is opened a moment later.
+The clock of a file system moves in steps. Within one step a second change leaves no trace in the file's times, so a
+file that was changed in the current step is opened a moment later.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import FileIO
 
 from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_DESCRIPTORS, DeferredClose
@@ -25,13 +26,40 @@ CHUNK = 1024**2  # bytes read at once
 SHORTER = Problem(ProblemKind.CHANGED, "it became shorter while it was read")
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _OPEN_NO_LINK = _OPEN | os.O_NOFOLLOW
-_STEP = 20_000_000  # nanoseconds; Linux counts in 1 to 10 ms
-_LONG_STEP = 2_000_000_000  # of a file system that counts in seconds, or in two
+_SECOND = 1_000_000_000  # nanoseconds
 _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
+@dataclass(frozen=True, slots=True)
+class ReadingOptions:
+    """How files are read. Sizes in bytes, times in seconds.
+
+    `clock_step` is a step of a file system's clock (Linux counts in 1 to 10 ms), `long_clock_step` that of a file
+    system that counts in seconds or in pairs of seconds.
+
+    A small file of up to `cached` bytes is read by the event loop if the system has it in memory. Hashing it takes less
+    than half a millisecond, and runs that used threads took longer. `nowait` is the flag of `preadv` that never waits
+    for a disk, None where the system has none.
+
+    A large file goes to the socket in slices of `slice` bytes, so that progress shows on a slow link. While a chunk
+    takes less than `quick` seconds it goes in one piece, which costs less. With `sendfile` the piece is `range` bytes:
+    few visits to threads, and the hashed bytes are still in the system's memory when they are sent.
+    """
+
+    clock_step: float = 0.02
+    long_clock_step: float = 2.0
+    cached: int = 256 * 1024
+    nowait: int | None = getattr(os, "RWF_NOWAIT", None)
+    slice: int = 256 * 1024
+    quick: float = 0.25
+    range: int = 8 * CHUNK
+
+
+READING = ReadingOptions()
+
+
 class File(FileIO):
-    """A file that is not closed while a thread holds it, and that can be lent to one that sends it."""
+    """An open file. It stays open while a thread uses it, or a sender its descriptor."""
 
     def __init__(self, fd: int) -> None:
         self._kept = DeferredClose(super().close)
@@ -39,12 +67,12 @@ class File(FileIO):
 
     @contextlib.contextmanager
     def held(self) -> Iterator[int]:
-        """Lend the descriptor; it stays open until it is given back. Raises ValueError where the file is closed."""
+        """Keep the file open, and yield its descriptor. Raises ValueError if it is closed."""
         with self._kept.used():
             yield self.fileno()
 
     def read_at(self, start: int, size: int) -> bytes:
-        """Return up to `size` bytes from `start` on, at least one. Raises `ProblemError`, and ValueError as `held`."""
+        """Return between 1 and `size` bytes from `start` on. Raises `ProblemError`, and ValueError as `held`."""
         with self.held() as fd, file_problems():
             data = os.pread(fd, size, start)
         if not data:
@@ -52,20 +80,20 @@ class File(FileIO):
         return data
 
     def close(self) -> None:
-        """Close, at once or when the last thread that holds it is done."""
+        """Close the file, at once or when its last user has finished."""
         self._kept.close()
 
 
 def open_file(file: FoundFile, follow_links: bool) -> tuple[File, Identity]:
-    """Open a file to be read by threads; returns what it is, too. Raises `ProblemError` as `open_fd` does."""
+    """Open a file for threads; return its identity, too. Raises `ProblemError` as `open_fd` does."""
     fd, opened = open_fd(file, follow_links)
     return File(fd), opened
 
 
-def open_settled(file: FoundFile, follow_links: bool) -> tuple[File, Identity]:
-    """Open a file as `open_file` does, a moment later where that must be; blocks until then, so it is for threads."""
+def open_settled(file: FoundFile, follow_links: bool, options: ReadingOptions = READING) -> tuple[File, Identity]:
+    """Open a file as `open_file` does, after a wait if it has just changed. Blocks, so it is for threads."""
     stream, opened = open_file(file, follow_links)
-    wait = settling(opened, time.time_ns())
+    wait = settling(opened, time.time_ns(), options)
     if wait:
         stream.close()
         time.sleep(wait)
@@ -73,16 +101,17 @@ def open_settled(file: FoundFile, follow_links: bool) -> tuple[File, Identity]:
     return stream, opened
 
 
-def settling(opened: Identity, now_ns: int) -> float:
-    """Return in how many seconds a change would show in the file's times; 0 where it would at once. Pure."""
-    step = _LONG_STEP if opened.ctime_ns % 1_000_000_000 == 0 else _STEP
+def settling(opened: Identity, now_ns: int, options: ReadingOptions = READING) -> float:
+    """Return the seconds until a further change would show in the file's times, 0 if it would already. Pure."""
+    whole_seconds = opened.ctime_ns % _SECOND == 0
+    step = (options.long_clock_step if whole_seconds else options.clock_step) * _SECOND
     age = now_ns - opened.ctime_ns
-    # A time further ahead is another clock's: what is written now will not have it.
-    return (step - age) / 1_000_000_000 if -step < age < step else 0.0
+    # A time further in the future comes from another clock; a new change will not get the same time.
+    return (step - age) / _SECOND if -step < age < step else 0.0
 
 
 def open_fd(file: FoundFile, follow_links: bool) -> tuple[int, Identity]:
-    """Open a file and make sure that it is the one found. Without waiting, should it have become a pipe meanwhile."""
+    """Open a file and check that it is the one that was found. Does not wait, even if it has become a pipe."""
     try:
         fd = os.open(file.full_path, _OPEN if follow_links else _OPEN_NO_LINK)
         try:
@@ -104,7 +133,7 @@ def _as_found(status: os.stat_result, found: Identity) -> Identity:
 
 
 def identity_now(file: FoundFile, follow_links: bool) -> Identity:
-    """Return what a file is now, whatever it was. Raises `ProblemError` where it is there no more."""
+    """Return a file's current identity. Raises `ProblemError` if it is gone or no longer a regular file."""
     with file_problems():
         status = os.stat(file.full_path, follow_symlinks=follow_links)
     if not stat.S_ISREG(status.st_mode):
@@ -113,7 +142,7 @@ def identity_now(file: FoundFile, follow_links: bool) -> Identity:
 
 
 def compare(fd: int, opened: Identity) -> None:
-    """Raise `ProblemError` where the open file is no longer what it was when it was opened."""
+    """Raise `ProblemError` if the open file's identity is no longer `opened`."""
     try:
         now = Identity.of(os.fstat(fd))
     except OSError as error:
@@ -124,7 +153,7 @@ def compare(fd: int, opened: Identity) -> None:
 
 @contextlib.contextmanager
 def file_problems() -> Iterator[None]:
-    """Turn the system's errors about a file of the user's into `ProblemError`, the cause chained."""
+    """Turn errors of the system about a user's file into `ProblemError`, with the cause chained."""
     try:
         yield
     except OSError as error:
@@ -132,7 +161,7 @@ def file_problems() -> Iterator[None]:
 
 
 def machine_fault(error: OSError) -> Problem | None:
-    """Return the problem where an error is no fault of the file's, None where it is."""
+    """Return the problem of an error that the machine caused, None if the file caused it."""
     if error.errno in NO_DESCRIPTORS:
         return Problem(ProblemKind.MACHINE, f"this process is {OUT_OF_DESCRIPTORS}; {DESCRIPTORS_HINT}")
     if error.errno == errno.ENOMEM:

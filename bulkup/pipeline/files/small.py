@@ -1,6 +1,8 @@
-"""Small files, read whole so that what is sent is what was hashed, and so that a change under our hands is noticed.
+"""Small files: read whole, so that the bytes that are sent are the bytes that were hashed.
 
-The full `fstat` of the open descriptor is compared before and after (docs/design.md section 5).
+A visit to a thread costs several times as much as reading and hashing a few kilobytes that the system has in memory. So
+the event loop reads such files itself, with a flag that never waits for a disk (`RWF_NOWAIT`). A thread reads files
+that are not in memory, and all files of a file system that does not know the flag.
 """
 
 from __future__ import annotations
@@ -16,38 +18,23 @@ import anyio
 from bulkup.model.files import Digest, FoundFile, Identity
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.pipeline.files.large import slices
-from bulkup.pipeline.files.opening import SHORTER, compare, file_problems, open_fd, open_settled, settling
+from bulkup.pipeline.files.opening import (
+    READING,
+    SHORTER,
+    ReadingOptions,
+    compare,
+    file_problems,
+    open_fd,
+    open_settled,
+    settling,
+)
 
 _MOUNTS = "/proc/self/mountinfo"
 _IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs", "hugetlbfs"})
 
 
-def lies_in_memory(device: int, mounts: str = _MOUNTS) -> bool:
-    """Say whether a device (`st_dev`) is a file system without a disk: to read from it is to copy memory.
-
-    Such a one need not know `RWF_NOWAIT` (tmpfs does not). False where the system has no list of mounts to tell by.
-    """
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    try:
-        with open(mounts, encoding="utf-8", errors="surrogateescape") as lines:
-            return any(_type_of(line) in _IN_MEMORY for line in lines if line.split()[2:3] == [wanted])
-    except OSError:
-        return False
-
-
-def _type_of(line: str) -> str:
-    """Return the type in a line of mountinfo: what follows the lone dash (proc_pid_mountinfo(5))."""
-    _, _, told = line.partition(" - ")
-    return told.split(" ", 1)[0]
-
-
-# What the loop may hash by itself: it takes less than half a millisecond, and by threads whole runs took longer.
-_TINY = 256 * 1024
-_NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
-
-
 class WholeBody:
-    """A small file in memory; its digest is known before the first byte is sent, None where it is not `hashed`."""
+    """A small file in memory. Its digest is known before the first byte is sent; it is None unless `hashed`."""
 
     failure: Exception | None = None
 
@@ -64,37 +51,35 @@ class WholeBody:
 
 
 class SmallFileReader:
-    """Reads small files. Raises `ProblemError` when one is not what was found, or cannot be read.
+    """Reads small files. Raises `ProblemError` if a file is not the one that was found, or cannot be read."""
 
-    A visit to a thread costs several times what it takes to read and hash a few kilobytes that the system holds in
-    memory. So the loop asks for them itself, in a way that never waits for a disk (`RWF_NOWAIT`); what is not in
-    memory, and all of a file system that cannot tell, is read in a thread.
-    """
-
-    def __init__(self, threads: int, *, follow_links: bool, hashed: bool = True) -> None:
+    def __init__(
+        self, threads: int, *, follow_links: bool, hashed: bool = True, options: ReadingOptions = READING
+    ) -> None:
         self._limiter = anyio.CapacityLimiter(threads)
         self._follow_links = follow_links
         self._hashed = hashed
-        # How to ask for a file's bytes without waiting, by device; None where there is no way.
-        self._ways: dict[int, int | None] = {}
+        self._options = options
+        # The flag of `preadv` that does not wait, by device; None for devices that are read in a thread.
+        self._flags: dict[int, int | None] = {}
 
     async def read(self, file: FoundFile) -> WholeBody:
         """Return the file's bytes, digest and identity."""
-        if file.identity.size <= _TINY:
-            way = self._ways.get(file.identity.device, _NOWAIT)
-            body = self._read_cached(file, way) if way is not None else None
+        if file.identity.size <= self._options.cached:
+            flag = self._flags.get(file.identity.device, self._options.nowait)
+            body = self._read_cached(file, flag) if flag is not None else None
             if body is not None:
                 return body
-        args = file, self._follow_links, self._hashed
+        args = file, self._follow_links, self._hashed, self._options
         return await anyio.to_thread.run_sync(_read_whole, *args, limiter=self._limiter)
 
-    def _read_cached(self, file: FoundFile, way: int) -> WholeBody | None:
+    def _read_cached(self, file: FoundFile, flag: int) -> WholeBody | None:
         fd, opened = open_fd(file, self._follow_links)
         try:
-            if settling(opened, time.time_ns()):
+            if settling(opened, time.time_ns(), self._options):
                 return None
             data = bytearray(opened.size + 1)
-            count = self._fill(fd, data, file.identity.device, way)
+            count = self._fill(fd, data, file.identity.device, flag)
             if count < opened.size:
                 return None
             _refuse_more(count, opened.size)
@@ -103,19 +88,19 @@ class SmallFileReader:
             os.close(fd)
         return WholeBody(bytes(memoryview(data)[:count]), opened, hashed=self._hashed)
 
-    def _fill(self, fd: int, data: bytearray, device: int, way: int) -> int:
-        """Read what the system holds in memory; returns how many bytes, -1 where that cannot be told."""
+    def _fill(self, fd: int, data: bytearray, device: int, flag: int) -> int:
+        """Read the bytes that the system has in memory; return their number, or -1 if a thread has to read them."""
         try:
-            return os.preadv(fd, [data], 0, way)
+            return os.preadv(fd, [data], 0, flag)
         except BlockingIOError:
             return -1
         except OSError:
-            self._ways[device] = 0 if way and lies_in_memory(device) else None
+            self._flags[device] = 0 if flag and lies_in_memory(device) else None
             return -1
 
 
-def _read_whole(file: FoundFile, follow_links: bool, hashed: bool) -> WholeBody:
-    stream, opened = open_settled(file, follow_links)
+def _read_whole(file: FoundFile, follow_links: bool, hashed: bool, options: ReadingOptions) -> WholeBody:
+    stream, opened = open_settled(file, follow_links, options)
     with stream, file_problems():
         data = _read_exactly(stream, opened.size)
         compare(stream.fileno(), opened)
@@ -134,6 +119,25 @@ def _read_exactly(stream: FileIO, size: int) -> bytes:
 
 
 def _refuse_more(count: int, size: int) -> None:
-    """Refuse a file that holds more than its size says: it grows, or the system makes it up as it is read (`/proc`)."""
+    """Refuse a file with more bytes than its size: it grows, or the system makes up its content (`/proc`)."""
     if count > size:
         raise ProblemError(Problem(ProblemKind.CHANGED, "it holds more bytes than its size says"))
+
+
+def lies_in_memory(device: int, mounts: str = _MOUNTS) -> bool:
+    """Say whether a device (`st_dev`) is a file system in memory, which can be read without waiting for a disk.
+
+    Such a file system may not know `RWF_NOWAIT` (tmpfs does not). False if the system has no list of mounts.
+    """
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open(mounts, encoding="utf-8", errors="surrogateescape") as lines:
+            return any(_type_of(line) in _IN_MEMORY for line in lines if line.split()[2:3] == [wanted])
+    except OSError:
+        return False
+
+
+def _type_of(line: str) -> str:
+    """Return the file system's type in a line of mountinfo: the word after a single dash (proc_pid_mountinfo(5))."""
+    _, _, rest = line.partition(" - ")
+    return rest.split(" ", 1)[0]

@@ -1,1 +1,6 @@
-"""For the workers: one attempt to send a file, and what the answer of storage proves."""
+"""One attempt to send a file, and the verification of storage's answer.
+
+attempt       sends a file, whole or in parts
+verification  compares storage's answer with the digest
+zero_copy     which files may be sent by `sendfile`
+"""

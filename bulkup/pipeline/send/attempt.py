@@ -1,7 +1,7 @@
-"""One attempt: a file's bytes to where its ticket says, and what storage's answer proves of them.
+"""One attempt: sends a file's bytes to the URL of its ticket, and verifies storage's answer.
 
-Most tickets have one URL and take the file whole. One with more URLs takes it in as many parts, one after the other; a
-part that went through is not sent again by the next attempt with the same ticket.
+Most tickets have one URL for the whole file. A ticket with more URLs takes the file in parts, one after the other. The
+next attempt with the same ticket does not repeat parts that storage accepted.
 """
 
 from __future__ import annotations
@@ -18,80 +18,86 @@ from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import PartsSent, Receipt, Ticket
 from bulkup.pipeline.files.large import FileBody, FilePart, StreamedBody
-from bulkup.pipeline.files.opening import CHUNK
+from bulkup.pipeline.files.opening import CHUNK, READING, ReadingOptions
 from bulkup.pipeline.files.small import SmallFileReader, WholeBody
 from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.send.verification import Verification, plain_etag, verify
 from bulkup.pipeline.send.zero_copy import ZeroCopy
 from bulkup.transport import Storage
 
-_MISMATCH = Problem(
-    ProblemKind.MISMATCH, "storage holds other bytes than were read: its ETag or checksum is not theirs"
-)
-_UNPROVEN = Problem(
-    ProblemKind.MISMATCH, "storage's answer does not prove bytes that were sent apart from being hashed"
-)
+_MISMATCH = Problem(ProblemKind.MISMATCH, "storage holds other bytes than were read: its ETag or checksum differs")
+_UNPROVEN = Problem(ProblemKind.MISMATCH, "storage's answer does not prove the bytes, which were read again to be sent")
 _EARLY = Problem(ProblemKind.TRANSIENT, "storage answered before it had all bytes")
 _CHANGED = Problem(ProblemKind.CHANGED, "it changed after it was hashed")
 _CHANGED_BETWEEN = Problem(ProblemKind.CHANGED, "it changed between two of its parts")
 _SMALL = CHUNK
 
-Count = Callable[[int], None]
+Count = Callable[[int], None]  # called with numbers of bytes, as they are sent
 
 
 class FileSender(Protocol):
     """Makes attempts, in this process or in others."""
 
     async def send(self, item: Item, count: Count) -> Problem | None:
-        """Send the file; with None it has its receipt. Raises `ProblemError`. `count` is told of bytes as they go."""
+        """Send the file and set its receipt; return None, or the problem. Raises `ProblemError`, too."""
         ...
 
 
-class Answers(Protocol):
-    """What storage's answers mean: a provider, or its class (`bulkup.providers`)."""
+class AnswerReader(Protocol):
+    """Interprets storage's answers: a provider, or its class (`bulkup.providers`)."""
 
     def classify(self, answer: StorageAnswer, now: float) -> Problem | None:
-        """Say what storage's answer means; None when it took the bytes."""
+        """Return the problem that an answer reports, None if storage accepted the bytes."""
         ...
 
     def evidence(self, answer: StorageAnswer) -> Mapping[str, str]:
-        """Return what storage says of the bytes that it took, as headers."""
+        """Return the headers of an answer that describe the bytes."""
         ...
 
 
 class LocalSender:
-    """Makes attempts in this process; holds nothing of any of them but what they teach of storage."""
+    """Sends files from this process. Keeps no state per file, only which hosts return a usable checksum."""
 
-    def __init__(self, storage: Storage, answers: Answers, clock: Clock, options: SendOptions) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        answers: AnswerReader,
+        clock: Clock,
+        options: SendOptions,
+        reading: ReadingOptions = READING,
+    ) -> None:
         self._storage = storage
         self._answers = answers
         self._clock = clock
         self._follow_links = options.follow_links
         self._hashed = options.checksum != "none"
-        self._reader = SmallFileReader(options.readers, follow_links=self._follow_links, hashed=self._hashed)
-        self._lending = ZeroCopy(options.checksum)
+        self._reading = reading
+        self._reader = SmallFileReader(
+            options.readers, follow_links=self._follow_links, hashed=self._hashed, options=reading
+        )
+        self._zero_copy = ZeroCopy(options.checksum, reading.range)
 
     async def send(self, item: Item, count: Count) -> Problem | None:
-        """Send the file; with None it has its receipt. Raises `ProblemError`. `count` is told of bytes as they go."""
+        """Send the file, as `FileSender` says."""
         ticket = item.ticket
         assert ticket is not None
         return await (self._send_parts(item, ticket, count) if ticket.more_urls else self._whole(item, ticket, count))
 
     async def _whole(self, item: Item, ticket: Ticket, count: Count) -> Problem | None:
         body = await self._body(item, ticket)
-        if _unlike(item, body.digest):
+        if _differs(item, body.digest):
             return _CHANGED
         headers = {}
         if ticket.content_md5 and isinstance(body, WholeBody) and body.digest is not None:
             headers["Content-MD5"] = body.digest.content_md5
         answer = await self._storage.send(ticket, body, headers, count)
-        judged = self._judge(answer, body, lambda: _unlike(item, body.digest))
+        judged = self._judge(answer, body, lambda: _differs(item, body.digest))
         if isinstance(judged, Problem):
             return judged
         if isinstance(body, StreamedBody):
-            self._lending.learn(ticket.url, judged)
+            self._zero_copy.learn(ticket.url, judged)
         if isinstance(body, FileBody) and body.lent and self._hashed and judged is not Verification.MATCH:
-            return _UNPROVEN  # the host is known by now: the next attempt goes streamed
+            return _UNPROVEN  # the next attempt is streamed, now that the host is known
         assert body.identity is not None
         etag = plain_etag(self._answers.evidence(answer))
         self._sent(item, body.digest, body.identity, etag, verified=judged is Verification.MATCH)
@@ -119,23 +125,30 @@ class LocalSender:
         return None
 
     def _part(self, item: Item, part: FilePart, sent: PartsSent) -> StreamedBody:
-        return StreamedBody(item.file, follow_links=self._follow_links, part=part, before=sent.md5, hashed=self._hashed)
+        return StreamedBody(
+            item.file,
+            follow_links=self._follow_links,
+            part=part,
+            before=sent.md5,
+            hashed=self._hashed,
+            options=self._reading,
+        )
 
     async def _body(self, item: Item, ticket: Ticket) -> WholeBody | StreamedBody:
         if item.file.identity.size <= _SMALL:
             return await self._reader.read(item.file)
-        body = FileBody if self._lending.allows(item, ticket) else StreamedBody
-        return body(item.file, follow_links=self._follow_links, hashed=self._hashed)
+        body = FileBody if self._zero_copy.allows(item, ticket) else StreamedBody
+        return body(item.file, follow_links=self._follow_links, hashed=self._hashed, options=self._reading)
 
     def _judge(
         self, answer: StorageAnswer, body: WholeBody | StreamedBody, changed: Callable[[], bool]
     ) -> Problem | Verification:
         problem = self._answers.classify(answer, self._clock.now())
         if problem is not None:
-            # A store that was told the checksum says of a changed file that its bytes are wrong.
+            # Of a file that changed, a store that received its checksum reports a mismatch.
             return _CHANGED if problem.kind is ProblemKind.MISMATCH and changed() else problem
         if body.identity is None:
-            # An answer of success before the body had gone out cannot be about this body.
+            # Storage reported success before the body was sent: the answer cannot be about this body.
             return _EARLY
         if changed():
             return _CHANGED
@@ -151,12 +164,12 @@ class LocalSender:
 
 
 def parts_of(size: int, count: int) -> Iterator[FilePart]:
-    """Yield `count` parts of a file of `size` bytes: of one size until the file ends, which may be before the last."""
+    """Yield `count` parts of equal size; the last with bytes may be smaller, and parts after it are empty."""
     length = -(-size // count)
     for start in range(0, count * length, length):
         yield FilePart(min(start, size), min(start + length, size))
 
 
-def _unlike(item: Item, digest: Digest | None) -> bool:
-    """Say whether the bytes are others than those hashed ahead; False while either is not known."""
+def _differs(item: Item, digest: Digest | None) -> bool:
+    """Say whether the bytes differ from those that were hashed ahead; False if either digest is unknown."""
     return item.digest is not None and digest is not None and item.digest != digest

@@ -1,4 +1,4 @@
-"""What storage's answer proves about the bytes that were sent (docs/design.md section 5). Pure."""
+"""Verification: compares storage's answer with the digest of the bytes sent (docs/design.md section 5). Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
 
 
 class Verification(enum.Enum):
-    """What is known after the answer."""
+    """The result of the comparison; `NONE` means that the answer proves nothing."""
 
     MATCH = "match"
     MISMATCH = "mismatch"
@@ -29,20 +29,20 @@ class Verification(enum.Enum):
 
 
 def verify(headers: Mapping[str, str], digest: Digest, data: bytes | None = None) -> Verification:
-    """Compare the ETag with the MD5 of the sent bytes, where it is 32 hex digits (docs/contracts.md section 5).
+    """Compare the ETag with the MD5 of the sent bytes, if it has 32 hex digits (docs/contracts.md section 5).
 
-    Where it is not, an `x-amz-checksum-*` is compared with `data`, the whole of what was sent if it is at hand. An ETag
-    of an object that is encrypted with KMS or made of parts is opaque and proves nothing.
+    Otherwise compare an `x-amz-checksum-*` header with the checksum of `data`, all bytes that were sent, if given. The
+    ETag of an object made of parts or encrypted with KMS is opaque and proves nothing.
     """
     etag = (plain_etag(headers) or "").lower()
-    # Encrypted with KMS or a key of the customer's, it has 32 hex digits and is not the MD5.
+    # With KMS or a customer's key the ETag also has 32 hex digits, but is not the MD5.
     opaque = headers.get("x-amz-server-side-encryption", "AES256") != "AES256" or _CUSTOMER_KEY in headers
     if _PLAIN_MD5.fullmatch(etag) and not opaque:
         return Verification.MATCH if etag == digest.hex else Verification.MISMATCH
-    return Verification.NONE if data is None else _proof_by_checksum(headers, data)
+    return Verification.NONE if data is None else _verify_checksum(headers, data)
 
 
-def _proof_by_checksum(headers: Mapping[str, str], data: bytes) -> Verification:
+def _verify_checksum(headers: Mapping[str, str], data: bytes) -> Verification:
     for name, checksum in _CHECKSUMS.items():
         answered = headers.get(name)
         if answered is not None:
@@ -52,6 +52,6 @@ def _proof_by_checksum(headers: Mapping[str, str], data: bytes) -> Verification:
 
 
 def plain_etag(headers: Mapping[str, str]) -> str | None:
-    """Return the ETag without its quotes and weak mark, None where there is none."""
+    """Return the ETag without quotes and weak mark, None if there is none."""
     etag = headers.get("etag", "").strip().removeprefix("W/").strip('"')
     return etag or None

@@ -1,7 +1,7 @@
-"""Which files may go by their descriptor, copied by the system and unseen by us (`sendfile`). Pure.
+"""Which files may be sent by `sendfile`: the system copies them to the socket. Pure.
 
-The digest is then made by a second read of the file, so such bytes are only proven by storage's answer. Whether it
-proves anything is learned of each host: the first large file goes streamed.
+The system reads the file a second time, after it was hashed. So only storage's answer can prove the bytes, and whether
+a host's answers do is learned from its first large file, which is streamed.
 """
 
 from __future__ import annotations
@@ -11,27 +11,28 @@ from typing import Literal
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.items import Item
 from bulkup.model.tickets import Ticket
-from bulkup.pipeline.files.large import RANGE
 from bulkup.pipeline.send.verification import Verification
 
 
 class ZeroCopy:
-    """What is known of the hosts of a run."""
+    """Knows which hosts prove the bytes that they receive. `least` is the size of files that `sendfile` may send."""
 
-    def __init__(self, checksum: Literal["md5", "none"]) -> None:
+    def __init__(self, checksum: Literal["md5", "none"], least: int) -> None:
+        self._least = least
         self._unhashed = checksum == "none"
         self._proves: dict[str, bool] = {}  # by origin
 
     def allows(self, item: Item, ticket: Ticket) -> bool:
-        """Say whether the file may be lent: large, a body by itself, and proven afterwards, or not to be proven."""
-        if item.file.identity.size < RANGE or ticket.form is not None or ticket.more_urls:
+        """Say whether `sendfile` may send the file: it is large, the whole body, and can be proven or need not be."""
+        if item.file.identity.size < self._least or ticket.form is not None or ticket.more_urls:
             return False
-        # What once arrived otherwise than it was read, is read and sent in one.
+        # After a mismatch the file is streamed: then the bytes that are sent are those that were hashed.
         return not item.history.mismatches and (self._unhashed or self._proves.get(ticket.url.origin, False))
 
     def learn(self, url: SecretUrl, proven: Verification) -> None:
-        """Take in what a host's answer to a large file proved. Once it was nothing, the host counts as one that does
-        not prove, until the end of the run.
+        """Learn from the verification of a host's answer to a large file.
+
+        After one answer that proved nothing, the host counts as one without proof until the end of the run.
         """
         if proven is Verification.NONE:
             self._proves[url.origin] = False

@@ -1,8 +1,7 @@
-"""Hashing ahead in groups: files that fail among good ones, groups by size, and where each file goes on."""
+"""The hasher: groups by size, and the next stage of each file."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, cast
 
 import anyio
 import pytest
+from found_files import found, md5_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ from bulkup.model.items import Item, Outcome
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.pipeline import hasher as hasher_module
-from bulkup.pipeline.files.digests import Hashed, digests_of
+from bulkup.pipeline.files.digests import Hashed
 from bulkup.pipeline.hasher import Hasher
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.run import Run
@@ -30,47 +30,8 @@ MIB = 1024**2
 SOURCE = Source(b"/data")
 
 
-def found(path: Path, content: bytes) -> FoundFile:
-    path.write_bytes(content)
-    return FoundFile(Source(os.fsencode(path.parent)), os.fsencode(path.name), Identity.of(path.stat()))
-
-
-def md5_of(data: bytes) -> Digest:
-    return Digest(hashlib.md5(data, usedforsecurity=False).digest())
-
-
 def an_item(size: int = 1, **values: Any) -> Item:
     return Item(FoundFile(SOURCE, b"a", Identity(size, 1, 1, 1, 1)), **values)
-
-
-async def test_a_file_that_fails_is_no_matter_of_the_others(tmp_path: Path) -> None:
-    """Each has its own result, in the order given: a digest, a change, or the system's reason."""
-    files = [found(tmp_path / f"{n}", b"%d" % n) for n in range(5)]
-    os.unlink(files[1].full_path)
-    (tmp_path / "2").write_bytes(b"longer than before")
-    os.unlink(files[3].full_path)
-    os.mkdir(files[3].full_path)
-    results = await digests_of(files, anyio.CapacityLimiter(1), follow_links=False)
-    assert [result.kind if isinstance(result, Problem) else result for result in results] == [
-        (md5_of(b"0"), files[0].identity),
-        ProblemKind.CHANGED,
-        ProblemKind.CHANGED,
-        ProblemKind.CHANGED,
-        (md5_of(b"4"), files[4].identity),
-    ]
-
-
-async def test_a_stop_leaves_the_rest_unread(tmp_path: Path) -> None:
-    """What was hashed by then is told; all else goes back to the next run."""
-    files = [found(tmp_path / f"{n}", b"x") for n in range(4)]
-    looks = iter([False, False, True, True, True, True])
-    results = await digests_of(files, anyio.CapacityLimiter(1), follow_links=False, stopped=lambda: next(looks))
-    assert results == [(md5_of(b"x"), files[0].identity), None, None, None]
-
-
-async def test_no_files_are_no_trouble() -> None:
-    """An empty group has no results."""
-    assert await digests_of([], anyio.CapacityLimiter(1), follow_links=False) == []
 
 
 class Service(Provider):
@@ -84,7 +45,7 @@ class Service(Provider):
 
 
 class Recorder:
-    """Keeps what it is told."""
+    """Keeps its calls."""
 
     def __init__(self) -> None:
         self.settled: list[Outcome] = []
@@ -102,7 +63,7 @@ class Recorder:
 
 
 class Station:
-    """A hasher with fakes on all sides."""
+    """A hasher between doubles of its neighbours."""
 
     def __init__(self) -> None:
         nothing = cast("Any", None)
@@ -113,7 +74,7 @@ class Station:
         self.hasher = Hasher(self.run, cast("Any", self.recorder), nothing, self.asked.append, self.emptied.set)
 
     async def read(self, items: Sequence[Item]) -> None:
-        """Have all items read, to the last."""
+        """Read all items."""
         for item in items:
             self.hasher.add(item)
         assert self.hasher.depth == len(items)
@@ -127,8 +88,8 @@ class Station:
         assert self.hasher.depth == 0
 
 
-async def test_every_file_goes_where_its_result_says(tmp_path: Path) -> None:
-    """Good ones are recorded and asked for together; a known one is settled; one that changed is apart."""
+async def test_the_result_decides_the_next_stage_of_a_file(tmp_path: Path) -> None:
+    """New files are recorded and passed on together, a known and a changed one are settled."""
     files = [found(tmp_path / name, name.encode()) for name in ("new", "known", "gone", "other")]
     os.unlink(files[2].full_path)
     items = [Item(file) for file in files]
@@ -149,10 +110,10 @@ async def test_every_file_goes_where_its_result_says(tmp_path: Path) -> None:
     [(None, True), (Problem(ProblemKind.MACHINE, "out of descriptors"), True)],
     ids=["stop", "machine"],
 )
-async def test_what_is_no_fault_of_a_file_gives_it_back(
+async def test_a_stop_or_a_machine_problem_gives_files_back(
     monkeypatch: pytest.MonkeyPatch, result: Hashed, given_back: bool
 ) -> None:
-    """The next run reads it; out of descriptors, this one ends."""
+    """Without descriptors the run ends."""
 
     async def results(files: Sequence[FoundFile], *_: Any, **__: Any) -> list[Hashed]:
         return [result] * len(files)
@@ -171,7 +132,7 @@ sizes = st.lists(st.sampled_from([0, 1, 300_000, MIB - 1, MIB, MIB + 1, 9 * MIB]
 @given(sizes)
 @settings(deadline=None)
 async def test_small_files_are_read_in_groups_and_large_ones_alone(sizes: list[int]) -> None:
-    """No more than 64 or about a mebibyte at once, in the order they came, and none is left behind."""
+    """At most 64 files or about 1 MiB at once, in order, without losing one."""
     groups = list[list[Item]]()
 
     async def results(files: Sequence[FoundFile], *_: Any, **__: Any) -> list[Hashed]:

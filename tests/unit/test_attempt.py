@@ -1,4 +1,4 @@
-"""Files that go in parts: where parts begin and end, their bytes and digests, and going on after a part that failed."""
+"""Attempts with files in parts: the parts and their digests, receipts, and the next attempt after a part failed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from found_files import found, md5_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.bodies import Body
-from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.files import Digest, FoundFile
 from bulkup.model.history import FileHistory
 from bulkup.model.http import StorageAnswer
 from bulkup.model.items import Item
@@ -30,19 +31,10 @@ from bulkup.providers import Capabilities, Provider, ProviderConfig
 CONTENT = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(50_000))  # 1.5 MiB
 
 
-def found(path: Path, content: bytes = CONTENT) -> FoundFile:
-    path.write_bytes(content)
-    return FoundFile(Source(os.fsencode(path.parent)), os.fsencode(path.name), Identity.of(path.stat()))
-
-
-def md5_of(data: bytes) -> Digest:
-    return Digest(hashlib.md5(data, usedforsecurity=False).digest())
-
-
 @given(st.integers(1, 500 * 1024**3), st.integers(1, 1200))
 @settings(deadline=None)
 def test_parts_cover_the_file_exactly_and_in_order(size: int, count: int) -> None:
-    """As many as asked for, of one size until the file ends: the last with bytes may be smaller, the rest are empty."""
+    """Of equal size; the last part with bytes may be smaller, and parts after it are empty."""
     parts = list(parts_of(size, count))
     assert len(parts) == count
     assert (parts[0].start, parts[-1].end) == (0, size)
@@ -53,7 +45,7 @@ def test_parts_cover_the_file_exactly_and_in_order(size: int, count: int) -> Non
     assert sizes == [length] * full + rest + [0] * (count - full - len(rest))
 
 
-def test_the_parts_of_a_large_file_are_all_but_equal() -> None:
+def test_parts_of_a_large_file() -> None:
     """500 GiB in a thousand parts of 512 MiB each; a byte less makes the last one smaller."""
     mib = 1024**2
     assert {part.end - part.start for part in parts_of(500 * 1024 * mib, 1000)} == {512 * mib}
@@ -63,9 +55,8 @@ def test_the_parts_of_a_large_file_are_all_but_equal() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
-async def test_parts_are_read_and_hashed_by_themselves_and_all_together(tmp_path: Path, count: int) -> None:
-    """Each has its own digest, and the running one is that of all up to its end."""
-    file = found(tmp_path / "a")
+async def test_parts_have_a_digest_each_and_one_up_to_their_end(tmp_path: Path, count: int) -> None:
+    file = found(tmp_path / "a", CONTENT)
     before: Md5 = hashlib.md5(usedforsecurity=False)
     for part in parts_of(len(CONTENT), count):
         body = StreamedBody(file, follow_links=False, part=part, before=before)
@@ -78,9 +69,9 @@ async def test_parts_are_read_and_hashed_by_themselves_and_all_together(tmp_path
     assert Digest(before.digest()) == md5_of(CONTENT)
 
 
-async def test_a_part_that_starts_again_does_not_count_twice(tmp_path: Path) -> None:
-    """The digest of what came before is left as it was until a pass has ended."""
-    file, before = found(tmp_path / "a"), hashlib.md5(CONTENT[:1000], usedforsecurity=False)
+async def test_a_second_pass_of_a_part_does_not_hash_it_twice(tmp_path: Path) -> None:
+    """The digest of the bytes before it does not change."""
+    file, before = found(tmp_path / "a", CONTENT), hashlib.md5(CONTENT[:1000], usedforsecurity=False)
     body = StreamedBody(file, follow_links=False, part=FilePart(1000, len(CONTENT)), before=before)
     for broken_off in (1, 2, None):
         chunks = body.chunks()
@@ -96,16 +87,15 @@ async def test_a_part_that_starts_again_does_not_count_twice(tmp_path: Path) -> 
     assert Digest(body.whole.digest()) == md5_of(CONTENT)
 
 
-async def test_an_empty_part_is_sent_as_one(tmp_path: Path) -> None:
-    """A service may have handed out more URLs than a small file has bytes."""
-    body = StreamedBody(found(tmp_path / "a"), follow_links=False, part=FilePart(len(CONTENT), len(CONTENT)))
+async def test_an_empty_part_has_no_bytes(tmp_path: Path) -> None:
+    """A service may give more URLs than a small file has bytes."""
+    body = StreamedBody(found(tmp_path / "a", CONTENT), follow_links=False, part=FilePart(len(CONTENT), len(CONTENT)))
     assert [bytes(piece) async for piece in body.chunks()] == []
     assert (body.size, body.digest) == (0, md5_of(b""))
 
 
 async def test_a_part_of_a_file_that_was_cut_is_a_change(tmp_path: Path) -> None:
-    """Nothing but what was found is sent."""
-    file = found(tmp_path / "a")
+    file = found(tmp_path / "a", CONTENT)
     os.truncate(tmp_path / "a", 5)
     with pytest.raises(ProblemError) as raised:
         await anext(StreamedBody(file, follow_links=False, part=FilePart(3, 9)).chunks())
@@ -113,7 +103,7 @@ async def test_a_part_of_a_file_that_was_cut_is_a_change(tmp_path: Path) -> None
 
 
 class Service(Provider):
-    """A provider of which only the reading of storage's answers is needed."""
+    """A provider that only interprets storage's answers."""
 
     name = "service"
     capabilities = Capabilities(batch_limit=1, batch_size=1)
@@ -123,7 +113,7 @@ class Service(Provider):
 
 
 class Storage:
-    """Takes parts, answers as told, and keeps what it got by URL."""
+    """Accepts parts, returns the given answers first, and keeps the bytes with the last letter of the URL."""
 
     def __init__(self, *answers: StorageAnswer | Exception, etag: bool = True) -> None:
         self.got: list[tuple[str, bytes]] = []
@@ -157,8 +147,8 @@ def item_of(file: FoundFile, **values: Any) -> Item:
 
 
 async def test_a_file_in_parts_has_one_receipt(tmp_path: Path) -> None:
-    """Of the whole: its MD5, its identity, no ETag of one part, and proven where every part is."""
-    storage, item, counted = Storage(), item_of(found(tmp_path / "a")), list[int]()
+    """With the MD5 and identity of the whole file and no ETag; verified if every part is."""
+    storage, item, counted = Storage(), item_of(found(tmp_path / "a", CONTENT)), list[int]()
     assert await sender_to(storage).send(item, counted.append) is None
     assert [url for url, _ in storage.got] == ["0", "1", "2"]
     assert b"".join(data for _, data in storage.got) == CONTENT
@@ -168,9 +158,8 @@ async def test_a_file_in_parts_has_one_receipt(tmp_path: Path) -> None:
     assert (item.receipt.etag, item.receipt.verified) == (None, True)
 
 
-async def test_one_part_that_is_not_proven_leaves_the_whole_unproven(tmp_path: Path) -> None:
-    """What could only be sent is recorded as such."""
-    item = item_of(found(tmp_path / "a"))
+async def test_one_unverified_part_leaves_the_file_unverified(tmp_path: Path) -> None:
+    item = item_of(found(tmp_path / "a", CONTENT))
     assert await sender_to(Storage(StorageAnswer(200, {}, b""))).send(item, lambda _: None) is None
     assert item.receipt is not None
     assert not item.receipt.verified
@@ -179,18 +168,18 @@ async def test_one_part_that_is_not_proven_leaves_the_whole_unproven(tmp_path: P
 @pytest.mark.parametrize(
     "failure", [StorageAnswer(503, {}, b""), ProblemError(Problem(ProblemKind.TRANSIENT, "it broke"))]
 )
-async def test_a_part_that_went_through_is_not_sent_again(tmp_path: Path, failure: StorageAnswer | Exception) -> None:
-    """The next attempt with the same ticket begins where this one failed; getting further forgets earlier failures."""
+async def test_an_accepted_part_is_not_sent_again(tmp_path: Path, failure: StorageAnswer | Exception) -> None:
+    """The next attempt with the ticket begins with the part that failed; progress clears earlier failures."""
     good = StorageAnswer(200, {}, b"")
     storage, item = (
         Storage(good, failure),
-        item_of(found(tmp_path / "a"), history=FileHistory(failures=3, first_failure=1.0)),
+        item_of(found(tmp_path / "a", CONTENT), history=FileHistory(failures=3, first_failure=1.0)),
     )
     sender = sender_to(storage)
     try:
         assert await sender.send(item, lambda _: None) is not None
     except ProblemError as error:
-        assert error is failure  # noqa: PT017  # either way of failing is one
+        assert error is failure  # noqa: PT017  # a problem may be raised or returned
     assert (item.history.failures, item.history.first_failure) == (0, None)
     assert await sender.send(item, lambda _: None) is None
     assert [url for url, _ in storage.got] == ["0", "1", "1", "2"]
@@ -198,10 +187,10 @@ async def test_a_part_that_went_through_is_not_sent_again(tmp_path: Path, failur
     assert item.receipt.digest == md5_of(CONTENT)
 
 
-async def test_a_file_that_changes_between_two_parts_is_not_sent_as_one(tmp_path: Path) -> None:
-    """Also where size and modification time were set back: parts of two files are none."""
+async def test_a_file_that_changes_between_two_parts_has_no_receipt(tmp_path: Path) -> None:
+    """Even if size and modification time were set back."""
     path = tmp_path / "a"
-    storage, item = Storage(), item_of(found(path))
+    storage, item = Storage(), item_of(found(path, CONTENT))
 
     def overwrite() -> None:
         if len(storage.got) == 1:
@@ -216,10 +205,9 @@ async def test_a_file_that_changes_between_two_parts_is_not_sent_as_one(tmp_path
     assert item.receipt is None
 
 
-async def test_storage_that_holds_other_bytes_of_a_part_is_found_out(tmp_path: Path) -> None:
-    """Its ETag is that of the part."""
+async def test_a_part_with_another_etag_is_a_mismatch(tmp_path: Path) -> None:
     wrong = StorageAnswer(200, {"etag": f'"{md5_of(b"other").hex}"'}, b"")
-    item = item_of(found(tmp_path / "a"))
+    item = item_of(found(tmp_path / "a", CONTENT))
     problem = await sender_to(Storage(wrong)).send(item, lambda _: None)
     assert problem is not None
     assert problem.kind is ProblemKind.MISMATCH

@@ -1,0 +1,328 @@
+"""Reading a file in every way: its bytes are those that were hashed, or it is not sent because it changed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from found_files import found, md5_of
+
+from bulkup.model.files import Digest, FoundFile, Identity
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.pipeline.files.digests import digests_of
+from bulkup.pipeline.files.large import FileBody, StreamedBody
+from bulkup.pipeline.files.opening import File, ReadingOptions
+from bulkup.pipeline.files.small import SmallFileReader
+
+Read = tuple[bytes | None, Digest | None, Identity | None]
+WAYS = ["cached", "threaded", "streamed", "lent", "hashed"]
+every_way = pytest.mark.parametrize("way", WAYS)
+CONTENT = bytes(range(256)) * 4
+# The files of these tests are new; without a wait they are read at once (test_pipeline_settling.py).
+AT_ONCE = ReadingOptions(clock_step=0.0, long_clock_step=0.0)
+LARGE = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(100_000))  # 3.05 MiB
+
+
+def after_first_look(
+    monkeypatch: pytest.MonkeyPatch, file: FoundFile, act: Callable[[], None], *, hide: bool = False
+) -> None:
+    """Call `act` between the opening of a file and its comparison; with `hide`, its `fstat` shows no change."""
+    real, first = os.fstat, list[os.stat_result]()
+
+    def fstat(fd: int) -> os.stat_result:
+        if first:
+            if len(first) == 1:
+                act()
+                first.append(first[0])
+            return first[0] if hide else real(fd)
+        status = real(fd)
+        if status.st_ino == file.identity.inode:
+            first.append(status)
+        return status
+
+    monkeypatch.setattr(os, "fstat", fstat)
+
+
+async def read(way: str, file: FoundFile, *, follow_links: bool = False) -> Read:
+    """Read a file in one of the program's ways; return its bytes if that way shows them."""
+    limiter = anyio.CapacityLimiter(2)
+    if way == "hashed":
+        (hashed,) = await digests_of([file], limiter, follow_links=follow_links, options=AT_ONCE)
+        assert hashed is not None
+        if isinstance(hashed, Problem):
+            raise ProblemError(hashed)
+        return None, *hashed
+    if way == "streamed":
+        streamed = StreamedBody(file, follow_links=follow_links, options=AT_ONCE)
+        data = b"".join([bytes(piece) async for piece in streamed.chunks()])
+        return data, streamed.digest, streamed.identity
+    if way == "lent":
+        return await read_lent(FileBody(file, follow_links=follow_links, options=AT_ONCE))
+    options = dataclasses.replace(AT_ONCE, nowait=None) if way == "threaded" else AT_ONCE
+    whole = await SmallFileReader(2, follow_links=follow_links, options=options).read(file)
+    assert whole.size == file.identity.size
+    return b"".join([bytes(piece) async for piece in whole.chunks()]), whole.digest, whole.identity
+
+
+async def read_lent(body: FileBody) -> Read:
+    """Read a file as a sender with `sendfile` does, by its descriptor."""
+    data = b""
+    async for one in body.ranges():
+        with one.file.held() as fd:
+            data += os.pread(fd, one.size, one.start)
+    assert body.lent
+    return data, body.digest, body.identity
+
+
+async def problem_of(way: str, file: FoundFile, *, follow_links: bool = False) -> Problem:
+    with pytest.raises(ProblemError) as raised:
+        await read(way, file, follow_links=follow_links)
+    return raised.value.problem
+
+
+@every_way
+@pytest.mark.parametrize("content", [b"", b"x", CONTENT, LARGE], ids=["empty", "one byte", "1 KiB", "3 MiB"])
+async def test_a_file_is_read_to_its_last_byte(tmp_path: Path, way: str, content: bytes) -> None:
+    """Bytes, digest and identity are those of the file."""
+    file = found(tmp_path / "a", content)
+    data, digest, identity = await read(way, file)
+    assert data in (content, None)
+    assert digest == md5_of(content)
+    assert identity == file.identity
+
+
+@every_way
+async def test_a_name_of_any_bytes_is_opened(tmp_path: Path, way: str) -> None:
+    """With a newline, and not UTF-8."""
+    path = tmp_path / os.fsdecode(b"new\nline\xff")
+    assert (await read(way, found(path, CONTENT)))[1] is not None
+
+
+def grow(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def shrink(path: Path) -> None:
+    os.truncate(path, 1)
+
+
+def empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def touch(path: Path) -> None:
+    os.utime(path, ns=(1, 1))
+
+
+def replace_other(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(b"!" * len(CONTENT))
+    os.utime(other, ns=(2, 2))
+    os.replace(other, path)
+
+
+def to_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def to_link(path: Path) -> None:
+    path.rename(path.with_name("target"))
+    path.symlink_to("target")
+
+
+def to_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def to_loop(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def overwrite(path: Path) -> None:
+    """Change the bytes, and set size and modification time back."""
+    status = path.stat()
+    path.write_bytes(b"?" * status.st_size)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+BEFORE_OPEN = [grow, shrink, empty, touch, replace_other, os.unlink, to_pipe, to_link, to_directory, to_loop]
+
+
+@every_way
+@pytest.mark.parametrize("change", BEFORE_OPEN, ids=lambda change: change.__name__)
+async def test_a_file_that_changed_after_it_was_found_is_not_sent(
+    tmp_path: Path, way: str, change: Callable[[Path], None]
+) -> None:
+    """Grown, cut, replaced, vanished, or no longer a file. A pipe does not block the reader."""
+    file = found(tmp_path / "a", CONTENT)
+    change(tmp_path / "a")
+    with anyio.fail_after(10):
+        assert (await problem_of(way, file)).kind is ProblemKind.CHANGED
+
+
+@every_way
+async def test_a_folder_that_became_a_file_is_a_change(tmp_path: Path, way: str) -> None:
+    (tmp_path / "sub").mkdir()
+    inner = found(tmp_path / "sub" / "a", CONTENT)
+    (tmp_path / "sub" / "a").unlink()
+    (tmp_path / "sub").rmdir()
+    (tmp_path / "sub").write_bytes(b"")
+    assert (await problem_of(way, inner)).kind is ProblemKind.CHANGED
+
+
+@every_way
+async def test_a_file_that_became_a_socket_is_not_sent(tmp_path: Path, way: str) -> None:
+    file = found(tmp_path / "a", CONTENT)
+    (tmp_path / "a").unlink()
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as listener, contextlib.chdir(tmp_path):
+        listener.bind("a")
+        assert (await problem_of(way, file)).kind in (ProblemKind.CHANGED, ProblemKind.UNREADABLE)
+
+
+@every_way
+async def test_a_link_is_read_only_if_links_are_followed(tmp_path: Path, way: str) -> None:
+    found(tmp_path / "target", CONTENT)
+    (tmp_path / "a").symlink_to("target")
+    file = found(tmp_path / "a")
+    data, _, identity = await read(way, file, follow_links=True)
+    assert data in (CONTENT, None)
+    assert identity == file.identity
+    assert (await problem_of(way, file, follow_links=False)).kind is ProblemKind.CHANGED
+
+
+@every_way
+@pytest.mark.parametrize("change", [grow, shrink, touch, overwrite], ids=lambda change: change.__name__)
+async def test_a_file_that_changes_while_it_is_read_is_not_sent(
+    tmp_path: Path, way: str, change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The descriptor is compared after the last byte. A change that keeps size and time shows in the ctime."""
+    file = found(tmp_path / "a", CONTENT)
+    after_first_look(monkeypatch, file, lambda: change(tmp_path / "a"))
+    assert (await problem_of(way, file)).kind is ProblemKind.CHANGED
+
+
+@every_way
+async def test_a_file_that_becomes_shorter_while_it_is_read_is_a_change(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that ends early never counts as the whole file, even if `fstat` shows no change."""
+    file, real = found(tmp_path / "a", CONTENT), os.open
+
+    def open_and_cut(path: Any, flags: int, *rest: Any, **options: Any) -> int:
+        fd = real(path, flags, *rest, **options)
+        if path == file.full_path:
+            after_first_look(monkeypatch, file, lambda: None, hide=True)
+            os.fstat(fd)
+            os.truncate(tmp_path / "a", 5)
+        return fd
+
+    monkeypatch.setattr(os, "open", open_and_cut)
+    assert (await problem_of(way, file)).kind is ProblemKind.CHANGED
+
+
+@every_way
+async def test_a_file_replaced_while_it_is_read_is_read_as_it_was(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The descriptor still leads to the old bytes; only the ctime shows that the name is gone."""
+    file = found(tmp_path / "a", CONTENT)
+    after_first_look(monkeypatch, file, lambda: replace_other(tmp_path / "a"))
+    try:
+        data, digest, _ = await read(way, file)
+    except ProblemError as error:
+        assert error.problem.kind is ProblemKind.CHANGED  # noqa: PT017  # either result is right, the new bytes are not
+    else:
+        assert data in (CONTENT, None)
+        assert digest == md5_of(CONTENT)
+
+
+@every_way
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.EACCES, ProblemKind.UNREADABLE),
+        (errno.EPERM, ProblemKind.UNREADABLE),
+        (errno.EIO, ProblemKind.UNREADABLE),
+        (errno.ESTALE, ProblemKind.UNREADABLE),
+        (errno.ENOENT, ProblemKind.CHANGED),
+        (errno.EMFILE, ProblemKind.MACHINE),
+        (errno.ENFILE, ProblemKind.MACHINE),
+    ],
+)
+async def test_the_reason_decides_the_kind_of_a_file_that_cannot_be_opened(
+    tmp_path: Path, way: str, number: int, kind: ProblemKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forbidden or broken file is unreadable, a missing one changed; a lack of descriptors is a machine problem."""
+    file, real = found(tmp_path / "a", CONTENT), os.open
+
+    def refuse(path: Any, flags: int, *rest: Any, **options: Any) -> int:
+        if path == file.full_path:
+            raise OSError(number, os.strerror(number))
+        return real(path, flags, *rest, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    problem = await problem_of(way, file)
+    assert problem.kind is kind
+    assert kind is not ProblemKind.UNREADABLE or problem.message == os.strerror(number)
+
+
+@pytest.mark.parametrize("way", ["threaded", "streamed", "lent", "hashed"])
+async def test_a_disk_that_fails_makes_the_file_unreadable(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the system's reason, chained."""
+    file = found(tmp_path / "a", CONTENT)
+
+    def fail(*_: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(File, "read", fail)
+    monkeypatch.setattr(File, "readinto", fail)
+    with pytest.raises(ProblemError) as raised:
+        await read(way, file)
+    assert raised.value.problem == Problem(ProblemKind.UNREADABLE, "Input/output error")
+    assert isinstance(raised.value.__cause__, OSError) or way == "hashed"  # there it is a result, not an exception
+
+
+async def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    """After a success, a problem, and a body that was dropped half-way."""
+    small, large = found(tmp_path / "small", CONTENT), found(tmp_path / "large", LARGE)
+    for way in WAYS:
+        await read(way, small)
+    before = set(os.listdir("/dev/fd"))
+    for way in WAYS:
+        await read(way, large)
+    body = StreamedBody(large, follow_links=False).chunks()
+    await anext(body)
+    await body.aclose()
+    touch(tmp_path / "small")
+    for way in WAYS:
+        await problem_of(way, small)
+    assert set(os.listdir("/dev/fd")) == before
+
+
+async def test_each_pass_of_a_body_begins_with_the_first_byte(tmp_path: Path) -> None:
+    """Also after a pass that was broken off half-way."""
+    file = found(tmp_path / "a", LARGE)
+    streamed, whole = StreamedBody(file, follow_links=False), await SmallFileReader(1, follow_links=False).read(file)
+    for body in (streamed, whole):
+        broken_off = body.chunks()
+        await anext(broken_off)
+        await broken_off.aclose()
+        for _ in range(2):
+            assert b"".join([bytes(piece) async for piece in body.chunks()]) == LARGE
+            assert body.digest == md5_of(LARGE)
+            assert body.failure is None
