@@ -1,7 +1,8 @@
-"""HTTP: API calls and bytes to storage, over connections that share nothing.
+"""HTTP: calls to the service's API, and bytes to storage. The two share no connection, cookie or credential.
 
-Here belongs all that touches the aiohttp client: connections, TLS, proxies, timeouts, redirects, and turning its errors
-into `ProblemError` once. Not here: what an answer means (providers) and what to do about it (pipeline).
+Connections, TLS, proxies, timeouts and redirects belong here, and the only use of the aiohttp client. Errors of the
+network become `ProblemError` here. The meaning of an answer belongs to `providers`, and the reaction to it to
+`pipeline`.
 """
 
 from __future__ import annotations
@@ -18,5 +19,5 @@ if TYPE_CHECKING:
 
 __all__ = ["HostRules", "Storage", "Transport", "TransportOptions"]
 
-# A sending process makes no API calls.
+# A sending process makes no API calls, so it does not import the client.
 __getattr__ = lazy_attributes(__name__, {"bulkup.transport.client": ("Transport",)})

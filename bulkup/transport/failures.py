@@ -1,7 +1,7 @@
-"""What goes wrong between a request and its answer, and what it means. The one place where that is decided.
+"""The kinds of failure between a request and its answer, and the problem that each one becomes.
 
-A message is our own, never that of a library: those may hold a whole signed URL ("Can not write request body for ...").
-Only what lies beneath, the system's or TLS's error, is chained.
+Both senders use it, so a failure means the same whichever sends. A message never holds a library's text, which may hold
+a whole signed URL ("Can not write request body for ..."). Only the underlying error of the system or of TLS is chained.
 """
 
 from __future__ import annotations
@@ -16,51 +16,51 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
 
 class FailureKind(enum.Enum):
-    """What went wrong; up to `NOT_CONNECTED` nothing of the request has gone out."""
+    """What went wrong. For the kinds up to `CONNECT_FAILED`, no byte of the request was sent."""
 
-    INVALID = enum.auto()  # there is no such request
-    NOT_TRUSTED = enum.auto()
-    NO_NAME = enum.auto()
-    NO_PROXY = enum.auto()
-    NOT_CONNECTED = enum.auto()
-    SILENT = enum.auto()
+    INVALID_REQUEST = enum.auto()
+    NOT_TRUSTED = enum.auto()  # the server's TLS certificate
+    NAME_NOT_FOUND = enum.auto()
+    PROXY_FAILED = enum.auto()
+    CONNECT_FAILED = enum.auto()
+    NO_PROGRESS = enum.auto()
     NOT_HTTP = enum.auto()
-    BROKEN = enum.auto()
+    CONNECTION_LOST = enum.auto()
 
 
 def exchange_problem(
-    trouble: FailureKind, cause: BaseException | None, url: SecretUrl, idle_timeout: float
+    kind: FailureKind, cause: BaseException | None, url: SecretUrl, idle_timeout: float
 ) -> ProblemError:
-    """Return what trouble with `url` means, to be raised by the caller. `cause` is the system's or TLS's error."""
-    raised = ProblemError(_problem(trouble, cause, str(url).split("?")[0], idle_timeout))
+    """Return the error for a failed exchange with `url`; the caller raises it. `cause` is the system's or TLS's."""
+    raised = ProblemError(_problem(kind, cause, str(url).split("?")[0], idle_timeout))
     raised.__cause__ = cause
     return raised
 
 
-def _problem(trouble: FailureKind, cause: BaseException | None, where: str, idle_timeout: float) -> Problem:
+def _problem(kind: FailureKind, cause: BaseException | None, where: str, idle_timeout: float) -> Problem:
     if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:
         return Problem(ProblemKind.MACHINE, f"this process is {OUT_OF_DESCRIPTORS}; {DESCRIPTORS_HINT}")
     reason = _reason(cause)
-    match trouble:
-        case FailureKind.INVALID:
+    match kind:
+        case FailureKind.INVALID_REQUEST:
             return Problem(ProblemKind.FAILED, f"{where} cannot be requested: its address or headers are not valid")
         case FailureKind.NOT_TRUSTED:
             return Problem(
                 ProblemKind.UNUSABLE, f"the TLS certificate of {where} is not trusted ({reason}); is ca_file set?"
             )
-        case FailureKind.NO_NAME:
+        case FailureKind.NAME_NOT_FOUND:
             return Problem(ProblemKind.UNREACHABLE, f"the name of {where} cannot be found ({reason})")
-        case FailureKind.NO_PROXY:
+        case FailureKind.PROXY_FAILED:
             return Problem(ProblemKind.UNREACHABLE, f"the proxy for {where} cannot be used ({reason})")
-        case FailureKind.NOT_CONNECTED:
+        case FailureKind.CONNECT_FAILED:
             return Problem(ProblemKind.UNREACHABLE, f"cannot connect to {where} ({reason})")
-    # From here on the request may have been acted upon.
+    # From here on the server may have acted on the request.
     text = {
-        FailureKind.SILENT: f"{where} made no progress for {idle_timeout:g} s",
+        FailureKind.NO_PROGRESS: f"{where} made no progress for {idle_timeout:g} s",
         FailureKind.NOT_HTTP: f"{where} does not answer in HTTP",
-        FailureKind.BROKEN: f"the connection to {where} broke ({reason})",
+        FailureKind.CONNECTION_LOST: f"the connection to {where} broke ({reason})",
     }
-    return Problem(ProblemKind.TRANSIENT, text[trouble], maybe_created=True)
+    return Problem(ProblemKind.TRANSIENT, text[kind], maybe_created=True)
 
 
 def _reason(cause: BaseException | None) -> str:
@@ -72,5 +72,5 @@ def _reason(cause: BaseException | None) -> str:
 
 
 def reason_of(error: OSError) -> str:
-    """Return what the system says of an error, without its number."""
+    """Return the system's text for an error, without its number."""
     return error.strerror or errno.errorcode.get(error.errno or 0, "no reason given")

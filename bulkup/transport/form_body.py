@@ -1,7 +1,7 @@
-"""A file as the last field of a multipart form (RFC 7578), as S3's form POST wants it (docs/contracts.md section 4).
+"""A file as the last field of a multipart form (RFC 7578), for S3's form POST (docs/contracts.md section 4).
 
-Nothing is added to the fields and none is left out: every one of them is covered by the form's policy. The length is
-known beforehand, since the parts around the file are, and the file is streamed.
+The form has exactly the given fields, because its policy covers each of them. Its length is known in advance, and the
+file is streamed.
 """
 
 from __future__ import annotations
@@ -13,50 +13,49 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from bulkup.helpers.secrets import Secret
 from bulkup.model.bodies import Body
 
-Fields = Sequence[tuple[str, Secret]]
-# S3 puts the part's file name in where a key asks for `${filename}`; a provider refuses such keys, so it tells nothing.
+# S3 inserts this file name into a key that holds `${filename}`. Providers refuse such keys, so the name is arbitrary.
 _FILE_HEAD = (
     'Content-Disposition: form-data; name="file"; filename="file"\r\nContent-Type: application/octet-stream\r\n\r\n'
 )
 
 
 class FormBody:
-    """The form around a file's bytes; a `Body` of its own. It can be started anew as often as the file's can."""
+    """A `Body` of form fields followed by a file. It can be read again as often as the body of the file can."""
 
-    def __init__(self, fields: Fields, file: Body) -> None:
+    def __init__(self, fields: Sequence[tuple[str, Secret]], file: Body) -> None:
         self._file = file
-        # 128 random bits, so that no file holds it.
+        # 128 random bits, which no file holds by chance.
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self._head = _head(fields, boundary)
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self.size = len(self._head) + file.size + len(self._tail)
-        self.in_file = False  # whether what `chunks` yielded last is of the file
+        self.in_file = False  # whether the last chunk was of the file
 
-    def counting(self, of_file: Callable[[int], None]) -> Callable[[int], None]:
-        """Return what is to be told of the form's bytes as they go; `of_file` is told of the file's."""
+    def file_bytes_only(self, on_bytes: Callable[[int], None]) -> Callable[[int], None]:
+        """Return a callback for the bytes of the form that passes only the bytes of the file to `on_bytes`."""
 
-        def of_form(count: int) -> None:
+        def on_form_bytes(count: int) -> None:
             if self.in_file:
-                of_file(count)
-            elif count == self.size:  # all of it at once
-                of_file(self._file.size)
+                on_bytes(count)
+            elif count == self.size:  # the whole form was sent in one piece
+                on_bytes(self._file.size)
 
-        return of_form
+        return on_form_bytes
 
     @property
     def data(self) -> bytes | None:
-        """The whole form, where the file is in memory."""
-        inside = self._file.data
-        return None if inside is None else b"".join((self._head, inside, self._tail))
+        """The whole form if the file is in memory, else None."""
+        content = self._file.data
+        return None if content is None else b"".join((self._head, content, self._tail))
 
     @property
     def failure(self) -> Exception | None:
-        """The error that ended the file's bytes early."""
+        """The error that ended the file early, or None."""
         return self._file.failure
 
     async def chunks(self) -> AsyncGenerator[memoryview, None]:
-        """Yield the fields, the file, and what ends the form."""
+        """Yield the fields, the file, and the final boundary."""
         yield memoryview(self._head)
         self.in_file = True
         try:
@@ -68,7 +67,7 @@ class FormBody:
         yield memoryview(self._tail)
 
 
-def _head(fields: Fields, boundary: str) -> bytes:
+def _head(fields: Sequence[tuple[str, Secret]], boundary: str) -> bytes:
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n{value.reveal()}\r\n'
         for name, value in fields
@@ -77,5 +76,5 @@ def _head(fields: Fields, boundary: str) -> bytes:
 
 
 def _quoted(name: str) -> str:
-    """Return a field's name with what would end it escaped, as browsers do (RFC 7578 section 4.2, WHATWG HTML)."""
+    """Return a field's name, escaped as browsers do (RFC 7578 section 4.2, WHATWG HTML)."""
     return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

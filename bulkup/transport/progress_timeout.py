@@ -1,15 +1,22 @@
-"""How long a body may show no progress. Pure.
+"""How long a request body may show no progress. Pure.
 
-What went out may stand in the buffers of both systems, where no progress shows; a slow server has to have the time to
-read it.
+Bytes that were written may stand in the buffers of both systems, where their progress is invisible. A slow server needs
+time to read them.
 """
 
 from __future__ import annotations
 
-BUFFERED = 8 * 1024**2  # bytes
-SLOWEST = 64 * 1024  # bytes a second
+from dataclasses import dataclass
 
 
-def progress_timeout(idle_timeout: float, sent: int) -> float:
-    """Return how many seconds may pass until the next sign of progress, once so many bytes of a body went out."""
-    return idle_timeout + min(sent, BUFFERED) / SLOWEST
+@dataclass(frozen=True, slots=True)
+class ProgressTimeout:
+    """The idle timeout, plus time for buffered bytes: at most `buffered` bytes, read at `slowest` bytes a second."""
+
+    idle_timeout: float
+    buffered: int
+    slowest: int
+
+    def after(self, sent: int) -> float:
+        """Return the seconds until the next progress is due, when `sent` bytes of the body were written."""
+        return self.idle_timeout + min(sent, self.buffered) / self.slowest

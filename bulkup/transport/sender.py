@@ -1,18 +1,20 @@
-"""What carries bytes to storage: one exchange of a request for an answer. Redirects and forms are not its business."""
+"""The interface of a sender: it carries one request to storage and returns the answer.
+
+Redirects and forms are handled outside of it, in `transport.storage`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.bodies import Body
-from bulkup.model.http import StorageAnswer
+from bulkup.model.http import Headers, StorageAnswer
 
 ANSWER_LIMIT = 64 * 1024  # bytes of an answer's body that are kept
-EXPIRY = 60.0  # seconds for which a connection is kept without use
-Headers = Mapping[str, str | Secret]
+KEEP_ALIVE = 60.0  # seconds that an idle connection is kept
 OnBytes = Callable[[int], None]
 
 
@@ -28,9 +30,9 @@ class Sender(Protocol):
     async def exchange(
         self, method: str, url: SecretUrl, headers: Headers, body: Body, on_bytes: OnBytes
     ) -> StorageAnswer:
-        """Send a body and return what was answered, whatever its status.
+        """Send a request and return its answer, whatever the status.
 
-        `on_bytes` is told of the body's bytes as they go. Raises `ProblemError` when no answer came back or the URL
-        leads where it must not, and the body's own error when that ended it.
+        `on_bytes` is called with the number of body bytes after each piece. Raises `ProblemError` when no answer came
+        or the host rules refuse the URL. When the body raised an error, that error is raised.
         """
         ...

@@ -1,6 +1,7 @@
-"""A file's bytes to where its ticket says: forms, redirects, and a sender that carries them.
+"""Sends the bytes of a file as its ticket says: builds forms, follows redirects, and selects the sender.
 
-Without the API's client, which a process that only sends has no use for: with it, starting takes nearly twice as long.
+It does not import the API's client, because a sending process does not need one: with it, the start of such a process
+takes nearly twice as long.
 """
 
 from __future__ import annotations
@@ -13,15 +14,21 @@ from typing import Self
 import anyio
 
 from bulkup.model.bodies import Body
-from bulkup.model.http import StorageAnswer
+from bulkup.model.http import Headers, StorageAnswer
 from bulkup.model.tickets import Ticket
 from bulkup.transport.destination.guarded_resolver import GuardedResolver
-from bulkup.transport.destination.redirects import MOST, WITH_BODY, headers_for, redirected, too_many
+from bulkup.transport.destination.redirects import (
+    MAX_REDIRECTS,
+    REPEATING_STATUSES,
+    headers_for,
+    redirected,
+    too_many_redirects,
+)
 from bulkup.transport.destination.resolver import SystemResolver
 from bulkup.transport.form_body import FormBody
 from bulkup.transport.lean import LeanSender
 from bulkup.transport.proxies import Proxies
-from bulkup.transport.sender import Headers, OnBytes, Sender
+from bulkup.transport.sender import OnBytes, Sender
 from bulkup.transport.tls import TlsVerification
 from bulkup.transport.transport_options import TransportOptions
 
@@ -49,20 +56,22 @@ class Storage:
             await self._stack.aclose()
 
     async def send(self, ticket: Ticket, body: Body, headers: Mapping[str, str], on_bytes: OnBytes) -> StorageAnswer:
-        """Send a file's bytes with its ticket and return what storage answered.
+        """Send a file's bytes with its ticket and return storage's answer.
 
-        `headers` are added to the ticket's own; a ticket with a form has the bytes go as its last field. `on_bytes` is
-        told of the file's bytes as they go. A 307 is followed with the body from its beginning, to the same scheme or
-        from http to https. Raises `ProblemError` when no answer came back or the URL leads where `hosts` refuses, and
-        the body's own error when that ended it.
+        `headers` are added to those of the ticket. If the ticket has a form, the bytes are its last field. `on_bytes`
+        is called with the number of file bytes after each piece. A 307 or 308 is followed, with the body from its
+        beginning, unless it leads from https to http.
+
+        Raises `ProblemError` when no answer came or the host rules refuse the URL. When the body raised an error, that
+        error is raised.
         """
         sent: Headers = {**ticket.headers, **headers} if ticket.headers else headers
         whole = body
         if ticket.form is not None:
             whole = form = FormBody(ticket.form, body)
-            sent, on_bytes = {**sent, "Content-Type": form.content_type}, form.counting(on_bytes)
+            sent, on_bytes = {**sent, "Content-Type": form.content_type}, form.file_bytes_only(on_bytes)
         answer = await self._sender.exchange(ticket.method, ticket.url, sent, whole, on_bytes)
-        if answer.status in WITH_BODY:
+        if answer.status in REPEATING_STATUSES:
             return await self._redirected(answer, ticket, sent, whole, on_bytes)
         return answer
 
@@ -70,15 +79,15 @@ class Storage:
         self, answer: StorageAnswer, ticket: Ticket, headers: Headers, body: Body, on_bytes: OnBytes
     ) -> StorageAnswer:
         url = ticket.url
-        for _ in range(MOST):
-            location = answer.headers.get("location") if answer.status in WITH_BODY else None
+        for _ in range(MAX_REDIRECTS):
+            location = answer.headers.get("location") if answer.status in REPEATING_STATUSES else None
             if location is None:
                 return answer
             old, url = url, redirected(url, location)
             headers = headers_for(url, old, headers)
             answer = await self._sender.exchange(ticket.method, url, headers, body, on_bytes)
-        if answer.status in WITH_BODY and "location" in answer.headers:
-            raise too_many()
+        if answer.status in REPEATING_STATUSES and "location" in answer.headers:
+            raise too_many_redirects()
         return answer
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
@@ -89,6 +98,6 @@ class Storage:
         guard = GuardedResolver(self._options.hosts, resolver)
         if self._options.sender == "lean":
             return LeanSender(self._options, self._tls, self._proxies, guard, resolver)
-        from bulkup.transport.by_aiohttp.aiohttp_sender import AiohttpSender  # noqa: PLC0415  # it brings the API's client with it
+        from bulkup.transport.by_aiohttp.aiohttp_sender import AiohttpSender  # noqa: PLC0415  # it imports aiohttp
 
         return AiohttpSender(self._options, self._tls, self._proxies, guard)

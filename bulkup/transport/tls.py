@@ -1,4 +1,4 @@
-"""TLS of connections: the system's authorities, with an optional private CA."""
+"""The verification of TLS certificates: by the system's authorities, and optionally a private CA."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bulkup.errors import UsageError
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Return a context that verifies against the system's authorities, and `ca_file` beside them.
+    """Return a context that verifies by the system's authorities, and by those in `ca_file`.
 
     Raises `UsageError` when the file cannot be used.
     """
@@ -25,23 +25,23 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 class TlsVerification:
-    """Whose certificates are taken. The context is made when it is first needed: reading the system's authorities takes
-    as long as sending some hundred small files.
+    """The authorities that a run trusts. Raises `UsageError` at once when `ca_file` cannot be used.
 
-    Raises `UsageError` at once when `ca_file` cannot be used.
+    Without `ca_file` the context is created at its first use, because reading the system's authorities takes as long as
+    sending some hundred small files.
     """
 
     def __init__(self, ca_file: str | None) -> None:
         self._ca_file = ca_file
         if ca_file is not None:
-            self.context  # noqa: B018  # made here and now
+            self.context  # noqa: B018  # create it now
 
     @functools.cached_property
     def context(self) -> ssl.SSLContext:
-        """The context for connections of our own."""
+        """The context for the lean sender's connections."""
         return tls_context(self._ca_file)
 
     @property
     def for_aiohttp(self) -> ssl.SSLContext | bool:
-        """What aiohttp takes; it has read the system's authorities by itself."""
+        """The value of aiohttp's `ssl` parameter. True stands for its own context, which it has read already."""
         return True if self._ca_file is None else self.context

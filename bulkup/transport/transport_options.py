@@ -1,4 +1,4 @@
-"""How a run connects, as values."""
+"""The options of the transport."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bulkup.transport.destination.host_rules import HostRules
+from bulkup.transport.progress_timeout import ProgressTimeout
 
 
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
-    """How to connect. Times in seconds; `idle_timeout` is without any progress, there is no limit on the whole of a
-    large file.
+    """How to connect. Times are in seconds, sizes in bytes.
 
-    What is buffered on the way, 8 MiB at most, is granted its time at 64 KiB/s on top. `hosts` says where bytes may go.
-    `sender` is what carries them to storage.
+    `idle_timeout` limits the time without progress; the time of a whole upload has no limit. Up to `buffered` bytes may
+    stand in buffers on the way to the server. They extend the timeout as if the server read `slowest` bytes a second.
+    `hosts` restricts where bytes may go. `sender` selects the HTTP client for storage. An API answer of more than
+    `api_answer_limit` bytes is refused.
     """
 
     connections: int
@@ -23,3 +25,11 @@ class TransportOptions:
     ca_file: str | None = None
     hosts: HostRules = field(default_factory=HostRules)
     sender: Literal["lean", "aiohttp"] = "lean"
+    buffered: int = 8 * 1024**2
+    slowest: int = 64 * 1024
+    api_answer_limit: int = 64 * 1024**2
+
+    @property
+    def progress_timeout(self) -> ProgressTimeout:
+        """The timeout of request bodies."""
+        return ProgressTimeout(self.idle_timeout, self.buffered, self.slowest)

@@ -81,7 +81,7 @@ class Heard:
 def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
     """Everything secret that the transport sends."""
     found = Heard()
-    revealed = headers.revealed
+    revealed = headers.reveal
 
     def listening(headers: Mapping[str, Any]) -> dict[str, str]:
         plain = revealed(headers)
@@ -91,7 +91,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
     async def seen(ticket: Ticket) -> None:
         found.ticket(ticket)
 
-    monkeypatch.setattr(headers, "revealed", listening)
+    monkeypatch.setattr(headers, "reveal", listening)
     before_sending(monkeypatch, seen)
     return found
 
@@ -175,7 +175,7 @@ async def echoing_run(place: World, monkeypatch: pytest.MonkeyPatch, say: Say, s
     async def echo(call: ApiCall, request: ApiRequest) -> ApiAnswer:
         if request.path.startswith(_TOKENS):
             return await call(request)
-        text = say(headers.revealed(request.headers))
+        text = say(headers.reveal(request.headers))
         body = {
             "message": text,
             "error_msg": text,

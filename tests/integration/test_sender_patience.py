@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 
 import pytest
+import sender_world
 from scripted_server import OK, Connection, Script, echo, serving, settled
-from sender_world import BLOCK, BOTH, FileBody, InMemory, answered, next_works, outcome, using
+from sender_world import BLOCK, BOTH, FileBody, InMemory, answered, next_works, outcome
 
 from bulkup.model.problems import Problem, ProblemKind
-from bulkup.transport import progress_timeout
 
-
-@pytest.fixture(autouse=True)
-def _no_credit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is buffered on the way is granted time of its own, which would be minutes here."""
-    monkeypatch.setattr(progress_timeout, "SLOWEST", 1024**4)
+# The time for buffered bytes, which would be minutes in these tests, becomes zero.
+using = functools.partial(sender_world.using, slowest=1024**4)
 
 
 async def says_nothing(connection: Connection) -> None:

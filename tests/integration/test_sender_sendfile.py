@@ -30,7 +30,7 @@ from bulkup.model.tickets import Ticket
 from bulkup.pipeline.files import opening
 from bulkup.pipeline.files.large import FileBody
 from bulkup.pipeline.files.opening import ReadingOptions
-from bulkup.transport import Transport, progress_timeout
+from bulkup.transport import Transport
 from bulkup.transport.lean import connection as lean
 from bulkup.transport.lean import sendfile
 
@@ -301,10 +301,10 @@ async def test_a_connection_that_breaks_is_told(tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_a_server_that_reads_no_more_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_reads_no_more_is_given_up(tmp_path: Path) -> None:
     """After `idle_timeout`, counted from the last byte that went."""
-    monkeypatch.setattr(progress_timeout, "SLOWEST", 1024**4)
-    async with serving(refusing(b"", act="reads no more")) as server, using("lean", idle_timeout=0.3) as transport:
+    options = {"idle_timeout": 0.3, "slowest": 1024**4}  # no time for buffered bytes
+    async with serving(refusing(b"", act="reads no more")) as server, using("lean", **options) as transport:
         result = await send(transport, server.url, body_of(tmp_path / "a", CONTENT * 12, hashed=False))
     assert kind_of(result) is ProblemKind.TRANSIENT
     assert isinstance(result, Problem)

@@ -24,7 +24,7 @@ from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.http import ApiRequest, StorageAnswer, json_request
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
-from bulkup.transport import Transport, TransportOptions, progress_timeout
+from bulkup.transport import Transport, TransportOptions
 from bulkup.transport.destination.redirects import redirected
 from bulkup.transport.proxies import Proxies
 
@@ -389,12 +389,11 @@ async def test_no_more_of_storages_answer_is_kept_than_needed() -> None:
         assert (await send(sender, f"{server.url}/k", Bytes(SMALL))).status == 200
 
 
-async def test_an_answer_of_the_api_is_not_taken_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than any group needs is refused before memory is full."""
-    monkeypatch.setattr("bulkup.transport.client._API_ANSWER_LIMIT", 1000)
+async def test_an_answer_of_the_api_has_a_size_limit() -> None:
+    """A larger answer is refused before it fills the memory."""
     async with serving() as server:
         server.answers = [b"HTTP/1.1 200 X\r\nContent-Length: 5000000\r\n\r\n" + b"x" * 5_000_000]
-        problem = await failing(server.url, api=True)
+        problem = await failing(server.url, api=True, api_answer_limit=1000)
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
@@ -435,15 +434,11 @@ async def half_an_answer(reader: Reader, writer: Writer) -> None:
 
 @pytest.mark.parametrize("handler", [forever, deaf, half_an_answer], ids=lambda handler: handler.__name__)
 @SIZES
-async def test_a_server_that_makes_no_progress_is_given_up(
-    handler: Handler, data: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether it stops reading, never answers, or stops in its answer: the attempt ends and may be made again."""
-    monkeypatch.setattr(
-        progress_timeout, "SLOWEST", 1024**3
-    )  # what is buffered on the way is granted no time of its own
+async def test_a_server_that_makes_no_progress_is_given_up(handler: Handler, data: bytes) -> None:
+    """Whether it stops reading, never answers, or stops in its answer: the attempt fails and can be repeated."""
     async with serving(handler) as server:
-        problem = await failing(server.url, data=data * 8, idle_timeout=0.2, connect_timeout=0.5)
+        # No time for buffered bytes.
+        problem = await failing(server.url, data=data * 8, idle_timeout=0.2, connect_timeout=0.5, slowest=1024**3)
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
     assert "no progress for 0.2 s" in problem.message
 
@@ -457,9 +452,8 @@ async def test_an_api_that_makes_no_progress_is_given_up(handler: Handler) -> No
 
 
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
-async def test_an_answer_that_trickles_is_given_up(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That a byte comes now and then does not hold a worker for ever."""
-    monkeypatch.setattr(progress_timeout, "SLOWEST", 64 * 1024**2)  # what is in buffers has its time on top
+async def test_an_answer_that_trickles_is_given_up(data: bytes) -> None:
+    """A byte now and then does not occupy a worker forever."""
 
     async def handle(reader: Reader, writer: Writer) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -471,7 +465,7 @@ async def test_an_answer_that_trickles_is_given_up(data: bytes, monkeypatch: pyt
             await asyncio.sleep(0.01)
 
     async with serving(handle) as server, asyncio.timeout(60):
-        problem = await failing(server.url, data=data, idle_timeout=0.2, connect_timeout=0.5)
+        problem = await failing(server.url, data=data, idle_timeout=0.2, connect_timeout=0.5, slowest=64 * 1024**2)
     assert problem.kind is ProblemKind.TRANSIENT
 
 

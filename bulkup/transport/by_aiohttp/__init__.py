@@ -1,1 +1,1 @@
-"""The aiohttp client: API calls, and the second sender beside the lean one."""
+"""The aiohttp client: sessions for API calls, and a second sender besides the lean one."""

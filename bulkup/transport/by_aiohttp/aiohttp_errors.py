@@ -1,4 +1,4 @@
-"""What an error of the aiohttp client means. The one place where its exceptions are read."""
+"""Translates the exceptions of the aiohttp client. No other module handles them."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from bulkup.transport.failures import FailureKind, exchange_problem, reason_of
 
 
 def http_problem(error: BaseException, url: SecretUrl, idle_timeout: float) -> ProblemError:
-    """Return what `error`, met while talking to `url`, means; to be raised by the caller."""
-    return exchange_problem(_trouble(error), _beneath(error), url, idle_timeout)
+    """Return the problem for an error of an exchange with `url`; the caller raises it."""
+    return exchange_problem(_failure_kind(error), _system_error(error), url, idle_timeout)
 
 
-def _trouble(error: BaseException) -> FailureKind:
+def _failure_kind(error: BaseException) -> FailureKind:
     kinds: list[tuple[type[BaseException] | tuple[type[BaseException], ...], FailureKind]] = [
         ((aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError), FailureKind.NOT_TRUSTED),
-        (aiohttp.ClientConnectorDNSError, FailureKind.NO_NAME),
-        ((aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError), FailureKind.NO_PROXY),
-        ((aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError), FailureKind.NOT_CONNECTED),
-        (TimeoutError, FailureKind.SILENT),
+        (aiohttp.ClientConnectorDNSError, FailureKind.NAME_NOT_FOUND),
+        ((aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError), FailureKind.PROXY_FAILED),
+        ((aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError), FailureKind.CONNECT_FAILED),
+        (TimeoutError, FailureKind.NO_PROGRESS),
         (aiohttp.ClientResponseError, FailureKind.NOT_HTTP),
-        ((aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError), FailureKind.INVALID),
+        ((aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError), FailureKind.INVALID_REQUEST),
     ]
-    return next((trouble for kind, trouble in kinds if isinstance(error, kind)), FailureKind.BROKEN)
+    return next((kind for classes, kind in kinds if isinstance(error, classes)), FailureKind.CONNECTION_LOST)
 
 
-def _beneath(error: BaseException) -> BaseException | None:
-    """Return the system's or TLS error beneath the client's, whose own text may hold a URL."""
+def _system_error(error: BaseException) -> BaseException | None:
+    """Return the error of the system or of TLS inside an aiohttp error, whose own text may hold a URL."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
     inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error.__cause__

@@ -1,4 +1,4 @@
-"""Bytes to storage by the aiohttp client."""
+"""The sender that uses the aiohttp client."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from yarl import URL
 
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.bodies import Body
-from bulkup.model.http import StorageAnswer
+from bulkup.model.http import Headers, StorageAnswer
 from bulkup.transport import headers as http_headers
 from bulkup.transport.by_aiohttp.aiohttp_errors import http_problem
-from bulkup.transport.by_aiohttp.client_session import NOT_BY_ITSELF, open_session
+from bulkup.transport.by_aiohttp.client_session import SKIPPED_AUTO_HEADERS, open_session
 from bulkup.transport.by_aiohttp.payload import BodyPayload
 from bulkup.transport.destination.guarded_resolver import GuardedResolver
-from bulkup.transport.progress_timeout import progress_timeout
 from bulkup.transport.proxies import Proxies
-from bulkup.transport.sender import ANSWER_LIMIT, Headers, OnBytes
+from bulkup.transport.sender import ANSWER_LIMIT, OnBytes
 from bulkup.transport.tls import TlsVerification
 from bulkup.transport.transport_options import TransportOptions
 
-_FITS_BUFFERS = 32 * 1024
+_SMALL = 32 * 1024  # bytes of a body that fits into the buffers on the way
 
 
 class AiohttpSender:
-    """A `Sender` over two sessions, of which one is for what goes by a proxy."""
+    """A `Sender` with two aiohttp sessions: one for direct connections, one for those through a proxy."""
 
     def __init__(
         self, options: TransportOptions, tls: TlsVerification, proxies: Proxies, guard: GuardedResolver
@@ -36,21 +35,21 @@ class AiohttpSender:
         self._tls = tls.for_aiohttp
         self._proxies = proxies
         self._guard = guard
-        # The client's own idle timeout begins once the body is written. A small body fits into the buffers on the way,
-        # so that is all it needs; a large one may get stuck before, and has its progress watched as well.
-        # That timeout begins anew with each byte of an answer, so there is one for the whole of it, too.
-        self._short = aiohttp.ClientTimeout(
+        # aiohttp's own idle timeout (`sock_read`) starts when the body is written. That is enough for a small body,
+        # which fits into the buffers; `exchange` watches the progress of a large one. Each byte of an answer restarts
+        # `sock_read`, so `total` limits the whole exchange.
+        self._small_body_timeout = aiohttp.ClientTimeout(
             total=options.connect_timeout + 2 * options.idle_timeout,
             connect=options.connect_timeout,
             sock_read=options.idle_timeout,
         )
-        self._long = aiohttp.ClientTimeout(connect=options.connect_timeout)
+        self._large_body_timeout = aiohttp.ClientTimeout(connect=options.connect_timeout)
         self._direct: aiohttp.ClientSession
         self._proxied: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
         self._direct = open_session(self._tls, self._options.connections, self._guard)
-        # The proxy looks up storage's names, and its own may well be one of the inside.
+        # A proxy looks up storage's names itself, and may have a private address, so this session has no guard.
         self._proxied = open_session(self._tls, self._options.connections)
         return self
 
@@ -63,26 +62,27 @@ class AiohttpSender:
     async def exchange(
         self, method: str, url: SecretUrl, headers: Headers, body: Body, on_bytes: OnBytes
     ) -> StorageAnswer:
-        """Send a body and return what was answered; see `Sender`."""
+        """Send a request and return its answer; see `Sender`."""
         failure: BaseException
         idle = self._options.idle_timeout
         try:
             await self._guard.check_url(url)
-            if body.size <= _FITS_BUFFERS:
-                return await self._request(method, url, headers, BodyPayload(body, on_bytes), self._short)
+            if body.size <= _SMALL:
+                return await self._request(method, url, headers, BodyPayload(body, on_bytes), self._small_body_timeout)
             with anyio.fail_after(idle + self._options.connect_timeout) as scope:
-                sent = 0
+                sent, timeout = 0, self._options.progress_timeout
 
                 def progressed(count: int) -> None:
                     nonlocal sent
                     sent += count
-                    scope.deadline = anyio.current_time() + progress_timeout(idle, sent)
+                    scope.deadline = anyio.current_time() + timeout.after(sent)
                     on_bytes(count)
 
-                return await self._request(method, url, headers, BodyPayload(body, progressed), self._long)
+                payload = BodyPayload(body, progressed)
+                return await self._request(method, url, headers, payload, self._large_body_timeout)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = error
-        # Outside the handler, so that the client's error, whose text may hold a URL, is not even the context of ours.
+        # Outside the handler, so that aiohttp's error, whose text may hold a URL, is not the context of ours.
         raise body.failure or http_problem(failure, url, idle)
 
     async def _request(
@@ -92,25 +92,25 @@ class AiohttpSender:
         session = self._direct if proxy is None else self._proxied
         try:
             async with session.request(
-                http_headers.method(method),
+                http_headers.checked_method(method),
                 URL(url.reveal(), encoded=True),
                 data=payload,
-                # An empty file has no body to take a length from, and a PUT without one is a 411.
+                # aiohttp sends no length for an empty body, and storage answers a PUT without one with a 411.
                 headers=http_headers.with_length(headers, payload.size or 0),
-                skip_auto_headers=NOT_BY_ITSELF,
+                skip_auto_headers=SKIPPED_AUTO_HEADERS,
                 allow_redirects=False,
                 timeout=timeout,
                 proxy=proxy,
             ) as response:
                 text = await _read_up_to(ANSWER_LIMIT, response.content)
-                return StorageAnswer(response.status, http_headers.lowered(response.headers), text)
+                return StorageAnswer(response.status, http_headers.with_lower_names(response.headers), text)
         except BaseException:
             payload.abort()
             raise
 
 
 async def _read_up_to(limit: int, stream: aiohttp.StreamReader) -> bytes:
-    """Return an answer's body as far as the limit; one read returns only what has come so far."""
+    """Return up to `limit` bytes of an answer's body. A single read returns only what has arrived so far."""
     text = bytearray()
     while len(text) < limit and (part := await stream.read(limit - len(text))):
         text += part

@@ -1,4 +1,4 @@
-"""A `Body` in the form that the HTTP client sends."""
+"""A `Body` as an aiohttp payload."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bulkup.model.bodies import Body
 
 
 class BodyPayload(Payload):
-    """Streams a body of known size; written again, it starts again.
+    """Streams a body of known size, and starts from its beginning each time it is written.
 
-    The client repeats an idempotent request once by itself when a kept-alive connection turns out to be dead. With a
-    plain generator that second try would send the rest of a body, or nothing.
+    aiohttp repeats an idempotent request once when an idle connection turns out to be closed. With a plain generator,
+    the second try would send the rest of the body, or nothing.
     """
 
     def __init__(self, body: Body, progressed: Callable[[int], None]) -> None:
@@ -27,7 +27,7 @@ class BodyPayload(Payload):
         self._connection: asyncio.Transport | None = None
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002  # the base's signature
-        """Refuse: a body is bytes, and may be larger than memory."""
+        """Raise TypeError: a body is bytes, and may be larger than memory."""
         raise TypeError("a body is not text")
 
     async def write(self, writer: AbstractStreamWriter) -> None:
@@ -35,7 +35,7 @@ class BodyPayload(Payload):
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002  # the same
-        """Write all bytes from the beginning; their number is the declared length, so there is nothing to cut."""
+        """Write all bytes from the beginning. Their number is the declared length, so none are cut off."""
         self._connection = writer.transport if isinstance(writer, StreamWriter) else None
         async with contextlib.aclosing(self._value.chunks()) as chunks:
             async for chunk in chunks:
@@ -43,9 +43,9 @@ class BodyPayload(Payload):
                 self._progressed(len(chunk))
 
     def abort(self) -> None:
-        """Drop what a connection that is being closed still holds of the body.
+        """Abort a connection that is being closed, and drop the part of the body in its write buffer.
 
-        Closed in order it would stay open for as long as the server does not read, and longer than the run.
+        An orderly close would wait until the server has read that part, which may take longer than the run.
         """
         if self._connection is not None and self._connection.is_closing():
             self._connection.abort()

@@ -1,1 +1,1 @@
-"""Where bytes may go: rules for hosts, the resolver that enforces them, and redirects."""
+"""Where bytes may go: host rules, the resolver that enforces them, and redirects."""

@@ -1,4 +1,4 @@
-"""Holds storage's connections to `HostRules`, by the addresses that are connected to and not by names alone."""
+"""Enforces `HostRules` on connections to storage, by the addresses that are connected to as well as by name."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from bulkup.helpers.secrets import SecretUrl
 from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public, literal
 from bulkup.transport.destination.resolver import Resolver
 
-_REMEMBERED = 1000
+_MAX_PASSED = 1000
 
 
 class GuardedResolver:
-    """A `Resolver` that looks up storage's names for the connector, and refuses those that lead where they must not.
+    """A `Resolver` for the names of storage that refuses addresses against the rules.
 
-    What it returns is what is connected to, so a name that leads elsewhere the second time gains nothing. The connector
-    does not ask it about addresses, hence `check_url` before each request.
+    Connections go to the very addresses that it returns, so a name that resolves differently the second time (DNS
+    rebinding) gains nothing. URLs with a literal address are never resolved; `check_url` checks those before a request.
     """
 
     def __init__(self, rules: HostRules, resolver: Resolver) -> None:
         self._rules = rules
         self._resolver = resolver
         self._api_is_public: bool | None = None
-        self._passed: set[str] = set()  # origins, as millions of URLs have the same few
+        self._passed: set[str] = set()  # origins; millions of URLs share a few of them
 
     async def check_url(self, url: SecretUrl) -> None:
-        """Raise `ProblemError` where the rules refuse the URL's host as it is written."""
+        """Raise `ProblemError` if the rules refuse the host in the URL."""
         origin = url.origin
         if origin in self._passed:
             return
-        host = URL(origin, encoded=True).raw_host or ""  # what the client connects to
+        host = URL(origin, encoded=True).raw_host or ""  # the host that is connected to
         self._rules.check_name(host)
-        if literal(host) is not None and await self._is_bound(host):
+        if literal(host) is not None and await self._needs_public(host):
             check_addresses(host, [str(literal(host))])
-        if len(self._passed) < _REMEMBERED:
+        if len(self._passed) < _MAX_PASSED:
             self._passed.add(origin)
 
     async def addresses(self, host: str) -> list[str]:
-        """Return the addresses of a name. Raises `ProblemError` where one of them is refused, OSError without any."""
+        """Return the addresses of a name. Raises `ProblemError` if one is refused, OSError if there are none."""
         addresses = await self._resolver.addresses(host)
-        if not all(map(is_public, addresses)) and await self._is_bound(host):
+        if not all(map(is_public, addresses)) and await self._needs_public(host):
             check_addresses(host, addresses)
         return addresses
 
-    async def _is_bound(self, host: str) -> bool:
-        """Say whether a host may lead to public addresses alone."""
+    async def _needs_public(self, host: str) -> bool:
+        """Return whether a host may only have public addresses."""
         if self._rules.api_host is None or self._rules.trusts(host):
             return False
         if self._api_is_public is None:
@@ -52,7 +52,7 @@ class GuardedResolver:
         return self._api_is_public
 
     async def _looks_public(self, api_host: str) -> bool:
-        """Say whether the service is out on the internet; so it is taken to be where its name is not known here."""
+        """Return whether the API has a public address. True if its name cannot be resolved here, as behind a proxy."""
         if literal(api_host) is not None:
             return is_public(api_host)
         try:

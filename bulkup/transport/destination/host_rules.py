@@ -1,8 +1,7 @@
-"""Where upload URLs may lead: hosts that are pinned, and addresses of the inside that an answer from outside must not
-name. Pure.
+"""Rules for the hosts of upload URLs: the allowed hosts, and no private addresses for a public service. Pure.
 
-A service's answer decides where a file's bytes go. One that is crafted could name a machine behind the user's own
-firewall, so a public service may name public addresses alone, unless the user has named the host.
+A service's answer decides where the bytes of a file go. A crafted answer could name a machine behind the user's
+firewall. So the URLs of a public service may only lead to public addresses, unless the user allowed the host.
 """
 
 from __future__ import annotations
@@ -16,47 +15,48 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that is given out of IPv6 (RFC 4291, 2.4)
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all IPv6 addresses assigned so far (RFC 4291 2.4)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 
 
 @dataclass(frozen=True, slots=True)
 class HostRules:
-    """Which hosts bytes may go to.
+    """The hosts that bytes may go to.
 
-    `allowed` are names, `*.` and a name for all below it, and addresses, as `bulkup.config.host_names` writes them;
-    where there are any, no other host may be named. `api_host` is the service's own, None where it may name any.
+    `allowed` holds names, patterns such as `*.example.org`, and addresses, as `bulkup.config.host_names` writes them.
+    If it is not empty, all other hosts are refused. `api_host` is the host of the service's API. If it is None,
+    private addresses are not refused.
     """
 
     allowed: tuple[str, ...] = ()
     api_host: str | None = None
 
     def check_name(self, host: str) -> None:
-        """Raise `ProblemError` for a host that is not among those pinned."""
-        if self.allowed and not self.trusts(host) and not any(_is_below(host, entry) for entry in self.allowed):
+        """Raise `ProblemError` for a host that is not allowed."""
+        if self.allowed and not self.trusts(host) and not any(_is_subdomain(host, entry) for entry in self.allowed):
             raise _refused(f"{host}, which allowed_hosts does not name")
 
     def trusts(self, host: str) -> bool:
-        """Say whether the user has named this very host, which may then lead anywhere."""
-        return _written(host) in self.allowed
+        """Return whether the user allowed this very host. It may then have any address."""
+        return _normalized(host) in self.allowed
 
 
 def check_addresses(host: str, addresses: Iterable[str]) -> None:
-    """Raise `ProblemError` where a host that a public service has named leads to an address that is not public."""
+    """Raise `ProblemError` for a host with an address that is not public."""
     for address in addresses:
         if not is_public(address):
-            where = host if _written(host) == address else f"{host} at {address}"
+            where = host if _normalized(host) == address else f"{host} at {address}"
             raise _refused(
-                f"{where}, which is no public address, although the service has one; if that is right, add "
+                f"{where}, which is not a public address, although the service has one; if that is right, add "
                 f"{host} to allowed_hosts"
             )
 
 
 def is_public(address: str) -> bool:
-    """Say whether an address can be that of a machine on the internet; False for what is no address.
+    """Return whether the text is a public address, one that a machine on the internet can have.
 
-    Not public: private, loopback, link-local, unique-local, shared (CGNAT), multicast, unspecified, reserved, and IPv6
-    addresses that stand for such an IPv4 address.
+    Not public are private, loopback, link-local, unique-local, shared (CGNAT), multicast, unspecified and reserved
+    addresses, and IPv6 addresses that embed such an IPv4 address.
     """
     found = literal(address)
     if isinstance(found, ipaddress.IPv4Address):
@@ -70,9 +70,9 @@ def is_public(address: str) -> bool:
 
 
 def literal(host: str) -> Address | None:
-    """Return the address that a host's text is, None for a name.
+    """Return the address that a host is written as, None for a name.
 
-    The system takes more spellings than the usual one (`127.1`, `0x7f.1`, `2130706433`), so they count here too.
+    The system accepts unusual spellings (`127.1`, `0x7f.1`, `2130706433`), so this function does as well.
     """
     text = host.strip("[]").rstrip(".")
     try:
@@ -85,14 +85,14 @@ def literal(host: str) -> Address | None:
         return None
 
 
-def _written(host: str) -> str:
-    """Return a host as `allowed_hosts` has it."""
+def _normalized(host: str) -> str:
+    """Return a host in the form of `allowed_hosts`."""
     address = literal(host)
     return str(address) if address is not None else host.lower().rstrip(".")
 
 
-def _is_below(host: str, entry: str) -> bool:
-    return entry.startswith("*.") and literal(host) is None and _written(host).endswith(entry[1:])
+def _is_subdomain(host: str, entry: str) -> bool:
+    return entry.startswith("*.") and literal(host) is None and _normalized(host).endswith(entry[1:])
 
 
 def _last_32_bits(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:

@@ -1,33 +1,32 @@
-"""Where a redirect of storage may lead. Pure.
+"""Redirects by storage: which ones are followed, and with which headers. Pure.
 
-A redirect repeats the request, body and all, so only 307 and 308 are followed: the others would turn a PUT into a GET.
+Only 307 and 308 are followed, because they repeat the request with its body. Other redirects turn a PUT into a GET.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from yarl import URL
 
 from bulkup.helpers.secrets import Secret, SecretUrl
-from bulkup.model.http import is_authority
+from bulkup.model.http import Headers, is_authority
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
-WITH_BODY = frozenset({307, 308})
-MOST = 3
+REPEATING_STATUSES = frozenset({307, 308})
+MAX_REDIRECTS = 3
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[<>\"{}|\\^`]")
 
 
 def redirected(url: SecretUrl, location: str) -> SecretUrl:
-    """Return where `location` leads from `url`.
+    """Return the URL that `location` leads to from `url`.
 
-    Raises `ProblemError` for what is no URL, one with a user part or with characters that a request line cannot have,
-    another scheme than http and https, and http after https.
+    Raises `ProblemError` for an invalid URL, a user part, characters that a request line cannot hold, a scheme other
+    than http and https, and a redirect from https to http.
     """
     old, new = _parsed(url), _joined(url, location)
     if new is None:
-        raise _refused("storage redirected to something that is no URL")
+        raise _refused("storage redirected to an invalid URL")
     if new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
         raise _refused(f"storage redirected from {old.scheme} to {new.scheme[:16]}, which is refused")
     if not is_authority(new.raw_authority):
@@ -35,16 +34,16 @@ def redirected(url: SecretUrl, location: str) -> SecretUrl:
     return SecretUrl(str(new))
 
 
-def headers_for(new: SecretUrl, old: SecretUrl, headers: Mapping[str, str | Secret]) -> Mapping[str, str | Secret]:
-    """Return the headers that may go along: to another origin none that is secret."""
+def headers_for(new: SecretUrl, old: SecretUrl, headers: Headers) -> Headers:
+    """Return the headers for the new URL. Secret ones are left out if the origin differs."""
     if _origin(new) == _origin(old):
         return headers
     return {name: value for name, value in headers.items() if not isinstance(value, Secret)}
 
 
-def too_many() -> ProblemError:
-    """Return the error for storage that redirects again and again."""
-    return _refused(f"storage redirected more than {MOST} times")
+def too_many_redirects() -> ProblemError:
+    """Return the error for too many redirects in a row."""
+    return _refused(f"storage redirected more than {MAX_REDIRECTS} times")
 
 
 def _joined(url: SecretUrl, location: str) -> URL | None:
@@ -52,8 +51,8 @@ def _joined(url: SecretUrl, location: str) -> URL | None:
         return None
     try:
         new = _parsed(url).join(URL(location, encoded=True))
-        return new if new.port != 0 else None  # asking for the port is what checks it
-    except (ValueError, IndexError):  # the latter is a slip of the client's library, for "//[]@"
+        return new if new.port != 0 else None  # reading the port validates it
+    except (ValueError, IndexError):  # yarl raises IndexError for "//[]@"
         return None
 
 

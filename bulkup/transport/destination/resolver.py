@@ -1,4 +1,4 @@
-"""Where names lead, as the system says."""
+"""Name resolution by the operating system."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Protocol
 
 
 class Resolver(Protocol):
-    """Looks up names."""
+    """Looks up host names."""
 
     async def addresses(self, host: str) -> list[str]:
-        """Return the addresses of a name, of either family. Raises OSError where there is none."""
+        """Return the IPv4 and IPv6 addresses of a name. Raises OSError if it has none."""
         ...
 
 
 class SystemResolver:
-    """A `Resolver` by `getaddrinfo`, in a thread of the loop's."""
+    """A `Resolver` that calls `getaddrinfo` in a thread of the event loop."""
 
     async def addresses(self, host: str) -> list[str]:
-        """Return the addresses of a name. Raises OSError where there is none."""
+        """Return the addresses of a name. Raises OSError if it has none."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        return [_address(*where) for _, _, _, _, where in found]
+        return [_address(*sockaddr) for _, _, _, _, sockaddr in found]
 
 
 def _address(host: str, _port: int, _flow: int = 0, scope: int = 0) -> str:
-    """Return an address; one that is good for a single link says for which (RFC 4007 11)."""
+    """Return an address. A link-local one carries its zone (RFC 4007 11)."""
     return f"{host}%{scope}" if scope else host

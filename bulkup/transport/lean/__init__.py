@@ -1,11 +1,17 @@
-"""Bytes to storage over HTTP/1.1, with as little work a request as can be.
+"""The lean sender: bytes to storage over HTTP/1.1, with as little work per request as possible.
 
-`sender` is the way of one request. `connection` is a socket with its state, `answers` reads what comes over it (with
-httptools), `tls` is the layer between. `origins` knows what is the same for all requests to one host, `pool` owns all
-connections and their times, `connecting` makes new ones, by a proxy too. `streaming` sends what is not in memory, and
-`lending` has the system copy it from a file.
-A request costs no task and no timer: one future, one write, one read. Not here: redirects and forms, which all senders
-share, and what an answer means.
+A request costs no task and no timer: one future, one write, one read. The modules, from the top:
+
+- `lean_sender` carries out one exchange, and repeats it when an idle connection turned out to be closed.
+- `body_stream` sends a body that is not in memory; `sendfile` has the system copy it from a file.
+- `connector` opens connections, through a proxy if there is one; `name_cache` keeps DNS answers for some seconds.
+- `origin` holds what all requests to one origin share, such as the fixed part of a request's head.
+- `connection_pool` owns all connections, keeps idle ones and enforces deadlines.
+- `connection` is one connection with its state; `tls_stream` encrypts its bytes.
+- `answer_reader` parses answers with httptools; `exchange_error` reports a failed exchange between these modules.
+
+Redirects and forms are outside, in `transport.storage`, because both senders share them. The providers decide what an
+answer means.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A body that is not in memory, piece by piece and no faster than it goes."""
+"""Sends a body that is not in memory: piece by piece, and only as fast as the connection takes it."""
 
 from __future__ import annotations
 
@@ -11,50 +11,50 @@ import anyio
 from bulkup.model.bodies import Body, SendfileBody
 from bulkup.transport.lean.connection import Connection
 from bulkup.transport.lean.sendfile import send_ranges
-from bulkup.transport.progress_timeout import progress_timeout
+from bulkup.transport.progress_timeout import ProgressTimeout
 from bulkup.transport.sender import OnBytes
 
 
-class Progress:
-    """Tells of bytes as they go, of those sent again only once."""
+class BodyProgress:
+    """Reports the bytes of a body as they are sent. Bytes that are sent again are reported once."""
 
     def __init__(self, on_bytes: OnBytes) -> None:
         self._on_bytes = on_bytes
-        self._told = 0
+        self._reported = 0
         self.sent = 0
 
-    def begin(self) -> None:
-        """A body begins."""
+    def restart(self) -> None:
+        """Start from the beginning of the body."""
         self.sent = 0
 
     def add(self, count: int) -> None:
-        """So many bytes more of it have gone."""
+        """Note `count` more bytes of the body."""
         self.sent += count
-        if self.sent > self._told:
-            new, self._told = self.sent - self._told, self.sent
+        if self.sent > self._reported:
+            new, self._reported = self.sent - self._reported, self.sent
             self._on_bytes(new)
 
 
-async def send_body(connection: Connection, body: Body, progress: Progress, idle_timeout: float) -> None:
-    """Write all of a body, or as much of it as is wanted: an answer that comes before its end ends it at once.
+async def send_body(connection: Connection, body: Body, progress: BodyProgress, timeout: ProgressTimeout) -> None:
+    """Send the body, and stop early when the head of an answer arrives before its end.
 
     Raises what the body raises.
     """
-    progress.begin()
+    progress.restart()
     with anyio.CancelScope() as scope:
-        connection.stop = scope.cancel
+        connection.cancel_body = scope.cancel
         try:
-            async with contextlib.aclosing(_sent(connection, body)) as counts:
+            async with contextlib.aclosing(_send_pieces(connection, body)) as counts:
                 async for count in counts:
                     progress.add(count)
-                    connection.deadline = monotonic() + progress_timeout(idle_timeout, progress.sent)
-            connection.sending = False
+                    connection.deadline = monotonic() + timeout.after(progress.sent)
+            connection.sending_body = False
         finally:
-            connection.stop = None
+            connection.cancel_body = None
 
 
-def _sent(connection: Connection, body: Body) -> AsyncGenerator[int, None]:
-    """Send a body, and yield how many bytes went, each time some did."""
+def _send_pieces(connection: Connection, body: Body) -> AsyncGenerator[int, None]:
+    """Send the body, and yield the size of each piece that was sent."""
     if connection.tls is None and isinstance(body, SendfileBody):
         return send_ranges(connection, body)
     return _write_chunks(connection, body)
@@ -63,7 +63,7 @@ def _sent(connection: Connection, body: Body) -> AsyncGenerator[int, None]:
 async def _write_chunks(connection: Connection, body: Body) -> AsyncGenerator[int, None]:
     async with contextlib.aclosing(body.chunks()) as chunks:
         async for chunk in chunks:
-            await connection.wanted()
+            await connection.checkpoint_if_answered()
             connection.write(chunk)
-            await connection.room()
+            await connection.drain()
             yield len(chunk)

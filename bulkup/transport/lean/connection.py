@@ -1,4 +1,50 @@
-"""A connection: what goes out, what comes in, and who waits for it. One exchange at a time."""
+"""One HTTP/1.1 connection: its socket, its optional TLS layer, and at most one exchange at a time.
+
+Theory of operation
+===================
+
+An exchange is one request and its answer. The event loop calls the connection when bytes arrive or the socket closes;
+tasks of the sender write requests and await a future that the answer resolves. A connection is in one of four states.
+They are not stored as an enum, because other values already tell them apart:
+
+    state     answer future   idle list   meaning
+    SETUP     None            no          connecting, TLS handshake, proxy tunnel (the tunnel's request is an EXCHANGE)
+    EXCHANGE  set             no          a request is being sent, or its answer is awaited
+    IDLE      None            yes         ready for the next request
+    CLOSED    None            no          `abort` was called, or the socket is closed
+
+Transitions:
+
+    from      event                                                      to        the exchange ends with
+    SETUP     `send`                                                     EXCHANGE
+    IDLE      `IdleConnections.take`, then `send`                        EXCHANGE
+    EXCHANGE  answer complete, and the connection can be reused          IDLE      the answer
+    EXCHANGE  answer complete, otherwise                                 CLOSED    the answer
+    EXCHANGE  end of stream that also ends the answer's body             CLOSED    the answer
+    EXCHANGE  end of stream, reset or TLS error, otherwise               CLOSED    ExchangeError CONNECTION_LOST
+    EXCHANGE  bytes that are not a valid answer                          CLOSED    ExchangeError NOT_HTTP
+    EXCHANGE  `deadline` passed: the pool calls `expire`                 CLOSED    ExchangeError NO_PROGRESS
+    EXCHANGE  `cancel_exchange`                                          CLOSED    cancellation
+    EXCHANGE  head of a proxy's answer, in `open_tunnel`                 SETUP     the status
+    SETUP     end of stream, application data, `abort`                   CLOSED
+    IDLE      end of stream, data, or `deadline` passed                  CLOSED
+
+A connection can be reused when the answer allows it (see `AnswerReader.reusable`), all of the request has been written
+to the socket, and the task that sent it still waits for the answer.
+
+A body that is not in memory is sent in pieces by one task. While `sending_body` is true, the head of an answer makes
+the rest of the body pointless: `cancel_body` is called, the answer is read to its end, and the connection is closed.
+
+Invariants:
+
+- An answer future is resolved exactly once, at the latest in `connection_lost`. `_answer_future` is None from then on.
+- A connection in the idle list has no answer future, and nothing in its write buffer.
+- `take` and `send` run without an await between them, so no other task sees the connection outside both states.
+- A request is repeated only if no byte of its answer arrived on a connection that had carried an earlier exchange
+  (`ExchangeError.stale`).
+- Bytes that arrived before a connection broke are read first: a server may refuse a body and close at once.
+- `owner` holds the connection from `connection_made` to `connection_lost`, and no longer.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +55,7 @@ import os
 import ssl
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 import anyio.lowlevel
 
@@ -17,54 +63,83 @@ from bulkup.model.http import StorageAnswer
 from bulkup.transport.failures import FailureKind
 from bulkup.transport.lean.answer_reader import AnswerReader
 from bulkup.transport.lean.exchange_error import ExchangeError
-from bulkup.transport.lean.tls_stream import Tls
+from bulkup.transport.lean.tls_stream import TlsStream
 
-if TYPE_CHECKING:
-    from bulkup.transport.lean.connection_pool import ConnectionPool, IdleConnections
-
-Waiter = asyncio.Future[StorageAnswer]
+AnswerFuture = asyncio.Future[StorageAnswer]
 _NEVER = float("inf")
-# What may stand in the buffer of a connection before a body has to wait, and how far it then has to empty.
-_HIGH, _LOW = 256 * 1024, 64 * 1024
-_RESCUES, _RESCUED = 16, 64 * 1024  # so many times so many bytes
+# Bytes in a connection's write buffer at which a body pauses, and at which it resumes.
+_HIGH_WATER, _LOW_WATER = 256 * 1024, 64 * 1024
+# Limits on what is read from a socket after it broke: number of reads, and bytes of each.
+_LAST_READS, _LAST_READ_SIZE = 16, 64 * 1024
+
+
+class ConnectionOwner(Protocol):
+    """Holds the open connections and calls `Connection.expire` on those whose deadline has passed."""
+
+    @property
+    def idle_timeout(self) -> float:
+        """The seconds without progress after which an exchange fails."""
+        ...
+
+    def add(self, connection: Connection) -> None:
+        """Hold a connection that was opened."""
+        ...
+
+    def discard(self, connection: Connection) -> None:
+        """Release a connection whose socket is closed."""
+        ...
+
+
+class IdleList(Protocol):
+    """The idle connections of one origin, with the TLS session that its next connection can resume."""
+
+    session: ssl.SSLSession | None
+
+    def put(self, connection: Connection, answer: StorageAnswer) -> None:
+        """Add a connection whose last answer was `answer`."""
+        ...
+
+    def remove(self, connection: Connection) -> None:
+        """Remove a connection, if it is in the list."""
+        ...
 
 
 class Connection(asyncio.Protocol):
-    """A connection of a pool. `deadline` is when it is given up, in monotonic seconds: the pool looks now and then.
+    """A connection of the lean sender; the module's docstring describes its states.
 
-    `shelf` is where it is put while nobody uses it. `sending` says that a body is on its way: an answer that comes
-    before its end is the last one here, and `stop` is called. `exchanges` counts those begun.
+    `deadline` is in monotonic seconds. `sending_body` is true while a task still sends the request's body, and
+    `cancel_body` stops that task. `exchanges` counts the exchanges begun.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pool: ConnectionPool, shelf: IdleConnections) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: ConnectionOwner, idle: IdleList) -> None:
         self._loop = loop
-        self._pool = pool
-        self._shelf = shelf
+        self._owner = owner
+        self._idle = idle
         self.transport: asyncio.Transport
-        self.tls: Tls | None = None
+        self.tls: TlsStream | None = None
         self.reader = AnswerReader()
         self.deadline = _NEVER
-        self.sending = False
-        self.stop: Callable[[], None] | None = None
+        self.sending_body = False
+        self.cancel_body: Callable[[], None] | None = None
         self.exchanges = 0
-        self._waiter: Waiter | None = None
-        self._news: asyncio.Future[None] | None = None
+        self._answer_future: AnswerFuture | None = None
+        self._wakeup: asyncio.Future[None] | None = None
         self._paused = False
         self._opening_tunnel = False
         self._error: BaseException | None = None
 
-    # An exchange.
+    # Exchanges.
 
-    def send(self, data: bytes, deadline: float) -> Waiter:
-        """Write a request, or its beginning, and return what its answer will be set to."""
+    def send(self, data: bytes, deadline: float) -> AnswerFuture:
+        """Write a request, or its beginning, and return the future of its answer."""
         if self.tls is not None:
             data = self.tls.encrypt(data)
-        self.reader.expect()
+        self.reader.reset()
         self.deadline = deadline
         self.exchanges += 1
-        waiter = self._waiter = self._loop.create_future()
+        future = self._answer_future = self._loop.create_future()
         self.transport.write(data)
-        return waiter
+        return future
 
     def write(self, data: bytes | memoryview) -> None:
         """Write more of the request."""
@@ -72,231 +147,233 @@ class Connection(asyncio.Protocol):
 
     @property
     def answered(self) -> bool:
-        """Whether the head of an answer is there, or the exchange has failed: no more of a body is wanted."""
-        return self._waiter is None or self.reader.headed
+        """Whether the head of the answer has arrived or the exchange is over; the rest of a body is then pointless."""
+        return self._answer_future is None or self.reader.head_complete
 
-    async def room(self) -> None:
-        """Wait until there is room for more. Where it broke it is `stop` that ends the waiting."""
+    async def drain(self) -> None:
+        """Wait until the write buffer has room. On a broken connection, only `cancel_body` ends the wait."""
         while self._paused or self.transport.is_closing():
-            await self._any_news()
+            await self._wait()
 
-    async def drained(self) -> None:
-        """Wait until the loop has handed over all that was written."""
+    async def flush(self) -> None:
+        """Wait until the event loop has written all of the buffer to the socket."""
         self.transport.set_write_buffer_limits(0)
-        await self.room()
-        await self.wanted()
-        self.transport.set_write_buffer_limits(_HIGH, _LOW)
+        await self.drain()
+        await self.checkpoint_if_answered()
+        self.transport.set_write_buffer_limits(_HIGH_WATER, _LOW_WATER)
 
-    async def wanted(self) -> None:
-        """Return at once where more of a body is wanted; else let whoever sends it hear that `stop` was called.
+    async def checkpoint_if_answered(self) -> None:
+        """Let the cancellation by `cancel_body` take effect before more of the body is written.
 
-        That is not heard by one who wakes up for another reason in the same instant, and uvloop takes it for a mistake
-        when anything is asked of a closed transport.
+        Without it, a task that wakes up in the same instant for another reason would write to a closed transport, which
+        uvloop reports as an error.
         """
         if self.answered:
             await anyio.lowlevel.checkpoint()
 
-    async def takes_more(self, descriptor: int) -> None:
-        """Wait until its socket, by another descriptor than the loop's own, takes more. It may also not yet be so."""
-        self._loop.add_writer(descriptor, self._tell)
+    async def wait_writable(self, descriptor: int) -> None:
+        """Wait until the socket may take more bytes. `descriptor` is a duplicate of the one that the loop uses."""
+        self._loop.add_writer(descriptor, self._wake)
         try:
-            await self._any_news()
+            await self._wait()
         finally:
             self._loop.remove_writer(descriptor)
 
-    def broke(self, error: OSError) -> None:
-        """Take note that it broke, found out by another way than the loop's."""
-        self._rescue()
-        self._ended(error)
+    def break_with(self, error: OSError) -> None:
+        """Handle an error of the socket that the event loop has not seen."""
+        self._read_rest()
+        self._end_of_stream(error)
 
-    async def permission(self, seconds: float) -> bool:
-        """Wait for a 100 or an answer, so many seconds at the most; returns whether one of them came."""
+    async def wait_for_continue(self, seconds: float) -> bool:
+        """Wait up to `seconds` for a 100 (Continue) or an answer. Return whether either arrived."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not self.answered and not self.reader.permitted:
-                    await self._any_news()
-        return self.answered or self.reader.permitted
+                while not self.answered and not self.reader.continue_received:
+                    await self._wait()
+        return self.answered or self.reader.continue_received
 
-    def abandon(self, waiter: Waiter) -> None:
-        """Break off an exchange, unless it has ended: then the connection may be another's already."""
-        if self._waiter is waiter:
-            self._waiter = None
+    def cancel_exchange(self, future: AnswerFuture) -> None:
+        """Cancel the exchange of `future`, unless it is over: another task may use the connection by then."""
+        if self._answer_future is future:
+            self._answer_future = None
             self.abort()
-        if not waiter.cancel() and not waiter.cancelled():
-            waiter.exception()  # looked at, so that nobody complains that nobody did
+        if not future.cancel() and not future.cancelled():
+            future.exception()  # mark it as retrieved, or asyncio logs that it never was
 
-    # Its beginning and its end.
+    # Setup and close.
 
-    async def secure(self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None = None) -> None:
-        """Put TLS around all that goes over it from now on. Raises OSError, of which ssl.SSLError is one."""
-        self.tls = Tls(context, host, session, below=self.tls)
-        self.transport.write(self.tls.begin())
+    async def start_tls(self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None = None) -> None:
+        """Encrypt everything from now on. Raises OSError, of which ssl.SSLError is a subclass."""
+        self.tls = TlsStream(context, host, session, below=self.tls)
+        self.transport.write(self.tls.start_handshake())
         while not self.tls.established:
             if self.transport.is_closing():
                 raise self._error or OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-            await self._any_news()
+            await self._wait()
 
-    async def tunnel(self, request: bytes) -> int:
-        """Send a proxy the request for a tunnel and return its status. Raises `ExchangeError`."""
+    async def open_tunnel(self, request: bytes) -> int:
+        """Send a CONNECT request to a proxy and return the status of its answer. Raises `ExchangeError`."""
         self._opening_tunnel = True
-        waiter = self.send(request, _NEVER)
+        future = self.send(request, _NEVER)
         try:
             while not self.answered:
-                await self._any_news()
+                await self._wait()
         except BaseException:
-            self.abandon(waiter)
+            self.cancel_exchange(future)
             raise
         finally:
             self._opening_tunnel = False
-        if waiter.done():
-            return (await waiter).status
-        # Only the head counts: a success has no body, whatever its length says (RFC 9110 9.3.6).
-        self._waiter, status = None, self.reader.status
+        if future.done():
+            return (await future).status
+        # Only the head counts: a successful answer has no body, whatever its headers say (RFC 9110 9.3.6).
+        self._answer_future, status = None, self.reader.status
         self.reader, self.exchanges = AnswerReader(), 0
         return status
 
     def expire(self) -> None:
-        """Give it up: nothing has happened for too long."""
-        if self._waiter is None:
+        """Close the connection because its deadline has passed."""
+        if self._answer_future is None:
             self.close()
         else:
-            self._fail(ExchangeError(FailureKind.SILENT))
+            self._fail(ExchangeError(FailureKind.NO_PROGRESS))
 
     def close(self) -> None:
-        """End it in order, while nothing is under way."""
+        """Close a connection that is not in an exchange; over TLS, with a close_notify."""
         if self.tls is not None and self.tls.established and not self.transport.is_closing():
             self.transport.write(self.tls.close())
         self.abort()
 
     def abort(self) -> None:
-        """End it at once; what was not yet sent is dropped."""
+        """Close the socket at once and drop what was not yet written."""
         self.deadline = _NEVER
-        self._shelf.remove(self)
+        self._idle.remove(self)
         self.transport.abort()
 
-    # What the event loop calls.
+    # Callbacks of the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Set up buffer limits and report to the owner."""
         self.transport = cast("asyncio.Transport", transport)
-        self.transport.set_write_buffer_limits(_HIGH, _LOW)
-        self._pool.add(self)
+        self.transport.set_write_buffer_limits(_HIGH_WATER, _LOW_WATER)
+        self._owner.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
+        """Decrypt and parse data."""
         tls = self.tls
         if tls is None:
-            self._received(data)
+            self._parse(data)
             return
-        if data := self._decrypted(tls, data):
-            self._received(data)
+        if data := self._decrypt(tls, data):
+            self._parse(data)
         if tls.ended:
-            self._ended(None)
+            self._end_of_stream(None)
 
     def eof_received(self) -> None:
-        """Take note that nothing more will come."""
-        self._ended(None)
+        """Handle the end of the stream."""
+        self._end_of_stream(None)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End; what had arrived before is still there to be read."""
+        """Handle a closed socket. Bytes that arrived before an error are still read."""
         self._error = self._error or error
         if error is not None:
-            self._rescue()
-        self._ended(error)
-        self._pool.forget(self)
-        self._tell()
+            self._read_rest()
+        self._end_of_stream(error)
+        self._owner.discard(self)
+        self._wake()
 
     def pause_writing(self) -> None:
-        """Note that the buffer is full."""
+        """Note that the write buffer is full."""
         self._paused = True
 
     def resume_writing(self) -> None:
-        """Note that it has emptied."""
+        """Note that the write buffer has room again."""
         self._paused = False
-        self._tell()
+        self._wake()
 
-    # What follows from that.
+    # Helpers of the callbacks.
 
-    def _decrypted(self, tls: Tls, data: bytes) -> bytes:
+    def _decrypt(self, tls: TlsStream, data: bytes) -> bytes:
         try:
             data = tls.decrypt(data)
         except ssl.SSLError as error:
             self._error = error
-            self._ended(error)
+            self._end_of_stream(error)
             data = b""
-        if answer := tls.to_send():
-            self.transport.write(answer)
-        self._tell()
+        if reply := tls.pending_output():
+            self.transport.write(reply)
+        self._wake()
         return data
 
-    def _received(self, data: bytes) -> None:
-        waiter, reader = self._waiter, self.reader
-        if waiter is None:
-            self.abort()  # nobody has asked
+    def _parse(self, data: bytes) -> None:
+        future, reader = self._answer_future, self.reader
+        if future is None:
+            self.abort()  # the server sent data without a request
             return
-        first = not reader.begun
+        first = not reader.started
         try:
-            done = reader.feed(data)
+            complete = reader.feed(data)
         except ExchangeError as error:
             self._fail(error)
             return
-        if done and not self._opening_tunnel:
-            self._finish(waiter)
+        if complete and not self._opening_tunnel:
+            self._finish(future)
             return
         if first:
-            # An answer that has begun has as long again to end.
-            self.deadline = max(self.deadline, monotonic() + self._pool.idle_timeout)
-        self._tell()
+            # An answer that has started gets the idle timeout once more to complete.
+            self.deadline = max(self.deadline, monotonic() + self._owner.idle_timeout)
+        self._wake()
 
-    def _finish(self, waiter: Waiter) -> None:
-        self._waiter = None
+    def _finish(self, future: AnswerFuture) -> None:
+        self._answer_future = None
         reader = self.reader
         answer = reader.answer()
         if self.exchanges == 1 and self.tls is not None:
-            self._shelf.session = self.tls.session
-        usable = reader.reusable and not self.sending and not waiter.cancelled()
-        if usable and not self.transport.get_write_buffer_size():
-            self._shelf.put(self, answer)
+            self._idle.session = self.tls.session
+        reusable = reader.reusable and not self.sending_body and not future.cancelled()
+        if reusable and not self.transport.get_write_buffer_size():
+            self._idle.put(self, answer)
         else:
             self.abort()
-        if not waiter.done():
-            waiter.set_result(answer)
-        if self.sending:
-            self._tell()
+        if not future.done():
+            future.set_result(answer)
+        if self.sending_body:
+            self._wake()
 
-    def _ended(self, error: BaseException | None) -> None:
-        waiter = self._waiter
-        if waiter is None:
+    def _end_of_stream(self, error: BaseException | None) -> None:
+        future = self._answer_future
+        if future is None:
             self.abort()
-        elif self.reader.ends_here():
-            self._finish(waiter)
+        elif self.reader.complete_at_eof():
+            self._finish(future)
         else:
-            stale = self.exchanges > 1 and not self.reader.begun
-            self._fail(ExchangeError(FailureKind.BROKEN, error, stale=stale))
+            stale = self.exchanges > 1 and not self.reader.started
+            self._fail(ExchangeError(FailureKind.CONNECTION_LOST, error, stale=stale))
 
     def _fail(self, error: ExchangeError) -> None:
-        waiter, self._waiter = self._waiter, None
+        future, self._answer_future = self._answer_future, None
         self.abort()
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(error)
-        self._tell()
+        if future is not None and not future.done():
+            future.set_exception(error)
+        self._wake()
 
-    def _rescue(self) -> None:
-        """Read what came before the connection broke: a server that refuses a body may answer and hang up at once."""
+    def _read_rest(self) -> None:
+        """Read what the system received before the connection broke; asyncio would drop it."""
         descriptor = self.transport.get_extra_info("socket").fileno()
         with contextlib.suppress(OSError):
-            for _ in range(_RESCUES):
-                data = os.read(descriptor, _RESCUED) if self._waiter is not None else b""
+            for _ in range(_LAST_READS):
+                data = os.read(descriptor, _LAST_READ_SIZE) if self._answer_future is not None else b""
                 if not data:
                     break
                 self.data_received(data)
 
-    async def _any_news(self) -> None:
-        self._news = self._loop.create_future()
-        await self._news
+    async def _wait(self) -> None:
+        """Wait for the next call of `_wake`."""
+        self._wakeup = self._loop.create_future()
+        await self._wakeup
 
-    def _tell(self) -> None:
-        if self.stop is not None and self.answered:
-            self.stop()
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+    def _wake(self) -> None:
+        """Cancel a body that is no longer wanted, and resume the task in `_wait`."""
+        if self.cancel_body is not None and self.answered:
+            self.cancel_body()
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(None)

@@ -1,4 +1,4 @@
-"""All connections of a sender: those kept for the next request, and those that have shown no progress for too long."""
+"""All connections of a sender: keeps the idle ones, and closes those that exceed their deadline."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from time import monotonic
 
 from bulkup.model.http import StorageAnswer
 from bulkup.transport.lean.connection import Connection
-from bulkup.transport.sender import EXPIRY
+from bulkup.transport.sender import KEEP_ALIVE
 
 _TIMEOUT = re.compile(r"\btimeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
-_OFTENEST, _SELDOMEST = 0.02, 1.0
+_MIN_INTERVAL, _MAX_INTERVAL = 0.02, 1.0  # seconds between two checks of the deadlines
 
 
 class IdleConnections:
-    """The connections to one origin that nobody uses, and the TLS session that the next one may go on with."""
+    """The idle connections of one origin, and the TLS session that its next connection can resume."""
 
     def __init__(self) -> None:
         self.session: ssl.SSLSession | None = None
         self._idle: list[Connection] = []
 
     def take(self, now: float) -> Connection | None:
-        """Return the connection used last, None where there is none."""
+        """Return the connection used last, or None."""
         idle = self._idle
         while idle:
             connection = idle.pop()
@@ -33,69 +33,69 @@ class IdleConnections:
         return None
 
     def put(self, connection: Connection, answer: StorageAnswer) -> None:
-        """Keep a connection as long as the other side is told to."""
-        hint = answer.headers.get("keep-alive")
-        connection.deadline = monotonic() + (EXPIRY if hint is None else kept_for(hint))
+        """Keep a connection for as long as the server's answer allows."""
+        header = answer.headers.get("keep-alive")
+        connection.deadline = monotonic() + (KEEP_ALIVE if header is None else keep_alive_seconds(header))
         self._idle.append(connection)
 
     def remove(self, connection: Connection) -> None:
-        """Forget a connection, if it is here."""
+        """Remove a connection, if it is here."""
         if connection in self._idle:
             self._idle.remove(connection)
 
 
 class ConnectionPool:
-    """Owns connections from their first moment to their last. One timer looks after all of them."""
+    """Owns all open connections. One timer checks the deadlines of all of them."""
 
     def __init__(self, idle_timeout: float) -> None:
         self.idle_timeout = idle_timeout
-        self._every = min(max(idle_timeout / 8, _OFTENEST), _SELDOMEST)
+        self._interval = min(max(idle_timeout / 8, _MIN_INTERVAL), _MAX_INTERVAL)
         self._open: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._emptied: asyncio.Future[None] | None = None
+        self._all_closed: asyncio.Future[None] | None = None
 
     def add(self, connection: Connection) -> None:
         """Own a connection."""
         self._open.add(connection)
         if self._timer is None:
-            self._look_later()
+            self._schedule_check()
 
-    def forget(self, connection: Connection) -> None:
-        """Own it no longer: its socket is being closed."""
+    def discard(self, connection: Connection) -> None:
+        """Release a connection whose socket is being closed."""
         self._open.discard(connection)
-        if not self._open and self._emptied is not None and not self._emptied.done():
-            self._emptied.set_result(None)
+        if not self._open and self._all_closed is not None and not self._all_closed.done():
+            self._all_closed.set_result(None)
 
     async def close(self) -> None:
-        """End all connections and wait until they have ended."""
+        """Close all connections and wait until their sockets are closed."""
         if self._timer is not None:
             self._timer.cancel()
         for connection in tuple(self._open):
             connection.close()
         if self._open:
-            self._emptied = asyncio.get_running_loop().create_future()
-            await self._emptied
+            self._all_closed = asyncio.get_running_loop().create_future()
+            await self._all_closed
 
-    def _look_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._every, self._look)
+    def _schedule_check(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._interval, self._check_deadlines)
 
-    def _look(self) -> None:
+    def _check_deadlines(self) -> None:
         self._timer = None
         now = monotonic()
         for connection in tuple(self._open):
             if connection.deadline < now:
                 connection.expire()
         if self._open:
-            self._look_later()
+            self._schedule_check()
 
 
-def kept_for(hint: str) -> float:
-    """Return for how many seconds a connection is kept, from the header Keep-Alive (RFC 2068 19.7.1).
+def keep_alive_seconds(header: str) -> float:
+    """Return how long to keep an idle connection, from its Keep-Alive header (RFC 2068 19.7.1).
 
-    A little less than the server keeps it, so that it is not being closed while the next request is on its way.
+    It is a little less than the server's time, so that the server does not close the connection during a request.
     """
-    found = _TIMEOUT.search(hint)
+    found = _TIMEOUT.search(header)
     if found is None:
-        return EXPIRY
+        return KEEP_ALIVE
     seconds = float(found[1])
-    return min(EXPIRY, max(seconds - 1, seconds / 2))
+    return min(KEEP_ALIVE, max(seconds - 1, seconds / 2))

@@ -1,4 +1,4 @@
-"""How the parts of the sender tell one another that an exchange failed."""
+"""The exception by which the modules of the lean sender report a failed exchange to one another."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from bulkup.transport.failures import FailureKind
 
 
 class ExchangeError(Exception):
-    """An exchange that failed. `cause` is the system's or TLS's error; no text of this holds a URL.
+    """A failed exchange. `cause` is the error of the system or of TLS. The text never holds a URL.
 
-    `stale` says that a kept connection turned out to be closed before any of the answer had come, as servers may close
-    one at any time.
+    `stale` reports that a reused connection was closed before any byte of the answer. Servers may close an idle
+    connection at any time, so the request can be repeated on a new one.
     """
 
-    def __init__(self, trouble: FailureKind, cause: BaseException | None = None, *, stale: bool = False) -> None:
-        super().__init__(trouble.name)
-        self.trouble = trouble
+    def __init__(self, kind: FailureKind, cause: BaseException | None = None, *, stale: bool = False) -> None:
+        super().__init__(kind.name)
+        self.kind = kind
         self.cause = cause
         self.stale = stale

@@ -1,41 +1,43 @@
-"""The way of one request: its origin, a connection, the answer; and once more where a kept connection was dead."""
+"""One exchange of the lean sender: find the origin, take a connection, send the request, return the answer.
+
+A request is repeated once on a new connection when an idle connection turned out to be closed.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.bodies import Body
-from bulkup.model.http import StorageAnswer
+from bulkup.model.http import Headers, StorageAnswer
 from bulkup.transport.destination.guarded_resolver import GuardedResolver
 from bulkup.transport.destination.resolver import Resolver
 from bulkup.transport.failures import FailureKind, exchange_problem
-from bulkup.transport.lean.body_stream import Progress, send_body
+from bulkup.transport.lean.body_stream import BodyProgress, send_body
 from bulkup.transport.lean.connection import Connection
 from bulkup.transport.lean.connection_pool import ConnectionPool
 from bulkup.transport.lean.connector import Connector
 from bulkup.transport.lean.exchange_error import ExchangeError
 from bulkup.transport.lean.origin import Origin, origin_of, target_of
-from bulkup.transport.progress_timeout import progress_timeout
 from bulkup.transport.proxies import Proxies
-from bulkup.transport.sender import Headers, OnBytes
+from bulkup.transport.sender import OnBytes
 from bulkup.transport.tls import TlsVerification
 from bulkup.transport.transport_options import TransportOptions
 
-# So large a body is announced, and goes when it is told to or after so many seconds (RFC 9110 10.1.1).
-ANNOUNCED = 1024**2
-PERMISSION_WAIT = 1.0
+# A body of at least this size is announced with `Expect: 100-continue`. It is sent after the 100 or the timeout
+# (RFC 9110 10.1.1).
+CONTINUE_SIZE = 1024**2  # bytes
+CONTINUE_TIMEOUT = 1.0  # seconds
 _EXPECTATION_FAILED = 417
-_ORIGINS = 1000
-_TOGETHER = 128 * 1024  # what is copied to be written in one piece with the head
-_REPEATABLE = frozenset({"PUT"})  # RFC 9110 9.2.2; what comes of a POST sent twice is not known
+_MAX_ORIGINS = 1000
+_COPY_LIMIT = 128 * 1024  # a body up to this size is copied behind the head, to be written with it in one call
+_REPEATABLE = frozenset({"PUT"})  # idempotent (RFC 9110 9.2.2); a POST that is sent twice may store two objects
 
 
 class LeanSender:
-    """A `Sender` of our own."""
+    """A `Sender` over connections of its own, without an HTTP client library."""
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class LeanSender:
         guard: GuardedResolver,
         resolver: Resolver,
     ) -> None:
-        self._idle_timeout = options.idle_timeout
+        self._timeout = options.progress_timeout
         self._proxies = proxies
         self._guard = guard
         self._pool = ConnectionPool(options.idle_timeout)
@@ -63,14 +65,14 @@ class LeanSender:
     async def exchange(
         self, method: str, url: SecretUrl, headers: Headers, body: Body, on_bytes: OnBytes
     ) -> StorageAnswer:
-        """Send a body and return what was answered; see `Sender`."""
+        """Send a request and return its answer; see `Sender`."""
         try:
             text = url.reveal()
-            # All but the first to an origin find it by what stands before the path.
+            # Fast path: an origin that is known already is found by the text before the path.
             cut = text.find("/", 8)
             origin = self._origins.get(text[:cut]) if cut > 0 else None
             if origin is None:
-                origin = await self._meet(url)
+                origin = await self._origin_for(url)
                 cut = len(origin.name)
             target = text[cut:]
             if "#" in target or target[:1] != "/":
@@ -81,41 +83,39 @@ class LeanSender:
             head = origin.head(method, target, headers, len(data))
             return await self._send(origin, method in _REPEATABLE, head, data, on_bytes)
         except ExchangeError as error:
-            trouble, cause = error.trouble, error.cause
+            kind, cause = error.kind, error.cause
         except OSError as error:
-            trouble, cause = FailureKind.BROKEN, error
+            kind, cause = FailureKind.CONNECTION_LOST, error
         except ValueError:
-            trouble, cause = FailureKind.INVALID, None
-        # Outside the handlers, so that no error that knows the request is even the context of ours.
-        raise body.failure or exchange_problem(trouble, cause, url, self._idle_timeout)
+            kind, cause = FailureKind.INVALID_REQUEST, None
+        # Outside the handlers, so that an error that may hold the request is not the context of ours.
+        raise body.failure or exchange_problem(kind, cause, url, self._timeout.idle_timeout)
 
     async def _send(
         self, origin: Origin, repeatable: bool, head: bytes, data: bytes, on_bytes: OnBytes
     ) -> StorageAnswer:
-        """Send what is in memory."""
+        """Send a body that is in memory."""
         now = monotonic()
-        connection = origin.shelf.take(now)
+        connection = origin.idle.take(now)
         if connection is None:
             connection = await self._connector.connect(origin)
             repeatable, now = False, monotonic()
-        told = False
+        reported = False
         while True:
             size = len(data)
-            waiter = connection.send(
-                head + data if size <= _TOGETHER else head, now + progress_timeout(self._idle_timeout, size)
-            )
+            future = connection.send(head + data if size <= _COPY_LIMIT else head, now + self._timeout.after(size))
             try:
-                if size > _TOGETHER:
+                if size > _COPY_LIMIT:
                     connection.write(data)
-                if not told:
+                if not reported:
                     on_bytes(size)
-                    told = True
-                return await waiter
+                    reported = True
+                return await future
             except ExchangeError as error:
                 if not (error.stale and repeatable):
                     raise
             except BaseException:
-                connection.abandon(waiter)
+                connection.cancel_exchange(future)
                 raise
             connection = await self._connector.connect(origin)
             repeatable, now = False, monotonic()
@@ -123,50 +123,59 @@ class LeanSender:
     async def _stream(
         self, origin: Origin, method: str, target: str, headers: Headers, body: Body, on_bytes: OnBytes
     ) -> StorageAnswer:
-        """Send what is to be asked for in pieces."""
-        progress = Progress(on_bytes)
+        """Send a body in pieces."""
+        progress = BodyProgress(on_bytes)
         repeatable = method in _REPEATABLE
         fresh = False
         while True:
-            asking = body.size >= ANNOUNCED and origin.permits
-            head = origin.head(method, target, headers, body.size, asking=asking)
-            kept = None if fresh else origin.shelf.take(monotonic())
-            connection = kept or await self._connector.connect(origin)
+            expect_continue = body.size >= CONTINUE_SIZE and origin.supports_continue
+            head = origin.head(method, target, headers, body.size, expect_continue=expect_continue)
+            idle = None if fresh else origin.idle.take(monotonic())
+            connection = idle or await self._connector.connect(origin)
             try:
-                answer = await self._one_stream(connection, origin, head, body, progress, asking=asking)
+                answer = await self._stream_once(
+                    connection, origin, head, body, progress, expect_continue=expect_continue
+                )
             except ExchangeError as error:
-                if not (error.stale and repeatable and kept):
+                if not (error.stale and repeatable and idle):
                     raise
             else:
-                if not (asking and answer.status == _EXPECTATION_FAILED):
+                if not (expect_continue and answer.status == _EXPECTATION_FAILED):
                     return answer
-                origin.permits = False
+                origin.supports_continue = False
             fresh = True
 
-    async def _one_stream(
-        self, connection: Connection, origin: Origin, head: bytes, body: Body, progress: Progress, *, asking: bool
+    async def _stream_once(
+        self,
+        connection: Connection,
+        origin: Origin,
+        head: bytes,
+        body: Body,
+        progress: BodyProgress,
+        *,
+        expect_continue: bool,
     ) -> StorageAnswer:
-        connection.sending = True
-        waiter: asyncio.Future[StorageAnswer] = connection.send(
-            head, monotonic() + progress_timeout(self._idle_timeout, 0)
-        )
+        connection.sending_body = True
+        future = connection.send(head, monotonic() + self._timeout.after(0))
         try:
-            if asking and not await connection.permission(min(PERMISSION_WAIT, self._idle_timeout / 2)):
-                origin.permits = False
+            if expect_continue:
+                seconds = min(CONTINUE_TIMEOUT, self._timeout.idle_timeout / 2)
+                if not await connection.wait_for_continue(seconds):
+                    origin.supports_continue = False
             if not connection.answered:
-                await send_body(connection, body, progress, self._idle_timeout)
-            return await waiter
+                await send_body(connection, body, progress, self._timeout)
+            return await future
         except BaseException:
-            connection.abandon(waiter)
+            connection.cancel_exchange(future)
             raise
 
-    async def _meet(self, url: SecretUrl) -> Origin:
-        """Return the origin of a URL that the guard lets pass. Raises ValueError, and `ProblemError` of the guard."""
+    async def _origin_for(self, url: SecretUrl) -> Origin:
+        """Return the origin of a URL. Raises ValueError, and `ProblemError` for a host that the rules refuse."""
         known = self._origins.get(url.origin)
         if known is not None:
             return known
         origin = origin_of(url, self._proxies.for_url(url.reveal()))
         await self._guard.check_url(url)
-        if len(self._origins) >= _ORIGINS:
-            self._origins.clear()  # what is in use goes on; only the order of things is forgotten
+        if len(self._origins) >= _MAX_ORIGINS:
+            self._origins.clear()  # exchanges under way keep their origin
         return self._origins.setdefault(origin.name, origin)

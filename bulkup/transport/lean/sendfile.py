@@ -33,45 +33,45 @@ async def send_ranges(connection: Connection, body: SendfileBody) -> AsyncGenera
 
     Raises what the body raises, and `ProblemError` where the file ends too early or cannot be read.
     """
-    await connection.drained()
-    with contextlib.closing(_outlet(connection, body.size)) as outlet:
+    await connection.flush()
+    with contextlib.closing(_duplicate(connection, body.size)) as target:
         async with contextlib.aclosing(body.ranges()) as ranges:
             async for one in ranges:
                 begun = 0
                 yield begun
                 while begun < one.size:
-                    sent = await _send(connection, outlet, one, begun)
+                    sent = await _send(connection, target, one, begun)
                     begun += sent
                     yield sent
 
 
-def _outlet(connection: Connection, size: int) -> Outlet:
+def _duplicate(connection: Connection, size: int) -> SendfileSocket:
     try:
-        return Outlet(connection.transport, size)
+        return SendfileSocket(connection.transport, size)
     except OSError as error:  # no descriptor is left
-        raise ExchangeError(FailureKind.BROKEN, error) from None
+        raise ExchangeError(FailureKind.CONNECTION_LOST, error) from None
 
 
-async def _send(connection: Connection, outlet: Outlet, one: FileRange, begun: int) -> int:
+async def _send(connection: Connection, target: SendfileSocket, one: FileRange, begun: int) -> int:
     """Send more of a range, of which so many bytes have gone; returns how many went."""
     # The answer to all of a body may be here before the loop has heard from the thread that all of it has gone. So it
     # is not taken for an early one until then.
-    stop, connection.stop = connection.stop, None
+    stop, connection.cancel_body = connection.cancel_body, None
     try:
-        sent = await asyncio.get_running_loop().run_in_executor(None, outlet.send, one, begun)
+        sent = await asyncio.get_running_loop().run_in_executor(None, target.send, one, begun)
     except OSError as error:
-        connection.broke(error)
+        connection.break_with(error)
         sent = 0
     finally:
-        connection.stop = stop
-    if connection.answered and outlet.left and stop is not None:
+        connection.cancel_body = stop
+    if connection.answered and target.left and stop is not None:
         stop()
-    if outlet.full:
-        await connection.takes_more(outlet.fileno())
+    if target.full:
+        await connection.wait_writable(target.fileno())
     return sent
 
 
-class Outlet:
+class SendfileSocket:
     """A second descriptor of a connection's socket, for threads. What was written before must have gone.
 
     `left` are the bytes that are still to go, and `full` says that the last call ended because no more went for now.

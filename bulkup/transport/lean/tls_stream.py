@@ -1,7 +1,7 @@
-"""TLS over bytes: what came is decrypted, what is to go is encrypted. No I/O; OpenSSL does the work.
+"""TLS over in-memory buffers: encrypts what is sent and decrypts what is received. No I/O; OpenSSL does the work.
 
-asyncio's own layer does the same with several calls for each piece, and what has arrived on a connection that broke is
-lost in it.
+asyncio's own TLS layer does the same with several calls per piece of data. It also loses bytes that arrived before the
+connection broke.
 """
 
 from __future__ import annotations
@@ -9,67 +9,67 @@ from __future__ import annotations
 import contextlib
 import ssl
 
-_RECORD = 16 * 1024  # the most that one record carries, and so one read returns (RFC 8446 5.1)
+_RECORD = 16 * 1024  # bytes of the largest TLS record, and so of one read (RFC 8446 5.1)
 
 
-class Tls:
-    """One connection's TLS, on the client's side. With a `session` of an earlier one the handshake is short.
+class TlsStream:
+    """The client's side of one TLS connection. With the `session` of an earlier connection the handshake is short.
 
-    `below` is the layer that this one is carried by: that to a proxy.
+    `below` is the TLS layer that carries this one, as in a tunnel through an HTTPS proxy.
     """
 
-    __slots__ = ("_below", "_in", "_out", "_ssl", "ended", "established")
+    __slots__ = ("_below", "_incoming", "_outgoing", "_ssl", "ended", "established")
 
     def __init__(
-        self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None = None, below: Tls | None = None
+        self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None = None, below: TlsStream | None = None
     ) -> None:
-        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._ssl = context.wrap_bio(self._in, self._out, server_hostname=host, session=session)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host, session=session)
         self._below = below
         self.established = False
-        self.ended = False  # the other side has said that nothing more comes
+        self.ended = False  # the server has sent a close_notify
 
     @property
     def session(self) -> ssl.SSLSession | None:
-        """What makes the next handshake with this host short; there once the other side has said something."""
+        """The session that a later connection to this host can resume; None before the server's first data."""
         return self._ssl.session
 
-    def begin(self) -> bytes:
-        """Return what opens the handshake."""
+    def start_handshake(self) -> bytes:
+        """Return the bytes that start the handshake."""
         self._handshake()
-        return self.to_send()
+        return self.pending_output()
 
     def encrypt(self, data: bytes | memoryview) -> bytes:
-        """Return what carries the data."""
+        """Return the data in encrypted form."""
         written = self._ssl.write(data)
         while written < len(data):
             written += self._ssl.write(data[written:])
-        return self.to_send()
+        return self.pending_output()
 
     def decrypt(self, data: bytes) -> bytes:
-        """Return what the data carried, nothing during the handshake. Raises ssl.SSLError, a kind of OSError.
+        """Return the decrypted data, empty during the handshake. Raises ssl.SSLError, a subclass of OSError.
 
-        `to_send` then has what the other side is to be answered, if it is.
+        Send `pending_output` afterwards: TLS may have to reply.
         """
         if self._below is not None:
             data = self._below.decrypt(data)
-        self._in.write(data)
+        self._incoming.write(data)
         if not self.established:
             self._handshake()
             if not self.established:
                 return b""
         return self._read()
 
-    def to_send(self) -> bytes:
-        """Return what is to be sent as it is."""
-        data = self._out.read()
-        return data if self._below is None else self._below.encrypt(data) if data else self._below.to_send()
+    def pending_output(self) -> bytes:
+        """Return the encrypted bytes that have to be written to the socket; often none."""
+        data = self._outgoing.read()
+        return data if self._below is None else self._below.encrypt(data) if data else self._below.pending_output()
 
     def close(self) -> bytes:
-        """Return what tells the other side that nothing more comes."""
-        with contextlib.suppress(ssl.SSLError):  # it wants to hear the same in return, which nobody waits for
+        """Return the bytes of a close_notify."""
+        with contextlib.suppress(ssl.SSLError):  # OpenSSL expects the server's close_notify; we do not wait for it
             self._ssl.unwrap()
-        return self.to_send()
+        return self.pending_output()
 
     def _handshake(self) -> None:
         try:
@@ -81,7 +81,7 @@ class Tls:
     def _read(self) -> bytes:
         parts = []
         try:
-            while self._in.pending or self._ssl.pending():
+            while self._incoming.pending or self._ssl.pending():
                 part = self._ssl.read(_RECORD)
                 if not part:
                     self.ended = True

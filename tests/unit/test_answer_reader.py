@@ -1,4 +1,4 @@
-"""Answers as bytes, in whatever pieces they come."""
+"""The parser of answers: any split of the bytes, limits, and whether the connection can be reused."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def fed(*pieces: bytes, reader: AnswerReader | None = None) -> AnswerReader:
 
 @given(st.sampled_from([PLAIN, CHUNKED, CONTINUED]), st.lists(st.integers(1, 90), max_size=5))
 @settings(deadline=None)
-def test_an_answer_is_the_same_in_any_pieces(whole: bytes, cuts: list[int]) -> None:
-    """Its names in lower case, its end found, and the connection good for another."""
+def test_an_answer_is_the_same_however_its_bytes_are_split(whole: bytes, cuts: list[int]) -> None:
+    """Header names are in lower case, the end is found, and the connection can be reused."""
     ends = sorted({*(cut for cut in cuts if cut < len(whole)), len(whole)})
     reader = fed(*(whole[start:end] for start, end in zip([0, *ends], ends, strict=False)))
     headers = {"transfer-encoding": "chunked"} if whole is CHUNKED else None
-    told = {"etag": '"x"', "x-a": "\ufffd", "content-length": "3"}
-    assert reader.answer() == StorageAnswer(403 if whole is CHUNKED else 200, headers or told, b"abc")
-    assert (reader.done, reader.reusable, reader.permitted) == (True, True, whole is CONTINUED)
+    fields = {"etag": '"x"', "x-a": "\ufffd", "content-length": "3"}
+    assert reader.answer() == StorageAnswer(403 if whole is CHUNKED else 200, headers or fields, b"abc")
+    assert (reader.complete, reader.reusable, reader.continue_received) == (True, True, whole is CONTINUED)
 
 
-def test_one_reader_reads_one_answer_after_the_other() -> None:
+def test_a_reader_reads_several_answers_in_turn() -> None:
     reader = fed(CHUNKED)
-    reader.expect()
-    assert not reader.begun
+    reader.reset()
+    assert not reader.started
     assert fed(PLAIN, reader=reader).answer().status == 200
 
 
 @pytest.mark.parametrize("more", [b"H", b"x", PLAIN, CHUNKED[:30]])
-def test_what_comes_behind_an_answer_ends_the_connection_and_changes_nothing(more: bytes) -> None:
+def test_bytes_after_an_answer_leave_it_unchanged_and_prevent_reuse(more: bytes) -> None:
     reader = fed(PLAIN + more)
-    assert (reader.done, reader.reusable) == (True, False)
+    assert (reader.complete, reader.reusable) == (True, False)
     assert reader.answer() == fed(PLAIN).answer()
 
 
@@ -57,9 +57,9 @@ def test_what_comes_behind_an_answer_ends_the_connection_and_changes_nothing(mor
         b"HTTP/1.1 200 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
     ],
 )
-def test_a_connection_that_the_other_side_will_close_is_not_used_again(last: bytes) -> None:
+def test_a_connection_that_the_server_will_close_is_not_reusable(last: bytes) -> None:
     reader = fed(last)
-    assert (reader.done, reader.reusable) == (True, False)
+    assert (reader.complete, reader.reusable) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,10 @@ def test_a_connection_that_the_other_side_will_close_is_not_used_again(last: byt
         (b"", False),
     ],
 )
-def test_the_end_of_a_connection_ends_an_answer_without_a_length_alone(text: bytes, whole: bool) -> None:
+def test_end_of_stream_completes_only_an_answer_without_a_length(text: bytes, whole: bool) -> None:
     reader = fed(*([text] if text else []))
-    assert not reader.done
-    assert reader.ends_here() is whole
+    assert not reader.complete
+    assert reader.complete_at_eof() is whole
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_the_end_of_a_connection_ends_an_answer_without_a_length_alone(text: byt
     ],
     ids=["ssh", "101", "upgrade", "interim", "fields", "endless", "long", "two lengths", "smuggled"],
 )
-def test_what_is_no_answer_or_has_no_measure_is_refused(text: bytes) -> None:
+def test_an_invalid_or_oversized_answer_is_refused(text: bytes) -> None:
     with pytest.raises(ExchangeError) as raised:
         fed(text)
-    assert raised.value.trouble is FailureKind.NOT_HTTP
+    assert raised.value.kind is FailureKind.NOT_HTTP
 
 
-def test_a_long_body_is_cut_and_is_the_last_there() -> None:
-    """A body may also come with its head in one piece that is larger than a head may be."""
+def test_a_long_body_is_cut_and_prevents_reuse() -> None:
+    """It arrives together with its head, in one piece that is larger than the limit of a head."""
     size = 4 * ANSWER_LIMIT
     reader = fed(b"HTTP/1.1 500 X\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
-    assert (reader.done, reader.reusable, reader.answer().body) == (True, False, b"x" * ANSWER_LIMIT)
+    assert (reader.complete, reader.reusable, reader.answer().body) == (True, False, b"x" * ANSWER_LIMIT)
