@@ -63,7 +63,8 @@ class AiohttpSender:
         self, method: str, url: SecretUrl, headers: Headers, body: Body, on_bytes: OnBytes
     ) -> StorageAnswer:
         """Send a request and return its answer; see `Sender`."""
-        failure: BaseException
+        # The scope below ends without an error if the deadline moved just after it had passed.
+        failure: BaseException = TimeoutError()
         idle = self._options.idle_timeout
         try:
             await self._guard.check_url(url)
