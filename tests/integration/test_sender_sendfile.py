@@ -100,7 +100,7 @@ def before_copying(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) 
         starts.append(start)
         return real(out, source, start, min(count, 100_000))
 
-    monkeypatch.setattr(sendfile, "_sendfile", copy)
+    monkeypatch.setattr(os, "sendfile", copy)
     return starts
 
 
@@ -181,7 +181,7 @@ async def test_where_the_system_refuses_the_bytes_are_read_and_sent(
 @on_every_loop
 async def test_a_system_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads and sends."""
-    monkeypatch.setattr(sendfile, "_sendfile", None)
+    monkeypatch.delattr(os, "sendfile")
     async with serving() as server, using("lean") as transport:
         assert etag_of(await send(transport, server.url, body_of(tmp_path / "a"))) == MD5
 
@@ -193,7 +193,7 @@ async def test_a_disk_that_fails_makes_the_file_unreadable(tmp_path: Path, monke
     def fail(*_: int) -> int:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(sendfile, "_sendfile", fail)
+    monkeypatch.setattr(os, "sendfile", fail)
     monkeypatch.setattr(os, "pread", fail)
     async with serving() as server, using("lean") as transport:
         result = await send(transport, server.url, body_of(tmp_path / "a", hashed=False))
@@ -253,7 +253,7 @@ async def test_an_answer_that_is_here_before_the_thread_has_told_is_no_early_one
         return sent
 
     monkeypatch.setattr(lean.Connection, "_finish", finish)
-    monkeypatch.setattr(sendfile, "_sendfile", copy)
+    monkeypatch.setattr(os, "sendfile", copy)
     async with serving() as server, using("lean") as transport:
         for _ in range(2):
             body = body_of(tmp_path / "a")

@@ -25,7 +25,6 @@ _AT_ONCE = 1024**2  # bytes between two looks at whether it is still to go on
 _COPIED = 256 * 1024  # the same where the system does not copy by itself
 # For so long a thread waits for a socket that is full: one to a store on this machine or beside it takes more by then.
 _FULL = 1  # milliseconds
-_sendfile: Callable[[int, int, int, int], int] | None = getattr(os, "sendfile", None)
 
 
 async def send_ranges(connection: Connection, body: SendfileBody) -> AsyncGenerator[int, None]:
@@ -85,7 +84,7 @@ class SendfileSocket:
         self._kept = DeferredClose(self._socket.close)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLOUT)
-        self._copying = _sendfile is None
+        self._sendfile: Callable[[int, int, int, int], int] | None = getattr(os, "sendfile", None)
         self._closed = False
 
     def fileno(self) -> int:
@@ -111,9 +110,9 @@ class SendfileSocket:
         self._kept.close()
 
     def _send(self, file: SendfileSource, descriptor: int, start: int, count: int) -> int:
-        if not self._copying and _sendfile is not None:
+        if self._sendfile is not None:
             try:
-                sent = _sendfile(self._socket.fileno(), descriptor, start, min(count, _AT_ONCE))
+                sent = self._sendfile(self._socket.fileno(), descriptor, start, min(count, _AT_ONCE))
             except (BlockingIOError, ConnectionError):
                 raise
             except OSError:  # not from this file system, or not to this socket
@@ -121,5 +120,5 @@ class SendfileSocket:
             if sent:
                 return sent
             # Or the file ends here, or cannot be read: it is found out by reading it.
-            self._copying = True
+            self._sendfile = None
         return self._socket.send(file.read_at(start, min(count, _COPIED)))
