@@ -1,7 +1,7 @@
-"""Adapters, one module a service: what is asked, what is answered, and what an answer means.
+"""Adapters, one package per service: they compose API calls, parse answers and interpret errors.
 
-Here belongs all that is known of one service's wire contract. Not here: sockets, retries, concurrency, files and the
-journal. A provider is given plain values and a way to make one API call, and returns plain values.
+Everything that is known of a service's wire contract belongs here. Sockets, retries, concurrency, files and the journal
+do not. A provider receives plain values and a function that makes one API call, and returns plain values.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ PROVIDERS: dict[str, type[Provider]] = {
 
 
 def create(name: str, config: ProviderConfig) -> Provider:
-    """Return the provider of that name. Raises KeyError for a name that the configuration should have refused."""
+    """Return the provider of that name. Raises KeyError for an unknown one; the configuration refuses those earlier."""
     return PROVIDERS[name](config)
 
 
 def is_registered(provider: Provider) -> bool:
-    """Say whether a provider is what its name stands for, so that another process can find its class by that."""
+    """Return whether the class of a provider is registered under its name, so that another process can find it."""
     return PROVIDERS.get(provider.name) is type(provider)

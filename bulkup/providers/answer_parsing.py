@@ -1,7 +1,7 @@
-"""Reading API answers: what a status means, JSON of the right shape, presigned URLs that may be used, and their leases.
+"""Parses and validates API answers: statuses, JSON, presigned URLs and their leases.
 
-Everything an adapter takes from a service goes through here, so that a malformed or hostile answer becomes a `Problem`
-with a clear message, and never a shifted assignment or a request to somewhere else.
+Adapters read a service's answers only with these functions. A malformed or hostile answer becomes a `Problem` with a
+clear message. It never assigns a URL to the wrong file, or sends a request to another host.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bulkup.model.http import ApiAnswer, is_authority, retry_after_seconds
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
 
-# What a call that was answered with an error can have left behind: nothing, as far as these statuses tell.
+# The meaning of a status that the service itself does not explain.
 _STATUSES = {
     401: ProblemKind.UNAUTHORIZED,
     402: ProblemKind.UNUSABLE,
@@ -33,8 +33,8 @@ _STATUSES = {
     429: ProblemKind.THROTTLED,
     501: ProblemKind.UNUSABLE,
 }
-# A service that is being restarted, or is too busy: no fault of what was asked, whatever the body says.
-_AWAY = frozenset({502, 503, 504})
+# The service is restarting or too busy. The request is not at fault, whatever the body says.
+_UNAVAILABLE = frozenset({502, 503, 504})
 _HINTS = {
     402: "the account has to be paid for, or its plan changed",
     403: "the account's plan or rights do not allow this",
@@ -42,41 +42,41 @@ _HINTS = {
     501: "is base_url the root of this service?",
 }
 _MESSAGE_LIMIT = 256
-_LONGEST_TEXT = 8192  # characters; real URLs and tokens have less than half of it, and servers take no longer ones
+_MAX_TEXT = 8192  # characters; real URLs and tokens have less than half, and servers accept no longer ones
 _NOT_JSON: Any = object()
 _LEASE = re.compile(r"[?&](?P<relative>X-Amz-)?Expires=(?P<number>[0-9]{1,12})(?:&|$)")
 _V4 = "X-Amz-Algorithm=AWS4-HMAC-SHA256"
 _SIGNED_V4 = re.compile(rf"[?&]{_V4}(?:&|$)")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _ORIGIN = re.compile(r"[^/?#]*(?://[^/?#]*)?")
-# What may stand in a URL, and some more that does no harm there.
+# The characters of a URL, and some more that are harmless in one.
 _SAFE_IN_URL = bytes(set(range(0x21, 0x7F)) - set(b'<>"{}|\\^`'))
 
 
 def malformed(service: str, what: str) -> ProblemError:
-    """Return the error for an answer of the wrong shape; ids may have been created behind it."""
+    """Return the error for a malformed answer. The service may have created ids nevertheless."""
     return ProblemError(Problem(ProblemKind.TRANSIENT, f"{service} answered {what}", maybe_created=True))
 
 
 def raise_for_status(
-    answer: ApiAnswer, service: str, said: str, *, kind: ProblemKind | None = None, hint: str | None = None
+    answer: ApiAnswer, service: str, message: str, *, kind: ProblemKind | None = None, hint: str | None = None
 ) -> None:
     """Raise `ProblemError` unless the status is 200 or 201.
 
-    `said` is the service's own message, may be empty. `kind` and `hint` are for a service whose answer says more than
-    its status does.
+    `message` is the service's own, and may be empty. `kind` and `hint` override those of the status, for a service
+    whose answer is more specific.
     """
     status = answer.status
     if status in (200, 201):
         return
     if hint is None and kind is None:
         hint = _HINTS.get(status, "a redirect: is base_url right?" if 300 <= status < 400 else "")
-    if status in _AWAY:
+    if status in _UNAVAILABLE:
         kind = ProblemKind.UNREACHABLE
     kind = kind or _STATUSES.get(status, ProblemKind.TRANSIENT if status >= 500 else ProblemKind.UNUSABLE)
-    text = f"{service} answered {status}" + (f": {said[:_MESSAGE_LIMIT]}" if said else "")
+    text = f"{service} answered {status}" + (f": {message[:_MESSAGE_LIMIT]}" if message else "")
     wait = retry_after_seconds(answer.headers, answer.sent_at)
-    # A gateway's 5xx may stand before a service that did its work.
+    # After a gateway's 5xx the service may still have done its work.
     maybe_created = kind in (ProblemKind.TRANSIENT, ProblemKind.UNREACHABLE) and status != 503
     raise ProblemError(Problem(kind, text + (f" ({hint})" if hint else ""), wait, maybe_created))
 
@@ -84,7 +84,7 @@ def raise_for_status(
 def json_object(answer: ApiAnswer, service: str) -> dict[str, Any]:
     """Return the body as a JSON object. Raises `ProblemError` for anything else."""
     value = _NOT_JSON
-    with contextlib.suppress(ValueError):  # an error raised in a handler would hold the whole body as its context
+    with contextlib.suppress(ValueError):  # an error raised in an except block would hold the whole body as its context
         value = answer.json()
     if value is _NOT_JSON:
         kind = answer.headers.get("content-type", "no content type").split(";")[0][:64]
@@ -94,33 +94,33 @@ def json_object(answer: ApiAnswer, service: str) -> dict[str, Any]:
     return value
 
 
-def message_of(answer: ApiAnswer) -> str:
-    """Return the `message` of an error body of the form {"message": "..."}; empty where there is none."""
+def error_message(answer: ApiAnswer) -> str:
+    """Return the message of an error body {"message": "..."}, empty if there is none."""
     try:
         value = answer.json()
     except ValueError:
         return ""
-    said = value.get("message") if isinstance(value, dict) else None
-    return said if isinstance(said, str) else ""
+    message = value.get("message") if isinstance(value, dict) else None
+    return message if isinstance(message, str) else ""
 
 
-def text_of(item: object, key: str, service: str) -> str:
-    """Return a text of a JSON object that must be there, not be empty and not be endless. Raises `ProblemError`."""
+def text_field(item: object, key: str, service: str) -> str:
+    """Return a required text of a JSON object. Raises `ProblemError` if it is missing, empty or too long."""
     value = item.get(key) if isinstance(item, dict) else None
     if not isinstance(value, str) or not value:
         raise malformed(service, f"an item without {key!r}")
-    if len(value) > _LONGEST_TEXT:
+    if len(value) > _MAX_TEXT:
         raise malformed(service, f"an item whose {key!r} has {len(value)} characters")
     return value
 
 
 def upload_url(value: str, base_url: str, service: str) -> SecretUrl:
-    """Return a presigned URL that is safe to send to.
+    """Return a presigned URL that is safe to use. Raises `ProblemError`.
 
-    Refused: another scheme than http or https, http where the API itself is https, a user part, a host that is neither
-    name nor address, characters that could break a request line.
+    Refused are schemes other than http and https, http if the API uses https, a user part, an invalid host, and
+    characters that could break a request line.
     """
-    if len(value) > _LONGEST_TEXT:
+    if len(value) > _MAX_TEXT:
         raise malformed(service, f"an upload URL of {len(value)} characters")
     if not _all_safe(value):
         raise malformed(service, "an upload URL with characters that a URL must not have")
@@ -136,16 +136,16 @@ def _all_safe(url: str) -> bool:
     return url.isascii() and not url.encode().translate(None, _SAFE_IN_URL)
 
 
-@functools.lru_cache(maxsize=256)  # a service's URLs lead to a handful of hosts
+@functools.lru_cache(maxsize=256)  # a service's URLs have a handful of hosts
 def _fault_of_origin(origin: str, over_tls: bool) -> str | None:
-    """Return what is wrong with the part of a URL before its path, None where nothing is. No secret is in it."""
+    """Return what is wrong with the part of a URL before its path, or None. The text holds no secret."""
     try:
         parts = urlsplit(origin)
         port = parts.port
     except ValueError:
-        return "that is not one"
+        return "that is not valid"
     if port == 0:
-        return "that is not one"
+        return "that is not valid"
     if not is_authority(parts.netloc):
         return "with parts that a URL must not have"
     if parts.scheme not in ("http", "https"):
@@ -153,43 +153,43 @@ def _fault_of_origin(origin: str, over_tls: bool) -> str | None:
     return "over plain http, although its API is https" if over_tls and parts.scheme == "http" else None
 
 
-def distinct(tickets: Sequence[Ticket], service: str) -> None:
-    """Raise `ProblemError` when two files were given the same id or URL: one would overwrite the other."""
+def check_distinct_tickets(tickets: Sequence[Ticket], service: str) -> None:
+    """Raise `ProblemError` if two files have the same id or URL: one would overwrite the other."""
     if len({t.remote_id for t in tickets}) < len(tickets) or len({t.url for t in tickets}) < len(tickets):
         raise malformed(service, "the same id or URL for two files")
 
 
-def distinct_urls(urls: Sequence[SecretUrl], service: str) -> None:
-    """Raise `ProblemError` when two parts of a file were given the same URL."""
+def check_distinct_urls(urls: Sequence[SecretUrl], service: str) -> None:
+    """Raise `ProblemError` if two parts of a file have the same URL."""
     if len(set(urls)) < len(urls):
         raise malformed(service, "the same URL for two parts")
 
 
-def remote_id_of(item: object, key: str, service: str) -> str:
-    """Return an id that may be put into the path of a later call. Raises `ProblemError`."""
-    value = text_of(item, key, service)
+def remote_id_field(item: object, key: str, service: str) -> str:
+    """Return an id that is safe in the path of a later call. Raises `ProblemError`."""
+    value = text_field(item, key, service)
     if not _ID.fullmatch(value):
-        raise malformed(service, f"a {key} that is none")
+        raise malformed(service, f"an invalid {key}")
     return value
 
 
 def lease_from(expires_at: float, answer: ApiAnswer) -> float:
-    """Return when a lease ends by our clock, given its end by the service's.
+    """Return the end of a lease by the local clock, given its end by the service's clock.
 
-    What counts is the time left by the service's own clock (its header Date), counted from when we asked: a clock that
-    is off by hours does no harm.
+    The time left is computed by the service's clock (its Date header), and counted from the time of the request. So a
+    local clock that is hours off does no harm.
     """
     return answer.sent_at + (expires_at - answer.server_time())
 
 
 def lease_of_url(url: SecretUrl, answer: ApiAnswer) -> float | None:
-    """Return when a presigned URL runs out by our clock, None where it does not tell.
+    """Return when a presigned URL expires by the local clock, None if it does not state that.
 
-    Signature v4: `X-Amz-Expires` seconds, relative and so preferred. Version 2: `Expires`, Unix time
-    (docs/contracts.md section 5).
+    Signature version 4 has `X-Amz-Expires` in seconds, which is relative and so preferred. Version 2 has `Expires` in
+    Unix time (docs/contracts.md section 5).
     """
     text = url.reveal()
-    # The pattern is slow on what is before, and most of a URL is.
+    # Searching the text before it with the pattern is slow, and that is most of a URL.
     at = text.find("Expires=")
     found = _LEASE.search(text, max(0, at - len("?X-Amz-"))) if at >= 0 else None
     if found is None:
@@ -199,15 +199,15 @@ def lease_of_url(url: SecretUrl, answer: ApiAnswer) -> float | None:
 
 
 def takes_content_md5(url: SecretUrl) -> bool:
-    """Say whether a Content-MD5 may be added to this URL: a v4 signature covers only the headers that it names."""
+    """Return whether a request to this URL may have a Content-MD5. A v4 signature covers only the headers it names."""
     text = url.reveal()
     at = text.find(_V4)
     return at > 0 and _SIGNED_V4.search(text, at - 1) is not None
 
 
-@functools.lru_cache(maxsize=256)  # all items of an answer tell the same time
+@functools.lru_cache(maxsize=256)  # all items of an answer have the same time
 def unix_time(text: str) -> float | None:
-    """Return the Unix time of an RFC 3339 text with or without fractions of a second, None when it is not one."""
+    """Return the Unix time of an RFC 3339 text, with or without fractions of a second. None if it is invalid."""
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a provider is: its capabilities, the questions the pipeline asks it, and the defaults most services share."""
+"""The interface of a provider, its capabilities, and the defaults that most services share."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ S3_PUT_LIMIT = 5 * GIB  # docs/contracts.md section 5, "One PUT"
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a service can do and wants. Sizes in bytes.
+    """A service's limits and needs. Sizes are in bytes.
 
-    `batch_limit` is the most files one call may ask for, `batch_size` how many it asks for unless told otherwise.
-    `rate_limit` is in calls a second unless told otherwise, None for no limit. `checksum_first` puts the hasher before
-    the batcher, `confirms` puts the confirmer behind the workers, `abandons` says that the service wants to be told of
-    files that are given up, `placed` that it matters where a file stands (`Provider.place`). `extensions` None means
-    any. `kept_for` is how long the service keeps an upload, in seconds.
+    - `batch_limit`: the maximum number of files in a presign call; `batch_size`: the default number.
+    - `rate_limit`: the default limit in calls a second, None for no limit.
+    - `checksum_first`: the presign call needs the digest, so the hasher comes before the batcher.
+    - `confirms`: an upload ends with a closing call, made by the closer after the workers.
+    - `abandons`: files that are given up are reported to the service.
+    - `placed`: files have a place at the service (`Provider.place`).
+    - `extensions`: the file name extensions that the service accepts, None for any.
+    - `kept_for`: the seconds for which the service keeps an upload.
     """
 
     batch_limit: int
@@ -49,9 +52,9 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
-    """What a provider needs to know of its user: the service's root, and credentials and settings by setting name.
+    """A provider's configuration: the root URL of the service, and credentials and settings by the name of the setting.
 
-    The clock tells when a token that was fetched runs out.
+    `clock` decides when a fetched token has expired.
     """
 
     base_url: str
@@ -62,10 +65,10 @@ class ProviderConfig:
 
 @dataclass(frozen=True, slots=True)
 class FileSpec:
-    """What a provider is told of one file: its name, its path within the source as text, extension, size in bytes.
+    """The description of a file for a provider. `path` is relative to the source, `size` is in bytes.
 
-    Bytes that are not UTF-8 are surrogates in both texts. `modified` is Unix time. `digest` is there where the provider
-    wants the checksum first.
+    In `name` and `path`, bytes that are not UTF-8 are surrogates. `modified` is Unix time. `digest` is set if the
+    provider needs it for the presign call.
     """
 
     name: str
@@ -77,15 +80,15 @@ class FileSpec:
 
 
 def valid_text(text: str) -> str:
-    """Return text that is valid in JSON: a name that is not UTF-8 has its odd bytes replaced."""
+    """Return text that is valid in JSON, with bytes that are not UTF-8 replaced."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """The answer to a closing call that has not come to its end: to be asked about again in `seconds` or later.
+    """The result of a closing call whose upload is not complete yet. The next poll is due in `seconds`.
 
-    `remote` is what the service answered, for the manifest.
+    `remote` is the service's answer, for the manifest.
     """
 
     seconds: float
@@ -96,7 +99,7 @@ Closing = Mapping[str, Any] | NotYet
 
 
 class Provider(abc.ABC):
-    """One service. Holds no state of a run but what its credentials need (a cached token)."""
+    """The adapter of one service. Its only state during a run is that of its credentials, such as a cached token."""
 
     name: ClassVar[str]
 
@@ -106,26 +109,27 @@ class Provider(abc.ABC):
     @property
     @abc.abstractmethod
     def capabilities(self) -> Capabilities:
-        """What the service can do and wants."""
+        """The limits and needs of the service."""
 
     @property
     def scope(self) -> str:
-        """The visible part of the account that uploads go to (a project, a pipeline); empty where nothing shows one.
+        """The visible part of the account that uploads go to, such as a project or a pipeline; empty if there is none.
 
-        It is part of the journal key (docs/design.md section 6): another scope is another upload, a rotated key is not.
+        It is part of the journal's key (docs/design.md section 6): a new scope means a new upload, a rotated key does
+        not.
         """
         return ""
 
     @property
     def secrets(self) -> Iterable[Secret]:
-        """All that must be taken out of what the other side says: the credentials, and tokens fetched with them.
+        """The secrets to redact from the service's messages: the credentials, and tokens fetched with them.
 
-        What only names an account is no secret, and hosts and messages are full of it.
+        Settings that only name an account are not secret. They occur in many hosts and messages.
         """
         return [secret for name, secret in self.config.credentials.items() if name not in IDENTIFIERS]
 
     def reject(self, spec: FileSpec) -> Rejection | None:
-        """Say before any call whether the service will not take this file, and why."""
+        """Return why the service will not accept this file, or None. Called before any API call."""
         limits = self.capabilities
         if limits.extensions is not None and spec.extension not in limits.extensions:
             return Rejection(self._extension_reason(spec.extension, limits.extensions), unsupported=True)
@@ -139,57 +143,57 @@ class Provider(abc.ABC):
         what = f"the extension {extension!r}" if extension else "a file without an extension"
         return f"{self.name} does not take {what} (it takes {', '.join(sorted(known))})"
 
-    def place(self, spec: FileSpec) -> Place | None:  # noqa: ARG002  # a provider with places looks at it
-        """Say where this file is to stand; only asked where the capabilities say `placed`. None: `reject` tells why."""
+    def place(self, spec: FileSpec) -> Place | None:  # noqa: ARG002  # used by providers with places
+        """Return the file's place at the service, None if `reject` refuses the file. Called only with `placed`."""
         return None
 
-    def hashes_first(self, spec: FileSpec) -> bool:  # noqa: ARG002  # a provider may have to look at it
-        """Say whether this file's checksum is needed before it is asked for."""
+    def hashes_first(self, spec: FileSpec) -> bool:  # noqa: ARG002  # some providers need it
+        """Return whether the presign call for this file needs its checksum."""
         return self.capabilities.checksum_first
 
     @abc.abstractmethod
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
-        """Ask for tickets in one call: one ticket or rejection per file, in the order asked.
+        """Make one presign call. Return a ticket or rejection for each file, in the order of `specs`.
 
-        Raises `ProblemError`; kind `REJECTED` then means that at least one file of the group is at fault, and that
-        nobody knows which.
+        Raises `ProblemError`. The kind `REJECTED` means that at least one file of the group is at fault, and that the
+        answer does not tell which.
         """
 
-    # What storage's answers mean does not depend on who asks: a sending process knows the class alone.
+    # Class methods, because a sending process has the class of the provider but no instance with credentials.
     @classmethod
     def classify(cls, answer: StorageAnswer, now: float) -> Problem | None:
-        """Say what storage's answer means; None when it took the bytes. `now` is Unix time."""
+        """Return the problem in storage's answer, None if it accepted the bytes. `now` is Unix time."""
         return classify_s3(answer, now)
 
     @classmethod
     def evidence(cls, answer: StorageAnswer) -> Mapping[str, str]:
-        """Return what storage says of the bytes that it took, as headers (`etag`, `x-amz-checksum-*`)."""
+        """Return the headers in which storage describes the stored bytes (`etag`, `x-amz-checksum-*`)."""
         return answer.headers
 
-    def reusable(self, ticket: Ticket) -> bool:  # noqa: ARG002  # a provider may have to look at it
-        """Say whether a ticket of an earlier run may be sent to, its expiry apart."""
+    def reusable(self, ticket: Ticket) -> bool:  # noqa: ARG002  # some providers need it
+        """Return whether a ticket of an earlier run can be used, apart from its expiry."""
         return self.capabilities.reusable_urls
 
     def kept_until(self, stored_at: float) -> float | None:
-        """Return until when the service keeps what it got at `stored_at`, None where it does not say; Unix times."""
+        """Return until when the service keeps a file stored at `stored_at`, None if unknown. Both are Unix times."""
         kept_for = self.capabilities.kept_for
         return None if kept_for is None else stored_at + kept_for
 
     async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool) -> Closing:
-        """Tell the service that the bytes are there; only called where the capabilities say `confirms`.
+        """Make the closing call that completes the upload. Called only with the capability `confirms`.
 
-        Returns what the service answered, for the manifest. `again` says that an earlier call may have been heard, and
-        only its answer lost: that must be harmless. Raises `ProblemError`.
+        Returns the service's answer, for the manifest. `again` means that the service may have received an earlier call
+        whose answer was lost; a repeated call must be harmless. Raises `ProblemError`.
         """
         raise NotImplementedError(f"{self.name} has no confirm call")
 
     async def poll(self, ticket: Ticket, call: ApiCall) -> Closing:
-        """Ask how far the service is after `confirm` said not yet. Raises `ProblemError`."""
+        """Ask for the state of an upload after `confirm` returned `NotYet`. Raises `ProblemError`."""
         raise NotImplementedError(f"{self.name} is not polled")
 
     async def abandon(self, ticket: Ticket, state: FileState, call: ApiCall) -> None:
-        """Tell the service that a file was given up in `state`; only called where the capabilities say `abandons`.
+        """Report to the service that a file was given up in `state`. Called only with the capability `abandons`.
 
-        Raises `ProblemError`; nothing depends on it.
+        Raises `ProblemError`, which does not affect the file's state.
         """
-        raise NotImplementedError(f"{self.name} is not told of files given up")
+        raise NotImplementedError(f"{self.name} has no call for files that are given up")

@@ -1,7 +1,7 @@
-"""What storage's answer means, for S3, OBS and what is like them (docs/contracts.md section 5).
+"""The meaning of storage's answers, for S3, OBS and compatible stores (docs/contracts.md section 5).
 
-The XML code decides before the status does: S3 answers 400 for what is to be repeated (RequestTimeout) and 403 for what
-a new URL mends (an expired one).
+The code in the XML takes precedence over the status. S3 answers 400 for a request to repeat (RequestTimeout), and 403
+for an expired URL, which a new one replaces.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ _STATUSES = {
     503: ProblemKind.THROTTLED,
 }
 
-# Four elements of a document that is cut to 64 KiB: a pattern is enough, and has no entities to expand.
+# The document is cut to 64 KiB and only a few elements are needed. Patterns are enough, and expand no entities.
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>")
 _ETAG = re.compile(rb"<ETag>\s*(?:&quot;|&#34;|\")?([^<&\"\s]{1,128})")
 _MESSAGE = re.compile(rb"<Message>([^<]{1,512})")
 
 
 def classify_s3(answer: StorageAnswer, now: float) -> Problem | None:
-    """Return what is wrong, None when storage took the bytes. `now` is Unix time."""
+    """Return the problem in an answer, None if storage accepted the bytes. `now` is Unix time."""
     if answer.status in STORED:
         return None
     code, message = _first(_CODE, answer.body), _first(_MESSAGE, answer.body)
@@ -68,9 +68,9 @@ def classify_s3(answer: StorageAnswer, now: float) -> Problem | None:
 
 
 def form_evidence(answer: StorageAnswer) -> Mapping[str, str]:
-    """Return the headers of an answer to a form, with the ETag of its document where they have none of their own.
+    """Return the headers of the answer to a form, with the ETag of its document if the headers have none.
 
-    A 201 brings `<PostResponse>` with an ETag, in quotes or without (docs/contracts.md section 4, "201 body").
+    A 201 contains `<PostResponse>` with an ETag, in quotes or without (docs/contracts.md section 4, "201 body").
     """
     etag = _first(_ETAG, answer.body) if answer.status == 201 and "etag" not in answer.headers else ""
     return {**answer.headers, "etag": etag} if etag else answer.headers

@@ -1,4 +1,4 @@
-"""Tokens: a given one, and those fetched with other credentials, kept until shortly before their end, once for all."""
+"""Bearer tokens: one that the user configured, or one that is fetched with other credentials and cached."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from bulkup.helpers.secrets import Secret
 from bulkup.model.http import ApiCall
 from bulkup.model.problems import Problem, ProblemError
 
-# A token is renewed when a tenth of its life is left, half an hour at the most: calls under way must not see its end.
-_LAST_SHARE = 0.1
-_LAST_SECONDS = 1800.0
-_REMEMBERED = 4
+# A token is renewed when a tenth of its lifetime is left, but at most half an hour, so that it does not expire during a
+# call.
+_RENEWAL_SHARE = 0.1
+_RENEWAL_SECONDS = 1800.0
+_MAX_SECRETS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and its life in Unix time by our clock."""
+    """A token and its lifetime, in Unix time by the local clock."""
 
     value: Secret
     issued_at: float
     expires_at: float
 
     def is_fresh(self, now: float) -> bool:
-        """Say whether it may still be used without asking for the next one."""
-        last = min(_LAST_SECONDS, (self.expires_at - self.issued_at) * _LAST_SHARE)
-        return now < self.expires_at - last
+        """Return whether the token can be used without fetching a new one."""
+        margin = min(_RENEWAL_SECONDS, (self.expires_at - self.issued_at) * _RENEWAL_SHARE)
+        return now < self.expires_at - margin
 
 
-class GivenToken:
-    """A token that the user got somewhere. There is no other."""
+class StaticToken:
+    """A token that the user configured. It cannot be replaced."""
 
     secrets: tuple[Secret, ...] = ()
 
@@ -43,50 +44,50 @@ class GivenToken:
         self._value = value
 
     async def token(self, call: ApiCall) -> Secret:  # noqa: ARG002  # nothing to fetch
-        """Return it."""
+        """Return the token."""
         return self._value
 
-    def refused(self, value: Secret) -> bool:  # noqa: ARG002  # whatever is refused
-        """Say that no other one may be had."""
+    def invalidate(self, value: Secret) -> bool:  # noqa: ARG002  # there is only one
+        """Return False: there is no other token."""
         return False
 
 
 class TokenCache(abc.ABC):
-    """Keeps one token. Whoever needs one while it is being fetched waits for that, and shares what comes of it."""
+    """Keeps one token. Calls that need it while it is being fetched wait for it, and share the result."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = anyio.Lock()
         self._token: Token | None = None
-        self._failure: Problem | None = None  # the last one, an object of its own each time
-        self._fetched: deque[Secret] = deque(maxlen=_REMEMBERED)
+        self._failure: Problem | None = None  # of the last fetch that failed; a new object each time
+        self._fetched: deque[Secret] = deque(maxlen=_MAX_SECRETS)
 
     @abc.abstractmethod
     async def fetch(self, call: ApiCall) -> Token:
-        """Ask for a new token. Raises `ProblemError`."""
+        """Fetch a new token. Raises `ProblemError`."""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """The tokens fetched last: an answer may quote one that was refused, or that another has replaced meanwhile."""
+        """The last few tokens: an answer may quote one that was refused or replaced in the meantime."""
         return tuple(self._fetched)
 
     async def token(self, call: ApiCall) -> Secret:
-        """Return a token that is good now.
+        """Return a valid token.
 
-        Raises `ProblemError` when none can be had, or none could while this waited: a service that nobody reaches
-        would otherwise cost each caller its own time, one after the other.
+        Raises `ProblemError` when it cannot be fetched, or when another task's fetch failed while this one waited.
+        Otherwise each waiting task in turn would spend the full timeout on a service that is down.
         """
-        known = self._failure
+        failure_before = self._failure
         async with self._lock:
             if self._token is None or not self._token.is_fresh(self._clock.now()):
-                if self._failure is not None and self._failure is not known:
+                if self._failure is not None and self._failure is not failure_before:
                     raise ProblemError(self._failure)
                 self._token = await self._new(call)
                 self._fetched.append(self._token.value)
             return self._token.value
 
-    def refused(self, value: Secret) -> bool:
-        """Forget a token that the service refused, one fetched meanwhile stays; say that another one may be had."""
+    def invalidate(self, value: Secret) -> bool:
+        """Drop a token that the service refused, unless it was replaced already. Return True: fetch another one."""
         if self._token is not None and self._token.value == value:
             self._token = None
         return True
@@ -96,6 +97,6 @@ class TokenCache(abc.ABC):
             return await self.fetch(call)
         except ProblemError as error:
             failure = error
-        # No file is created by asking for a token, whatever became of that.
+        # A call for a token never creates a file, however it ends.
         self._failure = dataclasses.replace(failure.problem, maybe_created=False)
         raise ProblemError(self._failure) from failure.__cause__

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bulkup.helpers.secrets import Secret
 from bulkup.providers.metastudio import signature
-from bulkup.providers.metastudio.signature import SignedCall, SigningKeys, sign
+from bulkup.providers.metastudio.signature import CallToSign, SigningKeys, sign
 
 AK = "AKIDEXAMPLE000000001"
 SK = "SkExample/Secret+Key0123456789abcdefABCD"
@@ -29,7 +29,7 @@ BODY_A = (
     b'{"file_name": "1.png", "file_md5": "n58IG6hfM7vqI4K0vnWpog==", "file_size": 1048576, "file_type": "png", '
     b'"asset_id": "8cb2f48a2cb006154794741933421100", "asset_file_category": "MAIN"}'
 )
-VECTOR_A = SignedCall(
+VECTOR_A = CallToSign(
     "POST",
     "metastudio.cn-north-4.myhuaweicloud.com",
     f"/v1/{PROJECT}/files",
@@ -46,20 +46,20 @@ x-sdk-date:{DATE}
 
 content-type;host;x-project-id;x-sdk-date
 9204a48a93235e1e137ddc59d39f5953dd033bd784fe07e33ce334b430d07d44"""
-VECTOR_B = SignedCall("GET", "127.0.0.1:8080", "/v1/p%201/assets/?limit=10&offset=0&name=a%20b~c%2F%C3%A9", headers={})
-VECTOR_C = SignedCall("PUT", "127.0.0.1:8080", "/v1/x", {"Content-Type": "application/octet-stream"}, b"abc")
+VECTOR_B = CallToSign("GET", "127.0.0.1:8080", "/v1/p%201/assets/?limit=10&offset=0&name=a%20b~c%2F%C3%A9", headers={})
+VECTOR_C = CallToSign("PUT", "127.0.0.1:8080", "/v1/x", {"Content-Type": "application/octet-stream"}, b"abc")
 PROOF_A = "817e418879fbe83a9986e9c92a0d06545b22dbd305e22f8e76f45d0cf91aaf2b"
 PROOF_B = "7f9d0bc608d7b92b310d422cc01f1a6fe7e1d970c59d5f6c1187e4459f601026"
 PROOF_C = "21792187477c6f8c03e7bc58bf7561bd70f6f43d44f5c26ce8712f4046a82c7a"
 
 
-def authorization(call: SignedCall, keys: SigningKeys = KEYS) -> str:
+def authorization(call: CallToSign, keys: SigningKeys = KEYS) -> str:
     header = sign(call, keys, NOW)["Authorization"]
     assert isinstance(header, Secret)
     return header.reveal()
 
 
-def canonical(call: SignedCall) -> str:
+def canonical(call: CallToSign) -> str:
     """Return the canonical request that a signature is made over."""
     with mock.patch.object(signature, "string_to_sign", wraps=signature.string_to_sign) as made:
         sign(call, KEYS, NOW)
@@ -76,7 +76,7 @@ def canonical(call: SignedCall) -> str:
     ],
     ids="ABC",
 )
-def test_the_contracts_vectors_are_met(call: SignedCall, names: str, signature: str) -> None:
+def test_the_contracts_vectors_are_met(call: CallToSign, names: str, signature: str) -> None:
     """Access key, signed headers and signature, in the header's own form."""
     expected = f"SDK-HMAC-SHA256 Access={AK}, SignedHeaders={names}, Signature={signature}"
     assert authorization(call) == expected
@@ -165,6 +165,6 @@ def test_our_signatures_are_those_of_the_released_sdk(
     theirs = signed_by_the_sdk(method, path, query, {**plain, **({"X-Security-Token": token} if token else {})}, body)
     target = path + ("?" if query else "") + "&".join(f"{quote(k, safe='~')}={quote(v, safe='~')}" for k, v in query)
     keys = SigningKeys(Secret(AK), Secret(SK), Secret(token) if token else None)
-    call = SignedCall(method, "h.example:8443", target, plain, body)
+    call = CallToSign(method, "h.example:8443", target, plain, body)
     assert authorization(call, keys) == theirs["Authorization"]
     assert sign(call, keys, NOW).get("X-Sdk-Content-Sha256") == theirs.get("X-Sdk-Content-Sha256")

@@ -18,7 +18,7 @@ from bulkup.model.http import ApiAnswer, ApiRequest
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Receipt, Ticket
 from bulkup.providers import Provider, ProviderConfig, create
-from bulkup.providers.metastudio.signature import SignedCall, SigningKeys, sign
+from bulkup.providers.metastudio.signature import CallToSign, SigningKeys, sign
 
 META = the_case("metastudio")
 KEYS = {"access_key": Secret("AK-1"), "secret_key": Secret("SK-1")}
@@ -103,7 +103,7 @@ async def test_a_call_is_signed_as_it_goes_out(prefix: str, token: Secret | None
     assert "Authorization" not in request.headers
     assert request.signed is not None
     plain = {"Content-Type": "application/json", "X-Project-Id": "p-1"}
-    call = SignedCall("POST", "h.example:8443", f"{prefix}/v1/p-1/files", plain, request.body or b"")
+    call = CallToSign("POST", "h.example:8443", f"{prefix}/v1/p-1/files", plain, request.body or b"")
     expected = sign(call, SigningKeys(KEYS["access_key"], KEYS["secret_key"], token), NOW + 7)
     assert request.signed(NOW + 7) == expected
     assert expected.get("X-Security-Token") == token

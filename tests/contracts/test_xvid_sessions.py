@@ -28,7 +28,7 @@ from bulkup.helpers.secrets import Secret
 from bulkup.model.files import Place
 from bulkup.model.problems import ProblemKind
 from bulkup.providers import FileSpec, ProviderConfig, create
-from bulkup.providers.bearer import Bearer
+from bulkup.providers.bearer_header import BearerHeader
 
 XVID = the_case("xvid")
 MODIFIED = dt.datetime(2026, 3, 4, 23, 59, tzinfo=dt.UTC).timestamp()
@@ -55,7 +55,7 @@ def test_a_session_is_opened_as_in_the_services_own_example() -> None:
     assert request.method == "POST"
     assert request.path == ("/v1/files/uploads/?object_key=a%20b%2Fc%2Bd%26e%3Df%2F%C3%A9%2520.mp4&pipeline_id=53a1")
     assert request.body is None
-    assert request.headers == {"Authorization": Bearer(Secret("tok")), "Accept": "application/json"}
+    assert request.headers == {"Authorization": BearerHeader(Secret("tok")), "Accept": "application/json"}
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))

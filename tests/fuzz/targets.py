@@ -27,9 +27,9 @@ from bulkup.pipeline.send.verification import Verification, plain_etag, verify
 from bulkup.providers import FileSpec, NotYet, Provider, ProviderConfig
 from bulkup.providers.answer_parsing import lease_of_url, takes_content_md5, unix_time, upload_url
 from bulkup.providers.base import GIB
-from bulkup.providers.metastudio.auth import IamUser
+from bulkup.providers.metastudio.auth import IamTokenCache
 from bulkup.providers.tokens import Token
-from bulkup.providers.xvid.auth import OAuthClient
+from bulkup.providers.xvid.auth import OAuthTokenCache
 from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public
 from bulkup.transport.destination.redirects import redirected
 from fuzz import seeds
@@ -115,7 +115,7 @@ _CONFIG = ProviderConfig(BASE_URL, _GIVEN, {"region": "cn-north-4", "iam_url": "
 
 def _tokens(data: bytes) -> None:
     call = _Answering(api_answer(data))
-    for source in (IamUser(_CONFIG), OAuthClient(_CONFIG)):
+    for source in (IamTokenCache(_CONFIG), OAuthTokenCache(_CONFIG)):
         token: Token | None = _done(source.fetch(call))
         if token is not None:
             assert token.value

@@ -26,7 +26,7 @@ from bulkup.model.items import Item
 from bulkup.model.tickets import Ticket
 from bulkup.pipeline.files.small import WholeBody
 from bulkup.providers import ProviderConfig
-from bulkup.providers.bearer import Bearer
+from bulkup.providers.bearer_header import BearerHeader
 from bulkup.providers.metastudio.signature import SigningKeys
 from bulkup.providers.tokens import Token
 from bulkup.transport.form_body import FormBody
@@ -99,7 +99,7 @@ HOLDERS: list[Callable[[Any], object]] = [
 @given(values)
 def test_no_way_of_printing_gives_a_secret_away(value: str) -> None:
     """Not as text, in a format, in a container, in a log line, in a traceback or in JSON."""
-    for secret in (Secret(value), Bearer(Secret(value)), url_of(value)):
+    for secret in (Secret(value), BearerHeader(Secret(value)), url_of(value)):
         for way in WAYS:
             assert value not in str(way(secret))
 
@@ -115,7 +115,7 @@ def test_the_values_that_hold_secrets_do_not_print_them_either(value: str) -> No
 @given(values)
 def test_a_secret_is_neither_pickled_nor_dumped(value: str) -> None:
     """What would write the value out is refused, and the refusal does not quote it."""
-    for secret in (Secret(value), Bearer(Secret(value)), url_of(value)):
+    for secret in (Secret(value), BearerHeader(Secret(value)), url_of(value)):
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
             with pytest.raises(TypeError) as pickled:
                 pickle.dumps(secret, protocol)
@@ -142,7 +142,7 @@ def test_a_secret_leaves_by_reveal_alone() -> None:
 
 def test_the_header_is_made_of_the_token() -> None:
     """`Bearer`, a space, and the token as it is."""
-    assert Bearer(Secret("tok")).reveal() == "Bearer tok"
+    assert BearerHeader(Secret("tok")).reveal() == "Bearer tok"
 
 
 def test_secrets_are_compared_by_value_and_type() -> None:

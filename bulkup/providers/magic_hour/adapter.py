@@ -1,4 +1,4 @@
-"""Magic Hour: POST a list, get upload URLs in the order asked (docs/contracts.md section 1)."""
+"""Magic Hour: a POST with a list of files returns their upload URLs, in order (docs/contracts.md section 1)."""
 
 from __future__ import annotations
 
@@ -9,56 +9,55 @@ from bulkup.model.files import extension_of
 from bulkup.model.http import ApiAnswer, ApiCall, json_request
 from bulkup.model.tickets import Rejection, Ticket
 from bulkup.providers.answer_parsing import (
-    distinct,
+    check_distinct_tickets,
+    error_message,
     json_object,
     lease_from,
     lease_of_url,
     malformed,
-    message_of,
     raise_for_status,
     takes_content_md5,
-    text_of,
+    text_field,
     unix_time,
     upload_url,
 )
 from bulkup.providers.base import Capabilities, FileSpec, Provider
-from bulkup.providers.bearer import Bearer
+from bulkup.providers.bearer_header import BearerHeader
 
 _SERVICE = "Magic Hour"
 _DAY = 86_400.0
 
 # The union of three published tables, which disagree (docs/contracts.md section 1, "Extensions per type").
-# webm is listed as video and as audio: here it is video. gif is in no table that the API's own enum can name.
+# webm is listed both as video and as audio; here it is video. gif is left out: the API has no type for it.
 _TYPES = {
     "video": ("mp4", "m4v", "mov", "webm"),
     "audio": ("mp3", "mpeg", "wav", "aac", "aiff", "flac", "m4a", "weba", "opus", "ogg", "oga", "amr"),
     "image": ("png", "jpg", "jpeg", "webp", "avif", "jp2", "tiff", "bmp", "heic", "heif", "jfif", "tif"),
 }
-# Two spellings of one format: an answer that uses the other one is still in the order asked.
+# Two extensions of one format. An answer that uses the other one is still in the order of the request.
 _SPELLINGS = {"jpeg": "jpg", "jfif": "jpg", "tiff": "tif", "heif": "heic", "oga": "ogg", "opus": "ogg"}
 TYPE_OF = {extension: kind for kind, extensions in _TYPES.items() for extension in extensions}
 
 
 class MagicHour(Provider):
-    """The files API of Magic Hour. The remote id is its `file_path`, which later calls take."""
+    """The files API of Magic Hour. The remote id is the `file_path`, which later API calls refer to."""
 
     name = "magic-hour"
     capabilities = Capabilities(
-        batch_limit=1000,  # the service states none; this bounds one answer to about 1 MiB
+        batch_limit=1000,  # the service states no limit; this bounds an answer to about 1 MiB
         batch_size=100,
         extensions=frozenset(TYPE_OF),
         kept_for=7 * _DAY,
     )
 
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
-        """Ask for upload URLs. The answer must have as many items as were asked for: they carry no key."""
+        """Request upload URLs. The answer must have one item per file, because items are matched by their order."""
         items = [{"type": TYPE_OF[spec.extension], "extension": spec.extension} for spec in specs]
-        authorization = Bearer(self.config.credentials["token"])
-        headers = {"Authorization": authorization}
+        headers = {"Authorization": BearerHeader(self.config.credentials["token"])}
         answer = await call(json_request("POST", "/v1/files/upload-urls", headers, {"items": items}))
-        raise_for_status(answer, _SERVICE, message_of(answer))
+        raise_for_status(answer, _SERVICE, error_message(answer))
         tickets = self._tickets(answer, specs)
-        distinct(tickets, _SERVICE)
+        check_distinct_tickets(tickets, _SERVICE)
         return tickets
 
     def _tickets(self, answer: ApiAnswer, specs: Sequence[FileSpec]) -> list[Ticket]:
@@ -69,20 +68,20 @@ class MagicHour(Provider):
         return [self._ticket(item, spec, answer) for item, spec in zip(items, specs, strict=True)]
 
     def _ticket(self, item: Any, spec: FileSpec, answer: ApiAnswer) -> Ticket:
-        file_path = text_of(item, "file_path", _SERVICE)
+        file_path = text_field(item, "file_path", _SERVICE)
         if not _same_format(file_path, spec.extension):
-            raise malformed(_SERVICE, "its items in another order than they were asked for")
-        url = upload_url(text_of(item, "upload_url", _SERVICE), self.config.base_url, _SERVICE)
-        told = text_of(item, "expires_at", _SERVICE)
-        expires_at = unix_time(told)
+            raise malformed(_SERVICE, "its items in another order than requested")
+        url = upload_url(text_field(item, "upload_url", _SERVICE), self.config.base_url, _SERVICE)
+        expires_text = text_field(item, "expires_at", _SERVICE)
+        expires_at = unix_time(expires_text)
         if expires_at is None:
-            raise malformed(_SERVICE, "an expires_at that is no RFC 3339 time")
+            raise malformed(_SERVICE, "an expires_at that is not an RFC 3339 time")
         leases = [lease_from(expires_at, answer), lease_of_url(url, answer)]
         return Ticket(
             url=url,
             remote_id=file_path,
             expires_at=min(lease for lease in leases if lease is not None),
-            remote={"file_path": file_path, "expires_at": told},
+            remote={"file_path": file_path, "expires_at": expires_text},
             content_md5=takes_content_md5(url),
         )
 

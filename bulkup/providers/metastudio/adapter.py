@@ -11,16 +11,16 @@ from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, json_request
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Receipt, Rejection, Ticket
 from bulkup.providers.answer_parsing import (
-    distinct_urls,
+    check_distinct_urls,
     json_object,
     lease_of_url,
     malformed,
-    remote_id_of,
-    text_of,
+    remote_id_field,
+    text_field,
     upload_url,
 )
 from bulkup.providers.base import GIB, Capabilities, FileSpec, Provider, ProviderConfig, valid_text
-from bulkup.providers.metastudio.answers import SERVICE, has_completed, raise_for, token_is_old
+from bulkup.providers.metastudio.answers import SERVICE, has_completed, raise_for, token_expired
 from bulkup.providers.metastudio.asset_targets import Assets, Target
 from bulkup.providers.metastudio.auth import auth_of
 
@@ -117,7 +117,7 @@ class MetaStudio(Provider):
         answer = await self._call(json_request("POST", path, self._headers(), _created(spec, target)), call)
         raise_for(answer, signs=self._auth is not None and self._auth.signs)
         body = json_object(answer, SERVICE)
-        remote_id = remote_id_of(body, "file_id", SERVICE)
+        remote_id = remote_id_field(body, "file_id", SERVICE)
         remote = {"file_id": remote_id, "asset_id": target.asset_id, "asset_file_category": target.category}
         remote |= {"request_id": answer.headers["x-request-id"]} if "x-request-id" in answer.headers else {}
         return [self._large(spec, body, remote, answer) if large else self._ticket(spec, body, remote, answer)]
@@ -149,7 +149,7 @@ class MetaStudio(Provider):
         assert self._auth is not None  # only a preview has no credentials, and calls nothing
         proven = await self._auth.apply(request, call)
         answer = await call(proven)
-        if token_is_old(answer) and self._auth.refused(proven):
+        if token_expired(answer) and self._auth.refused(proven):
             answer = await call(await self._auth.apply(request, call))
         return answer
 
@@ -160,7 +160,7 @@ class MetaStudio(Provider):
 
     def _ticket(self, spec: FileSpec, body: Mapping[str, Any], remote: dict[str, Any], answer: ApiAnswer) -> Ticket:
         assert spec.digest is not None  # the hasher stands before this call
-        url = self._url(text_of(body, "upload_url", SERVICE))
+        url = self._url(text_field(body, "upload_url", SERVICE))
         headers = {
             "Content-MD5": spec.digest.content_md5,
             "Content-Type": _CONTENT_TYPES.get(spec.extension, "application/octet-stream"),
@@ -174,7 +174,7 @@ class MetaStudio(Provider):
         if -(-spec.size // len(told)) > _ONE_PUT:
             raise malformed(SERVICE, f"{len(told)} upload_urls for {spec.size} bytes, which is too few")
         first, *more = [self._url(url) for url in told]
-        distinct_urls([first, *more], SERVICE)
+        check_distinct_urls([first, *more], SERVICE)
         leases = [lease for url in (first, *more) if (lease := lease_of_url(url, answer)) is not None]
         return Ticket(
             first,

@@ -10,7 +10,7 @@ import re
 from bulkup.model.http import ApiAnswer
 from bulkup.model.problems import ProblemKind
 from bulkup.providers.answer_parsing import raise_for_status
-from bulkup.providers.metastudio.signature import LONGEST_SKEW
+from bulkup.providers.metastudio.signature import MAX_CLOCK_SKEW
 
 SERVICE = "MetaStudio"
 
@@ -63,7 +63,7 @@ def raise_for(answer: ApiAnswer, *, signs: bool, closing: bool = False) -> None:
     raise_for_status(answer, SERVICE, said, kind=kind, hint=hint)
 
 
-def token_is_old(answer: ApiAnswer) -> bool:
+def token_expired(answer: ApiAnswer) -> bool:
     """Say whether the token was refused for its age, or because rights or password changed."""
     return answer.status == 401 and error_of(answer)[0] == "APIGW.0307"
 
@@ -84,8 +84,8 @@ def has_completed(answer: ApiAnswer, *, again: bool) -> bool:
 def _clock(answer: ApiAnswer) -> str | None:
     """Return what is wrong with this machine's clock where that is why the signature does not hold."""
     ahead = answer.sent_at - answer.server_time()
-    if abs(ahead) <= LONGEST_SKEW:
+    if abs(ahead) <= MAX_CLOCK_SKEW:
         return None
     way = "ahead of" if ahead > 0 else "behind"
-    allowed = f"a signature holds for {LONGEST_SKEW / 60:.0f}"
+    allowed = f"a signature holds for {MAX_CLOCK_SKEW / 60:.0f}"
     return f"this machine's clock is {abs(ahead) / 60:.0f} minutes {way} the service's, and {allowed}: set the clock"

@@ -14,8 +14,8 @@ from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, Headers, json_requ
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.providers.answer_parsing import json_object, lease_from, malformed, raise_for_status, unix_time
 from bulkup.providers.base import ProviderConfig
-from bulkup.providers.metastudio.signature import SignedCall, SigningKeys, sign
-from bulkup.providers.tokens import GivenToken, Token, TokenCache
+from bulkup.providers.metastudio.signature import CallToSign, SigningKeys, sign
+from bulkup.providers.tokens import StaticToken, Token, TokenCache
 
 _IAM = "Huawei IAM"
 _HEADER = "X-Auth-Token"
@@ -45,11 +45,11 @@ def auth_of(config: ProviderConfig) -> Auth:
     given = config.credentials
     if "access_key" in given:
         keys = SigningKeys(given["access_key"], given["secret_key"], given.get("security_token"))
-        return SignedCalls(keys, config.base_url)
-    return ByToken(GivenToken(given["auth_token"]) if "auth_token" in given else IamUser(config))
+        return SignatureAuth(keys, config.base_url)
+    return TokenAuth(StaticToken(given["auth_token"]) if "auth_token" in given else IamTokenCache(config))
 
 
-class SignedCalls(Auth):
+class SignatureAuth(Auth):
     """Access key and secret key, long-lived or temporary ones."""
 
     signs = True
@@ -65,15 +65,15 @@ class SignedCalls(Auth):
         def signed(now: float) -> Headers:
             plain = {name: value for name, value in request.headers.items() if isinstance(value, str)}
             target = self._prefix + request.path
-            return sign(SignedCall(request.method, self._host, target, plain, request.body or b""), self._keys, now)
+            return sign(CallToSign(request.method, self._host, target, plain, request.body or b""), self._keys, now)
 
         return replace(request, signed=signed)
 
 
-class ByToken(Auth):
+class TokenAuth(Auth):
     """Calls with a token, a given one or an IAM user's."""
 
-    def __init__(self, tokens: GivenToken | IamUser) -> None:
+    def __init__(self, tokens: StaticToken | IamTokenCache) -> None:
         self._tokens = tokens
 
     @property
@@ -92,7 +92,7 @@ class ByToken(Auth):
         return self._tokens.refused(token)
 
 
-class IamUser(TokenCache):
+class IamTokenCache(TokenCache):
     """A user of the identity service, whose token holds for 24 hours."""
 
     def __init__(self, config: ProviderConfig) -> None:

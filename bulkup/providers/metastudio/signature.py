@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from bulkup.helpers.secrets import Secret
 
 ALGORITHM = "SDK-HMAC-SHA256"
-LONGEST_SKEW = 900.0  # seconds that the two clocks may be apart
+MAX_CLOCK_SKEW = 900.0  # seconds that the two clocks may be apart
 _JSON = ("application/json", "application/bson")
 _CANONICAL = re.compile(r"[A-Za-z0-9/_.~-]*")
 _UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -29,7 +29,7 @@ class SigningKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedCall:
+class CallToSign:
     """What a signature covers. `host` is the header (with a port that is not the default), `target` path and query as
     they go out, `headers` those of the call."""
 
@@ -40,7 +40,7 @@ class SignedCall:
     body: bytes = b""
 
 
-def sign(call: SignedCall, keys: SigningKeys, now: float) -> dict[str, str | Secret]:
+def sign(call: CallToSign, keys: SigningKeys, now: float) -> dict[str, str | Secret]:
     """Return the headers that make the call a signed one of the time `now` (Unix seconds)."""
     date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     added: dict[str, str | Secret] = {"Host": call.host, "X-Sdk-Date": date}
@@ -61,7 +61,7 @@ def sign(call: SignedCall, keys: SigningKeys, now: float) -> dict[str, str | Sec
     return added
 
 
-def canonical_request(call: SignedCall, names: Sequence[str], covered: Mapping[str, str]) -> str:
+def canonical_request(call: CallToSign, names: Sequence[str], covered: Mapping[str, str]) -> str:
     """Return what is hashed: `covered` are all signed headers by lower-case name, `names` those names in order."""
     path, _, query = call.target.partition("?")
     headers = "".join([f"{name}:{covered[name]}\n" for name in names])

@@ -15,13 +15,13 @@ from bulkup.model.files import Place
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, StorageAnswer, json_request
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Receipt, Rejection, Ticket
-from bulkup.providers.answer_parsing import malformed, remote_id_of, upload_url
+from bulkup.providers.answer_parsing import malformed, remote_id_field, upload_url
 from bulkup.providers.base import Capabilities, Closing, FileSpec, NotYet, Provider, ProviderConfig
-from bulkup.providers.bearer import Bearer
+from bulkup.providers.bearer_header import BearerHeader
 from bulkup.providers.storage_answers import form_evidence
-from bulkup.providers.tokens import GivenToken
-from bulkup.providers.xvid.answers import SERVICE, error_of, raise_for, token_is_bad, upload_of
-from bulkup.providers.xvid.auth import OAuthClient
+from bulkup.providers.tokens import StaticToken
+from bulkup.providers.xvid.answers import SERVICE, error_of, raise_for, token_refused, upload_of
+from bulkup.providers.xvid.auth import OAuthTokenCache
 from bulkup.providers.xvid.form import PLACEHOLDER, fields_of, lease_of_form
 
 _UPLOADS = "/v1/files/uploads/"
@@ -45,7 +45,7 @@ class Xvid(Provider):
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config)
         token = config.credentials.get("token")
-        self._auth = GivenToken(token) if token is not None else OAuthClient(config)
+        self._auth = StaticToken(token) if token is not None else OAuthTokenCache(config)
         self._expiry: Expiry | None = config.settings["expires_at"]
         self._capabilities = Capabilities(
             batch_limit=1, batch_size=1, calls_in_flight=32, confirms=config.settings["confirm"], placed=True
@@ -150,7 +150,7 @@ class Xvid(Provider):
         return {"status": status[:_LONGEST_TOLD]}
 
     def _ticket(self, upload: Mapping[str, Any], key: str, answer: ApiAnswer) -> Ticket:
-        remote_id = remote_id_of(upload, "id", SERVICE)
+        remote_id = remote_id_field(upload, "id", SERVICE)
         told = upload.get("form_post_url")
         url = upload_url(told if isinstance(told, str) else "", self.config.base_url, SERVICE)
         fields = fields_of(upload.get("form_post_params"))
@@ -172,9 +172,9 @@ class Xvid(Provider):
     async def _call(self, request: ApiRequest, call: ApiCall) -> ApiAnswer:
         for _ in range(2):
             token = await self._auth.token(call)
-            headers = {**request.headers, "Authorization": Bearer(token), "Accept": "application/json"}
+            headers = {**request.headers, "Authorization": BearerHeader(token), "Accept": "application/json"}
             answer = await call(ApiRequest(request.method, request.path, headers, request.body))
-            if not token_is_bad(answer) or not self._auth.refused(token):
+            if not token_refused(answer) or not self._auth.refused(token):
                 break
         return answer
 

@@ -53,7 +53,7 @@ def error_of(answer: ApiAnswer) -> tuple[str, str]:
     return code if isinstance(code, str) else "", message if isinstance(message, str) else ""
 
 
-def token_is_bad(answer: ApiAnswer) -> bool:
+def token_refused(answer: ApiAnswer) -> bool:
     """Say whether the token was refused: the service's own way is a 403, a gateway before it may answer 401."""
     return answer.status == 401 or (answer.status == 403 and error_of(answer)[0] == _BAD_TOKEN)
 

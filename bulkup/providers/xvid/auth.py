@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from bulkup.helpers.secrets import Secret
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
-from bulkup.providers.answer_parsing import json_object, malformed, raise_for_status, text_of
+from bulkup.providers.answer_parsing import json_object, malformed, raise_for_status, text_field
 from bulkup.providers.base import ProviderConfig
 from bulkup.providers.tokens import Token, TokenCache
 
@@ -17,7 +17,7 @@ _GRANT = "client_credential"
 _SCOPE = "mediahub,mediahub_write"
 
 
-class OAuthClient(TokenCache):
+class OAuthTokenCache(TokenCache):
     """A client whose token is fetched, and fetched again shortly before it runs out or once it was refused."""
 
     def __init__(self, config: ProviderConfig) -> None:
@@ -44,7 +44,7 @@ def _token(answer: ApiAnswer) -> Token:
         raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, what))
     raise_for_status(answer, _SERVICE, "")
     body = json_object(answer, _SERVICE)
-    value = text_of(body, "access_token", _SERVICE)
+    value = text_field(body, "access_token", _SERVICE)
     try:
         seconds = float(body.get("expires_in", ""))  # a number in a text
     except (TypeError, ValueError):

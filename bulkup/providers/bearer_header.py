@@ -1,12 +1,12 @@
-"""`Authorization: Bearer <token>` (RFC 6750) as a header value that does not print."""
+"""`Authorization: Bearer <token>` (RFC 6750) as a header value that hides its text when printed."""
 
 from __future__ import annotations
 
 from bulkup.helpers.secrets import Secret
 
 
-class Bearer(Secret):
-    """The header value made of a token."""
+class BearerHeader(Secret):
+    """The header value for a token."""
 
     __slots__ = ()
 
