@@ -33,7 +33,7 @@ _STATUSES = {
     429: ProblemKind.THROTTLED,
     501: ProblemKind.UNUSABLE,
 }
-# The service is restarting or too busy. The request is not at fault, whatever the body says.
+# The service is restarting or too busy. The request is not at fault, even if the body says so.
 _UNAVAILABLE = frozenset({502, 503, 504})
 _HINTS = {
     402: "the account has to be paid for, or its plan changed",
@@ -138,7 +138,7 @@ def _all_safe(url: str) -> bool:
 
 @functools.lru_cache(maxsize=256)  # a service's URLs have a handful of hosts
 def _fault_of_origin(origin: str, over_tls: bool) -> str | None:
-    """Return what is wrong with the part of a URL before its path, or None. The text holds no secret."""
+    """Return the fault in the part of a URL before its path, or None. The text holds no secret."""
     try:
         parts = urlsplit(origin)
         port = parts.port

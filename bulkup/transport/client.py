@@ -1,6 +1,6 @@
 """All HTTP of a run: API calls over an aiohttp session, and bytes to storage through a sender.
 
-API and storage share nothing, neither cookies nor default credentials, so neither receives what belongs to the other.
+API and storage share no cookies and no default credentials, so neither receives the secrets of the other.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Transport(Storage):
         self._api: aiohttp.ClientSession
 
     async def call(self, base_url: str, request: ApiRequest) -> ApiAnswer:
-        """Make an API call and return its answer, whatever the status.
+        """Make an API call and return its answer, with any status.
 
         Raises `ProblemError` when no complete answer came. A redirect is returned as an answer, because credentials
         must not follow it.

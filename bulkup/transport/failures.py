@@ -16,7 +16,7 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
 
 class FailureKind(enum.Enum):
-    """What went wrong. For the kinds up to `CONNECT_FAILED`, no byte of the request was sent."""
+    """The kind of a failure. For the kinds up to `CONNECT_FAILED`, no byte of the request was sent."""
 
     INVALID_REQUEST = enum.auto()
     NOT_TRUSTED = enum.auto()  # the server's TLS certificate

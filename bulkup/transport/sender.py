@@ -30,7 +30,7 @@ class Sender(Protocol):
     async def exchange(
         self, method: str, url: SecretUrl, headers: Headers, body: Body, on_bytes: OnBytes
     ) -> StorageAnswer:
-        """Send a request and return its answer, whatever the status.
+        """Send a request and return its answer, with any status.
 
         `on_bytes` is called with the number of body bytes after each piece. Raises `ProblemError` when no answer came
         or the host rules refuse the URL. When the body raised an error, that error is raised.

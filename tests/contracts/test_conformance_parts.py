@@ -18,17 +18,24 @@ from bulkup import FileState
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
+from bulkup.providers import PROVIDERS
+from bulkup.providers.metastudio.adapter import MetaStudio, PartLimits
 
 KIB = 1024
 ONE_PUT, PART = 300 * KIB, 100 * KIB
 SIZE = 4 * PART + 7  # five parts
+
+
+class SmallParts(MetaStudio):
+    part_limits = PartLimits(ONE_PUT, PART)
+
+
 _NUMBER = re.compile(r"[?&]partNumber=([0-9]+)")
 
 
 @pytest.fixture
 async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[World, None]:
-    monkeypatch.setattr("bulkup.providers.metastudio.adapter._ONE_PUT", ONE_PUT)
-    monkeypatch.setattr("bulkup.providers.metastudio.adapter._PART", PART)
+    monkeypatch.setitem(PROVIDERS, "metastudio", SmallParts)
     async with conformance(tmp_path, "metastudio", monkeypatch) as running:
         running.write({"large.mov": os.urandom(SIZE)})
         yield running

@@ -113,7 +113,7 @@ def test_a_wrong_clock_is_told_as_what_it_is(ahead: float, said: str) -> None:
     problem = signed_refusal(replace(error(401, "APIGW.0301", date=DATE), sent_at=NOW + ahead))
     assert problem.kind is ProblemKind.UNAUTHORIZED
     assert said in problem.message
-    assert "holds for 15: set the clock" in problem.message
+    assert "valid for 15: set the clock" in problem.message
 
 
 @pytest.mark.parametrize("ahead", [-900, 0, 900])

@@ -1,9 +1,10 @@
-"""Huawei MetaStudio: one file a call, its MD5 told beforehand, and a closing call (docs/contracts.md section 3)."""
+"""Huawei MetaStudio: one file per call, which states its MD5, and a closing call (docs/contracts.md section 3)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import Place
@@ -19,16 +20,14 @@ from bulkup.providers.answer_parsing import (
     text_field,
     upload_url,
 )
-from bulkup.providers.base import GIB, Capabilities, FileSpec, Provider, ProviderConfig, valid_text
+from bulkup.providers.base import GIB, S3_PUT_LIMIT, Capabilities, FileSpec, Provider, ProviderConfig, valid_text
 from bulkup.providers.metastudio.answers import SERVICE, has_completed, raise_for, token_expired
-from bulkup.providers.metastudio.asset_targets import Assets, Target
+from bulkup.providers.metastudio.asset_targets import AssetTarget, AssetTargets
 from bulkup.providers.metastudio.auth import auth_of
 
-_ONE_PUT = 5 * GIB
-_PART = 512 * 1024**2  # so that the largest file has 1,000 parts
-_LONGEST_NAME = 256
-_LONGEST_TYPE = 64
-# What storage signs; every other type is an octet stream.
+_MAX_NAME = 256
+_MAX_TYPE = 64
+# The types that storage signs by extension; every other file is an octet stream.
 _CONTENT_TYPES = {
     "gif": "image/gif",
     "jpg": "image/jpeg",
@@ -40,15 +39,24 @@ _CONTENT_TYPES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class PartLimits:
+    """How files are divided. Files of more than `single_put` bytes are sent in parts of `part_size` bytes."""
+
+    single_put: int = S3_PUT_LIMIT
+    part_size: int = 512 * 1024**2  # 1,000 parts for the largest file
+
+
 class MetaStudio(Provider):
     """The files API of MetaStudio. The remote id is the file's `file_id`."""
 
     name = "metastudio"
+    part_limits: ClassVar[PartLimits] = PartLimits()
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config)
         self._auth = auth_of(config) if config.credentials else None
-        self._assets = Assets(config.settings)
+        self._assets = AssetTargets(config.settings)
         self._files = f"/v1/{config.settings['project_id']}"
         self._capabilities = Capabilities(
             batch_limit=1,
@@ -65,79 +73,81 @@ class MetaStudio(Provider):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the service can do and wants; closing calls only where they are wanted."""
+        """The limits and needs of the service; closing calls only with the setting `confirm`."""
         return self._capabilities
 
     @property
     def scope(self) -> str:
-        """The project, and the asset where all files go to one.
+        """The project, and the asset if all files go to the same one.
 
-        With rules or a map the asset is each file's own, and its place tells when that becomes another.
+        With rules or a map, each file has its own asset, and a change of it shows in the file's place.
         """
         settings = self.config.settings
-        one = settings["asset_id"] if not settings["assets"] and not settings["asset_map"] else None
-        return "/".join(part for part in (settings["project_id"], one) if part)
+        asset_id = settings["asset_id"] if not settings["assets"] and not settings["asset_map"] else None
+        return "/".join(part for part in (settings["project_id"], asset_id) if part)
 
     @property
     def secrets(self) -> Iterable[Secret]:
-        """The credentials, and a token fetched with them."""
+        """The credentials, and tokens fetched with them."""
         return (*super().secrets, *(self._auth.secrets if self._auth is not None else ()))
 
     def reject(self, spec: FileSpec) -> Rejection | None:
-        """Refuse what the service's own field rules refuse, and files that no asset is named for."""
+        """Refuse files that violate the service's field rules, and files without an asset."""
         if not spec.extension:
             return Rejection("metastudio does not take a file without an extension", unsupported=True)
-        target = self._assets.of(spec)
+        target = self._assets.find(spec)
         if target is None:
-            return Rejection("no asset is named for it: set asset_id, or add a rule to assets or a line to asset_map")
-        if len(spec.extension) > _LONGEST_TYPE:
-            return Rejection(f"its extension is longer than the {_LONGEST_TYPE} characters that metastudio takes")
-        if not 1 <= len(target.name) <= _LONGEST_NAME:
-            return Rejection(f"its name is longer than the {_LONGEST_NAME} characters that metastudio takes")
+            return Rejection("it has no asset: set asset_id, or add a rule to assets or a line to asset_map")
+        if len(spec.extension) > _MAX_TYPE:
+            return Rejection(f"its extension is longer than the {_MAX_TYPE} characters that metastudio takes")
+        if not 1 <= len(target.name) <= _MAX_NAME:
+            return Rejection(f"its name is longer than the {_MAX_NAME} characters that metastudio takes")
         return super().reject(spec)
 
     def place(self, spec: FileSpec) -> Place | None:
-        """Return asset and category; an asset has exactly one MAIN."""
-        target = self._assets.of(spec)
+        """Return asset and category. An asset has exactly one MAIN, so that place is exclusive."""
+        target = self._assets.find(spec)
         if target is None:
             return None
         return Place(f"{target.category} of asset {target.asset_id}", exclusive=target.category == "MAIN")
 
     def hashes_first(self, spec: FileSpec) -> bool:
-        """Say yes but for files that go in parts: those are created without a checksum."""
-        return spec.size <= _ONE_PUT
+        """Return True except for files in parts, which are created without a checksum."""
+        return not self._in_parts(spec)
 
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
         """Create the file."""
         (spec,) = specs
-        target = self._assets.of(spec)
+        target = self._assets.find(spec)
         assert target is not None  # a file without an asset is rejected before any call
-        large = spec.size > _ONE_PUT
+        large = self._in_parts(spec)
         path = f"{self._files}/{'large-files' if large else 'files'}"
-        answer = await self._call(json_request("POST", path, self._headers(), _created(spec, target)), call)
+        answer = await self._call(json_request("POST", path, self._headers(), self._create_body(spec, target)), call)
         raise_for(answer, signs=self._auth is not None and self._auth.signs)
         body = json_object(answer, SERVICE)
         remote_id = remote_id_field(body, "file_id", SERVICE)
         remote = {"file_id": remote_id, "asset_id": target.asset_id, "asset_file_category": target.category}
         remote |= {"request_id": answer.headers["x-request-id"]} if "x-request-id" in answer.headers else {}
-        return [self._large(spec, body, remote, answer) if large else self._ticket(spec, body, remote, answer)]
+        return [
+            self._multipart_ticket(spec, body, remote, answer) if large else self._ticket(spec, body, remote, answer)
+        ]
 
     async def confirm(
         self,
         ticket: Ticket,
-        receipt: Receipt,  # noqa: ARG002  # the service was told the checksum beforehand
+        receipt: Receipt,  # noqa: ARG002  # the checksum was part of the create call
         call: ApiCall,
         *,
         again: bool,
     ) -> Mapping[str, Any]:
-        """Say that the bytes are there. That they were said to be before is as good."""
+        """Report that the bytes are stored. It is no error if an earlier call reported it."""
         answer = await self._complete(ticket, "CREATED", call)
         if not has_completed(answer, again=again):
             raise_for(answer, signs=self._auth is not None and self._auth.signs, closing=True)
         return {"state": "CREATED"}
 
     async def abandon(self, ticket: Ticket, state: FileState, call: ApiCall) -> None:
-        """Say that a file failed, or that it is not to come after all."""
+        """Report that a file failed or is cancelled."""
         answer = await self._complete(ticket, "FAILED" if state is FileState.FAILED else "CANCELLED", call)
         raise_for(answer, signs=self._auth is not None and self._auth.signs, closing=True)
 
@@ -146,10 +156,10 @@ class MetaStudio(Provider):
         return await self._call(json_request("POST", path, self._headers(), {"state": state}), call)
 
     async def _call(self, request: ApiRequest, call: ApiCall) -> ApiAnswer:
-        assert self._auth is not None  # only a preview has no credentials, and calls nothing
-        proven = await self._auth.apply(request, call)
-        answer = await call(proven)
-        if token_expired(answer) and self._auth.refused(proven):
+        assert self._auth is not None  # only a preview has no credentials, and it makes no calls
+        authorized = await self._auth.apply(request, call)
+        answer = await call(authorized)
+        if token_expired(answer) and self._auth.invalidate(authorized):
             answer = await call(await self._auth.apply(request, call))
         return answer
 
@@ -159,7 +169,7 @@ class MetaStudio(Provider):
         return {"X-Project-Id": settings["project_id"], **user}
 
     def _ticket(self, spec: FileSpec, body: Mapping[str, Any], remote: dict[str, Any], answer: ApiAnswer) -> Ticket:
-        assert spec.digest is not None  # the hasher stands before this call
+        assert spec.digest is not None  # the hasher comes before this call
         url = self._url(text_field(body, "upload_url", SERVICE))
         headers = {
             "Content-MD5": spec.digest.content_md5,
@@ -167,37 +177,41 @@ class MetaStudio(Provider):
         }
         return Ticket(url, remote["file_id"], lease_of_url(url, answer), headers=headers, remote=remote)
 
-    def _large(self, spec: FileSpec, body: Mapping[str, Any], remote: dict[str, Any], answer: ApiAnswer) -> Ticket:
-        told = body.get("upload_urls")
-        if not isinstance(told, list) or not told or not all(isinstance(url, str) for url in told):
+    def _multipart_ticket(
+        self, spec: FileSpec, body: Mapping[str, Any], remote: dict[str, Any], answer: ApiAnswer
+    ) -> Ticket:
+        texts = body.get("upload_urls")
+        if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
             raise malformed(SERVICE, "no list of upload_urls")
-        if -(-spec.size // len(told)) > _ONE_PUT:
-            raise malformed(SERVICE, f"{len(told)} upload_urls for {spec.size} bytes, which is too few")
-        first, *more = [self._url(url) for url in told]
+        if -(-spec.size // len(texts)) > self.part_limits.single_put:
+            raise malformed(SERVICE, f"{len(texts)} upload_urls for {spec.size} bytes, which is too few")
+        first, *more = [self._url(text) for text in texts]
         check_distinct_urls([first, *more], SERVICE)
         leases = [lease for url in (first, *more) if (lease := lease_of_url(url, answer)) is not None]
         return Ticket(
             first,
             remote["file_id"],
             min(leases, default=None),
-            remote=remote | {"parts": len(told)},
+            remote=remote | {"parts": len(texts)},
             more_urls=(*more,),
         )
 
     def _url(self, value: str) -> SecretUrl:
         return upload_url(value, self.config.base_url, SERVICE)
 
+    def _in_parts(self, spec: FileSpec) -> bool:
+        return spec.size > self.part_limits.single_put
 
-def _created(spec: FileSpec, target: Target) -> dict[str, Any]:
-    """Return the request's body, its keys in the order of the service's own example."""
-    digest = spec.digest.content_md5 if spec.digest is not None else None
-    large = spec.size > _ONE_PUT
-    return {
-        "file_name": target.name,
-        **({} if large else {"file_md5": digest}),
-        "file_size": spec.size,
-        "file_type": valid_text(spec.extension),
-        "asset_id": target.asset_id,
-        "asset_file_category": target.category,
-        **({"file_multipart_count": -(-spec.size // _PART)} if large else {}),
-    }
+    def _create_body(self, spec: FileSpec, target: AssetTarget) -> dict[str, Any]:
+        """Return the body of the create call, with its keys in the order of the service's example."""
+        digest = spec.digest.content_md5 if spec.digest is not None else None
+        large = self._in_parts(spec)
+        return {
+            "file_name": target.name,
+            **({} if large else {"file_md5": digest}),
+            "file_size": spec.size,
+            "file_type": valid_text(spec.extension),
+            "asset_id": target.asset_id,
+            "asset_file_category": target.category,
+            **({"file_multipart_count": -(-spec.size // self.part_limits.part_size)} if large else {}),
+        }

@@ -1,5 +1,6 @@
-"""Which asset of MetaStudio a file goes to: a line of the asset map, else the first rule that matches, else the
-profile's asset. Pure.
+"""Selects the asset of MetaStudio for a file. Pure.
+
+A line of the asset map has precedence, then the first rule that matches, then the asset of the profile.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 
-class Target(NamedTuple):
-    """Where a file goes, as what, and under which name."""
+class AssetTarget(NamedTuple):
+    """The asset that a file belongs to, its category there, and its name."""
 
     asset_id: str
     category: str
     name: str
 
 
-class Assets:
-    """The settings `asset_map` (read already), `assets`, `asset_id` and `asset_file_category`."""
+class AssetTargets:
+    """Selects assets by the settings `asset_map` (already loaded), `assets`, `asset_id` and `asset_file_category`."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._map = settings["asset_map"] or {}
@@ -30,19 +31,19 @@ class Assets:
         self._asset_id: str | None = settings["asset_id"]
         self._category: str = settings["asset_file_category"]
 
-    def of(self, spec: FileSpec) -> Target | None:
-        """Return where this file goes, None where nothing names an asset for it."""
+    def find(self, spec: FileSpec) -> AssetTarget | None:
+        """Return the asset of a file, None if no setting names one."""
         name = valid_text(spec.name)
         line = self._map.get(spec.path)
         if line is not None:
-            return Target(line.asset_id, line.asset_file_category or self._category, line.name or name)
+            return AssetTarget(line.asset_id, line.asset_file_category or self._category, line.name or name)
         for pattern, rule in self._rules:
             if pattern.match_file(spec.path):
-                return Target(rule.asset_id, rule.asset_file_category or self._category, name)
-        return Target(self._asset_id, self._category, name) if self._asset_id is not None else None
+                return AssetTarget(rule.asset_id, rule.asset_file_category or self._category, name)
+        return AssetTarget(self._asset_id, self._category, name) if self._asset_id is not None else None
 
 
 def _compiled(pattern: str) -> GitIgnoreSpec:
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415  # all providers are imported, and few runs have rules
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415  # every run imports all providers, and few have rules
 
     return GitIgnoreSpec.from_lines([pattern])

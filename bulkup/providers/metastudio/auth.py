@@ -1,5 +1,6 @@
-"""The three ways of Huawei Cloud to know a caller: signed calls, a given token, and a user whose token is fetched
-(docs/contracts.md section 3).
+"""The three ways to authenticate at Huawei Cloud (docs/contracts.md section 3).
+
+They are signed calls, a configured token, and the token of an IAM user, which is fetched.
 """
 
 from __future__ import annotations
@@ -22,26 +23,26 @@ _HEADER = "X-Auth-Token"
 
 
 class Auth(abc.ABC):
-    """Makes a request one of a known caller."""
+    """Authenticates requests."""
 
     signs = False
 
     @abc.abstractmethod
     async def apply(self, request: ApiRequest, call: ApiCall) -> ApiRequest:
-        """Return the request with what proves the caller. Raises `ProblemError` when a token cannot be had."""
+        """Return the request with its authentication. Raises `ProblemError` when a token cannot be fetched."""
 
-    def refused(self, request: ApiRequest) -> bool:  # noqa: ARG002  # most have nothing else to offer
-        """Take note that the service refused the request's token; say whether another one may be had."""
+    def invalidate(self, request: ApiRequest) -> bool:  # noqa: ARG002  # only tokens can be replaced
+        """Drop the token of a request that the service refused. Return whether another one can be fetched."""
         return False
 
     @property
     def secrets(self) -> Iterable[Secret]:
-        """Tokens fetched."""
+        """The fetched tokens."""
         return ()
 
 
 def auth_of(config: ProviderConfig) -> Auth:
-    """Return the way that the credentials given are for."""
+    """Return the authentication for the configured credentials."""
     given = config.credentials
     if "access_key" in given:
         keys = SigningKeys(given["access_key"], given["secret_key"], given.get("security_token"))
@@ -50,7 +51,7 @@ def auth_of(config: ProviderConfig) -> Auth:
 
 
 class SignatureAuth(Auth):
-    """Access key and secret key, long-lived or temporary ones."""
+    """Signs calls with an access key and a secret key, permanent or temporary."""
 
     signs = True
 
@@ -60,7 +61,7 @@ class SignatureAuth(Auth):
         self._host, self._prefix = root.netloc, root.path
 
     async def apply(self, request: ApiRequest, call: ApiCall) -> ApiRequest:  # noqa: ARG002  # nothing to fetch
-        """Have the request signed when it goes out."""
+        """Return the request with a function that signs it when it is sent."""
 
         def signed(now: float) -> Headers:
             plain = {name: value for name, value in request.headers.items() if isinstance(value, str)}
@@ -71,36 +72,36 @@ class SignatureAuth(Auth):
 
 
 class TokenAuth(Auth):
-    """Calls with a token, a given one or an IAM user's."""
+    """Sends a token with each call: a configured one, or that of an IAM user."""
 
     def __init__(self, tokens: StaticToken | IamTokenCache) -> None:
         self._tokens = tokens
 
     @property
     def secrets(self) -> Iterable[Secret]:
-        """The tokens fetched."""
+        """The fetched tokens."""
         return self._tokens.secrets
 
     async def apply(self, request: ApiRequest, call: ApiCall) -> ApiRequest:
-        """Add a token that is good now."""
+        """Add a valid token."""
         return replace(request, headers={**request.headers, _HEADER: await self._tokens.token(call)})
 
-    def refused(self, request: ApiRequest) -> bool:
-        """Forget the token: a change of password or rights ends it early (APIGW.0307)."""
+    def invalidate(self, request: ApiRequest) -> bool:
+        """Drop the token. A change of password or rights invalidates it early (APIGW.0307)."""
         token = request.headers[_HEADER]
         assert isinstance(token, Secret)
-        return self._tokens.refused(token)
+        return self._tokens.invalidate(token)
 
 
 class IamTokenCache(TokenCache):
-    """A user of the identity service, whose token holds for 24 hours."""
+    """Fetches the token of an IAM user, which is valid for 24 hours."""
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config.clock)
         self._config = config
 
     async def fetch(self, call: ApiCall) -> Token:
-        """Ask the identity service."""
+        """Fetch a token from the identity service."""
         given, settings = self._config.credentials, self._config.settings
         user = {
             "domain": {"name": given["iam_domain"].reveal()},
@@ -110,9 +111,9 @@ class IamTokenCache(TokenCache):
         identity = {"methods": ["password"], "password": {"user": user}}
         body = {"auth": {"identity": identity, "scope": {"project": {"name": settings["region"]}}}}
         request = replace(json_request("POST", "/v3/auth/tokens", {}, body), base_url=settings["iam_url"])
-        return self._read(await call(request))
+        return self._token_of(await call(request))
 
-    def _read(self, answer: ApiAnswer) -> Token:
+    def _token_of(self, answer: ApiAnswer) -> Token:
         if answer.status in (400, 401, 403, 404):
             region = self._config.settings["region"]
             hint = f"check iam_user, iam_domain, iam_password, and that the project's region is {region}"
@@ -120,8 +121,8 @@ class IamTokenCache(TokenCache):
         raise_for_status(answer, _IAM, "")
         token = answer.headers.get("x-subject-token", "")
         body = json_object(answer, _IAM).get("token")
-        told = body.get("expires_at") if isinstance(body, dict) else None
-        expires_at = unix_time(told) if isinstance(told, str) else None
+        text = body.get("expires_at") if isinstance(body, dict) else None
+        expires_at = unix_time(text) if isinstance(text, str) else None
         if not token or expires_at is None:
             raise malformed(_IAM, "no token, or one without expires_at")
         return Token(Secret(token), answer.sent_at, lease_from(expires_at, answer))

@@ -1,4 +1,4 @@
-"""Signatures of Huawei Cloud's API calls, `SDK-HMAC-SHA256` (docs/contracts.md section 3, steps 1 to 8). Pure."""
+"""Signs API calls for Huawei Cloud with `SDK-HMAC-SHA256` (docs/contracts.md section 3, steps 1 to 8). Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from bulkup.helpers.secrets import Secret
 
 ALGORITHM = "SDK-HMAC-SHA256"
-MAX_CLOCK_SKEW = 900.0  # seconds that the two clocks may be apart
+MAX_CLOCK_SKEW = 900.0  # seconds that the two clocks may differ
 _JSON = ("application/json", "application/bson")
 _CANONICAL = re.compile(r"[A-Za-z0-9/_.~-]*")
 _UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -21,7 +21,7 @@ _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """An access key pair. `security_token` goes with temporary ones."""
+    """An access key pair; temporary keys have a `security_token`."""
 
     access_key: Secret
     secret_key: Secret
@@ -30,8 +30,10 @@ class SigningKeys:
 
 @dataclass(frozen=True, slots=True)
 class CallToSign:
-    """What a signature covers. `host` is the header (with a port that is not the default), `target` path and query as
-    they go out, `headers` those of the call."""
+    """The parts of a call that its signature covers.
+
+    `host` is the value of the Host header, and `target` is the path and query as they are sent.
+    """
 
     method: str
     host: str
@@ -41,7 +43,7 @@ class CallToSign:
 
 
 def sign(call: CallToSign, keys: SigningKeys, now: float) -> dict[str, str | Secret]:
-    """Return the headers that make the call a signed one of the time `now` (Unix seconds)."""
+    """Return the headers that sign the call at the time `now` (Unix seconds)."""
     date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     added: dict[str, str | Secret] = {"Host": call.host, "X-Sdk-Date": date}
     covered = {name.lower(): value.strip() for name, value in call.headers.items()}
@@ -54,7 +56,7 @@ def sign(call: CallToSign, keys: SigningKeys, now: float) -> dict[str, str | Sec
         added["X-Sdk-Content-Sha256"] = covered["x-sdk-content-sha256"] = _UNSIGNED
     names = sorted(covered)
     text = string_to_sign(canonical_request(call, names, covered), date)
-    # Not `hmac.digest`, which lets go of the interpreter for these few bytes, and then waits to have it back.
+    # Not `hmac.digest`: it releases the GIL even for these few bytes, and then waits to acquire it again.
     signature = hmac.new(keys.secret_key.reveal().encode(), text.encode(), "sha256").hexdigest()
     access, signed = keys.access_key.reveal(), ";".join(names)
     added["Authorization"] = Secret(f"{ALGORITHM} Access={access}, SignedHeaders={signed}, Signature={signature}")
@@ -62,7 +64,7 @@ def sign(call: CallToSign, keys: SigningKeys, now: float) -> dict[str, str | Sec
 
 
 def canonical_request(call: CallToSign, names: Sequence[str], covered: Mapping[str, str]) -> str:
-    """Return what is hashed: `covered` are all signed headers by lower-case name, `names` those names in order."""
+    """Return the canonical request. `covered` holds the signed headers by lower-case name, `names` is sorted."""
     path, _, query = call.target.partition("?")
     headers = "".join([f"{name}:{covered[name]}\n" for name in names])
     payload = covered.get("x-sdk-content-sha256") if call.body else None
@@ -71,7 +73,7 @@ def canonical_request(call: CallToSign, names: Sequence[str], covered: Mapping[s
 
 
 def string_to_sign(canonical: str, date: str) -> str:
-    """Return what the signature is made over."""
+    """Return the text that is signed."""
     return f"{ALGORITHM}\n{date}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 

@@ -1,4 +1,4 @@
-"""Xvid MediaHub: an upload session a file, an S3 form POST, a closing call and polls (docs/contracts.md section 4)."""
+"""Xvid MediaHub: an upload session per file, an S3 form, a closing call and polls (docs/contracts.md section 4)."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from bulkup.providers.xvid.form import PLACEHOLDER, fields_of, lease_of_form
 
 _UPLOADS = "/v1/files/uploads/"
 _DAY = 86_400.0
-_LONGEST_KEY = 1024  # bytes, S3's limit
+_MAX_KEY = 1024  # bytes, S3's limit
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LONGEST_TOLD = 128  # characters of what goes into the manifest as it was told
-_FIRST_POLL = 0.25  # seconds
-# The manual's two words for an upload that has not come to its end: before it was closed, and after.
-_OPEN = "UPLOADING"
-_UNDER_WAY = "COMPLETING"
-# How the service says that it failed is not documented; words that mean it in any language of an API are taken so.
+_MAX_REMOTE_TEXT = 128  # characters of a text from the service that is stored in the manifest
+_POLL_AFTER = 0.25  # seconds
+# The two statuses of an incomplete upload: before and after the closing call.
+_UPLOADING = "UPLOADING"
+_COMPLETING = "COMPLETING"
+# The statuses of a failed upload are not documented. Common words for failure are recognized.
 _FAILURE = re.compile(r"FAIL|ERROR|ABORT|CANCEL|EXPIRE|REJECT|INVALID", re.IGNORECASE)
 
 
 class Xvid(Provider):
-    """The uploads API of MediaHub. The remote id is the upload's id; jobs take the object key, which is in `remote`."""
+    """The uploads API of MediaHub. The remote id is that of the upload; jobs use the object key in `remote`."""
 
     name = "xvid"
 
@@ -53,7 +53,7 @@ class Xvid(Provider):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the service can do and wants; closing calls only where they are wanted."""
+        """The limits and needs of the service; closing calls only with the setting `confirm`."""
         return self._capabilities
 
     @property
@@ -63,32 +63,32 @@ class Xvid(Provider):
 
     @property
     def secrets(self) -> Iterable[Secret]:
-        """The credentials, and a token fetched with them."""
+        """The credentials, and tokens fetched with them."""
         return (*super().secrets, *self._auth.secrets)
 
     def reject(self, spec: FileSpec) -> Rejection | None:
-        """Refuse files whose object key would be none."""
+        """Refuse files whose object key would be invalid."""
         try:
             key = self._object_key(spec).encode()
         except UnicodeEncodeError:
             return Rejection("its name is not UTF-8, and xvid's object keys are")
-        if len(key) > _LONGEST_KEY:
-            return Rejection(f"its object key has {len(key)} bytes, and xvid takes {_LONGEST_KEY}")
+        if len(key) > _MAX_KEY:
+            return Rejection(f"its object key has {len(key)} bytes, and xvid accepts at most {_MAX_KEY}")
         if _CONTROL.search(key.decode()):
             return Rejection("its object key has a control character, which storage refuses")
         if any(part in (b"", b".", b"..") for part in key.split(b"/")):
-            return Rejection("its object key has an empty part, or one of dots alone")
+            return Rejection("its object key has a part that is empty, `.` or `..`")
         if PLACEHOLDER in key.decode():
-            return Rejection(f"its object key holds {PLACEHOLDER}, which storage would replace by another name")
+            return Rejection(f"its object key holds {PLACEHOLDER}, which storage would replace with another name")
         return super().reject(spec)
 
     def place(self, spec: FileSpec) -> Place | None:
-        """Return the object key, which two files must not share. A name that is not UTF-8 has none."""
+        """Return the object key, which two files must not share. None if it is not valid UTF-8."""
         key = self._object_key(spec)
         return Place(key, exclusive=True) if _is_utf8(key) else None
 
     def kept_until(self, stored_at: float) -> float | None:
-        """Return the end that was asked for, else that of the service's seven days."""
+        """Return the requested expiry, or the service's default of seven days."""
         if self._expiry is None:
             return stored_at + 7 * _DAY
         if self._expiry.never:
@@ -100,41 +100,41 @@ class Xvid(Provider):
         (spec,) = specs
         key = self._object_key(spec)
         query = {"object_key": key, "pipeline_id": self.config.settings["pipeline_id"], **self._expires_at()}
-        # Encoded once, slashes too, as in the service's own example.
+        # Percent-encoded once, including slashes, as in the service's example.
         target = f"{_UPLOADS}?{urlencode(query, quote_via=quote, safe='')}"
         answer = await self._call(ApiRequest("POST", target), call)
         raise_for(answer)
         upload = upload_of(answer)
         if upload.get("object_key", key) != key:
-            raise malformed(SERVICE, "another object key than the one asked for")
+            raise malformed(SERVICE, "an object key other than the one requested")
         return [self._ticket(upload, key, answer)]
 
     @classmethod
     def evidence(cls, answer: StorageAnswer) -> Mapping[str, str]:
-        """Return what storage says in headers, and in the document that answers a form."""
+        """Return the headers of the answer, with the ETag of the document that answers a form."""
         return form_evidence(answer)
 
     async def confirm(
         self,
         ticket: Ticket,
-        receipt: Receipt,  # noqa: ARG002  # the service knows what it has
+        receipt: Receipt,  # noqa: ARG002  # the call does not need it
         call: ApiCall,
         *,
-        again: bool,  # noqa: ARG002  # it is asked for the status, which tells
+        again: bool,  # noqa: ARG002  # the status shows whether it was received
     ) -> Closing:
-        """Say that the one chunk is there. An upload that was closed before is asked about instead."""
+        """Report that the only chunk is stored. If the upload was closed before, return its status instead."""
         request = json_request("PUT", _UPLOADS + ticket.remote_id, {}, {"upload": {"nb_chunks": 1}})
         answer = await self._call(request, call)
         if answer.status != 400:
             raise_for(answer, closing=True)
             return self._closing(answer)
         polled = await self.poll(ticket, call)
-        if isinstance(polled, NotYet) and polled.remote["status"] == _OPEN:
+        if isinstance(polled, NotYet) and polled.remote["status"] == _UPLOADING:
             raise ProblemError(Problem(ProblemKind.FAILED, f"{SERVICE} answered 400: {error_of(answer)[1]}"))
         return polled
 
     async def poll(self, ticket: Ticket, call: ApiCall) -> Closing:
-        """Ask for the upload's status."""
+        """Request the status of the upload."""
         answer = await self._call(ApiRequest("GET", _UPLOADS + ticket.remote_id), call)
         raise_for(answer, closing=True)
         return self._closing(answer)
@@ -143,23 +143,23 @@ class Xvid(Provider):
         status = upload_of(answer).get("status")
         if not isinstance(status, str) or not status:
             raise malformed(SERVICE, "an upload without a status")
-        if status in (_OPEN, _UNDER_WAY):
-            return NotYet(_FIRST_POLL, {"status": status})
+        if status in (_UPLOADING, _COMPLETING):
+            return NotYet(_POLL_AFTER, {"status": status})
         if _FAILURE.search(status):
-            raise ProblemError(Problem(ProblemKind.FAILED, f"{SERVICE} says that the upload is {status[:64]}"))
-        return {"status": status[:_LONGEST_TOLD]}
+            raise ProblemError(Problem(ProblemKind.FAILED, f"{SERVICE} reports the upload as {status[:64]}"))
+        return {"status": status[:_MAX_REMOTE_TEXT]}
 
     def _ticket(self, upload: Mapping[str, Any], key: str, answer: ApiAnswer) -> Ticket:
         remote_id = remote_id_field(upload, "id", SERVICE)
-        told = upload.get("form_post_url")
-        url = upload_url(told if isinstance(told, str) else "", self.config.base_url, SERVICE)
+        text = upload.get("form_post_url")
+        url = upload_url(text if isinstance(text, str) else "", self.config.base_url, SERVICE)
         fields = fields_of(upload.get("form_post_params"))
         file = upload.get("file")
         file_id = file.get("id") if isinstance(file, dict) else None
         remote = {"id": remote_id, "object_key": key, "pipeline_id": self.config.settings["pipeline_id"]}
-        remote |= {"file_id": file_id[:_LONGEST_TOLD]} if isinstance(file_id, str) else {}
+        remote |= {"file_id": file_id[:_MAX_REMOTE_TEXT]} if isinstance(file_id, str) else {}
         status = upload.get("status")
-        remote |= {"status": status[:_LONGEST_TOLD] if isinstance(status, str) else ""}
+        remote |= {"status": status[:_MAX_REMOTE_TEXT] if isinstance(status, str) else ""}
         return Ticket(
             url,
             remote_id,
@@ -174,12 +174,12 @@ class Xvid(Provider):
             token = await self._auth.token(call)
             headers = {**request.headers, "Authorization": BearerHeader(token), "Accept": "application/json"}
             answer = await call(ApiRequest(request.method, request.path, headers, request.body))
-            if not token_refused(answer) or not self._auth.refused(token):
+            if not token_refused(answer) or not self._auth.invalidate(token):
                 break
         return answer
 
     def _object_key(self, spec: FileSpec) -> str:
-        """Return the key, bytes that are not UTF-8 as surrogates."""
+        """Return the object key, with bytes that are not UTF-8 as surrogates."""
         stem, _ = os.path.splitext(spec.name)
         date = dt.datetime.fromtimestamp(spec.modified, dt.UTC).strftime("%Y-%m-%d")
         template: str = self.config.settings["object_key"]

@@ -1,6 +1,6 @@
-"""Xvid's answers: JSON, or XML where the service insists; meaning of its errors (docs/contracts.md section 4).
+"""Parses Xvid's answers, in JSON or XML, and its errors (docs/contracts.md section 4).
 
-The shape of the XML is documented nowhere. It is read as the same names, an element each.
+The structure of the XML is not documented. It is read as one element per name, with the names of the JSON.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ SERVICE = "Xvid"
 
 _BAD_TOKEN = "0x0000003"  # noqa: S105  # an error code
 _NO_SUCH_FILE = "0x0230002"
-_DEEPEST = 16  # elements within one another; the service's own answers have four
-# The beginning of a web page, which a wrong base_url may answer under any type.
+_MAX_DEPTH = 16  # of nested elements; the service's answers have four
+# The beginning of a web page, which the server of a wrong base_url may send with any content type.
 _PAGE = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL
 )
@@ -34,7 +34,7 @@ _KINDS = {
 
 
 def upload_of(answer: ApiAnswer) -> dict[str, Any]:
-    """Return the `upload` of an answer. Raises `ProblemError` where there is none."""
+    """Return the `upload` of an answer. Raises `ProblemError` if it has none."""
     upload = _object(answer).get("upload")
     if not isinstance(upload, dict):
         raise malformed(SERVICE, "no upload")
@@ -42,7 +42,7 @@ def upload_of(answer: ApiAnswer) -> dict[str, Any]:
 
 
 def error_of(answer: ApiAnswer) -> tuple[str, str]:
-    """Return code and message of an error body; empty texts where it has none."""
+    """Return the code and message of an error body, empty texts if it has none."""
     try:
         error = (_from_xml(answer.body) if _is_xml(answer) else answer.json()).get("error")
     except (ValueError, AttributeError, ParseError, DefusedXmlException):
@@ -54,12 +54,12 @@ def error_of(answer: ApiAnswer) -> tuple[str, str]:
 
 
 def token_refused(answer: ApiAnswer) -> bool:
-    """Say whether the token was refused: the service's own way is a 403, a gateway before it may answer 401."""
+    """Return whether the token was refused: by the service with a 403, or by a gateway in front of it with a 401."""
     return answer.status == 401 or (answer.status == 403 and error_of(answer)[0] == _BAD_TOKEN)
 
 
 def raise_for(answer: ApiAnswer, *, closing: bool = False) -> None:
-    """Raise `ProblemError` unless the call succeeded. `closing`: it was about an upload that had been opened."""
+    """Raise `ProblemError` unless the call succeeded. `closing` means that it was about an upload in progress."""
     if answer.status in (200, 201):
         return
     code, message = error_of(answer)
@@ -77,7 +77,7 @@ def _object(answer: ApiAnswer) -> dict[str, Any]:
         return _from_xml(answer.body)
     except (ValueError, ParseError, DefusedXmlException):
         problem = malformed(SERVICE, "XML that cannot be read")
-    raise problem  # outside the handler, whose error would hold the whole body as its context
+    raise problem  # outside the except block, whose error would hold the whole body as its context
 
 
 def _is_xml(answer: ApiAnswer) -> bool:
@@ -88,12 +88,12 @@ def _is_xml(answer: ApiAnswer) -> bool:
 
 
 def _from_xml(body: bytes) -> dict[str, Any]:
-    """Return the document as nested dicts, under its root's name where that is `upload` or `error`."""
+    """Return the document as nested dicts. A root named `upload` or `error` becomes a key of its own."""
     try:
         root = fromstring(body, forbid_dtd=True)
     except LookupError as error:
-        raise ValueError("an encoding that nobody knows") from error
-    value = _value(root, _DEEPEST)
+        raise ValueError("an unknown encoding") from error
+    value = _value(root, _MAX_DEPTH)
     if root.tag in ("upload", "error"):
         return {root.tag: value}
     return value if isinstance(value, dict) else {}
@@ -103,5 +103,5 @@ def _value(element: Element, depth: int) -> Any:
     if len(element) == 0:
         return element.text or ""
     if not depth:
-        raise ValueError("elements too deep within one another")
+        raise ValueError("elements nested too deeply")
     return {child.tag: _value(child, depth - 1) for child in element}

@@ -1,4 +1,4 @@
-"""A token of Xvid's for OAuth client credentials (docs/contracts.md section 4)."""
+"""Fetches tokens from Xvid for OAuth client credentials (docs/contracts.md section 4)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from bulkup.providers.base import ProviderConfig
 from bulkup.providers.tokens import Token, TokenCache
 
 _SERVICE = "Xvid's token service"
-# Singular: not the word of the standard, and the only one that the service takes.
+# Singular, unlike the standard's `client_credentials`: the service accepts only this.
 _GRANT = "client_credential"
 _SCOPE = "mediahub,mediahub_write"
 
 
 class OAuthTokenCache(TokenCache):
-    """A client whose token is fetched, and fetched again shortly before it runs out or once it was refused."""
+    """Fetches the token of an OAuth client, and replaces it before it expires or after it was refused."""
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config.clock)
         self._config = config
 
     async def fetch(self, call: ApiCall) -> Token:
-        """Ask the token service."""
+        """Fetch a token from the token service."""
         given = self._config.credentials
         form = {
             "grant_type": _GRANT,
@@ -46,7 +46,7 @@ def _token(answer: ApiAnswer) -> Token:
     body = json_object(answer, _SERVICE)
     value = text_field(body, "access_token", _SERVICE)
     try:
-        seconds = float(body.get("expires_in", ""))  # a number in a text
+        seconds = float(body.get("expires_in", ""))  # the service sends a number as text
     except (TypeError, ValueError):
         seconds = 0.0
     if not 0 < seconds < 1e9:

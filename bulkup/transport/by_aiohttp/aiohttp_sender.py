@@ -111,7 +111,7 @@ class AiohttpSender:
 
 
 async def _read_up_to(limit: int, stream: aiohttp.StreamReader) -> bytes:
-    """Return up to `limit` bytes of an answer's body. A single read returns only what has arrived so far."""
+    """Return up to `limit` bytes of an answer's body. A single read may return fewer bytes."""
     text = bytearray()
     while len(text) < limit and (part := await stream.read(limit - len(text))):
         text += part

@@ -16,7 +16,7 @@ from bulkup.transport.sender import OnBytes
 
 
 class BodyProgress:
-    """Reports the bytes of a body as they are sent. Bytes that are sent again are reported once."""
+    """Reports the sent bytes of a body. Bytes that are sent again are reported once."""
 
     def __init__(self, on_bytes: OnBytes) -> None:
         self._on_bytes = on_bytes
@@ -38,7 +38,7 @@ class BodyProgress:
 async def send_body(connection: Connection, body: Body, progress: BodyProgress, timeout: ProgressTimeout) -> None:
     """Send the body, and stop early when the head of an answer arrives before its end.
 
-    Raises what the body raises.
+    Raises the body's own errors.
     """
     progress.restart()
     with anyio.CancelScope() as scope:

@@ -69,7 +69,7 @@ AnswerFuture = asyncio.Future[StorageAnswer]
 _NEVER = float("inf")
 # Bytes in a connection's write buffer at which a body pauses, and at which it resumes.
 _HIGH_WATER, _LOW_WATER = 256 * 1024, 64 * 1024
-# Limits on what is read from a socket after it broke: number of reads, and bytes of each.
+# Limits on reading from a broken socket: the number of reads, and the bytes of each.
 _LAST_READS, _LAST_READ_SIZE = 16, 64 * 1024
 
 
@@ -225,7 +225,7 @@ class Connection(asyncio.Protocol):
             self._opening_tunnel = False
         if future.done():
             return (await future).status
-        # Only the head counts: a successful answer has no body, whatever its headers say (RFC 9110 9.3.6).
+        # Only the head counts: a successful answer has no body, despite its headers (RFC 9110 9.3.6).
         self._answer_future, status = None, self.reader.status
         self.reader, self.exchanges = AnswerReader(), 0
         return status
@@ -244,7 +244,7 @@ class Connection(asyncio.Protocol):
         self.abort()
 
     def abort(self) -> None:
-        """Close the socket at once and drop what was not yet written."""
+        """Close the socket at once and drop unwritten bytes."""
         self.deadline = _NEVER
         self._idle.remove(self)
         self.transport.abort()
@@ -357,7 +357,7 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def _read_rest(self) -> None:
-        """Read what the system received before the connection broke; asyncio would drop it."""
+        """Read the bytes that the system received before the connection broke; asyncio would drop them."""
         descriptor = self.transport.get_extra_info("socket").fileno()
         with contextlib.suppress(OSError):
             for _ in range(_LAST_READS):

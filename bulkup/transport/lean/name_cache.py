@@ -27,7 +27,7 @@ class NameCache:
         self._lookups: dict[tuple[str, int], asyncio.Future[list[AddrInfoType]]] = {}
 
     async def addresses(self, host: str, port: int) -> list[AddrInfoType]:
-        """Return the addresses of a host. Raises OSError, and what the resolver raises for a refused address."""
+        """Return the addresses of a host. Raises OSError, and the resolver's `ProblemError` for a refused address."""
         key = host, port
         while True:
             cached = self._cached.get(key)

@@ -1,4 +1,4 @@
-"""What all requests to one origin share: host, proxy, idle connections, and the fixed part of a request's head."""
+"""The common data of all requests to one origin: host, proxy, idle connections, and the fixed part of a head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS over in-memory buffers: encrypts what is sent and decrypts what is received. No I/O; OpenSSL does the work.
+"""TLS over in-memory buffers: encrypts outgoing and decrypts incoming bytes. No I/O; OpenSSL does the work.
 
 asyncio's own TLS layer does the same with several calls per piece of data. It also loses bytes that arrived before the
 connection broke.
