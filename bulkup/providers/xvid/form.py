@@ -27,7 +27,7 @@ def fields_of(params: Any) -> FormFields:
     fields = tuple((name, Secret(_text(name, value))) for name, value in params.items())
     names = {name.lower(): value for name, value in fields}
     if "file" in names:
-        raise malformed(SERVICE, "a form field named file, which is reserved for the file")
+        raise malformed(SERVICE, "a form field called file, which is reserved for the file")
     if not {"key", "policy"} <= names.keys() or len(names) < len(fields):
         raise malformed(SERVICE, "a form without key or policy, or with a repeated field")
     if PLACEHOLDER in names["key"].reveal():
