@@ -100,7 +100,7 @@ class _Look:
         wish = decide(file, known, self.provider, self.trust)
         taken_by = self._taken(wish)
         refusal = wish.rejection or taken_by
-        action = "rejected" if refusal is not None else _WORDS[wish.what]
+        action = "rejected" if refusal is not None else _WORDS[wish.action]
         action = "skipped" if wish.passed_over(self.settings.unsupported) else action
         return Preview(
             file.source.shown,
@@ -123,6 +123,6 @@ class _Look:
 def _reason(wish: FileDecision, refusal: Rejection | None) -> str | None:
     if refusal is not None:
         return refusal.reason
-    again = wish.expired and wish.what is Action.UPLOAD
+    again = wish.expired and wish.action is Action.UPLOAD
     same = wish.known is not None and wish.known.matches(wish.file.identity)
     return "the service no longer keeps what was uploaded" if again and same else None

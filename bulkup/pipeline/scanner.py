@@ -72,7 +72,7 @@ class Scanner:
 
     async def _scan_source(self, source: Source, walk: Walk, lookup: Lookup, limiter: anyio.CapacityLimiter) -> bool:
         """Walk a source; say whether to its end."""
-        parts = walk.parts(source)
+        parts = walk.blocks(source)
         with contextlib.closing(parts):
             last = False
             while not last and not self._run.stop.requested:
@@ -96,7 +96,7 @@ class Scanner:
             if late or len(files) >= _BLOCK_FILES:
                 self._sift(source, files, lookup, chunk)
                 files = {}
-            if late or len(chunk.sifted.wishes) >= _CHUNK_FILES:
+            if late or len(chunk.sifted.decisions) >= _CHUNK_FILES:
                 return chunk
         self._sift(source, files, lookup, chunk)
         chunk.last = True
@@ -111,8 +111,8 @@ class Scanner:
         self._count(chunk)
         for unreadable in chunk.unreadable:
             await self._send(self._exits.settle, _unreadable_outcome(unreadable))
-        await self._claim(chunk.sifted.wishes)
-        for wish in chunk.sifted.wishes:
+        await self._claim(chunk.sifted.decisions)
+        for wish in chunk.sifted.decisions:
             if self._run.stop.requested:
                 return
             await self._route(wish)
@@ -134,7 +134,7 @@ class Scanner:
                 wish.place_taken = place_taken(wish.place, holder, wish.file.source, self._run.provider.name)
 
     async def _route(self, wish: FileDecision) -> None:
-        if wish.what is Action.SETTLED:
+        if wish.action is Action.SETTLED:
             self._run.counters.skipped += 1
             self._run.counters.expired += wish.expired
             self._run.counters.bytes_settled += wish.file.identity.size
@@ -149,7 +149,7 @@ class Scanner:
             await self._route_item(wish, Item(wish.file, place=wish.place))
 
     async def _route_item(self, wish: FileDecision, item: Item) -> None:
-        what, known = wish.what, wish.known
+        what, known = wish.action, wish.known
         # A ticket that cannot be used any more goes along too: asking for a new one makes its id an orphan.
         item.ticket = known.ticket if known is not None else None
         if what is Action.RECHECK and known is not None:

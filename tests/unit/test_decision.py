@@ -1,20 +1,22 @@
-"""What the journal means for a file as it is now on disk, by identity mode."""
+"""The action for a file, by the journal's record and the identity mode; and messages about places."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.helpers.secrets import SecretUrl
-from bulkup.journal import KnownFile
-from bulkup.model.files import Digest, Identity, Place
+from bulkup.journal import Holder, KnownFile
+from bulkup.model.files import Digest, FoundFile, Identity, Place, Source
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Receipt, Ticket
-from bulkup.pipeline.scan.decision import Action, IdentityMode, action_for
+from bulkup.pipeline.scan.decision import Action, IdentityMode, action_for, place_taken, spec_of
 
+SOURCE = Source(b"/data")
 HERE = Identity(size=10, mtime_ns=20, ctime_ns=30, inode=40, device=50)
 DIGEST = Digest(b"\1" * 16)
 TICKET = Ticket(SecretUrl("https://s.example/a?sig=1"), "id-1")
@@ -40,15 +42,14 @@ def differing(name: str) -> Identity:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_file_that_nobody_knows_is_uploaded(mode: IdentityMode) -> None:
-    """Without a row there is nothing to go by."""
+def test_a_file_without_a_record_is_uploaded(mode: IdentityMode) -> None:
     assert action_for(None, HERE, mode) is Action.UPLOAD
 
 
 @pytest.mark.parametrize("state", sorted(DONE))
 @pytest.mark.parametrize("mode", ["strict", "default"])
 def test_an_uploaded_file_that_is_the_same_is_settled(state: FileState, mode: IdentityMode) -> None:
-    """Uploaded and unverified count alike as long as nothing about the file differs."""
+    """Uploaded and unverified files alike."""
     assert action_for(known(state), HERE, mode) is Action.SETTLED
 
 
@@ -61,20 +62,18 @@ def test_a_remount_or_chmod_is_decided_by_the_content(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OTHER_METADATA)
-def test_without_a_digest_there_is_nothing_to_compare_with(name: str) -> None:
-    """An uploaded file in doubt, of which no digest is known, is uploaded."""
+def test_a_file_in_doubt_without_a_digest_is_uploaded(name: str) -> None:
     assert action_for(known(FileState.UPLOADED, differing(name), digest=None), HERE, "default") is Action.UPLOAD
 
 
 @pytest.mark.parametrize("mode", ["strict", "default"])
 @pytest.mark.parametrize("name", CONTENT_METADATA)
 def test_another_size_or_mtime_is_another_file(name: str, mode: IdentityMode) -> None:
-    """A file that was written since is uploaded again."""
     assert action_for(known(FileState.UPLOADED, differing(name)), HERE, mode) is Action.UPLOAD
 
 
-def test_content_mode_believes_nothing_but_the_content() -> None:
-    """Even a file that looks the same is hashed; one of another size need not be."""
+def test_content_mode_compares_the_content() -> None:
+    """Even if the metadata is equal; a file of another size is uploaded without that."""
     assert action_for(known(FileState.UPLOADED), HERE, "content") is Action.RECHECK
     assert action_for(known(FileState.UPLOADED, differing("mtime_ns")), HERE, "content") is Action.RECHECK
     assert action_for(known(FileState.UPLOADED, differing("size")), HERE, "content") is Action.UPLOAD
@@ -82,40 +81,34 @@ def test_content_mode_believes_nothing_but_the_content() -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_stored_file_is_confirmed_and_not_sent(mode: IdentityMode) -> None:
-    """Its bytes are there: the closing call is all that is missing."""
     stored = known(FileState.STORED, ticket=TICKET, receipt=RECEIPT)
     assert action_for(stored, HERE, mode) is Action.CONFIRM
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_live_ticket_is_resumed(mode: IdentityMode) -> None:
-    """A ticket that was recorded and never used may still be good."""
     assert action_for(known(FileState.TICKETED, ticket=TICKET), HERE, mode) is Action.RESUME
 
 
 def test_a_digest_made_ahead_is_used_again() -> None:
-    """A file that was hashed before its ticket is not hashed twice."""
     assert action_for(known(FileState.PENDING), HERE, "default") is Action.KNOWN_DIGEST
     assert action_for(known(FileState.PENDING, digest=None), HERE, "default") is Action.UPLOAD
 
 
 @pytest.mark.parametrize("state", [FileState.STORED, FileState.TICKETED])
-def test_a_row_that_lacks_what_its_state_promises_is_an_upload(state: FileState) -> None:
-    """Stored without a receipt and ticketed without a ticket cannot be gone on with."""
+def test_a_record_that_lacks_its_ticket_or_receipt_is_an_upload(state: FileState) -> None:
     assert action_for(known(state), HERE, "default") is Action.UPLOAD
 
 
 @pytest.mark.parametrize("state", [state for state in FileState if state not in DONE])
 @pytest.mark.parametrize("name", [*OTHER_METADATA, *CONTENT_METADATA])
-def test_nothing_half_done_is_gone_on_with_for_another_file(state: FileState, name: str) -> None:
-    """A ticket, receipt or digest is of the file as it was: any difference starts anew."""
+def test_a_changed_file_does_not_use_an_old_ticket_receipt_or_digest(state: FileState, name: str) -> None:
     half_done = known(state, differing(name), ticket=TICKET, receipt=RECEIPT)
     assert action_for(half_done, HERE, "default") is Action.UPLOAD
 
 
 @pytest.mark.parametrize("state", [FileState.ASKED, FileState.FAILED, FileState.REJECTED, FileState.CHANGED])
-def test_what_did_not_arrive_is_tried_again_by_the_next_run(state: FileState) -> None:
-    """States of an earlier run that did not upload leave nothing to go on with."""
+def test_the_next_run_tries_a_failed_file_again(state: FileState) -> None:
     assert action_for(known(state), HERE, "default") is Action.UPLOAD
 
 
@@ -123,7 +116,6 @@ def test_what_did_not_arrive_is_tried_again_by_the_next_run(state: FileState) ->
 def test_only_an_uploaded_file_is_ever_settled_and_only_unchanged(
     state: FileState, then: Identity, now: Identity, mode: IdentityMode
 ) -> None:
-    """No combination of state and metadata passes a file over that was not uploaded exactly as it is."""
     row = known(state, then, ticket=TICKET, receipt=RECEIPT)
     if action_for(row, now, mode) is Action.SETTLED:
         assert state in DONE
@@ -132,8 +124,8 @@ def test_only_an_uploaded_file_is_ever_settled_and_only_unchanged(
 
 @pytest.mark.parametrize("state", FileState)
 @pytest.mark.parametrize("mode", MODES)
-def test_what_is_gone_from_the_service_is_uploaded_again(state: FileState, mode: IdentityMode) -> None:
-    """An uploaded file counts for nothing then; of one that is under way nothing can be gone."""
+def test_an_upload_that_is_gone_from_the_service_is_repeated(state: FileState, mode: IdentityMode) -> None:
+    """For unfinished files `gone` makes no difference."""
     row = known(state, ticket=TICKET, receipt=RECEIPT)
     assert action_for(row, HERE, mode, gone=True) is (Action.UPLOAD if state in DONE else action_for(row, HERE, mode))
 
@@ -148,23 +140,51 @@ def placed(state: FileState, place: str | None, digest: Digest | None = DIGEST) 
 @pytest.mark.parametrize("exclusive", [True, False])
 @pytest.mark.parametrize("state", [*sorted(DONE), *HALF_DONE])
 @pytest.mark.parametrize("mode", MODES)
-def test_what_stands_elsewhere_is_uploaded_again(state: FileState, mode: IdentityMode, exclusive: bool) -> None:
-    """Another asset, category or key: what was sent there is of no use here."""
+def test_a_file_with_another_place_is_uploaded_again(state: FileState, mode: IdentityMode, exclusive: bool) -> None:
+    """Another asset, category or key."""
     assert action_for(placed(state, "there"), HERE, mode, Place("here", exclusive)) is Action.UPLOAD
     assert action_for(placed(state, None), HERE, mode, Place("here", exclusive)) is Action.UPLOAD
 
 
 @pytest.mark.parametrize("state", FileState)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_place_that_is_the_same_or_none_makes_no_difference(state: FileState, mode: IdentityMode) -> None:
-    """As for services without places, and for a file whose rejection is still to come."""
+def test_the_same_place_or_none_makes_no_difference(state: FileState, mode: IdentityMode) -> None:
+    """None for services without places, and for files that are about to be rejected."""
     expected = action_for(placed(state, None), HERE, mode)
     assert action_for(placed(state, "here"), HERE, mode, Place("here", exclusive=True)) is expected
     assert action_for(placed(state, "there"), HERE, mode, None) is expected
 
 
 @pytest.mark.parametrize("place", ["here", "there", None])
-def test_a_digest_made_ahead_is_of_the_file_and_of_no_place(place: str | None) -> None:
-    """A file that is to stand elsewhere now need not be hashed again."""
+def test_a_digest_made_ahead_is_used_for_any_place(place: str | None) -> None:
     assert action_for(placed(FileState.PENDING, place), HERE, "default", Place("here")) is Action.KNOWN_DIGEST
     assert action_for(placed(FileState.PENDING, place, digest=None), HERE, "default", Place("here")) is Action.UPLOAD
+
+
+def test_a_provider_gets_name_path_extension_and_time() -> None:
+    """The time in seconds, and the digest if there is one."""
+    file = FoundFile(SOURCE, b"a/B.tar.GZ", Identity(7, 1_500_000_000_500_000_000, 1, 2, 3))
+    spec = spec_of(file)
+    assert (spec.name, spec.path, spec.extension, spec.size) == ("B.tar.GZ", "a/B.tar.GZ", "gz", 7)
+    assert (spec.modified, spec.digest) == (1_500_000_000.5, None)
+    assert spec_of(file, Digest(b"d" * 16)).digest == Digest(b"d" * 16)
+
+
+def test_bytes_that_are_not_utf_8_become_surrogates() -> None:
+    """They can be turned back into the bytes. A name that begins with a dot has no extension."""
+    spec = spec_of(FoundFile(SOURCE, b"d\xff/.bash\xferc", Identity(1, 0, 0, 0, 0)))
+    assert os.fsencode(spec.path) == b"d\xff/.bash\xferc"
+    assert spec.extension == ""
+
+
+def test_the_rejection_of_a_taken_place_names_its_holder() -> None:
+    """By its path in the same source, by its full path in another one, and always as printable text."""
+    holders = {b"b.png": b"/data", b"c.png": b"/other", b"\xff": b"/data"}
+    reasons = [
+        place_taken(Place("MAIN of asset a-1", exclusive=True), Holder(root, path), SOURCE, "metastudio").reason
+        for path, root in holders.items()
+    ]
+    assert reasons == [
+        f"its place at metastudio, MAIN of asset a-1, is that of {shown}: only one file can have it"
+        for shown in ("b.png", "/other/c.png", "\ufffd")
+    ]

@@ -1,4 +1,4 @@
-"""What storage's answer proves about the bytes that were sent."""
+"""Verification of storage's answer: the ETag, opaque ETags, and checksums."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ def of(etag: str) -> Verification:
 
 @pytest.mark.parametrize("form", ['"{}"', "{}", 'W/"{}"', ' "{}" '])
 def test_an_etag_that_is_the_md5_proves_the_bytes(form: str) -> None:
-    """Quoted or not, weak or not, in either case: the 32 hex digits count."""
+    """Quoted or not, weak or not, in upper or lower case."""
     assert of(form.format(MD5.hexdigest())) is Verification.MATCH
     assert of(form.format(MD5.hexdigest().upper())) is Verification.MATCH
 
 
 def test_another_md5_is_a_mismatch() -> None:
-    """A plain MD5 that is not ours says that other bytes were stored."""
     assert of('"' + "0" * 32 + '"') is Verification.MISMATCH
 
 
@@ -45,31 +44,28 @@ def test_another_md5_is_a_mismatch() -> None:
     ],
 )
 def test_an_opaque_etag_proves_nothing(etag: str) -> None:
-    """That of an object made of parts, or encrypted, is neither a proof nor a fault."""
+    """Objects made of parts, and encrypted objects, have one."""
     assert of(etag) is Verification.NONE
 
 
 def test_no_etag_proves_nothing() -> None:
-    """Storage that answers none leaves the file unverified."""
     assert verify({}, DIGEST) is Verification.NONE
     assert plain_etag({}) is None
     assert plain_etag({"etag": '""'}) is None
 
 
 def test_the_etag_is_kept_without_its_quotes() -> None:
-    """The manifest holds the tag itself."""
     assert plain_etag({"etag": 'W/"abc-2"'}) == "abc-2"
 
 
 @given(st.binary(min_size=16, max_size=16))
 def test_only_the_digest_itself_matches(md5: bytes) -> None:
-    """Any other 16 bytes are a mismatch."""
     assert (of(md5.hex()) is Verification.MATCH) == (md5 == DIGEST.md5)
 
 
 @given(st.text())
-def test_no_etag_makes_it_fail(etag: str) -> None:
-    """Whatever storage answers, there is a verdict, and MATCH only for the digest."""
+def test_any_etag_has_a_result(etag: str) -> None:
+    """MATCH only for the digest."""
     assert of(etag) is not Verification.MATCH or DIGEST.hex in etag.lower()
 
 
@@ -77,8 +73,8 @@ def test_no_etag_makes_it_fail(etag: str) -> None:
     "header",
     [{"x-amz-server-side-encryption": "aws:kms"}, {"x-amz-server-side-encryption-customer-algorithm": "AES256"}],
 )
-def test_the_etag_of_an_object_with_a_key_of_its_own_proves_nothing(header: dict[str, str]) -> None:
-    """It has 32 hex digits and is not the MD5; the bytes may well be right."""
+def test_the_etag_of_an_object_with_its_own_key_proves_nothing(header: dict[str, str]) -> None:
+    """It has 32 hex digits and is not the MD5, even if the bytes are right."""
     digest = Digest(bytes(16))
     assert verify({"etag": '"' + "f" * 32 + '"', **header}, digest) is Verification.NONE
     assert (
@@ -95,8 +91,8 @@ def test_the_etag_of_an_object_with_a_key_of_its_own_proves_nothing(header: dict
         ("x-amz-checksum-crc32", "NhCmhg=="),
     ],
 )
-def test_a_checksum_that_storage_answers_proves_what_an_opaque_etag_does_not(header: str, value: str) -> None:
-    """It is compared where the whole of what was sent is at hand, which it is for small files."""
+def test_a_checksum_header_is_verified_beside_an_opaque_etag(header: str, value: str) -> None:
+    """If all bytes that were sent are in memory, as those of small files are."""
     digest = Digest(hashlib.md5(b"hello").digest())
     answered = {"etag": '"opaque-2"', header: value}
     assert verify(answered, digest, b"hello") is Verification.MATCH

@@ -1,13 +1,11 @@
-"""Enumerating real trees: links, special files, odd names, overlapping sources, lists of names."""
+"""Walking real trees: links, special files, odd names, overlapping sources, lists of names."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import socket
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +19,6 @@ from bulkup.errors import UsageError
 from bulkup.model.counters import Ignored
 from bulkup.model.files import FoundFile, Identity, Source
 from bulkup.pipeline.options import ScanOptions
-from bulkup.pipeline.scan.name_list import listed_names
 from bulkup.pipeline.scan.walk import Unreadable, Walk
 
 Policy = Literal["skip", "inside", "follow"]
@@ -30,7 +27,7 @@ names = st.binary(min_size=1).filter(lambda name: b"\0" not in name and b"\n" no
 
 
 class Result:
-    """What a walk over all sources came to."""
+    """The entries that a walk over all sources yields."""
 
     def __init__(self, *sources: Source, now: float = 2e9, **options: Any) -> None:
         self.ignored = Ignored()
@@ -61,7 +58,7 @@ def tree(root: Path, *files: str | bytes) -> Source:
     return source(root)
 
 
-def test_every_regular_file_is_found_once_with_what_stat_says(tmp_path: Path) -> None:
+def test_every_regular_file_is_found_once_with_its_identity(tmp_path: Path) -> None:
     """At any depth, by its path within the source."""
     result = Result(tree(tmp_path, "a", "sub/b", "sub/deeper/c"))
     assert result.paths == [b"a", b"sub/b", b"sub/deeper/c"]
@@ -70,20 +67,20 @@ def test_every_regular_file_is_found_once_with_what_stat_says(tmp_path: Path) ->
     assert (result.unreadable, result.ignored) == ([], Ignored())
 
 
-def test_an_empty_tree_holds_nothing_and_shows_it(tmp_path: Path) -> None:
-    """No entry was seen, which the scanner takes for a lost mount where files were known."""
+def test_in_an_empty_tree_no_entry_is_seen(tmp_path: Path) -> None:
+    """If the journal knows files of the source, the scanner takes that for a lost mount."""
     result = Result(source(tmp_path))
     assert (result.found, result.unreadable, result.walk.seen) == ([], [], 0)
 
 
 def test_entries_that_are_ignored_are_still_seen(tmp_path: Path) -> None:
-    """A tree of excluded files is no lost mount."""
+    """A tree of excluded files is not a lost mount."""
     result = Result(tree(tmp_path, "a.tmp"), exclude=("*.tmp",))
     assert (result.found, result.walk.seen, result.ignored.filtered) == ([], 1, 1)
 
 
 @pytest.mark.parametrize("name", [b"new\nline", b"\xff\xfe\x80", b"x" * 255, b" ", b"-rf", "\u00e9".encode(), b"a\\b"])
-def test_names_of_any_bytes_are_found_as_they_are(tmp_path: Path, name: bytes) -> None:
+def test_names_of_any_bytes_are_found_unchanged(tmp_path: Path, name: bytes) -> None:
     """Nothing is decoded, normalised or split."""
     assert Result(tree(tmp_path, name, b"d-" + name[:200] + b"/" + name)).paths == sorted(
         [name, b"d-" + name[:200] + b"/" + name]
@@ -93,15 +90,14 @@ def test_names_of_any_bytes_are_found_as_they_are(tmp_path: Path, name: bytes) -
 @given(
     st.sets(names.filter(lambda name: b"/" not in name and name not in (b".", b"..") and len(name) < 200), max_size=5)
 )
-def test_whatever_the_names_all_are_found(file_names: set[bytes]) -> None:
-    """Every name the file system takes comes back byte for byte."""
+def test_all_names_that_the_file_system_takes_are_found(file_names: set[bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         assert set(Result(tree(Path(folder), *file_names)).paths) == file_names
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_loop_of_links_ends(tmp_path: Path, policy: Policy) -> None:
-    """A link to a folder above, one to itself, and two to each other: every file is found and the walk ends."""
+    """A link to a directory above, one to itself, and two to each other."""
     root = tree(tmp_path, "sub/a")
     (tmp_path / "sub" / "up").symlink_to(tmp_path)
     (tmp_path / "self").symlink_to("self")
@@ -133,17 +129,16 @@ def links(tmp_path: Path) -> Source:
         ("follow", [b"dir-in/a", b"dir-out/b", b"file-in", b"file-out", b"prefix/c", b"real/a"], 0),
     ],
 )
-def test_links_are_followed_as_far_as_the_policy_goes(
+def test_the_policy_decides_which_links_are_followed(
     tmp_path: Path, policy: Policy, paths: list[bytes], ignored: int
 ) -> None:
-    """Not at all, within the source, or anywhere; a folder whose name begins like the source's is outside it."""
+    """None, those within the source, or all. A directory whose path begins like the source's is outside it."""
     result = Result(links(tmp_path), symlinks=policy)
     assert (result.paths, result.ignored.symlinks, result.unreadable) == (paths, ignored, [])
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_a_link_that_leads_nowhere_is_ignored_or_told(tmp_path: Path, policy: Policy) -> None:
-    """Whoever has links followed hears of one that cannot be."""
+def test_a_broken_link_is_unreadable_if_links_are_followed(tmp_path: Path, policy: Policy) -> None:
     root = tree(tmp_path, "a")
     (tmp_path / "broken").symlink_to("nothing")
     result = Result(root, symlinks=policy)
@@ -152,7 +147,7 @@ def test_a_link_that_leads_nowhere_is_ignored_or_told(tmp_path: Path, policy: Po
 
 
 def test_special_files_are_not_opened_and_not_found(tmp_path: Path) -> None:
-    """A pipe would block whoever opens it; sockets and pipes are counted and left alone."""
+    """Opening a pipe would block."""
     root = tree(tmp_path, "a")
     os.mkfifo(tmp_path / "pipe")
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as listener, contextlib.chdir(tmp_path):
@@ -170,10 +165,8 @@ def refusing(folder: bytes, real: Any = os.scandir) -> Any:
     return scandir
 
 
-def test_a_directory_that_cannot_be_read_is_told_and_the_rest_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It stands for whatever it holds, with the system's reason."""
+def test_a_directory_that_cannot_be_read_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the system's reason; the walk continues."""
     root = tree(tmp_path, "a/1", "closed/2", "z/3")
     monkeypatch.setattr(os, "scandir", refusing(b"/closed"))
     result = Result(root)
@@ -181,16 +174,16 @@ def test_a_directory_that_cannot_be_read_is_told_and_the_rest_goes_on(
     assert result.unreadable == [Unreadable(root, b"closed", "Permission denied")]
 
 
-def test_a_source_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its path within itself is empty, and it was seen, so it is not taken for a lost mount."""
+def test_a_source_that_cannot_be_read_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an empty path. It counts as seen, so it is not taken for a lost mount."""
     root = tree(tmp_path, "a")
     monkeypatch.setattr(os, "scandir", refusing(os.path.basename(root.root) + b"/"))
     result = Result(root)
     assert (result.unreadable, result.walk.seen) == ([Unreadable(root, b"", "Permission denied")], 1)
 
 
-def test_a_directory_that_breaks_off_while_it_is_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What came before is kept, and the walk goes on above it."""
+def test_a_directory_that_fails_while_it_is_read_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries before the error are kept, and the walk continues above it."""
     root = tree(tmp_path, "bad/1", "good/2")
     real = os.scandir
 
@@ -216,10 +209,9 @@ def test_a_directory_that_breaks_off_while_it_is_read_is_told(tmp_path: Path, mo
     assert result.unreadable == [Unreadable(root, b"bad", "Input/output error")]
 
 
-def test_a_directory_that_vanishes_before_it_is_entered_is_told(
+def test_a_directory_that_vanishes_before_it_is_entered_is_unreadable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between seeing and entering it."""
     root = tree(tmp_path, "a", "gone/1")
     real = os.stat
     monkeypatch.setattr(
@@ -229,14 +221,14 @@ def test_a_directory_that_vanishes_before_it_is_entered_is_told(
     assert (result.paths, [entry.path for entry in result.unreadable]) == ([b"a"], [b"gone"])
 
 
-def test_a_missing_source_is_told(tmp_path: Path) -> None:
-    """A mount that went away between the check and the walk."""
+def test_a_missing_source_is_unreadable(tmp_path: Path) -> None:
+    """Such as a mount that is lost between the check and the walk."""
     missing = Source(os.fsencode(tmp_path) + b"/missing")
     assert [entry.path for entry in Result(missing).unreadable] == [b""]
 
 
 def test_sources_within_one_another_find_each_file_once(tmp_path: Path) -> None:
-    """A source inside another one is scanned as itself."""
+    """A source inside another one is walked on its own."""
     inner, outer = tree(tmp_path / "sub", "b", "deep/c"), tree(tmp_path, "a")
     for order in ((inner, outer), (outer, inner)):
         result = Result(*order)
@@ -245,7 +237,6 @@ def test_sources_within_one_another_find_each_file_once(tmp_path: Path) -> None:
 
 
 def test_a_source_reached_through_a_link_is_found_once(tmp_path: Path) -> None:
-    """It is its real path that counts."""
     outer, inner = tree(tmp_path / "outer", "a"), tree(tmp_path / "inner", "b")
     (tmp_path / "outer" / "link").symlink_to(tmp_path / "inner")
     assert Result(outer, inner, symlinks="follow").paths == [b"a", b"b"]
@@ -253,7 +244,7 @@ def test_a_source_reached_through_a_link_is_found_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a", "sub/a", "sub/deep/a"])
 def test_a_file_given_by_itself_and_within_its_directory_is_found_once(tmp_path: Path, name: str) -> None:
-    """However deep in the directory it lies, and in either order."""
+    """At any depth, and in either order."""
     outer = tree(tmp_path, "other", name)
     single = source(tmp_path / name)
     for order in ((single, outer), (outer, single)):
@@ -261,20 +252,19 @@ def test_a_file_given_by_itself_and_within_its_directory_is_found_once(tmp_path:
 
 
 def test_a_single_file_is_found_in_its_folder(tmp_path: Path) -> None:
-    """Its key is the one it has as part of the folder, and its neighbours are left alone."""
+    """With the same key as in a walk of the folder, and without its neighbours."""
     tree(tmp_path, "a", "b")
     result = Result(source(tmp_path / "a"))
     assert [(file.source.root, file.path) for file in result.found] == [(os.fsencode(tmp_path), b"a")]
 
 
-def test_a_single_file_that_vanished_is_told(tmp_path: Path) -> None:
-    """With the system's reason."""
+def test_a_single_file_that_vanished_is_unreadable(tmp_path: Path) -> None:
     single = Source(os.fsencode(tmp_path), b"a")
     assert Result(single).unreadable == [Unreadable(single, b"a", "No such file or directory")]
 
 
 def test_filters_are_applied_and_counted(tmp_path: Path) -> None:
-    """By name, size, age and leading dot, each in its own figure; excluded folders count as one entry."""
+    """Name and size, age, and leading dot are counted separately; an excluded directory counts as one entry."""
     root = tree(tmp_path, "a.mp4", "b.tmp", ".DS_Store", ".git/config", "node_modules/x/y.mp4", "new.mp4", "big.mp4")
     (tmp_path / "big.mp4").write_bytes(b"x" * 100)
     os.utime(tmp_path / "new.mp4", (1e9, 1e9 - 10))
@@ -288,14 +278,13 @@ def test_filters_are_applied_and_counted(tmp_path: Path) -> None:
 
 
 def test_an_excluded_folder_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A million files in a cache cost nothing."""
     root = tree(tmp_path, "cache/1", "a")
     monkeypatch.setattr(os, "scandir", refusing(b"/cache"))
     assert Result(root, exclude=("cache/",)).unreadable == []
 
 
-def test_the_walk_is_as_lazy_as_its_reader(tmp_path: Path) -> None:
-    """Nothing is read ahead: after the first file the second folder has not been opened."""
+def test_the_walk_reads_nothing_ahead(tmp_path: Path) -> None:
+    """After the first file the second directory has not been opened."""
     root = tree(tmp_path, *(f"{n}/{n}" for n in range(50)))
     opened = list[bytes]()
     real = os.scandir
@@ -311,8 +300,8 @@ def test_the_walk_is_as_lazy_as_its_reader(tmp_path: Path) -> None:
         walk.close()
 
 
-def test_only_the_way_down_is_held_open(tmp_path: Path) -> None:
-    """Open directories go with the depth of the tree and not with its size, and none is left open behind it."""
+def test_only_directories_on_the_current_path_are_open(tmp_path: Path) -> None:
+    """And none stays open after the walk."""
     root = tree(tmp_path, *(f"{n}/{m}/x" for n in range(10) for m in range(10)))
     most, held = 0, 0
     real = os.scandir
@@ -346,7 +335,7 @@ def test_only_the_way_down_is_held_open(tmp_path: Path) -> None:
 
 
 def test_a_deep_tree_is_walked_to_its_end(tmp_path: Path) -> None:
-    """Depth is a loop and not a recursion."""
+    """The walk does not use recursion."""
     deep = "/".join("d" for _ in range(300)) + "/x"
     assert Result(tree(tmp_path, deep)).paths == [deep.encode()]
 
@@ -358,14 +347,14 @@ def listed(tmp_path: Path, content: bytes, **options: Any) -> Result:
 
 
 def test_a_list_names_the_files(tmp_path: Path) -> None:
-    """One a line, relative to the source or absolute, and nothing else is found."""
+    """One per line, relative to the source or absolute."""
     absolute = os.fsencode(tmp_path / "source" / "sub" / "b")
     assert listed(tmp_path, b"a\n" + absolute + b"\n").paths == [b"a", b"sub/b"]
 
 
 @pytest.mark.parametrize("name", [b"./a", b"sub/../a", b"sub//../a", b".//a"])
-def test_a_name_in_a_list_is_brought_to_one_form(tmp_path: Path, name: bytes) -> None:
-    """A file has one key, however it is written."""
+def test_a_name_in_a_list_is_normalised(tmp_path: Path, name: bytes) -> None:
+    """A file has one key for all spellings."""
     assert listed(tmp_path, name + b"\n").paths == [b"a"]
 
 
@@ -374,16 +363,16 @@ def test_a_list_may_end_its_names_with_nul(tmp_path: Path) -> None:
     assert listed(tmp_path, b"a\0new\nline\0", null=True).paths == [b"a", b"new\nline"]
 
 
-def test_a_list_with_nul_that_was_not_said_to_is_a_wrong_usage(tmp_path: Path) -> None:
-    """No name holds one, so it is `find -print0` without `--null`."""
+def test_a_list_with_nul_bytes_without_null_is_a_usage_error(tmp_path: Path) -> None:
+    """Such as the output of `find -print0` without `--null`."""
     with pytest.raises(UsageError) as raised:
         listed(tmp_path, b"a\0sub/b\0")
     assert "--null" in raised.value.hint
 
 
 @pytest.mark.parametrize("name", [b"..", b"../x", b"sub/../../x", b"/etc/passwd", b"/"])
-def test_a_name_outside_the_source_is_not_taken(tmp_path: Path, name: bytes) -> None:
-    """It is told, and the rest of the list goes on."""
+def test_a_name_outside_the_source_is_unreadable(tmp_path: Path, name: bytes) -> None:
+    """The rest of the list is used."""
     result = listed(tmp_path, name + b"\na\n")
     assert result.paths == [b"a"]
     assert [entry.path for entry in result.unreadable] == [name]
@@ -393,8 +382,8 @@ def test_a_name_outside_the_source_is_not_taken(tmp_path: Path, name: bytes) -> 
 @pytest.mark.parametrize(
     ("name", "reason"), [(b"gone", "No such file"), (b"sub", "directory"), (b"x" * 300, "too long")]
 )
-def test_a_listed_name_that_is_no_file_is_told(tmp_path: Path, name: bytes, reason: str) -> None:
-    """Missing, a directory, or no name the system takes."""
+def test_a_listed_name_that_is_no_file_is_unreadable(tmp_path: Path, name: bytes, reason: str) -> None:
+    """A missing file, a directory, or a name that the system refuses."""
     result = listed(tmp_path, name + b"\na\n")
     assert result.paths == [b"a"]
     assert [entry.path for entry in result.unreadable] == [name]
@@ -409,10 +398,8 @@ def test_a_listed_name_that_is_no_file_is_told(tmp_path: Path, name: bytes, reas
         ("follow", [b"dir-in/a", b"dir-out/b", b"file-in", b"file-out", b"real/a"]),
     ],
 )
-def test_a_list_goes_no_further_through_links_than_the_policy(
-    tmp_path: Path, policy: Policy, paths: list[bytes]
-) -> None:
-    """A link at the end of a name or on the way there would otherwise lead out of the source."""
+def test_the_policy_for_links_holds_for_a_list(tmp_path: Path, policy: Policy, paths: list[bytes]) -> None:
+    """For links anywhere in the path."""
     root = links(tmp_path)
     place = tmp_path / "list"
     place.write_bytes(b"real/a\ndir-in/a\nfile-in\ndir-out/b\nfile-out\n")
@@ -421,58 +408,23 @@ def test_a_list_goes_no_further_through_links_than_the_policy(
     assert result.ignored.symlinks == 5 - len(paths)
 
 
-def test_filters_hold_for_a_list_as_well(tmp_path: Path) -> None:
-    """What the user excludes stays excluded."""
+def test_filters_hold_for_a_list(tmp_path: Path) -> None:
     assert listed(tmp_path, b"a\nsub/b\n", exclude=("sub/",)).paths == [b"a"]
 
 
-def test_a_list_that_cannot_be_read_is_a_wrong_usage(tmp_path: Path) -> None:
-    """With its path and the reason, chained to the system's error."""
+def test_a_list_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
+    """With the system's reason."""
     with pytest.raises(UsageError, match="No such file") as raised:
         Result(source(tmp_path), files_from=str(tmp_path / "missing"))
     assert isinstance(raised.value.__cause__, OSError)
 
 
-def test_a_list_may_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`-` stands for it."""
-    reading, writing = os.pipe()
-    os.write(writing, b"a\nb")
-    os.close(writing)
-    monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
-    assert list(listed_names("-", null=False)) == [b"a", b"b"]
-
-
-@given(st.lists(names, max_size=20), st.integers(1, 9), st.booleans(), st.booleans())
-def test_a_list_is_split_the_same_wherever_its_blocks_end(
-    wanted: list[bytes], block: int, null: bool, ended: bool
-) -> None:
-    """A name across two blocks is one name, and the last needs no end."""
-    end = b"\0" if null else b"\n"
-    content = end.join(wanted) + (end if ended else b"")
-    with tempfile.NamedTemporaryFile() as file, mock.patch("bulkup.pipeline.scan.name_list._BLOCK", block):
-        file.write(content)
-        file.flush()
-        assert list(listed_names(file.name, null=null)) == wanted
-
-
-def test_empty_lines_are_passed_over(tmp_path: Path) -> None:
-    """They name nothing."""
+def test_empty_lines_are_skipped(tmp_path: Path) -> None:
     assert listed(tmp_path, b"\n\na\n\n").paths == [b"a"]
 
 
-def test_a_list_is_read_as_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names come before the end of the list does, and a pipe with nothing in it holds nobody up."""
-    reading, writing = os.pipe()
-    os.write(writing, b"0\n1\n2\n")
-    monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
-    endless = listed_names("-", null=False)
-    assert list(itertools.islice(endless, 4)) == [b"0", b"1", b"2", None]
-    os.close(writing)
-    assert list(endless) == []
-
-
 def test_a_name_that_is_listed_twice_is_found_once(tmp_path: Path) -> None:
-    """Two spellings of one name are one file; the second is counted as repeated."""
+    """In any spelling; the repetitions are counted."""
     (tmp_path / "a").write_bytes(b"x")
     names = tmp_path.parent / "names"
     names.write_bytes(b"a\n./a\n" + bytes(tmp_path) + b"/a\n")

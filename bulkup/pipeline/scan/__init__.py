@@ -1,1 +1,8 @@
-"""For the scanner: which files a source holds, and what to do with each of them."""
+"""The files of a source, and the action for each of them; used by the scanner and by a preview.
+
+walk       lists the files of a source
+filters    the user's patterns and limits
+name_list  reads a list of names (`files_from`)
+triage     counts settled files, and decides about the others
+decision   the action for one file
+"""

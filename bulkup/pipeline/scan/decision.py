@@ -1,6 +1,6 @@
-"""What is to become of a file that was found: the journal's plan, the service's rules and the place it is to have.
+"""The action for a file that was found: by the journal's record, the service's rules and the file's place there.
 
-Pure; a run and a preview decide by the same function.
+A run and a preview use the same function. Pure.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ IdentityMode = Literal["strict", "default", "content"]
 
 @dataclass(frozen=True, slots=True)
 class ChangePolicy:
-    """How far the record of an upload is believed, at the Unix time `now`.
+    """When a file counts as changed since its upload; `now` is Unix time.
 
-    With `reupload_expired`, what the service keeps no longer counts as not uploaded.
+    With `reupload_expired`, an upload that the service no longer keeps counts as none.
     """
 
     now: float
@@ -32,23 +32,23 @@ class ChangePolicy:
 
 
 class Action(enum.Enum):
-    """What is to be done with a file."""
+    """The next step for a file."""
 
-    SETTLED = "settled"  # an earlier run uploaded it as it is now
-    RECHECK = "recheck"  # it may be what was uploaded: its digest decides
-    CONFIRM = "confirm"  # its bytes are there, the closing call is missing
-    RESUME = "resume"  # it has a ticket that may still be good
-    KNOWN_DIGEST = "known digest"  # it was hashed ahead already
+    SETTLED = "settled"  # none: an earlier run uploaded this version
+    RECHECK = "recheck"  # compare digests: it may be the version that was uploaded
+    CONFIRM = "confirm"  # make the closing call: storage has the bytes
+    RESUME = "resume"  # use the ticket of an earlier run, if it is still valid
+    KNOWN_DIGEST = "known digest"  # upload, with a digest of an earlier run
     UPLOAD = "upload"
 
 
 def action_for(
     known: KnownFile | None, identity: Identity, mode: IdentityMode, place: Place | None = None, *, gone: bool = False
 ) -> Action:
-    """Return what is to be done with a file of which the journal knows `known`, and which is to stand at `place`.
+    """Return the action for a file with the record `known`.
 
-    What was sent to another place than that is of no use, and so is what is `gone` from the service; a place of None
-    makes no difference.
+    An upload to another place than `place` does not count, nor one that is `gone` from the service. With a place of
+    None every place counts.
     """
     if known is None:
         return Action.UPLOAD
@@ -67,12 +67,14 @@ def action_for(
 
 
 def _of_uploaded(known: KnownFile, identity: Identity, mode: IdentityMode) -> Action:
-    """Return the plan for an uploaded file.
+    """Return the action for an uploaded file, by mode:
 
-    `default`: size and modification time are believed while all else is the same too; where only the rest differs (the
-    inode and device of a remount, the ctime of a chmod) the content decides. `strict`: any difference uploads again.
-    `content`: the content always decides. Content can only be compared where a digest was recorded; a file that was
-    sent without one is uploaded again.
+    - `default`: size and modification time decide; if only other values differ (inode and device after a remount,
+      ctime after a chmod), the content decides.
+    - `strict`: any difference uploads the file again.
+    - `content`: the content always decides.
+
+    Content is compared by digest, so a file that was sent without one is uploaded again.
     """
     may_be_the_same = known.digest is not None and known.identity.size == identity.size
     if mode == "content":
@@ -83,21 +85,23 @@ def _of_uploaded(known: KnownFile, identity: Identity, mode: IdentityMode) -> Ac
     return Action.RECHECK if may_be_the_same and mode == "default" else Action.UPLOAD
 
 
-# A file that is only looked at again may turn out to be what it was; whether it is taken is asked once it is not.
-_ASKING = frozenset({Action.UPLOAD, Action.RESUME, Action.KNOWN_DIGEST})
-# What the service has, or is only to be confirmed, has its place already.
-_CLAIMING = _ASKING | {Action.RECHECK}
+# Actions that need the service's consent. A recheck may show that nothing is to be sent, so it comes later there.
+_UPLOADING = frozenset({Action.UPLOAD, Action.RESUME, Action.KNOWN_DIGEST})
+# Settled files and files to confirm have their place already.
+_CLAIMING = _UPLOADING | {Action.RECHECK}
 
 
 @dataclass(slots=True)
 class FileDecision:
-    """The action for one file, and its place at the service. `place_taken` says why it cannot have that place,
-    `expired` that an earlier run uploaded it, longer ago than the service keeps it.
+    """The action for one file, and its place at the service.
+
+    `rejection` is the service's reason to refuse the file, `place_taken` the reason why it cannot have its place.
+    `expired`: an earlier run uploaded it, and the service no longer keeps it.
     """
 
     file: FoundFile
     known: KnownFile | None
-    what: Action
+    action: Action
     place: Place | None = None
     rejection: Rejection | None = None
     hashed_first: bool = False
@@ -105,36 +109,36 @@ class FileDecision:
     place_taken: Rejection | None = None
 
     def passed_over(self, unsupported: Literal["report", "skip"]) -> bool:
-        """Say whether the file is of a kind that is to be left out without a word."""
+        """Say whether the file is of an unsupported kind, and the setting `unsupported` skips those."""
         return unsupported == "skip" and self.rejection is not None and self.rejection.unsupported
 
     @property
     def claim(self) -> Claim | None:
-        """The claim to be made on its place, None where no other file could want it, or it has it already."""
-        if self.place is None or not self.place.exclusive or self.rejection is not None or self.what not in _CLAIMING:
+        """The claim to make on its place; None if other files may have the same place, or the file has it already."""
+        if self.place is None or not self.place.exclusive or self.rejection is not None or self.action not in _CLAIMING:
             return None
         return Claim(self.place.name, (self.file.source.id, self.file.path), self.file.full_path, self.file.source.name)
 
 
 def decide(file: FoundFile, known: KnownFile | None, provider: Provider, trust: ChangePolicy) -> FileDecision:
-    """Return what is to become of a file of which the journal knows `known`."""
+    """Return the decision for a file with the record `known`."""
     placed, mode = provider.capabilities.placed, trust.identity
     expired = known is not None and known.expired(trust.now)
     gone = expired and trust.reupload_expired
-    if not placed and (what := action_for(known, file.identity, mode, gone=gone)) is Action.SETTLED:
-        return FileDecision(file, known, what, expired=expired)  # as nearly all are, most nights
+    if not placed and (action := action_for(known, file.identity, mode, gone=gone)) is Action.SETTLED:
+        return FileDecision(file, known, action, expired=expired)  # the case of nearly all files in a repeated run
     spec = spec_of(file)
     place = provider.place(spec) if placed else None
-    what = action_for(known, file.identity, mode, place, gone=gone)
-    rejection = provider.reject(spec) if what in _ASKING else None
-    return FileDecision(file, known, what, place, rejection, provider.hashes_first(spec), expired)
+    action = action_for(known, file.identity, mode, place, gone=gone)
+    rejection = provider.reject(spec) if action in _UPLOADING else None
+    return FileDecision(file, known, action, place, rejection, provider.hashes_first(spec), expired)
 
 
 def all_settled(provider: Provider, trust: ChangePolicy, *, expired: bool) -> bool:
-    """Say whether nothing is to be done with any file that was uploaded exactly as it is now.
+    """Say whether every file that is exactly as it was uploaded is settled.
 
-    `expired` asks of those that the service keeps no longer, else of those that it keeps. One that is made up speaks
-    for all: nothing but the place that each is to have could tell them apart.
+    `expired` selects the files that the service no longer keeps, or those that it keeps. The decision depends on the
+    file only by its place, so without places one example decides for all.
     """
     if provider.capabilities.placed:
         return False
@@ -142,11 +146,11 @@ def all_settled(provider: Provider, trust: ChangePolicy, *, expired: bool) -> bo
     known = KnownFile(
         FileState.UPLOADED, any_file.identity, None, None, None, kept_until=trust.now if expired else None
     )
-    return decide(any_file, known, provider, trust).what is Action.SETTLED
+    return decide(any_file, known, provider, trust).action is Action.SETTLED
 
 
 def spec_of(file: FoundFile, digest: Digest | None = None) -> FileSpec:
-    """Return what a provider is told of a file. Bytes that are not UTF-8 become surrogates, as everywhere in Python."""
+    """Return the description of a file for a provider. Bytes that are not UTF-8 become surrogates."""
     size, mtime_ns = file.identity.size, file.identity.mtime_ns
     path = os.fsdecode(file.path)
     name = path[path.rfind("/") + 1 :]
@@ -154,9 +158,9 @@ def spec_of(file: FoundFile, digest: Digest | None = None) -> FileSpec:
 
 
 def place_taken(place: Place, holder: Holder, source: Source, provider: str) -> Rejection:
-    """Return why a file cannot have a place that another one holds."""
+    """Return the rejection of a file whose place belongs to `holder`."""
     path = holder.path if holder.source == source.root else holder.full_path
     shown = path.decode("utf-8", "replace")
     if None not in (source.name, holder.source_name) and source.name != holder.source_name:
         shown += f" in the source {holder.source_name}"
-    return Rejection(f"its place at {provider}, {place.name}, is that of {shown}: one file alone can stand there")
+    return Rejection(f"its place at {provider}, {place.name}, is that of {shown}: only one file can have it")

@@ -1,4 +1,4 @@
-"""Which directory entries are the run's business. Pure."""
+"""The user's patterns and limits: which directory entries belong to the run. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Filters:
-    """The user's patterns and limits. Paths are relative to the source, in bytes, with `/` between their parts.
+    """Patterns and limits. Paths are bytes, relative to the source, with `/` as separator.
 
-    `takes_all` says that there are none, for files: nothing need be asked about one whose name is not hidden.
+    `takes_all`: there are no patterns and limits for files, so every file that is not hidden belongs to the run.
     """
 
     def __init__(self, options: ScanOptions) -> None:
@@ -27,11 +27,11 @@ class Filters:
         self.takes_all = not (options.include or options.exclude or options.min_age > 0 or limits != (None, None))
 
     def prunes(self, path: bytes) -> bool:
-        """Say whether a directory is excluded with all that is in it."""
+        """Say whether a directory is excluded with its content."""
         return self._exclude is not None and self._exclude.match_file(os.fsdecode(path) + "/")
 
     def takes_name(self, path: bytes) -> bool:
-        """Say whether the patterns let a file in: it matches an include, if there are any, and no exclude."""
+        """Say whether a file matches an include, if there are any, and no exclude."""
         if self._include is None and self._exclude is None:
             return True
         text = os.fsdecode(path)
@@ -45,17 +45,17 @@ class Filters:
         return (low is None or identity.size >= low) and (high is None or identity.size <= high)
 
     def too_new(self, identity: Identity, now: float) -> bool:
-        """Say whether a file may still be written: it changed less than `min_age` seconds before `now` (Unix time)."""
+        """Say whether a file changed less than `min_age` seconds before `now` (Unix time): it may still be written."""
         return self._options.min_age > 0 and identity.mtime_ns / 1e9 > now - self._options.min_age
 
     def hides(self, name: bytes) -> bool:
-        """Say whether an entry is left out because its name begins with a dot."""
+        """Say whether an entry is skipped because its name begins with a dot."""
         return self._options.hidden == "skip" and name.startswith(b".")
 
 
 def _compiled(patterns: Sequence[str]) -> GitIgnoreSpec | None:
     if not patterns:
         return None
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415  # few runs have patterns, and all would wait for it
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415  # slow to import, and few runs have patterns
 
     return GitIgnoreSpec.from_lines(patterns)

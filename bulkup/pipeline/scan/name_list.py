@@ -1,4 +1,4 @@
-"""Reading a list of names (`files_from`), from a file or a pipe, as far as there is one at the time."""
+"""Reading a list of names (`files_from`) from a file or a pipe, as the names arrive."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from typing import IO
 
 from bulkup.errors import UsageError
 
-_BLOCK = 64 * 1024
-_PATIENCE_MS = 50
+BLOCK = 64 * 1024  # bytes read at once
+_POLL_MS = 50
 
 
-def listed_names(place: str, *, null: bool) -> Iterator[bytes | None]:
-    """Yield the names of a list, one a line or NUL-terminated; `-` is standard input. Empty names are passed over.
+def listed_names(place: str, *, null: bool, block: int = BLOCK) -> Iterator[bytes | None]:
+    """Yield the names of a list, one per line or with `null` NUL-terminated; `-` is standard input.
 
-    Raises `UsageError` when the list cannot be read, or ends its names with NUL and was not said to.
+    Yields None while a pipe is empty. Empty names are skipped. Raises `UsageError` if the list cannot be read, or holds
+    NUL bytes without `null`.
     """
     end = b"\0" if null else b"\n"
     try:
         with sys.stdin.buffer if place == "-" else open(place, "rb") as stream:
-            yield from _split(stream, end)
+            yield from _split(stream, end, block)
     except OSError as error:
         raise UsageError(f"cannot read the list of files {place}: {error.strerror or error}") from error
 
 
-def _split(stream: IO[bytes], end: bytes) -> Iterator[bytes | None]:
+def _split(stream: IO[bytes], end: bytes, size: int) -> Iterator[bytes | None]:
     rest, ready = b"", select.poll()
     ready.register(stream, select.POLLIN)
     while True:
-        if not ready.poll(_PATIENCE_MS):
-            yield None  # a pipe with nothing in it: names that came go on, and the run can be stopped
+        if not ready.poll(_POLL_MS):
+            yield None  # the pipe is empty: earlier names can be handed on, and the run can be stopped
             continue
-        block = os.read(stream.fileno(), _BLOCK)
+        block = os.read(stream.fileno(), size)
         if not block:
             break
         if end != b"\0" and b"\0" in block:

@@ -1,7 +1,7 @@
-"""Which of the files that were found there is something to be done with; asked of the journal, a block at a time.
+"""Separates settled files from the others, a block at a time, by the journal's records.
 
-Most nights nearly all files are as an earlier run uploaded them. They are told from the others by one comparison each,
-and only counted. Whatever is not as plain as that is decided file by file, by `decision`.
+In a repeated run nearly all files are as an earlier run uploaded them. One comparison each finds these, and they are
+only counted. All other files are decided one by one (`decision`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from bulkup.providers import Provider
 
 @dataclass(slots=True)
 class Triage:
-    """Files that were found, in figures, and what is to become of those that something is to be done with.
+    """Counts of the files found, and the decisions for those that are not settled.
 
-    `settled` are those of earlier runs; `expired` are those among them that the service keeps no longer.
+    `settled` counts files that earlier runs uploaded; `expired` those of them that the service no longer keeps.
     """
 
     found: int = 0
@@ -27,13 +27,13 @@ class Triage:
     settled: int = 0
     bytes_settled: int = 0
     expired: int = 0
-    wishes: list[FileDecision] = field(default_factory=list)
+    decisions: list[FileDecision] = field(default_factory=list)
 
 
 def triage(
     source: Source, files: Mapping[bytes, Stat], lookup: Lookup, provider: Provider, trust: ChangePolicy, into: Triage
 ) -> None:
-    """Add what is to become of the files of a source, by path with what `stat` says. Raises `JournalError`."""
+    """Add the files of a source, given by path with their `stat` values, to `into`. Raises `JournalError`."""
     expired, left = list[bytes](), list(files)
     if all_settled(provider, trust, expired=False):
         _, expired, left = lookup.compare(source, files, trust.now)
@@ -48,4 +48,4 @@ def triage(
     into.bytes_settled += bytes_found - sum([file.identity.size for file in others])
     into.expired += len(expired)
     for file, known in zip(others, lookup.find(others), strict=True):
-        into.wishes.append(decide(file, known, provider, trust))
+        into.decisions.append(decide(file, known, provider, trust))

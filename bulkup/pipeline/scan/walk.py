@@ -1,7 +1,7 @@
-"""Enumerating a source: a plain generator over directories or a list of names, run in a thread by the scanner.
+"""Walking a source: a generator over directories or a list of names, which the scanner runs in a thread.
 
-Memory goes with the depth of the tree, not with its size: only the way down is held. A directory is gone through by
-name, as its rows stand in the journal; a very large one as it comes.
+Memory grows with the depth of the tree, not with its size: only the directories on the current path are open. The
+names of a directory are sorted, like their rows in the journal; a very large directory is read in its own order.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from bulkup.pipeline.scan.name_list import listed_names
 if TYPE_CHECKING:
     from os import _ScandirIterator as ScandirIterator
 
-# A name that comes twice must not be sent twice at once. Further apart than this the journal knows the first one.
+# A name that is listed twice must not be sent twice at once. Beyond this distance the journal has the first one.
 _RECENT = 65_536
-# Names of one directory that are held to be sorted.
+# The most names of a directory that are sorted.
 _SORTED = 10_000
-# Entries looked at between two chances to end the run, or to have what was found go on.
+# Entries of a block; between two blocks the run can be stopped, and files handed on.
 _AT_ONCE = 64
 _name = operator.attrgetter("name")
 _A_DIRECTORY = "it is named in the list and is a directory"
@@ -37,7 +37,7 @@ _A_DIRECTORY = "it is named in the list and is a directory"
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An entry that could not be looked at, and why; a directory stands for whatever it holds."""
+    """An entry without a readable `stat`, and the reason; a directory stands for its content."""
 
     source: Source
     path: bytes
@@ -48,9 +48,9 @@ Entry = FoundFile | Unreadable
 
 
 class WalkBlock(NamedTuple):
-    """A part of a source: files by path, with what `stat` says of them, and what could not be looked at.
+    """Some entries of a source: files by path with their `stat` values, and unreadable entries.
 
-    Of most files no more than that is needed, so they are not made a `FoundFile` each.
+    Most files need no more than that, so no `FoundFile` is made of them.
     """
 
     files: dict[bytes, Stat]
@@ -58,8 +58,8 @@ class WalkBlock(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """A directory that is being read: what the paths of its entries begin with, the names that are left, its device and
-    inode, and what it is open as.
+    """A directory that is being read: the prefix of its entries' paths, the remaining names, its device and inode, and
+    its open descriptor and listing.
     """
 
     prefix: bytes
@@ -74,28 +74,28 @@ class _Level(NamedTuple):
 
 
 class Walk:
-    """Enumerates the files of a run's sources, each once. `now` is Unix time, for `min_age`."""
+    """Lists the files of a run's sources, each once. `now` is Unix time, for `min_age`."""
 
     def __init__(self, sources: tuple[Source, ...], options: ScanOptions, ignored: Ignored, now: float) -> None:
         self._options = options
         self._filters = Filters(options)
         self._ignored = ignored
         self._now = now
-        self.seen = 0  # entries of the source being walked, whatever became of them
-        # A source inside another one is scanned as itself, or its files would be found twice.
+        self.seen = 0  # entries of the current source, ignored ones included
+        # A source inside another one is walked on its own; otherwise its files would be found twice.
         self._roots = {source.root for source in sources if source.only is None}
         self._named = {os.path.join(source.root, source.only) for source in sources if source.only is not None}
         self._takes_all = self._filters.takes_all and not self._named
 
     def entries(self, source: Source) -> Generator[Entry, None, None]:
-        """Yield what the source holds, one by one."""
-        for part in self.parts(source):
-            yield from part.unreadable
-            for path, status in part.files.items():
+        """Yield the entries of a source one by one."""
+        for block in self.blocks(source):
+            yield from block.unreadable
+            for path, status in block.files.items():
                 yield FoundFile(source, path, Identity.of_stat(status))
 
-    def parts(self, source: Source) -> Generator[WalkBlock, None, None]:
-        """Yield what the source holds, a few files at a time. An empty part says that time has passed."""
+    def blocks(self, source: Source) -> Generator[WalkBlock, None, None]:
+        """Yield the entries of a source, a few at a time. An empty block only says that time has passed."""
         self.seen = 0
         if self._options.files_from is not None:
             yield from self._listed(source)
@@ -105,47 +105,47 @@ class Walk:
             yield from self._walked(source)
 
     def _walked(self, source: Source) -> Generator[WalkBlock, None, None]:
-        way: list[_Level] = []
+        open_dirs: list[_Level] = []
         try:
-            part = WalkBlock({}, [])
-            self._enter(source, b"", way, part)
-            yield part
-            while way:
-                yield self._go_on(source, way)
+            block = WalkBlock({}, [])
+            self._enter(source, b"", open_dirs, block)
+            yield block
+            while open_dirs:
+                yield self._next_block(source, open_dirs)
         finally:
-            for level in way:
+            for level in open_dirs:
                 level.close()
 
-    def _enter(self, source: Source, folder: bytes, way: list[_Level], part: WalkBlock) -> None:
+    def _enter(self, source: Source, folder: bytes, open_dirs: list[_Level], block: WalkBlock) -> None:
         full = os.path.join(source.root, folder)
         try:
             status = os.stat(full)
             place = (status.st_dev, status.st_ino)
-            if any(place == above.place for above in way):
-                self._ignored.symlinks += 1  # a link back to a folder that we are inside of
+            if any(place == above.place for above in open_dirs):
+                self._ignored.symlinks += 1  # a link back to a directory above
             else:
-                way.append(_opened(full, os.path.join(folder, b""), place))
+                open_dirs.append(_opened(full, os.path.join(folder, b""), place))
         except OSError as error:
             self.seen += 1
-            part.unreadable.append(_unreadable(source, folder, error))
+            block.unreadable.append(_unreadable(source, folder, error))
 
-    def _go_on(self, source: Source, way: list[_Level]) -> WalkBlock:
-        """Take some of what is in the folder that we are in, and leave it where nothing is left."""
-        level, part, before = way[-1], WalkBlock({}, []), self.seen
+    def _next_block(self, source: Source, open_dirs: list[_Level]) -> WalkBlock:
+        """Read the next entries of the innermost directory, and leave it at its end."""
+        level, block, before = open_dirs[-1], WalkBlock({}, []), self.seen
         try:
-            self._look_through(source, itertools.islice(level.names, _AT_ONCE), part, way)
+            self._read_names(source, itertools.islice(level.names, _AT_ONCE), block, open_dirs)
             ended = self.seen == before
         except OSError as error:
-            part.unreadable.append(_unreadable(source, level.prefix.rstrip(b"/"), error))
+            block.unreadable.append(_unreadable(source, level.prefix.rstrip(b"/"), error))
             ended = True
         if ended:
-            way.pop().close()
-        return part
+            open_dirs.pop().close()
+        return block
 
-    def _look_through(self, source: Source, names: Iterable[bytes], part: WalkBlock, way: list[_Level]) -> None:
-        """Look at names of a folder, up to one that is a folder to enter. Every file of every run comes by here."""
-        level, takes_all, skips_hidden = way[-1], self._takes_all, self._options.hidden == "skip"
-        prefix, folder, files = level.prefix, level.descriptor, part.files
+    def _read_names(self, source: Source, names: Iterable[bytes], block: WalkBlock, open_dirs: list[_Level]) -> None:
+        """Read names of a directory, up to a directory to enter. Every file of every run passes here: keep it fast."""
+        level, takes_all, skips_hidden = open_dirs[-1], self._takes_all, self._options.hidden == "skip"
+        prefix, folder, files = level.prefix, level.descriptor, block.files
         lstat, is_regular = os.lstat, stat.S_ISREG
         for name in names:
             self.seen += 1
@@ -156,17 +156,17 @@ class Walk:
             try:
                 status = lstat(name, dir_fd=folder)
             except OSError as error:
-                part.unreadable.append(_unreadable(source, path, error))
+                block.unreadable.append(_unreadable(source, path, error))
                 continue
             if takes_all and is_regular(status.st_mode):
                 files[path] = stat_of(status)
                 continue
-            self._classify(source, path, status, part, way)
-            if way[-1] is not level:
+            self._classify(source, path, status, block, open_dirs)
+            if open_dirs[-1] is not level:
                 return
 
     def _classify(
-        self, source: Source, path: bytes, status: os.stat_result, part: WalkBlock, way: list[_Level]
+        self, source: Source, path: bytes, status: os.stat_result, block: WalkBlock, open_dirs: list[_Level]
     ) -> None:
         try:
             if stat.S_ISLNK(status.st_mode):
@@ -175,25 +175,25 @@ class Walk:
                     return
                 status = os.stat(os.path.join(source.root, path))
             if stat.S_ISDIR(status.st_mode):
-                self._directory(source, path, way, part)
+                self._directory(source, path, open_dirs, block)
             else:
-                self._file(source, path, status, part)
+                self._file(source, path, status, block)
         except OSError as error:
-            part.unreadable.append(_unreadable(source, path, error))
+            block.unreadable.append(_unreadable(source, path, error))
 
-    def _directory(self, source: Source, path: bytes, way: list[_Level], part: WalkBlock) -> None:
+    def _directory(self, source: Source, path: bytes, open_dirs: list[_Level], block: WalkBlock) -> None:
         if self._filters.prunes(path):
             self._ignored.filtered += 1
         elif len(self._roots) > 1 and os.path.realpath(os.path.join(source.root, path)) in self._roots:
             self._ignored.other_sources += 1
         else:
-            self._enter(source, path, way, part)
+            self._enter(source, path, open_dirs, block)
 
-    def _file(self, source: Source, path: bytes, status: os.stat_result, part: WalkBlock) -> None:
+    def _file(self, source: Source, path: bytes, status: os.stat_result, block: WalkBlock) -> None:
         if not stat.S_ISREG(status.st_mode):
             self._ignored.special += 1
         elif self._takes_all or self._takes(source, path, Identity.of(status)):
-            part.files[path] = stat_of(status)
+            block.files[path] = stat_of(status)
 
     def _takes(self, source: Source, path: bytes, identity: Identity) -> bool:
         if not self._filters.takes_size(identity) or not self._filters.takes_name(path):
@@ -236,24 +236,24 @@ class Walk:
 
     def _look_at(self, source: Source, path: bytes) -> WalkBlock:
         self.seen += 1
-        full, part = os.path.join(source.root, path), WalkBlock({}, [])
+        full, block = os.path.join(source.root, path), WalkBlock({}, [])
         try:
-            # A link on the way there counts as much as one at the end.
+            # A link anywhere in the path counts, not only at its end.
             if source.only is None and os.path.realpath(full) != full and not self._follows(source, path):
                 self._ignored.symlinks += 1
-                return part
+                return block
             status = os.stat(full)
         except OSError as error:
-            part.unreadable.append(_unreadable(source, path, error))
-            return part
+            block.unreadable.append(_unreadable(source, path, error))
+            return block
         if stat.S_ISDIR(status.st_mode):
             return _refused(source, path, _A_DIRECTORY)
-        self._file(source, path, status, part)
-        return part
+        self._file(source, path, status, block)
+        return block
 
 
 def _opened(full: bytes, prefix: bytes, place: tuple[int, int]) -> _Level:
-    """Open a directory, to list it and to look at what is in it by name. Raises OSError."""
+    """Open a directory for its listing and for `stat` by name. Raises OSError."""
     descriptor = os.open(full, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         listing = os.scandir(full)  # not of the descriptor: that would turn names into text
@@ -264,10 +264,10 @@ def _opened(full: bytes, prefix: bytes, place: tuple[int, int]) -> _Level:
 
 
 def _in_order(listing: ScandirIterator[bytes]) -> Iterator[bytes]:
-    """Yield the names in a directory, sorted; of very many, as they come. Raises OSError, once what came was told."""
+    """Yield the names of a directory, sorted unless there are very many. Raises OSError after the names read so far."""
     names, broken = list[bytes](), None
     try:
-        names.extend(map(_name, itertools.islice(listing, _SORTED)))  # keeps what came before an error
+        names.extend(map(_name, itertools.islice(listing, _SORTED)))  # keeps the names before an error
     except OSError as error:
         broken = error
     if len(names) < _SORTED:
@@ -283,18 +283,18 @@ def _refused(source: Source, path: bytes, reason: str) -> WalkBlock:
 
 
 def _within(source: Source, name: bytes) -> bytes:
-    """Return a listed name relative to the source; an absolute one may lead there through links."""
+    """Return a listed name relative to the source; an absolute name may lead there through links."""
     if not os.path.isabs(name):
         return os.path.normpath(name)
     path = os.path.relpath(name, source.root)
     if path != b".." and not path.startswith(b"../"):
-        return path  # what links mean within the source is for `--symlinks` to say
+        return path  # `--symlinks` decides about links within the source
     folder, last = os.path.split(os.path.normpath(name))
     return os.path.relpath(os.path.join(os.path.realpath(folder), last), source.root)
 
 
 def _unreadable(source: Source, path: bytes, error: OSError) -> Unreadable:
-    """Return the entry as unreadable. Raises `MachineError` where that is no fault of the entry's."""
+    """Return the entry as unreadable. Raises `MachineError` if the machine caused the error."""
     fault = machine_fault(error)
     if fault is not None:
         raise fatal(fault) from error

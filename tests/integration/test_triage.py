@@ -1,4 +1,4 @@
-"""What is decided of a block of files at once is what is decided of each by itself, whatever the journal holds."""
+"""A block of files is decided like each of its files alone, for any rows of the journal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PATHS = {OUTER: [b"b", b"sub-a", b"sub/a", b"sub/b", b"\xff"], INNER: [b"a", b"b
 
 
 class Row(NamedTuple):
-    """A row of the journal, and whether its ticket is there."""
+    """A row of the journal, with or without a ticket."""
 
     state: FileState
     stat: Stat
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
 
 class Service:
-    """A provider as far as files are judged by it."""
+    """The parts of a provider that decide about files."""
 
     name = "service"
 
@@ -63,7 +63,7 @@ class Service:
 
 AS_IT_WAS: Stat = (1, 1, 1, 1, 1)
 OTHERWISE: list[Stat] = [(2, 1, 1, 1, 1), (1, 2, 1, 1, 1), (1, 1, 2, 1, 1), (1, 1, 1, 2**64 - 1, 1), (1, 1, 1, 1, 2)]
-# Mostly the same, or there would be little to be found unchanged; a number of 64 bits among them.
+# Mostly equal, so that many files are unchanged; one has a 64-bit number.
 stats = st.sampled_from([AS_IT_WAS] * 5 + OTHERWISE)
 recorded = st.builds(
     Row,
@@ -144,68 +144,69 @@ def test_a_block_is_decided_as_each_of_its_files(
     at_once: int,
     spare: int,
 ) -> None:
-    """In any order, with other rows between them, and with however many rows a query reads."""
+    """In any order, with other rows between them, and with any number of rows per query."""
     paths = data.draw(st.permutations(PATHS[source]))
     some = data.draw(st.sampled_from([paths, sorted(paths)]))[: data.draw(st.integers(1, 5))]
     found = {path: data.draw(stats) for path in some}
     files = [FoundFile(source, path, Identity.of_stat(stat)) for path, stat in found.items()]
     provider = cast("Provider", Service(placed=placed))
     with lookup_in(journal, RowQueryOptions(at_once, spare)) as lookup:
-        wishes = one_by_one(files, lookup, provider, trust)
-        assert lookup.find(files) == [wish.known for wish in wishes]
-        sifted = Triage()
-        triage(source, found, lookup, provider, trust, sifted)
-    assert figures(sifted) == figures(Triage(len(files), sum(f.identity.size for f in files), wishes=wishes))
-    assert of_open(sifted.wishes) == of_open(wishes)
-    if placed:  # of files that want one place the first is to have it
-        assert sifted.wishes == wishes
+        decisions = one_by_one(files, lookup, provider, trust)
+        assert lookup.find(files) == [decision.known for decision in decisions]
+        result = Triage()
+        triage(source, found, lookup, provider, trust, result)
+    assert figures(result) == figures(Triage(len(files), sum(f.identity.size for f in files), decisions=decisions))
+    assert of_open(result.decisions) == of_open(decisions)
+    if placed:  # the first of the files with the same place gets it
+        assert result.decisions == decisions
 
 
-def figures(sifted: Triage) -> dict[str, int]:
-    """Return what will be counted, by whatever way it was found out."""
-    settled = [wish for wish in sifted.wishes if wish.what is Action.SETTLED]
+def figures(result: Triage) -> dict[str, int]:
+    """Return the counts, whether files were counted or decided."""
+    settled = [decision for decision in result.decisions if decision.action is Action.SETTLED]
     return {
-        "found": sifted.found,
-        "bytes": sifted.bytes_found,
-        "settled": sifted.settled + len(settled),
-        "bytes settled": sifted.bytes_settled + sum(wish.file.identity.size for wish in settled),
-        "expired": sifted.expired + sum(wish.expired for wish in settled),
+        "found": result.found,
+        "bytes": result.bytes_found,
+        "settled": result.settled + len(settled),
+        "bytes settled": result.bytes_settled + sum(decision.file.identity.size for decision in settled),
+        "expired": result.expired + sum(decision.expired for decision in settled),
     }
 
 
-def of_open(wishes: Sequence[FileDecision]) -> dict[bytes, Any]:
-    return {wish.file.path: wish for wish in wishes if wish.what is not Action.SETTLED}
+def of_open(decisions: Sequence[FileDecision]) -> dict[bytes, Any]:
+    return {decision.file.path: decision for decision in decisions if decision.action is not Action.SETTLED}
 
 
 @pytest.mark.parametrize("kept_until", [None, NOW + 1, NOW])
-def test_what_is_as_it_was_uploaded_is_only_counted(kept_until: float | None) -> None:
-    """With no row read but those that the files are compared with, however many there are."""
+def test_unchanged_files_are_only_counted(kept_until: float | None) -> None:
+    """None of them is looked up and decided by itself."""
     found = {b"%04d" % number: (number, 1, 1, 1, 1) for number in range(1000)}
     row = Row(FileState.UPLOADED, (0, 1, 1, 1, 1), True, kept_until, None, False)
     journal = {(OUTER, path): row._replace(stat=stat) for path, stat in found.items()}
-    with lookup_in(journal) as lookup, mock.patch.object(Lookup, "_known", side_effect=AssertionError):
-        sifted = Triage()
-        triage(OUTER, found, lookup, cast("Provider", Service(placed=False)), ChangePolicy(NOW), sifted)
+    with lookup_in(journal) as lookup, mock.patch.object(Lookup, "find", return_value=[]) as find:
+        result = Triage()
+        triage(OUTER, found, lookup, cast("Provider", Service(placed=False)), ChangePolicy(NOW), result)
+    find.assert_called_once_with([])
     expired = 1000 if kept_until == NOW else 0
     size = sum(range(1000))
-    assert sifted == Triage(1000, size, settled=1000, bytes_settled=size, expired=expired)
+    assert result == Triage(1000, size, settled=1000, bytes_settled=size, expired=expired)
 
 
-def test_a_file_that_another_source_uploaded_again_is_kept_for_as_long_as_that() -> None:
-    """The row of its own is past its time, and exactly of the file; the other one counts."""
+def test_the_later_expiry_of_two_rows_of_one_file_counts() -> None:
+    """Two sources may hold the same file."""
     own, other = (Row(FileState.UPLOADED, AS_IT_WAS, True, until, None, False) for until in (NOW - 1, NOW + 1))
     for ours, theirs, expired in ((own, other, 0), (other, own, 0), (own, own, 1)):
-        sifted = Triage()
+        result = Triage()
         with lookup_in({(OUTER, b"sub/a"): ours, (INNER, b"a"): theirs}) as lookup:
             triage(
-                OUTER, {b"sub/a": AS_IT_WAS}, lookup, cast("Provider", Service(placed=False)), ChangePolicy(NOW), sifted
+                OUTER, {b"sub/a": AS_IT_WAS}, lookup, cast("Provider", Service(placed=False)), ChangePolicy(NOW), result
             )
-        assert figures(sifted) == {"found": 1, "bytes": 1, "settled": 1, "bytes settled": 1, "expired": expired}
+        assert figures(result) == {"found": 1, "bytes": 1, "settled": 1, "bytes settled": 1, "expired": expired}
 
 
 @pytest.mark.parametrize("between", [0, 3, 1000])
-def test_rows_are_found_however_many_others_stand_between_them(between: int) -> None:
-    """Those of files that are gone, or that a pattern leaves out: no more of them are read than of those asked for."""
+def test_rows_are_found_with_many_others_between_them(between: int) -> None:
+    """Rows of deleted or excluded files: at most about as many of them are read as rows that were requested."""
     wanted = [b"%02d" % number for number in range(20)]
     row = Row(FileState.UPLOADED, AS_IT_WAS, True, None, None, False)
     journal = {(OUTER, path + more): row for path in wanted for more in (b"", *(b"-%d" % n for n in range(between)))}

@@ -1,0 +1,46 @@
+"""Lists of names: where names end, and pipes that are empty for a while."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import tempfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.pipeline.scan.name_list import listed_names
+
+names = st.binary(min_size=1).filter(lambda name: b"\0" not in name and b"\n" not in name)
+
+
+def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"a\nb")
+    os.close(writing)
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
+    assert list(listed_names("-", null=False)) == [b"a", b"b"]
+
+
+@given(st.lists(names, max_size=20), st.integers(1, 9), st.booleans(), st.booleans())
+def test_names_do_not_depend_on_the_block_size(wanted: list[bytes], block: int, null: bool, ended: bool) -> None:
+    """A name may span two blocks, and the last name needs no end."""
+    end = b"\0" if null else b"\n"
+    content = end.join(wanted) + (end if ended else b"")
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        assert list(listed_names(file.name, null=null, block=block)) == wanted
+
+
+def test_a_list_is_read_as_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names arrive before the list ends, and an empty pipe does not block."""
+    reading, writing = os.pipe()
+    os.write(writing, b"0\n1\n2\n")
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
+    endless = listed_names("-", null=False)
+    assert list(itertools.islice(endless, 4)) == [b"0", b"1", b"2", None]
+    os.close(writing)
+    assert list(endless) == []
