@@ -7,6 +7,7 @@ from typing import Literal
 
 MIB = 1024**2
 MOST_WORKERS = 256
+LARGE = MIB  # a larger file counts its bytes while it is sent, and not at its end
 FIRST_WORKERS = 16  # of `concurrency = "auto"`
 
 

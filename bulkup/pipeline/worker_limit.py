@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 
 from bulkup.model.counters import Counters
-from bulkup.pipeline.tuning.goodput import LARGE
+from bulkup.pipeline.options import LARGE
 
 
 class WorkerLimit:

@@ -14,6 +14,7 @@ from bulkup.model.states import FileState
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.closer import Closer
 from bulkup.pipeline.files.opening import CHUNK
+from bulkup.pipeline.options import LARGE
 from bulkup.pipeline.policy.fatal import fatal
 from bulkup.pipeline.policy.host_gate import HostGate
 from bulkup.pipeline.policy.redaction import redact
@@ -31,7 +32,6 @@ from bulkup.pipeline.rechecker import Rechecker
 from bulkup.pipeline.recorder import Recorder
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.send.attempt import Count, FileSender
-from bulkup.pipeline.tuning.goodput import LARGE
 
 _log = structlog.get_logger("bulkup.workers")
 _RAN_OUT = Problem(ProblemKind.EXPIRED, "its upload URL ran out before it could be used")

@@ -179,7 +179,7 @@ def of_open(decisions: Sequence[FileDecision]) -> dict[bytes, Any]:
 
 @pytest.mark.parametrize("kept_until", [None, NOW + 1, NOW])
 def test_unchanged_files_are_only_counted(kept_until: float | None) -> None:
-    """None of them is looked up and decided by itself."""
+    """No record of them is looked up."""
     found = {b"%04d" % number: (number, 1, 1, 1, 1) for number in range(1000)}
     row = Row(FileState.UPLOADED, (0, 1, 1, 1, 1), True, kept_until, None, False)
     journal = {(OUTER, path): row._replace(stat=stat) for path, stat in found.items()}

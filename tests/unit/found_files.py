@@ -1,4 +1,4 @@
-"""Files on disk, as the scanner finds them: what tests of reading and sending begin with."""
+"""Files on disk in the form that the scanner finds them, for tests of reading and sending."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bulkup.model.files import Digest, FoundFile, Identity, Source
 
 
 def found(path: Path, content: bytes | None = None) -> FoundFile:
-    """Return a file as it is now; write it first if there is a content."""
+    """Return a file with its current identity; write it first if there is a content."""
     if content is not None:
         path.write_bytes(content)
     return FoundFile(Source(os.fsencode(path.parent)), os.fsencode(path.name), Identity.of(path.stat()))

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bulkup.model.problems import Problem, ProblemKind
-from bulkup.pipeline.options import RetryPolicy
+from bulkup.pipeline.options import LARGE, RetryPolicy
 from bulkup.pipeline.policy.host_gate import GateOptions, HostGate
-from bulkup.pipeline.tuning.goodput import LARGE, Observation
+from bulkup.pipeline.tuning.goodput import Observation
 
 TICK = 0.05
 KIB, MIB = 1024, 1024**2

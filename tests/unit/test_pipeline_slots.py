@@ -11,7 +11,7 @@ from bulkup import Settings
 from bulkup.api import composition
 from bulkup.model.counters import Counters
 from bulkup.pipeline import PipelineOptions
-from bulkup.pipeline.tuning.goodput import LARGE
+from bulkup.pipeline.options import LARGE
 from bulkup.pipeline.worker_limit import WorkerLimit
 
 

@@ -2,7 +2,7 @@
 
 In the parent, the process of the run:
 
-    process_pool     gives attempts to the sending processes; itself a `FileSender`
+    process_pool     a `FileSender` that gives attempts to the sending processes
     sending_process  one sending process: its start, its attempts, its end
 
 In a sending process:

@@ -32,7 +32,7 @@ _CHANGED = Problem(ProblemKind.CHANGED, "it changed after it was hashed")
 _CHANGED_BETWEEN = Problem(ProblemKind.CHANGED, "it changed between two of its parts")
 _SMALL = CHUNK
 
-Count = Callable[[int], None]  # called with numbers of bytes, as they are sent
+Count = Callable[[int], None]  # called with the number of bytes of each step
 
 
 class FileSender(Protocol):
@@ -43,7 +43,7 @@ class FileSender(Protocol):
         ...
 
 
-class AnswerReader(Protocol):
+class AnswerClassifier(Protocol):
     """Interprets storage's answers: a provider, or its class (`bulkup.providers`)."""
 
     def classify(self, answer: StorageAnswer, now: float) -> Problem | None:
@@ -61,7 +61,7 @@ class LocalSender:
     def __init__(
         self,
         storage: Storage,
-        answers: AnswerReader,
+        answers: AnswerClassifier,
         clock: Clock,
         options: SendOptions,
         reading: ReadingOptions = READING,

@@ -1,7 +1,7 @@
 """The goodput of the workers: observations of a run, cut into samples that can be compared. Pure.
 
-Goodput is measured in work: the bytes that storage accepted, plus the cost of a request for each file. So many small
-files and a few large files are measured alike.
+Goodput is measured in work: the bytes that storage accepted, plus the cost of a request for each file. Small and
+large files are measured alike.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from bulkup.pipeline.options import LARGE
+
 REQUEST = 128 * 1024  # the work of one request
-LARGE = 1024**2  # a file above this size reports its bytes while it is sent
 
 
 @dataclass(frozen=True, slots=True)
