@@ -1,6 +1,7 @@
 """The command line: options to settings, the library, results to text and exit codes.
 
-Here belongs what only a person at a terminal or a timer needs. Not here: anything a user of the library would miss.
+This package contains only code for a person at a terminal, or for a timer that starts commands. Everything that a user
+of the library needs is in `bulkup.api`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command tree. A command's module is imported when the command is used."""
+"""The command tree. The module of a command is imported when the command is used."""
 
 from __future__ import annotations
 
@@ -32,47 +32,48 @@ _COMMANDS = {
     "bench": "bench:bench",
     "config": "config_commands:config_app",
 }
-# More than any run needs; some systems set the hard limit to a billion, and a few programs loop over it.
+# More than any run needs. The hard limit of some systems is a billion, and some programs loop up to the limit.
 _DESCRIPTORS = 65_536
 
 
 class _Commands(typer.core.TyperGroup):
-    """Finds commands by name: `bulkup --version` has no reason to wait for an HTTP client."""
+    """Import commands when they are used, so that `bulkup --version` does not import an HTTP client."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the base's signature
-        """Return the names in the order of the help."""
+        """Return the names of the commands in the order of the help."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # the same
-        """Import a command, None where there is none of that name."""
+        """Import and return a command, None if there is none of that name."""
         if cmd_name in _COMMANDS:
-            return _load(cmd_name)
-        self.commands = {name: _load(name) for name in _COMMANDS}  # what the nearest name is looked for in
+            return load_command(cmd_name)
+        self.commands = {name: load_command(name) for name in _COMMANDS}  # typer searches them for a similar name
         return None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the options before the command."""
-        with _printable_complaints():
+        with _printable_usage_errors():
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Parse the command's own arguments and run it."""
-        with _printable_complaints():
+        with _printable_usage_errors():
             return super().invoke(ctx)
 
 
 @contextlib.contextmanager
-def _printable_complaints() -> Iterator[None]:
-    """What is wrong with arguments quotes them, and `*` makes arguments of the names of files."""
+def _printable_usage_errors() -> Iterator[None]:
+    """Escape the text of usage errors: they quote arguments, which may be file names from the shell's `*`."""
     try:
         yield
     except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "message"):  # of the parser's own
+        if hasattr(error, "format_message") and hasattr(error, "message"):  # a usage error
             error.message = printable(str(error.message))
         raise
 
 
-def _load(name: str) -> Any:
+def load_command(name: str) -> Any:
+    """Import a command and return it in the form that the parser runs."""
     module, _, attribute = _COMMANDS[name].partition(":")
     command = getattr(importlib.import_module(f"bulkup.cli.{module}"), attribute)
     enable_gc()
@@ -86,7 +87,7 @@ def _load(name: str) -> Any:
 app = typer.Typer(
     name="bulkup",
     cls=_Commands,
-    help="Upload large directories through presigned URLs, prove every file, and go on after any interruption.",
+    help="Upload large directories through presigned URLs, verify every file, and resume after any interruption.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -110,20 +111,21 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    # A run has a gentler way to take a signal; this is for all that comes before and after it.
+    # During a run, `Signals` handles signals. This handler is for the time before and after it.
     signal.signal(signal.SIGTERM, _terminated)
     _raise_descriptor_limit()
-    disable_gc()  # until the command is there
-    code = _run()
+    disable_gc()  # until the command is loaded
+    code = run_command_line()
     sys.exit(flush_output() or code)
 
 
-def _run() -> int:
+def run_command_line() -> int:
+    """Run the command in `sys.argv` and return its exit status, with any error reported."""
     try:
         app()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(ExitCode.OK)
-    except BaseException as error:  # noqa: BLE001  # the one place where whatever happened becomes a message
+    except BaseException as error:  # noqa: BLE001  # the one place that turns every error into a message
         return report_failure(error)
     return int(ExitCode.OK)
 
@@ -136,5 +138,5 @@ def _raise_descriptor_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
     if soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # the system knows better; what we have will do
+        with contextlib.suppress(OSError, ValueError):  # the present limit is used
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,4 +1,4 @@
-"""`bulkup bench`: how fast a service and the way to it are, with which settings, and what limits them."""
+"""`bulkup bench`: measure a service and the network, find the best settings, and name the bottleneck."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _FILES = 256
 _MOST_FILES = 100_000
 _SIZE = "256k"
 _MOST_WORKERS = 1024
-# Where files go at the service: a bench decides that itself.
-_OF_PLACES = ("asset_file_category", "asset_map", "object_key")
-_SERVICE_SETTINGS = (name for name in settings_in(Panel.SERVICES) if name not in _OF_PLACES)
+# These settings map files to places at the service. A bench uses its own.
+_PLACE_SETTINGS = ("asset_file_category", "asset_map", "object_key")
+_SERVICE_SETTINGS = tuple(name for name in settings_in(Panel.SERVICES) if name not in _PLACE_SETTINGS)
 _TRY = "What to try"
 _SIZE_HELP = f"Size of the files, {_SIZE} by default; several sizes take turns."
 _CONCURRENCY_HELP = "Files at the same time to try, e.g. 8,32. Default: 4,16,64 and around the best."
@@ -76,21 +76,21 @@ def bench(
     json: Json = None,
     **options: Any,
 ) -> None:
-    """Measure a service and the way to it: which settings are the best, and what limits them.
+    """Measure a service and the network: find the best settings, and the bottleneck.
 
-    Uploads generated files for real, in one trial after the other, each with other settings. What goes to a service
-    stays there, and counts for its quota and its bill; you are asked before. Your files and journals are left alone.
+    Uploads generated files to the service, in one trial after the other, each with other settings. The files stay at
+    the service and count for its quota and bill, so you are asked first. Your own files and journals are not touched.
 
-    To try it out, which needs no account and leaves nothing behind: bulkup bench --provider local
+    To try it without an account, and without leaving files behind: bulkup bench --provider local
 
     Exit status:
     0 measured
-    1 some of the generated files failed for good
-    2 wrong usage or configuration, or not agreed to: nothing was started
-    3 the service did not take some of them
+    1 some of the generated files failed
+    2 wrong usage or configuration, or not confirmed: nothing was started
+    3 the service did not accept some of the files
     4 the service refused, or cannot be used
-    7 this machine's own fault: disk full, out of descriptors
-    129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM; what was measured until then is shown
+    7 an error of this machine: disk full, out of descriptors
+    129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM; the finished trials are shown
     """
     sources = [source] if source is not None else None
     given = load_settings({"source": sources, "json": json, **options}, profile, config)
@@ -126,12 +126,12 @@ def _size(text: str) -> int:
 
 
 def _manifest_path(named: str | None, provider: str) -> str | None:
-    """Return where ids are to be written; an embedded server's go with its store, unless somebody wants them."""
+    """Return the path for the created ids, None for an embedded server unless a path is given."""
     path = named
     if path is None and provider != LOCAL:
         path = f"bulkup-bench-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
     if path is not None and os.path.lexists(path):
-        raise UsageError(f"{path} is there already, and may name what another bench created", hint="name another file")
+        raise UsageError(f"{path} exists, and may name the files that another bench created", hint="name another file")
     return path
 
 
@@ -141,11 +141,11 @@ def _announce(provider: str, base_url: str | None, load: BenchLoad, plan: TrialP
     trials = f"At most {count_text(plan.most_trials, 'trial')} of {count_text(load.files, 'file')} of {sizes}"
     whole = f"{count_text(files, 'file')}, {size_text(size)} in all"
     if provider == LOCAL:
-        lines = [f"{trials}, to an embedded server on this machine: {whole}. Nothing of it stays."]
+        lines = [f"{trials}, to an embedded server on this machine: {whole}. All of it is deleted afterwards."]
     else:
         lines = [
             f"{trials}, to {provider} at {base_url}: {whole}.",
-            "They are generated, and STAY at the service: bulkup cannot delete them there, and they may cost money.",
+            "The files are generated and STAY at the service: bulkup cannot delete them, and they may cost money.",
             f"Their ids are written to {manifest}",
         ]
     typer.echo("\n".join(map(printable, lines)), err=True)
@@ -153,7 +153,9 @@ def _announce(provider: str, base_url: str | None, load: BenchLoad, plan: TrialP
 
 def _ask() -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("files would be created at the service, and nobody is here to agree", hint="add --yes")
-    typer.echo("Go on? [y/N] ", nl=False, err=True)
+        raise UsageError(
+            "files would be created at the service, and there is no terminal to confirm that", hint="add --yes"
+        )
+    typer.echo("Continue? [y/N] ", nl=False, err=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UsageError("not agreed to; nothing was sent")
+        raise UsageError("not confirmed; nothing was sent")

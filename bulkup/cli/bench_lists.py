@@ -1,4 +1,4 @@
-"""Lists of numbers as options take them: `4,16,64`."""
+"""Lists of numbers as values of options: `4,16,64`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _AUTO = "auto"
 
 
 def parse_numbers(option: str, text: str | None, most: int) -> tuple[int, ...] | None:
-    """Return the numbers of a list, None where none is given. Raises `UsageError` for one below 1 or above `most`."""
+    """Return the numbers of a list, None if none is given. Raises UsageError for a number below 1 or above `most`."""
     if text is None:
         return None
     return tuple(_number(option, part, text, most) for part in text.split(","))
 
 
 def parse_concurrency(option: str, text: str | None, most: int) -> tuple[Concurrency, ...] | None:
-    """Return the same of a list that may hold `auto` as well."""
+    """Return the entries of a list that may also contain `auto`."""
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
@@ -24,7 +24,7 @@ def parse_concurrency(option: str, text: str | None, most: int) -> tuple[Concurr
 
 
 def parse_whole_number(option: str, text: str, least: int, most: int) -> int:
-    """Return a number. Raises `UsageError` for one that is none, or outside of these bounds."""
+    """Return a number. Raises UsageError if the text is not a number, or outside of these bounds."""
     number = _whole(text)
     if number is None or not least <= number <= most:
         raise UsageError(f"{option}: expected a whole number from {least} to {most}, not {text}")

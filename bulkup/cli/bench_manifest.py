@@ -1,4 +1,4 @@
-"""What a bench leaves at a service: every remote id that came to be, written down whatever happens."""
+"""The manifest of a bench: every remote id that it created at the service, also after errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bulkup.reports.tables import orphan_json
 
 @contextlib.contextmanager
 def bench_folder() -> Iterator[str]:
-    """Give a folder for all that a bench makes. It goes afterwards, unless it alone knows ids that came to be."""
+    """Yield a temporary folder for a bench. It is kept only if its journal is the sole record of created ids."""
     folder = os.path.realpath(tempfile.mkdtemp(prefix="bulkup-bench-"))
     try:
         yield folder
@@ -31,12 +31,12 @@ def bench_folder() -> Iterator[str]:
 
 
 class IdsNotWrittenError(MachineError):
-    """The ids could not be written where they were to be."""
+    """The ids could not be written to the manifest."""
 
 
 @contextlib.contextmanager
 def reserved_file(path: str | None) -> Iterator[None]:
-    """Make sure beforehand that the file can be written; it goes again where there was nothing to write."""
+    """Create the file beforehand, to be sure that it can be written. An empty file is removed afterwards."""
     if path is None:
         yield
         return
@@ -54,7 +54,7 @@ def reserved_file(path: str | None) -> Iterator[None]:
 
 
 def write_created(journal: str, path: str | None) -> CreatedIds:
-    """Write down all ids that came to be, and return how many there are."""
+    """Write all created ids to the manifest, and return their numbers."""
     if path is None or not os.path.exists(journal):
         return CreatedIds()
     try:

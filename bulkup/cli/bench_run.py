@@ -1,4 +1,4 @@
-"""A bench at a terminal or in a pipe: its trials as they go, its report, and the ids that it leaves behind."""
+"""Carry out a bench for the command line: log its trials, print its report, and save the created ids."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ from bulkup.reports.json_text import dumps
 from bulkup.reports.logs import configure_logging
 
 _PROGRESS = 10.0  # seconds
-_ROOM = 2  # times the bytes of a trial: its files, and what an embedded server stores of them
-# What a run that ended is told; a bench begins anew.
-_GOES_ON = re.compile(r"the same command( with good ones)? goes on.*")
+_ROOM = 2  # times the bytes of a trial: its files, and their copies in the store of an embedded server
+# Hints of a run say that it can be resumed. A bench cannot.
+_RESUME_HINT = re.compile(r"(run )?the same command\b.*")
 _log = structlog.get_logger("bulkup")
 
 
 @dataclass(frozen=True, slots=True)
 class BenchRequest:
-    """What was agreed to. `explicit_source` says that the source was named for this bench, not by the profile."""
+    """A bench as the user confirmed it. With `explicit_source`, the source is from the command, not the profile."""
 
     given: ResolvedSettings
     provider: Provider
@@ -54,32 +54,32 @@ class BenchRequest:
     explicit_source: bool
 
 
-def run_bench(order: BenchRequest) -> int:
-    """Measure, report and return the exit status. Raises `BulkupError` where it cannot be begun."""
-    settings = order.given.settings
+def run_bench(request: BenchRequest) -> int:
+    """Measure, report and return the exit status. Raises BulkupError if the bench cannot start."""
+    settings = request.given.settings
     configure_logging(settings.log_format, settings.log_level)
-    for warning in order.given.warnings:
+    for warning in request.given.warnings:
         _log.warning(LogEvent.SETTINGS_WARNING, text=warning)
-    sources = _sources(order)
-    with bench_folder() as folder, reserved_file(order.manifest):
-        _check_room(folder, order.load)
-        bench = _bench(order, folder, sources)
+    sources = _sources(request)
+    with bench_folder() as folder, reserved_file(request.manifest):
+        _check_room(folder, request.load)
+        bench = _bench(request, folder, sources)
         try:
             event_loop.run(_measure, bench, settings.grace)
         finally:
-            created = write_created(bench.journal, order.manifest)
-        return _report(order, bench, created)
+            created = write_created(bench.journal, request.manifest)
+        return _report(request, bench, created)
 
 
-def _bench(order: BenchRequest, folder: str, sources: tuple[Source, ...]) -> Bench:
-    settings, plan = order.given.settings, order.plan
+def _bench(request: BenchRequest, folder: str, sources: tuple[Source, ...]) -> Bench:
+    settings, plan = request.given.settings, request.plan
     trials = itertools.count(1)
 
     def begins(choice: Choice) -> None:
         _log.info(LogEvent.BENCH_TRIAL_STARTED, trial=next(trials), most=plan.most_trials, settings=choice_text(choice))
 
     return Bench(
-        settings, plan, order.load, folder, profile=order.given.profile, sources=sources, begins=begins, ends=_tell
+        settings, plan, request.load, folder, profile=request.given.profile, sources=sources, begins=begins, ends=_tell
     )
 
 
@@ -94,7 +94,7 @@ def _tell(trial: Trial) -> None:
 async def _measure(bench: Bench, grace: float) -> None:
     reduce_gc_frequency()
     with Signals(ErrorConsole(), grace) as signals:
-        signals.first = bench.stop
+        signals.on_first = bench.stop
         async with anyio.create_task_group() as beside:
             beside.start_soon(_progress, bench)
             await bench.run()
@@ -102,22 +102,22 @@ async def _measure(bench: Bench, grace: float) -> None:
 
 
 async def _progress(bench: Bench) -> None:
-    """Say now and then how far a long trial is."""
+    """Log the progress of a long trial every 10 seconds."""
     while True:
         await anyio.sleep(_PROGRESS)
         if (gauge := bench.gauge) is not None and (found := gauge.counters.found):
             _log.info(LogEvent.BENCH_TRIAL_PROGRESS, share=percent_text(gauge.counters.settled / found))
 
 
-def _report(order: BenchRequest, bench: Bench, created: CreatedIds) -> int:
+def _report(request: BenchRequest, bench: Bench, created: CreatedIds) -> int:
     code = exit_code(Counters(), reasons=bench.codes)
     if bench.error is not None:
-        bench.error.hint = _GOES_ON.sub("run it again", bench.error.hint)
-        report_error(bench.error, as_json=bool(order.given.settings.json_output))
+        bench.error.hint = _RESUME_HINT.sub("run it again", bench.error.hint)
+        report_error(bench.error, as_json=bool(request.given.settings.json_output))
         if not bench.trials and not created.ids:
             return code
-    report = _assembled(order, bench, created, code)
-    if order.given.settings.json_output:
+    report = _assembled(request, bench, created, code)
+    if request.given.settings.json_output:
         return print_line(dumps(bench_json(report)).decode()) or code
     with closed_output_is_success():
         console = output_console()
@@ -126,13 +126,13 @@ def _report(order: BenchRequest, bench: Bench, created: CreatedIds) -> int:
     return code
 
 
-def _assembled(order: BenchRequest, bench: Bench, created: CreatedIds, code: int) -> BenchReport:
-    settings, plan = order.given.settings, order.plan
+def _assembled(request: BenchRequest, bench: Bench, created: CreatedIds, code: int) -> BenchReport:
+    settings, plan = request.given.settings, request.plan
     return BenchReport(
-        provider=order.provider.name,
+        provider=request.provider.name,
         base_url=public_base_url(settings),
-        files=order.load.files,
-        sizes=order.load.sizes,
+        files=request.load.files,
+        sizes=request.load.sizes,
         trials=tuple(bench.trials),
         facts=BenchFacts(
             current=plan.current,
@@ -151,15 +151,15 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _sources(order: BenchRequest) -> tuple[Source, ...]:
-    """Return the sources whose disk is measured; that those of a profile are not there is no reason to end."""
-    settings = order.given.settings
+def _sources(request: BenchRequest) -> tuple[Source, ...]:
+    """Return the sources whose disk is measured. Missing sources of a profile are only a warning."""
+    settings = request.given.settings
     if not settings.source:
         return ()
     try:
         return resolve_sources(settings)
     except UsageError as error:
-        if order.explicit_source:
+        if request.explicit_source:
             raise
         _log.warning(LogEvent.BENCH_DISK_SKIPPED, reason=error.message)
         return ()

@@ -1,4 +1,4 @@
-"""`bulkup config`: what the settings are and where they come from, and whether the profiles are sound."""
+"""`bulkup config`: show the settings with their origins, and check the profiles."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def check_config(
     config: ConfigFile = None,
     run_commands: RunCommands = False,
 ) -> None:
-    """Check all profiles, or the one named: settings, secrets, sources, and whether two files would have one place."""
+    """Check all profiles, or the one named: settings, secrets, sources, and conflicts between uploaded names."""
     checked = check_profiles(
         profile=profile,
         config_file=config,
@@ -77,22 +77,22 @@ def check_config(
 
 
 def _check_places(profiles: Sequence[str], config: str | None) -> None:
-    """Raise a UsageError with the files, of all profiles, that cannot have their place."""
-    told: list[str] = []
-    hints: dict[str, None] = {}  # each once, in their order
+    """Raise UsageError with the files of all profiles that are mapped to the same place as another file."""
+    messages: list[str] = []
+    hints: dict[str, None] = {}  # without duplicates, in order
     for profile in profiles:
         settings = load({}, profile=profile, config_file=config, environ=os.environ, cwd=os.getcwd()).settings
         if settings.provider is None or not settings.source:
             continue
         if lines := _conflicts(settings, profile):
-            told.append("\n  ".join([f"profile {profile}: files that would have one place:", *lines]))
+            messages.append("\n  ".join([f"profile {profile}: files that are mapped to the same place:", *lines]))
             hints[_OWN_PLACES[settings.provider]] = None
-    if told:
-        raise UsageError("\n".join(told), hint="; ".join(hints))
+    if messages:
+        raise UsageError("\n".join(messages), hint="; ".join(hints))
 
 
 def _conflicts(settings: Settings, profile: str) -> list[str]:
-    """Return the files that cannot have their place, the first of them in full."""
+    """Return the files mapped to the same place as another file; the first 20 are listed, the others counted."""
     found = place_conflicts(settings, profile=profile, environ=os.environ)
     shown = [f"{printable_path(entry.path)}: {entry.reason}" for entry in itertools.islice(found, _SHOWN_CONFLICTS)]
     more = sum(1 for _ in found)
@@ -100,7 +100,7 @@ def _conflicts(settings: Settings, profile: str) -> list[str]:
 
 
 def _rows(resolved: ResolvedSettings) -> Iterator[tuple[str, Any, str]]:
-    """Yield name, value and origin; a base URL that the provider supplies is shown, since that counts."""
+    """Yield name, value and origin. For the base URL, the provider's own is the value if none is set."""
     values: Mapping[str, Any] = resolved.settings.model_dump(mode="json")
     for name, setting in SETTINGS.items():
         value, origin = values[setting.field], resolved.origins[name]
@@ -118,14 +118,14 @@ def _as_object(resolved: ResolvedSettings) -> Mapping[str, Any]:
 def _as_table(resolved: ResolvedSettings) -> Table:
     table = Table("setting", "value", "origin")
     for name, value, origin in _rows(resolved):
-        # `Text` takes its content as it is; a plain cell would read "[...]" in a pattern as markup.
+        # `Text` shows its content unchanged; a plain cell would take "[...]" in a pattern for markup.
         shown = "\n".join(map(printable, _shown(value)))
         table.add_row(name, Text(shown, overflow="fold"), Text(printable(origin), overflow="fold"))
     return table
 
 
 def _shown(value: Any) -> list[str]:
-    """Return a value in lines."""
+    """Return the lines of a value."""
     if value is None or value == []:
         return ["-"]
     if isinstance(value, bool):
@@ -136,13 +136,13 @@ def _shown(value: Any) -> list[str]:
 
 
 def _line(part: Any) -> str:
-    """Show one member of a list; of a rule what is set."""
+    """Return one member of a list as text; for a rule, the keys that are set."""
     if isinstance(part, dict):
         return ", ".join(f"{key} = {value}" for key, value in part.items() if value is not None)
     return str(part)
 
 
 def _warn(warnings: tuple[str, ...]) -> None:
-    """Warnings go to standard error, where they disturb no reader of the output."""
+    """Print warnings to standard error, so that standard output has only the result."""
     for warning in warnings:
         typer.echo(f"warning: {printable(warning)}", err=True)

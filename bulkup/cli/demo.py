@@ -1,4 +1,4 @@
-"""`bulkup demo`: the whole promise in under a minute. A tree goes up, the run is killed, goes on, and all is proven."""
+"""`bulkup demo`: upload a tree, kill the run, resume it, and verify every file, in under a minute."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ _SHOWN_FAULTS = 10
 
 Directory = Annotated[
     str | None,
-    typer.Argument(metavar="[DIR]", exists=True, file_okay=False, help="Use this tree; it is only read."),
+    typer.Argument(metavar="[DIR]", exists=True, file_okay=False, help="Use this tree; bulkup only reads it."),
 ]
-Keep = Annotated[bool, typer.Option("--keep", help="Keep the demonstration's files, and say where they are.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Keep the demonstration's files, and print their folder.")]
 
 
 def demo(directory: Directory = None, keep: Keep = False) -> None:
-    """Show the whole promise: a tree goes up, the run is killed half-way, goes on, and every file is proven.
+    """Upload a tree, kill the run half-way, resume it, and verify every file.
 
-    Needs no account and no network: the service is the embedded server, and everything lies in a temporary folder.
+    Needs no account and no network: the service is the embedded server, and all files are in a temporary folder.
     """
     with _folder(keep) as folder:
-        proven = _Demo(folder, directory).show()
-    raise typer.Exit(int(ExitCode.OK if proven else ExitCode.FILES_FAILED))
+        verified = _Demo(folder, directory).show()
+    raise typer.Exit(int(ExitCode.OK if verified else ExitCode.FILES_FAILED))
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def _folder(keep: bool) -> Iterator[str]:
 
 
 class _Demo:
-    """One demonstration in a folder of its own."""
+    """One demonstration, in its own folder."""
 
     def __init__(self, folder: str, directory: str | None) -> None:
         self._made = directory is None
@@ -72,18 +72,18 @@ class _Demo:
         self._journal = os.path.join(folder, "journal.sqlite3")
         if inside_any(folder, [self._source]):
             raise UsageError(
-                f"the temporary folder {folder} lies inside {self._source}", hint="set TMPDIR to another place"
+                f"the temporary folder {folder} is inside {self._source}", hint="set TMPDIR to another folder"
             )
 
     def show(self) -> bool:
-        """Carry it out, step by step, and return whether all of it was proven."""
+        """Show all steps, and return whether every file was verified."""
         files = self._tree()
-        cut_short = self._upload_and_kill(files)
-        puts_at_kill = self._look(cut_short)
+        was_killed = self._upload_and_kill(files)
+        puts_at_kill = self._inspect(was_killed)
         self._resume()
-        proven = self._prove(puts_at_kill)
-        _say("6. Now yours", "bulkup upload DIR --provider local", "config.example.toml names every setting")
-        return proven
+        verified = self._verify(puts_at_kill)
+        _say("6. Now with your files", "bulkup upload DIR --provider local", "config.example.toml names every setting")
+        return verified
 
     def _tree(self) -> int:
         if self._made:
@@ -97,13 +97,13 @@ class _Demo:
         sizes = [os.path.getsize(os.path.join(root, path)) for path in files_below(root)]
         if not sizes:
             raise UsageError(f"there are no files in {self._source}")
-        what = "made for this: odd names, links, empty files" if self._made else printable(self._source)
+        what = "generated: odd names, links, empty files" if self._made else printable(self._source)
         figures = f"{count_text(len(sizes), 'file')}, {size_text(sum(sizes))}, the largest {size_text(max(sizes))}"
         _say("1. A tree", f"{figures} ({what})")
         return len(sizes)
 
     def _upload_and_kill(self, files: int) -> bool:
-        """Upload and kill the run half-way. Returns False where it was over before."""
+        """Upload and kill the run half-way. Return False if it had ended before."""
         half = (files + 1) // 2
         _say("2. Upload it to the embedded server, and kill -9 half-way", shlex.join(self._command))
         with self._started() as process:
@@ -115,19 +115,19 @@ class _Demo:
                     break
         _show_cursor()
         killed = process.returncode < 0
-        _say("", f"killed when {count_text(done, 'file')} were up" if killed else "it was over before the kill came")
+        _say("", f"killed after {count_text(done, 'file')}" if killed else "the run had ended before the kill")
         return killed
 
-    def _look(self, cut_short: bool) -> int:
-        """Tell what the journal knows now, and return how many PUTs the server has completed."""
+    def _inspect(self, was_killed: bool) -> int:
+        """Show the state of the journal, and return how many completed PUTs it does not know yet."""
         status, puts = self._status(), self._puts()
         done = _done(status)
         others = count_text(sum(status.files.values()) - done, "file")
         _say(
-            "3. What is left behind",
+            "3. The state after the kill",
             f"the journal: {count_text(done, 'file')} uploaded, {others} under way",
             f"the server: {count_text(puts, 'PUT')} completed, so {puts - done} were in flight at the kill"
-            if cut_short
+            if was_killed
             else f"the server: {count_text(puts, 'PUT')} completed",
         )
         return puts - done
@@ -141,24 +141,24 @@ class _Demo:
         if not summary:
             raise MachineError(f"the second run ended with exit status {process.returncode} and without a summary")
         files, seconds = summary["files"], duration_text(summary["seconds"])
-        skipped = f"{count_text(files['skipped'], 'file')} known as uploaded and left alone"
+        skipped = f"{count_text(files['skipped'], 'file')} already uploaded and skipped"
         _say("", f"{skipped}, {count_text(files['uploaded'], 'file')} uploaded in {seconds}")
 
-    def _prove(self, in_flight: int) -> bool:
+    def _verify(self, in_flight: int) -> bool:
         with Reader(self._journal) as reader:
-            proof = verify_demo(os.fsencode(self._source), reader.manifest(), os.path.join(self._store, "objects"))
-        twice = self._puts() - proof.files
-        proven = not proof.faults and twice <= in_flight
+            result = verify_demo(os.fsencode(self._source), reader.manifest(), os.path.join(self._store, "objects"))
+        twice = self._puts() - result.files
+        verified = not result.faults and twice <= in_flight
         _say(
-            "5. Proof" if proven else "5. NOT proven",
-            f"{count_text(proof.files, 'file')}, {size_text(proof.size)}: each stands in the manifest once, and file, "
+            "5. Verified" if verified else "5. NOT verified",
+            f"{count_text(result.files, 'file')}, {size_text(result.size)}: each is in the manifest once, and file, "
             "manifest and stored object have the same MD5"
-            if not proof.faults
-            else f"{count_text(len(proof.faults), 'fault')} in {count_text(proof.files, 'file')}",
+            if not result.faults
+            else f"{count_text(len(result.faults), 'fault')} in {count_text(result.files, 'file')}",
             f"sent twice: {twice}, in flight at the kill: {in_flight}",
-            *proof.faults[:_SHOWN_FAULTS],
+            *result.faults[:_SHOWN_FAULTS],
         )
-        return proven
+        return verified
 
     def _status(self) -> JournalStatus:
         with Reader(self._journal) as reader:
@@ -174,7 +174,7 @@ class _Demo:
 
     @contextmanager
     def _started(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the upload as a process of its own; it is over, one way or another, when this context is."""
+        """Run the upload as a separate process, which has ended when this context ends."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("BULKUP_")}
         command = [sys.executable, "-P", "-m", *self._command, "--log-level", "warning"]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environ) as process:
@@ -186,7 +186,7 @@ class _Demo:
 
 
 async def _stats(store: str) -> dict[str, int]:
-    """Ask a server on the store for its figures; it starts once the one of the run before has ended."""
+    """Start a server on the store and return its statistics. It waits until the server of the run has ended."""
     async with (
         ServerProcess(ServerConfig(store, prefer_last_port=True)) as server,
         Transport(TransportOptions(connections=1), SystemClock()) as transport,
@@ -212,6 +212,6 @@ def _say(head: str, *lines: str) -> None:
 
 
 def _show_cursor() -> None:
-    """The killed run hid the terminal's cursor and had no time to show it again."""
+    """Show the terminal's cursor again, which the killed run had hidden."""
     if sys.stderr.isatty():
         typer.echo("\x1b[?25h", err=True)

@@ -1,4 +1,4 @@
-"""The tree that the demonstration uploads: sizes, folders and names as they come in real life, the same every time."""
+"""The tree that the demonstration uploads: realistic sizes, folders and names, the same in every run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIB = 1024**2
 FILES: Final = 2000
 _LARGEST = 64 * MIB
 _SPECIAL_SIZES = (_LARGEST, *[0] * 10, *[1] * 20)
-# Half of the files are smaller than 28 KiB; the rest up to the cap makes nearly all of the bytes.
+# Half of the files are smaller than 28 KiB. The others, up to the cap, make up nearly all of the bytes.
 _MEDIAN = 28 * 1024
 _SPREAD = 1.8
 _CAP = 12 * MIB
@@ -44,8 +44,8 @@ _ODD_NAMES = (
 
 
 def make_tree(root: str) -> None:
-    """Fill the directory `root`. A name that the file system does not take is replaced by a plain one."""
-    chance = random.Random(_SEED)  # noqa: S311  # a tree that is the same every time, not a secret
+    """Fill the directory `root`. A name that the file system refuses is replaced by a plain one."""
+    chance = random.Random(_SEED)  # noqa: S311  # it has to be reproducible, not secret
     block = chance.randbytes(MIB)
     folders = _make_folders(os.fsencode(root), chance)
     names = _names(chance)
@@ -81,20 +81,20 @@ def _names(chance: random.Random) -> Iterator[bytes]:
 
 def _write(folder: bytes, name: bytes, number: int, size: int, block: bytes) -> None:
     try:
-        file = open(os.path.join(folder, name), "xb")  # noqa: SIM115  # closed below, whichever name it got
+        file = open(os.path.join(folder, name), "xb")  # noqa: SIM115  # closed below
     except OSError as error:
         if error.errno not in (errno.EILSEQ, errno.EINVAL, errno.ENAMETOOLONG):
             raise
         file = open(os.path.join(folder, b"plain_%d" % number), "xb")  # noqa: SIM115  # the same
     with file:
-        # Numbered in front, so that no two files of more than a few bytes are alike.
+        # The number in front makes files of more than a few bytes different.
         content = b"%08d" % number + block
         while size > 0:
             size -= file.write(content[:size])
 
 
 def _make_links(root: bytes, folders: list[bytes]) -> None:
-    """Links to a folder, to the root (a loop), to nothing, and out of the tree; a run passes them over."""
+    """Create links to a folder, to the root (a loop), to nothing, and out of the tree. A run skips them all."""
     links = {
         b"link to a folder": folders[1],
         b"link in a loop": root,

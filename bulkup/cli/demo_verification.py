@@ -1,4 +1,4 @@
-"""The demonstration's proof: every file, its line in the manifest and its stored object have the same digest."""
+"""The verification of the demonstration: file, manifest and stored object have the same digest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bulkup.reports.safe_text import printable_path
 
 @dataclass(frozen=True, slots=True)
 class DemoVerification:
-    """What was found: `files` on disk, their `size` in bytes, and what is wrong, a line each."""
+    """The result: the number of `files` on disk, their `size` in bytes, and the faults, one line each."""
 
     files: int
     size: int
@@ -24,7 +24,7 @@ class DemoVerification:
 
 
 def files_below(root: bytes) -> Iterator[bytes]:
-    """Yield the regular files below `root`, relative to it, by another way than the program's own scanner."""
+    """Yield the regular files below `root`, relative to it. Does not use bulkup's scanner, in order to check it."""
     for folder, _, names in os.walk(root):
         for name in names:
             path = os.path.join(folder, name)
@@ -63,7 +63,7 @@ def _fault(root: bytes, path: bytes, rows: list[ManifestRow], objects: bytes) ->
 
 def _shared_objects(rows: dict[bytes, list[ManifestRow]]) -> list[str]:
     count = collections.Counter(row.remote_id for group in rows.values() for row in group if row.remote_id)
-    return [f"{remote_id}: {number} files have this one object" for remote_id, number in count.items() if number > 1]
+    return [f"{remote_id}: {number} files share this object" for remote_id, number in count.items() if number > 1]
 
 
 def _md5(path: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Where an error becomes a message on standard error and an exit status."""
+"""Turn errors into a message on standard error and an exit status."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_
 from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import printable
 
-_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO})
+_MACHINE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO})
 
 
 def report_failure(error: BaseException) -> int:
-    """Tell the user what ended a command and return the exit status. Groups of errors count as what is in them."""
+    """Report the error that ended a command, and return the exit status. Exception groups are unpacked."""
     causes = list(_leaves(error))
     for cause in causes:
         if isinstance(cause, SystemExit) and isinstance(cause.code, int):
             return cause.code
         if isinstance(cause, KeyboardInterrupt):
             return int(ExitCode.SIGINT)
-    ours = next((cause for cause in map(_as_ours, causes) if cause is not None), None)
-    if ours is not None and _only_ours(causes):
-        report_error(ours, as_json=_wants_json())
-        return int(ours.exit_code)
-    return _fault(error, causes)
+    known = next((cause for cause in map(_as_bulkup_error, causes) if cause is not None), None)
+    if known is not None and _only_bulkup_errors(causes):
+        report_error(known, as_json=_wants_json())
+        return int(known.exit_code)
+    return _report_bug(error, causes)
 
 
 def report_error(error: BulkupError, *, as_json: bool) -> None:
-    """Say what happened and what to do; with `as_json`, as an object on standard output too."""
+    """Print an error and its hint; with `as_json`, also as an object on standard output."""
     print_error_line(f"bulkup: {printable_lines(error.message)}")
     if error.hint:
         print_error_line(f"  {printable_lines(error.hint)}")
@@ -48,9 +48,9 @@ def error_object(error: BulkupError) -> dict[str, Any]:
 
 
 def printable_lines(text: str) -> str:
-    """Return text with its line breaks, and every other control character made visible.
+    """Return text with its line breaks; every other control character is escaped.
 
-    Lines after the first are indented: a name with a line break in it must not look like a message of ours.
+    Lines after the first are indented, so that a name with a line break cannot look like another message.
     """
     first, *more = (printable(line) for line in text.split("\n"))
     return "\n".join([first, *(line if line.startswith("  ") else f"  {line}" for line in more)])
@@ -64,39 +64,39 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _as_ours(error: BaseException) -> BulkupError | None:
+def _as_bulkup_error(error: BaseException) -> BulkupError | None:
     if isinstance(error, BulkupError):
         return error
     if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError | RuntimeError):
-        return _as_ours(error.__context__)  # an event loop that could not begin for it, and so not be closed either
+        return _as_bulkup_error(error.__context__)  # the event loop could not start because of it
     if isinstance(error, MemoryError):
         return MachineError("out of memory")
     if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
         hint = f"{DESCRIPTORS_HINT}, and run the same command again"
         return MachineError(f"this process is {OUT_OF_DESCRIPTORS}", hint=hint)
-    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
-        return MachineError(os.strerror(error.errno or 0), hint="the same command goes on where this one stopped")
+    if isinstance(error, OSError) and error.errno in _MACHINE_ERRNOS:
+        return MachineError(os.strerror(error.errno or 0), hint="run the same command again to resume")
     return None
 
 
-def _only_ours(causes: list[BaseException]) -> bool:
-    return all(_as_ours(cause) is not None for cause in causes)
+def _only_bulkup_errors(causes: list[BaseException]) -> bool:
+    return all(_as_bulkup_error(cause) is not None for cause in causes)
 
 
-def _fault(error: BaseException, causes: list[BaseException]) -> int:
-    """Tell of a fault of the program, in one line: nobody but its authors gets anything from more."""
+def _report_bug(error: BaseException, causes: list[BaseException]) -> int:
+    """Report a bug in the program in one line, with the traceback only on request."""
     first = causes[0]
     text = f"{type(first).__name__}: {first}" if str(first) else type(first).__name__
     wanted = _wants_traceback()
     if wanted:
         print_error_line("\n".join(map(printable, "".join(traceback.format_exception(error)).rstrip().split("\n"))))
-    hint = "this is a fault of the program" if wanted else "for its traceback, set BULKUP_LOG_LEVEL=debug"
-    report_error(MachineError(f"unexpected fault: {text}", hint=hint), as_json=_wants_json())
+    hint = "this is a bug in bulkup" if wanted else "for its traceback, set BULKUP_LOG_LEVEL=debug"
+    report_error(MachineError(f"unexpected error: {text}", hint=hint), as_json=_wants_json())
     return int(ExitCode.MACHINE)
 
 
 def _wants_json() -> bool:
-    """Whatever went wrong may have come before the settings were read, so this looks for itself."""
+    """Return whether `--json` is set. The settings may not have been read yet, so this checks the arguments."""
     return "--json" in sys.argv or os.environ.get("BULKUP_JSON", "").lower() in ("1", "true", "yes", "on")
 
 

@@ -1,4 +1,4 @@
-"""Which journal a command is about: the one named, that of a profile or of sources, or the only one there is."""
+"""Choose the journal for a command: the one named, that of a profile or of sources, or the only one there is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def chosen_journal(
     source_id: str | None,
     journal: str | None,
 ) -> str:
-    """Return the journal that these options name. Raises `UsageError` where that is none or several."""
+    """Return the journal that these options name. Raises UsageError if there is none, or more than one."""
     given = {"source": source or None, "provider": provider, "source_id": source_id, "journal": journal}
     found = load_settings(given, profile, config)
     settings = found.settings
@@ -34,9 +34,9 @@ def chosen_journal(
 
 
 def _only_journal(settings: Settings) -> str:
-    """Return the one journal there is, of these sources where some are given, of this provider where one is.
+    """Return the only journal of the given sources and provider.
 
-    Raises `UsageError` when there are none or several.
+    Raises UsageError if there is none, or more than one.
     """
     folder = user_state_dir(os.environ)
     if settings.source or settings.source_id is not None:
@@ -49,18 +49,18 @@ def _only_journal(settings: Settings) -> str:
     if len(paths) == 1:
         return paths[0]
     if not paths:
-        what = " of this kind" if settings.source or settings.provider or settings.source_id else ""
+        which = " of this kind" if settings.source or settings.provider or settings.source_id else ""
         raise UsageError(
-            f"there is no journal{what} in {folder} yet", hint="run `bulkup upload` first, or give --journal FILE"
+            f"there is no journal{which} in {folder} yet", hint="run `bulkup upload` first, or give --journal FILE"
         )
-    shown = "\n".join(f"  --journal {shlex.quote(path)}{_whose(path)}" for path in paths)
+    shown = "\n".join(f"  --journal {shlex.quote(path)}{_description(path)}" for path in paths)
     raise UsageError(
         f"there are several journals; name one:\n{shown}", hint="or give --profile, or --provider and the sources"
     )
 
 
-def _whose(path: str) -> str:
-    """Return what tells a journal from others: its last run's provider and sources."""
+def _description(path: str) -> str:
+    """Return the provider and the sources of the last run, to tell journals apart."""
     try:
         with Reader(path) as reader:
             run = next(reader.runs(), None)
@@ -70,7 +70,7 @@ def _whose(path: str) -> str:
 
 
 def _names(folder: str) -> list[str]:
-    """Return the names of the journals in a folder; a link is another name of one of them."""
+    """Return the names of the journals in a folder. A link is only another name for one of them."""
     try:
         with os.scandir(folder) as entries:
             return sorted(one.name for one in entries if one.name.endswith(".sqlite3") and not one.is_symlink())

@@ -1,6 +1,6 @@
-"""`status`, `runs`, `manifest`, `orphans`: what a journal tells. They take no lock and disturb no run.
+"""`status`, `runs`, `manifest`, `orphans`: show the content of a journal. They take no lock and disturb no run.
 
-`runs --prune` is the one that writes: it takes the lock, and what is old out of the journal.
+Only `runs --prune` writes: it takes the lock, and removes old entries from the journal.
 """
 
 from __future__ import annotations
@@ -42,12 +42,13 @@ _OLD = "90d"
 Sources = Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help="The sources of the runs.")]
 Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE.")]
 Prune = Annotated[
-    bool, typer.Option("--prune", help="Take old runs, ids that nobody needs, and files that never arrived out of it.")
+    bool, typer.Option("--prune", help="Remove old runs, unused ids, and files that were never uploaded.")
 ]
 OlderThan = Annotated[
-    str | None, typer.Option("--older-than", metavar="AGE", help="With --prune: what is old. Default: 90d.")
+    str | None,
+    typer.Option("--older-than", metavar="AGE", help="With --prune: the age of entries to remove; default 90d."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="With --prune: say what would go, and write nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="With --prune: show what would be removed, and write nothing.")]
 Format = Annotated[str, typer.Option("--format", metavar="jsonl|csv", help="One JSON object a line, or CSV.")]
 
 
@@ -61,7 +62,7 @@ def status(
     journal: JournalFile = None,
     json: Json = None,
 ) -> None:
-    """Show how many files stand where, and how the last run ended."""
+    """Show how many files are in which state, and how the last run ended."""
     with Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader:
         now = reader.status()
     if json:
@@ -85,7 +86,7 @@ def runs(
 ) -> None:
     """List the runs, the newest first; or prune the journal.
 
-    --prune leaves alone whatever its age: files that were uploaded, what is under way, and the newest run.
+    --prune always keeps uploaded files, files in progress, and the newest run.
     """
     if prune:
         _refuse_ages(source or [])
@@ -114,7 +115,7 @@ def manifest(
     format: Format = "jsonl",  # noqa: A002  # the option's name
     output: Output = None,
 ) -> None:
-    """List every file with the service's id for it, its checksum and its state."""
+    """List every file with its id at the service, its checksum and its state."""
     if format not in ("jsonl", "csv"):
         raise UsageError(f"--format: expected jsonl or csv, not {format}")
     chosen: Literal["jsonl", "csv"] = "csv" if format == "csv" else "jsonl"
@@ -136,7 +137,7 @@ def orphans(
     journal: JournalFile = None,
     json: Json = None,
 ) -> None:
-    """List remote ids that nobody needs: never uploaded to, or of files that were uploaded again since."""
+    """List unused remote ids: nothing was uploaded to them, or their files were uploaded again since."""
     with Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader:
         if json:
             for orphan in itertools.chain(reader.orphans(), reader.superseded()):
@@ -151,12 +152,12 @@ def orphans(
 
 
 def _refuse_ages(sources: list[str]) -> None:
-    """Refuse `--prune 30d`: the age would be taken for a source, and the journal pruned by another age."""
+    """Refuse `--prune 30d`: 30d would be a source, and the journal would be pruned by the default age."""
     for source in sources:
         with contextlib.suppress(ValueError):
             parse_duration(source)
             if not os.path.exists(source):
-                raise UsageError(f"{source} is no source", hint=f"for an age, write --prune --older-than {source}")
+                raise UsageError(f"{source} is not a source", hint=f"for an age, write --prune --older-than {source}")
 
 
 def _prune(path: str, age: str, *, dry_run: bool, json: bool) -> None:
@@ -188,9 +189,9 @@ def _output(path: str | None) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _replacing(path: str) -> Iterator[BinaryIO]:
-    """Write a file so that the old one stays until the new one is whole."""
+    """Write a file so that the old one is kept until the new one is complete."""
     if os.path.exists(path) and not os.path.isfile(path):
-        with open(path, "wb") as stream:  # a pipe or a device, which nothing can take the place of
+        with open(path, "wb") as stream:  # a pipe or a device cannot be replaced
             yield stream
         return
     unfinished = f"{path}.unfinished"

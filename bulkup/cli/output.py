@@ -1,4 +1,4 @@
-"""Standard output: a reader that has gone away is no fault of ours, a full disk is one to be told."""
+"""Standard output: a reader that has closed it is no error, a full disk is reported."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from bulkup.errors import ExitCode
 
 @contextlib.contextmanager
 def closed_output_is_success() -> Iterator[None]:
-    """End a command whose reader went away (`| head`) as if all had been read: it has what it wanted."""
+    """End a command with success if the reader closes its output, as `| head` does."""
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError as error:
-        _lost(error)
+        _discard_output(error)
 
 
 def print_line(text: str) -> int:
-    """Write a line and return 0, or the exit status that stands for what went wrong, which has been told then."""
+    """Write a line and return 0, or report the error and return its exit status."""
     try:
         sys.stdout.write(text + "\n")
     except OSError as error:
-        return _lost(error)
+        return _discard_output(error)
     return flush_output()
 
 
 def flush_output() -> int:
-    """Write what is buffered, as `print_line` does. Left to Python's own exit it would fail with a traceback."""
+    """Write the buffer, with the result of `print_line`. At Python's exit, a failure would print a traceback."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        return _lost(error)
+        return _discard_output(error)
     return int(ExitCode.OK)
 
 
 def report_output_error(error: OSError) -> int:
-    """Tell why standard output cannot be written, and return the exit status for it."""
+    """Report why standard output cannot be written, and return the exit status."""
     if isinstance(error, BrokenPipeError):
         return int(ExitCode.OK)
     print_error_line(f"bulkup: cannot write standard output: {error.strerror or error}")
@@ -47,15 +47,15 @@ def report_output_error(error: OSError) -> int:
 
 
 def print_error_line(line: str) -> None:
-    """Write a line to standard error; where nobody reads that any more, there is nobody to tell."""
+    """Write a line to standard error, if it is still open."""
     with contextlib.suppress(OSError):
         sys.stderr.write(line + "\n")
 
 
-def _lost(error: OSError) -> int:
-    # What is left in the buffer would fail once more at exit, so from now on it leads nowhere.
+def _discard_output(error: OSError) -> int:
+    # The rest of the buffer would fail again at exit, so standard output becomes the null device.
     with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
     return report_output_error(error)

@@ -1,4 +1,4 @@
-"""`bulkup serve`: the embedded server on its own."""
+"""`bulkup serve`: run the embedded server as a separate command."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from bulkup.reports.json_text import dumps
 _STDIN = 0
 _DEFAULT = ServerConfig(store="")
 _FAULTS = (
-    "Make something go wrong: NAME[=SHARE][,first=N], e.g. expired-url=0.05. Names: expired-url, retry-later, "
-    "status-503, cut-body, slow-body, wrong-etag, short-answer, unauthorized. May be given several times."
+    "Inject a fault: NAME[=SHARE][,first=N], e.g. expired-url=0.05. Names: expired-url, retry-later, "
+    "status-503, cut-body, slow-body, wrong-etag, short-answer, unauthorized. May be repeated."
 )
 
-Store = Annotated[str, typer.Option(metavar="DIR", help="Keep objects in DIR/objects, keys and figures in DIR/state.")]
-Host = Annotated[str, typer.Option(help="Address to listen on; any but loopback lets other machines in.")]
-Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
-Token = Annotated[str, typer.Option(help="Token that all APIs but Move's take.")]
-ApiKey = Annotated[str, typer.Option(help="Key that the Move API takes, 12 characters or more.")]
+Store = Annotated[str, typer.Option(metavar="DIR", help="Keep objects in DIR/objects, keys and counters in DIR/state.")]
+Host = Annotated[str, typer.Option(help="Address to listen on; if it is not loopback, other machines can connect.")]
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 chooses a free one.")]
+Token = Annotated[str, typer.Option(help="Token for all APIs except Move's.")]
+ApiKey = Annotated[str, typer.Option(help="Key for the Move API, 12 characters or more.")]
 AccessKey = Annotated[str, typer.Option(help="Access key id of MetaStudio's signed calls.")]
 SecretKey = Annotated[str, typer.Option(help="Secret key of MetaStudio's signed calls.")]
 ProjectId = Annotated[str, typer.Option(help="Project id of MetaStudio's calls.")]
 SecurityToken = Annotated[str, typer.Option(help="Security token that makes the access key a temporary one.")]
-IamDomain = Annotated[str, typer.Option(help="Account name of the user that IAM gives tokens to.")]
-IamUser = Annotated[str, typer.Option(help="Name of the user that IAM gives tokens to.")]
-IamPassword = Annotated[str, typer.Option(help="Password of the user that IAM gives tokens to.")]
-ClientId = Annotated[str, typer.Option(help="Client id that Xvid's OAuth gives tokens to.")]
-ClientSecret = Annotated[str, typer.Option(help="Client secret that Xvid's OAuth gives tokens to.")]
+IamDomain = Annotated[str, typer.Option(help="Account name of the user that gets tokens from IAM.")]
+IamUser = Annotated[str, typer.Option(help="Name of the user that gets tokens from IAM.")]
+IamPassword = Annotated[str, typer.Option(help="Password of the user that gets tokens from IAM.")]
+ClientId = Annotated[str, typer.Option(help="Client id that gets tokens from Xvid's OAuth.")]
+ClientSecret = Annotated[str, typer.Option(help="Client secret that gets tokens from Xvid's OAuth.")]
 UrlTtl = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="Lifetime of upload URLs and forms.", show_default="each service's own"),
 ]
 Tls = Annotated[tuple[str, str] | None, typer.Option(metavar="CERT KEY", help="Serve https with these PEM files.")]
 Fault = Annotated[list[str] | None, typer.Option(metavar="FAULT", help=_FAULTS)]
-Seed = Annotated[int, typer.Option(help="Seed of the faults' draws: the same seed, the same draws.")]
+Seed = Annotated[int, typer.Option(help="Random seed of the faults: the same seed causes the same faults.")]
 UntilStdinCloses = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
 PreferLastPort = Annotated[bool, typer.Option("--prefer-last-port", hidden=True)]
 
@@ -69,9 +69,9 @@ def serve(
     until_stdin_closes: UntilStdinCloses = False,
     prefer_last_port: PreferLastPort = False,
 ) -> None:
-    """Run a server that speaks all services' APIs and is their store, for tests, trials and demonstrations.
+    """Run a server with the APIs and the storage of all services, for tests, trials and demonstrations.
 
-    Prints one JSON line when it listens, and stops in order at SIGINT or SIGTERM.
+    Prints one JSON line when it listens, and shuts down cleanly on SIGINT or SIGTERM.
     """
     config = ServerConfig(
         store=os.path.abspath(store),
@@ -116,7 +116,7 @@ def _announce(server: LocalServer, config: ServerConfig) -> None:
 
 
 async def _wait_for_stdin(scope: anyio.CancelScope) -> None:
-    """End the server when nobody holds the other end of standard input any more."""
+    """Stop the server when the other end of standard input is closed."""
     await anyio.wait_readable(_STDIN)
     while os.read(_STDIN, 4096):
         await anyio.wait_readable(_STDIN)

@@ -23,8 +23,8 @@ def setting_options(
 ) -> Callable[[Command], Command]:
     """Add options of settings to a command that takes them as keyword arguments.
 
-    They stand in front of the parameter `before`, at the end if there is none. `panel` replaces their heading in the
-    help. A setting without an option is passed over, and so is one that the command has a parameter for itself.
+    They are inserted in front of the parameter `before`, or at the end. `panel` replaces their heading in the help.
+    Settings without an option are skipped, and so are those for which the command declares its own parameter.
     """
 
     def add(command: Command) -> Command:
@@ -37,7 +37,7 @@ def setting_options(
         ]
         place = next((index for index, one in enumerate(own) if one.name == before), len(own))
         parameters = [*own[:place], *new, *own[place:]]
-        cast("Any", command).__signature__ = signature.replace(parameters=parameters)  # what typer reads
+        cast("Any", command).__signature__ = signature.replace(parameters=parameters)  # typer reads it
         return command
 
     return add

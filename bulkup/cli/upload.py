@@ -1,4 +1,4 @@
-"""`bulkup upload`: options to settings, a run, and its outcome."""
+"""`bulkup upload`: turn options into settings, and start a run or a dry run."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def upload(
     json: Json = None,
     **options: Any,
 ) -> None:
-    """Upload directories or files; run it again to go on where it stopped.
+    """Upload directories or files; run it again to resume.
 
     Exit status:
-    0 everything found is uploaded
-    1 some files failed for good
+    0 all files are uploaded
+    1 some files failed
     2 wrong usage or configuration, nothing was started
-    3 some files changed, vanished, were unreadable or are not taken by the service
+    3 some files changed, disappeared, were unreadable or are not accepted by the service
     4 the service refused, or cannot be used
     5 another run holds the journal
-    6 stopped at --max-duration, the same command goes on
-    7 this machine's own fault: disk full, journal damaged
-    129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM, the same command goes on
+    6 stopped at --max-duration, the same command resumes
+    7 an error of this machine: disk full, journal damaged
+    129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM, the same command resumes
     """
     settings = load_settings({"source": source or None, "json": json, **options}, profile, config)
     if settings.settings.provider is None:
@@ -84,6 +84,6 @@ def _preview(resolved_: ResolvedSettings) -> None:
         typer.echo(dumps({"event": "dry-run", "files": counts, "bytes": size}))
     else:
         shown = ", ".join(f"{count:,} {action}" for action, count in sorted(counts.items()))
-        typer.echo(f"Dry run: {shown or 'no files'}; {size:,} bytes would go. Nothing was called or written.")
+        typer.echo(f"Dry run: {shown or 'no files'}; {size:,} bytes would be uploaded. Nothing was called or written.")
         if expired:
             typer.echo(f"{expired_text(expired)}.")

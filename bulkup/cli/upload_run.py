@@ -1,4 +1,4 @@
-"""A run at a terminal or under a timer: progress, log, results and the last word."""
+"""Carry out a run for the command line: progress, log, results and the summary."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from bulkup.reports.safe_text import printable_path
 from bulkup.reports.summary import summary_text
 
 _log = structlog.get_logger("bulkup")
-_LAST_LINES = 5.0
+_LAST_LINES_TIMEOUT = 5.0
 
 
 async def run_upload(resolved: ResolvedSettings) -> int:
-    """Carry out a run and return its exit code.
+    """Carry out a run and return its exit status.
 
-    Raises what it cannot be started for, `BulkupError` above all; it may come in an exception group.
+    Raises an error, usually a BulkupError, if the run cannot start; it may be inside an exception group.
     """
     settings = resolved.settings
     console = ErrorConsole()
@@ -53,19 +53,19 @@ async def run_upload(resolved: ResolvedSettings) -> int:
         summary = await _run(resolved, lines, console, signals, live=live)
         if summary is None:
             raise signals.interruption()
-        signals.first = signals.at_once  # the run is over: what is left is at most a reader that does not read
-        return await _last_word(summary, lines, resolved)
+        signals.on_first = signals.exit_now  # the run is over; at most a slow reader of the output is left
+        return await _report_summary(summary, lines, resolved)
 
 
 async def _run(
     resolved: ResolvedSettings, lines: JsonLines | None, console: ErrorConsole, signals: Signals, *, live: bool
 ) -> Summary | None:
-    """Return what the run came to, None when a signal came before it had begun."""
+    """Return the summary of the run, None if a signal arrived before it had begun."""
     settings, summary = resolved.settings, None
     with anyio.CancelScope() as beginning:
-        signals.first = lambda _: beginning.cancel()
+        signals.on_first = lambda _: beginning.cancel()
         async with Uploader(settings, profile=resolved.profile) as uploader:
-            signals.first = functools.partial(_stop, uploader)
+            signals.on_first = functools.partial(_stop, uploader)
             _log.info(LogEvent.RUN_STARTED, run=uploader.run_id, journal=uploader.journal, provider=settings.provider)
             async with anyio.create_task_group() as beside:
                 if not settings.quiet:
@@ -89,7 +89,7 @@ def _progress(uploader: Uploader, console: ErrorConsole, *, live: bool) -> Progr
 def _emitter(lines: JsonLines | None) -> Emit:
     async def emit(results: Sequence[Result]) -> None:
         if lines is not None:
-            # In a thread: a reader that stops reading may hold up the run, but not the signals that end it.
+            # In a thread: a reader that stops reading may block the run, but not the signals that end it.
             await anyio.to_thread.run_sync(lines.results, results, abandon_on_cancel=True)
         for result in results:
             if result.error is not None:
@@ -103,8 +103,8 @@ def _emitter(lines: JsonLines | None) -> Emit:
     return emit
 
 
-async def _last_word(summary: Summary, lines: JsonLines | None, resolved: ResolvedSettings) -> int:
-    """Say what the run came to, and return the exit status: that of the run, unless its output was lost."""
+async def _report_summary(summary: Summary, lines: JsonLines | None, resolved: ResolvedSettings) -> int:
+    """Print the summary, and return the exit status: that of the run, unless its output could not be written."""
     if summary.error is not None:
         report_error(summary.error, as_json=False)
     lost = 0
@@ -120,18 +120,18 @@ async def _last_word(summary: Summary, lines: JsonLines | None, resolved: Resolv
 
 
 async def _end_lines(lines: JsonLines, summary: Summary) -> None:
-    """Write the last lines. Whoever told the run to stop does not wait for a reader that no longer reads."""
+    """Write the last lines. After a signal, wait at most 5 seconds for a reader that no longer reads."""
     stopped = summary.exit_code in (ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM)
-    with anyio.move_on_after(_LAST_LINES if stopped else math.inf) as patience:
+    with anyio.move_on_after(_LAST_LINES_TIMEOUT if stopped else math.inf) as limit:
         if summary.error is not None:
             await anyio.to_thread.run_sync(lines.event, error_object(summary.error), abandon_on_cancel=True)
         await anyio.to_thread.run_sync(lines.summary, summary.as_dict(), abandon_on_cancel=True)
-    if patience.cancelled_caught:
-        os._exit(summary.exit_code)  # the thread that writes can be neither ended nor waited for
+    if limit.cancelled_caught:
+        os._exit(summary.exit_code)  # the blocked writing thread cannot be stopped
 
 
 def _selector(settings: Settings, resolved: ResolvedSettings) -> str:
-    """Return the options that name this run's journal to the other commands."""
+    """Return the options with which the other commands find this run's journal."""
     if settings.journal is not None:
         return f"--journal {shlex.quote(settings.journal)}"
     if resolved.profile is not None:

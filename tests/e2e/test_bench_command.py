@@ -30,7 +30,7 @@ def left(folder: Path) -> list[str]:
 
 def test_out_of_the_box(tmp_path: Path) -> None:
     """The embedded server needs no account and no consent, and leaves nothing behind; no journal is touched."""
-    done = bench(tmp_path, "--provider", "local").expect(0, "Nothing of it stays", "trial 2 of at most 3")
+    done = bench(tmp_path, "--provider", "local").expect(0, "All of it is deleted afterwards", "trial 2 of at most 3")
     assert "Best: " in done.out
     assert "Limited by " in done.out
     assert left(tmp_path) == []
@@ -65,7 +65,7 @@ def test_the_question(tmp_path: Path, answer: bytes, code: int) -> None:
     asked = ["bench", *SMALL, "--provider", "magic-hour", "--base-url", "http://127.0.0.1:9"]
     given, said = at_a_terminal(asked, answer, tmp_path)
     assert given == code, said
-    assert "STAY at the service" in said.partition("Go on? [y/N]")[0]
+    assert "STAY at the service" in said.partition("Continue? [y/N]")[0]
     assert ("cannot connect" in said) is (code == 4)
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []

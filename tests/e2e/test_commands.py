@@ -200,7 +200,7 @@ def test_an_unexpected_fault_is_one_line(world: World) -> None:
         "u.Journal.begin_run = begin\n"
     )
     env = {"PYTHONPATH": str(broken)}
-    done = world.upload(*world.local, env=env).expect(7, "unexpected fault: LookupError: a bug", "LOG_LEVEL=debug")
+    done = world.upload(*world.local, env=env).expect(7, "unexpected error: LookupError: a bug", "LOG_LEVEL=debug")
     assert done.lines[-1]["exit_code"] == 7
     told = world.upload(*world.local, "--log-level", "debug", env=env)
     assert (told.code, "Traceback" in told.err) == (7, True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from bulkup.cli.app import _run
+from bulkup.cli.app import run_command_line
 from bulkup.cli.bench import _ask
 from bulkup.errors import UsageError
 
@@ -38,7 +38,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (f"{TO} --yes --size 6G", "magic-hour takes no such file"),
         (f"{TO} --yes --files 0", "--files: expected a whole number from 1 to"),
         (f"{TO} --yes --source gone", "cannot use the source"),
-        (f"{TO} --yes --manifest there", "there is there already"),
+        (f"{TO} --yes --manifest there", "there exists"),
         (f"{TO} --yes --manifest no/ids", "cannot write no/ids"),
         (f"{TO} --yes --rate-limit x", "--rate-limit"),
         ("--provider xvid --yes", "needs pipeline_id"),
@@ -51,7 +51,7 @@ def test_what_is_wrong_is_told_at_once(
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(sys, "argv", ["bulkup", "bench", *arguments.split()])
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
-    assert _run() == 2
+    assert run_command_line() == 2
     said = capsys.readouterr()
     assert told in said.err.replace("\n", " ")
     assert said.out == ""
@@ -63,7 +63,7 @@ def test_what_it_will_do_is_said_before(monkeypatch: pytest.MonkeyPatch, capsys:
     lists = "--files 20 --size 1k --size 3k --concurrency 2,4 --batch-size 10 --manifest ids.jsonl"
     monkeypatch.setattr(sys, "argv", ["bulkup", "bench", *TO.split(), *lists.split()])
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    assert _run() == 2
+    assert run_command_line() == 2
     said = capsys.readouterr().err
     assert "At most 3 trials of 20 files of 1.0 KiB and 3.0 KiB, to magic-hour at http://127.0.0.1:9" in said
     assert "68 files, 136.0 KiB in all" in said

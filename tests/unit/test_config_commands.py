@@ -292,7 +292,7 @@ def test_check_finds_files_that_would_have_one_place(run: Run, tmp_path: Path, m
     for number in range(30):
         (tmp_path / "src" / f"{number:02}.mp4").write_bytes(b"1")
     message = complaint(run("check", text=TWO_MAINS)).message
-    assert message.startswith("profile a: files that would have one place:\n")
+    assert message.startswith("profile a: files that are mapped to the same place:\n")
     assert message.count("MAIN of asset a1") == 20
     assert message.endswith("... and 10 more")
 
@@ -331,9 +331,9 @@ def test_check_finds_the_files_without_a_place_of_every_profile(
     sound = GOOD.replace("profiles.a", "profiles.sound").replace("profiles.b", "profiles.too")
     error = complaint(run("check", text=TWO_MAINS + sound + ONE_KEY))
     lines = [line.strip() for line in error.message.splitlines()]
-    assert lines[0] == "profile a: files that would have one place:"
+    assert lines[0] == "profile a: files that are mapped to the same place:"
     assert "clip.mp4: its place at metastudio, MAIN of asset a1, is that of" in lines[1]
-    assert lines[2] == "profile x: files that would have one place:"
+    assert lines[2] == "profile x: files that are mapped to the same place:"
     assert "clip.mp4: its place at xvid, clip.mp4, is that of" in lines[3]
     assert len(lines) == 4
     of_metastudio = "change asset_file_category, or the assets' rules and map, so that no asset has two MAIN files"

@@ -1,4 +1,4 @@
-"""What ended a command, told in one line."""
+"""An error that ends a command is reported in one line."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import errno
 
 import pytest
 
-from bulkup.cli import error_report
+from bulkup.cli.error_report import report_failure
 
 
 @pytest.mark.parametrize(
-    ("first", "told"),
+    ("first", "message"),
     [
         (OSError(errno.EMFILE, "Too many open files"), "this process is out of file descriptors"),
-        (KeyError("x"), "unexpected fault: RuntimeError: Cannot close a running event loop"),
+        (KeyError("x"), "unexpected error: RuntimeError: Cannot close a running event loop"),
     ],
 )
-def test_an_event_loop_that_could_not_begin(first: Exception, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It cannot be closed then either, and that is what it says. Whatever else stands behind it is a fault."""
-    said: list[str] = []
-    monkeypatch.setattr(error_report, "print_error_line", said.append)
+def test_an_event_loop_that_could_not_start(first: Exception, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its own message is that it cannot be closed. The cause of that is reported instead, if it is an OS error."""
     error = RuntimeError("Cannot close a running event loop")
     error.__context__ = RuntimeError("this event loop is already running")
     error.__context__.__context__ = first
-    assert error_report.report_failure(error) == 7
-    assert said[0] == f"bulkup: {told}"
+    assert report_failure(error) == 7
+    assert capsys.readouterr().err.splitlines()[0] == f"bulkup: {message}"

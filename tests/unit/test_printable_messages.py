@@ -1,4 +1,4 @@
-"""What the commands say of settings and arguments is safe to look at, whatever stands in them."""
+"""The messages about settings and arguments are safe to print, whatever characters they contain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.cli.app import _run
+from bulkup.cli.app import run_command_line
 from bulkup.cli.error_report import printable_lines, report_error
 from bulkup.errors import UsageError
 from bulkup.reports.json_text import dumps
@@ -55,10 +55,10 @@ token = "x"
         "demo DIR/EVIL-",
     ],
 )
-def test_settings_and_arguments(
+def test_messages_about_settings_and_arguments_are_escaped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], arguments: str
 ) -> None:
-    """Profiles, patterns, paths, options and commands, as values, as names and in errors."""
+    """Names of profiles, patterns, paths, options and commands, as values and in errors."""
     file = tmp_path / "bulkup.toml"
     file.write_text(CONFIG)
     words = {"FILE": str(file), "DIR": str(tmp_path), "EVIL": EVIL}
@@ -66,8 +66,8 @@ def test_settings_and_arguments(
     for word, meant in words.items():
         given = [one.replace(word, meant) for one in given]
     monkeypatch.setattr(sys, "argv", ["bulkup", *given])
-    monkeypatch.setenv("FORCE_COLOR", "1")  # or what passes for a terminal's would be taken out
-    _run()
+    monkeypatch.setenv("FORCE_COLOR", "1")  # otherwise rich removes the control characters itself
+    run_command_line()
     sys.stdout.flush()
     said = "".join(capfd.readouterr())
     assert "forged" in said
@@ -75,14 +75,14 @@ def test_settings_and_arguments(
 
 
 def test_no_line_of_a_message_looks_like_another_message(capsys: pytest.CaptureFixture[str]) -> None:
-    """All but the first are indented."""
+    """All lines after the first are indented."""
     report_error(UsageError("a\nbulkup: forged\n  b", hint="c\nbulkup: forged"), as_json=False)
     assert capsys.readouterr().err == "bulkup: a\n  bulkup: forged\n  b\n  c\n  bulkup: forged\n"
     assert printable_lines("\x1b\u202e") == "\\x1b\\u202e"
 
 
-def test_json_is_exact_and_holds_nothing_that_a_terminal_obeys() -> None:
-    """Every character there is comes back as it was."""
+def test_json_is_exact_and_has_no_control_characters() -> None:
+    """Every Unicode character survives."""
     every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x11000))))
     text = dumps({every: [every]})
     assert json.loads(text) == {every: [every]}

@@ -1,4 +1,4 @@
-"""Which signal does what, without a run."""
+"""The first signal, the second one, and the handlers, without a run."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import anyio
 import pytest
 from rich.console import Console
 
-from bulkup.cli import signals
 from bulkup.cli.signals import Signals
 from bulkup.errors import ExitCode
 
 
-@pytest.fixture
-def ends(monkeypatch: pytest.MonkeyPatch) -> list[ExitCode]:
-    """What the process would have been ended with at once."""
-    codes: list[ExitCode] = []
-    monkeypatch.setattr(Signals, "at_once", lambda _, code: codes.append(code))
-    return codes
+class RecordedSignals(Signals):
+    """Records the exit statuses with which the process would have been ended immediately."""
+
+    def __init__(self, grace: float = 3600.0, *, clean_up_time: float = 30.0) -> None:
+        super().__init__(Console(), grace, clean_up_time=clean_up_time)
+        self.exits: list[ExitCode] = []
+
+    def exit_now(self, code: ExitCode) -> None:
+        self.exits.append(code)
 
 
 @pytest.mark.parametrize(
@@ -34,43 +36,40 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> list[ExitCode]:
         ([signal.SIGHUP, signal.SIGHUP, signal.SIGINT], 129, [130]),
     ],
 )
-async def test_the_first_and_the_second(
-    ends: list[ExitCode], numbers: list[signal.Signals], first: int, second: list[int]
-) -> None:
-    """The first one stops the run; the second one ends it wherever it is. A hangup is no second one."""
+async def test_the_first_and_the_second_signal(numbers: list[signal.Signals], first: int, second: list[int]) -> None:
+    """The first one stops the run, the second one ends the process. A hangup never counts as the second."""
     stopped: list[ExitCode] = []
-    with Signals(Console(), 3600.0) as obedient:
-        obedient.first = stopped.append
+    with RecordedSignals() as signals:
+        signals.on_first = stopped.append
         for number in numbers:
             signal.raise_signal(number)
-        while len(stopped) + len(ends) < 1 + len(second):
+        while len(stopped) + len(signals.exits) < 1 + len(second):
             await anyio.sleep(0.001)
-        assert obedient.interruption().exit_code == first
-    assert (stopped, ends) == ([first], second)
+        assert signals.interruption().exit_code == first
+    assert (stopped, signals.exits) == ([first], second)
 
 
-async def test_a_run_that_hangs_after_its_grace(ends: list[ExitCode], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be cancelled does not keep the process for ever."""
-    monkeypatch.setattr(signals, "_LAST_ACTS", 0.0)
-    with Signals(Console(), 0.01) as obedient:
-        obedient.first = lambda _: None
+async def test_a_run_that_is_blocked_after_its_grace_is_ended() -> None:
+    """Work that cannot be cancelled does not keep the process alive forever."""
+    with RecordedSignals(0.01, clean_up_time=0.0) as signals:
+        signals.on_first = lambda _: None
         signal.raise_signal(signal.SIGTERM)
-        while not ends:
+        while not signals.exits:
             await anyio.sleep(0.01)
-    assert set(ends) == {143}
+    assert set(signals.exits) == {143}
 
 
-async def test_handlers_are_put_back(ends: list[ExitCode]) -> None:
-    """Whatever they were before; a hangup that is ignored, as `nohup` has it, stays so."""
+async def test_the_earlier_handlers_are_restored() -> None:
+    """A hangup that is ignored, as under `nohup`, stays ignored."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with Signals(Console(), 3600.0):
+        with RecordedSignals() as signals:
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
             signal.raise_signal(signal.SIGHUP)
+        assert signals.exits == []
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        with Signals(Console(), 3600.0):
+        with RecordedSignals():
             assert signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGHUP, before)
-    assert ends == []

@@ -1,4 +1,4 @@
-"""What a command puts off so that it begins soon."""
+"""Work that a command postpones, so that it starts quickly."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def _collector() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_collector")
-def test_the_collector_looks_again_once_the_command_is_there() -> None:
+def test_garbage_collection_is_on_once_the_command_is_loaded() -> None:
     disable_gc()
     assert not gc.isenabled()
-    app._load("status")
+    app.load_command("status")
     assert gc.isenabled()
 
 
-def test_authorities_are_read_once_and_when_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run over plain HTTP needs none, and aiohttp has read them already."""
+def test_certificate_authorities_are_read_once_and_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run over plain HTTP needs none, and aiohttp has its own."""
     made: list[str | None] = []
 
     def make(ca_file: str | None) -> ssl.SSLContext:
@@ -49,16 +49,16 @@ def test_authorities_are_read_once_and_when_they_are_needed(monkeypatch: pytest.
     assert made == [None]
 
 
-def test_a_private_authority_is_read_at_once(tmp_path: Path) -> None:
-    """So that a file that is none is told before anything is started."""
+def test_a_private_authority_is_read_immediately(tmp_path: Path) -> None:
+    """So a file that cannot be used is reported before the run starts."""
     path = tmp_path / "none.pem"
     path.write_text("no certificate")
     with pytest.raises(UsageError, match="cannot use the CA file"):
         TlsVerification(str(path))
 
 
-def test_a_sending_process_begins_without_the_client_of_the_api() -> None:
-    """With it, starting takes nearly twice as long, and each of them a third more memory."""
+def test_a_sending_process_starts_without_the_api_client() -> None:
+    """With it, a process takes nearly twice as long to start, and a third more memory."""
     script = "import sys, bulkup.pipeline.processes.child; print(*{'aiohttp', 'pydantic', 'typer'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
@@ -74,7 +74,7 @@ def test_the_version_is_printed_without_the_settings() -> None:
 def test_a_command_is_loaded_without_building_the_schema(command: str) -> None:
     """The options are made from the declarations of the fields."""
     script = (
-        f"from bulkup.cli import app; app._load({command!r})\n"
+        f"from bulkup.cli import app; app.load_command({command!r})\n"
         "from bulkup.config import Settings; print(Settings.__pydantic_complete__)"
     )
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
