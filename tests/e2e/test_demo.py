@@ -19,7 +19,7 @@ def test_the_demonstration_with_a_tree_of_ones_own(tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     done = run("demo", str(world.source), env={"TMPDIR": str(temporary)}).expect(0)
-    assert "5. Proof" in done.out
+    assert "5. Verified" in done.out
     assert "60 files" in done.out
     assert {path: path.stat().st_mtime_ns for path in world.source.rglob("*")} == before
     assert list(temporary.iterdir()) == []
@@ -64,4 +64,4 @@ def test_the_tree_is_what_it_says(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_demonstration_as_it_comes() -> None:
     """The whole of it."""
-    assert "5. Proof" in run("demo").expect(0).out
+    assert "5. Verified" in run("demo").expect(0).out
