@@ -15,6 +15,7 @@ from pipeline_world import Service, World
 
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.transport import Transport
 
 Spoil = Callable[[ApiAnswer, Service], bytes]
 
@@ -198,26 +199,26 @@ async def test_throttled(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert place.lost_ids() <= 0
 
 
-async def test_throttled_as_a_whole(place: World) -> None:
-    """One call that is throttled holds back all others: none goes out before the time that was told."""
+async def test_a_throttled_call_pauses_all_calls(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call is made before the time in Retry-After."""
     calls = early = 0
     closed_until = 0.0
     place.write(tree(12))
     changes = {"confirm": False} if place.provider in CLOSING else {}
+    real_call = Transport.call
+
+    async def watched(transport: Transport, base_url: str, request: ApiRequest) -> ApiAnswer:
+        nonlocal calls, early, closed_until
+        calls += 1
+        early += place.clock.monotonic() < closed_until
+        answer = await real_call(transport, base_url, request)
+        if calls != 3:
+            return answer
+        closed_until = place.clock.monotonic() + 1
+        return replace(answer, status=429, headers={"retry-after": "1"}, body=b"")
+
+    monkeypatch.setattr(Transport, "call", watched)
     async with place.uploader(batch_size=2, calls_in_flight=1, **changes) as uploader:
-        call = uploader._run.call
-
-        async def watched(request: ApiRequest) -> ApiAnswer:
-            nonlocal calls, early, closed_until
-            calls += 1
-            early += place.clock.monotonic() < closed_until
-            answer = await call(request)
-            if calls != 3:
-                return answer
-            closed_until = place.clock.monotonic() + 1
-            return replace(answer, status=429, headers={"retry-after": "1"}, body=b"")
-
-        uploader._run.call = watched
         summary = await uploader.run()
     assert (summary.exit_code, summary.counters.retries, early) == (0, 1, 0)
     place.assert_uploaded()

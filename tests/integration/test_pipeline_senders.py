@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from pipeline_world import cut_off_after, quick_retries, world
-from sender_world import BOTH
+from sender_helpers import BOTH
 
 from bulkup.localserver.faults import FaultName
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from scripted_server import Connection, Request, Script, serving
-from sender_world import BOTH, LEAN, answered, next_works, outcome, using
+from sender_helpers import BOTH, LEAN, answered, next_works, outcome, using
 
 from bulkup.model.http import StorageAnswer
 from bulkup.model.problems import Problem, ProblemKind

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from scripted_server import OK, Connection, Server, ca_file, certified, echo, serving, settled
-from sender_world import BLOCK, BOTH, FileBody, InMemory, next_works, outcome, using
+from sender_helpers import BLOCK, BOTH, FileBody, InMemory, next_works, outcome, using
 
 from bulkup.transport import Transport
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from scripted_server import Server, serving
-from sender_world import BOTH, answered, next_works, outcome, using
+from sender_helpers import BOTH, answered, next_works, outcome, using
 from test_transport import no_lookup, unused_port
 
 from bulkup.model.problems import Problem, ProblemKind

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from scripted_server import GO_ON, Connection, Request, echo, serving, settled
-from sender_world import BLOCK, BOTH, LEAN, FileBody, answered, next_works, outcome, using
+from sender_helpers import BLOCK, BOTH, LEAN, FileBody, answered, next_works, outcome, using
 
 from bulkup.model.problems import Problem, ProblemKind
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from nginx_world import nginx
 from scripted_server import ca_file
-from sender_world import BLOCK, BOTH, LEAN, FileBody, InMemory, answered, outcome, using
+from sender_helpers import BLOCK, BOTH, LEAN, FileBody, InMemory, answered, outcome, using
 
 from bulkup.model.http import StorageAnswer
 from bulkup.transport import Transport

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from scripted_server import OK, Connection, Script, Server, ca_file, certified, echo, serving
-from sender_world import BLOCK, BOTH, FileBody, answered, outcome, using
+from sender_helpers import BLOCK, BOTH, FileBody, answered, outcome, using
 from test_transport import unused_port
 
 from bulkup.helpers.secrets import Secret

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from scripted_server import OK, Connection, Script, echo, serving, settled
-from sender_world import BLOCK, BOTH, LEAN, FileBody, InMemory, answered, next_works, outcome, using
+from sender_helpers import BLOCK, BOTH, LEAN, FileBody, InMemory, answered, next_works, outcome, using
 
 from bulkup.model.problems import Problem, ProblemKind
 

@@ -19,8 +19,8 @@ from typing import Any, cast
 import pytest
 import uvloop
 from scripted_server import Connection, Script, ca_file, certified, serving
-from sender_world import BLOCK, LARGE, PATIENCE, using
-from sender_world import FileBody as Pieces
+from sender_helpers import BLOCK, LARGE, PATIENCE, using
+from sender_helpers import FileBody as Pieces
 
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.files import Digest, FoundFile, Identity, Source

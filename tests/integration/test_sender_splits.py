@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scripted_server import Connection, Script, Server, serving, settled
-from sender_world import SENDERS, next_works, outcome, using
+from sender_helpers import SENDERS, next_works, outcome, using
 
 from bulkup.model.http import StorageAnswer
 from bulkup.model.problems import Problem, ProblemKind

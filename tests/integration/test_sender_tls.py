@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from scripted_server import Connection, authority, ca_file, certified, echo, serving, settled
-from sender_world import BLOCK, BOTH, LEAN, FileBody, answered, next_works, outcome, using
+from sender_helpers import BLOCK, BOTH, LEAN, FileBody, answered, next_works, outcome, using
 
 from bulkup.model.problems import Problem, ProblemKind
 

@@ -6,14 +6,14 @@ import asyncio
 import functools
 
 import pytest
-import sender_world
+import sender_helpers
 from scripted_server import OK, Connection, Script, echo, serving, settled
-from sender_world import BLOCK, BOTH, FileBody, InMemory, answered, next_works, outcome
+from sender_helpers import BLOCK, BOTH, FileBody, InMemory, answered, next_works, outcome
 
 from bulkup.model.problems import Problem, ProblemKind
 
 # The time for buffered bytes, which would be minutes in these tests, becomes zero.
-using = functools.partial(sender_world.using, slowest=1024**4)
+using = functools.partial(sender_helpers.using, slowest=1024**4)
 
 
 async def says_nothing(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from scripted_server import OK, Connection, Script, ca_file, certified, echo, serving
-from sender_world import BLOCK, BOTH, LARGE, LEAN, FileBody, answered, next_works, outcome, using
+from sender_helpers import BLOCK, BOTH, LARGE, LEAN, FileBody, answered, next_works, outcome, using
 
 from bulkup.model.http import StorageAnswer
 from bulkup.model.problems import Problem

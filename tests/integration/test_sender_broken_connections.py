@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from scripted_server import Connection, Script, Server, echo, serving, settled
-from sender_world import BOTH, next_works, outcome, using
+from sender_helpers import BOTH, next_works, outcome, using
 
 from bulkup.model.http import StorageAnswer
 from bulkup.model.problems import Problem, ProblemKind

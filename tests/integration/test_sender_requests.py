@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from scripted_server import serving
-from sender_world import BLOCK, BOTH, LEAN, FileBody, answered, next_works, outcome, using
+from sender_helpers import BLOCK, BOTH, LEAN, FileBody, answered, next_works, outcome, using
 
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.http import StorageAnswer
