@@ -1,17 +1,24 @@
-"""The embedded server: every service's API and the store behind it, on one port, strict as the real ones.
+"""The embedded server: the APIs of all services and the store behind them, on one port, as strict as the real ones.
 
-Here belongs what a *service* does: hand out tickets, sign URLs, verify what arrives, keep objects, and misbehave on
-request (`faults`). Not here: anything a *client* does - providers, retries, configuration files, the command line. The
-wire contracts are those of docs/contracts.md; client and server share no code, so that one cannot excuse the other.
+This package contains what a *service* does: issue tickets, sign URLs, verify uploads, keep objects, and fail on request
+(`faults`). It contains nothing that a *client* does: no providers, retries, configuration files or command line. It is
+written from docs/contracts.md and shares no code with the client, so that one mistake cannot hide in both.
 
-    server.py -- routes.py --> magic_hour.py, move_ugc.py, metastudio/, xvid/, local_api.py   (tickets)
-       |                       store.py: puts.py, forms.py                                    (bytes)
-       |- openapi.json          what all of these answer, as a document; methods.py refuses the methods they do not have
-       |- state.py             signatures.py, form_policy.py, multipart.py, faults.py, keys.py (pure decisions)
-       `- storage.py: objects.py, parts.py, records.py
+    server.py              opens the store and listens; server_process.py runs it as a child process
+    routes.py              maps paths to the APIs and to the store
+    local/                 the API of `--provider local`
+    magic_hour/            Magic Hour
+    move_ugc/              Move UGC, a GraphQL API; needs the extra `bulkup[server]`
+    metastudio/            Huawei MetaStudio, its gateway and IAM
+    xvid/                  Xvid MediaHub and its OAuth
+    s3/                    the store: signatures, PUTs, form POSTs, objects
+    faults.py              which request gets which fault
+    server_config.py       settings; server_limits.py has limits and timeouts
+    server_state.py        lock, signing key, counters; server_storage.py and record_log.py keep objects and records
+    openapi.json           the OpenAPI document of all routes
 
-A finished PUT is a whole file with the right digest under its key, and survives the end of the server's process. It is
-not forced to disk one by one: this store is for trying things out and for moving files within a machine's reach.
+A successful PUT means that the whole file, with the right digest, is stored under its key, and survives the end of the
+server's process. It is not forced to disk (fsync), because the store is for trials and for transfers near one machine.
 """
 
 from __future__ import annotations
@@ -19,14 +26,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulkup.helpers.lazy_import import lazy_attributes
-from bulkup.localserver.faults import FaultSpec
+from bulkup.localserver.faults import FaultOptions, FaultSpec, ReadPace
 from bulkup.localserver.server_config import ServerConfig
+from bulkup.localserver.server_limits import ServerLimits
 from bulkup.localserver.server_process import ServerProcess
 
 if TYPE_CHECKING:
     from bulkup.localserver.server import LocalServer
 
-__all__ = ["FaultSpec", "LocalServer", "ServerConfig", "ServerProcess"]
+__all__ = ["FaultOptions", "FaultSpec", "LocalServer", "ReadPace", "ServerConfig", "ServerLimits", "ServerProcess"]
 
-# Who starts it as a process needs neither the server itself nor GraphQL.
+# Starting the server as a child process does not need the server's own modules.
 __getattr__ = lazy_attributes(__name__, {"bulkup.localserver.server": ("LocalServer",)})

@@ -1,4 +1,4 @@
-"""What the APIs have in common: refusals, credentials, faults and bodies that fit into memory."""
+"""Parts that all APIs share: errors, reading JSON bodies, faults, and the base of the two list APIs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from aiohttp import web
 from bulkup.localserver.context import ServerContext, credentials_match, request_origin
 from bulkup.localserver.faults import Fault, FaultName, FaultPoint
 from bulkup.localserver.s3.signing_types import ServerOrigin
-
-MAX_BODY_SIZE = 8 << 20  # bytes of an API request
-BODY_PATIENCE = 60.0  # seconds for the whole body of an API request
-MOST_FILES = 10_000  # in one call
+from bulkup.localserver.server_limits import ServerLimits
 
 
 class ApiError(Exception):
-    """A refusal by an API; each API has a shape of its own for it."""
+    """An error answer of an API. Each API encodes it in its own format."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -28,24 +25,21 @@ class ApiError(Exception):
         self.headers = headers or {}
 
 
-async def read_body(request: web.Request) -> bytes:
-    """Return the body.
-
-    Raises ApiError: 413 where it is too large, 400 where it ends early, 408 where it does not come.
-    """
+async def read_body(request: web.Request, limits: ServerLimits) -> bytes:
+    """Return the body. Raises ApiError: 413 if it is too large, 400 if it ends early, 408 if it is not sent in time."""
     try:
-        async with asyncio.timeout(BODY_PATIENCE):
+        async with asyncio.timeout(limits.body_timeout):
             return await request.read()
     except TimeoutError:
-        raise ApiError(408, f"The body did not come within {BODY_PATIENCE:g} seconds") from None
+        raise ApiError(408, f"The body was not sent within {limits.body_timeout:g} seconds") from None
     except web.HTTPRequestEntityTooLarge:
-        raise ApiError(413, f"The body is larger than {MAX_BODY_SIZE} bytes") from None
+        raise ApiError(413, f"The body is larger than {limits.max_body_size} bytes") from None
     except (ConnectionError, web.RequestPayloadError):
-        raise ApiError(400, "The body ended before its time") from None
+        raise ApiError(400, "The body is shorter than its Content-Length") from None
 
 
 def parse_json(body: bytes) -> Any:
-    """Return what a body in JSON says. Raises ApiError 400."""
+    """Return the value of a JSON body. Raises ApiError 400."""
     try:
         return orjson.loads(body)
     except ValueError:
@@ -53,19 +47,19 @@ def parse_json(body: bytes) -> Any:
 
 
 def as_integer(value: Any) -> int | None:
-    """Return a number of JSON that has no fraction, None for anything else: 5.0 is 5 there."""
+    """Return an integer of a JSON document, None for any other value. JSON makes no difference between 5.0 and 5."""
     if type(value) is float and value.is_integer():
         return int(value)
     return value if type(value) is int else None
 
 
-async def read_json(request: web.Request) -> Any:
-    """Return the decoded body. Raises ApiError 400 where it is not JSON and 413 where it is too large."""
-    return parse_json(await read_body(request))
+async def read_json(request: web.Request, limits: ServerLimits) -> Any:
+    """Return the value of the request's JSON body. Raises ApiError as `read_body` and `parse_json` do."""
+    return parse_json(await read_body(request, limits))
 
 
 def apply_fault(fault: Fault | None) -> bool:
-    """Raise the ApiError that the fault stands for; return whether the answer must be cut short."""
+    """Raise the ApiError of the fault. Return whether the answer must be incomplete (`short-answer`)."""
     match fault and fault.name:
         case FaultName.RETRY_LATER:
             raise ApiError(429, "Too Many Requests", {"Retry-After": str(fault.retry_after)} if fault else {})
@@ -82,33 +76,33 @@ def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None 
 
 
 async def refuse(_request: web.Request, error: ApiError) -> web.Response:
-    """Answer with a refusal in the shape that Magic Hour's, ours, and that of paths without an API have."""
+    """Return the error answer of Magic Hour, the local API, and paths that no API has."""
     return json_answer({"message": error.message}, error.status, error.headers)
 
 
 async def not_found(_request: web.Request) -> web.Response:
-    """Answer for paths below an API's root that no API has; they are never objects."""
+    """Answer requests for unknown paths below an API's root. They are never objects."""
     return json_answer({"message": "Not Found"}, 404)
 
 
 class TicketListApi:
-    """An API that takes a Bearer token and a list, and answers a list of tickets in the same order.
+    """An API that takes a Bearer token and a list of files, and answers with tickets in the same order.
 
-    `read` turns the decoded body into entries and raises ApiError; `ticket` makes the answer for one of them. Errors
-    are `{"message": ...}`.
+    `parse_request` returns the entries of a decoded body and raises ApiError. `create_ticket` returns the ticket of
+    one entry. Errors are `{"message": ...}`.
     """
 
     def __init__(
         self,
         context: ServerContext,
         field: str,
-        read: Callable[[Any], Sequence[Any]],
-        ticket: Callable[[ServerContext, ServerOrigin, Any], dict[str, Any]],
+        parse_request: Callable[[Any], Sequence[Any]],
+        create_ticket: Callable[[ServerContext, ServerOrigin, Any], dict[str, Any]],
     ) -> None:
         self._context = context
         self._field = field
-        self._read = read
-        self._ticket = ticket
+        self._parse_request = parse_request
+        self._create_ticket = create_ticket
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one call."""
@@ -124,10 +118,11 @@ class TicketListApi:
         context = self._context
         if not credentials_match(request.headers.get("Authorization"), f"Bearer {context.config.token}"):
             raise ApiError(401, "Unauthorized")
-        entries = self._read(await read_json(request))
-        if len(entries) > MOST_FILES:
-            raise ApiError(400, f"'{self._field}' may hold {MOST_FILES} entries in one call")
-        if apply_fault(context.draw(FaultPoint.PRESIGN, context.clock.now())):
+        entries = self._parse_request(await read_json(request, context.limits))
+        limit = context.limits.max_files_per_call
+        if len(entries) > limit:
+            raise ApiError(400, f"'{self._field}' may have at most {limit} entries in one call")
+        if apply_fault(context.draw_fault(FaultPoint.PRESIGN, context.clock.now())):
             entries = entries[:-1]
-        where = request_origin(request)
-        return [self._ticket(context, where, entry) for entry in entries]
+        origin = request_origin(request)
+        return [self._create_ticket(context, origin, entry) for entry in entries]

@@ -1,4 +1,4 @@
-"""Finding a port and listening on it."""
+"""Binds the server to its host and port."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _log = logging.getLogger(__name__)
 
 
 async def listen(runner: web.AppRunner, config: ServerConfig, last_port: int, tls: ssl.SSLContext | None) -> str:
-    """Listen as the configuration says and return the server's URL, without a slash at its end.
+    """Listen on the configured host and port, and return the server's URL without a slash at the end.
 
-    `last_port` (0: none) is tried first where the configuration prefers it and names no port. Raises MachineError for a
-    port that cannot be had and UsageError for a host that is none.
+    With `prefer_last_port` and no configured port, `last_port` is tried first (0: none). Raises MachineError if the
+    port cannot be used, and UsageError if the host does not exist on this machine.
     """
     if config.prefer_last_port and not config.port and last_port:
         try:
             return await _bind(runner, config.host, last_port, tls)
         except MachineError:
-            pass  # somebody else has it by now: any port will do
+            pass  # in use by another program; any free port will do
     return await _bind(runner, config.host, config.port, tls)
 
 
@@ -39,16 +39,16 @@ async def _bind(runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext
     except OSError as error:
         reason = "another program has it" if error.errno == errno.EADDRINUSE else error.strerror
         raise MachineError(f"cannot listen on {host}, port {port}: {reason}") from error
-    _warn_of_others([str(address[0]) for address in runner.addresses])
+    _warn_if_reachable([str(address[0]) for address in runner.addresses])
     bound = runner.addresses[0][1]
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if tls else 'http'}://{shown}:{bound}"
 
 
-def _warn_of_others(addresses: Sequence[str]) -> None:
-    """Warn where others than this machine can reach the server, whose default credentials are no secret."""
-    reached = [address for address in addresses if not ipaddress.ip_address(address).is_loopback]
-    if reached:
+def _warn_if_reachable(addresses: Sequence[str]) -> None:
+    """Warn if other machines can reach the server, because its default credentials are public."""
+    reachable = [address for address in addresses if not ipaddress.ip_address(address).is_loopback]
+    if reachable:
         _log.warning(
-            "other machines can reach this server at %s: give it credentials of its own, and --tls", ", ".join(reached)
+            "other machines can reach this server at %s: set your own credentials, and --tls", ", ".join(reachable)
         )

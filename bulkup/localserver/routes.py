@@ -1,4 +1,4 @@
-"""Which part of the server answers which request."""
+"""The routes of the server: APIs, statistics, and the store for all other paths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib.resources
 from aiohttp import web
 
 from bulkup.localserver.allowed_methods import refuse_other_methods
-from bulkup.localserver.api_common import MAX_BODY_SIZE, TicketListApi, json_answer, not_found, refuse
+from bulkup.localserver.api_common import TicketListApi, json_answer, not_found, refuse
 from bulkup.localserver.context import ServerContext
 from bulkup.localserver.local import local_api
 from bulkup.localserver.magic_hour import magic_hour_api
@@ -31,23 +31,23 @@ STATS_PATH = "/-/stats"
 FAULT_COUNTS_PATH = "/-/faults"
 OPENAPI_PATH = "/-/openapi.json"
 
-_ANYTHING = r"/{rest:[\s\S]*}"  # a name may have a line break
+_ANYTHING = r"/{rest:[\s\S]*}"  # including line breaks
 
-# Below these no request is ever one for an object.
+# Paths below these are never objects.
 _RESERVED = ("/v1", "/v3", "/ugc", "/local/v1", "/-")
 
 
 def create_application(context: ServerContext, storage: ServerStorage) -> web.Application:
-    """Return the routes: the APIs, the figures, and the store for everything else."""
-    app = web.Application(client_max_size=MAX_BODY_SIZE)
+    """Return the web application of one server."""
+    app = web.Application(client_max_size=context.limits.max_body_size)
     app.add_routes(_list_apis(context))
     app.add_routes(_metastudio(context, storage))
     app.add_routes(_xvid(context, storage))
-    app.add_routes(_about_itself(context))
+    app.add_routes(_server_info(context))
     for prefix in _RESERVED:
         app.router.add_route("*", prefix + _ANYTHING, not_found)
     store = S3Api(context, storage.objects, storage.parts)
-    app.router.add_route("*", _ANYTHING, store.handle, expect_handler=_expect_later)
+    app.router.add_route("*", _ANYTHING, store.handle, expect_handler=_defer_100_continue)
     return app
 
 
@@ -63,10 +63,10 @@ def _list_apis(context: ServerContext) -> list[web.RouteDef]:
 
 
 def _metastudio(context: ServerContext, storage: ServerStorage) -> list[web.RouteDef]:
-    mint = TokenSigner(context.key.secret, "iam")
-    files = MetaStudioFileRegistry(storage.meta_files)
-    api = MetaStudioApi(context, Gateway(context, mint), files, FileStorage(storage.objects, storage.parts))
-    identity = IamApi(context, mint)
+    signer = TokenSigner(context.key.secret, "iam")
+    files = MetaStudioFileRegistry(storage.metastudio_files)
+    api = MetaStudioApi(context, Gateway(context, signer), files, FileStorage(storage.objects, storage.parts))
+    identity = IamApi(context, signer)
     return [*api.routes(), *refuse_other_methods([web.post(iam.PATH, identity.handle)], identity.refuse)]
 
 
@@ -76,21 +76,21 @@ def _xvid(context: ServerContext, storage: ServerStorage) -> list[web.RouteDef]:
     return [*api.routes(), *oauth.routes()]
 
 
-def _about_itself(context: ServerContext) -> list[web.RouteDef]:
+def _server_info(context: ServerContext) -> list[web.RouteDef]:
     routes = [
-        web.get(STATS_PATH, _Figures(context.counters).handle),
-        web.get(FAULT_COUNTS_PATH, _Figures(context.hits).handle),
-        web.get(OPENAPI_PATH, _Document().handle),
+        web.get(STATS_PATH, _CountersEndpoint(context.counters).handle),
+        web.get(FAULT_COUNTS_PATH, _CountersEndpoint(context.fault_counters).handle),
+        web.get(OPENAPI_PATH, _OpenApiEndpoint().handle),
     ]
     return refuse_other_methods(routes, refuse)
 
 
 def openapi_document() -> bytes:
-    """Return the OpenAPI document of all that this server answers, as JSON."""
+    """Return the OpenAPI document of this server, as JSON."""
     return importlib.resources.files("bulkup.localserver").joinpath("openapi.json").read_bytes()
 
 
-class _Document:
+class _OpenApiEndpoint:
     def __init__(self) -> None:
         self._text = openapi_document()
 
@@ -98,7 +98,7 @@ class _Document:
         return web.Response(body=self._text, content_type="application/json")
 
 
-class _Figures:
+class _CountersEndpoint:
     def __init__(self, counters: ServerCounters) -> None:
         self._counters = counters
 
@@ -106,5 +106,5 @@ class _Figures:
         return json_answer(self._counters.read())
 
 
-async def _expect_later(request: web.Request) -> None:
-    """Leave `Expect: 100-continue` to the store, which first looks whether it wants the body."""
+async def _defer_100_continue(request: web.Request) -> None:
+    """Send no 100 Continue yet. The store sends it once it has accepted the headers."""

@@ -1,4 +1,4 @@
-"""One embedded server: opens its store, listens, and closes in order."""
+"""The embedded server: opens its store, listens, and closes everything in order."""
 
 from __future__ import annotations
 
@@ -17,34 +17,30 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bulkup.errors import MachineError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.localserver.context import ServerContext
-from bulkup.localserver.faults import FaultPlan, FaultSpec
+from bulkup.localserver.faults import FaultOptions, FaultPlan, FaultSpec
 from bulkup.localserver.listener import listen
 from bulkup.localserver.move_ugc import move_endpoint
 from bulkup.localserver.routes import create_application
 from bulkup.localserver.server_config import ServerConfig
+from bulkup.localserver.server_limits import ServerLimits
 from bulkup.localserver.server_state import ServerState, state_lock
 from bulkup.localserver.server_storage import ServerStorage
 
 _log = logging.getLogger(__name__)
 _http_log = logging.getLogger("bulkup.localserver.http")
 
-CLOSE_PATIENCE = 5.0  # seconds for requests under way when the server closes
-LINGERING = 2.0  # seconds for the rest of a body that was refused
-# Seconds from connecting, or from the last answer, until the headers of a request must be there, however they trickle.
-# More than our own client keeps an idle connection.
-HEADERS_PATIENCE = 75.0
-
 
 class LocalServer:
-    """An embedded server in this event loop, running within `async with`.
+    """An embedded server in this event loop. It runs within `async with`.
 
-    Entering raises MachineError (port taken, store not writable or in use) or UsageError (certificate, host). The
-    clock decides when URLs expire, and can be replaced in tests.
+    Entering raises MachineError (port taken, store not writable or in use) or UsageError (certificate, host). `clock`
+    decides when URLs expire. Tests replace it, and the limits.
     """
 
-    def __init__(self, config: ServerConfig, clock: Clock | None = None) -> None:
+    def __init__(self, config: ServerConfig, clock: Clock | None = None, limits: ServerLimits | None = None) -> None:
         self._config = config
         self._clock = clock or SystemClock()
+        self._limits = limits or ServerLimits()
         self._stack = contextlib.AsyncExitStack()
         self._context: ServerContext | None = None
         self._url = ""
@@ -62,16 +58,16 @@ class LocalServer:
 
     @property
     def url(self) -> str:
-        """The server's root, without a slash at its end."""
+        """The URL of the server's root, without a slash at the end."""
         return self._url
 
     @property
     def objects_dir(self) -> str:
-        """The directory that holds objects and nothing else."""
+        """The directory of the objects. It contains nothing else."""
         return os.path.join(self._config.store, "objects")
 
     def stats(self) -> dict[str, int]:
-        """Return what `GET /-/stats` answers."""
+        """Return the counters, as `GET /-/stats` does."""
         return self._running.counters.read()
 
     def set_credentials(
@@ -83,7 +79,7 @@ class LocalServer:
         iam_password: str | None = None,
         client_secret: str | None = None,
     ) -> None:
-        """Take other credentials from now on; None leaves one as it is. URLs handed out stay good, tokens do not."""
+        """Change credentials; None keeps the old one. URLs issued before stay valid, tokens do not."""
         given = {
             "token": token,
             "api_key": api_key,
@@ -94,9 +90,9 @@ class LocalServer:
         changed: dict[str, Any] = {name: value for name, value in given.items() if value}
         self._running.config = replace(self._running.config, **changed)
 
-    def set_faults(self, faults: Sequence[FaultSpec], seed: int = 0) -> None:
-        """Forget the faults there are, and begin with these."""
-        self._running.faults = FaultPlan(faults, seed)
+    def set_faults(self, faults: Sequence[FaultSpec], seed: int = 0, options: FaultOptions | None = None) -> None:
+        """Replace all faults."""
+        self._running.faults = FaultPlan(faults, seed, options)
 
     @property
     def _running(self) -> ServerContext:
@@ -107,7 +103,7 @@ class LocalServer:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         try:
             state = await self._open_state(stack)
-            storage = ServerStorage.open(self.objects_dir, self._in_state())
+            storage = ServerStorage.open(self.objects_dir, self._in_state(), self._limits.max_records)
             stack.callback(storage.close)
         except OSError as error:
             raise MachineError(f"the store {self._config.store} cannot be used: {error}") from error
@@ -116,10 +112,10 @@ class LocalServer:
             create_application(self._context, storage),
             access_log=None,
             logger=_http_log,
-            auto_decompress=False,  # an object is what was sent, whatever its Content-Encoding
-            shutdown_timeout=CLOSE_PATIENCE,
-            keepalive_timeout=HEADERS_PATIENCE,
-            lingering_time=LINGERING,
+            auto_decompress=False,  # an object is stored as sent, also with a Content-Encoding
+            shutdown_timeout=self._limits.close_timeout,
+            keepalive_timeout=self._limits.headers_timeout,
+            lingering_time=self._limits.linger_timeout,
         )
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
@@ -129,10 +125,10 @@ class LocalServer:
             _log.warning("%s", move_endpoint.EXTRA_MISSING)
 
     async def _open_state(self, stack: contextlib.AsyncExitStack) -> ServerState:
-        await stack.enter_async_context(state_lock(self._in_state()))
+        await stack.enter_async_context(state_lock(self._in_state(), self._limits.lock_timeout))
         state = ServerState(self._in_state())
         stack.callback(state.counters.close)
-        stack.callback(state.hits.close)
+        stack.callback(state.fault_counters.close)
         return state
 
     def _new_context(self, state: ServerState) -> ServerContext:
@@ -140,9 +136,10 @@ class LocalServer:
             clock=self._clock,
             key=state.key,
             counters=state.counters,
-            hits=state.hits,
+            fault_counters=state.fault_counters,
             faults=FaultPlan(self._config.faults, self._config.seed),
             config=self._config,
+            limits=self._limits,
         )
 
     def _in_state(self, *parts: str) -> str:
@@ -150,7 +147,7 @@ class LocalServer:
 
 
 def _no_malformed_request(record: logging.LogRecord) -> bool:
-    """Keep requests that are no HTTP out of the log: the report quotes them, and so the signature in a URL."""
+    """Keep malformed requests out of the log: aiohttp quotes them, with the signature in their URL."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
@@ -158,7 +155,7 @@ _http_log.addFilter(_no_malformed_request)
 
 
 def tls_context(files: tuple[str, str] | None) -> ssl.SSLContext | None:
-    """Return the context for a certificate and its key, None without them. Raises UsageError."""
+    """Return the TLS context for the files of a certificate and its key, None without them. Raises UsageError."""
     if files is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

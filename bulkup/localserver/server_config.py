@@ -1,4 +1,4 @@
-"""What a server is started with."""
+"""The settings of the embedded server."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 from bulkup.errors import UsageError
 from bulkup.localserver.faults import FaultSpec
 
-MAX_URL_TTL = 7 * 24 * 3600  # what signature version 4 allows (docs/contracts.md section 5)
-MIN_API_KEY_LENGTH = 12  # what Move's own SDK insists on (docs/contracts.md section 2)
+MAX_URL_TTL = 7 * 24 * 3600  # the limit of signature version 4 (docs/contracts.md section 5)
+MIN_API_KEY_LENGTH = 12  # the limit of Move's SDK (docs/contracts.md section 2)
 CREDENTIAL_NAMES: Final = (
     *("token", "api_key", "access_key", "secret_key", "project_id", "security_token"),
     *("iam_domain", "iam_user", "iam_password", "client_id", "client_secret"),
@@ -18,18 +18,20 @@ CREDENTIAL_NAMES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """Settings of one embedded server. The credentials' defaults are for local use and no secret.
+    """Settings of one embedded server. The default credentials are public and for local use only.
 
-    `store` is the directory that `objects/` and `state/` are made in. Port 0 takes a free port; with
-    `prefer_last_port` the one of the last start on this store is tried first, so that URLs it handed out stay good.
-    `url_ttl` is the lifetime of URLs and upload forms in seconds, fractions rounded up; None leaves each service its
-    own default. `tls` names a certificate chain and its key, both PEM files. The credentials, by who asks for them:
+    - `store`: the directory with `objects/` and `state/`.
+    - `port`: 0 takes a free port. With `prefer_last_port`, the port of the last start on this store is tried first, so
+      that URLs issued then stay valid.
+    - `url_ttl`: lifetime of URLs and upload forms in seconds, rounded up. None: the default of each service.
+    - `tls`: PEM files of a certificate chain and its key.
+    - `token`: credential of Magic Hour, Xvid, the local API, and MetaStudio (as X-Auth-Token).
+    - `api_key`: credential of Move.
+    - `access_key`, `secret_key`, `project_id`: credentials of MetaStudio. `security_token` goes with temporary keys.
+    - `iam_domain`, `iam_user`, `iam_password`: the user that IAM issues tokens to.
+    - `client_id`, `client_secret`: the client that Xvid's OAuth issues tokens to.
 
-    - `token`: Magic Hour, Xvid, the local API, and MetaStudio as X-Auth-Token; `api_key`: Move
-    - `access_key`, `secret_key`, `project_id`, and `security_token` for temporary keys: MetaStudio
-    - `iam_domain`, `iam_user`, `iam_password`: who may ask IAM for a token; `client_id`, `client_secret`: Xvid's OAuth
-
-    Raises UsageError for values that no server can work with.
+    Raises UsageError for invalid values.
     """
 
     store: str
@@ -54,7 +56,7 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
-            raise UsageError(f"{self.port} is no port number", hint="give one from 0 (any free port) to 65535")
+            raise UsageError(f"{self.port} is not a port number", hint="give one from 0 (any free port) to 65535")
         if self.url_ttl is not None and not 0 < self.url_ttl <= MAX_URL_TTL:
             raise UsageError(
                 f"a URL cannot live for {self.url_ttl:g} seconds", hint=f"give more than 0 and at most {MAX_URL_TTL}"

@@ -1,4 +1,4 @@
-"""The embedded server as a process of its own, for runs that bring their server along."""
+"""The embedded server as a child process, for runs that start their own server."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from bulkup.errors import MachineError
 from bulkup.localserver.server_config import ServerConfig
 
-START_PATIENCE = 15.0  # seconds until the server must be listening
-STOP_PATIENCE = 10.0  # seconds from the end of its standard input to SIGTERM, and once more to SIGKILL
-_LONGEST_LINE = 64 << 10
+_MAX_OUTPUT = 64 << 10
 
 
 class ServerProcess:
-    """A `bulkup serve` of our own, running within `async with`.
+    """A child process `bulkup serve`, running within `async with`.
 
-    Its standard input is a pipe that we hold and never write to. It ends when that pipe closes, so it dies with us
-    whatever we die of. It is in a session of its own: a Ctrl-C at the terminal ends the run first, which can then still
-    finish what is in flight. Credentials stand on its command line, where users of this machine can see them.
+    Its standard input is a pipe that this process holds and never writes to. The child exits when the pipe closes, so
+    it never outlives this process, even a killed one. It has its own session, so Ctrl-C at the terminal reaches only
+    the run, which can then finish the transfers in flight. Its command line contains the credentials; other users of
+    this machine can see them.
 
-    Entering raises MachineError, with what the process said, when it does not listen within `START_PATIENCE`.
+    Entering raises MachineError, with the child's error output, if it does not listen within `start_timeout` seconds.
+    `stop_timeout` is the time in seconds from closing the pipe to SIGTERM, and again from there to SIGKILL.
     """
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, *, start_timeout: float = 15.0, stop_timeout: float = 10.0) -> None:
         self._config = config
+        self._start_timeout = start_timeout
+        self._stop_timeout = stop_timeout
         self._process: Process | None = None
         self._url = ""
 
@@ -40,7 +42,7 @@ class ServerProcess:
         with tempfile.TemporaryFile() as errors:
             try:
                 self._process = await self._spawn(errors)
-                self._url = await self._listening(self._process, errors)
+                self._url = await self._wait_for_url(self._process, errors)
             except BaseException:
                 await self.stop()
                 raise
@@ -53,7 +55,7 @@ class ServerProcess:
 
     @property
     def url(self) -> str:
-        """The server's root, without a slash at its end."""
+        """The URL of the server's root, without a slash at the end."""
         return self._url
 
     @property
@@ -64,7 +66,7 @@ class ServerProcess:
         return self._process.pid
 
     async def stop(self) -> None:
-        """End the process: by the end of its input, else by SIGTERM, else by SIGKILL. May be called again."""
+        """End the process: close its input, then send SIGTERM, then SIGKILL. Does nothing if it was stopped already."""
         if self._process is None:
             return
         process, self._process = self._process, None
@@ -72,7 +74,7 @@ class ServerProcess:
             assert process.stdin
             await process.stdin.aclose()
             for end in (process.terminate, process.kill):
-                with anyio.move_on_after(STOP_PATIENCE):
+                with anyio.move_on_after(self._stop_timeout):
                     await process.wait()
                     break
                 end()
@@ -81,7 +83,7 @@ class ServerProcess:
     async def _spawn(self, errors: IO[bytes]) -> Process:
         try:
             return await anyio.open_process(
-                # -P: where a run is started may hold a file that is called like a module of ours.
+                # -P: the working directory may contain a file named like one of the imported modules.
                 [sys.executable, "-P", "-m", "bulkup", "serve", *arguments(self._config), "--until-stdin-closes"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -91,21 +93,21 @@ class ServerProcess:
         except OSError as error:
             raise MachineError(f"the local server cannot be started: {error}") from error
 
-    async def _listening(self, process: Process, errors: IO[bytes]) -> str:
+    async def _wait_for_url(self, process: Process, errors: IO[bytes]) -> str:
         assert process.stdout
         lines = BufferedByteReceiveStream(process.stdout)
         try:
-            with anyio.fail_after(START_PATIENCE):
-                line = await lines.receive_until(b"\n", _LONGEST_LINE)
+            with anyio.fail_after(self._start_timeout):
+                line = await lines.receive_until(b"\n", _MAX_OUTPUT)
             return str(orjson.loads(line)["url"])
         except (TimeoutError, anyio.IncompleteRead, anyio.EndOfStream, ValueError, KeyError, TypeError):
             errors.seek(0)
-            said = errors.read(_LONGEST_LINE).decode(errors="replace").strip()
-            raise MachineError(f"the local server did not start: {said or 'it said nothing'}") from None
+            output = errors.read(_MAX_OUTPUT).decode(errors="replace").strip()
+            raise MachineError(f"the local server did not start: {output or 'no error output'}") from None
 
 
 def arguments(config: ServerConfig) -> list[str]:
-    """Return the options of `bulkup serve` that make the same configuration."""
+    """Return the options of `bulkup serve` for this configuration."""
     named = {
         "--store": config.store,
         "--host": config.host,

@@ -1,4 +1,4 @@
-"""What a server keeps beside its objects, under `DIR/state/`: a lock, the signing key, the figures, the last port."""
+"""The files of a server under `DIR/state/`: the lock, the signing key, the counters, the last port."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from bulkup.localserver.faults import FaultName
 from bulkup.localserver.s3.signing_types import SigningKey
 
 COUNTER_NAMES: Final = ("presign_calls", "tickets", "puts_completed", "puts_failed", "bytes")
-LOCK_PATIENCE = 10.0  # seconds that a server of a run that was killed may still need to end
-_LOCK_POLL = 0.05
-_WORD = 8
+_LOCK_POLL = 0.05  # seconds
+_WORD = 8  # bytes
 
 
 class ServerCounters:
-    """Figures by name, in a file mapped into memory: they survive the process however it ends."""
+    """Counters by name, in a file mapped into memory. They survive a killed process."""
 
     def __init__(self, path: str, names: Sequence[str]) -> None:
         self._names = tuple(names)
@@ -48,22 +47,22 @@ class ServerCounters:
         return dict(zip(self._names, self._words, strict=True))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release the file."""
         self._words.release()
         self._map.close()
 
 
 class ServerState:
-    """`DIR/state/` of one server. It is to be held by one at a time: see `state_lock`."""
+    """`DIR/state/` of one server. The caller must hold `state_lock`."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self.key = self._signing_key()
         self.counters = ServerCounters(self._path("counters"), COUNTER_NAMES)
-        self.hits = ServerCounters(self._path("hits"), [name.value for name in FaultName])
+        self.fault_counters = ServerCounters(self._path("hits"), [name.value for name in FaultName])
 
     def last_port(self) -> int:
-        """Return the port of the last start, 0 where there was none."""
+        """Return the port of the last start, 0 if there was none."""
         try:
             with open(self._path("port"), "rb") as file:
                 return int(file.read(8))
@@ -71,7 +70,7 @@ class ServerState:
             return 0
 
     def remember_port(self, port: int) -> None:
-        """Keep the port for a later start."""
+        """Store the port for a later start."""
         self._write("port", b"%d" % port)
 
     def _signing_key(self) -> SigningKey:
@@ -82,7 +81,8 @@ class ServerState:
             return self._new_signing_key()
         except (ValueError, TypeError) as error:
             raise MachineError(
-                f"{self._path('keys.json')} is damaged", hint="delete it; URLs signed earlier are refused then"
+                f"{self._path('keys.json')} is damaged",
+                hint="delete it; the server will then refuse URLs that it signed earlier",
             ) from error
 
     def _new_signing_key(self) -> SigningKey:
@@ -108,26 +108,24 @@ class ServerState:
 
 
 @contextlib.asynccontextmanager
-async def state_lock(directory: str) -> AsyncIterator[None]:
-    """Make the directory and hold it for this server alone.
+async def state_lock(directory: str, timeout: float) -> AsyncIterator[None]:
+    """Create the directory and lock it for this server, within `timeout` seconds.
 
-    Waits up to `LOCK_PATIENCE` seconds: after its parent was killed a server needs a moment to end, and the next run
-    may start at once. The lock dies with the process. Raises MachineError where another server stays.
+    The wait is for the server of a killed run: it needs a moment to end, and the next run may start at once. The lock
+    ends with the process. Raises MachineError if another server keeps the lock.
     """
     make_private_folder(directory)
     descriptor = open_private(os.path.join(directory, "lock"), os.O_RDWR)
     try:
-        if not await _lock(descriptor):
-            raise MachineError(
-                f"another server uses {directory}", hint="stop it, or give this one a --store of its own"
-            )
+        if not await _lock(descriptor, timeout):
+            raise MachineError(f"another server uses {directory}", hint="stop it, or use another --store")
         yield
     finally:
         os.close(descriptor)
 
 
-async def _lock(descriptor: int) -> bool:
-    with anyio.move_on_after(LOCK_PATIENCE):
+async def _lock(descriptor: int, timeout: float) -> bool:
+    with anyio.move_on_after(timeout):
         while True:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""All that one server keeps on disk beside its counters and keys, opened and closed together."""
+"""The objects, parts and records of one server, opened and closed together."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ class ServerStorage:
 
     objects: ObjectStore
     parts: PartStore
-    meta_files: RecordLog
+    metastudio_files: RecordLog
     xvid_uploads: RecordLog
 
     @classmethod
-    def open(cls, objects: str, state: str) -> ServerStorage:
-        """Open what there is below the two directories, or make it. Raises OSError."""
+    def open(cls, objects: str, state: str, max_records: int) -> ServerStorage:
+        """Open the storage in the two directories, or create it. Raises OSError."""
         return cls(
             objects=ObjectStore(objects, os.path.join(state, "incoming")),
             parts=PartStore(os.path.join(state, "parts")),
-            meta_files=RecordLog(os.path.join(state, "metastudio.jsonl")),
-            xvid_uploads=RecordLog(os.path.join(state, "xvid.jsonl")),
+            metastudio_files=RecordLog(os.path.join(state, "metastudio.jsonl"), max_records),
+            xvid_uploads=RecordLog(os.path.join(state, "xvid.jsonl"), max_records),
         )
 
     def close(self) -> None:
-        """Let go of the logs."""
-        self.meta_files.close()
+        """Close the logs."""
+        self.metastudio_files.close()
         self.xvid_uploads.close()

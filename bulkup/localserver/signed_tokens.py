@@ -1,4 +1,4 @@
-"""Tokens that carry their own proof, so that a server started again honours them and keeps no list."""
+"""Signed tokens. The server keeps no list of them, and accepts them after a restart."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ _TOKEN = re.compile(r"([0-9a-f]{1,16})\.([0-9a-f]{16})\.([A-Za-z0-9_-]{43})")
 
 
 class TokenSigner:
-    """Issues the tokens of one API and knows them again.
+    """Issues and verifies the tokens of one API.
 
-    A token is bound to the credential it was given for, such as a password: when that changes, the token ends.
+    A token belongs to the credential that it was issued for, such as a password. It ends when the credential changes.
     """
 
     def __init__(self, secret: str, purpose: str) -> None:
         self._key = hmac.digest(secret.encode(), f"token of {purpose}".encode(), "sha256")
 
     def issue(self, credential: str, expires: float) -> str:
-        """Return a new token, good until `expires` (Unix time)."""
+        """Return a new token, valid until `expires` (Unix time)."""
         body = f"{int(expires):x}.{secrets.token_hex(8)}"
-        return f"{body}.{self._proof(body, credential)}"
+        return f"{body}.{self._signature(body, credential)}"
 
-    def holds(self, token: str, credential: str, now: float) -> bool:
-        """Say whether the token is one of ours, for this credential, and has not ended at `now` (Unix time)."""
+    def is_valid(self, token: str, credential: str, now: float) -> bool:
+        """Return whether the token was issued here for this credential and is not over at `now` (Unix time)."""
         parts = _TOKEN.fullmatch(token)
         if parts is None:
             return False
-        expires, nonce, proof = parts.groups()
-        return hmac.compare_digest(proof, self._proof(f"{expires}.{nonce}", credential)) and now < int(expires, 16)
+        expires, nonce, signature = parts.groups()
+        expected = self._signature(f"{expires}.{nonce}", credential)
+        return hmac.compare_digest(signature, expected) and now < int(expires, 16)
 
-    def _proof(self, body: str, credential: str) -> str:
+    def _signature(self, body: str, credential: str) -> str:
         digest = hmac.digest(self._key, f"{body}\0{credential}".encode(), "sha256")
         return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")

@@ -1,4 +1,4 @@
-"""Moments as services write them."""
+"""Timestamps in the format of the services."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def rfc3339(moment: float) -> str:
-    """Return Unix time in UTC, with milliseconds and `Z`."""
+    """Format Unix time as RFC 3339: UTC, with milliseconds and `Z`."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(moment % 1 * 1000):03d}Z"

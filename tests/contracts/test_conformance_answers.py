@@ -13,6 +13,7 @@ import pytest
 from conformance_world import CLOSING, EVERY, Act, change_first, conformance, is_closing, meddle, recorded_calls, tree
 from pipeline_world import Service, World
 
+from bulkup.localserver import FaultOptions
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.transport import Transport
@@ -187,10 +188,9 @@ async def test_answers_lost(place: World, monkeypatch: pytest.MonkeyPatch) -> No
     assert [orphan.remote_id for orphan in place.orphans()] == [None, None]
 
 
-async def test_throttled(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_throttled(place: World) -> None:
     """A service that says "later" for a while loses no file: all arrive, and none is tried less for it."""
-    monkeypatch.setattr("bulkup.localserver.faults.WINDOW", 0.3)
-    place.faults("retry-later")
+    place.faults("retry-later", options=FaultOptions(retry_later_window=0.3))
     place.write(tree(20))
     summary = await place.run(batch_size=4, attempts=1)
     assert summary.exit_code == 0, summary.error

@@ -19,7 +19,7 @@ from bulkup.api import composition
 from bulkup.config.provider_defaults import PROVIDERS as DECLARED
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Reader
-from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
+from bulkup.localserver import FaultOptions, FaultSpec, LocalServer, ServerConfig
 from bulkup.model.journal_rows import ManifestRow, OrphanRow
 from bulkup.model.states import DONE
 from bulkup.pipeline import RetryPolicy, Tunables
@@ -95,8 +95,8 @@ class World:
         names = (f"d{number % 7}/{number:04}.{extension}" for number in range(count))
         self.write({name: (name.encode() * (size // 10 + 1))[:size] for name in names})
 
-    def faults(self, *texts: str, seed: int = 0) -> None:
-        self.server.set_faults([FaultSpec.parse(text) for text in texts], seed)
+    def faults(self, *texts: str, seed: int = 0, options: FaultOptions | None = None) -> None:
+        self.server.set_faults([FaultSpec.parse(text) for text in texts], seed, options)
 
     @property
     def service(self) -> Service:

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 import bulkup
 from bulkup import ExitCode, FileState, JournalLockedError, Result, UsageError
 from bulkup.helpers.clock import SystemClock
-from bulkup.localserver.s3.body_receiver import ReadPace
+from bulkup.localserver import FaultOptions, ReadPace
 from bulkup.model.log_events import LogEvent
 from bulkup.pipeline import hasher
 from bulkup.pipeline.files import digests
@@ -431,10 +431,9 @@ async def test_stop_before_anything(here: World) -> None:
     assert (summary.exit_code, here.puts) == (ExitCode.SIGTERM, 0)
 
 
-async def test_grace_bounds_the_drain(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_grace_bounds_the_drain(here: World) -> None:
     """What does not end within the grace is given back, and goes up whole with the next run."""
-    monkeypatch.setattr("bulkup.localserver.s3.body_receiver.SLOW_PACE", ReadPace(4096, 0.05))
-    here.faults("slow-body")
+    here.faults("slow-body", options=FaultOptions(slow_pace=ReadPace(4096, 0.05)))
     here.write({"slow.mov": os.urandom(100_000)})
     async with here.uploader(grace=0.2) as uploader, anyio.create_task_group() as tasks:
         tasks.start_soon(uploader.run)

@@ -13,7 +13,7 @@ from pipeline_world import World, world
 
 from bulkup import ExitCode, FileState, Result, TooManyFailuresError, Uploader
 from bulkup.journal import Journal
-from bulkup.localserver.s3.body_receiver import ReadPace
+from bulkup.localserver import FaultOptions, ReadPace
 from bulkup.model.http import ApiCall
 from bulkup.model.items import Item, Outcome
 from bulkup.pipeline.send.attempt import LocalSender
@@ -28,10 +28,9 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
 
 
 @pytest.fixture
-def slowly(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def slowly(here: World) -> None:
     """The store reads 80 KiB/s, in small steps."""
-    monkeypatch.setattr("bulkup.localserver.s3.body_receiver.SLOW_PACE", ReadPace(4096, 0.05))
-    here.faults("slow-body")
+    here.faults("slow-body", options=FaultOptions(slow_pace=ReadPace(4096, 0.05)))
 
 
 async def sending(uploader: Uploader) -> None:

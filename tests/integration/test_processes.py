@@ -19,7 +19,7 @@ from pipeline_world import World, cut_off_after, quick_retries, world
 from structlog.testing import capture_logs
 
 from bulkup import ExitCode, MachineError
-from bulkup.localserver.s3.body_receiver import ReadPace
+from bulkup.localserver import FaultOptions, ReadPace
 from bulkup.model.items import Item
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem
@@ -156,10 +156,9 @@ async def _kill_all_that_come() -> None:
         await anyio.sleep(0.01)
 
 
-async def test_a_run_cut_off_leaves_no_process(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_run_cut_off_leaves_no_process(here: World) -> None:
     """The next run finishes."""
-    monkeypatch.setattr("bulkup.localserver.s3.body_receiver.SLOW_PACE", ReadPace(4096, 0.05))
-    here.faults("slow-body=0.5")
+    here.faults("slow-body=0.5", options=FaultOptions(slow_pace=ReadPace(4096, 0.05)))
     here.write_many(20, size=100_000)
     await cut_off_after(here, 3)
     assert not processes()
@@ -168,11 +167,10 @@ async def test_a_run_cut_off_leaves_no_process(here: World, monkeypatch: pytest.
     here.assert_uploaded()
 
 
-async def test_attempts_are_cancelled_at_the_end_of_the_grace(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_attempts_are_cancelled_at_the_end_of_the_grace(here: World) -> None:
     """Their files are given back with their tickets, and their bytes no longer count."""
-    monkeypatch.setattr("bulkup.localserver.s3.body_receiver.SLOW_PACE", ReadPace(64, 0.05))
     here.tunables = Tunables(process=ProcessOptions(cancel_timeout=math.inf))
-    here.faults("slow-body")
+    here.faults("slow-body", options=FaultOptions(slow_pace=ReadPace(64, 0.05)))
     here.write({f"{number}.mov": os.urandom(200_000) for number in range(4)})
     async with here.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
         tasks.start_soon(uploader.run)

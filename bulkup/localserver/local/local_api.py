@@ -1,9 +1,9 @@
-"""The API of `--provider local`, `POST /local/v1/tickets`: like Magic Hour's, and takes files of any extension.
+"""The API of `--provider local`, `POST /local/v1/tickets`. It is like Magic Hour's, and takes any file extension.
 
-    {"files": [{"extension": "mp4", "size": 123}, ...]}                 extension may be empty; size in bytes
+    {"files": [{"extension": "mp4", "size": 123}, ...]}                 extension may be empty; size is in bytes
     200 {"tickets": [{"id": "local/<2 hex>/<32 hex>.mp4", "url": "<PUT it here>", "expires_in": <seconds>}, ...]}
 
-The id is the object's path below `DIR/objects/`. Errors are `{"message": ...}`, 400 for another shape.
+The id is the path of the object below `DIR/objects/`. Errors are `{"message": ...}`; an invalid body is a 400.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _EXTENSION = re.compile(r"[A-Za-z0-9_-]{0,32}")
 
 
 def parse_request(body: Any) -> list[str]:
-    """Return the extensions asked for. Raises ApiError 400 for another shape."""
+    """Return the extensions of the requested files. Raises ApiError 400 for an invalid body."""
     files = body.get("files") if isinstance(body, dict) else None
     if not isinstance(files, list) or not files:
         raise ApiError(400, "'files' is required and must be a list of at least one file")
@@ -31,11 +31,11 @@ def parse_request(body: Any) -> list[str]:
 
 
 def create_ticket(context: ServerContext, origin: ServerOrigin, extension: str) -> dict[str, Any]:
-    """Return one entry of the answer."""
+    """Return the ticket of one file."""
     name = secrets.token_hex(16)
     key = f"local/{name[:2]}/{name}" + (f".{extension}" if extension else "")
-    url = sigv4.presign("PUT", origin, key, context.key, context.clock.now(), context.ttl)
-    return {"id": key, "url": url, "expires_in": context.ttl}
+    url = sigv4.presign("PUT", origin, key, context.key, context.clock.now(), context.url_ttl())
+    return {"id": key, "url": url, "expires_in": context.url_ttl()}
 
 
 def _extension(file: Any) -> str:

@@ -1,4 +1,4 @@
-"""Magic Hour's `POST /v1/files/upload-urls` (docs/contracts.md section 1): reads requests and makes tickets."""
+"""Magic Hour's `POST /v1/files/upload-urls` (docs/contracts.md section 1): parses requests and creates tickets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bulkup.localserver.timestamps import rfc3339
 
 PATH = "/v1/files/upload-urls"
 
-# The union of the three tables that the service's pages and its SDK give.
+# The union of the three tables in the service's documentation and SDK.
 EXTENSIONS: Final = {
     "audio": ("mp3", "mpeg", "wav", "aac", "aiff", "flac", "webm", "weba", "m4a", "opus", "ogg", "oga", "amr"),
     "image": ("png", "jpg", "jpeg", "jfif", "webp", "avif", "heic", "heif", "jp2", "tif", "tiff", "bmp"),
@@ -27,14 +27,14 @@ _EXTENSION = re.compile(r"[a-z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class AssetRequest:
-    """One entry of a request: type and extension, both known to the service."""
+    """One entry of a request: a type of media and an extension of that type."""
 
     type: str
     extension: str
 
 
 def parse_request(body: Any) -> list[AssetRequest]:
-    """Return what is asked for. Raises ApiError: 400 for another shape, 422 for an extension its type does not have."""
+    """Return the requested assets. Raises ApiError: 400 for an invalid body, 422 for an extension of another type."""
     items = body.get("items") if isinstance(body, dict) else None
     if not isinstance(items, list) or not items:
         raise ApiError(400, "'items' is required and must be a list of at least one item")
@@ -42,12 +42,12 @@ def parse_request(body: Any) -> list[AssetRequest]:
 
 
 def create_ticket(context: ServerContext, origin: ServerOrigin, asset: AssetRequest) -> dict[str, str]:
-    """Return one entry of the answer. The path's `<id>` spreads the names over 256 directories."""
+    """Return the ticket of one asset. Two digits of its name spread the objects over 256 directories."""
     name = secrets.token_hex(16)
     path = f"api-assets/{name[:2]}/{name}.{asset.extension}"
     signed_at = math.ceil(context.clock.now())
-    url = sigv4.presign("PUT", origin, path, context.key, signed_at, context.ttl)
-    return {"upload_url": url, "expires_at": rfc3339(signed_at + context.ttl), "file_path": path}
+    url = sigv4.presign("PUT", origin, path, context.key, signed_at, context.url_ttl())
+    return {"upload_url": url, "expires_at": rfc3339(signed_at + context.url_ttl()), "file_path": path}
 
 
 def _asset(item: Any) -> AssetRequest:

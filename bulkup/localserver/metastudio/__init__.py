@@ -1,10 +1,14 @@
-"""Huawei MetaStudio (docs/contracts.md section 3): the gateway before it, IAM's tokens, and its calls for files.
+"""Huawei MetaStudio's API (docs/contracts.md section 3): its gateway, IAM's tokens, and the calls for files.
 
-    api.py        the calls      gateway.py    who may call, and how refusals look
-    fields.py     what they say  signature.py  SDK-HMAC-SHA256
-    files.py      what is known  iam.py        tokens
-    stored.py     what is there  errors.py     codes and texts
-    upload_urls.py  where the bytes go
+    metastudio_api.py  the calls: create, complete, delete
+    gateway.py         authentication, and the format of answers
+    signature.py       verifies SDK-HMAC-SHA256 signatures
+    iam.py             IAM: issues tokens
+    parameters.py      parses and checks the bodies of calls
+    files.py           records of files and their states
+    file_storage.py    the stored bytes of files
+    upload_urls.py     OBS upload URLs
+    errors.py          error codes and messages
 
-The API stands at the server's root: the service's own SDK drops the path of an endpoint.
+The API is at the server's root, because the service's SDK drops the path of an endpoint.
 """

@@ -1,4 +1,4 @@
-"""MetaStudio's refusals and those of the gateway before it: codes and texts (docs/contracts.md section 3)."""
+"""The errors of MetaStudio and of its gateway: statuses, codes and messages (docs/contracts.md section 3)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bulkup.localserver.api_common import ApiError
 
 
 class MetaStudioError(ApiError):
-    """A refusal with the service's own code. `request_id` stands in the bodies of the gateway alone."""
+    """An error with the service's code. Only bodies of gateway errors have a `request_id`."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(status, message)
@@ -14,58 +14,58 @@ class MetaStudioError(ApiError):
 
     @property
     def by_gateway(self) -> bool:
-        """Whether the gateway refused before the service saw the call."""
+        """Whether the gateway refused the call, so that it did not reach the service."""
         return self.code.startswith("APIGW.")
 
 
 def unauthorized(reason: str) -> MetaStudioError:
-    """Return what a call gets that proves nothing, or proves it wrongly."""
+    """Return the error for a call without valid authentication."""
     return MetaStudioError(401, "APIGW.0301", f"Incorrect IAM authentication information: {reason}")
 
 
 def invalid_token() -> MetaStudioError:
-    """Return what a token gets that ended or never was one."""
+    """Return the error for a token that has expired or was never issued."""
     return MetaStudioError(401, "APIGW.0307", "The token must be updated.")
 
 
 def wrong_project() -> MetaStudioError:
-    """Return what a call gets for a project that is not the caller's."""
+    """Return the error for a project that is not the caller's."""
     return MetaStudioError(403, "APIGW.0306", "API access denied, the project is not that of the caller.")
 
 
 def throttled() -> MetaStudioError:
-    """Return what a call gets that comes too soon; there is no Retry-After."""
+    """Return the error for too many calls. It has no Retry-After."""
     message = "The throttling threshold has been reached: policy user over ratelimit,limit:5,time:1 second"
     return MetaStudioError(429, "APIGW.0308", message)
 
 
 def invalid_parameter(what: str) -> MetaStudioError:
-    """Return what a wrong parameter gets."""
+    """Return the error for an invalid parameter."""
     return MetaStudioError(400, "MSS.00000003", f"Invalid parameter: {what}")
 
 
 def no_such_file() -> MetaStudioError:
-    """Return what an unknown file id gets. The service's pages give no code for it; this one is ours."""
+    """Return the error for an unknown file id. The service does not document its code."""
     return MetaStudioError(404, "MSS.00000005", "The file does not exist.")
 
 
 def already_completed() -> MetaStudioError:
-    """Return what a second completion gets. The service's pages give no code for it; this one is ours."""
+    """Return the error for a second completion. The service does not document its code."""
     return MetaStudioError(409, "MSS.00000006", "The file has been completed already.")
 
 
 def duplicate_main() -> MetaStudioError:
-    """Return what the second MAIN file of an asset gets. The service's pages give no code for it; this one is ours."""
+    """Return the error for a second MAIN file of an asset. The service does not document its code."""
     return MetaStudioError(409, "MSS.00000007", "The asset has a MAIN file already.")
 
 
 def internal() -> MetaStudioError:
-    """Return what a call gets when the disk fails."""
+    """Return the error for a failure of the disk."""
     return MetaStudioError(500, "MSS.00000004", "Internal Error")
 
 
 def translate_error(error: ApiError) -> MetaStudioError:
-    """Return a refusal that all APIs have in common as this service words it."""
+    """Return an error of the shared code with this service's code and message."""
     if isinstance(error, MetaStudioError):
         return error
     match error.status:

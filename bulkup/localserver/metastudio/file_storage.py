@@ -1,4 +1,4 @@
-"""What is in the store of MetaStudio's files: objects, and parts until they are joined."""
+"""The stored bytes of MetaStudio's files: objects, and parts that are not joined yet."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from bulkup.localserver.s3.part_store import PartStore
 
 
 class FileStorage:
-    """The bytes of files. All methods block, and raise OSError when the disk fails."""
+    """The stored bytes of files. All methods block, and raise OSError when the disk fails."""
 
     def __init__(self, objects: ObjectStore, parts: PartStore) -> None:
         self._objects = objects
         self._parts = parts
 
     def begin(self, file_id: str) -> None:
-        """Make room for the parts of a file."""
+        """Prepare the storage for the parts of a file."""
         self._parts.begin(file_id)
 
     def size(self, file_id: str, file: MetaStudioFile) -> int | None:
-        """Return how many bytes there are of a file, None where it, or a part of it, is missing."""
+        """Return the stored size of a file in bytes, None if it or one of its parts is missing."""
         if not file.parts:
             return self._objects.size(_key(file_id, file))
         try:
@@ -29,7 +29,7 @@ class FileStorage:
             return None
 
     def join(self, file_id: str, file: MetaStudioFile) -> None:
-        """Make the parts of a file its object."""
+        """Join the parts of a file to its object, and delete the parts."""
         incoming = self._objects.receive()
         try:
             self._parts.join(file_id, file.parts, incoming)
@@ -39,7 +39,7 @@ class FileStorage:
         self._parts.drop(file_id)
 
     def discard(self, file_id: str, file: MetaStudioFile) -> None:
-        """Delete what there is of a file."""
+        """Delete the object and the parts of a file."""
         self._objects.remove(_key(file_id, file))
         self._parts.drop(file_id)
 

@@ -1,4 +1,4 @@
-"""The files of MetaStudio: which there are, and what may still become of each (docs/contracts.md section 3)."""
+"""Records of MetaStudio's files, and the allowed changes of their states (docs/contracts.md section 3)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from bulkup.localserver import record_log
 from bulkup.localserver.metastudio.errors import already_completed, duplicate_main, no_such_file
 from bulkup.localserver.metastudio.parameters import FileRequest
 from bulkup.localserver.record_log import RecordLog
@@ -16,7 +15,7 @@ DELETED = "DELETED"
 
 @dataclass(frozen=True, slots=True)
 class MetaStudioFile:
-    """One file; `size` in bytes. `parts` is 0 where it comes as a whole; `state` is empty until it is completed."""
+    """One file. `size` is in bytes. `parts` is 0 for an upload in one piece. `state` is empty until completion."""
 
     asset: str
     category: str
@@ -27,9 +26,9 @@ class MetaStudioFile:
 
 
 class MetaStudioFileRegistry:
-    """Creates files, finds the newest of them again, and lets each end once.
+    """Creates files, keeps the newest of them, and lets each be completed once.
 
-    Methods that change something raise OSError when the disk fails.
+    Methods that change a file raise OSError when the disk fails.
     """
 
     def __init__(self, log: RecordLog) -> None:
@@ -39,21 +38,21 @@ class MetaStudioFileRegistry:
             self._note_main(file_id, MetaStudioFile(**record))
 
     def create(self, wanted: FileRequest) -> str:
-        """Return the id of a new file. A MAIN may be created again: a new URL is a new file."""
+        """Create a file and return its id. A second MAIN file may be created, because a new URL needs a new file."""
         file_id = secrets.token_hex(16)
         file = MetaStudioFile(wanted.asset, wanted.category, wanted.extension, wanted.size, wanted.parts)
-        self._keep(file_id, file)
+        self._store(file_id, file)
         return file_id
 
     def get(self, file_id: str) -> MetaStudioFile:
-        """Return a file. Raises MetaError 404 for one that is not known, or too long ago, or deleted."""
+        """Return a file. Raises MetaStudioError 404 if it is unknown, dropped or deleted."""
         record = self._log.get(file_id)
         if record is None or record["state"] == DELETED:
             raise no_such_file()
         return MetaStudioFile(**record)
 
-    def open_file(self, file_id: str, state: str) -> MetaStudioFile:
-        """Return a file that may be completed with that state. Raises MetaError 404 or 409."""
+    def get_open(self, file_id: str, state: str) -> MetaStudioFile:
+        """Return a file that can be completed with this state. Raises MetaStudioError 404 or 409."""
         file = self.get(file_id)
         if file.state:
             raise already_completed()
@@ -62,17 +61,17 @@ class MetaStudioFileRegistry:
         return file
 
     def end(self, file_id: str, file: MetaStudioFile, state: str) -> None:
-        """Give the file its last state."""
-        self._keep(file_id, replace(file, state=state))
+        """Set the final state of a file."""
+        self._store(file_id, replace(file, state=state))
 
-    def _keep(self, file_id: str, file: MetaStudioFile) -> None:
+    def _store(self, file_id: str, file: MetaStudioFile) -> None:
         self._log.put(file_id, file)
         self._note_main(file_id, file)
 
     def _note_main(self, file_id: str, file: MetaStudioFile) -> None:
         if _is_main(file):
             self._mains[file.asset] = file_id
-        if len(self._mains) > record_log.REMEMBERED:
+        if len(self._mains) > self._log.max_records:
             self._mains.popitem(last=False)
 
     def _has_main(self, asset: str) -> bool:

@@ -1,4 +1,4 @@
-"""The gateway before MetaStudio: it authenticates callers before requests are read (docs/contracts.md section 3)."""
+"""The gateway of MetaStudio: it authenticates calls before their bodies are parsed (docs/contracts.md section 3)."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from bulkup.localserver.metastudio.errors import MetaStudioError
 from bulkup.localserver.s3.signing_types import ReceivedRequest
 from bulkup.localserver.signed_tokens import TokenSigner
 
-# Takes a request that was let in, and its body; returns the answer, None for one without a body. Raises ApiError.
+# Takes an authenticated request and its body. Returns the body of the answer, or None. Raises ApiError.
 CallHandler = Callable[[web.Request, bytes], Awaitable[dict[str, Any] | None]]
 
 _log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """Lets calls in that are signed or have a token, and puts refusals into the service's shape."""
+    """Authenticates calls by signature or token, and encodes answers and errors."""
 
-    def __init__(self, context: ServerContext, mint: TokenSigner) -> None:
+    def __init__(self, context: ServerContext, tokens: TokenSigner) -> None:
         self._context = context
-        self._mint = mint
+        self._tokens = tokens
 
-    async def serve(self, request: web.Request, action: CallHandler) -> web.Response:
-        """Answer one call by the action; every answer has an X-Request-Id and the date of the server's own clock."""
+    async def serve(self, request: web.Request, handler: CallHandler) -> web.Response:
+        """Authenticate a call and answer it. Every answer has an X-Request-Id and the Date of the server's clock."""
         try:
-            return self._answer(200, await action(request, await self._admit(request)))
+            return self._answer(200, await handler(request, await self._authenticate(request)))
         except ApiError as error:
             return await self.refuse(request, error)
         except OSError:
@@ -43,27 +43,31 @@ class Gateway:
             return await self.refuse(request, errors.internal())
 
     async def refuse(self, _request: web.Request, error: ApiError) -> web.Response:
-        """Answer with a refusal, whoever calls. A 429 of this gateway's has no Retry-After."""
-        refusal = errors.translate_error(error)
-        response = self._answer(refusal.status, {"error_code": refusal.code, "error_msg": refusal.message}, refusal)
+        """Return the error answer. A 429 of this gateway has no Retry-After."""
+        translated = errors.translate_error(error)
+        response = self._answer(
+            translated.status, {"error_code": translated.code, "error_msg": translated.message}, translated
+        )
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
 
-    def _answer(self, status: int, body: dict[str, Any] | None, refusal: MetaStudioError | None = None) -> web.Response:
+    def _answer(
+        self, status: int, body: dict[str, Any] | None, translated: MetaStudioError | None = None
+    ) -> web.Response:
         request_id = secrets.token_hex(16)
         headers = {"X-Request-Id": request_id, "Date": http_date(self._context.clock.now())}
         if body is None:
             return web.Response(status=status, headers=headers)
-        if refusal is not None and refusal.by_gateway:
+        if translated is not None and translated.by_gateway:
             body |= {"request_id": request_id}
         return web.Response(
             body=orjson.dumps(body), status=status, headers=headers, content_type="application/json", charset="utf-8"
         )
 
-    async def _admit(self, request: web.Request) -> bytes:
-        """Return the body of a call that may be made. Raises ApiError."""
-        body = await read_body(request)
+    async def _authenticate(self, request: web.Request) -> bytes:
+        """Authenticate a call and return its body. Raises ApiError."""
+        body = await read_body(request, self._context.limits)
         call = received_request(request)
         if "authorization" in call.headers:
             self._check_signature(call, body)
@@ -79,8 +83,8 @@ class Gateway:
         config = self._context.config
         try:
             signature.verify(call, body, config.access_key, config.secret_key, self._context.clock.now())
-        except signature.SignatureError as refused:
-            raise errors.unauthorized(str(refused)) from None
+        except signature.SignatureError as error:
+            raise errors.unauthorized(str(error)) from None
         token = call.headers.get("x-security-token")
         if token is not None and not credentials_match(token, config.security_token):
             raise errors.unauthorized("verify aksk signature fail, the security token is not that of the access key")
@@ -89,13 +93,13 @@ class Gateway:
         if token is None:
             raise errors.unauthorized("x-auth-token not found")
         config = self._context.config
-        issued = self._mint.holds(token, config.iam_password, self._context.clock.now())
+        issued = self._tokens.is_valid(token, config.iam_password, self._context.clock.now())
         if not (issued or credentials_match(token, config.token)):
             raise errors.invalid_token()
 
 
 def http_date(moment: float) -> str:
-    """Return Unix time as the Date header has it."""
+    """Format Unix time for the Date header."""
     return _http_date(int(moment))
 
 

@@ -1,4 +1,4 @@
-"""IAM's `POST /v3/auth/tokens` (docs/contracts.md section 3): a password against a token for 24 hours."""
+"""IAM's `POST /v3/auth/tokens` (docs/contracts.md section 3): issues a token for 24 hours for a password."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ TOKEN_TTL = 24 * 3600  # seconds
 
 
 class IamApi:
-    """Hands out tokens of the mint. Errors are Keystone's: `{"error": {"code", "message", "title"}}`."""
+    """Issues tokens. Errors have the format of Keystone: `{"error": {"code", "message", "title"}}`."""
 
-    def __init__(self, context: ServerContext, mint: TokenSigner) -> None:
+    def __init__(self, context: ServerContext, tokens: TokenSigner) -> None:
         self._context = context
-        self._mint = mint
+        self._tokens = tokens
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one call."""
         now = self._context.clock.now()
         try:
-            check_request(await read_json(request), self._context.config)
-            apply_fault(self._context.draw(FaultPoint.API, now))
+            check_request(await read_json(request, self._context.limits), self._context.config)
+            apply_fault(self._context.draw_fault(FaultPoint.API, now))
         except ApiError as error:
             return await self.refuse(request, error)
-        token = self._mint.issue(self._context.config.iam_password, now + TOKEN_TTL)
+        token = self._tokens.issue(self._context.config.iam_password, now + TOKEN_TTL)
         return json_answer(token_description(self._context.config, now), 201, self._dated({"X-Subject-Token": token}))
 
     async def refuse(self, _request: web.Request, error: ApiError) -> web.Response:
-        """Answer with a refusal. A 429 has no Retry-After."""
+        """Return the error answer. A 429 has no Retry-After."""
         body = {"code": error.status, "message": error.message, "title": HTTPStatus(error.status).phrase}
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return json_answer({"error": body}, error.status, self._dated(allow))
@@ -48,7 +48,7 @@ class IamApi:
 
 
 def check_request(body: Any, config: ServerConfig) -> None:
-    """Let a request for a token pass, or raise ApiError: 400 for another shape, 401 for other credentials."""
+    """Raise ApiError for a request that gets no token: 400 for an invalid body, 401 for wrong credentials."""
     if _at(body, "auth", "identity", "methods") != ["password"]:
         raise ApiError(400, 'auth.identity.methods must be ["password"]')
     user = ("auth", "identity", "password", "user")
@@ -65,7 +65,7 @@ def check_request(body: Any, config: ServerConfig) -> None:
 
 
 def token_description(config: ServerConfig, now: float) -> dict[str, Any]:
-    """Return the body of the answer; the token itself is a header."""
+    """Return the body of the answer. The token itself is in a header."""
     domain = {"name": config.iam_domain, "id": config.iam_domain}
     return {
         "token": {

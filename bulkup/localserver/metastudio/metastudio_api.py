@@ -18,7 +18,7 @@ from bulkup.localserver.metastudio.gateway import Gateway
 from bulkup.localserver.metastudio.parameters import parse_file, parse_large_file, parse_state
 from bulkup.localserver.metastudio.upload_urls import URL_TTL, file_object_key, file_url, part_urls
 
-# Braces are taken as well: the SDK sends `{project_id}` as it stands where it was given none.
+# The SDK sends the literal `{project_id}` if it has no project id.
 _PROJECT: Final = "/v1/{project_id:[^/]+}"
 FILES: Final = _PROJECT + "/files"
 LARGE_FILES: Final = _PROJECT + "/large-files"
@@ -27,16 +27,16 @@ COMPLETE: Final = ONE_FILE + "/complete"
 
 
 class MetaStudioApi:
-    """The API of one server."""
+    """The MetaStudio API of one server."""
 
     def __init__(
-        self, context: ServerContext, gateway: Gateway, files: MetaStudioFileRegistry, stored: FileStorage
+        self, context: ServerContext, gateway: Gateway, files: MetaStudioFileRegistry, storage: FileStorage
     ) -> None:
         self._context = context
         self._gateway = gateway
         self._files = files
-        self._stored = stored
-        self._being_joined: set[str] = set()
+        self._storage = storage
+        self._joining: set[str] = set()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the API."""
@@ -49,54 +49,54 @@ class MetaStudioApi:
         return refuse_other_methods(routes, self._gateway.refuse)
 
     async def create(self, request: web.Request) -> web.Response:
-        """Answer a call for a file that comes in one PUT."""
+        """Create a file that is uploaded with one PUT."""
         self._context.counters.add(presign_calls=1)
         return await self._gateway.serve(request, self._create)
 
     async def create_large(self, request: web.Request) -> web.Response:
-        """Answer a call for a file that comes in parts."""
+        """Create a file that is uploaded in parts."""
         self._context.counters.add(presign_calls=1)
         return await self._gateway.serve(request, self._create_large)
 
     async def complete(self, request: web.Request) -> web.Response:
-        """Answer a call that ends an upload."""
+        """Complete an upload."""
         return await self._gateway.serve(request, self._complete)
 
     async def delete(self, request: web.Request) -> web.Response:
-        """Answer a call that deletes a file."""
+        """Delete a file."""
         return await self._gateway.serve(request, self._delete)
 
     async def _create(self, request: web.Request, body: bytes) -> dict[str, Any]:
-        wanted = parse_file(parse_json(body))
-        short = self._meets_fault(FaultPoint.PRESIGN)
-        file_id = self._files.create(wanted)
-        if short:
+        requested = parse_file(parse_json(body))
+        incomplete = self._apply_fault(FaultPoint.PRESIGN)
+        file_id = self._files.create(requested)
+        if incomplete:
             return {"file_id": file_id}
         self._context.counters.add(tickets=1)
-        key = file_object_key(file_id, wanted.asset, wanted.extension)
-        url = file_url(request_origin(request), key, wanted, self._context.key, self._expiry())
+        key = file_object_key(file_id, requested.asset, requested.extension)
+        url = file_url(request_origin(request), key, requested, self._context.key, self._expiry())
         return {"file_id": file_id, "upload_url": url}
 
     async def _create_large(self, request: web.Request, body: bytes) -> dict[str, Any]:
-        wanted = parse_large_file(parse_json(body))
-        short = self._meets_fault(FaultPoint.PRESIGN)
-        file_id = self._files.create(wanted)
-        self._stored.begin(file_id)
-        if short:
+        requested = parse_large_file(parse_json(body))
+        incomplete = self._apply_fault(FaultPoint.PRESIGN)
+        file_id = self._files.create(requested)
+        self._storage.begin(file_id)
+        if incomplete:
             return {"file_id": file_id}
         self._context.counters.add(tickets=1)
-        key = file_object_key(file_id, wanted.asset, wanted.extension)
-        urls = part_urls(request_origin(request), key, file_id, wanted.parts, self._context.key, self._expiry())
+        key = file_object_key(file_id, requested.asset, requested.extension)
+        urls = part_urls(request_origin(request), key, file_id, requested.parts, self._context.key, self._expiry())
         return {"file_id": file_id, "upload_urls": urls}
 
     async def _complete(self, request: web.Request, body: bytes) -> None:
         file_id, state = request.match_info["file_id"], parse_state(parse_json(body))
-        file = self._open(file_id, state)
+        file = self._get_open(file_id, state)
         if state == "CREATED":
             self._check_stored(file_id, file)
-        self._meets_fault(FaultPoint.API)
+        self._apply_fault(FaultPoint.API)
         if state != "CREATED":
-            await to_thread.run_sync(self._stored.discard, file_id, file)
+            await to_thread.run_sync(self._storage.discard, file_id, file)
         elif file.parts:
             await self._join(file_id, file)
         self._files.end(file_id, file, state)
@@ -104,36 +104,36 @@ class MetaStudioApi:
     async def _delete(self, request: web.Request, _body: bytes) -> None:
         file_id = request.match_info["file_id"]
         file = self._files.get(file_id)
-        self._check_not_being_joined(file_id)
-        self._meets_fault(FaultPoint.API)
+        self._check_not_joining(file_id)
+        self._apply_fault(FaultPoint.API)
         self._files.end(file_id, file, DELETED)
-        await to_thread.run_sync(self._stored.discard, file_id, file)
+        await to_thread.run_sync(self._storage.discard, file_id, file)
 
-    def _open(self, file_id: str, state: str) -> MetaStudioFile:
-        self._check_not_being_joined(file_id)
-        return self._files.open_file(file_id, state)
+    def _get_open(self, file_id: str, state: str) -> MetaStudioFile:
+        self._check_not_joining(file_id)
+        return self._files.get_open(file_id, state)
 
-    def _check_not_being_joined(self, file_id: str) -> None:
-        if file_id in self._being_joined:
+    def _check_not_joining(self, file_id: str) -> None:
+        if file_id in self._joining:
             raise errors.already_completed()
 
     def _check_stored(self, file_id: str, file: MetaStudioFile) -> None:
-        size = self._stored.size(file_id, file)
+        size = self._storage.size(file_id, file)
         if size is None:
             raise errors.invalid_parameter("the file, or a part of it, has not been uploaded")
         if size != file.size:
             raise errors.invalid_parameter(f"file_size was {file.size} and {size} bytes have been uploaded")
 
     async def _join(self, file_id: str, file: MetaStudioFile) -> None:
-        self._being_joined.add(file_id)
+        self._joining.add(file_id)
         try:
-            await to_thread.run_sync(self._stored.join, file_id, file)
+            await to_thread.run_sync(self._storage.join, file_id, file)
         finally:
-            self._being_joined.discard(file_id)
-        self._files.open_file(file_id, "CREATED")  # another MAIN may have come before it meanwhile
+            self._joining.discard(file_id)
+        self._files.get_open(file_id, "CREATED")  # another MAIN file may have been completed meanwhile
 
-    def _meets_fault(self, point: FaultPoint) -> bool:
-        return apply_fault(self._context.draw(point, self._context.clock.now()))
+    def _apply_fault(self, point: FaultPoint) -> bool:
+        return apply_fault(self._context.draw_fault(point, self._context.clock.now()))
 
     def _expiry(self) -> float:
-        return self._context.clock.now() + self._context.lifetime(URL_TTL)
+        return self._context.clock.now() + self._context.url_ttl(URL_TTL)

@@ -1,4 +1,4 @@
-"""What the calls for files say, read and checked (docs/contracts.md section 3): pure rules."""
+"""Parses and checks the bodies of calls for files (docs/contracts.md section 3)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from bulkup.localserver.metastudio.errors import invalid_parameter
 
 MAX_FILE_SIZE = 5 << 30  # bytes
 MAX_LARGE_FILE_SIZE = 500 << 30  # bytes
-MAX_PARTS = 10_000  # what OBS takes as parts of one object
+MAX_PARTS = 10_000  # the limit of OBS for one object
 
-# The union of what the guide and the SDK list.
+# The union of the lists in the guide and in the SDK.
 CATEGORIES: Final = frozenset(
     {"MAIN", "COVER", "PAGE", "SAMPLE", "OTHER", "WHOLE_MODEL", "USER_MODIFIED_MODEL", "TEMPORARY", "PACKAGE"}
 )
 STATES: Final = frozenset({"CREATED", "FAILED", "CANCELLED"})
 
 _ASSET_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_UNFIT_TYPE = re.compile(r"[/\\\x00-\x1f\x7f]")
-_LONGEST_TYPE = 64  # characters
-_LONGEST_EXTENSION = 200  # bytes; with the file's id and a dot it must be a name that file systems take
-_LONGEST_NAME = 256  # characters
+_INVALID_TYPE = re.compile(r"[/\\\x00-\x1f\x7f]")
+_MAX_TYPE_LENGTH = 64  # characters
+_MAX_EXTENSION_LENGTH = 200  # bytes; file systems limit the name of the object: id, dot and extension
+_MAX_NAME_LENGTH = 256  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """A file that is to be created; `size` in bytes, `md5` in Base64, empty where the bytes come in parts."""
+    """A file to create. `size` is in bytes, `md5` in Base64. A file in `parts` has no MD5."""
 
     extension: str
     size: int
@@ -41,18 +41,18 @@ class FileRequest:
 
 
 def parse_file(body: Any) -> FileRequest:
-    """Return what a call of `files` asks for. Raises MetaError 400."""
+    """Parse the body of a call of `files`. Raises MetaStudioError 400."""
     return FileRequest(*_common(body, MAX_FILE_SIZE), md5=_md5(body.get("file_md5")))
 
 
 def parse_large_file(body: Any) -> FileRequest:
-    """Return what a call of `large-files` asks for. Raises MetaError 400."""
+    """Parse the body of a call of `large-files`. Raises MetaStudioError 400."""
     common = _common(body, MAX_LARGE_FILE_SIZE)
     return FileRequest(*common, parts=_whole("file_multipart_count", body.get("file_multipart_count", 1), MAX_PARTS))
 
 
 def parse_state(body: Any) -> str:
-    """Return the state that a file is to have. Raises MetaError 400."""
+    """Parse the body of a completion and return the state. Raises MetaStudioError 400."""
     state = body.get("state") if isinstance(body, dict) else None
     if not isinstance(state, str) or state not in STATES:
         raise invalid_parameter("state must be one of CREATED, FAILED, CANCELLED")
@@ -72,14 +72,14 @@ def _common(body: Any, largest: int) -> tuple[str, int, str, str]:
 
 
 def _name(name: Any) -> None:
-    if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_NAME:
-        raise invalid_parameter(f"file_name must have 1 to {_LONGEST_NAME} characters")
+    if not isinstance(name, str) or not 1 <= len(name) <= _MAX_NAME_LENGTH:
+        raise invalid_parameter(f"file_name must have 1 to {_MAX_NAME_LENGTH} characters")
 
 
 def _type(extension: Any) -> str:
-    if not isinstance(extension, str) or not 1 <= len(extension) <= _LONGEST_TYPE:
-        raise invalid_parameter(f"file_type must have 1 to {_LONGEST_TYPE} characters")
-    if _UNFIT_TYPE.search(extension) or len(extension.encode()) > _LONGEST_EXTENSION:
+    if not isinstance(extension, str) or not 1 <= len(extension) <= _MAX_TYPE_LENGTH:
+        raise invalid_parameter(f"file_type must have 1 to {_MAX_TYPE_LENGTH} characters")
+    if _INVALID_TYPE.search(extension) or len(extension.encode()) > _MAX_EXTENSION_LENGTH:
         raise invalid_parameter("file_type must be a file extension")
     return extension
 

@@ -20,43 +20,44 @@ _DATE = "x-sdk-date"
 _CONTENT = "x-sdk-content-sha256"
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 _EMPTY: Final = hashlib.sha256(b"").hexdigest()
-_NEEDED: Final = ("host", _DATE)
-# Headers that change what a call means: whoever could add one to a signed call would speak for its sender.
-_MEANINGFUL: Final = ("x-security-token", "x-project-id", "x-domain-id", "x-app-userid")
+_REQUIRED: Final = ("host", _DATE)
+# Headers that change the meaning of a call. They must be signed, so that nobody can add one to a signed call.
+_MUST_BE_SIGNED: Final = ("x-security-token", "x-project-id", "x-domain-id", "x-app-userid")
 _AUTHORIZATION = re.compile(
     ALGORITHM
-    + r" Access=(?P<id>[^,\s]+), ?SignedHeaders=(?P<names>[\w!#$%&'*+.^`|~;-]+), ?Signature=(?P<proof>[0-9a-f]{64})",
+    + r" Access=(?P<id>[^,\s]+), ?SignedHeaders=(?P<names>[\w!#$%&'*+.^`|~;-]+), ?"
+    + r"Signature=(?P<signature>[0-9a-f]{64})",
     re.ASCII,
 )
 
 
 class SignatureError(Exception):
-    """The signature does not hold; the text says why, as the gateway says it."""
+    """The signature is invalid. The message is the one of the gateway."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationHeader:
-    """What an Authorization header says: whose key, which headers in which order, and the proof in hex."""
+    """A parsed Authorization header: access key, names of the signed headers in order, signature in hex."""
 
     access_key: str
     names: tuple[str, ...]
-    proof: str
+    signature: str
 
 
 def verify(request: ReceivedRequest, body: bytes, access_key: str, secret_key: str, now: float) -> None:
-    """Raise SignatureRefused unless the request is what the holder of the key signed, about `now` (Unix time)."""
+    """Raise SignatureError unless the signature matches the request and its date is close to `now` (Unix time)."""
     signed = _read(request.headers.get("authorization", ""))
     if not hmac.compare_digest(signed.access_key.encode("utf-8", "surrogateescape"), access_key.encode()):
         raise SignatureError("Get secretKey failed,ak:******,err:ak not exist")
     _check_headers(request, signed.names)
     _check_time(request.headers[_DATE], now)
     canonical = canonical_request(request, body, signed.names)
-    if not hmac.compare_digest(signature(secret_key, request.headers[_DATE], canonical), signed.proof):
+    if not hmac.compare_digest(signature(secret_key, request.headers[_DATE], canonical), signed.signature):
         raise SignatureError("verify aksk signature fail")
 
 
 def canonical_request(request: ReceivedRequest, body: bytes, names: tuple[str, ...]) -> str:
-    """Return the canonical form of a request that has all the headers named."""
+    """Return the canonical form of a request that has all named headers."""
     headers = "".join(f"{name}:{request.headers[name].strip()}\n" for name in names)
     return "\n".join(
         [request.method, _path(request), _query(request), headers, ";".join(names), _payload(request, body)]
@@ -64,7 +65,7 @@ def canonical_request(request: ReceivedRequest, body: bytes, names: tuple[str, .
 
 
 def signature(secret_key: str, date: str, canonical: str) -> str:
-    """Return the proof in hex; the key is the secret as it is, without a scope."""
+    """Return the signature in hex. The key is the plain secret, without a scope."""
     digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
     return hmac.digest(secret_key.encode(), f"{ALGORITHM}\n{date}\n{digest}".encode(), "sha256").hex()
 
@@ -73,18 +74,18 @@ def _read(authorization: str) -> AuthorizationHeader:
     match = _AUTHORIZATION.fullmatch(authorization)
     if match is None:
         raise SignatureError(f"the Authorization header is not one of {ALGORITHM}")
-    return AuthorizationHeader(match["id"], tuple(match["names"].split(";")), match["proof"])
+    return AuthorizationHeader(match["id"], tuple(match["names"].split(";")), match["signature"])
 
 
 def _check_headers(request: ReceivedRequest, names: tuple[str, ...]) -> None:
-    for name in _NEEDED:
+    for name in _REQUIRED:
         if name not in names:
             raise SignatureError(f"verify aksk signature fail, {name} must be signed")
     for name in names:
         if name not in request.headers:
             raise SignatureError(f"verify aksk signature fail, the signed header {name} was not sent")
     for name in request.headers:
-        if (name in _MEANINGFUL or name.startswith("x-sdk-")) and name not in names:
+        if (name in _MUST_BE_SIGNED or name.startswith("x-sdk-")) and name not in names:
             raise SignatureError(f"verify aksk signature fail, the header {name} was not signed")
 
 
@@ -117,9 +118,10 @@ def _query(request: ReceivedRequest) -> str:
 
 
 def _payload(request: ReceivedRequest, body: bytes) -> str:
-    """The word that is signed is taken from the header only where it says that the payload is left out.
+    """Return the payload's digest for the canonical request.
 
-    A digest there is not believed: it is computed, or a body could be put in the place of the one signed.
+    The header counts only if it says that the payload is not signed. Otherwise the digest is computed here: a digest
+    from the header would let an attacker replace the body.
     """
     if not body:
         return _EMPTY

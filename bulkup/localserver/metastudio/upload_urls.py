@@ -11,7 +11,7 @@ from bulkup.localserver.s3.signing_types import ServerOrigin, SigningKey
 BUCKET = "metastudio-assets"
 URL_TTL = 24 * 3600  # seconds
 
-# The one Content-Type that OBS takes for a file of each type; the service's SDK says so, its pages do not.
+# The Content-Type that a PUT of each file type must send. Known from the service's SDK.
 CONTENT_TYPES: Final = {
     "gif": "image/gif",
     "jpg": "image/jpeg",
@@ -25,20 +25,20 @@ OTHER_CONTENT_TYPE = "application/octet-stream"
 
 
 def file_object_key(file_id: str, asset: str, extension: str) -> str:
-    """Return the object's key, bucket first."""
+    """Return the key of the object, with the bucket."""
     return f"{BUCKET}/{asset}/{file_id}.{extension}"
 
 
-def file_url(origin: ServerOrigin, key: str, wanted: FileRequest, signing: SigningKey, expires: float) -> str:
-    """Return the URL for the whole file: its MD5 and Content-Type are signed."""
-    content_type = CONTENT_TYPES.get(wanted.extension.lower(), OTHER_CONTENT_TYPE)
-    return sigv2.presign_obs(origin, key, signing, expires, md5=wanted.md5, content_type=content_type)
+def file_url(origin: ServerOrigin, key: str, requested: FileRequest, signing: SigningKey, expires: float) -> str:
+    """Return the URL for the whole file. Its MD5 and Content-Type are signed."""
+    content_type = CONTENT_TYPES.get(requested.extension.lower(), OTHER_CONTENT_TYPE)
+    return sigv2.presign_obs(origin, key, signing, expires, md5=requested.md5, content_type=content_type)
 
 
 def part_urls(
     origin: ServerOrigin, key: str, file_id: str, count: int, signing: SigningKey, expires: float
 ) -> list[str]:
-    """Return a URL for each part; neither MD5 nor Content-Type is signed, so neither may be sent."""
+    """Return a URL for each part. They are signed without MD5 and Content-Type, so neither may be sent."""
     return [
         sigv2.presign_obs(origin, key, signing, expires, part={"partNumber": str(number), "uploadId": file_id})
         for number in range(1, count + 1)

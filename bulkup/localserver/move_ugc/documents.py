@@ -1,4 +1,4 @@
-"""GraphQL documents, parsed and validated once: a bulk client sends the same text over and over."""
+"""Parses and validates GraphQL documents. Results are cached, because a bulk client repeats the same document."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from graphql import (
     validate,
 )
 
-REMEMBERED = 64
-LONGEST_REMEMBERED = 64 << 10  # characters; the memory of a parsed document is a multiple of its text
-MOST_FRAGMENTS = 16
-MOST_REPETITIONS = 16  # of a field of one name among the fields of one object
-MOST_TOKENS = 400_000  # enough for 10,000 aliases, the ceiling of the real service
+MAX_CACHED = 64  # documents
+MAX_CACHED_LENGTH = 64 << 10  # characters; a parsed document takes several times the memory of its text
+MAX_FRAGMENTS = 16
+MAX_REPETITIONS = 16  # of one field name in one selection
+MAX_TOKENS = 400_000  # enough for 10,000 aliases, the limit of the real service
 _TOO_DEEP = "the document is nested too deeply"
 
 
 @dataclass(slots=True)
 class MoveDocument:
-    """One parsed document; `errors` is what validation found, None before it was validated."""
+    """A parsed document. `errors` is the result of its validation, None before it."""
 
     node: DocumentNode
     errors: tuple[GraphQLError, ...] | None = None
 
-    def asks_for(self, field: str, operation: str | None) -> bool:
-        """Say whether the operation of that name (None: any) has the field at its top level."""
+    def selects(self, field: str, operation: str | None) -> bool:
+        """Return whether the operation of that name (None: any) has the field at its top level."""
         return any(
             field in _top_level(definition.selection_set, self._fragments(), set())
             for definition in self.node.definitions
@@ -55,43 +55,43 @@ class MoveDocument:
 
 
 class DocumentCache:
-    """Reads documents for one schema and keeps the latest."""
+    """Parses and validates documents for one schema. Keeps the latest results."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
-        self._kept: OrderedDict[str, MoveDocument] = OrderedDict()
+        self._cache: OrderedDict[str, MoveDocument] = OrderedDict()
 
-    def read(self, text: str) -> MoveDocument:
-        """Return the document. Raises GraphQLSyntaxError."""
-        document = self._kept.pop(text, None) or self._parse(text)
-        if len(text) <= LONGEST_REMEMBERED:
-            self._kept[text] = document
-        if len(self._kept) > REMEMBERED:
-            self._kept.popitem(last=False)
+    def parse(self, text: str) -> MoveDocument:
+        """Return the parsed document. Raises GraphQLSyntaxError."""
+        document = self._cache.pop(text, None) or self._parse(text)
+        if len(text) <= MAX_CACHED_LENGTH:
+            self._cache[text] = document
+        if len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
         return document
 
-    def errors_of(self, document: MoveDocument) -> tuple[GraphQLError, ...]:
-        """Return what is wrong with a document."""
+    def validation_errors(self, document: MoveDocument) -> tuple[GraphQLError, ...]:
+        """Return the validation errors of a document."""
         if document.errors is None:
             try:
                 document.errors = tuple(validate(self._schema, document.node))
             except RecursionError:
-                document.errors = (_refused(_TOO_DEEP),)
+                document.errors = (_syntax_error(_TOO_DEEP),)
         return document.errors
 
     def _parse(self, text: str) -> MoveDocument:
         try:
-            document = MoveDocument(parse(text, max_tokens=MOST_TOKENS))
+            document = MoveDocument(parse(text, max_tokens=MAX_TOKENS))
             _check_repetitions(document.node)
         except RecursionError:
-            raise _refused(_TOO_DEEP) from None
+            raise _syntax_error(_TOO_DEEP) from None
         return document
 
 
 def _check_repetitions(node: DocumentNode) -> None:
-    """Refuse what validation would need hours for: it compares fields of one name, and fragments, in pairs."""
-    if sum(isinstance(definition, FragmentDefinitionNode) for definition in node.definitions) > MOST_FRAGMENTS:
-        raise _refused("the document has too many fragments")
+    """Refuse documents whose validation could take hours, because it compares fields and fragments in pairs."""
+    if sum(isinstance(definition, FragmentDefinitionNode) for definition in node.definitions) > MAX_FRAGMENTS:
+        raise _syntax_error("the document has too many fragments")
     for definition in node.definitions:
         selections = getattr(definition, "selection_set", None)
         if selections is not None:
@@ -103,8 +103,8 @@ def _check_names(selections: SelectionSetNode) -> None:
     for field in _fields(selections):
         name = (field.alias or field.name).value
         named[name] += 1
-        if named[name] > MOST_REPETITIONS:
-            raise _refused(f"the document asks for {name!r} too often in one place")
+        if named[name] > MAX_REPETITIONS:
+            raise _syntax_error(f"the document asks for {name!r} too often in one place")
         if field.selection_set is not None:
             _check_names(field.selection_set)
 
@@ -117,8 +117,8 @@ def _fields(selections: SelectionSetNode) -> Iterator[FieldNode]:
             yield from _fields(selection.selection_set)
 
 
-def _refused(why: str) -> GraphQLSyntaxError:
-    return GraphQLSyntaxError(Source(""), 0, why)
+def _syntax_error(message: str) -> GraphQLSyntaxError:
+    return GraphQLSyntaxError(Source(""), 0, message)
 
 
 def _top_level(selections: SelectionSetNode, fragments: dict[str, SelectionSetNode], seen: set[str]) -> Iterator[str]:

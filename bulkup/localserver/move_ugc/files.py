@@ -1,4 +1,4 @@
-"""The files of Move's API: records of those created, and their URLs (signature version 2)."""
+"""The files of Move's API: records of created files, and their URLs (signature version 2)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from bulkup.localserver.s3.signing_types import ServerOrigin
 from bulkup.localserver.timestamps import rfc3339
 
 BUCKET = "file-production-storage"
-REMEMBERED = 100_000  # newest files that getFile still finds; a server may hand out millions
 
-_UNFIT_TYPE = re.compile(r"[/\x00-\x1f\x7f]")
-_LONGEST_TYPE = 64  # bytes
+_INVALID_TYPE = re.compile(r"[/\x00-\x1f\x7f]")
+_MAX_TYPE_LENGTH = 64  # bytes
 
 
 class MoveError(Exception):
-    """An error of the service; `error_type` stands beside the message in the answer."""
+    """An error of the service. `error_type` is a field of the error in the answer, beside the message."""
 
     def __init__(self, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -29,7 +28,7 @@ class MoveError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MoveFile:
-    """One created file. Metadata is a string holding JSON; neither it nor the name is null, as the SDK needs it."""
+    """A created file. `metadata` is JSON text. The SDK requires that neither it nor the name is null."""
 
     id: str
     type: str
@@ -45,7 +44,7 @@ class MoveFile:
 
 
 class MoveFileRegistry:
-    """Creates files and finds the newest of them again."""
+    """Creates files, and keeps the newest of them."""
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
@@ -54,32 +53,32 @@ class MoveFileRegistry:
     def create(self, type_: str, name: str | None, metadata: str | None, now: float) -> MoveFile:
         """Return a new file. Raises MoveError for a type that cannot be an extension."""
         extension = type_.removeprefix(".")
-        if len(extension.encode()) > _LONGEST_TYPE or _UNFIT_TYPE.search(extension):
+        if len(extension.encode()) > _MAX_TYPE_LENGTH or _INVALID_TYPE.search(extension):
             raise MoveError("MoveValidationError", "The type is not a file extension.")
         file = MoveFile(f"file-{uuid.uuid4()}", extension, rfc3339(now), metadata or "{}", name or "")
         self._files[file.id] = file
-        if len(self._files) > REMEMBERED:
+        if len(self._files) > self._context.limits.max_records:
             self._files.popitem(last=False)
         return file
 
     def get(self, file_id: str) -> MoveFile:
-        """Return a file by its id. Raises MoveError for one that is not known, or too long ago."""
+        """Return the file with that id. Raises MoveError if it is unknown or was dropped."""
         try:
             return self._files[file_id]
         except KeyError:
             raise MoveError("MoveNotFoundError", "Resource not found in move-ugc-api.") from None
 
     def update(self, file_id: str, name: str | None, metadata: str | None) -> MoveFile:
-        """Replace what is given and return the file."""
+        """Change the given fields of a file and return it."""
         file = self.get(file_id)
         file = replace(file, name=file.name if name is None else name, metadata=metadata or file.metadata)
         self._files[file_id] = file
         return file
 
     def upload_url(self, file: MoveFile, origin: ServerOrigin, now: float) -> str:
-        """Return where to PUT the file."""
-        return sigv2.presign("PUT", origin, file.key, self._context.key, now + self._context.ttl)
+        """Return the URL to PUT the file to."""
+        return sigv2.presign("PUT", origin, file.key, self._context.key, now + self._context.url_ttl())
 
     def download_url(self, file: MoveFile, origin: ServerOrigin, now: float) -> str:
-        """Return where to GET the file."""
-        return sigv2.presign("GET", origin, file.key, self._context.key, now + self._context.ttl)
+        """Return the URL to GET the file from."""
+        return sigv2.presign("GET", origin, file.key, self._context.key, now + self._context.url_ttl())

@@ -19,7 +19,7 @@ from bulkup.localserver.move_ugc.schema import ResolverContext, move_schema
 
 @dataclass(frozen=True, slots=True)
 class GraphQLOperation:
-    """One GraphQL request that could be read."""
+    """A parsed GraphQL request."""
 
     document: MoveDocument
     variables: dict[str, Any] | None
@@ -27,12 +27,12 @@ class GraphQLOperation:
 
     @property
     def point(self) -> FaultPoint:
-        """Whether it asks for upload URLs."""
-        return FaultPoint.PRESIGN if self.document.asks_for("createFile", self.name) else FaultPoint.API
+        """Whether the request asks for upload URLs."""
+        return FaultPoint.PRESIGN if self.document.selects("createFile", self.name) else FaultPoint.API
 
 
 class MoveApi:
-    """The API of one server."""
+    """The Move API of one server."""
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
@@ -45,13 +45,13 @@ class MoveApi:
         return self._answer(request, await self._read(request))
 
     async def _read(self, request: web.Request) -> GraphQLOperation:
-        """Read the operation, which tells whether the call counts, and only then look at the key.
+        """Parse the request, count it as a presign call if it is one, and check the API key.
 
-        It is not validated before: that can take long, which nobody without a key may ask for.
+        Validation comes later: it can take long, so only a caller with the key may cause it.
         """
         problem: ApiError | None = None
         try:
-            operation = self._operation(await read_json(request))
+            operation = self._operation(await read_json(request, self._context.limits))
             self._context.counters.add(presign_calls=operation.point is FaultPoint.PRESIGN)
         except ApiError as error:
             problem = error
@@ -68,21 +68,21 @@ class MoveApi:
         if not isinstance(variables, dict | None) or not isinstance(name, str | None):
             raise ApiError(400, "'variables' must be an object and 'operationName' a string")
         try:
-            return GraphQLOperation(self._documents.read(body["query"]), variables, name or None)
+            return GraphQLOperation(self._documents.parse(body["query"]), variables, name or None)
         except GraphQLSyntaxError as error:
             raise ApiError(400, f"Unable to parse the GraphQL query: {error.message}") from None
 
     def _answer(self, request: web.Request, operation: GraphQLOperation) -> dict[str, Any]:
-        if errors := self._documents.errors_of(operation.document):
-            return _body(ExecutionResult(None, list(errors)))
+        if errors := self._documents.validation_errors(operation.document):
+            return _result_body(ExecutionResult(None, list(errors)))
         now = self._context.clock.now()
-        short = apply_fault(self._context.draw(operation.point, now))
+        short = apply_fault(self._context.draw_fault(operation.point, now))
         call = ResolverContext(self._files, request_origin(request), now)
         result = self._execute(operation, call)
         if short and result.data:
             result.data.popitem()
         self._context.counters.add(tickets=len(call.created & (result.data or {}).keys()))
-        return _body(result)
+        return _result_body(result)
 
     def _execute(self, operation: GraphQLOperation, call: ResolverContext) -> ExecutionResult:
         return execute_sync(
@@ -94,14 +94,14 @@ class MoveApi:
         )
 
 
-def _body(result: ExecutionResult) -> dict[str, Any]:
+def _result_body(result: ExecutionResult) -> dict[str, Any]:
     body: dict[str, Any] = {"data": result.data}
     if result.errors:
-        body["errors"] = [_error(error) for error in result.errors]
+        body["errors"] = [_error_body(error) for error in result.errors]
     return body
 
 
-def _error(error: GraphQLError) -> dict[str, Any]:
+def _error_body(error: GraphQLError) -> dict[str, Any]:
     """Return an error in AppSync's shape: `errorType` beside the message, not under extensions."""
     cause = error.original_error
     locations = [{"line": place.line, "column": place.column, "sourceName": None} for place in error.locations or ()]

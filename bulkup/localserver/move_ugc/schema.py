@@ -1,4 +1,4 @@
-"""Move UGC's GraphQL schema, as far as files go (docs/contracts.md section 2), and its resolvers."""
+"""The part of Move UGC's GraphQL schema that concerns files (docs/contracts.md section 2), and its resolvers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _CLIENT = {
 
 @dataclass(slots=True)
 class ResolverContext:
-    """What the resolvers of one request know, and under which names of the answer they created files."""
+    """The context of one request's resolvers. `created` has the keys of the answer under which files were created."""
 
     files: MoveFileRegistry
     origin: ServerOrigin
@@ -66,7 +66,7 @@ class ResolverContext:
 
 
 def move_schema() -> GraphQLSchema:
-    """Return the schema with its resolvers. A `ResolverContext` is the context that it is executed with."""
+    """Return the schema with its resolvers. It is executed with a `ResolverContext`."""
     schema = build_schema(_SDL)
     json_text = schema.type_map["AWSJSON"]
     json_text.parse_value = _parse_json_text  # type: ignore[attr-defined]
@@ -99,16 +99,16 @@ def _create_file(
     metadata: str | None = None,
     name: str | None = None,
 ) -> Mapping[str, Any]:
-    call: ResolverContext = info.context
-    file = call.files.create(type, name, metadata, call.now)
-    call.created.add(info.path.key)
-    return _shown(file, call.files.upload_url(file, call.origin, call.now))
+    context: ResolverContext = info.context
+    file = context.files.create(type, name, metadata, context.now)
+    context.created.add(info.path.key)
+    return _file_fields(file, context.files.upload_url(file, context.origin, context.now))
 
 
 def _get_file(_root: Any, info: GraphQLResolveInfo, fileId: str) -> Mapping[str, Any]:  # noqa: N803
-    call: ResolverContext = info.context
-    file = call.files.get(fileId)
-    return _shown(file, call.files.download_url(file, call.origin, call.now))
+    context: ResolverContext = info.context
+    file = context.files.get(fileId)
+    return _file_fields(file, context.files.download_url(file, context.origin, context.now))
 
 
 def _update_file(
@@ -118,12 +118,12 @@ def _update_file(
     metadata: str | None = None,
     name: str | None = None,
 ) -> Mapping[str, Any]:
-    call: ResolverContext = info.context
-    file = call.files.update(id, name, metadata)
-    return _shown(file, call.files.download_url(file, call.origin, call.now))
+    context: ResolverContext = info.context
+    file = context.files.update(id, name, metadata)
+    return _file_fields(file, context.files.download_url(file, context.origin, context.now))
 
 
-def _shown(file: MoveFile, url: str) -> Mapping[str, Any]:
+def _file_fields(file: MoveFile, url: str) -> Mapping[str, Any]:
     return {
         "id": file.id,
         "type": file.type,

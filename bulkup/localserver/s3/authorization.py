@@ -1,4 +1,4 @@
-"""Which signature a request to the store carries, and whether it holds."""
+"""Finds out which signature a request to the store has, and verifies it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _VERSION_2 = frozenset({"AWSAccessKeyId", "AccessKeyId", "Signature"})
 
 
 def authorize(request: ReceivedRequest, signing: SigningKey, now: float) -> None:
-    """Let the request pass, or raise S3Error: the URL's own signature is the only way in.
+    """Raise S3Error unless the URL has a valid signature.
 
-    An Authorization header is refused, as S3 refuses it beside a signed URL: API credentials have no business at the
-    store (docs/contracts.md section 7).
+    An Authorization header is refused too, as S3 refuses it beside a signed URL: API credentials must not be sent to
+    storage (docs/contracts.md section 7).
     """
     names = request.parameters.keys()
     version_4, version_2 = bool(names & _VERSION_4), bool(names & _VERSION_2)
@@ -34,11 +34,11 @@ def authorize(request: ReceivedRequest, signing: SigningKey, now: float) -> None
 
 
 def refuse_credentials(headers: Mapping[str, str]) -> None:
-    """Raise S3Error where a request that carries its own proof in a form has an Authorization header as well."""
+    """Raise S3Error if a request that needs no Authorization header has one."""
     if "authorization" in headers:
         raise _invalid_argument("Unsupported Authorization Type")
 
 
 def _invalid_argument(message: str) -> s3_errors.S3Error:
-    # S3 repeats the value as well; here it is a key that would end in a log.
+    # S3 also repeats the value of the header. It could be a credential and end up in a log.
     return s3_errors.S3Error(400, "InvalidArgument", message, ArgumentName="Authorization")

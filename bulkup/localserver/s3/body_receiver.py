@@ -1,64 +1,50 @@
-"""Taking in bodies: at what pace, how far, and what is said about them."""
+"""Reads the bodies of PUTs and forms, and stores them: pace, timeouts, checksums, faults and the answer's ETag."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
 
 import anyio
 from aiohttp import StreamReader, web
 from anyio import to_thread
 
 from bulkup.localserver.context import ServerContext
-from bulkup.localserver.faults import Fault, FaultName, FaultPoint
+from bulkup.localserver.faults import Fault, FaultName, FaultPoint, ReadPace
 from bulkup.localserver.s3.object_store import IncomingObject, ObjectStore
 from bulkup.localserver.s3.put_rules import check_md5, declared_length, declared_md5, incomplete_body, request_timeout
 from bulkup.localserver.s3.s3_errors import S3Error, request_expired, slow_down
 
-# Puts a whole object where it belongs.
+# Moves a whole object to its place in the store.
 Publish = Callable[[IncomingObject], None]
 
-PATIENCE = 120.0  # seconds that a client may send, or take, nothing
-
-MAX_INLINE_WRITE = 64 << 10  # bytes up to which hashing and writing costs less than the way to a thread and back
-
-
-class ConnectionCut(Exception):  # noqa: N818 - nothing went wrong: it was asked for
-    """The connection is to be dropped without an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPace:
-    """How a body is read: so many bytes at once, and a pause in seconds after each."""
-
-    block: int
-    pause: float = 0.0
-
-
 FULL_SPEED = ReadPace(1 << 20)
-SLOW_PACE = ReadPace(16 << 10, 0.25)  # 64 KiB/s
+MAX_INLINE_WRITE = 64 << 10  # bytes; hashing and writing less costs less than a switch to a thread and back
+
+
+class ConnectionCut(Exception):  # noqa: N818 - a fault that the user asked for
+    """The server must drop the connection without an answer."""
 
 
 class BodyReceiver:
-    """Stores bodies that are authorised. Keeps no more than one block of a body in memory.
+    """Stores the bodies of authorized requests. Keeps at most one block of a body in memory.
 
-    Methods raise S3Error for what S3 refuses, OSError when the disk fails, ConnectionCut when a fault says so. Then
-    nothing is stored, and what was there before stays.
+    Methods raise S3Error for what S3 refuses, OSError when the disk fails, and ConnectionCut for the fault `cut-body`.
+    Nothing is stored then, and an earlier object stays.
     """
 
     def __init__(self, context: ServerContext, objects: ObjectStore) -> None:
         self._context = context
         self._objects = objects
-        self._lied_about: set[bytes] = set()
+        self._wrong_etags: set[bytes] = set()
 
-    async def store(self, request: web.Request, headers: Mapping[str, str], place: Publish) -> tuple[int, str]:
-        """Store the body of a PUT; return its size in bytes and the ETag to answer, unquoted."""
+    async def store_put(self, request: web.Request, headers: Mapping[str, str], publish: Publish) -> tuple[int, str]:
+        """Store the body of a PUT. Return its size in bytes and the ETag for the answer, unquoted."""
         length, md5 = declared_length(headers), declared_md5(headers)
         fault = self.draw_fault(lambda now: request_expired(now, now))
         await send_continue(request)
-        body = read_blocks(request.content, length, await start_body(request.content, fault))
-        return await self.keep(body, place, fault, md5)
+        body = self.read(request.content, length, await self.pace(request.content, fault))
+        return await self.store(body, publish, fault, md5)
 
     def draw_fault(self, expired: Callable[[float], S3Error]) -> Fault | None:
         """Return the fault to apply while the body is read. Raises S3Error for faults that refuse the request.
@@ -66,7 +52,7 @@ class BodyReceiver:
         `expired` makes the refusal of an expired URL or policy.
         """
         now = self._context.clock.now()
-        fault = self._context.draw(FaultPoint.PUT, now)
+        fault = self._context.draw_fault(FaultPoint.PUT, now)
         match fault and fault.name:
             case FaultName.EXPIRED_URL:
                 raise expired(now)
@@ -74,15 +60,27 @@ class BodyReceiver:
                 raise slow_down()
         return fault
 
-    async def keep(
-        self, body: AsyncIterator[bytes], place: Publish, fault: Fault | None, md5: bytes | None = None
+    async def pace(self, content: StreamReader, fault: Fault | None) -> ReadPace:
+        """Return the pace for reading a body. With `cut-body` reads a part of it and raises ConnectionCut."""
+        if fault and fault.name is FaultName.CUT_BODY:
+            await content.readany()
+            raise ConnectionCut
+        slow = fault is not None and fault.name is FaultName.SLOW_BODY
+        return self._context.faults.options.slow_pace if slow else FULL_SPEED
+
+    def read(self, content: StreamReader, length: int, pace: ReadPace = FULL_SPEED) -> AsyncIterator[bytes]:
+        """Yield exactly `length` bytes of a body. Raises S3Error IncompleteBody or RequestTimeout."""
+        return _blocks(content, length, pace, self._context.limits.idle_timeout)
+
+    async def store(
+        self, body: AsyncIterator[bytes], publish: Publish, fault: Fault | None, md5: bytes | None = None
     ) -> tuple[int, str]:
-        """Store what the body yields; return its size in bytes and the ETag to answer, unquoted."""
+        """Store the bytes of a body. Return their number and the ETag for the answer, unquoted."""
         incoming = self._objects.receive()
         try:
-            size = await _take(body, incoming)
+            size = await _write_all(body, incoming)
             check_md5(md5, incoming.md5.digest())
-            place(incoming)
+            publish(incoming)
         finally:
             incoming.discard()
         return size, self._etag(incoming, fault)
@@ -91,23 +89,23 @@ class BodyReceiver:
         true = incoming.md5
         if fault is None or fault.name is not FaultName.WRONG_ETAG:
             return true.hexdigest()
-        # With a share below 1 a body meets the fault once, so that sending it again helps.
-        if not fault.always and true.digest() in self._lied_about:
+        # With a share below 1, the same bytes get a wrong ETag only once, so a second attempt succeeds.
+        if not fault.always and true.digest() in self._wrong_etags:
             return true.hexdigest()
-        self._lied_about.add(true.digest())
-        self._context.hits.add(**{fault.name: 1})
+        self._wrong_etags.add(true.digest())
+        self._context.fault_counters.add(**{fault.name: 1})
         return bytes(byte ^ 0xFF for byte in true.digest()).hex()
 
 
-async def start_body(content: StreamReader, fault: Fault | None) -> ReadPace:
-    """Return at what pace the body is to be read. Raises ConnectionCut, after a part of it."""
-    if fault and fault.name is FaultName.CUT_BODY:
-        await content.readany()
-        raise ConnectionCut
-    return SLOW_PACE if fault and fault.name is FaultName.SLOW_BODY else FULL_SPEED
+async def send_continue(request: web.Request) -> None:
+    """Answer `Expect: 100-continue` once everything before the body has been accepted (RFC 9110)."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # These bytes are not part of the answer, which has not begun.
+        request.writer.output_size = 0
 
 
-async def _take(body: AsyncIterator[bytes], incoming: IncomingObject) -> int:
+async def _write_all(body: AsyncIterator[bytes], incoming: IncomingObject) -> int:
     size = 0
     async for block in body:
         size += len(block)
@@ -118,14 +116,10 @@ async def _take(body: AsyncIterator[bytes], incoming: IncomingObject) -> int:
     return size
 
 
-async def read_blocks(content: StreamReader, length: int, pace: ReadPace) -> AsyncIterator[bytes]:
-    """Yield exactly `length` bytes.
-
-    Raises S3Error: IncompleteBody when the client goes away before, RequestTimeout when it sends nothing for long.
-    """
+async def _blocks(content: StreamReader, length: int, pace: ReadPace, idle_timeout: float) -> AsyncIterator[bytes]:
     while length:
         try:
-            block = await _exactly(content, min(length, pace.block))
+            block = await _read_exactly(content, min(length, pace.block), idle_timeout)
         except TimeoutError:
             raise request_timeout() from None
         except (asyncio.IncompleteReadError, ConnectionError, web.RequestPayloadError):
@@ -136,22 +130,14 @@ async def read_blocks(content: StreamReader, length: int, pace: ReadPace) -> Asy
             await anyio.sleep(pace.pause)
 
 
-async def _exactly(content: StreamReader, count: int) -> bytes:
-    """Return so many bytes, and be patient as long as any of them come. Raises TimeoutError, IncompleteReadError."""
+async def _read_exactly(content: StreamReader, count: int, idle_timeout: float) -> bytes:
+    """Return `count` bytes. Raises IncompleteReadError, and TimeoutError if no byte arrives within the timeout."""
     parts: list[bytes] = []
     while count:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(idle_timeout):
             part = await content.read(count)
         if not part:
             raise asyncio.IncompleteReadError(b"", count)
         count -= len(part)
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-async def send_continue(request: web.Request) -> None:
-    """Tell a client that waits for it to send the body, now that everything before it is in order (RFC 9110)."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # It is no part of the answer, which has not begun.
-        request.writer.output_size = 0

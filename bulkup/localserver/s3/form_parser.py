@@ -1,6 +1,6 @@
 """Parses `multipart/form-data` (docs/contracts.md section 4, form POST rule): fields first, then one file.
 
-All that comes before the file's bytes is read at once, and is small; the file itself comes in blocks of any size.
+The fields are small and are parsed in one piece. The file is extracted from blocks of any size.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from bulkup.localserver.s3.s3_errors import S3Error
 
 MAX_BEFORE_FILE = 20 << 10  # bytes of fields, their headers and boundaries
-MAX_AFTER_FILE = 20 << 10  # bytes of what is ignored; S3 states no limit
+MAX_AFTER_FILE = 20 << 10  # bytes that are ignored; S3 documents no limit
 
 _BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^;\s"]{1,70}))\s*(?:;|$)', re.IGNORECASE)
 _DISPOSITION = re.compile(rb"^content-disposition:\s*form-data(.*)$", re.IGNORECASE | re.MULTILINE)
@@ -24,14 +24,14 @@ _HEADERS_END: Final = b"\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class FormHead:
-    """What stands before the file's bytes, which begin at `start`. Names of fields are lower case."""
+    """The fields before the file. Their names are lower case. The file's bytes begin at `start`."""
 
     fields: Mapping[str, str]
     filename: str
     start: int
 
 
-class _EndsEarly(Exception):  # noqa: N818 - it is an answer
+class _DataEndsError(Exception):
     """The data ends before the file begins."""
 
 
@@ -43,7 +43,7 @@ class _Part:
 
 
 def form_boundary(content_type: str) -> bytes:
-    """Return what separates the parts. Raises S3Error for another type, or one without a boundary."""
+    """Return the boundary between the parts. Raises S3Error for another content type, or one without a boundary."""
     if not content_type.lower().startswith("multipart/form-data"):
         condition = "Bucket POST must be of the enclosure-type multipart/form-data"
         message = "At least one of the pre-conditions you specified did not hold"
@@ -55,21 +55,21 @@ def form_boundary(content_type: str) -> bytes:
 
 
 def parse_form_head(data: bytes, boundary: bytes) -> FormHead:
-    """Return what stands before the file. `data` is the whole body, or more of it than may stand there.
+    """Return the fields before the file. `data` is the whole body, or at least `MAX_BEFORE_FILE` bytes of it.
 
     Raises S3Error: MalformedPOSTRequest, MaxPostPreDataLengthExceededError, IncorrectNumberOfFilesInPostRequest.
     """
     try:
-        opening = _opening(data, boundary)
-    except _EndsEarly:
+        head = _head(data, boundary)
+    except _DataEndsError:
         raise (_too_much_before_file() if len(data) > MAX_BEFORE_FILE else malformed_form()) from None
-    if opening.start > MAX_BEFORE_FILE:
+    if head.start > MAX_BEFORE_FILE:
         raise _too_much_before_file()
-    return opening
+    return head
 
 
 class FileExtractor:
-    """Finds where the file ends in a body that comes in blocks, and looks at what follows it."""
+    """Extracts the file from a body that arrives in blocks, and checks the rest of the body."""
 
     def __init__(self, boundary: bytes) -> None:
         self._mark = _LINE_END + b"--" + boundary
@@ -77,7 +77,7 @@ class FileExtractor:
         self._after: bytes | None = None
 
     def feed(self, block: bytes) -> bytes:
-        """Return the bytes of the file that are certain by now. Raises S3Error for too much behind it."""
+        """Return the next bytes that belong to the file for certain. Raises S3Error for too many bytes after it."""
         if self._after is not None:
             self._add_after(block)
             return b""
@@ -92,7 +92,7 @@ class FileExtractor:
         return data[:certain]
 
     def finish(self) -> None:
-        """Raise S3Error where the body was no form, or had another file."""
+        """Raise S3Error if the body was not a form, or had a second file."""
         if self._after is None or not self._after.startswith((b"--", _LINE_END)):
             raise malformed_form()
         if any(_names_a_file(part) for part in self._after.split(self._mark)):
@@ -106,13 +106,13 @@ class FileExtractor:
 
 
 def malformed_form() -> S3Error:
-    """Return what a body gets that is no form."""
+    """Return the error for a body that is not a form."""
     message = "The body of your POST request is not well-formed multipart/form-data."
     return S3Error(400, "MalformedPOSTRequest", message)
 
 
 def wrong_number_of_files() -> S3Error:
-    """Return what a form gets with another number of files than one."""
+    """Return the error for a form without a file, or with several."""
     message = "POST requires exactly one file upload per request."
     return S3Error(400, "IncorrectNumberOfFilesInPostRequest", message)
 
@@ -122,7 +122,7 @@ def _too_much_before_file() -> S3Error:
     return S3Error(400, "MaxPostPreDataLengthExceededError", message, MaxPostPreDataLengthBytes=str(MAX_BEFORE_FILE))
 
 
-def _opening(data: bytes, boundary: bytes) -> FormHead:
+def _head(data: bytes, boundary: bytes) -> FormHead:
     first, mark = b"--" + boundary, _LINE_END + b"--" + boundary
     if not data.startswith(first + _LINE_END):
         raise malformed_form()
@@ -142,7 +142,7 @@ def _opening(data: bytes, boundary: bytes) -> FormHead:
 def _found(data: bytes, wanted: bytes, position: int) -> int:
     at = data.find(wanted, position)
     if at < 0:
-        raise _EndsEarly
+        raise _DataEndsError
     return at
 
 

@@ -18,22 +18,22 @@ from bulkup.localserver.s3.put_rules import MAX_OBJECT_SIZE
 from bulkup.localserver.s3.s3_errors import S3Error
 from bulkup.localserver.s3.signing_types import SigningKey
 
-# Names as they are compared, and as S3 writes them.
-_NEEDED: Final = {"key": "key", "awsaccesskeyid": "AWSAccessKeyId", "policy": "policy", "signature": "signature"}
-_NEED_NO_CONDITION: Final = frozenset(_NEEDED) - {"key"}
+# Required fields: their names in lower case, and as S3 writes them.
+_REQUIRED: Final = {"key": "key", "awsaccesskeyid": "AWSAccessKeyId", "policy": "policy", "signature": "signature"}
+_EXEMPT_FIELDS: Final = frozenset(_REQUIRED) - {"key"}
 _RANGE = "content-length-range"
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyCondition:
-    """What the value of one field must be, or begin with."""
+    """A condition on one field: its exact value, or how the value begins."""
 
     operator: str
     field: str
     value: str
 
     def holds(self, fields: Mapping[str, str]) -> bool:
-        """Say whether the form has the field, and it is as it should be."""
+        """Return whether the form has the field and its value fits."""
         value = fields.get(self.field)
         if value is None:
             return False
@@ -45,27 +45,27 @@ class PolicyCondition:
 
 @dataclass(frozen=True, slots=True)
 class SizeRange:
-    """How many bytes the file may have, both ends included."""
+    """The allowed size of the file in bytes, both ends included."""
 
-    smallest: int = 0
-    largest: int = MAX_OBJECT_SIZE
+    minimum: int = 0
+    maximum: int = MAX_OBJECT_SIZE
 
     def check_not_over(self, size: int) -> None:
-        """Raise S3Error where a file of which so much is known is too large."""
-        if size > self.largest:
+        """Raise S3Error if the bytes received so far are too many."""
+        if size > self.maximum:
             message = "Your proposed upload exceeds the maximum allowed size"
-            raise S3Error(400, "EntityTooLarge", message, ProposedSize=str(size), MaxSizeAllowed=str(self.largest))
+            raise S3Error(400, "EntityTooLarge", message, ProposedSize=str(size), MaxSizeAllowed=str(self.maximum))
 
     def check_not_under(self, size: int) -> None:
-        """Raise S3Error where a whole file is too small."""
-        if size < self.smallest:
+        """Raise S3Error if the whole file is too small."""
+        if size < self.minimum:
             message = "Your proposed upload is smaller than the minimum allowed size"
-            raise S3Error(400, "EntityTooSmall", message, ProposedSize=str(size), MinSizeAllowed=str(self.smallest))
+            raise S3Error(400, "EntityTooSmall", message, ProposedSize=str(size), MinSizeAllowed=str(self.minimum))
 
 
 @dataclass(frozen=True, slots=True)
 class FormPolicy:
-    """What a form may hold, until `expires` (Unix time)."""
+    """A parsed policy: what a form may contain until `expires` (Unix time)."""
 
     expires: float
     conditions: tuple[PolicyCondition, ...]
@@ -73,11 +73,11 @@ class FormPolicy:
 
 
 def authorize_form(fields: Mapping[str, str], signing: SigningKey, now: float) -> FormPolicy:
-    """Return the policy that lets this form in; names of fields are lower case, and `bucket` is one of them.
+    """Verify the signature of a form's policy, check the form against it, and return the policy.
 
-    Raises S3Error, for the proof first and then for what the policy says at `now` (Unix time).
+    Names of fields are lower case, and `bucket` is one of them. `now` is Unix time. Raises S3Error.
     """
-    for name, written in _NEEDED.items():
+    for name, written in _REQUIRED.items():
         if name not in fields:
             raise _field_missing(written)
     if fields["awsaccesskeyid"] != signing.permanent_id:
@@ -91,20 +91,20 @@ def authorize_form(fields: Mapping[str, str], signing: SigningKey, now: float) -
 
 
 def check_policy(policy: FormPolicy, fields: Mapping[str, str], now: float) -> None:
-    """Raise S3Error unless the form is what the policy allows at `now` (Unix time)."""
+    """Raise S3Error unless the policy allows the form at `now` (Unix time)."""
     if now > policy.expires:
         raise policy_expired()
     for condition in policy.conditions:
         if not condition.holds(fields):
             raise _against_policy(f"Policy Condition failed: {condition}")
     covered = {condition.field for condition in policy.conditions}
-    extra = [name for name in fields if name not in covered and not _is_free(name)]
+    extra = [name for name in fields if name not in covered and not _is_exempt(name)]
     if extra:
         raise _against_policy(f"Extra input fields: {', '.join(extra)}")
 
 
 def parse_policy(text: str) -> FormPolicy:
-    """Return what a policy in Base64 says. Raises S3Error InvalidPolicyDocument."""
+    """Parse a policy in Base64. Raises S3Error InvalidPolicyDocument."""
     try:
         document = orjson.loads(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
@@ -122,7 +122,7 @@ def parse_policy(text: str) -> FormPolicy:
 
 
 def policy_expired() -> S3Error:
-    """Return what a form gets that comes too late."""
+    """Return the error for a form whose policy has expired."""
     return _against_policy("Policy expired.")
 
 
@@ -139,8 +139,8 @@ def _conditions(entry: Any) -> Iterator[PolicyCondition]:
 
 def _size_range(entry: list[Any]) -> SizeRange:
     try:
-        _, smallest, largest = entry
-        return SizeRange(int(smallest), min(int(largest), MAX_OBJECT_SIZE))
+        _, minimum, maximum = entry
+        return SizeRange(int(minimum), min(int(maximum), MAX_OBJECT_SIZE))
     except (ValueError, TypeError):
         raise _invalid(f"Invalid Condition: {json.dumps(entry)}") from None
 
@@ -155,8 +155,8 @@ def _expiration(text: Any) -> float:
     return moment.timestamp()
 
 
-def _is_free(name: str) -> bool:
-    return name in _NEED_NO_CONDITION or name.startswith("x-ignore-")
+def _is_exempt(name: str) -> bool:
+    return name in _EXEMPT_FIELDS or name.startswith("x-ignore-")
 
 
 def _against_policy(reason: str) -> S3Error:

@@ -1,4 +1,4 @@
-"""Object keys out of request paths: the one door through which a name from the network reaches the disk."""
+"""Object keys from request paths. Every name from the network that reaches the disk passes this check."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from urllib.parse import unquote_to_bytes
 
 from bulkup.localserver.s3.s3_errors import S3Error, invalid_uri
 
-MAX_KEY_LENGTH = 1024  # bytes, S3's limit
-MAX_SEGMENT_LENGTH = 255  # bytes, what file systems take as one name
+MAX_KEY_LENGTH = 1024  # bytes; the limit of S3
+MAX_SEGMENT_LENGTH = 255  # bytes; the limit of file systems for one name
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -16,9 +16,9 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 def object_key(raw_path: str) -> str:
     """Return `bucket/key` for the encoded path of a request.
 
-    Every part of it is a plain name: not empty, not `.` or `..`, without NUL and without an encoded slash, so that it
-    can be joined to a directory and never leaves it. Raises S3Error: InvalidURI, KeyTooLongError, MethodNotAllowed for
-    a path without a key.
+    Every segment is a plain name: not empty, not `.` or `..`, without NUL and without an encoded slash. So a path that
+    is joined from a directory and the key stays in the directory. Raises S3Error: InvalidURI, KeyTooLongError, and
+    MethodNotAllowed for a path without a key.
     """
     if not raw_path.startswith("/") or _BROKEN_ESCAPE.search(raw_path):
         raise invalid_uri()

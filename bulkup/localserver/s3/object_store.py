@@ -1,4 +1,4 @@
-"""Objects as plain files: written aside, moved into place whole."""
+"""Objects as plain files. Each is written to a temporary file, then moved to its place."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ READ_SIZE = 1 << 20
 
 
 class ObjectStore:
-    """`DIR/objects/`, which holds objects and nothing else, and `DIR/state/incoming/`, where they come in.
+    """`DIR/objects/`, which contains only objects, and `DIR/state/incoming/`, which contains unfinished ones.
 
-    Keys must have been through `keys.object_key`. All methods block, and raise OSError when the disk fails.
+    Keys must come from `object_keys.object_key`. All methods block, and raise OSError when the disk fails.
     """
 
     def __init__(self, objects: str, incoming: str) -> None:
         self._objects = objects
         self._incoming = incoming
         self._numbers = itertools.count()
-        # What a server left here when it was killed is worth nothing: its clients never had an answer.
+        # Left by a server that was killed. Its clients got no answer for these objects, so they are deleted.
         shutil.rmtree(incoming, ignore_errors=True)
         os.makedirs(objects, exist_ok=True)
         make_private_folder(incoming)
 
     def receive(self) -> IncomingObject:
-        """Open a new object on its way in."""
+        """Open a new, unfinished object."""
         return IncomingObject(os.path.join(self._incoming, f"{next(self._numbers):x}"))
 
     def publish(self, incoming: IncomingObject, key: str) -> None:
-        """Make the whole object visible under its key, in place of what was there before."""
+        """Move a finished object to its key. Replaces an earlier object."""
         path = self.path(key)
         try:
             incoming.move_to(path)
@@ -43,7 +43,7 @@ class ObjectStore:
             incoming.move_to(path)
 
     def size(self, key: str) -> int | None:
-        """Return the size of an object in bytes, None where there is none: a folder of objects is none."""
+        """Return the size of an object in bytes, None if there is no object of that key."""
         try:
             found = os.stat(self.path(key))
         except (FileNotFoundError, NotADirectoryError):
@@ -51,38 +51,38 @@ class ObjectStore:
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def remove(self, key: str) -> None:
-        """Delete an object, if it is there."""
+        """Delete an object if it exists."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path(key))
 
     def path(self, key: str) -> str:
-        """Return where the object of that key is kept."""
+        """Return the path of the object with that key."""
         return os.path.join(self._objects, key)
 
 
 class IncomingObject:
-    """One object on its way in: bytes go to a file of its own and into an MD5."""
+    """An unfinished object: its bytes go to a temporary file and into an MD5."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._kept = False
+        self._moved = False
         self.md5 = hashlib.md5(usedforsecurity=False)
         self._file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed by discard()
 
     def write(self, block: bytes) -> None:
-        """Add bytes at the end."""
+        """Append bytes."""
         self.md5.update(block)
         rest = memoryview(block)
         while rest:
             rest = rest[self._file.write(rest) :]
 
     def move_to(self, path: str) -> None:
-        """Put the file where it belongs."""
+        """Move the file to its final path."""
         os.replace(self._path, path)
-        self._kept = True
+        self._moved = True
 
     def discard(self) -> None:
         """Close the file, and delete it unless it was moved."""
         self._file.close()
-        if not self._kept:
+        if not self._moved:
             os.unlink(self._path)

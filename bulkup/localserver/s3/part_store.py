@@ -1,4 +1,4 @@
-"""Objects that come in parts: each part a file of its own under `DIR/state/parts/`, joined when all are there."""
+"""Multipart uploads: each part is a file under `DIR/state/parts/`. They are joined when the upload is completed."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 
 
 class PartStore:
-    """The parts of uploads that have begun. All methods block, and raise OSError when the disk fails."""
+    """The parts of unfinished uploads. All methods block, and raise OSError when the disk fails."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
         make_private_folder(directory)
 
     def begin(self, upload_id: str) -> None:
-        """Make room for the parts of an upload."""
-        os.mkdir(self._of(upload_id))
+        """Create the folder for the parts of an upload."""
+        os.mkdir(self._folder(upload_id))
 
     def publish(self, incoming: IncomingObject, upload_id: str, number: str) -> None:
-        """Keep a part in place of what was there before. Raises S3Error NoSuchUpload for an upload that has ended."""
+        """Store a part. Replaces an earlier one. Raises S3Error NoSuchUpload."""
         if not (_UPLOAD_ID.fullmatch(upload_id) and _NUMBER.fullmatch(number)):
             raise _no_such_upload()
         try:
-            incoming.move_to(os.path.join(self._of(upload_id), number))
+            incoming.move_to(os.path.join(self._folder(upload_id), number))
         except FileNotFoundError:
             raise _no_such_upload() from None
 
     def sizes(self, upload_id: str, count: int) -> list[int]:
-        """Return the sizes of parts 1 to `count` in bytes. Raises FileNotFoundError where one is missing."""
+        """Return the sizes of parts 1 to `count` in bytes. Raises FileNotFoundError if one is missing."""
         return [os.stat(path).st_size for path in self._paths(upload_id, count)]
 
     def join(self, upload_id: str, count: int, incoming: IncomingObject) -> None:
-        """Write the parts in order into a new object, a block at a time."""
+        """Write the parts into an object, in order, one block at a time."""
         for path in self._paths(upload_id, count):
             with open(path, "rb") as part:
                 while block := part.read(READ_SIZE):
                     incoming.write(block)
 
     def drop(self, upload_id: str) -> None:
-        """Delete what there is of an upload."""
+        """Delete all parts of an upload."""
         with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self._of(upload_id))
+            shutil.rmtree(self._folder(upload_id))
 
     def _paths(self, upload_id: str, count: int) -> list[str]:
-        return [os.path.join(self._of(upload_id), str(number)) for number in range(1, count + 1)]
+        return [os.path.join(self._folder(upload_id), str(number)) for number in range(1, count + 1)]
 
-    def _of(self, upload_id: str) -> str:
+    def _folder(self, upload_id: str) -> str:
         return os.path.join(self._directory, upload_id)
 
 
 def requested_part(request: ReceivedRequest) -> tuple[str, str] | None:
-    """Return upload id and part number where a signed request is for a part of an object."""
+    """Return upload id and part number of a request for a part, None for other requests."""
     parameters = request.parameters
     if "uploadId" not in parameters or "partNumber" not in parameters:
         return None

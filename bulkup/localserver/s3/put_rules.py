@@ -1,4 +1,4 @@
-"""What S3 demands of a PUT before and after its body is read (docs/contracts.md section 5): pure rules."""
+"""The rules of S3 for the length and the checksum of a body (docs/contracts.md section 5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from bulkup.localserver.s3.s3_errors import S3Error, bad_digest
 
 MAX_OBJECT_SIZE = 5 << 30  # bytes in one PUT or form POST
-MAX_FORM_OVERHEAD = 64 << 10  # bytes of a form beside its file
+MAX_FORM_OVERHEAD = 64 << 10  # bytes of a form besides its file
 
 
 def declared_length(headers: Mapping[str, str]) -> int:
@@ -28,18 +28,18 @@ def declared_length(headers: Mapping[str, str]) -> int:
 
 
 def form_length(headers: Mapping[str, str]) -> int:
-    """Return the length of the body of a form POST in bytes: its file, and what stands around that.
+    """Return the length of the body of a form POST in bytes: the file, the fields and the boundaries.
 
     Raises S3Error: MissingContentLength, for chunked bodies as well, EntityTooLarge.
     """
     return _content_length(headers, MAX_OBJECT_SIZE + MAX_FORM_OVERHEAD)
 
 
-def _content_length(headers: Mapping[str, str], most: int) -> int:
+def _content_length(headers: Mapping[str, str], maximum: int) -> int:
     if "content-length" not in headers:
         raise S3Error(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
     length = int(headers["content-length"])
-    if length > most:
+    if length > maximum:
         raise S3Error(
             400,
             "EntityTooLarge",
@@ -51,7 +51,7 @@ def _content_length(headers: Mapping[str, str], most: int) -> int:
 
 
 def declared_md5(headers: Mapping[str, str]) -> bytes | None:
-    """Return the 16 bytes of Content-MD5, None without one. Raises S3Error InvalidDigest."""
+    """Return the 16 bytes of Content-MD5, None if the header is missing. Raises S3Error InvalidDigest."""
     text = headers.get("content-md5")
     if text is None:
         return None
@@ -65,13 +65,13 @@ def declared_md5(headers: Mapping[str, str]) -> bytes | None:
 
 
 def check_md5(declared: bytes | None, received: bytes) -> None:
-    """Raise S3Error BadDigest where the body is not what Content-MD5 said."""
+    """Raise S3Error BadDigest if the body does not match Content-MD5."""
     if declared is not None and declared != received:
         raise bad_digest(base64.b64encode(declared).decode(), base64.b64encode(received).decode())
 
 
 def incomplete_body() -> S3Error:
-    """Return a 400 IncompleteBody."""
+    """Return the error 400 IncompleteBody."""
     return S3Error(
         400,
         "IncompleteBody",
@@ -80,7 +80,7 @@ def incomplete_body() -> S3Error:
 
 
 def request_timeout() -> S3Error:
-    """Return a 400 RequestTimeout."""
+    """Return the error 400 RequestTimeout."""
     return S3Error(
         400,
         "RequestTimeout",

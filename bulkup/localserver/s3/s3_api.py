@@ -1,4 +1,4 @@
-"""The store: PUT, GET and HEAD by signed URLs, form POSTs by signed policies (docs/contracts.md section 5)."""
+"""The routes of the store: PUT, GET and HEAD with signed URLs, form POSTs with signed policies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from anyio import to_thread
 
 from bulkup.localserver.context import ServerContext, received_request, request_origin
 from bulkup.localserver.s3.authorization import authorize
-from bulkup.localserver.s3.body_receiver import PATIENCE, BodyReceiver, ConnectionCut, Publish
+from bulkup.localserver.s3.body_receiver import BodyReceiver, ConnectionCut, Publish
 from bulkup.localserver.s3.form_receiver import FormReceiver, StoredForm, form_answer, requested_bucket
 from bulkup.localserver.s3.object_keys import object_key
 from bulkup.localserver.s3.object_store import READ_SIZE, ObjectStore
@@ -23,33 +23,33 @@ from bulkup.localserver.s3.part_store import PartStore, requested_part
 from bulkup.localserver.s3.s3_errors import S3Error, internal_error, invalid_uri, method_not_allowed
 from bulkup.localserver.s3.signing_types import ReceivedRequest
 
-MAX_DRAINED_BODY = 1 << 20  # bytes of a refused body that are read to keep the connection
+MAX_DRAINED_BODY = 1 << 20  # bytes of a refused body to read in order to keep the connection
 
 _log = logging.getLogger(__name__)
 _MISSING: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class S3Api:
-    """Answers all requests that are no API's."""
+    """The API of the store (docs/contracts.md section 5). It gets all requests that no other API gets."""
 
     def __init__(self, context: ServerContext, objects: ObjectStore, parts: PartStore) -> None:
         self._context = context
         self._objects = objects
         self._parts = parts
-        self._puts = BodyReceiver(context, objects)
-        self._forms = FormReceiver(context, objects, self._puts)
+        self._bodies = BodyReceiver(context, objects)
+        self._forms = FormReceiver(context, objects, self._bodies)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request; what the store refuses, it refuses as XML."""
+        """Answer one request. Errors are XML, as those of S3."""
         try:
             return await self._answer(request)
         except ConnectionCut:
-            return _cut(request)
+            return _drop_connection(request)
         except S3Error as error:
-            return _refusal(request, error)
+            return _error_answer(request, error)
         except OSError:
-            _log.warning("the store could not do a %s", request.method, exc_info=True)
-            return _refusal(request, internal_error())
+            _log.warning("the store failed at a %s", request.method, exc_info=True)
+            return _error_answer(request, internal_error())
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         match request.method:
@@ -62,16 +62,16 @@ class S3Api:
         raise method_not_allowed(request.method)
 
     def _authorized(self, request: web.Request) -> tuple[ReceivedRequest, str]:
-        asked = _asked(request)
-        key = object_key(asked.raw_path)
-        authorize(asked, self._context.key, self._context.clock.now())
-        return asked, key
+        received = _received(request)
+        key = object_key(received.raw_path)
+        authorize(received, self._context.key, self._context.clock.now())
+        return received, key
 
     async def _put(self, request: web.Request) -> web.Response:
         size: int | None = None
         try:
-            asked, key = self._authorized(request)
-            size, etag = await self._puts.store(request, asked.headers, self._place(asked, key))
+            received, key = self._authorized(request)
+            size, etag = await self._bodies.store_put(request, received.headers, self._publish(received, key))
         finally:
             if size is None:
                 self._context.counters.add(puts_failed=1)
@@ -79,21 +79,21 @@ class S3Api:
         return web.Response(headers={"ETag": f'"{etag}"', "x-amz-request-id": _request_id()})
 
     async def _post(self, request: web.Request) -> web.Response:
-        asked = _asked(request)
-        bucket = requested_bucket(asked)
-        posted: StoredForm | None = None
+        received = _received(request)
+        bucket = requested_bucket(received)
+        stored: StoredForm | None = None
         try:
-            posted = await self._forms.store(request, asked, bucket)
+            stored = await self._forms.store(request, received, bucket)
         finally:
-            if posted is None:
+            if stored is None:
                 self._context.counters.add(puts_failed=1)
-        self._context.counters.add(puts_completed=1, bytes=posted.size)
-        response = form_answer(posted, request_origin(request))
+        self._context.counters.add(puts_completed=1, bytes=stored.size)
+        response = form_answer(stored, request_origin(request))
         response.headers["x-amz-request-id"] = _request_id()
         return response
 
-    def _place(self, asked: ReceivedRequest, key: str) -> Publish:
-        part = requested_part(asked)
+    def _publish(self, received: ReceivedRequest, key: str) -> Publish:
+        part = requested_part(received)
         if part is None:
             return lambda incoming: self._objects.publish(incoming, key)
         return lambda incoming: self._parts.publish(incoming, *part)
@@ -102,36 +102,36 @@ class S3Api:
         _, key = self._authorized(request)
         try:
             async with aiofiles.open(self._objects.path(key), "rb") as file:
-                return await _send(request, file)
+                return await _send(request, file, self._context.limits.idle_timeout)
         except _MISSING:
             raise S3Error(404, "NoSuchKey", "The specified key does not exist.") from None
         except TimeoutError:
             raise ConnectionCut from None
 
 
-def _asked(request: web.Request) -> ReceivedRequest:
+def _received(request: web.Request) -> ReceivedRequest:
     """Return the request as plain values. Raises S3Error InvalidURI for a target that is not ASCII."""
     if not request.raw_path.isascii():
         raise invalid_uri()
     return received_request(request)
 
 
-async def _send(request: web.Request, file: AsyncBufferedReader) -> web.StreamResponse:
-    """Read the file twice: the digest in the ETag must be of what is there, not of what was once received."""
-    etag, size = await _measured(file)
+async def _send(request: web.Request, file: AsyncBufferedReader, idle_timeout: float) -> web.StreamResponse:
+    """Answer with the file. It is read twice, so that the ETag is the digest of the bytes on disk now."""
+    etag, size = await _md5_and_size(file)
     response = web.StreamResponse(headers={"ETag": f'"{etag}"', "x-amz-request-id": _request_id()})
     response.content_type = "binary/octet-stream"
     response.content_length = size
     await response.prepare(request)
     while request.method == "GET" and (block := await file.read(READ_SIZE)):
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(idle_timeout):
             await response.write(block)
     await response.write_eof()
     return response
 
 
-async def _measured(file: AsyncBufferedReader) -> tuple[str, int]:
-    """Return the hex MD5 and the size of an open file, and leave it at its start."""
+async def _md5_and_size(file: AsyncBufferedReader) -> tuple[str, int]:
+    """Return the MD5 in hex and the size of an open file. Leaves the file at its start."""
     digest, size = hashlib.md5(usedforsecurity=False), 0
     while block := await file.read(READ_SIZE):
         await to_thread.run_sync(digest.update, block)
@@ -140,7 +140,7 @@ async def _measured(file: AsyncBufferedReader) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _refusal(request: web.Request, error: S3Error) -> web.Response:
+def _error_answer(request: web.Request, error: S3Error) -> web.Response:
     request_id = _request_id()
     path = request.raw_path.partition("?")[0]
     headers = {"x-amz-request-id": request_id}
@@ -149,16 +149,16 @@ def _refusal(request: web.Request, error: S3Error) -> web.Response:
     response = web.Response(
         body=error.body(path, request_id), status=error.status, content_type="application/xml", headers=headers
     )
-    # The server reads and drops what is left of the body; where that is much, or nobody knows how much, or the
-    # client waits to be told to go on, the connection is worth less than that.
+    # The server reads and drops the rest of a refused body, to keep the connection. It closes the connection instead if
+    # the rest is long or of unknown length, or if the client waits for a 100 Continue.
     length = request.content_length
     if "Expect" in request.headers or (request.body_exists and (length is None or length > MAX_DRAINED_BODY)):
         response.force_close()
     return response
 
 
-def _cut(request: web.Request) -> web.Response:
-    """Drop the connection. The answer that is returned goes nowhere."""
+def _drop_connection(request: web.Request) -> web.Response:
+    """Drop the connection. The returned answer is not sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)

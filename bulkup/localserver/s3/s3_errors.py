@@ -1,4 +1,4 @@
-"""The store's errors as S3 answers them: a code, a status and an XML body (docs/contracts.md section 5)."""
+"""The errors of the store, as S3 answers them: a status, a code and an XML body (docs/contracts.md section 5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HOST_ID = "bulkup-local-store"
 
 
 class S3Error(Exception):
-    """A refusal of the store. `details` become elements of the body, between message and resource."""
+    """An error answer of the store. `details` become elements of the body, between message and resource."""
 
     def __init__(self, status: int, code: str, message: str, **details: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -27,17 +27,17 @@ class S3Error(Exception):
 
 
 def access_denied(message: str = "Access Denied", **details: str) -> S3Error:
-    """Return a 403 AccessDenied."""
+    """Return the error 403 AccessDenied."""
     return S3Error(403, "AccessDenied", message, **details)
 
 
 def request_expired(expiry: float, now: float, **details: str) -> S3Error:
-    """Return what a URL gets that ended at `expiry`; both are Unix time."""
+    """Return the error for a URL that expired at `expiry` (Unix time, as `now`)."""
     return access_denied("Request has expired", **details, Expires=_iso(expiry), ServerTime=_iso(now))
 
 
 def signature_does_not_match() -> S3Error:
-    """Return a 403 SignatureDoesNotMatch. Unlike S3's it does not repeat the string that was signed."""
+    """Return the error 403 SignatureDoesNotMatch. Unlike S3 it does not contain the string to sign."""
     return S3Error(
         403,
         "SignatureDoesNotMatch",
@@ -47,22 +47,22 @@ def signature_does_not_match() -> S3Error:
 
 
 def unknown_access_key() -> S3Error:
-    """Return a 403 InvalidAccessKeyId."""
+    """Return the error 403 InvalidAccessKeyId."""
     return S3Error(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
 
 
 def invalid_uri() -> S3Error:
-    """Return a 400 InvalidURI."""
+    """Return the error 400 InvalidURI."""
     return S3Error(400, "InvalidURI", "Couldn't parse the specified URI.")
 
 
 def method_not_allowed(method: str) -> S3Error:
-    """Return a 405 MethodNotAllowed."""
+    """Return the error 405 MethodNotAllowed."""
     return S3Error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.", Method=method)
 
 
 def bad_digest(expected: str, calculated: str) -> S3Error:
-    """Return a 400 BadDigest; both digests are Base64, as in Content-MD5."""
+    """Return the error 400 BadDigest. Both digests are in Base64, as in Content-MD5."""
     return S3Error(
         400,
         "BadDigest",
@@ -73,12 +73,12 @@ def bad_digest(expected: str, calculated: str) -> S3Error:
 
 
 def slow_down() -> S3Error:
-    """Return a 503 SlowDown."""
+    """Return the error 503 SlowDown."""
     return S3Error(503, "SlowDown", "Please reduce your request rate.")
 
 
 def internal_error() -> S3Error:
-    """Return a 500 InternalError."""
+    """Return the error 500 InternalError."""
     return S3Error(500, "InternalError", "We encountered an internal error. Please try again.")
 
 

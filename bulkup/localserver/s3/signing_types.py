@@ -1,4 +1,4 @@
-"""What all signatures work on: a request and a key, as plain values."""
+"""Plain values that signatures are computed from: the key, the request, and encoded paths and queries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote_plus
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """What URLs are signed with. Both ids share the secret; `session_token` belongs to the temporary one."""
+    """The key that signs URLs. Both ids share the secret. `session_token` belongs to the temporary id."""
 
     permanent_id: str  # AKIA..., in URLs of version 4
     temporary_id: str  # ASIA..., in URLs of version 2
@@ -19,7 +19,7 @@ class SigningKey:
     session_token: str = field(repr=False)
 
     def knows(self, access_key_id: str) -> bool:
-        """Say whether the id is one of ours."""
+        """Return whether the id is one of this key's two ids."""
         given = access_key_id.encode("utf-8", "surrogateescape")
         matches = [hmac.compare_digest(given, known.encode()) for known in (self.permanent_id, self.temporary_id)]
         return any(matches)
@@ -27,9 +27,9 @@ class SigningKey:
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """A request as it came in, without its body: `raw_path` is still encoded, header names are lower case.
+    """A request without its body. `raw_path` is still encoded, header names are lower case.
 
-    Values of a header that came more than once are joined by commas, as RFC 9110 has it.
+    The values of a repeated header are joined by commas (RFC 9110).
     """
 
     method: str
@@ -45,13 +45,13 @@ class ReceivedRequest:
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
-        """The query as a mapping; of a name that is repeated the last value counts."""
+        """The query as a mapping. The last value of a repeated name wins."""
         return dict(self.query)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOrigin:
-    """Where the client sees this server; `host` is its Host header, so that the URL works where the call did."""
+    """Scheme and host of this server as the client sees them. `host` is the client's Host header."""
 
     scheme: str
     host: str
@@ -62,17 +62,17 @@ class ServerOrigin:
 
 
 def encoded_path(key: str) -> str:
-    """Return the path of a key, each byte but the unreserved ones and `/` percent-encoded."""
+    """Return the path of a key. All bytes except the unreserved ones and `/` are percent-encoded."""
     return "/" + quote(key, safe="/~")
 
 
 def encoded_query(pairs: Mapping[str, str] | tuple[tuple[str, str], ...]) -> str:
-    """Return the query in the same encoding, in the order given."""
+    """Return the query in the same encoding. The order is kept."""
     items = pairs.items() if isinstance(pairs, Mapping) else pairs
     return "&".join(f"{_encoded(name)}={_encoded(value)}" for name, value in items)
 
 
 @lru_cache(maxsize=1024)
 def _encoded(text: str) -> str:
-    # Nearly all that stands in signed URLs is the same in each of them, and this was a sixth of the time of a PUT.
+    # Most names and values are the same in all signed URLs. Without the cache, encoding took a sixth of a PUT's time.
     return quote(text, safe="~")

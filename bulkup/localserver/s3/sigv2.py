@@ -1,11 +1,10 @@
 """Presigned URLs of S3 signature version 2 (docs/contracts.md section 5): `AWSAccessKeyId`, `Expires`, `Signature`.
 
-The string signed holds the *values* of Content-MD5 and Content-Type. Where they were empty when the URL was signed, a
-request that sends either one does not match; where they were not, one that does not send them. A parameter named
-`x-amz-...` stands for the header of that name and is signed as one: so do the presigners of the field, and so the
-session token of temporary credentials is covered.
+The string to sign contains the *values* of Content-MD5 and Content-Type. A request must send exactly the values that
+the URL was signed with. If they were empty, it must not send these headers. A parameter named `x-amz-...` is signed
+like the header of that name, as other presigners do. So the session token of temporary credentials is signed too.
 
-OBS has the same signature with `AccessKeyId` for the key's id and headers `x-obs-...` of its own.
+OBS uses the same signature, with `AccessKeyId` for the id of the key and its own headers `x-obs-...`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Final
 from bulkup.localserver.s3 import s3_errors
 from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
 
-_TOKEN = "x-amz-security-token"  # noqa: S105 - a name
+_TOKEN = "x-amz-security-token"  # noqa: S105 - the name of a header
 _SUB_RESOURCES = frozenset(
     {
         "acl",
@@ -55,7 +54,7 @@ _SUB_RESOURCES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What S3 and OBS name differently: the key's parameter, and how headers begin that are signed where sent."""
+    """The differences between S3 and OBS: the parameter with the key's id, and the prefixes of signed headers."""
 
     key_parameter: str
     prefixes: tuple[str, ...]
@@ -66,7 +65,7 @@ OBS: Final = Dialect("AccessKeyId", ("x-amz-", "x-obs-"))
 
 
 def presign(method: str, origin: ServerOrigin, key: str, signing: SigningKey, expires: float) -> str:
-    """Return a URL for `method` on the object `key`, good until `expires` (Unix time, rounded up to whole seconds)."""
+    """Return a URL for `method` on the object `key`, valid until `expires` (Unix time, rounded up to whole seconds)."""
     path = encoded_path(key)
     deadline = str(math.ceil(expires))
     text = f"{method}\n\n\n{deadline}\n{_TOKEN}:{signing.session_token}\n{path}"
@@ -89,10 +88,10 @@ def presign_obs(
     content_type: str = "",
     part: Mapping[str, str] | None = None,
 ) -> str:
-    """Return an OBS URL for a PUT of the object `key`, good until `expires` (Unix time, rounded up).
+    """Return an OBS URL for a PUT of the object `key`, valid until `expires` (Unix time, rounded up).
 
-    The PUT must then have exactly these values of Content-MD5 (Base64) and Content-Type, empty ones being none. `part`
-    is `{"partNumber": N, "uploadId": ID}` for a part of the object; those are signed as well.
+    The PUT must send exactly these values of Content-MD5 (Base64) and Content-Type. An empty value means that the
+    header must not be sent. `part` is `{"partNumber": N, "uploadId": ID}` for a part of the object, and is signed too.
     """
     path = encoded_path(key)
     deadline = str(math.ceil(expires))
@@ -108,7 +107,7 @@ def presign_obs(
 
 
 def verify(request: ReceivedRequest, signing: SigningKey, now: float) -> None:
-    """Raise S3Error unless the request is what was signed and has not expired at `now` (Unix time)."""
+    """Raise S3Error unless the signature matches the request and has not expired at `now` (Unix time)."""
     given, id_parameter = request.parameters, _dialect(request).key_parameter
     if not {id_parameter, "Expires", "Signature"} <= given.keys():
         raise s3_errors.access_denied(
@@ -130,7 +129,7 @@ def signature(secret: str, text: str) -> str:
 
 
 def string_to_sign(request: ReceivedRequest) -> str:
-    """Return what the signature of this request must cover."""
+    """Return the string to sign of a request."""
     headers = request.headers
     positional = [request.method, headers.get("content-md5", ""), headers.get("content-type", "")]
     lines = [*positional, request.parameters.get("Expires", ""), *_vendor_headers(request)]

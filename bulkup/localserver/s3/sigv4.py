@@ -1,7 +1,8 @@
 """Presigned URLs of S3 signature version 4 (docs/contracts.md section 5): `X-Amz-*`, the payload unsigned.
 
-Only the headers that X-Amz-SignedHeaders names are covered; in our own URLs that is `host` alone, so a client may send
-Content-Type and Content-MD5 as it likes. Headers `x-amz-*` change what a request means and must be signed where sent.
+The signature covers the headers that X-Amz-SignedHeaders names. In this server's URLs that is only `host`, so a client
+may send any Content-Type and Content-MD5. Headers `x-amz-*` change the meaning of a request; if sent, they must be
+signed.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin, S
 ALGORITHM = "AWS4-HMAC-SHA256"
 REGION = "us-east-1"
 MAX_EXPIRES = 604800
-CLOCK_SKEW = 900  # seconds that a URL may seem to come from the future
+CLOCK_SKEW = 900  # seconds that the signing clock may be ahead
 
-_NEEDED = frozenset(
+_REQUIRED = frozenset(
     f"X-Amz-{name}" for name in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
 )
 
 
 def presign(method: str, origin: ServerOrigin, key: str, signing: SigningKey, signed_at: float, ttl: int) -> str:
-    """Return a URL for `method` on the object `key`, good for `ttl` seconds from `signed_at` (Unix time).
+    """Return a URL for `method` on the object `key`, valid for `ttl` seconds from `signed_at` (Unix time).
 
-    The date in a URL has whole seconds; it is rounded up, so that the URL never lives shorter than was said.
+    The date in a URL has whole seconds. It is rounded up, so that the URL is valid for at least `ttl` seconds.
     """
     stamp = _stamp(math.ceil(signed_at))
     path = encoded_path(key)
@@ -48,7 +49,7 @@ def presign(method: str, origin: ServerOrigin, key: str, signing: SigningKey, si
 
 
 def verify(request: ReceivedRequest, signing: SigningKey, now: float) -> None:
-    """Raise S3Error unless the request is what was signed and has not expired at `now` (Unix time)."""
+    """Raise S3Error unless the signature matches the request and has not expired at `now` (Unix time)."""
     given = request.parameters
     _check_parameters(request)
     _check_credential(given["X-Amz-Credential"], given["X-Amz-Date"][:8], signing)
@@ -60,7 +61,7 @@ def verify(request: ReceivedRequest, signing: SigningKey, now: float) -> None:
 
 
 def canonical_request(request: ReceivedRequest) -> str:
-    """Return the canonical form of a request whose parameters are complete."""
+    """Return the canonical form of a request that has all required parameters."""
     names = request.parameters["X-Amz-SignedHeaders"]
     headers = "".join(f"{name}:{_trimmed(request.headers.get(name, ''))}\n" for name in names.split(";"))
     return "\n".join([request.method, _path(request), _query(request), headers, names, "UNSIGNED-PAYLOAD"])
@@ -71,15 +72,17 @@ def _path(request: ReceivedRequest) -> str:
 
 
 def _query(request: ReceivedRequest) -> str:
-    # Sorted as encoded: the order of the encoded names is not always that of the plain ones.
+    # Sorted after encoding, as the specification demands: plain names can have another order.
     pairs = encoded_query(tuple(pair for pair in request.query if pair[0] != "X-Amz-Signature"))
     return "&".join(sorted(pairs.split("&"), key=lambda pair: pair.split("=", 1)))
 
 
 def _check_parameters(request: ReceivedRequest) -> None:
     given = request.parameters
-    if not given.keys() >= _NEEDED:
-        raise _malformed(f"Query-string authentication version 4 requires the {', '.join(sorted(_NEEDED))} parameters.")
+    if not given.keys() >= _REQUIRED:
+        raise _malformed(
+            f"Query-string authentication version 4 requires the {', '.join(sorted(_REQUIRED))} parameters."
+        )
     if given["X-Amz-Algorithm"] != ALGORITHM:
         raise _malformed(f'X-Amz-Algorithm only supports "{ALGORITHM}"')
     if "host" not in given["X-Amz-SignedHeaders"].split(";"):

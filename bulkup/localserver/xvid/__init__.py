@@ -1,9 +1,13 @@
-"""Xvid MediaHub (docs/contracts.md section 4): OAuth's tokens and upload sessions.
+"""Xvid MediaHub's API (docs/contracts.md section 4): upload sessions and OAuth's tokens.
 
-    api.py       the calls       sessions.py  what is known of an upload
-    fields.py    what they say   form.py      what is to be posted, and the policy for it
-    desk.py      every answer    answers.py   JSON and XML
-    oauth.py     tokens          errors.py    codes and texts
+    xvid_api.py     the calls: begin, finish and get a session
+    oauth.py        OAuth: issues tokens
+    endpoint.py     answers a call in the requested format, errors too
+    answers.py      encodes answers as JSON or XML
+    parameters.py   parses and checks queries and bodies
+    sessions.py     records of upload sessions
+    upload_form.py  the form of a session, and its policy
+    errors.py       error codes and messages
 
-The bytes go to the store by form POST (`localserver/forms.py`).
+Files are sent to the store by form POST (`s3/form_receiver.py`).
 """

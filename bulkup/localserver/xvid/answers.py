@@ -1,6 +1,6 @@
-"""Xvid's answers (docs/contracts.md section 4): JSON, or XML by `format` or `Accept`; `human` for eyes.
+"""Encodes Xvid's answers (docs/contracts.md section 4) as JSON, or as XML if `format` or `Accept` asks for it.
 
-The shape of XML answers is nowhere documented. Here every field is an element of its name, nested as in the JSON.
+The service does not document its XML. Here every field is an element of its name, nested as in the JSON.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import orjson
 
 from bulkup.localserver.xvid.errors import invalid_input
 
-# What XML 1.0 cannot carry, in whatever way it is written.
-_UNFIT_FOR_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+# Characters that XML 1.0 cannot contain, not even escaped.
+_INVALID_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _FORMATS: Final = ("json", "xml")
 _BOOLEANS: Final = ("true", "false")
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """How an answer is written."""
+    """The format of an answer. `human` adds line breaks and indentation."""
 
     xml: bool = False
     human: bool = False
 
 
 def requested_format(parameters: Mapping[str, str], accept: str) -> AnswerFormat:
-    """Return how a call wants to be answered; `format` wins over the Accept header. Raises XvidError 400."""
+    """Return the format that a call asks for. `format` wins over the Accept header. Raises XvidError 400."""
     form, human = parameters.get("format"), parameters.get("human", "false")
     if form not in (None, *_FORMATS):
         raise invalid_input("format must be json or xml")
@@ -39,18 +39,18 @@ def requested_format(parameters: Mapping[str, str], accept: str) -> AnswerFormat
     return AnswerFormat(_prefers_xml(accept) if form is None else form == "xml", human == "true")
 
 
-def encode_answer(body: Mapping[str, Any], look: AnswerFormat) -> tuple[bytes, str]:
-    """Return a body as it goes out, and its content type."""
-    if not look.xml:
-        return orjson.dumps(body, option=orjson.OPT_INDENT_2 if look.human else None), "application/json"
-    separator = "\n" if look.human else ""
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', *_elements(body, look.human, 0)]
+def encode_answer(body: Mapping[str, Any], answer_format: AnswerFormat) -> tuple[bytes, str]:
+    """Return the encoded body and its content type."""
+    if not answer_format.xml:
+        return orjson.dumps(body, option=orjson.OPT_INDENT_2 if answer_format.human else None), "application/json"
+    separator = "\n" if answer_format.human else ""
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', *_elements(body, answer_format.human, 0)]
     return separator.join(lines).encode(), "application/xml"
 
 
 def fits_xml(text: str) -> bool:
-    """Say whether a text can stand in XML."""
-    return not _UNFIT_FOR_XML.search(text)
+    """Return whether XML can contain a text."""
+    return not _INVALID_IN_XML.search(text)
 
 
 def _prefers_xml(accept: str) -> bool:

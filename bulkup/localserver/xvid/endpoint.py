@@ -1,4 +1,4 @@
-"""How every call of Xvid's API is answered: refusals in its shape, in the format that the caller wants."""
+"""Answers calls of Xvid's API in the requested format, errors too."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from bulkup.localserver.xvid import errors
 from bulkup.localserver.xvid.answers import AnswerFormat, encode_answer, requested_format
 from bulkup.localserver.xvid.parameters import parse_form_fields
 
-# Takes a request and the parameters in its query; returns the answer's body. Raises ApiError.
+# Takes a request and the parameters of its query. Returns the body of the answer. Raises ApiError.
 CallHandler = Callable[[web.Request, Mapping[str, str]], Awaitable[dict[str, Any]]]
 
 _log = logging.getLogger(__name__)
 
 
 async def refuse(request: web.Request, error: ApiError) -> web.Response:
-    """Answer with a refusal, whatever is asked."""
+    """Return an error answer in the format that the request asks for."""
 
-    async def refusing(_request: web.Request, _parameters: Mapping[str, str]) -> dict[str, Any]:
+    async def handler(_request: web.Request, _parameters: Mapping[str, str]) -> dict[str, Any]:
         raise error
 
-    return await serve(request, refusing)
+    return await serve(request, handler)
 
 
-async def serve(request: web.Request, action: CallHandler) -> web.Response:
-    """Answer one call by the action."""
-    look, headers = AnswerFormat(), {}
+async def serve(request: web.Request, handler: CallHandler) -> web.Response:
+    """Answer one call with the body that the handler returns, or with the error that it raises."""
+    answer_format, headers = AnswerFormat(), {}
     try:
         parameters = parse_form_fields(request.raw_path.partition("?")[2])
-        look = requested_format(parameters, request.headers.get("Accept", ""))
-        status, body = 200, await action(request, parameters)
+        answer_format = requested_format(parameters, request.headers.get("Accept", ""))
+        status, body = 200, await handler(request, parameters)
     except ApiError as error:
-        refusal = errors.translate_error(error)
-        status, body, headers = refusal.status, errors.error_body(refusal), dict(error.headers)
+        translated = errors.translate_error(error)
+        status, body, headers = translated.status, errors.error_body(translated), dict(error.headers)
     except OSError:
         _log.warning("a call of Xvid failed", exc_info=True)
         status, body = 500, errors.error_body(errors.internal_error())
-    content, content_type = encode_answer(body, look)
+    content, content_type = encode_answer(body, answer_format)
     return web.Response(body=content, status=status, headers=headers, content_type=content_type)

@@ -1,4 +1,4 @@
-"""Xvid's refusals (docs/contracts.md section 4)."""
+"""The errors of Xvid's API: statuses, codes and messages (docs/contracts.md section 4)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bulkup.localserver.api_common import ApiError
 
 
 class XvidError(ApiError):
-    """A refusal with the service's own code."""
+    """An error with the service's code."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(status, message)
@@ -16,37 +16,40 @@ class XvidError(ApiError):
 
 
 def invalid_input(what: str) -> XvidError:
-    """Return what a wrong parameter gets, and a call that does not fit the upload's status."""
+    """Return the error for an invalid parameter, or for a call that does not fit the upload's status."""
     return XvidError(400, "0x0230001", f"Invalid Input: {what}")
 
 
 def invalid_token() -> XvidError:
-    """Return what a call gets without a good token: 403, not 401."""
+    """Return the error for a call without a valid token. Its status is 403, not 401."""
     return XvidError(403, "0x0000003", "Invalid access token")
 
 
 def invalid_client() -> XvidError:
-    """Return what other client credentials get. The service's pages give no error for it; this one is ours."""
+    """Return the error for wrong client credentials. The service does not document it."""
     return XvidError(403, "0x0000003", "Invalid client credentials")
 
 
 def upload_not_found() -> XvidError:
-    """Return what an unknown upload gets."""
+    """Return the error for an unknown upload."""
     return XvidError(404, "0x0230002", "Requested file does not exist")
 
 
 def internal_error(status: int = 500) -> XvidError:
-    """Return what a call gets when the service fails."""
+    """Return the error for a failure of the service."""
     return XvidError(status, "0x0000001", "Internal Error")
 
 
 def error_body(error: XvidError) -> dict[str, Any]:
-    """Return the answer's body."""
+    """Return the body of the error answer."""
     return {"error": {"error_code": error.code, "error_message": error.message}}
 
 
 def translate_error(error: ApiError) -> XvidError:
-    """Return a refusal that all APIs have in common as this service words it; the codes for 405 and 429 are ours."""
+    """Return an error of the shared code with this service's code and message.
+
+    The service does not document codes for 405 and 429.
+    """
     if isinstance(error, XvidError):
         return error
     match error.status:

@@ -1,4 +1,4 @@
-"""Xvid's `POST /v1/oauth2/token/` (docs/contracts.md section 4): client credentials against a token."""
+"""Xvid's `POST /v1/oauth2/token/` (docs/contracts.md section 4): issues a token for client credentials."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ PATHS: Final = ("/v1/oauth2/token", "/v1/oauth2/token/")
 
 
 class OAuthApi:
-    """Hands out tokens of the mint, and knows them again."""
+    """Issues tokens, and verifies the tokens of calls."""
 
-    def __init__(self, context: ServerContext, mint: TokenSigner) -> None:
+    def __init__(self, context: ServerContext, tokens: TokenSigner) -> None:
         self._context = context
-        self._mint = mint
+        self._tokens = tokens
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the API."""
         return refuse_other_methods([web.post(path, self.handle) for path in PATHS], refuse)
 
     def accepts(self, authorization: str) -> bool:
-        """Say whether an Authorization header opens uploads: by a token of ours, or by the server's own."""
+        """Return whether an Authorization header allows uploads: with an issued token, or with the server's `token`."""
         scheme, _, token = authorization.partition(" ")
         config = self._context.config
-        issued = self._mint.holds(token, config.client_secret, self._context.clock.now())
+        issued = self._tokens.is_valid(token, config.client_secret, self._context.clock.now())
         return scheme == "Bearer" and (issued or credentials_match(token, config.token))
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -42,15 +42,16 @@ class OAuthApi:
         return await serve(request, self._token)
 
     async def _token(self, request: web.Request, parameters: Mapping[str, str]) -> dict[str, Any]:
-        asked = parse_token_request(request.headers.get("Content-Type", ""), await read_body(request), parameters)
+        body = await read_body(request, self._context.limits)
+        requested = parse_token_request(request.headers.get("Content-Type", ""), body, parameters)
         config, now = self._context.config, self._context.clock.now()
         matches = [
-            credentials_match(asked.client_id, config.client_id),
-            credentials_match(asked.client_secret, config.client_secret),
+            credentials_match(requested.client_id, config.client_id),
+            credentials_match(requested.client_secret, config.client_secret),
         ]
         if not all(matches):
             raise errors.invalid_client()
-        apply_fault(self._context.draw(FaultPoint.API, now))
-        # A token for other scopes is a good one that opens no uploads.
-        credential = config.client_secret if asked.may_upload else ""
-        return {"access_token": self._mint.issue(credential, now + asked.life), "expires_in": str(asked.life)}
+        apply_fault(self._context.draw_fault(FaultPoint.API, now))
+        # A token for other scopes is issued too, but allows no uploads.
+        credential = config.client_secret if requested.may_upload else ""
+        return {"access_token": self._tokens.issue(credential, now + requested.ttl), "expires_in": str(requested.ttl)}

@@ -1,4 +1,4 @@
-"""What the calls of Xvid's API say, read and checked (docs/contracts.md section 4): pure rules."""
+"""Parses and checks the parameters of Xvid's calls (docs/contracts.md section 4)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bulkup.localserver.xvid.upload_form import object_path
 
 MAX_OBJECT_KEY_LENGTH = 1024  # bytes
 TOKEN_TTL = 7200  # seconds
-MAX_TOKEN_TTL = 7 * 24 * 3600  # seconds; the service states no maximum
+MAX_TOKEN_TTL = 7 * 24 * 3600  # seconds; the service documents no maximum
 SCOPES = frozenset(
     {
         *("me", "mediahub", "mediahub_read", "mediahub_write"),
@@ -34,7 +34,7 @@ _LARGEST_IP = (1 << 32) - 1
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
-    """An upload that is to begin. `expires_at` is when its object may go, Unix time, 0 for never, None by default."""
+    """A requested upload. `expires_at` is when its object may be deleted (Unix time; 0: never, None: not given)."""
 
     pipeline: str
     object_key: str
@@ -43,16 +43,16 @@ class UploadRequest:
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """Who asks for a token of what life in seconds, and whether it is to open uploads."""
+    """A requested token: the client's credentials, the lifetime in seconds, and whether it allows uploads."""
 
     client_id: str
     client_secret: str
-    life: int
+    ttl: int
     may_upload: bool
 
 
 def parse_form_fields(text: str) -> dict[str, str]:
-    """Return the fields of a query or of a urlencoded body. Raises XvidError 400 for what is no UTF-8."""
+    """Return the fields of a query or of a urlencoded body. Raises XvidError 400 if it is not UTF-8."""
     try:
         return dict(parse_qsl(text, keep_blank_values=True, errors="strict"))
     except ValueError:
@@ -60,7 +60,7 @@ def parse_form_fields(text: str) -> dict[str, str]:
 
 
 def parse_upload(parameters: Mapping[str, str]) -> UploadRequest:
-    """Return what the query of a call for a session asks for. Raises XvidError 400."""
+    """Parse the query of a call that begins a session. Raises XvidError 400."""
     pipeline = parameters.get("pipeline_id", "")
     if not _PIPELINE.fullmatch(pipeline):
         raise invalid_input("pipeline_id must have 1 to 64 letters, digits, '-' or '_'")
@@ -70,9 +70,9 @@ def parse_upload(parameters: Mapping[str, str]) -> UploadRequest:
 
 
 def parse_chunks(body: Any) -> int:
-    """Return the number of chunks of a call that ends an upload. Raises XvidError 400.
+    """Parse the body of a finish call and return the number of chunks. Raises XvidError 400.
 
-    How chunks are to be named is not documented, so there is one: the form says so too.
+    It must be 1, as in the form, because the service does not document the names of chunks.
     """
     upload = body.get("upload") if isinstance(body, dict) else None
     chunks = upload.get("nb_chunks") if isinstance(upload, dict) else None
@@ -82,7 +82,7 @@ def parse_chunks(body: Any) -> int:
 
 
 def parse_token_request(content_type: str, body: bytes, query: Mapping[str, str]) -> TokenRequest:
-    """Return what is asked of OAuth; `expires_in` may stand in the query. Raises XvidError 400."""
+    """Parse a request for a token. `expires_in` may be in the query. Raises XvidError 400."""
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise invalid_input("the body must be application/x-www-form-urlencoded")
     form = parse_form_fields(body.decode("latin-1"))
@@ -91,9 +91,9 @@ def parse_token_request(content_type: str, body: bytes, query: Mapping[str, str]
     scopes = form.get("scope", "").split(",")
     if not SCOPES.issuperset(scopes):
         raise invalid_input(f"scope must be one or more of {', '.join(sorted(SCOPES))}, separated by commas")
-    life = _number("expires_in", form.get("expires_in", query.get("expires_in")), MAX_TOKEN_TTL)
+    ttl = _number("expires_in", form.get("expires_in", query.get("expires_in")), MAX_TOKEN_TTL)
     may_upload = not WRITING_SCOPES.isdisjoint(scopes)
-    return TokenRequest(form.get("client_id", ""), form.get("client_secret", ""), life or TOKEN_TTL, may_upload)
+    return TokenRequest(form.get("client_id", ""), form.get("client_secret", ""), ttl or TOKEN_TTL, may_upload)
 
 
 def _object_key(key: str, pipeline: str) -> str:
@@ -108,9 +108,9 @@ def _object_key(key: str, pipeline: str) -> str:
     return key
 
 
-def _number(name: str, text: str | None, largest: int | None = None) -> int | None:
+def _number(name: str, text: str | None, maximum: int | None = None) -> int | None:
     if text is None:
         return None
-    if not _DIGITS.fullmatch(text) or (largest is not None and int(text) > largest):
+    if not _DIGITS.fullmatch(text) or (maximum is not None and int(text) > maximum):
         raise invalid_input(f"{name} must be a whole number")
     return int(text)

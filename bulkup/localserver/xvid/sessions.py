@@ -1,4 +1,4 @@
-"""Upload sessions of Xvid: which there are and how far each has got (docs/contracts.md section 4)."""
+"""Records of Xvid's upload sessions and their states (docs/contracts.md section 4)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMPLETING_TIME = 0.2  # seconds from the finish call to COMPLETED
 
 @dataclass(frozen=True, slots=True)
 class UploadSession:
-    """One upload; `finished_at` (Unix time) is None until it is finished."""
+    """One upload. `finished_at` (Unix time) is None until it is finished."""
 
     pipeline: str
     object_key: str
@@ -23,37 +23,37 @@ class UploadSession:
     finished_at: float | None = None
 
     def status(self, now: float) -> str:
-        """Return the status at `now` (Unix time). The service's pages do not name the last one."""
+        """Return the status at `now` (Unix time). The service does not document the name of the last one."""
         if self.finished_at is None:
             return "UPLOADING"
         return "COMPLETING" if now < self.finished_at + COMPLETING_TIME else "COMPLETED"
 
 
 class UploadSessionRegistry:
-    """Begins sessions, finds the newest of them again, and lets each be finished once.
+    """Begins sessions, keeps the newest of them, and lets each be finished once.
 
-    Methods that change something raise OSError when the disk fails.
+    Methods that change a session raise OSError when the disk fails.
     """
 
     def __init__(self, log: RecordLog) -> None:
         self._log = log
 
-    def begin(self, wanted: UploadRequest, now: float) -> tuple[str, UploadSession]:
-        """Return a new session and its id, 24 hex digits of which the first 8 are the time."""
+    def begin(self, requested: UploadRequest, now: float) -> tuple[str, UploadSession]:
+        """Return a new session and its id: 24 hex digits, of which the first 8 are the time."""
         session_id = f"{int(now):08x}{secrets.token_hex(8)}"
-        session = UploadSession(wanted.pipeline, wanted.object_key, wanted.expires_at)
+        session = UploadSession(requested.pipeline, requested.object_key, requested.expires_at)
         self._log.put(session_id, session)
         return session_id, session
 
     def get(self, session_id: str) -> UploadSession:
-        """Return a session. Raises XvidError 404 for one that is not known, or too long ago."""
+        """Return a session. Raises XvidError 404 if it is unknown or was dropped."""
         record = self._log.get(session_id)
         if record is None:
             raise upload_not_found()
         return UploadSession(**record)
 
-    def unfinished(self, session_id: str) -> UploadSession:
-        """Return a session that may be finished. Raises XvidError 404, 400 for one that was."""
+    def get_unfinished(self, session_id: str) -> UploadSession:
+        """Return a session that can be finished. Raises XvidError 404, or 400 if it is finished already."""
         session = self.get(session_id)
         if session.finished_at is not None:
             raise invalid_input("the upload has been finished already")

@@ -1,6 +1,6 @@
-"""The form of an upload session, and the policy that lets it in (docs/contracts.md section 4).
+"""The form of an upload session, and its policy (docs/contracts.md section 4).
 
-The seed's own policy does not fit its form; this one does, as the older manual's does.
+The policy in the service's current documentation does not fit its form. This one follows the older manual, and fits.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ FORM_TTL = 30 * 60  # seconds
 
 
 def object_path(pipeline: str, object_key: str) -> str:
-    """Return the key of an upload's object, bucket first."""
+    """Return the key of an upload's object, with the bucket."""
     return f"{BUCKET}/{_prefix(pipeline)}{object_key}"
 
 
 def form_post_params(pipeline: str, object_key: str, signing: SigningKey, expires: float) -> dict[str, str]:
-    """Return the fields of the form, good until `expires` (Unix time, rounded up), in the service's own order."""
+    """Return the fields of the form in the service's order. It is valid until `expires` (Unix time, rounded up)."""
     policy = base64.b64encode(orjson.dumps(_policy(pipeline, expires))).decode("ascii")
     return {
         "name": object_key.rpartition("/")[2],

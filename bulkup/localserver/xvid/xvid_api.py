@@ -1,4 +1,4 @@
-"""Xvid's calls for uploads (docs/contracts.md section 4): begin a session, finish it, ask how far it is."""
+"""Xvid's calls for uploads (docs/contracts.md section 4): begin a session, finish it, get its status."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ONE_UPLOAD: Final = UPLOADS + "/{upload_id:[^/]+}"
 
 
 class XvidApi:
-    """The API of one server."""
+    """The Xvid API of one server."""
 
     def __init__(
         self, context: ServerContext, oauth: OAuthApi, sessions: UploadSessionRegistry, objects: ObjectStore
@@ -35,78 +35,78 @@ class XvidApi:
         self._objects = objects
 
     def routes(self) -> list[web.RouteDef]:
-        """Return the routes of the API; the service's own example has a slash before the query."""
+        """Return the routes of the API, with and without a slash at the end, which the service's example has."""
         routes = [
             route
             for slash in ("", "/")
             for route in (
                 web.post(UPLOADS + slash, self.begin),
                 web.put(ONE_UPLOAD + slash, self.finish),
-                web.get(ONE_UPLOAD + slash, self.look),
+                web.get(ONE_UPLOAD + slash, self.get),
             )
         ]
         return refuse_other_methods(routes, refuse)
 
     async def begin(self, request: web.Request) -> web.Response:
-        """Answer a call for a session."""
+        """Begin a session."""
         self._context.counters.add(presign_calls=1)
         return await serve(request, self._begin)
 
     async def finish(self, request: web.Request) -> web.Response:
-        """Answer a call that finishes an upload."""
+        """Finish an upload."""
         return await serve(request, self._finish)
 
-    async def look(self, request: web.Request) -> web.Response:
-        """Answer a call that asks for the status."""
-        return await serve(request, self._look)
+    async def get(self, request: web.Request) -> web.Response:
+        """Return the status of an upload."""
+        return await serve(request, self._get)
 
     async def _begin(self, request: web.Request, parameters: Mapping[str, str]) -> dict[str, Any]:
-        self._admit(request)
-        wanted = parse_upload(parameters)
-        short = self._meets_fault(FaultPoint.PRESIGN)
+        self._authorize(request)
+        requested = parse_upload(parameters)
+        incomplete = self._apply_fault(FaultPoint.PRESIGN)
         now = self._context.clock.now()
-        upload_id, session = self._sessions.begin(wanted, now)
-        upload = _described(request, upload_id, session, now, storage="type")
-        if short:
+        upload_id, session = self._sessions.begin(requested, now)
+        upload = _upload_fields(request, upload_id, session, now, storage="type")
+        if incomplete:
             return {"upload": upload}
         self._context.counters.add(tickets=1)
-        expires = now + self._context.lifetime(FORM_TTL)
+        expires = now + self._context.url_ttl(FORM_TTL)
         params = form_post_params(session.pipeline, session.object_key, self._context.key, expires)
         return {"upload": {"form_post_params": params, **upload}}
 
     async def _finish(self, request: web.Request, _parameters: Mapping[str, str]) -> dict[str, Any]:
-        self._admit(request)
-        body = await read_body(request)
+        self._authorize(request)
+        body = await read_body(request, self._context.limits)
         upload_id = request.match_info["upload_id"]
-        session = self._sessions.unfinished(upload_id)
+        session = self._sessions.get_unfinished(upload_id)
         chunks = parse_chunks(parse_json(body))
         if self._objects.size(object_path(session.pipeline, session.object_key)) is None:
             raise errors.invalid_input("the file has not been uploaded")
-        self._meets_fault(FaultPoint.API)
+        self._apply_fault(FaultPoint.API)
         now = self._context.clock.now()
         session = self._sessions.finish(upload_id, session, chunks, now)
-        return {"upload": _described(request, upload_id, session, now)}
+        return {"upload": _upload_fields(request, upload_id, session, now)}
 
-    async def _look(self, request: web.Request, _parameters: Mapping[str, str]) -> dict[str, Any]:
-        self._admit(request)
+    async def _get(self, request: web.Request, _parameters: Mapping[str, str]) -> dict[str, Any]:
+        self._authorize(request)
         upload_id = request.match_info["upload_id"]
         session = self._sessions.get(upload_id)
-        self._meets_fault(FaultPoint.API)
+        self._apply_fault(FaultPoint.API)
         now = self._context.clock.now()
-        return {"upload": _described(request, upload_id, session, now)}
+        return {"upload": _upload_fields(request, upload_id, session, now)}
 
-    def _admit(self, request: web.Request) -> None:
+    def _authorize(self, request: web.Request) -> None:
         if not self._oauth.accepts(request.headers.get("Authorization", "")):
             raise errors.invalid_token()
 
-    def _meets_fault(self, point: FaultPoint) -> bool:
-        return apply_fault(self._context.draw(point, self._context.clock.now()))
+    def _apply_fault(self, point: FaultPoint) -> bool:
+        return apply_fault(self._context.draw_fault(point, self._context.clock.now()))
 
 
-def _described(
+def _upload_fields(
     request: web.Request, upload_id: str, session: UploadSession, now: float, *, storage: str = "storage_type"
 ) -> dict[str, Any]:
-    """Return what all answers say of an upload; `storage` is what this one calls the kind of store."""
+    """Return the fields of an upload in an answer. `storage` is the name of the field for the kind of storage."""
     return {
         "form_post_url": request_origin(request).url(f"/{BUCKET}/"),
         "status": session.status(now),
