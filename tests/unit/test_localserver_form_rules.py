@@ -120,8 +120,8 @@ def test_every_field_needs_a_condition() -> None:
 def test_conditions_may_be_written_in_any_case_and_shape() -> None:
     conditions = [{"Bucket": "b", "ACL": "private"}, ["EQ", "$Key", "tmp/p1/a"], ["content-length-range", "1", 2]]
     policy = form_policy.authorize_form(form(conditions), KEY, NOW)
-    assert (policy.sizes.smallest, policy.sizes.largest) == (1, 2)
-    assert form_policy.authorize_form(form(), KEY, NOW).sizes.largest == 5 << 30
+    assert (policy.sizes.minimum, policy.sizes.maximum) == (1, 2)
+    assert form_policy.authorize_form(form(), KEY, NOW).sizes.maximum == 5 << 30
 
 
 @pytest.mark.parametrize(

@@ -8,46 +8,27 @@ import io
 import json
 import os
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 import pytest
+from aiohttp import ClientSession
 
 from bulkup.errors import MachineError, UsageError
-from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
+from bulkup.localserver import FaultSpec, LocalServer, ServerConfig, ServerLimits
 from bulkup.localserver.magic_hour.magic_hour_api import EXTENSIONS
-from bulkup.localserver.move_ugc.files import REMEMBERED
-
-TOKEN = {"Authorization": "Bearer local-token"}
-KEY = {"Authorization": "local-api-key-0001"}
-MAGIC = "/v1/files/upload-urls"
-LOCAL = "/local/v1/tickets"
-MOVE = "/ugc/graphql"
-
-
-class Clock:
-    def now(self) -> Any:
-        return 1_700_000_000.25
-
-    def monotonic(self) -> Any:
-        return 0.0
+from localserver.world import API_KEY, BEARER, LOCAL_PATH, MAGIC_HOUR_PATH, MOVE_PATH, NOW, FakeClock
 
 
 @pytest.fixture
-async def server(tmp_path: Any) -> Any:
-    async with LocalServer(ServerConfig(store=str(tmp_path)), Clock()) as running:
-        yield running
+def clock() -> FakeClock:
+    """Not at a full second, so that rounding shows."""
+    return FakeClock(NOW + 0.25)
 
 
 @pytest.fixture
-async def http() -> Any:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-def post(server: Any, http: Any) -> Any:
+def post(server: LocalServer, http: ClientSession) -> Any:
     async def call(path: Any, body: Any, headers: Any) -> Any:
         data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         async with http.post(server.url + path, headers=headers, data=data) as answer:
@@ -59,16 +40,16 @@ def post(server: Any, http: Any) -> Any:
 
 @pytest.fixture
 def graphql(post: Any) -> Any:
-    async def call(query: Any, variables: Any = None, operation: Any = None, headers: Any = KEY) -> Any:
+    async def call(query: Any, variables: Any = None, operation: Any = None, headers: Any = API_KEY) -> Any:
         body = {"query": query, "variables": variables, "operationName": operation}
-        return await post(MOVE, {name: value for name, value in body.items() if value is not None}, headers)
+        return await post(MOVE_PATH, {name: value for name, value in body.items() if value is not None}, headers)
 
     return call
 
 
-async def test_magic_hour_answers_in_the_order_asked(server: Any, post: Any) -> None:
+async def test_magic_hour_answers_in_the_order_asked(server: LocalServer, post: Any) -> None:
     asked = [("video", "mp4"), ("audio", "mp3"), ("image", "png"), ("video", "mp4")]
-    status, body = await post(MAGIC, {"items": [{"type": t, "extension": e} for t, e in asked]}, TOKEN)
+    status, body = await post(MAGIC_HOUR_PATH, {"items": [{"type": t, "extension": e} for t, e in asked]}, BEARER)
     assert status == 200
     assert [item["file_path"].rpartition(".")[2] for item in body["items"]] == [e for _, e in asked]
     assert len({item["file_path"] for item in body["items"]}) == 4
@@ -82,7 +63,7 @@ async def test_magic_hour_answers_in_the_order_asked(server: Any, post: Any) -> 
 
 
 async def test_magic_hour_urls_are_signed_with_version_4(post: Any) -> None:
-    _, body = await post(MAGIC, {"items": [{"type": "video", "extension": "mp4"}]}, TOKEN)
+    _, body = await post(MAGIC_HOUR_PATH, {"items": [{"type": "video", "extension": "mp4"}]}, BEARER)
     query = parse_qs(urlsplit(body["items"][0]["upload_url"]).query)
     assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
     assert query["X-Amz-SignedHeaders"] == ["host"]
@@ -91,12 +72,12 @@ async def test_magic_hour_urls_are_signed_with_version_4(post: Any) -> None:
 
 @pytest.mark.parametrize(("kind", "extension"), [(kind, e) for kind in EXTENSIONS for e in EXTENSIONS[kind]])
 async def test_magic_hour_takes_the_extensions_of_each_type(post: Any, kind: Any, extension: Any) -> None:
-    assert (await post(MAGIC, {"items": [{"type": kind, "extension": extension}]}, TOKEN))[0] == 200
+    assert (await post(MAGIC_HOUR_PATH, {"items": [{"type": kind, "extension": extension}]}, BEARER))[0] == 200
 
 
 async def test_magic_hour_refuses_an_extension_of_another_type(post: Any) -> None:
     items = [{"type": "video", "extension": "mp4"}, {"type": "audio", "extension": "mp4"}]
-    status, body = await post(MAGIC, {"items": items}, TOKEN)
+    status, body = await post(MAGIC_HOUR_PATH, {"items": items}, BEARER)
     assert status == 422
     start = "'mp4' is an invalid audio extension. Possible extensions are 'mp3, "
     assert body["message"].startswith(start)
@@ -110,17 +91,17 @@ async def test_magic_hour_refuses_an_extension_of_another_type(post: Any) -> Non
     + [{"items": [{"type": "gif", "extension": "gif"}]}, {"items": [{"type": ["video"], "extension": "mp4"}]}]
     + [{"items": [{"type": "video", "extension": e}]} for e in ("", ".mp4", "MP4", "mp4\n", 4, None)],
 )
-async def test_magic_hour_refuses_what_is_malformed(server: Any, post: Any, body: Any) -> None:
-    status, answer = await post(MAGIC, body, TOKEN)
+async def test_magic_hour_refuses_what_is_malformed(server: LocalServer, post: Any, body: Any) -> None:
+    status, answer = await post(MAGIC_HOUR_PATH, body, BEARER)
     assert status == 400
     assert answer.keys() == {"message"}
     assert server.stats()["presign_calls"] == 1
     assert server.stats()["tickets"] == 0
 
 
-@pytest.mark.parametrize("path", [MAGIC, LOCAL])
+@pytest.mark.parametrize("path", [MAGIC_HOUR_PATH, LOCAL_PATH])
 @pytest.mark.parametrize("header", [None, "local-token", "Bearer nope", "Bearer ", "Bearer local-token ", "Bearer é"])
-async def test_only_the_token_opens_the_bearer_apis(server: Any, post: Any, path: Any, header: Any) -> None:
+async def test_only_the_token_opens_the_bearer_apis(server: LocalServer, post: Any, path: Any, header: Any) -> None:
     body = {"items": [{"type": "video", "extension": "mp4"}], "files": [{"extension": "", "size": 0}]}
     status, answer = await post(path, body, {} if header is None else {"Authorization": header})
     # A trailing space is no part of a header's value (RFC 9110).
@@ -129,9 +110,9 @@ async def test_only_the_token_opens_the_bearer_apis(server: Any, post: Any, path
     assert server.stats()["presign_calls"] == 1
 
 
-async def test_the_local_api_takes_any_extension(server: Any, http: Any, post: Any) -> None:
+async def test_the_local_api_takes_any_extension(server: LocalServer, http: ClientSession, post: Any) -> None:
     extensions = ["mp4", "", "TAR_gz-1", "x" * 32]
-    status, body = await post(LOCAL, {"files": [{"extension": e, "size": 0} for e in extensions]}, TOKEN)
+    status, body = await post(LOCAL_PATH, {"files": [{"extension": e, "size": 0} for e in extensions]}, BEARER)
     assert status == 200
     for extension, ticket in zip(extensions, body["tickets"], strict=True):
         suffix = f".{extension}" if extension else ""
@@ -151,19 +132,19 @@ async def test_the_local_api_takes_any_extension(server: Any, http: Any, post: A
     + [{"files": [{"extension": "mp4", "size": s}]} for s in (-1, "1", 1.5, True, None)],
 )
 async def test_the_local_api_refuses_what_is_malformed(post: Any, body: Any) -> None:
-    status, answer = await post(LOCAL, body, TOKEN)
+    status, answer = await post(LOCAL_PATH, body, BEARER)
     assert status == 400
     assert answer.keys() == {"message"}
 
 
-@pytest.mark.parametrize(("path", "headers"), [(MAGIC, TOKEN), (LOCAL, TOKEN), (MOVE, KEY)])
+@pytest.mark.parametrize(("path", "headers"), [(MAGIC_HOUR_PATH, BEARER), (LOCAL_PATH, BEARER), (MOVE_PATH, API_KEY)])
 async def test_a_body_that_is_too_large_is_refused(post: Any, path: Any, headers: Any) -> None:
     status, answer = await post(path, {"query": "x" * (8 << 20)}, headers)
     assert status == 413
-    assert "message" in (answer["errors"][0] if path == MOVE else answer)
+    assert "message" in (answer["errors"][0] if path == MOVE_PATH else answer)
 
 
-async def test_move_creates_many_files_in_one_mutation(server: Any, graphql: Any) -> None:
+async def test_move_creates_many_files_in_one_mutation(server: LocalServer, graphql: Any) -> None:
     fields = " ".join(f"f{n}: createFile(type: $t) {{ id type created metadata name presignedUrl }}" for n in range(50))
     status, body = await graphql(f"mutation M($t: String!) {{ {fields} }}", {"t": "mp4"})
     assert status == 200
@@ -183,7 +164,7 @@ async def test_move_creates_many_files_in_one_mutation(server: Any, graphql: Any
     assert server.stats()["tickets"] == 50
 
 
-async def test_move_finds_and_changes_its_files(server: Any, graphql: Any) -> None:
+async def test_move_finds_and_changes_its_files(server: LocalServer, graphql: Any) -> None:
     create = 'mutation { createFile(type: ".mov", name: "a.mov", metadata: "{\\"a\\": 1}") { id } }'
     file_id = (await graphql(create))[1]["data"]["createFile"]["id"]
     fields = "{ id type name metadata presignedUrl thumbnailUrl client { id name } }"
@@ -218,7 +199,7 @@ async def test_moves_errors_have_their_type_beside_the_message(graphql: Any) -> 
     }
 
 
-async def test_one_failing_alias_takes_all_others_with_it(server: Any, graphql: Any) -> None:
+async def test_one_failing_alias_takes_all_others_with_it(server: LocalServer, graphql: Any) -> None:
     status, body = await graphql('mutation { a: createFile(type: "mp4") { id } b: createFile(type: "a/b") { id } }')
     assert (status, body["data"]) == (200, None)
     assert body["errors"][0]["errorType"] == "MoveValidationError"
@@ -237,7 +218,7 @@ async def test_one_failing_alias_takes_all_others_with_it(server: Any, graphql: 
         ('mutation { createFile(type: "mp4", metadata: {a: 1}) { id } }', None),
     ],
 )
-async def test_move_validates_against_its_schema(server: Any, graphql: Any, query: Any, variables: Any) -> None:
+async def test_move_validates_against_its_schema(server: LocalServer, graphql: Any, query: Any, variables: Any) -> None:
     for _ in range(2):  # the second time the document comes from the cache
         status, body = await graphql(query, variables)
         assert (status, body["data"]) == (200, None)
@@ -260,13 +241,13 @@ async def test_move_validates_against_its_schema(server: Any, graphql: Any, quer
     ],
 )
 async def test_move_refuses_what_is_malformed(post: Any, body: Any) -> None:
-    status, answer = await post(MOVE, body, KEY)
+    status, answer = await post(MOVE_PATH, body, API_KEY)
     assert status == 400
     assert answer["errors"][0]["errorType"] == "MalformedHttpRequestException"
 
 
 @pytest.mark.parametrize("header", [None, "Bearer local-api-key-0001", "nope", ""])
-async def test_only_the_bare_key_opens_move(server: Any, graphql: Any, header: Any) -> None:
+async def test_only_the_bare_key_opens_move(server: LocalServer, graphql: Any, header: Any) -> None:
     headers = {} if header is None else {"Authorization": header}
     status, body = await graphql('mutation { createFile(type: "mp4") { id } }', headers=headers)
     assert status == 401
@@ -289,27 +270,28 @@ async def test_only_the_bare_key_opens_move(server: Any, graphql: Any, header: A
     ],
 )
 async def test_only_what_asks_for_upload_urls_counts(
-    server: Any, graphql: Any, query: Any, operation: Any, calls: Any
+    server: LocalServer, graphql: Any, query: Any, operation: Any, calls: Any
 ) -> None:
     await graphql(query, operation=operation)
     assert server.stats()["presign_calls"] == calls
     assert server.stats()["tickets"] == calls
 
 
-async def test_move_forgets_its_oldest_files(server: Any, graphql: Any, monkeypatch: Any) -> None:
-    assert REMEMBERED >= 10_000
-    monkeypatch.setattr("bulkup.localserver.move_ugc.files.REMEMBERED", 1)
-    ids = [
-        (await graphql('mutation { createFile(type: "x") { id } }'))[1]["data"]["createFile"]["id"] for _ in range(2)
-    ]
-    answers = [(await graphql(f'{{ getFile(fileId: "{file_id}") {{ id }} }}'))[1]["data"] for file_id in ids]
+async def test_move_finds_only_the_newest_files(tmp_path: Path, http: ClientSession) -> None:
+    async def call(query: str) -> Any:
+        async with http.post(server.url + MOVE_PATH, json={"query": query}, headers=API_KEY) as answer:
+            return (await answer.json())["data"]
+
+    async with LocalServer(ServerConfig(store=str(tmp_path)), limits=ServerLimits(max_records=1)) as server:
+        ids = [(await call('mutation { createFile(type: "x") { id } }'))["createFile"]["id"] for _ in range(2)]
+        answers = [await call(f'{{ getFile(fileId: "{file_id}") {{ id }} }}') for file_id in ids]
     assert answers == [None, {"getFile": {"id": ids[1]}}]
 
 
-async def test_urls_are_for_the_host_that_the_client_knows(server: Any, http: Any) -> None:
+async def test_urls_are_for_the_host_that_the_client_knows(server: LocalServer, http: ClientSession) -> None:
     port = urlsplit(server.url).port
     body = {"files": [{"extension": "", "size": 1}]}
-    async with http.post(f"http://localhost:{port}{LOCAL}", json=body, headers=TOKEN) as answer:
+    async with http.post(f"http://localhost:{port}{LOCAL_PATH}", json=body, headers=BEARER) as answer:
         url = (await answer.json())["tickets"][0]["url"]
     assert url.startswith(f"http://localhost:{port}/local/")
     async with http.put(url, data=b"x") as answer:
@@ -321,13 +303,13 @@ async def test_urls_are_for_the_host_that_the_client_knows(server: Any, http: An
 @pytest.mark.parametrize(
     ("path", "header"),
     [
-        (MAGIC, "Authorization: Bearer local-token"),
+        (MAGIC_HOUR_PATH, "Authorization: Bearer local-token"),
         ("/v1/local-project/files", "X-Auth-Token: local-token"),
         ("/v1/oauth2/token", "Content-Type: application/x-www-form-urlencoded"),
     ],
 )
 async def test_a_client_that_goes_away_is_no_trouble(
-    server: Any, http: Any, caplog: Any, path: Any, header: Any
+    server: LocalServer, http: ClientSession, caplog: pytest.LogCaptureFixture, path: Any, header: Any
 ) -> None:
     parts = urlsplit(server.url)
     _, writer = await asyncio.open_connection(parts.hostname, parts.port)
@@ -342,24 +324,24 @@ async def test_a_client_that_goes_away_is_no_trouble(
 
 
 async def test_revoked_credentials_stop_the_calls_and_not_the_uploads(
-    server: Any, http: Any, post: Any, graphql: Any
+    server: LocalServer, http: ClientSession, post: Any, graphql: Any
 ) -> None:
     body = {"files": [{"extension": "", "size": 1}]}
-    url = (await post(LOCAL, body, TOKEN))[1]["tickets"][0]["url"]
+    url = (await post(LOCAL_PATH, body, BEARER))[1]["tickets"][0]["url"]
     server.set_credentials(token="another-token", api_key="another-api-key")
-    assert (await post(LOCAL, body, TOKEN))[0] == 401
+    assert (await post(LOCAL_PATH, body, BEARER))[0] == 401
     assert (await graphql("{ __typename }"))[0] == 401
-    assert (await post(LOCAL, body, {"Authorization": "Bearer another-token"}))[0] == 200
+    assert (await post(LOCAL_PATH, body, {"Authorization": "Bearer another-token"}))[0] == 200
     async with http.put(url, data=b"x") as answer:
         assert answer.status == 200
 
 
 @pytest.mark.parametrize("path", ["/v1/files", "/v1/p/files/x/y", "/v3/auth", "/ugc/x", "/local/v1/x", "/-/x"])
 async def test_other_paths_of_apis_are_not_found(post: Any, path: Any) -> None:
-    assert await post(path, {}, TOKEN) == (404, {"message": "Not Found"})
+    assert await post(path, {}, BEARER) == (404, {"message": "Not Found"})
 
 
-async def test_the_figures_can_be_asked_for_without_credentials(server: Any, http: Any) -> None:
+async def test_the_figures_can_be_asked_for_without_credentials(server: LocalServer, http: ClientSession) -> None:
     async with http.get(f"{server.url}/-/stats") as answer:
         assert await answer.json() == {
             "presign_calls": 0,
@@ -370,17 +352,19 @@ async def test_the_figures_can_be_asked_for_without_credentials(server: Any, htt
         }
 
 
-async def test_a_lifetime_can_be_given(tmp_path: Any, http: Any) -> None:
-    async with LocalServer(ServerConfig(store=str(tmp_path), url_ttl=0.2), Clock()) as server:
+async def test_a_lifetime_can_be_given(tmp_path: Path, http: ClientSession) -> None:
+    async with LocalServer(ServerConfig(store=str(tmp_path), url_ttl=0.2), FakeClock(NOW + 0.25)) as server:
         body = {"files": [{"extension": "", "size": 1}], "items": [{"type": "video", "extension": "mp4"}]}
-        async with http.post(server.url + LOCAL, json=body, headers=TOKEN) as answer:
+        async with http.post(server.url + LOCAL_PATH, json=body, headers=BEARER) as answer:
             assert (await answer.json())["tickets"][0]["expires_in"] == 1
-        async with http.post(server.url + MAGIC, json=body, headers=TOKEN) as answer:
+        async with http.post(server.url + MAGIC_HOUR_PATH, json=body, headers=BEARER) as answer:
             expires = (await answer.json())["items"][0]["expires_at"]
         assert dt.datetime.fromisoformat(expires).timestamp() == 1_700_000_002
 
 
-async def test_a_store_holds_objects_and_nothing_else_and_secrets_are_private(server: Any, tmp_path: Any) -> None:
+async def test_a_store_holds_objects_and_nothing_else_and_secrets_are_private(
+    server: LocalServer, tmp_path: Path
+) -> None:
     assert sorted(os.listdir(tmp_path)) == ["objects", "state"]
     assert os.listdir(server.objects_dir) == []
     state = tmp_path / "state"
@@ -388,17 +372,19 @@ async def test_a_store_holds_objects_and_nothing_else_and_secrets_are_private(se
     assert (state / "keys.json").stat().st_mode & 0o777 == 0o600
 
 
-async def test_what_was_left_half_received_is_cleared(tmp_path: Any) -> None:
+async def test_what_was_left_half_received_is_cleared(tmp_path: Path) -> None:
     (tmp_path / "state" / "incoming").mkdir(parents=True)
     (tmp_path / "state" / "incoming" / "0").write_text("half")
     async with LocalServer(ServerConfig(store=str(tmp_path))):
         assert list((tmp_path / "state" / "incoming").iterdir()) == []
 
 
-async def test_a_server_started_again_honours_its_urls_and_goes_on_counting(tmp_path: Any, http: Any) -> None:
+async def test_a_server_started_again_honours_its_urls_and_goes_on_counting(
+    tmp_path: Path, http: ClientSession
+) -> None:
     config = ServerConfig(store=str(tmp_path), prefer_last_port=True)
     body = {"files": [{"extension": "", "size": 1}]}
-    async with LocalServer(config) as first, http.post(first.url + LOCAL, json=body, headers=TOKEN) as answer:
+    async with LocalServer(config) as first, http.post(first.url + LOCAL_PATH, json=body, headers=BEARER) as answer:
         url = (await answer.json())["tickets"][0]["url"]
     async with LocalServer(config) as second:
         assert second.url == first.url
@@ -413,7 +399,7 @@ async def test_a_server_started_again_honours_its_urls_and_goes_on_counting(tmp_
         }
 
 
-async def test_another_port_is_taken_where_the_last_one_is_not_free(tmp_path: Any) -> None:
+async def test_another_port_is_taken_where_the_last_one_is_not_free(tmp_path: Path) -> None:
     config = ServerConfig(store=str(tmp_path / "a"), prefer_last_port=True)
     async with LocalServer(config) as server:
         port = int(server.url.rpartition(":")[2])
@@ -421,28 +407,27 @@ async def test_another_port_is_taken_where_the_last_one_is_not_free(tmp_path: An
         assert urlsplit(moved.url).port != port
 
 
-async def test_a_taken_port_is_a_clear_error(tmp_path: Any, server: Any) -> None:
-    port = urlsplit(server.url).port
+async def test_a_taken_port_is_a_clear_error(tmp_path: Path, server: LocalServer) -> None:
+    port = int(server.url.rpartition(":")[2])
     with pytest.raises(MachineError, match=f"port {port}: another program has it"):
         async with LocalServer(ServerConfig(store=str(tmp_path / "b"), port=port)):
             pass
 
 
-async def test_two_servers_cannot_share_a_store(tmp_path: Any, server: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("bulkup.localserver.server_state.LOCK_PATIENCE", 0.1)
+async def test_two_servers_cannot_share_a_store(tmp_path: Path, server: LocalServer) -> None:
     with pytest.raises(MachineError, match="another server uses"):
-        async with LocalServer(ServerConfig(store=str(tmp_path))):
+        async with LocalServer(ServerConfig(store=str(tmp_path)), limits=ServerLimits(lock_timeout=0.1)):
             pass
 
 
-async def test_a_store_that_cannot_be_written_is_a_clear_error(tmp_path: Any) -> None:
+async def test_a_store_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MachineError, match="cannot be used"):
         async with LocalServer(ServerConfig(store=str(tmp_path / "file" / "store"))):
             pass
 
 
-async def test_damaged_keys_are_a_clear_error(tmp_path: Any) -> None:
+async def test_damaged_keys_are_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "keys.json").write_text("{")
     with pytest.raises(MachineError, match="damaged"):
@@ -450,7 +435,7 @@ async def test_damaged_keys_are_a_clear_error(tmp_path: Any) -> None:
             pass
 
 
-async def test_a_bad_certificate_is_a_clear_error(tmp_path: Any) -> None:
+async def test_a_bad_certificate_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "bad.pem").write_text("no certificate")
     tls = (str(tmp_path / "bad.pem"), str(tmp_path / "none.pem"))
     with pytest.raises(UsageError, match=r"bad\.pem"):
@@ -461,15 +446,15 @@ async def test_a_bad_certificate_is_a_clear_error(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"port": 70000}, {"url_ttl": 0}, {"url_ttl": 604801}, {"token": ""}, {"api_key": "short"}]
 )
-def test_settings_that_cannot_work_are_refused(tmp_path: Any, wrong: Any) -> None:
+def test_settings_that_cannot_work_are_refused(tmp_path: Path, wrong: Any) -> None:
     with pytest.raises(UsageError):
         ServerConfig(store=str(tmp_path), **wrong)
 
 
-def test_settings_do_not_print_credentials(tmp_path: Any) -> None:
+def test_settings_do_not_print_credentials(tmp_path: Path) -> None:
     config = ServerConfig(store=str(tmp_path), token="t0ken", api_key="k" * 12, secret_key="s3cret")
     assert not re.search("t0ken|kkkk|s3cret", repr(config))
 
 
-def test_faults_are_settings_too(tmp_path: Any) -> None:
+def test_faults_are_settings_too(tmp_path: Path) -> None:
     assert ServerConfig(store="", faults=(FaultSpec.parse("cut-body"),)).faults[0].share == 1.0

@@ -6,78 +6,47 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
-import anyio
 import pytest
+from aiohttp import ClientSession
 
-from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
+from bulkup.localserver import FaultOptions, LocalServer, ReadPace
+from localserver.world import (
+    API_KEY,
+    BEARER,
+    HANG,
+    LOCAL_PATH,
+    MAGIC_HOUR_PATH,
+    MOVE_PATH,
+    FakeClock,
+    local_tickets,
+    set_faults,
+    stored_paths,
+)
 
-TOKEN = {"Authorization": "Bearer local-token"}
-KEY = {"Authorization": "local-api-key-0001"}
 MAGIC = {"items": [{"type": "video", "extension": "mp4"}, {"type": "audio", "extension": "mp3"}]}
 MOVE = {"query": 'mutation { a: createFile(type: "mp4") { id } b: createFile(type: "mp4") { id } }'}
 LOCAL = {"files": [{"extension": "bin", "size": 1}, {"extension": "bin", "size": 1}]}
-APIS = [("/v1/files/upload-urls", TOKEN, MAGIC), ("/local/v1/tickets", TOKEN, LOCAL), ("/ugc/graphql", KEY, MOVE)]
+APIS = [(MAGIC_HOUR_PATH, BEARER, MAGIC), (LOCAL_PATH, BEARER, LOCAL), (MOVE_PATH, API_KEY, MOVE)]
 
 
-class Clock:
-    offset = 0.0
-
-    def now(self) -> Any:
-        return 1_700_000_000.0 + self.offset
-
-    def monotonic(self) -> Any:
-        return self.offset
-
-
-@pytest.fixture
-def clock() -> Any:
-    return Clock()
-
-
-@pytest.fixture
-async def server(tmp_path: Any, clock: Any) -> Any:
-    async with LocalServer(ServerConfig(store=str(tmp_path)), clock) as running:
-        yield running
-
-
-@pytest.fixture
-async def http() -> Any:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-def break_with(server: Any, *texts: Any, seed: Any = 0) -> None:
-    server.set_faults([FaultSpec.parse(text) for text in texts], seed)
-
-
-async def hits(server: Any, http: Any) -> Any:
+async def hits(server: LocalServer, http: ClientSession) -> Any:
     async with http.get(f"{server.url}/-/faults") as answer:
         return await answer.json()
 
 
-async def call(server: Any, http: Any, api: Any) -> Any:
+async def call(server: LocalServer, http: ClientSession, api: Any) -> Any:
     path, headers, body = api
     async with http.post(server.url + path, json=body, headers=headers) as answer:
         return answer.status, answer.headers, await answer.json()
 
 
-async def urls(server: Any, http: Any, count: Any = 1) -> Any:
-    body = {"files": [{"extension": "bin", "size": 1}] * count}
-    async with http.post(f"{server.url}/local/v1/tickets", json=body, headers=TOKEN) as answer:
-        return [ticket["url"] for ticket in (await answer.json())["tickets"]]
-
-
-async def put(http: Any, url: Any, data: Any = b"bytes") -> Any:
+async def put(http: ClientSession, url: Any, data: Any = b"bytes") -> Any:
     async with http.put(url, data=data) as answer:
         return answer.status, answer.headers, await answer.text()
-
-
-def stored(server: Any) -> Any:
-    return [name for _, _, names in os.walk(server.objects_dir) for name in names]
 
 
 def refusal(api: Any, body: Any) -> Any:
@@ -98,8 +67,10 @@ def refusal(api: Any, body: Any) -> Any:
         ("retry-later", 429, {"Too Many Requests", "TooManyRequestsException"}),
     ],
 )
-async def test_an_api_refuses(server: Any, http: Any, api: Any, fault: Any, status: Any, messages: Any) -> None:
-    break_with(server, f"{fault},first=1")
+async def test_an_api_refuses(
+    server: LocalServer, http: ClientSession, api: Any, fault: Any, status: Any, messages: Any
+) -> None:
+    set_faults(server, f"{fault},first=1")
     answered, headers, body = await call(server, http, api)
     assert answered == status
     assert refusal(api, body) in messages
@@ -110,10 +81,10 @@ async def test_an_api_refuses(server: Any, http: Any, api: Any, fault: Any, stat
 
 
 async def test_retry_later_closes_all_apis_for_two_seconds_and_the_store_not_at_all(
-    server: Any, http: Any, clock: Any
+    server: LocalServer, http: ClientSession, clock: FakeClock
 ) -> None:
-    (url,) = await urls(server, http)
-    break_with(server, "retry-later")
+    url = (await local_tickets(server, http))[0]["url"]
+    set_faults(server, "retry-later")
     for offset, expected in ((0.0, "2"), (0.5, "2"), (1.5, "1")):
         clock.offset = offset
         for api in APIS:
@@ -126,8 +97,8 @@ async def test_retry_later_closes_all_apis_for_two_seconds_and_the_store_not_at_
 
 
 @pytest.mark.parametrize("api", APIS, ids=lambda api: api[0])
-async def test_a_short_answer_lacks_its_last_item(server: Any, http: Any, api: Any) -> None:
-    break_with(server, "short-answer,first=1")
+async def test_a_short_answer_lacks_its_last_item(server: LocalServer, http: ClientSession, api: Any) -> None:
+    set_faults(server, "short-answer,first=1")
     counts = []
     for _ in range(2):
         status, _, body = await call(server, http, api)
@@ -138,11 +109,13 @@ async def test_a_short_answer_lacks_its_last_item(server: Any, http: Any, api: A
     assert server.stats()["tickets"] == 3
 
 
-async def test_refused_calls_and_queries_for_nothing_do_not_use_up_faults(server: Any, http: Any) -> None:
-    break_with(server, "short-answer,first=1")
+async def test_refused_calls_and_queries_for_nothing_do_not_use_up_faults(
+    server: LocalServer, http: ClientSession
+) -> None:
+    set_faults(server, "short-answer,first=1")
     async with http.post(f"{server.url}/v1/files/upload-urls", json=MAGIC) as answer:
         assert answer.status == 401
-    async with http.post(f"{server.url}/ugc/graphql", json={"query": "{ __typename }"}, headers=KEY) as answer:
+    async with http.post(f"{server.url}/ugc/graphql", json={"query": "{ __typename }"}, headers=API_KEY) as answer:
         assert await answer.json() == {"data": {"__typename": "Query"}}
     assert len((await call(server, http, APIS[0]))[2]["items"]) == 1
 
@@ -154,23 +127,23 @@ async def test_refused_calls_and_queries_for_nothing_do_not_use_up_faults(server
         ("status-503", 503, "<Code>SlowDown</Code>"),
     ],
 )
-async def test_the_store_refuses(server: Any, http: Any, fault: Any, status: Any, code: Any) -> None:
-    (url,) = await urls(server, http)
-    break_with(server, f"{fault},first=1")
+async def test_the_store_refuses(server: LocalServer, http: ClientSession, fault: Any, status: Any, code: Any) -> None:
+    url = (await local_tickets(server, http))[0]["url"]
+    set_faults(server, f"{fault},first=1")
     answered, _, body = await put(http, url)
     assert answered == status
     assert code in body
-    assert stored(server) == []
+    assert stored_paths(server) == []
     assert (await put(http, url))[0] == 200
     assert server.stats()["puts_failed"] == server.stats()["puts_completed"] == 1
 
 
 @pytest.mark.parametrize("size", [0, 5, 3 << 20])
 async def test_a_cut_body_ends_without_an_answer_and_stores_nothing(
-    server: Any, http: Any, size: Any, caplog: Any
+    server: LocalServer, http: ClientSession, size: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (url,) = await urls(server, http)
-    break_with(server, "cut-body,first=1")
+    url = (await local_tickets(server, http))[0]["url"]
+    set_faults(server, "cut-body,first=1")
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write(
@@ -178,33 +151,28 @@ async def test_a_cut_body_ends_without_an_answer_and_stores_nothing(
         + b"x" * size
     )
     with contextlib.suppress(ConnectionResetError):
-        async with asyncio.timeout(20):  # a hang is a failure
+        async with asyncio.timeout(HANG):
             assert await reader.read() == b""
     writer.close()
-    assert stored(server) == []
+    assert stored_paths(server) == []
     assert server.stats()["puts_failed"] == 1
     assert (await put(http, url))[0] == 200
     assert caplog.text == ""
 
 
-async def test_a_slow_body_is_read_in_small_steps_and_stored(server: Any, http: Any, monkeypatch: Any) -> None:
-    (url,) = await urls(server, http)
-    break_with(server, "slow-body")
-    pauses: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-
-    monkeypatch.setattr(anyio, "sleep", sleep)
+async def test_a_slow_body_takes_its_time_and_is_stored(server: LocalServer, http: ClientSession) -> None:
+    url = (await local_tickets(server, http))[0]["url"]
+    set_faults(server, "slow-body", options=FaultOptions(slow_pace=ReadPace(10_000, 0.02)))
     data = os.urandom(100_000)
+    began = time.monotonic()
     status, headers, _ = await put(http, url, data)
+    assert time.monotonic() - began >= 10 * 0.02
     assert (status, headers["ETag"]) == (200, f'"{hashlib.md5(data).hexdigest()}"')
-    assert sum(pauses) == pytest.approx(100_000 / 65536, abs=0.25)
 
 
-async def test_a_wrong_etag_comes_with_the_right_object(server: Any, http: Any) -> None:
-    (url,) = await urls(server, http)
-    break_with(server, "wrong-etag")
+async def test_a_wrong_etag_comes_with_the_right_object(server: LocalServer, http: ClientSession) -> None:
+    url = (await local_tickets(server, http))[0]["url"]
+    set_faults(server, "wrong-etag")
     right = hashlib.md5(b"bytes").hexdigest()
     for _ in range(2):
         status, headers, _ = await put(http, url)
@@ -218,9 +186,11 @@ async def test_a_wrong_etag_comes_with_the_right_object(server: Any, http: Any) 
     assert server.stats()["puts_completed"] == 2
 
 
-async def test_with_a_share_below_one_the_same_bytes_get_a_wrong_etag_once(server: Any, http: Any) -> None:
-    (url,) = await urls(server, http)
-    break_with(server, "wrong-etag=0.999")
+async def test_with_a_share_below_one_the_same_bytes_get_a_wrong_etag_once(
+    server: LocalServer, http: ClientSession
+) -> None:
+    url = (await local_tickets(server, http))[0]["url"]
+    set_faults(server, "wrong-etag=0.999")
     wrong = dict.fromkeys((b"a", b"b"), 0)
     for data in (*wrong, *wrong, *wrong):
         _, headers, _ = await put(http, url, data)
@@ -229,9 +199,9 @@ async def test_with_a_share_below_one_the_same_bytes_get_a_wrong_etag_once(serve
     assert (await hits(server, http))["wrong-etag"] == 2
 
 
-async def test_faults_that_came_to_pass_are_counted_by_name(server: Any, http: Any) -> None:
-    (url,) = await urls(server, http)
-    break_with(server, "expired-url,first=2", "unauthorized,first=1")
+async def test_faults_that_came_to_pass_are_counted_by_name(server: LocalServer, http: ClientSession) -> None:
+    url = (await local_tickets(server, http))[0]["url"]
+    set_faults(server, "expired-url,first=2", "unauthorized,first=1")
     for _ in range(3):
         await put(http, url)
     await call(server, http, APIS[0])
@@ -241,18 +211,18 @@ async def test_faults_that_came_to_pass_are_counted_by_name(server: Any, http: A
     }
 
 
-async def test_the_same_seed_breaks_the_same_requests(server: Any, http: Any) -> None:
+async def test_the_same_seed_breaks_the_same_requests(server: LocalServer, http: ClientSession) -> None:
     async def statuses() -> Any:
-        break_with(server, "status-503=0.5", seed=7)
+        set_faults(server, "status-503=0.5", seed=7)
         return [(await put(http, url))[0] for url in targets]
 
-    targets = await urls(server, http, 30)
+    targets = [ticket["url"] for ticket in await local_tickets(server, http, 30)]
     first = await statuses()
     assert await statuses() == first
     assert set(first) == {200, 503}
 
 
-async def test_the_figures_are_never_subject_to_faults(server: Any, http: Any) -> None:
-    break_with(server, "status-503", "unauthorized", "retry-later")
+async def test_the_figures_are_never_subject_to_faults(server: LocalServer, http: ClientSession) -> None:
+    set_faults(server, "status-503", "unauthorized", "retry-later")
     async with http.get(f"{server.url}/-/stats") as answer:
         assert answer.status == 200

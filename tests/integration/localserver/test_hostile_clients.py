@@ -20,13 +20,12 @@ import pytest
 from graphql import GraphQLSyntaxError
 
 import bulkup.localserver
-from bulkup.localserver import LocalServer, ServerConfig
-from bulkup.localserver import server as server_module
-from bulkup.localserver.move_ugc import documents as documents_module
+from bulkup.localserver import LocalServer, ServerConfig, ServerLimits
 from bulkup.localserver.move_ugc.documents import DocumentCache
 from bulkup.localserver.move_ugc.schema import move_schema
 from bulkup.localserver.s3 import sigv4
 from bulkup.localserver.s3.signing_types import ServerOrigin, SigningKey
+from localserver.world import NOW, FakeClock, exchange, local_tickets, request_head, signing_key, state_folder
 
 BEARER, KEY, TOKEN = (
     "Authorization: Bearer local-token",
@@ -41,68 +40,36 @@ APIS = {
     "/v3/auth/tokens": "X-Nothing: 1",
     "/v1/oauth2/token": "Content-Type: application/x-www-form-urlencoded",
 }
+IMPATIENT = ServerLimits(headers_timeout=0.2, linger_timeout=0.2, body_timeout=0.2, idle_timeout=0.2)
 SECRETS = ("local-token", "local-api-key-0001", "local-secret-key", "X-Amz-Signature=")
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncGenerator[LocalServer, None]:
-    async with LocalServer(ServerConfig(store=str(tmp_path / "store"))) as running:
+async def impatient(tmp_path: Path, clock: FakeClock) -> AsyncGenerator[LocalServer, None]:
+    """A server all of whose timeouts are short."""
+    async with LocalServer(ServerConfig(store=str(tmp_path)), clock, IMPATIENT) as running:
         yield running
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every patience of the server end at once, so that nothing is waited for."""
-    for name in (
-        "server.HEADERS_PATIENCE",
-        "server.LINGERING",
-        "api_common.BODY_PATIENCE",
-        "s3.body_receiver.PATIENCE",
-        "s3.s3_api.PATIENCE",
-    ):
-        monkeypatch.setattr(f"bulkup.localserver.{name}", 0.2)
+async def put_target(server: LocalServer) -> str:
+    """Return the target of a signed URL for a PUT."""
+    async with aiohttp.ClientSession() as http:
+        (ticket,) = await local_tickets(server, http)
+    return str(ticket["url"]).removeprefix(server.url)
 
 
-async def said(server: LocalServer, *parts: bytes) -> bytes:
-    """Send bytes over a connection of their own, never end it, and return what comes until the server does."""
-    where = urlsplit(server.url)
-    reader, writer = await asyncio.open_connection(where.hostname, where.port)
-    try:
-        for part in parts:
-            writer.write(part)
-        async with asyncio.timeout(30):
-            return await reader.read()
-    except ConnectionError:
-        return b""
-    finally:
-        writer.close()
-
-
-async def presigned(server: LocalServer) -> str:
-    """Return the target of a URL to PUT to."""
-    body = {"files": [{"extension": "bin", "size": 1}]}
-    headers = {"Authorization": "Bearer local-token"}
-    async with (
-        aiohttp.ClientSession() as http,
-        http.post(f"{server.url}/local/v1/tickets", json=body, headers=headers) as answer,
-    ):
-        return str((await answer.json())["tickets"][0]["url"]).removeprefix(server.url)
-
-
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     "start", [b"", b"GET", b"GET /-/stats HTTP/1.1\r\nHost: x\r\nX-A: "], ids=["none", "line", "field"]
 )
 async def test_headers_that_never_end(tmp_path: Path, start: bytes) -> None:
     """The connection is dropped without an answer, however little has come."""
-    async with LocalServer(ServerConfig(store=str(tmp_path))) as running:
-        assert await said(running, start) == b""
+    async with LocalServer(ServerConfig(store=str(tmp_path)), limits=IMPATIENT) as running:
+        assert await exchange(running, start) == b""
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_headers_that_trickle(tmp_path: Path) -> None:
     """That something comes now and then buys no more time."""
-    async with LocalServer(ServerConfig(store=str(tmp_path))) as running:
+    async with LocalServer(ServerConfig(store=str(tmp_path)), limits=IMPATIENT) as running:
         where = urlsplit(running.url)
         reader, writer = await asyncio.open_connection(where.hostname, where.port)
         writer.write(b"GET /-/stats HTTP/1.1\r\n")
@@ -113,52 +80,48 @@ async def test_headers_that_trickle(tmp_path: Path) -> None:
         writer.close()
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_a_second_request_that_never_ends(tmp_path: Path) -> None:
     """The first is answered, and the connection does not stay for ever."""
-    async with LocalServer(ServerConfig(store=str(tmp_path))) as running:
+    async with LocalServer(ServerConfig(store=str(tmp_path)), limits=IMPATIENT) as running:
         whole = b"GET /-/stats HTTP/1.1\r\nHost: x\r\n\r\n"
-        assert (await said(running, whole, whole[:-2])).count(b"HTTP/1.1 200") == 1
+        assert (await exchange(running, whole, whole[:-2])).count(b"HTTP/1.1 200") == 1
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("path", APIS)
-async def test_a_body_of_a_call_that_never_comes(server: LocalServer, path: str) -> None:
+async def test_a_body_of_a_call_that_never_comes(impatient: LocalServer, path: str) -> None:
     """Each service says so in its own shape, and the connection ends."""
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{APIS[path]}\r\nContent-Length: 99\r\n\r\n{{"
-    answer = await said(server, head.encode())
+    answer = await exchange(impatient, head.encode())
     status, body = int(answer.split()[1]), json.loads(answer.partition(b"\r\n\r\n")[2])
     assert status in (400, 408)
-    assert "did not come" in json.dumps(body)
+    assert "was not sent within" in json.dumps(body)
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("size", [10, 10_000_000])
-async def test_a_body_of_an_object_that_never_comes(server: LocalServer, size: int) -> None:
+async def test_a_body_of_an_object_that_never_comes(impatient: LocalServer, size: int) -> None:
     """RequestTimeout as S3 says it; nothing is stored."""
-    target = await presigned(server)
-    answer = await said(
-        server,
-        f"PUT {target} HTTP/1.1\r\nHost: {urlsplit(server.url).netloc}\r\n".encode()
+    target = await put_target(impatient)
+    answer = await exchange(
+        impatient,
+        f"PUT {target} HTTP/1.1\r\nHost: {urlsplit(impatient.url).netloc}\r\n".encode()
         + f"Content-Length: {size}\r\n\r\nabc".encode(),
     )
     assert b"400" in answer.split(b"\r\n")[0]
     assert b"<Code>RequestTimeout</Code>" in answer
-    assert list(Path(server.objects_dir).rglob("*.bin")) == []
-    assert list(Path(server.objects_dir, "../state/incoming").iterdir()) == []
+    assert list(Path(impatient.objects_dir).rglob("*.bin")) == []
+    assert list(Path(impatient.objects_dir, "../state/incoming").iterdir()) == []
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_an_answer_that_nobody_reads(server: LocalServer) -> None:
+async def test_an_answer_that_nobody_reads(impatient: LocalServer) -> None:
     """The connection is dropped in the middle, and the file is closed."""
-    stored = Path(server.objects_dir, "b", "large")
+    stored = Path(impatient.objects_dir, "b", "large")
     stored.parent.mkdir()
     stored.touch()
     os.truncate(stored, 64 << 20)
-    context, where = server._running, urlsplit(server.url)
-    url = sigv4.presign("GET", ServerOrigin("http", where.netloc), "b/large", context.key, context.clock.now(), 60)
+    where = urlsplit(impatient.url)
+    url = sigv4.presign("GET", ServerOrigin("http", where.netloc), "b/large", signing_key(impatient), NOW, 60)
     reader, writer = await asyncio.open_connection(where.hostname, where.port, limit=1)
-    writer.write(f"GET {url.removeprefix(server.url)} HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode())
+    writer.write(f"GET {url.removeprefix(impatient.url)} HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode())
     assert b"200" in await reader.readexactly(15)
     async with asyncio.timeout(30):
         while open_files(stored):
@@ -170,10 +133,9 @@ def open_files(path: Path) -> list[str]:
     return [file.path for file in psutil.Process().open_files() if file.path == str(path)]
 
 
-async def test_a_slow_body_that_does_come_is_stored(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_body_that_does_come_is_stored(server: LocalServer) -> None:
     """What counts is that something comes, and not when all of it does."""
-    monkeypatch.setattr("bulkup.localserver.s3.body_receiver.PATIENCE", 5.0)
-    target = await presigned(server)
+    target = await put_target(server)
     where = urlsplit(server.url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     writer.write(f"PUT {target} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 20\r\n\r\n".encode())
@@ -199,7 +161,7 @@ async def test_a_slow_body_that_does_come_is_stored(server: LocalServer, monkeyp
 )
 async def test_headers_are_bounded(server: LocalServer, head: bytes, caplog: pytest.LogCaptureFixture) -> None:
     """Refused, and no line of the log repeats them."""
-    assert (await said(server, head)).startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+    assert (await exchange(server, head)).startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
     assert caplog.text == ""
 
 
@@ -216,17 +178,18 @@ async def test_json_that_is_none(server: LocalServer, path: str, body: bytes) ->
 
 
 @pytest.mark.parametrize(("path", "field"), [("/v1/files/upload-urls", "items"), ("/local/v1/tickets", "files")])
-async def test_the_number_of_files_in_a_call_is_bounded(
-    server: LocalServer, monkeypatch: pytest.MonkeyPatch, path: str, field: str
-) -> None:
-    """The limit itself is taken, and no ticket is made over it."""
-    monkeypatch.setattr("bulkup.localserver.api_common.MOST_FILES", 3)
+async def test_the_number_of_files_in_a_call_is_bounded(tmp_path: Path, path: str, field: str) -> None:
+    """A call with as many files as the limit is answered; with one more it is refused and gets no ticket."""
     entry = {"type": "video", "extension": "mp4", "size": 1}
-    async with aiohttp.ClientSession(headers={"Authorization": "Bearer local-token"}) as http:
+    limits = ServerLimits(max_files_per_call=3)
+    async with (
+        LocalServer(ServerConfig(store=str(tmp_path)), limits=limits) as server,
+        aiohttp.ClientSession(headers={"Authorization": "Bearer local-token"}) as http,
+    ):
         for count, status in ((3, 200), (4, 400)):
             async with http.post(server.url + path, json={field: [entry] * count}) as answer:
                 assert answer.status == status
-    assert server.stats()["tickets"] == 3
+        assert server.stats()["tickets"] == 3
 
 
 @pytest.mark.parametrize(
@@ -244,21 +207,21 @@ async def test_the_number_of_files_in_a_call_is_bounded(
 def test_documents_that_would_take_for_ever(query: str) -> None:
     """Refused before they are validated, which compares in pairs."""
     with pytest.raises(GraphQLSyntaxError):
-        DocumentCache(move_schema()).read(query)
+        DocumentCache(move_schema()).parse(query)
 
 
 def test_many_aliases_are_no_repetition() -> None:
     """They are how many files are created in one call."""
     query = "mutation {" + "".join(f'f{n}: createFile(type: "x") {{ id presignedUrl }} ' for n in range(200)) + "}"
     documents = DocumentCache(move_schema())
-    assert documents.errors_of(documents.read(query)) == ()
+    assert documents.validation_errors(documents.parse(query)) == ()
 
 
 async def test_nothing_is_validated_for_somebody_without_the_key(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may take long."""
-    monkeypatch.setattr(documents_module, "validate", lambda *_: pytest.fail("validated"))
+    monkeypatch.setattr(DocumentCache, "validation_errors", lambda *_: pytest.fail("validated"))
     async with aiohttp.ClientSession() as http:
         body = {"query": 'mutation { createFile(type: "x") { id } }'}
         async with http.post(f"{server.url}/ugc/graphql", json=body, headers={"Authorization": "no"}) as answer:
@@ -294,7 +257,7 @@ async def test_ids_lead_nowhere(server: LocalServer, tmp_path: Path, trick: str)
         for method, target, more in asked:
             async with http.request(method, server.url + target, **more) as answer:
                 assert 400 <= answer.status < 500, (method, target, await answer.text())
-                assert server._running.key.secret not in await answer.text()
+                assert signing_key(server).secret not in await answer.text()
     assert everything(tmp_path) == before
 
 
@@ -302,30 +265,35 @@ def everything(folder: Path) -> set[str]:
     return {str(path) for path in folder.rglob("*") if "counters" not in path.name}
 
 
-async def test_nothing_secret_is_logged(
-    server: LocalServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At the finest level, through refusals, malformed requests, a failing disk and a fault of the program."""
+class FailingClock(FakeClock):
+    """A clock that raises an error once it is broken, as a bug in the server would."""
+
+    broken = False
+
+    def now(self) -> float:
+        if self.broken:
+            raise ArithmeticError("a bug")
+        return super().now()
+
+
+async def test_nothing_secret_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """At the finest level, for malformed requests, a failing disk and a bug in the server."""
     caplog.set_level(logging.DEBUG)
-    target = await presigned(server)
-    host = urlsplit(server.url).netloc
-    await said(server, f"PUT {target} HTTP/1.1\r\nHost: {host}\r\nBad header\r\n{BEARER}\r\n\r\n".encode())
-    await said(server, f"PUT {target}\x01 HTTP/9.9\r\n{BEARER}\r\n\r\n".encode())
-
-    def fails(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    def crashes(*_: Any, **__: Any) -> None:
-        raise ArithmeticError("a fault")
-
-    monkeypatch.setattr("bulkup.localserver.s3.object_store.ObjectStore.receive", fails)
-    put = f"PUT {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx".encode()
-    assert b" 500 " in await said(server, put)
-    monkeypatch.setattr("bulkup.localserver.s3.object_store.ObjectStore.receive", crashes)
-    assert b" 500 " in await said(server, put)
-    assert "No space left" in caplog.text
+    clock = FailingClock()
+    async with LocalServer(ServerConfig(store=str(tmp_path)), clock) as server:
+        target = await put_target(server)
+        host = urlsplit(server.url).netloc
+        await exchange(server, f"PUT {target} HTTP/1.1\r\nHost: {host}\r\nBad header\r\n{BEARER}\r\n\r\n".encode())
+        await exchange(server, f"PUT {target}\x01 HTTP/9.9\r\n{BEARER}\r\n\r\n".encode())
+        os.rename(state_folder(server) / "incoming", state_folder(server) / "gone")
+        put = request_head("PUT", server.url + target, "Content-Length: 1") + b"x"
+        assert b" 500 " in await exchange(server, put)
+        clock.broken = True
+        assert b" 500 " in await exchange(server, put)
+        secrets = [*SECRETS, signing_key(server).secret]
+    assert "FileNotFoundError" in caplog.text
     assert "ArithmeticError" in caplog.text
-    assert [secret for secret in (*SECRETS, server._running.key.secret) if secret in caplog.text] == []
+    assert [secret for secret in secrets if secret in caplog.text] == []
 
 
 @pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)])
@@ -361,6 +329,6 @@ def test_an_access_key_id_is_known_by_all_of_it() -> None:
     ]
 
 
-def test_patience_is_longer_than_that_of_our_own_client() -> None:
-    """Which keeps an idle connection for a minute, and must not find it closed."""
-    assert server_module.HEADERS_PATIENCE > 60
+def test_headers_timeout_is_longer_than_idle_connections_of_our_own_client() -> None:
+    """The client keeps an idle connection for a minute, and must not find it closed."""
+    assert ServerLimits().headers_timeout > 60

@@ -10,16 +10,18 @@ import json
 import os
 import re
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 import pytest
+from aiohttp import ClientSession
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.sdk_request import SdkRequest
 from huaweicloudsdkcore.signer.signer import Signer
 
-from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
+from bulkup.localserver import LocalServer, ServerConfig
+from localserver.world import FakeClock, set_faults
 
 TOKEN = {"X-Auth-Token": "local-token"}
 FILES = "/v1/local-project/files"
@@ -38,36 +40,8 @@ ASKED_LARGE = {name: value for name, value in ASKED.items() if name != "file_md5
 CREATED = {"state": "CREATED"}
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.offset = 0.0
-
-    def now(self) -> Any:
-        return 1_700_000_000.0 + self.offset
-
-    def monotonic(self) -> Any:
-        return self.offset
-
-
 @pytest.fixture
-def clock() -> Any:
-    return Clock()
-
-
-@pytest.fixture
-async def server(tmp_path: Any, clock: Any) -> Any:
-    async with LocalServer(ServerConfig(store=str(tmp_path)), clock) as running:
-        yield running
-
-
-@pytest.fixture
-async def http() -> Any:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-def call(server: Any, http: Any) -> Any:
+def call(server: LocalServer, http: ClientSession) -> Any:
     """Return a function that makes a call and returns status, headers and decoded body, None where there is none."""
 
     async def make(path: Any, body: Any = b"", headers: Any = TOKEN, method: Any = "POST") -> Any:
@@ -80,7 +54,7 @@ def call(server: Any, http: Any) -> Any:
 
 
 @pytest.fixture
-def put(http: Any) -> Any:
+def put(http: ClientSession) -> Any:
     async def send(url: Any, data: Any = DATA, **headers: Any) -> Any:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with http.put(url, data=io.BytesIO(data), headers=named, skip_auto_headers=["Content-Type"]) as answer:
@@ -118,7 +92,9 @@ def complete(file_id: Any) -> Any:
     return f"{FILES}/{file_id}/complete"
 
 
-def signed(server: Any, path: Any = FILES, body: Any = None, secret_key: Any = "local-secret-key", **more: Any) -> Any:
+def signed(
+    server: LocalServer, path: Any = FILES, body: Any = None, secret_key: Any = "local-secret-key", **more: Any
+) -> Any:
     """Return the headers and the body of a call as the SDK's own signer makes them."""
     text = json.dumps(ASKED if body is None else body)
     request = SdkRequest("POST", "http", urlsplit(server.url).netloc, path, [], [], {}, text)
@@ -132,10 +108,6 @@ def signed(server: Any, path: Any = FILES, body: Any = None, secret_key: Any = "
     return request.body, dict(request.header_params)
 
 
-def break_with(server: Any, *texts: Any) -> None:
-    server.set_faults([FaultSpec.parse(text) for text in texts])
-
-
 def is_refused(answer: Any, status: Any, code: Any, start: Any) -> Any:
     assert answer[0] == status
     assert answer[2]["error_code"] == code
@@ -145,7 +117,7 @@ def is_refused(answer: Any, status: Any, code: Any, start: Any) -> Any:
     return True
 
 
-async def test_a_file_is_created_uploaded_and_completed(server: Any, call: Any, put: Any) -> None:
+async def test_a_file_is_created_uploaded_and_completed(server: LocalServer, call: Any, put: Any) -> None:
     status, headers, body = await call(FILES, ASKED)
     assert status == 200
     assert headers["Content-Type"].startswith("application/json")
@@ -202,7 +174,7 @@ async def test_the_md5_is_needed_and_must_be_that_of_the_bytes(create: Any, put:
 
 
 async def test_a_url_lives_for_a_day_or_as_long_as_was_set(
-    tmp_path: Any, server: Any, http: Any, put: Any, clock: Any, create: Any
+    tmp_path: Path, server: LocalServer, http: ClientSession, put: Any, clock: FakeClock, create: Any
 ) -> None:
     _, url = await create()
     clock.offset = 24 * 3600
@@ -212,7 +184,7 @@ async def test_a_url_lives_for_a_day_or_as_long_as_was_set(
     assert (status, "Request has expired" in text) == (403, True)
     config = ServerConfig(store=str(tmp_path / "b"), url_ttl=5)
     async with (
-        LocalServer(config, Clock()) as short,
+        LocalServer(config, FakeClock()) as short,
         http.post(short.url + FILES, json=ASKED, headers=TOKEN) as answer,
     ):
         assert "&Expires=1700000005&" in (await answer.json())["upload_url"]
@@ -249,7 +221,7 @@ async def test_the_categories_of_both_lists_are_taken(call: Any, category: Any) 
         *({"asset_file_category": "main"}, {"asset_file_category": ["MAIN"]}, {"asset_file_category": None}),
     ],
 )
-async def test_a_wrong_parameter_is_named(server: Any, call: Any, change: Any) -> None:
+async def test_a_wrong_parameter_is_named(server: LocalServer, call: Any, change: Any) -> None:
     answer = await call(FILES, {**ASKED, **change})
     assert is_refused(answer, 400, "MSS.00000003", "Invalid parameter: " + next(iter(change)))
     missing = {name: value for name, value in ASKED.items() if name not in change}
@@ -276,14 +248,14 @@ async def test_a_body_that_is_too_large_is_refused(call: Any) -> None:
     assert is_refused(await call(FILES, b"x" * ((8 << 20) + 1)), 413, "APIGW.0201", "Request entity too large")
 
 
-async def test_a_signed_call_is_let_in(server: Any, call: Any) -> None:
+async def test_a_signed_call_is_let_in(server: LocalServer, call: Any) -> None:
     body, headers = signed(server, X_Project_Id="local-project", X_App_UserId="somebody")
     assert (await call(FILES, body, headers))[0] == 200
     body, headers = signed(server, X_Security_Token="local-security-token")
     assert (await call(FILES, body, headers))[0] == 200
 
 
-async def test_a_call_that_proves_nothing_or_wrongly_is_refused_and_counted(server: Any, call: Any) -> None:
+async def test_a_call_that_proves_nothing_or_wrongly_is_refused_and_counted(server: LocalServer, call: Any) -> None:
     start = "Incorrect IAM authentication information: "
     body, wrong_key = signed(server, secret_key="another")
     _, other_token = signed(server, X_Security_Token="another")
@@ -304,7 +276,9 @@ async def test_a_call_that_proves_nothing_or_wrongly_is_refused_and_counted(serv
     assert server.stats()["tickets"] == 0
 
 
-async def test_a_clock_that_is_off_is_told_and_the_date_says_by_how_much(server: Any, call: Any, clock: Any) -> None:
+async def test_a_clock_that_is_off_is_told_and_the_date_says_by_how_much(
+    server: LocalServer, call: Any, clock: FakeClock
+) -> None:
     body, headers = signed(server)
     clock.offset = 901
     answer = await call(FILES, body, headers)
@@ -313,7 +287,7 @@ async def test_a_clock_that_is_off_is_told_and_the_date_says_by_how_much(server:
     assert parsedate_to_datetime(answer[1]["Date"]).timestamp() == 1_700_000_901
 
 
-async def test_a_rotated_key_is_asked_for_at_once(server: Any, call: Any) -> None:
+async def test_a_rotated_key_is_asked_for_at_once(server: LocalServer, call: Any) -> None:
     server.set_credentials(secret_key="rotated")
     body, headers = signed(server)
     assert (await call(FILES, body, headers))[0] == 401
@@ -350,7 +324,7 @@ def with_user(**changes: Any) -> Any:
     return body
 
 
-async def test_iam_gives_a_token_for_a_day(server: Any, call: Any, clock: Any) -> None:
+async def test_iam_gives_a_token_for_a_day(server: LocalServer, call: Any, clock: FakeClock) -> None:
     status, headers, body = await call("/v3/auth/tokens", PASSWORD, {})
     assert status == 201
     assert body["token"]["expires_at"] == "2023-11-15T22:13:20.000000Z"
@@ -363,7 +337,9 @@ async def test_iam_gives_a_token_for_a_day(server: Any, call: Any, clock: Any) -
     assert server.stats()["presign_calls"] == 3
 
 
-async def test_a_token_that_never_was_one_or_whose_password_changed_must_be_updated(server: Any, call: Any) -> None:
+async def test_a_token_that_never_was_one_or_whose_password_changed_must_be_updated(
+    server: LocalServer, call: Any
+) -> None:
     _, headers, _ = await call("/v3/auth/tokens", PASSWORD, {})
     for token in ("", "nope", headers["X-Subject-Token"][:-1]):
         answer = await call(FILES, ASKED, {"X-Auth-Token": token})
@@ -424,7 +400,7 @@ async def test_other_states_are_refused(call: Any, uploaded: Any, state: Any) ->
 
 @pytest.mark.parametrize("state", ["FAILED", "CANCELLED"])
 async def test_a_file_that_is_given_up_needs_no_bytes_and_keeps_none(
-    server: Any, call: Any, create: Any, uploaded: Any, state: Any
+    server: LocalServer, call: Any, create: Any, uploaded: Any, state: Any
 ) -> None:
     for file_id in ((await create())[0], await uploaded()):
         assert (await call(complete(file_id), {"state": state}))[0] == 200
@@ -440,7 +416,7 @@ async def test_an_unknown_file_is_not_found(call: Any, file_id: Any) -> None:
     assert is_refused(answer, 404, "MSS.00000005", "The file does not exist.")
 
 
-async def test_a_deleted_file_is_gone(server: Any, call: Any, create: Any, uploaded: Any) -> None:
+async def test_a_deleted_file_is_gone(server: LocalServer, call: Any, create: Any, uploaded: Any) -> None:
     for file_id in ((await create())[0], await uploaded()):
         status, headers, nothing = await call(f"{FILES}/{file_id}", method="DELETE")
         assert (status, nothing, "X-Request-Id" in headers) == (200, None, True)
@@ -461,11 +437,13 @@ async def test_an_asset_has_one_main_file(call: Any, uploaded: Any) -> None:
     assert (await call(complete(second), CREATED))[0] == 200
 
 
-async def test_a_server_started_again_knows_its_files_and_honours_its_tokens(tmp_path: Any, http: Any) -> None:
+async def test_a_server_started_again_knows_its_files_and_honours_its_tokens(
+    tmp_path: Path, http: ClientSession
+) -> None:
     config = ServerConfig(store=str(tmp_path), prefer_last_port=True)
     main = {**ASKED, "asset_file_category": "MAIN"}
 
-    async def call(server: Any, path: Any, body: Any, headers: Any) -> Any:
+    async def call(server: LocalServer, path: Any, body: Any, headers: Any) -> Any:
         async with http.post(server.url + path, json=body, headers=headers) as answer:
             return answer.status, answer.headers, await answer.json() if answer.content_length else None
 
@@ -498,7 +476,7 @@ def large(call: Any) -> Any:
     return make
 
 
-async def test_a_large_file_comes_in_parts_and_is_joined(server: Any, call: Any, large: Any, put: Any) -> None:
+async def test_a_large_file_comes_in_parts_and_is_joined(server: LocalServer, call: Any, large: Any, put: Any) -> None:
     parts = [os.urandom(3 << 20), os.urandom(10), os.urandom(1)]
     file_id, urls = await large(file_multipart_count=3, file_size=sum(map(len, parts)))
     for number in (2, 0, 1):
@@ -573,9 +551,9 @@ async def test_two_completions_at_once_are_one(call: Any, large: Any, put: Any) 
     assert sorted(answer[0] for answer in answers) == [200, 409, 409, 409]
 
 
-async def test_throttling_comes_without_a_time_to_wait(server: Any, call: Any, create: Any) -> None:
+async def test_throttling_comes_without_a_time_to_wait(server: LocalServer, call: Any, create: Any) -> None:
     file_id, _ = await create()
-    break_with(server, "retry-later")
+    set_faults(server, "retry-later")
     for path, body in ((FILES, ASKED), (LARGE, ASKED_LARGE), (complete(file_id), {"state": "FAILED"})):
         answer = await call(path, body)
         assert is_refused(answer, 429, "APIGW.0308", "The throttling threshold has been reached")
@@ -591,7 +569,7 @@ async def test_throttling_comes_without_a_time_to_wait(server: Any, call: Any, c
     ],
 )
 async def test_every_call_can_be_refused(
-    server: Any, call: Any, create: Any, fault: Any, status: Any, code: Any, start: Any
+    server: LocalServer, call: Any, create: Any, fault: Any, status: Any, code: Any, start: Any
 ) -> None:
     file_id, _ = await create()
     for path, body, method in (
@@ -600,23 +578,23 @@ async def test_every_call_can_be_refused(
         (complete(file_id), {"state": "FAILED"}, "POST"),
         (f"{FILES}/{file_id}", b"", "DELETE"),
     ):
-        break_with(server, f"{fault},first=1")
+        set_faults(server, f"{fault},first=1")
         assert is_refused(await call(path, body, method=method), status, code, start)
         assert (await call(path, body, method=method))[0] == 200
-    break_with(server, fault)
+    set_faults(server, fault)
     assert (await call("/v3/auth/tokens", PASSWORD, {}))[0] == status
 
 
-async def test_refused_calls_use_up_no_faults(server: Any, call: Any) -> None:
-    break_with(server, "status-503,first=1")
+async def test_refused_calls_use_up_no_faults(server: LocalServer, call: Any) -> None:
+    set_faults(server, "status-503,first=1")
     assert (await call(FILES, {}))[0] == 400
     assert (await call(FILES, ASKED, {}))[0] == 401
     assert (await call(complete("x"), CREATED))[0] == 404
     assert (await call(FILES, ASKED))[0] == 503
 
 
-async def test_a_short_answer_has_no_url(server: Any, call: Any) -> None:
-    break_with(server, "short-answer")
+async def test_a_short_answer_has_no_url(server: LocalServer, call: Any) -> None:
+    set_faults(server, "short-answer")
     for path, body in ((FILES, ASKED), (LARGE, ASKED_LARGE)):
         status, _, answer = await call(path, body)
         assert (status, list(answer)) == (200, ["file_id"])
@@ -624,7 +602,9 @@ async def test_a_short_answer_has_no_url(server: Any, call: Any) -> None:
     assert server.stats()["tickets"] == 0
 
 
-async def test_a_disk_that_fails_is_an_internal_error(server: Any, call: Any, caplog: Any) -> None:
+async def test_a_disk_that_fails_is_an_internal_error(
+    server: LocalServer, call: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     state = os.path.join(os.path.dirname(server.objects_dir), "state")
     os.rename(os.path.join(state, "parts"), os.path.join(state, "gone"))
     assert is_refused(await call(LARGE, ASKED_LARGE), 500, "MSS.00000004", "Internal Error")

@@ -190,7 +190,7 @@ def test_bytes_that_are_no_text_are_refused_where_they_stand(lines: str, server:
 
 def test_the_document_is_of_all_the_paths_that_there_are(server: LocalServer, tmp_path: Any) -> None:
     """And of no others; what answers for everything else stands in its text."""
-    storage = ServerStorage.open(str(tmp_path / "objects"), str(tmp_path / "state"))
+    storage = ServerStorage.open(str(tmp_path / "objects"), str(tmp_path / "state"), 1)
     found: dict[str, set[str]] = {}
     for route in routes.create_application(server._running, storage).router.routes():
         assert route.resource is not None

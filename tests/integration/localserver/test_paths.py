@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +16,7 @@ from bulkup.localserver.s3 import sigv2, sigv4
 from bulkup.localserver.s3.object_keys import object_key
 from bulkup.localserver.s3.s3_errors import S3Error
 from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin
+from localserver.world import HANG, NOW, FakeClock, signing_key
 
 TRICKS = [
     "/../state/keys.json",
@@ -39,20 +42,20 @@ TRICKS = [
 
 
 @pytest.fixture
-async def server(tmp_path: Any) -> Any:
+async def server(tmp_path: Path, clock: FakeClock) -> AsyncGenerator[LocalServer, None]:
+    """A server whose store has a neighbour that no path may reach."""
     (tmp_path / "secret").write_text("not for you")
-    async with LocalServer(ServerConfig(store=str(tmp_path / "store"))) as running:
+    async with LocalServer(ServerConfig(store=str(tmp_path / "store")), clock) as running:
         yield running
 
 
-def signed(server: Any, method: Any, path: Any, version: Any) -> Any:
-    """Sign the path as it is, as somebody who has the key could."""
-    key, host = server._running.key, urlsplit(server.url).netloc
-    now = server._running.clock.now()
+def signed(server: LocalServer, method: Any, path: Any, version: Any) -> Any:
+    """Return the target of a request for the path, signed with the server's key."""
+    key, host = signing_key(server), urlsplit(server.url).netloc
     url = (
-        sigv4.presign(method, ServerOrigin("http", host), "x/y", key, now, 60)
+        sigv4.presign(method, ServerOrigin("http", host), "x/y", key, NOW, 60)
         if version == 4
-        else sigv2.presign(method, ServerOrigin("http", host), "x/y", key, now + 60)
+        else sigv2.presign(method, ServerOrigin("http", host), "x/y", key, NOW + 60)
     )
     query = urlsplit(url).query
     request = ReceivedRequest(method, path, query, {"host": host})
@@ -64,12 +67,12 @@ def signed(server: Any, method: Any, path: Any, version: Any) -> Any:
     return f"{path}?{query.replace(quote(old, safe=''), quote(new, safe=''))}"
 
 
-async def send(server: Any, method: Any, target: Any) -> Any:
+async def send(server: LocalServer, method: Any, target: Any) -> Any:
     parts = urlsplit(server.url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     lines = f"{method} {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
     writer.write(lines.encode("latin-1") + b"bytes")
-    async with asyncio.timeout(20):  # a hang is a failure
+    async with asyncio.timeout(HANG):
         answer = await reader.read()
     writer.close()
     return answer
@@ -80,7 +83,7 @@ def everything(directory: Any) -> Any:
 
 
 @pytest.mark.parametrize("version", [2, 4])
-async def test_a_plain_key_signed_this_way_is_stored(server: Any, version: Any) -> None:
+async def test_a_plain_key_signed_this_way_is_stored(server: LocalServer, version: Any) -> None:
     answer = await send(server, "PUT", signed(server, "PUT", "/b/%41%20b.txt", version))
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert everything(server.objects_dir) == [os.path.join(server.objects_dir, "b", "A b.txt")]
@@ -90,7 +93,7 @@ async def test_a_plain_key_signed_this_way_is_stored(server: Any, version: Any) 
 @pytest.mark.parametrize("method", ["PUT", "GET"])
 @pytest.mark.parametrize("path", TRICKS)
 async def test_a_trick_is_refused_even_with_a_signature(
-    server: Any, tmp_path: Any, caplog: Any, path: Any, method: Any, version: Any
+    server: LocalServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, path: Any, method: Any, version: Any
 ) -> None:
     before = everything(tmp_path)
     target = signed(server, method, path, version) if path.isascii() else path
@@ -102,7 +105,7 @@ async def test_a_trick_is_refused_even_with_a_signature(
 
 
 @pytest.mark.parametrize("path", ["/secret", "/state/keys.json", "/objects/x", "/b/key"])
-async def test_a_key_that_was_never_signed_is_refused(server: Any, tmp_path: Any, path: Any) -> None:
+async def test_a_key_that_was_never_signed_is_refused(server: LocalServer, tmp_path: Path, path: Any) -> None:
     before = everything(tmp_path)
     for method in ("PUT", "GET"):
         assert (await send(server, method, path)).startswith((b"HTTP/1.1 403 ", b"HTTP/1.1 405 "))
@@ -110,7 +113,7 @@ async def test_a_key_that_was_never_signed_is_refused(server: Any, tmp_path: Any
 
 
 @pytest.mark.parametrize("path", ["/v1/files/x", "/-/stats", "/ugc/graphql", "/local/v1/tickets"])
-async def test_paths_of_the_apis_are_never_objects(server: Any, path: Any) -> None:
+async def test_paths_of_the_apis_are_never_objects(server: LocalServer, path: Any) -> None:
     answer = await send(server, "PUT", signed(server, "PUT", path, 4))
     assert answer.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 405 "))
     assert everything(server.objects_dir) == []

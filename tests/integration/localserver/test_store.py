@@ -12,113 +12,69 @@ import xml.etree.ElementTree as ET
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import pytest
+from aiohttp import ClientSession
 
-from bulkup.localserver import LocalServer, ServerConfig
+from bulkup.localserver import LocalServer
 from bulkup.localserver.s3 import sigv4
 from bulkup.localserver.s3.signing_types import ServerOrigin
+from localserver.world import (
+    API_KEY,
+    HANG,
+    MOVE_PATH,
+    FakeClock,
+    exchange,
+    local_tickets,
+    request_head,
+    signing_key,
+    state_folder,
+    stored_paths,
+    unfinished,
+)
 
 BODY = b"some bytes"
-PATIENCE = 20.0  # seconds after which a test fails that would otherwise hang
 LARGE = bytes(range(256)) * 16384  # 4 MiB: several blocks, hashed and written in threads
-NO_TYPE = {"skip_auto_headers": ["Content-Type"]}
-
-
-class Clock:
-    offset = 0.0
-
-    def now(self) -> Any:
-        return 1_700_000_000.0 + self.offset
-
-    def monotonic(self) -> Any:
-        return self.offset
+NO_TYPE: dict[str, Any] = {"skip_auto_headers": ["Content-Type"]}
 
 
 @pytest.fixture
-def clock() -> Any:
-    return Clock()
-
-
-@pytest.fixture
-async def server(tmp_path: Any, clock: Any) -> Any:
-    async with LocalServer(ServerConfig(store=str(tmp_path)), clock) as running:
-        yield running
-
-
-@pytest.fixture
-async def http() -> Any:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def v4(server: Any, http: Any) -> Any:
+async def v4(server: LocalServer, http: ClientSession) -> Any:
     """A URL signed with version 4, and the path of its object."""
-    call = {"files": [{"extension": "bin", "size": 1}]}
-    headers = {"Authorization": "Bearer local-token"}
-    async with http.post(f"{server.url}/local/v1/tickets", json=call, headers=headers) as answer:
-        ticket = (await answer.json())["tickets"][0]
+    (ticket,) = await local_tickets(server, http)
     return ticket["url"], os.path.join(server.objects_dir, ticket["id"])
 
 
-async def move(server: Any, http: Any, query: Any) -> Any:
-    headers = {"Authorization": "local-api-key-0001"}
-    async with http.post(f"{server.url}/ugc/graphql", json={"query": query}, headers=headers) as answer:
+async def move(server: LocalServer, http: ClientSession, query: Any) -> Any:
+    async with http.post(server.url + MOVE_PATH, json={"query": query}, headers=API_KEY) as answer:
         return next(iter((await answer.json())["data"].values()))
 
 
 @pytest.fixture
-async def v2(server: Any, http: Any) -> Any:
+async def v2(server: LocalServer, http: ClientSession) -> Any:
     """A URL signed with version 2, and the path of its object."""
     file = await move(server, http, 'mutation { createFile(type: "mp4") { presignedUrl } }')
     url = file["presignedUrl"]
     return url, os.path.join(server.objects_dir, urlsplit(url).path[1:])
 
 
-async def put(http: Any, url: Any, data: Any = BODY, **options: Any) -> Any:
+async def put(http: ClientSession, url: Any, data: Any = BODY, **options: Any) -> Any:
     # aiohttp warns of large bodies that are not files.
     body = io.BytesIO(data) if isinstance(data, bytes) else data
     async with http.put(url, data=body, **{**NO_TYPE, **options}) as answer:
         return answer.status, answer.headers, await answer.read()
 
 
-async def refused(http: Any, url: Any, data: Any = BODY, **options: Any) -> Any:
+async def refused(http: ClientSession, url: Any, data: Any = BODY, **options: Any) -> Any:
     """Return status and the elements of the error."""
     status, headers, body = await put(http, url, data, **options)
     assert headers["Content-Type"].startswith("application/xml")
     return status, {element.tag: element.text for element in ET.fromstring(body)}
 
 
-async def raw(server: Any, request: Any) -> Any:
-    """Send bytes as they are and return all that comes back until the server closes."""
-    parts = urlsplit(server.url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    writer.write(request)
-    async with asyncio.timeout(PATIENCE):
-        answer = await reader.read()
-    writer.close()
-    return answer
-
-
-def head(method: Any, url: Any, *lines: Any) -> Any:
-    parts = urlsplit(url)
-    text = "\r\n".join([f"{method} {parts.path}?{parts.query} HTTP/1.1", f"Host: {parts.netloc}", *lines])
-    return (text + "\r\nConnection: close\r\n\r\n").encode()
-
-
-def stored(server: Any) -> Any:
-    return [os.path.join(at, name) for at, _, names in os.walk(server.objects_dir) for name in names]
-
-
-def incoming(server: Any) -> Any:
-    return os.listdir(os.path.join(os.path.dirname(server.objects_dir), "state", "incoming"))
-
-
 @pytest.mark.parametrize("data", [b"", BODY, LARGE], ids=["empty", "small", "large"])
 @pytest.mark.parametrize("version", [2, 4])
 async def test_a_put_stores_the_bytes_and_answers_their_md5(
-    server: Any, http: Any, v2: Any, v4: Any, version: Any, data: Any
+    server: LocalServer, http: ClientSession, v2: Any, v4: Any, version: Any, data: Any
 ) -> None:
     url, path = v2 if version == 2 else v4
     status, headers, body = await put(http, url, data)
@@ -133,10 +89,12 @@ async def test_a_put_stores_the_bytes_and_answers_their_md5(
         "puts_failed": 0,
         "bytes": len(data),
     }
-    assert incoming(server) == []
+    assert unfinished(server) == []
 
 
-async def test_a_second_put_replaces_the_object_and_counts_again(server: Any, http: Any, v4: Any) -> None:
+async def test_a_second_put_replaces_the_object_and_counts_again(
+    server: LocalServer, http: ClientSession, v4: Any
+) -> None:
     url, path = v4
     await put(http, url, b"first")
     await put(http, url, b"second!")
@@ -146,7 +104,9 @@ async def test_a_second_put_replaces_the_object_and_counts_again(server: Any, ht
     assert server.stats()["bytes"] == 12
 
 
-async def test_an_object_is_what_was_sent_whatever_its_encoding(server: Any, http: Any, v4: Any) -> None:
+async def test_an_object_is_what_was_sent_whatever_its_encoding(
+    server: LocalServer, http: ClientSession, v4: Any
+) -> None:
     url, path = v4
     data = gzip.compress(BODY)
     status, *_ = await put(http, url, data, headers={"Content-Encoding": "gzip"})
@@ -156,7 +116,7 @@ async def test_an_object_is_what_was_sent_whatever_its_encoding(server: Any, htt
 
 
 async def test_content_type_is_free_with_version_4_and_refused_with_version_2(
-    server: Any, http: Any, v2: Any, v4: Any
+    server: LocalServer, http: ClientSession, v2: Any, v4: Any
 ) -> None:
     status, *_ = await put(http, v4[0], skip_auto_headers=[])
     assert status == 200
@@ -166,14 +126,14 @@ async def test_content_type_is_free_with_version_4_and_refused_with_version_2(
 
 
 async def test_content_md5_is_checked_with_version_4_and_refused_with_version_2(
-    server: Any, http: Any, v2: Any, v4: Any
+    server: LocalServer, http: ClientSession, v2: Any, v4: Any
 ) -> None:
     right = base64.b64encode(hashlib.md5(BODY).digest()).decode()
     wrong = base64.b64encode(hashlib.md5(b"other").digest()).decode()
     status, error = await refused(http, v4[0], headers={"Content-MD5": wrong})
     assert (status, error["Code"]) == (400, "BadDigest")
     assert (error["ExpectedDigest"], error["CalculatedDigest"]) == (wrong, right)
-    assert stored(server) == incoming(server) == []
+    assert stored_paths(server) == unfinished(server) == []
     status, error = await refused(http, v4[0], headers={"Content-MD5": "bm90IGEgZGlnZXN0"})
     assert (status, error["Code"]) == (400, "InvalidDigest")
     status, error = await refused(http, v4[0], headers={"Content-MD5": "no base64"})
@@ -186,7 +146,7 @@ async def test_content_md5_is_checked_with_version_4_and_refused_with_version_2(
 
 @pytest.mark.parametrize(("version", "extra"), [(2, set()), (4, {"X-Amz-Expires"})])
 async def test_a_url_that_expired_is_refused_as_s3_refuses_it(
-    server: Any, http: Any, clock: Any, v2: Any, v4: Any, version: Any, extra: Any
+    server: LocalServer, http: ClientSession, clock: FakeClock, v2: Any, v4: Any, version: Any, extra: Any
 ) -> None:
     url, _ = v2 if version == 2 else v4
     clock.offset = 3600.0
@@ -200,10 +160,12 @@ async def test_a_url_that_expired_is_refused_as_s3_refuses_it(
     assert {"RequestId", "HostId", *extra} <= error.keys()
 
 
-async def test_a_put_that_began_in_time_may_end_late(server: Any, http: Any, v4: Any, clock: Any) -> None:
+async def test_a_put_that_began_in_time_may_end_late(
+    server: LocalServer, http: ClientSession, v4: Any, clock: FakeClock
+) -> None:
     async def slow() -> Any:
         yield LARGE[: 1 << 20]
-        while not incoming(server):
+        while not unfinished(server):
             await asyncio.sleep(0.01)
         clock.offset = 7200.0
         yield LARGE[1 << 20 :]
@@ -212,61 +174,63 @@ async def test_a_put_that_began_in_time_may_end_late(server: Any, http: Any, v4:
     assert status == 200
 
 
-async def test_a_changed_signature_stores_nothing(server: Any, http: Any, v2: Any, v4: Any) -> None:
+async def test_a_changed_signature_stores_nothing(server: LocalServer, http: ClientSession, v2: Any, v4: Any) -> None:
     for url in (v2[0].replace("Signature=", "Signature=A"), v4[0][:-4] + "0000"):
         status, error = await refused(http, url)
         assert (status, error["Code"]) == (403, "SignatureDoesNotMatch")
     status, error = await refused(http, v4[0].partition("?")[0])
     assert (status, error["Code"]) == (403, "AccessDenied")
-    assert stored(server) == []
+    assert stored_paths(server) == []
     assert server.stats()["puts_failed"] == 3
 
 
-async def test_api_credentials_have_no_business_at_the_store(server: Any, http: Any, v2: Any, v4: Any) -> None:
+async def test_api_credentials_have_no_business_at_the_store(
+    server: LocalServer, http: ClientSession, v2: Any, v4: Any
+) -> None:
     for url in (v2[0], v4[0]):
         status, error = await refused(http, url, headers={"Authorization": "Bearer local-token"})
         assert (status, error["Code"]) == (400, "InvalidArgument")
-    assert stored(server) == []
+    assert stored_paths(server) == []
 
 
-async def test_a_chunked_body_is_not_implemented(server: Any, http: Any, v4: Any) -> None:
+async def test_a_chunked_body_is_not_implemented(server: LocalServer, http: ClientSession, v4: Any) -> None:
     async def generated() -> Any:
         yield BODY
 
     status, error = await refused(http, v4[0], generated())
     assert (status, error["Code"], error["Header"]) == (501, "NotImplemented", "Transfer-Encoding")
-    assert stored(server) == []
+    assert stored_paths(server) == []
 
 
-async def test_a_body_needs_a_length(server: Any, v4: Any) -> None:
-    answer = await raw(server, head("PUT", v4[0]))
+async def test_a_body_needs_a_length(server: LocalServer, v4: Any) -> None:
+    answer = await exchange(server, request_head("PUT", v4[0]))
     assert answer.startswith(b"HTTP/1.1 411 ")
     assert b"<Code>MissingContentLength</Code>" in answer
 
 
-async def test_more_than_5_gib_is_too_large_before_a_byte_is_read(server: Any, v4: Any) -> None:
-    answer = await raw(server, head("PUT", v4[0], f"Content-Length: {(5 << 30) + 1}"))
+async def test_more_than_5_gib_is_too_large_before_a_byte_is_read(server: LocalServer, v4: Any) -> None:
+    answer = await exchange(server, request_head("PUT", v4[0], f"Content-Length: {(5 << 30) + 1}"))
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"<Code>EntityTooLarge</Code>" in answer
     assert b"<MaxSizeAllowed>5368709120</MaxSizeAllowed>" in answer
 
 
 @pytest.mark.parametrize("sent", [BODY, LARGE[: 3 << 20]], ids=["small", "large"])
-async def test_a_body_that_ends_early_stores_nothing(server: Any, v4: Any, sent: Any) -> None:
+async def test_a_body_that_ends_early_stores_nothing(server: LocalServer, v4: Any, sent: Any) -> None:
     parts = urlsplit(server.url)
     _, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    writer.write(head("PUT", v4[0], f"Content-Length: {len(sent) + 1}") + sent)
+    writer.write(request_head("PUT", v4[0], f"Content-Length: {len(sent) + 1}") + sent)
     await writer.drain()
     writer.close()
     await writer.wait_closed()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(HANG):
         while not server.stats()["puts_failed"]:
             await asyncio.sleep(0.01)
-    assert stored(server) == incoming(server) == []
+    assert stored_paths(server) == unfinished(server) == []
     assert server.stats()["puts_completed"] == 0
 
 
-async def test_a_connection_can_be_used_again_after_a_small_refused_body(server: Any, v4: Any) -> None:
+async def test_a_connection_can_be_used_again_after_a_small_refused_body(server: LocalServer, v4: Any) -> None:
     parts = urlsplit(server.url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     bad, good = (
@@ -286,29 +250,31 @@ def parts_of(url: Any) -> Any:
     return urlsplit(url).path + "?" + urlsplit(url).query
 
 
-async def test_a_client_that_asks_first_is_told_to_go_on_only_where_the_body_is_wanted(server: Any, v4: Any) -> None:
+async def test_a_client_that_asks_first_is_told_to_go_on_only_where_the_body_is_wanted(
+    server: LocalServer, v4: Any
+) -> None:
     parts = urlsplit(server.url)
     expecting = ("Expect: 100-continue", f"Content-Length: {len(BODY)}")
-    refusal = await raw(server, head("PUT", v4[0] + "0", *expecting))
+    refusal = await exchange(server, request_head("PUT", v4[0] + "0", *expecting))
     assert refusal.startswith(b"HTTP/1.1 403 ")
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    writer.write(head("PUT", v4[0], *expecting))
-    async with asyncio.timeout(PATIENCE):
+    writer.write(request_head("PUT", v4[0], *expecting))
+    async with asyncio.timeout(HANG):
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(BODY)
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
     writer.close()
 
 
-async def test_curl_like_clients_of_an_api_are_told_to_go_on_as_well(server: Any) -> None:
+async def test_curl_like_clients_of_an_api_are_told_to_go_on_as_well(server: LocalServer) -> None:
     body = b'{"files":[{"extension":"","size":0}]}'
     lines = ("Authorization: Bearer local-token", "Expect: 100-continue", f"Content-Length: {len(body)}")
-    answer = await raw(server, head("POST", f"{server.url}/local/v1/tickets", *lines) + body)
+    answer = await exchange(server, request_head("POST", f"{server.url}/local/v1/tickets", *lines) + body)
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("data", [b"", LARGE], ids=["empty", "large"])
-async def test_an_object_can_be_read_by_a_url_for_reading(server: Any, http: Any, data: Any) -> None:
+async def test_an_object_can_be_read_by_a_url_for_reading(server: LocalServer, http: ClientSession, data: Any) -> None:
     file = await move(server, http, 'mutation { createFile(type: "mp4") { id presignedUrl } }')
     reading = (await move(server, http, f'{{ getFile(fileId: "{file["id"]}") {{ presignedUrl }} }}'))["presignedUrl"]
     async with http.get(reading) as answer:
@@ -325,10 +291,10 @@ async def test_an_object_can_be_read_by_a_url_for_reading(server: Any, http: Any
             assert answer.status == 403
 
 
-async def test_head_tells_size_and_digest_without_the_bytes(server: Any, http: Any, v4: Any) -> None:
+async def test_head_tells_size_and_digest_without_the_bytes(server: LocalServer, http: ClientSession, v4: Any) -> None:
     await put(http, v4[0], LARGE)
     key = os.path.relpath(v4[1], server.objects_dir)
-    url = sigv4.presign("HEAD", ServerOrigin("http", urlsplit(server.url).netloc), key, server._running.key, 1.7e9, 60)
+    url = sigv4.presign("HEAD", ServerOrigin("http", urlsplit(server.url).netloc), key, signing_key(server), 1.7e9, 60)
     async with http.head(url) as answer:
         assert answer.status == 200
         assert answer.headers["Content-Length"] == str(len(LARGE))
@@ -336,15 +302,16 @@ async def test_head_tells_size_and_digest_without_the_bytes(server: Any, http: A
         assert await answer.read() == b""
 
 
-async def test_other_methods_are_not_allowed(server: Any, http: Any, v4: Any) -> None:
+async def test_other_methods_are_not_allowed(server: LocalServer, http: ClientSession, v4: Any) -> None:
     async with http.delete(v4[0]) as answer:
         assert answer.status == 405
         assert b"<Code>MethodNotAllowed</Code>" in await answer.read()
 
 
-async def test_a_disk_that_fails_is_an_internal_error(server: Any, http: Any, v4: Any, caplog: Any) -> None:
-    state = os.path.join(os.path.dirname(server.objects_dir), "state")
-    os.rename(os.path.join(state, "incoming"), os.path.join(state, "gone"))
+async def test_a_disk_that_fails_is_an_internal_error(
+    server: LocalServer, http: ClientSession, v4: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.rename(state_folder(server) / "incoming", state_folder(server) / "gone")
     status, error = await refused(http, v4[0])
     assert (status, error["Code"]) == (500, "InternalError")
     assert server.stats()["puts_failed"] == 1

@@ -9,15 +9,17 @@ import json
 import os
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
 import pytest
+from aiohttp import ClientSession
 
-from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
+from bulkup.localserver import LocalServer, ServerConfig
+from localserver.world import BEARER, NOW, FakeClock, set_faults
 
-TOKEN = {"Authorization": "Bearer local-token"}
 UPLOADS = "/v1/files/uploads"
 PIPELINE = "53a1ac4914eaa8ffa4fce91b"
 KEY = "uploads/test é.mp4"
@@ -31,38 +33,17 @@ CLIENT = {
 }
 
 
-class Clock:
-    offset = 0.0
-
-    def now(self) -> Any:
-        return 1_700_000_000.25 + self.offset
-
-    def monotonic(self) -> Any:
-        return self.offset
+@pytest.fixture
+def clock() -> FakeClock:
+    """Not at a full second, so that rounding shows."""
+    return FakeClock(NOW + 0.25)
 
 
 @pytest.fixture
-def clock() -> Any:
-    return Clock()
-
-
-@pytest.fixture
-async def server(tmp_path: Any, clock: Any) -> Any:
-    async with LocalServer(ServerConfig(store=str(tmp_path)), clock) as running:
-        yield running
-
-
-@pytest.fixture
-async def http() -> Any:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-def call(server: Any, http: Any) -> Any:
+def call(server: LocalServer, http: ClientSession) -> Any:
     """Return a function that makes a call and returns status, headers and decoded body."""
 
-    async def make(method: Any, path: Any, body: Any = None, headers: Any = TOKEN) -> Any:
+    async def make(method: Any, path: Any, body: Any = None, headers: Any = BEARER) -> Any:
         data = None if body is None else io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         async with http.request(method, server.url + path, data=data, headers=headers) as answer:
             assert answer.content_type == "application/json"
@@ -84,7 +65,7 @@ def begin(call: Any) -> Any:
 
 
 @pytest.fixture
-def post_form(http: Any) -> Any:
+def post_form(http: ClientSession) -> Any:
     async def send(upload: Any, data: Any = DATA) -> Any:
         form = aiohttp.FormData()
         for name, value in upload["form_post_params"].items():
@@ -121,12 +102,8 @@ def is_refused(answer: Any, status: Any, code: Any, start: Any) -> Any:
     return True
 
 
-def break_with(server: Any, *texts: Any) -> None:
-    server.set_faults([FaultSpec.parse(text) for text in texts])
-
-
 async def test_a_session_is_begun_posted_and_finished(
-    server: Any, call: Any, begin: Any, post_form: Any, clock: Any
+    server: LocalServer, call: Any, begin: Any, post_form: Any, clock: FakeClock
 ) -> None:
     upload = await begin()
     assert list(upload) == [
@@ -180,7 +157,9 @@ async def test_a_session_is_begun_posted_and_finished(
     }
 
 
-async def test_the_policy_fits_its_form_and_lives_for_half_an_hour(begin: Any, post_form: Any, clock: Any) -> None:
+async def test_the_policy_fits_its_form_and_lives_for_half_an_hour(
+    begin: Any, post_form: Any, clock: FakeClock
+) -> None:
     upload = await begin()
     policy = json.loads(base64.b64decode(upload["form_post_params"]["policy"]))
     assert policy["expiration"] == "2023-11-14T22:43:21.000Z"
@@ -205,11 +184,11 @@ async def test_a_form_may_be_sent_with_nothing_added_and_nothing_left_out(begin:
     assert (status, "Extra input fields: content-type" in text) == (403, True)
 
 
-async def test_a_lifetime_can_be_given(tmp_path: Any, http: Any) -> None:
+async def test_a_lifetime_can_be_given(tmp_path: Path, http: ClientSession) -> None:
     config = ServerConfig(store=str(tmp_path), url_ttl=5)
     async with (
-        LocalServer(config, Clock()) as server,
-        http.post(f"{server.url}{UPLOADS}?{asked()}", headers=TOKEN) as answer,
+        LocalServer(config, FakeClock(NOW + 0.25)) as server,
+        http.post(f"{server.url}{UPLOADS}?{asked()}", headers=BEARER) as answer,
     ):
         params = (await answer.json())["upload"]["form_post_params"]
     assert json.loads(base64.b64decode(params["policy"]))["expiration"] == "2023-11-14T22:13:26.000Z"
@@ -233,7 +212,7 @@ async def test_an_empty_file_is_a_file(call: Any, begin: Any, post_form: Any) ->
         *(({"human": human}, "human") for human in ("", "1", "yes")),
     ],
 )
-async def test_a_wrong_parameter_is_invalid_input(server: Any, call: Any, parameters: Any, name: Any) -> None:
+async def test_a_wrong_parameter_is_invalid_input(server: LocalServer, call: Any, parameters: Any, name: Any) -> None:
     answer = await call("POST", f"{UPLOADS}/?" + asked(**parameters))
     assert is_refused(answer, 400, "0x0230001", f"Invalid Input: {name}")
     assert server.stats()["presign_calls"] == 1
@@ -258,7 +237,7 @@ async def test_optional_parameters_are_taken(begin: Any) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "", "local-token", "Bearer nope", "Bearer", "bearer local-token", "Bearer é"])
-async def test_a_bad_token_is_403(server: Any, call: Any, header: Any) -> None:
+async def test_a_bad_token_is_403(server: LocalServer, call: Any, header: Any) -> None:
     headers = {} if header is None else {"Authorization": header}
     for method, path in (
         ("POST", f"{UPLOADS}/?{asked()}"),
@@ -281,7 +260,7 @@ async def token(call: Any, path: Any = "/v1/oauth2/token/", body: Any = None, ki
 
 
 @pytest.mark.parametrize("path", ["/v1/oauth2/token", "/v1/oauth2/token/"])
-async def test_oauth_gives_a_token_for_two_hours(call: Any, clock: Any, path: Any) -> None:
+async def test_oauth_gives_a_token_for_two_hours(call: Any, clock: FakeClock, path: Any) -> None:
     status, _, body = await token(call, path)
     assert status == 200
     assert body.keys() == {"access_token", "expires_in"}
@@ -294,7 +273,7 @@ async def test_oauth_gives_a_token_for_two_hours(call: Any, clock: Any, path: An
     assert is_refused(answer, 403, "0x0000003", "Invalid access token")
 
 
-async def test_a_token_may_live_as_long_as_is_asked(call: Any, clock: Any) -> None:
+async def test_a_token_may_live_as_long_as_is_asked(call: Any, clock: FakeClock) -> None:
     in_body = await token(call, body=form_of(expires_in="60"))
     in_query = await token(call, "/v1/oauth2/token/?human=true&expires_in=60")
     assert in_body[2]["expires_in"] == in_query[2]["expires_in"] == "60"
@@ -336,7 +315,7 @@ async def test_oauth_refuses_other_credentials(call: Any, change: Any) -> None:
     assert is_refused(await token(call, body=form_of(**change)), 403, "0x0000003", "Invalid client credentials")
 
 
-async def test_a_token_ends_with_the_secret_it_was_given_for(server: Any, call: Any) -> None:
+async def test_a_token_ends_with_the_secret_it_was_given_for(server: LocalServer, call: Any) -> None:
     bearer = {"Authorization": f"Bearer {(await token(call))[2]['access_token']}"}
     server.set_credentials(client_secret="rotated")
     assert (await call("POST", f"{UPLOADS}?{asked()}", headers=bearer))[0] == 403
@@ -345,7 +324,7 @@ async def test_a_token_ends_with_the_secret_it_was_given_for(server: Any, call: 
 
 
 async def test_an_upload_is_finished_once_and_only_when_it_is_there(
-    call: Any, begin: Any, post_form: Any, clock: Any
+    call: Any, begin: Any, post_form: Any, clock: FakeClock
 ) -> None:
     upload = await begin()
     one = f"{UPLOADS}/{upload['id']}"
@@ -395,7 +374,7 @@ async def test_the_same_key_again_is_another_session_over_the_same_object(call: 
 
 
 async def test_a_server_started_again_knows_its_uploads_and_honours_its_forms_and_tokens(
-    tmp_path: Any, http: Any
+    tmp_path: Path, http: ClientSession
 ) -> None:
     config = ServerConfig(store=str(tmp_path), prefer_last_port=True)
     async with LocalServer(config) as server:
@@ -427,20 +406,20 @@ async def test_a_server_started_again_knows_its_uploads_and_honours_its_forms_an
     ],
 )
 async def test_answers_come_in_the_format_asked_for(
-    server: Any, http: Any, query: Any, accept: Any, is_xml: Any
+    server: LocalServer, http: ClientSession, query: Any, accept: Any, is_xml: Any
 ) -> None:
-    headers = {**TOKEN, "Accept": accept}
+    headers = {**BEARER, "Accept": accept}
     async with http.post(f"{server.url}{UPLOADS}/?{asked()}{query}", headers=headers) as answer:
         assert answer.status == 200
         assert answer.content_type == ("application/xml" if is_xml else "application/json")
 
 
-async def test_xml_has_an_element_for_every_field(server: Any, http: Any) -> None:
+async def test_xml_has_an_element_for_every_field(server: LocalServer, http: ClientSession) -> None:
     key = "a/<b> & é\n.mp4"
     url = f"{server.url}{UPLOADS}/?{asked(object_key=key, format='xml')}"
     texts = []
     for query in ("", "&human=true"):
-        async with http.post(url + query, headers=TOKEN) as answer:
+        async with http.post(url + query, headers=BEARER) as answer:
             texts.append(await answer.text())
             root = ET.fromstring(texts[-1])
         assert root.tag == "upload"
@@ -454,7 +433,7 @@ async def test_xml_has_an_element_for_every_field(server: Any, http: Any) -> Non
         assert root.findtext("pipeline/id") == PIPELINE
         assert root.findtext("file/id") == root.findtext("id")
     assert texts[0].count("\n") < texts[1].count("\n")
-    async with http.get(f"{server.url}{UPLOADS}/x?format=xml", headers=TOKEN) as answer:
+    async with http.get(f"{server.url}{UPLOADS}/x?format=xml", headers=BEARER) as answer:
         root = ET.fromstring(await answer.text())
     assert (answer.status, root.tag) == (404, "error")
     assert [(element.tag, element.text) for element in root] == [
@@ -463,8 +442,8 @@ async def test_xml_has_an_element_for_every_field(server: Any, http: Any) -> Non
     ]
 
 
-async def test_human_changes_only_the_layout(server: Any, http: Any) -> None:
-    async with http.get(f"{server.url}{UPLOADS}/x?human=true", headers=TOKEN) as answer:
+async def test_human_changes_only_the_layout(server: LocalServer, http: ClientSession) -> None:
+    async with http.get(f"{server.url}{UPLOADS}/x?human=true", headers=BEARER) as answer:
         text = await answer.text()
     assert text.startswith('{\n  "error": {\n')
     assert json.loads(text)["error"]["error_code"] == "0x0230002"
@@ -479,7 +458,7 @@ async def test_human_changes_only_the_layout(server: Any, http: Any) -> None:
     ],
 )
 async def test_every_call_can_be_refused(
-    server: Any, call: Any, uploaded: Any, fault: Any, status: Any, code: Any, start: Any
+    server: LocalServer, call: Any, uploaded: Any, fault: Any, status: Any, code: Any, start: Any
 ) -> None:
     upload_id = await uploaded()
     for make in (
@@ -488,16 +467,16 @@ async def test_every_call_can_be_refused(
         lambda: call("PUT", f"{UPLOADS}/{upload_id}", ONE_CHUNK),
         lambda: token(call),
     ):
-        break_with(server, fault.partition(",")[0] + ",first=1")
+        set_faults(server, fault.partition(",")[0] + ",first=1")
         answer = await make()
         assert is_refused(answer, status, code, start)
         assert answer[1].get("Retry-After") == ("2" if status == 429 else None)
         assert (await make())[0] == 200
 
 
-async def test_refused_calls_use_up_no_faults(server: Any, call: Any, begin: Any) -> None:
+async def test_refused_calls_use_up_no_faults(server: LocalServer, call: Any, begin: Any) -> None:
     upload = await begin()
-    break_with(server, "status-503,first=1")
+    set_faults(server, "status-503,first=1")
     assert (await call("POST", UPLOADS))[0] == 400
     assert (await call("GET", f"{UPLOADS}/x"))[0] == 404
     assert (await call("PUT", f"{UPLOADS}/{upload['id']}", ONE_CHUNK))[0] == 400
@@ -505,8 +484,8 @@ async def test_refused_calls_use_up_no_faults(server: Any, call: Any, begin: Any
     assert (await call("GET", f"{UPLOADS}/{upload['id']}"))[0] == 503
 
 
-async def test_a_short_answer_has_no_form(server: Any, call: Any) -> None:
-    break_with(server, "short-answer")
+async def test_a_short_answer_has_no_form(server: LocalServer, call: Any) -> None:
+    set_faults(server, "short-answer")
     status, _, body = await call("POST", f"{UPLOADS}?{asked()}")
     assert status == 200
     assert "form_post_params" not in body["upload"]
@@ -519,7 +498,7 @@ async def test_a_body_that_is_too_large_is_refused(call: Any, uploaded: Any) -> 
     assert is_refused(answer, 413, "0x0230001", "Invalid Input: The body is larger")
 
 
-async def test_keys_that_urls_must_escape_are_stored_as_they_are(server: Any, uploaded: Any) -> None:
+async def test_keys_that_urls_must_escape_are_stored_as_they_are(server: LocalServer, uploaded: Any) -> None:
     key = "a+b %41&c=d#e?.mp4"
     await uploaded(key)
     assert [names for _, _, names in os.walk(server.objects_dir) if names] == [[key]]
