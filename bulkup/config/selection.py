@@ -79,7 +79,7 @@ class Selection(BaseModel):
     symlinks: Literal["skip", "inside", "follow"] = setting(
         "skip",
         "Symbolic links: `skip` them, follow those that stay `inside` their source, or `follow` all.",
-        about_default="A link can lead to files that nobody meant to share.",
+        about_default="A link can lead to files that should not be shared.",
         option=Option("Follow no links, those inside the source, or all.", Panel.FILES),
     )
     identity: Literal["strict", "default", "content"] = setting(
@@ -108,7 +108,7 @@ class Selection(BaseModel):
         "status 3. `retry` first checks it again up to three times, after 1, 4 and 16 seconds. `fail` counts it as "
         "failed. In no case is it recorded as uploaded with bytes of two versions."
         "\n\n"
-        "Each further check uses the file as it is by then. It is left to the next run if `min_age`, `min_size` or "
+        "Each further check uses the current state of the file. It is left to the next run if `min_age`, `min_size` or "
         "`max_size` now exclude it, or if its place at the service would change. It gets a new upload URL, and the id "
         "that was issued for its earlier content becomes an orphan.",
         about_default="A file that is being written is best uploaded once it is complete.",
