@@ -1,8 +1,8 @@
-"""A disk that loses what was not flushed, and one that fails: what the tests of power cuts and full disks share.
+"""Disks for the tests of power cuts and full disks: one that loses unflushed data, and one that fails.
 
-`disk_shim.c` stands between the command and the disk. It writes down what is done to files, in order, and
-`rebuilt` makes of that the disk as it could be after a power cut at any point: what was flushed, and of everything
-later what the caller chooses, in sectors. A name is on the disk once its directory was flushed.
+`disk_shim.c` is loaded into the command and logs its file operations in order. `rebuilt` makes from that log the disk
+as it could be after a power cut. Flushed data is always there. Of later data, a chosen share of the sectors is there. A
+name is on the disk once its directory was flushed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HEAD = struct.Struct("=IIQqII")
 
 
 class Op(IntEnum):
-    """What a record of the log is of."""
+    """The operation of a record of the log."""
 
     CREATE = 1
     WRITE = 2
@@ -43,7 +43,7 @@ class Op(IntEnum):
 
 
 class Record(NamedTuple):
-    """One thing done: to `path`, `data` bytes at `offset`; the new name of a RENAME is its data."""
+    """One operation on `path`. A WRITE has `data` at `offset`; the data of a RENAME is the new name."""
 
     op: Op
     pid: int
@@ -55,7 +55,7 @@ class Record(NamedTuple):
 
 @functools.cache
 def shim() -> str:
-    """Compile the shim once a process. Without a compiler the tests fail: what they prove must not go unproven."""
+    """Compile the shim, once per process. Without a compiler the test fails: it must not be skipped unnoticed."""
     if not sys.platform.startswith("linux"):
         pytest.skip("the disk's shim is for Linux")
     compiler = shutil.which("cc") or shutil.which("gcc")
@@ -70,22 +70,22 @@ def shim() -> str:
 
 
 def fault(operation: str, part: str, code: int, *, skip: int = 0, count: int = -1) -> str:
-    """The rule that fails `count` operations on paths that hold `part` after `skip` of them; -1 fails all."""
+    """Return a rule that fails `count` operations on paths with `part`, after `skip` of them; -1 means all."""
     return f"{operation},{part},{skip},{count},{code}"
 
 
 def failing(*faults: str) -> dict[str, str]:
-    """The environment of a command whose disk fails."""
+    """Return the environment of a command whose disk fails."""
     return {"LD_PRELOAD": shim(), "DISK_FAIL": ";".join(faults)}
 
 
 def recording(log: Path, *folders: Path) -> dict[str, str]:
-    """The environment of a command whose doings below the folders are written down in `log`."""
+    """Return the environment of a command whose file operations below the folders are logged in `log`."""
     return {"LD_PRELOAD": shim(), "DISK_LOG": str(log), "DISK_UNDER": ":".join(map(str, folders))}
 
 
 def read_log(log: Path) -> list[Record]:
-    """Return what was written down."""
+    """Return the records of a log."""
     data, at, records = log.read_bytes(), 0, []
     while at < len(data):
         op, pid, inode, offset, path_length, data_length = _HEAD.unpack_from(data, at)
@@ -99,8 +99,10 @@ def read_log(log: Path) -> list[Record]:
 
 @dataclass(frozen=True)
 class Loss:
-    """What a power cut leaves of what was not flushed: of every `sector` of a write, of every change of a size and of
-    every name, each with the chance `kept`. What is lost of a file that grew is zeros, or `noise`.
+    """The share of unflushed data that survives a power cut.
+
+    Each `sector` of a write, each change of a size and each name survives with the probability `kept`. Lost bytes of a
+    file that grew read as zeros, or as noise.
     """
 
     kept: float
@@ -109,23 +111,23 @@ class Loss:
     seed: int = 0
 
 
-NOTHING_LATER = Loss(0.0)
-ALL_LATER = Loss(1.0)  # as after `kill -9`
+ALL_UNFLUSHED_LOST = Loss(0.0)
+NOTHING_LOST = Loss(1.0)  # as after SIGKILL
 
 
 @dataclass
 class _File:
     flushed: bytearray = field(default_factory=bytearray)
-    later: list[tuple[int, bytes | None]] = field(default_factory=list)  # None: cut, or grown, to that size
+    unflushed: list[tuple[int, bytes | None]] = field(default_factory=list)  # None: truncated or extended to that size
 
     def flush(self) -> None:
-        for offset, data in self.later:
+        for offset, data in self.unflushed:
             _put(self.flushed, offset, data)
-        self.later.clear()
+        self.unflushed.clear()
 
     def after(self, loss: Loss, chance: random.Random) -> bytes:
         content = bytearray(self.flushed)
-        for offset, data in self.later:
+        for offset, data in self.unflushed:
             if data is None:
                 if chance.random() < loss.kept:
                     _put(content, offset, None)
@@ -141,25 +143,25 @@ class _File:
 @dataclass
 class _Folder:
     flushed: dict[str, _File | _Folder] = field(default_factory=dict)
-    later: list[tuple[str, _File | _Folder | None]] = field(default_factory=list)
+    unflushed: list[tuple[str, _File | _Folder | None]] = field(default_factory=list)
 
     def flush(self) -> None:
-        for name, node in self.later:
+        for name, node in self.unflushed:
             _name(self.flushed, name, node)
-        self.later.clear()
+        self.unflushed.clear()
 
     def after(self, loss: Loss, chance: random.Random) -> dict[str, _File | _Folder]:
         names = dict(self.flushed)
-        for name, node in self.later:
+        for name, node in self.unflushed:
             if chance.random() < loss.kept:
                 _name(names, name, node)
         return names
 
 
 def rebuilt(records: Sequence[Record], root: str, loss: Loss) -> dict[str, bytes]:
-    """Return the files below `root`, a directory that was there and empty before, after a power cut.
+    """Return the files below `root` after a power cut. The directory was empty before.
 
-    `records` are those until the cut; the paths are relative.
+    `records` are the operations before the cut. The paths are relative.
     """
     folders, files = {root: _Folder()}, dict[str, _File]()
     for record in records:
@@ -176,22 +178,22 @@ def _apply(record: Record, folders: dict[str, _Folder], files: dict[str, _File])
     match record.op:
         case Op.CREATE:
             files[path] = _File()
-            folders[folder].later.append((name, files[path]))
+            folders[folder].unflushed.append((name, files[path]))
         case Op.MKDIR:
             folders[path] = _Folder()
-            folders[folder].later.append((name, folders[path]))
+            folders[folder].unflushed.append((name, folders[path]))
         case Op.UNLINK:
-            folders[folder].later.append((name, None))
+            folders[folder].unflushed.append((name, None))
         case Op.WRITE:
-            files[path].later.append((record.offset, record.data))
+            files[path].unflushed.append((record.offset, record.data))
         case Op.TRUNCATE:
-            files[path].later.append((record.offset, None))
+            files[path].unflushed.append((record.offset, None))
         case Op.SYNC:
             (folders[path] if path in folders else files[path]).flush()
         case Op.MAPPED:
-            assert path.endswith("-shm"), f"{path} is written through a mapping, which the shim does not see"
+            assert path.endswith("-shm"), f"{path} is written through a mapping, which the shim cannot log"
         case _:
-            raise AssertionError(f"{record.op.name} of {path}: the model has no such thing")
+            raise AssertionError(f"{record.op.name} of {path}: the model has no such operation")
 
 
 def _collect(folder: _Folder, at: str, loss: Loss, chance: random.Random, found: dict[str, bytes]) -> None:
@@ -200,7 +202,7 @@ def _collect(folder: _Folder, at: str, loss: Loss, chance: random.Random, found:
         if isinstance(node, _Folder):
             _collect(node, path, loss, chance, found)
         else:
-            # The shared-memory index may be left in any state, and is worth nothing after a cut.
+            # SQLite rebuilds its shared-memory index, so after a cut it may hold anything.
             found[path] = chance.randbytes(32768) if name.endswith("-shm") else node.after(loss, chance)
 
 
@@ -222,7 +224,7 @@ def _put(content: bytearray, offset: int, data: bytes | None) -> None:
 
 
 def _sectors(offset: int, data: bytes, sector: int) -> list[tuple[int, bytes]]:
-    """Cut a write where the disk's sectors end."""
+    """Split a write at the disk's sector boundaries."""
     pieces, start = [], offset
     while start < offset + len(data):
         end = min(start - start % sector + sector, offset + len(data))

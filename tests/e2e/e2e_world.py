@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: the installed command as a process, servers good and hostile, and the proof."""
+"""Helpers of the end-to-end tests: the installed command as a process, servers, and the check of every file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bulkup.errors import JournalError
 from bulkup.journal import Reader
 
 COMMAND = (sys.executable, "-m", "bulkup")
-PATIENCE = 120.0
+TIMEOUT = 120.0
 TOKEN = {"BULKUP_TOKEN": "local-token"}
 API_KEY = {"BULKUP_API_KEY": "local-api-key-0001"}
 MEDIA = ("mp4", "jpg", "png", "wav", "mov", "mp3")
@@ -30,7 +30,7 @@ MEDIA = ("mp4", "jpg", "png", "wav", "mov", "mp3")
 
 @dataclass(frozen=True)
 class Ended:
-    """A command that has ended, with what it wrote."""
+    """A command that has ended, with its exit status and output."""
 
     code: int
     out: str
@@ -38,18 +38,18 @@ class Ended:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """Standard output as JSON lines; anything else there is an error."""
+        """Return standard output as JSON lines. Anything else there is an error."""
         return [json.loads(line) for line in self.out.splitlines()]
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The last line, which must be the summary."""
+        """Return the last line, which must be the summary."""
         last = self.lines[-1]
         assert last["event"] == "summary", self
         return last
 
     def expect(self, code: int, *said: str) -> Ended:
-        """Assert the exit status, that each text was said on standard error, and that nobody sees a traceback."""
+        """Assert the exit status, the texts on standard error, and that there is no traceback."""
         assert self.code == code, self
         assert "Traceback" not in self.out + self.err, self
         for text in said:
@@ -58,7 +58,7 @@ class Ended:
 
 
 class World:
-    """A directory of one test: `source` to upload, a `journal` and a `store` beside it."""
+    """The directory of one test: `source` to upload, a `journal` and a `store` beside it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -69,15 +69,15 @@ class World:
 
     @property
     def local(self) -> list[str]:
-        """The options that upload to a server of the run's own."""
+        """Return the options that upload to an embedded server started for the run."""
         return ["--provider", "local", "--store", str(self.store), "--journal", str(self.journal)]
 
     def to(self, url: str, provider: str = "magic-hour") -> list[str]:
-        """The options that upload to a server at `url`."""
+        """Return the options that upload to a server at `url`."""
         return ["--provider", provider, "--base-url", url, "--journal", str(self.journal)]
 
     def fill(self, files: int, *, seed: int = 1, largest: int = 20_000, extensions: tuple[str, ...] = MEDIA) -> None:
-        """Make files in a few folders, of sizes from 0 on, the same for the same seed."""
+        """Make files in a few folders, some of them empty. The same seed makes the same files."""
         chance = random.Random(seed)
         for number in range(files):
             folder = self.source / f"folder {number % 7}" / f"ünter#{number % 3}"
@@ -90,17 +90,17 @@ class World:
         return run("upload", str(self.source), "--json", *options, env=env, **kwargs)
 
     def manifest(self) -> list[dict[str, Any]]:
-        """The manifest, as the command prints it."""
+        """Return the manifest, as the command prints it."""
         return run("manifest", "--journal", str(self.journal)).expect(0).lines
 
     def settled(self) -> int:
-        """How many files the journal holds as uploaded."""
+        """Return how many files the journal holds as uploaded."""
         with contextlib.suppress(JournalError), Reader(str(self.journal)) as reader:
             return sum(count for state, count in reader.status().files.items() if state in ("uploaded", "unverified"))
         return 0  # no run has begun
 
-    def prove(self, object_of: Callable[[dict[str, Any]], str] = lambda row: str(row["remote_id"])) -> int:
-        """Assert that every file is in the manifest once, and that file, manifest and object agree; return how many."""
+    def verify(self, object_of: Callable[[dict[str, Any]], str] = lambda row: str(row["remote_id"])) -> int:
+        """Assert that each file is in the manifest once, and equals its row and its object. Return their number."""
         found = {str(path.relative_to(self.source)) for path in self.source.rglob("*") if path.is_file()}
         rows = self.manifest()
         assert len(rows) == len(found)
@@ -116,23 +116,23 @@ class World:
 
 
 def md5(path: Path) -> str:
-    """The MD5 of a file, in hex."""
+    """Return the MD5 of a file, in hex."""
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a command: that of the test, and warnings of Python are errors there too."""
+    """Return the environment of a command: the test's own, with Python's warnings as errors."""
     return {**os.environ, "PYTHONWARNINGS": "error", "COLUMNS": "200", **(env or {})}
 
 
 def run(*arguments: str, env: Mapping[str, str] | None = None, **kwargs: Any) -> Ended:
-    """Run a command to its end."""
+    """Run a command and wait for it."""
     done = subprocess.run(
         [*COMMAND, *arguments],
         env=environment(env),
         stdin=kwargs.pop("stdin", subprocess.DEVNULL),
         capture_output=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
         **kwargs,
     )
@@ -141,7 +141,7 @@ def run(*arguments: str, env: Mapping[str, str] | None = None, **kwargs: Any) ->
 
 @contextlib.contextmanager
 def started(*arguments: str, env: Mapping[str, str] | None = None, **kwargs: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command; it does not outlive the context."""
+    """Start a command, and kill it at the end of the context."""
     pipes: dict[str, Any] = {
         "stdin": subprocess.DEVNULL,
         "stdout": subprocess.PIPE,
@@ -156,14 +156,14 @@ def started(*arguments: str, env: Mapping[str, str] | None = None, **kwargs: Any
 
 
 def ended(process: subprocess.Popen[bytes]) -> Ended:
-    """Wait for the end of a started command."""
-    out, err = process.communicate(timeout=PATIENCE)
+    """Wait for a started command."""
+    out, err = process.communicate(timeout=TIMEOUT)
     return Ended(process.returncode, out.decode(), err.decode("utf-8", "replace"))
 
 
 @contextlib.contextmanager
 def serving(store: Path, *options: str, env: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Run `bulkup serve` and give its URL."""
+    """Run `bulkup serve` and return its URL."""
     with started("serve", "--store", str(store), *options, env=env) as process:
         assert process.stdout is not None
         line = json.loads(process.stdout.readline() or "null")
@@ -172,7 +172,7 @@ def serving(store: Path, *options: str, env: Mapping[str, str] | None = None) ->
 
 
 def puts(url: str) -> int:
-    """How many PUTs a server has completed, once it has done what is still on its way to it."""
+    """Return how many PUTs a server has completed, once that number has stopped changing."""
     seen = [-3, -2, -1]
     while len(set(seen)) > 1:
         time.sleep(0.05)
@@ -182,8 +182,8 @@ def puts(url: str) -> int:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something holds, or fail after a long time."""
-    deadline = time.monotonic() + PATIENCE
+    """Wait until the condition is true, or fail after TIMEOUT seconds."""
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -194,7 +194,7 @@ Answer = tuple[int, Mapping[str, str], bytes]
 
 @contextlib.contextmanager
 def answering(answer: Callable[[str, bytes], Answer]) -> Iterator[str]:
-    """Run a server that answers every request as told, from its path and body, and give its URL."""
+    """Run a server that answers each request with `answer(path, body)`, and return its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,4 +1,4 @@
-"""Sources and files of every unusual kind."""
+"""Unusual sources and files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from e2e_world import TOKEN, World, run, serving
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A world without a file."""
+    """Return a world without files."""
     return World(tmp_path)
 
 
 def test_a_file_as_source(world: World) -> None:
-    """One file is one file."""
+    """A source may be a single file."""
     world.fill(3)
     file = next(path for path in sorted(world.source.rglob("*")) if path.is_file())
     done = run("upload", str(file), "--json", *world.local).expect(0)
@@ -29,13 +29,14 @@ def test_a_file_as_source(world: World) -> None:
 
 
 def test_an_empty_directory(world: World) -> None:
-    """Nothing to do is no error, and is said."""
+    """An empty directory is no error, and the command says that it is empty."""
     done = run("upload", str(world.source), *world.local).expect(0)
     assert "no files to upload" in done.out
 
 
 def test_a_directory_that_lost_its_files(world: World) -> None:
-    """Empty, although the journal knows files there: a mount is gone, unless the user says that it is right."""
+    """A directory that is empty although the journal knows its files is probably not mounted; --allow-empty overrides
+    that."""
     world.fill(3)
     world.upload(*world.local).expect(0)
     shutil.rmtree(world.source)
@@ -48,7 +49,7 @@ def test_a_directory_that_lost_its_files(world: World) -> None:
 
 
 def test_unreadable_files_and_directories(world: World) -> None:
-    """Both count as unreadable, the rest goes up, and the status is 3."""
+    """Both count as unreadable, the other files are uploaded, and the exit status is 3."""
     if os.geteuid() == 0 and not sys.platform.startswith("linux"):
         pytest.skip("root reads everything, and only Linux can take that right away")
     (world.source / "fine.txt").write_bytes(b"fine")
@@ -58,14 +59,14 @@ def test_unreadable_files_and_directories(world: World) -> None:
     closed.mkdir()
     (closed / "inside.txt").write_bytes(b"inside")
     closed.chmod(0o000)
-    done = world.upload(*world.local, preexec_fn=like_anybody).expect(3, "Permission denied")
+    done = world.upload(*world.local, preexec_fn=without_root_rights).expect(3, "Permission denied")
     closed.chmod(0o755)
     assert done.summary["files"]["unreadable"] == 2
     assert done.summary["files"]["uploaded"] == 1
 
 
-def like_anybody() -> None:
-    """Take root's right to read everything from this process and its children; nothing for anybody else."""
+def without_root_rights() -> None:
+    """Remove root's right to read everything from this process and its children. Other users are not affected."""
     if os.geteuid() == 0:
         libc = ctypes.CDLL(None)
         for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
@@ -73,7 +74,7 @@ def like_anybody() -> None:
 
 
 def test_names_of_every_kind(world: World) -> None:
-    """Newlines, control characters, percent signs, and bytes that are not UTF-8 are names like others."""
+    """Names may contain newlines, control characters, percent signs, and bytes that are not UTF-8."""
     names = [b"line\nbreak.txt", b"\x1b[31mred.txt", b"100%25 #?&+.txt", b" ", b"-rf", b"x" * 255, b"\xff\xfe.txt"]
     for name in names:
         with open(os.path.join(os.fsencode(world.source), name), "wb") as file:
@@ -87,16 +88,16 @@ def test_names_of_every_kind(world: World) -> None:
 
 
 def test_empty_files(world: World) -> None:
-    """A file of no bytes is uploaded like any other."""
+    """An empty file is uploaded."""
     (world.source / "empty.mp4").touch()
     with serving(world.store) as url:
         world.upload(*world.to(url), env=TOKEN).expect(0)
-    assert world.prove() == 1
+    assert world.verify() == 1
     assert world.manifest()[0]["md5"] == "d41d8cd98f00b204e9800998ecf8427e"
 
 
 def test_a_file_over_the_limit(world: World) -> None:
-    """A file larger than one PUT can be is rejected without a call, and counts for status 3."""
+    """A file too large for one PUT is rejected without an API call. The exit status is 3."""
     with open(world.source / "huge.mp4", "wb") as file:
         file.truncate(5 * 1024**3 + 1)
     with serving(world.store) as url:
@@ -107,7 +108,7 @@ def test_a_file_over_the_limit(world: World) -> None:
 
 
 def test_links_and_special_files_are_passed_over(world: World) -> None:
-    """Links, also in a loop, and pipes are counted as ignored and hang nothing."""
+    """Links and pipes are counted as ignored. A loop of links does not hang the run."""
     world.fill(2)
     (world.source / "loop").symlink_to(world.source)
     (world.source / "dangling").symlink_to("nowhere")

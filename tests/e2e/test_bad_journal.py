@@ -1,4 +1,4 @@
-"""Journals that cannot be used: status 7, one message, and what was recorded is left as it is."""
+"""Journals that cannot be used: exit status 7, one message, and the recorded rows are kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from e2e_world import World
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A world with files enough for a journal of a few hundred kilobytes."""
+    """Return a world with enough files for a journal of a few hundred kilobytes."""
     world = World(tmp_path)
     world.fill(1000, largest=10)
     return world
@@ -23,18 +23,18 @@ def world(tmp_path: Path) -> World:
 
 @pytest.fixture
 def small_disk(world: World) -> Iterator[Path]:
-    """A file system of its own of 256 KiB."""
+    """Mount a file system of 256 KiB."""
     place = world.root / "small"
     place.mkdir()
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() != 0 or libc.mount(b"tmpfs", os.fsencode(place), b"tmpfs", 0, b"size=256k") != 0:
-        pytest.skip("a full disk needs a file system of its own, and this user or this machine may not mount one")
+        pytest.skip("only root may mount the file system that this test fills")
     yield place
     libc.umount2(os.fsencode(place), 2)
 
 
 def test_a_full_disk(world: World, small_disk: Path) -> None:
-    """The run ends with one message; with room made, the same command goes on with what was recorded."""
+    """The run ends with one message. Once there is room, the same command resumes."""
     options = ["--provider", "local", "--store", str(world.store), "--journal", str(small_disk / "journal.sqlite3")]
     done = world.upload(*options).expect(7, "is full", "no recorded row is lost")
     assert done.err.count("bulkup: ") == 1
@@ -42,27 +42,27 @@ def test_a_full_disk(world: World, small_disk: Path) -> None:
     world.journal = small_disk / "journal.sqlite3"
     recorded = world.settled()
     libc = ctypes.CDLL(None)
-    assert libc.mount(b"tmpfs", os.fsencode(small_disk), b"tmpfs", 32, b"size=64m") == 0  # 32: with other options
+    assert libc.mount(b"tmpfs", os.fsencode(small_disk), b"tmpfs", 32, b"size=64m") == 0  # 32 is MS_REMOUNT
     summary = world.upload(*options).expect(0).summary
     assert summary["files"]["skipped"] == recorded
-    world.prove()
+    world.verify()
 
 
 def limit_files() -> None:
-    """Let no file of this process grow beyond 200 kB."""
+    """Limit the size of files of this process to 200 kB."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
 
 def test_a_journal_that_may_not_grow(world: World) -> None:
-    """A limit on the size of files is met like a full disk."""
-    # Without PYTHONPATH coverage is not measured: its own file would hit the limit as well.
+    """A limit on the size of files has the same effect as a full disk."""
+    # Without PYTHONPATH, coverage is not measured: its data file would hit the limit too.
     world.upload(*world.local, preexec_fn=limit_files, env={"PYTHONPATH": ""}).expect(7, "journal")
     world.upload(*world.local).expect(0)
-    world.prove()
+    world.verify()
 
 
 def test_a_journal_of_a_newer_version(world: World) -> None:
-    """It is left alone, and the way out is named."""
+    """It is not changed, and the message says what to do."""
     with sqlite3.connect(world.journal) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
@@ -71,12 +71,12 @@ def test_a_journal_of_a_newer_version(world: World) -> None:
     assert world.journal.read_bytes() == before
 
 
-@pytest.mark.parametrize("how", ["noise", "no database"])
-def test_a_damaged_journal(world: World, how: str) -> None:
-    """A copy is kept, nothing is overwritten, and what to do is said."""
+@pytest.mark.parametrize("damage", ["noise", "no database"])
+def test_a_damaged_journal(world: World, damage: str) -> None:
+    """The journal is copied and not overwritten, and the message says what to do."""
     world.upload(*world.local).expect(0)
     content = bytearray(world.journal.read_bytes())
-    if how == "noise":
+    if damage == "noise":
         content[5000:40_000] = os.urandom(35_000)
     else:
         content = bytearray(b"this is no database\n" * 500)
@@ -91,6 +91,6 @@ def test_a_damaged_journal(world: World, how: str) -> None:
 
 
 def test_a_journal_that_cannot_be_made(world: World) -> None:
-    """A folder in the place of the journal."""
+    """A directory has the name of the journal."""
     world.journal.mkdir()
     world.upload(*world.local).expect(7, str(world.journal))

@@ -1,4 +1,4 @@
-"""Services that are not there, or are not what they should be: one clear message, status 4, and nothing is lost."""
+"""Unreachable and faulty services: one clear message, exit status 4, and no file is lost."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import pytest
 from e2e_world import TOKEN, Answer, Ended, World, answering, puts, serving
 
 JSON = {"Content-Type": "application/json"}
-# One try is as telling as five, and sooner over.
+# One attempt shows the same as five, and is faster.
 QUICK = ("--attempts", "1")
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A world with a few files."""
+    """Return a world with a few files."""
     world = World(tmp_path)
     world.fill(3)
     return world
 
 
 def refused(world: World, url: str, *said: str) -> Ended:
-    """Upload to `url`, which must end with status 4, one message, and all files waiting for the next run."""
+    """Upload to `url`. The run must end with status 4 and one message, and leave all files to the next run."""
     done = world.upload(*world.to(url), *QUICK, env=TOKEN).expect(4, *said)
     messages = [line for line in done.err.splitlines() if line.startswith("bulkup: ")]
     assert len(messages) == 1, done
@@ -36,7 +36,7 @@ def refused(world: World, url: str, *said: str) -> Ended:
 
 
 def items(*urls: str) -> Callable[[str, bytes], Answer]:
-    """Answer a presign call in Magic Hour's form with these URLs, whatever was asked for."""
+    """Return an answer to a presign call in Magic Hour's format, with these URLs."""
 
     def answer(_: str, body: bytes) -> Answer:
         asked = json.loads(body)["items"]
@@ -54,17 +54,17 @@ def items(*urls: str) -> Callable[[str, bytes], Answer]:
 
 
 def test_a_wrong_path_in_the_base_url(world: World) -> None:
-    """404 to the first call: the hint points at base_url."""
+    """The first call is answered with 404, and the hint names base_url."""
     with serving(world.store) as url:
         refused(world, f"{url}/v1/wrong", "404", "base_url")
 
 
 def test_a_name_that_cannot_be_found(world: World) -> None:
-    """DNS failure names the host."""
+    """A DNS failure names the host."""
     refused(world, "http://no-such-host.invalid", "no-such-host.invalid", "base_url")
 
 
-def test_a_port_that_nobody_listens_on(world: World) -> None:
+def test_a_port_without_a_server(world: World) -> None:
     """A refused connection names the address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -73,7 +73,7 @@ def test_a_port_that_nobody_listens_on(world: World) -> None:
 
 @contextmanager
 def saying(text: bytes) -> Iterator[str]:
-    """A server that says something to everybody and hangs up; it is no HTTP server."""
+    """Run a server that is no HTTP server: it sends a text to each client and closes the connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -97,13 +97,13 @@ def saying(text: bytes) -> Iterator[str]:
 
 @pytest.mark.parametrize("text", [b"SSH-2.0-OpenSSH_9.6\r\n", b""])
 def test_a_server_that_does_not_speak_http(world: World, text: bytes) -> None:
-    """Another protocol on the port, or none at all."""
+    """The port belongs to another protocol, or to none."""
     with saying(text) as url:
         refused(world, url, url, "does not answer in HTTP" if text else "broke")
 
 
 def test_an_api_that_answers_html(world: World) -> None:
-    """A web page with status 200, such as that of a captive portal."""
+    """The answer is a web page with status 200, such as that of a captive portal."""
     with answering(lambda *_: (200, {"Content-Type": "text/html"}, b"<html>Welcome</html>")) as url:
         refused(world, url, "text/html, not JSON", "base_url")
 
@@ -120,7 +120,7 @@ def test_an_api_that_answers_html(world: World) -> None:
     ],
 )
 def test_json_of_the_wrong_shape(world: World, answer: Any, said: str) -> None:
-    """Every shape but the right one is refused, and no file is assigned a wrong URL."""
+    """Every wrong shape is refused, and no file gets a wrong URL."""
     with answering(lambda *_: (200, JSON, json.dumps(answer).encode())) as url:
         refused(world, url, said)
 
@@ -138,7 +138,7 @@ def test_json_of_the_wrong_shape(world: World, answer: Any, said: str) -> None:
     ],
 )
 def test_an_upload_url_that_may_not_be_used(world: World, bad: str) -> None:
-    """Another scheme, control characters, a user part: nothing is sent there, and the URL is not repeated."""
+    """URLs with another scheme, control characters or a user part are not used and not repeated in messages."""
     with answering(items(bad, bad + "2", bad + "3")) as url:
         done = refused(world, url, "an upload URL")
     assert "storage.example" not in done.err
@@ -146,13 +146,13 @@ def test_an_upload_url_that_may_not_be_used(world: World, bad: str) -> None:
 
 
 def test_the_same_url_for_two_files(world: World) -> None:
-    """One file would overwrite the other."""
+    """The answer is refused, because one file would overwrite the other."""
     with answering(items(*["http://127.0.0.1:9/a"] * 3)) as url:
         refused(world, url, "the same id or URL for two files")
 
 
 def test_storage_that_redirects_to_another_scheme(world: World) -> None:
-    """A redirect from storage to ftp is refused; the files fail, since the API itself is sound."""
+    """The redirect is not followed. The files fail and the run continues, because the API works."""
 
     def answer(path: str, body: bytes) -> Answer:
         if path.startswith("/put"):
@@ -169,7 +169,7 @@ def test_storage_that_redirects_to_another_scheme(world: World) -> None:
 
 
 def test_a_key_that_is_refused_half_way(world: World) -> None:
-    """The run ends with 4, what was up is up, and a run with a good key does the rest."""
+    """The run ends with 4 and keeps the uploaded files. A run with a valid key uploads the rest."""
     world.fill(40)
     options = ("--batch-size", "10", "--calls-in-flight", "1")
     with serving(world.store) as url:
@@ -187,11 +187,11 @@ def test_a_key_that_is_refused_half_way(world: World) -> None:
             calls[0] = -1000
             second = world.upload(*world.to(between), *options, env=TOKEN).expect(0).summary
             assert second["files"]["skipped"] == 20
-    world.prove()
+    world.verify()
 
 
 def forwarded(url: str, body: bytes) -> Answer:
-    """Ask the real server in the place of whoever asked us."""
+    """Return the answer of the real server to the same request."""
     import urllib.request
 
     request = urllib.request.Request(url, body, {"Authorization": "Bearer local-token", **JSON})
@@ -200,11 +200,11 @@ def forwarded(url: str, body: bytes) -> Answer:
 
 
 def test_a_host_that_is_not_allowed(world: World) -> None:
-    """Hosts that are pinned hold for storage; nothing is sent, and the next run goes on once the host is named."""
+    """`allowed_hosts` applies to storage. Nothing is sent, and the next run continues once the host is allowed."""
     with serving(world.store) as url:
         done = world.upload(*world.to(url), "--allowed-hosts", "storage.example", env=TOKEN)
         done.expect(4, "127.0.0.1, which allowed_hosts does not name")
         assert done.summary["files"]["remaining"] == 3
         assert puts(url) == 0
         world.upload(*world.to(url), env={**TOKEN, "BULKUP_ALLOWED_HOSTS": "storage.example,127.0.0.1"}).expect(0)
-    assert world.prove() == 3
+    assert world.verify() == 3

@@ -1,4 +1,4 @@
-"""Settings that cannot work: status 2, a message that names the place, and nothing was started."""
+"""Invalid settings: exit status 2, and a message that names the place, before anything is started."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from e2e_world import TOKEN, Ended, World, run
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world with one file, and the working directory in it."""
+    """Return a world with one file, as the working directory."""
     monkeypatch.chdir(tmp_path)
     world = World(tmp_path)
     world.fill(1)
@@ -27,26 +27,26 @@ def profile(world: World, text: str) -> Ended:
 
 
 def test_an_unknown_profile(world: World) -> None:
-    """The nearest name is offered."""
+    """The message suggests the most similar name."""
     run("upload", "--profile", "nihgtly").expect(2, "nihgtly")
     (world.root / "bulkup.toml").write_text('[profiles.nightly]\nprovider = "local"\n')
     run("upload", "--profile", "nihgtly").expect(2, 'no profile "nihgtly"', "nightly")
 
 
 def test_an_unknown_key(world: World) -> None:
-    """The line and the nearest key are named."""
+    """The message names the line and the most similar key."""
     done = profile(world, '[profiles.n]\nprovider = "local"\nconcurency = 4\n')
     assert "bulkup.toml:3" in done.err
     assert 'did you mean "concurrency"' in done.err
 
 
-def test_toml_that_is_none(world: World) -> None:
+def test_a_profile_that_is_not_toml(world: World) -> None:
     """A syntax error names the file and the line."""
     assert "bulkup.toml" in profile(world, "[profiles.n\n").err
 
 
 def test_a_missing_secret(world: World) -> None:
-    """The variable to set is named."""
+    """The message names the variable to set."""
     run("upload", str(world.source), "--provider", "magic-hour").expect(2, "magic-hour needs token", "BULKUP_TOKEN")
     run("upload", str(world.source), "--provider", "move-ugc").expect(2, "move-ugc needs api_key", "BULKUP_API_KEY")
     done = profile(world, '[profiles.n]\nprovider = "magic-hour"\nsource = "source"\ntoken = "env:NOT_SET"\n')
@@ -55,14 +55,14 @@ def test_a_missing_secret(world: World) -> None:
 
 @pytest.mark.parametrize("url", ["not a url", "ftp://host", "http://", "http://u:hunter2@host", "http://host:99999"])
 def test_a_malformed_base_url(world: World, url: str) -> None:
-    """Refused before anything is asked for, and a password in it is not repeated."""
+    """It is refused before any request, and a password in it is not repeated."""
     done = world.upload(*world.to(url), env=TOKEN).expect(2, "--base-url")
     assert "hunter2" not in done.err
     assert not world.journal.exists()
 
 
 def test_an_identity_service_over_plain_http(world: World) -> None:
-    """The password would go to it in the clear; both addresses are named, and nothing is sent."""
+    """It would get the password in clear text. The message names both addresses, and nothing is sent."""
     given = ("iam_user", "iam_domain", "iam_password", "project_id", "asset_id")
     lines = [f'{name} = "{name}-0001"' for name in given]
     urls = ('base_url = "https://127.0.0.1:1"', 'iam_url = "http://127.0.0.1:2"')
@@ -74,33 +74,33 @@ def test_an_identity_service_over_plain_http(world: World) -> None:
 
 
 def test_no_provider(world: World) -> None:
-    """The choice is explained, and the one that needs nothing is offered."""
+    """The message lists the providers, and suggests the one that needs no account."""
     run("upload", str(world.source)).expect(2, "no provider is chosen", "--provider local", "config.example.toml")
 
 
 def test_an_unknown_provider(world: World) -> None:
-    """The known ones are named."""
+    """The message lists the providers."""
     run("upload", str(world.source), "--provider", "magichour").expect(2, "magic-hour")
 
 
 def test_no_source(world: World) -> None:
-    """A run without a source says so."""
+    """The message asks for a source."""
     run("upload", "--provider", "local").expect(2, "no source")
 
 
 def test_a_missing_source(world: World) -> None:
-    """The source is named."""
+    """The message names the source."""
     run("upload", str(world.root / "gone"), *world.local).expect(2, str(world.root / "gone"))
 
 
 def test_a_batch_larger_than_the_service_takes(world: World) -> None:
-    """The limit is named."""
+    """The message names the limit."""
     options = ("--provider", "move-ugc", "--batch-size", "101")
     run("upload", str(world.source), *options, env={"BULKUP_API_KEY": "a" * 20}).expect(2, "100")
 
 
 def test_a_journal_or_store_inside_the_source(world: World) -> None:
-    """Either would be uploaded and change while it is read."""
+    """It would be uploaded, and would change while it is read."""
     inside = str(world.source / "x")
     run("upload", str(world.source), "--provider", "local", "--journal", inside).expect(2, "--journal")
     run("upload", str(world.source), "--provider", "local", "--store", inside).expect(2, "--store")
@@ -108,5 +108,5 @@ def test_a_journal_or_store_inside_the_source(world: World) -> None:
 
 
 def test_a_list_of_files_that_cannot_be_read(world: World) -> None:
-    """The list is named."""
+    """The message names the list."""
     world.upload(*world.local, "--files-from", str(world.root / "no.list")).expect(2, "no.list")

@@ -1,4 +1,4 @@
-"""`bulkup bench` as a user meets it."""
+"""`bulkup bench`, as a user runs it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from e2e_world import COMMAND, PATIENCE, TOKEN, Ended, ended, environment, run, serving, started
+from e2e_world import COMMAND, TIMEOUT, TOKEN, Ended, ended, environment, run, serving, started
 from secret_search import found_in, made_up
 
 SMALL = ("--files", "20", "--size", "1k", "--concurrency", "2,4", "--batch-size", "10")
 
 
 def bench(folder: Path, *options: str, **env: str) -> Ended:
-    """Run a small one in a folder of its own, with another for what is temporary."""
+    """Run a small bench in a folder of its own, with a separate folder for temporary files."""
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
     return run("bench", *SMALL, *options, env={"TMPDIR": str(temporary), **env}, cwd=folder)
 
 
 def left(folder: Path) -> list[str]:
-    """What there is in the folder, and in the one for what is temporary."""
+    """Return the files that are left in both folders."""
     return sorted(path.name for path in (*folder.iterdir(), *(folder / "tmp").iterdir()) if path.name != "tmp")
 
 
 def test_out_of_the_box(tmp_path: Path) -> None:
-    """The embedded server needs no account and no consent, and leaves nothing behind; no journal is touched."""
+    """The embedded server needs no account and no consent. Nothing is left behind, and no journal is used."""
     done = bench(tmp_path, "--provider", "local").expect(0, "All of it is deleted afterwards", "trial 2 of at most 3")
     assert "Best: " in done.out
     assert "Limited by " in done.out
@@ -38,7 +38,7 @@ def test_out_of_the_box(tmp_path: Path) -> None:
 
 
 def test_a_service(tmp_path: Path) -> None:
-    """One document; each id that was created is in the manifest; and no secret is shown, whatever the log level."""
+    """The output is one document. Each created id is in the manifest, and no secret is shown at any log level."""
     (tmp_path / "mine.mp4").write_bytes(bytes(2000))
     token = made_up()
     with serving(tmp_path / "tmp" / "store", "--token", token, "--fault", "status-503=0.05") as url:
@@ -61,7 +61,7 @@ def test_a_service(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("answer", "code"), [(b"\x03", 130), (b"y\n", 4)])
 def test_the_question(tmp_path: Path, answer: bytes, code: int) -> None:
-    """It is put on the terminal; there is no such service, which is found out once it was agreed to."""
+    """The command asks at the terminal. With consent it starts, and finds that the service does not exist."""
     asked = ["bench", *SMALL, "--provider", "magic-hour", "--base-url", "http://127.0.0.1:9"]
     given, said = at_a_terminal(asked, answer, tmp_path)
     assert given == code, said
@@ -72,7 +72,7 @@ def test_the_question(tmp_path: Path, answer: bytes, code: int) -> None:
 
 
 def at_a_terminal(arguments: list[str], answer: bytes, folder: Path) -> tuple[int, str]:
-    """Run a command at a terminal that it controls, give an answer once it asks, and return how it ended."""
+    """Run a command at a terminal, answer its question, and return the exit status and the output."""
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(folder)
@@ -84,7 +84,7 @@ def at_a_terminal(arguments: list[str], answer: bytes, folder: Path) -> tuple[in
         os.write(terminal, answer)
         while block := os.read(terminal, 4096):
             said += block
-    except OSError:  # the terminal's end
+    except OSError:  # the other end of the terminal is closed
         pass
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said.decode()
@@ -92,7 +92,7 @@ def at_a_terminal(arguments: list[str], answer: bytes, folder: Path) -> tuple[in
 
 @pytest.mark.slow
 def test_credentials_that_are_refused(tmp_path: Path) -> None:
-    """It ends as an upload does, and nothing was created."""
+    """The command ends like an upload, and nothing was created."""
     with serving(tmp_path / "tmp" / "store") as url:
         to = ("--provider", "magic-hour", "--base-url", url, "--yes", "--json")
         done = bench(tmp_path, *to, BULKUP_TOKEN="wrong").expect(4, "401", "run it again")
@@ -101,7 +101,7 @@ def test_credentials_that_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_bench_that_is_interrupted(tmp_path: Path) -> None:
-    """What was measured is shown, what was created is named, and what was made is taken away."""
+    """It shows the results so far and the created ids, and removes its generated files."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     with serving(tmp_path / "store") as url:
@@ -124,16 +124,16 @@ def test_a_bench_that_is_interrupted(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_full_disk_behind_the_report(tmp_path: Path) -> None:
-    """It is told; a reader that went away is not."""
+    """A full disk is an error. A closed pipe is not."""
     command = ("bench", *SMALL, "--provider", "local")
     with open("/dev/full", "wb") as full, started(*command, stdout=full) as process:
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, b"No space left" in err, b"Traceback" in err) == (7, True, False)
 
 
 @pytest.mark.slow
 def test_a_profile(tmp_path: Path) -> None:
-    """Its service and its account are used; that its source is not there is said, and no more."""
+    """The profile's service and account are used. A missing source of the profile is only mentioned."""
     with serving(tmp_path / "tmp" / "store") as url:
         (tmp_path / "bulkup.toml").write_text(
             f'[profiles.p]\nprovider = "magic-hour"\nbase_url = "{url}"\nsource = "gone"\ntoken = "env:KEY"\n'
@@ -148,7 +148,7 @@ def test_a_profile(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_json_goes_to_a_pipe_whole(tmp_path: Path) -> None:
-    """A reader that leaves early changes nothing of the exit status."""
+    """A reader that closes the pipe early does not change the exit status."""
     command = [*COMMAND, "bench", *SMALL, "--provider", "local", "--json"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment({"TMPDIR": str(tmp_path)})
@@ -156,5 +156,5 @@ def test_json_goes_to_a_pipe_whole(tmp_path: Path) -> None:
         assert process.stdout is not None
         process.stdout.close()
         process.stdout = None
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, b"Traceback" in err) == (0, False)

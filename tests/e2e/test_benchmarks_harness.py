@@ -1,4 +1,4 @@
-"""The comparison with other tools at its smallest: the harness itself must not rot between measurements."""
+"""A small comparison with other tools, so that the harness keeps working between measurements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
 @pytest.mark.skipif(NGINX is None or shutil.which("curl") is None, reason="it needs nginx and curl")
 @pytest.mark.parametrize(("scenario", "client"), [("small", "curl"), ("https", "bulkup"), ("large", "bulkup-none")])
 def test_a_quick_comparison_has_figures_and_no_problems(scenario: str, client: str, tmp_path: Path) -> None:
-    """bulkup's manifest and the store are looked at after each run; what is wrong there is a problem."""
+    """After each run the harness checks bulkup's manifest and the store, and reports any problem."""
     result, picture = tmp_path / "result.json", tmp_path / "result.svg"
     command = [
         sys.executable,

@@ -1,4 +1,4 @@
-"""The other commands, and what `upload` says and leaves alone."""
+"""All commands except long uploads: their output, and the files that they must not touch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from e2e_world import COMMAND, TOKEN, World, ended, environment, md5, puts, run,
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A world with a few files."""
+    """Return a world with a few files."""
     world = World(tmp_path)
     world.fill(8)
     return world
@@ -25,7 +25,7 @@ def world(tmp_path: Path) -> World:
 
 @pytest.fixture
 def uploaded(world: World) -> World:
-    """The same, uploaded to the journal's usual place."""
+    """Upload the files to the default journal."""
     run("upload", str(world.source), "--provider", "local").expect(0)
     return world
 
@@ -38,25 +38,25 @@ COMMANDS = (
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_every_command(command: str) -> None:
-    """`-h` explains, with status 0."""
+    """`-h` prints the help, with status 0."""
     assert f"bulkup {command} [OPTIONS]" in run(*command.split(), "-h").expect(0).out
 
 
 def test_help_of_all_commands() -> None:
-    """`bulkup`, `bulkup -h` and `bulkup --help` name the commands; without a command it is wrong usage all the same."""
+    """`bulkup`, `bulkup -h` and `bulkup --help` list the commands. Without a command the exit status is still 2."""
     said = run("--help").expect(0).out
     assert all(command.split()[0] in said for command in COMMANDS)
     assert said.strip() == run("-h").expect(0).out.strip() == run().expect(2).out.strip()
 
 
-def test_version_and_a_slip() -> None:
-    """The version is one line; a misspelt command is told the nearest one."""
+def test_the_version_and_a_misspelt_command() -> None:
+    """The version is one line. For a misspelt command the most similar one is suggested."""
     assert run("--version").expect(0).out.startswith("bulkup ")
     assert run("uplod").expect(2, "upload").out == ""
 
 
 def test_a_dry_run_writes_and_calls_nothing(world: World) -> None:
-    """It says what would go, and leaves no trace: no call, no journal, no store."""
+    """It lists the files that a run would upload. There is no call, no journal and no store."""
     (world.source / "notes.docx").write_bytes(b"x")
     with serving(world.store) as url:
         before = sorted(world.root.iterdir())
@@ -71,7 +71,7 @@ def test_a_dry_run_writes_and_calls_nothing(world: World) -> None:
 
 
 def test_status_and_runs(uploaded: World) -> None:
-    """Both for people and for programs; the journal is found by itself, by its source, and by its provider."""
+    """Both print text or JSON. They find the journal by its source and provider."""
     for selector in ([], [str(uploaded.source)], ["--provider", "local"]):
         assert "uploaded" in run("status", *selector).expect(0).out
     (line,) = run("status", "--json").expect(0).lines
@@ -85,7 +85,7 @@ def test_status_and_runs(uploaded: World) -> None:
 
 
 def test_reading_without_a_journal(tmp_path: Path) -> None:
-    """There is nothing to show yet, and what to do is said."""
+    """The commands say that there is no journal yet, and how to start."""
     for command in ("status", "runs", "manifest", "orphans"):
         run(command).expect(2, "there is no journal", "bulkup upload")
     done = run("status", "--json", "--journal", str(tmp_path / "none")).expect(7, "there is no journal")
@@ -94,7 +94,7 @@ def test_reading_without_a_journal(tmp_path: Path) -> None:
 
 
 def test_several_journals(uploaded: World, tmp_path: Path) -> None:
-    """The journals are named, so that one can be chosen."""
+    """The message names the journals, so that the user can choose one."""
     other = tmp_path / "other"
     other.mkdir()
     run("upload", str(other), "--provider", "local").expect(0)
@@ -103,7 +103,7 @@ def test_several_journals(uploaded: World, tmp_path: Path) -> None:
 
 
 def test_the_manifest_in_both_forms(uploaded: World) -> None:
-    """JSON lines and CSV say the same of every file, on standard output and in a file."""
+    """JSON lines and CSV have the same content, on standard output and in a file."""
     rows = run("manifest").expect(0).lines
     text = run("manifest", "--format", "csv").expect(0).out
     table = list(csv.DictReader(io.StringIO(text, newline="")))
@@ -116,8 +116,8 @@ def test_the_manifest_in_both_forms(uploaded: World) -> None:
     run("manifest", "-o", str(uploaded.root / "no" / "out")).expect(7, "cannot write")
 
 
-def test_a_reader_that_has_seen_enough(uploaded: World) -> None:
-    """`bulkup manifest | head -1` leaves no complaint behind, and ends well."""
+def test_a_reader_that_closes_the_pipe(uploaded: World) -> None:
+    """`bulkup manifest | head -1` prints no error, and exits with 0."""
     dry_run = ["upload", str(uploaded.source), "--provider", "local", "--dry-run"]
     for command in (["manifest"], ["manifest", "--format", "csv"], ["runs"], ["status", "--json"], dry_run):
         with started(*command) as process:
@@ -129,7 +129,7 @@ def test_a_reader_that_has_seen_enough(uploaded: World) -> None:
 
 
 def test_a_full_disk_behind_the_manifest(uploaded: World) -> None:
-    """What could not be written is told."""
+    """A failed write is reported."""
     with open("/dev/full", "wb") as full, started("manifest", stdout=full) as process:
         _, err = process.communicate()
     assert (process.returncode, b"No space left" in err) == (7, True)
@@ -137,7 +137,7 @@ def test_a_full_disk_behind_the_manifest(uploaded: World) -> None:
 
 
 def test_orphans_of_a_call_that_was_cut_off(world: World) -> None:
-    """An answer that never came may have created ids: they are counted, and listed."""
+    """An API call without an answer may have created ids. They are counted and listed."""
     with serving(world.store, "--fault", "short-answer,first=1") as url:
         world.upload(*world.to(url), env=TOKEN).expect(0)
     (line,) = run("orphans", "--json", "--journal", str(world.journal)).expect(0).lines
@@ -146,7 +146,7 @@ def test_orphans_of_a_call_that_was_cut_off(world: World) -> None:
 
 
 def test_config_show_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Values with their origins, secrets masked; sound profiles are fine, others are 2."""
+    """`show` prints values with their origins and masks secrets. `check` exits with 2 for invalid profiles."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bulkup.toml").write_text('[profiles.n]\nprovider = "magic-hour"\ntoken = "hunter2"\n')
     done = run("config", "show", "--profile", "n", "--json").expect(0, "token is written out")
@@ -158,7 +158,7 @@ def test_config_show_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_serve_prints_exactly_one_line(tmp_path: Path) -> None:
-    """One JSON line when it listens, and nothing after it until it is ended."""
+    """It prints one JSON line once it listens, and nothing more."""
     with started("serve", "--store", str(tmp_path / "store")) as process:
         assert process.stdout is not None
         line = json.loads(process.stdout.readline())
@@ -169,7 +169,7 @@ def test_serve_prints_exactly_one_line(tmp_path: Path) -> None:
 
 
 def test_quiet_says_nothing_when_all_is_well(world: World) -> None:
-    """Neither progress nor summary; with `--json` the lines are still there, and only they."""
+    """There is neither progress nor a summary. With `--json` only the JSON lines are printed."""
     done = run("upload", str(world.source), *world.local, "--quiet").expect(0)
     assert done.out + done.err == ""
     lines = world.upload(*world.local, "--quiet").expect(0)
@@ -177,7 +177,7 @@ def test_quiet_says_nothing_when_all_is_well(world: World) -> None:
 
 
 def test_progress_on_a_terminal(world: World) -> None:
-    """Standard error being a terminal shows the live view, also beside `--json`, and gives the cursor back."""
+    """A terminal as standard error gets the live display, also with `--json`, and its cursor back."""
     master, slave = pty.openpty()
     command = [*COMMAND, "upload", str(world.source), "--json", *world.local]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave, env=environment({"TERM": "xterm"})) as process:
@@ -191,7 +191,7 @@ def test_progress_on_a_terminal(world: World) -> None:
 
 
 def test_an_unexpected_fault_is_one_line(world: World) -> None:
-    """A fault of the program is told in a line, and in full only to who asks for it."""
+    """A bug of the program is reported in one line. The traceback is printed on request only."""
     broken = world.root / "broken"
     broken.mkdir()
     (broken / "sitecustomize.py").write_text(

@@ -1,4 +1,4 @@
-"""`bulkup demo`: what a newcomer sees."""
+"""`bulkup demo`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from e2e_world import World, run
 from bulkup.cli.demo_tree import FILES, MIB, make_tree
 
 
-def test_the_demonstration_with_a_tree_of_ones_own(tmp_path: Path) -> None:
-    """It proves every file, leaves the tree as it was and nothing else behind."""
+def test_the_demo_with_a_given_tree(tmp_path: Path) -> None:
+    """It checks every file of the given tree, does not change the tree, and leaves no files behind."""
     world = World(tmp_path)
     world.fill(60)
     before = {path: path.stat().st_mtime_ns for path in world.source.rglob("*")}
@@ -26,8 +26,8 @@ def test_the_demonstration_with_a_tree_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_demonstration_keeps_what_it_made(tmp_path: Path) -> None:
-    """With `--keep` journal and objects stay, and it is said where."""
+def test_the_demo_keeps_its_files_on_request(tmp_path: Path) -> None:
+    """With `--keep` the journal and the objects stay, and their place is printed."""
     world = World(tmp_path)
     world.fill(3)
     temporary = tmp_path / "tmp"
@@ -40,7 +40,7 @@ def test_the_demonstration_keeps_what_it_made(tmp_path: Path) -> None:
 
 
 def test_trees_that_cannot_be_used(tmp_path: Path) -> None:
-    """One that is not there, one without files, and one that the temporary folder lies in."""
+    """The tree does not exist, has no files, or contains the temporary folder."""
     assert run("demo", str(tmp_path / "gone")).code == 2
     run("demo", str(tmp_path), env={"TMPDIR": str(tmp_path)}).expect(2, "TMPDIR")
     (tmp_path / "empty").mkdir()
@@ -48,8 +48,8 @@ def test_trees_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_tree_is_what_it_says(tmp_path: Path) -> None:
-    """Two thousand files, one of 64 MiB and no other as large, some empty, odd names, and all of moderate size."""
+def test_the_generated_tree(tmp_path: Path) -> None:
+    """There are two thousand files with odd names, some of them empty, and one of 64 MiB."""
     make_tree(str(tmp_path))
     paths = [os.path.join(folder, name) for folder, _, names in os.walk(os.fsencode(tmp_path)) for name in names]
     sizes = sorted(os.path.getsize(path) for path in paths if not os.path.islink(path))
@@ -62,6 +62,6 @@ def test_the_tree_is_what_it_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_demonstration_as_it_comes() -> None:
-    """The whole of it."""
+def test_the_demo_with_its_own_tree() -> None:
+    """The whole demo, with its own tree."""
     assert "5. Verified" in run("demo").expect(0).out

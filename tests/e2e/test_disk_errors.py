@@ -1,5 +1,7 @@
-"""Full, defective or read-only disks, under the journal and under the source: the exit code of docs/design.md section 7
-says, one message that says what to do, nothing lost, and the next run goes on.
+"""Full, defective and read-only disks, under the journal and under the source.
+
+A run ends with the exit code of docs/design.md section 7 and one message that says what to do. No file is lost, and the
+next run continues.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from pathlib import Path
 
 import pytest
 from disk_world import failing, fault
-from e2e_world import PATIENCE, TOKEN, Ended, World, environment, run, serving
+from e2e_world import TIMEOUT, TOKEN, Ended, World, environment, run, serving
 
 CONTRACTS = Path(__file__).parents[1] / "contracts"
 SMALL = ("--batch-size", "10", "--concurrency", "4", "--log-level", "error")
 
-# In every run of this loop a few operations more go well before the disk fails; the one that meets no fault ends it.
+# Each run of this loop fails a few operations later than the one before. The first run without a failure ends it.
 _SWEEP = """
 import asyncio, ctypes, json, sys
 sys.path.insert(0, sys.argv[1])
@@ -73,7 +75,7 @@ asyncio.run(main())
 
 @pytest.fixture
 def fast_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, where there is one: what a flush does is not of interest here, and takes time."""
+    """Return a folder in memory where there is one. These tests need no real flushes, and those take time."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
         yield Path(folder)
@@ -88,10 +90,10 @@ FAULTS = [
 
 
 def sweep(folder: Path, operation: str, code: int, count: int, *, step: int) -> list[str]:
-    """Fail at every `step`th operation, one run each; return what the runs said."""
+    """Fail at every `step`th operation, in one run each, and return the messages of the runs."""
     arguments = [str(CONTRACTS), str(folder), operation, str(code), str(count), str(step)]
     command = [sys.executable, "-c", _SWEEP, *arguments]
-    done = subprocess.run(command, env=environment(failing()), capture_output=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(command, env=environment(failing()), capture_output=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 0, done.stderr.decode()
     messages: list[str] = json.loads(done.stdout)
     assert messages.pop() is None
@@ -100,7 +102,7 @@ def sweep(folder: Path, operation: str, code: int, count: int, *, step: int) -> 
 
 @pytest.mark.parametrize(("operation", "code", "count", "said"), FAULTS)
 def test_the_journals_disk_fails(fast_disk: Path, operation: str, code: int, count: int, said: str) -> None:
-    """Whichever operation is the first to fail: what was told as recorded is recorded, and the next run goes on."""
+    """Any operation may be the first to fail. Files reported as uploaded are recorded, and the next run continues."""
     messages = sweep(fast_disk, operation, code, count, step=4 if operation == "write" else 1)
     assert len(messages) > 3
     assert any(said in message for message in messages)
@@ -111,7 +113,7 @@ def test_the_journals_disk_fails(fast_disk: Path, operation: str, code: int, cou
 def test_the_journals_disk_fails_at_any_write(
     fast_disk: Path, operation: str, code: int, count: int, said: str
 ) -> None:
-    """The same at every single write."""
+    """The same for every single write."""
     messages = sweep(fast_disk, operation, code, count, step=1)
     assert len(messages) > 60
     assert any(said in message for message in messages)
@@ -119,7 +121,7 @@ def test_the_journals_disk_fails_at_any_write(
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str]]:
-    """Forty files and a server; every test has a journal of its own."""
+    """Return forty files and a server. Each test has its own journal."""
     world = World(tmp_path_factory.mktemp("disk"))
     world.fill(40)
     with serving(world.store) as url:
@@ -128,7 +130,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str
 
 @pytest.fixture
 def upload(place: tuple[World, str], tmp_path: Path) -> Callable[..., Ended]:
-    """Upload with a fresh journal, on a disk that the environment says."""
+    """Upload with a new journal, on a disk as the environment describes it."""
     world, url = place
     world.journal = tmp_path / "state" / "journal"
     options = [*world.to(url), *SMALL]
@@ -136,29 +138,29 @@ def upload(place: tuple[World, str], tmp_path: Path) -> Callable[..., Ended]:
 
 
 def test_a_run_whose_journal_cannot_grow(place: tuple[World, str], upload: Callable[..., Ended]) -> None:
-    """A quota is used up in the middle of the run: one message, and the next run sends nothing again."""
+    """A quota is exceeded in the middle of the run. There is one message, and the next run sends no file again."""
     faults = failing(fault("write", "state/journal", errno.EDQUOT, skip=170))
     done = upload(faults).expect(7, "check the quota", "no recorded row is lost")
     assert done.err.count("bulkup: ") == 1
     assert done.summary["files"]["uploaded"] > 0
     assert upload().expect(0).summary["files"]["skipped"] == done.summary["files"]["uploaded"]
-    place[0].prove()
+    place[0].verify()
 
 
 def test_a_journal_on_a_full_disk_from_the_start(place: tuple[World, str], upload: Callable[..., Ended]) -> None:
-    """Not even the lock can tell who holds it: the journal is named all the same, and nothing was asked of anybody."""
+    """The lock file cannot be written either. The message names the journal, and no API call was made."""
     upload(failing(fault("write", "state/journal", errno.ENOSPC))).expect(7, "disk of the journal", "free some space")
 
 
 def obey_rights() -> None:
-    """Take from root, in a child before it begins, the right to pass over the rights of files."""
+    """Remove root's right to ignore file permissions, in a child process before it starts."""
     libc = ctypes.CDLL(None)
     for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-        assert libc.prctl(24, capability, 0, 0, 0) == 0 or os.geteuid() != 0  # 24: PR_CAPBSET_DROP
+        assert libc.prctl(24, capability, 0, 0, 0) == 0 or os.geteuid() != 0  # 24 is PR_CAPBSET_DROP
 
 
 def test_a_journal_in_a_read_only_folder(place: tuple[World, str], upload: Callable[..., Ended]) -> None:
-    """A run says that it cannot write; whoever only looks gets to see what was recorded."""
+    """A run says that it cannot write. Commands that only read still show the recorded files."""
     world, _ = place
     folder = world.journal.parent
     folder.mkdir(mode=0o555)
@@ -174,8 +176,9 @@ def test_a_journal_in_a_read_only_folder(place: tuple[World, str], upload: Calla
 
 
 def test_files_and_folders_that_fail(place: tuple[World, str], upload: Callable[..., Ended]) -> None:
-    """A defective sector, a stale handle, a folder that cannot be listed to its end: all else goes up, and the status
-    is 3; once the disk is well again they go up too.
+    """A defective sector, a stale handle, and a folder whose listing fails half-way.
+
+    All other files are uploaded and the exit status is 3. Once the disk works again, the next run uploads the rest.
     """
     world, _ = place
     folder = world.source / "large"
@@ -208,13 +211,14 @@ def test_files_and_folders_that_fail(place: tuple[World, str], upload: Callable[
 
 @pytest.mark.parametrize("descriptors", [12, 18, 24])
 def test_too_few_descriptors(place: tuple[World, str], upload: Callable[..., Ended], descriptors: int) -> None:
-    """Journal, scanner, connections or files, whatever is the first to get none: the status is 7, and never 3."""
+    """The journal, the scanner, a connection or a file may be the first without a descriptor. The exit status is 7,
+    never 3."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
     done = upload(preexec_fn=limit).expect(7, "out of file descriptors", "ulimit -n")
-    began = done.lines[-1]["event"] == "summary"  # else there was none left to begin with
+    began = done.lines[-1]["event"] == "summary"  # otherwise there was no descriptor left at the start
     files = upload().expect(0).summary["files"]
     assert files["skipped"] == (done.summary["files"]["uploaded"] if began else 0)
     assert files["skipped"] + files["uploaded"] == files["found"]

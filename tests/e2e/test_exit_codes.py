@@ -1,4 +1,4 @@
-"""Every exit status of a run, met from outside, and what `--json` says with it."""
+"""Every exit status of a run, and the `--json` output that goes with it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FILES = {"found", "skipped", "uploaded", "failed", "rejected", "changed", "unrea
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A world with a few files."""
+    """Return a world with a few files."""
     world = World(tmp_path)
     world.fill(12)
     return world
 
 
 def test_0_and_the_shape_of_the_summary(world: World) -> None:
-    """All is uploaded; the summary has the keys that are promised, and `found` is the sum of the rest."""
+    """All files are uploaded. The summary has the documented keys, and `found` is the sum of the other counts."""
     done = world.upload(*world.local).expect(0)
     summary = done.summary
     assert [line["event"] for line in done.lines] == ["file"] * 12 + ["summary"]
@@ -42,7 +42,7 @@ def test_0_and_the_shape_of_the_summary(world: World) -> None:
 
 
 def test_1_when_files_fail_for_good(world: World) -> None:
-    """Storage that answers with a wrong ETag every time fails the files; the summary says so, and so does the log."""
+    """Storage always answers with a wrong ETag. The summary and the log report the failed files."""
     with serving(world.store, "--fault", "wrong-etag") as url:
         done = world.upload(*world.to(url), env=TOKEN).expect(1, "file not uploaded")
     assert done.summary["files"]["failed"] == 12
@@ -50,7 +50,7 @@ def test_1_when_files_fail_for_good(world: World) -> None:
 
 
 def test_2_for_wrong_usage(world: World) -> None:
-    """Usage errors of every layer are 2: an unknown option, a wrong value, a missing source."""
+    """Usage errors of every layer: an unknown option, an invalid value, a missing source."""
     assert run("upload", "--no-such-option").code == 2
     run("upload", str(world.source), "--provider", "local", "--concurrency", "many").expect(2, "--concurrency")
     gone = run("upload", str(world.source / "gone"), "--provider", "local", "--json").expect(2, "gone")
@@ -60,7 +60,7 @@ def test_2_for_wrong_usage(world: World) -> None:
 
 
 def test_3_when_the_service_does_not_take_a_file(world: World) -> None:
-    """A file of an unknown extension is rejected with a reason, or passed over where that is wanted."""
+    """A file with an unknown extension is rejected with a reason, or skipped with `unsupported = "skip"`."""
     (world.source / ".DS_Store").write_bytes(b"x")
     with serving(world.store) as url:
         done = world.upload(*world.to(url), env=TOKEN).expect(3, ".DS_Store")
@@ -70,19 +70,19 @@ def test_3_when_the_service_does_not_take_a_file(world: World) -> None:
 
 
 def test_4_when_the_key_is_refused(world: World) -> None:
-    """A wrong key ends the run with one message; a good one goes on, and nothing is lost."""
+    """A wrong key ends the run with one message. A run with a valid key uploads all files."""
     with serving(world.store) as url:
         done = world.upload(*world.to(url), env={"BULKUP_TOKEN": "wrong-key"}).expect(4, "credentials are refused")
         assert done.summary["files"]["remaining"] == 12
         assert [line["event"] for line in done.lines] == ["error", "summary"]
         assert "wrong-key" not in done.out + done.err
         world.upload(*world.to(url), env=TOKEN).expect(0)
-    world.prove()
+    world.verify()
 
 
 @contextlib.contextmanager
 def holding(world: World, url: str, size: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A run that holds the journal for as long as a file of that size takes, at the 64 KiB/s of a slow store."""
+    """Start a run that holds the journal while it sends a file of that size to a store that reads 64 KiB/s."""
     (world.source / "slow.mp4").write_bytes(b"x" * size)
     with started("upload", str(world.source), "--json", *world.to(url), env=TOKEN) as process:
         wait_for(lambda: is_held(world))
@@ -90,16 +90,16 @@ def holding(world: World, url: str, size: int) -> Iterator[subprocess.Popen[byte
 
 
 def is_held(world: World) -> bool:
-    """Whether a run holds the journal."""
+    """Return whether a run holds the journal."""
     with contextlib.suppress(JournalError), Reader(str(world.journal)) as reader:
         return reader.status().running
-    return False  # the run has not come to it
+    return False  # the run has not opened it yet
 
 
 def test_5_while_another_run_holds_the_journal(world: World) -> None:
-    """The second run ends at once, or waits where it is told to, and finds all done."""
+    """The second run ends at once, or waits on request and then finds everything uploaded."""
     with serving(world.store, "--fault", "slow-body") as url, holding(world, url, 300_000) as first:
-        first.send_signal(signal.SIGSTOP)  # or it might be done before the second one has even started
+        first.send_signal(signal.SIGSTOP)  # else it could end before the second run has started
         refused = world.upload(*world.to(url), env=TOKEN).expect(5, f"process {first.pid}", "--wait")
         assert refused.lines[-1]["exit_code"] == 5
         first.send_signal(signal.SIGCONT)
@@ -109,32 +109,32 @@ def test_5_while_another_run_holds_the_journal(world: World) -> None:
 
 
 def test_7_when_standard_output_cannot_be_written(world: World) -> None:
-    """A full disk behind `--json` is told, and the files are up all the same."""
+    """A full disk behind `--json` is reported, and the files are uploaded all the same."""
     with open("/dev/full", "wb") as full, started(*upload(world), stdout=full) as process:
         _, err = process.communicate()
     Ended(process.returncode, "", err.decode()).expect(7, "cannot write standard output: No space left")
-    world.prove()
+    world.verify()
 
 
 def test_a_reader_that_goes_away_does_not_matter(world: World) -> None:
-    """Standard output closed by its reader: the run ends as it would have, without a complaint."""
+    """If the reader closes standard output, the run ends normally and without an error message."""
     with started(*upload(world), "--log-level", "error") as process:
         assert process.stdout is not None
         process.stdout.close()
         process.stdout = None
         _, err = process.communicate()
     assert (process.returncode, err) == (0, b"")
-    world.prove()
+    world.verify()
 
 
 def upload(world: World) -> tuple[str, ...]:
-    """The arguments of a plain upload to a server of its own."""
+    """Return the arguments of an upload to an embedded server of its own."""
     return ("upload", str(world.source), "--json", *world.local)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_lets_what_is_in_flight_finish(world: World, number: signal.Signals, code: int) -> None:
-    """The first signal: files being sent are finished, others are given back, and the next run does those."""
+def test_a_signal_lets_files_in_flight_finish(world: World, number: signal.Signals, code: int) -> None:
+    """After the first signal, files in flight are finished. The next run uploads the others."""
     for count in range(20):
         (world.source / f"{count}.mp4").write_bytes(b"x" * 30_000)  # half a second each at 64 KiB/s
     options = ("--concurrency", "1", "--batch-size", "4")
@@ -151,12 +151,12 @@ def test_a_signal_lets_what_is_in_flight_finish(world: World, number: signal.Sig
         assert files["remaining"] >= 1
         assert world.settled() == files["uploaded"]
         world.upload(*world.to(url), "--concurrency", "32", env=TOKEN).expect(0)
-    world.prove()
+    world.verify()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_second_signal_stops_at_once(world: World, number: signal.Signals, code: int) -> None:
-    """The second signal does not wait for what is in flight."""
+    """The second signal does not wait for files in flight."""
     (world.source / "huge.mp4").write_bytes(b"x" * 20_000_000)  # five minutes at 64 KiB/s
     with (
         serving(world.store, "--fault", "slow-body") as url,
@@ -174,7 +174,7 @@ def test_a_second_signal_stops_at_once(world: World, number: signal.Signals, cod
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_before_the_run_has_begun(world: World, number: signal.Signals, code: int) -> None:
-    """A run that still waits for the journal ends with the same status, and says that it had not begun."""
+    """A run that still waits for the journal ends with the same status, and says that it had not started."""
     with (
         serving(world.store, "--fault", "slow-body") as url,
         holding(world, url, 20_000_000),

@@ -1,4 +1,4 @@
-"""One directory through each of the four services by the installed command, and what goes wrong with each by hand."""
+"""One directory through each of the four services with the installed command, and typical mistakes with each."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A world with files that all four services take."""
+    """Return a world with files that all four services accept."""
     world = World(tmp_path)
     world.fill(40)
     for path in world.source.rglob("*"):
@@ -50,7 +50,7 @@ def world(tmp_path: Path) -> World:
 
 
 def object_of(world: World, row: dict[str, Any]) -> Path:
-    """Where the server keeps the object of a line of the manifest."""
+    """Return where the server keeps the object of a manifest row."""
     remote_id, remote = str(row["remote_id"]), row["remote"]
     name = {
         "magic-hour": remote_id,
@@ -63,7 +63,8 @@ def object_of(world: World, row: dict[str, Any]) -> Path:
 
 
 def test_the_manifests_of_all_services_agree(world: World) -> None:
-    """The same mixed directory by each of them: every object is the file, and the four lists have the same digests."""
+    """The same directory is uploaded by each service. Every object equals its file, and the four manifests have the
+    same digests."""
     digests = []
     with serving(world.store) as url:
         for number, (provider, options, env) in enumerate(WAYS.values()):
@@ -79,7 +80,7 @@ def test_the_manifests_of_all_services_agree(world: World) -> None:
 
 @pytest.mark.parametrize("way", ["metastudio", "xvid"])
 def test_killed_and_resumed(world: World, way: str) -> None:
-    """A run killed in the middle goes on: every file is proven once, and no more is sent twice than was in flight."""
+    """A killed run is resumed. Every file is checked once, and at most the files in flight are sent twice."""
     provider, options, env = WAYS[way]
     world.fill(400, seed=2, largest=2_000, extensions=("mp4", "png"))
     for path in world.source.rglob("*"):
@@ -92,12 +93,12 @@ def test_killed_and_resumed(world: World, way: str) -> None:
                 wait_for(lambda part=part: world.settled() >= part or process.poll() is not None)  # type: ignore[misc]
                 process.kill()
         done = world.upload(*world.to(url, provider), *options, env=env).expect(0)
-    files = world.prove(lambda row: str(object_of(world, row).relative_to(world.store / "objects")))
+    files = world.verify(lambda row: str(object_of(world, row).relative_to(world.store / "objects")))
     assert done.summary["files"]["found"] == files
 
 
 def refused(world: World, way: str, code: int, *said: str, options: tuple[str, ...] = (), **env: str) -> None:
-    """Upload by one way with something wrong: one message, and nothing is recorded as uploaded."""
+    """Upload with a wrong setting. There must be one message, and no file recorded as uploaded."""
     provider, given, known = WAYS[way]
     with serving(world.store) as url:
         command = (*world.to(url, provider), *given, *options)
@@ -108,44 +109,44 @@ def refused(world: World, way: str, code: int, *said: str, options: tuple[str, .
 
 
 def test_a_wrong_secret_key(world: World) -> None:
-    """The gateway's code, and what to check."""
+    """The message has the gateway's code, and says what to check."""
     refused(world, "metastudio", 4, "APIGW.0301", "credentials are refused", BULKUP_SECRET_KEY="wrong")
 
 
 def test_a_wrong_password(world: World) -> None:
-    """It is IAM that refuses, and the settings that it concerns are named."""
+    """The identity service refuses, and the message names its settings."""
     refused(world, "metastudio, a user", 4, "Huawei IAM", "iam_password", BULKUP_IAM_PASSWORD="wrong")
 
 
 def test_a_wrong_client_secret(world: World) -> None:
-    """The token service refuses, and the settings that it concerns are named."""
+    """The token service refuses, and the message names its settings."""
     refused(world, "xvid, a client", 4, "token service", "client_secret", BULKUP_CLIENT_SECRET="wrong")
 
 
 def test_a_wrong_token(world: World) -> None:
-    """Xvid says 403 where others say 401."""
+    """Xvid answers with 403 where other services use 401."""
     refused(world, "xvid", 4, "0x0000003", "credentials are refused", BULKUP_TOKEN="wrong")
 
 
 def test_a_project_of_another_region(world: World) -> None:
-    """The service does not say so plainly; the hint does."""
+    """The service's answer is unclear, so the hint explains it."""
     refused(world, "metastudio", 4, "region", options=("--project-id", "elsewhere"))
 
 
-def test_a_region_that_is_none(world: World) -> None:
-    """Told before anything starts, with the regions there are."""
+def test_an_unknown_region(world: World) -> None:
+    """It is refused before the run starts, with a list of the regions."""
     refused(world, "metastudio", 2, "cn-north-4", options=("--region", "mars-1"))
 
 
 @pytest.mark.parametrize(("way", "said"), [("metastudio", "project_id"), ("xvid", "pipeline_id")])
 def test_a_setting_that_is_missing(world: World, way: str, said: str) -> None:
-    """The provider says what it cannot do without."""
+    """The message names the settings that the provider needs."""
     provider, _, env = WAYS[way]
     world.upload("--provider", provider, "--journal", str(world.journal), env=env).expect(2, said)
 
 
 def test_a_map_that_is_wrong(world: World) -> None:
-    """Every line that is, with its number, before anything starts."""
+    """Every wrong line is reported with its number before the run starts."""
     world.root.joinpath("map.csv").write_text(
         "path,asset_id,asset_file_category\nlarge.mp4,a1,MAIN\nnone.mp4,a2,MAIN\nlarge.mp4,a3,OTHER\n"
     )
@@ -154,7 +155,7 @@ def test_a_map_that_is_wrong(world: World) -> None:
 
 
 def test_two_files_for_one_object_key(world: World) -> None:
-    """The first has it, the second is rejected by name; the dry run says so beforehand."""
+    """The first file is uploaded and the second is rejected by name. The dry run reports it too."""
     for folder in ("a", "b"):
         (world.source / folder).mkdir()
         (world.source / folder / "clip.mp4").write_bytes(folder.encode())
@@ -170,7 +171,7 @@ def test_two_files_for_one_object_key(world: World) -> None:
 
 
 def xvid_session(form_url: str, **params: str) -> Any:
-    """Answer any session call of Xvid's with this form."""
+    """Return an answer to any session call of Xvid with this form."""
 
     def answer(_path: str, _body: bytes) -> Answer:
         upload = {"id": "5475f75ce4b084a392305dcb", "status": "UPLOADING", "form_post_url": form_url}
@@ -188,7 +189,7 @@ POLICY = base64.b64encode(b'{"expiration":"2999-01-01T00:00:00Z","conditions":[]
     [({"key": "k", "policy": ENDLESS}, "expiration"), ({"key": "k", "policy": POLICY, "file": "x"}, "called file")],
 )
 def test_a_form_that_cannot_be_used(world: World, params: dict[str, str], said: str) -> None:
-    """A policy without an end, a field that would be taken for the file: told, and nothing is sent."""
+    """The policy does not expire, or a field would be taken for the file. It is reported, and nothing is sent."""
     with answering(xvid_session("http://127.0.0.1:9/b/", **params)) as url:
         done = world.upload(*world.to(url, "xvid"), *PIPELINE, "--attempts", "1", env=TOKEN).expect(4, said)
     assert done.summary["files"]["remaining"] == 41
@@ -196,7 +197,7 @@ def test_a_form_that_cannot_be_used(world: World, params: dict[str, str], said: 
 
 
 def test_the_servers_defaults_are_the_ones_used_here() -> None:
-    """Whoever changes one changes the other."""
+    """The constants of this module equal the embedded server's defaults."""
     config = ServerConfig(store="")
     assert {"BULKUP_ACCESS_KEY": config.access_key, "BULKUP_SECRET_KEY": config.secret_key} == KEYS
     assert {"BULKUP_CLIENT_ID": config.client_id, "BULKUP_CLIENT_SECRET": config.client_secret} == CLIENT

@@ -1,4 +1,4 @@
-"""What keeps a journal in shape over the years, by the installed command: pruning, and sources that move."""
+"""Maintenance of a journal over years with the installed command: pruning, and sources that move."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from e2e_world import TOKEN, World, run, serving, started
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A world with a few files."""
+    """Return a world with a few files."""
     world = World(tmp_path)
     world.fill(8)
     return world
 
 
-def test_pruning_while_a_run_goes_on(world: World) -> None:
-    """It is refused with 5; once the run was killed the journal is pruned, and tells that it was cut off."""
+def test_pruning_during_a_run(world: World) -> None:
+    """Pruning is refused with 5 during a run. After the run was killed it works, and reports the run as interrupted."""
     (world.source / "large.mp4").write_bytes(bytes(10_000_000))
     prune = ("runs", "--journal", str(world.journal), "--prune", "--older-than", "0", "--json")
     with (
@@ -35,7 +35,7 @@ def test_pruning_while_a_run_goes_on(world: World) -> None:
 
 
 def test_a_source_that_moves(world: World) -> None:
-    """With a name nothing goes again, without --journal too, also where the name was given after the first run."""
+    """With a name for the source no file is uploaded again, even if the name was given after the first run."""
     local = ("--provider", "local", "--json")
     run("upload", str(world.source), *local).expect(0)
     named = (*local, "--source-id", "media")

@@ -1,4 +1,5 @@
-"""`kill -9` at any instant: what was recorded stays, what was not goes up again, and all of it is proven in the end."""
+"""Runs killed at any instant: recorded files stay recorded, all others are uploaded by the next run, and every file is
+checked."""
 
 from __future__ import annotations
 
@@ -12,14 +13,14 @@ import pytest
 from e2e_world import API_KEY, TOKEN, World, puts, serving, started
 
 CREDENTIALS = {"magic-hour": TOKEN, "move-ugc": API_KEY}
-# Small groups and few workers, so that a kill finds every stage at work.
+# Small groups and few workers, so that every stage is busy when the kill comes.
 SMALL = ("--batch-size", "20", "--concurrency", "8", "--log-level", "error")
-# The run's own budget for these sizes: the groups being asked for, one more, and twice the workers.
+# The budget of files in the pipeline at these sizes: the groups in flight, one more, and twice the workers.
 IN_FLIGHT = 20 * (4 + 1) + 2 * 8
 
 
 def object_of(row: dict[str, Any]) -> str:
-    """Where the embedded server keeps the object of a manifest's row."""
+    """Return where the embedded server keeps the object of a manifest row."""
     if row["provider"] != "move-ugc":
         return str(row["remote_id"])
     suffix = Path(row["path"]).suffix.lower()
@@ -27,7 +28,7 @@ def object_of(row: dict[str, Any]) -> str:
 
 
 def killed_run(world: World, options: list[str], env: Mapping[str, str], chance: random.Random) -> None:
-    """Start a run and kill it: while it starts, or after some of its files were settled."""
+    """Start a run and kill it, either while it starts or after some files were settled."""
     with started("upload", str(world.source), "--json", *options, *SMALL, env=env) as process:
         assert process.stdout is not None
         if chance.random() < 0.2:
@@ -40,7 +41,7 @@ def killed_run(world: World, options: list[str], env: Mapping[str, str], chance:
 
 
 def through_kills(world: World, url: str, provider: str, kills: int) -> None:
-    """Kill runs against a server that goes on, then let one end; prove all."""
+    """Kill several runs against one server, let the last run end, and check every file."""
     chance, options, env = random.Random(kills), world.to(url, provider), CREDENTIALS[provider]
     unrecorded = 0
     for _ in range(kills):
@@ -48,13 +49,13 @@ def through_kills(world: World, url: str, provider: str, kills: int) -> None:
         before, unrecorded = unrecorded, puts(url) - world.settled()
         assert before <= unrecorded <= before + IN_FLIGHT
     summary = world.upload(*options, env=env).expect(0).summary
-    files = world.prove(object_of)
+    files = world.verify(object_of)
     assert summary["files"]["found"] == files
     assert puts(url) - files == unrecorded
 
 
 def through_kills_of_local(world: World, kills: int) -> None:
-    """Kill runs that bring their own server along, then let one end; prove all."""
+    """The same with runs that start their own server."""
     chance, unrecorded = random.Random(kills), 0
     for _ in range(kills):
         killed_run(world, world.local, {}, chance)
@@ -62,14 +63,14 @@ def through_kills_of_local(world: World, kills: int) -> None:
             before, unrecorded = unrecorded, puts(url) - world.settled()
         assert before <= unrecorded <= before + IN_FLIGHT
     world.upload(*world.local).expect(0)
-    files = world.prove()
+    files = world.verify()
     with serving(world.store) as url:
         assert puts(url) - files == unrecorded
 
 
 @pytest.mark.parametrize("provider", ["magic-hour", "move-ugc"])
 def test_kills_against_a_server_in_another_process(tmp_path: Path, provider: str) -> None:
-    """A few kills over a few hundred files: each is stored byte for byte, and stands in the manifest once."""
+    """After a few kills over a few hundred files, each file is stored byte for byte and in the manifest once."""
     world = World(tmp_path)
     world.fill(300)
     with serving(world.store) as url:
@@ -77,7 +78,7 @@ def test_kills_against_a_server_in_another_process(tmp_path: Path, provider: str
 
 
 def test_kills_of_runs_with_their_own_server(tmp_path: Path) -> None:
-    """The same with provider local, whose server dies with each run and keeps its port for the next."""
+    """The same with provider `local`. Its server dies with each run and uses the same port in the next."""
     world = World(tmp_path)
     world.fill(300)
     through_kills_of_local(world, kills=2)
@@ -95,14 +96,14 @@ def test_twenty_kills_over_thousands_of_files(tmp_path: Path, provider: str) -> 
 
 @pytest.mark.slow
 def test_twenty_kills_of_runs_with_their_own_server(tmp_path: Path) -> None:
-    """Twenty kills over five thousand files with provider local."""
+    """Twenty kills over five thousand files with provider `local`."""
     world = World(tmp_path)
     world.fill(5000)
     through_kills_of_local(world, kills=20)
 
 
 def test_a_resumed_run_uses_its_tickets_again(tmp_path: Path) -> None:
-    """What was asked for and not used before a kill is used by the next run, without another call."""
+    """Tickets that were requested but not used before a kill are used by the next run, without an API call."""
     world = World(tmp_path)
     world.fill(120)
     with serving(world.store, "--fault", "slow-body") as url:
@@ -115,11 +116,11 @@ def test_a_resumed_run_uses_its_tickets_again(tmp_path: Path) -> None:
     with serving(world.store, "--port", url.rpartition(":")[2]):
         summary = world.upload(*options, env=TOKEN).expect(0).summary
     assert summary["reused_tickets"] > 0
-    world.prove()
+    world.verify()
 
 
 def test_a_second_run_calls_and_sends_nothing(tmp_path: Path) -> None:
-    """An unchanged directory costs no call; a changed file goes up again, and only that one."""
+    """An unchanged directory causes no API call. If one file changes, only that file is uploaded again."""
     world = World(tmp_path)
     world.fill(30)
     with serving(world.store) as url:
@@ -130,4 +131,4 @@ def test_a_second_run_calls_and_sends_nothing(tmp_path: Path) -> None:
         changed.write_bytes(b"other bytes")
         third = world.upload(*world.to(url), env=TOKEN).expect(0).summary
         assert (third["files"]["uploaded"], puts(url)) == (1, 31)
-    world.prove()
+    world.verify()

@@ -1,8 +1,8 @@
-"""A power cut at any point: the disk holds what was flushed, and any part of what was not.
+"""Power cuts at any point of a run: flushed data survives, and any part of the rest.
 
-Real runs write down what they do to the journal's files (disk_world.py). For cuts all over that log the disk is made
-again as it could be then, and the journal on it is opened: it is whole; what a run told as uploaded before the cut is
-recorded; and nothing is recorded that storage did not hold by then, with that digest.
+Real runs log their operations on the journal's files (disk_world.py). For many points of that log the disk is rebuilt
+as it could be after a cut there, and its journal is opened. The journal must be intact. It must record every file that
+the run had reported as uploaded. It must record no file that storage did not hold with the same digest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from disk_world import ALL_LATER, NOTHING_LATER, Loss, Op, Record, lay_out, read_log, rebuilt, recording
+from disk_world import ALL_UNFLUSHED_LOST, NOTHING_LOST, Loss, Op, Record, lay_out, read_log, rebuilt, recording
 from e2e_world import TOKEN, World, md5, serving, started
 
 from bulkup.errors import JournalError
@@ -28,8 +28,8 @@ from bulkup.model.journal_rows import ManifestRow
 
 SMALL = ("--batch-size", "10", "--concurrency", "4", "--log-level", "error")
 LOSSES = (
-    NOTHING_LATER,
-    ALL_LATER,
+    ALL_UNFLUSHED_LOST,
+    NOTHING_LOST,
     Loss(0.5, 4096, seed=1),
     Loss(0.5, 512, seed=2),
     Loss(0.9, 512, noise=True, seed=3),
@@ -39,7 +39,7 @@ LOSSES = (
 
 @dataclass
 class Recording:
-    """What runs did to a disk, with the server that took their files still on."""
+    """The log of several runs, and the server that stored their files and is still running."""
 
     world: World
     disk: Path
@@ -54,7 +54,7 @@ class Recording:
 
     @functools.cached_property
     def acknowledged(self) -> list[tuple[int, str, str]]:
-        """The files told as uploaded: after how many records, the path, the MD5."""
+        """Return the files reported as uploaded: the number of records before the report, the path, the MD5."""
         told, rest = [], dict.fromkeys(self.runs, b"")
         for number, record in enumerate(self.records, start=1):
             if record.op is Op.PRINT and record.pid in self.runs:
@@ -65,13 +65,13 @@ class Recording:
 
     @functools.cached_property
     def stored(self) -> dict[str, tuple[int, str]]:
-        """The objects of the store: after how many records each was there first, and its MD5."""
+        """Return the objects of the store: the number of records before each appeared, and its MD5."""
         objects = self.world.store / "objects"
         moves = [(n, r.data.decode()) for n, r in enumerate(self.records, start=1) if r.op is Op.RENAME]
         return {str(Path(to).relative_to(objects)): (n, md5(Path(to))) for n, to in reversed(moves)}
 
     def cuts(self, count: int) -> Sequence[int]:
-        """Points all over the log, those around flushes and short files first."""
+        """Return points all over the log. Those around flushes and short files come first."""
         journal = [n for n, r in enumerate(self.records, start=1) if r.path.startswith(str(self.disk))]
         rare = [n for n in journal if self.records[n - 1].op is not Op.WRITE]
         first = journal[:40]
@@ -79,7 +79,7 @@ class Recording:
         return sorted({*sampled, *first, *(n + more for n in rare[:: max(1, len(rare) // count)] for more in (-1, 0))})
 
     def check(self, cut: int, loss: Loss, place: Path) -> Path:
-        """Make the disk as it could be after a cut, and hold the journal on it against what is known."""
+        """Rebuild the disk after a cut, and compare its journal with the reported and the stored files."""
         shutil.rmtree(place, ignore_errors=True)
         lay_out(rebuilt(self.records[:cut], str(self.disk), loss), place)
         rows = rows_on(place / self.journal)
@@ -96,7 +96,7 @@ class Recording:
 
 
 def rows_on(journal: Path) -> dict[str, ManifestRow]:
-    """Open the journal as a run would, then read it; no rows where there is none yet."""
+    """Open the journal as a run would, and return its rows. Return no rows if there is no journal yet."""
     if not journal.exists():
         return {}
     with contextlib.closing(open_for_writing(str(journal))):
@@ -106,7 +106,7 @@ def rows_on(journal: Path) -> dict[str, ManifestRow]:
 
 
 def record(world: World, disk: Path, url: str, log: Path, *, files: int, kill_after: int) -> Recording:
-    """Run three times: one is killed, the next goes on to the end, the third has some files that changed."""
+    """Run three times: one run is killed, the next one completes, and the third finds some files changed."""
     world.journal = disk / "state" / "bulkup" / "journal.sqlite3"
     world.fill(files)
     env, runs = {**TOKEN, **recording(log, disk)}, set()
@@ -132,7 +132,7 @@ def record(world: World, disk: Path, url: str, log: Path, *, files: int, kill_af
 
 @contextlib.contextmanager
 def recorded(root: Path, **sizes: int) -> Iterator[Recording]:
-    """A world, its server under the same eyes, and what runs did there."""
+    """Return a world with its server, and the log of three runs."""
     world, disk, log = World(root), root / "disk", root / "log"
     disk.mkdir()
     with serving(world.store, env=recording(log, world.store / "objects")) as url:
@@ -146,21 +146,21 @@ def recording_of_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reco
 
 
 def test_a_power_cut_anywhere(recording_of_runs: Recording, tmp_path: Path) -> None:
-    """Cuts all over the log, each with a part of what was not flushed lost."""
+    """Cuts all over the log, each of which loses a part of the unflushed data."""
     assert len(recording_of_runs.acknowledged) > 40
     for cut, loss in zip(recording_of_runs.cuts(20), itertools.cycle(LOSSES)):
         recording_of_runs.check(cut, loss, tmp_path / "disk")
 
 
-def go_on(recording: Recording, cut: int, loss: Loss, place: Path) -> None:
-    """Run on the disk that a cut left, and prove that everything is there."""
+def resume(recording: Recording, cut: int, loss: Loss, place: Path) -> None:
+    """Run on the disk after a cut, and check that every file is there."""
     journal = recording.check(cut, loss, place)
     world = recording.world
     before, world.journal = world.journal, journal
     recorded = world.settled()
     try:
         summary = world.upload(*world.to(recording.url), *SMALL, env=TOKEN).expect(0).summary
-        files = world.prove()
+        files = world.verify()
     finally:
         world.journal = before
     assert summary["files"]["found"] == files
@@ -169,38 +169,40 @@ def go_on(recording: Recording, cut: int, loss: Loss, place: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.5])
 def test_the_run_after_a_power_cut(recording_of_runs: Recording, tmp_path: Path, share: float) -> None:
-    """The same command goes on with what the cut left, and everything arrives."""
+    """The same command resumes after a cut, and uploads every file."""
     cut = int(len(recording_of_runs.records) * share)
-    go_on(recording_of_runs, cut, Loss(0.5, 512, seed=cut), tmp_path / "disk")
+    resume(recording_of_runs, cut, Loss(0.5, 512, seed=cut), tmp_path / "disk")
 
 
 @pytest.mark.slow
 def test_power_cuts_through_checkpoints(tmp_path: Path) -> None:
-    """Runs long enough for the write-ahead log to be folded in and begun anew, cut at hundreds of points."""
+    """Runs that are long enough for checkpoints of the write-ahead log, cut at hundreds of points."""
     with recorded(tmp_path, files=700, kill_after=200) as made:
-        assert max(r.offset for r in made.records if r.path.endswith("-wal")) > 1000 * 4096  # SQLite folds it in then
+        assert (
+            max(r.offset for r in made.records if r.path.endswith("-wal")) > 1000 * 4096
+        )  # SQLite makes a checkpoint at this size
         for cut, loss in zip(made.cuts(150), itertools.cycle(LOSSES)):
             made.check(cut, loss, tmp_path / "after")
         for cut in random.Random(1).sample(range(len(made.records)), 8):
-            go_on(made, cut, Loss(0.5, 512, noise=True, seed=cut), tmp_path / "after")
+            resume(made, cut, Loss(0.5, 512, noise=True, seed=cut), tmp_path / "after")
 
 
-def test_the_disk_that_is_made_again_is_the_disk(recording_of_runs: Recording) -> None:
-    """With nothing lost the model is what really stands on the disk; with all lost, a new name is not there."""
+def test_the_rebuilt_disk_equals_the_real_one(recording_of_runs: Recording) -> None:
+    """With all data kept the model equals the real disk. With all data lost, a new name is missing."""
     made, disk = recording_of_runs, recording_of_runs.disk
     journal = str(made.world.journal)
     real = {str(p.relative_to(disk)): p.read_bytes() for p in disk.rglob("*") if p.is_file() and p.suffix != ".lock"}
-    found = rebuilt(made.records, str(disk), ALL_LATER)
+    found = rebuilt(made.records, str(disk), NOTHING_LOST)
     assert {name: data for name, data in found.items() if name in real} == real
     create = next(n for n, r in enumerate(made.records, start=1) if r.op is Op.CREATE and r.path == journal)
-    assert str(made.journal) not in rebuilt(made.records[:create], str(disk), NOTHING_LATER)
+    assert str(made.journal) not in rebuilt(made.records[:create], str(disk), ALL_UNFLUSHED_LOST)
 
 
-def test_a_journal_that_is_not_flushed_is_caught(recording_of_runs: Recording, tmp_path: Path) -> None:
-    """The check can fail: without the flushes of the write-ahead log it finds what was told and is not there."""
+def test_a_journal_without_flushes_is_detected(recording_of_runs: Recording, tmp_path: Path) -> None:
+    """The check itself works: without flushes of the write-ahead log it finds a reported file that is missing."""
     made = recording_of_runs
     last = next(n for n, path, _ in reversed(made.acknowledged) if path not in made.changed)
     lazy = [r for r in made.records[:last] if r.op is not Op.SYNC or not r.path.endswith("-wal")]
     broken = Recording(made.world, made.disk, made.url, lazy, made.runs, made.changed)
     with pytest.raises((AssertionError, KeyError, JournalError)):
-        broken.check(len(lazy), NOTHING_LATER, tmp_path / "disk")
+        broken.check(len(lazy), ALL_UNFLUSHED_LOST, tmp_path / "disk")

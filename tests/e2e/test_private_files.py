@@ -1,4 +1,4 @@
-"""Whatever the umask, nobody but the owner reads what may hold a signed URL or a key."""
+"""Files that may hold a signed URL or a key are readable by their owner only, with any umask."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def modes(folder: Path) -> Mapping[str, int]:
     return {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in folder.iterdir() if entry.is_file()}
 
 
-def test_what_a_killed_run_leaves_behind(tmp_path: Path) -> None:
-    """Main files, side files, locks, copies of a damaged journal, and every folder that was made for them."""
+def test_the_files_of_a_killed_run_are_private(tmp_path: Path) -> None:
+    """Journals, their side files, locks, copies of a damaged journal, and every folder made for them."""
     world = World(tmp_path)
     world.fill(60)
     world.journal = tmp_path / "new" / "deep" / "journal.sqlite3"
-    slow = ("--batch-size", "1", "--rate-limit", "1")  # so that it goes on for a minute
+    slow = ("--batch-size", "1", "--rate-limit", "1")  # so that the run takes a minute
     with started("upload", str(world.source), "--json", *world.local, *slow, umask=0) as process:
         wait_for(lambda: world.settled() > 0)
         process.kill()
@@ -38,7 +38,7 @@ def test_what_a_killed_run_leaves_behind(tmp_path: Path) -> None:
 
 
 def assert_copies_are_private(world: World) -> None:
-    """Damage the journal, have a look at it, and at what is kept of it; its user has opened it to others."""
+    """Damage the journal, after its user made it readable to others, and check the copy that is kept of it."""
     (world.journal.parent / "journal.sqlite3-wal").unlink()
     world.journal.write_bytes(b"damaged" * 2000)
     world.journal.chmod(0o644)

@@ -1,6 +1,6 @@
-"""No secret comes out of the installed command: not by a log, an error, a traceback, a table, an export or a journal.
+"""The installed command prints no secret: in no log, error, traceback, table, export or journal.
 
-The services here are made for it: they quote back all that they were sent, and fail in every way there is.
+The services of these tests quote back every request that they receive, and fail in many ways.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from e2e_world import Ended, World, run
 from secret_search import found_in, made_up, ways
 
 AMZ = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=3600&X-Amz-Date=20300101T000000Z&X-Amz-Signature="
-# What becomes of the first PUT of each file, by the file's number; a second one is stored.
+# The answer to the first PUT of each file, by the file's number. A second PUT is stored.
 FIRST = (
     "stored",
     "expired",
@@ -42,7 +42,7 @@ FIRST = (
 
 
 def everything_of(handler: BaseHTTPRequestHandler) -> str:
-    """Return a message that quotes a whole request, each part of it in every way to write it."""
+    """Return a message that quotes a whole request, each part in every encoding."""
     parts = [handler.path, *handler.path.split("=")[1:], *handler.headers.values()]
     parts += [value.removeprefix("Bearer ") for value in handler.headers.values()]
     return " ".join(way for part in parts for way in sorted(ways(part)))
@@ -50,7 +50,8 @@ def everything_of(handler: BaseHTTPRequestHandler) -> str:
 
 @dataclass
 class Service:
-    """A service in Magic Hour's form with its storage. `secrets` are those it has handed out; `api` is how it fails."""
+    """A service in Magic Hour's format, with its storage. `secrets` are those it has issued; `api` is the way in which
+    its API fails."""
 
     port: int = 0
     secrets: list[str] = field(default_factory=list)
@@ -80,13 +81,13 @@ class Service:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers for a service."""
+    """Answers requests for a service."""
 
     protocol_version = "HTTP/1.1"
     service: Service
 
     def do_POST(self) -> None:
-        """Hand out URLs, or fail."""
+        """Issue URLs, or fail."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         service, quoted = self.service, everything_of(self)
         if service.api == "unauthorized":
@@ -103,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, service.tickets(body["items"], service.api or None))
 
     def do_PUT(self) -> None:
-        """Store, or fail the first time."""
+        """Store the file, or fail at its first PUT."""
         data = self.rfile.read(int(self.headers["Content-Length"]))
         name = re.sub(r"\D", "", data.decode())
         self.service.seen[name] = count = self.service.seen.get(name, 0) + 1
@@ -114,14 +115,14 @@ class Handler(BaseHTTPRequestHandler):
             self.answer_put(what, hashlib.md5(data, usedforsecurity=False).hexdigest())
 
     def break_off(self, what: str) -> None:
-        """Say nothing, half of something, or nonsense, and hang up."""
+        """Send nothing, half an answer or nonsense, and close the connection."""
         cut = f"HTTP/1.1 500 X\r\nX-Echo: {quote(self.path)}\r\nContent-Length: 9999\r\n\r\nabc"
         said = {"no answer": "", "cut answer": cut, "garbage": f"{everything_of(self)}\r\n\r\n"}
         self.wfile.write(said[what].encode())
         self.close_connection = True
 
     def answer_put(self, what: str, md5: str) -> None:
-        """Answer as it is to come."""
+        """Send the answer to a PUT."""
         quoted = everything_of(self)
         told = {
             "expired": (403, "AccessDenied", f"Request has expired {quoted}"),
@@ -170,7 +171,7 @@ def service() -> Iterator[Service]:
 
 @dataclass
 class Sweep:
-    """A user of the service whose key is a secret, and all that the commands have said so far."""
+    """A user of the service whose key is secret, and the output of all commands so far."""
 
     world: World
     service: Service
@@ -178,7 +179,7 @@ class Sweep:
     said: list[str] = field(default_factory=list)
 
     def upload(self, *options: str, **env: str) -> Ended:
-        """Upload at the finest log level."""
+        """Upload at the most detailed log level."""
         quick = ("--retry-for", "20s", "--log-level", "debug", *options)
         return self.run("upload", str(self.world.source), *self.world.to(self.service.url), *quick, **env)
 
@@ -188,7 +189,7 @@ class Sweep:
         return done
 
     def assert_clean(self) -> None:
-        """Nothing secret was said, nor stands in any file that was left, but for the user's own configuration."""
+        """Assert that no secret is in any output, nor in any file except the user's configuration."""
         known = [self.token, *self.service.secrets]
         assert len(known) > 1
         assert found_in("\n".join(self.said), known) == []
@@ -205,8 +206,8 @@ def sweep(tmp_path: Path, service: Service) -> Sweep:
     return Sweep(world, service, made_up())
 
 
-def test_a_run_that_meets_everything_and_finishes(sweep: Sweep) -> None:
-    """All that its log, its lines, its exports and its journal hold."""
+def test_a_run_that_meets_every_fault_and_finishes(sweep: Sweep) -> None:
+    """Its log, its JSON lines, its exports and its journal contain no secret."""
     done = sweep.upload("--json", "--log-format", "json").expect(0)
     assert done.summary["files"]["uploaded"] == 2 * len(FIRST)
     assert done.err.count('"attempt.failed"') > len(FIRST)
@@ -214,8 +215,8 @@ def test_a_run_that_meets_everything_and_finishes(sweep: Sweep) -> None:
     sweep.assert_clean()
 
 
-def test_the_search_finds_what_is_there(sweep: Sweep) -> None:
-    """In each way to write it, or a sweep would prove nothing."""
+def test_the_search_finds_a_secret(sweep: Sweep) -> None:
+    """The search finds a secret in each encoding. Otherwise the other tests would show nothing."""
     sweep.service.upload_url(1)
     for way in ways(sweep.token):
         sweep.said = [f"before {way} after"]
@@ -225,7 +226,7 @@ def test_the_search_finds_what_is_there(sweep: Sweep) -> None:
 
 @pytest.mark.slow
 def test_every_command_after_a_run(sweep: Sweep) -> None:
-    """Both forms of each; tickets that live are in the journal, and in nothing else."""
+    """Each command in both forms. Live tickets are in the journal and nowhere else."""
     journal = ("--journal", str(sweep.world.journal))
     sweep.upload("--dry-run").expect(0)
     sweep.upload("--dry-run", "--json").expect(0)
@@ -243,7 +244,7 @@ def test_every_command_after_a_run(sweep: Sweep) -> None:
 @pytest.mark.parametrize("api", ["unauthorized", "forbidden", "malformed", "not json", "redirect"])
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_every_way_a_service_fails(sweep: Sweep, api: str, form: str) -> None:
-    """It ends the run with 4 and a message."""
+    """Each ends the run with 4 and a message."""
     sweep.service.secrets.append("never handed out here")
     sweep.service.api = api
     sweep.upload("--attempts", "1", "--log-format", form, "--json").expect(4)
@@ -252,13 +253,13 @@ def test_every_way_a_service_fails(sweep: Sweep, api: str, form: str) -> None:
 
 @pytest.mark.slow
 def test_storage_that_is_not_there(sweep: Sweep) -> None:
-    """A closed port, and a name that nobody knows."""
+    """A closed port, and an unknown name."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
     for root in (closed, "http://no-such-host.invalid"):
         sweep.service.api = root
         sweep.upload("--attempts", "1", "--retry-for", "1s", "--json").expect(4)
-    # Tickets that live stand in the journal: whoever may read it may go on with the run.
+    # Live tickets are in the journal, because the next run uses them.
     sweep.world.journal.unlink()
     for side in ("-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
@@ -267,32 +268,32 @@ def test_storage_that_is_not_there(sweep: Sweep) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "what", ["client.Transport.call", "client.Transport._answer", "client.Transport.send", "lean.LeanSender.exchange"]
-)
-def test_a_fault_of_the_program(sweep: Sweep, what: str) -> None:
-    """With its traceback, in the middle of what holds the secrets."""
+@pytest.mark.parametrize("method", ["Transport.call", "Transport.send", "LeanSender.exchange"])
+def test_a_fault_of_the_program(sweep: Sweep, method: str) -> None:
+    """A traceback is printed from the middle of code that handles secrets."""
     broken = sweep.world.root / "broken"
     broken.mkdir()
     (broken / "sitecustomize.py").write_text(
-        "from bulkup.transport import client, lean\n"
-        f"async def crash(self, *a, **k): raise ArithmeticError(f'{{a}} {{k}} {{vars(self)}}')\n"
-        f"{what} = crash\n"
+        "from bulkup.transport import Transport\n"
+        "from bulkup.transport.lean import LeanSender\n"
+        "def crash(self, *a, **k): raise ArithmeticError(f'{a} {k} {vars(self)}')\n"
+        f"{method} = crash\n"
     )
     done = sweep.upload("--json", PYTHONPATH=str(broken))
     assert done.code == 7
     assert "ArithmeticError" in done.err
     sweep.service.secrets.append("never handed out here")
     for path in sweep.world.root.glob("journal*"):
-        path.unlink()  # with the tickets of a run that was cut off
+        path.unlink()  # it has the tickets of an interrupted run
     sweep.assert_clean()
 
 
 @pytest.mark.slow
 def test_the_configuration(sweep: Sweep) -> None:
-    """A literal, one from a command and one from a file; what is wrong with one, and beside one."""
+    """Secrets as a literal, from a command and from a file, and errors in and beside one."""
     root, token = sweep.world.root, json.dumps(sweep.token)
-    (root / "command.toml").write_text(sweep.token)  # no configuration; of that suffix only to be left out
+    # This is no configuration. Its suffix keeps the file out of the upload.
+    (root / "command.toml").write_text(sweep.token)
     (root / "bulkup.toml").write_text(
         f"[profiles.literal]\nprovider='magic-hour'\nsource='source'\ntoken={token}\n"
         f"[profiles.command]\nprovider='magic-hour'\nsource='source'\ntoken='command:cat command.toml'\n"

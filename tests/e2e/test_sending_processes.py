@@ -1,4 +1,4 @@
-"""The command with sending processes: they end with it whatever it dies of, leave signals to it, and hold no secret."""
+"""Sending processes: they end with the command however it ends, leave signals to it, and hold no secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SENDING = "bulkup.pipeline.processes"
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A world with a few files, each on its way for half a second."""
+    """Return a world with a few files. Sending each takes half a second."""
     world = World(tmp_path)
     for number in range(24):
         (world.source / f"{number}.mp4").write_bytes(b"x" * 30_000 + bytes([number]))
@@ -27,7 +27,7 @@ def world(tmp_path: Path) -> World:
 
 @contextlib.contextmanager
 def uploading(world: World, url: str) -> Iterator[tuple[subprocess.Popen[bytes], list[psutil.Process]]]:
-    """A run in the middle of it, and its sending processes."""
+    """Start a run, and yield it with its sending processes once files are on their way."""
     options = [*world.to(url), "--processes", "2", "--concurrency", "4"]
     with started("upload", str(world.source), "--json", *options, env=TOKEN) as process:
         wait_for(lambda: world.settled() > 0)
@@ -37,12 +37,12 @@ def uploading(world: World, url: str) -> Iterator[tuple[subprocess.Popen[bytes],
 
 
 def gone(children: list[psutil.Process]) -> bool:
-    """Whether none of them is at work any more; whoever adopts them may not have looked at their end yet."""
+    """Return whether all have ended. A process that its new parent has not yet waited for counts as ended."""
     return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in children)
 
 
 def test_they_end_with_a_command_that_is_killed(world: World) -> None:
-    """At once, and they hold none of its secrets meanwhile, neither in their arguments nor in their environment."""
+    """They end at once. Their arguments and environment contain no secrets."""
     with serving(world.store, "--fault", "slow-body") as url, uploading(world, url) as (process, children):
         for child in children:
             told = " ".join([*child.cmdline(), *child.environ().values()])
@@ -55,7 +55,7 @@ def test_they_end_with_a_command_that_is_killed(world: World) -> None:
 
 
 def test_they_leave_signals_to_the_command(world: World) -> None:
-    """Those that reach all of its processes too, as at the end of a service; it then ends in order, and can go on."""
+    """They ignore signals that reach all processes. The command then ends in order, and can be resumed."""
     with serving(world.store, "--fault", "slow-body") as url, uploading(world, url) as (process, children):
         for child in children:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -68,4 +68,4 @@ def test_they_leave_signals_to_the_command(world: World) -> None:
         assert 0 < stopped.summary["files"]["uploaded"] == world.settled()
     with serving(world.store, "--port", url.rpartition(":")[2]) as again:
         world.upload(*world.to(again), "--processes", "2", env=TOKEN).expect(0)
-    assert world.prove() == 24
+    assert world.verify() == 24

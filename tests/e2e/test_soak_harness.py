@@ -1,4 +1,4 @@
-"""The soak test at its smallest: the harness itself must not rot between the nights it is run."""
+"""A small soak test, so that the harness keeps working between the long runs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-def test_a_quick_soak_keeps_to_what_is_asked(tmp_path: Path) -> None:
-    """All scenarios, a few kills: everything is proven, and the figures are written."""
+def test_a_quick_soak_meets_its_limits(tmp_path: Path) -> None:
+    """All scenarios with a few kills meet their limits, and the figures are written."""
     result = tmp_path / "result.json"
     command = [sys.executable, "-m", "benchmarks.soak", "--quick", "--json", str(result)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
@@ -24,7 +24,7 @@ def test_a_quick_soak_keeps_to_what_is_asked(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_soak_whose_time_is_up_fails(tmp_path: Path) -> None:
-    """Files that are not up when the time is are lost, and the exit status says so."""
+    """Files that are not uploaded in time count as lost, and the exit status is 1."""
     command = [sys.executable, "-m", "benchmarks.soak", "--only", "faults", "--files", "3000", "--max-minutes", "0.001"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1, done.stdout + done.stderr

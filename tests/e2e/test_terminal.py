@@ -1,4 +1,4 @@
-"""A terminal obeys nothing that comes from a file name, a service or a setting: no command prints it raw."""
+"""No command prints control characters of file names, services or settings raw on a terminal."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from e2e_world import COMMAND, PATIENCE, TOKEN, Answer, World, answering, environment, run
+from e2e_world import COMMAND, TIMEOUT, TOKEN, Answer, World, answering, environment, run
 
-# A title, a colour that we never use, the same begun in one byte, text turned round, and a line that seems to be ours.
+# A window title, a colour that bulkup never uses, the one-byte form of an escape, reversed text, and a line that looks
+# like output of bulkup.
 EVIL = "\x1b]0;evil\x07\x1b[35;7m\u009b35;7m\u202e\r\nbulkup: forged\r"
 NEVER = ("\x1b]", "\x07", "\x1b[35;7m", "\u009b", "\u202e", "\nbulkup: forged", "\rbulkup: forged")
 JSON = {"Content-Type": "application/json"}
 
 
 def shown(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    """Run a command whose output and errors go to a terminal, and return what that was told."""
+    """Run a command whose output and errors go to a terminal, and return the output."""
     master, slave = pty.openpty()
     told: list[bytes] = []
 
     def listen() -> None:
-        with contextlib.suppress(OSError):  # the terminal's end
+        with contextlib.suppress(OSError):  # the other end of the terminal is closed
             while block := os.read(master, 1 << 16):
                 told.append(block)
 
@@ -36,9 +37,9 @@ def shown(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | Non
         given = environment({"TERM": "xterm-256color", **(env or {})})
         with subprocess.Popen([*COMMAND, *arguments], stdout=slave, stderr=slave, env=given, cwd=cwd) as process:
             os.close(slave)
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
     finally:
-        listener.join(PATIENCE)
+        listener.join(TIMEOUT)
         os.close(master)
     return b"".join(told).decode("utf-8", "backslashreplace").replace("\r\n", "\n")
 
@@ -52,7 +53,7 @@ def harmless(text: str) -> str:
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A source of files with such names, two of which a service takes."""
+    """Return a world with such names. A service accepts two of the files."""
     world = World(tmp_path)
     for name in (f"{EVIL}.mp4", f"a{EVIL}/b.mp4", f"c.{EVIL}"):
         path = world.source / name
@@ -62,13 +63,14 @@ def world(tmp_path: Path) -> World:
 
 
 def refusing(_: str, body: bytes) -> Answer:
-    """Answer with a message that a terminal would obey."""
+    """Answer with a message that contains control characters."""
     del body
     return 403, JSON, json.dumps({"message": EVIL}).encode()
 
 
 def test_names_of_files(world: World) -> None:
-    """A run's lines, and what the journal tells of it; JSON says the same in escapes, so programs read it as it is."""
+    """The lines of a run, and the tables of the journal. JSON has the characters as escapes, so programs get the exact
+    name."""
     names = {str(path.relative_to(world.source)) for path in world.source.rglob("*") if path.is_file()}
     journal = ("--journal", str(world.journal))
     lines = harmless(shown("upload", str(world.source), "--json", "--quiet", *world.local)).splitlines()
@@ -79,7 +81,7 @@ def test_names_of_files(world: World) -> None:
 
 @pytest.mark.slow
 def test_every_command(world: World) -> None:
-    """The log in both forms, the dry run, the summary, and everything that the journal tells afterwards."""
+    """The log in both forms, the dry run, the summary, and all commands that read the journal."""
     journal = ("--journal", str(world.journal))
     assert "forged" in harmless(shown("upload", str(world.source), "--dry-run", *world.local))
     assert "forged" in harmless(shown("upload", str(world.source), "--dry-run", "--json", *world.local))
@@ -91,4 +93,4 @@ def test_every_command(world: World) -> None:
     for command in ("status", "runs", "orphans", "manifest"):
         harmless(shown(command, *journal))
     csv = run("manifest", "--format", "csv", *journal).expect(0).out
-    assert EVIL.replace("\r\n", "\n") in csv.replace("\r\n", "\n")  # to no terminal it goes as it is
+    assert EVIL.replace("\r\n", "\n") in csv.replace("\r\n", "\n")  # without a terminal nothing is escaped
