@@ -1,7 +1,7 @@
-"""The library, and the composition root: settings become parts, the parts become a run.
+"""The library, and the composition root: it builds the parts of a run from the settings.
 
-Here belongs the choice of classes and the order of setting up and tearing down. Not here: how a run goes (pipeline),
-and anything about terminals or command lines (cli).
+The choice of classes and the order of set-up and tear-down belong here. How a run proceeds belongs to the pipeline, and
+everything about terminals and command lines to cli.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From settings to the parts of a run: sources, provider, options. Everything is checked before anything is started."""
+"""Builds the parts of a run from the settings: sources, provider, options. It checks everything and starts nothing."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ from bulkup.pipeline.processes.jobs import Setup
 from bulkup.providers import Provider, ProviderConfig, create, is_registered
 from bulkup.transport import HostRules, TransportOptions
 
-# Files that may wait for a service to close them; each is a row in the journal and some two kilobytes in memory.
+# Files that may wait for their closing calls. Each takes a row in the journal and about two kilobytes of memory.
 _CLOSING = 1000
-# A worker has a file and a connection open; the others are the journal, calls, a scan and files being hashed.
+# A worker has a file and a connection open. The other descriptors are those of the journal, API calls, scan and
+# hashers.
 _DESCRIPTORS_A_WORKER = 2
 _OTHER_DESCRIPTORS = 64
 
 
 def resolve_sources(settings: Settings) -> tuple[Source, ...]:
-    """Return the sources by their real paths, each once. Raises `UsageError` for one that cannot be used."""
+    """Return the sources with their real paths, without duplicates. Raises `UsageError` for an unusable one."""
     if not settings.source:
         raise UsageError("no source is given", hint="name the directory or file to upload")
     sources = tuple(dict.fromkeys(_resolve(path, settings.source_id) for path in settings.source))
@@ -57,7 +58,8 @@ def _resolve(path: str, name: str | None) -> Source:
         mode = os.stat(real).st_mode
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UsageError(f"cannot use the source {path}: {reason}", hint="is it mounted, and spelt right?") from error
+        hint = "check its spelling, and whether it is mounted"
+        raise UsageError(f"cannot use the source {path}: {reason}", hint=hint) from error
     if stat.S_ISDIR(mode):
         return Source(real, name=name)
     if stat.S_ISREG(mode):
@@ -66,19 +68,19 @@ def _resolve(path: str, name: str | None) -> Source:
 
 
 def uses_embedded_server(settings: Settings) -> bool:
-    """Say whether the run starts the embedded server, and asks no service elsewhere."""
+    """Say whether the run starts the embedded server instead of using a remote service."""
     return settings.provider == LOCAL
 
 
 def local_server_config(settings: Settings, environ: Mapping[str, str]) -> ServerConfig:
-    """Return what the provider `local` starts its server with. Raises `UsageError` for a store inside a source."""
+    """Return the configuration of the embedded server. Raises `UsageError` for a store inside a source."""
     store = os.path.realpath(store_path(settings, settings.source, environ))
-    # URLs of a run that was cut off stay good only on the port they name.
+    # URLs of an interrupted run are valid only on their port.
     return ServerConfig(store=store, prefer_last_port=True)
 
 
 def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str, Any]:
-    """Return the settings that the provider reads, by name; an asset map is read, which blocks. Raises `UsageError`."""
+    """Return the provider's settings by name. It reads the asset map, which blocks. Raises `UsageError`."""
     require_settings(settings)
     values = {name: getattr(settings, name) for name in PROVIDERS[require_provider(settings)].settings}
     if values.get("asset_map") is not None:
@@ -91,19 +93,19 @@ def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str
 def build_provider(
     settings: Settings, base_url: str, secrets: Mapping[str, Secret], values: Mapping[str, Any], clock: Clock
 ) -> Provider:
-    """Return the provider, and check that what was asked of it is within what it can do. Raises `UsageError`."""
+    """Return the provider. Raises `UsageError` if it does not support the settings."""
     provider = create(require_provider(settings), ProviderConfig(base_url, secrets, values, clock))
     limit = provider.capabilities.batch_limit
     if settings.batch_size is not None and settings.batch_size > limit:
-        raise UsageError(f"batch_size: {provider.name} takes {limit} files in one call at the most")
+        raise UsageError(f"batch_size: {provider.name} accepts at most {limit} files in one call")
     if settings.checksum == "none" and provider.capabilities.checksum_first:
-        what = f"{provider.name} wants a file's MD5 before it takes it, and checksum is none"
-        raise UsageError(what, hint="leave checksum at its default, md5")
+        message = f"{provider.name} needs a file's MD5 before the upload, and checksum is none"
+        raise UsageError(message, hint="leave checksum at its default, md5")
     return provider
 
 
 def public_base_url(settings: Settings) -> str:
-    """Return the root of the service's API: the one set, or its public one."""
+    """Return the base URL of the service's API: the setting, or its public one."""
     base_url = base_url_of(settings)
     if base_url is None:
         raise UsageError(f"{settings.provider} needs base_url")
@@ -111,13 +113,13 @@ def public_base_url(settings: Settings) -> str:
 
 
 def rate_limit(settings: Settings, provider: Provider) -> float | None:
-    """Return the most API calls a second, None for no limit: a setting of 0 lifts the provider's own."""
+    """Return the maximum of API calls per second, None for no limit. A setting of 0 removes the provider's limit."""
     limit = provider.capabilities.rate_limit if settings.rate_limit is None else settings.rate_limit
     return limit or None
 
 
 def destination(settings: Settings, provider: Provider, base_url: str) -> Destination:
-    """Return what the journal tells uploads apart by. The local server's is its store: its port is chance."""
+    """Return the destination in the journal. That of the embedded server is its store, because its port changes."""
     scope = "/".join(part for part in (provider.scope, settings.destination) if part)
     return Destination(provider.name, base_url, scope)
 
@@ -145,14 +147,14 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
 
 
 def process_setup(settings: Settings, provider: Provider, options: PipelineOptions) -> Setup | None:
-    """Return what other processes are told to send as this one does; None for a provider that they cannot know."""
+    """Return the set-up of sending processes, None for a provider that they cannot create by its name."""
     if not is_registered(provider):
         return None
     return Setup(provider.name, transport_options(settings), options.sending)
 
 
 def max_workers(settings: Settings) -> int:
-    """Return the most files to be sent at the same time; of itself no more than this process may have open."""
+    """Return the maximum number of workers. With "auto", the descriptor limit of this process bounds it."""
     if settings.concurrency != "auto":
         return settings.concurrency
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -162,7 +164,7 @@ def max_workers(settings: Settings) -> int:
 
 
 def scan_options(settings: Settings) -> ScanOptions:
-    """Return which files are the run's business."""
+    """Return the filters that select the run's files."""
     return ScanOptions(
         include=settings.include,
         exclude=settings.exclude,
@@ -177,7 +179,7 @@ def scan_options(settings: Settings) -> ScanOptions:
 
 
 def transport_options(settings: Settings) -> TransportOptions:
-    """Return how to connect."""
+    """Return the options of connections."""
     return TransportOptions(
         max_workers(settings),
         settings.connect_timeout,
@@ -189,7 +191,7 @@ def transport_options(settings: Settings) -> TransportOptions:
 
 
 def host_rules(settings: Settings) -> HostRules:
-    """Return where bytes may go; to the embedded server of the run wherever it listens."""
+    """Return the rules for storage hosts. The embedded server of the run has none."""
     base_url = base_url_of(settings)
     if uses_embedded_server(settings) or base_url is None:
         return HostRules()
@@ -197,5 +199,5 @@ def host_rules(settings: Settings) -> HostRules:
 
 
 def local_token(config: ServerConfig) -> Secret:
-    """Return the token of a server that was started with this configuration."""
+    """Return the API token of a server with this configuration."""
     return Secret(config.token)

@@ -1,4 +1,4 @@
-"""What a run would do: the same walk, the same lookups, the same decisions, and no call, no lock and no write."""
+"""A dry run: the same walk, lookups and decisions as a run, without calls, lock and writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision, de
 from bulkup.pipeline.scan.walk import Unreadable, Walk
 from bulkup.providers import Provider
 
-_WORDS = {
+_ACTION_WORDS = {
     Action.SETTLED: "unchanged",
     Action.RECHECK: "check",
     Action.CONFIRM: "confirm",
@@ -29,11 +29,11 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would become of one file.
+    """The action of a run for one file.
 
-    `action` is `upload`, `check` (hash it first), `confirm`, `unchanged`, `skipped` (of a kind that the service does
-    not take, with `unsupported = "skip"`), `rejected` or `unreadable`. `taken` says that it is rejected because another
-    file has its place at the service, `expired` that it was uploaded longer ago than the service keeps it.
+    `action` is `upload`, `check` (hash it first), `confirm`, `unchanged`, `skipped` (unsupported by the service, with
+    `unsupported = "skip"`), `rejected` or `unreadable`. `taken` says that it is rejected because another file holds its
+    place at the service, `expired` that the service has deleted the upload.
     """
 
     source: str
@@ -52,7 +52,7 @@ def preview(
     environ: Mapping[str, str] | None = None,
     clock: Clock | None = None,
 ) -> Iterator[Preview]:
-    """Yield what a run with these settings would do with each file. Raises `BulkupError` as a run would."""
+    """Yield the action of a run with these settings for each file. Raises `BulkupError` as a run would."""
     environ, clock = os.environ if environ is None else environ, clock or SystemClock()
     sources = composition.resolve_sources(settings)
     require_provider(settings)
@@ -60,22 +60,22 @@ def preview(
     base_url = _base_url(settings, environ)
     values = composition.provider_settings(settings, sources)
     provider = composition.build_provider(settings, base_url, {}, values, clock)
-    with read_only_view(path, composition.destination(settings, provider, base_url), sources) as known:
-        trust = ChangePolicy(clock.now(), settings.identity, settings.reupload_expired)
-        look = _Look(settings, provider, known, trust)
-        walk = Walk(known.sources, composition.scan_options(settings), Ignored(), clock.now())
-        for source in known.sources:
+    with read_only_view(path, composition.destination(settings, provider, base_url), sources) as view:
+        policy = ChangePolicy(clock.now(), settings.identity, settings.reupload_expired)
+        decider = _Decider(settings, provider, view, policy)
+        walk = Walk(view.sources, composition.scan_options(settings), Ignored(), clock.now())
+        for source in view.sources:
             for entry in walk.entries(source):
                 if isinstance(entry, Unreadable):
                     yield Preview(source.shown, entry.path, 0, "unreadable", entry.reason)
                 else:
-                    yield look.at(entry)
+                    yield decider.preview(entry)
 
 
 def place_conflicts(settings: Settings, *, profile: str | None, environ: Mapping[str, str]) -> Iterator[Preview]:
-    """Yield the files that cannot have their place because another one has it, where the service has such places.
+    """Yield the files whose exclusive place at the service another file holds.
 
-    Walks the whole tree. Raises `BulkupError` as a run would.
+    If the service has such places, this walks the whole tree. Raises `BulkupError` as a run would.
     """
     if PROVIDERS[require_provider(settings)].places:
         yield from (entry for entry in preview(settings, profile=profile, environ=environ) if entry.taken)
@@ -88,41 +88,42 @@ def _base_url(settings: Settings, environ: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Decider:
     settings: Settings
     provider: Provider
     journal: ReadOnlyView
-    trust: ChangePolicy
+    policy: ChangePolicy
 
-    def at(self, file: FoundFile) -> Preview:
+    def preview(self, file: FoundFile) -> Preview:
         lookup = self.journal.lookup
         known = lookup.find([file])[0] if lookup is not None else None
-        wish = decide(file, known, self.provider, self.trust)
-        taken_by = self._taken(wish)
-        refusal = wish.rejection or taken_by
-        action = "rejected" if refusal is not None else _WORDS[wish.action]
-        action = "skipped" if wish.passed_over(self.settings.unsupported) else action
+        decision = decide(file, known, self.provider, self.policy)
+        holder_rejection = self._taken(decision)
+        refusal = decision.rejection or holder_rejection
+        action = "rejected" if refusal is not None else _ACTION_WORDS[decision.action]
+        action = "skipped" if decision.passed_over(self.settings.unsupported) else action
         return Preview(
             file.source.shown,
             file.path,
             file.identity.size,
             action,
-            _reason(wish, refusal),
-            taken=taken_by is not None,
-            expired=wish.expired,
+            _reason(decision, refusal),
+            taken=holder_rejection is not None,
+            expired=decision.expired,
         )
 
-    def _taken(self, wish: FileDecision) -> Rejection | None:
-        claim = wish.claim
-        if claim is None or wish.place is None:
+    def _taken(self, decision: FileDecision) -> Rejection | None:
+        claim = decision.claim
+        if claim is None or decision.place is None:
             return None
-        holder = self.journal.places.claim(claim, Holder(wish.file.source.root, wish.file.path, wish.file.source.name))
-        return None if holder is None else place_taken(wish.place, holder, wish.file.source, self.provider.name)
+        file = decision.file
+        holder = self.journal.places.claim(claim, Holder(file.source.root, file.path, file.source.name))
+        return None if holder is None else place_taken(decision.place, holder, file.source, self.provider.name)
 
 
-def _reason(wish: FileDecision, refusal: Rejection | None) -> str | None:
+def _reason(decision: FileDecision, refusal: Rejection | None) -> str | None:
     if refusal is not None:
         return refusal.reason
-    again = wish.expired and wish.action is Action.UPLOAD
-    same = wish.known is not None and wish.known.matches(wish.file.identity)
+    again = decision.expired and decision.action is Action.UPLOAD
+    same = decision.known is not None and decision.known.matches(decision.file.identity)
     return "the service no longer keeps what was uploaded" if again and same else None

@@ -1,4 +1,4 @@
-"""What a run came to."""
+"""The summary of a run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bulkup.reports.summary import summary_object
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The end of a run. `exit_code` is that of docs/design.md section 7; `error` is the fault that ended the run early.
+    """The result of a run. `exit_code` is that of docs/design.md section 7, `error` the error that ended the run early.
 
-    `lost_sources` are empty although the journal knows files in them.
+    `lost_sources` are sources without files in which earlier runs found files.
     """
 
     run: str

@@ -49,11 +49,11 @@ class Uploader:
                 print(result.path, result.status, result.remote_id)
         print(uploader.summary.exit_code)
 
-    Entering checks everything, takes the lock and opens the journal; it raises a `BulkupError` when something is wrong,
-    and nothing was started then. Leaving before the run has ended cuts it off; the next one goes on where it was.
-    `environ` is where secrets given as `env:NAME` are looked up, the process's own environment by default. `transport`
-    makes what carries the requests out; one that looks at them is how `bulkup bench` measures. `tunables` replaces
-    constants that no setting changes; tests use it.
+    Entering checks everything, takes the lock and opens the journal. It raises a `BulkupError` if something is wrong,
+    and then nothing was started. Leaving before the end interrupts the run, and the next run resumes. `environ`
+    supplies secrets given as `env:NAME`, by default from the process's environment. `transport` creates the object that
+    carries out requests: `bulkup bench` passes one that measures them. `tunables` replaces constants that no setting
+    changes, for tests.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Uploader:
         try:
             return await self._stack.__aexit__(kind, error, trace)
         except BaseExceptionGroup as group:
-            # The task group wraps whatever passes it; the caller's own exception goes on as it was.
+            # The task group wraps every exception. The caller's own exception is passed on unwrapped.
             if error is not None and group.exceptions == (error,):
                 return False
             raise
@@ -113,27 +113,27 @@ class Uploader:
 
     @property
     def run_id(self) -> str:
-        """The run's name in journal, log and summary."""
+        """The id of the run in journal, log and summary."""
         return self._run.journal.run
 
     @property
     def summary(self) -> Summary:
-        """What the run came to. Raises RuntimeError before its end."""
+        """The summary of the run. Raises RuntimeError before its end."""
         if self._summary is None:
             raise RuntimeError("the run has not ended yet")
         return self._summary
 
     def stop(self, code: ExitCode = ExitCode.SIGINT) -> None:
-        """End the run early: what is being sent has the settings' `grace` to end, the rest is given back.
+        """End the run early. Files in flight may finish within the setting `grace`; the next run sends the others.
 
-        With `ExitCode.TIME_UP` it may take as long as it takes. Called again with another code, that bounds it.
+        With `ExitCode.TIME_UP` files in flight have no time limit, until `stop` is called again with another code.
         """
         self._run.stop.request(code)
 
     async def results(self) -> AsyncGenerator[Result, None]:
-        """Run, and yield every file as it settles (those an earlier run settled are only counted).
+        """Run, and yield each file when it settles. Files that an earlier run settled are only counted.
 
-        Slow readers slow the run down; nothing piles up. A fatal error is in `summary.error`, it is not raised.
+        A slow reader slows the run down. A fatal error is not raised: it is in `summary.error`.
         """
         send, receive = anyio.create_memory_object_stream[Sequence[Result]](_RESULTS_AHEAD)
         self._tasks.start_soon(self._run_into, send)
@@ -148,12 +148,12 @@ class Uploader:
         try:
             await self._pipeline.work()
         except BaseExceptionGroup as group:
-            # What a stage raises comes in a group; errors of ours end the run, anything else is a fault of the program.
+            # A stage's exception arrives in a group. A `BulkupError` ends the run, any other exception is a bug.
             ours, others = group.split(BulkupError)
             if others is not None or ours is None:
                 raise
             self._run.stop.fail(first_error(ours))
-        except BulkupError as error:  # of the last flush, which is no stage
+        except BulkupError as error:  # from the last flush, after the stages have ended
             self._run.stop.fail(error)
         return await self._end()
 
@@ -178,7 +178,7 @@ class Uploader:
         self._started = self._clock.monotonic()
         kept_until = provider.kept_until
         options = composition.pipeline_options(settings, provider)
-        # Who brings a transport of his own wants to have all requests go through it.
+        # A caller with a transport of its own expects all requests to use it.
         setup = composition.process_setup(settings, provider, options) if self._make_transport is Transport else None
         numbered = await journal.begin_run(destination, sources, now=self._clock.now(), kept_until=kept_until)
         self._run = Run(
@@ -205,7 +205,7 @@ class Uploader:
             await lock.acquire(wait=True, sleep=anyio.sleep)
 
     async def _remote_provider(self, sources: Sequence[Source]) -> tuple[Provider, Destination]:
-        """Fetch the secrets and read what the settings name; both may take their time."""
+        """Fetch the secrets and read the files that the settings name, in threads because both may block."""
         settings, in_thread = self._settings, anyio.to_thread.run_sync
         values = await in_thread(composition.provider_settings, settings, sources)
         fetch = functools.partial(require_credentials, settings, self._environ, profile=self._profile)
@@ -247,7 +247,7 @@ class Uploader:
                 walked=run.walked_sources,
             )
         except JournalError as error:
-            # Most often the error that ended the run, which has been told already.
+            # Usually the error that ended the run, which is already in the summary.
             stop.fail(error)
             self._summary = self._summarized(lost)
         return self._summary
@@ -274,19 +274,19 @@ async def upload(
     try:
         checked = Settings(source=sources, **settings)
     except ValidationError as error:
-        raise UsageError(f"a setting is no good: {error}", hint="see docs/settings.md") from error
+        raise UsageError(f"a setting is invalid: {error}", hint="see docs/settings.md") from error
     async with Uploader(checked, profile=profile, environ=environ) as uploader:
         return await uploader.run()
 
 
 def _keep_standard_output_clean() -> None:
-    """Send the log to standard error in a program that has not set structlog up: its default is standard output."""
+    """Send the log to standard error if the program has not configured structlog, whose default is standard output."""
     if not structlog.is_configured():
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 async def _ignore(_: Sequence[Result]) -> None:
-    """Take results that nobody asked for."""
+    """Discard results."""
 
 
 def first_error(group: BaseExceptionGroup[BulkupError]) -> BulkupError:

@@ -920,7 +920,7 @@ def test_a_journal_that_no_run_has_begun_with_is_told_as_such(path: Path) -> Non
     """A run that starts makes the file before its tables: a look at that instant finds nothing, and breaks nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
-    with pytest.raises(JournalError, match="no run has begun"):
+    with pytest.raises(JournalError, match="no run has used it"):
         Reader(str(path))
     with read_only_view(str(path), THERE, (Source(ROOT),)) as known:
         assert known.lookup is None

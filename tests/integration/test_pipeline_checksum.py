@@ -138,7 +138,7 @@ async def test_a_service_that_wants_the_checksum_refuses(tmp_path: Path) -> None
     """Before anything is started."""
     async with world(tmp_path, "metastudio") as place:
         place.write_many(1)
-        with pytest.raises(UsageError, match="metastudio wants a file's MD5"):
+        with pytest.raises(UsageError, match="metastudio needs a file's MD5"):
             await place.run(checksum="none")
         assert not place.journal.exists()
 

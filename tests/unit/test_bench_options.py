@@ -35,7 +35,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (f"{TO} --yes --batch-size 100000", "--batch-size: expected whole numbers from 1 to 1000"),
         (f"{TO} --yes --concurrency 4;5", "--concurrency: expected whole numbers from 1 to 1024"),
         (f"{TO} --yes --size big", "--size: expected a size in bytes"),
-        (f"{TO} --yes --size 6G", "magic-hour takes no such file"),
+        (f"{TO} --yes --size 6G", "magic-hour rejects such a file"),
         (f"{TO} --yes --files 0", "--files: expected a whole number from 1 to"),
         (f"{TO} --yes --source gone", "cannot use the source"),
         (f"{TO} --yes --manifest there", "there exists"),

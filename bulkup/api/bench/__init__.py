@@ -1,14 +1,15 @@
-"""Measures a service and the way to it: runs with generated files, one after the other, each with other settings.
+"""Measures the throughput to a service: one run after another with generated files, each with other settings.
 
-    preparing  the settings of a bench, checked before anything is begun
-    made       the generated files
-    disk       how fast the user's own files can be read
-    plan       which settings come next; pure
-    trying     a trial: one run of the uploader
-    watch      what is measured while it goes on: requests, queues, processor
-    session    all of it, one after the other
+    bench_settings   the settings of a bench, and their checks
+    generated_files  the files that are uploaded
+    disk             the speed of reading the user's own files
+    trial_plan       the choice of the next settings, without I/O
+    trial_run        a trial: one run of the uploader
+    measuring        the measurements during a trial: requests, queues, processor time
+    session          the whole bench
 
-Not here: what the trials say (`bulkup.reports`: trials, verdict, advice), and questions to the user (cli).
+The conclusions from the trials belong to `bulkup.reports` (bench_trials, bench_verdict, bench_advice), and questions to
+the user to cli.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The settings of a bench: those of the user without what speaks of his own files, and checked beforehand."""
+"""The settings of a bench: the user's settings without those about the user's own files. They are checked first."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.providers import FileSpec, Provider
 from bulkup.reports.bench_trials import Choice
 
-_MOST_FAILURES = 10
-_PATIENCE = 120.0  # seconds; an outage of longer spoils the figures anyway
-# A place of its own, whatever the profile says: nothing of the user's is overwritten, and what is left stands out.
+_MAX_FAILURES = 10
+_MAX_RETRY_FOR = 120.0  # seconds; figures with a longer outage would be useless
+# A separate folder, whatever the profile says: no object of the user is overwritten, and remaining objects are easy to
+# find.
 _OBJECT_KEY = "bulkup-bench/{path}"
 
 
 def check_bench(
     settings: Settings, sizes: Sequence[int], *, profile: str | None, clock: Clock | None = None
 ) -> Provider:
-    """Return the provider of a bench with files of these sizes, made without its credentials, which are not fetched.
+    """Check a bench with files of these sizes, and return its provider. Credentials are not fetched.
 
-    Raises `UsageError` where something is missing or not good.
+    Raises `UsageError` for missing or invalid settings.
     """
     settings = bench_settings(settings)
     require_provider(settings)
@@ -36,26 +37,26 @@ def check_bench(
     for size in sizes:
         spec = FileSpec(f"bench.{EXTENSION}", f"bench.{EXTENSION}", EXTENSION, size)
         if (rejection := provider.reject(spec)) is not None:
-            raise UsageError(f"{provider.name} takes no such file: {rejection.reason}", hint="give another --size")
+            raise UsageError(f"{provider.name} rejects such a file: {rejection.reason}", hint="give another --size")
     return provider
 
 
 def bench_settings(settings: Settings) -> Settings:
-    """Return the settings without all that speaks of the user's own files and nights."""
-    of_files = {name: field.default for name, field in Selection.model_fields.items()}
-    of_places = {
+    """Return the settings without those about the user's own files and scheduled runs."""
+    selection = {name: field.default for name, field in Selection.model_fields.items()}
+    places = {
         "source_id": None,
         "assets": (),
         "asset_map": None,
         "asset_file_category": "OTHER",
         "object_key": _OBJECT_KEY,
     }
-    of_nights = {"max_duration": None, "max_failures": _MOST_FAILURES, "wait": False}
-    patience = {"retry_for": min(settings.retry_for, _PATIENCE)}
-    return settings.model_copy(update={**of_files, **of_places, **of_nights, **patience})
+    limits = {"max_duration": None, "max_failures": _MAX_FAILURES, "wait": False}
+    retries = {"retry_for": min(settings.retry_for, _MAX_RETRY_FOR)}
+    return settings.model_copy(update={**selection, **places, **limits, **retries})
 
 
 def bench_choice(settings: Settings, provider: Provider) -> Choice:
-    """Return the settings that trials vary, as they stand."""
+    """Return the current values of the settings that trials vary."""
     options = composition.pipeline_options(settings, provider)
     return Choice(settings.concurrency, options.batch_size, options.calls_in_flight)

@@ -1,4 +1,4 @@
-"""The files that a bench uploads: random bytes, each file its own, which nothing on the way can make smaller."""
+"""The files that a bench uploads: different random bytes in each file, which cannot be compressed on the way."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Final
 import anyio
 
 _BLOCK = 1024**2
-EXTENSION: Final = "mp4"  # every provider takes it
+EXTENSION: Final = "mp4"  # every provider accepts it
 
 
 def file_sizes(count: int, sizes: Sequence[int]) -> Iterator[int]:
-    """Yield the sizes of so many files, the given ones by turns."""
+    """Yield the sizes of `count` files: the given sizes in turn."""
     return itertools.islice(itertools.cycle(sizes), count)
 
 
 def total_size(count: int, sizes: Sequence[int]) -> int:
-    """Return the bytes of so many files."""
+    """Return the total size of `count` files."""
     rounds, rest = divmod(count, len(sizes))
     return rounds * sum(sizes) + sum(sizes[:rest])
 
 
 async def make_files(folder: str, prefix: str, count: int, sizes: Sequence[int]) -> None:
-    """Fill a new directory. `prefix` keeps the names apart from those of other trials, at the service too.
+    """Make a directory with `count` files. `prefix` makes their names differ from those of other trials.
 
-    Raises OSError when the disk is full.
+    Raises OSError, for example if the disk is full.
     """
     os.mkdir(folder)
     for number, size in enumerate(file_sizes(count, sizes), start=1):

@@ -1,4 +1,4 @@
-"""What is measured while a run goes on: its requests, where its files are, and what it takes of the processor."""
+"""Measurements during a run: its requests, the lengths of its queues, and its processor time."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from bulkup.pipeline.tuning.cores import Ticks, ticks_so_far
 from bulkup.reports.bench_trials import RequestFigures
 from bulkup.transport import Transport, TransportOptions
 
-_EVERY = 0.02  # seconds
-_SLOW_DOWN = frozenset({429, 503})
+_SAMPLE_INTERVAL = 0.02  # seconds
+_THROTTLED = frozenset({429, 503})
 
 
 class RequestStats:
-    """Requests of one kind, by how they ended and how long they took."""
+    """Counts the requests of one kind, and keeps their durations."""
 
     def __init__(self) -> None:
         self._seconds: list[float] = []
         self._throttled = self._failed = 0
 
     def add(self, seconds: float, status: int | None, *, retry_after: bool = False) -> None:
-        """Note a request; `status` None says that no answer came."""
+        """Count a request. `status` is None if there was no answer."""
         self._seconds.append(seconds)
         failed = status is None or status >= 400
         self._failed += failed
-        self._throttled += status in _SLOW_DOWN or (failed and retry_after)
+        self._throttled += status in _THROTTLED or (failed and retry_after)
 
     def requests(self) -> RequestFigures:
         """Return the figures so far."""
@@ -45,12 +45,12 @@ class RequestStats:
 
 
 def quantile(ordered: list[float], share: float) -> float | None:
-    """Return the smallest value that at least this share of the values does not exceed, None where there is none."""
+    """Return the smallest value that at least this share of the values does not exceed, None without values."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
 
 
 class MeasuredTransport(Transport):
-    """A transport that keeps a tally of its requests."""
+    """A transport that counts its requests."""
 
     def __init__(self, options: TransportOptions, clock: Clock) -> None:
         super().__init__(options, clock)
@@ -84,7 +84,7 @@ class MeasuredTransport(Transport):
 
 @dataclass(slots=True)
 class QueueSamples:
-    """Where files were, looked at now and then. `workers` is how many can send at once, 0 where that changes."""
+    """Averages over samples of the queue lengths. `workers` is the worker limit, 0 if it varies."""
 
     workers: int
     _seen: int = 0
@@ -93,7 +93,7 @@ class QueueSamples:
     _recording: int = 0
 
     def add(self, depths: Mapping[str, int]) -> None:
-        """Take a sample. It does not count before the first file is found, nor once nothing is left to be begun."""
+        """Add a sample. Samples before the first file is found, and after the last file was started, do not count."""
         at = {name: depths.get(name, 0) for name in ("hashing", "grouping", "asking", "ready", "sending", "recording")}
         if not (at["hashing"] or at["grouping"] or at["asking"] or at["ready"]):
             return
@@ -105,40 +105,38 @@ class QueueSamples:
 
     @property
     def starved(self) -> float:
-        """The share of the time in which workers had nothing to send, while URLs were asked for."""
+        """The share of the time in which workers had nothing to send while URLs were requested."""
         return self._starved / self._seen if self._seen else 0.0
 
     @property
     def sending(self) -> float:
-        """Files with a worker, on average."""
+        """The average number of files with a worker."""
         return self._sending / self._seen if self._seen else 0.0
 
     @property
     def recording(self) -> float:
-        """Files that wait for their row, on average."""
+        """The average number of files that wait for their row in the journal."""
         return self._recording / self._seen if self._seen else 0.0
 
     async def watch(self, gauge: Gauge) -> None:
         """Take samples until cancelled."""
         while True:
             self.add(gauge.depths())
-            await anyio.sleep(_EVERY)
+            await anyio.sleep(_SAMPLE_INTERVAL)
 
 
 @dataclass(frozen=True, slots=True)
 class CpuTimes:
-    """What was taken of the processor so far: by this thread and by this process, in seconds; by anybody, in ticks of
-    the cores that may be used.
-    """
+    """Processor time so far: of this thread and this process in seconds, of the usable cores in ticks."""
 
     thread: float = field(default_factory=time.thread_time)
     process: float = field(default_factory=time.process_time)
     machine: Ticks | None = field(default_factory=ticks_so_far)
 
     def busy_share(self, before: CpuTimes) -> float | None:
-        """Return which share of the cores was busy since then, None where the system does not tell."""
+        """Return the share of the cores that was busy since `before`, None if the system does not report it."""
         if self.machine is None or before.machine is None:
             return None
         idle, passed = self.machine.idle - before.machine.idle, self.machine.all - before.machine.all
-        # What the system counts as idle goes back now and then (proc(5) on iowait).
+        # The idle time that the system reports sometimes decreases (proc(5) on iowait).
         return min(1.0, max(0.0, 1 - idle / passed)) if passed > 0 else None

@@ -1,6 +1,4 @@
-"""A bench from its settings to its trials: a run after the other with generated files, and no trace in the user's own
-journals.
-"""
+"""A whole bench: one run after another with generated files. It uses a journal of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ WARM_UP = 8  # files
 
 
 class NothingUploadedError(BulkupError):
-    """A trial ended without one file at the service."""
+    """A trial ended without an uploaded file."""
 
     def __init__(self, reason: str, code: int) -> None:
         super().__init__(f"none of the generated files was uploaded: {reason}")
@@ -38,31 +36,31 @@ class NothingUploadedError(BulkupError):
 
 @dataclass(frozen=True, slots=True)
 class BenchLoad:
-    """What each trial uploads: so many files of these sizes by turns, in bytes."""
+    """The files of each trial: `files` is their number, `sizes` are their sizes in bytes, used in turn."""
 
     files: int
     sizes: tuple[int, ...]
 
     def most_files(self, plan: TrialPlan) -> int:
-        """Return how many files a bench uploads at the most."""
+        """Return the maximum number of files that a bench uploads."""
         return min(WARM_UP, self.files) + self.files * plan.most_trials
 
     def most_bytes(self, plan: TrialPlan) -> int:
-        """Return how many bytes that are."""
+        """Return the maximum number of bytes that a bench uploads."""
         return total_size(min(WARM_UP, self.files), self.sizes) + self.bytes * plan.most_trials
 
     @property
     def bytes(self) -> int:
-        """The bytes of one trial."""
+        """The number of bytes of one trial."""
         return total_size(self.files, self.sizes)
 
 
 class Bench:
-    """One bench in a folder of its own, which the caller makes and takes away.
+    """One bench in a folder of its own, which the caller creates and deletes.
 
-    `begins` hears of each trial beforehand, `ends` afterwards. `trials` grows as they end; `disk` is how fast `sources`
-    were read; `error` is the fault that ended the bench early, if one did; `codes` are the exit codes of its runs. The
-    `journal` knows all ids that came to be.
+    `begins` is called before each trial, `ends` after it. `trials` are the finished trials, `disk` is the speed of
+    reading `sources`, `error` the error that ended the bench early, and `codes` are the exit codes of the runs. The
+    `journal` contains all created ids.
     """
 
     def __init__(
@@ -92,13 +90,13 @@ class Bench:
         self._sources = sources
         self._begins = begins
         self._ends = ends
-        self._name = secrets.token_hex(4)  # apart from other benches at the same service
+        self._name = secrets.token_hex(4)  # different from other benches at the same service
         self._runs = 0
         self._scope: anyio.CancelScope | None = None  # while it runs
         self._uploader: Uploader | None = None
 
     def stop(self, code: ExitCode) -> None:
-        """End the bench: files that are being sent have the settings' `grace`. The trial under way does not count."""
+        """End the bench. Files in flight may finish within the setting `grace`. The current trial does not count."""
         self.codes.add(code)
         if self._uploader is not None:
             self._uploader.stop(code)
@@ -106,7 +104,7 @@ class Bench:
             self._scope.cancel()
 
     async def run(self) -> None:
-        """Carry out the trials. What goes wrong with the service or this machine is in `error` then."""
+        """Carry out the trials. An error of the service or this machine is stored in `error`."""
         try:
             with anyio.CancelScope() as self._scope:
                 await self._carry_out()
@@ -121,7 +119,7 @@ class Bench:
     async def _carry_out(self) -> None:
         if self._sources:
             await self._read_sources()
-        # What comes first pays for names, modules and the service's own caches. It also finds what is wrong.
+        # The first run is slower: name lookups, imports, the service's caches. It also finds configuration errors.
         await self._measure(self._plan.current, min(WARM_UP, self._load.files))
         while not self._ended and (choice := self._plan.next_choice(self.trials)) is not None:
             self._begins(choice)
@@ -143,7 +141,7 @@ class Bench:
 
     @property
     def gauge(self) -> Gauge | None:
-        """The figures of the trial under way, None between two."""
+        """The gauge of the current trial, None between trials."""
         return None if self._uploader is None else self._uploader.gauge
 
     @property
@@ -151,7 +149,7 @@ class Bench:
         return self.error is not None or bool(self.codes & {ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM})
 
     async def _measure(self, choice: Choice, files: int) -> Trial | None:
-        """Return a trial, None where it did not come to its end: `error` or `codes` then say why."""
+        """Carry out a trial. Return None if it was interrupted, with the reason in `error` or `codes`."""
         self._runs += 1
         source, store = (os.path.join(self._folder, f"{what}-{self._runs}") for what in ("files", "store"))
         try:
@@ -168,7 +166,7 @@ class Bench:
         if summary.error is not None:
             self._fail(summary.error)
         elif not self._ended and not summary.counters.uploaded:
-            self._fail(NothingUploadedError(run.reason or "no reason was told", summary.exit_code))
+            self._fail(NothingUploadedError(run.reason or "no reason was given", summary.exit_code))
         return None if self._ended else run.trial(summary)
 
     async def _make(self, source: str, files: int) -> None:

@@ -1,7 +1,7 @@
-"""Which settings a bench tries next. Pure: trials in, a choice out.
+"""Chooses the settings of the next trial from the results of the earlier ones. No I/O.
 
-First concurrency, from low to high, then around the best; then batch sizes at that concurrency; and where workers
-starve for URLs, more calls in flight. Nothing more is tried where the service asks to slow down.
+It varies the concurrency first, from low to high and then around the best. Then it varies the batch size at that
+concurrency. If workers wait for URLs, it tries more calls in flight. It stops when the service throttles requests.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ _LADDER = (4, 16, 64)
 _HIGHEST = 256
 _EXTENSIONS = 2  # 128 and 256
 _REFINEMENTS = 2  # below and above the best
-_GAP = 2  # times: closer neighbours are not told apart
-_STEP = 4  # times the batch size
+_GAP = 2  # factor; the results of closer neighbours hardly differ
+_STEP = 4  # factor between batch sizes
 
 
 @dataclass(frozen=True, slots=True)
 class TrialPlan:
-    """What a bench may try. None for a list means: the ladder, and around its best.
+    """The settings that a bench may try. None for a list means the default steps, and values around the best one.
 
-    `current` are the settings as they stand: they are tried too, and everything else stays at them while one is varied.
-    `files` is the number of files in a trial, of which a worker needs a few; `rate_limit` is in API calls a second.
+    `current` are the present settings: they are tried too, and the other settings keep these values while one is
+    varied. `files` is the number of files in a trial, and `rate_limit` the number of API calls per second.
     """
 
     current: Choice
@@ -37,20 +37,20 @@ class TrialPlan:
 
     @property
     def most_trials(self) -> int:
-        """How many trials there are at the most."""
+        """The maximum number of trials."""
         more = _EXTENSIONS + _REFINEMENTS if self.concurrency is None else 0
-        # The first batch size is tried together with the concurrencies; the last one is that with more calls in flight.
+        # The first batch size is tried with the concurrencies. The last trial is the one with more calls in flight.
         return len(self._rungs) + more + len(self._other_batches) + 1
 
     def next_choice(self, trials: Sequence[Trial]) -> Choice | None:
-        """Return what to try after these trials, None where nothing is left to try."""
+        """Return the settings to try after these trials, None at the end."""
         if len(trials) >= self.most_trials:
             return None
         tried = {trial.choice for trial in trials}
         return next((choice for choice in self._wanted(trials) if choice not in tried), None)
 
     def _wanted(self, trials: Sequence[Trial]) -> Iterator[Choice]:
-        """Yield what is to be tried in its order, what was tried already among it."""
+        """Yield all settings to try, in order, including those tried already."""
         start = self._start
         base = [trial for trial in trials if replace(trial.choice, concurrency=start.concurrency) == start]
         for workers in self._concurrencies(base):
@@ -78,7 +78,7 @@ class TrialPlan:
 
     @property
     def _cap(self) -> int:
-        """No more workers than have two files each."""
+        """The highest concurrency to try: each worker has at least two files."""
         return max(1, min(_HIGHEST, self.files // 2))
 
     @property
@@ -92,17 +92,17 @@ class TrialPlan:
 
     @property
     def _other_batches(self) -> list[int]:
-        """The batch sizes to try beside the first one."""
+        """The batch sizes to try after the first one."""
         if self.batch_sizes is not None:
             return list(dict.fromkeys(self.batch_sizes[1:]))
         size = self.current.batch_size
-        # More than there are files would be the same as all of them.
+        # A batch larger than the number of files would make no difference.
         larger = min(_STEP * size, self.batch_limit, max(size, self.files))
         return sorted({max(1, size // _STEP), larger} - {size})
 
 
 def _around(base: Sequence[Trial], cap: int) -> Iterator[int]:
-    """Yield what is above the highest while that is clearly the best, then what is between it and its neighbours."""
+    """Yield twice the highest number while it is clearly the best, then numbers between the best and its neighbours."""
     rates = {trial.choice.workers: trial.files_per_second for trial in base if trial.choice.workers}
     if not rates:
         return

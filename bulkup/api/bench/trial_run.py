@@ -1,4 +1,4 @@
-"""One run of the uploader, and what is measured of it."""
+"""One measured run of the uploader."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bulkup.transport import TransportOptions
 
 
 class TrialRun:
-    """A run that is watched; `reason` is why the first file that was not uploaded was not."""
+    """A measured run. `reason` is the error of the first file that was not uploaded."""
 
     def __init__(
         self, choice: Choice, settings: Settings, profile: str | None, environ: Mapping[str, str] | None
@@ -37,7 +37,7 @@ class TrialRun:
         self._first_file: float | None = None
 
     async def carry_out(self, begun: Callable[[Uploader], None]) -> Summary:
-        """Upload and return the summary. Raises `BulkupError` where the run cannot be begun."""
+        """Upload and return the summary. Raises `BulkupError` if the run cannot be started."""
         async with Uploader(
             self._settings, profile=self._profile, environ=self._environ, transport=self._watched
         ) as uploader:
@@ -51,7 +51,7 @@ class TrialRun:
         return summary
 
     def trial(self, summary: Summary) -> Trial:
-        """Return what was measured."""
+        """Return the measurements as a trial."""
         counters, seconds, begun, ended = summary.counters, summary.seconds, self._begun, self._ended
         return Trial(
             choice=self._choice,
