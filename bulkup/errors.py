@@ -1,9 +1,8 @@
-"""What can go wrong, as the user meets it.
+"""Errors that end a command, each with a message and an exit code (docs/design.md section 7).
 
-Every class here ends a command with a message of its own and an exit code (docs/design.md section 7). Trouble with one
-file or one request is a `Problem` (`bulkup.model.problems`) instead, because it is data that
-the pipeline decides on. A foreign exception is always chained as the cause, with one exception to that rule: the HTTP
-client's own errors may carry a signed URL in their text, so `bulkup.transport` chains what lies beneath them.
+An error of one file or one request is a `Problem` (`bulkup.model.problems`) instead: a value that the pipeline decides
+on. Exceptions of other libraries are always chained as the cause, except those of the HTTP client. Their texts may
+contain a signed URL, so `bulkup.transport` chains the cause of such an exception.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import enum
 
 
 class ExitCode(enum.IntEnum):
-    """The status the process exits with; the table of docs/design.md section 7."""
+    """The exit status of the process (docs/design.md section 7)."""
 
     OK = 0
     FILES_FAILED = 1
@@ -30,7 +29,7 @@ class ExitCode(enum.IntEnum):
 class BulkupError(Exception):
     """Base of all errors that reach a user.
 
-    `message` says what happened and to what, `hint` what to do next. Both are free of secrets.
+    `message` describes the error, `hint` the next step. Neither contains secrets.
     """
 
     exit_code = ExitCode.MACHINE
@@ -42,19 +41,19 @@ class BulkupError(Exception):
 
 
 class UsageError(BulkupError):
-    """A wrong option, setting or source: nothing was started."""
+    """An option, setting or source is wrong. Nothing was started."""
 
     exit_code = ExitCode.USAGE
 
 
 class ServiceError(BulkupError):
-    """The service refused the credentials, cannot be reached, or answers in a way that makes going on pointless."""
+    """The service refused the credentials, cannot be reached, or its answers cannot be used."""
 
     exit_code = ExitCode.SERVICE
 
 
 class TooManyFailuresError(BulkupError):
-    """As many files failed for good as `max_failures` bears: the run was stopped, and did not begin further ones."""
+    """`max_failures` files failed, so the run was stopped."""
 
     exit_code = ExitCode.FILES_FAILED
 
@@ -72,6 +71,6 @@ class JournalError(BulkupError):
 
 
 class MachineError(BulkupError):
-    """This machine's own fault: out of descriptors, out of memory, a local helper process that does not start."""
+    """This machine failed: no descriptors, no memory, or a helper process that does not start."""
 
     exit_code = ExitCode.MACHINE

@@ -1,1 +1,1 @@
-"""Small modules that know nothing of uploads. A module that could not be a library of its own does not belong here."""
+"""Small modules that are independent of uploads. A module belongs here if it could be a library of its own."""

@@ -1,4 +1,4 @@
-"""Time as a value that is passed in, so that decisions are tested without sleeping."""
+"""Clocks that are passed in, so that tests need not sleep."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class Clock(Protocol):
     """The two clocks of a run."""
 
     def now(self) -> float:
-        """Return Unix time in seconds; what leases and records are written in."""
+        """Return Unix time in seconds, for leases and records."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds of a clock that never jumps; what waits and ages are counted in."""
+        """Return seconds of a clock that is never set, for delays and ages."""
         ...
 
 
@@ -26,5 +26,5 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds since some fixed point."""
+        """Return seconds since an unspecified time, which may be only seconds ago."""
         return time.monotonic()

@@ -1,7 +1,7 @@
-"""File descriptors: what to say when none is left, and those that threads use, of which none is closed under one.
+"""File descriptors: the errors when none is left, and closing descriptors that other threads use.
 
-A task that is cancelled leaves its thread behind. Closed then, the descriptor's number could belong to another file or
-socket by the time the thread gets to use it.
+When a task is cancelled, its thread continues. If the task's descriptor were closed immediately, its number could
+already belong to another file or socket when the thread uses it.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ import errno
 import threading
 from collections.abc import Callable, Iterator
 
-# The system's errors where there are no more, what that is called, and what helps.
+# The system's errors if no descriptor is left, and texts for messages about them.
 NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 OUT_OF_DESCRIPTORS = "out of file descriptors"
 DESCRIPTORS_HINT = "raise `ulimit -n` or lower --concurrency"
 
 
 class DeferredClose:
-    """Puts off a `close` until nobody is using what it closes."""
+    """Delays `close` until no thread uses the descriptor."""
 
     def __init__(self, close: Callable[[], None]) -> None:
         self._close = close
-        self._state = threading.Lock()  # never held over a use: the event loop closes, and must not wait for a disk
+        self._state = threading.Lock()  # not held during a use: the event loop must not wait for a disk when it closes
         self._users = 0
-        self._left = False
+        self._closing = False
 
     @contextlib.contextmanager
-    def used(self) -> Iterator[None]:
-        """Keep it open meanwhile. Raises ValueError where it was to be closed before, as reading from a file does."""
+    def in_use(self) -> Iterator[None]:
+        """Keep the descriptor open in the context. Raises ValueError after `close`, as reading from a file does."""
         with self._state:
-            if self._left:
+            if self._closing:
                 raise ValueError("I/O operation on closed file")
             self._users += 1
         try:
@@ -38,19 +38,19 @@ class DeferredClose:
         finally:
             with self._state:
                 self._users -= 1
-                over = self.over
-            if over:
+                closed = self.closed
+            if closed:
                 self._close()
 
     @property
-    def over(self) -> bool:
-        """Whether it was to be closed and nobody uses it."""
-        return self._left and not self._users
+    def closed(self) -> bool:
+        """Whether `close` was called and no thread uses the descriptor."""
+        return self._closing and not self._users
 
     def close(self) -> None:
-        """Close it, at once or when the last one who uses it is done; a second time does what the first one did."""
+        """Close the descriptor now, or when its last use ends. A second call has the same effect."""
         with self._state:
-            self._left = True
-            over = self.over
-        if over:
+            self._closing = True
+            closed = self.closed
+        if closed:
             self._close()

@@ -1,6 +1,6 @@
-"""The event loop of a process of ours: uvloop where it is installed (`bulkup[speed]`), asyncio's own otherwise.
+"""The event loop of the command: uvloop if it is installed (`bulkup[speed]`), otherwise asyncio's own.
 
-A library's user runs whatever loop he likes.
+Users of the library choose their loop themselves.
 """
 
 from __future__ import annotations
@@ -16,6 +16,6 @@ Arguments = TypeVarTuple("Arguments")
 
 
 def run(function: Callable[[*Arguments], Awaitable[T]], *arguments: *Arguments) -> T:
-    """Run an async function to its end and return what it returns."""
+    """Run an async function to its end and return its result."""
     options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
     return anyio.run(function, *arguments, backend_options=options)

@@ -1,4 +1,4 @@
-"""How often the garbage collector of a process of ours looks."""
+"""Settings of the garbage collector of the command's processes."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import gc
 
 
 def disable_gc() -> None:
-    """Have the garbage collector not look while modules are imported: what they make stays, a hundred thousand objects.
+    """Disable the garbage collector during imports, until `enable_gc`.
 
-    Looking through it time and again takes a tenth of a command's start. `enable_gc` ends it.
+    Imports create a hundred thousand objects that are never freed. Repeated collections would take a tenth of the
+    start.
     """
     gc.disable()
 
 
 def enable_gc() -> None:
-    """Have the garbage collector look again, at what is made from now on."""
+    """Enable the garbage collector for objects that are created from now on."""
     gc.freeze()
     gc.enable()
 
 
 def reduce_gc_frequency() -> None:
-    """Let the garbage collector look less often: a run makes many short-lived objects and hardly any cycles.
+    """Collect less often: a run creates many short-lived objects and hardly any cycles.
 
-    At its default it walks all young objects every few files, which costs a tenth of the rate.
+    With the default threshold all young objects are examined every few files, which costs a tenth of the throughput.
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -1,4 +1,4 @@
-"""Packages whose names are imported when they are first used: not all that import a package want all of it."""
+"""Packages whose names are imported on first use: few importers of a package need all of its modules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def lazy_attributes(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a package (PEP 562); `homes` says in which module names are at home.
+    """Return the `__getattr__` of a package (PEP 562). `homes` lists the names of each module.
 
     It raises AttributeError for any other name.
     """
@@ -19,7 +19,7 @@ def lazy_attributes(package: str, homes: Mapping[str, Sequence[str]]) -> Callabl
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(home), name)
-        setattr(sys.modules[package], name, value)  # it is asked for once
+        setattr(sys.modules[package], name, value)  # the next access finds it without this function
         return value
 
     return find

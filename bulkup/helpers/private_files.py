@@ -1,4 +1,4 @@
-"""Files and folders for nobody but their owner, whatever the umask: what is made here may hold signed URLs or keys."""
+"""Creates files and folders that only their owner can access, whatever the umask. They may hold signed URLs or keys."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import os
 
 
 def make_private_folder(path: str) -> None:
-    """Make a folder, and those above it that are missing, 0700 each. Raises OSError."""
+    """Make a folder and its missing parents, each with mode 0700. Raises OSError."""
     above = os.path.dirname(path.rstrip("/"))
     if above and not os.path.isdir(above):
         make_private_folder(above)
-    # The mode given to makedirs is for the last folder alone.
+    # The mode of makedirs applies only to the last folder.
     os.makedirs(path, mode=0o700, exist_ok=True)
 
 
 def open_private(path: str, flags: int) -> int:
-    """Return a descriptor of a file that is made 0600 where there is none; its name is that of `os.open`'s opener.
+    """Open a file, creating it with mode 0600 if it is missing, and return its descriptor. Raises OSError.
 
-    Raises OSError.
+    It can be passed to `open` as its `opener`.
     """
     return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)

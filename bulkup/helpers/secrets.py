@@ -1,7 +1,7 @@
-"""Types for what must never be printed: tokens, keys and signed URLs.
+"""Types for values that must never be printed: tokens, keys and signed URLs.
 
-Their text form is a mask, so that a log line, an f-string, a traceback or a JSON dump cannot leak the value. The value
-leaves them in one way only, `reveal()`, which is called where a request is built and where the journal keeps a ticket.
+Their text is a mask, so that no log line, f-string, traceback or JSON text contains the value. Only `reveal()` returns
+it. It is called where a request is built and where the journal stores a ticket.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _ORIGIN = re.compile(r"(?P<scheme>[^:/?#]*://)(?:[^/?#@]*@)*(?P<host>[^/?#@]*)")
 
 
 class Secret:
-    """A token, key or password. Equality is by value; text form, pickle and copy to JSON give nothing away."""
+    """A token, key or password. Equality is by value. Its text is masked, and it cannot be pickled."""
 
     __slots__ = ("_value",)
 
@@ -23,7 +23,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the value itself, to be put on the wire or into the journal and nowhere else."""
+        """Return the value, to be sent in a request or stored in the journal, and nowhere else."""
         return self._value
 
     def __eq__(self, other: object) -> bool:
@@ -45,7 +45,7 @@ class Secret:
         return format(str(self), spec)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"a {type(self).__name__} is not pickled")
+        raise TypeError(f"a {type(self).__name__} cannot be pickled")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
         return self
@@ -58,7 +58,7 @@ class SecretUrl(Secret):
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port as they are written in the URL; empty where it is none. No secret is in it."""
+        """Scheme, host and port as written in the URL, without secrets; empty if it is no URL."""
         found = _ORIGIN.match(self._value)
         return found["scheme"] + found["host"] if found else ""
 

@@ -1,9 +1,12 @@
-"""Plain values that flow between the layers. No I/O, and no behaviour beyond reading themselves.
+"""Plain values that are passed between the layers. No I/O.
 
-states, problems      where a file stands; why an attempt or a call did not succeed
-files, tickets, items a file of the user, a service's answer for it, and the two on their way through the pipeline
-http, bodies          requests, answers and bodies, exchanged by providers, pipeline and transport
-journal_rows          what the journal returns to its readers
-log_events            the names of log events, with their sentences
-counters              the figures of a run
+states         the states of a file in the journal
+problems       the reasons why an attempt or a call failed
+files          sources and files of the user
+tickets        a service's answer for a file, and storage's receipt
+items          a file and its ticket in the pipeline, and its outcome
+http, bodies   requests, answers and bodies, exchanged by providers, pipeline and transport
+journal_rows   rows that the journal returns to commands
+log_events     names and sentences of log events
+counters       the figures of a run
 """

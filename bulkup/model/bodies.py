@@ -1,4 +1,4 @@
-"""Request bodies that workers hand to transport."""
+"""Request bodies that workers pass to transport."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Body(Protocol):
-    """What a worker sends. It can be started anew: a repeated request never continues half-way."""
+    """The bytes that a worker sends. A repeated request starts again from the first byte."""
 
     @property
     def size(self) -> int:
-        """The exact number of bytes, known before the first is sent."""
+        """The exact number of bytes, known before the first one is sent."""
         ...
 
     @property
     def data(self) -> bytes | None:
-        """All the bytes where they are in memory, None where `chunks` has to be asked for them."""
+        """All bytes if they are in memory, otherwise None: then `chunks` yields them."""
         ...
 
     def chunks(self) -> AsyncGenerator[memoryview, None]:
-        """Yield all bytes from the beginning. An error raised here ends the request, and `failure` then tells why."""
+        """Yield all bytes from the beginning. An exception ends the request, and is stored in `failure`."""
         ...
 
     @property
     def failure(self) -> Exception | None:
-        """The error that ended `chunks` early, None when it did not."""
+        """The exception that ended `chunks` early, or None."""
         ...
 
 
 class SendfileSource(Protocol):
-    """An open file whose descriptor is lent to threads. Both raise ValueError where the file is closed."""
+    """An open file whose descriptor threads may use. Both methods raise ValueError if the file is closed."""
 
     def held(self) -> AbstractContextManager[int]:
-        """Lend the descriptor, which stays open until it is given back."""
+        """Return a context with the descriptor, which stays open in it."""
         ...
 
     def read_at(self, start: int, size: int) -> bytes:
-        """Return up to `size` bytes from `start` on. Raises `ProblemError` where there are none, or no more."""
+        """Return up to `size` bytes from `start` on. Raises `ProblemError` if the file is shorter now."""
         ...
 
 
 class FileRange(NamedTuple):
-    """`size` bytes of an open file, from `start` on."""
+    """The `size` bytes of an open file that begin at `start`."""
 
     file: SendfileSource
     start: int
@@ -52,10 +52,11 @@ class FileRange(NamedTuple):
 
 @runtime_checkable
 class SendfileBody(Body, Protocol):
-    """A body whose bytes may also be copied from an open file by the system (`sendfile`), unseen by this process."""
+    """A body that the system can also copy from an open file (`sendfile`), without reading it into this process."""
 
     def ranges(self) -> AsyncGenerator[FileRange, None]:
-        """Yield where all bytes are, from the beginning, in place of `chunks`; exhausted before the request counts as
-        sent. The ranges are good until the next one is asked for.
+        """Yield the file ranges of all bytes, from the beginning, instead of `chunks`.
+
+        The caller takes all ranges before the request counts as sent. A range is valid until the next one is requested.
         """
         ...

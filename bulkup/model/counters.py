@@ -1,4 +1,4 @@
-"""The figures of a run. The pipeline counts, the reports read; neither knows the other."""
+"""The figures of a run. The pipeline updates them, and reports read them."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ SETTLED = ("skipped", "uploaded", "failed", "rejected", "changed", "unreadable")
 
 @dataclass(slots=True)
 class Ignored:
-    """Directory entries that are no business of the run, so that they count nowhere else."""
+    """Directory entries that are not files of the run. They are counted only here."""
 
     filtered: int = 0  # excluded by a pattern or by size
-    too_new: int = 0  # younger than --min-age; the next run takes them
+    too_new: int = 0  # younger than --min-age; a later run uploads them
     hidden: int = 0
     symlinks: int = 0
     special: int = 0  # sockets, pipes, devices
-    repeated: int = 0  # named more than once in a list
-    other_sources: int = 0  # directories that are a source of their own
+    repeated: int = 0  # listed more than once in a list of files
+    other_sources: int = 0  # directories that are themselves sources
 
 
 @dataclass(slots=True)
 class Counters:
-    """What a run has done so far. Files and bytes count once; `bytes_sent` counts every byte of every attempt,
-    `bytes_moving` those of attempts under way: of a failed one they are taken off again.
+    """The figures of a run so far. Files and their bytes count once.
 
-    `found` is the sum of skipped, uploaded, failed, rejected, changed, unreadable and remaining. Skipped files are
-    those an earlier run uploaded, and `unsupported` ones where the user said to skip them; `expired` are those among
-    them that the service keeps no longer. Uploaded includes unverified. `concurrency` is how many files may be sent at
-    the same time now, `concurrency_peak` the most that it has been.
+    `bytes_sent` counts the bytes of all attempts, `bytes_moving` those of attempts in progress; the bytes of a failed
+    attempt are subtracted again.
+
+    `found` is the sum of skipped, uploaded, failed, rejected, changed, unreadable and remaining. Skipped files were
+    uploaded by an earlier run, or are `unsupported` ones that the user chose to skip. `expired` counts skipped files
+    that the service has deleted. Uploaded includes unverified. `concurrency` is the current worker limit, and
+    `concurrency_peak` its maximum so far.
     """
 
     found: int = 0
@@ -59,23 +61,23 @@ class Counters:
 
     @property
     def settled(self) -> int:
-        """Files that reached a terminal state."""
+        """The number of files in a terminal state."""
         return sum(getattr(self, name) for name in SETTLED)
 
     @property
     def bytes_done(self) -> int:
-        """Bytes of settled files and what has gone out of those being sent."""
+        """The bytes of settled files, and the bytes already sent of files in flight."""
         return min(self.bytes_found, self.bytes_settled + self.bytes_moving)
 
     @property
     def remaining(self) -> int:
-        """Files found and not settled."""
+        """The number of files that were found and are not settled."""
         return self.found - self.settled
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """What a display may look at while a run goes on. `depths` gives the number of items by stage name."""
+    """The figures that a display reads during a run. `depths` returns the number of items by stage."""
 
     counters: Counters
     depths: Callable[[], Mapping[str, int]]

@@ -12,19 +12,19 @@ from typing import NamedTuple
 Stat = tuple[int, int, int, int, int]
 
 
-# What is read of a stat result, in the order of an identity's fields: size, times, inode and device.
+# The fields of a stat result that make an identity, in the order of its fields.
 stat_of: Callable[[os.stat_result], Stat] = operator.attrgetter(
     "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev"
 )
 
 
-_TIMES = 1 << 63  # nanoseconds before and after 1970 that the journal's integers can hold
+_MAX_TIME = 1 << 63  # nanoseconds before and after 1970 that fit the journal's integers
 
 
 class Identity(NamedTuple):
-    """What `stat` says a file is. Sizes in bytes, times in nanoseconds.
+    """The fields of `stat` that identify a version of a file. The size is in bytes, times are in nanoseconds.
 
-    A tuple, like `FoundFile`: they are made often, and compared.
+    A tuple, like `FoundFile`, because many are created and compared.
     """
 
     size: int
@@ -35,32 +35,32 @@ class Identity(NamedTuple):
 
     @classmethod
     def of(cls, stat: os.stat_result) -> Identity:
-        """Return the identity that a stat result shows."""
+        """Return the identity of a stat result."""
         return cls.of_stat(stat_of(stat))
 
     @classmethod
     def of_stat(cls, stat: Stat) -> Identity:
-        """Return the identity that what was read of a stat result shows."""
+        """Return the identity of the result of `stat_of`."""
         size, mtime_ns, ctime_ns, inode, device = stat
-        if not (-_TIMES <= mtime_ns < _TIMES and -_TIMES <= ctime_ns < _TIMES):
+        if not (-_MAX_TIME <= mtime_ns < _MAX_TIME and -_MAX_TIME <= ctime_ns < _MAX_TIME):
             mtime_ns, ctime_ns = _in_64_bits(mtime_ns), _in_64_bits(ctime_ns)
         return cls(size, mtime_ns, ctime_ns, inode, device)
 
 
 def _in_64_bits(time_ns: int) -> int:
-    """Fold a time that the journal's integers cannot hold: file systems go beyond the year 2262."""
-    return (time_ns + _TIMES) % (2 * _TIMES) - _TIMES
+    """Map a time that does not fit the journal's integers into their range: file systems allow years after 2262."""
+    return (time_ns + _MAX_TIME) % (2 * _MAX_TIME) - _MAX_TIME
 
 
-UNKNOWN_IDENTITY = Identity(0, 0, 0, 0, 0)  # of an entry that could not be looked at
+UNKNOWN_IDENTITY = Identity(0, 0, 0, 0, 0)  # of an entry that could not be examined
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A directory given by the user, or the folder of a single file given by the user, which `only` then names.
+    """A directory given by the user, or the folder of a single file given by the user, whose name is then `only`.
 
-    `root` is the directory's real path; `id` is the journal's number for it. A file given by itself and the same file
-    found in its directory have one key, and so are one file. `name` is what the user calls the source, wherever it is.
+    `root` is the real path of the directory, and `id` its number in the journal. A file has the same key whether it was
+    given itself or found in its directory. `name` is the name that the user gave the source, which may be moved.
     """
 
     root: bytes
@@ -70,12 +70,12 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """The path as text, bytes that are not UTF-8 kept as surrogates."""
+        """The path as text; bytes that are not UTF-8 become surrogates."""
         return os.fsdecode(self.root)
 
 
 class FoundFile(NamedTuple):
-    """Scanner to batcher: one regular file. `path` is relative to the source, in bytes, with `/` between its parts."""
+    """A regular file, passed from scanner to batcher. `path` is relative to the source, with `/` between its parts."""
 
     source: Source
     path: bytes
@@ -94,12 +94,12 @@ class FoundFile(NamedTuple):
 
     @property
     def extension(self) -> str:
-        """What `extension_of` says of the name."""
+        """The extension of the name, as `extension_of` returns it."""
         return extension_of(self.name)
 
 
 def extension_of(name: str) -> str:
-    """Return the lower-cased last suffix of a name without its dot; empty where there is none, as in `.profile`."""
+    """Return the last suffix of a name in lower case, without its dot. It is empty for names like `.profile`."""
     stem = name.lstrip(".")
     dot = stem.rfind(".")
     return stem[dot + 1 :].lower() if dot >= 0 else ""
@@ -107,10 +107,9 @@ def extension_of(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a file is to stand at the service, by the service's own words (an asset and a category, an object key).
+    """The place of a file at the service: an asset and a category, or an object key.
 
-    `exclusive` says that one file alone can stand there. A file uploaded to another place than it is to have now is
-    uploaded again.
+    Only one file can have an `exclusive` place. A file that was uploaded to another place is uploaded again.
     """
 
     name: str
@@ -118,7 +117,7 @@ class Place:
 
 
 class Digest(NamedTuple):
-    """The MD5 of the bytes read, 16 raw bytes (RFC 1321)."""
+    """The MD5 of the bytes that were read, as 16 bytes (RFC 1321)."""
 
     md5: bytes
 

@@ -1,7 +1,7 @@
 """HTTP requests and answers as plain values, exchanged by providers and transport.
 
-A provider composes an `ApiRequest` and reads an `ApiAnswer`; it never sees a socket. Transport carries requests out and
-knows nothing of services. So every adapter is tested with values alone, and neither layer imports the other.
+A provider creates an `ApiRequest` and reads an `ApiAnswer`. Transport sends requests and is independent of services. So
+adapters are tested with values alone, and neither layer imports the other.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ Headers = Mapping[str, str | Secret]
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One call to a service's API. `path` (with its query, encoded) is added to the base URL.
+    """One call to a service's API. `path`, encoded and with its query, is appended to the base URL.
 
-    `body` is sent as it is, and its type is one of the `headers`; it may hold a password, so it does not print.
-    `base_url` names another root than the service's own, as a service's token may come from elsewhere. `signed` makes
-    headers from the Unix time at which the request goes out: a signature must not grow old in a queue.
+    `body` is not printed, because it may contain a password; its type is in `headers`. `base_url` replaces the
+    service's own, for tokens that another host issues. `signed` returns headers for the Unix time at which the request
+    is sent, so that a signature does not grow old in a queue.
     """
 
     method: str
@@ -55,9 +55,9 @@ def json_request(method: str, path: str, headers: Headers, value: Any) -> ApiReq
 
 @dataclass(frozen=True, slots=True)
 class ApiAnswer:
-    """What the service's API answered. Header names are lower case; `sent_at` is when we asked, Unix time by our clock.
+    """An answer of the service's API. Header names are lower case. `sent_at` is the Unix time of the request.
 
-    Leases are counted from `sent_at`, the earliest moment the service can have counted from.
+    Leases are counted from `sent_at`, the earliest time from which the service can have counted.
     """
 
     status: int
@@ -66,19 +66,19 @@ class ApiAnswer:
     sent_at: float
 
     def json(self) -> Any:
-        """Return the decoded body. Raises ValueError when it is not JSON."""
+        """Return the decoded body. Raises ValueError if it is not JSON."""
         return orjson.loads(self.body)
 
     def server_time(self) -> float:
-        """Return the service's own time (header Date, Unix seconds), or ours where it sends none or nonsense."""
+        """Return the service's Unix time from the header `Date`, or `sent_at` if the header is missing or invalid."""
         return http_date(self.headers.get("date", ""), self.sent_at)
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """Return how long the other side asks us to wait, from `Retry-After` in seconds or as a date (RFC 9110 10.2.3).
+    """Return the delay in the header `Retry-After`, given in seconds or as a date (RFC 9110 10.2.3).
 
-    A date counts from the answer's own `Date` where there is one, so that a clock that is off does no harm. None where
-    the header is missing or nonsense; never negative.
+    A date is compared with the answer's `Date`, if it has one, so a wrong clock does not matter. The result is None if
+    the header is missing or invalid, and never negative.
     """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
@@ -88,26 +88,26 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def http_date(text: str, otherwise: T) -> float | T:
-    """Return the Unix time of an HTTP date (RFC 9110 5.6.7), `otherwise` where it is nonsense."""
+    """Return the Unix time of an HTTP date (RFC 9110 5.6.7), or `otherwise` if it is invalid."""
     moment = _http_date(text)
     return otherwise if moment is None else moment
 
 
-@functools.lru_cache(maxsize=64)  # all answers of one second have the same
+@functools.lru_cache(maxsize=64)  # all answers within one second have the same date
 def _http_date(text: str) -> float | None:
     try:
         moment = email.utils.parsedate_to_datetime(text)
-        # The oldest of the three forms names no zone; all of them are in UTC.
+        # The oldest of the three formats has no time zone; all of them are in UTC.
         return moment.replace(tzinfo=moment.tzinfo or dt.UTC).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
 
 
 def is_authority(text: str) -> bool:
-    """Say whether what stands between a URL's scheme and path is a name or an address, and maybe a port.
+    """Say whether the authority of a URL is a host name or address, with an optional port.
 
-    All readers of URLs agree on these. On what else may stand there by the letter of RFC 3986, or just stands there,
-    they do not: `user@host`, `name[::1]`, or `s3.example&Signature=...`, whose signature would be printed as a host.
+    All URL parsers agree on these. They disagree on other authorities, valid by RFC 3986 or not: `user@host`,
+    `name[::1]`, or `s3.example&Signature=...`, whose signature would be printed as part of the host.
     """
     match = _AUTHORITY.fullmatch(text)
     try:
@@ -117,7 +117,7 @@ def is_authority(text: str) -> bool:
 
 
 class ApiCall(Protocol):
-    """Carries out one API request. Raises `ProblemError` (transient) when no whole answer came back."""
+    """Carries out one API request. Raises `ProblemError` (transient) without a complete answer."""
 
     async def __call__(self, request: ApiRequest) -> ApiAnswer:
         """Return the answer, whatever its status."""
@@ -125,12 +125,12 @@ class ApiCall(Protocol):
 
 
 class StorageAnswer(NamedTuple):
-    """What storage answered to the bytes. Header names are lower case; `body` is cut to the first 64 KiB."""
+    """Storage's answer to an upload. Header names are lower case; `body` is cut to the first 64 KiB."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def __repr__(self) -> str:
-        # A body can quote the request, signature and all.
+        # A body can quote the request with its signature.
         return f"{type(self).__name__}(status={self.status}, headers={self.headers!r})"

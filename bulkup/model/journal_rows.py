@@ -1,4 +1,4 @@
-"""What the journal tells its readers: plain rows for the manifest, the runs, the orphans and the state of things."""
+"""Rows that the journal returns to commands: files, runs, orphans, and its status."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bulkup.model.states import FileState
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """One file as the journal knows it. `remote` is all that the service answered, without secrets; times are Unix."""
+    """One file. `remote` is the service's answer without secrets; times are Unix times."""
 
     path: bytes
     source: bytes
@@ -30,9 +30,9 @@ class ManifestRow:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run. `ended_at` and `exit_code` are None while it is `running`, or for ever when it was cut off.
+    """One run. `ended_at`, `exit_code` and `summary` are None while it is `running`, and if it was interrupted.
 
-    `summary` is the object that the run printed as its last line, None likewise.
+    `summary` is the object that the run printed as its last line.
     """
 
     run: str
@@ -48,11 +48,11 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class OrphanRow:
-    """A remote id that nobody needs: one that never got its bytes, or one whose file was uploaded again since.
+    """A remote id that is no longer needed: it has no upload, or its file was uploaded again with another id.
 
-    `remote_id` None stands for up to `count` ids that we never saw, because a call was cut off before its answer.
-    `superseded_by` is the id that the file has now, and `kept_until` when the service deletes what it had under the old
-    one, in Unix time, None for never.
+    If `remote_id` is None, the row stands for up to `count` unknown ids of a call that was cut off before its answer.
+    `superseded_by` is the file's new id. `kept_until` is the Unix time at which the service deletes the old upload,
+    None for never.
     """
 
     remote_id: str | None
@@ -68,7 +68,7 @@ class OrphanRow:
 
     @property
     def kind(self) -> Literal["unused", "unknown", "superseded"]:
-        """What it is: an id without bytes, ids that may be there, or that of an earlier upload."""
+        """The kind of the orphan: an id without an upload, unknown ids, or the id of an earlier upload."""
         if self.superseded_by is not None:
             return "superseded"
         return "unknown" if self.remote_id is None else "unused"
@@ -76,9 +76,9 @@ class OrphanRow:
 
 @dataclass(frozen=True, slots=True)
 class JournalStatus:
-    """The journal at a glance: how many files and bytes stand in each state, and the newest run.
+    """The numbers of files and bytes in each state, and the newest run.
 
-    `expired` counts uploads that the service keeps no longer.
+    `expired` counts uploads that the service has deleted.
     """
 
     journal: str
@@ -94,7 +94,7 @@ class JournalStatus:
 
 @dataclass(frozen=True, slots=True)
 class PruneCounts:
-    """What was taken out of a journal, or would be. `size_before` and `size_after` are those of the file, in bytes."""
+    """The rows that were deleted from a journal, or would be, and the size of its file in bytes before and after."""
 
     runs: int
     orphans: int

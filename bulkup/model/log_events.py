@@ -12,7 +12,7 @@ from typing import Self
 
 
 class LogEvent(enum.StrEnum):
-    """What is passed to a logger as the event."""
+    """The event argument of a log call."""
 
     sentence: str
 

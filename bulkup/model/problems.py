@@ -1,4 +1,4 @@
-"""Why an attempt or a call did not succeed, as a value."""
+"""The reason why an attempt or a call failed, as a value."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 
 class ProblemKind(enum.Enum):
-    """What a problem means for what comes next; `bulkup.pipeline.policy.retry` turns it into a decision."""
+    """The kinds of problems; `bulkup.pipeline.policy.retry` decides the next step for each kind."""
 
     TRANSIENT = "transient"  # the same request may succeed later
-    UNREACHABLE = "unreachable"  # nothing was reached: it costs time, and no tries
-    THROTTLED = "throttled"  # the same, and the other side said when, or asked for less
-    EXPIRED = "expired"  # the ticket is no longer good; a new one is needed
-    REFUSED = "refused"  # storage refused for a reason we do not know: one new ticket, then final
-    MISMATCH = "mismatch"  # what storage holds is not what was read: one fresh read, then final
-    REJECTED = "rejected"  # this file, or one of this group, will never be taken
-    FAILED = "failed"  # final for this file, and no fault of the file's
+    UNREACHABLE = "unreachable"  # no connection; it does not count as an attempt
+    THROTTLED = "throttled"  # transient, and the other side asked to slow down or said when to retry
+    EXPIRED = "expired"  # the ticket is not valid any more; a new one is needed
+    REFUSED = "refused"  # storage refused for an unknown reason: one new ticket, then final
+    MISMATCH = "mismatch"  # storage's bytes differ from those read: the file is read once more, then final
+    REJECTED = "rejected"  # this file, or one of this group, will never be accepted
+    FAILED = "failed"  # final for this file, without a fault in the file
     CHANGED = "changed"
     UNREADABLE = "unreadable"
     UNAUTHORIZED = "unauthorized"  # the credentials are refused: the run ends
-    UNUSABLE = "unusable"  # the service answers in a way that makes going on pointless: the run ends
-    MACHINE = "machine"  # this machine's own fault (out of descriptors, disk full): the run ends
+    UNUSABLE = "unusable"  # the service's answers cannot be used: the run ends
+    MACHINE = "machine"  # this machine failed (no descriptors, disk full): the run ends
 
 
 # Problems that cost a file or a call time, and no tries.
@@ -32,10 +32,10 @@ OF_THE_HOST = frozenset({ProblemKind.TRANSIENT, *COSTS_TIME})
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why an attempt or a call did not succeed. `message` is for people and free of secrets.
+    """The reason why an attempt or a call failed. `message` is for people and contains no secrets.
 
-    `retry_after` is in seconds from when the answer came. `maybe_created` says that the service may have created remote
-    ids that we never saw.
+    `retry_after` is in seconds from the answer. `maybe_created` says that the service may have created remote ids that
+    no answer named.
     """
 
     kind: ProblemKind
@@ -45,7 +45,7 @@ class Problem:
 
 
 class ProblemError(Exception):
-    """Carries a `Problem` out of a provider or of transport."""
+    """Raised by providers and transport, with a `Problem`."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)

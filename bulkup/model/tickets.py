@@ -1,4 +1,4 @@
-"""The answer of a service for one file, and the answer of storage to its bytes."""
+"""The service's answer for one file, and storage's answer to its bytes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from bulkup.model.files import Digest, Identity
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Provider to workers: what the service handed out for one file.
+    """The upload URL of one file and all that belongs to it, passed from provider to workers.
 
-    `expires_at` is Unix time by *our* clock, None where nothing tells. `remote` is what the service answered about the
-    file, without secrets; it goes to the manifest. `content_md5` says that storage takes, and checks, a Content-MD5
-    header although the URL was signed without one. `form` are the fields, in order, that go before the file in a
-    multipart form; None where the body is the file itself. `more_urls` are those of the second and further parts where
-    a file goes in parts.
+    `expires_at` is Unix time by *this machine's* clock, None if unknown. `remote` is the service's answer about the
+    file without secrets, for the manifest. `content_md5` says that storage accepts and checks a Content-MD5 header
+    although the URL was signed without it. `form` has the fields, in order, that precede the file in a multipart form;
+    None if the body is the file itself. `more_urls` are the URLs of the second and further parts of a file in parts.
     """
 
     url: SecretUrl
@@ -34,9 +33,9 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Provider to recorder: the service does not take this file, and why.
+    """The reason why the service does not accept a file, passed from provider to recorder.
 
-    `unsupported` says that it is of a kind that the service does not take, by its extension, whatever is in it.
+    `unsupported` says that the service does not accept files with this extension.
     """
 
     reason: str
@@ -44,10 +43,10 @@ class Rejection:
 
 
 class Receipt(NamedTuple):
-    """Workers to confirmer or recorder: storage took the bytes.
+    """Storage has accepted the bytes. Passed from workers to closer or recorder.
 
-    `identity` is that of the descriptor the bytes were read from; `verified` says that storage's answer proves them.
-    `digest` is None where nothing was hashed (`checksum = "none"`).
+    `identity` is that of the descriptor from which the bytes were read. `verified` says that storage's answer proves
+    the bytes. `digest` is None if nothing was hashed (`checksum = "none"`).
     """
 
     digest: Digest | None
@@ -59,12 +58,13 @@ class Receipt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PartsSent:
-    """How far a file that goes in parts has got: so many parts and bytes, the MD5 of all of them (None where nothing is
-    hashed), the file's identity meanwhile, and whether storage's answers prove each one.
+    """The progress of a file in parts: the number of parts and bytes sent, and their MD5, None if nothing is hashed.
+
+    `identity` is the file's identity during all parts. `verified` says that storage's answers prove each part.
     """
 
     parts: int
     bytes: int
-    md5: Any  # of hashlib, on its way
+    md5: Any  # an object of hashlib
     identity: Identity | None
     verified: bool

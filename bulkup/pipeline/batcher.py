@@ -161,7 +161,7 @@ class Batcher:
             return
         gate = self._run.gates.api
         free = gate.room(now, self._run.options.calls_in_flight - self._calls)
-        for group in self._again.pop_due(now, most=free):
+        for group in self._again.pop_due(now, limit=free):
             self._start(calls, group)
         while gate.room(now) and (size := group_size(self._demand(now))):
             self._start(calls, _Group([self._fresh.popleft()[1] for _ in range(size)]))

@@ -122,7 +122,7 @@ class Closer:
         if not self._due:
             return
         gate = self._run.gates.api
-        for closing in self._due.pop_due(now, most=gate.room(now, self._free)):
+        for closing in self._due.pop_due(now, limit=gate.room(now, self._free)):
             self._calls += 1
             gate.begin()
             calls.start_soon(self._call, closing)

@@ -138,7 +138,11 @@ def test_settings_of_a_bench() -> None:
         ({"provider": "xvid", "token": "x"}, (1,), "needs pipeline_id"),
         ({"provider": "metastudio", "token": "x", "project_id": "p", "asset_map": "map.csv"}, (1,), "needs asset_id"),
         ({"provider": "magic-hour", "token": "x"}, (1, 6 << 30), "rejects such a file"),
-        ({"provider": "magic-hour", "token": "x", "batch_size": 100_000}, (1,), "accepts at most 1000 files in one call"),
+        (
+            {"provider": "magic-hour", "token": "x", "batch_size": 100_000},
+            (1,),
+            "accepts at most 1000 files in one call",
+        ),
         ({}, (1,), "no provider"),
     ],
 )

@@ -37,9 +37,9 @@ def test_what_was_due_earlier_comes_first_and_equals_in_their_order() -> None:
 def test_no_more_are_handed_out_than_asked_for() -> None:
     """The rest stays, none at all for nought."""
     delayed = kept(("a", 1.0), ("b", 2.0), ("c", 3.0))
-    assert delayed.pop_due(9.0, most=0) == []
-    assert delayed.pop_due(9.0, most=2) == ["a", "b"]
-    assert delayed.pop_due(9.0, most=2) == ["c"]
+    assert delayed.pop_due(9.0, limit=0) == []
+    assert delayed.pop_due(9.0, limit=2) == ["a", "b"]
+    assert delayed.pop_due(9.0, limit=2) == ["c"]
 
 
 def test_the_next_time_is_the_earliest() -> None:

@@ -68,7 +68,7 @@ class File(FileIO):
     @contextlib.contextmanager
     def held(self) -> Iterator[int]:
         """Keep the file open, and yield its descriptor. Raises ValueError if it is closed."""
-        with self._kept.used():
+        with self._kept.in_use():
             yield self.fileno()
 
     def read_at(self, start: int, size: int) -> bytes:

@@ -95,7 +95,7 @@ class SendfileSocket:
         """Send more of a range, and return how many bytes went; for a thread. Raises OSError, and `ProblemError`."""
         at, end = one.start + begun, one.start + min(begun + _VISIT, one.size)
         self.full = False
-        with self._kept.used(), one.file.held() as descriptor:
+        with self._kept.in_use(), one.file.held() as descriptor:
             while at < end and not self.full and not self._closed:
                 try:
                     sent = self._send(one.file, descriptor, at, end - at)
