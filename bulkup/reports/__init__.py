@@ -1,7 +1,6 @@
-"""What people and programs get to read: progress, JSON lines, summary, exit code, manifest, tables, logs.
+"""The output for people and programs: progress, JSON lines, summary, exit code, manifest, tables, logs.
 
-This package turns counters, results and journal rows (`bulkup.model`) into text or JSON. Reports only read: they open
-no file, query no journal and do not import the pipeline. `bulkup.api` and `bulkup.cli` pass rows and streams in. Text
-from outside (file names, messages of servers) passes through `safe_text` before a
-terminal sees it and through `json_text` before a program does.
+This package turns counters, results and journal rows (`bulkup.model`) into text or JSON. It opens no files, queries no
+journal and does not import the pipeline: `bulkup.api` and `bulkup.cli` pass rows and streams. Text from outside (file
+names, messages of servers) passes `safe_text` on its way to a terminal, and `json_text` on its way to a program.
 """

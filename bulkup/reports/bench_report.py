@@ -1,4 +1,4 @@
-"""A bench for people and for programs: a table of its trials, what they come to, and what to do about it."""
+"""The report of a bench for people and programs: a table of its trials, the verdict, and advice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COLUMNS = (
     "slowed\ndown",
     "CPU",
 )
-_CALLS = 2  # the column that is left out where it says the same everywhere; what is left fits 80 characters
+_CALLS = 2  # this column is omitted if all its values are equal; the others fit 80 characters
 _LIMITS = {
     Limit.THROTTLING: "throttling",
     Limit.RATE_LIMIT: "your own rate limit",
@@ -42,15 +42,15 @@ _LIMITS = {
     Limit.DISK: "the disk",
     Limit.NETWORK: "the network or the storage",
     Limit.CONCURRENCY: "the number of files at a time",
-    Limit.UNKNOWN: "nothing that could be told",
+    Limit.UNKNOWN: "an unknown cause",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class CreatedIds:
-    """What a bench has left at the service: `ids` of files, `unused` ones besides, and up to `unknown` more.
+    """The numbers of remote ids that remain at the service: those of files, unused ones, and up to `unknown` more.
 
-    `manifest` is the file that names them, None where nothing is left.
+    `manifest` is the file that lists them, None if nothing remains.
     """
 
     ids: int = 0
@@ -61,7 +61,7 @@ class CreatedIds:
 
 @dataclass(frozen=True, slots=True)
 class BenchReport:
-    """All there is to tell of a bench. Each trial had so many `files`, of these `sizes` (bytes) by turns."""
+    """The data of a bench's report. Each trial uploaded `files` files, with `sizes` in bytes in turn."""
 
     provider: str
     base_url: str | None
@@ -78,7 +78,7 @@ def bench_text(report: BenchReport) -> Iterator[RenderableType]:
     if report.trials:
         yield trials_table(report.trials, report.facts)
         now = any(trial.choice == report.facts.current for trial in report.trials)
-        yield Text(f"Times in ms, median and 95th percentile.{' * the settings as they are' if now else ''}\n")
+        yield Text(f"Times in ms, median and 95th percentile.{' * current settings' if now else ''}\n")
     verdict = judge(report.trials, report.facts)
     if verdict is None:
         yield Text("Nothing was measured.")
@@ -89,9 +89,9 @@ def bench_text(report: BenchReport) -> Iterator[RenderableType]:
 
 
 def bench_json(report: BenchReport) -> dict[str, Any]:
-    """Return the same as one object; times in seconds, rates a second, shares from 0 to 1."""
+    """Return the report as one object, with times in seconds, rates per second, and shares from 0 to 1."""
     verdict = judge(report.trials, report.facts)
-    told = list(advice(verdict, report.trials, report.facts)) if verdict is not None else []
+    steps = list(advice(verdict, report.trials, report.facts)) if verdict is not None else []
     return {
         "event": "bench",
         "exit_code": report.exit_code,
@@ -105,20 +105,20 @@ def bench_json(report: BenchReport) -> dict[str, Any]:
         "best": None if verdict is None else dataclasses.asdict(verdict.best.choice),
         "limit": None if verdict is None else verdict.limit.value,
         "reason": None if verdict is None else verdict.reason,
-        "advice": told,
+        "advice": steps,
         "created": dataclasses.asdict(report.created),
     }
 
 
 def created_objects(rows: Iterable[ManifestRow]) -> Iterator[dict[str, Any]]:
-    """Yield a line of the manifest for each file that has an id, whether its bytes have come or not."""
+    """Yield a line of the manifest for each file with a remote id, uploaded or not."""
     for row in rows:
         if row.remote_id is not None:
             yield manifest_object(row) | {"remote_id": row.remote_id}
 
 
 def trials_table(trials: Sequence[Trial], facts: BenchFacts) -> Table:
-    """Return the trials as a table, in the order they were made, the settings as they stand marked."""
+    """Return the trials as a table, in their order, with the current settings marked."""
     same_calls = len({trial.choice.calls_in_flight for trial in trials}) == 1
     shown = [number for number in range(len(_COLUMNS)) if not (same_calls and number == _CALLS)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
@@ -166,7 +166,7 @@ def _verdict_lines(verdict: Verdict, report: BenchReport) -> Iterator[str]:
     yield f"Best: {choice_text(best.choice)}{found}: {rates}."
     yield f"Limited by {_LIMITS[verdict.limit]}: {verdict.reason}."
     if disk := report.facts.disk:
-        unsure = ", perhaps out of memory" if disk.cached else ""
+        unsure = ", perhaps from the page cache" if disk.cached else ""
         yield (
             f"Source: {rate_text(disk.bytes_per_second)}, {disk.files_per_second:,.1f} files/s "
             f"({count_text(disk.files, 'file')} read and hashed{unsure})."
@@ -181,13 +181,13 @@ def _created_text(created: CreatedIds) -> str:
         for number, what in (
             (created.ids, "of files"),
             (created.unused, "never used"),
-            (created.unknown, "at the most that nobody has seen"),
+            (created.unknown, "at most that no answer named"),
         )
         if number
     ]
     if not parts or created.manifest is None:
         return ""
-    return f"Left at the service, remote ids: {', '.join(parts)}. They are listed in {printable(created.manifest)}"
+    return f"Remote ids left at the service: {', '.join(parts)}. They are listed in {printable(created.manifest)}"
 
 
 def _trial_json(trial: Trial) -> dict[str, Any]:

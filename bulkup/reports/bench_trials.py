@@ -1,6 +1,6 @@
-"""Measurements of a bench: one trial for each combination of settings, and facts about the machine. Plain values.
+"""The measurements of a bench as plain values: one trial for each combination of settings, and facts on the machine.
 
-Read by `bulkup.reports.bench_verdict`, `bulkup.api.bench.trial_plan` and the table in `bench_report`.
+`bulkup.reports.bench_verdict`, `bulkup.api.bench.trial_plan` and the table in `bench_report` use them.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Literal
 
 Concurrency = int | Literal["auto"]
 
-# Differences below these are noise: runs of a few seconds on a link that others use too.
+# Smaller differences are noise: trials take only seconds, and others use the same link.
 _AS_GOOD = 0.95
 BETTER = 1.1
 _THROTTLED = 0.01  # of the requests of either kind
-_STARVES = 0.4  # of the time
-_AT_THE_LIMIT = 0.8
+_STARVED = 0.4  # of the time
+_AT_RATE_LIMIT = 0.8
 _BUSY_LOOP = 0.85  # of one core
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The settings that a trial was made with."""
+    """The settings of a trial."""
 
     concurrency: Concurrency
     batch_size: int
@@ -30,7 +30,7 @@ class Choice:
 
     @property
     def workers(self) -> int:
-        """The concurrency as a number, 0 where it finds itself."""
+        """The concurrency as a number, 0 for "auto"."""
         return 0 if self.concurrency == "auto" else self.concurrency
 
 
@@ -46,20 +46,19 @@ class RequestFigures:
 
     @property
     def throttled_share(self) -> float:
-        """The share that was asked to slow down."""
+        """The share of throttled requests."""
         return self.throttled / self.count if self.count else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run. `files` were uploaded, `failed` were not, whatever the reason; `bytes` are of the former.
+    """One measured run: `files` were uploaded with `bytes` in total, and `failed` were not, for any reason.
 
-    Times are in seconds. `came_to` is the concurrency at its end, which `auto` has found. `starved` is the share of its
-    time in which workers had nothing to send while calls for URLs were under way; the time in which nothing is left to
-    ask for does not count. `sending` and `recording` are how many files on average were with a worker, and how many of
-    those waited for their row on disk. `loop_cpu` is what the thread of the event loop took of one core, `cpu` what the
-    process took in cores, `machine_cpu` the share of all cores that was busy with anything, None where the system does
-    not tell.
+    Times are in seconds. `came_to` is the concurrency at the end, chosen by "auto". `starved` is the share of time in
+    which workers had nothing to send while URLs were requested; the time after the last request does not count.
+    `sending` is the average number of files with a worker, and `recording` the average number of those that waited for
+    their row in the journal. `loop_cpu` is the share of one core that the event loop's thread used, `cpu` the number of
+    cores that the process used, and `machine_cpu` the busy share of all cores, None if the system does not report it.
     """
 
     choice: Choice
@@ -81,47 +80,47 @@ class Trial:
 
     @property
     def workers(self) -> int:
-        """The concurrency as a number: the one given, or the one that it came to."""
+        """The concurrency as a number: the setting, or the one at the end."""
         return self.choice.workers or self.came_to
 
     @property
     def files_per_second(self) -> float:
-        """Files uploaded in a second."""
+        """Files uploaded per second."""
         return self.files / self.seconds if self.seconds else 0.0
 
     @property
     def bytes_per_second(self) -> float:
-        """Bytes of uploaded files in a second."""
+        """Bytes of uploaded files per second."""
         return self.bytes / self.seconds if self.seconds else 0.0
 
     def as_good_as(self, other: Trial) -> bool:
-        """Say whether it was as fast, or so little slower that it may be chance."""
+        """Say whether it was as fast, or slower only by the usual noise."""
         return self.files_per_second >= _AS_GOOD * other.files_per_second
 
     @property
     def throttled(self) -> bool:
-        """Whether the service or its storage asked to slow down more often than by chance."""
+        """Whether more than a negligible share of requests was throttled."""
         return max(self.api.throttled_share, self.storage.throttled_share) >= _THROTTLED
 
     def held_by(self, rate_limit: float | None) -> bool:
-        """Say whether API calls came about as fast as this limit (calls a second) lets them."""
-        # A trial below a second has no rate of calls worth speaking of.
-        return rate_limit is not None and self.api.count >= _AT_THE_LIMIT * rate_limit * max(self.seconds, 1.0)
+        """Say whether the rate of API calls nearly reached this limit in calls per second."""
+        # The rate of a trial shorter than a second means nothing.
+        return rate_limit is not None and self.api.count >= _AT_RATE_LIMIT * rate_limit * max(self.seconds, 1.0)
 
     @property
     def fills_a_core(self) -> bool:
-        """Whether the thread that does most of the work had hardly any time to spare."""
+        """Whether the event loop's thread, which does most of the work, was busy nearly all the time."""
         return self.loop_cpu >= _BUSY_LOOP
 
     @property
     def starves(self) -> bool:
-        """Whether workers waited for URLs for much of the time."""
-        return self.starved >= _STARVES
+        """Whether workers waited for URLs much of the time."""
+        return self.starved >= _STARVED
 
 
 @dataclass(frozen=True, slots=True)
 class DiskSpeed:
-    """A sample of the user's own files, read and hashed. `cached` says that the system may have had them in memory."""
+    """The speed of reading and hashing a sample of the user's files. `cached`: they may have been in the page cache."""
 
     files: int
     bytes: int
@@ -130,20 +129,20 @@ class DiskSpeed:
 
     @property
     def bytes_per_second(self) -> float:
-        """Bytes read in a second."""
+        """Bytes read per second."""
         return self.bytes / self.seconds if self.seconds else 0.0
 
     @property
     def files_per_second(self) -> float:
-        """Files read in a second."""
+        """Files read per second."""
         return self.files / self.seconds if self.seconds else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class BenchFacts:
-    """What is known beside the trials. `current` are the settings as they stand, `batch_limit` the service's own.
+    """Facts besides the trials. `current` are the present settings, and `batch_limit` is the service's limit.
 
-    `rate_limit` is in API calls a second. `embedded` says that the service is the embedded server on this machine.
+    `rate_limit` is in API calls per second. `embedded` says that the service is the embedded server on this machine.
     """
 
     current: Choice
@@ -155,18 +154,17 @@ class BenchFacts:
 
 
 def best_trial(trials: Sequence[Trial], current: Choice) -> Trial | None:
-    """Return the trial whose settings are the best, None where none uploaded anything.
+    """Return the trial with the best settings, None if no trial uploaded a file.
 
-    Of trials that are as good as the fastest, within 5 per cent, it is that with the `current` settings, then the one
-    that differs least: in the concurrency alone, and that as low as it may be. One that lost files is taken only where
-    there is no other.
+    Among trials within 5 per cent of the fastest, it prefers the `current` settings, then those that differ least: only
+    in the concurrency, and with the lowest one. Trials with failed files are considered only if all have some.
     """
-    able = [trial for trial in trials if trial.files]
-    able = [trial for trial in able if not trial.failed] or able
-    if not able:
+    usable = [trial for trial in trials if trial.files]
+    usable = [trial for trial in usable if not trial.failed] or usable
+    if not usable:
         return None
-    fastest = max(able, key=lambda trial: trial.files_per_second)
-    as_good = [trial for trial in able if trial.as_good_as(fastest)]
+    fastest = max(usable, key=lambda trial: trial.files_per_second)
+    as_good = [trial for trial in usable if trial.as_good_as(fastest)]
     return min(as_good, key=lambda trial: _distance(trial, current))
 
 

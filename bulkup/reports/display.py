@@ -1,15 +1,14 @@
-"""Progress while a run goes on: a live view on a terminal, a plain log line now and then elsewhere.
+"""Progress during a run: a live view on a terminal, log events elsewhere.
 
-The caller starts `run_until_cancelled` in a task group and cancels it when the run is over; the last state is
-shown then. Progress counts settled bytes only, so that a failed attempt never makes it go forth and back; the
-rate counts every byte sent. A percentage and a remaining time appear only once the scan is done: before, the
-whole is unknown.
+The caller starts `run_until_cancelled` in a task group and cancels it at the end of the run; then the last state is
+shown. A failed attempt does not count as progress, but the rate counts all bytes sent. The percentage and the remaining
+time appear when the scan is done, because the total is unknown before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import structlog
@@ -27,23 +26,15 @@ from bulkup.reports.progress_rate import Progress, ProgressMeter
 from bulkup.reports.safe_text import printable
 
 REFRESH_SECONDS = 0.5
-LINE_SECONDS = 30.0
+EVENT_SECONDS = 30.0
 _BAR_WIDTH = 60
-_TROUBLE = ("failed", "rejected", "changed", "unreadable", "unverified", "retries")
+_PROBLEMS = ("failed", "rejected", "changed", "unreadable", "unverified", "retries")
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class Display(Protocol):
-    """Shows how a run goes on."""
-
-    async def run_until_cancelled(self) -> None:
-        """Show progress until cancelled, and the last state then. Never fails for want of a terminal."""
-        ...
-
-
 class ProgressDisplay:
-    """The live view. `console` is best an `ErrorConsole`, the one that `configure_logging` was given."""
+    """The live view. `console` should be the `ErrorConsole` that `configure_logging` received."""
 
     def __init__(self, console: Console, gauge: Gauge, clock: Clock, *, sleep: Sleep = anyio.sleep) -> None:
         self._console = console
@@ -53,8 +44,8 @@ class ProgressDisplay:
         self._meter = ProgressMeter(gauge.counters)
 
     async def run_until_cancelled(self) -> None:
-        """Refresh twice a second until cancelled. A terminal that goes away ends the view, not the run."""
-        # Standard output stays untouched: what is written there is not for this console.
+        """Refresh twice a second until cancelled. If the terminal is closed, the view ends and the run continues."""
+        # Standard output is not redirected, because its text is not meant for this console.
         live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
         started = self._guarded(lambda: self._start(live))
         try:
@@ -62,7 +53,7 @@ class ProgressDisplay:
                 await self._sleep(REFRESH_SECONDS)
                 self._guarded(lambda: self._refresh(live))
         finally:
-            if started:  # rich has nothing to undo where it could not start, and stumbles over that
+            if started:  # rich raises an error if a view that could not start is stopped
                 self._guarded(lambda: self._stop(live))
 
     def _start(self, live: Live) -> None:
@@ -90,7 +81,7 @@ class ProgressDisplay:
 
 
 class ProgressLog:
-    """Where there is no terminal: an event `progress` in the log every 30 seconds and at the end."""
+    """Progress without a terminal: the log event `progress` every 30 seconds and at the end."""
 
     def __init__(self, gauge: Gauge, clock: Clock, *, sleep: Sleep = anyio.sleep, log: Any = None) -> None:
         self._gauge = gauge
@@ -100,11 +91,11 @@ class ProgressLog:
         self._meter = ProgressMeter(gauge.counters)
 
     async def run_until_cancelled(self) -> None:
-        """Log twice a minute until cancelled, and once more then."""
+        """Log twice a minute until cancelled, and then once more."""
         self._meter.sample(self._clock.monotonic())
         try:
             while True:
-                await self._sleep(LINE_SECONDS)
+                await self._sleep(EVENT_SECONDS)
                 self._emit()
         finally:
             self._emit()
@@ -115,9 +106,9 @@ class ProgressLog:
 
 
 def progress_fields(counters: Counters, pace: Progress) -> dict[str, Any]:
-    """Return the fields of a progress event: files and bytes as numbers, `rate` in bytes/s, `eta` in seconds.
+    """Return the fields of the event `progress`: `rate` in bytes per second, `eta` in seconds.
 
-    `files` and `bytes` are settled ones. `percent` and `eta` are None until the scan is done.
+    `files` counts settled files. `percent` and `eta` are None until the scan is done.
     """
     return {
         "files": counters.settled,
@@ -129,19 +120,19 @@ def progress_fields(counters: Counters, pace: Progress) -> dict[str, Any]:
         "percent": pace.percent,
         "eta": None if pace.eta is None else round(pace.eta),
         "scan_done": counters.scan_done,
-        **{name: getattr(counters, name) for name in _TROUBLE},
+        **{name: getattr(counters, name) for name in _PROBLEMS},
     }
 
 
 def progress_view(counters: Counters, pace: Progress, depths: Mapping[str, int]) -> Group:
-    """Return what the terminal shows; it wraps to any width."""
+    """Return the view for the terminal, which wraps to any width."""
     rows: list[RenderableType] = []
     if pace.percent is not None:
-        # A bar by itself ends no line, and what follows it would be cut off at the terminal's edge.
+        # Without padding, a bar does not end its line, and the next text would be cut off at the terminal's edge.
         rows.append(Padding(ProgressBar(total=100, completed=pace.percent, width=_BAR_WIDTH)))
     rows.append(Text(", ".join(_progress_parts(counters, pace))))
-    if trouble := _listed({name: getattr(counters, name) for name in _TROUBLE}, nonzero=True):
-        rows.append(Text(trouble, style="yellow"))
+    if problems := _listed({name: getattr(counters, name) for name in _PROBLEMS}, nonzero=True):
+        rows.append(Text(problems, style="yellow"))
     if waiting := _listed({**depths, "concurrency": counters.concurrency}):
         rows.append(Text(waiting, style="dim"))
     return Group(*rows)

@@ -1,4 +1,4 @@
-"""The terminal on standard error, shared by the progress bar and the log."""
+"""The console on standard error, shared by the live view and the log."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from rich.console import Console
 
 
 class ErrorConsole(Console):
-    """A rich console on standard error that falls silent when its reader goes away.
+    """A rich console on standard error that becomes quiet when its pipe is closed.
 
-    Rich's own answer to a closed pipe is to point standard *output* at /dev/null and to exit, which would
-    cost the run and its `--json` lines.
+    Rich itself would redirect standard *output* to /dev/null and exit, which would end the run and its `--json` lines.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Which status a command exits with when several things hold; the table of docs/design.md section 7. Pure."""
+"""Chooses the exit status if several apply (docs/design.md section 7). No I/O."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _MEANING: Final[dict[int, str]] = {
     ExitCode.FILES_FAILED: "some files failed",
     ExitCode.USAGE: "wrong usage or configuration",
     ExitCode.INCOMPLETE: "incomplete",
-    ExitCode.SERVICE: "the service refused or is of no use",
+    ExitCode.SERVICE: "the service refused or cannot be used",
     ExitCode.LOCKED: "another run holds the journal",
     ExitCode.TIME_UP: "time was up",
-    ExitCode.MACHINE: "this machine's own fault",
+    ExitCode.MACHINE: "this machine failed",
     ExitCode.SIGHUP: "its terminal was closed",
     ExitCode.SIGINT: "interrupted",
     ExitCode.SIGTERM: "terminated",
@@ -38,23 +38,22 @@ _MEANING: Final[dict[int, str]] = {
 
 
 def exit_code(counters: Counters, *, reasons: Iterable[int] = (), lost_source: bool = False) -> int:
-    """Return the status of a run: the first in `PRECEDENCE` of all that hold.
+    """Return the status of a run: the first in `PRECEDENCE` of all that apply.
 
-    `reasons` are the codes of what ended the run early: fatal errors, signals, the time. `lost_source` says
-    that a source is empty although the journal knows files in it. Raises ValueError for a reason that is in
-    no table.
+    `reasons` are the codes of fatal errors, signals and the time limit that ended the run early. `lost_source` says
+    that a source is empty although the journal has files in it. Raises ValueError for an unknown code.
     """
-    holds = {int(reason) for reason in reasons} | _of_files(counters, lost_source)
-    if unknown := holds.difference(PRECEDENCE):
+    applicable = {int(reason) for reason in reasons} | _of_files(counters, lost_source)
+    if unknown := applicable.difference(PRECEDENCE):
         raise ValueError(f"no such exit code: {sorted(unknown)}")
-    return next((int(code) for code in PRECEDENCE if code in holds), int(ExitCode.OK))
+    return next((int(code) for code in PRECEDENCE if code in applicable), int(ExitCode.OK))
 
 
 def _of_files(counters: Counters, lost_source: bool) -> set[int]:
     codes: set[int] = set()
     if counters.failed:
         codes.add(ExitCode.FILES_FAILED)
-    # A run that ends early names its reason. Should that ever be missing, 0 would be a lie.
+    # A run that ends early gives a reason. Without one, the status must still not be 0.
     left_out = counters.changed + counters.unreadable + counters.rejected + counters.remaining
     if left_out or lost_source:
         codes.add(ExitCode.INCOMPLETE)
@@ -62,5 +61,5 @@ def _of_files(counters: Counters, lost_source: bool) -> set[int]:
 
 
 def exit_code_text(code: int) -> str:
-    """Return a few words for an exit status; the number itself for one that is not ours."""
+    """Return a short text for an exit status, with its number if it is unknown."""
     return _MEANING.get(code, f"exit status {code}")

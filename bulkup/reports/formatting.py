@@ -1,4 +1,4 @@
-"""Figures as people read them."""
+"""Formats numbers, sizes and durations for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def count_text(number: int, noun: str = "") -> str:
-    """Return a number with its thousands apart and its noun in the right form: `1 file`, `2,000 files`."""
+    """Return a number with thousands separators and its noun in the right form: `1 file`, `2,000 files`."""
     if not noun:
         return f"{number:,}"
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
@@ -45,7 +45,7 @@ def duration_text(seconds: float) -> str:
 
 
 def short_time_text(seconds: float) -> str:
-    """Return a time span that may be far below a second: `0.4 ms`, `38 ms`, `2.1 s`."""
+    """Return a time span that may be far shorter than a second: `0.4 ms`, `38 ms`, `2.1 s`."""
     if seconds < 0.00995:
         return f"{seconds * 1000:.1f} ms"
     return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else duration_text(seconds)

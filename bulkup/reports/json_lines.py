@@ -1,4 +1,4 @@
-"""`--json`: one JSON object a line on standard output."""
+"""`--json`: one JSON object per line on standard output."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from bulkup.reports.json_text import dumps, path_fields
 
 
 class JsonLines:
-    """Writes events to a binary stream, each flushed, so that a reader sees it when it happens.
+    """Writes events to a binary stream and flushes each one, so that a reader sees it at once.
 
-    A stream that fails (the reader went away, the disk is full) never ends the run: from then on nothing is
-    written. `error` then holds what happened; only a `BrokenPipeError` is no reason to complain. Writing
-    blocks as long as the reader lets the pipe fill up, and threads that write wait for one another: a line
-    that is short enough for what is left of the pipe must not pass one that is not.
+    If the stream fails (its reader has ended, the disk is full), the run continues and nothing more is written. `error`
+    is then the exception; a `BrokenPipeError` is normal. Writing blocks while the pipe is full. Writing threads wait
+    for each other: a short line that fits into the pipe must not overtake a long one.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -28,11 +27,11 @@ class JsonLines:
 
     @property
     def broken(self) -> bool:
-        """Whether the stream failed and nothing more is written."""
+        """Whether the stream has failed."""
         return self.error is not None
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Write one object. Secrets in it are masked, and what is no Unicode is replaced by U+FFFD."""
+        """Write one object, with secrets masked and surrogates replaced by U+FFFD."""
         self._write(dumps(event) + b"\n")
 
     def result(self, result: Result) -> None:
@@ -40,7 +39,7 @@ class JsonLines:
         self.results([result])
 
     def results(self, results: Iterable[Result]) -> None:
-        """Write settled files, a line each, all at once."""
+        """Write settled files in one go, a line for each."""
         self._write(b"".join(dumps(result_object(result)) + b"\n" for result in results))
 
     def summary(self, summary: Mapping[str, Any]) -> None:
@@ -58,14 +57,14 @@ class JsonLines:
                 self._give_up(error)
 
     def _write_all(self, data: memoryview) -> None:
-        # Under PYTHONUNBUFFERED the stream is the bare descriptor, which a signal can cut short.
+        # With PYTHONUNBUFFERED the stream is unbuffered, and a signal can interrupt a write.
         while data:
             data = data[self._stream.write(data) :]
 
     def _give_up(self, error: OSError) -> None:
         self.error = error
-        # What is left in the stream's buffer would fail once more when the interpreter flushes it at exit,
-        # and change the exit status to 120. So the descriptor leads nowhere from now on.
+        # At exit the interpreter flushes the stream's buffer. That would fail again and change the exit status to 120,
+        # so the descriptor is redirected to the null device.
         with contextlib.suppress(OSError, ValueError, AttributeError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             try:
@@ -75,7 +74,7 @@ class JsonLines:
 
 
 def result_object(result: Result) -> dict[str, Any]:
-    """Return a settled file as `--json` prints it; `path_b64`, `source_b64` only for what is not UTF-8."""
+    """Return a settled file as `--json` prints it; `path_b64` and `source_b64` only for bytes that are not UTF-8."""
     path = path_fields("path", result.path)
     source = path_fields("source", os.fsencode(result.source))
     return {

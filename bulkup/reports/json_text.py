@@ -1,4 +1,4 @@
-"""JSON that is always valid and never shows a secret, whatever a file or a server is called."""
+"""JSON text that is always valid and never contains a secret, whatever the names of files and servers are."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ import orjson
 from bulkup.model.states import DONE, FileState
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# In UTF-8 what `safe_text` makes visible, but for C0, which JSON always escapes: DEL, C1, bidi marks and overrides,
-# line and paragraph separators. All of it can only stand in strings.
+# The UTF-8 of the characters that `safe_text` escapes: DEL, C1, bidi marks and overrides, line and paragraph
+# separators. JSON itself escapes C0. All of them occur only in strings.
 _UNSAFE = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
-# Dataclasses go through `str`, whose masks hold; orjson would look into them and stumble over surrogates.
+# Dataclasses are converted by `str`, which masks secrets. orjson would convert their fields, and fail for surrogates.
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 _INTERNAL = frozenset({FileState.ASKED, FileState.TICKETED, FileState.STORED})
 
 
 def unicode_text(text: str) -> str:
-    """Return `text` with surrogates, which UTF-8 and so JSON cannot hold, replaced by U+FFFD."""
+    """Return `text` with U+FFFD in place of surrogates, which UTF-8 and JSON cannot represent."""
     return _SURROGATE.sub("\ufffd", text)
 
 
 def dumps(value: Any) -> bytes:
-    """Return `value` as one line of JSON without a newline, with what a terminal could obey written as escapes.
+    """Return `value` as one line of JSON without a newline, with terminal control characters escaped.
 
-    Secrets become their mask, bytes text, anything else unknown its `str`. Raises `orjson.JSONEncodeError`, a
-    TypeError, only for what is nested deeper than 254 levels.
+    Secrets become their mask, bytes become text, and other unknown values their `str`. Raises `orjson.JSONEncodeError`,
+    a TypeError, only for values nested deeper than 254 levels.
     """
     try:
         text = orjson.dumps(value, default=_plain, option=_OPTIONS)
     except orjson.JSONEncodeError:
-        # Cleaning copies everything, so only the rare value that needs it pays for it.
+        # Cleaning copies the whole value, so it is done only for the rare value that needs it.
         text = orjson.dumps(_clean(value), default=_plain, option=_OPTIONS)
     return _UNSAFE.sub(_escaped, text)
 
@@ -65,9 +65,9 @@ def _clean(value: Any) -> Any:
 
 
 def path_fields(name: str, path: bytes | None) -> dict[str, str | None]:
-    """Return `{name: text}`, and `NAME_b64` with the exact bytes beside it when the path is not UTF-8.
+    """Return `{name: text}`, and `NAME_b64` with the exact bytes if the path is not UTF-8.
 
-    The text then has U+FFFD in place of what is no UTF-8. None stays None.
+    The text then has U+FFFD in place of the invalid bytes. None stays None.
     """
     if path is None:
         return {name: None}
@@ -79,7 +79,7 @@ def path_fields(name: str, path: bytes | None) -> dict[str, str | None]:
 
 
 def time_text(unix: float | None) -> str | None:
-    """Return Unix seconds as RFC 3339 in UTC with milliseconds; None for None and for years beyond 9999."""
+    """Return Unix seconds as RFC 3339 in UTC with milliseconds, None for None and for years after 9999."""
     if unix is None:
         return None
     try:
@@ -90,10 +90,10 @@ def time_text(unix: float | None) -> str | None:
 
 
 def public_state(state: FileState) -> str:
-    """Return the state as the user meets it: what is under way (asked, ticketed, stored) is `pending`."""
+    """Return the state for users: files in progress (asked, ticketed, stored) are `pending`."""
     return FileState.PENDING.value if state in _INTERNAL else state.value
 
 
 def public_remote_id(state: FileState, remote_id: str | None) -> str | None:
-    """Return the remote id of a file that the service holds, None for any other: that is of no use."""
+    """Return the remote id of an uploaded file, None for any other, whose id is of no use."""
     return remote_id if state in DONE else None

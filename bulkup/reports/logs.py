@@ -1,8 +1,7 @@
 """The log: structlog on standard error, for people or as JSON lines.
 
-Per-file events are logged at debug, so that info stays readable with ten million files. Nothing here knows
-what is secret: secrets mask themselves (`bulkup.helpers.secrets`), and whatever is no plain value is shown by its
-text form.
+Events of single files have the level debug, so that info stays readable with ten million files. Secrets mask themselves
+(`bulkup.helpers.secrets`): a value that is not plain is converted by `str`.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ def configure_logging(
     stream: TextIO | None = None,
     console: Console | None = None,
 ) -> None:
-    """Set structlog up for this process. Raises ValueError for a level that is not in `LEVELS`.
+    """Configure structlog for this process. Raises ValueError for a level that is not in `LEVELS`.
 
-    Lines go to `stream`, by default standard error. With a `console` they are printed through it, and so
-    above the live view that it shows. A stream that fails is no reason to end a run: its lines are lost.
+    Lines are written to `stream`, by default standard error. With a `console` they are printed above its live view. If
+    the stream fails, lines are lost and the run continues.
     """
     if level.lower() not in LEVELS:
         raise ValueError(f"log level {level!r} is none of {', '.join(LEVELS)}")
@@ -51,13 +50,13 @@ def configure_logging(
         processors=[*_common(), *(_console_chain(colors) if log_format == "console" else [_render_json])],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level.lower()]),
         logger_factory=lambda *_: LineLogger(write),
-        # A logger that is cached keeps the stream it was first used with.
+        # A cached logger would keep the stream of its first use.
         cache_logger_on_first_use=False,
     )
 
 
 class LineLogger:
-    """What structlog hands finished lines to. It drops those that cannot be written."""
+    """Writes the lines that structlog renders, and drops those that cannot be written."""
 
     def __init__(self, write: _WriteLine) -> None:
         self._write = write
@@ -81,10 +80,10 @@ def _to_stream(stream: TextIO) -> _WriteLine:
 def _to_console(console: Console) -> _WriteLine:
     def write(line: str) -> None:
         try:
-            # Soft wrap leaves a line as long as it is: a log is searched and copied.
+            # Soft wrap keeps long lines whole, so that they can be searched and copied.
             console.print(Text.from_ansi(line), soft_wrap=True)
         except OSError:
-            console.quiet = True  # the console keeps what it could not write, and would grow with every line
+            console.quiet = True  # the console would otherwise keep all lines that it could not write
 
     return write
 
@@ -99,7 +98,7 @@ def _common() -> list[Any]:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        # The plain traceback: structlog's pretty ones print local variables.
+        # The plain traceback, because structlog's other ones print local variables.
         structlog.processors.format_exc_info,
     ]
 
@@ -114,12 +113,12 @@ def _render_json(_logger: Any, _method: str, event: _Event) -> str:
 
 
 def _escape(_logger: Any, _method: str, event: _Event) -> _Event:
-    """Make every value harmless before the renderer adds colours, which are control sequences too."""
+    """Escape all values before the renderer adds colours, which are control sequences too."""
     return {printable(key): _escaped(key, value) for key, value in event.items()}
 
 
 def _render_sentence(_logger: Any, _method: str, event: _Event) -> _Event:
-    """Put the sentence of a known event in place of its name; the fields that it shows are not repeated."""
+    """Replace the name of a known event by its sentence, and remove the fields that the sentence contains."""
     name = event["event"]
     if name not in _SENTENCES:
         return event
@@ -131,7 +130,7 @@ def _render_sentence(_logger: Any, _method: str, event: _Event) -> _Event:
 
 def _escaped(key: str, value: Any) -> Any:
     if key in _TRACES:
-        # The mark in front tells the lines of a traceback from entries: an error's text may hold newlines.
+        # The prefix distinguishes lines of a traceback from log entries: an error's text may contain newlines.
         return "\n".join(f"  | {printable(line)}" for line in str(value).split("\n"))
     if value is None or isinstance(value, int | float):
         return value

@@ -1,13 +1,12 @@
-"""The manifest: one line for each file the journal knows, streamed in constant memory.
+"""The manifest: one line for each file in the journal, written in constant memory.
 
-JSON lines keep types and nulls. CSV (RFC 4180: UTF-8, a header, CRLF, quotes doubled) is for spreadsheets:
-there null and the empty string are both an empty cell, `remote` is JSON text, `path_b64` and `source_b64` are
-always columns.
+JSON lines keep types and nulls. CSV (RFC 4180: UTF-8, a header, CRLF, doubled quotes) is for spreadsheets. There, null
+and the empty string are both an empty cell, `remote` is JSON text, and `path_b64` and `source_b64` are always columns.
 
-A spreadsheet runs a cell that starts with `=`, `+`, `-`, `@`, tab, carriage return or line feed as a formula, and a
-file can be called so. Such a text cell gets one `'` in front; so does one that already has `'` before such a
-character, which makes the rule reversible: drop one `'` from a cell that starts with one or more of them and
-then such a character. The columns of numbers (`size`, `attempts`) stay as they are.
+A spreadsheet takes a cell that starts with `=`, `+`, `-`, `@`, tab, carriage return or line feed for a formula, and
+file names may start so. Such a text cell gets one `'` in front. So does one that already has `'` before such a
+character, which makes the rule reversible: remove one `'` from a cell that starts with one or more of them and then
+such a character. Columns of numbers (`size`, `attempts`) are not changed.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 def manifest_object(row: ManifestRow) -> dict[str, Any]:
-    """Return a row as a line of the manifest: `FIELDS` in order, then `path_b64`, `source_b64` where needed.
+    """Return a row as a line of the manifest: `FIELDS` in order, then `path_b64` and `source_b64` if needed.
 
-    `remote_id` is null unless the service holds the file; times are RFC 3339 in UTC with milliseconds.
+    `remote_id` is null unless the file is uploaded. Times are RFC 3339 in UTC with milliseconds.
     """
     path, source = path_fields("path", row.path), path_fields("source", row.source)
     return {
@@ -70,11 +69,11 @@ def manifest_object(row: ManifestRow) -> dict[str, Any]:
 def write_manifest(
     rows: Iterable[ManifestRow], stream: BinaryIO, fmt: Literal["jsonl", "csv"], *, on_terminal: bool = False
 ) -> int:
-    """Write the rows as they come and return how many there were.
+    """Write the rows one by one and return their number.
 
-    CSV has no escapes: `on_terminal` has what a terminal could obey written out, which is not exact any more.
+    CSV has no escapes. With `on_terminal`, control characters are replaced by visible text, so the output is not exact.
 
-    Raises OSError (also `BrokenPipeError`) when the stream cannot be written, and whatever `rows` raises.
+    Raises OSError, for example `BrokenPipeError`, if the stream fails, and the exceptions of `rows`.
     """
     return _write_csv(rows, stream, on_terminal) if fmt == "csv" else _write_jsonl(rows, stream)
 
@@ -109,7 +108,7 @@ def _cell(value: Any) -> str | int:
 
 
 class _Utf8:
-    """What `csv` writes to. A TextIOWrapper would do as well, but closes the stream when it is collected."""
+    """The file object for `csv`. A TextIOWrapper would close the stream when it is garbage-collected."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""The arithmetic of progress, with time passed in. Pure."""
+"""Computes rate, percentage and remaining time of a run. The time is passed in; no I/O."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from bulkup.model.counters import Counters
 
 
 class SlidingRate:
-    """How fast a total grows, as the mean over a sliding window of `window` seconds.
+    """The growth of a total per second, averaged over a sliding window of `window` seconds.
 
-    At least the last two samples are kept: sampling less often than the window gives the mean in between.
+    At least the last two samples are kept, so samples may be further apart than the window.
     """
 
     def __init__(self, window: float = 10.0) -> None:
@@ -19,14 +19,14 @@ class SlidingRate:
         self._samples: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, total: int) -> None:
-        """Note that the total stands at `total` at `now` (monotonic seconds)."""
+        """Add a sample of the total at `now` (monotonic seconds)."""
         self._samples.append((now, total))
-        # The sample at or before the window's edge stays: without it the window would be too short.
+        # The last sample before the window is kept: without it the window would be too short.
         while len(self._samples) > 2 and self._samples[1][0] <= now - self._window:
             self._samples.popleft()
 
     def per_second(self) -> float:
-        """Return the growth a second up to the last sample; 0 while there is nothing to tell it from."""
+        """Return the growth per second up to the last sample, 0 with fewer than two samples."""
         if not self._samples:
             return 0.0
         (start, before), (end, after) = self._samples[0], self._samples[-1]
@@ -34,9 +34,9 @@ class SlidingRate:
 
 
 def percent(counters: Counters) -> int | None:
-    """Return the share done in whole per cent, by bytes where there are any, else by files.
+    """Return the finished share in whole per cent, by bytes, or by files if all are empty.
 
-    None while the scan goes on: the whole is not known. Rounded down, and 100 only when nothing remains.
+    It is None during the scan, because the total is unknown. It is rounded down, and 100 only if no file remains.
     """
     if not counters.scan_done:
         return None
@@ -50,9 +50,9 @@ def percent(counters: Counters) -> int | None:
 
 
 def eta_seconds(counters: Counters, bytes_per_second: float) -> float | None:
-    """Return how long the bytes that are left take at this speed, in seconds.
+    """Return the seconds that the remaining bytes take at this rate.
 
-    None while that cannot be known: the scan goes on, nothing moves, or only empty files remain.
+    None if it is unknown: during the scan, while no byte is sent, or if only empty files remain.
     """
     if not counters.scan_done:
         return None
@@ -64,7 +64,7 @@ def eta_seconds(counters: Counters, bytes_per_second: float) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the counters tell at one moment: bytes a second, per cent, seconds left; None if unknown."""
+    """The progress at one time: bytes per second, per cent, seconds left. None stands for unknown."""
 
     rate: float
     percent: int | None
@@ -72,14 +72,14 @@ class Progress:
 
 
 class ProgressMeter:
-    """Samples the counters of a run."""
+    """Computes the progress of a run from samples of its counters."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._rate = SlidingRate()
 
     def sample(self, now: float) -> Progress:
-        """Return the pace at `now` (monotonic seconds). The rate counts bytes of failed attempts too."""
+        """Return the progress at `now` (monotonic seconds). The rate includes the bytes of failed attempts."""
         self._rate.add(now, self._counters.bytes_sent)
         rate = self._rate.per_second()
         return Progress(rate, percent(self._counters), eta_seconds(self._counters, rate))

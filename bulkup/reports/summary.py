@@ -1,4 +1,4 @@
-"""The closing word of a run: the summary object of `--json`, and the same for people with what to do next."""
+"""The summary of a run: the object of `--json`, and the text for people with the next steps."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from bulkup.reports.exit_code import exit_code_text
 from bulkup.reports.formatting import count_text, duration_text, rate_text, size_text
 from bulkup.reports.safe_text import printable
 
-# After any other code the scan may have been cut short, and tells nothing about the source.
+# After any other code the scan may be incomplete, so its figures say nothing about the source.
 _SCANNED = frozenset({ExitCode.OK, ExitCode.INCOMPLETE})
 _STOPPED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM, ExitCode.TIME_UP})
 
 
 def summary_object(run: str, exit_code: int, counters: Counters, seconds: float) -> dict[str, Any]:
-    """Return the summary of docs/design.md section 7: the last line of `--json`, and what the journal keeps of a run.
+    """Return the summary of docs/design.md section 7: the last line of `--json`, which the journal keeps too.
 
-    In `files`, `found` is the sum of the others but `unverified`, which `uploaded` includes. `bytes` are of
-    files, each counted once; `seconds` is the time the run took, rounded to milliseconds. `ignored` counts
-    what was no business of the run, `reused_tickets` the tickets of an earlier run that were still good,
-    `unsupported` those of the skipped files that the service does not take, `expired` those it keeps no longer.
+    In `files`, `found` is the sum of the others without `unverified`, which `uploaded` includes. `bytes` count each
+    file once. `seconds` is the duration of the run, rounded to milliseconds. `ignored` counts entries that are not
+    files of the run, `reused_tickets` the tickets of an earlier run that were used. Of the skipped files, `unsupported`
+    counts those that the service does not accept, and `expired` those that it has deleted.
     """
     files = {"found": counters.found} | {name: getattr(counters, name) for name in SETTLED}
     return {
@@ -50,15 +50,15 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
 
 
 def summary_text(summary: Mapping[str, Any], *, selector: str = "", lost_source: bool = False) -> Text:
-    """Return a summary object for people: what happened, what was left out, what to do next.
+    """Return the text of a summary object: the result, the figures, and the next steps.
 
-    `selector` is what names the journal on the command line, such as `--profile nightly`, for the commands it
-    advises. `lost_source` says that a source is empty although the journal knows files in it.
+    `selector` is the option that selects the journal in the suggested commands, such as `--profile nightly`.
+    `lost_source` says that a source is empty although the journal has files in it.
     """
     lines = [_headline(summary), *_details(summary)]
     lines += [f"Next: {step}" for step in _next_steps(summary)]
     if lost_source:
-        lines.append("Next: a source that had files is empty. Is it mounted? If that is right: --allow-empty")
+        lines.append("Next: a source that had files is empty. Is it mounted? If it is meant to be empty: --allow-empty")
     lines += [f"Next: {step}" for step in _steps_for_files(summary["files"], printable(selector))]
     if expired := summary.get("expired", 0):
         lines.append(f"Note: {expired_text(expired)}.")
@@ -66,7 +66,7 @@ def summary_text(summary: Mapping[str, Any], *, selector: str = "", lost_source:
 
 
 def expired_text(count: int) -> str:
-    """Return the notice about uploads that the service has deleted by now, and what there is to be done."""
+    """Return the notice about uploads that the service has deleted, with the command that repeats them."""
     verb = "is" if count == 1 else "are"
     return (
         f"{count_text(count, 'file')} {verb} past the time that the service keeps uploads; "
@@ -79,7 +79,7 @@ def _headline(summary: Mapping[str, Any]) -> str:
     outcome = f"Run {printable(str(summary['run']))}: {exit_code_text(summary['exit_code'])}."
     if summary["exit_code"] in _SCANNED and not files["found"]:
         left_out = any(summary["ignored"].values())
-        why = "No file is left of what the source holds." if left_out else "The source has no files to upload."
+        why = "All entries of the source are ignored." if left_out else "The source has no files to upload."
         return f"{outcome} {why}"
     if summary["exit_code"] in _SCANNED and files["skipped"] == files["found"]:
         unchanged = files["skipped"] - summary.get("unsupported", 0)
@@ -93,8 +93,8 @@ def _details(summary: Mapping[str, Any]) -> Iterator[str]:
     files, presign = summary["files"], summary["presign"]
     shown = ("failed", "rejected", "changed", "unreadable", "remaining", "unverified")
     known = files["skipped"] - summary.get("unsupported", 0)
-    said = [("unchanged", known), ("not taken by the service and skipped", summary.get("unsupported", 0))]
-    if parts := _nonzero([*said, *((name, files[name]) for name in shown)]):
+    skipped = [("unchanged", known), ("not accepted by the service and skipped", summary.get("unsupported", 0))]
+    if parts := _nonzero([*skipped, *((name, files[name]) for name in shown)]):
         yield f"  files: {parts}"
     if parts := _nonzero((name.replace("_", " "), number) for name, number in summary["ignored"].items()):
         yield f"  ignored: {parts}"
@@ -115,13 +115,13 @@ def _nonzero(figures: Iterable[tuple[str, int]]) -> str:
 def _next_steps(summary: Mapping[str, Any]) -> Iterator[str]:
     files, code = summary["files"], summary["exit_code"]
     if code in _STOPPED or (code == ExitCode.INCOMPLETE and files["remaining"]):
-        yield f"run the same command again to go on{_left(files)}."
+        yield f"run the same command again to continue{_left(files)}."
     elif code == ExitCode.SERVICE:
-        yield f"put right what the service complains of, then run the same command again{_left(files)}."
+        yield f"fix the error that the service reports, then run the same command again{_left(files)}."
     elif code == ExitCode.MACHINE:
-        yield f"put this machine right, then run the same command again{_left(files)}."
+        yield f"fix this machine, then run the same command again{_left(files)}."
     elif code == ExitCode.FILES_FAILED and files["remaining"]:
-        yield f"put right why files fail, then run the same command again{_left(files)}."
+        yield f"fix the cause of the failures, then run the same command again{_left(files)}."
 
 
 def _steps_for_files(files: Mapping[str, int], selector: str) -> Iterator[str]:
@@ -130,15 +130,15 @@ def _steps_for_files(files: Mapping[str, int], selector: str) -> Iterator[str]:
     if files["rejected"]:
         yield (
             f"see which files were rejected, and why: {_manifest(selector, 'rejected')}"
-            ' (unsupported = "skip" passes over extensions that the service does not take)'
+            ' (unsupported = "skip" skips files with extensions that the service does not accept)'
         )
     if files["changed"]:
         number = count_text(files["changed"], "file")
-        yield f"{number} changed or vanished while read; the next run looks again."
+        yield f"{number} changed or vanished while being read; the next run tries again."
     if files["unreadable"]:
         yield f"make these readable: {_manifest(selector, 'unreadable')}"
     if files["unverified"]:
-        yield f"accepted by storage, but not proven by its answer: {_manifest(selector, 'unverified')}"
+        yield f"accepted by storage, but not verified by its answer: {_manifest(selector, 'unverified')}"
 
 
 def _left(files: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""What `status`, `runs` and `orphans` show: renderables for people, plain dicts for `--json`."""
+"""The output of `status`, `runs` and `orphans`: text for people, plain dicts for `--json`."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _RUN_COLUMNS = ("run", "started", "took", "exit", "provider", "found", "uploaded
 
 
 def status_text(status: JournalStatus) -> Text:
-    """Return the journal at a glance. What is under way in any state counts as pending."""
-    lines = [f"Journal {printable(status.journal)}" + (", a run is going on" if status.running else "")]
+    """Return the numbers in a journal as text. Files in progress count as pending."""
+    lines = [f"Journal {printable(status.journal)}" + (", a run is in progress" if status.running else "")]
     files, sizes = _by_public_state(status.files), _by_public_state(status.bytes)
     lines += [f"  {state:<11}{files[state]:>12,}  {size_text(sizes.get(state, 0))}" for state in files]
     if not files:
         lines.append("  no files yet")
     if status.orphans:
-        lines.append(f"  {count_text(status.orphans, 'remote id')} created and never uploaded to")
+        lines.append(f"  {count_text(status.orphans, 'remote id')} created and never used")
     if status.unknown_ids:
         lines.append(f"  {_unknown_ids(status.unknown_ids)}")
     if status.superseded:
-        lines.append(f"  {count_text(status.superseded, 'remote id')} of files that were uploaded again since")
+        lines.append(f"  {count_text(status.superseded, 'remote id')} of files that were uploaded again")
     if status.expired:
         lines.append(f"  {expired_text(status.expired)}")
     if status.last_run is not None:
@@ -41,7 +41,7 @@ def status_text(status: JournalStatus) -> Text:
 
 
 def status_json(status: JournalStatus) -> dict[str, Any]:
-    """Return the journal at a glance for programs; states as in the manifest."""
+    """Return the numbers in a journal for programs, with the states of the manifest."""
     return {
         "event": "status",
         "journal": status.journal,
@@ -70,7 +70,7 @@ def runs_table(runs: Iterable[RunRow]) -> Table:
 
 
 def run_json(run: RunRow) -> dict[str, Any]:
-    """Return one run for programs; times are RFC 3339, `summary` is what the run printed last."""
+    """Return one run for programs. Times are RFC 3339, and `summary` is the last line of the run."""
     sources = [path_fields("path", source) for source in run.sources]
     return {
         "event": "run",
@@ -87,7 +87,7 @@ def run_json(run: RunRow) -> dict[str, Any]:
 
 
 def orphans_lines(orphans: Iterable[OrphanRow]) -> Iterator[Text]:
-    """Yield a line for each orphan as it comes; there may be many."""
+    """Yield a line for each orphan, one by one, since there may be many."""
     for orphan in orphans:
         what = (
             _unknown_ids(orphan.count).partition(" (")[0] if orphan.remote_id is None else printable(orphan.remote_id)
@@ -103,7 +103,7 @@ def orphans_lines(orphans: Iterable[OrphanRow]) -> Iterator[Text]:
 
 
 def orphan_json(orphan: OrphanRow) -> dict[str, Any]:
-    """Return one orphan for programs; `remote_id` null stands for up to `count` ids that nobody saw."""
+    """Return one orphan for programs. A null `remote_id` stands for up to `count` unknown ids."""
     return {
         "event": "orphan",
         "kind": orphan.kind,
@@ -121,23 +121,23 @@ def orphan_json(orphan: OrphanRow) -> dict[str, Any]:
 
 
 def pruned_text(pruned: PruneCounts, before: float, *, dry_run: bool) -> Text:
-    """Return what was taken out of a journal, or would be."""
+    """Return the numbers of deleted rows as text; in a dry run, of rows that would be deleted."""
     parts = [
         count_text(pruned.runs, "run"),
         count_text(pruned.orphans, "orphan"),
         count_text(pruned.superseded, "superseded id"),
-        f"{count_text(pruned.files, 'file')} that never arrived",
+        f"{count_text(pruned.files, 'file')} never uploaded",
     ]
     what = f"{', '.join(parts)}, from before {time_text(before)}"
     if dry_run:
-        return Text(f"Would go: {what}. Nothing was written.")
+        return Text(f"Would delete: {what}. Nothing was written.")
     return Text(
-        f"Gone: {what}. The journal had {size_text(pruned.size_before)} and has {size_text(pruned.size_after)}."
+        f"Deleted: {what}. The journal had {size_text(pruned.size_before)} and has {size_text(pruned.size_after)}."
     )
 
 
 def pruned_json(pruned: PruneCounts, before: float, *, dry_run: bool) -> dict[str, Any]:
-    """Return the same for programs; sizes in bytes."""
+    """Return the numbers of deleted rows for programs, with sizes in bytes."""
     return {"event": "prune", "dry_run": dry_run, "before": time_text(before), **dataclasses.asdict(pruned)}
 
 
@@ -146,7 +146,7 @@ def _unknown_ids(count: int) -> str:
 
 
 def _by_public_state(figures: Mapping[FileState, int]) -> dict[str, int]:
-    """Sum up by the states that users know, in the order of their life, without those that no file is in."""
+    """Return the sums by public state, in the order of `FileState`, without those of 0."""
     sums: dict[str, int] = {}
     for state in FileState:
         if number := figures.get(state, 0):
@@ -157,7 +157,7 @@ def _by_public_state(figures: Mapping[FileState, int]) -> dict[str, int]:
 def _run_line(run: RunRow, *, running: bool) -> str:
     ended = _ended_how(run)
     if run.exit_code is None:
-        ended = "running" if running else "cut off; the same command goes on"
+        ended = "running" if running else "interrupted; the same command continues it"
     return f"{printable(run.run)}: started {time_text(run.started_at)}, took {_took(run)}, {ended}"
 
 
@@ -167,5 +167,5 @@ def _took(run: RunRow) -> str:
 
 def _ended_how(run: RunRow) -> str:
     if run.exit_code is None:
-        return "running" if run.running else "cut off"
+        return "running" if run.running else "interrupted"
     return f"{run.exit_code} ({exit_code_text(run.exit_code)})"

@@ -76,7 +76,7 @@ def test_6_when_the_time_is_up(world: World) -> None:
         options = ("--concurrency", "1", "--max-duration", "2")
         done = run("upload", str(world.source), *world.to(url), *options, env=TOKEN).expect(6, "time is up")
         assert "time was up" in done.out
-        assert "run the same command again to go on" in done.out
+        assert "run the same command again to continue" in done.out
         assert "6 (time was up)" in last_run(world)
         assert world.settled() == puts(url)
     assert resumes(world, url)["files"]["uploaded"] >= 1
@@ -183,7 +183,7 @@ def test_sigterm_after_sigint_stops_at_once(world: World) -> None:
         said(process, b"a second signal stops at once")
         process.send_signal(signal.SIGTERM)
         ended(process).expect(143)
-    assert "cut off; the same command goes on" in last_run(world)
+    assert "interrupted; the same command continues it" in last_run(world)
     assert world.settled() == 12
 
 

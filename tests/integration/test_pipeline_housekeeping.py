@@ -168,7 +168,7 @@ async def test_the_commands_tell_of_uploads_past_their_time_and_of_old_ids(here:
     }
     await here.run(reupload_expired=True)
     assert "past the time" not in await said("status", *journal)
-    assert "1 remote id of files that were uploaded again since" in await said("status", *journal)
+    assert "1 remote id of files that were uploaded again" in await said("status", *journal)
     (line,) = await lines("orphans", *journal)
     expected = ("superseded", old[b"a.mp4"], ids(here)[b"a.mp4"], "1970-01-01T00:00:01.000Z")
     assert (line["kind"], line["remote_id"], line["superseded_by"], line["kept_until"]) == expected
@@ -182,9 +182,9 @@ async def test_runs_are_pruned_by_age(here: World) -> None:
     before = here.manifest()
     prune = ("runs", "--journal", str(here.journal), "--prune")
     assert (await lines(*prune))[0]["runs"] == 0
-    assert "Would go: 2 runs, 0 orphans" in await said(*prune, "--older-than", "0", "--dry-run")
+    assert "Would delete: 2 runs, 0 orphans" in await said(*prune, "--older-than", "0", "--dry-run")
     assert len(await lines(*prune[:-1])) == 3
-    assert "Gone: 2 runs, 0 orphans, 0 superseded ids, 0 files" in await said(*prune, "--older-than", "0s")
+    assert "Deleted: 2 runs, 0 orphans, 0 superseded ids, 0 files" in await said(*prune, "--older-than", "0s")
     assert [line["running"] for line in await lines(*prune[:-1])] == [False]
     assert here.manifest() == before
     assert (await here.run()).as_dict()["files"]["skipped"] == 3

@@ -37,8 +37,8 @@ def flat(**figures: Any) -> list[Trial]:
         ({"api": SLOWED}, {}, Limit.THROTTLING, "in 3.0 % of the API calls"),
         ({"storage": SLOWED}, {}, Limit.THROTTLING, "in 3.0 % of the uploads"),
         ({"api": SLOWED, "storage": SLOWED}, {}, Limit.THROTTLING, "3.0 % of the API calls and 3.0 % of the uploads"),
-        ({"api": RequestFigures(99)}, {"rate_limit": 10.0}, Limit.RATE_LIMIT, "API calls at 10 a second"),
-        ({"loop_cpu": 0.95, "starved": 0.9}, {}, Limit.CPU, "one core of this machine busy (95 %)"),
+        ({"api": RequestFigures(99)}, {"rate_limit": 10.0}, Limit.RATE_LIMIT, "10 API calls per second"),
+        ({"loop_cpu": 0.95, "starved": 0.9}, {}, Limit.CPU, "one core of this machine fully (95 %)"),
         ({"cpu": 3.9}, {}, Limit.CPU, "3.9 of 4 cores"),
         ({"machine_cpu": 0.95}, {}, Limit.CPU, "other programs"),
         ({"machine_cpu": 0.95}, {"embedded": True}, Limit.CPU, "the embedded server"),
@@ -46,11 +46,11 @@ def flat(**figures: Any) -> list[Trial]:
             {"starved": 0.6, "api": RequestFigures(10, 0, 0, 2.1, 3.0)},
             {},
             Limit.API,
-            "60 % of the time: a call takes 2.1 s, so 4 calls in flight bring 190 files a second at the most",
+            "60 % of the time: a call takes 2.1 s, so 4 calls in flight return URLs for at most 190 files per second",
         ),
         ({"recording": 15.0}, {}, Limit.DISK, "of 20.0 files with a worker, 15.0 wait for their row"),
         ({}, {"disk": DiskSpeed(100, 100 * MIB, 5.0)}, Limit.DISK, "the source is read at 20.0 MiB/s"),
-        ({}, {"disk": DiskSpeed(100, 100 * MIB, 1.0)}, Limit.NETWORK, "takes 25.0 MiB/s"),
+        ({}, {"disk": DiskSpeed(100, 100 * MIB, 1.0)}, Limit.NETWORK, "accepts 25.0 MiB/s"),
         ({}, {}, Limit.NETWORK, "64 files at a time are no faster than 16"),
         ({"machine_cpu": None}, {}, Limit.NETWORK, ""),
     ],
@@ -65,7 +65,7 @@ def test_the_limit(figures: dict[str, Any], known: dict[str, Any], limit: Limit,
 def test_a_link_that_is_full() -> None:
     """Rates just below that of a common link are told as that."""
     trials = [trial(choice(workers), rate=450) for workers in (4, 16)]
-    assert "what a link of 1 Gbit/s carries" in judged(trials).reason
+    assert "the capacity of a link of 1 Gbit/s" in judged(trials).reason
     assert "link of" not in judged([trial(choice(workers), rate=300) for workers in (4, 16)]).reason
 
 
@@ -91,7 +91,7 @@ def test_no_end_to_it() -> None:
 def test_one_trial_tells_little() -> None:
     """And none, or one in which nothing arrived, nothing."""
     assert judged([trial()]).limit is Limit.UNKNOWN
-    assert "try several: --concurrency 4,16,64" in advised([trial()])
+    assert "try several values: --concurrency 4,16,64" in advised([trial()])
     assert judge([], facts()) is None
     assert judge([trial(rate=0)], facts()) is None
 
@@ -118,13 +118,13 @@ def _lossy() -> Trial:
 def test_advice_for_the_settings() -> None:
     """As a profile has them: only what differs, and by how much it is better; or that they are good as they are."""
     trials = [trial(NOW, rate=100), trial(choice(64, 25), rate=150), trial(choice(128), rate=100)]
-    assert advised(trials)[0] == "set concurrency = 64, batch_size = 25: 50 % more files a second than now"
-    assert advised(flat())[0].startswith("leave concurrency = 32, batch_size = 100, calls_in_flight = 4 as they are")
+    assert advised(trials)[0] == "set concurrency = 64, batch_size = 25: 50 % more files per second than now"
+    assert advised(flat())[0].startswith("keep concurrency = 32, batch_size = 100, calls_in_flight = 4: ")
     assert advised([trial(choice(16)), trial(choice(64))])[0].startswith(
-        "set concurrency = 16: the best of what was tried"
+        "set concurrency = 16: the best settings of the trials"
     )
     auto = choice("auto")
-    assert advised([trial(auto, rate=98), *flat()], current=auto)[0].startswith('leave concurrency = "auto"')
+    assert advised([trial(auto, rate=98), *flat()], current=auto)[0].startswith('keep concurrency = "auto"')
     assert advised([trial(auto, rate=90), *flat()], current=auto)[0].startswith("set concurrency = 16: 11 % more")
 
 
@@ -132,8 +132,8 @@ def test_advice_against_throttling() -> None:
     """A rate of calls that was answered, fewer files at a time; a trial above the best that was slowed down is told."""
     told = advised(flat(api=SLOWED, storage=SLOWED))
     assert told[:2] == [
-        "set rate_limit = 19, the calls a second that were answered",
-        "set concurrency = 16 or below, or ask the service what it allows",
+        "set rate_limit = 19, the answered calls per second",
+        "set concurrency = 16 or lower, or ask the service for its limits",
     ]
     higher = [trial(choice(16), rate=100), trial(choice(64), rate=50, storage=SLOWED)]
     assert (
@@ -146,12 +146,12 @@ def test_advice_where_the_api_is_slow() -> None:
     """What was not tried: larger calls, as far as the service takes them, and more of them."""
     slow: dict[str, Any] = {"starved": 0.8, "api": RequestFigures(10, 0, 0, 2.0, 2.0)}
     told = advised(flat(**slow))
-    assert "try --batch-size 100,1000: the service takes so many in a call" in told
+    assert "try --batch-size 100,1000: the service accepts that many in one call" in told
     assert "try calls_in_flight = 8" in told
     more = [*flat(**slow), trial(choice(32, 1000), rate=100, **slow), trial(choice(32, 100, 8), rate=100, **slow)]
     told = advised(more)
     assert not any("--batch-size" in step for step in told)
-    assert "more calls in flight were no faster: it is the service that hands out no more" in told
+    assert "more calls in flight were no faster: the service limits the number of URLs" in told
 
 
 def test_what_makes_the_figures_doubtful_is_told() -> None:
@@ -162,4 +162,4 @@ def test_what_makes_the_figures_doubtful_is_told() -> None:
     assert any("embedded server" in step for step in told)
     assert "raise rate_limit" in " ".join(advised(flat(api=RequestFigures(99)), rate_limit=10.0))
     assert "setting processes" in " ".join(advised(flat(loop_cpu=1.0)))
-    assert advised(flat(machine_cpu=1.0)) == ["measure again when this machine has less to do"]
+    assert advised(flat(machine_cpu=1.0)) == ["measure again when this machine is less busy"]

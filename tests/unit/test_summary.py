@@ -92,7 +92,7 @@ def test_failures_are_followed_by_how_to_see_them() -> None:
 def test_an_interrupted_run_says_how_to_go_on() -> None:
     for code in (129, 130, 143, 6):
         text = text_of(code, found=5, uploaded=1)
-        assert "run the same command again to go on" in text
+        assert "run the same command again to continue" in text
         assert "4 files found so far wait" in text
 
 
@@ -113,11 +113,11 @@ def test_nothing_to_do_is_named_only_when_the_scan_came_to_its_end() -> None:
         (3, {"found": 1, "changed": 1}, "1 file changed or vanished"),
         (3, {"found": 1, "unreadable": 1}, '"status":"unreadable"'),
         (3, {"found": 1}, "run the same command again"),
-        (0, {"found": 1, "uploaded": 1, "unverified": 1}, "not proven"),
+        (0, {"found": 1, "uploaded": 1, "unverified": 1}, "not verified"),
         (6, {"found": 3, "uploaded": 1}, "time was up"),
-        (1, {"found": 3, "failed": 1}, "put right why files fail, then run the same command again; 2 files"),
-        (4, {"found": 1}, "put right what the service complains of"),
-        (7, {"found": 1}, "put this machine right"),
+        (1, {"found": 3, "failed": 1}, "fix the cause of the failures, then run the same command again; 2 files"),
+        (4, {"found": 1}, "fix the error that the service reports"),
+        (7, {"found": 1}, "fix this machine"),
         (0, {"found": 1, "uploaded": 1, "presign_calls": 2, "retries": 1}, "2 calls for URLs, 1 retries"),
     ],
 )

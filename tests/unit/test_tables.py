@@ -84,7 +84,7 @@ def test_runs_are_a_table_and_names_are_no_markup() -> None:
     assert r"/data/[bold]\x1b[2J\xff" in text
 
 
-@pytest.mark.parametrize(("running", "word"), [(True, "running"), (False, "cut off")])
+@pytest.mark.parametrize(("running", "word"), [(True, "running"), (False, "interrupted")])
 def test_a_run_without_an_end_goes_on_or_was_cut_off(running: bool, word: str) -> None:
     row = run_row(ended_at=None, exit_code=None, summary=None, running=running)
     assert word in shown(runs_table([row]))
@@ -102,8 +102,8 @@ def test_status_shows_what_is_under_way_as_pending() -> None:
     assert "pending               3  30 B" in text
     assert "uploaded          3,000  2.0 KiB" in text
     assert "failed    " not in text
-    assert "a run is going on" in text
-    assert "1 remote id created and never uploaded to" in text
+    assert "a run is in progress" in text
+    assert "1 remote id created and never used" in text
     assert "up to 20 unknown ids (call cut off before its answer)" in text
     assert "Last run r1: started 1970-01-01T00:00:00.000Z, took 3 min 20 s, 1 (some files failed)" in text
 
@@ -135,7 +135,7 @@ def test_an_id_of_an_earlier_upload_names_the_one_that_took_its_place() -> None:
 
 def test_what_is_kept_no_longer_and_what_was_uploaded_again_is_told() -> None:
     text = shown(status_text(status_row(superseded=2, expired=1)))
-    assert "2 remote ids of files that were uploaded again since" in text
+    assert "2 remote ids of files that were uploaded again" in text
     assert "1 file is past the time that the service keeps uploads" in text
     assert "--reupload-expired" in text
     assert "--reupload-expired" not in shown(status_text(status_row()))
@@ -143,13 +143,11 @@ def test_what_is_kept_no_longer_and_what_was_uploaded_again_is_told() -> None:
     assert (told["superseded"], told["expired"]) == (2, 1)
 
 
-@pytest.mark.parametrize(("dry_run", "word"), [(True, "Would go: "), (False, "Gone: ")])
+@pytest.mark.parametrize(("dry_run", "word"), [(True, "Would delete: "), (False, "Deleted: ")])
 def test_pruning_says_what_went(dry_run: bool, word: str) -> None:
     pruned = PruneCounts(1, 2, 0, 1000, 4096, 1024)
     text = shown(pruned_text(pruned, 0.0, dry_run=dry_run))
-    assert text.startswith(
-        f"{word}1 run, 2 orphans, 0 superseded ids, 1,000 files that never arrived, from before 1970"
-    )
+    assert text.startswith(f"{word}1 run, 2 orphans, 0 superseded ids, 1,000 files never uploaded, from before 1970")
     assert ("had 4.0 KiB and has 1.0 KiB" in text) is not dry_run
     told = pruned_json(pruned, 0.0, dry_run=dry_run)
     assert (told["event"], told["dry_run"], told["runs"], told["files"]) == ("prune", dry_run, 1, 1000)
@@ -165,7 +163,7 @@ def test_everything_has_a_json_form() -> None:
     assert status["last_run"]["ended_at"] == "1970-01-01T00:03:20.000Z"
 
 
-@pytest.mark.parametrize(("running", "word"), [(True, "running"), (False, "cut off")])
+@pytest.mark.parametrize(("running", "word"), [(True, "running"), (False, "interrupted")])
 def test_the_lock_tells_a_run_that_goes_on_from_one_that_was_cut_off(running: bool, word: str) -> None:
     last = run_row(ended_at=None, exit_code=None, summary=None)
     text = shown(status_text(JournalStatus("j", running, {}, {}, 0, 0, last)))
