@@ -94,7 +94,7 @@ def test_the_page_lists_level_and_fields_of_every_call() -> None:
 
 def test_the_page_lists_the_fields_of_progress() -> None:
     page = (ROOT / "docs" / "output.md").read_text("utf-8")
-    section = page[page.index("## Progress") : page.index("`upload --dry-run --json`")]
+    section = page[page.index("## Progress") : page.index("## `bulkup upload --dry-run --json`")]
     for name in progress_fields(Counters(), Progress(0.0, None, None)):
         assert f"`{name}`" in section
 
