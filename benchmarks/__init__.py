@@ -1,1 +1,1 @@
-"""Measurements, side by side and as ratios; `python -m benchmarks` or `make bench`."""
+"""Benchmarks, which compare programs in one run and print ratios: `python -m benchmarks` or `make bench`."""

@@ -1,8 +1,8 @@
-"""`python -m benchmarks peers|pipeline|services`: other tools beside bulkup, the pipeline beside a bare loop, or the
-services' ways beside one another.
+"""The benchmarks: `python -m benchmarks peers|pipeline|services`.
 
-Figures of one run on one machine compare with each other and with nothing else; so they are printed as ratios, of
-medians over several rounds in turn.
+`peers` compares bulkup with other tools, `pipeline` with a bare loop of its HTTP client, and `services` the providers
+with each other. Figures are comparable within one run on one machine only. They are therefore printed as ratios of
+medians over several rounds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _PARTS = {"peers": peers.main, "pipeline": overhead.pipeline_main, "services": o
 
 
 def main() -> int:
-    """Run the part that is named, and return the exit status."""
+    """Run the named part, and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""The floor: a bare loop of the same HTTP client. It reads each file, makes its MD5 and PUTs it; nothing else.
+"""A bare loop of the HTTP client, as a lower limit: it reads, hashes and PUTs each file, and nothing else.
 
 python -m benchmarks.bare ROOT DIR TASKS
 """
@@ -15,7 +15,7 @@ import aiohttp
 
 
 async def run(root: str, folder: str, tasks: int) -> float:
-    """Return how many seconds all files of `folder` took."""
+    """Return the seconds for all files of `folder`."""
     paths = iter([os.path.join(at, name) for at, _, names in os.walk(folder) for name in names])
     connector = aiohttp.TCPConnector(limit=tasks)
     async with aiohttp.ClientSession(connector=connector, skip_auto_headers=["Content-Type"]) as session:

@@ -1,4 +1,4 @@
-"""A bar chart of results as SVG: a block for each scenario, a bar for each client, readable on light and on dark."""
+"""A bar chart of the results as SVG, for light and dark backgrounds: a block per scenario, a bar per client."""
 
 from __future__ import annotations
 

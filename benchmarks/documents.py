@@ -1,4 +1,4 @@
-"""Writes results into documents, between markers: `<!-- NAME -->` and `<!-- /NAME -->`."""
+"""Write results into documents, between the markers `<!-- NAME -->` and `<!-- /NAME -->`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def publish(results: Results, root: str = _ROOT) -> None:
-    """Write the tables into docs/performance.md and README.md, and the chart beside the former.
+    """Write the tables into docs/performance.md and README.md, and the chart into docs/performance.svg.
 
-    Raises ValueError where a document lacks its markers.
+    Raises ValueError if a document lacks its markers.
     """
     _replace(os.path.join(root, "docs", "performance.md"), "figures", table.whole(results))
     _replace(os.path.join(root, "README.md"), "speed", table.short(results))
@@ -23,11 +23,11 @@ def publish(results: Results, root: str = _ROOT) -> None:
 
 
 def replaced(text: str, name: str, content: str) -> str:
-    """Return `text` with what stands between the markers replaced. Raises ValueError where they are not there."""
+    """Return `text` with new content between the markers. Raises ValueError if they are missing."""
     first, last = f"<!-- {name} -->", f"<!-- /{name} -->"
     start, end = text.find(first), text.find(last)
     if not 0 <= start < end:
-        raise ValueError(f"there is no place between {first} and {last}")
+        raise ValueError(f"the markers {first} and {last} are missing")
     return f"{text[: start + len(first)]}\n\n{content}\n{text[end:]}"
 
 

@@ -1,4 +1,4 @@
-"""What came out: medians of every client, and speeds as ratios. Plain values, which JSON keeps and tables show."""
+"""The results: medians of every client, and speeds as ratios. All are plain values that convert to JSON."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from benchmarks.scenarios import Scenario
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Medians of one client's rounds: seconds, CPU seconds of it and of the store; its largest peak in MiB.
+    """Medians over the rounds of one client: seconds, CPU seconds of the client and of the store, and its peak in MiB.
 
-    `seconds` is 0 where it did not run or went wrong, and `problem` says why.
+    `seconds` is 0 if the client did not run or failed, and `problem` has the reason.
     """
 
     client: str
@@ -35,7 +35,8 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One scenario: what was uploaded, seconds at the link's rate alone (0 for no link), each client's figures."""
+    """One scenario: files, bytes, seconds at the rate of the link alone (0 without a link), and the figures of each
+    client."""
 
     name: str
     title: str
@@ -46,17 +47,17 @@ class Measured:
     clients: tuple[Figures, ...]
 
     def find(self, client: str) -> Figures | None:
-        """Return the figures of a client that ran as it should."""
+        """Return the figures of a client that ran without a problem."""
         return next((one for one in self.clients if one.client == client and one.seconds), None)
 
     def best_peer(self) -> Figures | None:
-        """Return the fastest of those that someone could use instead."""
+        """Return the fastest client that could be used instead of bulkup."""
         return min((one for one in self.clients if one.peer and one.seconds), key=lambda one: one.seconds, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All that was measured, the machine it was measured on, and what could not be and why."""
+    """All figures, the machine, and the scenarios that could not run with their reasons."""
 
     machine: dict[str, Any]
     scenarios: tuple[Measured, ...] = ()
@@ -83,7 +84,7 @@ def figures_of(runs: Runs) -> Figures:
 
 
 def measured(scenario: Scenario, runs: Sequence[Runs]) -> Measured:
-    """Return what came of one scenario."""
+    """Return the figures of one scenario."""
     size = sum(scenario.sizes)
     line = scenario.link.seconds(size) if scenario.link else 0.0
     clients = tuple(figures_of(one) for one in runs)
@@ -97,7 +98,7 @@ def median(values: Any) -> float:
 
 
 def speed_over(one: Figures | None, other: Figures | None) -> float | None:
-    """Return how many times as fast `one` is as `other`, None where either did not run."""
+    """Return the speed of `one` divided by that of `other`, None if either did not run."""
     return other.seconds / one.seconds if one and other else None
 
 
@@ -107,7 +108,7 @@ def to_json(results: Results) -> bytes:
 
 
 def from_json(data: bytes) -> Results:
-    """Return the results of such a file."""
+    """Return the results in the JSON that `to_json` wrote."""
     raw = orjson.loads(data)
     scenarios = tuple(
         Measured(**{**one, "clients": tuple(Figures(**{**f, "every": tuple(f["every"])}) for f in one["clients"])})
@@ -117,7 +118,7 @@ def from_json(data: bytes) -> Results:
 
 
 def together(earlier: Results, later: Results) -> Results:
-    """Return the later results, with the scenarios of the earlier ones that they do not have."""
+    """Return the later results, completed by earlier scenarios that they lack."""
     names = {one.name for one in later.scenarios} | set(later.missing)
     kept = [one for one in earlier.scenarios if one.name not in names]
     missing = {name: why for name, why in earlier.missing.items() if name not in names}

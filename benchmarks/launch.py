@@ -1,8 +1,8 @@
-"""Runs a command and says what it took, as one JSON line in a file: `python -IS launch.py RESULT COMMAND...`.
+"""Run a command and measure it: `python -IS launch.py RESULT COMMAND...`.
 
-A process of its own and nothing but the standard library, because Linux counts the memory of whoever starts a process
-into that process's peak: started from here the least peak that can be told is that of this small program, 10 MiB.
-The figures are of the command and of all processes that it waited for; the peak is that of the largest one of them.
+Linux counts the memory of the parent into the peak of a process that it starts. This program is therefore small: it
+imports the standard library only, and the smallest peak that it can report is its own, 10 MiB. The figures are those of
+the command and of all processes that it waited for. The peak is that of the largest of them.
 """
 
 import json
@@ -12,7 +12,7 @@ import time
 
 
 def main() -> None:
-    """Run the command of the command line, and write seconds, CPU seconds, peak memory in MiB and exit status."""
+    """Run the command, and write seconds, CPU seconds, peak memory in MiB and exit status to a JSON file."""
     result, command = sys.argv[1], sys.argv[2:]
     started = time.perf_counter()
     child = os.posix_spawnp(command[0], command, os.environ)

@@ -1,4 +1,4 @@
-"""Starts commands through `launch.py`, each with an environment of its own, and reads what they took."""
+"""Start commands through `launch.py` in a clean environment, and read the measurements."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import orjson
 
 _LAUNCH = os.path.join(os.path.dirname(__file__), "launch.py")
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# What a command is given of the environment: a user's own settings of any of these programs would be measured too.
+# The variables that a command gets. A user's own settings of the programs would change the result.
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """What one process took: seconds, CPU seconds, its peak memory in MiB, and what it printed."""
+    """The measurements of one process: seconds, CPU seconds, peak memory in MiB, and its output."""
 
     seconds: float
     cpu: float
@@ -30,9 +30,9 @@ class Launched:
 def launched(
     argv: Sequence[str], environ: Mapping[str, str], scratch: str, inside: Sequence[str] = (), longest: float = 600.0
 ) -> Launched:
-    """Run a command as a whole process, with a folder for its output and state.
+    """Run a command and return its measurements. `scratch` is a folder for its output and state.
 
-    Raises RuntimeError with the end of its output where it fails, or takes longer than `longest` seconds.
+    Raises RuntimeError with the end of its output if it fails or takes longer than `longest` seconds.
     """
     result, output = os.path.join(scratch, "taken.json"), os.path.join(scratch, "output")
     whole = [*inside, sys.executable, "-IS", _LAUNCH, result, *argv]

@@ -1,4 +1,4 @@
-"""Runs a command as a whole process and says what it took."""
+"""Run a command as a process, and measure it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import orjson
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Seconds by the command's own account; CPU seconds and peak memory in MiB by the system's; its `summary`."""
+    """Seconds as the command reports them; CPU seconds and peak memory in MiB as the system reports them; its
+    `summary`."""
 
     seconds: float
     cpu: float
@@ -29,7 +30,7 @@ def run_upload(root: str, folder: str, concurrency: int) -> Taken:
 
 
 def run_provider(root: str, folder: str, options: list[str], given: dict[str, str]) -> Taken:
-    """Run `bulkup upload` of `folder` against `root` with these options and this environment, and a new journal."""
+    """Run `bulkup upload` of `folder` against `root` with these options and environment, and a new journal."""
     with tempfile.TemporaryDirectory() as state:
         environ = {**os.environ, **given, "XDG_STATE_HOME": state}
         command = [sys.executable, "-m", "bulkup", "upload", folder, "--base-url", root, *options, "--json"]

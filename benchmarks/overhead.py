@@ -1,5 +1,4 @@
-"""The benchmarks of the pipeline itself: what it costs over a bare loop of the same client, what memory it takes, and
-what the services' ways cost beside one another.
+"""Benchmarks of the pipeline: its time over a bare loop of the same client, its memory, and the costs of each service.
 
 `python -m benchmarks pipeline` and `python -m benchmarks services`.
 """
@@ -46,12 +45,12 @@ def memory(root: str, folder: str) -> dict[str, float]:
 
 
 def pipeline_main(arguments: list[str]) -> int:
-    """Measure the pipeline beside a bare loop, and its memory."""
+    """Compare the pipeline with a bare loop, and measure its memory."""
     return _main("pipeline", _pipeline, arguments)
 
 
 def services_main(arguments: list[str]) -> int:
-    """Measure the services' ways beside one another."""
+    """Compare the services with each other."""
     return _main("services", _services, arguments)
 
 

@@ -1,4 +1,4 @@
-"""Other tools beside bulkup, on the same files, to the same store, in turn: `python -m benchmarks peers`."""
+"""Compare bulkup with other tools, on the same files and the same store, in turn: `python -m benchmarks peers`."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _NAMES = ("small", "https", "mixed", "large", "wan", "rescan")
 
 
 def main(given: list[str]) -> int:
-    """Measure, print the tables, write what was asked for, and return the exit status."""
+    """Measure, print the tables, write the requested files, and return the exit status."""
     arguments = _parser().parse_args(given)
-    os.environ["PATH"] += ":/usr/sbin:/sbin"  # where Debian has nginx and ip, and users do not
+    os.environ["PATH"] += ":/usr/sbin:/sbin"  # nginx and ip are there on Debian, but not in the PATH of a user
     signal.signal(signal.SIGTERM, _leave)
     earlier = _read(arguments.json) if arguments.add and os.path.exists(arguments.json or "") else Results({})
     results = earlier
     for found in [_read(arguments.tables)] if arguments.tables else _measure(arguments):
         results = together(earlier, found)
-        _write(results, arguments)  # after each scenario: a run that is cut off keeps what it has
+        _write(results, arguments)  # after each scenario, so that an interrupted run keeps its figures
     print(f"\n{table.whole(results)}")
     if arguments.publish:
         publish(results)
@@ -44,19 +44,25 @@ def main(given: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks peers", description=__doc__)
     parser.add_argument("--only", type=_names, default=[], metavar="NAMES", help=f"of {','.join(_NAMES)}")
-    parser.add_argument("--clients", type=_list, default=[], metavar="NAMES", help="run these clients alone")
+    parser.add_argument("--clients", type=_list, default=[], metavar="NAMES", help="run only these clients")
     parser.add_argument("--rounds", type=int, default=0, help="default: 5, and 3 of large files and over the link")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the files and one round: a look, no figures")
-    parser.add_argument("--large-size", type=int, default=1024, metavar="MIB", help="size of a large file")
-    parser.add_argument("--rescan-files", type=int, default=1_000_000, help="files of the tree that is run over again")
     parser.add_argument(
-        "--variant", action="append", default=[], metavar="NAME=OPTIONS", help="bulkup once more, with these options"
+        "--quick", action="store_true", help="a tenth of the files and one round, as a check of the harness"
+    )
+    parser.add_argument("--large-size", type=int, default=1024, metavar="MIB", help="size of a large file")
+    parser.add_argument("--rescan-files", type=int, default=1_000_000, help="files of the tree for the second run")
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME=OPTIONS",
+        help="another run of bulkup, with these options",
     )
     parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
-    parser.add_argument("--add", action="store_true", help="keep the figures of other scenarios that FILE has")
+    parser.add_argument("--add", action="store_true", help="keep the figures of other scenarios in FILE")
     parser.add_argument("--chart", metavar="FILE", help="write an SVG chart to FILE")
     parser.add_argument("--publish", action="store_true", help="write the figures into README and docs/performance.md")
-    parser.add_argument("--tables", metavar="FILE", help="measure nothing, show the figures of FILE")
+    parser.add_argument("--tables", metavar="FILE", help="show the figures of FILE, without a measurement")
     return parser
 
 
@@ -71,7 +77,7 @@ def _names(text: str) -> list[str]:
 
 
 def _measure(arguments: argparse.Namespace) -> Iterator[Results]:
-    """Return what was measured so far, after each scenario."""
+    """Yield the results so far, after each scenario."""
     notes: list[str] = []
     found: list[Measured] = []
     missing: dict[str, str] = {}
@@ -92,10 +98,12 @@ def _large(arguments: argparse.Namespace, notes: list[str]) -> int:
     asked = (arguments.large_size // (16 if arguments.quick else 1)) * MIB
     fits = large_size(asked, LARGE_FILES, room_in_memory())
     if fits < asked and (not arguments.only or "large" in arguments.only):
-        notes.append(f"Large files have {size_text(fits)} instead of {size_text(asked)}: memory has no room for more.")
+        notes.append(
+            f"Large files have {size_text(fits)} instead of {size_text(asked)}: there is no room in memory for more."
+        )
         _tell(f"! {notes[-1]}")
     if arguments.quick:
-        notes.append("A quick run with a tenth of the files: what is asked is asked of the whole one.")
+        notes.append("A quick run with a tenth of the files. The requirements are those of a whole run.")
     return fits
 
 
@@ -159,7 +167,7 @@ def _write(results: Results, arguments: argparse.Namespace) -> None:
 
 
 def _leave(number: int, _frame: object) -> NoReturn:
-    """End as after an exception: what was started is ended, namespaces and folders are removed."""
+    """Exit as after an exception, so that processes, namespaces and folders are removed."""
     sys.exit(128 + number)
 
 

@@ -1,9 +1,9 @@
-"""The mark for large files: MD5 in threads and `sendfile`, over plain sockets. No API, no journal, no second chance.
+"""A reference for large files: MD5 in threads and `sendfile` over plain sockets, without an API, a journal or retries.
 
-Each of CONCURRENCY threads has a connection of its own, and sends one file after the other while another thread hashes
-the same file; an ETag that is a plain MD5 must be that of the file. Prints how many seconds all files took.
+Each of CONCURRENCY threads has a connection. It sends one file after the other while another thread hashes the same
+file. An ETag that is a plain MD5 must be that of the file. The program prints the seconds for all files.
 
-python -m benchmarks.reference ROOT DIR CONCURRENCY
+    python -m benchmarks.reference ROOT DIR CONCURRENCY
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PLAIN_MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 class Paths:
-    """The paths of all files below a folder, each handed out once, to whichever thread asks."""
+    """The paths of all files below a folder. Each is returned once, to any thread."""
 
     def __init__(self, folder: str) -> None:
         self._paths = iter([os.path.join(at, name) for at, _, names in os.walk(folder) for name in names])
@@ -39,7 +39,7 @@ class Paths:
 
 
 def send_all(root: str, paths: Paths, hashers: ThreadPoolExecutor) -> None:
-    """Send files over one connection until none is left. Raises AssertionError for an answer that is a bad one."""
+    """Send files over one connection until none is left. Raises AssertionError for an unexpected answer."""
     url = urlsplit(root)
     with socket.create_connection((url.hostname, url.port or 80)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -69,7 +69,7 @@ def _md5_of(path: str) -> str:
 
 
 def run(root: str, folder: str, concurrency: int) -> float:
-    """Return how many seconds all files of `folder` took."""
+    """Return the seconds for all files of `folder`."""
     paths = Paths(folder)
     with ThreadPoolExecutor(concurrency) as senders, ThreadPoolExecutor(concurrency) as hashers:
         started = time.perf_counter()

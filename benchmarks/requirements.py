@@ -1,4 +1,4 @@
-"""What must be reached, and whether it was: ratios between figures of one run."""
+"""The required ratios between figures of one run, and whether they were reached."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BEST_PEER, LINE = "best peer", "the link's rate"
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """In this scenario `client` must be at least so many times as fast as `against`."""
+    """In this scenario `client` must be at least `least` times as fast as `against`."""
 
     scenario: str
     client: str
@@ -22,12 +22,12 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One line: what, against what, what was asked and what came out. `reached` is None where nothing was measured."""
+    """One requirement with its result. `reached` is None if it was not measured."""
 
     what: str
     against: str
-    asked: str
-    got: str
+    required: str
+    measured: str
     reached: bool | None
 
 
@@ -48,7 +48,7 @@ _MOST_TIME, _MOST_MEMORY = 3.0, 1.25
 
 
 def verdicts(results: Results) -> list[Verdict]:
-    """Return a line for every requirement, also for those whose scenario was not measured."""
+    """Return the result of every requirement, including those of scenarios that were not measured."""
     scenarios = {one.name: one for one in results.scenarios}
     uploads = [_judged(one, scenarios.get(one.scenario), results) for one in REQUIREMENTS]
     return [*uploads, *_rescan(results)]

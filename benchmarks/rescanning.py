@@ -1,4 +1,4 @@
-"""A second run over files that are all uploaded, beside `find` on the same tree; and the memory of both runs."""
+"""A second run over uploaded files, compared with `find` on the same tree, and the memory of both runs."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _ROUNDS = 3
 _SIZE = 100
 _LONGEST = 3600.0
 _FIND = r"""exec find "$0" -printf '%s %T@ %p\n' >/dev/null"""
-_MEMORY_OF_ONE = 6 * 1024  # bytes of a small file on a file system in memory
+_MEMORY_OF_ONE = 6 * 1024  # bytes that a small file takes on a file system in memory
 
 
 def measure(files: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Upload so many files, then run over them again and let `find` do so, in turn.
+    """Upload `files` files, then run `bulkup` and `find` over them in turn.
 
-    `find_seconds` and `seconds` are medians, `peak_mib` and `again_peak_mib` the peaks of both runs, with `few_` those
-    over 10,000 files; `time_ratio` is that of the medians, `peak_ratio` the larger one of both runs. Raises LookupError
-    where memory has no room for the files, and RuntimeError for a run that fails.
+    `find_seconds` and `seconds` are medians. `peak_mib` and `again_peak_mib` are the peaks of the first and the second
+    run, and `few_` has those over 10,000 files. `time_ratio` is the ratio of the medians, `peak_ratio` the larger ratio
+    of the peaks. Raises LookupError if there is no room in memory for the files, and RuntimeError if a run fails.
     """
     if files * _MEMORY_OF_ONE > room_in_memory():
         raise LookupError(f"{files:,} files need {files * _MEMORY_OF_ONE / GIB:.1f} GiB of free memory")
@@ -52,7 +52,7 @@ def measure(files: int, tell: Callable[[str], None]) -> dict[str, Any]:
 
 
 def _runs(files: int, rounds: int, tell: Callable[[str], None]) -> tuple[Launched, list[Launched], list[Launched]]:
-    """Return the first upload of a tree, the runs over it again, and those of `find`."""
+    """Return the first upload of a tree, the runs over it again, and the runs of `find`."""
     again: list[Launched] = []
     find: list[Launched] = []
     with _folders() as (tree, scratch), sink() as root:

@@ -1,4 +1,4 @@
-"""Runs clients in turn on one tree, several rounds, and keeps what each run took."""
+"""Run clients in turn on one tree, in several rounds, and keep the measurements of each run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one run took: seconds, CPU seconds of the client and of the store, the client's peak memory in MiB."""
+    """The measurements of one run: seconds, CPU seconds of client and store, peak memory of the client in MiB."""
 
     seconds: float
     cpu: float
@@ -27,7 +27,7 @@ class Taken:
 
 @dataclass(slots=True)
 class Runs:
-    """All runs of one client, and what went wrong or is missing."""
+    """All runs of one client, and its problem if there is one."""
 
     client: Client
     version: str = ""
@@ -36,7 +36,7 @@ class Runs:
 
     @classmethod
     def of(cls, client: Client) -> Runs:
-        """Return no runs yet, of a client with its version, or of one that is not installed."""
+        """Return a client without runs yet, with its version or the reason why it cannot run."""
         try:
             return cls(client, client.version())
         except LookupError as error:
@@ -45,9 +45,9 @@ class Runs:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The runs to make: clients in turn, on this job, in this store, started with `inside` before the command.
+    """The runs to make: clients in turn, on this job and store. `inside` is a command that starts the others.
 
-    Another tool that took longer than `patience` seconds is not run again.
+    A peer that took longer than `patience` seconds is not run again.
     """
 
     job: Job
@@ -58,7 +58,7 @@ class Course:
 
 
 def run_all(course: Course, clients: Sequence[Client], tell: Callable[[str], None]) -> list[Runs]:
-    """Run every client in every round, each round beginning with another one, and return the runs of each."""
+    """Run every client in every round, and return the runs of each. Each round starts with another client."""
     every = [Runs.of(client) for client in clients]
     for runs in every:
         if runs.problem:
@@ -72,7 +72,7 @@ def run_all(course: Course, clients: Sequence[Client], tell: Callable[[str], Non
 
 
 def rotated(items: Sequence[_T], by: int) -> list[_T]:
-    """Return the items, beginning with another one."""
+    """Return the items, starting with another one."""
     start = by % len(items) if items else 0
     return [*items[start:], *items[:start]]
 
@@ -94,7 +94,8 @@ def _run_once(course: Course, runs: Runs) -> None:
 
 
 def _missing(course: Course) -> str | None:
-    """Return how the store's bytes differ from the tree's. Parts are files of their own, so files are not counted."""
+    """Return the difference between the store's bytes and the tree's. Parts are separate files, so files are not
+    counted."""
     _, kept = course.store.kept()
     tree = course.job.tree
     return None if kept == tree.bytes else f"the store has {kept:,} bytes of {tree.bytes:,}"

@@ -1,4 +1,4 @@
-"""What is measured: which files, by which way to the store, and which clients."""
+"""The scenarios: files, the way to the store, and clients."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _ALL = ("bulkup", "s5cmd", "rclone", "obstore", "curl", "boto3", "aws")
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Files of these sizes in bytes, over `scheme`, by these clients; over a shaped link where there is one.
+    """Files of these sizes in bytes, sent over `scheme` by these clients, and over a shaped link if there is one.
 
-    `note` says what else is to be known of the figures.
+    `note` is a remark on the figures.
     """
 
     name: str
@@ -34,18 +34,18 @@ class Scenario:
 
 
 def scenarios(*, quick: bool, large: int) -> list[Scenario]:
-    """Return all scenarios in which clients upload; `large` is the size of a large file in bytes."""
+    """Return all scenarios in which clients upload. `large` is the size of a large file in bytes."""
     part = 10 if quick else 1
     return [_small(10_000 // part), _https(10_000 // part), _mixed(3_000 // part), _large(large), _wan(2_000 // part)]
 
 
 def chosen(every: Sequence[Scenario], names: Sequence[str]) -> list[Scenario]:
-    """Return the scenarios with these names, all where none is named."""
+    """Return the scenarios with these names, or all if no name is given."""
     return [scenario for scenario in every if scenario.name in names or not names]
 
 
 def size_text(size: int) -> str:
-    """Return a size in bytes for a title."""
+    """Return a size in bytes as text for a title."""
     return f"{size / GIB:.3g} GiB" if size >= GIB else f"{size / MIB:.3g} MiB"
 
 

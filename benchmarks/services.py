@@ -1,6 +1,6 @@
-"""What the services differ in: runs over the embedded server, which checks everything, with each provider in turn.
+"""The costs of each service: runs with each provider in turn against the embedded server, which checks every request.
 
-Client and server share the machine here, so what is compared is whole runs: requests, checksums and rows of both sides.
+Client and server share the machine, so whole runs are compared: requests, checksums and journal rows of both.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _GROUP = 64
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One way to upload: its name in the table, the options of `bulkup upload`, and the environment it needs."""
+    """One way to upload: its name in the table, the options of `bulkup upload`, and the environment."""
 
     name: str
     options: list[str]
@@ -51,7 +51,7 @@ CASES = [
 
 @contextlib.contextmanager
 def served(store: str) -> Iterator[str]:
-    """Run an embedded server in a process of its own, and yield its root."""
+    """Start an embedded server in a separate process, and yield its root URL."""
     command = [sys.executable, "-m", "bulkup", "serve", "--store", store]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
@@ -62,7 +62,7 @@ def served(store: str) -> Iterator[str]:
 
 
 def rates(tree: str, folder: str, rounds: int) -> list[tuple[str, float]]:
-    """Return files per second of each case, medians over rounds in turn."""
+    """Return the files per second of each case, as medians over rounds in turn."""
     taken: dict[str, list[Taken]] = {case.name: [] for case in CASES}
     for number in range(rounds):
         with served(os.path.join(folder, f"store{number}")) as root:
@@ -73,7 +73,7 @@ def rates(tree: str, folder: str, rounds: int) -> list[tuple[str, float]]:
 
 
 def hashing_rate(tree: str) -> float:
-    """Return files per second of hashing ahead by itself, as the hasher does it: groups of files, a thread a core."""
+    """Return the files per second of hashing alone, as the hasher does it: groups of files, one thread per core."""
     paths = [os.path.join(at, name) for at, _, names in os.walk(tree) for name in names]
     source = Source(os.fsencode(tree))
     files = [FoundFile(source, os.fsencode(os.path.relpath(path, tree)), Identity.of(os.stat(path))) for path in paths]
@@ -95,7 +95,7 @@ async def _hash_group(files: list[FoundFile], limiter: anyio.CapacityLimiter) ->
 
 
 def large_form(folder: str) -> float:
-    """Return the client's peak memory in MiB while a 4 GiB file goes up as a form POST."""
+    """Return the peak memory of the client in MiB during a form POST of 4 GiB."""
     tree = os.path.join(folder, "large")
     os.makedirs(tree)
     with open(os.path.join(tree, "large.mp4"), "wb") as file:

@@ -1,10 +1,10 @@
-"""Magic Hour's API at next to no cost, and a store that costs little more, in a process of its own.
+"""A server that costs almost nothing, so that only the client is measured: Magic Hour's API and a store.
 
-It speaks just enough HTTP/1.1 for a well-behaved client: it hands out upload URLs like Magic Hour, for a store that is
-named to it or for itself; then it swallows PUTs and answers with the MD5 of what came as ETag. Nothing is kept, nothing
-is checked: what is measured is the client. Tests use the embedded server.
+It speaks just enough HTTP/1.1 for a correct client. The API returns upload URLs of this store or of another one. The
+store reads PUTs and answers with the MD5 of the body as ETag. It keeps and checks nothing. Tests use the embedded
+server instead.
 
-python -m benchmarks.sink [--bind ADDRESS] [--store URL] [--certificate PEM]
+    python -m benchmarks.sink [--bind ADDRESS] [--store URL] [--certificate PEM]
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _context(certificate: str) -> ssl.SSLContext | None:
 
 @contextlib.contextmanager
 def sink(bind: str = "127.0.0.1", store: str = "", certificate: str = "", inside: Sequence[str] = ()) -> Iterator[str]:
-    """Start a sink and yield its root URL. `inside` is a command to start it with, such as `ip netns exec NAME`."""
+    """Start a sink and yield its root URL. `inside` is a command that starts it, such as `ip netns exec NAME`."""
     command = [*inside, sys.executable, "-m", "benchmarks.sink", "--bind", bind]
     command += ["--store", store, "--certificate", certificate]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -108,7 +108,7 @@ def sink(bind: str = "127.0.0.1", store: str = "", certificate: str = "", inside
 
 
 def main() -> None:
-    """Serve until a signal."""
+    """Serve until a signal arrives."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--bind", default="127.0.0.1")
     parser.add_argument("--store", default="", help="where upload URLs lead; default: here")

@@ -1,8 +1,8 @@
 """The soak test: `python -m benchmarks.soak` or `make soak`.
 
-Uploads large trees to the embedded server while storage and API fail, URLs live for 30 seconds, the uploader is killed
-at random instants and the server ends and starts again; then proves every file, and judges the figures. Exits with 1
-where anything was lost, recorded wrongly or twice, where a secret came out, or where another figure is not as asked.
+It uploads large trees to the embedded server while storage and API fail and URLs expire after 30 seconds. The uploader
+is killed at random instants, and the server is restarted. Then every file is checked. The exit status is 1 if a file
+was lost, recorded wrongly or twice, if a secret was printed, or if another figure misses its limit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ QUICK = (
 
 
 def main() -> int:
-    """Carry out the scenarios, print what they came to, and return the exit status."""
+    """Run the scenarios, print their figures, and return the exit status."""
     arguments = _parser().parse_args()
     signal.signal(signal.SIGTERM, _leave)
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores\n", flush=True)
@@ -45,9 +45,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="bulkup-soak-", ignore_cleanup_errors=True) as folder:
             figures = carry_out(scenario, folder)
             judged = lines(scenario, figures)
-            good = good and all(line.held is not False for line in judged)
+            good = good and all(line.met is not False for line in judged)
             results.append({"scenario": scenario, "figures": figures, "lines": judged})
-            # Before the folder is removed, which takes minutes on some disks.
+            # Show the figures before the folder is removed, which takes minutes on some disks.
             _show(scenario, figures, judged)
             _write(arguments.json, results)
     return 0 if good else 1
@@ -56,9 +56,11 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=[scenario.name for scenario in FULL], action="append", help="may be repeated")
-    parser.add_argument("--quick", action="store_true", help="small sizes, for a look at the harness itself")
+    parser.add_argument("--quick", action="store_true", help="small sizes, as a check of the harness")
     parser.add_argument("--files", type=int, help="files of each scenario")
-    parser.add_argument("--kills", type=int, help="kills of the uploader, where there are any or --only names it")
+    parser.add_argument(
+        "--kills", type=int, help="kills of the uploader, in scenarios that have kills or are named by --only"
+    )
     parser.add_argument("--restarts", type=int, help="restarts of the server, likewise")
     parser.add_argument("--share", type=float, help="share of the requests to storage, and to the API, that fail")
     parser.add_argument("--seed", type=int, default=1)
@@ -81,7 +83,7 @@ def _as_told(scenario: Scenario, arguments: argparse.Namespace) -> Scenario:
 
 
 def _leave(number: int, _frame: object) -> NoReturn:
-    """End as after an exception: what was started is ended, and the folder is removed."""
+    """Exit as after an exception, so that processes and the folder are removed."""
     sys.exit(128 + number)
 
 
@@ -95,7 +97,7 @@ def _show(scenario: Scenario, figures: Figures, judged: list[Line]) -> None:
     print(f"| {scenario.name}: {scenario.files:,} files by `{scenario.provider}` | | asked |")
     print("|---|---|---|")
     for line in judged:
-        print(f"| {line.name} | {line.value} | {'' if line.held is not False else 'NOT HELD: '}{line.asked} |")
+        print(f"| {line.name} | {line.value} | {'' if line.met is not False else 'NOT HELD: '}{line.limit} |")
     for example in (*figures.unexpected, *figures.findings.examples, *figures.secrets[:10]):
         print(f"! {example}")
     print(flush=True)

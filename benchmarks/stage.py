@@ -1,4 +1,4 @@
-"""Sets the stage for one scenario: files, store, API and link are made, all clients run, everything is taken away."""
+"""Prepare one scenario (files, store, API and link), run all clients, and remove everything."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from benchmarks.trees import make_known_tree
 
 _IN_MEMORY = "/dev/shm"
 _LOOPBACK = wan.Ends("127.0.0.1", (), ())
-_SPARE = 3 * GIB  # for the clients, the store and all else that runs
+_SPARE = 3 * GIB  # for clients, store and other programs
 
 
 def run_scenario(scenario: Scenario, clients: Sequence[Client], rounds: int, tell: Callable[[str], None]) -> list[Runs]:
-    """Return the runs of every client. Raises LookupError with what this machine lacks for the scenario."""
+    """Return the runs of every client. Raises LookupError if this machine lacks something that the scenario needs."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bulkup-bench-", dir=memory_folder()))
         ends = stack.enter_context(_ends(scenario.link, folder))
@@ -37,12 +37,12 @@ def run_scenario(scenario: Scenario, clients: Sequence[Client], rounds: int, tel
 
 
 def memory_folder() -> str | None:
-    """Return a folder in memory, None where the system has none in the usual place."""
+    """Return a folder in memory, None if the system has none in the usual place."""
     return _IN_MEMORY if os.path.isdir(_IN_MEMORY) else None
 
 
 def large_size(asked: int, files: int, room: int) -> int:
-    """Return the size in bytes of a large file: what was asked for, halved until tree and store have room together."""
+    """Return the size of a large file in bytes: the requested one, halved until tree and store fit into memory."""
     size = asked
     while size > MIB and 2 * files * size > room:
         size //= 2

@@ -1,9 +1,9 @@
-"""The store that all clients send to: nginx that takes PUTs and keeps them in memory, over HTTP and HTTPS.
+"""The store that all clients send to: nginx, which accepts PUTs over HTTP and HTTPS and keeps the files in memory.
 
-It answers as S3 does as far as uploads need it: an ETag, which is the true MD5 of what came, and multipart uploads. The
-MD5 is not computed: every tree is made so that the number of bytes tells it (`trees.make_known_tree`), since a real
-store does not hash on the client's cores either. It checks no signature and ignores headers and queries of S3 that it
-does not know. It keeps parts as files beside one another, and puts nothing together.
+It answers uploads as S3 does: with the true MD5 as ETag, and for multipart uploads. It does not compute the MD5,
+because a real store does not use the cores of the client either. Instead, a tree has one content per size, so the size
+identifies the MD5 (`trees.make_known_tree`). The store checks no signature, ignores headers and queries of S3 that it
+does not know, and keeps parts as separate files.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import trustme
 BUCKET = "bench"
 _NAMES = f"<Bucket>{BUCKET}</Bucket><Key>key</Key>"
 _BEGUN = f"<InitiateMultipartUploadResult>{_NAMES}<UploadId>u1</UploadId></InitiateMultipartUploadResult>"
-_UNKNOWN = "00000000000000000000000000000000-1"  # an ETag that is no MD5, as S3 has them for multipart uploads
+_UNKNOWN = "00000000000000000000000000000000-1"  # an ETag that is no MD5, as those of multipart uploads in S3
 _COMPLETED = f"<CompleteMultipartUploadResult>{_NAMES}<ETag>{_UNKNOWN}</ETag></CompleteMultipartUploadResult>"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a store listens and keeps things: ports of HTTP and HTTPS, and folders."""
+    """Where a store listens and keeps its files: the ports of HTTP and HTTPS, and the folders."""
 
     host: str
     http: int
@@ -38,16 +38,16 @@ class Place:
 
     @property
     def ca(self) -> str:
-        """The certificate to verify the store with, a PEM file."""
+        """The certificate that verifies the store, as a PEM file."""
         return os.path.join(self.folder, "ca.pem")
 
     def url(self, scheme: str) -> str:
-        """Return the store's own root URL."""
+        """Return the root URL of the store."""
         return f"{scheme}://{self.host}:{self.https if scheme == 'https' else self.http}"
 
 
 def configuration(place: Place, digests: Mapping[int, str], workers: int) -> str:
-    """Return nginx's configuration for a store that answers a body of so many bytes with that digest."""
+    """Return nginx's configuration for a store that answers a body of a given size with the digest of that size."""
     known = "\n".join(f'    {size} "\\"{digest}\\"";' for size, digest in sorted(digests.items()))
     return f"""\
 worker_processes {workers};
@@ -99,7 +99,7 @@ http {{
 
 
 class Store:
-    """A running nginx. `inside` is a command that others are started with, such as `ip netns exec NAME`."""
+    """A running nginx. `inside` is a command that starts the others, such as `ip netns exec NAME`."""
 
     def __init__(self, place: Place, inside: Sequence[str] = ()) -> None:
         self.place = place
@@ -107,7 +107,7 @@ class Store:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, digests: Mapping[int, str]) -> None:
-        """Start nginx and wait until it listens. Raises RuntimeError with what it said where it does not."""
+        """Start nginx and wait until it listens. Raises RuntimeError with its output if it does not."""
         for folder in (self.place.folder, self.place.root, f"{self.place.root}.tmp"):
             os.makedirs(folder, exist_ok=True)
         _make_certificates(self.place)
@@ -131,7 +131,7 @@ class Store:
         raise RuntimeError("nginx does not start")
 
     def stop(self) -> None:
-        """End nginx and remove what it keeps."""
+        """Stop nginx and remove its files."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait()
@@ -140,24 +140,24 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     def wipe(self) -> None:
-        """Remove all that it took."""
+        """Remove all stored files."""
         for entry in os.scandir(self.place.root):
             shutil.rmtree(entry.path) if entry.is_dir() else os.unlink(entry.path)
 
     def kept(self) -> tuple[int, int]:
-        """Return how many files it keeps, and how many bytes."""
+        """Return the number of stored files, and their bytes."""
         sizes = [os.stat(os.path.join(at, name)).st_size for at, _, names in os.walk(self.place.root) for name in names]
         return len(sizes), sum(sizes)
 
     def cpu(self) -> float:
-        """Return the CPU seconds of its workers so far."""
+        """Return the CPU seconds that its workers have used so far."""
         assert self._process is not None
         return sum(_cpu_of(pid) for pid in _children(self._process.pid))
 
 
 @contextlib.contextmanager
 def store(place: Place, digests: Mapping[int, str], inside: Sequence[str] = ()) -> Iterator[Store]:
-    """Run a store for as long as the block takes."""
+    """Run a store during the block."""
     running = Store(place, inside)
     try:
         running.start(digests)

@@ -1,4 +1,4 @@
-"""Markdown tables of results: all clients of each scenario, what was asked, and the short one for the README."""
+"""Markdown tables of the results: the clients of each scenario, the requirements, and a short table for the README."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _SHORT = ("s5cmd", "rclone", "obstore", "curl", "boto3", "aws")
 
 
 def whole(results: Results) -> str:
-    """Return everything: the machine, each scenario, a second run, and what was asked."""
+    """Return all tables: the machine, each scenario, a second run, and the requirements."""
     parts = [machine(results), *(scenario(one) for one in results.scenarios)]
     if results.rescan:
         parts.append(rescan(results))
     parts += [f"**Not run: {name}**: {why}" for name, why in results.missing.items()]
-    return "\n\n".join([*parts, asked(results)]) + "\n"
+    return "\n\n".join([*parts, required(results)]) + "\n"
 
 
 def machine(results: Results) -> str:
-    """Return one line of what it was measured on, and when."""
+    """Return one line about the machine and the date."""
     known = results.machine
     text = f"Measured {known['when']}: {known['cores']} cores ({known['processor']}), Linux {known['kernel']}"
     notes = "".join(f" {note}" for note in known["notes"])
@@ -29,7 +29,7 @@ def machine(results: Results) -> str:
 
 
 def scenario(measured: Measured) -> str:
-    """Return the table of one scenario, the fastest client first, those that did not run last."""
+    """Return the table of one scenario: the fastest client first, clients that did not run last."""
     own = measured.find("bulkup")
     ran = sorted((one for one in measured.clients if one.seconds), key=lambda one: one.seconds)
     rows = [_row(measured, one, own) for one in ran]
@@ -61,7 +61,7 @@ def _name(one: Figures) -> str:
 
 
 def rescan(results: Results) -> str:
-    """Return the table of a second run over files that are all uploaded."""
+    """Return the table of a second run over uploaded files."""
     known = results.rescan
     many, few = f"{known['files']:,} files", f"{known['few_files']:,} files"
     rows = [
@@ -74,15 +74,15 @@ def rescan(results: Results) -> str:
     return f"**A second run, nothing to send**\n\n{markdown(['', 'seconds', 'peak MiB'], rows)}"
 
 
-def asked(results: Results) -> str:
-    """Return what was asked, what came out, and whether that is enough."""
+def required(results: Results) -> str:
+    """Return the table of the requirements and their results."""
     words = {True: "reached", False: "**not reached**", None: "**not measured**"}
-    rows = [[one.what, one.against, one.asked, one.got, words[one.reached]] for one in verdicts(results)]
-    return f"**What was asked**\n\n{markdown(['', 'against', 'asked', 'got', ''], rows, texts=5)}"
+    rows = [[one.what, one.against, one.required, one.measured, words[one.reached]] for one in verdicts(results)]
+    return f"**Requirements**\n\n{markdown(['', 'against', 'required', 'measured', ''], rows, texts=5)}"
 
 
 def short(results: Results) -> str:
-    """Return the README's table: how many times as fast as each other tool bulkup is."""
+    """Return the README's table: the speed of bulkup divided by that of each other tool."""
     shown = [name for name in _SHORT if any(one.find(name) for one in results.scenarios)]
     labels = {one.client: one.label for measured in results.scenarios for one in measured.clients}
     head = ["bulkup's speed over that of", *(labels[name].split(",")[0] for name in shown)]
@@ -100,6 +100,6 @@ def _times(measured: Measured, client: str) -> str:
 
 
 def markdown(head: list[str], rows: Iterable[list[str]], texts: int = 1) -> str:
-    """Return a table. So many first columns are texts; the others are numbers, which stand to the right."""
+    """Return a table. The first `texts` columns are texts; the others are numbers, aligned to the right."""
     rule = [*["---"] * texts, *["---:"] * (len(head) - texts)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))

@@ -1,4 +1,4 @@
-"""Trees of files to measure with: random bytes, so that nothing on the way can be clever about them."""
+"""Trees of files for measurements. Contents are random, so that nothing can compress them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLOCK = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A folder of files, their sizes in bytes, and the MD5 of every size: files of one size have one content."""
+    """A folder of files, their sizes in bytes, and the MD5 of every size. Files of one size have the same content."""
 
     root: str
     sizes: tuple[int, ...]
@@ -23,12 +23,12 @@ class Tree:
 
     @property
     def files(self) -> int:
-        """How many files there are."""
+        """Return the number of files."""
         return len(self.sizes)
 
     @property
     def bytes(self) -> int:
-        """How many bytes they have together."""
+        """Return the bytes of all files together."""
         return sum(self.sizes)
 
     def paths(self) -> list[str]:
@@ -37,7 +37,7 @@ class Tree:
 
 
 def make_tree(root: str, files: int, size: int) -> str:
-    """Make `files` files of `size` bytes below `root`, each with contents of its own, and return `root`."""
+    """Make `files` files of `size` bytes below `root`, with different contents, and return `root`."""
     pool = os.urandom(size + files)
     for number in range(files):
         path = _path(root, number)
@@ -48,9 +48,9 @@ def make_tree(root: str, files: int, size: int) -> str:
 
 
 def make_known_tree(root: str, sizes: Sequence[int], seed: int = 1) -> Tree:
-    """Make a file of each of these sizes, whose content is the first bytes of one random block, over and over.
+    """Make a file of each of these sizes. Its content is one random block, repeated and cut to the size.
 
-    So a store can tell the true MD5 of what it took by the number of bytes alone, at no cost.
+    A store can then find the true MD5 of a body by its size alone, without computing it.
     """
     block = random.Random(seed).randbytes(_BLOCK)
     for number, size in enumerate(sizes):
@@ -62,7 +62,7 @@ def make_known_tree(root: str, sizes: Sequence[int], seed: int = 1) -> Tree:
 
 
 def log_normal_sizes(files: int, median: int, sigma: float, most: int, seed: int = 1) -> list[int]:
-    """Return `files` sizes in bytes drawn from a log-normal distribution, none above `most`."""
+    """Return `files` sizes in bytes from a log-normal distribution, none above `most`."""
     chance = random.Random(seed)
     return [min(most, 1 + round(chance.lognormvariate(math.log(median), sigma))) for _ in range(files)]
 

@@ -1,6 +1,7 @@
-"""A shaped link on this machine: two network namespaces, joined by `wanlink.c`, which delays, loses and slows packets.
+"""A shaped link on this machine: two network namespaces, joined by `wanlink.c`, which delays, drops and throttles
+packets.
 
-Needs root, `ip` and a C compiler. Both ends are this kernel's own TCP.
+It needs root, `ip` and a C compiler. Both ends use the TCP of this kernel.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 _SOURCE = os.path.join(os.path.dirname(__file__), "wanlink.c")
 _LEAST_QUEUE_KIB = 256.0
-# Windows for the link's delay and rate: a host made for such links has them, a default one slows every client alike.
+# TCP windows for the delay and rate of the link. With the default windows every client is equally slow.
 _SETTINGS = {
     "ipv4/tcp_rmem": "4096 131072 67108864",
     "ipv4/tcp_wmem": "4096 131072 67108864",
@@ -26,24 +27,24 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A shaped link: round trip in milliseconds, packets lost each way in per cent, rate in Mbit/s."""
+    """A shaped link: round trip in milliseconds, lost packets per direction in per cent, rate in Mbit/s."""
 
     round_trip: float
     loss: float
     rate: float
 
     def queue_kib(self) -> float:
-        """Return what the queue before the link holds: as much as is under way on it."""
+        """Return the size of the queue before the link: as much as fits on the way."""
         return max(_LEAST_QUEUE_KIB, self.rate * 1e6 / 8 * self.round_trip / 1e3 / 1024)
 
     def seconds(self, size: int) -> float:
-        """Return how long so many bytes take at the link's rate alone, without headers, delay and loss."""
+        """Return the seconds for `size` bytes at the rate of the link, without headers, delay and loss."""
         return size * 8 / (self.rate * 1e6)
 
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """The two ends: the address that servers bind to, and the commands that start something on either side."""
+    """The two ends: the address for servers, and the commands that start something at either end."""
 
     address: str
     client: tuple[str, ...]
@@ -51,7 +52,7 @@ class Ends:
 
 
 def missing() -> str:
-    """Return why there can be no shaped link on this machine, "" where there can."""
+    """Return why there can be no shaped link on this machine, or ""."""
     if sys.platform != "linux":
         return "it needs Linux"
     if os.geteuid() != 0:
@@ -64,7 +65,7 @@ def missing() -> str:
 
 @contextlib.contextmanager
 def linked(link: Link, folder: str) -> Iterator[Ends]:
-    """Make the namespaces and join them for as long as the block takes. Raises CalledProcessError where it cannot."""
+    """Join two namespaces during the block. Raises CalledProcessError if that fails."""
     names = [f"bulkup-{os.getpid()}-{side}" for side in ("client", "server")]
     program = os.path.join(folder, "wanlink")
     subprocess.run(["cc", "-O2", "-pthread", "-o", program, _SOURCE], check=True)

@@ -1,10 +1,10 @@
-/* wanlink: a link between two network namespaces, in user space, for kernels without a shaping queue discipline.
+/* wanlink: a shaped link between two network namespaces, in user space, for kernels without a shaping queue discipline.
  *
  *     wanlink NAMESPACE_A NAMESPACE_B ROUND_TRIP_MS LOSS_PER_CENT RATE_MBIT QUEUE_KIB
  *
- * It opens a TUN device "wan0" in each namespace and carries packets between them. Each direction has half the round
- * trip as delay, loses packets at random, sends no faster than the rate, and drops what finds the queue full. Both ends
- * are the kernel's own TCP, which so meets real delay, loss and queues. It prints "ready" and runs until a signal.
+ * It opens a TUN device "wan0" in each namespace and carries packets between them. Each direction delays packets by half
+ * the round trip, loses some at random, limits the rate, and drops packets when the queue is full. Both ends use the
+ * kernel's own TCP, so it meets real delay, loss and queues. It prints "ready" and runs until a signal.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,9 +25,9 @@
 #include <unistd.h>
 
 #define LONGEST 66000        /* bytes of one packet with its header from the device */
-#define RING (1u << 16)      /* packets on their way in one direction */
+#define RING (1u << 16)      /* packets in flight in one direction */
 #define DEVICE_HEADER 10     /* struct virtio_net_hdr, before every packet */
-#define FRAME 14             /* an Ethernet header, which the rate counts although a TUN device has none */
+#define FRAME 14             /* an Ethernet header; it counts for the rate, although a TUN device has none */
 #define EARLY_NS 2000        /* a packet due this soon is sent now */
 
 typedef struct {
@@ -36,7 +36,7 @@ typedef struct {
     uint8_t *data;
 } packet;
 
-/* One direction: a reader puts packets with their time of arrival into a ring, a writer sends them when it has come. */
+/* One direction: a reader puts packets with their due times into a ring, and a writer sends them at those times. */
 typedef struct {
     int in, out;
     double loss, ns_per_byte;
@@ -87,11 +87,11 @@ static int open_device(const char *name)
     if (ioctl(device, TUNSETIFF, &request) < 0)
         fail("TUNSETIFF");
     if (ioctl(device, TUNSETOFFLOAD, TUN_F_CSUM) < 0)
-        perror("TUNSETOFFLOAD"); /* only dearer without */
+        perror("TUNSETOFFLOAD"); /* without it the link works, but takes more CPU */
     return device;
 }
 
-/* Returns when a packet that came now is to be sent, or 0 where the queue is full. */
+/* Returns the due time of a packet that arrives now, or 0 if the queue is full. */
 static uint64_t due(direction *way, size_t bytes)
 {
     uint64_t came = now();
@@ -164,7 +164,7 @@ static void *writer(void *argument)
             struct timespec until = {(time_t)(next->due / 1000000000ull), (long)(next->due % 1000000000ull)};
             clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
         }
-        /* What the device does not take is lost, as on any link. */
+        /* A packet that the device refuses is lost, as on any link. */
         if (write(way->out, next->data, next->length) < 0 && errno == EBADF)
             return NULL;
         free(next->data);

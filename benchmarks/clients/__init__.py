@@ -1,7 +1,7 @@
-"""The programs that are measured beside one another: how each is called, and what is missing where it cannot be.
+"""The programs that are compared: the command line of each, and the reason if one cannot run.
 
-A module a program. Each is called as someone would who knows it well and wants it fast: as many in flight as the
-others, no listing or looking at the store before or after, no output. Here is no measuring and no judging.
+There is one module per program. Each program gets the options that make it fast: as many files in flight as the others,
+no listing or checking of the store before or after, and no output. Measuring and judging happen elsewhere.
 """
 
 from __future__ import annotations

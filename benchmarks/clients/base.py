@@ -1,4 +1,4 @@
-"""What a client is, and what it is given to do."""
+"""The interface of a client, and the job that it gets."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ACCESS_KEY, SECRET_KEY, REGION = "BENCHACCESSKEY000001", "bench-secret-key", "us
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Upload this tree to this store, so many files in flight; `scratch` is an empty folder for state.
+    """Upload a tree to a store with `in_flight` files at a time. `scratch` is an empty folder for state.
 
-    `store` and `api` are root URLs, `ca` is the certificate that both are verified with, or "" for plain HTTP.
+    `store` and `api` are root URLs. `ca` is the certificate that verifies both, or "" for plain HTTP.
     """
 
     tree: Tree
@@ -32,15 +32,16 @@ class Job:
 
     @property
     def bucket(self) -> str:
-        """The URL below which files are PUT by clients that are given URLs."""
+        """Return the URL below which files are PUT by clients that get URLs."""
         return f"{self.store}/{BUCKET}"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command, and what it needs in its environment.
+    """A command and its environment.
 
-    `share` reads from its output what part of its run one upload of the tree would have been; the whole run without it.
+    `share` reads from its output the share of the run that corresponds to one upload of the tree. Without it that is
+    the whole run.
     """
 
     argv: list[str]
@@ -50,11 +51,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A program: its name for the command line, its label for tables.
+    """A program, with its name on the command line and its label in tables.
 
-    `version` returns its version, or raises LookupError with what is missing. `check` looks, after a run, whether it
-    did what it should, and returns what is wrong. `peer` is False for what nobody could use instead of bulkup, `stores`
-    is False where nothing of the tree arrives in the store.
+    `version` returns its version, or raises LookupError with the missing program. `check` returns a problem that it
+    finds after a run. `peer` is False for programs that could not be used instead of bulkup. `stores` is False if no
+    file arrives in the store.
     """
 
     name: str
@@ -67,23 +68,23 @@ class Client:
 
 
 def program(name: str) -> str:
-    """Return the path of an installed program: beside this Python, else on the PATH. Raises LookupError."""
+    """Return the path of an installed program: beside this Python, or on the PATH. Raises LookupError."""
     beside = os.path.join(os.path.dirname(sys.executable), name)
     found = beside if os.access(beside, os.X_OK) else shutil.which(name)
     if found is None:
-        raise LookupError(f"{name} is not on this machine")
+        raise LookupError(f"{name} is not installed")
     return found
 
 
 @functools.cache
 def said(*argv: str) -> str:
-    """Return what a command prints, in one piece. Raises LookupError where it is not installed."""
+    """Return the output of a command. Raises LookupError if it is not installed."""
     command = [program(argv[0]), *argv[1:]]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def s3_environment(job: Job) -> dict[str, str]:
-    """Return what AWS's SDKs read from the environment. Checksums beside the signature's are off, as for all."""
+    """Return the environment of AWS's SDKs. Checksums besides the one of the signature are off, as for all clients."""
     authority = {"AWS_CA_BUNDLE": job.ca} if job.ca else {}
     return {
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,

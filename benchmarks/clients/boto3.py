@@ -1,4 +1,4 @@
-"""boto3 in threads, by a small program (`programs/boto3_put.py`)."""
+"""boto3 in threads, with a small program (`programs/boto3_put.py`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from benchmarks.clients.base import Client, Command, Job, s3_environment
 
 _PROGRAM = os.path.join(os.path.dirname(__file__), "programs", "boto3_put.py")
-_MOST_THREADS = 32  # more of them only wait for one another
+_MOST_THREADS = 32  # more threads only wait for each other
 
 
 def _version() -> str:

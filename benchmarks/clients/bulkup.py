@@ -1,4 +1,4 @@
-"""bulkup itself, with its defaults: it asks an API for URLs, hashes, verifies what storage answers, keeps a journal."""
+"""bulkup with its defaults: it requests URLs, hashes, verifies the answers of storage, and keeps a journal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BULKUP = [sys.executable, "-m", "bulkup"]
 
 
 def client(name: str, label: str, options: Sequence[str] = (), status: str = "uploaded") -> Client:
-    """Return bulkup called with more options; every file must end with that status."""
+    """Return bulkup with more options. Every file must end with `status`."""
 
     def command(job: Job) -> Command:
         argv = [*_BULKUP, "upload", job.tree.root, "--provider", "magic-hour", "--base-url", job.api]
@@ -32,7 +32,7 @@ def _journal(job: Job) -> str:
 
 
 def _differing(job: Job, status: str) -> str | None:
-    """Return how the manifest tells of other than every file with this status."""
+    """Return the difference to a manifest in which every file has this status."""
     command = [*_BULKUP, "manifest", "--journal", _journal(job), "--format", "jsonl"]
     lines = subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
     found = Counter(str(orjson.loads(line)["status"]) for line in lines)

@@ -1,4 +1,4 @@
-"""`curl --parallel`, which is given every URL in a file made before its time begins."""
+"""`curl --parallel`, which reads every URL from a file that is made before the measurement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""obstore, Rust's object_store for Python, by a small program (`programs/obstore_put.py`)."""
+"""obstore, Rust's object_store for Python, with a small program (`programs/obstore_put.py`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""rclone's S3 backend. Nothing is compared with the store beforehand, and nothing looked at again afterwards."""
+"""rclone's S3 backend, without comparing the store before and checking it afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LEAST = ["--s3-no-check-bucket", "--s3-no-head", "--no-check-dest", "--no-trave
 
 
 def client(name: str = "rclone", label: str = "rclone", options: Sequence[str] = ()) -> Client:
-    """Return rclone called with more options."""
+    """Return rclone with more options."""
 
     def command(job: Job) -> Command:
         argv = [program("rclone"), "copy", job.tree.root, f":s3:{BUCKET}", "--s3-endpoint", job.store]

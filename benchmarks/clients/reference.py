@@ -1,4 +1,4 @@
-"""The reference program for large files, `benchmarks/reference.py`: MD5 in threads and `sendfile`, and nothing else."""
+"""The reference program for large files (`benchmarks/reference.py`): MD5 in threads and `sendfile`."""
 
 from __future__ import annotations
 

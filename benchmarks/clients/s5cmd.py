@@ -1,4 +1,4 @@
-"""s5cmd, as its Python package brings it: AWS's SDK for Go, which signs and hashes every body over HTTP."""
+"""s5cmd from its Python package: AWS's SDK for Go, which signs and hashes every body over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""wrk, the floor: it PUTs one body out of memory, reads no file and looks at no answer, for three seconds."""
+"""wrk, as a lower limit: for three seconds it PUTs one body from memory, and reads neither files nor answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _command(job: Job) -> Command:
 def _share(output: str, job: Job) -> float:
     requests = _REQUESTS.search(output)
     if requests is None:
-        raise ValueError("wrk tells no number of requests")
+        raise ValueError("wrk printed no number of requests")
     return job.tree.files / int(requests[1])
 
 

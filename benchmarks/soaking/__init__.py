@@ -1,5 +1,5 @@
-"""The parts of the soak test, `python -m benchmarks.soak`: what is run and broken, what is watched, what is judged.
+"""The parts of the soak test, `python -m benchmarks.soak`: processes, disturbances, observation and verdict.
 
-Nothing here asks the program whether it did well. Files, objects and the journal's tables are read from outside; only
-the manifest is the program's own word, because that is what is to be true.
+Files, objects and the tables of the journal are read directly, without bulkup. Only the manifest is printed by bulkup,
+because the manifest is what the test checks.
 """

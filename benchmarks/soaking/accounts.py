@@ -1,4 +1,4 @@
-"""A service's account with random credentials, as both ends of the wire are to be told of it."""
+"""A service's account with random credentials, for both client and server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROVIDERS = ("magic-hour", "move-ugc", "metastudio", "xvid")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Options and environment of `bulkup upload`, options of `bulkup serve`, and what must come out nowhere."""
+    """Options and environment of `bulkup upload`, options of `bulkup serve`, and the secrets."""
 
     provider: str
     upload: list[str]
@@ -22,7 +22,7 @@ class Account:
     secrets: list[str]
 
     def object_of(self, row: dict[str, Any], objects: str) -> str:
-        """Return where below `objects` the server keeps the object of a manifest's row."""
+        """Return where below `objects` the server keeps the object of a manifest row."""
         remote_id, remote = str(row["remote_id"]), row["remote"]
         match self.provider:
             case "move-ugc":
@@ -37,7 +37,7 @@ class Account:
 
 
 def account(provider: str) -> Account:
-    """Return an account of the service with credentials made up now."""
+    """Return an account of the service with new credentials."""
     token, key, secret, access = _made_up(), _made_up(), _made_up(), secrets.token_hex(10).upper()
     serve = [f"--token={token}", f"--api-key={key}", f"--access-key={access}", f"--secret-key={secret}"]
     upload, environ = {
@@ -53,5 +53,5 @@ def account(provider: str) -> Account:
 
 
 def _made_up() -> str:
-    """Return a secret that every way of quoting writes in another way, between two parts that it leaves alone."""
+    """Return a secret whose middle is changed by every way of quoting, and whose two ends are not."""
     return f"{secrets.token_hex(10)}/+&{secrets.token_hex(10)}"

@@ -18,15 +18,15 @@ from typing import Self
 import orjson
 
 _COMMAND = (sys.executable, "-m", "bulkup")
-# Seconds without a change after which the server has done what was on its way to it; a slow small body takes 0.25.
+# Seconds without a change after which the server has finished its requests. A slow small body takes 0.25.
 _QUIET = 0.5
 _PATIENCE = 60.0
-# Below those that the system gives to outgoing connections: one of them would have the port while the server restarts.
+# Below the ports of outgoing connections, one of which could otherwise take the port during a restart.
 _PORTS = range(15_000, 30_000)
 
 
 class Server:
-    """`bulkup serve` on one store and one port, through restarts; use it as a context manager."""
+    """`bulkup serve` on one store and one port, across restarts. Use it as a context manager."""
 
     def __init__(self, store: str, options: list[str], errors: str) -> None:
         self.store = store
@@ -46,22 +46,22 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The process id of the server that runs now."""
+        """Return the process id of the running server."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def objects(self) -> str:
-        """The directory of the objects."""
+        """Return the directory of the objects."""
         return os.path.join(self.store, "objects")
 
     def restart(self, how: signal.Signals) -> None:
-        """End the server by a signal and start it again on the same port."""
+        """End the server with a signal and start it again on the same port."""
         self._end(how)
         self._start(int(self.url.rpartition(":")[2]))
 
     def figures(self) -> dict[str, int]:
-        """Return `/-/stats` and `/-/faults` together, once nothing has changed for a while."""
+        """Return `/-/stats` and `/-/faults` together, once they have not changed for a while."""
         seen, since = self._read(), time.monotonic()
         while time.monotonic() - since < _QUIET:
             time.sleep(0.05)
@@ -99,7 +99,7 @@ class Server:
 
 
 class UploadRun:
-    """One run of `bulkup upload`, with a process group and output files of its own."""
+    """One run of `bulkup upload`, with its own process group and output files."""
 
     def __init__(self, name: str, options: list[str], environ: dict[str, str]) -> None:
         self.out, self.err = f"{name}.out", f"{name}.err"
@@ -117,7 +117,7 @@ class UploadRun:
         self.pid = self._process.pid
 
     def settled(self) -> int:
-        """Return how many lines it has printed: one a file that has settled."""
+        """Return the number of lines that it has printed: one for each settled file."""
         with open(self.out, "rb") as out:
             out.seek(self._read)
             while block := out.read(1 << 20):
@@ -131,11 +131,11 @@ class UploadRun:
 
     def send(self, what: signal.Signals) -> None:
         """Send a signal to the whole process group."""
-        if self._process.poll() is None:  # not waited for, the group is there, and is ours
+        if self._process.poll() is None:  # until it is waited for, no other process can have its group id
             os.killpg(self.pid, what)
 
     def end(self, patience: float) -> int:
-        """Wait for its end, kill it where that takes longer than `patience` seconds, and return the exit status."""
+        """Wait until it ends, kill it after `patience` seconds, and return the exit status."""
         try:
             return self._process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -143,7 +143,7 @@ class UploadRun:
             return self._process.wait()
 
     def remove_output(self) -> None:
-        """Delete what it wrote."""
+        """Delete its output files."""
         os.remove(self.out)
         os.remove(self.err)
 
@@ -155,8 +155,8 @@ def _free_port() -> int:
             return port
 
 
-def said(command: list[str], out: str) -> None:
-    """Run another command of bulkup and append all that it says to a file."""
+def run_command(command: list[str], out: str) -> None:
+    """Run another command of bulkup, and append its output to a file."""
     with open(out, "ab") as file:
         subprocess.run(
             [*_COMMAND, *command], stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False

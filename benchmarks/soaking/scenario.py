@@ -1,4 +1,4 @@
-"""One scenario from an empty folder to its figures."""
+"""One scenario, from an empty folder to its figures."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from typing import Any
 import orjson
 
 from benchmarks.soaking.accounts import Account, account
-from benchmarks.soaking.disturbances import UPLOADER, Disturbance, Plan, What
-from benchmarks.soaking.processes import Server, UploadRun, said
-from benchmarks.soaking.proof import Findings, Ledger, prove
+from benchmarks.soaking.disturbances import UPLOADER, Disturbance, Kind, Plan
+from benchmarks.soaking.processes import Server, UploadRun, run_command
 from benchmarks.soaking.secrecy import Secrecy
+from benchmarks.soaking.verification import Findings, Ledger, verify
 from benchmarks.soaking.watching import Sampler, Trend, Watch
 from benchmarks.trees import make_tree
 
 KIB = 1024
 CONCURRENCY = 32
-_LARGE, _LARGE_SIZE = 20, 1200 * KIB  # files that are streamed
+_LARGE, _LARGE_SIZE = 20, 1200 * KIB  # files large enough to be streamed
 _URL_TTL = 30
 _GRACE = 5
 _POLL = 0.02
-_STALLED = 60.0  # seconds without a file after which a disturbance comes all the same
-_VAIN_RUNS = 10  # runs that ended by themselves and recorded nothing, one after the other
+_STALLED = 60.0  # seconds without a settled file after which the disturbance comes anyway
+_MAX_WITHOUT_PROGRESS = 10  # consecutive runs that recorded nothing
 _PAUSE = 0.5
 _BETWEEN_SIGNALS = 0.1
-# All is up, some files failed for good, the service refused, and what signals make of a run: one that comes while the
-# interpreter starts is heard by nobody yet.
+# All files are uploaded, some failed, the service refused, or a signal ended the run. While the interpreter starts, a
+# signal has its default effect.
 _EXPECTED = frozenset({0, 1, 4, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM})
-_LAST_WORDS = 400  # characters
+_SHOWN_OUTPUT = 400  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is to be run. `share` of the requests to storage and to the API each are to fail.
+    """A scenario. `share` of the requests to storage, and of those to the API, fail.
 
-    `stops` adds the faults that end a run or only slow it down; `minutes` bound the whole.
+    `stops` adds faults that end a run or slow it down. The scenario takes at most `minutes`.
     """
 
     name: str
@@ -55,21 +55,21 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that has ended: its exit status, its seconds, what befell it, and how many files were recorded by then."""
+    """A run that has ended: its exit status, seconds and disturbances, and the number of files recorded by then."""
 
     code: int
     seconds: float
-    befell: tuple[str, ...]
+    disturbances: tuple[str, ...]
     recorded: int
 
 
 @dataclass(slots=True)
 class Figures:
-    """What a scenario came to. `server` are its counters, `orphans` the remote ids that got no bytes.
+    """The figures of a scenario. `server` has the counters of the server, `orphans` counts remote ids without bytes.
 
-    `again` are the PUTs that storage took and no row tells of, `most_again` those that one run left behind, and
-    `beyond` those that were more than a run had in flight when it was killed, or the server ended. `unexpected`
-    are the last words of runs that ended as none should.
+    `again` counts PUTs that storage stored and no row records, and `most_again` the largest number of them after one
+    run. `beyond` counts those that exceed the files in flight at the kill or restart. `unexpected` has the last output
+    of runs with an unexpected exit status.
     """
 
     files: int = 0
@@ -106,7 +106,7 @@ def faults(share: float, *, stops: bool) -> list[str]:
 
 
 def carry_out(scenario: Scenario, folder: str) -> Figures:
-    """Carry a scenario out below an empty folder."""
+    """Run a scenario below an empty folder."""
     there = account(scenario.provider)
     options = [*there.serve, "--url-ttl", str(_URL_TTL), "--seed", str(scenario.seed)]
     options += faults(scenario.share, stops=scenario.stops)
@@ -117,7 +117,7 @@ def carry_out(scenario: Scenario, folder: str) -> Figures:
 
 
 class _Soak:
-    """A scenario under way."""
+    """A running scenario."""
 
     def __init__(self, scenario: Scenario, there: Account, folder: str, tree: str, server: Server) -> None:
         self._scenario = scenario
@@ -141,60 +141,64 @@ class _Soak:
             self._upload()
         figures.seconds = time.monotonic() - started
         figures.server = self._server.figures()
-        self._prove()
+        self._verify()
         figures.orphans = self._count_orphans()
         self._secrecy.search(self._server.errors)
-        if figures.finished:  # until then it holds tickets that the next run is to use
+        if figures.finished:  # an unfinished journal holds tickets for the next run
             self._secrecy.search(*[self._journal + side for side in ("", "-wal", "-shm")])
         figures.secrets, figures.signatures = self._secrecy.found, self._secrecy.signatures
         figures.trends = {role: self._sampler.trends(role) for role in ("uploader", "server")}
         return figures
 
     def _upload(self) -> None:
-        """Run the uploader until a run ends well or as none should, nothing gets any further, or the time is up."""
-        vain, figures = 0, self._figures
-        while not (figures.finished or figures.unexpected) and vain < _VAIN_RUNS and time.monotonic() < self._end:
+        """Run the uploader until all files are uploaded, a run fails unexpectedly, progress stops, or time is up."""
+        without_progress, figures = 0, self._figures
+        while (
+            not (figures.finished or figures.unexpected)
+            and without_progress < _MAX_WITHOUT_PROGRESS
+            and time.monotonic() < self._end
+        ):
             before = len(self._ledger.recorded)
             code = self._one_run()
             figures.finished = code == 0
             by_itself = code not in (-signal.SIGKILL, 128 + signal.SIGTERM)
-            vain = vain + 1 if by_itself and len(self._ledger.recorded) == before else 0
+            without_progress = without_progress + 1 if by_itself and len(self._ledger.recorded) == before else 0
             if by_itself and code:
                 time.sleep(_PAUSE)
 
     def _one_run(self) -> int:
         name, started = f"run{len(self._figures.runs) + 1}", time.monotonic()
         run = UploadRun(os.path.join(self._folder, name), self._options(), self._environ())
-        befell: list[What] = []
+        disturbances: list[Kind] = []
         self._sampler.watch("uploader", run.pid)
         try:
-            self._disturb(run, befell)
+            self._disturb(run, disturbances)
         finally:
             code = run.end(0)
         seconds = time.monotonic() - started
         self._ledger.after_run(run.out)
-        names = tuple(what.name for what in befell)
+        names = tuple(kind.name for kind in disturbances)
         self._figures.runs.append(Ended(code, seconds, names, len(self._ledger.recorded)))
         if code not in _EXPECTED:
-            self._figures.unexpected.append(f"{name} ended with {code}: {_last_words(run.err)}")
-        self._count_again(len(befell))
+            self._figures.unexpected.append(f"{name} ended with {code}: {_end_of(run.err)}")
+        self._count_again(len(disturbances))
         self._secrecy.look()
         self._secrecy.search(run.out, run.err)
         run.remove_output()
         return code
 
     def _count_again(self, disturbances: int) -> None:
-        """Count the PUTs that the run which has just ended made and did not record."""
+        """Count the PUTs that the last run made and did not record."""
         figures, server = self._figures, self._server.figures()
-        # A PUT that is answered with a wrong ETag is stored, and has to be sent again.
+        # A PUT that was answered with a wrong ETag is stored, and must be sent again.
         stored = server["puts_completed"] - server["wrong-etag"]
         again = stored - len(self._ledger.recorded) - self._ledger.stored
         left, figures.again = again - figures.again, again
         figures.most_again = max(figures.most_again, left)
         figures.beyond += max(0, left - CONCURRENCY * disturbances)
 
-    def _disturb(self, run: UploadRun, befell: list[What]) -> None:
-        """Let what is planned befall a run until it has ended."""
+    def _disturb(self, run: UploadRun, disturbances: list[Kind]) -> None:
+        """Carry out the planned disturbances of a run until it has ended."""
         while run.ended() is None and time.monotonic() < self._end:
             left = self._scenario.files - len(self._ledger.recorded) - run.settled()
             disturbance = self._plan.next(max(0, left))
@@ -203,10 +207,10 @@ class _Soak:
                 return
             self._wait_for(run, disturbance)
             if run.ended() is not None:
-                self._plan.put_back(disturbance)  # the run was over before it came
+                self._plan.put_back(disturbance)  # the run ended before it came
                 return
-            befell.append(disturbance.what)
-            self._carry_out(run, disturbance.what)
+            disturbances.append(disturbance.kind)
+            self._carry_out(run, disturbance.kind)
 
     def _wait_for(self, run: UploadRun, disturbance: Disturbance) -> None:
         target, stalled = run.settled() + disturbance.after_files, time.monotonic() + _STALLED
@@ -218,16 +222,16 @@ class _Soak:
         while run.ended() is None and time.monotonic() < until:
             time.sleep(_POLL)
 
-    def _carry_out(self, run: UploadRun, what: What) -> None:
-        if what not in UPLOADER:
+    def _carry_out(self, run: UploadRun, kind: Kind) -> None:
+        if kind not in UPLOADER:
             self._figures.restarts += 1
-            self._figures.server_kills += what is What.KILL_SERVER
-            self._server.restart(signal.SIGKILL if what is What.KILL_SERVER else signal.SIGTERM)
+            self._figures.server_kills += kind is Kind.KILL_SERVER
+            self._server.restart(signal.SIGKILL if kind is Kind.KILL_SERVER else signal.SIGTERM)
             self._sampler.watch("server", self._server.pid)
             return
         self._figures.kills += 1
-        run.send(signal.SIGKILL if what is What.KILL else signal.SIGTERM)
-        if what is What.TERM_TWICE:
+        run.send(signal.SIGKILL if kind is Kind.KILL else signal.SIGTERM)
+        if kind is Kind.TERM_TWICE:
             time.sleep(_BETWEEN_SIGNALS)
             run.send(signal.SIGTERM)
         run.end(_GRACE + 30)
@@ -235,7 +239,7 @@ class _Soak:
     def _options(self) -> list[str]:
         where = ["--base-url", self._server.url, "--journal", self._journal]
         how = ["--concurrency", str(CONCURRENCY), "--grace", str(_GRACE), "--json"]
-        # All that the program can say is to be searched for secrets.
+        # The debug log has the most output to search for secrets.
         return [self._tree, *self._account.upload, *where, *how, "--log-level", "debug", "--log-format", "json"]
 
     def _environ(self) -> dict[str, str]:
@@ -243,24 +247,24 @@ class _Soak:
         home = {f"XDG_{kind}_HOME": os.path.join(self._folder, kind.lower()) for kind in ("CONFIG", "STATE", "DATA")}
         return {**own, **home, **self._account.environ}
 
-    def _prove(self) -> None:
+    def _verify(self) -> None:
         rows, objects = self._lines_of("manifest"), self._server.objects
         findings = self._figures.findings
-        self._figures.files = prove(self._tree, rows, lambda row: self._account.object_of(row, objects), findings)
+        self._figures.files = verify(self._tree, rows, lambda row: self._account.object_of(row, objects), findings)
 
     def _count_orphans(self) -> int:
         return sum(row["kind"] == "unused" for row in self._lines_of("orphans", "--json"))
 
     def _lines_of(self, command: str, *options: str) -> Iterator[dict[str, Any]]:
-        """Yield the rows that a command prints of the journal; all that it prints is searched, errors as well."""
+        """Yield the rows that a command prints. All of its output is searched for secrets."""
         out = os.path.join(self._folder, command)
-        said([command, "--journal", self._journal, *options], out)
+        run_command([command, "--journal", self._journal, *options], out)
         self._secrecy.search(out)
         with open(out, "rb") as lines:
             rows = (orjson.loads(line) for line in lines if line.startswith(b"{"))
             yield from (row for row in rows if "event" not in row)
 
 
-def _last_words(path: str) -> str:
+def _end_of(path: str) -> str:
     with open(path, "rb") as file:
-        return file.read()[-_LAST_WORDS:].decode(errors="replace")
+        return file.read()[-_SHOWN_OUTPUT:].decode(errors="replace")

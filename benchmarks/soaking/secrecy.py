@@ -1,7 +1,7 @@
-"""Looks for secrets where none may be: in what commands print and log, and in the journal of a run that has ended.
+"""Search for secrets in the output of commands, in logs, and in the journal of a finished run.
 
-The account's credentials and the server's own keys are known from the start. The signatures of URLs are learnt while
-the run goes on, from the one place that may hold them: the journal's table of live tickets.
+The credentials of the account and the keys of the server are known from the start. The signatures of URLs are read
+during the run from the one place that may hold them: the table of live tickets in the journal.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from urllib.parse import unquote, unquote_to_bytes
 
 import orjson
 
-_SHORTEST = 12  # characters of a secret's plain part that are no chance any more
+_SHORTEST = 12  # characters that cannot match by chance
 _AT_ONCE = 4 << 20
 _OVERLAP = 4 << 10  # longer than any token
-_MOST_TICKETS = 500  # read at one look
+_MOST_TICKETS = 500  # read at once
 _PLAIN = re.compile(rb"[A-Za-z0-9]{%d,}" % _SHORTEST)
 _IN_URL = re.compile(r"(?:signature|security-token|securitytoken)=([^&\"\s]+)", re.IGNORECASE)
 _IN_FORM = re.compile(r'"(?:x-amz-)?(?:signature|policy|security-token)","([^"]+)"', re.IGNORECASE)
-# A signature that was never seen in the journal still looks like one.
+# A signature that was never in the journal is recognised by its form.
 _SHAPE = re.compile(rb"signature(?:=|%3d|\\u003d)[0-9a-z+/%]{8,}", re.IGNORECASE)
 
 
 class Secrecy:
-    """What must not come out, and what did. `found` has a line for each find, without the secret itself."""
+    """The known secrets, and where they were found. `found` has a line for each find, without the secret."""
 
     def __init__(self, journal: str, secrets: Iterable[str]) -> None:
         self._journal = journal
@@ -40,29 +40,29 @@ class Secrecy:
             self._learn(secret, "a credential")
 
     def learn_keys(self, store: str) -> None:
-        """Take in the keys that the server signs with."""
+        """Add the keys with which the server signs."""
         keys = orjson.loads(Path(store, "state", "keys.json").read_bytes())
         for name in ("secret", "session_token"):
             self._learn(keys[name], "a key of the server")
 
     def look(self) -> None:
-        """Take in the signatures of tickets that are live now."""
+        """Add the signatures of the live tickets."""
         query = f"SELECT ticket FROM tickets ORDER BY random() LIMIT {_MOST_TICKETS}"
-        # No run has begun yet, or the journal is just being made.
+        # No run has started yet, or the journal is just being created.
         with contextlib.suppress(sqlite3.OperationalError), _opened(self._journal) as connection:
             for (ticket,) in connection.execute(query):
                 for value in signatures_in(ticket):
                     self.signatures += self._learn(value, "a signature")
 
     def search(self, *paths: str) -> None:
-        """Search files for all that is known so far."""
+        """Search files for all known secrets."""
         for path in paths:
             if os.path.exists(path):
                 for what in sorted({what for block in _blocks(path) for what in self._in(block)}):
                     self.found.append(f"{os.path.basename(path)}: {what}")
 
     def _learn(self, secret: str, what: str) -> bool:
-        """Note how the parts that no way of quoting changes begin and end; return whether there was something new."""
+        """Add the start and the end of the parts that no quoting changes. Return whether one of them is new."""
         parts = [part for part in _PLAIN.findall(unquote(secret).encode()) if part[:_SHORTEST] not in self._starts]
         self._starts |= {part[:_SHORTEST]: what for part in parts}
         self._ends |= {part[-_SHORTEST:]: what for part in parts}
@@ -71,7 +71,7 @@ class Secrecy:
     def _in(self, block: bytes) -> Iterator[str]:
         for text in (block, unquote_to_bytes(block)):
             for token in _PLAIN.findall(text):
-                # A secret may be cut off, or stand behind the letters of an escape.
+                # A secret may be truncated, or follow the letters of an escape.
                 if what := self._starts.get(token[:_SHORTEST]) or self._ends.get(token[-_SHORTEST:]):
                     yield what
         if _SHAPE.search(block):
@@ -79,7 +79,7 @@ class Secrecy:
 
 
 def signatures_in(ticket: str) -> list[str]:
-    """Return the signatures, policies and session tokens that stand in a live ticket of the journal."""
+    """Return the signatures, policies and session tokens in a live ticket of the journal."""
     return [*_IN_URL.findall(ticket), *_IN_FORM.findall(ticket)]
 
 
@@ -90,7 +90,7 @@ def _opened(journal: str) -> Iterator[sqlite3.Connection]:
 
 
 def _blocks(path: str) -> Iterator[bytes]:
-    """Yield the contents in blocks that overlap, so that nothing is cut in two."""
+    """Yield the contents in overlapping blocks, so that no secret is split between two."""
     with open(path, "rb") as file:
         end = b""
         while block := file.read(_AT_ONCE):

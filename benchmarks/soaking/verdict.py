@@ -1,4 +1,4 @@
-"""What is asked of a scenario's figures, and whether they keep to it. Pure."""
+"""The limits of the figures of a scenario, and whether they are met. Pure."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from dataclasses import dataclass
 from benchmarks.soaking.scenario import CONCURRENCY, Figures, Scenario
 from benchmarks.soaking.watching import Trend
 
-MOST_ATTEMPTS = 1.6  # PUTs a file, where no more than `ATTEMPTS_UP_TO` of the requests fail
+MOST_ATTEMPTS = 1.6  # PUTs per file, if at most `ATTEMPTS_UP_TO` of the requests fail
 ATTEMPTS_UP_TO = 0.3
 MOST_RUN_OUT = 0.01  # share of the URLs
-FLAT_MEMORY = 1.25  # last tenth over first
+FLAT_MEMORY = 1.25  # last tenth divided by the first
 FLAT_DESCRIPTORS = 1.5  # connections come and go
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One figure as it is shown, what was asked, and whether that held; None where nothing was asked of it."""
+    """One figure as text, with its limit. `met` is None for a figure without a limit."""
 
     name: str
     value: str
-    asked: str = ""
-    held: bool | None = None
+    limit: str = ""
+    met: bool | None = None
 
 
 def lines(scenario: Scenario, figures: Figures) -> list[Line]:
-    """Return all figures of a scenario, judged."""
+    """Return all figures of a scenario with their limits."""
     return [*_course(scenario, figures), *_files(figures), *_requests(scenario, figures), *_processes(figures)]
 
 
@@ -39,7 +39,7 @@ def _course(scenario: Scenario, figures: Figures) -> Iterator[Line]:
     yield Line("kills of the uploader", f"{figures.kills}", f"{scenario.kills}", figures.kills >= scenario.kills)
     yield Line("restarts of the server", f"{figures.restarts}, {figures.server_kills} of them by SIGKILL")
     yield Line("runs", f"{len(figures.runs)} (exit status: {exits})")
-    yield _none("runs that ended as none should", len(figures.unexpected))
+    yield _none("runs with an unexpected exit status", len(figures.unexpected))
     yield Line("the last run ended with", "0" if figures.finished else "files left", "0", figures.finished)
 
 
@@ -63,9 +63,9 @@ def _requests(scenario: Scenario, figures: Figures) -> Iterator[Line]:
         f"at most {MOST_ATTEMPTS}" if asked else "",
         ratio <= MOST_ATTEMPTS if asked else None,
     )
-    if not scenario.kills:  # a run that was killed did not hear of all that a fault called expired
+    if not scenario.kills:  # a killed run does not record every URL that a fault called expired
         share = run_out(figures)
-        yield Line("URLs that ran out", f"{share:.2%}", f"under {MOST_RUN_OUT:.0%}", share < MOST_RUN_OUT)
+        yield Line("URLs that expired unused", f"{share:.2%}", f"under {MOST_RUN_OUT:.0%}", share < MOST_RUN_OUT)
 
 
 def _processes(figures: Figures) -> Iterator[Line]:
@@ -75,14 +75,14 @@ def _processes(figures: Figures) -> Iterator[Line]:
 
 
 def attempts(figures: Figures) -> float:
-    """Return how many PUTs reached storage for each file."""
+    """Return the number of PUTs that reached storage, per file."""
     return (figures.server["puts_completed"] + figures.server["puts_failed"]) / max(1, figures.files)
 
 
 def run_out(figures: Figures) -> float:
-    """Return the share of the URLs whose lifetime ended before they were used: those given up and not called expired.
+    """Return the share of the URLs that expired before they were used: given up, and not expired by a fault.
 
-    URLs whose answer never came, because the call was cut short or answered badly, are not counted.
+    URLs whose API call was interrupted or answered badly are not counted.
     """
     given_up = max(0, figures.orphans - figures.server["expired-url"])
     return given_up / max(1, figures.files + figures.orphans)
@@ -93,8 +93,8 @@ def _none(name: str, count: int) -> Line:
 
 
 def _flat(name: str, trend: Trend, bound: float) -> Line:
-    held = trend.within(bound)
-    if held is None:
-        return Line(name, f"peak {trend.peak:.0f}; too short to tell more")
+    met = trend.within(bound)
+    if met is None:
+        return Line(name, f"peak {trend.peak:.0f}; too short for a trend")
     value = f"{trend.first:.0f} to {trend.last:.0f} ({trend.ratio:.2f}), peak {trend.peak:.0f}"
-    return Line(name, value, f"ratio at most {bound}", held)
+    return Line(name, value, f"ratio at most {bound}", met)

@@ -1,4 +1,4 @@
-"""Looks at the processes while they work: resident memory and open descriptors, twice a second."""
+"""Sample the resident memory and open descriptors of the processes, twice a second."""
 
 from __future__ import annotations
 
@@ -13,17 +13,14 @@ from typing import Self
 import psutil
 
 EVERY = 0.5  # seconds
-_WARM_UP = 60  # samples of each process that do not count: it starts, waits for the other, fills its caches
+_WARM_UP = 60  # ignored samples of each process, while it starts and fills its caches
 _MIB = 1024**2
-_LEAST = 400  # samples without which the first tenth is but the start
+_LEAST = 400  # with fewer samples, the first tenth would be the start of the process
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """How a figure went within one process: medians of the first and of the last tenth of its samples, and its peak.
-
-    `flat` is None where there were too few samples to tell.
-    """
+    """A figure of one process over time: medians of the first and the last tenth of its samples, and its peak."""
 
     first: float
     last: float
@@ -32,16 +29,16 @@ class Trend:
 
     @property
     def ratio(self) -> float:
-        """The last tenth over the first."""
+        """Return the last tenth divided by the first."""
         return self.last / self.first if self.first else 0.0
 
     def within(self, bound: float) -> bool | None:
-        """Say whether the ratio is within the bound."""
+        """Return whether the ratio is within the bound, None if there are too few samples."""
         return self.ratio <= bound if self.samples >= _LEAST else None
 
 
 def trend(samples: Sequence[float]) -> Trend:
-    """Return the trend of samples in the order they were taken."""
+    """Return the trend of samples in the order in which they were taken."""
     if not samples:
         return Trend(0.0, 0.0, 0.0, 0)
     tenth = max(1, len(samples) // 10)
@@ -57,21 +54,21 @@ class Series:
 
 
 class Sampler:
-    """Keeps the samples of every process by its role."""
+    """The samples of every process, by role."""
 
     def __init__(self) -> None:
         self._watched: dict[str, tuple[psutil.Process, Series]] = {}
         self._all: dict[str, list[Series]] = {}
 
     def watch(self, role: str, pid: int) -> None:
-        """Look at this process from now on, in place of the one that had the role."""
+        """Sample this process from now on, instead of the earlier one with this role."""
         series = Series()
         self._all.setdefault(role, []).append(series)
         with contextlib.suppress(psutil.Error):
             self._watched[role] = (psutil.Process(pid), series)
 
     def look(self) -> None:
-        """Take one sample of each process that is there."""
+        """Take one sample of each running process."""
         for process, series in list(self._watched.values()):
             with contextlib.suppress(psutil.Error):
                 memory, descriptors = process.memory_info().rss / _MIB, process.num_fds()
@@ -79,7 +76,8 @@ class Sampler:
                 series.descriptors.append(descriptors)
 
     def trends(self, role: str) -> tuple[Trend, Trend]:
-        """Return memory and descriptors of the process that lived longest; the peaks are those of all of the role."""
+        """Return memory and descriptors of the process that lived longest. The peaks are those of all processes of the
+        role."""
         every = self._all.get(role, [])
         longest = max(every, key=lambda series: len(series.memory), default=Series())
         memory, descriptors = trend(longest.memory[_WARM_UP:]), trend(longest.descriptors[_WARM_UP:])
@@ -92,9 +90,10 @@ class Sampler:
 
 
 class Watch:
-    """Calls its looks again and again in a thread of its own; use it as a context manager.
+    """Calls functions twice a second in a thread. Use it as a context manager.
 
-    What a look raises is raised when the watch ends: a watch that saw nothing must not pass for one that saw no harm.
+    An exception in the thread is raised at the end of the context. Otherwise a watch that failed would look like a good
+    result.
     """
 
     def __init__(self, *looks: Callable[[], None]) -> None:
@@ -120,5 +119,5 @@ class Watch:
             while not self._over.wait(EVERY):
                 for look in self._looks:
                     look()
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that ends the watch
+        except BaseException as error:  # noqa: BLE001 - raised again at the end of the context
             self._error = error

@@ -1,11 +1,12 @@
-/* Stands between a process and its disk: writes down what it does to some files, and fails what it is told to fail.
+/* A library for LD_PRELOAD that logs the file operations of a process, and makes some of them fail.
  *
- * Loaded with LD_PRELOAD. What is done to paths below DISK_UNDER (absolute prefixes, `:` between them) goes into the file
- * DISK_LOG, in order, so that a test can make the disk as a power cut would leave it; so does what is written to standard
- * output. disk_world.py reads the log. DISK_FAIL holds rules `operation,part,skip,count,errno` with `;` between
- * them: after `skip` operations on a path that holds the part the next `count` fail (-1: all). disk_fail() sets other rules later, and disk_failures() counts.
+ * Operations on paths below DISK_UNDER (absolute prefixes, separated by `:`) are appended to the file DISK_LOG, and so is
+ * standard output. From that log disk_world.py rebuilds the disk as a power cut would leave it.
  *
- * A write is written down before it is done and a flush after it: whatever the log says is flushed, is.
+ * DISK_FAIL has rules `operation,part,skip,count,errno`, separated by `;`. After `skip` operations on a path with `part`,
+ * the next `count` fail (-1: all). disk_fail() sets other rules later, and disk_failures() returns the number of failures.
+ *
+ * A write is logged before it is executed, and a flush afterwards. Data that the log shows as flushed is therefore on the disk.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -67,7 +68,7 @@ void disk_fail(const char *text) {
     pthread_mutex_unlock(&lock);
 }
 
-/* How many operations failed since the rules were set. */
+/* Returns how many operations have failed since the rules were set. */
 long disk_failures(void) { return failures; }
 
 __attribute__((constructor)) static void begin(void) {
@@ -174,7 +175,7 @@ static ssize_t write_at(int fd, const void *data, size_t length, off64_t offset,
     const char *path = path_of(fd);
     int error = fails("write", path);
     if (error) {
-        /* What a full disk had left is filled first. */
+        /* A full disk still takes the part that fits. */
         if (error == ENOSPC && length > 1 && has_offset && path && watched(path)) {
             note(WRITE, inodes[fd], offset, path, data, length / 2);
             (void)!syscall(SYS_pwrite64, fd, data, length / 2, offset);
@@ -263,7 +264,7 @@ int mkdir(const char *path, mode_t mode) {
     return done;
 }
 
-/* A file that is written through a mapping cannot be followed. SQLite's index (-shm) is, and is rebuilt after a cut. */
+/* Writes through a mapping cannot be logged. SQLite writes its index (-shm) that way, and rebuilds it after a cut. */
 void *mmap64(void *at, size_t length, int protection, int flags, int fd, off64_t offset) {
     REAL(mmap64);
     const char *path = path_of(fd);

@@ -1,14 +1,14 @@
-"""Fuzzing of what comes from outside, with coverage as the guide (atheris): `make fuzz`, or `python -m fuzz`.
+"""A fuzzer for data from outside, guided by coverage (atheris): `make fuzz`, or `python -m fuzz`.
 
-    __main__.py    runs every target in a process of its own and prints what it did; fails on a crash
+    __main__.py    runs each target in a process, prints a line for it, and fails on a crash
     worker.py      one target under atheris
-    mutations.py   changes that know JSON, beside libFuzzer's own
-    targets.py     what is fed with bytes
-    invariants.py  what must hold of everything that comes out
-    seeds.py       where the mutations begin: the worked examples of the services' contracts
-    answers.py     an HTTP answer as bytes that can be mutated, and back
-    crashes/       inputs that broke something once, by target; the default test run feeds them again
+    mutations.py   mutations of JSON values, besides those of libFuzzer
+    targets.py     the functions under test
+    invariants.py  the conditions that every result must meet
+    seeds.py       the first inputs: the worked examples of docs/contracts.md
+    answers.py     the encoding of an HTTP answer as bytes, and back
+    crashes/       inputs that once caused a failure, by target; every test run repeats them
 
-Here belongs what needs minutes and luck. Not here: properties that a test can hold every time; those stand beside the
-code's other tests. A crash found here is written to `crashes/`, fixed, and stays there.
+Only tests that need minutes and chance belong here. Properties that can be checked in every run are tested with their
+module. A new crash is written to `crashes/`. The input stays there after the fix.
 """

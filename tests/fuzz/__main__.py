@@ -1,4 +1,4 @@
-"""Runs the targets one after another, prints a line for each, and fails on a crash: `python -m fuzz --seconds 600`."""
+"""Run all targets one after another, print a line for each, and fail on a crash: `python -m fuzz --seconds 600`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fuzz.targets import TARGETS
 
 CRASHES = os.path.join(os.path.dirname(__file__), "crashes")
 _LONGEST_INPUT = 8192  # bytes
-_SLOWEST_INPUT = 10  # seconds until one input counts as a hang
+_SLOWEST_INPUT = 10  # seconds after which an input counts as a hang
 _MOST_MEMORY = 2048  # MiB
 _STATE = re.compile(r"^#\d+\s+\w+.*?cov: (\d+) ft: (\d+)", re.MULTILINE)
 _RUNS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
@@ -23,7 +23,7 @@ _RUNS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 
 @dataclass(frozen=True)
 class Done:
-    """What became of one target: how often it was fed, edges and features covered, and what it said where it broke."""
+    """The result of one target: runs, covered edges and features, and the output of a crash."""
 
     name: str
     runs: int
@@ -33,7 +33,7 @@ class Done:
 
 
 def fuzzed(name: str, seconds: int, corpus: str) -> Done:
-    """Feed one target for so many seconds."""
+    """Run one target for `seconds` seconds."""
     folder = os.path.join(corpus, name)
     os.makedirs(folder, exist_ok=True)
     for number, seed in enumerate(TARGETS[name].seeds):
@@ -55,7 +55,7 @@ def fuzzed(name: str, seconds: int, corpus: str) -> Done:
 
 
 def main() -> int:
-    """Return 1 where a target broke."""
+    """Return 1 if a target crashed."""
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=600, help="for all targets together (default 600)")
     parser.add_argument("--corpus", help="a folder that keeps what was found interesting, for the next time")

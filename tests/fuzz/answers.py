@@ -1,4 +1,4 @@
-"""HTTP answers as bytes: a status, header lines, an empty line, the body. Readable, and any bytes at all are one."""
+"""HTTP answers as bytes: a status, header lines, an empty line, the body. Any bytes can be read as an answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ NOW = 1_700_000_000.0
 
 
 def parsed(data: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Return status, headers as transport hands them out (names lower case, valid text), and body."""
+    """Return status, headers and body. Header names are lower case, and their values are valid text."""
     head, _, body = data.partition(b"\n\n")
     first, *lines = head.decode("utf-8", "replace").split("\n")
     status = int(first) if len(first) == 3 and first.isascii() and first.isdigit() and first >= "200" else 200
@@ -17,16 +17,16 @@ def parsed(data: bytes) -> tuple[int, dict[str, str], bytes]:
 
 
 def api_answer(data: bytes) -> ApiAnswer:
-    """Return the bytes as an API's answer."""
+    """Return the bytes as an answer of an API."""
     return ApiAnswer(*parsed(data), NOW)
 
 
 def storage_answer(data: bytes) -> StorageAnswer:
-    """Return the bytes as storage's answer."""
+    """Return the bytes as an answer of storage."""
     return StorageAnswer(*parsed(data))
 
 
 def as_bytes(body: bytes, status: int = 200, **headers: str) -> bytes:
-    """Return an answer as the bytes that `parsed` reads; `_` in a header's name stands for `-`."""
+    """Return an answer as the bytes that `parsed` reads. `_` in the name of a header stands for `-`."""
     lines = [str(status), *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
     return "\n".join(lines).encode() + b"\n\n" + body

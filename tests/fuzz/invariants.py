@@ -1,4 +1,4 @@
-"""What must hold of everything that comes out of a parser. An AssertionError here is a finding like any other."""
+"""Conditions that every result of a parser must meet. The fuzzer reports an AssertionError as a finding."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from bulkup.journal import ticket_text
 from bulkup.model.problems import Problem
 from bulkup.model.tickets import Ticket
 
-LONGEST_MESSAGE = 2048  # characters: it goes to a terminal, a log line and a row of the journal
-LONGEST_REMOTE = 64 << 10  # bytes of JSON: it goes to a row of the journal and a line of the manifest
+LONGEST_MESSAGE = 2048  # characters, for a terminal, a log line and a row of the journal
+LONGEST_REMOTE = 64 << 10  # bytes of JSON, for a row of the journal and a line of the manifest
 LARGEST_FORM = 20 * 1024  # bytes, S3's limit (docs/contracts.md section 4)
 
 
 def holds_of_problem(problem: Problem) -> None:
-    """A message says something, is short, and a wait is one."""
+    """A problem has a short message, and a waiting time that is a valid number."""
     assert 0 < len(problem.message) <= LONGEST_MESSAGE, "a message that is empty or without end"
     problem.message.encode()
     assert problem.retry_after is None or problem.retry_after >= 0, "a wait into the past"
 
 
 def holds_of_url(url: SecretUrl, base_url: str) -> None:
-    """It is http or https, never less than the API's own scheme, and the client reads the same host in it as we do."""
+    """A URL is http or https, and https if the API's URL is. The HTTP client reads the same host in it as bulkup."""
     text = url.reveal()
     parts = urlsplit(text)
     assert not re.search(r"[^\x21-\x7e]", text), "a URL that breaks a request line"
@@ -46,7 +46,7 @@ def holds_of_url(url: SecretUrl, base_url: str) -> None:
 
 
 def holds_of_tickets(given: Sequence[object], base_url: str, asked: int) -> None:
-    """There is one a file, no two are the same, and each comes back whole from the journal."""
+    """There is one ticket for each file, all are different, and each survives a round trip through the journal."""
     assert len(given) == asked, "another number of tickets than files"
     tickets_ = [ticket for ticket in given if isinstance(ticket, Ticket)]
     assert len(tickets_) == asked, "something that is no ticket"

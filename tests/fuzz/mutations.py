@@ -1,4 +1,4 @@
-"""Mutations that know what the bytes are: bytes at random break JSON long before they reach the code that reads it."""
+"""Mutations of JSON values. Random bytes would almost always be rejected as invalid JSON."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _NAMES = ["id", "url", "items", "data", "errors", "error", "message", "upload", 
 
 
 def json_mutated(data: bytes, chance: random.Random) -> bytes | None:
-    """Return an answer whose JSON has one value changed, None where the bytes hold no JSON."""
+    """Return an answer with one changed JSON value, None if the bytes contain no JSON."""
     head, gap, body = data.partition(b"\n\n")
     if not gap:
         head, body = b"", data
     try:
         changed = json.dumps(_changed(json.loads(body), chance), ensure_ascii=chance.random() < 0.5)
-    except (ValueError, RecursionError):  # no JSON, or what came of it is too deep, or holds itself
+    except (ValueError, RecursionError):  # no JSON, or the changed value is nested too deeply or contains itself
         return None
     return head + gap + changed.encode("utf-8", "replace")
 
@@ -60,7 +60,7 @@ def _changed(value: Any, chance: random.Random) -> Any:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every holder and key below a value. Iterative: what is mutated may be deep."""
+    """Yield every container and key below a value, without recursion, because the value may be nested deeply."""
     waiting = [value]
     while waiting:
         holder = waiting.pop()

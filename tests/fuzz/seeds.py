@@ -1,4 +1,4 @@
-"""Where the mutations begin: the worked examples of docs/contracts.md, and the refusals that stand beside them."""
+"""The first inputs of the fuzzer: the worked examples of docs/contracts.md, and the refusals beside them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ IAM = {"token": {"expires_at": "2023-11-15T22:13:20.000000Z", "issued_at": "2023
 
 
 def answers(*bodies: Any, error: Any = None, **headers: str) -> list[bytes]:
-    """Return good answers of these bodies, and one refusal of each status that means something of its own."""
+    """Return successful answers with these bodies, and one refusal of each status with a meaning of its own."""
     good = [as_bytes(_body(body), 200, content_type=_JSON, date=_DATE, **headers) for body in bodies]
     said = _body(error if error is not None else {"message": "no"})
     refused = [as_bytes(said, status, content_type=_JSON, retry_after="3") for status in (400, 401, 403, 404, 429, 503)]

@@ -1,7 +1,7 @@
-"""What is fed: every place where bytes from a service, from storage or from the journal become values.
+"""The targets of the fuzzer: every function that turns bytes of a service, of storage or of the journal into values.
 
-A target takes bytes and returns; whatever it raises is a finding. All that may come out of a parser is `ProblemError`
-(of an adapter), or a value that the invariants hold of.
+A target takes bytes and returns nothing. Any exception is a finding. A parser may only raise `ProblemError` (of an
+adapter), or return a value that meets the invariants.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Target:
-    """One thing that is fed, and what the mutations begin with."""
+    """One function under test, and its first inputs."""
 
     feed: Callable[[bytes], None]
     seeds: Sequence[bytes]
 
 
 class _Answering:
-    """A call that answers everything alike."""
+    """A call that always returns the same answer."""
 
     def __init__(self, answer: ApiAnswer) -> None:
         self._answer = answer
@@ -58,7 +58,7 @@ class _Answering:
 
 
 def _done(coroutine: Coroutine[Any, Any, T]) -> T | None:
-    """Return what a coroutine that waits for nothing returns, None where it raised its `ProblemError`."""
+    """Return the result of a coroutine that never waits, None if it raised `ProblemError`."""
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -185,7 +185,7 @@ def _journal_tickets(data: bytes) -> None:
     try:
         ticket = ticket_text.load(data.decode("utf-8", "replace"), "id", None)
         again = ticket_text.dump(ticket)
-    except (JournalError, TypeError):  # the encoder takes less depth than the decoder
+    except (JournalError, TypeError):  # the encoder allows less nesting than the decoder
         return
     assert ticket_text.load(again, "id", None) == ticket
 

@@ -1,6 +1,6 @@
 """One target under atheris: `python -m fuzz.worker TARGET CRASHES [options of libFuzzer] [corpus folders]`.
 
-CRASHES is the folder for inputs that break it. The process ends with the target.
+CRASHES is the folder for inputs that break the target. The process ends with the target.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _mutated(data: bytes, largest: int, seed: int) -> bytes:
 
 
 def _keeping(feed: Callable[[bytes], None], folder: str) -> Callable[[bytes], None]:
-    """Return what feeds a target, and keeps the bytes that break it: libFuzzer does not where it breaks with them."""
+    """Return a function that runs a target and saves inputs that break it, which libFuzzer does not always do."""
 
     def keeping(data: bytes) -> None:
         try:
@@ -42,7 +42,7 @@ def _keeping(feed: Callable[[bytes], None], folder: str) -> Callable[[bytes], No
 
 
 def main() -> None:
-    """Fuzz until libFuzzer says that it is enough, or a crash."""
+    """Fuzz until libFuzzer stops or a target crashes."""
     name, crashes, *options = sys.argv[1:]
     atheris.Setup([sys.argv[0], *options], _keeping(TARGETS[name].feed, crashes), custom_mutator=_mutated)
     atheris.Fuzz()

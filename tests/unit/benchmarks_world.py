@@ -1,4 +1,4 @@
-"""Results of made-up runs, for the tests of the benchmarks' tables, charts and verdicts."""
+"""Invented results for the tests of the tables, charts and verdicts of the benchmarks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MACHINE = {
 
 
 def client(name: str, seconds: float, **given: Any) -> Figures:
-    """Return a client's figures; one that took 0 seconds did not run."""
+    """Return a client's figures. A client with 0 seconds did not run."""
     known: dict[str, Any] = {
         "label": name,
         "version": "1.0",

@@ -1,4 +1,4 @@
-"""Tables, the chart, and where they are written."""
+"""Tables, the chart, and the documents that contain them."""
 
 from __future__ import annotations
 

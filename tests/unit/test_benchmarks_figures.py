@@ -1,4 +1,4 @@
-"""Medians, ratios, and what becomes of runs that went wrong or were not measured."""
+"""Medians, ratios, and the treatment of runs that failed or were not measured."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def test_a_link_is_compared_with_its_rate_and_its_best_peer() -> None:
 
     line, best = (one for one in verdicts(known) if "wan" in one.what)
 
-    assert (line.against, line.got, line.reached) == ("the link's rate", "0.84", False)
-    assert (best.against, best.got, best.reached) == ("best peer, curl", "0.98", False)
+    assert (line.against, line.measured, line.reached) == ("the link's rate", "0.84", False)
+    assert (best.against, best.measured, best.reached) == ("best peer, curl", "0.98", False)
 
 
 def test_what_was_not_measured_is_told_with_its_reason() -> None:
@@ -90,16 +90,16 @@ def test_what_was_not_measured_is_told_with_its_reason() -> None:
     told = verdicts(known)
 
     assert len(told) == len(REQUIREMENTS) + 2
-    assert _verdict(told, "small", "s5cmd").got == "not installed: s5cmd is not on this machine"
-    assert [one.got for one in told if one.what == "wan"] == ["it needs root"] * 2
+    assert _verdict(told, "small", "s5cmd").measured == "not installed: s5cmd is not on this machine"
+    assert [one.measured for one in told if one.what == "wan"] == ["it needs root"] * 2
     assert {one.reached for one in told} == {None}
 
 
 def test_a_second_run_is_held_against_time_and_memory() -> None:
     time, memory = verdicts(results(rescan=RESCAN))[-2:]
 
-    assert (time.got, time.reached) == ("2.50", True)
-    assert (memory.got, memory.reached) == ("1.30", False)
+    assert (time.measured, time.reached) == ("2.50", True)
+    assert (memory.measured, memory.reached) == ("1.30", False)
 
 
 def test_every_requirement_is_of_a_scenario_and_clients_that_are_run() -> None:

@@ -1,4 +1,4 @@
-"""What the benchmarks set up: trees whose sizes tell their digests, nginx's configuration, links, room in memory."""
+"""The surroundings of the benchmarks: trees with known digests, nginx's configuration, links, and room in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The targets of tests/fuzz without atheris: what they begin with, and every input that broke one once."""
+"""The targets of tests/fuzz without atheris, with their seeds and with every input that once broke one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FOUND = sorted(glob.glob(os.path.join(os.path.dirname(fuzz.__file__), "crashes",
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_target_takes_what_it_begins_with(name: str) -> None:
-    """The worked examples, and a few hundred changes to them."""
+def test_a_target_accepts_its_seeds(name: str) -> None:
+    """The inputs are the worked examples, and a few hundred changes to them."""
     chance = random.Random(0)
     for seed in TARGETS[name].seeds:
         TARGETS[name].feed(seed)
@@ -25,7 +25,7 @@ def test_a_target_takes_what_it_begins_with(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: "/".join(path.split(os.sep)[-2:]))
-def test_what_broke_once_does_no_longer(path: str) -> None:
-    """The folder is the target's name."""
+def test_inputs_that_once_broke_a_target(path: str) -> None:
+    """Inputs are stored in a folder with the name of the target."""
     with open(path, "rb") as file:
         TARGETS[path.split(os.sep)[-2]].feed(file.read())

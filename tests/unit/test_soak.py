@@ -1,4 +1,4 @@
-"""The soak test's judges: each of them finds what it is there to find, broken here on purpose."""
+"""The checks of the soak test. Each finds the faults that these tests introduce."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from urllib.parse import quote
 import pytest
 
 from benchmarks.soaking.disturbances import UPLOADER, Plan
-from benchmarks.soaking.proof import Findings, Ledger, prove
 from benchmarks.soaking.scenario import Figures, Scenario
 from benchmarks.soaking.secrecy import Secrecy
 from benchmarks.soaking.verdict import lines
+from benchmarks.soaking.verification import Findings, Ledger, verify
 from benchmarks.soaking.watching import Trend, Watch, trend
 
 TOKEN = "0123456789abcdef0123/+&fedcba9876543210fedc"
@@ -26,7 +26,7 @@ URL = f"https://host/key?X-Amz-Expires=30&X-Amz-Signature={SIGNATURE}"
 
 
 class Stored:
-    """A small tree, its objects and its manifest, all in order until a test breaks something."""
+    """A small tree, its objects and its manifest, all correct until a test breaks something."""
 
     def __init__(self, root: Path) -> None:
         self.tree, self.objects = root / "tree", root / "objects"
@@ -40,9 +40,9 @@ class Stored:
             self.rows.append({"path": path, "status": "uploaded", "md5": md5, "remote_id": f"id-{path}"})
 
     def findings(self) -> tuple[int, int, int]:
-        """What is lost, wrong and twice."""
+        """Return the numbers of lost, wrong and repeated files."""
         found = Findings()
-        assert prove(str(self.tree), self.rows, lambda row: str(self.objects / row["remote_id"]), found) == len(PATHS)
+        assert verify(str(self.tree), self.rows, lambda row: str(self.objects / row["remote_id"]), found) == len(PATHS)
         assert len(found.examples) == found.lost + found.wrong + found.twice
         return found.lost, found.wrong, found.twice
 
@@ -92,15 +92,15 @@ def test_what_a_run_printed_is_held_against_the_journal() -> None:
     findings = Findings()
     ledger = Ledger("journal", findings)
     ledger.compare({"one.mp4": "a"})
-    ledger.told([told("one.mp4") + b"\n", told("gone.mp4", status="failed") + b"\n", told("cut.mp4")[:40]])
+    ledger.add_reported([told("one.mp4") + b"\n", told("gone.mp4", status="failed") + b"\n", told("cut.mp4")[:40]])
     assert (findings.lost, findings.twice) == (0, 0)
-    ledger.told([told("one.mp4", unchanged=True) + b"\n", told("lost.mp4") + b"\n", told("one.mp4") + b"\n"])
+    ledger.add_reported([told("one.mp4", unchanged=True) + b"\n", told("lost.mp4") + b"\n", told("one.mp4") + b"\n"])
     assert (findings.lost, findings.twice) == (1, 1)
 
 
 @pytest.fixture
 def secrecy(tmp_path: Path) -> Secrecy:
-    """All that is secret, a signature learnt from a journal among it."""
+    """Return a search that knows several secrets, one of them a signature read from a journal."""
     journal = tmp_path / "journal.sqlite3"
     connection = sqlite3.connect(journal)
     connection.execute("CREATE TABLE tickets (ticket TEXT)")
@@ -118,7 +118,7 @@ def secrecy(tmp_path: Path) -> Secrecy:
     [
         ("nothing of it", 0),
         ("X-Amz-Signature=***", 0),
-        ("0123456789abcdef0000 is another one", 1),  # begins alike: as bad as the whole
+        ("0123456789abcdef0000 is another one", 1),  # the same start is enough for a find
         (f"Bearer {TOKEN}", 1),
         (quote(TOKEN, safe=""), 1),
         (f"\\n{TOKEN[23:]}", 1),
@@ -163,7 +163,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "the search": ({"signatures": 0}, ["signatures looked for"]),
     "the run": ({"finished": False}, ["the last run ended with"]),
     "a kill": ({"kills": 0}, ["kills of the uploader"]),
-    "the program": ({"unexpected": ["run1 ended with 7"]}, ["runs that ended as none should"]),
+    "the program": ({"unexpected": ["run1 ended with 7"]}, ["runs with an unexpected exit status"]),
     "a PUT": ({"beyond": 1}, ["PUTs sent again"]),
     "attempts": ({"server": {**GOOD, "puts_failed": 600}}, ["PUT attempts a file"]),
     "memory": ({"trends": {"server": (Trend(50.0, 70.0, 70.0, 1000), FLAT)}}, ["memory of the server, MiB"]),
@@ -176,14 +176,14 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
 def test_the_verdict_names_what_did_not_hold(what: str) -> None:
     changed, names = BAD[what]
     scenario = Scenario("kills", files=1000, kills=1, restarts=0, share=0.2)
-    assert [line.name for line in lines(scenario, figures(**changed)) if line.held is False] == names
+    assert [line.name for line in lines(scenario, figures(**changed)) if line.met is False] == names
 
 
 def test_urls_that_run_out_count_where_nothing_was_killed() -> None:
     scenario = Scenario("large", files=1000, kills=0, restarts=0, share=0.2)
-    assert all(line.held is not False for line in lines(scenario, figures(kills=0)))
-    (held,) = [line for line in lines(scenario, figures(kills=0, orphans=40)) if line.held is False]
-    assert held.name == "URLs that ran out"
+    assert all(line.met is not False for line in lines(scenario, figures(kills=0)))
+    (held,) = [line for line in lines(scenario, figures(kills=0, orphans=40)) if line.met is False]
+    assert held.name == "URLs that expired unused"
 
 
 def test_a_trend_is_that_of_its_first_and_last_tenth() -> None:
@@ -208,7 +208,7 @@ def test_the_files_last_until_the_last_disturbance(seed: int) -> None:
     while (disturbance := plan.next(files)) is not None:
         assert disturbance.after_files < files
         files -= disturbance.after_files
-        seen.append(disturbance.what)
+        seen.append(disturbance.kind)
     assert len([what for what in seen if what in UPLOADER]) == 200
     assert len(seen) == 210
     assert files < 25_000

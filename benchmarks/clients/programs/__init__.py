@@ -1,1 +1,1 @@
-"""Small programs that upload a folder with a library; each is run by itself, and imports nothing from here."""
+"""Small programs that upload a folder with a library. Each runs on its own and imports nothing from here."""

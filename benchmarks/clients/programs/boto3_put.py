@@ -1,4 +1,4 @@
-"""Uploads a folder with boto3: `python boto3_put.py STORE FOLDER THREADS`, credentials in the environment."""
+"""Upload a folder with boto3: `python boto3_put.py STORE FOLDER THREADS`, with credentials in the environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from botocore.config import Config
 
 
 def upload(endpoint: str, folder: str, threads: int) -> None:
-    """Upload every file of the folder under its relative path, with the SDK's own transfer manager."""
+    """Upload every file of the folder under its relative path, with the SDK's transfer manager."""
     config = Config(max_pool_connections=2 * threads, s3={"addressing_style": "path"})
     client = boto3.client("s3", endpoint_url=endpoint, config=config)
     paths = [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names]

@@ -1,6 +1,6 @@
-"""Uploads a folder with obstore: `python obstore_put.py STORE FOLDER IN_FLIGHT`, credentials in the environment.
+"""Upload a folder with obstore: `python obstore_put.py STORE FOLDER IN_FLIGHT`, with credentials in the environment.
 
-Bodies are not hashed for the signature, which is the fastest way that an S3 store takes.
+Bodies are not hashed for the signature, which is the fastest way that S3 stores accept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from obstore.store import S3Store
 
 
 async def upload(endpoint: str, folder: str, in_flight: int) -> None:
-    """Put every file of the folder under its relative path, so many at a time."""
+    """Upload every file of the folder under its relative path, `in_flight` at a time."""
     store = S3Store("bench", endpoint=endpoint, unsigned_payload=True, client_options={"allow_http": True})
     paths = iter([os.path.join(at, name) for at, _, names in os.walk(folder) for name in names])
 
@@ -28,4 +28,4 @@ async def upload(endpoint: str, folder: str, in_flight: int) -> None:
 
 if __name__ == "__main__":
     asyncio.run(upload(sys.argv[1], sys.argv[2], int(sys.argv[3])))
-    os._exit(0)  # the library's threads abort the interpreter now and then while it ends
+    os._exit(0)  # at a normal exit the library's threads sometimes abort the interpreter

@@ -1,4 +1,4 @@
-"""Proves files: what the journal holds from run to run, and in the end tree, manifest and store against one another."""
+"""Check files: the journal after each run, and at the end the tree, the manifest and the store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Findings:
-    """How many files are lost, recorded wrongly, recorded twice; `examples` has a line for each of the first few."""
+    """The number of files that are lost, recorded wrongly and recorded twice, with lines for the first few of them."""
 
     lost: int = 0
     wrong: int = 0
@@ -27,52 +27,52 @@ class Findings:
     examples: list[str] = field(default_factory=list)
 
     def add(self, kind: str, what: str) -> None:
-        """Note one of a kind."""
+        """Add a finding."""
         setattr(self, kind, getattr(self, kind) + 1)
         if len(self.examples) < _SHOWN:
             self.examples.append(f"{kind}: {what}")
 
 
 class Ledger:
-    """What was recorded as uploaded so far. It stays recorded, and under the remote id it had."""
+    """The files recorded as uploaded so far. They must stay recorded, with the same remote id."""
 
     def __init__(self, journal: str, findings: Findings) -> None:
         self._journal = journal
         self._findings = findings
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self.recorded: dict[str, str] = {}
-        self.stored = 0  # files whose bytes are recorded as taken, and whose closing call is still to come
+        self.stored = 0  # files that storage has, and whose closing call is missing
 
     def after_run(self, out: str) -> None:
-        """Read the journal once a run has ended, however it ended, and hold it against what was and what it printed."""
+        """Read the journal after a run, and compare it with the state before and with the output of the run."""
         self.compare(self._read())
         with open(out, "rb") as lines:
-            self.told(lines)
+            self.add_reported(lines)
 
     def compare(self, recorded: Mapping[str, str]) -> None:
-        """Take in what is recorded now."""
+        """Compare the recorded files with the earlier ones, and keep them."""
         for path, remote_id in self.recorded.items():
             if path not in recorded:
-                self._findings.add("lost", f"{path} was recorded, and is no longer")
+                self._findings.add("lost", f"{path} was recorded, and is no longer recorded")
             elif recorded[path] != remote_id:
                 self._findings.add("twice", f"{path} was uploaded again after it was recorded")
         self.recorded = dict(recorded)
 
-    def told(self, lines: Iterable[bytes]) -> None:
-        """Take in the lines that a run printed; a kill may have cut the last one."""
+    def add_reported(self, lines: Iterable[bytes]) -> None:
+        """Read the lines that a run printed. A kill may have cut the last one."""
         for line in lines:
             row = orjson.loads(line) if line.endswith(b"}\n") else {}
             if row.get("event") != "file" or row["status"] not in ("uploaded", "unverified") or row["unchanged"]:
                 continue
             path = row["path"]
-            if path in self._told:
-                self._findings.add("twice", f"{path} was told as uploaded by two runs")
+            if path in self._reported:
+                self._findings.add("twice", f"{path} was reported as uploaded by two runs")
             if path not in self.recorded:
-                self._findings.add("lost", f"{path} was told as uploaded, and is not recorded")
-            self._told.add(path)
+                self._findings.add("lost", f"{path} was reported as uploaded, and is not recorded")
+            self._reported.add(path)
 
     def _read(self) -> dict[str, str]:
-        # Not by the program's own reader: that is what is to be proven, and it takes ten times as long.
+        # Not with bulkup's own reader: it is under test here, and takes ten times as long.
         query = "SELECT path, remote_id FROM files WHERE state IN ('uploaded', 'unverified')"
         address = f"file:{self._journal}?mode=ro"
         try:
@@ -82,11 +82,11 @@ class Ledger:
         except sqlite3.OperationalError:
             if self.recorded:
                 raise
-            return {}  # the run was killed before it had made its journal, or the tables in it
+            return {}  # the run was killed before it had made its journal or its tables
 
 
-def prove(tree: str, rows: Iterable[Row], object_of: Callable[[Row], str], findings: Findings) -> int:
-    """Hold tree, manifest and store against one another, and return how many files there are."""
+def verify(tree: str, rows: Iterable[Row], object_of: Callable[[Row], str], findings: Findings) -> int:
+    """Compare tree, manifest and store, and return the number of files."""
     by_path: dict[str, list[Row]] = collections.defaultdict(list)
     for row in rows:
         by_path[row["path"]].append(row)
