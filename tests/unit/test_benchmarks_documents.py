@@ -73,7 +73,7 @@ def test_what_stands_between_markers_is_replaced_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("text", ["", "<!-- x -->", "<!-- /x --><!-- x -->"])
 def test_a_document_without_both_markers_is_not_written_to(text: str) -> None:
-    with pytest.raises(ValueError, match="no place between"):
+    with pytest.raises(ValueError, match="are missing"):
         replaced(text, "x", "new")
 
 
