@@ -1,4 +1,4 @@
-"""A model of the journal as plain values: the rules of docs/design.md section 6 without a line of SQL."""
+"""A model of the journal as plain values: the rules of docs/design.md section 6 without SQL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEVER_SEEN = "the call was cut off before its answer"
 
 
 class Key(NamedTuple):
-    """A file at a destination; the source by its directory."""
+    """A file at a destination. The source is given by its directory."""
 
     destination: str
     source: bytes
@@ -29,7 +29,7 @@ class Key(NamedTuple):
 
 @dataclass
 class Row:
-    """A file as recorded, last by the run of that number. `remote_id` is that of its last upload."""
+    """A file's row. `run` is the number of the last run that wrote it, `remote_id` the id of the last upload."""
 
     state: FileState
     identity: Identity
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass
 class Model:
-    """A journal. Each method is what one call of the journal's is to record; `ends` are the runs' exit codes."""
+    """A journal. Each method has the effect of one call of the journal; `ends` are the exit codes of the runs."""
 
     rows: dict[Key, Row] = field(default_factory=dict)
     tickets: dict[Key, Ticket] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Model:
         self.drop_tickets(now)
 
     def drop_tickets(self, now: float | None = None) -> None:
-        """Those that ran out by then, or all; what storage took waits for its closing call."""
+        """Drop the tickets that have expired by `now`, or all, except those of stored files."""
         for key, ticket in list(self.tickets.items()):
             out = now is None or (ticket.expires_at is not None and ticket.expires_at <= now)
             if out and self.rows[key].state is not FileState.STORED:
@@ -91,13 +91,13 @@ class Model:
         error: str | None = None,
         place: str | None = None,
     ) -> None:
-        """What the file is now, in a state without a ticket; the id of its last upload stays."""
+        """Set the row to a state without a ticket. The id of the last upload stays."""
         self._orphan(key)
         before = self.rows.get(key)
         self.rows[key] = Row(state, identity, len(self.ends), md5, error, place, before.remote_id if before else None)
 
     def unseen(self, key: Key, error: str) -> None:
-        """The entry could not be looked at: that says nothing about what an earlier run recorded."""
+        """The entry could not be examined, which does not change the row of an upload or a ticket."""
         before = self.rows.get(key)
         if before is None or before.state not in {FileState.TICKETED, FileState.STORED, *DONE}:
             self.put(key, FileState.UNREADABLE, UNKNOWN_IDENTITY, error=error)
@@ -119,23 +119,23 @@ class Model:
         row.run = len(self.ends)
 
     def walked(self, destination: str, source: bytes) -> None:
-        """Entries of the source that no run could look at, and that this one has not met, stand for nothing now."""
+        """Delete unreadable entries of the source that this run has not met."""
         for key, row in list(self.rows.items()):
             unseen = row.state is FileState.UNREADABLE and row.identity == UNKNOWN_IDENTITY and row.remote_id is None
             if key[:2] == (destination, source) and unseen and row.run != len(self.ends):
                 del self.rows[key]
 
     def touched(self, key: Key, identity: Identity) -> None:
-        """Hashed again and found the same: only what `stat` says is new."""
+        """The file was hashed again and is the same: only the identity changes."""
         self.rows[key].identity = identity
 
     def given_back(self, key: Key, identity: Identity) -> None:
-        """What has a ticket keeps it."""
+        """A file with a ticket keeps it."""
         if key not in self.tickets:
             self.put(key, FileState.PENDING, identity)
 
     def claim(self, name: str, key: Key) -> Key | None:
-        """Return the file that has the place, None where it is the claim's own now."""
+        """Return the file that holds the place, None if the claim succeeded."""
         run = len(self.ends)
         holder, since = self.places.get((key.destination, name), (key, run))
         row = self.rows.get(holder)
@@ -145,7 +145,7 @@ class Model:
         return holder
 
     def recorded(self) -> dict[str, Any]:
-        """What a journal that says the same holds, as `recorded` returns it."""
+        """Return the rows of a journal that matches, in the form of the function `recorded`."""
         return {
             "rows": self.rows,
             "tickets": self.tickets,
@@ -163,7 +163,7 @@ _ROW = "state, size, mtime_ns, ctime_ns, inode, device, run_id, md5, error, plac
 
 
 def recorded(path: Path) -> dict[str, Any]:
-    """Return all that a journal holds, in the model's words."""
+    """Return all rows of a journal as values of the model."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return {
             "rows": {

@@ -1,4 +1,4 @@
-"""What tests of the journal share: items, tickets, runs on a real SQLite file, and what a reader then sees."""
+"""Shared by the tests of the journal: items, tickets, runs on a real SQLite file, and the rows that readers see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal's rules (docs/design.md section 6), held against real SQLite files."""
+"""The rules of the journal (docs/design.md section 6), tested with real SQLite files."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "bulkup" / "journal.sqlite3"
 
 
-async def test_states_in_their_order(path: Path) -> None:
-    """Each awaited step is the file's one state for a reader and for the next run's lookup."""
+async def test_a_file_passes_through_the_states_in_order(path: Path) -> None:
+    """After each awaited step, readers and the next run's lookup see the new state."""
     async with running(path, kept_until=lambda stored_at: stored_at + 60.0) as (journal, (source,)):
         item, ticket = an_item(source), a_ticket("remote-1")
         assert found(journal, item) is None
@@ -85,8 +85,8 @@ async def test_states_in_their_order(path: Path) -> None:
 @pytest.mark.parametrize(
     "state", [FileState.FAILED, FileState.REJECTED, FileState.CHANGED, FileState.UNREADABLE, FileState.UNVERIFIED]
 )
-async def test_every_other_end_is_recorded(path: Path, state: FileState) -> None:
-    """A terminal state is recorded with its reason, and only `unverified` counts as stored."""
+async def test_terminal_states_are_recorded(path: Path, state: FileState) -> None:
+    """Each with its reason. Only `unverified` counts as uploaded."""
     async with running(path) as (journal, (source,)):
         item = an_item(source, ticket=a_ticket("remote-1"))
         item.receipt = receipt_of(item, verified=False)
@@ -101,8 +101,8 @@ async def test_every_other_end_is_recorded(path: Path, state: FileState) -> None
     assert orphans == ([] if done else ["remote-1"])
 
 
-async def test_one_row_a_key(path: Path) -> None:
-    """A file asked for again keeps one row, takes its new identity, and keeps its old id until there is a new one."""
+async def test_a_file_has_one_row(path: Path) -> None:
+    """A file asked for again gets its new identity, and keeps its old id until it has a new one."""
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source), a_ticket("old"))
         changed = an_item(source, identity=identity(size=9, mtime=9))
@@ -116,8 +116,8 @@ async def test_one_row_a_key(path: Path) -> None:
         assert (row.status, row.size, row.remote_id) == (FileState.UPLOADED, 9, "new")
 
 
-async def test_another_destination_is_another_upload(path: Path) -> None:
-    """What one destination has is unknown at another, and each keeps a row of its own."""
+async def test_destinations_have_separate_rows(path: Path) -> None:
+    """A file of one destination is unknown at another."""
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source), a_ticket("here"))
     for other in (
@@ -136,8 +136,8 @@ async def test_another_destination_is_another_upload(path: Path) -> None:
         assert len(list(reader.manifest())) == 4
 
 
-async def test_names_are_bytes(path: Path) -> None:
-    """Names that are not UTF-8, hold newlines or differ in case only are keys of their own."""
+async def test_paths_are_bytes(path: Path) -> None:
+    """Paths that are not UTF-8, contain newlines or differ only in case are separate keys."""
     names = [b"\xff\xfe.mp4", b"new\nline.mp4", b"A.mp4", b"a.mp4", b"x" * 251 + b".mp4", "é.mp4".encode(), b"%.mp4"]
     async with running(path) as (journal, (source,)):
         await journal.pending([an_item(source, name) for name in names])
@@ -146,7 +146,7 @@ async def test_names_are_bytes(path: Path) -> None:
 
 
 async def test_large_inodes_and_devices(path: Path) -> None:
-    """Inode and device numbers of 64 bits come back as they were."""
+    """Inode and device numbers of 64 bits are read back unchanged."""
     large = identity(inode=2**64 - 1, device=2**63)
     async with running(path) as (journal, (source,)):
         item = an_item(source, identity=large)
@@ -156,8 +156,8 @@ async def test_large_inodes_and_devices(path: Path) -> None:
     assert known.identity == large
 
 
-async def test_rights(path: Path) -> None:
-    """The folder is 0700 and every file in it 0600, whatever the umask: the log and the index hold tickets too."""
+async def test_permissions(path: Path) -> None:
+    """The folder has mode 0700 and each file 0600, for any umask: log and index hold tickets too."""
     before = os.umask(0)
     try:
         with Lock(str(path)) as lock:
@@ -173,7 +173,7 @@ async def test_rights(path: Path) -> None:
 
 
 def test_durable_settings(path: Path) -> None:
-    """The file is in WAL mode, every commit is flushed, and what is deleted is overwritten."""
+    """The file is in WAL mode, every commit is flushed, and deleted rows are overwritten."""
     with contextlib.closing(open_for_writing(str(path))) as connection:
         pragmas = {
             name: connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -189,7 +189,7 @@ def test_durable_settings(path: Path) -> None:
 
 
 async def test_migration_runs_once(path: Path) -> None:
-    """A second script runs on a journal of version 1, leaves its rows alone, and is not run twice."""
+    """A second script runs on a journal of version 1 once, and does not change its rows."""
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source), a_ticket("remote-1"))
     scripts = [*migrations(), "CREATE TABLE extra (x); INSERT INTO extra VALUES (1);"]
@@ -201,8 +201,8 @@ async def test_migration_runs_once(path: Path) -> None:
             assert connection.execute("SELECT state FROM files").fetchall() == [("uploaded",)]
 
 
-async def test_failed_migration_leaves_the_version_before(path: Path) -> None:
-    """A script that fails half-way leaves neither its tables nor its version behind."""
+async def test_a_failed_migration_changes_nothing(path: Path) -> None:
+    """A script that fails leaves neither its tables nor its version number."""
     async with running(path):
         pass
     scripts = [*migrations(), "CREATE TABLE extra (x); INSERT INTO nowhere VALUES (1);"]
@@ -215,7 +215,7 @@ async def test_failed_migration_leaves_the_version_before(path: Path) -> None:
 
 
 async def test_newer_version_is_refused(path: Path) -> None:
-    """A journal of a newer bulkup is neither read nor written, and not called damaged."""
+    """A journal of a newer bulkup is neither read nor written, and not reported as damaged."""
     async with running(path):
         pass
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -245,7 +245,7 @@ def _overwritten(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("damage", [_garbage, _truncated, _overwritten])
 async def test_damaged_journal(path: Path, damage: Callable[[bytes], bytes]) -> None:
-    """A damaged journal is an error with a way out; a private copy is kept and the file itself stays as it was."""
+    """The error names a way out, a private copy is kept, and the file is not changed."""
     async with running(path) as (journal, (source,)):
         await journal.pending([an_item(source, b"%04d.mp4" % number) for number in range(2000)])
     broken = damage(path.read_bytes())
@@ -262,7 +262,7 @@ async def test_damaged_journal(path: Path, damage: Callable[[bytes], bytes]) -> 
 
 
 async def test_journal_that_is_a_directory(tmp_path: Path) -> None:
-    """A path that cannot be a file is a JournalError, not a traceback."""
+    """A path that cannot be a file is a `JournalError`, not a traceback."""
     with pytest.raises(JournalError, match="cannot use"):
         await Journal.open(str(tmp_path))
     with pytest.raises(JournalError, match="no journal"):
@@ -270,7 +270,7 @@ async def test_journal_that_is_a_directory(tmp_path: Path) -> None:
 
 
 async def test_second_holder_is_refused(path: Path) -> None:
-    """The lock is held by one at a time, the refusal names the holder, and leaving lets the next one in."""
+    """One process at a time holds the lock, the error names it, and after a release the next one gets it."""
     with Lock(str(path)) as first:
         await first.acquire(wait=False, sleep=anyio.sleep)
         assert Lock(str(path)).is_held()
@@ -282,7 +282,7 @@ async def test_second_holder_is_refused(path: Path) -> None:
 
 
 async def test_waiting_for_the_lock(path: Path) -> None:
-    """Who waits gets the lock once the holder lets go, and not before."""
+    """A waiting run gets the lock when the holder releases it."""
     first, second = Lock(str(path)), Lock(str(path))
     naps: list[float] = []
 
@@ -298,8 +298,8 @@ async def test_waiting_for_the_lock(path: Path) -> None:
         assert second.is_held()
 
 
-async def test_probing_turns_no_run_away(path: Path) -> None:
-    """A run that starts in the very moment in which somebody looks whether one is on, starts all the same."""
+async def test_a_check_for_a_run_does_not_block_a_run(path: Path) -> None:
+    """A run starts although another process checks at the same time whether a run holds the lock."""
     with Lock(str(path)) as lock:
         await lock.acquire(wait=False, sleep=anyio.sleep)
     import fcntl
@@ -329,8 +329,8 @@ time.sleep(600)
 """
 
 
-async def test_lock_dies_with_its_process(path: Path) -> None:
-    """A run that was killed holds nothing back."""
+async def test_a_killed_process_releases_the_lock(path: Path) -> None:
+    """The system releases the lock with the process."""
     with subprocess.Popen([sys.executable, "-c", _HOLDER, str(path)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
@@ -346,7 +346,7 @@ async def test_lock_dies_with_its_process(path: Path) -> None:
 
 @pytest.mark.parametrize("watched", [False, True], ids=["alone", "with a reader"])
 async def test_finished_run_leaves_no_signature(path: Path, watched: bool) -> None:
-    """However its files ended, a finished run leaves no byte of a signature in the file, its log or its index."""
+    """However its files ended, no byte of a signature is left in the file, its log or its index."""
     signature = secrets.token_hex(20)
     ends = (FileState.UPLOADED, FileState.UNVERIFIED, FileState.FAILED, FileState.CHANGED, None)
     with contextlib.ExitStack() as stack:
@@ -374,8 +374,8 @@ async def test_finished_run_leaves_no_signature(path: Path, watched: bool) -> No
             assert connection.execute("SELECT count(*) FROM tickets").fetchone() == (0,)
 
 
-async def test_settlement_erases_the_ticket_at_once(path: Path) -> None:
-    """A settled file's ticket is gone from the main file after the next checkpoint, while others stay live."""
+async def test_the_ticket_of_a_settled_file_is_erased(path: Path) -> None:
+    """It is gone from the file after the next checkpoint, and other tickets stay."""
     gone, live = secrets.token_hex(20), secrets.token_hex(20)
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source), a_ticket("remote-1", signature=gone))
@@ -386,7 +386,7 @@ async def test_settlement_erases_the_ticket_at_once(path: Path) -> None:
 
 
 async def test_tickets_survive_an_unfinished_run(path: Path) -> None:
-    """A run that was cut off finds its tickets again, whole, with headers and secrets."""
+    """The next run reads the tickets of an interrupted one, with headers and secrets."""
     ticket = a_ticket("remote-1")
     async with running(path) as (journal, (source,)):
         item = an_item(source)
@@ -402,7 +402,7 @@ async def test_tickets_survive_an_unfinished_run(path: Path) -> None:
 
 
 async def test_given_back_items(path: Path) -> None:
-    """An item given back keeps its live ticket; without one it is pending, and its digest is not lost."""
+    """An item given back keeps its live ticket. Without one it is pending, and keeps its digest."""
     async with running(path) as (journal, (source,)):
         with_ticket, without = an_item(source), an_item(source, b"b.mp4", digest=Digest(b"d" * 16))
         await journal.asked([with_ticket, without], [], NOW)
@@ -417,7 +417,7 @@ async def test_given_back_items(path: Path) -> None:
 
 
 async def test_uploaded_file_given_back_unread_stays_uploaded(path: Path) -> None:
-    """A file that was only to be looked at again, and was not because the run ended, is still what it was."""
+    """A file that was to be hashed again, but was not because the run ended, is still uploaded."""
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source), a_ticket("remote-1"))
     async with running(path) as (journal, (source,)):
@@ -428,8 +428,8 @@ async def test_uploaded_file_given_back_unread_stays_uploaded(path: Path) -> Non
     assert (known.state, known.digest, known.identity) == (FileState.UPLOADED, Digest(b"m" * 16), identity())
 
 
-async def test_cut_off_calls_are_unknown_ids(path: Path) -> None:
-    """Calls that never got their answer are counted once, as up to so many ids, and their files are pending again."""
+async def test_interrupted_calls_are_unknown_ids(path: Path) -> None:
+    """Calls without an answer are counted once, and their files are pending again."""
     async with running(path) as (journal, (source,)):
         await journal.asked([an_item(source, b"%d.mp4" % number) for number in range(5)], [], NOW)
         await journal.ticketed([(an_item(source, b"0.mp4"), a_ticket("remote-0"))])
@@ -445,7 +445,7 @@ async def test_cut_off_calls_are_unknown_ids(path: Path) -> None:
 
 
 async def test_unknown_ids_of_a_failed_call(path: Path) -> None:
-    """A call that may have created ids is recorded with its count and reason."""
+    """A call that may have created ids is recorded with the number of ids and the reason."""
     async with running(path) as (journal, _):
         await journal.unknown_ids(7, "the connection broke", NOW)
     with Reader(str(path)) as reader:
@@ -454,7 +454,7 @@ async def test_unknown_ids_of_a_failed_call(path: Path) -> None:
 
 
 async def test_expired_tickets_become_orphans(path: Path) -> None:
-    """A ticket that ran out between two runs is erased and its id is an orphan; one without an end is kept."""
+    """A ticket that expired between two runs is erased. One without an expiry time is kept."""
     signature = secrets.token_hex(20)
     async with running(path) as (journal, (source,)):
         for name, expires_at in (("old", NOW + 5), ("new", NOW + 50), ("endless", None)):
@@ -472,8 +472,8 @@ async def test_expired_tickets_become_orphans(path: Path) -> None:
     assert signature.encode() not in raw_bytes(path.parent)
 
 
-async def test_stored_file_keeps_its_ticket_for_the_confirm_call(path: Path) -> None:
-    """Neither its ticket's end nor the end of a run takes from it what that call needs; nothing else stays."""
+async def test_a_stored_file_keeps_its_ticket_for_the_closing_call(path: Path) -> None:
+    """Neither the ticket's expiry nor the end of a run removes it. It keeps only the part for the call."""
     async with running(path) as (journal, (source,)):
         item = an_item(source)
         await journal.asked([item], [], NOW)
@@ -490,7 +490,7 @@ async def test_stored_file_keeps_its_ticket_for_the_confirm_call(path: Path) -> 
 
 
 async def test_nested_sources_share_their_files(path: Path) -> None:
-    """A file uploaded as part of a directory is known when a folder of it is the source, and the other way round."""
+    """A file uploaded from a directory is known if a folder of it is the source, and the other way round."""
     async with running(path, b"/data") as (journal, (outer,)):
         await upload_one(journal, an_item(outer, b"sub/deep/a.mp4"), a_ticket("remote-1"))
     async with running(path, b"/data/sub") as (journal, (inner,)):
@@ -508,8 +508,8 @@ async def test_nested_sources_share_their_files(path: Path) -> None:
         assert found(journal, an_item(top, b"data/sub/deep/a.mp4")) is not None
 
 
-async def test_unchanged_file_takes_its_new_metadata(path: Path) -> None:
-    """A file hashed again and found the same keeps its state, remote id and digest, and takes its new metadata."""
+async def test_an_unchanged_file_gets_its_new_metadata(path: Path) -> None:
+    """A file that was hashed again and is the same keeps its state, remote id and digest."""
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source), a_ticket("remote-1"))
         moved = identity(ctime=77, inode=78, device=79)
@@ -523,7 +523,7 @@ async def test_unchanged_file_takes_its_new_metadata(path: Path) -> None:
 
 
 async def test_large_groups(path: Path) -> None:
-    """Each step taken with hundreds of files at once is recorded for every one of them, and for no other."""
+    """A step for hundreds of files at once is recorded for each of them, and for no other file."""
     count = 333
     async with running(path, kept_until=lambda stored_at: stored_at + 9.0) as (journal, (source,)):
         items = [an_item(source, b"%04d" % n, identity=identity(size=n, inode=2**64 - 1 - n)) for n in range(count)]
@@ -563,7 +563,7 @@ async def test_large_groups(path: Path) -> None:
 
 
 async def test_runs_and_status(path: Path) -> None:
-    """Runs are listed newest first with how they ended; one that was cut off has no end."""
+    """Runs are listed newest first with their ends. An interrupted run has no end."""
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source), a_ticket("remote-1"))
         await journal.end_run(now=NOW + 5, exit_code=3, summary={"event": "summary"}, finished=True)
@@ -582,7 +582,7 @@ async def test_runs_and_status(path: Path) -> None:
 
 
 async def test_full_disk(path: Path) -> None:
-    """When the disk is full every waiting write is told, and all that was awaited before it is on disk."""
+    """Every waiting write fails, and all writes that returned before are on disk."""
     committed: list[bytes] = []
     connection = open_for_writing(str(path))
     async with running(path, connection=connection) as (journal, (source,)):
@@ -601,7 +601,7 @@ async def test_full_disk(path: Path) -> None:
                 *(journal.pending([an_item(source, b"x" * 200 + b"%d" % n)]) for n in range(300)),
                 return_exceptions=True,
             )
-        # What still found room in a half-empty page was awaited too, and counts like the rest.
+        # Rows that still fitted into a half-empty page were awaited too.
         committed += [b"x" * 200 + b"%d" % n for n, error in enumerate(failed) if error is None]
         assert any(isinstance(error, JournalError) for error in failed)
     assert raised.value.exit_code == 7
@@ -610,7 +610,7 @@ async def test_full_disk(path: Path) -> None:
 
 
 async def test_group_commit(path: Path) -> None:
-    """Writers that come together share commits, and each finds its row on disk when it goes on."""
+    """Concurrent writers share commits, and each finds its row on disk when its call returns."""
     commits: list[str] = []
     connection = open_for_writing(str(path))
     async with running(path, connection=connection) as (journal, (source,)):
@@ -628,8 +628,8 @@ async def test_group_commit(path: Path) -> None:
     assert 1 <= len(commits) < 250
 
 
-async def test_failing_statement_fails_its_group_alone(path: Path) -> None:
-    """Who shares a commit with a statement that fails is told so, nobody hangs, and later writes go through."""
+async def test_a_failing_statement_fails_only_its_group(path: Path) -> None:
+    """All jobs of its commit fail, no task hangs, and later writes succeed."""
     good = [[Statement("INSERT INTO sources (root) VALUES {rows}", [(b"%03d" % number,)])] for number in range(100)]
     bad = [Statement("INSERT INTO nowhere VALUES (?)", [(1,)])]
     with contextlib.closing(open_for_writing(str(path))) as connection:
@@ -647,8 +647,8 @@ async def test_failing_statement_fails_its_group_alone(path: Path) -> None:
         assert (b"later",) in connection.execute("SELECT root FROM sources").fetchall()
 
 
-async def test_cancelled_writer_hurts_nobody(path: Path) -> None:
-    """A task cancelled while its commit is under way disturbs neither the others nor the journal's end."""
+async def test_a_cancelled_task_does_not_disturb_others(path: Path) -> None:
+    """A task that is cancelled during its commit affects neither other tasks nor the closing of the journal."""
     async with running(path) as (journal, (source,)):
         tasks = [asyncio.create_task(journal.pending([an_item(source, b"%d.mp4" % n)])) for n in range(50)]
         await asyncio.sleep(0)
@@ -684,7 +684,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_kill_between_any_two_writes(path: Path, seed: int) -> None:
-    """After kill -9 every step that was awaited is on disk, and at most the one step under way beyond it."""
+    """After kill -9 every awaited step is on disk, and at most the current step in addition."""
     lines = random.Random(seed).randrange(1, 400)
     command = [sys.executable, "-c", _WRITER, str(path), os.path.dirname(__file__)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -713,7 +713,7 @@ files = st.sampled_from(FILES)
 
 
 class JournalMachine(RuleBasedStateMachine):
-    """A model of states, tickets and ids beside the real journal. A crash copies the files as they are on disk."""
+    """A model of states, tickets and ids beside the real journal. A crash copies the files on disk."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -800,7 +800,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(name=files, end=st.sampled_from([FileState.TICKETED, FileState.STORED, FileState.UPLOADED]))
     def go_far(self, name: bytes, end: FileState) -> None:
-        """Several steps at once, or few files would come to where most of a night's are."""
+        """Take several steps at once, so that enough files reach late states."""
         self.ask(name)
         self.answer(name, 500.0)
         if end is FileState.STORED:
@@ -818,7 +818,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 50.0]))
     def crash(self, seconds: float) -> None:
-        """Go on with a copy of what is on disk, the write-ahead log included, as a kill would leave it."""
+        """Continue with a copy of the files on disk, including the write-ahead log, as after a kill."""
         self.places += 1
         place = self.folder / str(self.places) / "journal.sqlite3"
         shutil.copytree(self.place.parent, place.parent, ignore=lambda _, names: [n for n in names if "-shm" in n])
@@ -836,7 +836,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(finished=st.booleans(), age=st.sampled_from([0.0, 0.0, 60.0]))
     def prune(self, finished: bool, age: float) -> None:
-        """What goes is as old as that, and either an id that nobody needs or a file that never arrived."""
+        """Only rows older than `age` are deleted: orphans, and files that were never uploaded."""
         self.end(finished, 50.0)
         self.journal.close()
         known, before = self._orphans(), self.now - age
@@ -903,8 +903,8 @@ TestJournalModel.settings = settings(
 )
 
 
-async def test_manifest_rows_are_plain(path: Path) -> None:
-    """What readers get of a file with a live ticket holds nothing of the ticket."""
+async def test_manifest_rows_contain_no_ticket(path: Path) -> None:
+    """Rows of a file with a live ticket contain no part of the ticket."""
     signature = secrets.token_hex(20)
     async with running(path) as (journal, (source,)):
         item = an_item(source)
@@ -916,8 +916,8 @@ async def test_manifest_rows_are_plain(path: Path) -> None:
     assert "remote-1" not in json.dumps(text)
 
 
-def test_a_journal_that_no_run_has_begun_with_is_told_as_such(path: Path) -> None:
-    """A run that starts makes the file before its tables: a look at that instant finds nothing, and breaks nothing."""
+def test_a_journal_without_tables_is_empty(path: Path) -> None:
+    """A starting run creates the file before its tables. A reader at this time reports an empty journal."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     with pytest.raises(JournalError, match="no run has used it"):
@@ -926,8 +926,8 @@ def test_a_journal_that_no_run_has_begun_with_is_told_as_such(path: Path) -> Non
         assert known.lookup is None
 
 
-def test_a_look_into_another_programs_database_says_so(path: Path) -> None:
-    """It is no journal, and no empty one."""
+def test_a_database_of_another_program_is_refused(path: Path) -> None:
+    """It is reported as such, not as an empty journal."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE theirs (x)")
@@ -935,8 +935,8 @@ def test_a_look_into_another_programs_database_says_so(path: Path) -> None:
         Reader(str(path))
 
 
-async def test_what_many_record_at_once_is_what_each_recorded(path: Path) -> None:
-    """A group is written kind by kind: every file's rows are its own, and every answer goes to who asked."""
+async def test_concurrent_tasks_get_their_own_rows(path: Path) -> None:
+    """A group is written by statement. Each file has its own rows, and each task gets its own answer."""
     async with running(path) as (journal, (source,)):
         items = [an_item(source, b"%d.mp4" % number) for number in range(200)]
 

@@ -1,9 +1,9 @@
-"""The journal against a plain model of it, cut off between any two writes.
+"""The journal compared with a plain model, and cut off between any two writes.
 
-A crash is real: the files are copied as they are on disk in the middle of a run, the write-ahead log cut at any byte.
-A commit is written to the log, and to nothing else before that is folded into the file; so a log cut there is what a
-kill at that instant leaves. What is then recorded must be what the model says: all that was awaited, and of each call
-that was under way all or nothing.
+A crash is real: the files are copied from disk in the middle of a run, and the write-ahead log is cut at any byte. A
+commit is written only to the log until a checkpoint moves it to the file, so a log cut at a byte is the state after a
+kill at that instant. The recorded rows must be those of the model: all awaited calls, and each call in progress either
+completely or not at all.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Change = Callable[[Model], object]
 
 @dataclass(frozen=True)
 class Instant:
-    """The journal when its log had `end` bytes in use; `under_way` is what it may have been on the way there."""
+    """The journal when its log had `end` bytes in use. `under_way` are the models possible on the way there."""
 
     end: int
     model: Model
@@ -60,7 +60,7 @@ class Instant:
 
 @dataclass
 class Disk:
-    """The folder of the journal and all instants to which cutting its log leads back."""
+    """The folder of the journal, and all instants that can be restored by cutting its log."""
 
     folder: Path
     instants: list[Instant] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Disk:
         return self.folder / "journal.sqlite3-wal"
 
     def end(self) -> int:
-        """How much of the log is in use, by SQLite's own index of it: what lies behind is of before a crash."""
+        """The number of bytes of the log in use, from SQLite's index. Bytes after it are older than a crash."""
         with (self.folder / "journal.sqlite3-shm").open("rb") as index:
             frames: int = struct.unpack("=I", index.read(20)[16:])[0]
         return _LOG_HEADER + frames * _FRAME
@@ -85,7 +85,7 @@ class Disk:
         return status.st_size, status.st_mtime_ns
 
     def cut(self, to: Path, end: int) -> tuple[Disk, list[Model]]:
-        """Return the disk after a crash with the log cut there, and what it may hold."""
+        """Return the disk after a crash with the log cut there, and the models that it may match."""
         before = [instant for instant in self.instants if instant.end <= end]
         after = next((instant for instant in self.instants if instant.end > end), None)
         to.mkdir()
@@ -96,7 +96,7 @@ class Disk:
 
 
 def some_are(*states: FileState) -> Callable[[Any], Any]:
-    """The rule is for files in these states: it is not chosen while there are none."""
+    """Allow a rule only if there are files in these states."""
     return precondition(lambda machine: bool(machine.all_in(*states)))
 
 
@@ -120,7 +120,7 @@ class JournalMachine(RuleBasedStateMachine):
         self._open(destination, [self.model])
 
     def _open(self, destination: Destination, may_be: Sequence[Model]) -> None:
-        """Begin a run, and find in the journal one of the models that it may be."""
+        """Start a run, and find the model that the journal matches."""
         self.destination = destination
         self.journal = self.loop.run(Journal.open(str(self.disk.journal)))
         self.disk.file = self.disk.file_as_it_is()
@@ -145,7 +145,7 @@ class JournalMachine(RuleBasedStateMachine):
         return Key(self.destination.base_url, SOURCES[file[0]].root, file[1])
 
     def item(self, file: tuple[int, bytes], now: Identity | None = None) -> Item:
-        """The file as a run would have it: with the ticket and receipt that the journal knows."""
+        """The file as a run has it, with the ticket and receipt from the journal."""
         key = self.key(file)
         row, ticket = self.model.rows.get(key), self.model.tickets.get(key)
         item = an_item(self.sources[file[0]], file[1], identity=now or (row.identity if row else identity()))
@@ -159,7 +159,7 @@ class JournalMachine(RuleBasedStateMachine):
         return row.state if row is not None else None
 
     def do(self, *steps: tuple[Call, Change]) -> None:
-        """Make calls beside one another. Their commits may be one or several; the order is that of the calls."""
+        """Make calls concurrently. They may share commits; the model applies them in the order of the calls."""
 
         async def calls() -> None:
             await asyncio.gather(*(call for call, _ in steps))
@@ -179,7 +179,7 @@ class JournalMachine(RuleBasedStateMachine):
         chosen: tuple[int, bytes] = data.draw(st.sampled_from(self.all_in(*states)))
         return chosen
 
-    # Single steps: what is called, and what the model is to become.
+    # Single steps: a call of the journal, and its effect on the model.
 
     def asking(self, file: tuple[int, bytes], now: Identity, place: str | None = None) -> tuple[Call, Change]:
         item, key = self.item(file, now), self.key(file)
@@ -221,7 +221,7 @@ class JournalMachine(RuleBasedStateMachine):
         return call, lambda model: model.given_back(key, item.file.identity)
 
     def next_step(self, file: tuple[int, bytes]) -> tuple[Call, Change]:
-        """What mostly comes next for a file."""
+        """Take the usual next step of a file."""
         match self.state(file):
             case FileState.ASKED:
                 return self.answering(file, 500.0)
@@ -272,7 +272,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(file=files)
     def cannot_look_at(self, file: tuple[int, bytes]) -> None:
-        """The scanner's own outcome: it knows nothing of a ticket."""
+        """The scanner settles an entry that it cannot examine, without a ticket."""
         item, key = self.item(file, UNKNOWN_IDENTITY), self.key(file)
         item.ticket = item.receipt = None
         call = self.journal.settled([Outcome(item, FileState.UNREADABLE, FAILURE)], self.now)
@@ -281,7 +281,7 @@ class JournalMachine(RuleBasedStateMachine):
     @some_are(FileState.STORED)
     @rule(data=st.data())
     def closing_call_fails(self, data: st.DataObject) -> None:
-        """The bytes are there: nothing is taken back, and the next run makes the call."""
+        """Storage has the bytes: the row stays, and the next run makes the call."""
         outcome = Outcome(self.item(self.one_of(data, FileState.STORED)), FileState.FAILED, NOT_CLOSED)
         self.do((self.journal.settled([outcome], self.now), lambda _: None))
 
@@ -324,7 +324,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(chosen=st.lists(files, min_size=2, max_size=4, unique=True))
     def many_at_once(self, chosen: list[tuple[int, bytes]]) -> None:
-        """Calls that come together share commits."""
+        """Concurrent calls share commits."""
         self.do(*[self.next_step(file) for file in chosen])
 
     @rule(
@@ -334,7 +334,7 @@ class JournalMachine(RuleBasedStateMachine):
         destination=st.sampled_from(DESTINATIONS),
     )
     def end(self, finished: bool, walked: list[int], seconds: float, destination: Destination) -> None:
-        """A run ends in peace, and the log is folded in."""
+        """End a run in the normal way, which moves the log into the file."""
 
         def change(model: Model) -> None:
             model.ends[-1] = 0
@@ -359,7 +359,7 @@ class JournalMachine(RuleBasedStateMachine):
         destination=st.sampled_from(DESTINATIONS),
     )
     def crash(self, back: int, thousandths: int, at_a_frame: bool, seconds: float, destination: Destination) -> None:
-        """Cut the log, at a frame or within one, at one of the last instants or on the way to it, and begin again."""
+        """Cut the log, at a frame or within one, at one of the last instants or before it, and start a new run."""
         if self.disk.file_as_it_is() != self.disk.file:
             del self.disk.instants[:-1]  # folded in meanwhile: there is no way back
         self.cut_everywhere()
@@ -375,7 +375,7 @@ class JournalMachine(RuleBasedStateMachine):
         self._open(destination, may_be)
 
     def cut_everywhere(self) -> None:
-        """Hold what is on disk against the model for cuts at, and shortly after, every frame of the last instants."""
+        """Compare the disk with the model for cuts at and shortly after every frame of the last instants."""
         instants = self.disk.instants[1:][-4:]
         start, end = (instants[0].end, instants[-1].end) if instants else (0, 0)
         for frame in range(start, end, _FRAME):
@@ -407,7 +407,7 @@ TestJournalCrashes.settings = settings(
 
 
 class LongerJournalMachine(JournalMachine):
-    """A machine of its own, for settings of its own."""
+    """The same machine, for other settings."""
 
 
 TestManyJournalCrashes = pytest.mark.slow(LongerJournalMachine.TestCase)

@@ -1,4 +1,4 @@
-"""What a journal forgets and what it never does: pruning, ids of earlier uploads, sources by name, earlier versions."""
+"""Deleting and keeping rows: pruning, ids of earlier uploads, named sources, journals of earlier versions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 
 class At:
-    """A clock that stands."""
+    """A clock with a fixed time."""
 
     def __init__(self, now: float) -> None:
         self._now = now
@@ -81,8 +81,8 @@ def names_of_runs(path: Path) -> list[str]:
 # --- ids of earlier uploads ---
 
 
-async def test_the_id_of_an_earlier_upload_is_kept_when_a_newer_one_takes_its_place(path: Path) -> None:
-    """With file, time, the run and the new id, and until when the service keeps it; the manifest has the new one."""
+async def test_the_id_of_an_earlier_upload_is_kept(path: Path) -> None:
+    """With file, time, run, new id and deletion time. The manifest has the new id."""
     async with running(path, kept_until=lambda at: at + DAY) as (journal, (source,)):
         await upload_one(journal, an_item(source), a_ticket("first"))
         assert superseded(path) == []
@@ -99,8 +99,8 @@ async def test_the_id_of_an_earlier_upload_is_kept_when_a_newer_one_takes_its_pl
         assert (reader.status().superseded, reader.status().orphans, list(reader.orphans())) == (2, 0, [])
 
 
-async def test_an_upload_that_fails_takes_nothings_place(path: Path) -> None:
-    """The old id is in its row until a new one is there; the ticket that came to nothing is an orphan."""
+async def test_a_failed_upload_supersedes_nothing(path: Path) -> None:
+    """The row keeps the old id, and the unused ticket is an orphan."""
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source), a_ticket("first"))
         again = an_item(source, identity=identity(mtime=2), ticket=a_ticket("lost"))
@@ -113,8 +113,8 @@ async def test_an_upload_that_fails_takes_nothings_place(path: Path) -> None:
         assert [row.remote_id for row in reader.orphans()] == ["lost"]
 
 
-async def test_an_id_that_a_service_gives_twice_is_not_superseded_by_itself(path: Path) -> None:
-    """Deleting it would delete what was uploaded last."""
+async def test_an_id_given_twice_is_not_superseded_by_itself(path: Path) -> None:
+    """Deleting it would delete the last upload."""
     async with running(path) as (journal, (source,)):
         for mtime in (1, 2):
             await upload_one(journal, an_item(source, identity=identity(mtime=mtime)), a_ticket("the same"))
@@ -124,8 +124,8 @@ async def test_an_id_that_a_service_gives_twice_is_not_superseded_by_itself(path
 # --- uploads past their time ---
 
 
-async def test_a_lookup_and_the_status_know_what_the_service_keeps_no_longer(path: Path) -> None:
-    """From the very second on, for uploaded files alone."""
+async def test_lookup_and_status_know_expired_uploads(path: Path) -> None:
+    """From the exact second on, and only for uploaded files."""
     async with running(path, kept_until=lambda at: at + DAY) as (journal, (source,)):
         await upload_one(journal, an_item(source, b"kept"), a_ticket("1"))
         await upload_one(journal, an_item(source, b"again"), a_ticket("2"))
@@ -139,8 +139,8 @@ async def test_a_lookup_and_the_status_know_what_the_service_keeps_no_longer(pat
             assert reader.status().expired == expired
 
 
-async def test_of_two_rows_of_a_file_the_one_that_is_kept_longest_counts(path: Path) -> None:
-    """A file in two sources, one within the other, was uploaded again from one of them: it is there."""
+async def test_the_row_that_is_kept_longest_is_used(path: Path) -> None:
+    """A file in two nested sources was uploaded again from one of them, so the service still has it."""
     async with running(path, b"/data", kept_until=lambda at: at + DAY) as (journal, (outer,)):
         await upload_one(journal, an_item(outer, b"sub/a"), a_ticket("old"))
     async with running(path, b"/data/sub", kept_until=lambda _: None) as (journal, (inner,)):
@@ -171,7 +171,7 @@ async def upload_from(path: Path, source: Source, remote_id: str) -> int:
 
 
 async def knows(path: Path, source: Source) -> bool:
-    """Say whether a run of the source finds its file uploaded, and make sure that a look says the same."""
+    """Say whether a run of the source finds its file uploaded, and check that a dry run agrees."""
     with read_only_view(str(path), THERE, [source]) as look:
         assert look.lookup is not None
         looked = look.lookup.find([an_item(look.sources[0]).file])[0]
@@ -186,8 +186,8 @@ def roots(path: Path) -> list[bytes]:
         return [row.source for row in reader.manifest()]
 
 
-async def test_a_named_source_is_the_same_wherever_it_is(path: Path) -> None:
-    """Its files are known at the new path, and the manifest shows that."""
+async def test_a_named_source_may_move(path: Path) -> None:
+    """Its files are known at the new path, which the manifest has."""
     number = await upload_from(path, named(b"/mnt/a"), "1")
     assert roots(path) == [b"/mnt/a"]
     assert await knows(path, named(b"/mnt/b"))
@@ -197,8 +197,8 @@ async def test_a_named_source_is_the_same_wherever_it_is(path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", [named(b"/mnt/a"), named(b"/mnt/b", "/mnt/a"), named(b"/mnt/b", "/mnt/a/")])
-async def test_a_new_name_takes_over_what_was_uploaded_before_it(path: Path, source: Source) -> None:
-    """From the same path, before the source moves; or after it did, where the name spells the old path."""
+async def test_a_new_name_takes_over_earlier_uploads(path: Path, source: Source) -> None:
+    """From the same path, before the source moves, or afterwards if the name is the old path."""
     number = await upload_from(path, named(b"/mnt/a", None), "1")
     assert await knows(path, source)
     assert await knows(path, named(b"/mnt/d", source.name))
@@ -207,16 +207,16 @@ async def test_a_new_name_takes_over_what_was_uploaded_before_it(path: Path, sou
     assert roots(path) == [source.root]
 
 
-async def test_without_a_name_a_moved_source_is_another_one(path: Path) -> None:
-    """And so is one with a name that nothing was uploaded under."""
+async def test_a_moved_source_without_a_name_is_another_source(path: Path) -> None:
+    """So is a source with a new name."""
     await upload_from(path, named(b"/mnt/a", None), "1")
     assert not await knows(path, named(b"/mnt/b", None))
     assert not await knows(path, named(b"/mnt/b", "media"))
     assert await knows(path, named(b"/mnt/a", None))
 
 
-async def test_a_name_that_was_left_out_once_costs_nothing(path: Path) -> None:
-    """What stands under the path with and without a name is one file, either way round."""
+async def test_a_source_is_known_with_and_without_its_name(path: Path) -> None:
+    """Files at one path with and without the name are the same, in both directions."""
     await upload_from(path, named(b"/mnt/a"), "1")
     assert await knows(path, named(b"/mnt/a", None))
     async with of(path, named(b"/mnt/a", None)) as (journal, source):
@@ -226,7 +226,7 @@ async def test_a_name_that_was_left_out_once_costs_nothing(path: Path) -> None:
 
 
 async def test_two_names_at_one_path_are_two_sources(path: Path) -> None:
-    """Two disks that are mounted at one place by turns: neither takes the other's files for its own."""
+    """Two disks are mounted in turn at one place, and neither gets the files of the other."""
     first = await upload_from(path, named(b"/mnt/usb", "disk 1"), "1")
     assert not await knows(path, named(b"/mnt/usb", "disk 2"))
     assert await upload_from(path, named(b"/mnt/usb", "disk 2"), "2") != first
@@ -234,8 +234,8 @@ async def test_two_names_at_one_path_are_two_sources(path: Path) -> None:
     assert [row.remote_id for row in _manifest(path)] == ["1", "2"]
 
 
-async def test_a_place_is_not_shared_by_two_sources_with_names_at_one_path(path: Path) -> None:
-    """By their paths alone the two files would be one."""
+async def test_named_sources_at_one_path_do_not_share_a_place(path: Path) -> None:
+    """The paths alone would make the two files one."""
     async with of(path, named(b"/mnt/usb", "disk 1")) as (journal, one):
         assert await journal.claim([_claim(one)]) == [None]
         await upload_one(journal, an_item(one), a_ticket("1"))
@@ -248,8 +248,8 @@ async def test_a_place_is_not_shared_by_two_sources_with_names_at_one_path(path:
         assert await journal.claim([_claim(one)]) == [None]
 
 
-async def test_an_empty_source_where_a_named_one_was_is_a_lost_mount(path: Path) -> None:
-    """Whether the name was given or left out."""
+async def test_an_empty_source_at_a_known_path_is_a_lost_mount(path: Path) -> None:
+    """With and without the name."""
     await upload_from(path, named(b"/mnt/a"), "1")
     for source, expected in ((named(b"/mnt/b"), True), (named(b"/mnt/b", None), True), (named(b"/mnt/c", None), False)):
         async with of(path, source) as (journal, numbered):
@@ -269,8 +269,8 @@ def _manifest(path: Path) -> list[ManifestRow]:
 # --- runs ---
 
 
-async def test_the_lock_tells_a_run_that_goes_on_from_one_that_was_cut_off(path: Path) -> None:
-    """Only the newest can go on, and only while somebody holds the lock."""
+async def test_the_lock_distinguishes_running_from_interrupted(path: Path) -> None:
+    """Only the newest run can be running, and only while the lock is held."""
     async with running(path):
         pass
     with Lock(str(path)) as lock:
@@ -291,7 +291,7 @@ async def test_the_lock_tells_a_run_that_goes_on_from_one_that_was_cut_off(path:
 
 
 async def old_and_new(path: Path) -> None:
-    """A journal with something of every kind from an old run, and a run of a hundred days later."""
+    """A journal with rows of every kind from an old run, and a run a hundred days later."""
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source, b"uploaded"), a_ticket("1"))
         for number in (1, 2):
@@ -329,8 +329,8 @@ def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
         return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
 
 
-async def test_pruning_takes_what_is_old_and_of_no_use(path: Path) -> None:
-    """Uploads stay whatever their age, and so does all that is under way, tickets included."""
+async def test_pruning_deletes_old_rows(path: Path) -> None:
+    """Uploads of any age stay, and so do files in progress and their tickets."""
     await old_and_new(path)
     before = tables(path)
     expected = (1, 1, 1, 5)
@@ -356,8 +356,8 @@ async def test_pruning_takes_what_is_old_and_of_no_use(path: Path) -> None:
     assert await prune(str(path), LATER) == PruneCounts(0, 0, 0, 0, pruned.size_after, pruned.size_after)
 
 
-async def test_the_next_run_goes_on_after_a_pruning_as_before_it(path: Path) -> None:
-    """What was uploaded is settled, and a ticket and a receipt are still good."""
+async def test_the_next_run_is_not_affected_by_pruning(path: Path) -> None:
+    """Uploads are settled, and a ticket and a receipt are still usable."""
     await old_and_new(path)
     await prune(str(path), LATER + 1)
     async with running(path, now=LATER + 2) as (journal, (source,)):
@@ -370,7 +370,7 @@ async def test_the_next_run_goes_on_after_a_pruning_as_before_it(path: Path) -> 
 
 
 async def test_the_newest_run_of_each_destination_stays(path: Path) -> None:
-    """However old; and one that was cut off is as old as its beginning."""
+    """At any age. An interrupted run is as old as its start."""
     runs = []
     for destination, ended in ((THERE, True), (THERE, False), (THERE, True), (ELSEWHERE, True), (ELSEWHERE, False)):
         async with running(path, destination=destination) as (journal, _):
@@ -381,8 +381,8 @@ async def test_the_newest_run_of_each_destination_stays(path: Path) -> None:
     assert names_of_runs(path) == [runs[4], runs[2]]
 
 
-async def test_a_run_that_a_younger_orphan_names_stays_with_it(path: Path) -> None:
-    """A run that began long ago and lost an id lately."""
+async def test_a_run_named_by_a_younger_orphan_stays(path: Path) -> None:
+    """A run that started long ago and lost an id recently."""
     async with running(path) as (journal, _):
         await journal.unknown_ids(1, "cut off", LATER)
         run = journal.run
@@ -394,7 +394,7 @@ async def test_a_run_that_a_younger_orphan_names_stays_with_it(path: Path) -> No
 
 
 async def test_the_file_shrinks(path: Path) -> None:
-    """Its pages go back to the disk, the write-ahead log too, also where a reader looks on meanwhile."""
+    """Its pages and the log are returned to the disk, also during a read by another process."""
     async with running(path) as (journal, (source,)):
         await journal.pending([an_item(source, b"%0100d" % number) for number in range(5_000)])
         await end(journal, NOW)
@@ -408,8 +408,8 @@ async def test_the_file_shrinks(path: Path) -> None:
     assert rows(path) == {}
 
 
-async def test_pruning_is_refused_while_a_run_goes_on(path: Path) -> None:
-    """Nothing is written, and the hint does not speak of options that there are not."""
+async def test_pruning_is_refused_during_a_run(path: Path) -> None:
+    """Nothing is written, and the hint does not name an option that the command lacks."""
     await old_and_new(path)
     before = tables(path)
     with Lock(str(path)) as lock:
@@ -421,8 +421,8 @@ async def test_pruning_is_refused_while_a_run_goes_on(path: Path) -> None:
     assert tables(path) == before
 
 
-async def test_pruning_makes_no_journal(tmp_path: Path) -> None:
-    """A slip in its name is an error, and leaves nothing behind."""
+async def test_pruning_creates_no_journal(tmp_path: Path) -> None:
+    """A misspelt name is an error, and no file is created."""
     for look in (prune_dry_run, lambda *values: anyio.run(prune, *values)):
         with pytest.raises(JournalError, match="there is no journal"):
             await anyio.to_thread.run_sync(look, str(tmp_path / "slip"), LATER)
@@ -432,8 +432,8 @@ async def test_pruning_makes_no_journal(tmp_path: Path) -> None:
 # --- the beginning and the end of a run ---
 
 
-async def test_a_run_begins_and_ends_without_reading_every_row(path: Path) -> None:
-    """Journals hold millions: whatever is asked or changed there goes by an index."""
+async def test_a_run_starts_and_ends_without_a_full_scan(path: Path) -> None:
+    """Journals have millions of rows, so every statement uses an index."""
     connection = open_for_writing(str(path))
     async with running(path, connection=connection) as (journal, sources):
         asked: list[str] = []
@@ -474,8 +474,8 @@ def earlier(path: Path, request: pytest.FixtureRequest) -> Path:
     return path
 
 
-async def test_a_journal_of_an_earlier_version_is_looked_at_as_it_is(earlier: Path) -> None:
-    """Not a byte of it changes, and all that today's tells of can be asked."""
+async def test_a_journal_of_an_earlier_version_is_read_unchanged(earlier: Path) -> None:
+    """No byte of it changes, and all queries work."""
     before = earlier.read_bytes()
     with Reader(str(earlier)) as reader:
         assert [row.remote_id for row in reader.orphans()] == ["lost"]
@@ -489,7 +489,7 @@ async def test_a_journal_of_an_earlier_version_is_looked_at_as_it_is(earlier: Pa
     assert earlier.read_bytes() == before
 
 
-async def test_a_run_brings_it_to_today_and_pruning_does(earlier: Path) -> None:
+async def test_a_run_and_pruning_migrate_a_journal(earlier: Path) -> None:
     """Its sources keep their numbers, and its rows stay."""
     assert (await prune(str(earlier), LATER)).runs == 1
     assert ids(earlier) == {b"a.mp4": "id"}

@@ -1,4 +1,4 @@
-"""Places that one file alone can have: who claims first, who keeps, and who may take over."""
+"""Exclusive places: the first claim wins, the service's files keep theirs, and other claims can be replaced."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def holder(path: bytes, root: bytes = ROOT) -> Holder:
 
 
 async def put_into(journal: Journal, item: Item, state: FileState) -> None:
-    """Take an item as far as `state`."""
+    """Take an item up to `state`."""
     ticket = a_ticket(item.file.path.decode())
     if state in (FileState.UPLOADED, FileState.UNVERIFIED):
         await upload_one(journal, item, ticket)
@@ -56,7 +56,7 @@ async def put_into(journal: Journal, item: Item, state: FileState) -> None:
 
 
 async def test_the_first_claim_of_a_run_wins(path: Path) -> None:
-    """Whoever comes later is told who has the place; the holder may ask again."""
+    """Later claims return the holder. The holder itself may claim again."""
     async with running(path) as (journal, (source,)):
         assert await journal.claim([claim(source, "MAIN", b"a")]) == [None]
         assert await journal.claim([claim(source, "MAIN", b"b")]) == [holder(b"a")]
@@ -65,7 +65,7 @@ async def test_the_first_claim_of_a_run_wins(path: Path) -> None:
 
 
 async def test_claims_of_one_call_are_settled_in_their_order(path: Path) -> None:
-    """Two for one place, a repeat, and one that is free, each with its own answer."""
+    """Two claims of one place, a repeated one and a free place each get their own answer."""
     async with running(path) as (journal, (source,)):
         names = [("k", b"a"), ("k", b"b"), ("l", b"b"), ("k", b"a"), ("m", b"c"), ("l", b"c")]
         answers = await journal.claim([claim(source, *pair) for pair in names])
@@ -78,8 +78,8 @@ async def test_no_claims_need_no_write(path: Path) -> None:
         assert await journal.claim([]) == []
 
 
-async def test_hundreds_of_claims_are_answered_each(path: Path) -> None:
-    """More than go into one statement."""
+async def test_each_of_hundreds_of_claims_is_answered(path: Path) -> None:
+    """They are more than one statement takes."""
     async with running(path) as (journal, (source,)):
         first = [claim(source, f"k{n}", b"%d" % n) for n in range(300)]
         assert await journal.claim(first) == [None] * 300
@@ -87,7 +87,7 @@ async def test_hundreds_of_claims_are_answered_each(path: Path) -> None:
         assert await journal.claim(second) == [holder(b"%d" % n) if n < 300 else None for n in range(600)]
 
 
-async def test_a_place_is_one_of_its_destination(path: Path) -> None:
+async def test_a_place_belongs_to_its_destination(path: Path) -> None:
     """The same key in another pipeline is another object."""
     async with running(path) as (journal, (source,)):
         await journal.claim([claim(source, "k", b"a")])
@@ -107,8 +107,8 @@ LOSING = [state for state in FileState if state not in KEEPING]
 
 
 @pytest.mark.parametrize("state", KEEPING)
-async def test_what_the_service_has_keeps_its_place(path: Path, state: FileState) -> None:
-    """Or has a ticket for: in the run and in all that come."""
+async def test_a_file_at_the_service_keeps_its_place(path: Path, state: FileState) -> None:
+    """So does a file with a ticket, in this run and later ones."""
     async with running(path) as (journal, (source,)):
         await journal.claim([claim(source, "k", b"a")])
         await put_into(journal, an_item(source, b"a"), state)
@@ -119,8 +119,8 @@ async def test_what_the_service_has_keeps_its_place(path: Path, state: FileState
 
 
 @pytest.mark.parametrize("state", [None, *LOSING])
-async def test_a_claim_that_came_to_nothing_is_taken_over_by_a_later_run(path: Path, state: FileState | None) -> None:
-    """But not within its own, where its file may still come; the first of the later run keeps it then."""
+async def test_a_later_run_takes_over_an_unused_claim(path: Path, state: FileState | None) -> None:
+    """But not the same run, in which the file may still be uploaded."""
     async with running(path) as (journal, (source,)):
         await journal.claim([claim(source, "k", b"a")])
         if state is not None:
@@ -133,7 +133,7 @@ async def test_a_claim_that_came_to_nothing_is_taken_over_by_a_later_run(path: P
 
 @pytest.mark.parametrize("state", LOSING)
 async def test_an_uploaded_file_that_changed_keeps_its_place(path: Path, state: FileState) -> None:
-    """The service has what it was before, whatever comes of the new version."""
+    """The service has the old version, also if the new one fails."""
     async with running(path) as (journal, (source,)):
         await journal.claim([claim(source, "k", b"a")])
         await put_into(journal, an_item(source, b"a"), FileState.UPLOADED)
@@ -142,8 +142,8 @@ async def test_an_uploaded_file_that_changed_keeps_its_place(path: Path, state: 
         assert await journal.claim([claim(source, "k", b"b")]) == [holder(b"a")]
 
 
-async def test_the_place_of_a_file_is_told_to_the_next_run(path: Path) -> None:
-    """So that a file which is to stand elsewhere now is uploaded again."""
+async def test_the_next_run_reads_the_place_of_a_file(path: Path) -> None:
+    """So that a file that gets another place is uploaded again."""
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source, b"a", place=Place("k", exclusive=True)), a_ticket("r"))
         await journal.pending([an_item(source, b"b", place=Place("l"))])
@@ -152,8 +152,8 @@ async def test_the_place_of_a_file_is_told_to_the_next_run(path: Path) -> None:
     assert [row and row.place for row in known] == ["k", "l", None]
 
 
-async def test_a_rehearsal_claims_over_what_the_journal_holds(path: Path) -> None:
-    """It sees who keeps a place, takes what came to nothing, and leaves no claim behind."""
+async def test_a_dry_run_claims_on_top_of_the_journal(path: Path) -> None:
+    """It sees kept places, takes over unused claims, and leaves no claim behind."""
     async with running(path) as (journal, (source,)):
         await journal.claim([claim(source, "kept", b"a"), claim(source, "lost", b"b")])
         await put_into(journal, an_item(source, b"a"), FileState.UPLOADED)
@@ -172,7 +172,7 @@ claims = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(FILES)), max
 
 
 class PlacesMachine(RuleBasedStateMachine):
-    """A dict of places beside the real journal, and rehearsals that must say what the next run would be told."""
+    """A dict of places beside the real journal, and dry runs that must agree with the next run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -210,7 +210,7 @@ class PlacesMachine(RuleBasedStateMachine):
     @rule(file=st.sampled_from(FILES), state=st.sampled_from(FileState))
     def move_on(self, file: bytes, state: FileState) -> None:
         item = an_item(self.source, file)
-        if file in self.ticketed:  # what stands there is given up first
+        if file in self.ticketed:  # the file there is given up first
             item.ticket = a_ticket(file.decode())
             self.loop.run(self.journal.settled([Outcome(item, FileState.FAILED, problem())], NOW))
             item.ticket = None
@@ -228,7 +228,7 @@ class PlacesMachine(RuleBasedStateMachine):
 
     @invariant()
     @precondition(lambda self: self.run_number > 0)
-    def a_rehearsal_says_what_the_next_run_would_be_told(self) -> None:
+    def a_dry_run_agrees_with_the_next_run(self) -> None:
         for file in FILES:
             with read_only_view(str(self.folder / "journal.sqlite3"), THERE, [Source(ROOT)]) as look:
                 for name in NAMES:

@@ -1,4 +1,4 @@
-"""A journal that an earlier version left: migrated by a run, only read by a look, and its tickets still good."""
+"""Journals of earlier versions: a run migrates them, a dry run only reads them, and their tickets are usable."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STATES = ("uploaded", "ticketed", "stored", "failed", "asked", "pending")
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A journal of version 1, made by its own script, with a file in each of several states."""
+    """A journal of version 1, created by its own script, with a file in each of several states."""
     path = tmp_path / "journal.sqlite3"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -72,8 +72,8 @@ def known_to(look: ReadOnlyView, names: Sequence[str]) -> list[KnownFile | None]
     return look.lookup.find([an_item(look.sources[0], name.encode()).file for name in names])
 
 
-async def test_a_run_brings_it_to_the_current_version_and_keeps_its_rows(path: Path) -> None:
-    """Files, tickets and runs; nothing is known of places, and so nothing is held."""
+async def test_a_run_migrates_a_journal_and_keeps_its_rows(path: Path) -> None:
+    """Files, tickets and runs. It has no places, so none is held."""
     async with running(path) as (journal, (source,)):
         assert source.id == 1
         uploaded, ticketed, stored = (found(journal, an_item(source, name.encode())) for name in STATES[:3])
@@ -143,7 +143,7 @@ async def test_a_run_closes_a_stored_file_of_the_last_release(tmp_path: Path) ->
 
 
 def test_a_ticket_of_an_earlier_version_has_neither_form_nor_parts() -> None:
-    """It is what such tickets were: a PUT to one URL."""
+    """Such tickets were PUT requests to one URL."""
     ticket = load(json.dumps(OLD_TICKET), "remote-t", None)
     assert (ticket.form, ticket.more_urls) == (None, ())
     assert ticket.headers == {"x-plain": "yes", "x-secret": Secret("s")}
@@ -160,7 +160,7 @@ def test_a_ticket_of_an_earlier_version_has_neither_form_nor_parts() -> None:
     ],
     ids=lambda ticket: ticket.remote_id,
 )
-async def test_a_ticket_comes_back_as_it_was(tmp_path: Path, ticket: Ticket) -> None:
+async def test_a_ticket_is_read_back_unchanged(tmp_path: Path, ticket: Ticket) -> None:
     """With its form in order and all its URLs, from text and from the journal."""
     assert load(dump(ticket), ticket.remote_id, ticket.expires_at) == ticket
     async with running(tmp_path / "new.sqlite3") as (journal, (source,)):
@@ -173,8 +173,8 @@ async def test_a_ticket_comes_back_as_it_was(tmp_path: Path, ticket: Ticket) -> 
     assert (known.ticket.form, known.ticket.more_urls) == (ticket.form, ticket.more_urls)
 
 
-async def test_a_look_into_an_earlier_version_leaves_it_as_it_is(path: Path) -> None:
-    """What it holds is told, places can be claimed for the time of the look, and not a byte of it changes."""
+async def test_a_dry_run_does_not_change_a_journal_of_an_earlier_version(path: Path) -> None:
+    """Its rows can be read, places can be claimed for the dry run, and no byte of it changes."""
     before = path.read_bytes()
     with read_only_view(str(path), THERE, [Source(ROOT), Source(b"/other")]) as look:
         assert [source.id for source in look.sources] == [1, 0]
@@ -190,8 +190,8 @@ async def test_a_look_into_an_earlier_version_leaves_it_as_it_is(path: Path) -> 
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_look_where_nothing_was_recorded_finds_nothing(path: Path, there: bool) -> None:
-    """Of another destination, or without any journal: no rows, no file made, and places to claim all the same."""
+def test_a_dry_run_without_rows(path: Path, there: bool) -> None:
+    """For another destination or without a journal: no rows, no new file, and claims still work."""
     missing = path.with_name("none.sqlite3")
     with read_only_view(str(path if there else missing), Destination("xvid", "https://x"), [Source(ROOT)]) as look:
         assert look.lookup is None
@@ -200,8 +200,8 @@ def test_a_look_where_nothing_was_recorded_finds_nothing(path: Path, there: bool
     assert not missing.exists()
 
 
-async def test_what_the_service_said_last_of_a_stored_file_is_kept(tmp_path: Path) -> None:
-    """Its closing call has not come to its end: the manifest tells how far it is, and the next run asks on."""
+async def test_the_last_answer_about_a_stored_file_is_kept(tmp_path: Path) -> None:
+    """Its closing call is not finished: the manifest has the answer, and the next run continues."""
     path = tmp_path / "new.sqlite3"
     async with running(path) as (journal, (source,)):
         stored, ticketed = an_item(source, b"stored"), an_item(source, b"ticketed")
@@ -219,15 +219,15 @@ async def test_what_the_service_said_last_of_a_stored_file_is_kept(tmp_path: Pat
     assert known.ticket is not None
     assert stored.ticket is not None
     assert (known.ticket.remote_id, known.ticket.remote) == (stored.ticket.remote_id, stored.ticket.remote)
-    assert not known.ticket.url  # the bytes are there: what is left of the ticket opens nothing
+    assert not known.ticket.url  # storage has the bytes: the rest of the ticket has no URL
     with Reader(str(path)) as reader:
         told_of = {row.path: row.remote for row in reader.manifest()}
     assert told_of == {b"stored": {"id": "stored", "status": "COMPLETING"}, b"ticketed": {}}
 
 
 @pytest.mark.parametrize("end", [None, 42.0])
-async def test_how_long_an_upload_is_kept_is_asked_of_the_provider(tmp_path: Path, end: float | None) -> None:
-    """With the time at which storage took it; None stands for a service that does not say."""
+async def test_the_provider_computes_the_deletion_time(tmp_path: Path, end: float | None) -> None:
+    """From the time at which storage accepted the file. None stands for an unknown time."""
     asked = list[float]()
 
     def kept_until(stored_at: float) -> float | None:
@@ -245,8 +245,8 @@ async def test_how_long_an_upload_is_kept_is_asked_of_the_provider(tmp_path: Pat
     assert asked == [NOW + 5]
 
 
-def test_a_migration_that_is_cut_off(path: Path, tmp_path: Path) -> None:
-    """Wherever the log of it is cut, the next run brings the journal to the newest version with all that it held."""
+def test_an_interrupted_migration(path: Path, tmp_path: Path) -> None:
+    """Wherever its log is cut, the next run migrates the journal to the newest version with all rows."""
     query = "SELECT path, state, size, md5, remote_id FROM files ORDER BY path"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         before = connection.execute(query).fetchall()
