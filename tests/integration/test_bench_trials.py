@@ -66,7 +66,7 @@ def unknown(bench: Bench) -> int:
 
 
 async def test_trials(tmp_path: Path) -> None:
-    """Each has its own files, which arrive; all ids are known, nothing but the journal stays, and the disk was read."""
+    """Each has its own uploaded files. All ids are known, only the journal stays, and the disk was read."""
     begun: list[Choice] = []
     ended: list[Trial] = []
     (tmp_path / "mine").write_bytes(bytes(5000))
@@ -102,7 +102,7 @@ async def test_trials(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("fault", "kind"), [("retry-later", "api"), ("status-503=0.2", "storage")])
 async def test_a_service_that_throttles(tmp_path: Path, fault: str, kind: str) -> None:
-    """It is told, whether the API says so or storage; other batches are not tried then."""
+    """It is reported for API and storage. Other batch sizes are not tried then."""
     async with serving(tmp_path) as server:
         settings = to(server)
         plan = plan_of(settings, concurrency=(4,), batch_sizes=(2, 5))
@@ -116,7 +116,7 @@ async def test_a_service_that_throttles(tmp_path: Path, fault: str, kind: str) -
 
 
 async def test_credentials_that_are_refused(tmp_path: Path) -> None:
-    """The first call ends it, as it ends an upload."""
+    """The first call ends the bench, as it ends an upload."""
     async with serving(tmp_path) as server:
         bench = bench_of(to(server, token="wrong"), tmp_path)
         await bench.run()
@@ -125,7 +125,7 @@ async def test_credentials_that_are_refused(tmp_path: Path) -> None:
 
 
 async def test_files_that_all_fail(tmp_path: Path) -> None:
-    """There is nothing to measure, and the reason is the first file's."""
+    """There is no measurement, and the error is that of the first file."""
     async with serving(tmp_path, "wrong-etag") as server:
         bench = bench_of(to(server), tmp_path)
         await bench.run()
@@ -137,7 +137,7 @@ async def test_files_that_all_fail(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("after", [0, 1])
 async def test_a_bench_that_is_stopped(tmp_path: Path, after: int) -> None:
-    """What was measured until then stays, ids of the trial that was cut short are known, and the code says it."""
+    """Finished trials are kept, ids of the interrupted one are known, and the exit code is that of the signal."""
     async with serving(tmp_path) as server:
         settings = to(server, grace=0.0)
         bench = bench_of(settings, tmp_path, plan_of(settings, concurrency=(2, 4, 8)))
@@ -157,7 +157,7 @@ async def test_a_bench_that_is_stopped(tmp_path: Path, after: int) -> None:
 
 
 async def test_a_bench_that_is_stopped_between_two_trials(tmp_path: Path) -> None:
-    """Then there is nothing to wait for."""
+    """It ends at once."""
     async with serving(tmp_path) as server:
         settings = to(server)
         stopped: list[Bench] = []
@@ -169,7 +169,7 @@ async def test_a_bench_that_is_stopped_between_two_trials(tmp_path: Path) -> Non
 
 
 async def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    """It is this machine's own fault."""
+    """It is an error of this machine."""
     async with serving(tmp_path) as server:
         bench = bench_of(to(server), tmp_path)
         (tmp_path / "bench" / "files-1").write_bytes(b"in the way")

@@ -1,4 +1,4 @@
-"""Trials as a bench might have measured them."""
+"""Trials with made-up measurements."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def choice(concurrency: Concurrency = 32, batch_size: int = 100, calls_in_flight
 
 
 def trial(of: Choice = NOW, *, rate: float = 100.0, seconds: float = 10.0, **figures: Any) -> Trial:
-    """A trial of files of 256 KiB at so many files a second, in which nothing is short of anything."""
+    """Return a trial with files of 256 KiB at a number of files per second, without any bottleneck."""
     files = round(rate * seconds)
     plain: dict[str, Any] = {
         "api": RequestFigures(10, 0, 0, 0.05, 0.1),
@@ -36,7 +36,7 @@ def facts(**changes: Any) -> BenchFacts:
 
 
 def carried_out(plan: TrialPlan, measure: Callable[[Choice], Trial]) -> list[Trial]:
-    """All trials of a plan."""
+    """Return all trials of a plan."""
     trials: list[Trial] = []
     while (next_one := plan.next_choice(trials)) is not None:
         assert len(trials) < plan.most_trials

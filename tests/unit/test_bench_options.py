@@ -1,4 +1,4 @@
-"""`bulkup bench` before anything is started: what it says, whom it asks, and what it refuses."""
+"""`bulkup bench` before it starts: its messages, its question, and its errors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("--provider xvid --yes", "needs pipeline_id"),
     ],
 )
-def test_what_is_wrong_is_told_at_once(
+def test_errors_are_reported_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: str, told: str
 ) -> None:
     """With exit status 2, and nothing is written."""
@@ -58,8 +58,8 @@ def test_what_is_wrong_is_told_at_once(
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["there", "tmp"]
 
 
-def test_what_it_will_do_is_said_before(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """How much, where to, that it stays there, and where its ids will be."""
+def test_the_plan_is_printed_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The amount, the destination, that the files stay there, and the file with their ids."""
     lists = "--files 20 --size 1k --size 3k --concurrency 2,4 --batch-size 10 --manifest ids.jsonl"
     monkeypatch.setattr(sys, "argv", ["bulkup", "bench", *TO.split(), *lists.split()])
     monkeypatch.setattr(sys, "stdin", io.StringIO())
@@ -80,7 +80,7 @@ class _Terminal(io.StringIO):
     ("answer", "agreed"), [("y\n", True), (" YES \n", True), ("n\n", False), ("\n", False), ("", False)]
 )
 def test_the_answer(monkeypatch: pytest.MonkeyPatch, answer: str, agreed: bool) -> None:
-    """Only a yes is one."""
+    """Only yes starts the bench."""
     monkeypatch.setattr(sys, "stdin", _Terminal(answer))
     monkeypatch.setattr(sys, "stderr", _Terminal())
     if agreed:

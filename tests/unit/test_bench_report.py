@@ -1,4 +1,4 @@
-"""A bench's report, for people and for programs."""
+"""The report of a bench, for people and for programs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def shown(report: BenchReport, width: int = 100) -> str:
 
 
 def test_the_report_for_people() -> None:
-    """The trials, the settings as they are marked; then the verdict, the disk, advice and what was left."""
+    """The trials with the current settings marked, the verdict, the disk, advice, and the remaining ids."""
     text = shown(REPORT)
     (now,) = (line for line in text.splitlines() if line.strip().startswith("* 32"))
     assert " ".join(now.split()) == "* 32 100 100.0 25.0 12/1,500 50/100 0.0 % 1.0 % 30 %"
@@ -54,15 +54,15 @@ def test_the_report_for_people() -> None:
     assert max(map(len, text.splitlines()[:8])) <= 80
 
 
-def test_calls_are_shown_where_they_differ() -> None:
-    """Else the column is left out."""
+def test_calls_in_flight_are_shown_if_they_differ() -> None:
+    """Otherwise the column is omitted."""
     more = replace(REPORT, trials=(*REPORT.trials, trial(choice(32, 100, 8))))
     assert "calls at" not in shown(REPORT).splitlines()[1]
     assert shown(more).splitlines()[1].split()[:5] == ["files", "at", "files", "calls", "at"]
 
 
-def test_a_report_of_nothing() -> None:
-    """No table, no verdict, and nothing that was left; a trial without requests has no times."""
+def test_a_report_without_trials() -> None:
+    """No table, no verdict and no remaining ids. A trial without requests has no times."""
     nothing = replace(REPORT, trials=(), created=CreatedIds())
     assert shown(nothing) == "Nothing was measured.\n"
     said = bench_json(nothing)
@@ -70,13 +70,13 @@ def test_a_report_of_nothing() -> None:
     assert " - " in shown(replace(REPORT, trials=(trial(api=RequestFigures()),)))
 
 
-def test_a_name_that_a_terminal_would_obey() -> None:
-    """The manifest's name comes from the command line."""
+def test_control_characters_in_the_name_of_the_manifest() -> None:
+    """The name comes from the command line."""
     assert "\x1b]0" not in shown(replace(REPORT, created=CreatedIds(1, 0, 0, "\x1b]0;evil\x07")))
 
 
 def test_the_report_for_programs() -> None:
-    """One object, with all that the table has and more."""
+    """One object with everything in the table, and more."""
     said = json.loads(dumps(bench_json(REPORT)))
     assert list(said) == [
         *("event", "exit_code", "provider", "base_url", "files", "sizes", "current", "trials", "disk", "best", "limit"),
@@ -93,7 +93,7 @@ def test_the_report_for_programs() -> None:
 
 
 def test_every_id_is_listed() -> None:
-    """Also that of a file whose bytes did not come to their end, which a manifest does not show."""
+    """Also the id of a file that was not completely uploaded, which a manifest omits."""
     row = ManifestRow(
         b"a", b"/s", 1, None, FileState.TICKETED, "local", "id-1", {"id": "id-1"}, None, 0, None, None, None
     )

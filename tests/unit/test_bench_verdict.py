@@ -1,4 +1,4 @@
-"""What a bench's trials come to, and the advice."""
+"""The verdict on a bench's trials, and the advice."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def advised(trials: list[Trial], **known: Any) -> list[str]:
 
 
 def flat(**figures: Any) -> list[Trial]:
-    """The settings as they are, a trial that is slower, and others that are no better."""
+    """The current settings, a slower trial, and others that are no better."""
     return [trial(choice(4), rate=40), trial(NOW, rate=100, **figures), trial(choice(64), rate=101), trial(choice(16))]
 
 
@@ -56,21 +56,21 @@ def flat(**figures: Any) -> list[Trial]:
     ],
 )
 def test_the_limit(figures: dict[str, Any], known: dict[str, Any], limit: Limit, reason: str) -> None:
-    """Whatever is most certain comes first."""
+    """The most certain limit is reported."""
     verdict = judged(flat(**figures), **known)
     assert (verdict.best.choice, verdict.limit) == (NOW, limit)
     assert reason in verdict.reason
 
 
-def test_a_link_that_is_full() -> None:
-    """Rates just below that of a common link are told as that."""
+def test_a_full_link() -> None:
+    """A rate just below that of a common link is reported as such."""
     trials = [trial(choice(workers), rate=450) for workers in (4, 16)]
     assert "the capacity of a link of 1 Gbit/s" in judged(trials).reason
     assert "link of" not in judged([trial(choice(workers), rate=300) for workers in (4, 16)]).reason
 
 
-def test_fewer_workers_that_do_as_well_show_that_it_is_flat() -> None:
-    """Although nothing above the best was tried; so they do beside one that finds itself."""
+def test_fewer_workers_that_are_as_good_show_the_network_limit() -> None:
+    """Although no more workers than the best were tried. The same holds beside a trial with `auto`."""
     verdict = judged([trial(choice(4), rate=40), trial(choice(16), rate=99), trial(NOW, rate=100)])
     assert (verdict.best.choice, verdict.limit) == (NOW, Limit.NETWORK)
     assert "32 files at a time are no faster than 16" in verdict.reason
@@ -80,24 +80,24 @@ def test_fewer_workers_that_do_as_well_show_that_it_is_flat() -> None:
     assert "64 files at a time are no faster than 4" in verdict.reason
 
 
-def test_no_end_to_it() -> None:
-    """The best is the highest: nothing limits yet, and what to try next is named in full."""
+def test_the_limit_was_not_reached() -> None:
+    """The highest concurrency is the best, and the advice names the next one to try."""
     trials = [trial(choice(workers), rate=workers) for workers in (4, 16, 64)]
     assert judged(trials).limit is Limit.CONCURRENCY
     assert "from 16 to 64" in judged(trials).reason
     assert "try more: --concurrency 64,128 --files 2048" in advised(trials)
 
 
-def test_one_trial_tells_little() -> None:
-    """And none, or one in which nothing arrived, nothing."""
+def test_one_trial_shows_no_limit() -> None:
+    """Without trials, or without an upload, there is no verdict."""
     assert judged([trial()]).limit is Limit.UNKNOWN
     assert "try several values: --concurrency 4,16,64" in advised([trial()])
     assert judge([], facts()) is None
     assert judge([trial(rate=0)], facts()) is None
 
 
-def test_the_best_is_the_least_that_is_as_good() -> None:
-    """Within five per cent, and nearest to the settings as they are; one that lost files only where all did."""
+def test_the_lowest_setting_that_is_as_good_is_the_best() -> None:
+    """Within 5 per cent, nearest to the current settings. Trials with failed files only if all have some."""
     assert best_trial([trial(choice(16), rate=100), trial(NOW, rate=96)], NOW) == trial(NOW, rate=96)
     assert best_trial([trial(choice(16), rate=100), trial(NOW, rate=94)], NOW) == trial(choice(16), rate=100)
     assert best_trial([trial(choice(16), rate=96), trial(choice(64), rate=100)], NOW) == trial(choice(16), rate=96)
@@ -115,8 +115,8 @@ def _lossy() -> Trial:
     return dataclasses.replace(trial(choice(64), rate=200), failed=1)
 
 
-def test_advice_for_the_settings() -> None:
-    """As a profile has them: only what differs, and by how much it is better; or that they are good as they are."""
+def test_advice_on_the_settings() -> None:
+    """The differing settings as in a profile and the gain, or that the current ones are good."""
     trials = [trial(NOW, rate=100), trial(choice(64, 25), rate=150), trial(choice(128), rate=100)]
     assert advised(trials)[0] == "set concurrency = 64, batch_size = 25: 50 % more files per second than now"
     assert advised(flat())[0].startswith("keep concurrency = 32, batch_size = 100, calls_in_flight = 4: ")
@@ -129,7 +129,7 @@ def test_advice_for_the_settings() -> None:
 
 
 def test_advice_against_throttling() -> None:
-    """A rate of calls that was answered, fewer files at a time; a trial above the best that was slowed down is told."""
+    """A rate limit, a lower concurrency, and a hint on a throttled trial above the best."""
     told = advised(flat(api=SLOWED, storage=SLOWED))
     assert told[:2] == [
         "set rate_limit = 19, the answered calls per second",
@@ -142,8 +142,8 @@ def test_advice_against_throttling() -> None:
     )
 
 
-def test_advice_where_the_api_is_slow() -> None:
-    """What was not tried: larger calls, as far as the service takes them, and more of them."""
+def test_advice_for_a_slow_api() -> None:
+    """Settings that were not tried: larger calls up to the limit, and more of them."""
     slow: dict[str, Any] = {"starved": 0.8, "api": RequestFigures(10, 0, 0, 2.0, 2.0)}
     told = advised(flat(**slow))
     assert "try --batch-size 100,1000: the service accepts that many in one call" in told
@@ -154,8 +154,8 @@ def test_advice_where_the_api_is_slow() -> None:
     assert "more calls in flight were no faster: the service limits the number of URLs" in told
 
 
-def test_what_makes_the_figures_doubtful_is_told() -> None:
-    """Short trials, files that failed, and a server on the same machine."""
+def test_doubtful_figures_are_reported() -> None:
+    """Short trials, failed files, and a server on the same machine."""
     told = advised([trial(seconds=0.3), _lossy()], embedded=True)
     assert any("short (0.3 s)" in step for step in told)
     assert any(step.startswith("1 file failed") for step in told)

@@ -22,7 +22,7 @@ def answer_at(theirs: float | None, sent_at: float = NOW) -> ApiAnswer:
 
 
 class Clock:
-    """Stands still."""
+    """A clock with a fixed time."""
 
     def now(self) -> float:
         return NOW
@@ -36,29 +36,29 @@ class Clock:
     seconds=st.floats(0, 100),
     looked=st.floats(0, 1),
 )
-def test_a_skew_is_told_to_a_second_and_the_time_that_the_call_took(skew: float, seconds: float, looked: float) -> None:
-    """Never more of it than there is, wherever in between the service looked at its clock."""
+def test_the_skew_is_exact_up_to_the_duration_of_the_call(skew: float, seconds: float, looked: float) -> None:
+    """It is never overestimated, whenever during the call the service read its clock."""
     told_skew = clock_skew(answer_at(NOW + looked * seconds + skew), NOW + seconds)
     assert told_skew is not None
     assert abs(told_skew) <= abs(skew) + 1e-3
     assert abs(told_skew - skew) <= seconds + 1.001
 
 
-def test_no_date_is_no_skew() -> None:
-    """And nonsense is none."""
+def test_without_a_date_the_skew_is_unknown() -> None:
+    """The same holds for an invalid date."""
     assert clock_skew(answer_at(None), NOW) is None
     assert clock_skew(ApiAnswer(200, {"date": "yesterday"}, b"", NOW), NOW) is None
 
 
 @pytest.mark.parametrize(("skew", "words"), [(720.0, "12 min behind"), (-301.0, "5 min ahead of")])
 def test_a_skew_in_words(skew: float, words: str) -> None:
-    """As seen from this machine."""
+    """From the point of view of this machine."""
     assert skew_text(skew) == words
 
 
 @pytest.mark.parametrize(("skew", "warnings"), [(0, 0), (299, 0), (300, 1), (-298, 0), (-302, 1)])
-async def test_it_is_warned_about_from_five_minutes_on_and_once(skew: float, warnings: int) -> None:
-    """However many calls there are."""
+async def test_a_skew_of_five_minutes_is_reported_once(skew: float, warnings: int) -> None:
+    """For any number of calls."""
 
     async def call(request: ApiRequest) -> ApiAnswer:
         return answer_at(NOW + skew)

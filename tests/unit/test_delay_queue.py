@@ -1,4 +1,4 @@
-"""The heap of things that may not be touched before a time."""
+"""The queue of values that become due at a time."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def kept(*pairs: tuple[str, float]) -> DelayQueue[str]:
     return delayed
 
 
-def test_nothing_is_handed_out_before_its_time() -> None:
-    """What is due at 5 is not due at 4.9, and is at 5."""
+def test_no_value_is_returned_before_it_is_due() -> None:
+    """A value due at 5 is not due at 4.9, and is due at 5."""
     delayed = kept(("a", 5.0))
     assert delayed.pop_due(4.9) == []
     assert delayed.pop_due(5.0) == ["a"]
     assert delayed.pop_due(5.0) == []
 
 
-def test_what_was_due_earlier_comes_first_and_equals_in_their_order() -> None:
-    """Values need not be comparable, and those of one time come as they went in."""
+def test_values_are_returned_in_the_order_of_their_times() -> None:
+    """Values need not be comparable, and those of one time keep their order."""
     delayed: DelayQueue[object] = DelayQueue()
     values = [object(), object(), object()]
     for value, not_before in zip(values, (2.0, 1.0, 2.0), strict=True):
@@ -34,21 +34,21 @@ def test_what_was_due_earlier_comes_first_and_equals_in_their_order() -> None:
     assert delayed.pop_due(9.0) == [values[1], values[0], values[2]]
 
 
-def test_no_more_are_handed_out_than_asked_for() -> None:
-    """The rest stays, none at all for nought."""
+def test_the_limit_is_respected() -> None:
+    """The other values stay. A limit of 0 returns none."""
     delayed = kept(("a", 1.0), ("b", 2.0), ("c", 3.0))
     assert delayed.pop_due(9.0, limit=0) == []
     assert delayed.pop_due(9.0, limit=2) == ["a", "b"]
     assert delayed.pop_due(9.0, limit=2) == ["c"]
 
 
-def test_the_next_time_is_the_earliest() -> None:
-    """It says how long to sleep, and nothing where nothing is kept."""
+def test_the_next_time_is_the_earliest_one() -> None:
+    """It is None for an empty queue."""
     assert kept().next_due() is None
     assert kept(("a", 7.0), ("b", 3.0)).next_due() == 3.0
 
 
-def test_draining_takes_out_everything() -> None:
+def test_draining_removes_all_values() -> None:
     """Due or not."""
     delayed = kept(("a", 1.0), ("b", 1e9))
     assert sorted(delayed.drain()) == ["a", "b"]
@@ -56,16 +56,16 @@ def test_draining_takes_out_everything() -> None:
     assert delayed.next_due() is None
 
 
-def test_looking_at_what_is_kept_takes_nothing_out() -> None:
-    """A display may count what waits."""
+def test_iterating_removes_nothing() -> None:
+    """A display counts the waiting values."""
     delayed = kept(("a", 1.0), ("b", 2.0))
     assert sorted(delayed) == ["a", "b"]
     assert len(delayed) == 2
 
 
 @given(st.lists(times), times)
-def test_what_is_due_and_what_stays_is_all_there_was(not_before: list[float], now: float) -> None:
-    """Nothing is lost or doubled, and the time divides."""
+def test_no_value_is_lost_or_returned_twice(not_before: list[float], now: float) -> None:
+    """The time separates due values from the others."""
     delayed: DelayQueue[float] = DelayQueue()
     for time in not_before:
         delayed.push(time, time)

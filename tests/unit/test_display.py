@@ -1,4 +1,4 @@
-"""Progress on a terminal and elsewhere; time is a number here."""
+"""Progress on a terminal and in the log. Time is a number here."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def test_every_state_fits_every_width(state: str, width: int) -> None:
     assert pace.percent is None or f"{pace.percent}%," in "".join(text.split())
 
 
-def test_while_scanning_nothing_is_promised() -> None:
+def test_there_is_no_percentage_during_the_scan() -> None:
     text = shown(*STATES["scanning"])
     assert "scanning..., 1,010/12,345 files, 4.0 GiB/1.0 TiB, 1.0 MiB/s" in text
     assert "%" not in text
     assert "left" not in text
 
 
-def test_after_the_scan_share_and_time_left_are_shown() -> None:
+def test_percentage_and_remaining_time_are_shown_after_the_scan() -> None:
     text = shown(*STATES["half"])
     assert "50%, 2/4 files, 200 B/400 B, 100 B/s, 2.0 s left" in text
     assert "failed 1, retries 3" in text
@@ -67,7 +67,7 @@ def test_after_the_scan_share_and_time_left_are_shown() -> None:
 
 
 class Time:
-    """A clock that only `sleep` moves, and that cancels the task after some rounds."""
+    """A clock that only `sleep` advances, and that cancels the task after some rounds."""
 
     def __init__(self, rounds: int, each_round: Callable[[], None] = lambda: None) -> None:
         self.moment = 1000.0
@@ -114,7 +114,7 @@ async def test_the_live_view_ends_with_the_last_state(width: int) -> None:
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2, 3, 4])
-async def test_a_terminal_that_goes_away_does_not_end_the_run(writes: int) -> None:
+async def test_a_closed_terminal_does_not_end_the_run(writes: int) -> None:
     class Gone(io.StringIO):
         left = writes
 
@@ -132,7 +132,7 @@ async def test_a_terminal_that_goes_away_does_not_end_the_run(writes: int) -> No
     assert console.quiet
 
 
-def test_a_closed_pipe_silences_the_console_and_nothing_else() -> None:
+def test_a_closed_pipe_only_makes_the_console_quiet() -> None:
     class Closed(io.StringIO):
         def write(self, text: str) -> int:
             raise BrokenPipeError
@@ -151,7 +151,7 @@ class Log:
         self.events.append((event, fields))
 
 
-async def test_elsewhere_there_is_a_line_every_half_minute_and_one_at_the_end() -> None:
+async def test_without_a_terminal_there_is_an_event_every_half_minute_and_at_the_end() -> None:
     counters, log = Counters(found=10, bytes_found=9000), Log()
 
     def one_more() -> None:

@@ -1,4 +1,4 @@
-"""Which event loop a process of ours runs on."""
+"""The choice of the event loop."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ async def running() -> asyncio.AbstractEventLoop:
     return asyncio.get_running_loop()
 
 
-def test_it_is_uvloop_where_that_is_installed() -> None:
+def test_uvloop_is_used_if_it_is_installed() -> None:
     assert isinstance(event_loop.run(running), uvloop.Loop)
 
 
-def test_it_is_asyncio_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asyncio_is_used_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert not isinstance(event_loop.run(running), uvloop.Loop)

@@ -79,7 +79,7 @@ def test_events_and_summary_keep_their_order_and_hide_secrets() -> None:
     assert not lines.broken
 
 
-def test_a_closed_pipe_is_remembered_and_not_raised() -> None:
+def test_a_closed_pipe_is_stored_and_not_raised() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as stream:
@@ -90,7 +90,7 @@ def test_a_closed_pipe_is_remembered_and_not_raised() -> None:
         assert isinstance(lines.error, BrokenPipeError)
 
 
-def test_a_stream_without_descriptor_that_fails_is_remembered_too() -> None:
+def test_a_failing_stream_without_a_descriptor_is_handled_too() -> None:
     class Full(io.BytesIO):
         def write(self, data: Any) -> int:
             raise OSError(28, "No space left on device")
@@ -101,7 +101,7 @@ def test_a_stream_without_descriptor_that_fails_is_remembered_too() -> None:
     assert lines.error.errno == 28
 
 
-def test_a_line_is_written_whole_by_a_stream_that_takes_a_part() -> None:
+def test_a_line_is_completed_after_a_partial_write() -> None:
     class Short(io.BytesIO):
         def write(self, data: Any) -> int:
             return super().write(data[:7])
@@ -111,7 +111,7 @@ def test_a_line_is_written_whole_by_a_stream_that_takes_a_part() -> None:
     assert written(stream) == [{"n": 123_456_789}]
 
 
-def test_no_line_passes_one_that_waits_for_its_reader() -> None:
+def test_no_line_overtakes_a_blocked_one() -> None:
     writing, read = threading.Event(), threading.Event()
 
     class Full(io.BytesIO):
@@ -134,7 +134,7 @@ def test_no_line_passes_one_that_waits_for_its_reader() -> None:
     assert written(stream) == [{"n": 1}, {"n": 2}]
 
 
-def test_a_reader_that_leaves_does_not_change_the_exit_status() -> None:
+def test_a_closed_pipe_does_not_change_the_exit_status() -> None:
     program = (
         "import sys; from bulkup.reports.json_lines import JsonLines\n"
         "lines = JsonLines(sys.stdout.buffer); sys.stdin.read()\n"

@@ -27,12 +27,12 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture(autouse=True)
-def _structlog_as_it_was() -> Iterator[None]:
+def _reset_structlog() -> Iterator[None]:
     yield
     structlog.reset_defaults()
 
 
-def stumble() -> None:
+def raise_error() -> None:
     hidden_local = "a-local-value"
     raise ValueError(f"bad\x1b[2J\nforged{hidden_local[:0]}")
 
@@ -44,29 +44,29 @@ def log_everything(log_format: Literal["console", "json"], stream: io.StringIO) 
     token = Secret("hunter2")
     log.info("sent\x1b[2J", url=URL, token=token, nested={"t": token}, name="\udcff\u202e", file=file)
     try:
-        stumble()
+        raise_error()
     except ValueError:
         log.exception("stumbled")
     return stream.getvalue()
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])
-def test_no_secret_and_no_local_variable_gets_out(log_format: Literal["console", "json"]) -> None:
+def test_the_log_contains_no_secret_and_no_local_variable(log_format: Literal["console", "json"]) -> None:
     text = log_everything(log_format, io.StringIO())
     assert "hunter2" not in text
     assert "a-local-value" not in text
     assert "https://bucket/key" in text
-    assert "stumble" in text
+    assert "raise_error" in text
 
 
-def test_the_console_obeys_nothing_that_was_logged() -> None:
+def test_the_console_log_contains_no_control_characters() -> None:
     text = log_everything("console", io.StringIO())
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", text)
     assert "\\x1b[2J" in text
     assert any(line.startswith("  | forged") for line in text.splitlines())
 
 
-def test_json_lines_are_whole() -> None:
+def test_the_fields_of_json_lines() -> None:
     first, second = (orjson.loads(line) for line in log_everything("json", io.StringIO()).splitlines())
     assert first["level"] == "info"
     assert first["token"] == "***"
@@ -96,14 +96,14 @@ def test_the_console_has_the_sentence_of_an_event() -> None:
     assert "bench.disk_skipped" not in text
 
 
-def test_a_terminal_gets_colours_and_no_color_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_has_colours_unless_no_color_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\x1b[" in log_everything("console", Terminal())
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[" not in log_everything("console", Terminal())
 
 
-def test_levels_below_the_one_asked_for_are_dropped() -> None:
+def test_events_below_the_level_are_dropped() -> None:
     stream = io.StringIO()
     configure_logging("json", "WARNING", stream)
     structlog.get_logger().info("no")
@@ -125,7 +125,7 @@ def test_lines_go_above_a_live_view() -> None:
 
 
 @pytest.mark.parametrize("through_console", [True, False])
-def test_a_log_that_cannot_be_written_ends_nothing(through_console: bool) -> None:
+def test_a_failing_log_stream_raises_nothing(through_console: bool) -> None:
     class Full(io.StringIO):
         def write(self, text: str) -> int:
             raise OSError(28, "No space left on device")

@@ -92,7 +92,7 @@ def as_csv(rows: list[ManifestRow]) -> list[dict[str, str]]:
 
 
 def unguarded(cell: str) -> str:
-    """The rule of the module's docstring, backwards."""
+    """Return the original text of a cell, by the rule in the module's docstring."""
     return cell[1:] if re.match(r"'+[=+\-@\t\r\n]", cell) else cell
 
 
@@ -106,7 +106,7 @@ def clean(text: str | None) -> str | None:
 
 
 @given(st.lists(rows(), max_size=4))
-def test_json_lines_give_back_every_row(given_rows: list[ManifestRow]) -> None:
+def test_every_row_can_be_read_from_json_lines(given_rows: list[ManifestRow]) -> None:
     lines = jsonl(given_rows)
     for row, line in zip(given_rows, lines, strict=True):
         assert tuple(line)[: len(FIELDS)] == FIELDS
@@ -118,7 +118,7 @@ def test_json_lines_give_back_every_row(given_rows: list[ManifestRow]) -> None:
 
 
 @given(st.lists(rows(), max_size=4))
-def test_csv_gives_back_every_row(given_rows: list[ManifestRow]) -> None:
+def test_every_row_can_be_read_from_csv(given_rows: list[ManifestRow]) -> None:
     lines = [{name: unguarded(cell) for name, cell in line.items()} for line in as_csv(given_rows)]
     for row, line, from_json in zip(given_rows, lines, jsonl(given_rows), strict=True):
         assert tuple(line) == CSV_FIELDS
@@ -145,14 +145,14 @@ def test_csv_is_rfc_4180() -> None:
 
 
 @pytest.mark.parametrize("state", list(FileState))
-def test_states_and_ids_are_those_of_users(state: FileState) -> None:
+def test_states_and_ids_are_the_public_ones(state: FileState) -> None:
     (line,) = jsonl([plain_row(status=state)])
     public = {"uploaded", "unverified", "failed", "rejected", "changed", "unreadable", "pending"}
     assert line["status"] in public
     assert line["remote_id"] == ("id" if line["status"] in {"uploaded", "unverified"} else None)
 
 
-def test_the_bytes_stand_beside_a_path_only_where_they_are_needed() -> None:
+def test_exact_bytes_are_added_only_for_paths_that_are_not_utf8() -> None:
     (fine, broken) = jsonl([plain_row(), plain_row(path=b"\xff", source=b"/\xfe")])
     assert tuple(fine) == FIELDS
     assert (broken["path"], broken["source"]) == ("\ufffd", "/\ufffd")
@@ -160,7 +160,7 @@ def test_the_bytes_stand_beside_a_path_only_where_they_are_needed() -> None:
 
 
 @pytest.mark.parametrize("fmt", ["jsonl", "csv"])
-def test_rows_are_written_as_they_come(fmt: Literal["jsonl", "csv"]) -> None:
+def test_rows_are_written_one_by_one(fmt: Literal["jsonl", "csv"]) -> None:
     stream = io.BytesIO()
     sizes = []
 

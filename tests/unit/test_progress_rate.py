@@ -1,4 +1,4 @@
-"""The arithmetic of progress."""
+"""Rate, percentage and remaining time of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bulkup.model.counters import Counters
 from bulkup.reports.progress_rate import Progress, ProgressMeter, SlidingRate, eta_seconds, percent
 
 
-def test_no_rate_without_two_moments() -> None:
+def test_a_rate_needs_two_samples() -> None:
     rate = SlidingRate()
     assert rate.per_second() == 0
     rate.add(1.0, 5)
@@ -21,21 +21,21 @@ def test_no_rate_without_two_moments() -> None:
     assert rate.per_second() == 0
 
 
-def test_a_steady_flow_has_its_rate() -> None:
+def test_the_rate_of_constant_growth() -> None:
     rate = SlidingRate()
     for tick in range(100):
         rate.add(tick * 0.5, tick * 50)
         assert tick == 0 or rate.per_second() == 100
 
 
-def test_a_standstill_shows_within_the_window() -> None:
+def test_the_rate_drops_to_zero_within_the_window() -> None:
     rate = SlidingRate(10)
     for tick in range(41):
         rate.add(tick * 0.5, min(tick, 20) * 50)
     assert rate.per_second() == 0
 
 
-def test_sampling_less_often_than_the_window_gives_the_mean_in_between() -> None:
+def test_samples_may_be_further_apart_than_the_window() -> None:
     rate = SlidingRate(10)
     for tick in range(5):
         rate.add(tick * 30.0, tick * 300)
@@ -43,7 +43,7 @@ def test_sampling_less_often_than_the_window_gives_the_mean_in_between() -> None
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 100), st.integers(0, 10**9)), min_size=2, max_size=50))
-def test_a_rate_stays_between_the_slowest_and_the_fastest_step(steps: list[tuple[float, int]]) -> None:
+def test_the_rate_lies_between_the_slowest_and_the_fastest_step(steps: list[tuple[float, int]]) -> None:
     rate, now, total, seen = SlidingRate(), 0.0, 0, []
     rate.add(now, total)
     for span, grown in steps:
@@ -64,11 +64,11 @@ def test_a_rate_stays_between_the_slowest_and_the_fastest_step(steps: list[tuple
         ({"found": 2, "failed": 2, "bytes_found": 9, "bytes_settled": 8, "scan_done": True}, 100),
     ],
 )
-def test_percent_never_promises(figures: Any, share: int | None) -> None:
+def test_percent_is_rounded_down(figures: Any, share: int | None) -> None:
     assert percent(Counters(**figures)) == share
 
 
-def test_eta_is_known_only_when_the_whole_is_and_something_moves() -> None:
+def test_the_remaining_time_needs_a_total_and_a_rate() -> None:
     figures = Counters(found=2, uploaded=1, bytes_found=300, bytes_settled=100)
     assert eta_seconds(figures, 10.0) is None
     figures.scan_done = True
@@ -80,7 +80,7 @@ def test_eta_is_known_only_when_the_whole_is_and_something_moves() -> None:
     assert eta_seconds(figures, 0.0) == 0
 
 
-def test_failed_attempts_count_for_the_rate_and_not_for_progress() -> None:
+def test_failed_attempts_count_only_for_the_rate() -> None:
     figures = Counters(found=2, bytes_found=200, scan_done=True)
     meter = ProgressMeter(figures)
     meter.sample(0.0)
@@ -88,8 +88,8 @@ def test_failed_attempts_count_for_the_rate_and_not_for_progress() -> None:
     assert meter.sample(10.0) == Progress(rate=100.0, percent=0, eta=2.0)
 
 
-def test_bytes_under_way_are_progress_and_those_of_a_failed_attempt_are_taken_off_again() -> None:
-    """A single large file moves the figures before it settles."""
+def test_bytes_in_flight_count_until_their_attempt_fails() -> None:
+    """A single large file changes the figures before it settles."""
     figures = Counters(found=1, bytes_found=100, bytes_moving=40, scan_done=True)
     assert percent(figures) == 40
     assert eta_seconds(figures, 10.0) == 6.0

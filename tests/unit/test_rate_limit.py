@@ -1,4 +1,4 @@
-"""Calls at even distances, below a number a second."""
+"""API calls start at equal intervals, at most a number per second."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REQUEST = ApiRequest("POST", "/x")
 
 
 class FakeClock:
-    """Time that stands still unless it is told to go on."""
+    """A clock with a fixed time, which tests advance."""
 
     def __init__(self) -> None:
         self.time = 100.0
@@ -34,23 +34,23 @@ def starts(per_second: float, arrivals: list[float]) -> list[float]:
 
 
 def test_the_first_call_does_not_wait() -> None:
-    """Whatever the clock shows."""
+    """For any time of the clock."""
     assert RateLimiter(1.0).wait(0.0) == 0.0
     assert RateLimiter(1.0).wait(1e9) == 0.0
 
 
-def test_calls_that_come_together_start_at_even_distances() -> None:
-    """Four a second: a quarter of a second apart."""
+def test_simultaneous_calls_start_at_equal_intervals() -> None:
+    """At four per second: a quarter of a second apart."""
     assert starts(4.0, [10.0] * 4) == [10.0, 10.25, 10.5, 10.75]
 
 
-def test_time_without_calls_is_not_saved_up() -> None:
-    """After a pause the calls are spaced as before; there is no burst."""
+def test_there_is_no_burst_after_a_pause() -> None:
+    """After a pause the interval is the same as before."""
     assert starts(2.0, [0.0, 100.0, 100.0]) == [0.0, 100.0, 100.5]
 
 
-def test_less_than_one_call_a_second_can_be_asked_for() -> None:
-    """One in four seconds."""
+def test_a_limit_may_be_below_one_call_per_second() -> None:
+    """One call in four seconds."""
     assert starts(0.25, [0.0, 0.0]) == [0.0, 4.0]
 
 
@@ -59,14 +59,14 @@ def test_less_than_one_call_a_second_can_be_asked_for() -> None:
     st.lists(st.floats(0, 1e5), min_size=1, max_size=50).map(sorted),
 )
 def test_no_window_holds_more_calls_than_allowed(per_second: float, arrivals: list[float]) -> None:
-    """Any two starts are a distance apart, none before its arrival."""
+    """Two starts are at least an interval apart, and no call starts before it arrives."""
     began = starts(per_second, arrivals)
     assert all(start >= arrival for start, arrival in zip(began, arrivals, strict=True))
     assert all(b - a >= 1 / per_second - 1e-6 for a, b in itertools.pairwise(began))
 
 
-async def test_each_call_waits_its_turn_and_is_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pacer sleeps what the spacing says, then passes request and answer through."""
+async def test_each_call_waits_and_is_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sleeps for the limiter's delay, and passes request and answer on."""
     slept, requests, answer = list[float](), list[ApiRequest](), ApiAnswer(200, {}, b"{}", 1.0)
 
     async def sleep(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Secrets never print: no way from a value that is logged, formatted, dumped or raised leads to the text itself."""
+"""Secrets are never printed: logging, formatting, dumping and raising do not reveal their text."""
 
 from __future__ import annotations
 
@@ -97,16 +97,16 @@ HOLDERS: list[Callable[[Any], object]] = [
 
 
 @given(values)
-def test_no_way_of_printing_gives_a_secret_away(value: str) -> None:
-    """Not as text, in a format, in a container, in a log line, in a traceback or in JSON."""
+def test_no_way_of_printing_reveals_a_secret(value: str) -> None:
+    """As text, in a format, in a container, in a log line, in a traceback or in JSON."""
     for secret in (Secret(value), BearerHeader(Secret(value)), url_of(value)):
         for way in WAYS:
             assert value not in str(way(secret))
 
 
 @given(values)
-def test_the_values_that_hold_secrets_do_not_print_them_either(value: str) -> None:
-    """Tickets, requests, configurations and items are safe to log as a whole."""
+def test_values_with_secrets_do_not_print_them(value: str) -> None:
+    """Tickets, requests, configurations and items can be logged as a whole."""
     for holder in HOLDERS:
         for way in (str, repr, "{}".format, pprint.pformat, logged, raised):
             assert value not in str(way(holder(Secret(value))))
@@ -114,7 +114,7 @@ def test_the_values_that_hold_secrets_do_not_print_them_either(value: str) -> No
 
 @given(values)
 def test_a_secret_is_neither_pickled_nor_dumped(value: str) -> None:
-    """What would write the value out is refused, and the refusal does not quote it."""
+    """The attempt is an error, which does not quote the secret."""
     for secret in (Secret(value), BearerHeader(Secret(value)), url_of(value)):
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
             with pytest.raises(TypeError) as pickled:
@@ -128,25 +128,25 @@ def test_a_secret_is_neither_pickled_nor_dumped(value: str) -> None:
 
 @given(values)
 def test_a_ticket_as_a_dictionary_still_holds_secrets_as_secrets(value: str) -> None:
-    """Turning the values of the pipeline into plain data does not unwrap what is in them."""
+    """Converting values of the pipeline to plain data does not reveal their secrets."""
     ticket = Ticket(url_of(value), "id", headers={"Authorization": Secret(value)})
     assert value not in str(dataclasses.asdict(ticket))
 
 
-def test_a_secret_leaves_by_reveal_alone() -> None:
-    """The one way out gives the value as it came in."""
+def test_only_reveal_returns_the_value() -> None:
+    """It is unchanged."""
     assert Secret("opensesame").reveal() == "opensesame"
     assert SecretUrl("https://h/?s=1").reveal() == "https://h/?s=1"
     assert not hasattr(Secret("x"), "__dict__")
 
 
-def test_the_header_is_made_of_the_token() -> None:
-    """`Bearer`, a space, and the token as it is."""
+def test_the_bearer_header() -> None:
+    """`Bearer`, a space, and the token."""
     assert BearerHeader(Secret("tok")).reveal() == "Bearer tok"
 
 
 def test_secrets_are_compared_by_value_and_type() -> None:
-    """Two tickets with one URL are found out; a secret never equals its own text."""
+    """Two tickets with one URL are equal. A secret never equals its own text."""
     assert Secret("a") == Secret("a")
     assert hash(Secret("a")) == hash(Secret("a"))
     assert Secret("a") != Secret("b")
@@ -155,13 +155,13 @@ def test_secrets_are_compared_by_value_and_type() -> None:
 
 
 def test_an_empty_secret_is_false() -> None:
-    """So that a missing one is told from one that is set."""
+    """So that code can test whether it is set."""
     assert not Secret("")
     assert Secret("x")
 
 
 def test_a_deep_copy_is_the_secret_itself() -> None:
-    """It does not change, so there is nothing to copy."""
+    """It is immutable, so it is not copied."""
     secret = Secret("x")
     assert copy.deepcopy([secret])[0] is secret
 
@@ -176,22 +176,22 @@ def test_a_deep_copy_is_the_secret_itself() -> None:
         ("http://[::1]/k", "http://[::1]/k"),
     ],
 )
-def test_a_url_shows_where_it_leads(url: str, shown: str) -> None:
-    """Scheme, host, port and path help whoever reads a message; the rest is masked."""
+def test_a_url_shows_host_and_path(url: str, shown: str) -> None:
+    """Scheme, host, port and path are shown; the rest is masked."""
     assert str(SecretUrl(url)) == shown
 
 
 @pytest.mark.parametrize(
     "url", ["", "token-and-no-url", "/token", "https:user:token@h/x", "http://[token", "h://a:tok/"]
 )
-def test_what_is_no_url_shows_nothing(url: str) -> None:
-    """Without a host there is no telling what part of it is secret."""
+def test_a_text_that_is_no_url_is_masked(url: str) -> None:
+    """Without a host, any part may be secret."""
     assert str(SecretUrl(url)) == MASK
 
 
 @given(st.text(), values)
 def test_every_text_can_be_printed(text: str, value: str) -> None:
-    """A broken URL does not break the message that is about it, and whatever stands in a query stays hidden."""
+    """An invalid URL raises no error when it is printed, and its query stays masked."""
     assert str(SecretUrl(text))
     assert value not in str(SecretUrl(f"https://s.example/k?{text}{value}"))
 
@@ -207,6 +207,6 @@ def test_every_text_can_be_printed(text: str, value: str) -> None:
         ("secret", ""),
     ],
 )
-def test_the_origin_of_a_url_is_whole_and_holds_no_secret(url: str, origin: str) -> None:
-    """Whether something follows the host or not: it decides which host is checked."""
+def test_the_origin_of_a_url_is_complete_and_contains_no_secret(url: str, origin: str) -> None:
+    """The origin decides which host is checked."""
     assert SecretUrl(url).origin == origin

@@ -77,7 +77,7 @@ def shown(what: RenderableType, width: int = 200) -> str:
     return text
 
 
-def test_runs_are_a_table_and_names_are_no_markup() -> None:
+def test_runs_are_a_table_and_names_are_not_markup() -> None:
     text = shown(runs_table([run_row()]))
     assert "1 (some files failed)" in text
     assert "1,499" in text
@@ -85,19 +85,19 @@ def test_runs_are_a_table_and_names_are_no_markup() -> None:
 
 
 @pytest.mark.parametrize(("running", "word"), [(True, "running"), (False, "interrupted")])
-def test_a_run_without_an_end_goes_on_or_was_cut_off(running: bool, word: str) -> None:
+def test_a_run_without_an_end_is_running_or_interrupted(running: bool, word: str) -> None:
     row = run_row(ended_at=None, exit_code=None, summary=None, running=running)
     assert word in shown(runs_table([row]))
     assert run_json(row)["running"] is running
 
 
 @pytest.mark.parametrize("width", [1, 20, 80])
-def test_narrow_terminals_do_no_harm(width: int) -> None:
+def test_tables_fit_narrow_terminals(width: int) -> None:
     assert shown(runs_table([run_row()]), width)
     assert shown(status_text(status_row()), width)
 
 
-def test_status_shows_what_is_under_way_as_pending() -> None:
+def test_status_shows_files_in_progress_as_pending() -> None:
     text = shown(status_text(status_row()))
     assert "pending               3  30 B" in text
     assert "uploaded          3,000  2.0 KiB" in text
@@ -108,13 +108,13 @@ def test_status_shows_what_is_under_way_as_pending() -> None:
     assert "Last run r1: started 1970-01-01T00:00:00.000Z, took 3 min 20 s, 1 (some files failed)" in text
 
 
-def test_an_empty_journal_says_so() -> None:
+def test_the_status_of_an_empty_journal() -> None:
     empty = status_row(running=False, files={}, bytes={}, orphans=0, unknown_ids=0, last_run=None)
     assert "no files yet" in shown(status_text(empty))
     assert status_json(empty)["last_run"] is None
 
 
-def test_orphans_are_lines_one_by_one() -> None:
+def test_orphans_are_printed_one_by_one() -> None:
     coming = orphans_lines(iter([orphan_row(), orphan_row(remote_id=None, count=20, path=None, source=None)]))
     first, second = (shown(line) for line in coming)
     name = r"move-ugc id\x1b]0;x\x07 for [red]a\n.mp4"
@@ -123,7 +123,7 @@ def test_orphans_are_lines_one_by_one() -> None:
     assert "for " not in second
 
 
-def test_an_id_of_an_earlier_upload_names_the_one_that_took_its_place() -> None:
+def test_a_superseded_id_names_the_new_one() -> None:
     row = orphan_row(remote_id="old", reason="its file was uploaded again", superseded_by="new\x1b", kept_until=1.0)
     (line,) = (shown(line) for line in orphans_lines([row]))
     assert line.startswith(r"move-ugc old for [red]a\n.mp4 (its file was uploaded again as new\x1b; ")
@@ -133,7 +133,7 @@ def test_an_id_of_an_earlier_upload_names_the_one_that_took_its_place() -> None:
     assert [orphan_json(orphan_row(remote_id=name))["kind"] for name in ("a", None)] == ["unused", "unknown"]
 
 
-def test_what_is_kept_no_longer_and_what_was_uploaded_again_is_told() -> None:
+def test_status_shows_expired_uploads_and_superseded_ids() -> None:
     text = shown(status_text(status_row(superseded=2, expired=1)))
     assert "2 remote ids of files that were uploaded again" in text
     assert "1 file is past the time that the service keeps uploads" in text
@@ -144,7 +144,7 @@ def test_what_is_kept_no_longer_and_what_was_uploaded_again_is_told() -> None:
 
 
 @pytest.mark.parametrize(("dry_run", "word"), [(True, "Would delete: "), (False, "Deleted: ")])
-def test_pruning_says_what_went(dry_run: bool, word: str) -> None:
+def test_pruning_prints_the_numbers_of_deleted_rows(dry_run: bool, word: str) -> None:
     pruned = PruneCounts(1, 2, 0, 1000, 4096, 1024)
     text = shown(pruned_text(pruned, 0.0, dry_run=dry_run))
     assert text.startswith(f"{word}1 run, 2 orphans, 0 superseded ids, 1,000 files never uploaded, from before 1970")
@@ -164,7 +164,7 @@ def test_everything_has_a_json_form() -> None:
 
 
 @pytest.mark.parametrize(("running", "word"), [(True, "running"), (False, "interrupted")])
-def test_the_lock_tells_a_run_that_goes_on_from_one_that_was_cut_off(running: bool, word: str) -> None:
+def test_the_lock_distinguishes_running_from_interrupted(running: bool, word: str) -> None:
     last = run_row(ended_at=None, exit_code=None, summary=None)
     text = shown(status_text(JournalStatus("j", running, {}, {}, 0, 0, last)))
     assert f"took -, {word}" in text

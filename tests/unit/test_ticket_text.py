@@ -1,4 +1,4 @@
-"""Live tickets as the journal's text: whole again when read, and a text of another hand is a damaged journal."""
+"""The text of live tickets in the journal. A text that `dump` did not write is a damaged journal."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ TICKET = Ticket(
 
 
 @given(tickets)
-def test_a_ticket_comes_back_as_it_was(ticket: Ticket) -> None:
-    """Secrets as secrets, and a form's fields in their order."""
+def test_a_ticket_is_read_back_unchanged(ticket: Ticket) -> None:
+    """With its secrets as secrets, and a form's fields in order."""
     assert load(dump(ticket), ticket.remote_id, ticket.expires_at) == ticket
 
 
 @given(st.data())
-def test_a_text_changed_anywhere_is_a_ticket_or_a_damaged_journal(data: st.DataObject) -> None:
-    """Whatever stands in the place of one of its values."""
+def test_a_changed_text_is_a_ticket_or_a_damaged_journal(data: st.DataObject) -> None:
+    """For any other value in place of one of its values."""
     kept: dict[str, Any] = json.loads(dump(TICKET))
     name = data.draw(st.sampled_from(sorted(kept)))
     kept[name] = data.draw(json_values)
@@ -64,8 +64,8 @@ def test_a_text_changed_anywhere_is_a_ticket_or_a_damaged_journal(data: st.DataO
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", '{"url":"https://s.example/?sig=s3cret"', "{}"])
-def test_a_damaged_ticket_is_told_without_its_text(text: str) -> None:
-    """The decoder's own error holds all of it."""
+def test_the_error_of_a_damaged_ticket_does_not_contain_its_text(text: str) -> None:
+    """The decoder's own error contains all of it."""
     with pytest.raises(JournalError) as raised:
         load(text, "id", None)
     assert "s3cret" not in "".join(traceback.format_exception(raised.value))

@@ -1,4 +1,4 @@
-"""Which settings a bench tries, and when it stops."""
+"""The settings that a bench tries, and when it stops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLOWED = RequestFigures(100, 5, 5, 0.1, 0.2)
 
 
 def at(rates: Callable[[int], float]) -> Callable[[Choice], Trial]:
-    """Measure as a service whose rate goes with the concurrency alone."""
+    """Measure as a service whose throughput depends only on the concurrency."""
     return lambda of: trial(of, rate=rates(of.workers))
 
 
@@ -39,15 +39,13 @@ def tried(trials: list[Trial]) -> list[object]:
         (lambda workers: 100.0 / (workers or 100), [4, 16, 32, 64, "auto", 8]),  # the fewer the better
     ],
 )
-def test_the_ladder_is_climbed_and_refined_around_the_best(
-    rates: Callable[[int], float], workers: list[object]
-) -> None:
-    """The settings as they are among the rungs; higher only while that is clearly better."""
+def test_concurrency_rises_and_is_refined_around_the_best(rates: Callable[[int], float], workers: list[object]) -> None:
+    """The current settings are among the steps. Higher ones are tried only while they are clearly better."""
     assert tried(carried_out(plan(), at(rates))) == workers
 
 
-def test_nothing_more_is_tried_where_the_service_asks_to_slow_down() -> None:
-    """Neither higher rungs nor other batches; between those that were tried it may."""
+def test_throttling_ends_the_bench() -> None:
+    """Neither higher concurrency nor other batch sizes are tried, only values between those tried."""
 
     def measure(of: Choice) -> Trial:
         return trial(of, rate=of.workers, storage=SLOWED if of.workers >= 16 else RequestFigures(100))
@@ -56,7 +54,7 @@ def test_nothing_more_is_tried_where_the_service_asks_to_slow_down() -> None:
 
 
 def test_batch_sizes_are_tried_at_the_best_concurrency() -> None:
-    """A quarter of the one as set, and four times that: as far as the service and the number of files go."""
+    """A quarter of the current size and four times that, within the limits of service and number of files."""
     trials = carried_out(plan(batch_limit=1000), at(lambda workers: min(workers, 16.0)))
     assert [one.choice for one in trials[-2:]] == [choice(32, 25), choice(32, 400)]
     trials = carried_out(plan(batch_limit=1000, files=150), at(lambda workers: min(workers, 16.0)))
@@ -65,8 +63,8 @@ def test_batch_sizes_are_tried_at_the_best_concurrency() -> None:
     assert {one.choice.batch_size for one in carried_out(one_at_a_time, at(float))} == {1}
 
 
-def test_more_calls_in_flight_are_tried_where_workers_starve() -> None:
-    """Once, and not where it is the user's own rate limit that holds the calls."""
+def test_more_calls_in_flight_are_tried_if_workers_wait_for_urls() -> None:
+    """Once, and not if the user's own rate limit is the cause."""
 
     def measure(of: Choice) -> Trial:
         return trial(of, starved=0.7, api=RequestFigures(100, 0, 0, 2.0, 3.0))
@@ -75,26 +73,26 @@ def test_more_calls_in_flight_are_tried_where_workers_starve() -> None:
     assert {one.choice.calls_in_flight for one in carried_out(plan(rate_limit=10.0), measure)} == {4}
 
 
-def test_lists_of_the_user_are_tried_as_they_are() -> None:
-    """Each once, in their order; the batch sizes at the best of the concurrencies."""
+def test_lists_of_the_user_are_tried_in_order() -> None:
+    """Each value once; the batch sizes at the best concurrency."""
     lists = plan(concurrency=(64, 8, "auto", 8), batch_sizes=(50, 10, 50), batch_limit=100)
     trials = carried_out(lists, at(lambda workers: 8.0 if workers == 8 else 1.0))
     assert [one.choice for one in trials] == [choice(64, 50), choice(8, 50), choice("auto", 50), choice(8, 10)]
 
 
-def test_the_concurrency_that_finds_itself_is_a_rung() -> None:
-    """The ladder is not built upon it, however good it is; other batches are tried with it then."""
+def test_auto_is_one_of_the_steps() -> None:
+    """It is never refined. If it is the best, other batch sizes are tried with it."""
     trials = carried_out(plan(current=choice("auto")), lambda of: trial(of, rate=of.workers or 1000.0))
     assert [one.choice.concurrency for one in trials] == [4, 16, 64, "auto", 128, 256, "auto"]
 
 
 def test_few_files_have_few_workers() -> None:
-    """A worker has two files at the least."""
+    """A worker has at least two files."""
     assert tried(carried_out(plan(files=20, current=choice(2)), at(float))) == [2, 4, "auto", 8]
     assert tried(carried_out(plan(files=1, current=choice(1)), at(float))) == [1, "auto"]
 
 
-def test_a_bench_in_which_nothing_arrives_goes_no_further_than_its_rungs() -> None:
+def test_without_uploads_only_the_first_steps_are_tried() -> None:
     """No trial is the best then."""
     nothing = carried_out(plan(), lambda of: trial(of, rate=0.0))
     assert len(nothing) <= plan().most_trials
@@ -107,8 +105,8 @@ def test_a_bench_in_which_nothing_arrives_goes_no_further_than_its_rungs() -> No
     limit=st.integers(1, 1000),
     starved=st.floats(0, 1),
 )
-def test_a_plan_ends_within_what_was_announced(rates: dict[int, float], files: int, limit: int, starved: float) -> None:
-    """Whatever is measured, and no setting is tried twice."""
+def test_a_plan_ends_within_its_maximum(rates: dict[int, float], files: int, limit: int, starved: float) -> None:
+    """For any measurements, and no settings are tried twice."""
     any_plan = plan(files=files, current=choice(32, min(100, limit)), batch_limit=limit)
     trials = carried_out(any_plan, lambda of: trial(of, rate=rates.get(of.workers, 1.0), starved=starved))
     assert len({one.choice for one in trials}) == len(trials) <= any_plan.most_trials

@@ -1,0 +1,49 @@
+"""Measurements during a trial of a bench."""
+
+from __future__ import annotations
+
+from bulkup.api.bench.measuring import CpuTimes, QueueSamples, RequestStats
+from bulkup.pipeline.tuning.cores import Ticks
+from bulkup.reports.bench_trials import RequestFigures
+
+
+def test_request_statistics() -> None:
+    """Throttled requests and those without an answer count as failed."""
+    tally = RequestStats()
+    assert tally.requests() == RequestFigures()
+    for seconds, status in ((0.4, 200), (0.1, 503), (0.2, 429), (0.3, 403), (0.5, None)):
+        tally.add(seconds, status)
+    tally.add(0.6, 500, retry_after=True)
+    assert tally.requests() == RequestFigures(6, throttled=3, failed=5, median=0.3, p95=0.6)
+
+
+def test_samples_of_the_queues() -> None:
+    """Workers starve if they have nothing to send while URLs are requested. Start and end do not count."""
+    samples = QueueSamples(workers=4)
+    assert (samples.starved, samples.sending, samples.recording) == (0.0, 0.0, 0.0)
+    samples.add({"sending": 0, "asking": 0, "ready": 0, "grouping": 0, "hashing": 0})
+    samples.add({"sending": 3, "recording": 1})
+    samples.add({"asking": 9, "sending": 1})
+    samples.add({"asking": 9, "sending": 4, "recording": 2})
+    samples.add({"asking": 9, "sending": 3, "ready": 1})
+    samples.add({"grouping": 9, "sending": 4})
+    assert (samples.starved, samples.sending, samples.recording) == (0.25, 3.0, 0.5)
+    found = QueueSamples(workers=0)
+    found.add({"asking": 1, "sending": 9})
+    assert found.starved == 1.0
+
+
+def test_processor_times() -> None:
+    """They only grow, and no share exceeds 1."""
+    begun = CpuTimes()
+    sum(number * number for number in range(200_000))
+    ended = CpuTimes()
+    assert ended.thread > begun.thread
+    assert ended.process >= begun.process
+    share = ended.busy_share(begun)
+    assert share is None or 0.0 <= share <= 1.0
+    assert ended.busy_share(CpuTimes(machine=None)) is None
+    before = CpuTimes(machine=Ticks(idle=6, all=10))
+    assert CpuTimes(machine=Ticks(11, 20)).busy_share(before) == 0.5
+    assert CpuTimes(machine=Ticks(5, 20)).busy_share(before) == 1.0
+    assert CpuTimes(machine=Ticks(7, 10)).busy_share(before) is None
