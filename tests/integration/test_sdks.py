@@ -99,7 +99,7 @@ def stored(server: Any, key: Any) -> Any:
         return file.read()
 
 
-async def test_magic_hour_hands_out_urls(server: Any) -> None:
+async def test_magic_hour_issues_urls(server: Any) -> None:
     script = """
 items = [{"extension": "mp4", "type_": "video"}, {"extension": "mp3", "type_": "audio"}]
 created = client().v1.files.upload_urls.create(items=items).items
@@ -129,7 +129,7 @@ async def test_magic_hour_uploads_a_file(server: Any, tmp_path: Any, name: Any) 
     }
 
 
-async def test_magic_hour_understands_the_refusals(server: Any) -> None:
+async def test_magic_hour_raises_errors_for_refusals(server: Any) -> None:
     script = """
 def refused(token, **item):
     try:
@@ -191,7 +191,7 @@ print(json.dumps(client().files.retrieve(id=created["id"]).id == created["id"]))
     assert await run(server, MOVE + script)
 
 
-async def test_move_understands_the_refusals(server: Any) -> None:
+async def test_move_raises_errors_for_refusals(server: Any) -> None:
     script = """
 def refused(key):
     try:
@@ -272,7 +272,7 @@ print(json.dumps([len(created.file_id), refusal]))
     assert refusal[:2] == [401, "APIGW.0301"]
 
 
-async def test_metastudio_understands_the_refusals(server: Any) -> None:
+async def test_metastudio_raises_errors_for_refusals(server: Any) -> None:
     script = """
 print(json.dumps([
     refused(create, client(sk="another-secret-key")),

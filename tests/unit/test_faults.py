@@ -1,4 +1,4 @@
-"""Which request meets which fault: syntax, shares, limits, the window, and repeatable draws."""
+"""Faults: their syntax, shares, limits and window, and repeatable draws."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def names(drawn: Any) -> Any:
         ("slow-body=0", FaultSpec(FaultName.SLOW_BODY, 0.0, None)),
     ],
 )
-def test_what_is_written_is_read(text: Any, spec: Any) -> None:
+def test_fault_options_are_parsed(text: Any, spec: Any) -> None:
     assert FaultSpec.parse(text) == spec
 
 
 @given(st.sampled_from(FaultName), st.floats(0, 1), st.none() | st.integers(1, 10**6))
-def test_a_spec_can_be_written_and_read_again(name: Any, share: Any, first: Any) -> None:
+def test_a_spec_survives_formatting_and_parsing(name: Any, share: Any, first: Any) -> None:
     spec = FaultSpec(name, share, first)
     assert FaultSpec.parse(str(spec)) == spec
 
@@ -55,7 +55,7 @@ def test_bad_syntax_is_a_usage_error_that_shows_the_syntax(text: Any) -> None:
 
 
 @pytest.mark.parametrize(("text", "nearest"), [("expired", "expired-url"), ("503=0.1", "status-503"), ("", "")])
-def test_an_unknown_name_is_answered_with_the_nearest(text: Any, nearest: Any) -> None:
+def test_the_error_for_an_unknown_name_suggests_the_nearest(text: Any, nearest: Any) -> None:
     with pytest.raises(UsageError) as caught:
         FaultSpec.parse(text)
     assert f"did you mean {nearest}" in caught.value.hint
@@ -63,7 +63,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(text: Any, nearest: Any) -
 
 
 @pytest.mark.parametrize("name", FaultName)
-def test_a_fault_is_met_only_where_it_can_apply(name: Any) -> None:
+def test_a_fault_is_drawn_only_where_it_applies(name: Any) -> None:
     apis = {FaultPoint.API, FaultPoint.PRESIGN}
     expected = {
         FaultName.RETRY_LATER: apis,
@@ -78,7 +78,7 @@ def test_nothing_happens_without_faults() -> None:
     assert plan().draw(FaultPoint.PUT, 0.0) is None
 
 
-def test_the_same_seed_draws_the_same() -> None:
+def test_the_same_seed_gives_the_same_draws() -> None:
     def draws(seed: Any) -> Any:
         faults = plan("cut-body=0.3", "status-503=0.2", seed=seed)
         return names(faults.draw(FaultPoint.PUT, 0.0) for _ in range(200))
@@ -87,7 +87,7 @@ def test_the_same_seed_draws_the_same() -> None:
     assert draws(1) != draws(2)
 
 
-def test_shares_are_of_the_requests_and_one_request_meets_one_fault() -> None:
+def test_shares_are_shares_of_the_requests_and_one_request_gets_one_fault() -> None:
     faults = plan("cut-body=0.25", "status-503=0.5")
     drawn = names(faults.draw(FaultPoint.PUT, 0.0) for _ in range(4000))
     assert 850 < drawn.count(FaultName.CUT_BODY) < 1150
@@ -99,13 +99,13 @@ def test_share_zero_never_hits() -> None:
     assert not any(faults.draw(FaultPoint.PUT, 0.0) for _ in range(1000))
 
 
-def test_first_limits_the_hits_and_then_the_next_fault_has_its_turn() -> None:
+def test_first_limits_the_hits_before_the_next_fault_is_drawn() -> None:
     faults = plan("status-503,first=3", "cut-body,first=1")
     drawn = names(faults.draw(FaultPoint.PUT, 0.0) for _ in range(6))
     assert drawn == [FaultName.STATUS_503] * 3 + [FaultName.CUT_BODY, None, None]
 
 
-def test_a_request_elsewhere_does_not_use_up_hits() -> None:
+def test_requests_at_other_points_do_not_use_up_hits() -> None:
     faults = plan("short-answer,first=1")
     assert faults.draw(FaultPoint.API, 0.0) is None
     assert faults.draw(FaultPoint.PUT, 0.0) is None
@@ -126,7 +126,7 @@ def test_retry_later_is_one_window_for_all_api_requests() -> None:
     assert faults.draw(FaultPoint.PRESIGN, 500.0) is None
 
 
-def test_an_open_window_refuses_whatever_the_share_is() -> None:
+def test_an_open_window_refuses_all_requests() -> None:
     faults = plan("retry-later=0.01", "unauthorized=0.5")
     drawn = [faults.draw(FaultPoint.API, 0.0) for _ in range(2000)]
     opened = names(drawn).index(FaultName.RETRY_LATER)
@@ -135,7 +135,7 @@ def test_an_open_window_refuses_whatever_the_share_is() -> None:
     assert FaultName.RETRY_LATER not in names(faults.draw(FaultPoint.API, 2.0) for _ in range(2000))
 
 
-def test_a_fault_knows_whether_it_meets_everybody() -> None:
+def test_a_fault_knows_whether_its_share_is_one() -> None:
     assert plan("wrong-etag").draw(FaultPoint.PUT, 0.0).always
     sometimes = plan("wrong-etag=0.99")
     drawn = [sometimes.draw(FaultPoint.PUT, 0.0) for _ in range(10)]

@@ -1,4 +1,4 @@
-"""Whatever a client sends to the embedded server: it is understood, or refused in the terms of its service."""
+"""Properties of the embedded server's parsers: any input is parsed, or refused with the error of its service."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ json_values = st.recursive(
         texts.filter(lambda name: name not in ("", ".", "..") and "/" not in name and "\0" not in name), min_size=2
     )
 )
-def test_a_key_is_what_was_encoded(parts: list[str]) -> None:
-    """Or it is too long."""
+def test_a_key_survives_encoding_and_decoding(parts: list[str]) -> None:
+    """Unless it is too long."""
     key = "/".join(parts)
     try:
         assert object_key(encoded_path(key)) == key
@@ -76,8 +76,8 @@ def test_a_key_is_what_was_encoded(parts: list[str]) -> None:
 
 
 @given(st.lists(st.sampled_from(["..", ".", "%2e", "a%2F", "%00", "%c3", "a", "%", "\\", "", "%0a"])).map("/".join))
-def test_no_path_leads_out_of_the_store(path: str) -> None:
-    """Whatever it is made of."""
+def test_keys_never_leave_the_store(path: str) -> None:
+    """The path is made of dots, escapes and separators."""
     try:
         key = object_key("/" + path)
     except S3Error as error:
@@ -119,8 +119,8 @@ proofs = st.sampled_from(
 
 
 @given(st.dictionaries(parameters, proofs | texts), st.dictionaries(st.sampled_from(["host", "authorization"]), texts))
-def test_no_request_is_let_in_without_a_signature_of_ours(query: dict[str, str], headers: dict[str, str]) -> None:
-    """Refused with a 400 or a 403, and with nothing else."""
+def test_requests_without_a_valid_signature_are_refused(query: dict[str, str], headers: dict[str, str]) -> None:
+    """With 400 or 403, and no other error."""
     raw = "&".join(f"{name}={quote(value)}" for name, value in query.items())
     with pytest.raises(S3Error) as raised:
         authorization.authorize(ReceivedRequest("PUT", "/b/k", raw, headers), KEY, NOW)
@@ -141,8 +141,8 @@ authorizations = st.builds(
 
 
 @given(signed_headers, authorizations | texts, st.binary(max_size=9))
-def test_no_call_is_let_in_without_a_signature_of_its_own(headers: dict[str, str], given_: str, body: bytes) -> None:
-    """The reason can be written as JSON."""
+def test_calls_without_a_valid_signature_are_refused(headers: dict[str, str], given_: str, body: bytes) -> None:
+    """The message of the error can be encoded as JSON."""
     request = ReceivedRequest("POST", "/v1/p/files", "", {**headers, "authorization": given_})
     with pytest.raises(signature.SignatureError) as raised:
         signature.verify(request, body, CONFIG.access_key, CONFIG.secret_key, NOW)
@@ -179,7 +179,7 @@ READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {
 
 
 def places_in(value: Any) -> list[tuple[Any, Any]]:
-    """Return every holder and key in a value, at any depth."""
+    """Return all containers and keys in a value, at any depth."""
     keys = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
     return [place for key in keys for place in ((value, key), *places_in(value[key]))]
 
@@ -187,8 +187,8 @@ def places_in(value: Any) -> list[tuple[Any, Any]]:
 @pytest.mark.parametrize("name", READERS)
 @given(data=st.data())
 @settings(max_examples=60)
-def test_a_body_of_any_json_is_read_or_refused(name: str, data: st.DataObject) -> None:
-    """Whatever stands in the place of any of its values: a 4xx whose text can be written, or an answer."""
+def test_bodies_of_any_json_are_parsed_or_refused(name: str, data: st.DataObject) -> None:
+    """Any value of a valid body is replaced. The result is a parsed request, or a 4xx whose message can be encoded."""
     read, good = READERS[name]
     read(good)
     value = json.loads(json.dumps(good))
@@ -202,8 +202,8 @@ def test_a_body_of_any_json_is_read_or_refused(name: str, data: st.DataObject) -
 
 
 @given(st.floats() | st.integers() | st.booleans() | st.none() | texts)
-def test_a_whole_number_is_one_in_either_spelling(value: Any) -> None:
-    """JSON has one kind of number; true and a text are none."""
+def test_integers_are_read_in_either_notation(value: Any) -> None:
+    """JSON makes no difference between 5 and 5.0. Booleans and strings are not integers."""
     number = as_integer(value)
     if number is None:
         assert isinstance(value, bool | str | None) or not float(value).is_integer()
@@ -213,8 +213,8 @@ def test_a_whole_number_is_one_in_either_spelling(value: Any) -> None:
 
 
 @given(texts, texts, st.dictionaries(st.sampled_from(["ip", "expires_at"]), texts))
-def test_a_session_asked_for_in_any_words_is_read_or_refused(key: str, pipeline: str, more: Mapping[str, str]) -> None:
-    """What is taken can be stored under."""
+def test_queries_for_a_session_are_parsed_or_refused(key: str, pipeline: str, more: Mapping[str, str]) -> None:
+    """An accepted key is a valid object key."""
     try:
         wanted = xvid.parse_upload({"object_key": key, "pipeline_id": pipeline, **more})
     except ApiError as error:
@@ -256,8 +256,8 @@ pieces = st.sampled_from(
 
 @given(st.lists(pieces | texts, max_size=12).map(" ".join))
 @settings(deadline=None)
-def test_a_query_of_any_words_is_read_or_refused(query: str) -> None:
-    """One kind of error alone, and a document that can be asked."""
+def test_graphql_queries_are_parsed_or_refused(query: str) -> None:
+    """The only error is GraphQLSyntaxError, and a parsed document can be searched for fields."""
     try:
         document = DOCUMENTS.parse(query)
     except GraphQLSyntaxError:
@@ -268,8 +268,8 @@ def test_a_query_of_any_words_is_read_or_refused(query: str) -> None:
 
 
 @given(st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode()))
-def test_a_policy_of_any_bytes_is_read_or_refused(document: bytes) -> None:
-    """In Base64, as it comes."""
+def test_policies_of_any_bytes_are_parsed_or_refused(document: bytes) -> None:
+    """The policy is in Base64."""
     try:
         policy = form_policy.parse_policy(base64.b64encode(document).decode())
     except S3Error as error:
@@ -280,8 +280,8 @@ def test_a_policy_of_any_bytes_is_read_or_refused(document: bytes) -> None:
 
 
 @given(texts, st.binary(max_size=80), st.binary(max_size=20).filter(lambda start: not start.startswith(b"--B\r\n")))
-def test_a_form_of_any_bytes_is_read_or_refused(content_type: str, data: bytes, start: bytes) -> None:
-    """Whatever its type says of its boundary."""
+def test_forms_of_any_bytes_are_parsed_or_refused(content_type: str, data: bytes, start: bytes) -> None:
+    """With any content type."""
     for kind in (content_type, f"multipart/form-data; boundary={content_type}"):
         try:
             assert 1 <= len(form_boundary(kind)) <= 70
@@ -319,8 +319,8 @@ fields = st.dictionaries(
 
 
 @given(fields, st.binary(max_size=60))
-def test_what_our_client_sends_as_a_form_is_read_as_it_was(form: dict[str, str], data: bytes) -> None:
-    """Fields and file, two implementations that share no code."""
+def test_forms_of_the_client_are_parsed_correctly(form: dict[str, str], data: bytes) -> None:
+    """Client and server share no code for forms."""
     body = FormBody([(name, Secret(value)) for name, value in form.items()], _File(data))
 
     async def sent() -> bytes:
@@ -338,8 +338,8 @@ def test_what_our_client_sends_as_a_form_is_read_as_it_was(form: dict[str, str],
     texts
     | st.sampled_from([f"{name}=0.5,first=2" for name in FaultName]).flatmap(lambda t: st.sampled_from([t, t[:-1]]))
 )
-def test_a_fault_of_any_words_is_a_spec_or_a_wrong_option(text: str) -> None:
-    """With a hint at what is meant."""
+def test_fault_options_are_parsed_or_refused(text: str) -> None:
+    """The error has a hint."""
     try:
         spec = FaultSpec.parse(text)
     except UsageError as error:
@@ -349,8 +349,10 @@ def test_a_fault_of_any_words_is_a_spec_or_a_wrong_option(text: str) -> None:
 
 
 @given(texts, texts, st.floats(1, 4e9))
-def test_a_token_opens_for_its_own_credential_until_its_end(credential: str, other: str, ends: float) -> None:
-    """Not a second longer, for no other credential, with no letter changed, and no other text does."""
+def test_a_token_is_valid_only_for_its_credential_and_until_its_expiry(
+    credential: str, other: str, ends: float
+) -> None:
+    """A changed token, or any other text, is not valid."""
     mint = TokenSigner("secret", "test")
     token = mint.issue(credential, ends)
     assert mint.is_valid(token, credential, int(ends) - 1)
@@ -362,8 +364,8 @@ def test_a_token_opens_for_its_own_credential_until_its_end(credential: str, oth
 
 @given(st.binary(max_size=60), st.dictionaries(texts, texts, max_size=3), st.integers(0, 30))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
-def test_a_log_of_records_bears_any_bytes(tmp_path: Path, noise: bytes, kept: dict[str, str], cut: int) -> None:
-    """What a crash left in it spoils itself alone."""
+def test_a_damaged_log_loses_only_damaged_records(tmp_path: Path, noise: bytes, kept: dict[str, str], cut: int) -> None:
+    """The log begins with random bytes and ends with an incomplete entry."""
     path = tmp_path / "log"
     path.write_bytes(noise.replace(b'"id"', b""))
     log = RecordLog(str(path), 100)

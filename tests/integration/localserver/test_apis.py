@@ -1,4 +1,4 @@
-"""The APIs of the embedded server over real sockets: shapes, refusals and figures, as docs/contracts.md has them."""
+"""The list APIs and the Move API over real sockets, and the server itself: answers, errors, counters, settings."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def graphql(post: Any) -> Any:
     return call
 
 
-async def test_magic_hour_answers_in_the_order_asked(server: LocalServer, post: Any) -> None:
+async def test_magic_hour_answers_in_the_order_of_the_request(server: LocalServer, post: Any) -> None:
     asked = [("video", "mp4"), ("audio", "mp3"), ("image", "png"), ("video", "mp4")]
     status, body = await post(MAGIC_HOUR_PATH, {"items": [{"type": t, "extension": e} for t, e in asked]}, BEARER)
     assert status == 200
@@ -91,7 +91,7 @@ async def test_magic_hour_refuses_an_extension_of_another_type(post: Any) -> Non
     + [{"items": [{"type": "gif", "extension": "gif"}]}, {"items": [{"type": ["video"], "extension": "mp4"}]}]
     + [{"items": [{"type": "video", "extension": e}]} for e in ("", ".mp4", "MP4", "mp4\n", 4, None)],
 )
-async def test_magic_hour_refuses_what_is_malformed(server: LocalServer, post: Any, body: Any) -> None:
+async def test_magic_hour_refuses_invalid_bodies(server: LocalServer, post: Any, body: Any) -> None:
     status, answer = await post(MAGIC_HOUR_PATH, body, BEARER)
     assert status == 400
     assert answer.keys() == {"message"}
@@ -101,10 +101,10 @@ async def test_magic_hour_refuses_what_is_malformed(server: LocalServer, post: A
 
 @pytest.mark.parametrize("path", [MAGIC_HOUR_PATH, LOCAL_PATH])
 @pytest.mark.parametrize("header", [None, "local-token", "Bearer nope", "Bearer ", "Bearer local-token ", "Bearer é"])
-async def test_only_the_token_opens_the_bearer_apis(server: LocalServer, post: Any, path: Any, header: Any) -> None:
+async def test_the_bearer_apis_take_only_the_token(server: LocalServer, post: Any, path: Any, header: Any) -> None:
     body = {"items": [{"type": "video", "extension": "mp4"}], "files": [{"extension": "", "size": 0}]}
     status, answer = await post(path, body, {} if header is None else {"Authorization": header})
-    # A trailing space is no part of a header's value (RFC 9110).
+    # A trailing space is not part of a header's value (RFC 9110).
     assert status == (200 if header == "Bearer local-token " else 401)
     assert header == "Bearer local-token " or answer == {"message": "Unauthorized"}
     assert server.stats()["presign_calls"] == 1
@@ -131,7 +131,7 @@ async def test_the_local_api_takes_any_extension(server: LocalServer, http: Clie
     + [{"files": [{"extension": e, "size": 1}]} for e in ("a/b", "a.b", "é", "x" * 33, "a\n", 1)]
     + [{"files": [{"extension": "mp4", "size": s}]} for s in (-1, "1", 1.5, True, None)],
 )
-async def test_the_local_api_refuses_what_is_malformed(post: Any, body: Any) -> None:
+async def test_the_local_api_refuses_invalid_bodies(post: Any, body: Any) -> None:
     status, answer = await post(LOCAL_PATH, body, BEARER)
     assert status == 400
     assert answer.keys() == {"message"}
@@ -181,7 +181,7 @@ async def test_move_finds_and_changes_its_files(server: LocalServer, graphql: An
     assert server.stats()["tickets"] == 1
 
 
-async def test_moves_errors_have_their_type_beside_the_message(graphql: Any) -> None:
+async def test_errors_of_move_have_a_type_and_a_message(graphql: Any) -> None:
     status, body = await graphql('{ getFile(fileId: "file-x") { id } }')
     assert status == 200
     assert body == {
@@ -199,7 +199,7 @@ async def test_moves_errors_have_their_type_beside_the_message(graphql: Any) -> 
     }
 
 
-async def test_one_failing_alias_takes_all_others_with_it(server: LocalServer, graphql: Any) -> None:
+async def test_one_failing_alias_fails_the_whole_mutation(server: LocalServer, graphql: Any) -> None:
     status, body = await graphql('mutation { a: createFile(type: "mp4") { id } b: createFile(type: "a/b") { id } }')
     assert (status, body["data"]) == (200, None)
     assert body["errors"][0]["errorType"] == "MoveValidationError"
@@ -240,14 +240,14 @@ async def test_move_validates_against_its_schema(server: LocalServer, graphql: A
         {"query": "{a}", "operationName": 1},
     ],
 )
-async def test_move_refuses_what_is_malformed(post: Any, body: Any) -> None:
+async def test_move_refuses_invalid_bodies(post: Any, body: Any) -> None:
     status, answer = await post(MOVE_PATH, body, API_KEY)
     assert status == 400
     assert answer["errors"][0]["errorType"] == "MalformedHttpRequestException"
 
 
 @pytest.mark.parametrize("header", [None, "Bearer local-api-key-0001", "nope", ""])
-async def test_only_the_bare_key_opens_move(server: LocalServer, graphql: Any, header: Any) -> None:
+async def test_move_takes_only_the_bare_key(server: LocalServer, graphql: Any, header: Any) -> None:
     headers = {} if header is None else {"Authorization": header}
     status, body = await graphql('mutation { createFile(type: "mp4") { id } }', headers=headers)
     assert status == 401
@@ -269,7 +269,7 @@ async def test_only_the_bare_key_opens_move(server: LocalServer, graphql: Any, h
         ("mutation { ...F } fragment F on Mutation { ...F }", None, 0),
     ],
 )
-async def test_only_what_asks_for_upload_urls_counts(
+async def test_only_requests_for_upload_urls_count_as_presign_calls(
     server: LocalServer, graphql: Any, query: Any, operation: Any, calls: Any
 ) -> None:
     await graphql(query, operation=operation)
@@ -288,7 +288,7 @@ async def test_move_finds_only_the_newest_files(tmp_path: Path, http: ClientSess
     assert answers == [None, {"getFile": {"id": ids[1]}}]
 
 
-async def test_urls_are_for_the_host_that_the_client_knows(server: LocalServer, http: ClientSession) -> None:
+async def test_urls_have_the_host_that_the_client_used(server: LocalServer, http: ClientSession) -> None:
     port = urlsplit(server.url).port
     body = {"files": [{"extension": "", "size": 1}]}
     async with http.post(f"http://localhost:{port}{LOCAL_PATH}", json=body, headers=BEARER) as answer:
@@ -308,7 +308,7 @@ async def test_urls_are_for_the_host_that_the_client_knows(server: LocalServer, 
         ("/v1/oauth2/token", "Content-Type: application/x-www-form-urlencoded"),
     ],
 )
-async def test_a_client_that_goes_away_is_no_trouble(
+async def test_a_client_that_disconnects_causes_no_error(
     server: LocalServer, http: ClientSession, caplog: pytest.LogCaptureFixture, path: Any, header: Any
 ) -> None:
     parts = urlsplit(server.url)
@@ -323,7 +323,7 @@ async def test_a_client_that_goes_away_is_no_trouble(
     assert caplog.text == ""
 
 
-async def test_revoked_credentials_stop_the_calls_and_not_the_uploads(
+async def test_changed_credentials_refuse_calls_but_not_uploads(
     server: LocalServer, http: ClientSession, post: Any, graphql: Any
 ) -> None:
     body = {"files": [{"extension": "", "size": 1}]}
@@ -341,7 +341,7 @@ async def test_other_paths_of_apis_are_not_found(post: Any, path: Any) -> None:
     assert await post(path, {}, BEARER) == (404, {"message": "Not Found"})
 
 
-async def test_the_figures_can_be_asked_for_without_credentials(server: LocalServer, http: ClientSession) -> None:
+async def test_statistics_need_no_credentials(server: LocalServer, http: ClientSession) -> None:
     async with http.get(f"{server.url}/-/stats") as answer:
         assert await answer.json() == {
             "presign_calls": 0,
@@ -352,7 +352,7 @@ async def test_the_figures_can_be_asked_for_without_credentials(server: LocalSer
         }
 
 
-async def test_a_lifetime_can_be_given(tmp_path: Path, http: ClientSession) -> None:
+async def test_the_lifetime_of_urls_can_be_set(tmp_path: Path, http: ClientSession) -> None:
     async with LocalServer(ServerConfig(store=str(tmp_path), url_ttl=0.2), FakeClock(NOW + 0.25)) as server:
         body = {"files": [{"extension": "", "size": 1}], "items": [{"type": "video", "extension": "mp4"}]}
         async with http.post(server.url + LOCAL_PATH, json=body, headers=BEARER) as answer:
@@ -372,16 +372,14 @@ async def test_a_store_holds_objects_and_nothing_else_and_secrets_are_private(
     assert (state / "keys.json").stat().st_mode & 0o777 == 0o600
 
 
-async def test_what_was_left_half_received_is_cleared(tmp_path: Path) -> None:
+async def test_unfinished_objects_are_deleted_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "state" / "incoming").mkdir(parents=True)
     (tmp_path / "state" / "incoming" / "0").write_text("half")
     async with LocalServer(ServerConfig(store=str(tmp_path))):
         assert list((tmp_path / "state" / "incoming").iterdir()) == []
 
 
-async def test_a_server_started_again_honours_its_urls_and_goes_on_counting(
-    tmp_path: Path, http: ClientSession
-) -> None:
+async def test_urls_and_counters_survive_a_restart(tmp_path: Path, http: ClientSession) -> None:
     config = ServerConfig(store=str(tmp_path), prefer_last_port=True)
     body = {"files": [{"extension": "", "size": 1}]}
     async with LocalServer(config) as first, http.post(first.url + LOCAL_PATH, json=body, headers=BEARER) as answer:
@@ -399,7 +397,7 @@ async def test_a_server_started_again_honours_its_urls_and_goes_on_counting(
         }
 
 
-async def test_another_port_is_taken_where_the_last_one_is_not_free(tmp_path: Path) -> None:
+async def test_another_port_is_used_if_the_last_one_is_taken(tmp_path: Path) -> None:
     config = ServerConfig(store=str(tmp_path / "a"), prefer_last_port=True)
     async with LocalServer(config) as server:
         port = int(server.url.rpartition(":")[2])
@@ -446,7 +444,7 @@ async def test_a_bad_certificate_is_a_clear_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"port": 70000}, {"url_ttl": 0}, {"url_ttl": 604801}, {"token": ""}, {"api_key": "short"}]
 )
-def test_settings_that_cannot_work_are_refused(tmp_path: Path, wrong: Any) -> None:
+def test_invalid_settings_are_refused(tmp_path: Path, wrong: Any) -> None:
     with pytest.raises(UsageError):
         ServerConfig(store=str(tmp_path), **wrong)
 

@@ -1,4 +1,4 @@
-"""Each named fault over real sockets: what a client meets, and what is stored all the same."""
+"""Each named fault over real sockets: the answer that the client gets, and what the server stores."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def put(http: ClientSession, url: Any, data: Any = b"bytes") -> Any:
 
 
 def refusal(api: Any, body: Any) -> Any:
-    """Return the message of a refusal, which has a shape of its own at each API."""
+    """Return the message of an error answer, whose format differs between APIs."""
     if api[0] == "/ugc/graphql":
         assert set(body) == {"errors"}
         return body["errors"][0]["errorType"]
@@ -67,7 +67,7 @@ def refusal(api: Any, body: Any) -> Any:
         ("retry-later", 429, {"Too Many Requests", "TooManyRequestsException"}),
     ],
 )
-async def test_an_api_refuses(
+async def test_apis_answer_the_error_of_a_fault(
     server: LocalServer, http: ClientSession, api: Any, fault: Any, status: Any, messages: Any
 ) -> None:
     set_faults(server, f"{fault},first=1")
@@ -80,7 +80,7 @@ async def test_an_api_refuses(
     assert server.stats()["tickets"] == 2
 
 
-async def test_retry_later_closes_all_apis_for_two_seconds_and_the_store_not_at_all(
+async def test_retry_later_closes_all_apis_but_not_the_store_for_two_seconds(
     server: LocalServer, http: ClientSession, clock: FakeClock
 ) -> None:
     url = (await local_tickets(server, http))[0]["url"]
@@ -109,9 +109,7 @@ async def test_a_short_answer_lacks_its_last_item(server: LocalServer, http: Cli
     assert server.stats()["tickets"] == 3
 
 
-async def test_refused_calls_and_queries_for_nothing_do_not_use_up_faults(
-    server: LocalServer, http: ClientSession
-) -> None:
+async def test_refused_calls_and_other_queries_do_not_use_up_faults(server: LocalServer, http: ClientSession) -> None:
     set_faults(server, "short-answer,first=1")
     async with http.post(f"{server.url}/v1/files/upload-urls", json=MAGIC) as answer:
         assert answer.status == 401
@@ -127,7 +125,9 @@ async def test_refused_calls_and_queries_for_nothing_do_not_use_up_faults(
         ("status-503", 503, "<Code>SlowDown</Code>"),
     ],
 )
-async def test_the_store_refuses(server: LocalServer, http: ClientSession, fault: Any, status: Any, code: Any) -> None:
+async def test_the_store_answers_the_error_of_a_fault(
+    server: LocalServer, http: ClientSession, fault: Any, status: Any, code: Any
+) -> None:
     url = (await local_tickets(server, http))[0]["url"]
     set_faults(server, f"{fault},first=1")
     answered, _, body = await put(http, url)
@@ -160,7 +160,7 @@ async def test_a_cut_body_ends_without_an_answer_and_stores_nothing(
     assert caplog.text == ""
 
 
-async def test_a_slow_body_takes_its_time_and_is_stored(server: LocalServer, http: ClientSession) -> None:
+async def test_a_slow_body_is_read_with_pauses_and_stored(server: LocalServer, http: ClientSession) -> None:
     url = (await local_tickets(server, http))[0]["url"]
     set_faults(server, "slow-body", options=FaultOptions(slow_pace=ReadPace(10_000, 0.02)))
     data = os.urandom(100_000)
@@ -199,7 +199,7 @@ async def test_with_a_share_below_one_the_same_bytes_get_a_wrong_etag_once(
     assert (await hits(server, http))["wrong-etag"] == 2
 
 
-async def test_faults_that_came_to_pass_are_counted_by_name(server: LocalServer, http: ClientSession) -> None:
+async def test_applied_faults_are_counted_by_name(server: LocalServer, http: ClientSession) -> None:
     url = (await local_tickets(server, http))[0]["url"]
     set_faults(server, "expired-url,first=2", "unauthorized,first=1")
     for _ in range(3):
@@ -222,7 +222,7 @@ async def test_the_same_seed_breaks_the_same_requests(server: LocalServer, http:
     assert set(first) == {200, 503}
 
 
-async def test_the_figures_are_never_subject_to_faults(server: LocalServer, http: ClientSession) -> None:
+async def test_statistics_get_no_faults(server: LocalServer, http: ClientSession) -> None:
     set_faults(server, "status-503", "unauthorized", "retry-later")
     async with http.get(f"{server.url}/-/stats") as answer:
         assert answer.status == 200

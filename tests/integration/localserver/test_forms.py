@@ -29,7 +29,7 @@ MD5 = hashlib.md5(DATA).hexdigest()
 
 
 def proof(server: LocalServer, *conditions: Any) -> Any:
-    """Return the fields that let in a form for the bucket `b` of which the conditions hold, for 60 seconds."""
+    """Return the fields of a signed policy for the bucket `b`: it has these conditions and is valid for 60 seconds."""
     policy = {"expiration": "2023-11-14T22:14:20.000Z", "conditions": [{"bucket": "b"}, *conditions]}
     text = base64.b64encode(json.dumps(policy).encode()).decode()
     key = signing_key(server)
@@ -37,18 +37,18 @@ def proof(server: LocalServer, *conditions: Any) -> Any:
 
 
 def signed(server: LocalServer, *conditions: Any, **fields: Any) -> Any:
-    """Return the fields of a form with a policy that allows just them, and what the conditions say."""
+    """Return the fields of a form with a policy that allows exactly these fields, and has these conditions too."""
     fields = {"key": "tmp/a.bin", **fields}
     return {**fields, **proof(server, *({name: value} for name, value in fields.items()), *conditions)}
 
 
 def signed_any_key(server: LocalServer) -> Any:
-    """Return a form whose key may be any that begins with tmp/."""
+    """Return the fields of a form whose policy allows any key that begins with tmp/."""
     return {"key": "tmp/", **proof(server, ["starts-with", "$key", "tmp/"])}
 
 
 def written(fields: Any, data: Any = DATA, after: Any = (), file: Any = "file", boundary: Any = b"BoUnD") -> Any:
-    """Return the body of a form; `data` None leaves the file out."""
+    """Return the body of a form. Without `data` it has no file."""
     parts = [
         b'--%b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (boundary, name.encode(), value.encode())
         for name, value in fields.items()
@@ -75,7 +75,7 @@ async def post(server: LocalServer, http: ClientSession, body: Any, path: Any = 
 
 
 async def refused(server: LocalServer, http: ClientSession, body: Any, path: Any = "/b/", **headers: Any) -> Any:
-    """Return status and the elements of the error, and see to it that nothing was stored."""
+    """Return status and elements of an error answer, and check that nothing was stored."""
     status, answered, content = await post(server, http, body, path, **headers)
     assert answered["Content-Type"].startswith("application/xml")
     assert stored_paths(server) == unfinished(server) == []
@@ -126,7 +126,7 @@ async def test_other_answers_are_empty(server: LocalServer, http: ClientSession,
     assert (answered, body, headers["ETag"]) == (status, b"", f'"{MD5}"')
 
 
-async def test_botocores_forms_are_taken(tmp_path: Path, http: ClientSession) -> None:
+async def test_forms_made_by_botocore_are_accepted(tmp_path: Path, http: ClientSession) -> None:
     async with LocalServer(ServerConfig(store=str(tmp_path))) as server:
         key = signing_key(server)
         client = botocore.session.Session().create_client(
@@ -158,7 +158,7 @@ async def test_botocores_forms_are_taken(tmp_path: Path, http: ClientSession) ->
         assert content_of(server, "bucket/dir/a.bin") == DATA
 
 
-async def test_the_files_name_can_be_put_into_the_key(server: LocalServer, http: ClientSession) -> None:
+async def test_filename_in_the_key_is_replaced(server: LocalServer, http: ClientSession) -> None:
     fields = {**signed_any_key(server), "key": "tmp/x-${filename}"}
     status, headers, _ = await post(server, http, written(fields))
     assert (status, headers["Location"]) == (204, f"{server.url}/b/tmp/x-a%20b.bin")
@@ -168,7 +168,7 @@ async def test_the_files_name_can_be_put_into_the_key(server: LocalServer, http:
 @pytest.mark.parametrize(
     "key", ["tmp/../../state/keys.json", "tmp//x", "tmp/./x", "tmp/", "tmp/\0", "tmp/..", "tmp/a/"]
 )
-async def test_no_key_leads_out_of_the_bucket(server: LocalServer, http: ClientSession, key: Any) -> None:
+async def test_keys_that_leave_the_bucket_are_refused(server: LocalServer, http: ClientSession, key: Any) -> None:
     status, error = await refused(server, http, written({**signed_any_key(server), "key": key}))
     assert (status, error["Code"]) == (400, "InvalidURI")
 
@@ -192,7 +192,7 @@ async def test_an_expired_policy_is_refused_as_s3_refuses_it(
     assert error["Resource"] == "/b/"
 
 
-async def test_what_the_policy_does_not_allow_is_refused(server: LocalServer, http: ClientSession) -> None:
+async def test_forms_that_the_policy_does_not_allow_are_refused(server: LocalServer, http: ClientSession) -> None:
     for body, path, message in (
         (written({**signed(server), "chunk": "0"}), "/b/", "Extra input fields: chunk"),
         (written(signed(server)), "/c/", 'Policy Condition failed: ["eq", "$bucket", "b"]'),
@@ -258,13 +258,13 @@ async def test_a_policy_can_limit_the_size(server: LocalServer, http: ClientSess
         assert (status, error["Code"]) == (400, code)
 
 
-async def test_api_credentials_have_no_business_at_the_store(server: LocalServer, http: ClientSession) -> None:
+async def test_api_credentials_are_refused_by_the_store(server: LocalServer, http: ClientSession) -> None:
     status, error = await refused(server, http, written(signed(server)), Authorization="Bearer local-token")
     assert (status, error["Code"]) == (400, "InvalidArgument")
     assert error["Message"] == "Unsupported Authorization Type"
 
 
-async def test_only_a_form_to_a_bucket_is_one(server: LocalServer, http: ClientSession) -> None:
+async def test_only_valid_forms_to_a_bucket_are_accepted(server: LocalServer, http: ClientSession) -> None:
     body = written(signed(server))
     for path in ("/b/key", "/", "/b/?uploads"):
         assert (await refused(server, http, body, path))[0] == 405
@@ -309,7 +309,7 @@ async def test_a_form_whose_file_has_no_end_stores_nothing(server: LocalServer, 
     assert (status, error["Code"]) == (400, "MalformedPOSTRequest")
 
 
-async def test_a_client_that_asks_first_is_told_to_go_on_only_where_a_form_is_wanted(server: LocalServer) -> None:
+async def test_100_continue_is_sent_only_for_an_acceptable_form(server: LocalServer) -> None:
     body = written(signed(server))
     expecting = ("Expect: 100-continue", f"Content-Length: {len(body)}")
     refusal = await exchange(server, form_head(server, "Authorization: Bearer x", *expecting))
@@ -346,7 +346,7 @@ async def test_the_connection_can_be_used_again(server: LocalServer) -> None:
         ("status-503", 503, "SlowDown", "Please reduce your request rate."),
     ],
 )
-async def test_the_store_refuses_a_form(
+async def test_the_store_answers_a_form_with_the_error_of_a_fault(
     server: LocalServer, http: ClientSession, fault: Any, status: Any, code: Any, message: Any
 ) -> None:
     set_faults(server, f"{fault},first=1")
@@ -370,7 +370,7 @@ async def test_a_cut_form_ends_without_an_answer_and_stores_nothing(
     assert caplog.text == ""
 
 
-async def test_a_slow_form_takes_its_time_and_is_stored(server: LocalServer, http: ClientSession) -> None:
+async def test_a_slow_form_is_read_with_pauses_and_stored(server: LocalServer, http: ClientSession) -> None:
     set_faults(server, "slow-body", options=FaultOptions(slow_pace=ReadPace(10_000, 0.02)))
     data = os.urandom(100_000)
     began = time.monotonic()
@@ -380,7 +380,7 @@ async def test_a_slow_form_takes_its_time_and_is_stored(server: LocalServer, htt
     assert (status, headers["ETag"]) == (204, f'"{hashlib.md5(data).hexdigest()}"')
 
 
-async def test_a_wrong_etag_stands_in_the_header_and_in_the_document(server: LocalServer, http: ClientSession) -> None:
+async def test_a_wrong_etag_is_in_the_header_and_in_the_document(server: LocalServer, http: ClientSession) -> None:
     set_faults(server, "wrong-etag")
     status, headers, body = await post(server, http, written(signed(server, success_action_status="201")))
     assert status == 201

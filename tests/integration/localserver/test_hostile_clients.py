@@ -1,5 +1,6 @@
-"""Hostile clients of the embedded server: endless headers, bodies that never come, calls that ask for too much, and ids
-that lead elsewhere; and what the server tells of it.
+"""Hostile clients of the embedded server: slow or endless requests, calls for too much, and ids that are paths.
+
+Also: the server's log contains no secrets, and it compares secrets in constant time.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ SECRETS = ("local-token", "local-api-key-0001", "local-secret-key", "X-Amz-Signa
 
 @pytest.fixture
 async def impatient(tmp_path: Path, clock: FakeClock) -> AsyncGenerator[LocalServer, None]:
-    """A server all of whose timeouts are short."""
+    """A server with short timeouts."""
     async with LocalServer(ServerConfig(store=str(tmp_path)), clock, IMPATIENT) as running:
         yield running
 
@@ -61,14 +62,14 @@ async def put_target(server: LocalServer) -> str:
 @pytest.mark.parametrize(
     "start", [b"", b"GET", b"GET /-/stats HTTP/1.1\r\nHost: x\r\nX-A: "], ids=["none", "line", "field"]
 )
-async def test_headers_that_never_end(tmp_path: Path, start: bytes) -> None:
-    """The connection is dropped without an answer, however little has come."""
+async def test_a_connection_without_complete_headers_is_dropped(tmp_path: Path, start: bytes) -> None:
+    """It gets no answer."""
     async with LocalServer(ServerConfig(store=str(tmp_path)), limits=IMPATIENT) as running:
         assert await exchange(running, start) == b""
 
 
-async def test_headers_that_trickle(tmp_path: Path) -> None:
-    """That something comes now and then buys no more time."""
+async def test_slow_headers_do_not_extend_the_timeout(tmp_path: Path) -> None:
+    """The timeout counts from the start of the request, not from its last byte."""
     async with LocalServer(ServerConfig(store=str(tmp_path)), limits=IMPATIENT) as running:
         where = urlsplit(running.url)
         reader, writer = await asyncio.open_connection(where.hostname, where.port)
@@ -80,16 +81,16 @@ async def test_headers_that_trickle(tmp_path: Path) -> None:
         writer.close()
 
 
-async def test_a_second_request_that_never_ends(tmp_path: Path) -> None:
-    """The first is answered, and the connection does not stay for ever."""
+async def test_a_second_request_without_complete_headers_is_dropped(tmp_path: Path) -> None:
+    """The first request on the connection is answered."""
     async with LocalServer(ServerConfig(store=str(tmp_path)), limits=IMPATIENT) as running:
         whole = b"GET /-/stats HTTP/1.1\r\nHost: x\r\n\r\n"
         assert (await exchange(running, whole, whole[:-2])).count(b"HTTP/1.1 200") == 1
 
 
 @pytest.mark.parametrize("path", APIS)
-async def test_a_body_of_a_call_that_never_comes(impatient: LocalServer, path: str) -> None:
-    """Each service says so in its own shape, and the connection ends."""
+async def test_a_call_without_its_body_times_out(impatient: LocalServer, path: str) -> None:
+    """Each service answers with an error in its own format, and the connection is closed."""
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{APIS[path]}\r\nContent-Length: 99\r\n\r\n{{"
     answer = await exchange(impatient, head.encode())
     status, body = int(answer.split()[1]), json.loads(answer.partition(b"\r\n\r\n")[2])
@@ -98,8 +99,8 @@ async def test_a_body_of_a_call_that_never_comes(impatient: LocalServer, path: s
 
 
 @pytest.mark.parametrize("size", [10, 10_000_000])
-async def test_a_body_of_an_object_that_never_comes(impatient: LocalServer, size: int) -> None:
-    """RequestTimeout as S3 says it; nothing is stored."""
+async def test_a_put_without_its_body_times_out(impatient: LocalServer, size: int) -> None:
+    """The error is RequestTimeout, as that of S3, and nothing is stored."""
     target = await put_target(impatient)
     answer = await exchange(
         impatient,
@@ -112,8 +113,8 @@ async def test_a_body_of_an_object_that_never_comes(impatient: LocalServer, size
     assert list(Path(impatient.objects_dir, "../state/incoming").iterdir()) == []
 
 
-async def test_an_answer_that_nobody_reads(impatient: LocalServer) -> None:
-    """The connection is dropped in the middle, and the file is closed."""
+async def test_an_answer_that_is_not_read_is_dropped(impatient: LocalServer) -> None:
+    """The server closes the file, too."""
     stored = Path(impatient.objects_dir, "b", "large")
     stored.parent.mkdir()
     stored.touch()
@@ -133,8 +134,8 @@ def open_files(path: Path) -> list[str]:
     return [file.path for file in psutil.Process().open_files() if file.path == str(path)]
 
 
-async def test_a_slow_body_that_does_come_is_stored(server: LocalServer) -> None:
-    """What counts is that something comes, and not when all of it does."""
+async def test_a_slow_body_is_stored(server: LocalServer) -> None:
+    """The idle timeout counts from the last byte, not from the start of the body."""
     target = await put_target(server)
     where = urlsplit(server.url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
@@ -160,15 +161,15 @@ async def test_a_slow_body_that_does_come_is_stored(server: LocalServer) -> None
     ids=["line", "value", "name", "many"],
 )
 async def test_headers_are_bounded(server: LocalServer, head: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """Refused, and no line of the log repeats them."""
+    """The log does not contain them."""
     assert (await exchange(server, head)).startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
     assert caplog.text == ""
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"1" * 5000, b'"\\ud800"', b"\xff", b"NaN"])
 @pytest.mark.parametrize("path", [path for path in APIS if "oauth" not in path])
-async def test_json_that_is_none(server: LocalServer, path: str, body: bytes) -> None:
-    """Nested without end, numbers without end, no Unicode: refused, not stumbled over."""
+async def test_invalid_json_is_refused(server: LocalServer, path: str, body: bytes) -> None:
+    """Deep nesting, long numbers and invalid Unicode are refused without a crash."""
     name, _, value = APIS[path].partition(": ")
     async with (
         aiohttp.ClientSession() as http,
@@ -204,23 +205,23 @@ async def test_the_number_of_files_in_a_call_is_bounded(tmp_path: Path, path: st
     ],
     ids=["fields", "calls", "inline", "fragments", "open", "deep"],
 )
-def test_documents_that_would_take_for_ever(query: str) -> None:
-    """Refused before they are validated, which compares in pairs."""
+def test_documents_that_take_too_long_to_validate_are_refused(query: str) -> None:
+    """They are refused before validation, which compares fields in pairs."""
     with pytest.raises(GraphQLSyntaxError):
         DocumentCache(move_schema()).parse(query)
 
 
-def test_many_aliases_are_no_repetition() -> None:
-    """They are how many files are created in one call."""
+def test_many_aliases_are_accepted() -> None:
+    """A client needs them to create many files in one call."""
     query = "mutation {" + "".join(f'f{n}: createFile(type: "x") {{ id presignedUrl }} ' for n in range(200)) + "}"
     documents = DocumentCache(move_schema())
     assert documents.validation_errors(documents.parse(query)) == ()
 
 
-async def test_nothing_is_validated_for_somebody_without_the_key(
+async def test_documents_are_not_validated_without_the_key(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may take long."""
+    """Validation can take long."""
     monkeypatch.setattr(DocumentCache, "validation_errors", lambda *_: pytest.fail("validated"))
     async with aiohttp.ClientSession() as http:
         body = {"query": 'mutation { createFile(type: "x") { id } }'}
@@ -231,8 +232,8 @@ async def test_nothing_is_validated_for_somebody_without_the_key(
 @pytest.mark.parametrize(
     "trick", ["..", "../../state/keys.json", "%2e%2e", "..%2f..%2fstate", "a\\..", "x%00", "/etc/passwd"]
 )
-async def test_ids_lead_nowhere(server: LocalServer, tmp_path: Path, trick: str) -> None:
-    """Of a file, a project, an upload, a part, in paths and in bodies: refused, and nothing is written or read."""
+async def test_ids_that_are_paths_are_refused(server: LocalServer, tmp_path: Path, trick: str) -> None:
+    """Ids of files, projects, uploads and parts, in paths and bodies. Nothing is written or read."""
     before = everything(tmp_path)
     state, bearer = {"state": "CANCELLED"}, {"Authorization": "Bearer local-token"}
     token = {"X-Auth-Token": "local-token"}
@@ -297,17 +298,17 @@ async def test_nothing_secret_is_logged(tmp_path: Path, caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)])
-async def test_it_warns_where_others_can_reach_it(
+async def test_it_warns_if_other_machines_can_reach_it(
     tmp_path: Path, host: str, warned: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Loopback is the default and needs no word."""
+    """Not for loopback, which is the default."""
     assert ServerConfig(store="").host == "127.0.0.1"
     async with LocalServer(ServerConfig(store=str(tmp_path), host=host)):
         assert ("other machines can reach this server" in caplog.text) is warned
 
 
 def test_no_secret_is_compared_by_equality() -> None:
-    """Every proof goes through hmac.compare_digest: `==` and `in` tell by their time how much of a guess is right."""
+    """All are compared with hmac.compare_digest: the time of `==` and `in` shows how much of a guess is right."""
     words = ("signature", "secret", "token", "proof", "password", "api_key", "access_key", "client_id")
     found = []
     for path in Path(bulkup.localserver.__file__).parent.rglob("*.py"):
@@ -319,8 +320,8 @@ def test_no_secret_is_compared_by_equality() -> None:
     assert found == []
 
 
-def test_an_access_key_id_is_known_by_all_of_it() -> None:
-    """Either of the two, whole."""
+def test_an_access_key_id_must_match_as_a_whole() -> None:
+    """Prefixes of the two ids do not match."""
     key = SigningKey("AKIA1", "ASIA1", "s", "t")
     assert [key.knows(text) for text in ("AKIA1", "ASIA1", "AKIA", "AKIA12", "", "\udcff")] == [
         True,
@@ -329,6 +330,6 @@ def test_an_access_key_id_is_known_by_all_of_it() -> None:
     ]
 
 
-def test_headers_timeout_is_longer_than_idle_connections_of_our_own_client() -> None:
+def test_headers_timeout_is_longer_than_the_idle_timeout_of_the_client() -> None:
     """The client keeps an idle connection for a minute, and must not find it closed."""
     assert ServerLimits().headers_timeout > 60

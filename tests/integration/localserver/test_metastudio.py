@@ -1,4 +1,4 @@
-"""MetaStudio's API over real sockets: who may call, what is asked, where the bytes go, and how an upload ends."""
+"""MetaStudio's API over real sockets: authentication, parameters, upload URLs, completion, and IAM's tokens."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CREATED = {"state": "CREATED"}
 
 @pytest.fixture
 def call(server: LocalServer, http: ClientSession) -> Any:
-    """Return a function that makes a call and returns status, headers and decoded body, None where there is none."""
+    """Return a function that makes a call and returns status, headers and the decoded body, or None without a body."""
 
     async def make(path: Any, body: Any = b"", headers: Any = TOKEN, method: Any = "POST") -> Any:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -95,7 +95,7 @@ def complete(file_id: Any) -> Any:
 def signed(
     server: LocalServer, path: Any = FILES, body: Any = None, secret_key: Any = "local-secret-key", **more: Any
 ) -> Any:
-    """Return the headers and the body of a call as the SDK's own signer makes them."""
+    """Return headers and body of a call, signed by the SDK's signer."""
     text = json.dumps(ASKED if body is None else body)
     request = SdkRequest("POST", "http", urlsplit(server.url).netloc, path, [], [], {}, text)
     request.header_params = {
@@ -153,9 +153,7 @@ async def test_a_file_is_created_uploaded_and_completed(server: LocalServer, cal
         *(("fbx", "application/octet-stream"), ("tar.gz", "application/octet-stream")),
     ],
 )
-async def test_each_type_has_one_content_type_and_no_other_will_do(
-    create: Any, put: Any, extension: Any, content_type: Any
-) -> None:
+async def test_each_file_type_needs_its_content_type(create: Any, put: Any, extension: Any, content_type: Any) -> None:
     _, url = await create(file_type=extension)
     for wrong in ({}, {"Content_Type": "audio/mpeg"}, {"Content_Type": content_type.upper()}):
         status, _, text = await put(url, Content_MD5=MD5, **wrong)
@@ -163,7 +161,7 @@ async def test_each_type_has_one_content_type_and_no_other_will_do(
     assert (await put(url, Content_MD5=MD5, Content_Type=content_type))[0] == 200
 
 
-async def test_the_md5_is_needed_and_must_be_that_of_the_bytes(create: Any, put: Any) -> None:
+async def test_the_md5_is_required_and_verified(create: Any, put: Any) -> None:
     _, url = await create()
     other = base64.b64encode(hashlib.md5(b"other").digest()).decode()
     for wrong in ({}, {"Content_MD5": other}):
@@ -173,7 +171,7 @@ async def test_the_md5_is_needed_and_must_be_that_of_the_bytes(create: Any, put:
     assert (status, "<Code>BadDigest</Code>" in text) == (400, True)
 
 
-async def test_a_url_lives_for_a_day_or_as_long_as_was_set(
+async def test_urls_are_valid_for_a_day_or_the_configured_time(
     tmp_path: Path, server: LocalServer, http: ClientSession, put: Any, clock: FakeClock, create: Any
 ) -> None:
     _, url = await create()
@@ -203,7 +201,7 @@ async def test_obs_headers_cannot_be_added_to_a_url(create: Any, put: Any) -> No
         *("MAIN", "COVER", "PAGE", "SAMPLE", "OTHER", "WHOLE_MODEL", "USER_MODIFIED_MODEL", "TEMPORARY", "PACKAGE"),
     ],
 )
-async def test_the_categories_of_both_lists_are_taken(call: Any, category: Any) -> None:
+async def test_the_categories_of_both_lists_are_accepted(call: Any, category: Any) -> None:
     for path, asked in ((FILES, ASKED), (LARGE, ASKED_LARGE)):
         assert (await call(path, {**asked, "asset_file_category": category}))[0] == 200
 
@@ -232,11 +230,11 @@ async def test_a_wrong_parameter_is_named(server: LocalServer, call: Any, change
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"'])
 @pytest.mark.parametrize("path", [FILES, LARGE, FILES + "/x/complete"])
-async def test_a_body_that_is_no_object_is_refused(call: Any, path: Any, body: Any) -> None:
+async def test_a_body_that_is_not_an_object_is_refused(call: Any, path: Any, body: Any) -> None:
     assert is_refused(await call(path, body), 400, "MSS.00000003", "Invalid parameter: ")
 
 
-async def test_the_largest_and_smallest_values_are_taken(call: Any) -> None:
+async def test_the_largest_and_smallest_values_are_accepted(call: Any) -> None:
     largest = {**ASKED, "file_size": 5 << 30, "file_name": "é" * 256, "file_type": "x" * 64, "asset_id": "_" * 64}
     assert (await call(FILES, largest))[0] == 200
     assert (await call(FILES, {**ASKED, "file_size": 1, "file_name": "x", "file_type": "x", "asset_id": "-"}))[0] == 200
@@ -248,14 +246,14 @@ async def test_a_body_that_is_too_large_is_refused(call: Any) -> None:
     assert is_refused(await call(FILES, b"x" * ((8 << 20) + 1)), 413, "APIGW.0201", "Request entity too large")
 
 
-async def test_a_signed_call_is_let_in(server: LocalServer, call: Any) -> None:
+async def test_a_signed_call_is_accepted(server: LocalServer, call: Any) -> None:
     body, headers = signed(server, X_Project_Id="local-project", X_App_UserId="somebody")
     assert (await call(FILES, body, headers))[0] == 200
     body, headers = signed(server, X_Security_Token="local-security-token")
     assert (await call(FILES, body, headers))[0] == 200
 
 
-async def test_a_call_that_proves_nothing_or_wrongly_is_refused_and_counted(server: LocalServer, call: Any) -> None:
+async def test_a_call_without_valid_authentication_is_refused_and_counted(server: LocalServer, call: Any) -> None:
     start = "Incorrect IAM authentication information: "
     body, wrong_key = signed(server, secret_key="another")
     _, other_token = signed(server, X_Security_Token="another")
@@ -276,7 +274,7 @@ async def test_a_call_that_proves_nothing_or_wrongly_is_refused_and_counted(serv
     assert server.stats()["tickets"] == 0
 
 
-async def test_a_clock_that_is_off_is_told_and_the_date_says_by_how_much(
+async def test_a_wrong_client_clock_is_refused_with_the_date_of_the_server(
     server: LocalServer, call: Any, clock: FakeClock
 ) -> None:
     body, headers = signed(server)
@@ -287,7 +285,7 @@ async def test_a_clock_that_is_off_is_told_and_the_date_says_by_how_much(
     assert parsedate_to_datetime(answer[1]["Date"]).timestamp() == 1_700_000_901
 
 
-async def test_a_rotated_key_is_asked_for_at_once(server: LocalServer, call: Any) -> None:
+async def test_a_changed_secret_key_takes_effect_at_once(server: LocalServer, call: Any) -> None:
     server.set_credentials(secret_key="rotated")
     body, headers = signed(server)
     assert (await call(FILES, body, headers))[0] == 401
@@ -295,12 +293,12 @@ async def test_a_rotated_key_is_asked_for_at_once(server: LocalServer, call: Any
     assert (await call(FILES, body, headers))[0] == 200
 
 
-async def test_another_project_is_refused_before_parameters_are_looked_at(call: Any) -> None:
+async def test_another_project_is_refused_before_parameters_are_checked(call: Any) -> None:
     for path in ("/v1/another/files", "/v1/%7Bproject_id%7D/files", "/v1/another/large-files"):
         assert is_refused(await call(path, b"{"), 403, "APIGW.0306", "API access denied")
 
 
-async def test_a_user_id_with_other_than_ascii_is_an_invalid_parameter(call: Any) -> None:
+async def test_a_user_id_that_is_not_ascii_is_an_invalid_parameter(call: Any) -> None:
     answer = await call(FILES, ASKED, {**TOKEN, "X-App-UserId": "用户"})
     assert is_refused(answer, 400, "MSS.00000003", "Invalid parameter: X-App-UserId")
 
@@ -324,7 +322,7 @@ def with_user(**changes: Any) -> Any:
     return body
 
 
-async def test_iam_gives_a_token_for_a_day(server: LocalServer, call: Any, clock: FakeClock) -> None:
+async def test_iam_issues_a_token_for_a_day(server: LocalServer, call: Any, clock: FakeClock) -> None:
     status, headers, body = await call("/v3/auth/tokens", PASSWORD, {})
     assert status == 201
     assert body["token"]["expires_at"] == "2023-11-15T22:13:20.000000Z"
@@ -337,9 +335,7 @@ async def test_iam_gives_a_token_for_a_day(server: LocalServer, call: Any, clock
     assert server.stats()["presign_calls"] == 3
 
 
-async def test_a_token_that_never_was_one_or_whose_password_changed_must_be_updated(
-    server: LocalServer, call: Any
-) -> None:
+async def test_an_unknown_token_or_one_of_an_old_password_is_refused(server: LocalServer, call: Any) -> None:
     _, headers, _ = await call("/v3/auth/tokens", PASSWORD, {})
     for token in ("", "nope", headers["X-Subject-Token"][:-1]):
         answer = await call(FILES, ASKED, {"X-Auth-Token": token})
@@ -352,7 +348,7 @@ async def test_a_token_that_never_was_one_or_whose_password_changed_must_be_upda
 @pytest.mark.parametrize(
     "body", [with_user(password="x"), with_user(name="x"), with_user(domain={"name": "x"}), with_user(password="é")]
 )
-async def test_iam_refuses_other_credentials(call: Any, body: Any) -> None:
+async def test_iam_refuses_wrong_credentials(call: Any, body: Any) -> None:
     status, headers, answer = await call("/v3/auth/tokens", body, {})
     error = {"code": 401, "message": "The username or password is wrong.", "title": "Unauthorized"}
     assert (status, answer) == (401, {"error": error})
@@ -360,7 +356,7 @@ async def test_iam_refuses_other_credentials(call: Any, body: Any) -> None:
 
 
 @pytest.mark.parametrize(("scope", "status"), [({"id": "local-project"}, 201), ({"id": "other"}, 401), ({}, 400)])
-async def test_iam_looks_at_the_project(call: Any, scope: Any, status: Any) -> None:
+async def test_iam_checks_the_project(call: Any, scope: Any, status: Any) -> None:
     body = json.loads(json.dumps(PASSWORD))
     body["auth"]["scope"]["project"] = scope
     assert (await call("/v3/auth/tokens", body, {}))[0] == status
@@ -371,12 +367,12 @@ async def test_iam_looks_at_the_project(call: Any, scope: Any, status: Any) -> N
     [b"", b"[]", {}, {"auth": 1}, with_user(password=None), {"auth": {"identity": {"methods": ["token"]}}}]
     + [{"auth": {**PASSWORD["auth"], "scope": scope}} for scope in (None, "x", {"domain": {"name": "x"}})],
 )
-async def test_iam_refuses_what_is_malformed(call: Any, body: Any) -> None:
+async def test_iam_refuses_invalid_bodies(call: Any, body: Any) -> None:
     status, _, answer = await call("/v3/auth/tokens", body, {})
     assert (status, answer["error"]["code"], answer["error"]["title"]) == (400, 400, "Bad Request")
 
 
-async def test_a_file_is_completed_once_and_only_when_it_is_there(call: Any, create: Any, put: Any) -> None:
+async def test_a_file_is_completed_once_and_only_after_its_upload(call: Any, create: Any, put: Any) -> None:
     file_id, url = await create()
     answer = await call(complete(file_id), CREATED)
     assert is_refused(answer, 400, "MSS.00000003", "Invalid parameter: the file, or a part of it, has not been")
@@ -387,7 +383,7 @@ async def test_a_file_is_completed_once_and_only_when_it_is_there(call: Any, cre
         assert is_refused(answer, 409, "MSS.00000006", "The file has been completed already.")
 
 
-async def test_a_size_that_was_not_true_shows_at_the_end(call: Any, uploaded: Any) -> None:
+async def test_a_wrong_size_is_refused_at_completion(call: Any, uploaded: Any) -> None:
     file_id = await uploaded(file_size=len(DATA) + 1)
     answer = await call(complete(file_id), CREATED)
     assert is_refused(answer, 400, "MSS.00000003", f"Invalid parameter: file_size was {len(DATA) + 1} and {len(DATA)}")
@@ -399,7 +395,7 @@ async def test_other_states_are_refused(call: Any, uploaded: Any, state: Any) ->
 
 
 @pytest.mark.parametrize("state", ["FAILED", "CANCELLED"])
-async def test_a_file_that_is_given_up_needs_no_bytes_and_keeps_none(
+async def test_the_bytes_of_a_cancelled_file_are_deleted(
     server: LocalServer, call: Any, create: Any, uploaded: Any, state: Any
 ) -> None:
     for file_id in ((await create())[0], await uploaded()):
@@ -437,9 +433,7 @@ async def test_an_asset_has_one_main_file(call: Any, uploaded: Any) -> None:
     assert (await call(complete(second), CREATED))[0] == 200
 
 
-async def test_a_server_started_again_knows_its_files_and_honours_its_tokens(
-    tmp_path: Path, http: ClientSession
-) -> None:
+async def test_files_and_tokens_survive_a_restart(tmp_path: Path, http: ClientSession) -> None:
     config = ServerConfig(store=str(tmp_path), prefer_last_port=True)
     main = {**ASKED, "asset_file_category": "MAIN"}
 
@@ -476,7 +470,9 @@ def large(call: Any) -> Any:
     return make
 
 
-async def test_a_large_file_comes_in_parts_and_is_joined(server: LocalServer, call: Any, large: Any, put: Any) -> None:
+async def test_a_large_file_is_uploaded_in_parts_and_joined(
+    server: LocalServer, call: Any, large: Any, put: Any
+) -> None:
     parts = [os.urandom(3 << 20), os.urandom(10), os.urandom(1)]
     file_id, urls = await large(file_multipart_count=3, file_size=sum(map(len, parts)))
     for number in (2, 0, 1):
@@ -494,7 +490,7 @@ async def test_a_large_file_comes_in_parts_and_is_joined(server: LocalServer, ca
     assert server.stats()["puts_completed"] == 3
 
 
-async def test_there_is_one_part_unless_more_are_asked_for(large: Any) -> None:
+async def test_the_default_is_one_part(large: Any) -> None:
     assert len((await large())[1]) == 1
     urls = (await large(file_multipart_count=10_000))[1]
     assert len(set(urls)) == 10_000
@@ -504,12 +500,12 @@ async def test_there_is_one_part_unless_more_are_asked_for(large: Any) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 10_001, -1, "2", 1.5, True, None])
-async def test_another_number_of_parts_is_refused(call: Any, count: Any) -> None:
+async def test_an_invalid_number_of_parts_is_refused(call: Any, count: Any) -> None:
     answer = await call(LARGE, {**ASKED_LARGE, "file_multipart_count": count})
     assert is_refused(answer, 400, "MSS.00000003", "Invalid parameter: file_multipart_count")
 
 
-async def test_neither_type_nor_md5_nor_another_part_fits_a_part_url(large: Any, put: Any) -> None:
+async def test_a_part_url_takes_neither_a_type_nor_an_md5_nor_another_part(large: Any, put: Any) -> None:
     _, (url, _) = await large(file_multipart_count=2)
     for request in (
         put(url, Content_Type="image/png"),
@@ -522,7 +518,7 @@ async def test_neither_type_nor_md5_nor_another_part_fits_a_part_url(large: Any,
         assert (status, "<Code>SignatureDoesNotMatch</Code>" in text) == (403, True)
 
 
-async def test_a_missing_part_or_a_wrong_sum_is_refused_and_can_be_mended(call: Any, large: Any, put: Any) -> None:
+async def test_a_missing_part_or_a_wrong_sum_is_refused_and_can_be_corrected(call: Any, large: Any, put: Any) -> None:
     file_id, urls = await large(file_multipart_count=2, file_size=8)
     await put(urls[0], b"four")
     assert is_refused(await call(complete(file_id), CREATED), 400, "MSS.00000003", "Invalid parameter: the file, or a")
@@ -532,7 +528,7 @@ async def test_a_missing_part_or_a_wrong_sum_is_refused_and_can_be_mended(call: 
     assert (await call(complete(file_id), CREATED))[0] == 200
 
 
-async def test_no_part_is_taken_after_the_end(call: Any, large: Any, put: Any) -> None:
+async def test_parts_are_refused_after_completion(call: Any, large: Any, put: Any) -> None:
     done, given_up, deleted = [await large(file_size=1) for _ in range(3)]
     for _, (url,) in (done, given_up, deleted):
         await put(url, b"x")
@@ -544,14 +540,14 @@ async def test_no_part_is_taken_after_the_end(call: Any, large: Any, put: Any) -
         assert (status, "<Code>NoSuchUpload</Code>" in text) == (404, True)
 
 
-async def test_two_completions_at_once_are_one(call: Any, large: Any, put: Any) -> None:
+async def test_of_two_completions_at_once_one_succeeds(call: Any, large: Any, put: Any) -> None:
     file_id, (url,) = await large(file_size=4 << 20)
     await put(url, bytes(4 << 20))
     answers = await asyncio.gather(*(call(complete(file_id), CREATED) for _ in range(4)))
     assert sorted(answer[0] for answer in answers) == [200, 409, 409, 409]
 
 
-async def test_throttling_comes_without_a_time_to_wait(server: LocalServer, call: Any, create: Any) -> None:
+async def test_throttling_has_no_retry_after(server: LocalServer, call: Any, create: Any) -> None:
     file_id, _ = await create()
     set_faults(server, "retry-later")
     for path, body in ((FILES, ASKED), (LARGE, ASKED_LARGE), (complete(file_id), {"state": "FAILED"})):

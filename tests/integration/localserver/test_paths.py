@@ -1,4 +1,4 @@
-"""Nothing outside the store's directory can be written or read, whatever a path says."""
+"""No path writes or reads a file outside the store's directory."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def test_a_plain_key_signed_this_way_is_stored(server: LocalServer, versio
 @pytest.mark.parametrize("version", [2, 4])
 @pytest.mark.parametrize("method", ["PUT", "GET"])
 @pytest.mark.parametrize("path", TRICKS)
-async def test_a_trick_is_refused_even_with_a_signature(
+async def test_a_malicious_path_is_refused_even_with_a_signature(
     server: LocalServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, path: Any, method: Any, version: Any
 ) -> None:
     before = everything(tmp_path)
@@ -105,7 +105,7 @@ async def test_a_trick_is_refused_even_with_a_signature(
 
 
 @pytest.mark.parametrize("path", ["/secret", "/state/keys.json", "/objects/x", "/b/key"])
-async def test_a_key_that_was_never_signed_is_refused(server: LocalServer, tmp_path: Path, path: Any) -> None:
+async def test_a_path_without_a_signature_is_refused(server: LocalServer, tmp_path: Path, path: Any) -> None:
     before = everything(tmp_path)
     for method in ("PUT", "GET"):
         assert (await send(server, method, path)).startswith((b"HTTP/1.1 403 ", b"HTTP/1.1 405 "))
@@ -120,7 +120,7 @@ async def test_paths_of_the_apis_are_never_objects(server: LocalServer, path: An
 
 
 @pytest.mark.parametrize("path", [trick for trick in TRICKS if trick.isascii()])
-def test_tricks_are_no_keys(path: Any) -> None:
+def test_malicious_paths_are_not_keys(path: Any) -> None:
     with pytest.raises(S3Error) as caught:
         object_key(path)
     assert caught.value.code in ("InvalidURI", "MethodNotAllowed")

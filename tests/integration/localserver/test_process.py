@@ -1,4 +1,4 @@
-"""`bulkup serve` as a process: its one line, its ends, its figures after a kill, TLS, and the helper that starts it."""
+"""`bulkup serve` as a process: its output, its exits, its counters after a kill, TLS, and `ServerProcess`."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def ticket(url: Any, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_prints_one_line_and_ends_in_order_when_told(tmp_path: Path, number: Any) -> None:
+def test_it_prints_one_line_and_exits_cleanly_on_a_signal(tmp_path: Path, number: Any) -> None:
     with serving(tmp_path / "s") as (child, line):
         assert line["event"] == "listening"
         assert line["url"].startswith("http://127.0.0.1:")
@@ -76,7 +76,7 @@ def test_it_prints_one_line_and_ends_in_order_when_told(tmp_path: Path, number: 
         assert (child.returncode, out, errors) == (0, "", "")
 
 
-def test_figures_and_urls_outlive_a_kill(tmp_path: Path) -> None:
+def test_counters_and_urls_survive_a_kill(tmp_path: Path) -> None:
     with serving(tmp_path) as (child, line):
         url = ticket(line["url"])
         put(url, b"12345")
@@ -94,7 +94,7 @@ def test_figures_and_urls_outlive_a_kill(tmp_path: Path) -> None:
         assert put(url, b"123") == 200
 
 
-def test_it_ends_when_its_input_does(tmp_path: Path) -> None:
+def test_it_exits_when_its_standard_input_closes(tmp_path: Path) -> None:
     with serving(tmp_path, "--until-stdin-closes", stdin=subprocess.PIPE) as (child, line):
         child.stdin.write("ignored\n")
         child.stdin.flush()
@@ -137,7 +137,7 @@ def test_a_process_is_started_with_every_setting(tmp_path: Path) -> None:
     assert "fault" in given
 
 
-def test_it_speaks_tls(tmp_path: Path) -> None:
+def test_it_serves_https(tmp_path: Path) -> None:
     authority, context = trustme.CA(), ssl.create_default_context()
     authority.configure_trust(context)
     certificate = authority.issue_cert("127.0.0.1")
@@ -152,7 +152,7 @@ def test_it_speaks_tls(tmp_path: Path) -> None:
         assert put(url, b"x", context) == 200
 
 
-async def test_a_run_can_bring_its_server_along(tmp_path: Path) -> None:
+async def test_a_server_process_serves_until_it_is_stopped(tmp_path: Path) -> None:
     faults = (FaultSpec(FaultName.EXPIRED_URL, 1.0, 1),)
     config = ServerConfig(store=str(tmp_path), token="a-token", url_ttl=7, faults=faults, prefer_last_port=True)
     async with ServerProcess(config) as first:
@@ -174,14 +174,14 @@ async def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
             pass
 
 
-async def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+async def test_a_server_that_does_not_start_in_time_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="no error output"):
         async with ServerProcess(ServerConfig(store=str(tmp_path)), start_timeout=0.05):
             pass
 
 
 def test_the_server_dies_with_its_parent(tmp_path: Path) -> None:
-    """A parent killed by SIGKILL cannot tidy up: the end of the pipe is what the child sees."""
+    """A parent killed by SIGKILL cannot stop the child, which exits when the pipe closes."""
     script = """if True:
         import anyio, sys
         from bulkup.localserver import ServerConfig, ServerProcess
@@ -198,7 +198,7 @@ def test_the_server_dies_with_its_parent(tmp_path: Path) -> None:
         parent.kill()
 
     async def lock_is_free() -> None:
-        # Waits until the child has gone: it holds the store's lock while it lives.
+        # Waits for the end of the child, which holds the store's lock.
         async with LocalServer(ServerConfig(store=str(tmp_path))):
             pass
 
@@ -206,7 +206,7 @@ def test_the_server_dies_with_its_parent(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_imported_from_where_a_run_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory that is uploaded may hold a file called like a module of ours."""
+    """A directory that is uploaded can contain a file named like one of the imported modules."""
     (tmp_path / "orjson.py").write_text(f"open({str(tmp_path / 'was here')!r}, 'w'); raise SystemExit(1)")
     monkeypatch.chdir(tmp_path)
     async with ServerProcess(ServerConfig(store=str(tmp_path / "store"))) as server:

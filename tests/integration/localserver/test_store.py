@@ -73,7 +73,7 @@ async def refused(http: ClientSession, url: Any, data: Any = BODY, **options: An
 
 @pytest.mark.parametrize("data", [b"", BODY, LARGE], ids=["empty", "small", "large"])
 @pytest.mark.parametrize("version", [2, 4])
-async def test_a_put_stores_the_bytes_and_answers_their_md5(
+async def test_a_put_stores_the_bytes_and_answers_with_their_md5(
     server: LocalServer, http: ClientSession, v2: Any, v4: Any, version: Any, data: Any
 ) -> None:
     url, path = v2 if version == 2 else v4
@@ -104,7 +104,7 @@ async def test_a_second_put_replaces_the_object_and_counts_again(
     assert server.stats()["bytes"] == 12
 
 
-async def test_an_object_is_what_was_sent_whatever_its_encoding(
+async def test_an_object_is_stored_as_sent_with_any_content_encoding(
     server: LocalServer, http: ClientSession, v4: Any
 ) -> None:
     url, path = v4
@@ -115,7 +115,7 @@ async def test_an_object_is_what_was_sent_whatever_its_encoding(
         assert file.read() == data
 
 
-async def test_content_type_is_free_with_version_4_and_refused_with_version_2(
+async def test_any_content_type_is_accepted_with_version_4_and_refused_with_version_2(
     server: LocalServer, http: ClientSession, v2: Any, v4: Any
 ) -> None:
     status, *_ = await put(http, v4[0], skip_auto_headers=[])
@@ -160,7 +160,7 @@ async def test_a_url_that_expired_is_refused_as_s3_refuses_it(
     assert {"RequestId", "HostId", *extra} <= error.keys()
 
 
-async def test_a_put_that_began_in_time_may_end_late(
+async def test_a_put_that_begins_before_the_expiry_may_end_after_it(
     server: LocalServer, http: ClientSession, v4: Any, clock: FakeClock
 ) -> None:
     async def slow() -> Any:
@@ -184,7 +184,7 @@ async def test_a_changed_signature_stores_nothing(server: LocalServer, http: Cli
     assert server.stats()["puts_failed"] == 3
 
 
-async def test_api_credentials_have_no_business_at_the_store(
+async def test_api_credentials_are_refused_by_the_store(
     server: LocalServer, http: ClientSession, v2: Any, v4: Any
 ) -> None:
     for url in (v2[0], v4[0]):
@@ -250,9 +250,7 @@ def parts_of(url: Any) -> Any:
     return urlsplit(url).path + "?" + urlsplit(url).query
 
 
-async def test_a_client_that_asks_first_is_told_to_go_on_only_where_the_body_is_wanted(
-    server: LocalServer, v4: Any
-) -> None:
+async def test_100_continue_is_sent_only_for_an_acceptable_put(server: LocalServer, v4: Any) -> None:
     parts = urlsplit(server.url)
     expecting = ("Expect: 100-continue", f"Content-Length: {len(BODY)}")
     refusal = await exchange(server, request_head("PUT", v4[0] + "0", *expecting))
@@ -266,7 +264,7 @@ async def test_a_client_that_asks_first_is_told_to_go_on_only_where_the_body_is_
     writer.close()
 
 
-async def test_curl_like_clients_of_an_api_are_told_to_go_on_as_well(server: LocalServer) -> None:
+async def test_apis_send_100_continue_too(server: LocalServer) -> None:
     body = b'{"files":[{"extension":"","size":0}]}'
     lines = ("Authorization: Bearer local-token", "Expect: 100-continue", f"Content-Length: {len(body)}")
     answer = await exchange(server, request_head("POST", f"{server.url}/local/v1/tickets", *lines) + body)
@@ -285,13 +283,13 @@ async def test_an_object_can_be_read_by_a_url_for_reading(server: LocalServer, h
         assert answer.status == 200
         assert answer.headers["ETag"] == f'"{hashlib.md5(data).hexdigest()}"'
         assert await answer.read() == data
-    # The verb is signed: neither URL is good for what the other one is for.
+    # The method is signed, so a URL for one method is refused for another.
     for method, url in (("GET", file["presignedUrl"]), ("PUT", reading), ("HEAD", reading)):
         async with http.request(method, url, **NO_TYPE) as answer:
             assert answer.status == 403
 
 
-async def test_head_tells_size_and_digest_without_the_bytes(server: LocalServer, http: ClientSession, v4: Any) -> None:
+async def test_head_answers_with_size_and_digest(server: LocalServer, http: ClientSession, v4: Any) -> None:
     await put(http, v4[0], LARGE)
     key = os.path.relpath(v4[1], server.objects_dir)
     url = sigv4.presign("HEAD", ServerOrigin("http", urlsplit(server.url).netloc), key, signing_key(server), 1.7e9, 60)

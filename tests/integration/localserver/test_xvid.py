@@ -1,4 +1,4 @@
-"""Xvid's API over real sockets: tokens, sessions, the form that each hands out, and how an upload is finished."""
+"""Xvid's API over real sockets: tokens, sessions and their forms, and the end of an upload."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def call(server: LocalServer, http: ClientSession) -> Any:
 
 @pytest.fixture
 def begin(call: Any) -> Any:
-    """Return a function that begins a session and returns what is said of it."""
+    """Return a function that begins a session and returns its upload from the answer."""
 
     async def make(object_key: Any = KEY, **more: Any) -> Any:
         status, _, body = await call("POST", f"{UPLOADS}/?" + asked(object_key=object_key, **more))
@@ -157,7 +157,7 @@ async def test_a_session_is_begun_posted_and_finished(
     }
 
 
-async def test_the_policy_fits_its_form_and_lives_for_half_an_hour(
+async def test_the_policy_fits_its_form_and_is_valid_for_half_an_hour(
     begin: Any, post_form: Any, clock: FakeClock
 ) -> None:
     upload = await begin()
@@ -172,7 +172,7 @@ async def test_the_policy_fits_its_form_and_lives_for_half_an_hour(
     assert (status, "Invalid according to Policy: Policy expired." in text) == (403, True)
 
 
-async def test_a_form_may_be_sent_with_nothing_added_and_nothing_left_out(begin: Any, post_form: Any) -> None:
+async def test_a_form_with_an_extra_or_a_missing_field_is_refused(begin: Any, post_form: Any) -> None:
     for name in ("name", "success_action_status", "filename", "chunk", "chunks", "acl"):
         upload = await begin()
         del upload["form_post_params"][name]
@@ -184,7 +184,7 @@ async def test_a_form_may_be_sent_with_nothing_added_and_nothing_left_out(begin:
     assert (status, "Extra input fields: content-type" in text) == (403, True)
 
 
-async def test_a_lifetime_can_be_given(tmp_path: Path, http: ClientSession) -> None:
+async def test_the_lifetime_of_urls_can_be_set(tmp_path: Path, http: ClientSession) -> None:
     config = ServerConfig(store=str(tmp_path), url_ttl=5)
     async with (
         LocalServer(config, FakeClock(NOW + 0.25)) as server,
@@ -194,7 +194,7 @@ async def test_a_lifetime_can_be_given(tmp_path: Path, http: ClientSession) -> N
     assert json.loads(base64.b64decode(params["policy"]))["expiration"] == "2023-11-14T22:13:26.000Z"
 
 
-async def test_an_empty_file_is_a_file(call: Any, begin: Any, post_form: Any) -> None:
+async def test_an_empty_file_is_accepted(call: Any, begin: Any, post_form: Any) -> None:
     upload = await begin()
     assert (await post_form(upload, b""))[0] == 201
     assert (await call("PUT", f"{UPLOADS}/{upload['id']}", ONE_CHUNK))[0] == 200
@@ -219,12 +219,12 @@ async def test_a_wrong_parameter_is_invalid_input(server: LocalServer, call: Any
     assert server.stats()["tickets"] == 0
 
 
-async def test_parameters_that_are_no_text_are_invalid_input(call: Any) -> None:
+async def test_parameters_that_are_not_utf8_are_invalid_input(call: Any) -> None:
     answer = await call("POST", f"{UPLOADS}/?pipeline_id=p&object_key=%FF")
     assert is_refused(answer, 400, "0x0230001", "Invalid Input: the parameters")
 
 
-async def test_optional_parameters_are_taken(begin: Any) -> None:
+async def test_optional_parameters_are_accepted(begin: Any) -> None:
     for parameters in (
         {"expires_at": "0"},
         {"expires_at": "1800000000"},
@@ -260,7 +260,7 @@ async def token(call: Any, path: Any = "/v1/oauth2/token/", body: Any = None, ki
 
 
 @pytest.mark.parametrize("path", ["/v1/oauth2/token", "/v1/oauth2/token/"])
-async def test_oauth_gives_a_token_for_two_hours(call: Any, clock: FakeClock, path: Any) -> None:
+async def test_oauth_issues_a_token_for_two_hours(call: Any, clock: FakeClock, path: Any) -> None:
     status, _, body = await token(call, path)
     assert status == 200
     assert body.keys() == {"access_token", "expires_in"}
@@ -273,7 +273,7 @@ async def test_oauth_gives_a_token_for_two_hours(call: Any, clock: FakeClock, pa
     assert is_refused(answer, 403, "0x0000003", "Invalid access token")
 
 
-async def test_a_token_may_live_as_long_as_is_asked(call: Any, clock: FakeClock) -> None:
+async def test_the_lifetime_of_a_token_can_be_requested(call: Any, clock: FakeClock) -> None:
     in_body = await token(call, body=form_of(expires_in="60"))
     in_query = await token(call, "/v1/oauth2/token/?human=true&expires_in=60")
     assert in_body[2]["expires_in"] == in_query[2]["expires_in"] == "60"
@@ -287,7 +287,7 @@ async def test_a_token_may_live_as_long_as_is_asked(call: Any, clock: FakeClock)
     ("scope", "status"),
     [("mediahub", 200), ("me,mediahub_write", 200), ("mediahub_read", 403), ("me,autograph", 403)],
 )
-async def test_only_tokens_that_may_write_open_uploads(call: Any, scope: Any, status: Any) -> None:
+async def test_only_tokens_with_a_writing_scope_allow_uploads(call: Any, scope: Any, status: Any) -> None:
     bearer = {"Authorization": "Bearer " + (await token(call, body=form_of(scope=scope)))[2]["access_token"]}
     assert (await call("POST", f"{UPLOADS}?{asked()}", headers=bearer))[0] == status
 
@@ -304,18 +304,18 @@ async def test_only_tokens_that_may_write_open_uploads(call: Any, scope: Any, st
         (form_of(), "text/plain"),
     ],
 )
-async def test_oauth_refuses_what_is_malformed(call: Any, body: Any, kind: Any) -> None:
+async def test_oauth_refuses_invalid_bodies(call: Any, body: Any, kind: Any) -> None:
     assert is_refused(await token(call, body=body, kind=kind), 400, "0x0230001", "Invalid Input: ")
 
 
 @pytest.mark.parametrize(
     "change", [{"client_id": "x"}, {"client_secret": "x"}, {"client_id": None}, {"client_id": "é"}]
 )
-async def test_oauth_refuses_other_credentials(call: Any, change: Any) -> None:
+async def test_oauth_refuses_wrong_credentials(call: Any, change: Any) -> None:
     assert is_refused(await token(call, body=form_of(**change)), 403, "0x0000003", "Invalid client credentials")
 
 
-async def test_a_token_ends_with_the_secret_it_was_given_for(server: LocalServer, call: Any) -> None:
+async def test_a_token_ends_when_the_client_secret_changes(server: LocalServer, call: Any) -> None:
     bearer = {"Authorization": f"Bearer {(await token(call))[2]['access_token']}"}
     server.set_credentials(client_secret="rotated")
     assert (await call("POST", f"{UPLOADS}?{asked()}", headers=bearer))[0] == 403
@@ -323,7 +323,7 @@ async def test_a_token_ends_with_the_secret_it_was_given_for(server: LocalServer
     assert (await token(call, body=form_of(client_secret="rotated")))[0] == 200
 
 
-async def test_an_upload_is_finished_once_and_only_when_it_is_there(
+async def test_an_upload_is_finished_once_and_only_after_the_file(
     call: Any, begin: Any, post_form: Any, clock: FakeClock
 ) -> None:
     upload = await begin()
@@ -343,7 +343,7 @@ async def test_an_upload_is_finished_once_and_only_when_it_is_there(
     [b"", b"{", [], {}, {"nb_chunks": 1}, {"upload": 1}]
     + [{"upload": {"nb_chunks": chunks}} for chunks in (0, 2, "1", True, 1.5, None)],
 )
-async def test_a_finish_call_must_say_how_many_chunks(call: Any, uploaded: Any, body: Any) -> None:
+async def test_a_finish_call_needs_the_number_of_chunks(call: Any, uploaded: Any, body: Any) -> None:
     answer = await call("PUT", f"{UPLOADS}/{await uploaded()}", body)
     assert is_refused(answer, 400, "0x0230001", "Invalid Input: ")
 
@@ -356,26 +356,24 @@ async def test_an_unknown_upload_is_not_found(call: Any, upload_id: Any) -> None
 
 
 @pytest.mark.parametrize(("there", "asked_for"), [("a/b", "a"), ("a", "a/b")])
-async def test_a_key_above_or_below_another_is_no_object(
+async def test_a_key_above_or_below_another_is_not_an_object(
     call: Any, uploaded: Any, begin: Any, there: str, asked_for: str
 ) -> None:
-    """Files stand in folders here: neither a folder nor what would be below a file has been uploaded."""
+    """Objects are files in folders: a folder is not an object, and a path below a file does not exist."""
     await uploaded(there)
     upload = await begin(asked_for)
     answer = await call("PUT", f"{UPLOADS}/{upload['id']}", ONE_CHUNK)
     assert is_refused(answer, 400, "0x0230001", "Invalid Input: the file has not been uploaded")
 
 
-async def test_the_same_key_again_is_another_session_over_the_same_object(call: Any, uploaded: Any, begin: Any) -> None:
+async def test_two_sessions_of_one_key_have_the_same_object(call: Any, uploaded: Any, begin: Any) -> None:
     first, second = await uploaded(), (await begin())["id"]
     assert first != second
     for upload_id in (first, second):
         assert (await call("PUT", f"{UPLOADS}/{upload_id}", ONE_CHUNK))[0] == 200
 
 
-async def test_a_server_started_again_knows_its_uploads_and_honours_its_forms_and_tokens(
-    tmp_path: Path, http: ClientSession
-) -> None:
+async def test_uploads_forms_and_tokens_survive_a_restart(tmp_path: Path, http: ClientSession) -> None:
     config = ServerConfig(store=str(tmp_path), prefer_last_port=True)
     async with LocalServer(config) as server:
         async with http.post(f"{server.url}/v1/oauth2/token", data=CLIENT) as answer:
@@ -405,7 +403,7 @@ async def test_a_server_started_again_knows_its_uploads_and_honours_its_forms_an
         ("&format=json", "application/xml", False),
     ],
 )
-async def test_answers_come_in_the_format_asked_for(
+async def test_answers_have_the_requested_format(
     server: LocalServer, http: ClientSession, query: Any, accept: Any, is_xml: Any
 ) -> None:
     headers = {**BEARER, "Accept": accept}
@@ -498,7 +496,7 @@ async def test_a_body_that_is_too_large_is_refused(call: Any, uploaded: Any) -> 
     assert is_refused(answer, 413, "0x0230001", "Invalid Input: The body is larger")
 
 
-async def test_keys_that_urls_must_escape_are_stored_as_they_are(server: LocalServer, uploaded: Any) -> None:
+async def test_keys_with_escaped_characters_are_stored_unescaped(server: LocalServer, uploaded: Any) -> None:
     key = "a+b %41&c=d#e?.mp4"
     await uploaded(key)
     assert [names for _, _, names in os.walk(server.objects_dir) if names] == [[key]]

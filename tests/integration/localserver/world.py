@@ -1,4 +1,4 @@
-"""What the tests of the embedded server share: a clock, credentials, and functions on a server and its store."""
+"""Shared by the embedded server's tests: a clock, credentials, and functions on a server and its store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from bulkup.localserver import FaultOptions, FaultSpec, LocalServer, ReadPace
+from bulkup.localserver import FaultOptions, FaultSpec, LocalServer
 from bulkup.localserver.s3.signing_types import SigningKey
 
 NOW = 1_700_000_000.0  # 2023-11-14T22:13:20Z
@@ -22,7 +22,6 @@ LOCAL_PATH = "/local/v1/tickets"
 MAGIC_HOUR_PATH = "/v1/files/upload-urls"
 MOVE_PATH = "/ugc/graphql"
 HANG = 20.0  # seconds after which a test fails that would otherwise hang
-QUICK_SLOW_BODY = FaultOptions(slow_pace=ReadPace(16 << 10, 0.001))
 
 
 class FakeClock:

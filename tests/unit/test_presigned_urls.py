@@ -69,7 +69,7 @@ def test_version_2_signs_as_the_published_vectors_do(secret: Any, text: Any, exp
     assert quote(sigv2.signature(secret, text), safe="") == expected
 
 
-def test_version_2_puts_headers_expiry_and_path_where_the_vectors_have_them() -> None:
+def test_the_string_to_sign_of_version_2_matches_the_vectors() -> None:
     request = ReceivedRequest(
         "PUT",
         "/bucket/p/a/f.png",
@@ -79,7 +79,7 @@ def test_version_2_puts_headers_expiry_and_path_where_the_vectors_have_them() ->
     assert sigv2.string_to_sign(request) == "PUT\nn58IG6hfM7vqI4K0vnWpog==\nimage/png\n1900000000\n/bucket/p/a/f.png"
 
 
-def test_an_obs_url_is_the_contracts_vector_and_needs_both_headers_as_signed() -> None:
+def test_an_obs_url_matches_the_vector_and_needs_both_headers() -> None:
     key = SigningKey("AKTEST", "ASIATEST", "SKTEST", "token")
     md5 = "n58IG6hfM7vqI4K0vnWpog=="
     url = sigv2.presign_obs(ORIGIN, "bucket/p/a/f.png", key, 1_900_000_000, md5=md5, content_type="image/png")
@@ -96,7 +96,7 @@ def test_an_obs_url_is_the_contracts_vector_and_needs_both_headers_as_signed() -
     assert refused(asked("PUT", url, **sent), 1_900_000_001, key).message == "Request has expired"
 
 
-def test_the_part_is_signed_in_an_obs_url_for_one() -> None:
+def test_an_obs_url_for_a_part_signs_the_part() -> None:
     part = {"uploadId": "0f", "partNumber": "3"}
     url = sigv2.presign_obs(ORIGIN, "bucket/key", KEY, NOW + 60, part=part)
     authorize(asked("PUT", url), KEY, NOW)
@@ -163,13 +163,13 @@ def test_version_2_agrees_with_botocore(key: Any, method: Any, temporary: Any) -
 )
 def test_a_changed_request_does_not_match(presign: Any, change: Any) -> None:
     url = presign()
-    if presign is presign_v2:  # the signature is not the last thing there
+    if presign is presign_v2:  # the signature is not the last parameter
         url = "&".join(sorted(url.split("&"), key=lambda pair: pair.startswith("Expires")))
         authorize(asked("PUT", url), KEY, NOW)
     assert refused(asked(*change("PUT", url)), NOW).code == "SignatureDoesNotMatch"
 
 
-def test_a_longer_life_cannot_be_written_into_a_url() -> None:
+def test_the_lifetime_of_a_url_cannot_be_changed() -> None:
     longer = presign_v4().replace("X-Amz-Expires=60", "X-Amz-Expires=600")
     assert refused(asked("PUT", longer), NOW + 61).code == "SignatureDoesNotMatch"
     longer = presign_v2().replace(f"Expires={NOW + 60:.0f}", f"Expires={NOW + 600:.0f}")
@@ -187,14 +187,14 @@ def test_version_2_refuses_headers_whose_values_were_not_signed(header: Any) -> 
     assert refused(asked("PUT", presign_v2(), **{header: "x"})).code == "SignatureDoesNotMatch"
 
 
-def test_version_4_covers_only_the_headers_it_names_and_no_amz_header_may_be_loose() -> None:
+def test_version_4_signs_the_named_headers_and_needs_all_amz_headers() -> None:
     authorize(asked("PUT", presign_v4(), content_type="text/plain", content_md5="x"), KEY, NOW)
     error = refused(asked("PUT", presign_v4(), x_amz_acl="public-read"))
     assert (error.code, error.details) == ("AccessDenied", {"HeadersNotSigned": "x-amz-acl"})
     assert refused(asked("PUT", presign_v4(), host="elsewhere")).code == "SignatureDoesNotMatch"
 
 
-def test_expiry_is_told_as_s3_tells_it() -> None:
+def test_expired_urls_are_refused_as_s3_does() -> None:
     error = refused(asked("PUT", presign_v2()), NOW + 61)
     assert (error.status, error.code, error.message) == (403, "AccessDenied", "Request has expired")
     assert error.details == {"Expires": "2023-11-14T22:14:20Z", "ServerTime": "2023-11-14T22:14:21Z"}
@@ -203,7 +203,7 @@ def test_expiry_is_told_as_s3_tells_it() -> None:
     assert error.details["X-Amz-Expires"] == "60"
 
 
-def test_a_fraction_of_a_second_never_shortens_a_life() -> None:
+def test_a_fraction_of_a_second_never_shortens_a_lifetime() -> None:
     url = sigv4.presign("PUT", ORIGIN, "b/k", KEY, NOW + 0.9, 1)
     authorize(asked("PUT", url), KEY, NOW + 1.9)
     url = sigv2.presign("PUT", ORIGIN, "b/k", KEY, NOW + 0.1)
@@ -245,7 +245,7 @@ def test_a_url_from_the_future_is_not_yet_valid() -> None:
     assert refused(asked("PUT", presign_v4()), NOW - 901).message == "Request is not yet valid"
 
 
-def test_there_is_one_way_in_and_it_is_the_url() -> None:
+def test_only_a_signature_in_the_url_is_accepted() -> None:
     assert refused(asked("PUT", "http://h/b/k")).code == "AccessDenied"
     assert refused(asked("PUT", "http://h/b/k", authorization="Bearer local-token")).code == "InvalidArgument"
     both = refused(asked("PUT", presign_v4(), authorization="Bearer local-token"))
@@ -256,7 +256,7 @@ def test_there_is_one_way_in_and_it_is_the_url() -> None:
     assert refused(asked("PUT", two)).message.startswith("Only one auth mechanism allowed")
 
 
-def test_bytes_that_are_no_text_are_refused_not_crashed_on() -> None:
+def test_values_that_are_not_utf8_are_refused_without_a_crash() -> None:
     assert refused(asked("PUT", presign_v2(), content_type="\udcff")).code == "SignatureDoesNotMatch"
     assert refused(asked("PUT", presign_v4() + "&a=%FF")).code == "SignatureDoesNotMatch"
 

@@ -91,12 +91,12 @@ def refused(request: Any, body: Any, now: Any = NOW, access_key: Any = AK, secre
 
 
 @pytest.mark.parametrize("vector", [vector_a, vector_b, vector_c])
-def test_the_vectors_of_the_contract_hold(vector: Any) -> None:
+def test_the_vectors_of_the_contract_are_verified(vector: Any) -> None:
     request, body = vector()
     verify(request, body, AK, SK, NOW)
 
 
-def test_the_canonical_form_is_that_of_the_contract() -> None:
+def test_the_canonical_request_matches_the_contract() -> None:
     request, body = vector_a()
     names = ("content-type", "host", "x-project-id", "x-sdk-date")
     assert canonical_request(request, body, names) == CANONICAL_A
@@ -113,7 +113,7 @@ def test_the_last_slash_of_a_path_is_not_signed() -> None:
     verify(changed(request, raw_path=request.raw_path + "/"), body, AK, SK, NOW)
 
 
-def test_a_payload_that_was_left_out_may_be_any_but_not_none() -> None:
+def test_an_unsigned_payload_may_be_anything_but_empty() -> None:
     request, _ = vector_c()
     verify(request, b"another", AK, SK, NOW)
     assert refused(request, b"") == "verify aksk signature fail"
@@ -134,14 +134,14 @@ def test_another_key_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["x-security-token", "x-project-id", "x-app-userid", "x-sdk-anything", "x-domain-id"])
-def test_a_header_that_means_something_cannot_be_added_to_a_signed_request(name: Any) -> None:
+def test_a_meaningful_header_cannot_be_added_to_a_signed_request(name: Any) -> None:
     request, body = vector_b()
     assert "was not signed" in refused(changed(request, headers={**request.headers, name: "x"}), body)
     verify(changed(request, headers={**request.headers, "x-forwarded-for": "x"}), body, AK, SK, NOW)
 
 
-def test_a_digest_in_a_header_is_not_believed() -> None:
-    """The signer takes the header's word for the body; who sees a signed request must not be able to change it."""
+def test_a_digest_in_a_header_is_not_trusted() -> None:
+    """The SDK signs the digest in the header. Whoever sees a signed request must not be able to change its body."""
     request = SdkRequest(method="POST", schema="http", host="h", resource_path="/v1/x", query_params=[], body="real")
     digest = "d8af26cb4ce0bd8bdb2c1a6e2b4b5ed1ec7d0bbd3ebd41bd0d1f6fbe6c1f0f11"
     request.header_params = {"Content-Type": "application/json", "X-Sdk-Content-Sha256": digest, "X-Sdk-Date": DATE}
@@ -161,19 +161,19 @@ def test_a_digest_in_a_header_is_not_believed() -> None:
         ("Signature=81", "Signature=82", "verify aksk signature fail"),
     ],
 )
-def test_what_the_authorization_says_is_checked(old: Any, new: Any, reason: Any) -> None:
+def test_all_parts_of_the_authorization_are_checked(old: Any, new: Any, reason: Any) -> None:
     request, body = vector_a()
     header = request.headers["authorization"].replace(old, new)
     assert reason in refused(changed(request, headers={**request.headers, "authorization": header}), body)
 
 
 @pytest.mark.parametrize("date", ["2026-01-02T03:04:05Z", "20260102T030405", "20261302T030405Z", ""])
-def test_a_date_that_is_none_is_refused(date: Any) -> None:
+def test_an_invalid_date_is_refused(date: Any) -> None:
     request, body = vector_a()
     assert "YYYYMMDDTHHMMSSZ" in refused(changed(request, headers={**request.headers, "x-sdk-date": date}), body)
 
 
-def test_no_authorization_and_bytes_that_are_no_text_are_refused_not_crashed_on() -> None:
+def test_no_authorization_and_values_that_are_not_utf8_are_refused() -> None:
     request, body = vector_a()
     bare = {name: value for name, value in request.headers.items() if name != "authorization"}
     assert "Authorization header" in refused(changed(request, headers=bare), body)
@@ -188,7 +188,7 @@ def signed(request: Any) -> Any:
 
 
 def received_of(request: Any) -> Any:
-    """Return what a server sees of a request that the SDK signed; the wire's bytes are read as UTF-8 again."""
+    """Return a request signed by the SDK as the server receives it. Header bytes are decoded as UTF-8."""
     path, _, query = request.uri.partition("?")
     headers = {
         name.lower(): value.encode("latin-1").decode() if name != "Authorization" else value
@@ -225,13 +225,13 @@ def requests(draw: Any) -> Any:
 
 
 @given(requests())
-def test_what_the_sdk_signs_is_let_in(request: Any) -> None:
+def test_requests_signed_by_the_sdk_are_accepted(request: Any) -> None:
     received, body = received_of(request)
     verify(received, body, AK, SK, NOW)
 
 
 @given(requests(), st.sampled_from(["method", "path", "query", "header", "body", "date"]), st.data())
-def test_any_change_to_what_the_sdk_signed_is_noticed(request: Any, what: Any, data: Any) -> None:
+def test_any_change_to_a_request_signed_by_the_sdk_is_refused(request: Any, what: Any, data: Any) -> None:
     received, body = received_of(request)
     match what:
         case "method":
