@@ -20,7 +20,7 @@ from bulkup.providers import Provider
 _ACTION_WORDS = {
     Action.SETTLED: "unchanged",
     Action.RECHECK: "check",
-    Action.CONFIRM: "confirm",
+    Action.CLOSE: "confirm",
     Action.RESUME: "upload",
     Action.KNOWN_DIGEST: "upload",
     Action.UPLOAD: "upload",

@@ -190,10 +190,9 @@ class Uploader:
             options=options,
             sources=numbered,
             emit=_ignore,
-            process_setup=setup,
             tunables=self._tunables,
         )
-        self._pipeline = Pipeline(self._run)
+        self._pipeline = Pipeline(self._run, setup)
 
     async def _hold(self, lock: Lock) -> None:
         try:

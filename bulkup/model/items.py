@@ -1,6 +1,8 @@
 """A file on its way through the pipeline, and its outcome.
 
-scanner --FoundFile--> batcher --Item with a Ticket--> workers --Item with a Receipt--> closer --> recorder
+    scanner --Item--> batcher --Ticketed--> ready --> workers --Stored--> closer --Outcome--> recorder
+
+The types say what a file has: an `Item` may lack everything, a `Ticketed` has a ticket, a `Stored` a receipt as well.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ from bulkup.model.tickets import PartsSent, Receipt, Ticket
 class Item:
     """One file on its way. Exactly one stage owns it at a time, and none after the recorder settled it.
 
-    `renew_at` is the time, in monotonic seconds, from which its ticket must not be used any more. `sent` belongs to the
-    ticket. `known_digest` is the digest that an earlier run recorded, `known_at` the source number and path of that
-    record, and `expired` says that the service no longer keeps that upload.
+    `ticket` is the newest one, which may be of an earlier run and no longer good. `sent` are the parts sent with it.
+    `known_digest` is the digest that an earlier run recorded, `known_at` the source number and path of that record, and
+    `expired` says that the service no longer keeps that upload.
     """
 
     file: FoundFile
@@ -30,7 +32,6 @@ class Item:
     digest: Digest | None = None
     receipt: Receipt | None = None
     history: FileHistory = field(default_factory=FileHistory)
-    renew_at: float | None = None
     known_digest: Digest | None = None
     known_at: tuple[int, bytes] | None = None
     expired: bool = False
@@ -38,12 +39,31 @@ class Item:
     sent: PartsSent | None = None
 
 
+class Ticketed(NamedTuple):
+    """Batcher to ready and workers: a file with a ticket that may be used.
+
+    `renew_at` is the time, in monotonic seconds, from which the ticket must not be used any more; None for never.
+    """
+
+    item: Item
+    ticket: Ticket
+    renew_at: float | None = None
+
+
+class Stored(NamedTuple):
+    """Workers to closer: a file that storage has taken. `ticket` names it in the closing call."""
+
+    item: Item
+    ticket: Ticket
+    receipt: Receipt
+
+
 class Outcome(NamedTuple):
     """Any stage to recorder: the terminal state of an item in this run.
 
-    `state` None means that the run ended before the item did: it is given back, and the next run goes on with it.
-    `remote` is what the service answered last, for the manifest. `unchanged` marks a file that was hashed again and
-    found to be what an earlier run uploaded.
+    `state` None means that the run ends before the item: it is given back, and the next run continues with it. `remote`
+    is the last answer of the service, for the manifest. `unchanged` marks a file that was hashed again and found to be
+    the one that an earlier run uploaded. `on_disk` says that its row was written already.
     """
 
     item: Item
@@ -51,17 +71,18 @@ class Outcome(NamedTuple):
     problem: Problem | None = None
     remote: Mapping[str, Any] | None = None
     unchanged: bool = False
+    on_disk: bool = False
 
     @property
     def unconfirmed(self) -> bool:
-        """Say whether the bytes are there and only the closing call did not come through: the next run makes it."""
+        """Return whether the bytes are stored and only the closing call failed: the next run makes it."""
         kind = self.problem.kind if self.problem is not None else None
         return self.item.receipt is not None and kind in (ProblemKind.TRANSIENT, ProblemKind.THROTTLED)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Recorder to the user: one settled file, as the library hands it out and as `--json` prints it."""
+    """Recorder to the user: one settled file, as the library returns it and as `--json` prints it."""
 
     source: str
     path: bytes

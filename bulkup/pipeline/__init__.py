@@ -1,22 +1,23 @@
-"""The flow of files, one module a stage. Whoever has read this folder knows the program.
+"""The flow of files. The modules of this folder are the stages and the parts they share; drawers hold their details.
 
-    scanner      walks the sources off the event loop, asks the journal, lets files go against the budget
-    hasher       reads a file ahead: where the provider wants the checksum first, or the journal is in doubt
-    batcher      groups files into presign calls, asks no further ahead than URLs are used, keeps what has to wait
-    workers      a bounded pool; one attempt each, never asleep
-    sending      one attempt: a body or its parts to where the ticket says, and what the answer proves
-    confirmer    the closing calls and their polls, where a provider has them
-    second_look  files that changed meanwhile, where they are to be tried again
-    recorder     the only writer: journal first, then the figures, then the budget back
-    flow         wires them, and nothing else does
+    scanner     finds files, asks the journal about them, and passes on those that need something    scan/
+    hasher      hashes a file before it gets a ticket, where that is needed                          files/
+    batcher     groups files that lack a ticket into presign calls                                   presign/
+    ready       keeps files that have a ticket until a worker may send them
+    workers     make one attempt at a time, and pass failures on by what caused them                 send/, files/
+    closer      makes the closing calls and polls of services that have them                         presign/
+    rechecker   looks again at files that changed while they were read
+    recorder    settles files: journal first, then counters and results, then the budget
 
-Decisions are pure functions beside the stages: `plan` and `wishes` (what is to become of a file; `sieve` spares those
-that are plainly as they were uploaded), `leases` (when and how much to ask), `gate` and `retry_budget` (how many
-requests a host gets), `retry` (what comes after a problem), `integrity` (what storage's answer proves), `lending`
-(which files the system may copy unseen), `filters`. They take a time and return a value. `opening`, `reading`,
-`streaming` and `hashing` are all that touches the user's files.
+    flow        builds the stages and connects them
+    routes      where a stage passes a file on
+    run         the parts that all stages of a run share, and the request to stop
+    budget, worker_limit, options
 
-Not here: what a service's answers mean (providers), sockets (transport), SQL (journal), what people see (reports).
+`policy/` decides about problems: retries, host gates, errors that end a run, redaction of secrets. `tuning/` finds the
+number of workers and of sending processes, `processes/` are those processes. `files/` opens, reads and hashes.
+
+Not here: the meaning of a service's answers (providers), sockets (transport), SQL (journal), output (reports).
 """
 
 from __future__ import annotations

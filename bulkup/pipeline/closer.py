@@ -1,223 +1,158 @@
 """The closing calls of providers that have them, and their polls, so that no worker waits for one.
 
-What enters to be confirmed has its receipt on disk already: a run cut off here confirms when it goes on, and sends
-nothing again. Files given up are told to services that want to know; nothing depends on that.
+A file that enters has its receipt on disk: a run that is killed here closes the upload when it is resumed, and sends
+nothing again. Services that want it are informed of files given up; nothing depends on that call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-import anyio
 import structlog
-from anyio.abc import TaskGroup
 
-from bulkup.helpers.delay_queue import DelayQueue
 from bulkup.model.history import CallHistory
-from bulkup.model.items import Item, Outcome
+from bulkup.model.items import Outcome, Stored
 from bulkup.model.log_events import LogEvent
-from bulkup.model.problems import Problem, ProblemError
+from bulkup.model.problems import Problem
 from bulkup.model.states import FileState
-from bulkup.pipeline.policy.fatal import fatal
-from bulkup.pipeline.policy.redaction import redact
-from bulkup.pipeline.policy.retry import (
-    Again,
-    GiveUp,
-    Situation,
-    after_call,
-    next_poll,
-)
-from bulkup.pipeline.recorder import Recorder
+from bulkup.model.tickets import Ticket
+from bulkup.pipeline.policy.retry import next_poll
+from bulkup.pipeline.presign.api_calls import ApiCalls, ServiceCall
+from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.providers import NotYet
 
 _log = structlog.get_logger("bulkup.closer")
-T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Closing:
-    """An upload to be confirmed, or one that was given up with an `outcome`; `remote` is what the service said last.
-
-    `again` says that a call about it was made whose answer nobody saw: by a run that was cut off, or a moment ago.
-    """
-
-    item: Item
-    outcome: Outcome | None = None
-    again: bool = False
-    history: CallHistory = field(default_factory=CallHistory)
-    polls: int = 0
-    polled_since: float | None = None
-    remote: Mapping[str, Any] | None = None
 
 
 class Closer:
-    """One loop, and a task a call, `calls_in_flight` at most. What enters never blocks."""
+    """Takes files that storage has, and files that are given up. Its methods never block."""
 
-    def __init__(self, run: Run, recorder: Recorder) -> None:
+    def __init__(self, run: Run, routes: Routes) -> None:
         self._run = run
-        self._recorder = recorder
-        self._due: DelayQueue[_Closing] = DelayQueue()
-        self._calls = 0
-        self._answered_at: float | None = None
-        self._wake = anyio.Event()
-        run.gates.api.on_room(self.wake)
+        self._routes = routes
+        # The presign call for each of these files was answered.
+        self._calls = ApiCalls(run, LogEvent.CONFIRM_FAILED, ever_answered=True)
 
     @property
     def depth(self) -> int:
         """Files that wait for their closing call, or for its answer."""
-        return len(self._due) + self._calls
+        return self._calls.files_due + self._calls.files_under_way
 
-    def add(self, item: Item) -> None:
-        """Take a file that storage has, from this run or from one that was cut off."""
-        self._due.push(_Closing(item, again=not item.history.attempts), 0.0)
-        self._wake.set()
+    def add(self, stored: Stored) -> None:
+        """Take a file that storage has, from this run or from an interrupted one."""
+        self._calls.push(_ClosingCall(stored, self._run, self._routes, self._calls))
 
     def give_up(self, outcome: Outcome) -> None:
-        """Take a file that has a ticket and will not be uploaded with it."""
-        if self._run.provider.capabilities.abandons and not self._run.stop.requested:
-            self._due.push(_Closing(outcome.item, outcome), 0.0)
-            self._wake.set()
+        """Take a file that will not be uploaded with the ticket it has."""
+        abandons = self._run.provider.capabilities.abandons and not self._run.stop.requested
+        if abandons and outcome.item.ticket is not None and outcome.state is not None:
+            self._calls.push(_AbandonCall(outcome, outcome.item.ticket, outcome.state, self._run, self._routes))
         else:
-            self._recorder.settle(outcome)
+            self._routes.settle(outcome)
 
     def wake(self) -> None:
-        """Look again: there is room for a call, or the run is to stop."""
-        self._wake.set()
+        """Look again: the run is to stop."""
+        self._calls.wake()
 
     async def work(self) -> None:
-        """Confirm until cancelled. Raises `JournalError`."""
-        async with anyio.create_task_group() as calls:
-            while True:
-                self._wake = anyio.Event()
-                now = self._run.clock.monotonic()
-                if self._run.stop.requested:
-                    self._let_go()
-                self._start_calls(calls, now)
-                with anyio.move_on_after(self._seconds_to_sleep(now)):
-                    await self._wake.wait()
+        """Make calls until cancelled. Raises `JournalError`."""
+        await self._calls.work()
 
-    @property
-    def _free(self) -> int:
-        return self._run.options.calls_in_flight - self._calls
 
-    def _let_go(self) -> None:
-        for closing in self._due.drain():
-            if closing.outcome is not None:
-                self._recorder.settle(closing.outcome)
-            else:
-                self._recorder.give_back(closing.item, closing.remote)
+class _ClosingCall(ServiceCall):
+    """The closing call of one upload, and the polls that follow the answer "not yet"."""
 
-    def _seconds_to_sleep(self, now: float) -> float | None:
-        """Return how long nothing can become due by itself, None for ever."""
-        due = self._due.next_due()
-        if due is None or not self._free:
-            return None
-        later = max(due, self._run.gates.api.closed_until) - now
-        return later if later > 0 else None  # due and not begun: as many calls are under way as the host takes
+    files = 1
 
-    def _start_calls(self, calls: TaskGroup, now: float) -> None:
-        if not self._due:
-            return
-        gate = self._run.gates.api
-        for closing in self._due.pop_due(now, limit=gate.room(now, self._free)):
-            self._calls += 1
-            gate.begin()
-            calls.start_soon(self._call, closing)
+    def __init__(self, stored: Stored, run: Run, routes: Routes, calls: ApiCalls) -> None:
+        self.history = CallHistory()
+        self._stored = stored
+        self._run = run
+        self._routes = routes
+        self._calls = calls
+        # A call may have been made whose answer never arrived: by an interrupted run, or a moment ago.
+        self._again = not stored.item.history.attempts
+        self._polls = 0
+        self._polled_since: float | None = None
+        self._remote: Mapping[str, Any] | None = None
 
-    async def _call(self, closing: _Closing) -> None:
-        try:
-            if closing.outcome is not None:
-                await self._abandon(closing.item, closing.outcome)
-            else:
-                await self._confirm(closing)
-        finally:
-            self._calls -= 1
-            self._wake.set()
-
-    async def _abandon(self, item: Item, outcome: Outcome) -> None:
-        ticket = item.ticket
-        assert ticket is not None
-        assert outcome.state is not None
-        # First on disk: a run cut off between the two must not find a ticket to go on with, for what it sent then would
-        # be taken for complete by a service that was told the opposite.
-        await self._recorder.given_up(outcome)
-        item.ticket = None
-        try:
-            await self._answer(self._run.provider.abandon(ticket, outcome.state, self._run.call))
-        except ProblemError as error:
-            reason = error.problem.message
-            _log.warning(LogEvent.ABANDON_FAILED, path=item.file.name, reason=reason)
-        self._recorder.settle(outcome)
-
-    async def _confirm(self, closing: _Closing) -> None:
-        item, provider = closing.item, self._run.provider
-        assert item.ticket is not None
-        assert item.receipt is not None
-        try:
-            if closing.polls:
-                answer = await self._answer(provider.poll(item.ticket, self._run.call))
-            else:
-                closed = provider.confirm(item.ticket, item.receipt, self._run.call, again=closing.again)
-                answer = await self._answer(closed)
-        except ProblemError as error:
-            self._failed(closing, error.problem)
-            return
-        self._answered_at = self._run.clock.monotonic()
-        closing.history = CallHistory()
+    async def make(self) -> None:
+        """Close the upload, or ask whether it has come to an end. Raises `ProblemError`."""
+        item, ticket, receipt = self._stored
+        provider, call = self._run.provider, self._run.call
+        if self._polls:
+            answer = await provider.poll(ticket, call)
+        else:
+            answer = await provider.confirm(ticket, receipt, call, again=self._again)
+        self.history = CallHistory()
         if isinstance(answer, NotYet):
-            self._poll_again(closing, answer)
+            self._poll_later(answer)
         else:
-            state = FileState.UPLOADED if item.receipt.verified else FileState.UNVERIFIED
-            self._recorder.settle(Outcome(item, state, remote=answer))
+            state = FileState.UPLOADED if receipt.verified else FileState.UNVERIFIED
+            self._routes.settle(Outcome(item, state, remote=answer))
 
-    async def _answer(self, call: Awaitable[T]) -> T:
-        """Return what a call brings, and tell the gate of it. Raises `ProblemError` without secrets."""
-        gate, begun, problem = self._run.gates.api, self._run.clock.monotonic(), None
-        try:
-            return await call
-        except ProblemError as error:
-            problem = redact(error.problem, self._run.provider)
-            raise ProblemError(problem) from error.__cause__
-        finally:
-            gate.end(problem, begun, self._run.clock.monotonic(), self._run.random.random())
+    async def note_failure(self, problem: Problem, now: float) -> None:
+        """Add a failure; after some of them the call may have been carried out all the same."""
+        self.history.note(problem, now)
+        self._again = self._again or problem.maybe_created
 
-    def _poll_again(self, closing: _Closing, answer: NotYet) -> None:
-        now = self._run.clock.monotonic()
-        closing.polled_since = now if closing.polled_since is None else closing.polled_since
-        closing.remote = answer.remote
-        if now - closing.polled_since > self._run.options.retry.retry_for:
-            _log.warning(LogEvent.CONFIRM_UNFINISHED, path=closing.item.file.name, remote=dict(answer.remote))
-            self._recorder.give_back(closing.item, answer.remote)  # its row says stored: the next run asks on
+    def give_up(self, state: FileState, problem: Problem) -> None:
+        """Settle the file; an upload that the service will not complete must not stay there."""
+        outcome = Outcome(self._stored.item, state, problem)
+        (self._routes.settle if outcome.unconfirmed else self._routes.give_up)(outcome)
+
+    def give_back(self) -> None:
+        """Leave the closing call to the next run, with the last answer of the service."""
+        self._routes.settle(Outcome(self._stored.item, None, remote=self._remote))
+
+    def _poll_later(self, answer: NotYet) -> None:
+        now, policy = self._run.clock.monotonic(), self._run.options.retry
+        self._polled_since = now if self._polled_since is None else self._polled_since
+        self._remote = answer.remote
+        if now - self._polled_since > policy.retry_for:
+            name = self._stored.item.file.name
+            _log.warning(LogEvent.CONFIRM_UNFINISHED, path=name, remote=dict(answer.remote))
+            self.give_back()  # its row says "stored": the next run asks again
             return
-        self._due.push(closing, now + next_poll(answer.seconds, closing.polls))
-        closing.polls += 1
+        self._calls.push(self, now + next_poll(answer.seconds, self._polls, policy))
+        self._polls += 1
 
-    def _failed(self, closing: _Closing, problem: Problem) -> None:
-        now, history = self._run.clock.monotonic(), closing.history
-        closing.again = closing.again or problem.maybe_created
-        history.note(problem, now)
-        answered = self._answered_at
-        # The presign call for this file was answered, or there would be nothing to confirm.
-        gate = self._run.gates.api
-        outage = gate.outage(now)
-        since = history.answered_since(answered)
-        situation = Situation(1, ever_answered=True, answered_since=since, outage=outage is not None)
-        chance = self._run.random.random()
-        decision = after_call(problem, history, situation, self._run.options.retry, now, chance)
-        if isinstance(decision, Again):
-            at = gate.retries.retry_at(decision.at, now)
-            _log.warning(LogEvent.CONFIRM_FAILED, reason=problem.message, again_in=round(at - now, 2))
-            self._run.counters.retries += 1
-            self._due.push(closing, at)
-        elif isinstance(decision, GiveUp):
-            outcome = Outcome(closing.item, decision.state, problem)
-            if outcome.unconfirmed:
-                self._recorder.settle(outcome)
-            else:
-                self.give_up(outcome)  # what the service will not complete is not to stay there
-        else:
-            self._run.stop.fail(fatal(problem, outage))
-            self._recorder.give_back(closing.item)
+
+class _AbandonCall(ServiceCall):
+    """Informs the service of a file that is given up. It is made once: nothing depends on it."""
+
+    files = 1
+    repeats = False
+
+    def __init__(self, outcome: Outcome, ticket: Ticket, state: FileState, run: Run, routes: Routes) -> None:
+        self.history = CallHistory()
+        self._outcome = outcome
+        self._ticket = ticket
+        self._state = state
+        self._run = run
+        self._routes = routes
+
+    async def make(self) -> None:
+        """Record the outcome, then inform the service. Raises `ProblemError`, `JournalError`."""
+        # First on disk: a run that is killed between the two must not find a ticket to use. The service would take its
+        # bytes for complete, although it was told the opposite.
+        await self._run.journal.settled([self._outcome], self._run.clock.now())
+        self._outcome = self._outcome._replace(on_disk=True)
+        await self._run.provider.abandon(self._ticket, self._state, self._run.call)
+        self._routes.settle(self._outcome)
+
+    async def note_failure(self, problem: Problem, now: float) -> None:
+        """Settle the file all the same."""
+        del now  # the call is not repeated
+        _log.warning(LogEvent.ABANDON_FAILED, path=self._outcome.item.file.name, reason=problem.message)
+        self._routes.settle(self._outcome)
+
+    def give_up(self, state: FileState, problem: Problem) -> None:
+        """Not asked of a call that is made once."""
+        raise NotImplementedError
+
+    def give_back(self) -> None:
+        """Settle the file without the call."""
+        self._routes.settle(self._outcome)

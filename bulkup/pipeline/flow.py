@@ -1,4 +1,4 @@
-"""Wires the stages and runs them; the one place that knows who hands what to whom."""
+"""Builds the stages, connects them by `Routes`, and runs them. No other module knows which stage follows which."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from bulkup.model.counters import Gauge
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.closer import Closer
 from bulkup.pipeline.hasher import Hasher
+from bulkup.pipeline.processes.jobs import Setup
 from bulkup.pipeline.processes.process_pool import ProcessPool
-from bulkup.pipeline.rechecker import Rechecker, Ways
+from bulkup.pipeline.ready import Ready
+from bulkup.pipeline.rechecker import Rechecker
 from bulkup.pipeline.recorder import Recorder
+from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
-from bulkup.pipeline.scanner import Exits, Scanner
+from bulkup.pipeline.scanner import Scanner
 from bulkup.pipeline.send.attempt import LocalSender
 from bulkup.pipeline.tuning.controller import Controller
 from bulkup.pipeline.tuning.process_tuner import ProcessTuner
@@ -30,45 +33,46 @@ _LAST_RESULTS = 5.0
 class Pipeline:
     """The stages of one run."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, process_setup: Setup | None = None) -> None:
+        """`process_setup` is what sending processes need to send files as this process does; None where they cannot."""
         self._run = run
+        routes = Routes()
+        self._scanner = Scanner(run, routes)
+        self._hasher = Hasher(run, routes)
+        self._batcher = Batcher(run, routes)
+        self._ready = Ready(run, routes)
+        self._closer = Closer(run, routes)
+        self._rechecker = Rechecker(run, routes)
         self._recorder = Recorder(run)
-        self._batcher = Batcher(run, self._recorder, lambda: run.counters.scan_done and not self._hasher.depth)
-        self._confirmer = Closer(run, self._recorder)
-        self._hasher: Hasher  # the ways go in a circle
-        self._second_look = Rechecker(
-            run,
-            self._recorder,
-            Ways(
-                ask=self._batcher.add,
-                hash=lambda item: self._hasher.add(item),  # noqa: PLW0108  # it is made below
-                give_up=self._confirmer.give_up,
-            ),
-        )
-        self._hasher = Hasher(run, self._recorder, self._second_look, self._batcher.add, self._batcher.wake)
-        own = LocalSender(run.transport, run.provider, run.clock, run.options.sending, run.tunables.reading)
-        self._pool = _pool(run, own)
-        self._workers = Workers(
-            run, self._batcher, self._recorder, self._confirmer, self._second_look, self._pool or own
-        )
-        self._scanner = Scanner(
-            run,
-            Exits(
-                ask=self._batcher.add,
-                resume=self._batcher.resume,
-                hash=self._hasher.add,
-                confirm=self._confirmer.add,
-                settle=self._recorder.settle,
-                claim=self._recorder.claim,
-            ),
-        )
+        sender = LocalSender(run.transport, run.provider, run.clock, run.options.sending, run.tunables.reading)
+        self._pool = _process_pool(run, sender, process_setup)
+        self._workers = Workers(run, routes, self._pool or sender)
+        self._fill(routes)
         self.gauge = Gauge(run.counters, self._depths)
 
-    async def work(self) -> None:
-        """Run until every file found is settled, or the run was stopped and what was being sent has ended.
+    def _fill(self, routes: Routes) -> None:
+        routes.hash = self._hasher.add
+        routes.ask = self._batcher.add
+        routes.renew = self._batcher.renew
+        routes.send = self._ready.add
+        routes.resume = self._ready.resume
+        routes.retry = self._ready.retry
+        routes.take = self._ready.take
+        routes.close = self._closer.add
+        routes.give_up = self._closer.give_up
+        routes.recheck = self._rechecker.add
+        routes.settle = self._recorder.settle
+        routes.record = self._recorder.record
+        routes.ticket_used = self._batcher.ticket_used
+        routes.hashing_ended = self._batcher.wake
+        routes.unused_tickets = self._ready.unused
+        routes.files_to_hash = self._hasher.files
 
-        Raises `JournalError` and `UsageError` (in an exception group), which end a run at once; the journal is whole at
-        every instant, so there is nothing to wait for. So does a `MachineError` of a process that does not start.
+    async def work(self) -> None:
+        """Run until every file found is settled, or the run was stopped and its attempts have ended.
+
+        Raises `JournalError` and `UsageError` (in an exception group), which end a run at once: the journal is always
+        consistent, so there is nothing to wait for. Raises `MachineError` where a sending process does not start.
         """
         try:
             async with self._pool or contextlib.nullcontext(), anyio.create_task_group() as stages:
@@ -80,7 +84,6 @@ class Pipeline:
                 await self._run.budget.wait_idle()
                 stages.cancel_scope.cancel()
         finally:
-            self._batcher.close()
             self._hasher.close()
         # The journal's part is shielded by itself; a reader of results that stopped cannot keep the run from ending.
         with anyio.move_on_after(_LAST_RESULTS, shield=True):
@@ -91,8 +94,9 @@ class Pipeline:
         return [
             self._recorder.work,
             self._batcher.work,
-            self._confirmer.work,
-            self._second_look.work,
+            self._ready.work,
+            self._closer.work,
+            self._rechecker.work,
             *[self._hasher.work] * options.hashers,
             *[functools.partial(self._workers.work, number) for number in range(options.concurrency)],
             *([self._tuner().work] if options.adaptive else []),
@@ -106,9 +110,9 @@ class Pipeline:
         if run.options.processes is None:
             tuner = ProcessTuner(
                 self._pool,
-                run.slots,
+                run.worker_limit,
                 run.clock,
-                waiting=lambda: self._batcher.depths["ready"] > 0,
+                waiting=lambda: self._ready.ready > 0,
                 stopped=lambda: run.stop.requested,
                 options=run.tunables.process_trial,
             )
@@ -118,41 +122,42 @@ class Pipeline:
     def _tuner(self) -> Tuner:
         run = self._run
         return Tuner(
-            run.slots,
+            run.worker_limit,
             Controller(run.options.concurrency, run.tunables.controller, run.tunables.sampler),
             run.clock,
-            held=lambda: self._batcher.held,
+            held=lambda: self._ready.held,
             stopped=lambda: run.stop.requested,
             tick=run.tunables.controller_tick,
         )
 
     async def _end_when_stopped(self, stages: anyio.CancelScope) -> None:
-        """Once the run is to stop: what waits is given back, what is being sent has `grace` seconds to end.
+        """Once the run is to stop: give back the files that wait, and give attempts `grace` seconds to end.
 
-        Where it is only that the time is up, there is no such bound: files that are begun are worth their end.
+        Where the only reason is `--max-duration`, there is no such limit: files that have begun are worth finishing.
         """
         await self._run.stop.wait()
-        self._batcher.wake()
-        self._confirmer.wake()
-        self._second_look.wake()
+        for stage in (self._batcher, self._ready, self._closer, self._rechecker):
+            stage.wake()
         await self._run.stop.pressing()
         await anyio.sleep(self._run.options.grace)
         stages.cancel()
 
     def _depths(self) -> Mapping[str, int]:
-        asking = self._batcher.depths
+        batcher, ready = self._batcher, self._ready
         return {
-            "hashing": self._hasher.depth,
-            **asking,
-            "waiting": asking["waiting"] + self._second_look.depth,
-            "sending": self._run.slots.busy,
-            "confirming": self._confirmer.depth,
+            "hashing": self._hasher.files(),
+            "grouping": batcher.grouping,
+            "asking": batcher.asking,
+            "ready": ready.ready,
+            "waiting": batcher.waiting + ready.later + ready.held + self._rechecker.depth,
+            "sending": self._run.worker_limit.busy,
+            "confirming": self._closer.depth,
             "recording": self._recorder.depth,
         }
 
 
-def _pool(run: Run, own: LocalSender) -> ProcessPool | None:
-    """Return what has files sent by other processes, None where all are sent by this one."""
-    if run.process_setup is None or run.options.processes == 1:
+def _process_pool(run: Run, own: LocalSender, setup: Setup | None) -> ProcessPool | None:
+    """Return the pool of sending processes, None where this process sends all files."""
+    if setup is None or run.options.processes == 1:
         return None
-    return ProcessPool(own, run.process_setup, run.clock, run.options.processes, run.tunables.process)
+    return ProcessPool(own, setup, run.clock, run.options.processes, run.tunables.process)

@@ -1,4 +1,4 @@
-"""What a run is told about itself; plain values, resolved from the settings by the composition root."""
+"""The options of a run: plain values, resolved from the settings by the composition root."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FIRST_WORKERS = 16  # of `concurrency = "auto"`
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """Which files are the run's business. Sizes in bytes, ages in seconds; patterns in gitignore syntax."""
+    """Which files belong to the run. Sizes in bytes, ages in seconds; patterns in gitignore syntax."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -30,11 +30,18 @@ class ScanOptions:
 class RetryPolicy:
     """How long a file is tried. Times in seconds.
 
-    A wait is drawn between 0 and `base * 2**n`, `cap` at most ("full jitter"), and is never shorter than what the other
-    side asked for, `retry_after_max` at most. `retry_for` counts from a file's first failure, and is how long a host
-    may answer nobody. A ticket is renewed `renewals` times after storage called it expired, and `lapses` times after it
-    ran out while its file waited, as it may where storage throttles for longer than a lease. `on_change` says what
-    becomes of a file that changes or vanishes under our hands.
+    A wait is drawn between 0 and `base * 2**n`, at most `cap` ("full jitter"). It is never shorter than the time that
+    the other side asked for, which counts up to `retry_after_max`. `retry_for` counts from a file's first failure; a
+    host that answers no request for that long ends the run.
+
+    A ticket is renewed at most `renewals` times after storage called it expired, `tickets_after_refusal` times after an
+    unknown refusal, and `lapses` times after it expired while its file waited, as it may where storage throttles for
+    longer than a lease. After a checksum mismatch a file is read and sent again `fresh_reads` times.
+
+    `on_change` says how to treat a file that changes or vanishes while it is read. With "retry" it is looked at again
+    after each of the pauses in `rechecks`: they are enough for a file that is being finished, and end for a log that is
+    written all night. A service that never answered is more likely a wrong address than an outage, so it gets
+    `first_contact_tries`. Polls are at least `shortest_poll` apart, and at most `longest_poll`.
     """
 
     attempts: int = 10
@@ -45,11 +52,17 @@ class RetryPolicy:
     cap: float = 15.0
     renewals: int = 10
     lapses: int = 100
+    fresh_reads: int = 1
+    tickets_after_refusal: int = 1
+    first_contact_tries: int = 5
+    rechecks: tuple[float, ...] = (1.0, 4.0, 16.0)
+    shortest_poll: float = 0.1
+    longest_poll: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class SendOptions:
-    """How a file is read and sent, in whatever process: see `PipelineOptions`."""
+    """How a file is read and sent, in this process or in a sending process: see `PipelineOptions`."""
 
     follow_links: bool = False
     checksum: Literal["md5", "none"] = "md5"
@@ -60,13 +73,12 @@ class SendOptions:
 class PipelineOptions:
     """The sizes of the pipeline. Times in seconds, memory in bytes.
 
-    `concurrency` is the most files that are sent at the same time; with `adaptive`, as many of them as bring something.
-    `closing` files more may be on their way while they wait for their closing calls, which can take a service long.
-    `readers` threads read small files: more of them only wait for one another, unless the disk is slow to answer.
-    `group_age` is how long a file waits for its group to fill while workers have nothing else to do. `memory` bounds
-    what is held of files' contents at any time. `max_failures` is how many files may fail for good before the run ends.
-    With the `checksum` "none" nothing that is sent is hashed. `processes` are those that send files: 1 is this one, and
-    None means that it is found by trying whether others bring anything.
+    `concurrency` is the most files that are sent at once. With `adaptive`, the number below it is found by measuring.
+    `closing` further files may be in flight while they wait for their closing calls, which can take a service long.
+    `readers` threads read small files: more of them only wait for one another, unless the disk answers slowly.
+    `group_age` is how long a file waits for its group to fill while workers are idle. `memory` bounds the contents of
+    files that are held at once. The run ends once `max_failures` files have failed. With the `checksum` "none" no bytes
+    are hashed. `processes` send files: 1 is this process alone, and None finds the number by measuring.
     """
 
     concurrency: int = 32
@@ -91,15 +103,15 @@ class PipelineOptions:
 
     @property
     def workers_at_first(self) -> int:
-        """How many workers begin."""
+        """The number of workers that begin."""
         return min(FIRST_WORKERS, self.concurrency) if self.adaptive else self.concurrency
 
     @property
     def sending(self) -> SendOptions:
-        """What concerns a single attempt."""
+        """The options of a single attempt."""
         return SendOptions(self.scan.symlinks != "skip", self.checksum, self.readers)
 
     @property
     def in_flight(self) -> int:
-        """How many files may be on their way: enough to fill every group being asked for, one more, and the workers."""
+        """The most files in flight: enough for every group of the calls under way, one more group, and the workers."""
         return self.batch_size * (self.calls_in_flight + 1) + 2 * self.concurrency + self.closing

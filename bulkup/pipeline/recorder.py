@@ -1,21 +1,17 @@
-"""The last stage and the only writer: journal first, then the figures and the results, then the budget back.
+"""The last stage, and the only one that settles files: journal first, then counters and results, then the budget.
 
-Outcomes gather while a commit is on its way to disk, and are written together by the next one.
+Outcomes that arrive while a commit is on its way to disk are written together by the next commit.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import anyio
 
 from bulkup.errors import TooManyFailuresError
-from bulkup.journal import Claim, Holder
-from bulkup.model.items import Item, Outcome, Result
+from bulkup.model.items import Outcome, Result
 from bulkup.model.states import DONE, FileState
-from bulkup.model.tickets import Ticket
 from bulkup.pipeline.run import Run
 
 _COUNTED = {
@@ -29,7 +25,7 @@ _COUNTED = {
 
 
 class Recorder:
-    """Takes outcomes from every stage, without ever making one wait."""
+    """Takes outcomes from every stage; only `record` waits."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -55,51 +51,6 @@ class Recorder:
         self._waiting.append(on_disk)
         await on_disk
 
-    def give_back(self, item: Item, remote: Mapping[str, Any] | None = None) -> None:
-        """Take an item that this run will not finish; the next one goes on with it.
-
-        `remote` is what the service said last of one whose closing call has not come to its end.
-        """
-        self.settle(Outcome(item, None, remote=remote))
-
-    def give_back_all(self, items: Iterable[Item]) -> None:
-        """Take items that this run will not finish."""
-        for item in items:
-            self.give_back(item)
-
-    async def pending(self, items: Sequence[Item]) -> None:
-        """Record digests that were made ahead. A ticket for what the file was before is no longer good."""
-        if not items:
-            return
-        replaced = [(item, item.ticket) for item in items if item.ticket is not None]
-        await self._run.journal.pending(items, replaced, self._run.clock.now())
-        for item in items:
-            item.ticket = None
-
-    async def asked(self, items: Sequence[Item], replaced: Sequence[tuple[Item, Ticket]]) -> None:
-        """Record the intent of a presign call. To be awaited before the call goes out."""
-        await self._run.journal.asked(items, replaced, self._run.clock.now())
-
-    async def ticketed(self, tickets: Sequence[tuple[Item, Ticket]]) -> None:
-        """Record tickets. To be awaited before any byte goes out."""
-        await self._run.journal.ticketed(tickets)
-
-    async def stored(self, items: Sequence[Item]) -> None:
-        """Record storage's receipts. To be awaited before the confirm call goes out."""
-        await self._run.journal.stored(items)
-
-    async def claim(self, claims: Sequence[Claim]) -> list[Holder | None]:
-        """Claim places at the service; returns for each the other file that holds it."""
-        return await self._run.journal.claim(claims)
-
-    async def given_up(self, outcome: Outcome) -> None:
-        """Record the terminal state of an item whose service is still to be told; to be settled once it was."""
-        await self._run.journal.settled([outcome], self._run.clock.now())
-
-    async def unknown_ids(self, count: int, reason: str) -> None:
-        """Record that a call may have created ids that nobody saw."""
-        await self._run.journal.unknown_ids(count, reason, self._run.clock.now())
-
     async def work(self) -> None:
         """Record until cancelled. Raises `JournalError`."""
         while True:
@@ -107,16 +58,17 @@ class Recorder:
             await self.flush()
 
     async def flush(self) -> None:
-        """Record what has gathered."""
+        """Record the outcomes that have arrived."""
         self._wake = anyio.Event()
         outcomes, self._outcomes = self._outcomes, []
         waiting, self._waiting = self._waiting, []
         if not outcomes:
             return
-        with anyio.CancelScope(shield=True):  # what the journal takes is counted, whatever ends the run meanwhile
-            await self._run.journal.settled(outcomes, self._run.clock.now())
+        unwritten = [outcome for outcome in outcomes if not outcome.on_disk]
+        with anyio.CancelScope(shield=True):  # every row that the journal takes is counted, even if the run ends now
+            await self._run.journal.settled(unwritten, self._run.clock.now())
         for on_disk in waiting:
-            if not on_disk.done():  # whoever waited was cancelled
+            if not on_disk.done():  # else its worker was cancelled
                 on_disk.set_result(None)
         for outcome in outcomes:
             self._count(outcome)
@@ -124,18 +76,18 @@ class Recorder:
         results = [result_of(outcome) for outcome in outcomes if outcome.state is not None]
         if results:
             await self._run.emit(results)
-        # Last, for the run ends with the last unit given back, and takes with it what has not been handed out.
+        # Last, because the run ends with the last unit given back: no result may be missing by then.
         self._run.budget.give(len(outcomes))
 
     def _check_max_failures(self) -> None:
-        """End the run where as many files failed as it is to bear."""
+        """End the run once `max_failures` files have failed."""
         most, failed = self._run.options.max_failures, self._run.counters.failed
         if most is not None and failed >= most and not self._run.stop.requested:
             number = "1 file" if failed == 1 else f"{failed:,} files"
             self._run.stop.fail(
                 TooManyFailuresError(
                     f"stopped after {number} failed for good (max_failures is {most:,})",
-                    hint="put right why they fail; the same command goes on, and tries them again",
+                    hint="remove the cause of the failures; the same command continues, and tries them again",
                 )
             )
 
@@ -156,7 +108,7 @@ class Recorder:
 
 
 def result_of(outcome: Outcome) -> Result:
-    """Return what the user gets to see of an outcome."""
+    """Return the result of an outcome with a state, as the user receives it."""
     item, state = outcome.item, outcome.state
     assert state is not None
     done = state in DONE

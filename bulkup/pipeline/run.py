@@ -1,4 +1,4 @@
-"""What all stages of one run share, and how a run is told to stop."""
+"""The parts that all stages of a run share, and the request to stop a run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from bulkup.errors import BulkupError, ExitCode
+from bulkup.helpers.alarm import Timeout
 from bulkup.helpers.clock import Clock
 from bulkup.journal import Journal
 from bulkup.model.counters import Counters
@@ -18,8 +19,6 @@ from bulkup.model.items import Result
 from bulkup.pipeline.budget import Budget
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.policy.host_gate import HostGates
-from bulkup.pipeline.presign.issued_ids import IssuedIds
-from bulkup.pipeline.processes.jobs import Setup
 from bulkup.pipeline.tunables import Tunables
 from bulkup.pipeline.worker_limit import WorkerLimit
 from bulkup.providers import Provider
@@ -27,10 +26,10 @@ from bulkup.transport import Transport
 
 
 class Stop:
-    """A request to end early. What is being sent is finished, everything else is given back to the next run.
+    """A request to end early. Attempts under way are finished, all other files are given back to the next run.
 
-    Every reason but the time bounds how long that may take: `pressing` tells of those. `why` are the exit codes asked
-    for, `error` the first fatal error among the reasons.
+    Every reason but `--max-duration` limits how long that may take: `pressing` returns for those. `why` are the
+    requested exit codes, `error` is the first fatal error among the reasons.
     """
 
     def __init__(self) -> None:
@@ -41,7 +40,7 @@ class Stop:
 
     @property
     def requested(self) -> bool:
-        """Say whether the run is to end."""
+        """Whether the run is to end."""
         return self._event.is_set()
 
     def request(self, code: ExitCode) -> None:
@@ -52,12 +51,12 @@ class Stop:
             self._pressing.set()
 
     def fail(self, error: BulkupError) -> None:
-        """Ask the run to end because of an error that makes going on pointless."""
+        """Ask the run to end because of an error that every other file would meet as well."""
         self.error = self.error or error
         self.request(error.exit_code)
 
     def withdraw(self, *codes: ExitCode) -> None:
-        """Take back reasons that came to nothing, because everything was done by then."""
+        """Take back reasons that had no effect, because all files were settled by then."""
         self.why.difference_update(codes)
         if self.error is not None and self.error.exit_code in codes:
             self.error = None
@@ -67,15 +66,16 @@ class Stop:
         await self._event.wait()
 
     async def pressing(self) -> None:
-        """Return when the run is to end, and what is in flight has no more than its grace."""
+        """Return when the run is to end, and attempts have no more than `grace` seconds."""
         await self._pressing.wait()
 
 
 @dataclass(slots=True)
 class Run:
-    """The parts of one run. `emit` is awaited with each group of results once they are on disk.
+    """The parts of one run.
 
-    `process_setup` is what sending processes need to send files as this one does; None where they cannot.
+    `emit` is awaited with each group of results once they are on disk. `timeout` limits how long a loop waits for its
+    next event: tests pass one with a time of their own.
     """
 
     provider: Provider
@@ -86,16 +86,15 @@ class Run:
     options: PipelineOptions
     sources: Sequence[Source]
     emit: Callable[[Sequence[Result]], Awaitable[None]]
-    process_setup: Setup | None = None
     tunables: Tunables = field(default_factory=Tunables)
+    timeout: Timeout = anyio.move_on_after
     counters: Counters = field(default_factory=Counters)
     stop: Stop = field(default_factory=Stop)
-    issued_ids: IssuedIds = field(default_factory=IssuedIds)
     random: random.Random = field(default_factory=random.Random)
     gates: HostGates = field(init=False)
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)
-    slots: WorkerLimit = field(init=False)
+    worker_limit: WorkerLimit = field(init=False)
     lost_sources: list[Source] = field(default_factory=list)
     walked_sources: list[Source] = field(default_factory=list)
 
@@ -103,4 +102,4 @@ class Run:
         self.gates = HostGates(self.options, self.tunables.gate)
         self.budget = Budget(self.options.in_flight)
         self.memory = Budget(self.options.memory)
-        self.slots = WorkerLimit(self.options.workers_at_first, self.counters)
+        self.worker_limit = WorkerLimit(self.options.workers_at_first, self.counters)

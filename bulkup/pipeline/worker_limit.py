@@ -1,6 +1,8 @@
-"""How many of the workers may have a file at a time, and what they have done; the others stand aside."""
+"""How many workers may have a file at a time, and the figures of their attempts; the other workers stand aside."""
 
 from __future__ import annotations
+
+from collections import deque
 
 import anyio
 
@@ -9,41 +11,81 @@ from bulkup.pipeline.options import LARGE
 
 
 class WorkerLimit:
-    """Counts what workers do, and says which of them may go on: those with a number below `wanted`.
+    """Counts attempts. Workers with a number below `wanted` may take a file.
 
-    `files` and `failed` are attempts that have ended; `bytes` are those of files that storage took, and of large ones
-    what has gone out. `busy` are the workers that have a file.
+    `files` and `failed` are attempts that have ended. `bytes` are those of files that storage took; of large files, the
+    bytes that went out. `busy` is the number of workers that have a file.
     """
 
     def __init__(self, wanted: int, counters: Counters) -> None:
         self.wanted = 0
         self.busy = self.files = self.failed = self.bytes = 0
         self._counters = counters
+        self._throughput = Throughput()
         self._more = anyio.Event()
         self.want(wanted)
 
     def want(self, workers: int) -> None:
-        """Have so many workers go on, once those that are too many have ended what they do."""
+        """Set the number of workers that may take a file. Surplus workers finish their attempt first."""
         self.wanted = self._counters.concurrency = workers
         self._counters.concurrency_peak = max(self._counters.concurrency_peak, workers)
         self._more.set()
         self._more = anyio.Event()
 
     async def stand_aside(self, number: int) -> None:
-        """Return when the worker of this number, counted from 0, is wanted."""
+        """Return when the worker of this number, counted from 0, may take a file."""
         while number >= self.wanted:
             await self._more.wait()
 
-    def begin(self) -> None:
-        """Note that a worker begins an attempt."""
+    def begin(self, now: float) -> None:
+        """Note that an attempt begins at `now` (monotonic seconds)."""
         self.busy += 1
+        self._throughput.begin(now)
 
-    def end(self, size: int, *, taken: bool) -> None:
-        """Note that an attempt has ended; whether storage has taken the file, of `size` bytes."""
+    def end(self, now: float, size: int, *, stored: bool) -> None:
+        """Note that an attempt ended at `now` (monotonic seconds), and whether storage took the `size` bytes."""
         self.busy -= 1
-        if not taken:
+        self._throughput.count(now)
+        if not stored:
             self.failed += 1
             return
         self.files += 1
         if size <= LARGE:
             self.bytes += size
+
+    def rate(self, now: float) -> float | None:
+        """Return attempts per second, None before there is enough of a past."""
+        return self._throughput.rate(now)
+
+
+class Throughput:
+    """Ended attempts per second, over the last `window` seconds. Begun ones do not count: many begin at once."""
+
+    def __init__(self, window: float = 10.0) -> None:
+        self._window = window
+        self._ended: deque[tuple[float, int]] = deque()
+        self._total = 0
+        self._since: float | None = None
+
+    def begin(self, now: float) -> None:
+        """Note that an attempt begins at `now` (monotonic seconds)."""
+        if self._since is None:
+            self._since = now
+
+    def count(self, now: float) -> None:
+        """Note that an attempt ended."""
+        if self._ended and now - self._ended[-1][0] < self._window / 100:
+            # A hundred entries are fine enough for a rate, and bound the memory at any speed.
+            last, before = self._ended.pop()
+            self._ended.append((last, before + 1))
+        else:
+            self._ended.append((now, 1))
+        self._total += 1
+
+    def rate(self, now: float) -> float | None:
+        """Return the rate, None before there is enough of a past. The attempt that ends next counts as well."""
+        while self._ended and self._ended[0][0] < now - self._window:
+            self._total -= self._ended.popleft()[1]
+        if self._since is None or now - self._since < self._window / 10:
+            return None
+        return (self._total + 1) / min(self._window, now - self._since)

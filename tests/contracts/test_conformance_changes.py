@@ -12,13 +12,12 @@ from typing import Any
 import anyio
 import pytest
 from conformance_world import EVERY, conformance, tree
-from pipeline_world import World
+from pipeline_world import World, quick_retries
 
 from bulkup import ExitCode, FileState
 from bulkup.model.bodies import Body
 from bulkup.model.tickets import Ticket
 from bulkup.pipeline.files.digests import digests_of
-from bulkup.pipeline.policy import retry
 from bulkup.providers import PROVIDERS, FileSpec
 from bulkup.transport import Transport
 
@@ -31,7 +30,6 @@ HASHING = ("metastudio",)  # checksums first
 async def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[World, None]:
-    monkeypatch.setattr(retry, "_LOOKS", (0.01, 0.02, 0.03))
     async with conformance(tmp_path, request.param, monkeypatch) as running:
         running.write(tree(6))
         yield running
@@ -258,7 +256,7 @@ async def test_it_is_to_stand_elsewhere(place: World, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("code", [ExitCode.SIGTERM, ExitCode.TIME_UP])
 async def test_the_run_is_stopped_meanwhile(place: World, monkeypatch: pytest.MonkeyPatch, code: ExitCode) -> None:
     """A file that waits for another look is left to the next run, at once."""
-    monkeypatch.setattr(retry, "_LOOKS", (3600.0,))
+    quick_retries(monkeypatch, rechecks=(3600.0,))
     with monkeypatch.context() as patch:
         after_presign(patch, place, lambda: rewrite(place))
         async with place.uploader(on_change="retry", grace=3600) as uploader, anyio.create_task_group() as tasks:

@@ -222,9 +222,10 @@ async def cut_off_when(place: World, holds: Callable[[], bool], **changes: Any) 
         tasks.cancel_scope.cancel()
 
 
-def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have retries come quickly; how long they wait is a matter of unit tests."""
-    monkeypatch.setattr(composition, "RetryPolicy", functools.partial(RetryPolicy, base=0.01))
+def quick_retries(monkeypatch: pytest.MonkeyPatch, rechecks: tuple[float, ...] = (0.01, 0.02, 0.03)) -> None:
+    """Make retries and rechecks come quickly; unit tests cover how long they wait."""
+    quick = functools.partial(RetryPolicy, base=0.01, rechecks=rechecks)
+    monkeypatch.setattr(composition, "RetryPolicy", quick)
 
 
 def read_tree(root: Path) -> dict[bytes, bytes]:

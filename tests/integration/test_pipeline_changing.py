@@ -18,10 +18,10 @@ from bulkup import FileState
 from bulkup.helpers.clock import SystemClock
 from bulkup.model.bodies import Body
 from bulkup.model.http import StorageAnswer
-from bulkup.model.items import Item
+from bulkup.model.items import Item, Ticketed
 from bulkup.model.problems import Problem
 from bulkup.model.states import DONE
-from bulkup.model.tickets import Ticket
+from bulkup.model.tickets import Receipt, Ticket
 from bulkup.pipeline.send.attempt import LocalSender
 from bulkup.transport import Transport
 
@@ -129,10 +129,10 @@ class Meddler:
     def _hook(self, monkeypatch: pytest.MonkeyPatch) -> None:
         send_item, send_body, meddle = LocalSender.send, Transport.send, self._meddle
 
-        async def sending(sender: LocalSender, item: Item, count: Callable[[int], None]) -> Problem | None:
-            self._item.set(item)
+        async def sending(sender: LocalSender, file: Ticketed, count: Callable[[int], None]) -> Receipt | Problem:
+            self._item.set(file.item)
             meddle(MOMENTS[0])
-            return await send_item(sender, item, count)
+            return await send_item(sender, file, count)
 
         async def transporting(
             transport: Transport, ticket: Ticket, body: Body, headers: Mapping[str, str], count: Callable[[int], None]

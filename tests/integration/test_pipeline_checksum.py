@@ -13,8 +13,9 @@ from pipeline_world import World, cut_off_when, quick_retries, read_tree, world
 
 from bulkup import FileState, UsageError
 from bulkup.model.http import StorageAnswer
-from bulkup.model.items import Item
+from bulkup.model.items import Ticketed
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Receipt
 from bulkup.pipeline import Tunables
 from bulkup.pipeline.files.large import FileBody
 from bulkup.pipeline.files.opening import ReadingOptions
@@ -124,9 +125,9 @@ async def test_a_file_that_changed_is_not_taken_for_sent(here: World, monkeypatc
     here.write({"large.mp4": LARGE})
     real = LocalSender.send
 
-    async def touch_and_send(self: LocalSender, item: Item, count: Count) -> Problem | None:
-        os.utime(item.file.full_path, ns=(1, 1))
-        return await real(self, item, count)
+    async def touch_and_send(self: LocalSender, file: Ticketed, count: Count) -> Receipt | Problem:
+        os.utime(file.item.file.full_path, ns=(1, 1))
+        return await real(self, file, count)
 
     monkeypatch.setattr(LocalSender, "send", touch_and_send)
     summary = await here.run(checksum="none")

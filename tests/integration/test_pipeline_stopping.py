@@ -15,7 +15,7 @@ from bulkup import ExitCode, FileState, Result, TooManyFailuresError, Uploader
 from bulkup.journal import Journal
 from bulkup.localserver import FaultOptions, ReadPace
 from bulkup.model.http import ApiCall
-from bulkup.model.items import Item, Outcome
+from bulkup.model.items import Outcome, Ticketed
 from bulkup.pipeline.send.attempt import LocalSender
 from bulkup.providers import FileSpec
 from bulkup.providers.magic_hour.adapter import MagicHour
@@ -240,10 +240,10 @@ async def test_stopped_while_storage_cuts_connections(here: World, monkeypatch: 
     here.write_many(3)
     send, begun = LocalSender.send, anyio.Event()
 
-    async def held(self: LocalSender, item: Item, *values: Any) -> Any:
+    async def held(self: LocalSender, file: Ticketed, *values: Any) -> Any:
         begun.set()
         await anyio.sleep(0.1)
-        return await send(self, item, *values)
+        return await send(self, file, *values)
 
     here.faults("cut-body")
     with monkeypatch.context() as patch:

@@ -20,9 +20,10 @@ from structlog.testing import capture_logs
 
 from bulkup import ExitCode, MachineError
 from bulkup.localserver import FaultOptions, ReadPace
-from bulkup.model.items import Item
+from bulkup.model.items import Item, Ticketed
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem
+from bulkup.model.tickets import Receipt
 from bulkup.pipeline import Tunables
 from bulkup.pipeline.processes import sending_process
 from bulkup.pipeline.processes.process_pool import ProcessPool
@@ -71,9 +72,9 @@ def before_each(monkeypatch: pytest.MonkeyPatch, act: Callable[[Item], None]) ->
     """Call `act` right before each attempt."""
     made = ProcessPool.send
 
-    async def send(self: ProcessPool, item: Item, count: Count) -> Problem | None:
-        act(item)
-        return await made(self, item, count)
+    async def send(self: ProcessPool, file: Ticketed, count: Count) -> Receipt | Problem:
+        act(file.item)
+        return await made(self, file, count)
 
     monkeypatch.setattr(ProcessPool, "send", send)
 
@@ -201,7 +202,7 @@ async def test_auto_tries_processes(here: World, monkeypatch: pytest.MonkeyPatch
             wanted.append(4 if self.kept else take(self, seen))
         return min(3, wanted[-1])
 
-    async def send(self: ProcessPool, item: Item, count: Count) -> Problem | None:
+    async def send(self: ProcessPool, file: Ticketed, count: Count) -> Receipt | Problem:
         number = next(numbers)
         if number == 5:
             await until(lambda: self.ready == 3)
@@ -210,7 +211,7 @@ async def test_auto_tries_processes(here: World, monkeypatch: pytest.MonkeyPatch
             await until(lambda: wanted[-1] == 4 or (wanted[-1] == 0 and 3 in wanted))
             await until(lambda: kept or self.ready == 0)
         ways.append("elsewhere" if self.ready else "here")
-        return await made(self, item, count)
+        return await made(self, file, count)
 
     monkeypatch.setattr(ProcessTrial, "take", taken)
     monkeypatch.setattr(ProcessPool, "send", send)
@@ -233,9 +234,9 @@ async def test_auto_continues_without_processes_that_cannot_be_started(
         tries.append(command)
         raise OSError(errno.EAGAIN, "try again")
 
-    async def send(self: ProcessPool, item: Item, count: Count) -> Problem | None:
+    async def send(self: ProcessPool, file: Ticketed, count: Count) -> Receipt | Problem:
         await until(lambda: bool(tries))
-        return await made(self, item, count)
+        return await made(self, file, count)
 
     made = ProcessPool.send
     monkeypatch.setattr(anyio, "open_process", spawn)
@@ -254,5 +255,5 @@ async def test_an_error_of_the_program_ends_the_run(here: World, monkeypatch: py
         await here.run()
     text = "".join(traceback.format_exception(raised.value))
     assert "ValueError in a sending process" in text
-    assert "in item_of" in text
+    assert "in file_of" in text
     assert "confidential" not in text

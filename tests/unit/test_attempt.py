@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from attempts import failed, sent
 from found_files import found, md5_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -149,20 +150,18 @@ def item_of(file: FoundFile, **values: Any) -> Item:
 async def test_a_file_in_parts_has_one_receipt(tmp_path: Path) -> None:
     """With the MD5 and identity of the whole file and no ETag; verified if every part is."""
     storage, item, counted = Storage(), item_of(found(tmp_path / "a", CONTENT)), list[int]()
-    assert await sender_to(storage).send(item, counted.append) is None
+    receipt = await sent(sender_to(storage), item, counted.append)
     assert [url for url, _ in storage.got] == ["0", "1", "2"]
     assert b"".join(data for _, data in storage.got) == CONTENT
     assert sum(counted) == len(CONTENT)
-    assert item.receipt is not None
-    assert (item.receipt.digest, item.receipt.identity) == (md5_of(CONTENT), item.file.identity)
-    assert (item.receipt.etag, item.receipt.verified) == (None, True)
+    assert (receipt.digest, receipt.identity) == (md5_of(CONTENT), item.file.identity)
+    assert (receipt.etag, receipt.verified) == (None, True)
 
 
 async def test_one_unverified_part_leaves_the_file_unverified(tmp_path: Path) -> None:
     item = item_of(found(tmp_path / "a", CONTENT))
-    assert await sender_to(Storage(StorageAnswer(200, {}, b""))).send(item, lambda _: None) is None
-    assert item.receipt is not None
-    assert not item.receipt.verified
+    receipt = await sent(sender_to(Storage(StorageAnswer(200, {}, b""))), item)
+    assert not receipt.verified
 
 
 @pytest.mark.parametrize(
@@ -177,14 +176,13 @@ async def test_an_accepted_part_is_not_sent_again(tmp_path: Path, failure: Stora
     )
     sender = sender_to(storage)
     try:
-        assert await sender.send(item, lambda _: None) is not None
+        await failed(sender, item)
     except ProblemError as error:
         assert error is failure  # noqa: PT017  # a problem may be raised or returned
     assert (item.history.failures, item.history.first_failure) == (0, None)
-    assert await sender.send(item, lambda _: None) is None
+    receipt = await sent(sender, item)
     assert [url for url, _ in storage.got] == ["0", "1", "1", "2"]
-    assert item.receipt is not None
-    assert item.receipt.digest == md5_of(CONTENT)
+    assert receipt.digest == md5_of(CONTENT)
 
 
 async def test_a_file_that_changes_between_two_parts_has_no_receipt(tmp_path: Path) -> None:
@@ -199,16 +197,13 @@ async def test_a_file_that_changes_between_two_parts_has_no_receipt(tmp_path: Pa
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     storage.before = overwrite
-    problem = await sender_to(storage).send(item, lambda _: None)
-    assert problem is not None
+    problem = await failed(sender_to(storage), item)
     assert problem.kind is ProblemKind.CHANGED
-    assert item.receipt is None
 
 
 async def test_a_part_with_another_etag_is_a_mismatch(tmp_path: Path) -> None:
     wrong = StorageAnswer(200, {"etag": f'"{md5_of(b"other").hex}"'}, b"")
     item = item_of(found(tmp_path / "a", CONTENT))
-    problem = await sender_to(Storage(wrong)).send(item, lambda _: None)
-    assert problem is not None
+    problem = await failed(sender_to(Storage(wrong)), item)
     assert problem.kind is ProblemKind.MISMATCH
     assert item.sent is None

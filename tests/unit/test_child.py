@@ -12,7 +12,7 @@ import pytest
 
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.files import UNKNOWN_IDENTITY, FoundFile, Source
-from bulkup.model.items import Item
+from bulkup.model.items import Item, Ticketed
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
 from bulkup.pipeline.processes.child import Child
@@ -37,17 +37,17 @@ class Parent:
 class Attempts:
     """A sender that acts by the path of the file."""
 
-    def __init__(self, **acts: Callable[[Count], Awaitable[Problem | None]]) -> None:
+    def __init__(self, **acts: Callable[[Count], Awaitable[Problem]]) -> None:
         self._acts = acts
 
-    async def send(self, item: Item, count: Count) -> Problem | None:
-        return await self._acts[item.file.path.decode()](count)
+    async def send(self, file: Ticketed, count: Count) -> Problem:
+        return await self._acts[file.item.file.path.decode()](count)
 
 
 def job(number: int, path: str) -> Plain:
-    return job_of(
-        number, Item(FoundFile(Source(b"/"), path.encode(), UNKNOWN_IDENTITY), Ticket(SecretUrl("https://s/1"), ""))
-    )
+    ticket = Ticket(SecretUrl("https://s/1"), "")
+    item = Item(FoundFile(Source(b"/"), path.encode(), UNKNOWN_IDENTITY), ticket)
+    return job_of(number, Ticketed(item, ticket))
 
 
 async def reported(attempts: Attempts, *messages: tuple[Any, Any], turns: int = 10) -> list[list[Plain]]:
@@ -65,23 +65,23 @@ async def reported(attempts: Attempts, *messages: tuple[Any, Any], turns: int = 
     return parent.messages
 
 
-async def late(count: Count) -> Problem | None:
+async def late(count: Count) -> Problem:
     count(5)
     return PROBLEM
 
 
-async def raises(count: Count) -> Problem | None:
+async def raises(count: Count) -> Problem:
     count(7)
     raise ProblemError(PROBLEM)
 
 
-async def never(count: Count) -> Problem | None:
+async def never(count: Count) -> Problem:
     count(3)
     await asyncio.Event().wait()
     raise AssertionError
 
 
-async def fails(count: Count) -> Problem | None:
+async def fails(count: Count) -> Problem:
     raise ValueError("confidential")
 
 

@@ -14,7 +14,8 @@ from bulkup.journal import Holder, KnownFile
 from bulkup.model.files import Digest, FoundFile, Identity, Place, Source
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Receipt, Ticket
-from bulkup.pipeline.scan.decision import Action, IdentityMode, action_for, place_taken, spec_of
+from bulkup.pipeline.scan.decision import Action, IdentityMode, action_for, place_taken
+from bulkup.providers import FileSpec
 
 SOURCE = Source(b"/data")
 HERE = Identity(size=10, mtime_ns=20, ctime_ns=30, inode=40, device=50)
@@ -82,7 +83,7 @@ def test_content_mode_compares_the_content() -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_a_stored_file_is_confirmed_and_not_sent(mode: IdentityMode) -> None:
     stored = known(FileState.STORED, ticket=TICKET, receipt=RECEIPT)
-    assert action_for(stored, HERE, mode) is Action.CONFIRM
+    assert action_for(stored, HERE, mode) is Action.CLOSE
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -130,7 +131,7 @@ def test_an_upload_that_is_gone_from_the_service_is_repeated(state: FileState, m
     assert action_for(row, HERE, mode, gone=True) is (Action.UPLOAD if state in DONE else action_for(row, HERE, mode))
 
 
-HALF_DONE = {FileState.STORED: Action.CONFIRM, FileState.TICKETED: Action.RESUME}
+HALF_DONE = {FileState.STORED: Action.CLOSE, FileState.TICKETED: Action.RESUME}
 
 
 def placed(state: FileState, place: str | None, digest: Digest | None = DIGEST) -> KnownFile:
@@ -164,15 +165,15 @@ def test_a_digest_made_ahead_is_used_for_any_place(place: str | None) -> None:
 def test_a_provider_gets_name_path_extension_and_time() -> None:
     """The time in seconds, and the digest if there is one."""
     file = FoundFile(SOURCE, b"a/B.tar.GZ", Identity(7, 1_500_000_000_500_000_000, 1, 2, 3))
-    spec = spec_of(file)
+    spec = FileSpec.of(file)
     assert (spec.name, spec.path, spec.extension, spec.size) == ("B.tar.GZ", "a/B.tar.GZ", "gz", 7)
     assert (spec.modified, spec.digest) == (1_500_000_000.5, None)
-    assert spec_of(file, Digest(b"d" * 16)).digest == Digest(b"d" * 16)
+    assert FileSpec.of(file, Digest(b"d" * 16)).digest == Digest(b"d" * 16)
 
 
 def test_bytes_that_are_not_utf_8_become_surrogates() -> None:
     """They can be turned back into the bytes. A name that begins with a dot has no extension."""
-    spec = spec_of(FoundFile(SOURCE, b"d\xff/.bash\xferc", Identity(1, 0, 0, 0, 0)))
+    spec = FileSpec.of(FoundFile(SOURCE, b"d\xff/.bash\xferc", Identity(1, 0, 0, 0, 0)))
     assert os.fsencode(spec.path) == b"d\xff/.bash\xferc"
     assert spec.extension == ""
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from bulkup.errors import MachineError
 from bulkup.helpers.clock import SystemClock
+from bulkup.journal import Journal
 from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.items import Item, Outcome
 from bulkup.model.problems import Problem, ProblemKind
@@ -23,6 +24,7 @@ from bulkup.pipeline import hasher as hasher_module
 from bulkup.pipeline.files.digests import Hashed
 from bulkup.pipeline.hasher import Hasher
 from bulkup.pipeline.options import PipelineOptions
+from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.providers import Capabilities, Provider, ProviderConfig
 
@@ -44,40 +46,40 @@ class Service(Provider):
         raise NotImplementedError
 
 
-class Recorder:
-    """Keeps its calls."""
+class FakeJournal:
+    """Keeps the digests that it records."""
 
     def __init__(self) -> None:
-        self.settled: list[Outcome] = []
-        self.given_back: list[Item] = []
         self.recorded: list[list[Item]] = []
 
-    def settle(self, outcome: Outcome) -> None:
-        self.settled.append(outcome)
-
-    def give_back(self, item: Item) -> None:
-        self.given_back.append(item)
-
-    async def pending(self, items: Sequence[Item]) -> None:
+    async def pending(self, items: Sequence[Item], *_: Any) -> None:
         self.recorded.append(list(items))
 
 
 class Station:
-    """A hasher between doubles of its neighbours."""
+    """A hasher alone, with everything that it passes on."""
 
     def __init__(self) -> None:
         nothing = cast("Any", None)
         options = PipelineOptions(batch_size=1000)
         provider = Service(ProviderConfig("https://api.example"))
-        self.run = Run(provider, nothing, nothing, nothing, SystemClock(), options, (), nothing)
-        self.recorder, self.asked, self.emptied = Recorder(), list[Item](), anyio.Event()
-        self.hasher = Hasher(self.run, cast("Any", self.recorder), nothing, self.asked.append, self.emptied.set)
+        self.journal, self.asked, self.settled, self.emptied = (
+            FakeJournal(),
+            list[Item](),
+            list[Outcome](),
+            anyio.Event(),
+        )
+        journal = cast("Journal", self.journal)
+        self.run = Run(provider, nothing, nothing, journal, SystemClock(), options, (), nothing)
+        routes = Routes()
+        routes.ask, routes.settle, routes.hashing_ended = self.asked.append, self.settled.append, self.emptied.set
+        self.hasher = Hasher(self.run, routes)
 
     async def read(self, items: Sequence[Item]) -> None:
         """Read all items."""
         for item in items:
             self.hasher.add(item)
-        assert self.hasher.depth == len(items)
+        assert self.hasher.files() == len(items)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.hasher.work)
@@ -85,7 +87,7 @@ class Station:
                 tasks.cancel_scope.cancel()
         finally:
             self.hasher.close()
-        assert self.hasher.depth == 0
+        assert self.hasher.files() == 0
 
 
 async def test_the_result_decides_the_next_stage_of_a_file(tmp_path: Path) -> None:
@@ -98,9 +100,9 @@ async def test_the_result_decides_the_next_stage_of_a_file(tmp_path: Path) -> No
     station = Station()
     await station.read(items)
     assert station.asked == [items[0], items[3]]
-    assert station.recorder.recorded == [[items[0], items[3]]]
+    assert station.journal.recorded == [[items[0], items[3]]]
     assert [item.digest for item in station.asked] == [md5_of(b"new"), md5_of(b"other")]
-    known, gone = station.recorder.settled
+    known, gone = station.settled
     assert (known.item, known.state, known.unchanged) == (items[1], FileState.UPLOADED, True)
     assert (gone.item, gone.state) == (items[2], FileState.CHANGED)
 
@@ -121,7 +123,7 @@ async def test_a_stop_or_a_machine_problem_gives_files_back(
     monkeypatch.setattr(hasher_module, "digests_of", results)
     station, items = Station(), [an_item(), an_item()]
     await station.read(items)
-    assert station.recorder.given_back == items
+    assert [(outcome.item, outcome.state) for outcome in station.settled] == [(item, None) for item in items]
     assert station.asked == []
     assert isinstance(station.run.stop.error, MachineError) is (result is not None)
 

@@ -20,7 +20,7 @@ from bulkup.pipeline.policy.retry import (
     CallDecision,
     EndRun,
     GiveUp,
-    LookAgain,
+    Recheck,
     Renew,
     Situation,
     Split,
@@ -160,8 +160,8 @@ def test_a_file_that_changes_is_left_unless_it_is_to_be_looked_at_again() -> Non
     assert attempt(ProblemKind.CHANGED, changes=1, policy=RetryPolicy(on_change="fail")) == GiveUp(FileState.FAILED)
     patient = RetryPolicy(on_change="retry")
     looks = [attempt(ProblemKind.CHANGED, changes=changes, policy=patient, now=100.0) for changes in (1, 2, 3, 4)]
-    assert looks == [LookAgain(101.0), LookAgain(104.0), LookAgain(116.0), GiveUp(FileState.CHANGED)]
-    assert after_change(FileHistory(changes=1), patient, 0.0) == LookAgain(1.0)
+    assert looks == [Recheck(101.0), Recheck(104.0), Recheck(116.0), GiveUp(FileState.CHANGED)]
+    assert after_change(FileHistory(changes=1), patient, 0.0) == Recheck(1.0)
 
 
 def test_being_throttled_costs_no_try() -> None:
@@ -344,12 +344,12 @@ def test_a_service_that_never_answered_is_given_up_soon() -> None:
 @given(st.floats(0, 100), st.integers(0, 10_000))
 def test_polls_come_further_and_further_apart(seconds: float, polls: int) -> None:
     """Never so soon that they are a burden, never so late that a run waits for nothing, however many came before."""
-    wait = next_poll(seconds, polls)
+    wait = next_poll(seconds, polls, POLICY)
     assert 0.1 <= wait <= 15.0
-    assert wait <= next_poll(seconds, polls + 1)
+    assert wait <= next_poll(seconds, polls + 1, POLICY)
 
 
 def test_the_first_poll_comes_when_the_service_says() -> None:
     """Half as long again each time, to a quarter of a minute."""
-    assert [next_poll(4.0, polls) for polls in range(5)] == [4.0, 6.0, 9.0, 13.5, 15.0]
-    assert next_poll(0.0, 0) == 0.1
+    assert [next_poll(4.0, polls, POLICY) for polls in range(5)] == [4.0, 6.0, 9.0, 13.5, 15.0]
+    assert next_poll(0.0, 0, POLICY) == 0.1

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.files import UNKNOWN_IDENTITY, FoundFile, Source
-from bulkup.model.items import Item
+from bulkup.model.items import Item, Ticketed
 from bulkup.model.problems import Problem, ProblemKind
-from bulkup.model.tickets import Ticket
+from bulkup.model.tickets import Receipt, Ticket
 from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.processes.jobs import ReportKind, Setup, report
 from bulkup.pipeline.processes.process_pool import ProcessPool, shares
@@ -58,15 +58,18 @@ class Unstarted(SendingProcess):
         asyncio.get_running_loop().call_soon(self.callbacks.reports, self, reports)
 
 
+RECEIPT = Receipt(None, UNKNOWN_IDENTITY, None, True, 7.0)
+
+
 class Own:
-    """The sender of this process; keeps the items that it gets."""
+    """The sender of this process; keeps the files that it gets."""
 
     def __init__(self) -> None:
-        self.items: list[Item] = []
+        self.files: list[Ticketed] = []
 
-    async def send(self, item: Item, count: Count) -> Problem | None:
-        self.items.append(item)
-        return None
+    async def send(self, file: Ticketed, count: Count) -> Receipt | Problem:
+        self.files.append(file)
+        return RECEIPT
 
 
 @asynccontextmanager
@@ -82,10 +85,12 @@ async def pool_of(number: int, own: Own | None = None) -> AsyncGenerator[tuple[P
         yield pool, processes
 
 
-def sending(pool: ProcessPool, count: Count = lambda _: None) -> asyncio.Task[Problem | None]:
-    return asyncio.create_task(
-        pool.send(Item(FoundFile(Source(b"/"), b"a", UNKNOWN_IDENTITY), Ticket(URL, "id")), count)
-    )
+def sending(pool: ProcessPool, count: Count = lambda _: None) -> asyncio.Task[Receipt | Problem]:
+    return asyncio.create_task(pool.send(file_with(Ticket(URL, "id")), count))
+
+
+def file_with(ticket: Ticket) -> Ticketed:
+    return Ticketed(Item(FoundFile(Source(b"/"), b"a", UNKNOWN_IDENTITY), ticket), ticket)
 
 
 async def turns() -> None:
@@ -102,7 +107,7 @@ async def test_attempts_wait_until_a_process_is_ready() -> None:
         assert len(one.attempts) == 3
         one.end()
         problems = [await task for task in tasks]
-    assert {problem.kind for problem in problems if problem is not None} == {ProblemKind.TRANSIENT}
+    assert {problem.kind for problem in problems if isinstance(problem, Problem)} == {ProblemKind.TRANSIENT}
 
 
 async def test_an_attempt_cancelled_before_a_process_is_ready_is_never_given() -> None:
@@ -137,10 +142,10 @@ async def test_after_three_losses_attempts_fail() -> None:
         for process in list(processes):
             process.end()
         problem = await waiting
-        assert problem is not None
+        assert isinstance(problem, Problem)
         assert problem.kind is ProblemKind.MACHINE
         later = await sending(pool)
-    assert later is not None
+    assert isinstance(later, Problem)
     assert later.kind is ProblemKind.MACHINE
 
 
@@ -159,9 +164,9 @@ async def test_files_in_parts_are_sent_by_this_process() -> None:
     """Their MD5 in progress cannot move to another process."""
     own = Own()
     async with pool_of(2, own) as (pool, _):
-        item = Item(FoundFile(Source(b"/"), b"a", UNKNOWN_IDENTITY), Ticket(URL, "id", more_urls=(URL,)))
-        assert await pool.send(item, lambda _: None) is None
-    assert own.items == [item]
+        file = file_with(Ticket(URL, "id", more_urls=(URL,)))
+        assert await pool.send(file, lambda _: None) is RECEIPT
+    assert own.files == [file]
 
 
 @given(st.integers(0, 100), st.lists(st.integers(0, 100), min_size=1, max_size=8).map(sorted))

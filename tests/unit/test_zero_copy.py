@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from attempts import failed, sent
 from found_files import found, md5_of
 from test_attempt import CONTENT, Service
 
@@ -128,9 +129,8 @@ async def test_after_the_first_proof_files_are_sent_by_sendfile(file: FoundFile)
     sender = sender_to(storage)
     for _ in range(3):
         item = item_of(file)
-        assert await sender.send(item, lambda _: None) is None
-        assert item.receipt is not None
-        assert (item.receipt.digest, item.receipt.verified) == (md5_of(CONTENT), True)
+        receipt = await sent(sender, item)
+        assert (receipt.digest, receipt.verified) == (md5_of(CONTENT), True)
     assert storage.lent == [False, True, True]
 
 
@@ -138,15 +138,12 @@ async def test_a_file_without_proof_is_sent_again_streamed(file: FoundFile) -> N
     """Its bytes may differ from those that were hashed. From then on the host gets streams only."""
     storage = Storage(md5_of(CONTENT).hex, None, None)
     sender = sender_to(storage)
-    await sender.send(item_of(file), lambda _: None)
+    await sent(sender, item_of(file))
     item = item_of(file)
-    problem, unproven = await sender.send(item, lambda _: None), item.receipt
-    assert problem is not None
-    assert (problem.kind, unproven) == (ProblemKind.MISMATCH, None)
-    assert await sender.send(item, lambda _: None) is None
-    assert item.receipt is not None
-    assert (item.receipt.digest, item.receipt.verified) == (md5_of(CONTENT), False)
-    await sender.send(item_of(file), lambda _: None)
+    assert (await failed(sender, item)).kind is ProblemKind.MISMATCH
+    receipt = await sent(sender, item)
+    assert (receipt.digest, receipt.verified) == (md5_of(CONTENT), False)
+    await sent(sender, item_of(file))
     assert storage.lent == [False, True, False, False]
 
 
@@ -157,7 +154,7 @@ async def test_bytes_that_changed_after_hashing_are_a_mismatch(
     monkeypatch.setattr(large, "compare", lambda *_: None)
     storage = Storage()
     sender = sender_to(storage)
-    await sender.send(item_of(file), lambda _: None)
+    await sent(sender, item_of(file))
 
     def overwrite() -> None:
         with open(file.full_path, "r+b") as opened:
@@ -165,20 +162,17 @@ async def test_bytes_that_changed_after_hashing_are_a_mismatch(
 
     storage.before_copying = overwrite
     item = item_of(file)
-    problem = await sender.send(item, lambda _: None)
-    assert problem is not None
+    problem = await failed(sender, item)
     assert problem.kind is ProblemKind.MISMATCH
-    assert item.receipt is None
 
 
 @pytest.mark.parametrize("etag", [None, md5_of(CONTENT).hex, md5_of(b"other").hex, "opaque-2"])
 async def test_without_a_checksum_no_answer_proves_or_refutes_anything(file: FoundFile, etag: str | None) -> None:
     storage = Storage(etag)
     item = item_of(file)
-    assert await sender_to(storage, checksum="none").send(item, lambda _: None) is None
-    assert item.receipt is not None
-    assert (item.receipt.digest, item.receipt.verified) == (None, False)
-    assert item.receipt.etag == etag
+    receipt = await sent(sender_to(storage, checksum="none"), item)
+    assert (receipt.digest, receipt.verified) == (None, False)
+    assert receipt.etag == etag
     assert storage.lent == [True]
 
 
@@ -186,6 +180,5 @@ async def test_small_files_and_parts_are_not_hashed_either(tmp_path: Path) -> No
     small = Item(found(tmp_path / "small", b"small"), Ticket(HERE.url, "1", content_md5=True))
     parts = Item(found(tmp_path / "parts", CONTENT), Ticket(HERE.url, "1", more_urls=(THERE.url,)))
     for item in (small, parts):
-        assert await sender_to(Storage(), checksum="none").send(item, lambda _: None) is None
-        assert item.receipt is not None
-        assert (item.receipt.digest, item.receipt.verified, item.digest) == (None, False, None)
+        receipt = await sent(sender_to(Storage(), checksum="none"), item)
+        assert (receipt.digest, receipt.verified, item.digest) == (None, False, None)

@@ -1,35 +1,34 @@
-"""When to ask for tickets and for how many: a ticket is a lease that runs out, so no further ahead than they are used.
+"""When to ask for tickets, and for how many files. A ticket is a lease that expires: no more are held than get used.
 
 Pure: a `Demand` describes the moment, `group_size` answers.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SHORT_LEASE = 60.0
-# Nothing is known before the first answer. So much, in bytes, goes up within a short lease on any link worth using.
+# Nothing is known before the first answer. This many bytes go out within a short lease on any usable link.
 _SURELY_SENT = 5 * 1024**2
-# Of the files that could be begun within a lease, half: rates fall, and an expired ticket costs a call and an orphan.
+# Of the files that could begin within a lease: rates fall, and an expired ticket costs a call and an orphan.
 _SHARE_OF_LEASE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The batcher's situation. Ages and leases in seconds, `rate` in files sent per second.
+    """The situation of the batcher. Ages and leases are in seconds, `rate` in files per second.
 
-    `modest` is for how many files to ask at most before anything is known, None for a full group. `scan_done` says that
-    no further file will come by itself. `unused` tickets wait for a worker, `asked` files are in calls under way.
-    `lease` is the shortest time that tickets were good for, margin taken off, None where they do not tell. `answered`
-    says whether any call was.
+    `fresh` files wait for their group. `first_group` bounds the first group, None for a full one. `no_more` says that
+    no other file will come, renewals apart. `unused` tickets wait for a worker, `asked` files are in calls under way.
+    `lease` is the shortest time that tickets were good for, margin taken off; None where tickets do not expire.
+    `answered` says whether the service has answered a call.
     """
 
     fresh: int
-    modest: int | None
+    first_group: int | None
     oldest_age: float
-    scan_done: bool
+    no_more: bool
     unused: int
     asked: int
     calls: int
@@ -45,7 +44,7 @@ class Demand:
 def group_size(demand: Demand) -> int:
     """Return for how many of the fresh files to ask now, 0 for not yet.
 
-    Groups are full unless nothing more comes, or workers wait while a file has waited for its group long enough.
+    Groups are full, unless no more files come, or a file has waited long enough for its group while workers are idle.
     """
     if not demand.fresh or demand.calls >= demand.calls_in_flight:
         return 0
@@ -54,17 +53,17 @@ def group_size(demand: Demand) -> int:
     full = min(demand.batch_size, ahead)
     if demand.fresh >= full:
         return full if room >= full else 0
-    due = demand.scan_done or (demand.oldest_age >= demand.group_age and demand.unused < demand.workers)
+    due = demand.no_more or (demand.oldest_age >= demand.group_age and demand.unused < demand.workers)
     return demand.fresh if due and room >= demand.fresh else 0
 
 
 def tickets_ahead(demand: Demand) -> int:
-    """Return how many tickets may be waiting or asked for at once.
+    """Return how many tickets may be unused or requested at once.
 
-    Until the first answer it is one group, or a part of one: nothing is known of the leases yet.
+    Until the first answer that is one group, or a part of one: nothing is known of the leases yet.
     """
     if not demand.answered:
-        return demand.batch_size if demand.modest is None else min(demand.batch_size, demand.modest)
+        return demand.batch_size if demand.first_group is None else min(demand.batch_size, demand.first_group)
     most = demand.batch_size * demand.calls_in_flight + demand.workers
     if demand.lease is None:
         return most
@@ -74,10 +73,10 @@ def tickets_ahead(demand: Demand) -> int:
 
 
 def first_group_size(sizes: Sequence[int], workers: int) -> int | None:
-    """Return for how many files of these sizes, in bytes, to ask at first: what workers begin with, and a little more.
+    """Return for how many files of these sizes, in bytes, to ask at first: one for each worker, and a little more.
 
-    None where all of them are little enough. Of large files on a slow link most tickets of a full group would run out
-    where leases are short.
+    None where all of them are small. Most tickets of a full group of large files would expire on a slow link, where
+    leases are short.
     """
     left = _SURELY_SENT
     for number, size in enumerate(sizes[workers:], start=workers):
@@ -88,11 +87,10 @@ def first_group_size(sizes: Sequence[int], workers: int) -> int | None:
 
 
 def good_for(expires_at: float | None, now: float, margin: float) -> float | None:
-    """Return for how many seconds from `now` a ticket may be begun; Unix times, None where it does not run out.
+    """Return for how many seconds from `now` a ticket may be begun; Unix times, None where it does not expire.
 
-    Storage looks at the start of a request. The margin is what clocks and queues may be off by; of a short lease it is
-    a quarter, or there would be nothing left to use. What is counted is seconds from here on, so that a clock that is
-    set in the middle of a run makes no ticket older or younger.
+    Storage checks the start of a request. The margin covers clocks and queues; of a short lease it is a quarter, or no
+    time to use it would be left.
     """
     if expires_at is None:
         return None
@@ -100,34 +98,10 @@ def good_for(expires_at: float | None, now: float, margin: float) -> float | Non
     return left - min(margin, max(0.0, left) / 4)
 
 
-class Throughput:
-    """Files sent per second over the last `window` seconds. Begun ones do not count: a pool begins many at once."""
+def renewal_time(expires_at: float | None, now: float, monotonic: float, margin: float) -> float | None:
+    """Return the monotonic time from which a ticket must not be begun; None for never. `now` is Unix time.
 
-    def __init__(self, window: float = 10.0) -> None:
-        self._window = window
-        self._ended: deque[tuple[float, int]] = deque()
-        self._total = 0
-        self._since: float | None = None
-
-    def begin(self, now: float) -> None:
-        """Note that a file is being sent from `now` (monotonic) on."""
-        if self._since is None:
-            self._since = now
-
-    def count(self, now: float) -> None:
-        """Note that a file was sent."""
-        if self._ended and now - self._ended[-1][0] < self._window / 100:
-            # A hundred entries are fine enough for a rate, and bound the memory at any speed.
-            last, before = self._ended.pop()
-            self._ended.append((last, before + 1))
-        else:
-            self._ended.append((now, 1))
-        self._total += 1
-
-    def rate(self, now: float) -> float | None:
-        """Return the rate, None before there is enough of a past to tell. The file that is next to end counts, too."""
-        while self._ended and self._ended[0][0] < now - self._window:
-            self._total -= self._ended.popleft()[1]
-        if self._since is None or now - self._since < self._window / 10:
-            return None
-        return (self._total + 1) / min(self._window, now - self._since)
+    It is counted in monotonic seconds, so a clock that is set during the run changes the age of no ticket.
+    """
+    left = good_for(expires_at, now, margin)
+    return None if left is None else monotonic + left

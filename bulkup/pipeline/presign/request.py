@@ -1,88 +1,122 @@
-"""One presign call from its intent to its tickets, in the only order that survives a kill at any instant."""
+"""One presign call from its intent to its tickets, in the only order that survives a kill at any instant.
+
+The intent is on disk before the call, so that ids that never reached us are at least counted. The tickets are on disk
+before their files are passed on, and so before any byte is sent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from bulkup.model.items import Item, Outcome
+from bulkup.model.history import CallHistory
+from bulkup.model.items import Item, Outcome, Ticketed
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Rejection, Ticket
-from bulkup.pipeline.policy.redaction import redact
-from bulkup.pipeline.presign.leases import good_for
-from bulkup.pipeline.recorder import Recorder
+from bulkup.pipeline.presign.api_calls import ServiceCall
+from bulkup.pipeline.presign.issued_ids import IssuedIds
+from bulkup.pipeline.presign.leases import renewal_time
+from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
-from bulkup.pipeline.scan.decision import spec_of
 from bulkup.providers import FileSpec
 
 
-async def ask(run: Run, recorder: Recorder, items: Sequence[Item]) -> list[Item]:
-    """Ask for tickets and return the items that got one; those rejected are settled. Raises `ProblemError`.
+class TicketRequest(ServiceCall):
+    """Asks for the tickets of a group. `answered` takes the files that got one."""
 
-    The intent is on disk before the call, so that ids nobody saw are at least counted; the tickets are on disk before
-    this returns, and so before any byte is sent.
-    """
-    wanted = [(item, spec) for item, spec in _with_specs(items) if not _rejected(run, recorder, item, spec)]
-    if not wanted:
-        return []
-    items = [item for item, _ in wanted]
-    await recorder.asked(items, [(item, item.ticket) for item in items if item.ticket is not None])
-    for item in items:
-        item.ticket = item.sent = None
-    answers = await _call(run, recorder, wanted)
-    rejected = [(item, a) for item, a in zip(items, answers, strict=True) if isinstance(a, Rejection)]
-    ticketed = [(item, a) for item, a in zip(items, answers, strict=True) if isinstance(a, Ticket)]
-    await recorder.ticketed(ticketed)
-    for item, ticket in ticketed:
-        lease(run, item, ticket)
-    for item, rejection in rejected:
-        recorder.settle(Outcome(item, FileState.REJECTED, Problem(ProblemKind.REJECTED, rejection.reason)))
-    run.counters.presign_files += len(ticketed)
-    return [item for item, _ in ticketed]
+    def __init__(
+        self,
+        items: Sequence[Item],
+        run: Run,
+        routes: Routes,
+        issued: IssuedIds,
+        answered: Callable[[Sequence[Ticketed]], None],
+    ) -> None:
+        self.files = len(items)
+        self.history = CallHistory()
+        self._items = items
+        self._run = run
+        self._routes = routes
+        self._issued = issued
+        self._answered = answered
 
+    async def make(self) -> None:
+        """Ask for tickets; rejected files are settled. Raises `ProblemError`, `JournalError`."""
+        run, specs = self._run, self._wanted()
+        items = self._items
+        if not items:
+            return
+        replaced = [(item, item.ticket) for item in items if item.ticket is not None]
+        await run.journal.asked(items, replaced, run.clock.now())
+        for item in items:
+            item.ticket = item.sent = None
+        run.counters.presign_calls += 1
+        answers = await run.provider.presign(specs, run.call)
+        self._check(answers)
+        tickets = [(item, answer) for item, answer in zip(items, answers, strict=True) if isinstance(answer, Ticket)]
+        await run.journal.ticketed(tickets)
+        now, monotonic, margin = run.clock.now(), run.clock.monotonic(), run.options.lease_margin
+        ticketed = []
+        for item, ticket in tickets:
+            item.ticket = ticket
+            ticketed.append(Ticketed(item, ticket, renewal_time(ticket.expires_at, now, monotonic, margin)))
+        for item, answer in zip(items, answers, strict=True):
+            if isinstance(answer, Rejection):
+                self._reject(item, answer)
+        run.counters.presign_files += len(ticketed)
+        self._answered(ticketed)
 
-def lease(run: Run, item: Item, ticket: Ticket) -> None:
-    """Give an item its ticket, and the time from which that must not be begun any more."""
-    left = good_for(ticket.expires_at, run.clock.now(), run.options.lease_margin)
-    item.ticket = ticket
-    item.renew_at = None if left is None else run.clock.monotonic() + left
-
-
-def _with_specs(items: Sequence[Item]) -> list[tuple[Item, FileSpec]]:
-    return [(item, spec_of(item.file, item.digest)) for item in items]
-
-
-def _rejected(run: Run, recorder: Recorder, item: Item, spec: FileSpec) -> bool:
-    """Settle a file that the service does not take. Most were told so by the scanner; not those that were to be looked
-    at again, and had changed."""
-    rejection = run.provider.reject(spec)
-    if rejection is not None:
-        recorder.settle(Outcome(item, FileState.REJECTED, Problem(ProblemKind.REJECTED, rejection.reason)))
-    return rejection is not None
-
-
-async def _call(run: Run, recorder: Recorder, wanted: Sequence[tuple[Item, FileSpec]]) -> Sequence[Ticket | Rejection]:
-    run.counters.presign_calls += 1
-    try:
-        answers = await run.provider.presign([spec for _, spec in wanted], run.call)
-        _check(run, [item for item, _ in wanted], answers)
-    except ProblemError as error:
-        problem = redact(error.problem, run.provider)
+    async def note_failure(self, problem: Problem, now: float) -> None:
+        """Count the ids that the call may have created, besides the failure. Raises `JournalError`."""
         if problem.maybe_created:
-            await recorder.unknown_ids(len(wanted), problem.message)
-        raise ProblemError(problem) from error.__cause__
-    return answers
+            await self._run.journal.unknown_ids(len(self._items), problem.message, self._run.clock.now())
+        self.history.note(problem, now)
 
+    def halves(self) -> Sequence[TicketRequest]:
+        """Return two requests for a half of the files each, without this one's failures."""
+        middle = len(self._items) // 2
+        halves = self._items[:middle], self._items[middle:]
+        return [TicketRequest(half, self._run, self._routes, self._issued, self._answered) for half in halves]
 
-def _check(run: Run, items: Sequence[Item], answers: Sequence[Ticket | Rejection]) -> None:
-    """Raise `ProblemError` where assigning these answers would send a file to another one's URL."""
-    if len(answers) != len(items):
-        # An adapter's own check should have said so.
-        raise ProblemError(
-            Problem(ProblemKind.UNUSABLE, f"{len(answers)} tickets for {len(items)} files", maybe_created=True)
-        )
-    for item, answer in zip(items, answers, strict=True):
-        if isinstance(answer, Ticket) and run.issued_ids.to_another(answer.remote_id, item.file.full_path):
-            # Within a call the adapter sees it; a cache between us and the service answers the same to several calls.
-            text = "the service answered an id that another file has"
-            raise ProblemError(Problem(ProblemKind.TRANSIENT, text, maybe_created=True))
+    def give_up(self, state: FileState, problem: Problem) -> None:
+        """Settle the files."""
+        for item in self._items:
+            self._routes.settle(Outcome(item, state, problem))
+
+    def give_back(self) -> None:
+        """Leave the files to the next run."""
+        for item in self._items:
+            self._routes.give_back(item)
+
+    def _wanted(self) -> list[FileSpec]:
+        """Settle files that the service does not accept, and return the others as the provider receives them.
+
+        The scanner has rejected most such files; not those that were hashed again first, and had changed.
+        """
+        kept, specs = [], []
+        for item in self._items:
+            spec = FileSpec.of(item.file, item.digest)
+            rejection = self._run.provider.reject(spec)
+            if rejection is not None:
+                self._reject(item, rejection)
+            else:
+                kept.append(item)
+                specs.append(spec)
+        self._items, self.files = kept, len(kept)
+        return specs
+
+    def _reject(self, item: Item, rejection: Rejection) -> None:
+        self._routes.settle(Outcome(item, FileState.REJECTED, Problem(ProblemKind.REJECTED, rejection.reason)))
+
+    def _check(self, answers: Sequence[Ticket | Rejection]) -> None:
+        """Raise `ProblemError` where these answers would send a file to the URL of another one."""
+        count = len(self._items)
+        if len(answers) != count:
+            # An adapter's own check should have found it.
+            text = f"{len(answers)} tickets for {count} files"
+            raise ProblemError(Problem(ProblemKind.UNUSABLE, text, maybe_created=True))
+        for item, answer in zip(self._items, answers, strict=True):
+            if isinstance(answer, Ticket) and self._issued.to_another(answer.remote_id, item.file.full_path):
+                # An adapter finds it within a call; a cache before the service gives one answer to several calls.
+                text = "the service answered an id that another file has"
+                raise ProblemError(Problem(ProblemKind.TRANSIENT, text, maybe_created=True))

@@ -15,12 +15,12 @@ from typing import cast
 from bulkup.helpers import event_loop
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
-from bulkup.model.problems import ProblemError
+from bulkup.model.problems import Problem, ProblemError
 from bulkup.pipeline.processes.frames import Frames, frame
 from bulkup.pipeline.processes.jobs import (
     Plain,
     ReportKind,
-    item_of,
+    file_of,
     report,
     report_problem,
     report_sent,
@@ -135,13 +135,14 @@ class Child(asyncio.Protocol):
         self._report(last)
 
     async def _attempt(self, job: _Job, plain: Plain) -> Plain:
-        item = item_of(plain)
         try:
-            problem = await self._sender.send(item, job.add)
+            sent = await self._sender.send(file_of(plain), job.add)
         except ProblemError as error:
-            problem = error.problem
+            sent = error.problem
         count = self._counted(job)
-        return report_sent(job.number, count, item) if problem is None else report_problem(job.number, count, problem)
+        if isinstance(sent, Problem):
+            return report_problem(job.number, count, sent)
+        return report_sent(job.number, count, sent)
 
     def _counted(self, job: _Job) -> int:
         count, job.count = job.count, 0

@@ -15,7 +15,7 @@ from typing import Any
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.history import FileHistory
-from bulkup.model.items import Item
+from bulkup.model.items import Item, Ticketed
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import Receipt, Ticket
 from bulkup.pipeline.options import SendOptions
@@ -55,10 +55,10 @@ def setup_from_plain(plain: Plain) -> Setup:
     return Setup(provider, TransportOptions(**transport, hosts=hosts), SendOptions(**sending))
 
 
-def job_of(number: int, item: Item) -> Plain:
-    """Return the job for an item whose ticket takes the whole file."""
-    file, ticket = item.file, item.ticket
-    assert ticket is not None
+def job_of(number: int, ticketed: Ticketed) -> Plain:
+    """Return the job for a file whose ticket takes it whole."""
+    item, ticket, _ = ticketed
+    file = item.file
     return (
         number,
         file.source.root,
@@ -74,8 +74,8 @@ def job_of(number: int, item: Item) -> Plain:
     )
 
 
-def item_of(job: Plain) -> Item:
-    """Return an item that holds enough for one attempt."""
+def file_of(job: Plain) -> Ticketed:
+    """Return a file that holds enough for one attempt."""
     _, root, path, identity, url, method, headers, content_md5, form, md5, mismatches = job
     ticket = Ticket(
         SecretUrl(url),
@@ -87,7 +87,7 @@ def item_of(job: Plain) -> Item:
     )
     file = FoundFile(Source(root), path, Identity(*identity))
     history = FileHistory(mismatches=mismatches)
-    return Item(file, ticket, None if md5 is None else Digest(md5), history=history)
+    return Ticketed(Item(file, ticket, None if md5 is None else Digest(md5), history=history), ticket)
 
 
 def _headers_to_plain(headers: Mapping[str, str | Secret]) -> dict[str, str | tuple[str]]:
@@ -99,10 +99,8 @@ def _headers_from_plain(headers: Mapping[str, str | tuple[str]]) -> dict[str, st
     return {name: Secret(value[0]) if isinstance(value, tuple) else value for name, value in headers.items()}
 
 
-def report_sent(number: int, count: int, item: Item) -> Plain:
+def report_sent(number: int, count: int, receipt: Receipt) -> Plain:
     """Return the report of an attempt that storage accepted; `count` bytes were sent since the last report."""
-    receipt = item.receipt
-    assert receipt is not None
     md5 = None if receipt.digest is None else receipt.digest.md5
     return number, count, int(ReportKind.SENT), md5, tuple(receipt.identity), receipt.etag, receipt.verified
 
@@ -118,12 +116,10 @@ def report(number: int, count: int, kind: ReportKind, text: str = "") -> Plain:
     return number, count, int(kind), text
 
 
-def take_receipt(report: Plain, item: Item, now: float) -> None:
-    """Set the item's digest and receipt from a report of kind `SENT`; `now` is Unix time."""
+def receipt_of(report: Plain, now: float) -> Receipt:
+    """Return the receipt of a report of kind `SENT`; `now` is Unix time."""
     _, _, _, md5, identity, etag, verified = report
-    digest = None if md5 is None else Digest(md5)
-    item.digest = digest or item.digest
-    item.receipt = Receipt(digest, Identity(*identity), etag, verified, now)
+    return Receipt(None if md5 is None else Digest(md5), Identity(*identity), etag, verified, now)
 
 
 def problem_of(report: Plain) -> Problem:

@@ -17,10 +17,11 @@ import structlog
 
 from bulkup.errors import MachineError
 from bulkup.helpers.clock import Clock
-from bulkup.model.items import Item
+from bulkup.model.items import Ticketed
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemKind
-from bulkup.pipeline.processes.jobs import Plain, ReportKind, Setup, problem_of, take_receipt
+from bulkup.model.tickets import Receipt
+from bulkup.pipeline.processes.jobs import Plain, ReportKind, Setup, problem_of, receipt_of
 from bulkup.pipeline.processes.sending_process import Attempt, Callbacks, ProcessOptions, SendingProcess
 from bulkup.pipeline.send.attempt import Count, FileSender
 
@@ -87,12 +88,11 @@ class ProcessPool:
         """Say whether a process ended unexpectedly."""
         return self._losses > 0
 
-    def send(self, item: Item, count: Count) -> Coroutine[Any, Any, Problem | None]:
+    def send(self, file: Ticketed, count: Count) -> Coroutine[Any, Any, Receipt | Problem]:
         """Send the file, as `FileSender` says."""
-        assert item.ticket is not None
-        if item.ticket.more_urls or not (self._ready or self._fixed):
-            return self._own.send(item, count)
-        return self._send_by_process(item, count)
+        if file.ticket.more_urls or not (self._ready or self._fixed):
+            return self._own.send(file, count)
+        return self._send_by_process(file, count)
 
     async def start(self, count: int) -> None:
         """Start processes, which take attempts once they are ready. Raises `MachineError`."""
@@ -125,11 +125,13 @@ class ProcessPool:
             self._loss = anyio.Event()
             await self._loss.wait()
 
-    async def _send_by_process(self, item: Item, count: Count) -> Problem | None:
-        attempt = Attempt(next(self._numbers), item, count, asyncio.get_running_loop().create_future())
+    async def _send_by_process(self, file: Ticketed, count: Count) -> Receipt | Problem:
+        attempt = Attempt(next(self._numbers), file, count, asyncio.get_running_loop().create_future())
         self._put(attempt)
         try:
-            return await attempt.done
+            sent = await attempt.done
+            assert sent is not None  # only an attempt that `_cancel` waits for ends without a result
+            return sent
         except asyncio.CancelledError:
             await self._cancel(attempt)
             raise
@@ -186,8 +188,7 @@ class ProcessPool:
         if attempt.done.done():  # its worker is being cancelled
             return
         if kind == ReportKind.SENT:
-            take_receipt(report, attempt.item, now)
-            attempt.done.set_result(None)
+            attempt.done.set_result(receipt_of(report, now))
         elif kind == ReportKind.FAULT:
             attempt.done.set_exception(RuntimeError(report[3]))
         else:

@@ -16,8 +16,9 @@ import anyio
 from anyio.abc import Process as SystemProcess
 
 from bulkup.errors import MachineError
-from bulkup.model.items import Item
+from bulkup.model.items import Ticketed
 from bulkup.model.problems import Problem
+from bulkup.model.tickets import Receipt
 from bulkup.pipeline.processes.frames import Frames, frame
 from bulkup.pipeline.processes.jobs import Plain, Setup, job_of, setup_to_plain
 from bulkup.pipeline.send.attempt import Count
@@ -48,12 +49,12 @@ class ProcessOptions:
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """An attempt that another process makes; `done` is set to None once its item has a receipt."""
+    """An attempt that another process makes. `done` receives its receipt or problem, None where it was cancelled."""
 
     number: int
-    item: Item
+    file: Ticketed
     count: Count
-    done: asyncio.Future[Problem | None]
+    done: asyncio.Future[Receipt | Problem | None]
     process: SendingProcess | None = field(default=None, repr=False)
 
 
@@ -106,7 +107,7 @@ class SendingProcess(asyncio.Protocol):
         for attempt in attempts:
             attempt.process = self
             self.attempts[attempt.number] = attempt
-        self._transport.write(frame(([job_of(attempt.number, attempt.item) for attempt in attempts], ())))
+        self._transport.write(frame(([job_of(attempt.number, attempt.file) for attempt in attempts], ())))
 
     def drop(self, number: int) -> Attempt | None:
         """Remove an attempt from those that were given, and return it."""

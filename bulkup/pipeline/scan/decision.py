@@ -6,12 +6,11 @@ A run and a preview use the same function. Pure.
 from __future__ import annotations
 
 import enum
-import os
 from dataclasses import dataclass
 from typing import Literal
 
 from bulkup.journal import Claim, Holder, KnownFile
-from bulkup.model.files import Digest, FoundFile, Identity, Place, Source, extension_of
+from bulkup.model.files import FoundFile, Identity, Place, Source
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Rejection
 from bulkup.providers import FileSpec, Provider
@@ -36,7 +35,7 @@ class Action(enum.Enum):
 
     SETTLED = "settled"  # none: an earlier run uploaded this version
     RECHECK = "recheck"  # compare digests: it may be the version that was uploaded
-    CONFIRM = "confirm"  # make the closing call: storage has the bytes
+    CLOSE = "close"  # make the closing call: storage has the bytes
     RESUME = "resume"  # use the ticket of an earlier run, if it is still valid
     KNOWN_DIGEST = "known digest"  # upload, with a digest of an earlier run
     UPLOAD = "upload"
@@ -60,7 +59,7 @@ def action_for(
     if known.identity != identity or moved:
         return Action.UPLOAD
     if known.state is FileState.STORED and known.receipt is not None and known.ticket is not None:
-        return Action.CONFIRM
+        return Action.CLOSE
     if known.state is FileState.TICKETED and known.ticket is not None:
         return Action.RESUME
     return Action.UPLOAD
@@ -127,7 +126,7 @@ def decide(file: FoundFile, known: KnownFile | None, provider: Provider, trust: 
     gone = expired and trust.reupload_expired
     if not placed and (action := action_for(known, file.identity, mode, gone=gone)) is Action.SETTLED:
         return FileDecision(file, known, action, expired=expired)  # the case of nearly all files in a repeated run
-    spec = spec_of(file)
+    spec = FileSpec.of(file)
     place = provider.place(spec) if placed else None
     action = action_for(known, file.identity, mode, place, gone=gone)
     rejection = provider.reject(spec) if action in _UPLOADING else None
@@ -147,14 +146,6 @@ def all_settled(provider: Provider, trust: ChangePolicy, *, expired: bool) -> bo
         FileState.UPLOADED, any_file.identity, None, None, None, kept_until=trust.now if expired else None
     )
     return decide(any_file, known, provider, trust).action is Action.SETTLED
-
-
-def spec_of(file: FoundFile, digest: Digest | None = None) -> FileSpec:
-    """Return the description of a file for a provider. Bytes that are not UTF-8 become surrogates."""
-    size, mtime_ns = file.identity.size, file.identity.mtime_ns
-    path = os.fsdecode(file.path)
-    name = path[path.rfind("/") + 1 :]
-    return FileSpec(name, path, extension_of(name), size, digest, mtime_ns / 1_000_000_000)
 
 
 def place_taken(place: Place, holder: Holder, source: Source, provider: str) -> Rejection:

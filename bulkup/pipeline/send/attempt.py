@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from bulkup.helpers.clock import Clock
-from bulkup.model.files import Digest, Identity
+from bulkup.model.files import Digest
 from bulkup.model.http import StorageAnswer
-from bulkup.model.items import Item
+from bulkup.model.items import Item, Ticketed
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import PartsSent, Receipt, Ticket
 from bulkup.pipeline.files.large import FileBody, FilePart, StreamedBody
@@ -38,8 +38,8 @@ Count = Callable[[int], None]  # called with the number of bytes of each step
 class FileSender(Protocol):
     """Makes attempts, in this process or in others."""
 
-    async def send(self, item: Item, count: Count) -> Problem | None:
-        """Send the file and set its receipt; return None, or the problem. Raises `ProblemError`, too."""
+    async def send(self, file: Ticketed, count: Count) -> Receipt | Problem:
+        """Send the file; return its receipt, or the problem. Raises `ProblemError`, too."""
         ...
 
 
@@ -77,13 +77,12 @@ class LocalSender:
         )
         self._zero_copy = ZeroCopy(options.checksum, reading.range)
 
-    async def send(self, item: Item, count: Count) -> Problem | None:
+    async def send(self, file: Ticketed, count: Count) -> Receipt | Problem:
         """Send the file, as `FileSender` says."""
-        ticket = item.ticket
-        assert ticket is not None
+        item, ticket, _ = file
         return await (self._send_parts(item, ticket, count) if ticket.more_urls else self._whole(item, ticket, count))
 
-    async def _whole(self, item: Item, ticket: Ticket, count: Count) -> Problem | None:
+    async def _whole(self, item: Item, ticket: Ticket, count: Count) -> Receipt | Problem:
         body = await self._body(item, ticket)
         if _differs(item, body.digest):
             return _CHANGED
@@ -100,10 +99,9 @@ class LocalSender:
             return _UNPROVEN  # the next attempt is streamed, now that the host is known
         assert body.identity is not None
         etag = plain_etag(self._answers.evidence(answer))
-        self._sent(item, body.digest, body.identity, etag, verified=judged is Verification.MATCH)
-        return None
+        return Receipt(body.digest, body.identity, etag, judged is Verification.MATCH, self._clock.now())
 
-    async def _send_parts(self, item: Item, ticket: Ticket, count: Count) -> Problem | None:
+    async def _send_parts(self, item: Item, ticket: Ticket, count: Count) -> Receipt | Problem:
         urls = (ticket.url, *ticket.more_urls)
         md5 = hashlib.md5(usedforsecurity=False) if self._hashed else None
         sent = item.sent or PartsSent(0, 0, md5, None, verified=True)
@@ -121,8 +119,7 @@ class LocalSender:
             item.history.note_progress()
         assert sent.identity is not None
         digest = Digest(sent.md5.digest()) if sent.md5 is not None else None
-        self._sent(item, digest, sent.identity, None, verified=sent.verified)
-        return None
+        return Receipt(digest, sent.identity, None, sent.verified, self._clock.now())
 
     def _part(self, item: Item, part: FilePart, sent: PartsSent) -> StreamedBody:
         return StreamedBody(
@@ -157,10 +154,6 @@ class LocalSender:
         evidence = self._answers.evidence(answer)
         proven = verify(evidence, body.digest, body.data)
         return _MISMATCH if proven is Verification.MISMATCH else proven
-
-    def _sent(self, item: Item, digest: Digest | None, identity: Identity, etag: str | None, *, verified: bool) -> None:
-        item.digest = digest or item.digest
-        item.receipt = Receipt(digest, identity, etag, verified, self._clock.now())
 
 
 def parts_of(size: int, count: int) -> Iterator[FilePart]:

@@ -1,0 +1,213 @@
+"""The one loop of API calls under the service's gate: for presign calls, closing calls and polls alike.
+
+    due ----------> under way --answered--> the call itself passes its files on
+     ^                  |
+     |                failed
+     '-- again, split --+--> give up its files, or end the run          (`policy.retry.after_call` decides)
+
+- At most `calls_in_flight` calls of one `ApiCalls` are under way, and never more than the gate of the API admits.
+- A call that failed never fails a file by itself: it is made again or, where one file of a group must be at fault, in
+  halves.
+- Once the run is to stop, calls that are due are given back. Calls under way end, or are cut off after the grace.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from bulkup.helpers.alarm import Alarm
+from bulkup.helpers.delay_queue import DelayQueue
+from bulkup.model.history import CallHistory
+from bulkup.model.log_events import LogEvent
+from bulkup.model.problems import Problem, ProblemError
+from bulkup.model.states import FileState
+from bulkup.pipeline.policy.fatal import fatal
+from bulkup.pipeline.policy.redaction import redact
+from bulkup.pipeline.policy.retry import Again, CallDecision, GiveUp, Situation, Split, after_call
+from bulkup.pipeline.run import Run
+
+_log = structlog.get_logger("bulkup.api_calls")
+
+
+class ServiceCall(ABC):
+    """One call about `files` files. It is made again until it succeeds or is given up, where `repeats` says so."""
+
+    files: int
+    history: CallHistory
+    repeats = True
+
+    @abstractmethod
+    async def make(self) -> None:
+        """Make the call, and pass the files on by its answer. Raises `ProblemError`, and `JournalError`."""
+
+    async def note_failure(self, problem: Problem, now: float) -> None:
+        """Add a failure, free of secrets, to the history. Raises `JournalError`."""
+        self.history.note(problem, now)
+
+    def halves(self) -> Sequence[ServiceCall]:
+        """Return two calls for a half of the files each; not asked of a call for one file."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def give_up(self, state: FileState, problem: Problem) -> None:
+        """Pass the files on as not uploaded, in `state`."""
+
+    @abstractmethod
+    def give_back(self) -> None:
+        """Leave the files to the next run."""
+
+
+class CallSource(Protocol):
+    """Forms calls as they are needed, besides those that are pushed."""
+
+    def next_call(self, now: float) -> ServiceCall | None:
+        """Return the call to begin now, None for none."""
+        ...
+
+    def next_due(self) -> float | None:
+        """Return when a call may become due that is not due yet, in monotonic seconds; None where nothing waits."""
+        ...
+
+    def give_back(self) -> None:
+        """Leave the files that wait for a call to the next run."""
+        ...
+
+
+class ApiCalls:
+    """Makes calls, of one stage. `event` is logged for a call that is made again.
+
+    `ever_answered` says that the service is known to answer; a service that never answered is given up sooner.
+    """
+
+    def __init__(
+        self, run: Run, event: LogEvent, source: CallSource | None = None, *, ever_answered: bool = False
+    ) -> None:
+        self._run = run
+        self._event = event
+        self._source = source
+        self._due: DelayQueue[ServiceCall] = DelayQueue()
+        self._alarm = Alarm(run.timeout)
+        self._ever_answered = ever_answered
+        self._last_answer: float | None = None
+        self.under_way = 0  # calls
+        self.files_under_way = 0
+        run.gates.api.on_room(self._alarm.wake)
+
+    @property
+    def files_due(self) -> int:
+        """Files of calls that wait for their time, or for room."""
+        return sum(call.files for call in self._due)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the service has answered a call."""
+        return self._ever_answered
+
+    def push(self, call: ServiceCall, not_before: float = -math.inf) -> None:
+        """Take a call to be made, not before a time (monotonic seconds)."""
+        self._due.push(call, not_before)
+        self._alarm.wake()
+
+    def wake(self) -> None:
+        """Look again: the source has a call, or the run is to stop."""
+        self._alarm.wake()
+
+    async def work(self) -> None:
+        """Make calls until cancelled. Raises `JournalError`."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                now = self._run.clock.monotonic()
+                if self._run.stop.requested:
+                    self._give_back()
+                else:
+                    self._start_calls(tasks, now)
+                await self._alarm.wait(self._seconds_to_sleep(now))
+
+    @property
+    def _free(self) -> int:
+        return self._run.options.calls_in_flight - self.under_way
+
+    def _give_back(self) -> None:
+        for call in self._due.drain():
+            call.give_back()
+        if self._source is not None:
+            self._source.give_back()
+
+    def _start_calls(self, tasks: TaskGroup, now: float) -> None:
+        gate = self._run.gates.api
+        if self._due:
+            for due in self._due.pop_due(now, limit=gate.room(now, self._free)):
+                self._start(tasks, due)
+        if self._source is None or self._source.next_due() is None:
+            return
+        while self._free and gate.room(now) and (call := self._source.next_call(now)) is not None:
+            self._start(tasks, call)
+
+    def _start(self, tasks: TaskGroup, call: ServiceCall) -> None:
+        self.under_way += 1
+        self.files_under_way += call.files
+        self._run.gates.api.begin()
+        tasks.start_soon(self._make, call)
+
+    async def _make(self, call: ServiceCall) -> None:
+        run, files, problem = self._run, call.files, None
+        begun = run.clock.monotonic()
+        try:
+            await call.make()
+        except ProblemError as error:
+            problem = redact(error.problem, run.provider)
+        finally:
+            self.under_way -= 1
+            self.files_under_way -= files
+            self._alarm.wake()
+        now = run.clock.monotonic()
+        run.gates.api.end(problem, begun, now, run.random.random())
+        if problem is None:
+            self._last_answer, self._ever_answered = now, True
+        else:
+            await call.note_failure(problem, now)
+            if call.repeats:
+                self._carry_out(self._decide(call, problem, now), call, problem, now)
+
+    def _decide(self, call: ServiceCall, problem: Problem, now: float) -> CallDecision:
+        situation = Situation(
+            call.files,
+            ever_answered=self._ever_answered,
+            answered_since=call.history.answered_since(self._last_answer),
+            outage=self._run.gates.api.outage(now) is not None,
+        )
+        return after_call(problem, call.history, situation, self._run.options.retry, now, self._run.random.random())
+
+    def _carry_out(self, decision: CallDecision, call: ServiceCall, problem: Problem, now: float) -> None:
+        gate = self._run.gates.api
+        if isinstance(decision, Again):
+            at = gate.retries.retry_at(decision.at, now)
+            _log.warning(self._event, reason=problem.message, again_in=round(at - now, 2))
+            self._run.counters.retries += 1
+            self.push(call, at)
+        elif isinstance(decision, Split):
+            for half in call.halves():
+                self.push(half, now)
+        elif isinstance(decision, GiveUp):
+            call.give_up(decision.state, problem)
+        else:
+            self._run.stop.fail(fatal(problem, gate.outage(now)))
+            call.give_back()
+
+    def _seconds_to_sleep(self, now: float) -> float | None:
+        """Return how long nothing can become due without a call of `wake`, None for ever."""
+        if not self._free:
+            return None  # the end of a call wakes the loop
+        closed_until, due = self._run.gates.api.closed_until, self._due.next_due()
+        times = [] if due is None else [max(due, closed_until)]
+        if self._source is not None and (waiting := self._source.next_due()) is not None:
+            times += [closed_until, waiting]
+        later = [time for time in times if time > now]
+        return min(later) - now if later else None

@@ -1,0 +1,155 @@
+"""Files that have a ticket and lack a worker: new ones, retries, and those of an earlier run.
+
+A worker receives only a file that may be sent at once: its lease is good, and its host admits one more request.
+
+    later --due--> files --take--> a worker
+                    ^  |
+                    |  |- the lease is over: back to the batcher, for a new ticket
+             room   |  `- its host is full or paused
+                   held
+
+Files go out in the order they came, host by host. Once the run is to stop, no file goes out any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from bulkup.helpers.alarm import Alarm
+from bulkup.helpers.delay_queue import DelayQueue
+from bulkup.model.items import Item, Outcome, Ticketed
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.tickets import Ticket
+from bulkup.pipeline.policy.host_gate import HostGate
+from bulkup.pipeline.policy.retry import GiveUp, after_lapse
+from bulkup.pipeline.presign.leases import renewal_time
+from bulkup.pipeline.routes import Routes
+from bulkup.pipeline.run import Run
+
+_LAPSED = Problem(ProblemKind.EXPIRED, "its upload URL expired before it could be used")
+
+
+class Ready:
+    """The queue before the workers. Its methods never block, but for `take`."""
+
+    def __init__(self, run: Run, routes: Routes) -> None:
+        self._run = run
+        self._routes = routes
+        self._files: deque[Ticketed] = deque()
+        self._held: dict[HostGate, deque[Ticketed]] = {}
+        self._later: DelayQueue[Ticketed] = DelayQueue()
+        self._idle: deque[asyncio.Future[None]] = deque()  # workers without a file
+        self._alarm = Alarm(run.timeout)
+
+    @property
+    def ready(self) -> int:
+        """Files that wait for a worker."""
+        return len(self._files)
+
+    @property
+    def held(self) -> int:
+        """Files whose host is full or paused."""
+        return sum(map(len, self._held.values()))
+
+    @property
+    def later(self) -> int:
+        """Files that wait for their next try."""
+        return len(self._later)
+
+    def unused(self) -> int:
+        """Return how many tickets no worker has begun to use."""
+        return len(self._files) + self.held
+
+    def add(self, file: Ticketed) -> None:
+        """Take a file that may be sent."""
+        if self._run.stop.requested:
+            self._routes.give_back(file.item)
+            return
+        self._files.append(file)
+        while self._idle:
+            worker = self._idle.popleft()
+            if not worker.done():
+                worker.set_result(None)
+                break
+
+    def resume(self, item: Item, ticket: Ticket) -> None:
+        """Take a file with a ticket of an earlier run."""
+        clock = self._run.clock
+        renew_at = renewal_time(ticket.expires_at, clock.now(), clock.monotonic(), self._run.options.lease_margin)
+        self._run.counters.reused_tickets += 1
+        self.add(Ticketed(item, ticket, renew_at))
+
+    def retry(self, file: Ticketed, not_before: float) -> None:
+        """Take a file that is sent again with the ticket it has, not before a time (monotonic seconds)."""
+        self._later.push(file, not_before)
+        self._alarm.wake()
+
+    async def take(self) -> tuple[Ticketed, HostGate]:
+        """Return the next file to be sent now, and the gate of its host, which counts the request as begun."""
+        while True:
+            now = self._run.clock.monotonic()
+            while self._files and not self._run.stop.requested:
+                file = self._files.popleft()
+                gate = self._run.gates.storage(file.ticket.url)
+                if not gate.room(now):
+                    self._hold(file, gate)
+                    continue
+                self._routes.ticket_used()
+                if file.renew_at is None or now < file.renew_at:
+                    gate.begin()
+                    return file, gate
+                self._lapsed(file.item)
+            await self._wait_for_file()
+
+    def wake(self) -> None:
+        """Look again: the run is to stop."""
+        self._alarm.wake()
+
+    async def work(self) -> None:
+        """Release files when they are due, or when their host has room, until cancelled."""
+        while True:
+            now = self._run.clock.monotonic()
+            if self._run.stop.requested:
+                self._give_back()
+            else:
+                for file in self._later.pop_due(now):
+                    self.add(file)
+                for gate, files in self._held.items():
+                    for _ in range(gate.room(now, len(files))):
+                        self.add(files.popleft())
+            await self._alarm.wait(self._seconds_to_sleep(now))
+
+    async def _wait_for_file(self) -> None:
+        worker = asyncio.get_running_loop().create_future()
+        self._idle.append(worker)
+        await worker
+
+    def _hold(self, file: Ticketed, gate: HostGate) -> None:
+        if gate not in self._held:
+            self._held[gate] = deque()
+            gate.on_room(self._alarm.wake)
+        self._held[gate].append(file)
+        self._alarm.wake()
+
+    def _lapsed(self, item: Item) -> None:
+        item.history.lapses += 1
+        decision = after_lapse(item.history, self._run.options.retry)
+        if isinstance(decision, GiveUp):
+            self._routes.give_up(Outcome(item, decision.state, _LAPSED))
+        else:
+            self._routes.renew(item)
+
+    def _give_back(self) -> None:
+        for file in (*self._files, *self._later.drain(), *(file for files in self._held.values() for file in files)):
+            self._routes.give_back(file.item)
+        self._files.clear()
+        self._held.clear()
+
+    def _seconds_to_sleep(self, now: float) -> float | None:
+        """Return how long no file can become due without a call of `wake`, None for ever."""
+        times = [gate.closed_until for gate, files in self._held.items() if files]
+        if (due := self._later.next_due()) is not None:
+            times.append(due)
+        later = [time for time in times if time > now]
+        return min(later) - now if later else None

@@ -1,0 +1,48 @@
+"""Where a stage passes a file on. Every stage gets the same routes; `flow` fills them before any stage runs.
+
+A stage knows no other stage, only what a file needs next. No route blocks: the run's budget bounds all queues. The one
+exception is `record`, which returns when the outcome is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bulkup.model.items import Item, Outcome, Stored, Ticketed
+from bulkup.model.problems import Problem
+from bulkup.model.tickets import Ticket
+from bulkup.pipeline.policy.host_gate import HostGate
+
+
+@dataclass(slots=True)
+class Routes:
+    """The entrances of the stages, named after what the file needs there. Times are monotonic seconds."""
+
+    # hasher
+    hash: Callable[[Item], None] = field(init=False)
+    # batcher: files that lack a ticket
+    ask: Callable[[Item], None] = field(init=False)
+    renew: Callable[[Item], None] = field(init=False)  # before the others: it has waited already
+    # ready: files that lack a worker
+    send: Callable[[Ticketed], None] = field(init=False)
+    resume: Callable[[Item, Ticket], None] = field(init=False)  # with a ticket of an earlier run
+    retry: Callable[[Ticketed, float], None] = field(init=False)  # not before a time
+    take: Callable[[], Awaitable[tuple[Ticketed, HostGate]]] = field(init=False)  # the next file, for a worker
+    # closer: files that lack an end
+    close: Callable[[Stored], None] = field(init=False)
+    give_up: Callable[[Outcome], None] = field(init=False)  # a file with a ticket that will not be used
+    # rechecker: a file that changed, not before a time
+    recheck: Callable[[Item, Problem, float], None] = field(init=False)
+    # recorder
+    settle: Callable[[Outcome], None] = field(init=False)
+    record: Callable[[Outcome], Awaitable[None]] = field(init=False)
+    # what the batcher must know of the others to form groups
+    ticket_used: Callable[[], None] = field(init=False)
+    hashing_ended: Callable[[], None] = field(init=False)
+    unused_tickets: Callable[[], int] = field(init=False)
+    files_to_hash: Callable[[], int] = field(init=False)
+
+    def give_back(self, item: Item) -> None:
+        """Leave a file to the next run, because this one ends first."""
+        self.settle(Outcome(item, None))

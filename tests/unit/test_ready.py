@@ -1,0 +1,126 @@
+"""Files with a ticket, on their way to a worker."""
+
+from __future__ import annotations
+
+from stage_world import Stages, settled
+
+from bulkup.errors import ExitCode
+from bulkup.model.items import Item
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.states import FileState
+
+
+async def hold(stages: Stages, number: int, problem: Problem) -> list[Item]:
+    """Have files wait for their host, whose gate a problem has just closed."""
+    items = stages.add(number)
+    stages.end_scan()
+    await settled()
+    stages.gate.begin()
+    stages.gate.end(problem, stages.clock.time, stages.clock.time, 0.5)
+    assert await stages.use() == []
+    return items
+
+
+async def test_files_wait_for_their_host_and_no_worker_does() -> None:
+    """One file goes out when the host's pause is over, the others when that one was answered."""
+    async with Stages() as stages:
+        items = await hold(stages, 3, Problem(ProblemKind.THROTTLED, "slow down", 20.0))
+        await stages.advance(19.9)
+        assert (stages.ready.held, stages.ready.ready) == (3, 0)
+        assert await stages.use() == []
+        await stages.advance(0.2)
+        assert [file.item for file in await stages.use(end=False)] == items[:1]
+        await stages.advance(100.0)
+        assert await stages.use() == []
+        stages.gate.end(None, stages.clock.time, stages.clock.time, 0.5)
+        assert [file.item for file in await stages.use()] == items[1:]
+
+
+async def test_files_that_wait_for_their_host_are_given_back_when_the_run_stops() -> None:
+    """With their tickets, which the next run can use."""
+    async with Stages() as stages:
+        items = await hold(stages, 3, Problem(ProblemKind.THROTTLED, "slow down", 20.0))
+        stages.run.stop.request(ExitCode.SIGTERM)
+        stages.ready.wake()
+        await settled()
+        assert [outcome.item for outcome in stages.settled if outcome.state is None] == items
+        assert all(item.ticket is not None for item in items)
+        assert stages.ready.ready == stages.ready.held == stages.ready.unused() == 0
+
+
+async def test_no_ticket_is_requested_while_files_wait_for_their_host() -> None:
+    """Files that wait have their tickets, and those count as unused."""
+    async with Stages(batch_size=10, calls_in_flight=1, concurrency=4) as stages:
+        await hold(stages, 10, Problem(ProblemKind.THROTTLED, "slow down", 200.0))
+        stages.add(30, start=10)
+        await stages.advance(100.0)
+        assert stages.provider.sizes == [10]
+
+
+async def test_a_retry_keeps_its_ticket_and_waits_its_time() -> None:
+    """A failed attempt comes back to the workers at its time, without a presign call."""
+    async with Stages(batch_size=1) as stages:
+        stages.add(1)
+        (file,) = await stages.use()
+        stages.ready.retry(file, 1005.0)
+        await stages.advance(4.9)
+        assert (await stages.use(), stages.ready.later) == ([], 1)
+        await stages.advance(0.2)
+        assert await stages.use() == [file]
+        assert stages.provider.sizes == [1]
+
+
+async def test_a_worker_receives_no_file_whose_ticket_has_expired() -> None:
+    """The file goes back for a new ticket, for itself alone."""
+    async with Stages(lease=100.0, lease_margin=0.0, batch_size=2) as stages:
+        stages.add(2)
+        await settled()
+        await stages.advance(101.0)
+        stages.run.counters.scan_done = True
+        assert await stages.use() == []
+        files = await stages.use()
+        assert sorted(stages.provider.asked[-1]) == ["0.mp4", "1.mp4"]
+        assert len(files) == stages.run.counters.presign_renewed == 2
+        assert all(file.item.history.lapses == 1 for file in files)
+
+
+async def test_a_file_whose_tickets_always_expire_unused_fails_in_the_end() -> None:
+    """Leases that are too short to be used at all end after `lapses` tickets."""
+    async with Stages(lease=-1.0, batch_size=1) as stages:
+        (item,) = stages.add(1)
+        stages.run.counters.scan_done = True
+        for _ in range(stages.run.options.retry.lapses + 1):
+            assert await stages.use() == []
+        assert [(outcome.item, outcome.state) for outcome in stages.settled] == [(item, FileState.FAILED)]
+        assert item.history.lapses == stages.run.options.retry.lapses + 1
+
+
+async def test_a_file_of_an_earlier_run_is_sent_with_the_ticket_it_has() -> None:
+    async with Stages(batch_size=1) as stages:
+        stages.add(1)
+        (file,) = await stages.use()
+        stages.ready.resume(file.item, file.ticket)
+        assert await stages.use() == [file]
+        assert (stages.run.counters.reused_tickets, stages.provider.sizes) == (1, [1])
+
+
+async def test_no_file_goes_out_once_the_run_is_to_stop() -> None:
+    async with Stages(batch_size=1) as stages:
+        (item,) = stages.add(1)
+        await settled()
+        stages.run.stop.request(ExitCode.SIGTERM)
+        assert await stages.use() == []
+        stages.ready.wake()
+        await settled()
+        assert [(outcome.item, outcome.state) for outcome in stages.settled] == [(item, None)]
+
+
+async def test_a_ticket_that_arrives_after_the_stop_is_left_to_the_next_run() -> None:
+    """A presign call that was under way ends; no worker would take its files any more."""
+    async with Stages(batch_size=1) as stages:
+        (item,) = stages.add(1)
+        stages.run.stop.request(ExitCode.TIME_UP)
+        await settled()
+        (outcome,) = stages.settled
+        assert (outcome.item, outcome.state) == (item, None)
+        assert stages.ready.unused() == 0
