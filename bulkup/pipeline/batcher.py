@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Sequence
 
 from bulkup.model.items import Item, Ticketed
-from bulkup.model.log_events import LogEvent
 from bulkup.pipeline.presign.api_calls import ApiCalls
 from bulkup.pipeline.presign.issued_ids import IssuedIds
 from bulkup.pipeline.presign.leases import Demand, first_group_size, group_size
@@ -29,7 +28,7 @@ class Batcher:
         self._fresh: deque[tuple[float, Item]] = deque()
         self._issued = IssuedIds()
         self._lease: float | None = None
-        self._calls = ApiCalls(run, LogEvent.PRESIGN_FAILED, self)
+        self._calls = ApiCalls(run, self)
 
     @property
     def grouping(self) -> int:

@@ -33,7 +33,7 @@ class Closer:
         self._run = run
         self._routes = routes
         # The presign call for each of these files was answered.
-        self._calls = ApiCalls(run, LogEvent.CONFIRM_FAILED, ever_answered=True)
+        self._calls = ApiCalls(run, ever_answered=True)
 
     @property
     def depth(self) -> int:
@@ -98,6 +98,10 @@ class _ClosingCall(ServiceCall):
         self.history.note(problem, now)
         self._again = self._again or problem.maybe_created
 
+    def log_repetition(self, problem: Problem, seconds: float) -> None:
+        """Log that the call is made again."""
+        _log.warning(LogEvent.CONFIRM_FAILED, reason=problem.message, again_in=seconds)
+
     def give_up(self, state: FileState, problem: Problem) -> None:
         """Settle the file; an upload that the service will not complete must not stay there."""
         outcome = Outcome(self._stored.item, state, problem)
@@ -148,6 +152,10 @@ class _AbandonCall(ServiceCall):
         del now  # the call is not repeated
         _log.warning(LogEvent.ABANDON_FAILED, path=self._outcome.item.file.name, reason=problem.message)
         self._routes.settle(self._outcome)
+
+    def log_repetition(self, problem: Problem, seconds: float) -> None:
+        """Not asked of a call that is made once."""
+        raise NotImplementedError
 
     def give_up(self, state: FileState, problem: Problem) -> None:
         """Not asked of a call that is made once."""

@@ -19,21 +19,17 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import anyio
-import structlog
 from anyio.abc import TaskGroup
 
 from bulkup.helpers.alarm import Alarm
 from bulkup.helpers.delay_queue import DelayQueue
 from bulkup.model.history import CallHistory
-from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError
 from bulkup.model.states import FileState
 from bulkup.pipeline.policy.fatal import fatal
 from bulkup.pipeline.policy.redaction import redact
 from bulkup.pipeline.policy.retry import Again, CallDecision, GiveUp, Situation, Split, after_call
 from bulkup.pipeline.run import Run
-
-_log = structlog.get_logger("bulkup.api_calls")
 
 
 class ServiceCall(ABC):
@@ -54,6 +50,10 @@ class ServiceCall(ABC):
     def halves(self) -> Sequence[ServiceCall]:
         """Return two calls for a half of the files each; not asked of a call for one file."""
         raise NotImplementedError
+
+    @abstractmethod
+    def log_repetition(self, problem: Problem, seconds: float) -> None:
+        """Log that the call failed, and is made again after a number of seconds."""
 
     @abstractmethod
     def give_up(self, state: FileState, problem: Problem) -> None:
@@ -81,16 +81,13 @@ class CallSource(Protocol):
 
 
 class ApiCalls:
-    """Makes calls, of one stage. `event` is logged for a call that is made again.
+    """Makes the calls of one stage.
 
     `ever_answered` says that the service is known to answer; a service that never answered is given up sooner.
     """
 
-    def __init__(
-        self, run: Run, event: LogEvent, source: CallSource | None = None, *, ever_answered: bool = False
-    ) -> None:
+    def __init__(self, run: Run, source: CallSource | None = None, *, ever_answered: bool = False) -> None:
         self._run = run
-        self._event = event
         self._source = source
         self._due: DelayQueue[ServiceCall] = DelayQueue()
         self._alarm = Alarm(run.timeout)
@@ -189,7 +186,7 @@ class ApiCalls:
         gate = self._run.gates.api
         if isinstance(decision, Again):
             at = gate.retries.retry_at(decision.at, now)
-            _log.warning(self._event, reason=problem.message, again_in=round(at - now, 2))
+            call.log_repetition(problem, round(at - now, 2))
             self._run.counters.retries += 1
             self.push(call, at)
         elif isinstance(decision, Split):

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from bulkup.model.history import CallHistory
 from bulkup.model.items import Item, Outcome, Ticketed
+from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Rejection, Ticket
@@ -19,6 +22,8 @@ from bulkup.pipeline.presign.leases import renewal_time
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.providers import FileSpec
+
+_log = structlog.get_logger("bulkup.batcher")
 
 
 class TicketRequest(ServiceCall):
@@ -71,6 +76,10 @@ class TicketRequest(ServiceCall):
         if problem.maybe_created:
             await self._run.journal.unknown_ids(len(self._items), problem.message, self._run.clock.now())
         self.history.note(problem, now)
+
+    def log_repetition(self, problem: Problem, seconds: float) -> None:
+        """Log that the call is made again."""
+        _log.warning(LogEvent.PRESIGN_FAILED, reason=problem.message, again_in=seconds)
 
     def halves(self) -> Sequence[TicketRequest]:
         """Return two requests for a half of the files each, without this one's failures."""
