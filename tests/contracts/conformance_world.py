@@ -1,8 +1,6 @@
-"""What the conformance suite has beside `pipeline_world`: every provider in this event loop, and calls that come out
-otherwise than the service meant.
-
-The suite runs the whole pipeline over every provider against the embedded server. A new provider gets it by one more
-line in `pipeline_world.SERVICES`.
+"""Helpers of the conformance suite, in addition to `pipeline_world`: every provider in one event loop, and calls with
+manipulated answers. The suite runs the whole pipeline with every provider against the embedded server. A new provider
+joins it with one more line in `pipeline_world.SERVICES`.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ Change = Callable[[ApiAnswer], ApiAnswer]
 async def conformance(
     folder: Path, provider: str, monkeypatch: pytest.MonkeyPatch, **options: Any
 ) -> AsyncGenerator[World, None]:
-    """Start a world in which retries come quickly, and in which `local` runs against the server of this loop."""
+    """Start a world with short retry delays. `local` runs against a server in this event loop."""
     quick_retries(monkeypatch)
     if provider == LOCAL:
         monkeypatch.setattr(composition, "uses_embedded_server", lambda settings: False)
@@ -49,7 +47,7 @@ async def conformance(
 
 
 class MovableClock(SystemClock):
-    """The machine's clocks, `ahead` seconds ahead."""
+    """The system clocks, moved ahead by `ahead` seconds."""
 
     def __init__(self, ahead: float = 0.0) -> None:
         self.ahead = ahead
@@ -62,13 +60,13 @@ class MovableClock(SystemClock):
 
 
 def tree(count: int) -> dict[str | bytes, bytes]:
-    """Return files of many sizes and extensions in a few folders, each with content of its own."""
+    """Return files of many sizes and extensions in a few folders, each with different content."""
     names = [f"d{number % 5}/{number:03}.{EXTENSIONS[number % len(EXTENSIONS)]}" for number in range(count)]
     return {name: name.encode() + os.urandom(1 + 997 * number) for number, name in enumerate(names)}
 
 
 def recorded_calls(monkeypatch: pytest.MonkeyPatch) -> list[ApiRequest]:
-    """Return a list of all API calls, as they are made from now on."""
+    """Return a list to which all API calls from now on are added."""
     made: list[ApiRequest] = []
     call = Transport.call
 
@@ -81,12 +79,12 @@ def recorded_calls(monkeypatch: pytest.MonkeyPatch) -> list[ApiRequest]:
 
 
 def is_closing(request: ApiRequest) -> bool:
-    """Say whether a call ends an upload, or asks how far its end is."""
+    """Return whether a call is a closing call or a poll."""
     return request.method in ("PUT", "GET") or request.path.endswith("/complete")
 
 
 def meddle(monkeypatch: pytest.MonkeyPatch, provider: str, method: str, act: Act) -> None:
-    """Have `act` carry out the API calls that `presign`, `confirm` or `poll` of a provider makes."""
+    """Replace the API calls inside `presign`, `confirm` or `poll` of a provider by `act`."""
     kind = PROVIDERS[provider]
     original = getattr(kind, method)
 
@@ -98,7 +96,7 @@ def meddle(monkeypatch: pytest.MonkeyPatch, provider: str, method: str, act: Act
 
 
 def change_first(count: int, change: Change) -> Act:
-    """Return what lets the service act as asked, and changes its first answers."""
+    """Return an act that makes the call and changes the first answers."""
     changed = 0
 
     async def act(call: ApiCall, request: ApiRequest) -> ApiAnswer:
@@ -111,7 +109,7 @@ def change_first(count: int, change: Change) -> Act:
 
 
 def before_sending(monkeypatch: pytest.MonkeyPatch, act: Callable[[Ticket], Awaitable[object]]) -> None:
-    """Have `act` awaited before each attempt to send."""
+    """Await `act` before each attempt to send."""
     send = Transport.send
 
     async def sent(self: Transport, ticket: Ticket, *values: Any) -> Any:
@@ -122,5 +120,5 @@ def before_sending(monkeypatch: pytest.MonkeyPatch, act: Callable[[Ticket], Awai
 
 
 def uploaded(place: World) -> int:
-    """Return how many files the journal says are uploaded."""
+    """Return the number of files that the journal has as uploaded."""
     return sum(state is FileState.UPLOADED for state in place.states().values())

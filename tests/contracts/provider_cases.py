@@ -1,6 +1,6 @@
-"""The services as the suite over every provider needs to know them, and the fake call that drives their adapters.
+"""The services as described for the provider test suite, and a fake API call for their adapters.
 
-A new provider is one more line in `CASES`.
+Add a new provider as one more line in `CASES`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ Item = dict[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """A service as the suite needs to know it.
+    """The description of a service for the suite.
 
-    `url` and `id` are keys of an item; `error` is the body of a refusal, with its `said`; `answer` makes the body of an
-    answer of items; `lease` sets when a ticket ends, in seconds after the service's own time. `group` is how many files
-    the suite asks for in one call. `method`, `headers` and `form` (names of fields) are what a ticket is to be like.
-    `kinds` are statuses that mean another thing here than elsewhere.
+    `url` and `id` are keys of an item in an answer. `error` makes the body of a refusal, and `said` is its message.
+    `answer` makes the body of an answer from items. `lease` sets the expiry of a ticket, in seconds after the service's
+    time. `group` is the number of files per call in the suite. `method`, `headers` and `form` (field names) are those
+    of the expected ticket. `kinds` maps statuses that have a special meaning for this service.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Case:
 
     @property
     def extensions(self) -> list[str]:
-        """As many as go into one call."""
+        """Return as many extensions as there are files in a call."""
         return EXTENSIONS[: self.group]
 
 
@@ -90,7 +90,7 @@ def policy(expiration: Any = "2023-11-14T23:13:20.000Z") -> str:
 
 
 def form_of(key: str) -> dict[str, str]:
-    """Return the fields of the service's own example, in their order."""
+    """Return the fields of the service's example, in their order."""
     return {
         "name": "",
         "success_action_status": "201",
@@ -240,7 +240,7 @@ def provider_of(case: Case, secret: str = "s3cret-key-0001", base_url: str = BAS
 
 
 def configured(case: Case, **changed: Any) -> Provider:
-    """Return the provider with some of its settings changed."""
+    """Return the provider with some settings changed."""
     return create(case.name, ProviderConfig(BASE_URL, {case.credential: Secret("tok")}, {**case.settings, **changed}))
 
 
@@ -261,7 +261,7 @@ def answer_of(body: Any, status: int = 200, **headers: str) -> ApiAnswer:
 
 
 class FakeCall:
-    """Answers calls in turn, the last answer again and again, and keeps what was asked."""
+    """Answers calls in turn, repeats the last answer, and records the requests."""
 
     def __init__(self, *answers: ApiAnswer) -> None:
         self.answers = list(answers)
@@ -273,7 +273,7 @@ class FakeCall:
 
 
 def asked_with(provider: Provider, call: FakeCall, specs: Sequence[FileSpec]) -> list[Ticket]:
-    """Ask for tickets; all files get one."""
+    """Request tickets, and return them if each file has one."""
 
     async def ask() -> Sequence[Ticket | Rejection]:
         return await provider.presign(specs, call)
@@ -288,7 +288,7 @@ def presign(case: Case, answer: ApiAnswer, specs: Sequence[FileSpec], **config: 
 
 
 def refusal(case: Case, answer: ApiAnswer, specs: Sequence[FileSpec] | None = None, **config: str) -> Problem:
-    """Return the problem that this answer is; no ticket at all comes of it."""
+    """Return the problem of an answer that gives no tickets."""
     with pytest.raises(ProblemError) as raised:
         presign(case, answer, specs if specs is not None else specs_of(case, *case.extensions), **config)
     return raised.value.problem

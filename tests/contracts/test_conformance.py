@@ -1,4 +1,4 @@
-"""Every provider on a quiet day: one file, full groups, many files in any order, files that are refused."""
+"""Every provider without faults: one file, full groups, many files, and refused files."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ async def place(
         yield running
 
 
-def test_every_provider_is_here() -> None:
-    """The suite runs over every provider there is, and knows which of them have closing calls."""
+def test_every_provider_is_part_of_the_suite() -> None:
+    """And the suite lists those with closing calls."""
     assert set(SERVICES) == set(PROVIDERS)
     assert set(CLOSING) == {name for name, kind in PROVIDERS.items() if _confirms(kind)}
 
@@ -35,7 +35,7 @@ def _confirms(kind: object) -> bool:
 
 
 async def test_single_file(place: World) -> None:
-    """One file is asked for once, sent once, recorded once, and the manifest says where it is."""
+    """One presign call, one transfer and one record; the manifest has its location."""
     place.write({"a.mp4": b"a"})
     summary = await place.run()
     assert (summary.exit_code, summary.counters.uploaded, place.calls, place.puts) == (0, 1, 1, 1)
@@ -47,7 +47,7 @@ async def test_single_file(place: World) -> None:
 
 
 async def test_full_group_and_one_more(place: World) -> None:
-    """As many files as a call asks for, and one more, are two calls; every file has an id of its own."""
+    """One file more than a group leads to two calls, and every file has an id of its own."""
     size = place.capabilities.batch_size
     place.write_many(size + 1, size=20)
     summary = await place.run()
@@ -57,7 +57,7 @@ async def test_full_group_and_one_more(place: World) -> None:
 
 
 async def test_every_file_under_its_own_id(place: World) -> None:
-    """Of many files of different sizes and types, asked for in several calls, each is stored under its own id."""
+    """Many files of different sizes and types, in several calls, are each stored under their own id."""
     place.write(tree(60))
     place.write({"large.mov": os.urandom(2 * 1024**2 + 1), "same/one.mp4": b"same", "same/two.mp4": b"same"})
     summary = await place.run(batch_size=7)
@@ -67,7 +67,7 @@ async def test_every_file_under_its_own_id(place: World) -> None:
 
 
 async def test_one_name_in_many_folders(place: World) -> None:
-    """Files of one name in different folders stay different files."""
+    """Files with the same name in different folders stay separate."""
     names = ("a.mp4", "one/a.mp4", "two/a.mp4", "one/two/a.mp4", "two/one/a.mp4")
     place.write({name: f"content of {name}".encode() for name in names})
     assert (await place.run()).exit_code == 0
@@ -75,7 +75,7 @@ async def test_one_name_in_many_folders(place: World) -> None:
 
 
 async def test_second_run_makes_no_call(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over a tree that is uploaded already a run makes no API call of any kind, and sends nothing."""
+    """A run over an uploaded tree makes no API call and sends nothing."""
     place.write(tree(12))
     await place.run()
     calls = recorded_calls(monkeypatch)
@@ -85,7 +85,10 @@ async def test_second_run_makes_no_call(place: World, monkeypatch: pytest.Monkey
 
 
 async def test_refused_beforehand(place: World) -> None:
-    """A file that the service would not take is rejected with a reason and never asked for; the others go up."""
+    """A file that the service does not accept is rejected with a reason and without a call.
+
+    Other files are uploaded.
+    """
     name = os.fsencode(place.service.refuses)
     if not name:
         assert place.provider == "local"  # which takes any file
@@ -102,7 +105,7 @@ async def test_refused_beforehand(place: World) -> None:
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, provider: str, bad: str) -> None:
-    """Have the service refuse every group with a file of that name in it."""
+    """Make the service refuse every group that contains the file `bad`."""
     kind = PROVIDERS[provider]
     presign = kind.presign
 
@@ -119,7 +122,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, provider: str, bad: str) -> None:
 
 
 async def test_refused_by_the_service(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that the service refuses is found in its group and rejected alone; the others go up."""
+    """A refused file is found in its group and rejected alone. Other files are uploaded."""
     refuse(monkeypatch, place.provider, "bad.mp4")
     place.write_many(14)
     place.write({"d3/bad.mp4": b"x"})
@@ -133,7 +136,7 @@ async def test_refused_by_the_service(place: World, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("place", CLOSING, indirect=True)
 @pytest.mark.parametrize("confirm", [True, False])
 async def test_closing_calls(place: World, monkeypatch: pytest.MonkeyPatch, confirm: bool) -> None:
-    """Every upload is closed once it is there; with `confirm = false` no closing call is made."""
+    """Every upload is closed after its transfer. With `confirm = false` there are no closing calls."""
     calls = recorded_calls(monkeypatch)
     place.write_many(8)
     summary = await place.run(confirm=confirm)

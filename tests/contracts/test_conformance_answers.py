@@ -1,4 +1,4 @@
-"""Every provider against answers that are none: whatever comes back, every file ends up under an id of its own."""
+"""Every provider with invalid answers: whatever the service sends, each file ends up under an id of its own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def place(
 
 
 def with_value(found: Any, key: str, value: Any) -> Any:
-    """Return JSON in which every value of a key is another one; `...` takes the key away."""
+    """Return JSON in which every value of a key is replaced; `...` removes the key."""
     if isinstance(found, list):
         return [with_value(item, key, value) for item in found]
     if not isinstance(found, dict):
@@ -79,7 +79,7 @@ TICKETS: dict[str, Spoil] = {
 
 
 def spoil_in_turn(service: Service, ways: Iterable[Spoil]) -> Act:
-    """Return what lets the service act and spoils every other answer, each in another way, until there is none left."""
+    """Return an act that makes the call and spoils every second answer, each time in the next way."""
     calls, left = 0, iter(ways)
 
     async def act(call: ApiCall, request: ApiRequest) -> ApiAnswer:
@@ -94,7 +94,7 @@ def spoil_in_turn(service: Service, ways: Iterable[Spoil]) -> Act:
 
 @pytest.mark.parametrize("ways", [NOTHING_TO_READ, TICKETS], ids=["nothing to read", "bad tickets"])
 async def test_malformed_answers(place: World, monkeypatch: pytest.MonkeyPatch, ways: dict[str, Spoil]) -> None:
-    """After an answer that is none a group is asked for again; all files go up, and the ids nobody saw are counted."""
+    """After an invalid answer the call is repeated. All files are uploaded, and the lost ids are counted."""
     meddle(monkeypatch, place.provider, "presign", spoil_in_turn(place.service, ways.values()))
     files = tree(2 * len(ways))
     place.write(files)
@@ -106,7 +106,7 @@ async def test_malformed_answers(place: World, monkeypatch: pytest.MonkeyPatch, 
 
 
 def all_the_first(found: Any) -> Any:
-    """Return an answer whose items are all the first of them."""
+    """Return an answer in which all items are copies of the first."""
     if isinstance(found, list):
         return found[:1] * len(found)
     keyed = isinstance(found, dict) and all(isinstance(item, dict) for item in found.values()) and len(found) > 1
@@ -117,7 +117,7 @@ def all_the_first(found: Any) -> Any:
 
 @pytest.mark.parametrize("place", [name for name in EVERY if name not in CLOSING], indirect=True)
 async def test_one_ticket_for_a_whole_group(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that has the same ticket for several files is given to none of them."""
+    """An answer with the same ticket for several files is refused as a whole."""
     same = change_first(2, lambda answer: replace(answer, body=orjson.dumps(all_the_first(answer.json()))))
     meddle(monkeypatch, place.provider, "presign", same)
     place.write(tree(6))
@@ -126,8 +126,8 @@ async def test_one_ticket_for_a_whole_group(place: World, monkeypatch: pytest.Mo
     assert (place.puts, place.lost_ids()) == (6, 0)
 
 
-async def test_malformed_to_the_end(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that never answers in its own form ends the run, and no file is called failed for it."""
+async def test_a_service_that_only_sends_invalid_answers(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends, and no file is marked as failed."""
     meddle(monkeypatch, place.provider, "presign", change_first(99, lambda answer: replace(answer, body=b"<html>")))
     place.write_many(3)
     summary = await place.run(attempts=3)
@@ -138,7 +138,7 @@ async def test_malformed_to_the_end(place: World, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("place", CLOSING, indirect=True)
 async def test_malformed_closing_answers(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A closing call that was heard and answered in no form at all costs at most another one, and no upload."""
+    """A closing call with an invalid answer costs at most one more call, and no upload."""
     for method in ("confirm", "poll"):
         meddle(monkeypatch, place.provider, method, spoil_in_turn(place.service, NOTHING_TO_READ.values()))
     place.write(tree(25))
@@ -154,7 +154,7 @@ async def lost(call: ApiCall, request: ApiRequest) -> ApiAnswer:
 
 
 def lose_first(count: int) -> Act:
-    """Return what lets the service act and then loses its first answers."""
+    """Return an act that makes the call and loses the first answers."""
     made = 0
 
     async def act(call: ApiCall, request: ApiRequest) -> ApiAnswer:
@@ -167,7 +167,7 @@ def lose_first(count: int) -> Act:
 
 @pytest.mark.parametrize("place", CLOSING, indirect=True)
 async def test_closed_already(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A closing call whose answer was lost is made again, and "already complete" is as good as success."""
+    """A closing call whose answer was lost is repeated, and "already complete" counts as success."""
     meddle(monkeypatch, place.provider, "confirm", lose_first(4))
     calls = recorded_calls(monkeypatch)
     place.write_many(6)
@@ -179,7 +179,7 @@ async def test_closed_already(place: World, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_answers_lost(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls whose answers were lost are made again, and what they made at the service is counted."""
+    """Calls whose answers were lost are repeated, and the ids that they created are counted."""
     meddle(monkeypatch, place.provider, "presign", lose_first(2))
     place.write(tree(8))
     assert (await place.run(batch_size=4)).exit_code == 0
@@ -189,7 +189,7 @@ async def test_answers_lost(place: World, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_throttled(place: World) -> None:
-    """A service that says "later" for a while loses no file: all arrive, and none is tried less for it."""
+    """A service that throttles for a while loses no file, and costs no attempts."""
     place.faults("retry-later", options=FaultOptions(retry_later_window=0.3))
     place.write(tree(20))
     summary = await place.run(batch_size=4, attempts=1)
@@ -226,7 +226,7 @@ async def test_a_throttled_call_pauses_all_calls(place: World, monkeypatch: pyte
 
 @pytest.mark.parametrize("place", CLOSING, indirect=True)
 async def test_throttled_closing_calls(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Closing calls that come too soon are made again, and nothing is sent twice for it."""
+    """Throttled closing calls are repeated, and nothing is sent twice."""
     later = change_first(3, lambda answer: replace(answer, status=429, headers={}, body=b""))
     meddle(monkeypatch, place.provider, "confirm", later)
     place.write_many(6)
@@ -237,7 +237,7 @@ async def test_throttled_closing_calls(place: World, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("place", ["xvid"], indirect=True)
 async def test_answers_in_xml(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Xvid's XML is read as its JSON is: tickets, forms, statuses and refusals."""
+    """Xvid's XML is read like its JSON: tickets, forms, statuses and refusals."""
 
     async def in_xml(call: ApiCall, request: ApiRequest) -> ApiAnswer:
         mark = "&" if "?" in request.path else "?"

@@ -1,5 +1,6 @@
-"""Files that change or vanish under every provider's runs, and what `on_change` makes of them: never other bytes than
-those recorded, and no id that nothing accounts for.
+"""Files that change or vanish during a run of every provider, and the effect of `on_change`.
+
+Only recorded bytes are stored, and every id is accounted for.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ magic_hour = pytest.mark.parametrize("place", ["magic-hour"], indirect=True)
 
 
 def after_presign(monkeypatch: pytest.MonkeyPatch, place: World, act: Callable[[], object], times: int = 1) -> None:
-    """Act each time, `times` at most, that the target has got a ticket, before any byte of it is read to be sent."""
+    """Call `act` after the target got a ticket and before it is read, at most `times` times."""
     kind: Any = PROVIDERS[place.provider]
     presign, left = kind.presign, times
 
@@ -63,8 +64,8 @@ def grow(place: World) -> None:
         file.write(b"one more line\n")
 
 
-async def test_it_is_sent_as_it_is_then(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `retry` the new bytes go up with a ticket of their own; the old id is an orphan."""
+async def test_a_changed_file_is_sent_with_a_new_ticket(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `retry`, the new bytes are sent with a ticket of their own, and the old id is an orphan."""
     after_presign(monkeypatch, place, lambda: rewrite(place))
     summary = await place.run(on_change="retry")
     assert (summary.exit_code, summary.counters.uploaded, summary.counters.retries) == (0, 6, 1)
@@ -74,8 +75,10 @@ async def test_it_is_sent_as_it_is_then(place: World, monkeypatch: pytest.Monkey
     assert summary.counters.bytes_found == summary.counters.bytes_uploaded
 
 
-async def test_it_goes_on_changing(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is written to all the time is left to the next run after a few looks, and the others are up."""
+async def test_a_file_that_keeps_changing_is_left_to_the_next_run(
+    place: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a few attempts; other files are uploaded."""
     after_presign(monkeypatch, place, lambda: grow(place), times=99)
     summary = await place.run(on_change="retry")
     assert (summary.exit_code, summary.counters.changed, summary.counters.uploaded) == (3, 1, 5)
@@ -90,10 +93,10 @@ async def test_it_goes_on_changing(place: World, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("policy", "code", "state"), [("skip", 3, FileState.CHANGED), ("fail", 1, FileState.FAILED)], ids=["skip", "fail"]
 )
-async def test_it_is_left(
+async def test_a_changed_file_is_not_retried_by_other_policies(
     place: World, monkeypatch: pytest.MonkeyPatch, policy: str, code: int, state: FileState
 ) -> None:
-    """Without a further look it is `changed` or `failed`, and the next run takes it either way."""
+    """It is `changed` or `failed`, and the next run uploads it."""
     with monkeypatch.context() as patch:
         after_presign(patch, place, lambda: rewrite(place))
         summary = await place.run(on_change=policy)
@@ -105,8 +108,10 @@ async def test_it_is_left(
 
 @magic_hour
 @pytest.mark.parametrize(("policy", "code"), [("retry", 3), ("skip", 3), ("fail", 1)])
-async def test_it_vanishes(place: World, monkeypatch: pytest.MonkeyPatch, policy: str, code: int) -> None:
-    """There is nothing to be tried again; what has come back until then is."""
+async def test_a_vanished_file_is_not_retried(
+    place: World, monkeypatch: pytest.MonkeyPatch, policy: str, code: int
+) -> None:
+    """A file that reappears is uploaded."""
     after_presign(monkeypatch, place, (place.source / TARGET).unlink)
     summary = await place.run(on_change=policy)
     assert (summary.exit_code, summary.counters.uploaded) == (code, 5)
@@ -115,8 +120,8 @@ async def test_it_vanishes(place: World, monkeypatch: pytest.MonkeyPatch, policy
 
 
 @magic_hour
-async def test_another_file_takes_its_name(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replaced through a rename, as editors do: the new file is what goes up."""
+async def test_a_file_that_is_replaced_by_a_rename(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As editors do; the new file is uploaded."""
 
     def replace() -> None:
         place.write({"new": b"from another file"})
@@ -128,8 +133,8 @@ async def test_another_file_takes_its_name(place: World, monkeypatch: pytest.Mon
 
 
 @magic_hour
-async def test_it_changes_under_a_streamed_body(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of the old bytes are at storage already: what is recorded are the new ones, whole."""
+async def test_a_file_that_changes_while_it_is_streamed(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storage has half of the old bytes; the new bytes are recorded, completely."""
     place.write({"large.mov": os.urandom(5 * 1024**2)})
     send, changed = Transport.send, False
 
@@ -150,8 +155,8 @@ async def test_it_changes_under_a_streamed_body(place: World, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("place", HASHING, indirect=True)
-async def test_it_changes_before_it_is_hashed(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before anything was asked for it: it is hashed anew, and no id is lost."""
+async def test_a_file_that_changes_before_it_is_hashed(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no ticket yet, so it is hashed again and no id is lost."""
     changed = False
 
     async def late(*values: Any, **named: Any) -> Any:
@@ -170,8 +175,10 @@ async def test_it_changes_before_it_is_hashed(place: World, monkeypatch: pytest.
 
 @magic_hour
 @pytest.mark.parametrize("content", [True, False], ids=["other bytes", "the same bytes"])
-async def test_it_changes_while_it_is_compared(place: World, monkeypatch: pytest.MonkeyPatch, content: bool) -> None:
-    """A file that was uploaded and is hashed again: sent where its bytes are others in the end, and only then."""
+async def test_an_uploaded_file_that_changes_during_hashing(
+    place: World, monkeypatch: pytest.MonkeyPatch, content: bool
+) -> None:
+    """It is sent only if its bytes differ in the end."""
     await place.run()
     (place.source / TARGET).chmod(0o600)
     changed = False
@@ -191,8 +198,8 @@ async def test_it_changes_while_it_is_compared(place: World, monkeypatch: pytest
 
 
 @magic_hour
-async def test_it_was_uploaded_and_goes_on_changing(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an earlier run uploaded is not what is there now, and no ticket for what it was meanwhile stays."""
+async def test_an_uploaded_file_that_keeps_changing(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal does not keep a ticket for bytes that no longer exist."""
     await place.run()
     change_behind_size_and_time(place.source / TARGET)
     with monkeypatch.context() as patch:
@@ -205,8 +212,8 @@ async def test_it_was_uploaded_and_goes_on_changing(place: World, monkeypatch: p
 
 
 @magic_hour
-async def test_it_becomes_what_was_uploaded(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By then its row tells of the ticket that it got meanwhile, so it goes up once more."""
+async def test_a_file_that_changes_back_to_its_uploaded_bytes(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row has a new ticket by then, so it is uploaded again."""
     await place.run()
     original = (place.source / TARGET).read_bytes()
     change_behind_size_and_time(place.source / TARGET)
@@ -224,10 +231,10 @@ def change_behind_size_and_time(path: Path) -> None:
 
 @magic_hour
 @pytest.mark.parametrize("setting", [{"max_size": 20_000}, {"min_age": 600}], ids=str)
-async def test_it_is_no_longer_the_run_s_business(
+async def test_a_changed_file_that_the_filters_now_exclude(
     place: World, monkeypatch: pytest.MonkeyPatch, setting: dict[str, float]
 ) -> None:
-    """What the user's limits leave out now is left to the next run."""
+    """It is left to the next run."""
     for path in place.source.rglob("*.*"):
         os.utime(path, (1_000_000_000, 1_000_000_000))
     after_presign(monkeypatch, place, lambda: place.write({TARGET: bytes(30_000)}))
@@ -236,8 +243,8 @@ async def test_it_is_no_longer_the_run_s_business(
 
 
 @pytest.mark.parametrize("place", ["xvid"], indirect=True)
-async def test_it_is_to_stand_elsewhere(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its place was claimed by the scan, and so is the new one by the next."""
+async def test_a_changed_file_with_a_new_place(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scan claimed its old place; the next scan claims the new one."""
     place.settings["object_key"] = "{date}/{path}"
 
     def change() -> None:
@@ -254,8 +261,10 @@ async def test_it_is_to_stand_elsewhere(place: World, monkeypatch: pytest.Monkey
 
 @magic_hour
 @pytest.mark.parametrize("code", [ExitCode.SIGTERM, ExitCode.TIME_UP])
-async def test_the_run_is_stopped_meanwhile(place: World, monkeypatch: pytest.MonkeyPatch, code: ExitCode) -> None:
-    """A file that waits for another look is left to the next run, at once."""
+async def test_a_stopped_run_does_not_wait_for_changed_files(
+    place: World, monkeypatch: pytest.MonkeyPatch, code: ExitCode
+) -> None:
+    """They are left to the next run at once."""
     quick_retries(monkeypatch, rechecks=(3600.0,))
     with monkeypatch.context() as patch:
         after_presign(patch, place, lambda: rewrite(place))

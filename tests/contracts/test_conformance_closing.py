@@ -1,4 +1,4 @@
-"""What closes an upload: polls that do not come to an end, words nobody knows, and files that are given up."""
+"""Closing calls: polls without an end, unknown statuses, and files that are given up."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ on_metastudio = pytest.mark.parametrize("place", ["metastudio"], indirect=True)
 
 
 def say_status(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
-    """Have xvid say that every upload that was finished is in a status."""
+    """Make xvid report a status for every complete upload."""
 
     async def said(call: ApiCall, request: ApiRequest) -> ApiAnswer:
         answer = await call(request)
@@ -45,8 +45,8 @@ def say_status(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
 
 
 @on_xvid
-async def test_polls_come_to_an_end(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Uploads that stay COMPLETING are given back in time, with what was said last, and the next run asks on."""
+async def test_polling_is_limited(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uploads that stay COMPLETING are given back in time, with the last status, and the next run polls again."""
     place.write(tree(3))
     with monkeypatch.context() as patch:
         say_status(patch, "COMPLETING")
@@ -65,8 +65,8 @@ async def test_polls_come_to_an_end(place: World, monkeypatch: pytest.MonkeyPatc
 
 @on_xvid
 @pytest.mark.parametrize("status", ["COMPLETE", "ARCHIVED", "Готово"])
-async def test_unknown_word_for_the_end(place: World, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
-    """A status that is neither under way nor a failure is an end, and its word stands in the manifest."""
+async def test_an_unknown_status_counts_as_complete(place: World, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+    """It is stored in the manifest."""
     say_status(monkeypatch, status)
     place.write(tree(3))
     assert (await place.run()).exit_code == 0
@@ -76,8 +76,8 @@ async def test_unknown_word_for_the_end(place: World, monkeypatch: pytest.Monkey
 
 @on_xvid
 @pytest.mark.parametrize("status", ["FAILED", "error", "UPLOAD_EXPIRED"])
-async def test_word_for_a_failure(place: World, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
-    """An upload that the service says failed is failed, with its word; the next run uploads the file anew."""
+async def test_a_failure_status_fails_the_file(place: World, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+    """The manifest has the status, and the next run uploads the file again."""
     place.write(tree(2))
     with monkeypatch.context() as patch:
         say_status(patch, status)
@@ -90,8 +90,8 @@ async def test_word_for_a_failure(place: World, monkeypatch: pytest.MonkeyPatch,
     assert place.puts == 4
 
 
-async def test_lost_before_it_was_closed(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that storage lost before the closing call is not taken as uploaded; the next run sends it again."""
+async def test_a_file_that_storage_lost_before_its_closing_call(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not count as uploaded, and the next run sends it again."""
 
     async def lost(call: ApiCall, request: ApiRequest) -> ApiAnswer:
         for folder, _, names in os.walk(place.server.objects_dir):
@@ -109,8 +109,8 @@ async def test_lost_before_it_was_closed(place: World, monkeypatch: pytest.Monke
     place.assert_uploaded()
 
 
-async def test_one_that_cannot_be_closed(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file whose closing call fails for good, while others go through, is failed; the next run closes and no more."""
+async def test_a_file_whose_closing_call_always_fails(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is failed, and the next run only repeats the closing call."""
     unlucky: list[str] = []
     another_was_answered = anyio.Event()
 
@@ -137,13 +137,13 @@ async def test_one_that_cannot_be_closed(place: World, monkeypatch: pytest.Monke
 
 
 def told(calls: Iterable[ApiRequest]) -> list[Any]:
-    """Return the bodies of closing calls."""
+    """Return the bodies of the closing calls."""
     return [orjson.loads(request.body or b"null") for request in calls if is_closing(request)]
 
 
 @on_metastudio
-async def test_failed_files_are_told(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that fail for good are told to the service as FAILED, which forgets what it has of them."""
+async def test_failed_files_are_reported_to_the_service(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As FAILED, and the service forgets them."""
     place.faults("wrong-etag")
     calls = recorded_calls(monkeypatch)
     place.write(tree(4))
@@ -158,8 +158,8 @@ async def test_failed_files_are_told(place: World, monkeypatch: pytest.MonkeyPat
 
 
 @on_metastudio
-async def test_changed_files_are_told(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that changes before it is sent is told to the service as CANCELLED, and goes up as it is the next time."""
+async def test_changed_files_are_reported_to_the_service(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As CANCELLED, if they change before they are sent; the next run uploads the new bytes."""
 
     async def changing(call: ApiCall, request: ApiRequest) -> ApiAnswer:
         answer = await call(request)
@@ -179,8 +179,8 @@ async def test_changed_files_are_told(place: World, monkeypatch: pytest.MonkeyPa
 
 
 @on_metastudio
-async def test_service_that_does_not_listen(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That the service could not be told of a file given up changes nothing about it, and ends nothing."""
+async def test_a_service_that_refuses_such_reports(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file's state does not change, and the run continues."""
 
     async def deaf(_call: ApiCall, _request: ApiRequest) -> ApiAnswer:
         return ApiAnswer(500, {}, b"", 0.0)
@@ -195,8 +195,8 @@ async def test_service_that_does_not_listen(place: World, monkeypatch: pytest.Mo
 
 
 @on_metastudio
-async def test_nothing_is_told_without_closing_calls(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `confirm = false` files given up are not told either."""
+async def test_nothing_is_reported_without_closing_calls(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `confirm = false`."""
     place.faults("wrong-etag,first=2")
     calls = recorded_calls(monkeypatch)
     place.write({"a.mp4": b"a"})

@@ -1,4 +1,4 @@
-"""Every provider with credentials that are wrong, that change, that have to be fetched, or that a clock spoils."""
+"""Every provider with credentials that are wrong, change, have to be fetched, or are affected by the clock."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def place(
 
 
 def assert_refused(summary: Summary) -> str:
-    """The run ended because of its credentials, and says so; returns what it says."""
+    """Assert that the run ended because of its credentials, and return its message."""
     assert summary.exit_code == 4
     assert isinstance(summary.error, ServiceError)
     assert summary.error.message.startswith("the credentials are refused")
@@ -59,8 +59,8 @@ def assert_refused(summary: Summary) -> str:
     return summary.error.message
 
 
-async def test_wrong_from_the_start(place: World) -> None:
-    """Wrong credentials end a run with exit 4 and nothing recorded as uploaded; good ones then do it all."""
+async def test_wrong_credentials(place: World) -> None:
+    """They end a run with exit code 4 and nothing uploaded. With correct ones, the next run uploads everything."""
     place.write(tree(8))
     summary = await place.run(**{name: f"wrong-{name}-0001" for name in place.credentials})
     assert_refused(summary)
@@ -74,8 +74,10 @@ async def test_wrong_from_the_start(place: World) -> None:
 
 @pytest.mark.parametrize("way", OTHERS)
 @pytest.mark.parametrize("right", [True, False])
-async def test_other_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, right: bool) -> None:
-    """Each other way to prove who is calling works where it is right, and ends the run where it is not."""
+async def test_other_ways_to_authenticate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, right: bool
+) -> None:
+    """Each one works with correct credentials, and ends the run with wrong ones."""
     provider, settings = OTHERS[way]
     async with conformance(tmp_path, provider, monkeypatch) as place:
         place.write(tree(4))
@@ -90,14 +92,14 @@ async def test_other_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: 
 
 
 def revoke(place: World) -> dict[str, str]:
-    """Have the server take other credentials, and return them."""
+    """Make the server accept other credentials, and return them."""
     new = {"token": "another-token", "api_key": "another-api-key-0001", "secret_key": "another-secret-key"}
     place.server.set_credentials(**new)
     return {name: new.get(name, value) for name, value in place.credentials.items()}
 
 
-async def test_revoked_half_way(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key revoked during a run ends it; what is up stays up, and the new key goes on without sending any of it."""
+async def test_credentials_revoked_during_a_run(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends and keeps its uploads. With a new key, the next run sends only the rest."""
     place.write(tree(40))
     new: dict[str, str] = {}
 
@@ -123,7 +125,7 @@ def tokens_asked(calls: list[ApiRequest], provider: str) -> int:
 
 @pytest.mark.parametrize("place", FETCHED, indirect=True)
 async def test_one_token_for_many_files(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many calls begin at once, one token is fetched for all of them."""
+    """Simultaneous calls share one token."""
     calls = recorded_calls(monkeypatch)
     place.write(tree(40))
     summary = await place.run(**FETCHED[place.provider][0])
@@ -132,7 +134,7 @@ async def test_one_token_for_many_files(place: World, monkeypatch: pytest.Monkey
 
 
 def ahead_at_third_send(monkeypatch: pytest.MonkeyPatch, clock: MovableClock, seconds: float) -> None:
-    """Have a clock jump ahead when the third file is about to be sent."""
+    """Move a clock ahead before the third file is sent."""
     sent = 0
 
     async def counted(_: Ticket) -> None:
@@ -145,10 +147,10 @@ def ahead_at_third_send(monkeypatch: pytest.MonkeyPatch, clock: MovableClock, se
 
 @pytest.mark.parametrize("place", FETCHED, indirect=True)
 @pytest.mark.parametrize(("spent", "tokens"), [(0.5, 1), (0.99, 2)])
-async def test_token_near_its_end(
+async def test_a_token_is_renewed_shortly_before_it_expires(
     place: World, monkeypatch: pytest.MonkeyPatch, clock: MovableClock, spent: float, tokens: int
 ) -> None:
-    """A token is kept while it is fresh, and fetched anew shortly before its end, while the service still takes it."""
+    """While the service still accepts the old one."""
     settings, _, _, life = FETCHED[place.provider]
     calls = recorded_calls(monkeypatch)
     ahead_at_third_send(monkeypatch, clock, spent * life)
@@ -160,8 +162,8 @@ async def test_token_near_its_end(
 
 
 @pytest.mark.parametrize("provider", FETCHED)
-async def test_token_that_ended_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
-    """A token that the service takes no more (APIGW.0307, 0x0000003) is replaced within the call, at no cost."""
+async def test_a_token_that_was_revoked_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+    """It is replaced within the call (APIGW.0307, 0x0000003), which costs no attempt."""
     settings, _, _, life = FETCHED[provider]
     clock = MovableClock()  # of the server alone
     calls = recorded_calls(monkeypatch)
@@ -175,8 +177,8 @@ async def test_token_that_ended_early(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("place", FETCHED, indirect=True)
-async def test_password_changed_half_way(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A password that was changed ends its tokens and the run; what helps is said, and the new one goes on."""
+async def test_a_password_that_changes_during_a_run(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends with a hint, and succeeds with the new password."""
     settings, _, secret, _ = FETCHED[place.provider]
     place.write(tree(20))
 
@@ -196,7 +198,7 @@ async def test_password_changed_half_way(place: World, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("minutes", [20, -20])
 async def test_clock_that_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: int) -> None:
-    """Where a signature does not hold because of this machine's clock, the message says so, and by how much."""
+    """If signatures are invalid because of this machine's clock, the message states the difference."""
     async with conformance(tmp_path, "metastudio", monkeypatch, server_clock=MovableClock(60.0 * minutes)) as place:
         place.write(tree(3))
         said = assert_refused(await place.run())
@@ -209,7 +211,7 @@ async def test_clock_that_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 async def test_clock_that_is_off_a_little(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, minutes: int
 ) -> None:
-    """A clock that is ten minutes off does no harm, also to URLs of five: they are counted from the service's time."""
+    """A clock that is ten minutes off does no harm, even with URLs that are valid for five minutes."""
     async with conformance(tmp_path, provider, monkeypatch, url_ttl=300) as place:
         place.clock = MovableClock(60.0 * minutes)
         place.write(tree(6))

@@ -1,4 +1,6 @@
-"""Every provider's runs are cut off in the middle, and those after them go on: nothing is lost or comes twice."""
+"""Runs of every provider that are interrupted, and the runs that resume them: nothing is lost and nothing is
+duplicated.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,8 @@ async def place(
         yield running
 
 
-async def assert_goes_on(place: World, files: int, cuts: int = 1) -> None:
-    """The next run ends well: every file once, none that was recorded under another id, no more sent than in flight."""
+async def assert_resumes(place: World, files: int, cuts: int = 1) -> None:
+    """Assert that the next run succeeds: each file once, no record under a new id, and few bytes sent again."""
     done = {row.path: row.remote_id for row in place.manifest() if row.status is FileState.UPLOADED}
     summary = await place.run()
     assert summary.exit_code == 0, summary.error
@@ -41,16 +43,16 @@ async def assert_goes_on(place: World, files: int, cuts: int = 1) -> None:
     assert place.lost_ids() <= 0
 
 
-async def test_left_in_the_middle(place: World) -> None:
-    """A caller that leaves in the middle cuts the run off, and the next one goes on from there."""
+async def test_a_caller_that_leaves_the_uploader(place: World) -> None:
+    """The run is interrupted, and the next one resumes it."""
     place.write(tree(40))
     await cut_off_after(place, 8, concurrency=WORKERS, batch_size=15)
     assert sum(state is FileState.UPLOADED for state in place.states().values()) >= 8
-    await assert_goes_on(place, 40)
+    await assert_resumes(place, 40)
 
 
-async def test_stopped_in_the_middle(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that is stopped ends what it sends and gives the rest back; the next one sends that and nothing more."""
+async def test_a_stopped_run(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It completes the transfers in flight and gives back the other files; the next run sends only those."""
     place.write(tree(40))
     async with place.uploader(concurrency=WORKERS, batch_size=15) as uploader:
 
@@ -63,7 +65,7 @@ async def test_stopped_in_the_middle(place: World, monkeypatch: pytest.MonkeyPat
             summary = await uploader.run()
     assert (summary.exit_code, summary.counters.failed) == (ExitCode.SIGTERM, 0)
     assert summary.counters.remaining
-    await assert_goes_on(place, 40, cuts=0)
+    await assert_resumes(place, 40, cuts=0)
     assert place.orphans() == []
 
 
@@ -73,8 +75,8 @@ async def cut_at(place: World, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 10))])
-async def test_cut_off_again_and_again(place: World, seed: int) -> None:
-    """However often and wherever a run is cut off, no file is recorded that is not stored, and none twice."""
+async def test_repeated_interruptions(place: World, seed: int) -> None:
+    """No file is recorded that is not stored, and none is recorded twice."""
     chance = random.Random(seed)
     place.write(tree(40))
     for _ in range(4):
@@ -82,11 +84,11 @@ async def test_cut_off_again_and_again(place: World, seed: int) -> None:
         rows = place.manifest()
         assert len({row.path for row in rows}) == len(rows)
         assert all(place.stored_at(row).exists() for row in rows if row.status is FileState.UPLOADED)
-    await assert_goes_on(place, 40, cuts=4)
+    await assert_resumes(place, 40, cuts=4)
 
 
 async def stop_at(place: World, seconds: float, grace: float, code: ExitCode) -> int:
-    """Run, and stop after a while; returns the exit code, 0 where everything was done by then."""
+    """Run, stop after a while, and return the exit code; 0 if the run was complete by then."""
     async with place.uploader(grace=grace, concurrency=WORKERS, batch_size=10) as uploader:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(uploader.run)
@@ -98,8 +100,8 @@ async def stop_at(place: World, seconds: float, grace: float, code: ExitCode) ->
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 10))])
-async def test_stopped_again_and_again(place: World, seed: int) -> None:
-    """Whenever a run is stopped, and however: what went within the grace is not sent again, nor is any id left over."""
+async def test_repeated_stops(place: World, seed: int) -> None:
+    """Files sent within the grace are not sent again, and no id is lost."""
     chance, hurried = random.Random(seed), 0
     place.write(tree(40))
     for _ in range(5):
@@ -111,7 +113,7 @@ async def test_stopped_again_and_again(place: World, seed: int) -> None:
         rows = place.manifest()
         assert len({row.path for row in rows}) == len(rows)
         assert all(place.stored_at(row).exists() for row in rows if row.status is FileState.UPLOADED)
-    await assert_goes_on(place, 40, cuts=hurried)
+    await assert_resumes(place, 40, cuts=hurried)
     if not hurried:
         assert place.lost_ids() == 0
 
@@ -123,8 +125,10 @@ async def never(_call: ApiCall, _request: ApiRequest) -> ApiAnswer:
 
 @pytest.mark.parametrize("place", CLOSING, indirect=True)
 @pytest.mark.parametrize("heard", [True, False])
-async def test_cut_off_before_it_was_closed(place: World, monkeypatch: pytest.MonkeyPatch, heard: bool) -> None:
-    """What was stored and not closed is closed by the next run with closing calls alone, heard before or not."""
+async def test_an_interruption_before_the_closing_call(
+    place: World, monkeypatch: pytest.MonkeyPatch, heard: bool
+) -> None:
+    """The next run makes only the closing calls, even if they had been received."""
 
     async def unanswered(call: ApiCall, request: ApiRequest) -> ApiAnswer:
         if heard:
@@ -150,21 +154,21 @@ async def hold(_: Ticket) -> None:
     await anyio.sleep_forever()
 
 
-async def test_changed_after_the_cut(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that changed while a run was cut off goes up as it is now; the id of what it was is an orphan."""
+async def test_a_file_that_changes_after_an_interruption(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its new bytes are uploaded, and the old id is an orphan."""
     place.write(tree(12))
     with monkeypatch.context() as patch:
         before_sending(patch, hold)
         await cut_off_when(place, lambda: FileState.TICKETED in place.states().values(), batch_size=12)
     path = next(path for path, state in place.states().items() if state is FileState.TICKETED)
     place.write({path: b"another content"})
-    await assert_goes_on(place, 12)
+    await assert_resumes(place, 12)
     assert path in {orphan.path for orphan in place.orphans()}
 
 
 @pytest.mark.parametrize("place", CLOSING, indirect=True)
-async def test_stopped_while_closing_calls_hang(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Closing calls have the grace and no more; what they were for is stored, and closed by the next run."""
+async def test_a_stop_during_slow_closing_calls(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have the grace to end. The files are stored, and the next run closes them."""
     place.write(tree(10))
     with monkeypatch.context() as patch:
         meddle(patch, place.provider, "confirm", never)
@@ -175,14 +179,14 @@ async def test_stopped_while_closing_calls_hang(place: World, monkeypatch: pytes
             uploader.stop(ExitCode.SIGTERM)
     assert (uploader.summary.exit_code, uploader.summary.counters.remaining) == (ExitCode.SIGTERM, 10)
     sent = place.puts
-    await assert_goes_on(place, 10, cuts=0)
+    await assert_resumes(place, 10, cuts=0)
     assert (place.puts, place.orphans()) == (sent, [])
 
 
 @pytest.mark.parametrize("place", ["xvid"], indirect=True)
 @pytest.mark.parametrize("code", [ExitCode.SIGTERM, ExitCode.TIME_UP])
-async def test_stopped_while_it_polls(place: World, monkeypatch: pytest.MonkeyPatch, code: ExitCode) -> None:
-    """A run that is to end does not wait for a service that says "not yet"; the next one asks on and sends nothing."""
+async def test_a_stop_during_polling(place: World, monkeypatch: pytest.MonkeyPatch, code: ExitCode) -> None:
+    """The run does not wait for the service. The next run polls again and sends nothing."""
     place.write(tree(10))
     with monkeypatch.context() as patch:
         patch.setattr(Xvid, "poll", not_yet)
@@ -194,7 +198,7 @@ async def test_stopped_while_it_polls(place: World, monkeypatch: pytest.MonkeyPa
             uploader.stop(code)
     assert (uploader.summary.exit_code, uploader.summary.counters.remaining) == (code, 10)
     sent = place.puts
-    await assert_goes_on(place, 10, cuts=0)
+    await assert_resumes(place, 10, cuts=0)
     assert (place.puts, place.orphans()) == (sent, [])
 
 

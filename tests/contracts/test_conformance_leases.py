@@ -1,4 +1,4 @@
-"""Every provider's URLs and forms run out: only the file concerned is asked for again, and the lost ids are told."""
+"""URLs and forms that expire, with every provider: only the affected file gets a new one, and lost ids are listed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAY = 86_400.0
 
 
 async def stop(place: World, uploader: Uploader, _: Ticket) -> None:
-    """Stop the run once there are a few tickets that wait."""
+    """Stop the run when a few tickets are waiting."""
     while place.server.stats()["tickets"] < 5:
         await anyio.sleep(0.01)
     uploader.stop()
@@ -40,7 +40,7 @@ async def place(
 
 
 async def test_refused_as_expired(place: World) -> None:
-    """A URL that storage says has run out is renewed, for that file alone; the id of each lost one is an orphan."""
+    """A URL that storage refuses as expired is renewed for that file alone, and the lost id is an orphan."""
     place.faults("expired-url,first=3")
     place.write(tree(20))
     summary = await place.run(batch_size=20)
@@ -53,8 +53,10 @@ async def test_refused_as_expired(place: World) -> None:
     assert {(orphan.path in place.states()) for orphan in place.orphans()} == {True}
 
 
-async def test_runs_out_while_files_wait(place: World, monkeypatch: pytest.MonkeyPatch, clock: MovableClock) -> None:
-    """When all URLs there are run out at once, each file gets another one before it is sent, and none fails."""
+async def test_urls_that_expire_while_files_wait(
+    place: World, monkeypatch: pytest.MonkeyPatch, clock: MovableClock
+) -> None:
+    """Each file gets a new URL before it is sent, and none fails."""
     sent = 0
 
     async def later(_: Ticket) -> None:
@@ -76,8 +78,10 @@ async def test_runs_out_while_files_wait(place: World, monkeypatch: pytest.Monke
     assert place.puts == 16
 
 
-async def test_runs_out_between_two_runs(place: World, monkeypatch: pytest.MonkeyPatch, clock: MovableClock) -> None:
-    """Tickets that a stopped run left and that ran out meanwhile are asked for anew, and their ids are orphans."""
+async def test_urls_that_expire_between_two_runs(
+    place: World, monkeypatch: pytest.MonkeyPatch, clock: MovableClock
+) -> None:
+    """They are renewed, and the ids of the old ones are orphans."""
     place.write(tree(20))
     async with place.uploader(batch_size=20, concurrency=1) as uploader:
         with monkeypatch.context() as patch:
@@ -95,8 +99,8 @@ async def test_runs_out_between_two_runs(place: World, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-async def test_two_seconds_and_slow_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lease of two seconds is enough for any number of files, since no more are asked for than can be sent."""
+async def test_leases_of_two_seconds_with_slow_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are enough for any number of files, because no more tickets are requested than can be used."""
 
     async def slowly(_: Ticket) -> None:
         await anyio.sleep(0.1)

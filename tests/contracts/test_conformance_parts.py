@@ -1,4 +1,4 @@
-"""Files that go in parts (metastudio, here with limits of a few hundred KiB instead of gibibytes)."""
+"""Files in parts (metastudio, with limits of a few hundred KiB instead of gibibytes)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerato
 
 
 def at_part(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], object]) -> list[int]:
-    """Have `act` called once, before a part is sent; return a list of the parts that are tried, as they come."""
+    """Call `act` once before the part `number` is sent. Return the list of attempted parts, which grows."""
     tried: list[int] = []
     acted = False
 
@@ -66,8 +66,8 @@ def break_down() -> None:
     raise ProblemError(Problem(ProblemKind.TRANSIENT, "the connection broke"))
 
 
-async def test_in_parts(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file over the limit goes in parts, one after the other, and is whole at the service; others go as ever."""
+async def test_a_file_in_parts(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file is sent in parts, one after another, and is complete at the service. Others are sent whole."""
     here.write({"exactly.mov": os.urandom(ONE_PUT), "over.mov": os.urandom(ONE_PUT + 1), "small.mp4": b"s"})
     tried = at_part(monkeypatch, 0, nothing)
     summary = await here.run(concurrency=1)
@@ -80,8 +80,8 @@ async def test_in_parts(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert summary.counters.bytes_sent == summary.counters.bytes_uploaded
 
 
-async def test_part_that_failed(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a file whose third part failed, that part is sent again, and those before it are not."""
+async def test_a_part_that_fails(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the third part fails, it is sent again, and the earlier parts are not."""
     tried = at_part(monkeypatch, 3, break_down)
     summary = await here.run()
     assert (summary.exit_code, summary.counters.retries) == (0, 1)
@@ -91,8 +91,7 @@ async def test_part_that_failed(here: World, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("fault", ["cut-body", "wrong-etag", "status-503"])
-async def test_parts_and_faults(here: World, fault: str) -> None:
-    """Parts survive what whole files survive."""
+async def test_parts_under_faults(here: World, fault: str) -> None:
     here.faults(f"{fault}=0.4", seed=3)
     here.write({"other.mov": os.urandom(SIZE), "third.mov": os.urandom(SIZE)})
     summary = await here.run(attempts=20)
@@ -101,8 +100,8 @@ async def test_parts_and_faults(here: World, fault: str) -> None:
     assert here.lost_ids() == 0
 
 
-async def test_part_whose_url_ran_out(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new ticket in the middle is a new file at the service: all parts go to it, and the old id is an orphan."""
+async def test_a_part_whose_url_expires(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new ticket is a new file at the service. All parts are sent to it, and the old id is an orphan."""
     tried = at_part(monkeypatch, 3, lambda: here.faults("expired-url,first=1"))
     summary = await here.run()
     assert (summary.exit_code, summary.counters.presign_renewed, here.calls) == (0, 1, 2)
@@ -114,7 +113,7 @@ async def test_part_whose_url_ran_out(here: World, monkeypatch: pytest.MonkeyPat
 
 
 def asks_for(count: int, times: int) -> Act:
-    """Return what has the service hand out another number of URLs than was asked for."""
+    """Return an act that changes the requested number of URLs."""
     made = 0
 
     async def act(call: ApiCall, request: ApiRequest) -> ApiAnswer:
@@ -132,8 +131,8 @@ BY_TOKEN = {"access_key": None, "secret_key": None, "auth_token": "local-token"}
 
 
 @pytest.mark.parametrize("count", [2, 3, 7, 500])
-async def test_other_number_of_parts(here: World, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    """A file goes in as many parts as the service has URLs for, where that is possible at all."""
+async def test_a_different_number_of_urls(here: World, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """A file is sent in as many parts as the service has URLs for, if the parts are small enough."""
     meddle(monkeypatch, "metastudio", "presign", asks_for(count, 1))
     summary = await here.run(**BY_TOKEN)
     assert summary.exit_code == 0, summary.error
@@ -141,8 +140,8 @@ async def test_other_number_of_parts(here: World, monkeypatch: pytest.MonkeyPatc
     assert [row.remote["parts"] for row in here.manifest()] == [count]
 
 
-async def test_too_few_parts(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A number of URLs that cannot take the file is a malformed answer: it is asked for again, and the id counted."""
+async def test_too_few_urls(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are a malformed answer: the call is repeated, and the lost id is counted."""
     meddle(monkeypatch, "metastudio", "presign", asks_for(1, 2))
     summary = await here.run(**BY_TOKEN)
     assert (summary.exit_code, here.calls) == (0, 3)
@@ -151,7 +150,7 @@ async def test_too_few_parts(here: World, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def rewrite(path: Path) -> None:
-    """Put other bytes at the end and set the modification time back, so that only the ctime tells."""
+    """Overwrite the end and restore the modification time, so that only the ctime changes."""
     status = path.stat()
     with path.open("r+b") as file:
         file.seek(-10, os.SEEK_END)
@@ -165,10 +164,10 @@ def append(path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [rewrite, append, Path.unlink])
-async def test_changed_between_parts(
+async def test_a_file_that_changes_between_parts(
     here: World, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
 ) -> None:
-    """A file that changes between two parts is changed: nothing of it stays at the service, which is told so."""
+    """It is cancelled at the service, where nothing of it remains."""
     calls = recorded_calls(monkeypatch)
     with monkeypatch.context() as patch:
         at_part(patch, 3, lambda: change(here.source / "large.mov"))
@@ -182,8 +181,8 @@ async def test_changed_between_parts(
     here.assert_uploaded()
 
 
-async def test_cut_off_between_parts(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run cut off between two parts leaves a ticket that the next one uses for the whole file."""
+async def test_an_interruption_between_parts(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run uses the same ticket for the whole file."""
     with monkeypatch.context() as patch:
         tried: list[Ticket] = []
 

@@ -1,4 +1,4 @@
-"""Places that one file alone can have: an asset's MAIN, an object key. Who comes second is rejected beforehand."""
+"""Places that only one file can have: an asset's MAIN, an object key. The second file is rejected in advance."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ async def place(
 
 
 def previewed(place: World) -> dict[bytes, tuple[str, str | None]]:
-    """Return what a dry run says of each file."""
+    """Return the result of a dry run for each file."""
     return {entry.path: (entry.action, entry.reason) for entry in preview(place.resolved(), environ={})}
 
 
 def split(place: World) -> tuple[bytes, bytes]:
-    """Return the file that has its place, and the one that does not."""
+    """Return the file that has the place, and the other one."""
     (first,) = [path for path, state in place.states().items() if state is FileState.UPLOADED]
     (second,) = [path for path, state in place.states().items() if state is FileState.REJECTED]
     return first, second
 
 
-async def test_the_second_is_rejected(place: World) -> None:
-    """Of two files for one place the second is rejected, its reason names the first; a dry run says so beforehand."""
+async def test_the_second_file_for_a_place_is_rejected(place: World) -> None:
+    """The reason names the first file, in a dry run as well."""
     said = previewed(place)
     summary = await place.run()
     assert (summary.exit_code, summary.counters.uploaded, summary.counters.rejected) == (3, 1, 1)
@@ -66,7 +66,7 @@ async def test_the_second_is_rejected(place: World) -> None:
 
 
 async def test_an_uploaded_file_keeps_its_place(place: World) -> None:
-    """What was uploaded keeps its place, also when it is gone from disk: the other file would overwrite it."""
+    """Even after it is deleted from disk, because another file would overwrite it."""
     await place.run()
     first, second = split(place)
     (place.source / first.decode()).unlink()
@@ -76,8 +76,7 @@ async def test_an_uploaded_file_keeps_its_place(place: World) -> None:
     assert place.states() == {first: FileState.UPLOADED, second: FileState.REJECTED}
 
 
-async def test_a_claim_that_came_to_nothing_is_free(place: World) -> None:
-    """A place that a run claimed for a file and got nothing for is free in the next run."""
+async def test_a_claim_without_a_ticket_is_free_in_the_next_run(place: World) -> None:
     refused = await place.run(**{name: f"wrong-{name}-0001" for name in place.credentials})
     assert (refused.exit_code, refused.counters.rejected) == (4, 1)
     (loser,) = [path for path, state in place.states().items() if state is FileState.REJECTED]
@@ -89,8 +88,8 @@ async def test_a_claim_that_came_to_nothing_is_free(place: World) -> None:
     place.assert_uploaded()
 
 
-async def test_a_changed_file_takes_its_own_place_again(place: World) -> None:
-    """A file that has its place and changed goes up to it again, and the other one stays rejected."""
+async def test_a_changed_file_keeps_its_place(place: World) -> None:
+    """It is uploaded again, and the other file stays rejected."""
     if place.provider == "metastudio":
         place.settings["confirm"] = False  # an asset that has its MAIN takes no other, whoever sends it
     await place.run()
@@ -101,8 +100,8 @@ async def test_a_changed_file_takes_its_own_place_again(place: World) -> None:
     place.assert_uploaded(second)
 
 
-async def test_another_place_is_another_upload(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where settings move files to another place they go up again, to there; where they do not, no call is made."""
+async def test_a_new_place_means_a_new_upload(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files whose place stays the same cause no call."""
     before, after, moved = MOVED[place.provider]
     place.settings = before
     assert (await place.run()).exit_code == 0

@@ -1,4 +1,4 @@
-"""What a second look at the first version found: runs that met these did the wrong thing, each in its own way."""
+"""Regression tests: situations in which an early version behaved wrongly."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ async def metastudio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGe
         yield running
 
 
-async def test_a_file_given_up_is_on_disk_as_that_before_the_service_hears_it(
+async def test_a_file_that_is_given_up_is_recorded_before_the_report(
     metastudio: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run cut off between the two would go on with the ticket, and take 'completed already' for an upload."""
+    """An interruption in between must not make the next run use the ticket and take "completed already" for success."""
     seen: list[FileState] = []
 
     async def abandon(self: MetaStudio, ticket: Any, state: FileState, call: ApiCall) -> None:
@@ -52,8 +52,8 @@ async def test_a_file_given_up_is_on_disk_as_that_before_the_service_hears_it(
     assert [orphan.path for orphan in metastudio.orphans()] == [b"a.mp4"]
 
 
-async def test_a_file_that_no_rule_names_any_more_is_rejected_whatever_is_known_of_it(metastudio: World) -> None:
-    """Hashed by a run that was cut off, or changed in its metadata: the rule is asked again before any call."""
+async def test_a_file_that_no_rule_matches_any_more_is_rejected(metastudio: World) -> None:
+    """Even if an interrupted run hashed it, or its metadata changed."""
     metastudio.write({"kept/a.mp4": b"a", "dropped/b.mp4": b"b"})
     rules = {"asset_id": None, "assets": ({"match": "*.mp4", "asset_id": "first"},)}
     narrow = {"asset_id": None, "assets": ({"match": "kept/", "asset_id": "first"},)}
@@ -72,7 +72,7 @@ async def test_a_file_that_no_rule_names_any_more_is_rejected_whatever_is_known_
 
 
 async def test_a_file_found_through_two_sources_has_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its place is not taken by itself under another name."""
+    """Its own place does not count as taken."""
     async with conformance(tmp_path, "xvid", monkeypatch) as place:
         place.settings = {"object_key": "all/{name}"}
         place.write({"sub/a.mp4": b"first"})
@@ -85,8 +85,8 @@ async def test_a_file_found_through_two_sources_has_one_place(tmp_path: Path, mo
         assert (await place.run()).exit_code == 0
 
 
-async def test_a_fallback_asset_beside_rules_makes_no_other_destination(metastudio: World) -> None:
-    """Files that a rule names stay uploaded."""
+async def test_a_fallback_asset_beside_rules_keeps_the_destination(metastudio: World) -> None:
+    """Files that a rule matches stay uploaded."""
     metastudio.write({"a.mp4": b"a"})
     rules = {"assets": ({"match": "*.mp4", "asset_id": "first"},)}
     await metastudio.run(**rules, asset_id=None)
@@ -94,10 +94,8 @@ async def test_a_fallback_asset_beside_rules_makes_no_other_destination(metastud
     assert (summary.counters.skipped, summary.counters.uploaded) == (1, 0)
 
 
-async def test_closing_calls_that_are_no_longer_wanted_are_not_made(
-    place: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What an earlier run stored and could not close is taken as uploaded from its receipt."""
+async def test_closing_calls_that_were_disabled_are_not_made(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was stored but not closed counts as uploaded by its receipt."""
 
     async def failing(call: ApiCall, request: ApiRequest) -> ApiAnswer:
         return ApiAnswer(500, {}, b"", 0.0)
@@ -114,8 +112,8 @@ async def test_closing_calls_that_are_no_longer_wanted_are_not_made(
     assert (row.status, row.attempts) == (FileState.UPLOADED, 1)
 
 
-async def test_a_stored_file_keeps_no_signature(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its closing call needs an id: what opened the store is gone from the journal with the receipt."""
+async def test_the_journal_keeps_no_signature_of_a_stored_file(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The closing call needs only the id. The URL is removed from the journal with the receipt."""
 
     async def failing(call: ApiCall, request: ApiRequest) -> ApiAnswer:
         return ApiAnswer(500, {}, b"", 0.0)
@@ -132,10 +130,10 @@ async def test_a_stored_file_keeps_no_signature(place: World, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("provider", EVERY)
-async def test_an_answer_that_a_cache_repeats_shifts_no_file(
+async def test_a_repeated_answer_assigns_no_url_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
-    """Two calls with one answer would have two files overwrite each other: the second is not believed."""
+    """Two calls with the same answer would make two files overwrite each other, so the second is refused."""
     async with conformance(tmp_path, provider, monkeypatch) as place:
         answers: list[ApiAnswer] = []
 
@@ -151,10 +149,10 @@ async def test_an_answer_that_a_cache_repeats_shifts_no_file(
         place.assert_uploaded()
 
 
-async def test_what_the_service_will_not_complete_is_cancelled_there(
+async def test_a_file_that_the_service_refuses_to_complete_is_cancelled(
     metastudio: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A MAIN that changed finds the asset's MAIN there already: it is rejected, and its bytes do not stay."""
+    """A changed MAIN is rejected because the asset has one, and its bytes are removed."""
     metastudio.settings = {"asset_file_category": "MAIN"}
     metastudio.write({"a.mp4": b"first"})
     await metastudio.run()
@@ -174,8 +172,8 @@ async def test_what_the_service_will_not_complete_is_cancelled_there(
     assert len(objects) == 1
 
 
-async def test_only_what_is_of_a_wrong_kind_is_passed_over(metastudio: World) -> None:
-    """`unsupported = "skip"` is about extensions: a file that no rule names is told of all the same."""
+async def test_only_unsupported_extensions_are_skipped(metastudio: World) -> None:
+    """With `unsupported = "skip"`, a file without an asset is still reported."""
     metastudio.write({".DS_Store": b"x", "a.mp4": b"a", "no-rule.mp4": b"b"})
     rules = {"asset_id": None, "assets": ({"match": "a.mp4", "asset_id": "first"},), "unsupported": "skip"}
     assert [entry.action for entry in preview(metastudio.resolved(**rules), environ={})].count("skipped") == 1

@@ -1,5 +1,5 @@
-"""No secret comes out: through faults, a stop, refused credentials, echoes and a crash, over every provider and every
-way to prove who is calling.
+"""No secret is disclosed: with faults, a stop, refused credentials, echoes and a crash, for every provider and way to
+authenticate.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def log() -> Iterator[io.StringIO]:
 
 @dataclass
 class Heard:
-    """What went over the wire that must not come out elsewhere."""
+    """The secrets that were sent and must not appear anywhere else."""
 
     values: set[str] = field(default_factory=set)
 
@@ -73,13 +73,13 @@ class Heard:
         self.values |= {value.rpartition("Signature=")[2].removeprefix("Bearer ") for value in sent}
 
     def in_(self, text: str) -> list[str]:
-        """Return what is in a text, in whatever way it is written."""
+        """Return the secrets in a text, in any encoding."""
         return found_in(text, self.values)
 
 
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
-    """Everything secret that the transport sends."""
+    """Record all secrets that the transport sends."""
     found = Heard()
     revealed = headers.reveal
 
@@ -110,7 +110,7 @@ async def place(
 
 
 def shown(error: BaseException) -> list[str]:
-    """Return what a traceback of this error can show, the local variables of the program's own frames included."""
+    """Return everything that a traceback of this error can show, including local variables of the program's frames."""
     texts = traceback.format_exception(error)
     inner: Sequence[BaseException | None] = getattr(error, "exceptions", ())
     for nested in (*inner, error.__cause__, error.__context__):
@@ -134,7 +134,7 @@ async def stopped_run(place: World) -> list[str]:
 
 
 async def refused_run(place: World) -> list[str]:
-    """Run while the server takes other credentials than those given."""
+    """Run while the server accepts other credentials."""
     place.write({"refused.mp4": b"refused"})
     names = ("token", "api_key", "secret_key", "iam_password", "client_secret")
     place.server.set_credentials(**{name: f"another-{name}" for name in names})
@@ -159,18 +159,18 @@ async def crashed_run(place: World) -> list[str]:
 
 
 def quoting(plain: Mapping[str, str]) -> str:
-    """Return what a service says that quotes what it was sent, in every way to write it."""
+    """Return a message of a service that quotes the request, in every encoding."""
     return " ".join(f"{name}: {value} {json.dumps(value)} {quote(value, safe='')}" for name, value in plain.items())
 
 
 def quoting_late(plain: Mapping[str, str]) -> str:
-    """Return what a service says that quotes a secret where its message is cut."""
+    """Return a message of a service with a secret at the position where messages are cut."""
     sent = [value for name, value in plain.items() if name.lower() in _ON_THE_WIRE]
     return "x" * 215 + " ".join(sent).removeprefix("Bearer ")
 
 
 async def echoing_run(place: World, monkeypatch: pytest.MonkeyPatch, say: Say, status: int) -> str:
-    """Run against a service that quotes what it was sent, and return how the run ended."""
+    """Run against a service that quotes the request, and return how the run ended."""
 
     async def echo(call: ApiCall, request: ApiRequest) -> ApiAnswer:
         if request.path.startswith(_TOKENS):
@@ -197,7 +197,7 @@ def files_in(folder: Path) -> Iterable[str]:
     return (entry.read_bytes().decode("latin-1") for entry in folder.iterdir())
 
 
-async def test_no_secret_comes_out(
+async def test_no_secret_is_disclosed(
     place: World,
     heard: Heard,
     monkeypatch: pytest.MonkeyPatch,
@@ -205,7 +205,7 @@ async def test_no_secret_comes_out(
     capfd: pytest.CaptureFixture[str],
     log: io.StringIO,
 ) -> None:
-    """No key, token, signature or form field is in a log line, an error, a traceback, a report or a journal."""
+    """No key, token, signature or form field is in a log line, error, traceback, report or journal."""
     caplog.set_level(logging.DEBUG)
     place.write(tree(40))
     said = await stopped_run(place)

@@ -1,4 +1,4 @@
-"""The three ways to be known to MetaStudio: signed calls, a given token, and an IAM user whose token is fetched."""
+"""The three ways to authenticate at MetaStudio: signed calls, a configured token, and the token of an IAM user."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DAY = 86_400.0
 
 @dataclass
 class Clock:
-    """A clock that a test moves."""
+    """A clock that a test sets."""
 
     time: float = NOW
 
@@ -41,7 +41,7 @@ class Clock:
 
 @dataclass
 class Service:
-    """MetaStudio and IAM in one: gives out tokens t-1, t-2, ... and lets in whoever shows one that is not refused."""
+    """MetaStudio and IAM in one. It issues tokens t-1, t-2, ... and accepts all that are not refused."""
 
     clock: Clock = field(default_factory=Clock)
     life: float = DAY
@@ -71,7 +71,7 @@ class Service:
 
     @property
     def shown(self) -> list[str]:
-        """The tokens that calls came with, in their order."""
+        """Return the tokens that calls were made with, in order."""
         tokens = [request.headers.get("X-Auth-Token") for request in self.requests]
         return [token.reveal() for token in tokens if isinstance(token, Secret)]
 
@@ -94,8 +94,8 @@ async def refused(provider: Provider, service: Service) -> Problem:
 
 @pytest.mark.parametrize("prefix", ["", "/proxy/a%20b"])
 @pytest.mark.parametrize("token", [None, Secret("temporary")])
-async def test_a_call_is_signed_as_it_goes_out(prefix: str, token: Secret | None) -> None:
-    """Over host, path below the root that is set, project, type and body; with the time that transport tells."""
+async def test_a_call_is_signed_when_it_is_sent(prefix: str, token: Secret | None) -> None:
+    """The signature covers host, path including the root's prefix, project, type and body."""
     credentials = {**KEYS, **({"security_token": token} if token else {})}
     service = Service()
     await ask(provider_with(credentials, base_url="https://h.example:8443" + prefix), service)
@@ -111,7 +111,7 @@ async def test_a_call_is_signed_as_it_goes_out(prefix: str, token: Secret | None
 
 
 async def test_keys_are_preferred_to_tokens() -> None:
-    """As where both are set."""
+    """If both are configured."""
     service = Service()
     await ask(provider_with({**KEYS, "auth_token": Secret("given"), **USER}), service)
     await ask(provider_with({"auth_token": Secret("given"), **USER}), service)
@@ -120,15 +120,15 @@ async def test_keys_are_preferred_to_tokens() -> None:
 
 
 @pytest.mark.parametrize("code", ["APIGW.0301", "APIGW.0307"])
-async def test_a_given_token_that_is_refused_is_the_end(code: str) -> None:
-    """Nobody can fetch another one, and a second try would meet the same answer."""
+async def test_a_refused_configured_token_is_final(code: str) -> None:
+    """It cannot be replaced, so the call is not repeated."""
     service = Service(refused={"given"}, code=code)
     assert (await refused(provider_with({"auth_token": Secret("given")}), service)).kind is ProblemKind.UNAUTHORIZED
     assert service.shown == ["given"]
 
 
-async def test_a_token_is_asked_for_as_iam_wants_it() -> None:
-    """By password, for the region's project, at IAM's own address; it comes in a header."""
+async def test_the_request_for_a_token() -> None:
+    """It has the password and the region's project, goes to IAM's URL, and the token is in a header of the answer."""
     service = Service()
     provider = provider_with(USER)
     await ask(provider, service)
@@ -144,8 +144,8 @@ async def test_a_token_is_asked_for_as_iam_wants_it() -> None:
     assert Secret("t-1") in list(provider.secrets)
 
 
-async def test_a_token_is_fetched_once_for_all_who_wait() -> None:
-    """Calls run side by side, and IAM counts its tokens."""
+async def test_simultaneous_calls_share_one_token() -> None:
+    """IAM limits the number of tokens."""
     service = Service()
     provider = provider_with(USER)
     async with anyio.create_task_group() as tasks:
@@ -156,8 +156,8 @@ async def test_a_token_is_fetched_once_for_all_who_wait() -> None:
 
 
 @pytest.mark.parametrize(("life", "margin"), [(DAY, 1800), (100.0, 10)])
-async def test_a_token_is_renewed_before_its_end(life: float, margin: float) -> None:
-    """Half an hour before, or when a tenth of its life is left."""
+async def test_a_token_is_renewed_before_it_expires(life: float, margin: float) -> None:
+    """Half an hour before, or when a tenth of its lifetime is left."""
     clock = Clock()
     service, provider = Service(clock, life), provider_with(USER, clock)
     await ask(provider, service)
@@ -169,8 +169,8 @@ async def test_a_token_is_renewed_before_its_end(life: float, margin: float) -> 
     assert service.shown == ["t-1", "t-1", "t-2"]
 
 
-async def test_the_life_of_a_token_is_counted_by_iams_own_clock() -> None:
-    """A clock that is off by a day neither renews at every call nor never."""
+async def test_the_lifetime_of_a_token_is_counted_by_iams_clock() -> None:
+    """A local clock that is a day off does no harm."""
     clock = Clock(NOW + DAY)
     headers = {"x-subject-token": "theirs", "date": DATE}
     first = ApiAnswer(201, headers, json.dumps({"token": {"expires_at": rfc3339(NOW + DAY)}}).encode(), clock.time)
@@ -181,8 +181,8 @@ async def test_the_life_of_a_token_is_counted_by_iams_own_clock() -> None:
     assert service.shown == ["theirs", "theirs", "t-1"]
 
 
-async def test_a_token_that_must_be_updated_is_so_once() -> None:
-    """A change of password ends it early; all other calls use the new one."""
+async def test_a_token_invalidated_by_a_new_password_is_renewed_once() -> None:
+    """All other calls use the new one."""
     service, provider = Service(), provider_with(USER)
     await ask(provider, service)
     service.refused.add("t-1")
@@ -193,23 +193,21 @@ async def test_a_token_that_must_be_updated_is_so_once() -> None:
     assert service.shown.count("t-2") == 5
 
 
-async def test_a_second_refusal_in_a_row_is_the_end() -> None:
-    """Exactly one more try: the run ends and says what to look at."""
+async def test_a_second_refusal_in_a_row_is_final() -> None:
+    """The call is repeated once, and the message has a hint."""
     service = Service(refused={"t-1", "t-2", "t-3"})
     problem = await refused(provider_with(USER), service)
     assert problem.kind is ProblemKind.UNAUTHORIZED
     assert service.shown == ["t-1", "t-2"]
 
 
-async def test_another_refusal_fetches_nothing() -> None:
-    """A token that is no good for other reasons is not made better by a new one."""
+async def test_other_refusals_fetch_no_token() -> None:
     service = Service(refused={"t-1"}, code="APIGW.0301")
     assert (await refused(provider_with(USER), service)).kind is ProblemKind.UNAUTHORIZED
     assert service.fetched == 1
 
 
-async def test_closing_calls_renew_it_too() -> None:
-    """They go the same way."""
+async def test_closing_calls_renew_a_token_too() -> None:
     service, provider = Service(), provider_with(USER)
     ticket = await ask(provider, service)
     service.refused.add("t-1")
@@ -219,8 +217,8 @@ async def test_closing_calls_renew_it_too() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-async def test_a_user_that_iam_refuses_is_the_end(status: int) -> None:
-    """What may be wrong is named, and the password is not."""
+async def test_a_refused_user_is_final(status: int) -> None:
+    """The message names the settings to check, and not the password."""
     problem = await refused(provider_with(USER), Service(iam=[answer_of({"error": "s3cret"}, status)]))
     assert problem.kind is ProblemKind.UNAUTHORIZED
     assert all(word in problem.message for word in ("iam_user", "iam_domain", "iam_password", "cn-north-4"))
@@ -245,8 +243,8 @@ TOKEN = {"token": {"expires_at": "2023-11-15T22:13:20.000000Z"}}
         (answer_of({}, 301), ProblemKind.UNUSABLE),
     ],
 )
-async def test_a_token_that_is_none_is_asked_for_again(answer: Any, kind: ProblemKind) -> None:
-    """By the next call; nothing is kept of an answer that cannot be read, and no file can have been created."""
+async def test_an_invalid_answer_about_a_token_is_not_kept(answer: Any, kind: ProblemKind) -> None:
+    """The next call fetches again, and no file can have been created."""
     service, provider = Service(iam=[answer]), provider_with(USER)
     problem = await refused(provider, service)
     assert (problem.kind, problem.maybe_created) == (kind, False)

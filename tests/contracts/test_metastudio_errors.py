@@ -1,4 +1,4 @@
-"""What MetaStudio's errors mean, those of the gateway before it too, and its closing calls."""
+"""The meaning of errors of MetaStudio and its gateway, and closing calls."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def unconfirmed(*answers: ApiAnswer, again: bool = False) -> Problem:
 
 
 @pytest.mark.parametrize(("status", "code", "kind", "hint"), TABLE)
-def test_the_code_says_more_than_the_status(status: int, code: str, kind: ProblemKind, hint: str) -> None:
-    """With its words, and with what to look at where a user can do something."""
+def test_the_error_code_decides(status: int, code: str, kind: ProblemKind, hint: str) -> None:
+    """With the service's message, and a hint if the user can fix it."""
     problem = refusal(META, error(status, code))
     assert problem.kind is kind
     assert hint in problem.message
@@ -87,8 +87,8 @@ def test_the_code_says_more_than_the_status(status: int, code: str, kind: Proble
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", {"error_code": 7, "error_msg": None}, {"error_msg": "words"}])
-def test_an_error_without_a_code_goes_by_its_status(body: Any) -> None:
-    """Whatever the body is."""
+def test_without_an_error_code_the_status_decides(body: Any) -> None:
+    """With any body."""
     assert refusal(META, answer_of(body, 401)).kind is ProblemKind.UNAUTHORIZED
     assert refusal(META, answer_of(body, 429)).kind is ProblemKind.THROTTLED
 
@@ -108,8 +108,8 @@ def signed_refusal(answer: ApiAnswer) -> Problem:
         (-1800, "this machine's clock is 30 minutes behind the service's"),
     ],
 )
-def test_a_wrong_clock_is_told_as_what_it_is(ahead: float, said: str) -> None:
-    """A signature does not hold for it, and the keys may well be right."""
+def test_the_hint_about_a_wrong_clock(ahead: float, said: str) -> None:
+    """It makes signatures invalid, although the keys may be right."""
     problem = signed_refusal(replace(error(401, "APIGW.0301", date=DATE), sent_at=NOW + ahead))
     assert problem.kind is ProblemKind.UNAUTHORIZED
     assert said in problem.message
@@ -117,8 +117,8 @@ def test_a_wrong_clock_is_told_as_what_it_is(ahead: float, said: str) -> None:
 
 
 @pytest.mark.parametrize("ahead", [-900, 0, 900])
-def test_a_clock_that_is_right_enough_is_not_blamed(ahead: float) -> None:
-    """Nor one that the answer says nothing of, nor where nothing was signed."""
+def test_no_hint_about_the_clock(ahead: float) -> None:
+    """If the clock is nearly right, the answer has no time, or the call was not signed."""
     within = replace(error(401, "APIGW.0301", date=DATE), sent_at=NOW + ahead)
     off = replace(error(401, "APIGW.0301", date=DATE), sent_at=NOW + 86_400)
     undated = replace(error(401, "APIGW.0301"), sent_at=NOW + 86_400)
@@ -127,8 +127,8 @@ def test_a_clock_that_is_right_enough_is_not_blamed(ahead: float) -> None:
         assert "clock" not in problem.message
 
 
-def test_the_closing_call_says_created() -> None:
-    """To the file's own path, with the project's header; the answer has no body."""
+def test_the_request_of_a_closing_call() -> None:
+    """It goes to the file's path with the project's header."""
     told, call = confirmed(answer_of(b""))
     (request,) = call.requests
     assert (request.method, request.path) == ("POST", f"/v1/p-1/files/{TICKET.remote_id}/complete")
@@ -156,10 +156,8 @@ COMPLETIONS = [
 
 
 @pytest.mark.parametrize(("status", "code", "message", "first", "later"), COMPLETIONS)
-def test_a_file_that_was_confirmed_before_is_confirmed(
-    status: int, code: str, message: str, first: bool, later: bool
-) -> None:
-    """A run that was cut off in its closing call makes it again, and the service may say that in several ways."""
+def test_a_repeated_closing_call_is_a_success(status: int, code: str, message: str, first: bool, later: bool) -> None:
+    """After an interruption. The service may report it in several ways."""
     answer = error(status, code, message)
     for again, done in ((False, first), (True, later)):
         assert has_completed(answer, again=again) is done
@@ -187,13 +185,13 @@ def test_a_file_that_was_confirmed_before_is_confirmed(
     ],
 )
 def test_a_closing_call_fails_like_any_other(answer: ApiAnswer, kind: ProblemKind) -> None:
-    """A file that the service has lost is that file's end alone."""
+    """A file that the service lost is failed alone."""
     assert unconfirmed(answer).kind is kind
 
 
 @pytest.mark.parametrize("state", [state for state in FileState if state is not FileState.UPLOADED])
-def test_a_file_given_up_is_said_to_have_failed_or_to_be_cancelled(state: FileState) -> None:
-    """Failed is what failed; all else is not to come after all."""
+def test_a_file_that_is_given_up_is_reported(state: FileState) -> None:
+    """As FAILED if it failed, otherwise as CANCELLED."""
     provider: Provider = configured(META)
     call = FakeCall(answer_of(b""))
     asyncio.run(provider.abandon(TICKET, state, call))
@@ -201,7 +199,7 @@ def test_a_file_given_up_is_said_to_have_failed_or_to_be_cancelled(state: FileSt
     assert body_of(call.requests[0]) == {"state": "FAILED" if state is FileState.FAILED else "CANCELLED"}
 
 
-def test_a_service_that_does_not_want_to_hear_of_it_says_so() -> None:
-    """Nothing depends on that, and the pipeline decides."""
+def test_a_refused_report_raises_a_problem() -> None:
+    """The pipeline decides what to do."""
     with pytest.raises(ProblemError):
         asyncio.run(configured(META).abandon(TICKET, FileState.FAILED, FakeCall(error(409, "MSS.00000009"))))

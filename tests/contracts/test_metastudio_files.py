@@ -1,4 +1,4 @@
-"""MetaStudio's files: what is asked, which files are not taken, where they are to stand, and their tickets."""
+"""Files of MetaStudio: create calls, rejected files, places, and tickets."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def call_of(**headers: str) -> FakeCall:
     return FakeCall(answer_of(META.answer(items_of(META, "png")), 200, **headers))
 
 
-def test_a_file_is_asked_for_as_in_the_services_own_example() -> None:
-    """Keys in their order, sizes as numbers, the checksum as Base64."""
+def test_the_request_is_that_of_the_services_example() -> None:
+    """Keys in order, sizes as numbers, and the checksum in Base64."""
     digest = Digest(bytes.fromhex("9f9f081ba85f33bbea2382b4be75a9a2"))
     provider, call = (
         configured(META, asset_id="8cb2f48a2cb006154794741933421100", asset_file_category="MAIN"),
@@ -51,7 +51,7 @@ def test_a_file_is_asked_for_as_in_the_services_own_example() -> None:
 
 @pytest.mark.parametrize("user", [None, "tenant-7"])
 def test_the_headers_name_the_project_and_the_user(user: str | None) -> None:
-    """The project always, as the released SDK does; the user where one is set."""
+    """The project always, as in the released SDK, and the user if one is configured."""
     call = call_of()
     asked_with(configured(META, app_user_id=user), call, [SPEC])
     headers = call.requests[0].headers
@@ -74,15 +74,15 @@ def test_the_headers_name_the_project_and_the_user(user: str | None) -> None:
         ("mpeg", "application/octet-stream"),
     ],
 )
-def test_a_ticket_carries_what_storage_signed(extension: str, content_type: str) -> None:
-    """The checksum that was told, and the type that the service derives from the extension."""
+def test_a_ticket_has_the_signed_headers(extension: str, content_type: str) -> None:
+    """The checksum of the request, and the type that the service derives from the extension."""
     (ticket,) = asked_with(configured(META), call_of(), specs_of(META, extension))
     assert ticket.headers == {"Content-MD5": DIGEST.content_md5, "Content-Type": content_type}
     assert (ticket.method, ticket.content_md5, ticket.form) == ("PUT", False, None)
 
 
-def test_the_manifest_tells_asset_and_category_too() -> None:
-    """What later calls need, and the request's id where the service gives one."""
+def test_the_manifest_has_asset_and_category() -> None:
+    """And the request id, if the answer has one."""
     (ticket,) = asked_with(configured(META), call_of(**{"x-request-id": "r-1"}), [SPEC])
     told = {"file_id": "8b9ecfde0", "asset_id": "a-1", "asset_file_category": "OTHER"}
     assert ticket.remote == {**told, "request_id": "r-1"}
@@ -90,15 +90,15 @@ def test_the_manifest_tells_asset_and_category_too() -> None:
     assert ticket.remote == told
 
 
-def test_a_lease_ends_when_the_url_says() -> None:
-    """24 hours, as a rule."""
+def test_the_lease_is_that_of_the_url() -> None:
+    """Usually 24 hours."""
     (ticket,) = asked_with(configured(META), call_of(), [SPEC])
     assert ticket.expires_at == NOW + 86_400
 
 
 @pytest.mark.parametrize("file_id", ["a/b", "..", "a?b", "a b", "é", "x" * 129, "%2e"])
-def test_an_id_that_would_lead_a_later_call_elsewhere_is_refused(file_id: str) -> None:
-    """It becomes a part of the closing call's path."""
+def test_an_unsafe_id_is_refused(file_id: str) -> None:
+    """It becomes part of the path of the closing call."""
     (item,) = items_of(META, "png")
     assert refusal(META, answer_of({**item, "file_id": file_id})).maybe_created
 
@@ -113,8 +113,8 @@ def test_an_id_that_would_lead_a_later_call_elsewhere_is_refused(file_id: str) -
         ({"name": "n" * 253 + ".png"}, "its name is longer than the 256 characters"),
     ],
 )
-def test_what_the_field_rules_refuse_is_rejected_with_its_reason(changes: dict[str, Any], reason: str) -> None:
-    """Before it is hashed and before any call."""
+def test_violations_of_the_field_rules_are_rejected(changes: dict[str, Any], reason: str) -> None:
+    """With a reason, before hashing and before any call."""
     rejection = configured(META).reject(replace(SPEC, **changes))
     assert rejection is not None
     assert reason in rejection.reason
@@ -131,13 +131,12 @@ def test_what_the_field_rules_refuse_is_rejected_with_its_reason(changes: dict[s
         {"name": "\udcff.png"},
     ],
 )
-def test_what_is_just_within_the_field_rules_is_taken(changes: dict[str, Any]) -> None:
-    """The rules are those of the service, and no stricter."""
+def test_values_at_the_limits_are_accepted(changes: dict[str, Any]) -> None:
     assert configured(META).reject(replace(SPEC, **changes)) is None
 
 
-def test_a_file_that_no_asset_is_named_for_is_rejected() -> None:
-    """With what can be done about it, and without a place."""
+def test_a_file_without_an_asset_is_rejected() -> None:
+    """With a hint, and without a place."""
     provider = configured(META, asset_id=None, assets=(AssetRule(match="*.mp4", asset_id="a-9"),))
     rejection = provider.reject(SPEC)
     assert rejection is not None
@@ -147,8 +146,8 @@ def test_a_file_that_no_asset_is_named_for_is_rejected() -> None:
 
 
 @pytest.mark.parametrize("category", ["MAIN", "COVER", "OTHER", "WHOLE_MODEL"])
-def test_only_main_is_for_one_file_alone(category: str) -> None:
-    """An asset has exactly one MAIN, and as many of all else as are uploaded."""
+def test_only_main_is_an_exclusive_place(category: str) -> None:
+    """An asset has exactly one MAIN, and any number of other files."""
     place = configured(META, asset_file_category=category).place(SPEC)
     assert place == Place(f"{category} of asset a-1", exclusive=category == "MAIN")
 
@@ -171,7 +170,7 @@ LINES = {"d/n0.png": Asset("a-4", "PAGE", "told.png"), "d/n1.png": Asset("a-5")}
     ],
 )
 def test_map_comes_before_rules_and_rules_before_the_profile(path: str, expected: tuple[str, str, str]) -> None:
-    """And the request, the place and the manifest say the same."""
+    """In the request, the place and the manifest."""
     provider, call = configured(META, assets=RULES, asset_map=LINES), call_of()
     spec = replace(SPEC, path=path, name="n.png")
     (ticket,) = asked_with(provider, call, [spec])
@@ -181,28 +180,27 @@ def test_map_comes_before_rules_and_rules_before_the_profile(path: str, expected
     assert provider.place(spec) == Place(f"{expected[1]} of asset {expected[0]}")
 
 
-def test_a_name_that_is_not_utf_8_is_told_readably() -> None:
-    """JSON holds no other; the path on disk is kept by the journal."""
+def test_a_name_that_is_not_utf_8_is_sent_readably() -> None:
+    """JSON holds only valid text. The journal keeps the path on disk."""
     call = call_of()
     asked_with(configured(META), call, [replace(SPEC, name="a\udcff.png")])
     assert body_of(call.requests[0])["file_name"] == "a?.png"
 
 
 def test_the_scope_is_project_and_asset() -> None:
-    """Another one is another upload."""
+    """A new scope is a new upload."""
     assert configured(META).scope == "p-1/a-1"
     assert configured(META, asset_id=None).scope == "p-1"
 
 
 @pytest.mark.parametrize("confirm", [True, False])
-def test_closing_calls_are_made_where_they_are_wanted(confirm: bool) -> None:
-    """Both of them: of what arrived, and of what was given up."""
+def test_the_setting_confirm_enables_closing_calls_and_reports(confirm: bool) -> None:
     can = configured(META, confirm=confirm).capabilities
     assert (can.confirms, can.abandons) == (confirm, confirm)
 
 
 def test_a_preview_needs_no_credentials() -> None:
-    """Rejections and places are known without asking anybody."""
+    """Rejections and places are computed without calls."""
     provider = create("metastudio", ProviderConfig(BASE_URL, {}, META.settings))
     assert provider.reject(SPEC) is None
     assert provider.place(SPEC) is not None

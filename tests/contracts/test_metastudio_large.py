@@ -1,4 +1,4 @@
-"""MetaStudio's files of more than 5 GiB, which go in parts."""
+"""Files of MetaStudio over 5 GiB, which are sent in parts."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def large_answer(*numbers: int) -> FakeCall:
     return FakeCall(answer_of({"file_id": "f-1", "upload_urls": urls}))
 
 
-def test_a_file_of_more_than_5_gib_is_asked_for_in_parts() -> None:
-    """Without a checksum, with a count, in the order of the released SDK's model."""
+def test_the_request_for_a_file_in_parts() -> None:
+    """Without a checksum and with a count, in the order of the released SDK's model."""
     call = large_answer(*range(11))
     (ticket,) = asked_with(configured(META), call, [LARGE])
     (request,) = call.requests
@@ -52,8 +52,8 @@ def test_a_file_of_more_than_5_gib_is_asked_for_in_parts() -> None:
 
 
 @pytest.mark.parametrize(("size", "first"), [(1, True), (5 * GIB, True), (5 * GIB + 1, False), (500 * GIB, False)])
-def test_only_what_goes_whole_is_hashed_first(size: int, first: bool) -> None:
-    """To read 500 GiB twice would take hours."""
+def test_only_files_sent_whole_are_hashed_first(size: int, first: bool) -> None:
+    """Reading 500 GiB twice would take hours."""
     assert configured(META).hashes_first(replace(LARGE, size=size)) is first
 
 
@@ -65,8 +65,8 @@ def test_the_largest_file_has_a_thousand_parts() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 10, 12, 40])
-def test_another_number_of_parts_than_asked_for_is_the_services_choice(count: int) -> None:
-    """As long as each part is one that a single PUT can carry."""
+def test_the_service_may_choose_the_number_of_parts(count: int) -> None:
+    """If each part fits into one PUT."""
     (ticket,) = asked_with(configured(META), large_answer(*range(count)), [LARGE])
     assert len(ticket.more_urls) == count - 1
 
@@ -90,7 +90,7 @@ MANY = [f"https://obs.example/{number}" for number in range(11)]
     ],
     ids=["null", "none", "object", "text", "one null", "one empty", "a repeat", "plain http", "a file", "too few"],
 )
-def test_parts_that_cannot_be_sent_to_are_refused_as_a_whole(told: Any) -> None:
-    """A repeat would overwrite a part, and too few would need more than one PUT can carry."""
+def test_repeated_or_too_few_part_urls_are_refused(told: Any) -> None:
+    """A repeated URL would overwrite a part, and too few need parts that are too large."""
     problem = refusal(META, answer_of({"file_id": "f-1", "upload_urls": told}), [LARGE])
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)

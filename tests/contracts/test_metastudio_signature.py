@@ -1,4 +1,4 @@
-"""SDK-HMAC-SHA256 as we sign: the contract's vectors, and agreement with the released SDK's own signer."""
+"""Signatures with SDK-HMAC-SHA256: the test vectors of the contract, and agreement with the released SDK."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def authorization(call: CallToSign, keys: SigningKeys = KEYS) -> str:
 
 
 def canonical(call: CallToSign) -> str:
-    """Return the canonical request that a signature is made over."""
+    """Return the canonical request that is signed."""
     with mock.patch.object(signature, "string_to_sign", wraps=signature.string_to_sign) as made:
         sign(call, KEYS, NOW)
     text: str = made.call_args.args[0]
@@ -76,14 +76,14 @@ def canonical(call: CallToSign) -> str:
     ],
     ids="ABC",
 )
-def test_the_contracts_vectors_are_met(call: CallToSign, names: str, signature: str) -> None:
-    """Access key, signed headers and signature, in the header's own form."""
+def test_the_vectors_of_the_contract(call: CallToSign, names: str, signature: str) -> None:
+    """Access key, signed headers and signature in the Authorization header."""
     expected = f"SDK-HMAC-SHA256 Access={AK}, SignedHeaders={names}, Signature={signature}"
     assert authorization(call) == expected
 
 
-def test_the_canonical_request_is_the_contracts() -> None:
-    """To the letter, and so its hash, which is what is signed."""
+def test_the_canonical_request_of_the_contract() -> None:
+    """Exactly, and so is its hash, which is signed."""
     made = canonical(VECTOR_A)
     assert made == CANONICAL_A
     assert hashlib.sha256(made.encode()).hexdigest() == (
@@ -92,20 +92,20 @@ def test_the_canonical_request_is_the_contracts() -> None:
 
 
 def test_path_and_query_are_encoded_once_and_sorted() -> None:
-    """Each part of the path by itself, with a slash at the end; slashes of a query's value are encoded."""
+    """Each part of the path separately, with a final slash. Slashes in query values are encoded."""
     lines = canonical(VECTOR_B).split("\n")
     assert lines[1:3] == ["/v1/p%201/assets/", "limit=10&name=a%20b~c%2F%C3%A9&offset=0"]
 
 
 def test_a_payload_that_is_not_json_is_not_hashed() -> None:
-    """The header says so, and is itself signed; without a body the hash is that of nothing."""
+    """A signed header states that. Without a body, the hash is that of the empty text."""
     assert sign(VECTOR_C, KEYS, NOW)["X-Sdk-Content-Sha256"] == "UNSIGNED-PAYLOAD"
     assert canonical(VECTOR_C).endswith("\nUNSIGNED-PAYLOAD")
     assert canonical(VECTOR_B).endswith("\n" + hashlib.sha256().hexdigest())
 
 
-def test_what_is_added_holds_no_key_in_the_open() -> None:
-    """The header that proves the caller is a secret, and so is the token of temporary keys."""
+def test_added_headers_hide_the_keys() -> None:
+    """The Authorization header and the token of temporary keys are secrets."""
     added = sign(VECTOR_A, SigningKeys(Secret(AK), Secret(SK), Secret("temporary-token")), NOW)
     assert {name for name, value in added.items() if isinstance(value, Secret)} == {
         "Authorization",
@@ -150,7 +150,7 @@ def signed_by_the_sdk(
     st.none() | st.text("abcXYZ019+/=", min_size=1, max_size=20),
 )
 @settings(deadline=None)
-def test_our_signatures_are_those_of_the_released_sdk(
+def test_signatures_equal_those_of_the_released_sdk(
     method: str,
     segments: list[str],
     query: list[tuple[str, str]],
@@ -159,7 +159,7 @@ def test_our_signatures_are_those_of_the_released_sdk(
     body: bytes,
     token: str | None,
 ) -> None:
-    """For any path, query, headers, type, body and temporary key: the same header to the letter."""
+    """For any path, query, headers, type, body and temporary key."""
     path = "/v1/" + "/".join(quote(part, safe="~") for part in segments)
     plain = {**extra, **({"Content-Type": content_type} if content_type else {})}
     theirs = signed_by_the_sdk(method, path, query, {**plain, **({"X-Security-Token": token} if token else {})}, body)

@@ -1,4 +1,4 @@
-"""What the embedded server's own API alone has: any file, and tickets for one server."""
+"""The embedded server's API: any file is accepted, and tickets are valid for one server."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bulkup.providers import FileSpec
 LOCAL = the_case("local")
 
 
-def test_local_takes_any_file_and_names_it_safely() -> None:
-    """An extension becomes part of a path, so only what is harmless there is told."""
+def test_an_extension_is_sanitized() -> None:
+    """It becomes part of a path at the server."""
     for extension in ("", "x/../y", "\u00e9mp4", "a" * 100, "tar.gz"):
         spec = FileSpec("n", "n", extension, 1)
         assert provider_of(LOCAL).reject(spec) is None
@@ -21,8 +21,8 @@ def test_local_takes_any_file_and_names_it_safely() -> None:
         assert len(told) <= 32
 
 
-def test_local_tickets_are_good_for_the_server_they_came_from() -> None:
-    """Started anew it may have another port, and the URL of the old one would reach a stranger."""
+def test_a_ticket_is_valid_only_for_its_server() -> None:
+    """A restarted server may have another port, and the old URL would lead to a different program."""
     item = {**items_of(LOCAL, "bin")[0], "url": "http://127.0.0.1:8/k"}
     (ticket,) = presign(LOCAL, answer_of(LOCAL.answer([item])), specs_of(LOCAL, "bin"), base_url="http://127.0.0.1:8")
     assert provider_of(LOCAL, base_url="http://127.0.0.1:8").reusable(ticket)

@@ -1,4 +1,4 @@
-"""What Magic Hour alone has: types by extension, several spellings of one format, an expiry in the answer."""
+"""Magic Hour: types by extension, spellings of a format, and the expiry in the answer."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ MAGIC_HOUR = the_case("magic-hour")
         ("image", "png jpg jpeg webp avif jp2 tiff bmp heic heif jfif tif"),
     ],
 )
-def test_magic_hour_takes_every_extension_of_its_tables(kind: str, extensions: str) -> None:
-    """The union of the three tables that the service publishes, each with the type the API wants to hear."""
+def test_every_extension_of_the_three_tables_is_accepted(kind: str, extensions: str) -> None:
+    """Each is sent with the type that the API expects."""
     for extension in extensions.split():
         assert provider_of(MAGIC_HOUR).reject(specs_of(MAGIC_HOUR, extension)[0]) is None
         call = FakeCall(answer_of(MAGIC_HOUR.answer(items_of(MAGIC_HOUR, extension))))
@@ -42,16 +42,16 @@ def test_magic_hour_takes_every_extension_of_its_tables(kind: str, extensions: s
 
 
 @pytest.mark.parametrize("extension", ["", "gif", "txt", "ds_store", "mp4 ", "\u00e9"])
-def test_magic_hour_rejects_what_is_in_no_table(extension: str) -> None:
-    """Before any call, with the extensions it takes in the reason; gif is no type of its API."""
+def test_other_extensions_are_rejected(extension: str) -> None:
+    """Before any call, with the accepted extensions in the reason. gif is not a type of the API."""
     rejection = provider_of(MAGIC_HOUR).reject(specs_of(MAGIC_HOUR, extension)[0])
     assert rejection is not None
     assert "mp4" in rejection.reason
 
 
 @pytest.mark.parametrize(("asked", "answered"), [("jpeg", "jpg"), ("tiff", "tif"), ("oga", "ogg"), ("mp4", "MP4")])
-def test_magic_hour_may_spell_a_format_differently(asked: str, answered: str) -> None:
-    """Two names of one format are not another order."""
+def test_an_answer_may_use_another_extension_of_the_same_format(asked: str, answered: str) -> None:
+    """It still counts as being in order."""
     assert presign(
         MAGIC_HOUR, answer_of(MAGIC_HOUR.answer(items_of(MAGIC_HOUR, answered))), specs_of(MAGIC_HOUR, asked)
     )
@@ -66,8 +66,8 @@ def test_magic_hour_may_spell_a_format_differently(asked: str, answered: str) ->
         ("2023-11-14T23:14:20+01:00", 60.0),
     ],
 )
-def test_magic_hour_tells_its_expiry_with_and_without_fractions(told: str, seconds: float) -> None:
-    """Both forms of the seed are read, and kept for the manifest as they came."""
+def test_expires_at_with_and_without_fractions(told: str, seconds: float) -> None:
+    """The manifest keeps the text unchanged."""
     item = {**items_of(MAGIC_HOUR, "mp4")[0], "expires_at": told}
     (ticket,) = presign(MAGIC_HOUR, answer_of(MAGIC_HOUR.answer([item])), specs_of(MAGIC_HOUR, "mp4"))
     assert ticket.expires_at == pytest.approx(NOW + seconds)
@@ -75,14 +75,14 @@ def test_magic_hour_tells_its_expiry_with_and_without_fractions(told: str, secon
 
 
 @pytest.mark.parametrize("told", ["", "soon", "2023-11-14T22:14:20", 1700000000, None])
-def test_magic_hour_without_a_readable_expiry_is_refused(told: object) -> None:
-    """A lease that nobody can read would be one without end."""
+def test_an_invalid_expires_at_is_refused(told: object) -> None:
+    """Otherwise the lease would have no end."""
     item = {**items_of(MAGIC_HOUR, "mp4")[0], "expires_at": told}
     assert refusal(MAGIC_HOUR, answer_of(MAGIC_HOUR.answer([item])), specs_of(MAGIC_HOUR, "mp4")).maybe_created
 
 
-def test_magic_hour_believes_the_earlier_of_two_expiries() -> None:
-    """The URL may run out before the answer says."""
+def test_the_earlier_of_two_expiries_counts() -> None:
+    """The URL may expire before `expires_at`."""
     url = "https://s.example/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=60&X-Amz-Signature=1"
     item = {**items_of(MAGIC_HOUR, "mp4")[0], "upload_url": url}
     (ticket,) = presign(MAGIC_HOUR, answer_of(MAGIC_HOUR.answer([item]), date=DATE), specs_of(MAGIC_HOUR, "mp4"))

@@ -1,6 +1,7 @@
-"""One suite over every provider, driven with plain values: what is asked, and what is made of a good answer.
+"""The test suite for every provider, with plain values: requests, and valid answers.
 
-`provider_cases` holds a line a provider; `test_providers_answers` and `test_providers_errors` are the rest of this.
+`provider_cases` has one line per provider. `test_providers_answers` and `test_providers_errors` are the other parts of
+the suite.
 """
 
 from __future__ import annotations
@@ -37,13 +38,12 @@ from bulkup.providers import PROVIDERS, FileSpec
 
 
 def test_every_provider_is_in_the_suite() -> None:
-    """Whoever adds one adds it here."""
     assert {case.name for case in CASES} == set(PROVIDERS)
 
 
 @every_case
-def test_a_group_is_within_what_the_service_takes(case: Case) -> None:
-    """The default batch is no larger than the limit, calls may run side by side, and the suite asks for as many."""
+def test_the_group_size_is_within_the_limit(case: Case) -> None:
+    """The default is at most the limit, and the suite uses the default."""
     can = provider_of(case).capabilities
     assert 0 < can.batch_size <= can.batch_limit
     assert can.calls_in_flight > 0
@@ -51,8 +51,8 @@ def test_a_group_is_within_what_the_service_takes(case: Case) -> None:
 
 
 @every_case
-def test_there_is_one_ticket_per_file_in_the_order_asked(case: Case) -> None:
-    """One call, and the n-th ticket is for the n-th file."""
+def test_there_is_one_ticket_per_file_in_order(case: Case) -> None:
+    """One call returns the n-th ticket for the n-th file."""
     items = items_of(case, *case.extensions)
     call = FakeCall(answer_of(case.answer(items)))
     tickets = asked_with(provider_of(case), call, specs_of(case, *case.extensions))
@@ -65,8 +65,8 @@ def test_there_is_one_ticket_per_file_in_the_order_asked(case: Case) -> None:
 
 @every_case
 @pytest.mark.parametrize("extension", ["mp4", "mp3"])
-def test_a_ticket_is_sent_as_its_service_signs_it(case: Case, extension: str) -> None:
-    """A signature or a policy covers method, headers and fields: nothing may be added, and nothing left out."""
+def test_a_ticket_has_the_signed_method_headers_and_fields(case: Case, extension: str) -> None:
+    """A signature or policy covers them, so nothing may be added or left out."""
     (spec,) = specs_of(case, extension)
     (ticket,) = presign(case, answer_of(case.answer(items_of(case, extension))), [spec])
     assert (ticket.method, dict(ticket.headers), ticket.content_md5) == (case.method, case.headers(spec), False)
@@ -75,22 +75,22 @@ def test_a_ticket_is_sent_as_its_service_signs_it(case: Case, extension: str) ->
 
 
 @every_case
-def test_the_manifest_gets_what_the_service_answered_but_no_url(case: Case) -> None:
-    """A signed URL is a credential, also after it was used."""
+def test_the_manifest_has_the_answer_without_urls(case: Case) -> None:
+    """A signed URL is a credential, even after its use."""
     (ticket,) = presign(case, answer_of(case.answer(items_of(case, "mp4"))), specs_of(case, "mp4"))
     assert ticket.remote[case.id] == ticket.remote_id
     assert "http" not in json.dumps(dict(ticket.remote))
 
 
 @every_case
-def test_unknown_keys_are_passed_over(case: Case) -> None:
-    """A service may add to its answers."""
+def test_unknown_keys_are_ignored(case: Case) -> None:
+    """A service may extend its answers."""
     items = [{**item, "new": {"x": [1]}} for item in items_of(case, "mp4")]
     assert len(presign(case, answer_of(case.answer(items) | {"also": None}), specs_of(case, "mp4"))) == 1
 
 
 @every_case
-def test_plain_http_is_taken_where_the_api_itself_is_http(case: Case) -> None:
+def test_http_urls_are_accepted_if_the_api_uses_http(case: Case) -> None:
     """A service on this machine needs no TLS."""
     (item,) = items_of(case, "mp4")
     answer = answer_of(case.answer([{**item, case.url: "http://127.0.0.1:9/k?Expires=1700000100"}]))
@@ -99,8 +99,8 @@ def test_plain_http_is_taken_where_the_api_itself_is_http(case: Case) -> None:
 
 
 @every_case
-def test_a_lease_is_counted_by_the_services_own_clock(case: Case) -> None:
-    """An hour is an hour, however far the two clocks are apart."""
+def test_a_lease_is_counted_by_the_services_clock(case: Case) -> None:
+    """An hour is an hour, even if the two clocks differ."""
     answer = answer_of(case.answer([case.lease(items_of(case, "mp4")[0], 3600)]), date=DATE)
     (ticket,) = presign(case, answer, specs_of(case, "mp4"))
     assert ticket.expires_at == NOW + 3600
@@ -113,8 +113,8 @@ def test_a_lease_is_counted_by_the_services_own_clock(case: Case) -> None:
     names=st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=5), extension=st.sampled_from(["mp4", "mp3"])
 )
 @settings(deadline=None)
-def test_no_name_ends_up_outside_its_value(case: Case, names: list[str], extension: str) -> None:
-    """Quotes, braces, newlines and half characters travel as values; all else is the same for any names."""
+def test_a_file_name_stays_inside_its_value(case: Case, names: list[str], extension: str) -> None:
+    """Quotes, braces, newlines and surrogates are encoded, and the rest of the request does not change."""
     sent = []
     for group in (names[: case.group], ["x"] * len(names[: case.group])):
         specs = [FileSpec(f"{n}.{extension}", f"{n}.{extension}", extension, 1, case.digest) for n in group]
@@ -133,8 +133,8 @@ def test_no_name_ends_up_outside_its_value(case: Case, names: list[str], extensi
 
 
 @every_case
-def test_credentials_are_in_the_header_and_nowhere_else(case: Case) -> None:
-    """The request holds the secret as a secret; neither path nor body nor text form knows it."""
+def test_credentials_are_only_in_the_header(case: Case) -> None:
+    """As a secret. Path, body and printed form do not contain them."""
     secret = secrets.token_hex(16)
     call = FakeCall(answer_of(case.answer(items_of(case, "mp4"))))
     asked_with(provider_of(case, secret), call, specs_of(case, "mp4"))
@@ -146,8 +146,7 @@ def test_credentials_are_in_the_header_and_nowhere_else(case: Case) -> None:
 
 
 @every_case
-def test_what_the_service_does_not_take_is_known_before_any_call(case: Case) -> None:
-    """A file that is too large, or too small where the service says so, is rejected by size alone."""
+def test_unacceptable_sizes_are_rejected_before_any_call(case: Case) -> None:
     provider = provider_of(case)
     spec = FileSpec("a.mp4", "a.mp4", "mp4", case.smallest)
     assert provider.reject(spec) is None
@@ -159,8 +158,8 @@ def test_what_the_service_does_not_take_is_known_before_any_call(case: Case) -> 
 
 
 @every_case
-def test_only_what_is_declared_is_ever_asked_of_a_provider(case: Case) -> None:
-    """Places, checksums and closing calls are where the capabilities say so."""
+def test_capabilities_and_methods_agree(case: Case) -> None:
+    """Places, checksums and closing calls exist if the capabilities declare them."""
     provider, (spec,) = provider_of(case), specs_of(case, "mp4")
     can = provider.capabilities
     assert (provider.place(spec) is not None) is can.placed

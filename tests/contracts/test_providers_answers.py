@@ -1,4 +1,4 @@
-"""The suite over every provider: answers that are malformed, hostile, or about other files than were asked for."""
+"""The test suite for every provider: malformed and hostile answers, and answers about other files."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from bulkup.model.problems import ProblemError, ProblemKind
 
 @every_grouping_case
 @pytest.mark.parametrize("change", [-1, 1, -5])
-def test_another_number_of_items_is_refused(case: Case, change: int) -> None:
-    """One less or one more would shift every ticket behind it to another file."""
+def test_a_wrong_number_of_items_is_refused(case: Case, change: int) -> None:
+    """One item more or less would assign tickets to the wrong files."""
     items = items_of(case, *case.extensions, "mp4")[: case.group + change]
     problem = refusal(case, answer_of(case.answer(items)))
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
 @every_grouping_case
-def test_a_shuffled_answer_never_shifts_a_ticket(case: Case) -> None:
-    """Where items are told apart by a key their order means nothing; where a type shows the order, it is checked."""
+def test_a_shuffled_answer_assigns_no_wrong_ticket(case: Case) -> None:
+    """Items with a key may have any order. Otherwise the order is checked by type."""
     items = items_of(case, *case.extensions)
     if case.keyed:
         turned = {"data": dict(reversed(case.answer(items)["data"].items()))}
@@ -49,8 +49,8 @@ def test_a_shuffled_answer_never_shifts_a_ticket(case: Case) -> None:
 
 @every_grouping_case
 @pytest.mark.parametrize("key", ["id", "url"])
-def test_two_files_are_never_given_one_place(case: Case, key: str) -> None:
-    """The same id or URL twice would have one file overwrite the other."""
+def test_a_repeated_id_or_url_is_refused(case: Case, key: str) -> None:
+    """One file would overwrite the other."""
     name = getattr(case, key)
     items = items_of(case, "mp4", "mp4", "mp4")
     items[2] = {**items[2], name: items[0][name]}
@@ -88,7 +88,7 @@ def _without(item: Item, key: str) -> Item:
 @every_case
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_a_malformed_answer_is_refused_as_a_whole(case: Case, kind: str) -> None:
-    """No ticket comes of it, the ids behind it are counted, and the call may be made again."""
+    """It gives no tickets, the lost ids are counted, and the call can be repeated."""
     body = MALFORMED[kind](case, items_of(case, *case.extensions))
     problem = refusal(case, answer_of(body))
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
@@ -131,8 +131,8 @@ def test_a_malformed_answer_is_refused_as_a_whole(case: Case, kind: str) -> None
         f"https://{'s' * 64}.example/k",
     ],
 )
-def test_an_upload_url_that_leads_elsewhere_is_refused(case: Case, url: str) -> None:
-    """Another scheme, plain http beside an https API, a user part, or characters that break a request line."""
+def test_an_unsafe_upload_url_is_refused(case: Case, url: str) -> None:
+    """Another scheme, http if the API uses https, a user part, or characters that break a request line."""
     extensions = ["mp4", "mp4"][: case.group]
     *good, last = items_of(case, *extensions)
     answer = answer_of(case.answer([*good, {**last, case.url: url}]))
@@ -145,13 +145,13 @@ DEEPEST = b"[" * 1000 + b"]" * 1000  # the decoder takes it; whatever walks thro
 
 
 def deep(body: Any) -> ApiAnswer:
-    """Return an answer in which every text `DEEP` is lists within lists."""
+    """Return an answer in which each text `DEEP` is replaced by nested lists."""
     return answer_of(json.dumps(body).encode().replace(b'"DEEP"', DEEPEST))
 
 
 @every_case
-def test_values_nested_without_end_do_no_harm(case: Case) -> None:
-    """Wherever they stand in a good answer or in a refusal."""
+def test_deeply_nested_values_do_no_harm(case: Case) -> None:
+    """Anywhere in a valid answer or in a refusal."""
     (item,) = items_of(case, "mp4")
     answers = [deep(case.answer([{**item, key: "DEEP"}])) for key in item] + [deep(case.error("DEEP"))]
     answers += [deep({"errors": [{"errorType": "DEEP", "message": "DEEP"}]}), deep({"errors": "DEEP"})]
@@ -164,8 +164,8 @@ def test_values_nested_without_end_do_no_harm(case: Case) -> None:
 
 @every_case
 @pytest.mark.parametrize("key", ["id", "url"])
-def test_texts_without_end_are_refused(case: Case, key: str) -> None:
-    """An id goes into a row of the journal and a line of the manifest."""
+def test_very_long_texts_are_refused(case: Case, key: str) -> None:
+    """An id is stored in the journal and printed in the manifest."""
     (item,) = items_of(case, "mp4")
     name = getattr(case, key)
     answer = answer_of(case.answer([{**item, name: item[name] + "a" * 20_000}]))
@@ -180,8 +180,8 @@ LEAVES = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_
 @every_case
 @given(data=st.data())
 @settings(deadline=None)
-def test_no_answer_makes_it_anything_but_tickets_or_a_problem(case: Case, data: st.DataObject) -> None:
-    """Whatever JSON comes, with whatever status, there is one ticket per file or a problem."""
+def test_any_answer_gives_tickets_or_a_problem(case: Case, data: st.DataObject) -> None:
+    """For any JSON and any status."""
     keys = st.sampled_from(
         ["items", "tickets", "data", "errors", "message", "f0", case.id, case.url, "expires_at", "upload", "error"]
     )
@@ -198,8 +198,8 @@ def test_no_answer_makes_it_anything_but_tickets_or_a_problem(case: Case, data: 
 @every_case
 @given(data=st.data())
 @settings(deadline=None)
-def test_no_change_to_a_good_answer_makes_it_anything_but_tickets_or_a_problem(case: Case, data: st.DataObject) -> None:
-    """Any value of it, at any depth, may be replaced by any other."""
+def test_any_change_to_a_valid_answer_gives_tickets_or_a_problem(case: Case, data: st.DataObject) -> None:
+    """Any value at any depth is replaced by another."""
     (item,) = items_of(case, "mp4")
     key = data.draw(st.sampled_from(sorted(item)))
     inner = item[key]

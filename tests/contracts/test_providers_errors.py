@@ -1,4 +1,4 @@
-"""The suite over every provider: what a refusal means, what is told of it, and the same through the real transport."""
+"""The test suite for every provider: the meaning of errors, their messages, and the same through the real transport."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ STATUSES = {
 @every_case
 @pytest.mark.parametrize("status", STATUSES)
 def test_every_status_has_its_meaning(case: Case, status: int) -> None:
-    """With the service's own error body, a proxy's page, or nothing at all."""
+    """With the service's error body, a proxy's page, or an empty body."""
     for body in (case.error("because"), b"<html>", b""):
         problem = refusal(case, answer_of(body, status))
         assert problem.kind is case.kinds.get(status, STATUSES[status])
@@ -62,16 +62,16 @@ def test_every_status_has_its_meaning(case: Case, status: int) -> None:
 
 
 @every_case
-def test_the_services_own_words_are_told(case: Case) -> None:
-    """They are what helps, and are cut where they are long."""
+def test_the_services_message_is_shown(case: Case) -> None:
+    """Long messages are cut."""
     said = "'mp4' is an invalid audio extension"
     assert said in refusal(case, answer_of(case.error(said), 422)).message
     assert len(refusal(case, answer_of(case.error("x" * 10_000), 422)).message) < 500
 
 
 @every_case
-def test_a_throttled_call_is_told_when_to_come_back(case: Case) -> None:
-    """In seconds, as a date by the service's own clock, or not at all."""
+def test_a_throttled_call_has_the_wait_of_retry_after(case: Case) -> None:
+    """In seconds, as a date by the service's clock, or missing."""
     assert refusal(case, answer_of(b"", 429, **{"retry-after": "17"})).retry_after == 17.0
     dated = answer_of(b"", 429, **{"retry-after": "Tue, 14 Nov 2023 22:14:20 GMT", "date": DATE})
     assert refusal(case, dated).retry_after == 60.0
@@ -80,8 +80,8 @@ def test_a_throttled_call_is_told_when_to_come_back(case: Case) -> None:
 
 @every_case
 @pytest.mark.parametrize("status", [500, 502, 504])
-def test_a_gateways_error_may_stand_before_work_that_was_done(case: Case, status: int) -> None:
-    """Ids may exist that nobody saw; a refusal leaves none."""
+def test_after_a_gateways_error_ids_may_have_been_created(case: Case, status: int) -> None:
+    """After a refusal there are none."""
     assert refusal(case, answer_of(b"", status)).maybe_created
     for certain in (401, 403, 422, 429, 503):
         assert not refusal(case, answer_of(b"", certain)).maybe_created
@@ -89,8 +89,8 @@ def test_a_gateways_error_may_stand_before_work_that_was_done(case: Case, status
 
 @every_case
 @pytest.mark.parametrize("answer", [(401, {"message": "no"}), (200, {}), (200, b"<html>"), (500, b"")])
-def test_no_error_gives_credentials_away(case: Case, answer: tuple[int, Any], caplog: pytest.LogCaptureFixture) -> None:
-    """Not in the message, in the representation, in the traceback or in the log."""
+def test_no_error_discloses_credentials(case: Case, answer: tuple[int, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """Not in the message, the representation, the traceback or the log."""
     secret = secrets.token_hex(16)
     with caplog.at_level(0), pytest.raises(ProblemError) as raised:
         presign(case, answer_of(answer[1], answer[0]), specs_of(case, "mp4"), secret=secret)
@@ -100,8 +100,8 @@ def test_no_error_gives_credentials_away(case: Case, answer: tuple[int, Any], ca
 
 
 @every_case
-def test_the_credentials_are_what_is_taken_out_of_messages(case: Case) -> None:
-    """A service may quote the key that it was given."""
+def test_the_credentials_are_redacted_from_messages(case: Case) -> None:
+    """A service may quote the key."""
     assert "s3cret-key-0001" in [secret.reveal() for secret in provider_of(case).secrets]
 
 
@@ -109,7 +109,7 @@ def test_the_credentials_are_what_is_taken_out_of_messages(case: Case) -> None:
 
 
 class PatchedResponse(aiohttp.ClientResponse):
-    """aioresponses makes answers without the stream writer that newer clients want."""
+    """aioresponses creates responses without the stream writer that newer clients need."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("stream_writer", mock.Mock(output_size=0))
@@ -117,7 +117,7 @@ class PatchedResponse(aiohttp.ClientResponse):
 
 
 async def over_http(case: Case, secret: str, **answer: Any) -> tuple[Sequence[Ticket | Rejection], Mapping[str, Any]]:
-    """Presign through transport; return the tickets and what the HTTP client was asked for."""
+    """Make a presign call through the transport. Return the tickets and the HTTP requests."""
     sent: dict[str, Any] = {}
 
     def keep(url: Any, **kwargs: Any) -> CallbackResult:
@@ -136,8 +136,8 @@ async def over_http(case: Case, secret: str, **answer: Any) -> tuple[Sequence[Ti
 
 
 @every_case
-async def test_a_call_goes_out_as_the_service_wants_it(case: Case) -> None:
-    """By POST to the service's own path, with its credentials, and no redirect followed with them."""
+async def test_the_http_request_of_a_call(case: Case) -> None:
+    """A POST to the service's path, with credentials, and without following redirects."""
     extensions = ["mp4", "mp3"][: case.group]
     body = case.answer(items_of(case, *extensions))
     tickets, sent = await over_http(case, "tok", body=json.dumps(body), headers={"Date": DATE})
@@ -151,7 +151,7 @@ async def test_a_call_goes_out_as_the_service_wants_it(case: Case) -> None:
 @every_case
 @pytest.mark.parametrize("status", STATUSES)
 async def test_statuses_mean_the_same_over_http(case: Case, status: int) -> None:
-    """Through transport too, the error says nothing of the credentials, in all of its chain."""
+    """The whole chain of the error is free of credentials."""
     secret = secrets.token_hex(16)
     with pytest.raises(ProblemError) as raised:
         await over_http(case, secret, status=status, body="<html>", headers={"Retry-After": "9"})

@@ -1,4 +1,4 @@
-"""Xvid's answers: JSON or XML, hostile XML, what its errors mean, and how an upload comes to its end."""
+"""Xvid's answers: JSON and XML, hostile XML, error codes, and statuses of an upload."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def as_xml(text: str | bytes, status: int = 200, kind: str = "application/xml; c
 
 @pytest.mark.parametrize("kind", ["application/xml", "text/xml; charset=utf-8", "text/plain", ""])
 @pytest.mark.parametrize("document", [xml_of("upload", ITEM), xml_of("response", {"upload": ITEM})], ids=["bare", "in"])
-def test_an_answer_in_xml_is_read_as_the_same_names(document: str, kind: str) -> None:
-    """Under a root of its own or as the root itself, told by its type or by its first byte."""
+def test_an_xml_answer_is_read_like_json(document: str, kind: str) -> None:
+    """Below a root element or as the root, recognized by content type or first byte."""
     (ticket,) = presign(XVID, as_xml(document, kind=kind), specs_of(XVID, "mp4"))
     assert ticket == TICKET
 
@@ -67,8 +67,8 @@ def test_an_answer_in_xml_is_read_as_the_same_names(document: str, kind: str) ->
         "\N{ZERO WIDTH NO-BREAK SPACE}<html>Welcome</html>",
     ],
 )
-def test_a_web_page_is_no_xml(page: str, kind: str) -> None:
-    """It is what a wrong base_url answers, and the hint says so, whatever the page calls itself."""
+def test_a_web_page_is_not_xml(page: str, kind: str) -> None:
+    """A wrong base_url leads to one, and the hint says so."""
     answer = as_xml(page.encode(), kind=kind)
     problem = refusal(XVID, answer, specs_of(XVID, "mp4"))
     assert problem.kind is ProblemKind.TRANSIENT
@@ -76,14 +76,13 @@ def test_a_web_page_is_no_xml(page: str, kind: str) -> None:
     assert error_of(answer) == ("", "")
 
 
-def test_what_says_that_it_is_a_web_page_is_taken_for_one() -> None:
-    """Its beginning may be that of any page."""
+def test_web_pages_are_recognized() -> None:
+    """By any of their usual beginnings."""
     problem = refusal(XVID, as_xml(b"<h1>Welcome</h1>", kind="text/html"), specs_of(XVID, "mp4"))
     assert problem.message == "Xvid answered text/html, not JSON; is base_url the root of this service?"
 
 
-def test_a_document_that_only_begins_like_a_page_is_xml() -> None:
-    """The name of its root is longer."""
+def test_a_root_element_whose_name_begins_with_html_is_xml() -> None:
     document = xml_of("html5response", {"upload": ITEM})
     assert presign(XVID, as_xml(document), specs_of(XVID, "mp4")) == [TICKET]
 
@@ -109,8 +108,8 @@ ENCODINGS = [b"no-such", b"shift_jis", b"base64", b"utf-7"]
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_hostile_xml_is_refused_without_being_expanded(kind: str) -> None:
-    """No entity is expanded, nothing is fetched, nothing of it is told, and the call may be made again."""
+def test_hostile_xml_is_refused(kind: str) -> None:
+    """No entity is expanded, nothing is fetched or quoted, and the call can be repeated."""
     problem = refusal(XVID, as_xml(HOSTILE[kind]), specs_of(XVID, "mp4"))
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
     assert len(problem.message) < 100
@@ -119,8 +118,7 @@ def test_hostile_xml_is_refused_without_being_expanded(kind: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_xml_in_an_encoding_that_nobody_knows_is_refused(encoding: bytes) -> None:
-    """The name in the first line leads nowhere."""
+def test_xml_in_an_unknown_encoding_is_refused(encoding: bytes) -> None:
     answer = as_xml(b'<?xml version="1.0" encoding="' + encoding + b'"?><upload><id>\xff\xfe</id></upload>')
     assert refusal(XVID, answer, specs_of(XVID, "mp4")).kind is ProblemKind.TRANSIENT
     assert error_of(answer) == ("", "")
@@ -128,8 +126,7 @@ def test_xml_in_an_encoding_that_nobody_knows_is_refused(encoding: bytes) -> Non
 
 @given(st.lists(st.sampled_from(["<", ">", "/", "upload", "id", "&", ";", "#x41", '"', "=", "!", "?xml ", "[", "é"])))
 @settings(deadline=None)
-def test_no_xml_is_anything_but_an_upload_or_a_problem(pieces: list[str]) -> None:
-    """Whatever stands between the brackets."""
+def test_any_xml_gives_an_upload_or_a_problem(pieces: list[str]) -> None:
     answer = as_xml(("<" + "".join(pieces)).encode())
     assert error_of(answer) is not None
     try:
@@ -151,10 +148,8 @@ ERRORS = [
 
 @pytest.mark.parametrize("form", ["json", "xml", "bare xml"])
 @pytest.mark.parametrize(("status", "code", "said", "kind"), ERRORS)
-def test_the_code_of_an_error_says_what_it_means(
-    form: str, status: int, code: str, said: str, kind: ProblemKind
-) -> None:
-    """In JSON and in XML alike, with the service's words."""
+def test_the_error_code_decides(form: str, status: int, code: str, said: str, kind: ProblemKind) -> None:
+    """In JSON and in XML, with the service's message."""
     error = {"error_code": code, "error_message": said}
     if form == "json":
         answer = answer_of({"error": error}, status)
@@ -167,8 +162,8 @@ def test_the_code_of_an_error_says_what_it_means(
     assert problem.maybe_created is (kind is ProblemKind.TRANSIENT)
 
 
-def test_only_a_404_that_is_not_the_services_own_casts_doubt_on_the_address() -> None:
-    """Whoever names an error of the service's was reached."""
+def test_only_a_404_without_an_error_code_questions_base_url() -> None:
+    """An error code shows that the service was reached."""
     doubt = "is base_url the root of this service?"
     for body in (b"", b"<html>Not found</html>", {"message": "Not found"}):
         assert doubt in refusal(XVID, answer_of(body, 404)).message
@@ -193,16 +188,16 @@ def unclosed(*answers: ApiAnswer) -> Problem:
     return raised.value.problem
 
 
-def test_the_closing_call_tells_of_one_chunk() -> None:
-    """By PUT to the upload itself, as JSON of the right type."""
+def test_the_request_of_a_closing_call() -> None:
+    """A PUT to the upload, with JSON that states one chunk."""
     _, call = closed(upload("COMPLETING"))
     (request,) = call.requests
     assert (request.method, request.path) == ("PUT", "/v1/files/uploads/5a1b0")
     assert body_of(request) == {"upload": {"nb_chunks": 1}}
 
 
-def test_an_upload_that_completes_is_asked_about_again() -> None:
-    """By GET, until it leaves that state."""
+def test_a_completing_upload_is_polled() -> None:
+    """By GET, until its status changes."""
     answer, _ = closed(upload("COMPLETING"))
     assert answer == NotYet(0.25, {"status": "COMPLETING"})
     call = FakeCall(upload("COMPLETING"), upload("COMPLETED"))
@@ -214,43 +209,43 @@ def test_an_upload_that_completes_is_asked_about_again() -> None:
     }
 
 
-def test_an_upload_that_is_still_open_after_its_closing_call_is_asked_about_again() -> None:
-    """The manual's word for one that was not closed is no end: nothing is recorded as uploaded on it."""
+def test_an_upload_that_stays_open_is_polled() -> None:
+    """It does not count as uploaded."""
     assert closed(upload("UPLOADING"))[0] == NotYet(0.25, {"status": "UPLOADING"})
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "COMPLETE", "READY", "AVAILABLE", "done", "\u5b8c"])
-def test_any_other_word_is_an_end_and_kept_as_it_is(status: str) -> None:
-    """The manual does not name the last state."""
+def test_any_other_status_counts_as_complete(status: str) -> None:
+    """The manual does not name the final status, so it is stored unchanged."""
     assert closed(upload(status))[0] == {"status": status}
 
 
 @pytest.mark.parametrize("status", ["FAILED", "ERROR", "UPLOAD_ERROR", "ABORTED", "Cancelled", "EXPIRED", "INVALID"])
-def test_a_word_that_means_failure_is_one(status: str) -> None:
-    """The file is recorded as failed, with the word."""
+def test_a_status_that_means_failure_fails_the_file(status: str) -> None:
+    """The message has the status."""
     problem = unclosed(upload(status))
     assert problem.kind is ProblemKind.FAILED
     assert status in problem.message
 
 
 @pytest.mark.parametrize("status", [None, "", 7, ["COMPLETED"]])
-def test_an_upload_without_a_state_has_not_come_to_an_end(status: Any) -> None:
-    """The closing call is made again."""
+def test_an_upload_without_a_status_is_not_complete(status: Any) -> None:
+    """The closing call is repeated."""
     assert unclosed(upload(status)).kind is ProblemKind.TRANSIENT
 
 
 REFUSAL = answer_of({"error": {"error_code": "0x0230001", "error_message": "Invalid Input"}}, 400)
 
 
-def test_an_upload_that_was_closed_before_is_asked_about() -> None:
-    """A run that was cut off in its closing call makes it again, and is refused."""
+def test_a_repeated_closing_call_requests_the_status() -> None:
+    """After an interruption, when the service refuses the second closing call."""
     assert closed(REFUSAL, upload("COMPLETED"))[0] == {"status": "COMPLETED"}
     assert isinstance(closed(REFUSAL, upload("COMPLETING"))[0], NotYet)
     assert [request.method for request in closed(REFUSAL, upload("COMPLETED"))[1].requests] == ["PUT", "GET"]
 
 
-def test_an_upload_that_cannot_be_closed_has_failed() -> None:
-    """Refused, and still open: what the service said is told."""
+def test_an_upload_that_cannot_be_closed_is_failed() -> None:
+    """The call was refused and the upload is still open. The message is the service's."""
     problem = unclosed(REFUSAL, upload("UPLOADING"))
     assert problem.kind is ProblemKind.FAILED
     assert "Invalid Input" in problem.message
@@ -268,7 +263,7 @@ def test_an_upload_that_cannot_be_closed_has_failed() -> None:
     ],
 )
 def test_a_closing_call_fails_like_any_other(answer: ApiAnswer, kind: ProblemKind) -> None:
-    """An upload that the service has lost is that file's end alone; a poll fails alike."""
+    """An upload that the service lost is failed alone; a poll fails in the same way."""
     assert unclosed(answer).kind is kind
     with pytest.raises(ProblemError) as raised:
         asyncio.run(configured(XVID).poll(TICKET, FakeCall(answer)))

@@ -1,4 +1,4 @@
-"""The two ways to be known to Xvid: a given token, and a client whose token is fetched."""
+"""The two ways to authenticate at Xvid: a configured token, and the fetched token of an OAuth client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BAD_TOKEN = {"error": {"error_code": "0x0000003", "error_message": "Invalid acce
 
 @dataclass
 class Clock:
-    """A clock that a test moves."""
+    """A clock that a test sets."""
 
     time: float = NOW
 
@@ -37,7 +37,7 @@ class Clock:
 
 @dataclass
 class Service:
-    """Gives out tokens t-1, t-2, ... and lets in whoever shows one that is not refused."""
+    """A service that issues tokens t-1, t-2, ... and accepts all that are not refused."""
 
     clock: Clock = field(default_factory=Clock)
     life: Any = "7200"
@@ -65,7 +65,7 @@ class Service:
 
     @property
     def shown(self) -> list[str]:
-        """The headers that calls came with, in their order."""
+        """Return the headers that calls were made with, in order."""
         headers = [request.headers.get("Authorization") for request in self.requests]
         return [header.reveal() for header in headers if isinstance(header, Secret)]
 
@@ -86,8 +86,8 @@ async def refused(provider: Provider, service: Service) -> Problem:
     return raised.value.problem
 
 
-async def test_a_token_is_asked_for_as_the_service_wants_it() -> None:
-    """As a form, with the singular word that is not the standard's; without any header of a caller's."""
+async def test_the_request_for_a_token() -> None:
+    """A form with the service's grant type, which is not the standard's, and without an Authorization header."""
     service, provider = Service(), provider_with(CLIENT)
     await ask(provider, service)
     asked, _ = service.requests
@@ -102,8 +102,8 @@ async def test_a_token_is_asked_for_as_the_service_wants_it() -> None:
     assert Secret("t-1") in list(provider.secrets)
 
 
-async def test_a_given_token_is_preferred_and_its_refusal_is_the_end() -> None:
-    """Nobody can fetch another one, and a second try would meet the same answer."""
+async def test_a_configured_token_is_preferred_and_its_refusal_is_final() -> None:
+    """It cannot be replaced, so the call is not repeated."""
     service = Service(refused={"given"})
     provider = provider_with({"token": Secret("given"), **CLIENT})
     assert (await refused(provider, service)).kind is ProblemKind.UNAUTHORIZED
@@ -111,8 +111,7 @@ async def test_a_given_token_is_preferred_and_its_refusal_is_the_end() -> None:
     assert service.fetched == 0
 
 
-async def test_a_token_is_fetched_once_for_all_who_wait() -> None:
-    """Calls run side by side."""
+async def test_simultaneous_calls_share_one_token() -> None:
     service, provider = Service(), provider_with(CLIENT)
     async with anyio.create_task_group() as tasks:
         for _ in range(20):
@@ -122,8 +121,8 @@ async def test_a_token_is_fetched_once_for_all_who_wait() -> None:
 
 
 @pytest.mark.parametrize(("life", "margin"), [("7200", 720.0), (7200, 720.0), ("86400", 1800.0), (" 100 ", 10.0)])
-async def test_a_token_is_renewed_before_its_end(life: Any, margin: float) -> None:
-    """Its seconds come as a text; a tenth of them, half an hour at the most, is left to calls under way."""
+async def test_a_token_is_renewed_before_it_expires(life: Any, margin: float) -> None:
+    """When a tenth of its lifetime is left, at most half an hour. The lifetime is a number sent as text."""
     clock = Clock()
     service, provider = Service(clock, life), provider_with(CLIENT, clock)
     await ask(provider, service)
@@ -143,8 +142,8 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-async def test_a_token_that_is_refused_is_renewed_once(refusal: str) -> None:
-    """It may have been revoked; all other calls use the new one."""
+async def test_a_refused_token_is_renewed_once(refusal: str) -> None:
+    """It may have been revoked. All other calls use the new one."""
     service, provider = Service(refusal=REFUSALS[refusal]), provider_with(CLIENT)
     await ask(provider, service)
     service.refused.add("t-1")
@@ -156,16 +155,16 @@ async def test_a_token_that_is_refused_is_renewed_once(refusal: str) -> None:
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-async def test_a_second_refusal_in_a_row_is_the_end(refusal: str) -> None:
-    """Exactly one more try."""
+async def test_a_second_refusal_in_a_row_is_final(refusal: str) -> None:
+    """The call is repeated once."""
     service = Service(refusal=REFUSALS[refusal], refused={"t-1", "t-2", "t-3"})
     assert (await refused(provider_with(CLIENT), service)).kind is ProblemKind.UNAUTHORIZED
     assert service.shown == ["Bearer t-1", "Bearer t-2"]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-async def test_a_client_that_is_refused_is_the_end(status: int) -> None:
-    """What may be wrong is named, and the secret is not."""
+async def test_a_refused_client_is_final(status: int) -> None:
+    """The message names the settings to check, and not the secret."""
     problem = await refused(provider_with(CLIENT), Service(tokens=[answer_of({"error": "s3cret/+="}, status)]))
     assert problem.kind is ProblemKind.UNAUTHORIZED
     assert "client_id and client_secret" in problem.message
@@ -193,8 +192,8 @@ async def test_a_client_that_is_refused_is_the_end(status: int) -> None:
         (answer_of({}, 404), ProblemKind.UNUSABLE),
     ],
 )
-async def test_a_token_that_is_none_is_asked_for_again(answer: ApiAnswer, kind: ProblemKind) -> None:
-    """By the next call; nothing is kept of an answer that cannot be read, and no file can have been created."""
+async def test_an_invalid_answer_about_a_token_is_not_kept(answer: ApiAnswer, kind: ProblemKind) -> None:
+    """The next call fetches again, and no file can have been created."""
     service, provider = Service(tokens=[answer]), provider_with(CLIENT)
     problem = await refused(provider, service)
     assert (problem.kind, problem.maybe_created) == (kind, False)
@@ -202,8 +201,8 @@ async def test_a_token_that_is_none_is_asked_for_again(answer: ApiAnswer, kind: 
     assert service.shown == ["Bearer t-1"]
 
 
-async def test_a_token_that_is_not_had_is_not_had_by_all_who_wait() -> None:
-    """A service that nobody reaches costs one connection's time, and not that of one for each caller in turn."""
+async def test_a_failed_fetch_fails_all_waiting_calls() -> None:
+    """So that a service that is down costs one timeout and not one for each call."""
     service, provider = Service(tokens=[answer_of({}, 503)]), provider_with(CLIENT)
     problems: list[Problem] = []
 
@@ -219,8 +218,8 @@ async def test_a_token_that_is_not_had_is_not_had_by_all_who_wait() -> None:
     assert service.shown == ["Bearer t-1"]
 
 
-async def test_who_comes_after_a_failure_asks_again() -> None:
-    """The failure is shared with those who waited for it, and with nobody else."""
+async def test_a_call_after_a_failed_fetch_fetches_again() -> None:
+    """Only the calls that waited share the failure."""
     service, provider = Service(tokens=[answer_of({}, 500), answer_of({}, 429)]), provider_with(CLIENT)
     assert (await refused(provider, service)).kind is ProblemKind.TRANSIENT
     assert (await refused(provider, service)).kind is ProblemKind.THROTTLED
@@ -228,8 +227,8 @@ async def test_who_comes_after_a_failure_asks_again() -> None:
     assert service.fetched == 1
 
 
-async def test_a_call_that_is_cut_off_while_it_fetches_a_token_leaves_that_to_the_next() -> None:
-    """To be cut off is no failure of the token's."""
+async def test_after_a_cancelled_fetch_the_next_call_fetches() -> None:
+    """A cancellation is not a failure of the token."""
     service, provider = Service(), provider_with(CLIENT)
 
     async def cut_off(request: ApiRequest) -> ApiAnswer:
@@ -245,8 +244,8 @@ async def test_a_call_that_is_cut_off_while_it_fetches_a_token_leaves_that_to_th
     assert service.shown == ["Bearer t-1"]
 
 
-async def test_a_token_service_that_breaks_off_has_created_no_file() -> None:
-    """Transport cannot tell one call from another; what it was about is known here."""
+async def test_a_broken_call_for_a_token_created_no_file() -> None:
+    """The transport cannot know that, but the provider does."""
 
     async def broken(request: ApiRequest) -> ApiAnswer:
         problem = Problem(ProblemKind.TRANSIENT, "the connection broke", retry_after=3.0, maybe_created=True)
@@ -258,8 +257,8 @@ async def test_a_token_service_that_breaks_off_has_created_no_file() -> None:
     assert isinstance(raised.value.__cause__, ConnectionResetError)
 
 
-async def test_a_refusal_that_is_not_about_the_token_fetches_no_other() -> None:
-    """A pipeline that the client may not use stays forbidden with a fresh token, too."""
+async def test_other_refusals_fetch_no_token() -> None:
+    """A pipeline that the client may not use stays forbidden with a new token."""
     forbidden = {"error": {"error_code": "0x0000009", "error_message": "Forbidden"}}
     service = Service(refusal=answer_of(forbidden, 403), refused={"t-1"})
     assert (await refused(provider_with(CLIENT), service)).kind is ProblemKind.UNUSABLE

@@ -1,4 +1,4 @@
-"""Xvid's forms: fields as they were told, forms that storage would misread, leases, and what storage says of a form."""
+"""Xvid's forms: unchanged fields, invalid forms, leases, and storage's answers to a form."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def fields_of(ticket: Ticket) -> list[tuple[str, str]]:
     return [(name, value.reveal()) for name, value in ticket.form]
 
 
-def test_fields_go_in_their_order_and_untouched() -> None:
-    """Every one of them, empty ones too; a number is written as it is."""
+def test_fields_keep_their_order_and_values() -> None:
+    """Including empty ones. A number is written as text."""
     ticket = ticket_of({**FORM, "chunk": 0, "chunks": 1})
     assert fields_of(ticket) == list(FORM.items())
     assert ticket.method == "POST"
@@ -67,8 +67,8 @@ extras = st.dictionaries(names, st.text(st.characters(exclude_categories=["Cs"])
 
 @given(extras)
 @settings(deadline=None)
-def test_fields_that_nobody_knows_are_sent_too(extra: dict[str, str]) -> None:
-    """The policy has a condition for each, and a form without one of them is refused."""
+def test_unknown_fields_are_sent(extra: dict[str, str]) -> None:
+    """The policy has a condition for each field."""
     assert fields_of(ticket_of({**extra, **FORM})) == [*extra.items(), *FORM.items()]
 
 
@@ -77,8 +77,8 @@ def without(*gone: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("key", ["Key", "KEY"])
-def test_names_of_fields_are_the_same_in_any_case(key: str) -> None:
-    """As storage reads them."""
+def test_field_names_are_case_insensitive(key: str) -> None:
+    """As for storage."""
     form = {**without("key"), key: "tmp/k"}
     assert fields_of(ticket_of(form)) == list(form.items())
 
@@ -120,28 +120,28 @@ REFUSED: dict[str, Any] = {
 
 @pytest.mark.parametrize("form", REFUSED.values(), ids=REFUSED.keys())
 def test_a_form_that_storage_would_misread_is_refused(form: Any) -> None:
-    """Nothing is sent with it, and the session behind it is counted."""
+    """Nothing is sent, and the lost session is counted."""
     problem = refusal(XVID, answer_with(form), specs_of(XVID, "mp4"))
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
     assert FORM["policy"] not in problem.message
 
 
-def test_a_form_of_just_20_kib_is_taken() -> None:
-    """The limit is storage's own, and no stricter."""
+def test_a_form_of_20_kib_is_accepted() -> None:
+    """That is storage's limit."""
     used = sum(len(name) + len(value) for name, value in FORM.items())
     assert fields_of(ticket_of({**FORM, "x": "x" * (20_480 - used - 1)}))
 
 
 def test_a_form_is_a_credential() -> None:
-    """Nothing of a ticket prints its fields."""
+    """A printed ticket does not show its fields."""
     ticket = ticket_of(FORM)
     for secret in (FORM["policy"], FORM["signature"]):
         assert secret not in repr(ticket) + str(ticket) + json.dumps(dict(ticket.remote))
 
 
 @pytest.mark.parametrize("url", ["http://s3.example/", "ftp://s3.example/", "", None, "https://u:p@s3.example/"])
-def test_a_form_does_not_go_over_an_open_line(url: Any) -> None:
-    """Plain http beside an https API, another scheme, or no URL at all."""
+def test_an_unsafe_form_url_is_refused(url: Any) -> None:
+    """http if the API uses https, another scheme, or an invalid URL."""
     assert refusal(XVID, answer_with(FORM, form_post_url=url), specs_of(XVID, "mp4")).maybe_created
 
 
@@ -155,8 +155,8 @@ def test_a_form_does_not_go_over_an_open_line(url: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("ahead", [0.0, 86_400.0, -86_400.0])
-def test_the_lease_is_the_policys_by_the_services_own_clock(expiration: str, seconds: float, ahead: float) -> None:
-    """However far the two clocks are apart; `expires_at` has nothing to do with it."""
+def test_the_lease_is_that_of_the_policy_by_the_services_clock(expiration: str, seconds: float, ahead: float) -> None:
+    """With any difference between the clocks. `expires_at` has no influence."""
     answer = replace(answer_with({**FORM, "policy": policy(expiration)}), sent_at=NOW + ahead)
     (ticket,) = presign(XVID, answer, specs_of(XVID, "mp4"))
     assert ticket.expires_at == NOW + ahead + seconds
@@ -181,8 +181,8 @@ def document(etag: str) -> bytes:
         f'<ETag>\n  "{MD5.hex}"\n</ETag>',
     ],
 )
-def test_the_document_that_answers_a_form_proves_its_bytes(etag: str) -> None:
-    """In quotes, in escaped ones, or without, as stores write it."""
+def test_the_etag_is_read_from_the_document(etag: str) -> None:
+    """With any kind of quotes."""
     evidence = configured(XVID).evidence(StorageAnswer(201, {"server": "s"}, document(etag)))
     assert evidence == {"server": "s", "etag": MD5.hex}
     assert verify(evidence, MD5) is Verification.MATCH
@@ -190,14 +190,14 @@ def test_the_document_that_answers_a_form_proves_its_bytes(etag: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", document(""), document("<ETag></ETag>"), document('<ETag>""</ETag>'), b"\xff<"])
-def test_a_document_without_an_etag_proves_nothing(body: bytes) -> None:
+def test_a_document_without_an_etag(body: bytes) -> None:
     """The upload is then recorded as unverified."""
     evidence = configured(XVID).evidence(StorageAnswer(201, {}, body))
     assert verify(evidence, MD5) is Verification.NONE
 
 
-def test_a_header_of_its_own_counts_more_than_the_document() -> None:
-    """And another status has no document."""
+def test_an_etag_header_has_precedence_over_the_document() -> None:
+    """Answers with another status have no document."""
     answer = StorageAnswer(201, {"etag": '"from the header"'}, document(f"<ETag>{MD5.hex}</ETag>"))
     assert configured(XVID).evidence(answer) == {"etag": '"from the header"'}
     assert configured(XVID).evidence(StorageAnswer(204, {}, answer.body)) == {}

@@ -1,4 +1,4 @@
-"""Xvid's upload sessions: the query that opens one, object keys that are none, and for how long an upload is kept."""
+"""Xvid's upload sessions: the call that opens one, object keys, and the expiry of uploads."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MODIFIED = dt.datetime(2026, 3, 4, 23, 59, tzinfo=dt.UTC).timestamp()
 
 
 def session_of(spec: FileSpec, **changed: Any) -> FakeCall:
-    """Open a session; return the call that was made."""
+    """Open a session and return the request."""
     call = FakeCall(answer_of(XVID.answer([{**XVID.item(0, spec), "object_key": _key(spec, **changed)}])))
     asked_with(configured(XVID, **changed), call, [spec])
     return call
@@ -49,8 +49,8 @@ def _key(spec: FileSpec, **changed: Any) -> str:
     return place.name
 
 
-def test_a_session_is_opened_as_in_the_services_own_example() -> None:
-    """A slash before the query, slashes of the key encoded, no body, JSON asked for."""
+def test_the_request_is_that_of_the_services_example() -> None:
+    """A slash before the query, encoded slashes in the key, no body, and JSON as the accepted type."""
     (request,) = session_of(replace(SPEC, path="a b/c+d&e=f/\u00e9%20.mp4")).requests
     assert request.method == "POST"
     assert request.path == ("/v1/files/uploads/?object_key=a%20b%2Fc%2Bd%26e%3Df%2F%C3%A9%2520.mp4&pipeline_id=53a1")
@@ -61,7 +61,7 @@ def test_a_session_is_opened_as_in_the_services_own_example() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
 @settings(deadline=None)
 def test_a_key_is_encoded_exactly_once(name: str) -> None:
-    """Whoever decodes the query gets the key, and its place is the same."""
+    """The decoded query has the key, which is also the file's place."""
     spec = replace(SPEC, path=name)
     assume(configured(XVID).reject(spec) is None)
     (request,) = session_of(spec).requests
@@ -85,8 +85,8 @@ def test_a_key_is_encoded_exactly_once(name: str) -> None:
         ("k/{name}", "\u202e\U0001f3ac.mp4", "k/\u202e\U0001f3ac.mp4"),
     ],
 )
-def test_a_template_is_filled_in_with_the_files_own_words(template: str, path: str, key: str) -> None:
-    """Names are words and never part of the template, however odd they are."""
+def test_file_names_are_inserted_into_the_template_literally(template: str, path: str, key: str) -> None:
+    """Even if they look like placeholders."""
     spec = FileSpec(path.rpartition("/")[2], path, "mp4", 1, modified=MODIFIED)
     assert _key(spec, object_key=template) == key
     assert query_of(session_of(spec, object_key=template).requests[0])["object_key"] == key
@@ -110,8 +110,8 @@ def test_a_template_is_filled_in_with_the_files_own_words(template: str, path: s
         ("a/${filename}.mp4", "another name"),
     ],
 )
-def test_a_key_that_would_be_none_is_rejected(path: str, reason: str) -> None:
-    """Before any call, and with what is wrong about it."""
+def test_an_invalid_key_is_rejected(path: str, reason: str) -> None:
+    """Before any call, with the reason."""
     rejection = configured(XVID).reject(replace(SPEC, path=path))
     assert rejection is not None
     assert reason in rejection.reason
@@ -120,19 +120,19 @@ def test_a_key_that_would_be_none_is_rejected(path: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "path", ["x" * 1024, "\u00e9" * 512, "...", "a/..b/.c", "a b", "\u2028", "~/$HOME", "a\\..\\b"]
 )
-def test_a_key_that_is_only_odd_is_taken(path: str) -> None:
-    """Storage takes any UTF-8 of 1,024 bytes."""
+def test_an_unusual_key_is_accepted(path: str) -> None:
+    """Storage accepts any UTF-8 of up to 1,024 bytes."""
     assert configured(XVID).reject(replace(SPEC, path=path)) is None
 
 
 def test_a_name_that_is_not_utf_8_has_no_place() -> None:
-    """Its rejection tells why."""
+    """Its rejection has the reason."""
     assert configured(XVID).place(replace(SPEC, path="a\udcff")) is None
 
 
 @pytest.mark.parametrize("size", [0, 5 * 1024**3])
-def test_any_extension_and_any_size_of_one_post_is_taken(size: int) -> None:
-    """Empty files and names without an extension too."""
+def test_any_extension_and_any_size_up_to_the_limit_is_accepted(size: int) -> None:
+    """Including empty files and names without an extension."""
     assert configured(XVID).reject(FileSpec("README", "README", "", size)) is None
 
 
@@ -145,8 +145,8 @@ EXPIRIES = [
 
 
 @pytest.mark.parametrize(("expiry", "told", "kept"), EXPIRIES, ids=lambda value: str(value))
-def test_an_upload_is_kept_as_long_as_was_asked_for(expiry: Any, told: str | None, kept: float | None) -> None:
-    """Seven days unless something else is said; 0 is for ever; a duration counts from the opening of the session."""
+def test_expires_at_determines_how_long_an_upload_is_kept(expiry: Any, told: str | None, kept: float | None) -> None:
+    """The default is seven days, and 0 means forever. A duration counts from the start of the session."""
 
     class Clock:
         def now(self) -> float:
@@ -165,15 +165,14 @@ def test_an_upload_is_kept_as_long_as_was_asked_for(expiry: Any, told: str | Non
     assert provider.kept_until(NOW) == (None if kept is None else pytest.approx(NOW + kept))
 
 
-def test_another_key_than_was_asked_for_is_refused() -> None:
-    """The bytes would stand where nobody looks for them."""
+def test_an_answer_with_another_key_is_refused() -> None:
     answer = answer_of(XVID.answer([{**items_of(XVID, "mp4")[0], "object_key": "d/other.mp4"}]))
     problem = refusal(XVID, answer, [SPEC])
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
-def test_the_manifest_tells_what_jobs_take() -> None:
-    """The object key and the pipeline beside the upload's id; no field of the form."""
+def test_the_manifest_has_object_key_and_pipeline() -> None:
+    """And the upload's id, but no field of the form."""
     (ticket,) = asked_with(configured(XVID), FakeCall(answer_of(XVID.answer(items_of(XVID, "mp4")))), [SPEC])
     assert ticket.remote == {
         "id": "5a1b0",
@@ -185,19 +184,19 @@ def test_the_manifest_tells_what_jobs_take() -> None:
 
 
 @pytest.mark.parametrize("file_id", ["a/b", "..", "a?b", "x" * 129, ""])
-def test_an_id_that_would_lead_a_later_call_elsewhere_is_refused(file_id: str) -> None:
-    """It becomes a part of the closing call's path."""
+def test_an_unsafe_id_is_refused(file_id: str) -> None:
+    """It becomes part of the path of the closing call."""
     answer = answer_of(XVID.answer([{**items_of(XVID, "mp4")[0], "id": file_id}]))
     assert refusal(XVID, answer, [SPEC]).maybe_created
 
 
 def test_the_scope_is_the_pipeline() -> None:
-    """Another one is another upload."""
+    """A new scope is a new upload."""
     assert configured(XVID).scope == "53a1"
 
 
 @pytest.mark.parametrize("confirm", [True, False])
-def test_the_closing_call_is_made_where_it_is_wanted(confirm: bool) -> None:
-    """Files given up are nothing that the service wants to hear of."""
+def test_the_setting_confirm_enables_closing_calls(confirm: bool) -> None:
+    """The service has no call for files that are given up."""
     can = configured(XVID, confirm=confirm).capabilities
     assert (can.confirms, can.abandons, can.placed) == (confirm, False, True)

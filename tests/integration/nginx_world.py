@@ -1,7 +1,6 @@
-"""A real nginx, as it usually is and as it is where it is awkward: one for all tests of a process, on ports of its own.
+"""A real nginx, in a default and in several difficult configurations: one per test process, on its own ports.
 
-Its sockets are made here and handed down, so that no port is raced for and none is waited for: what comes before it is
-ready waits in their queues.
+Its sockets are created here and inherited, so there is no race for ports, and early connections wait in their queues.
 """
 
 from __future__ import annotations
@@ -51,13 +50,13 @@ http {{
 
 @dataclass(frozen=True)
 class Nginx:
-    """A running nginx; `stored` is what it holds."""
+    """A running nginx; `stored` is its directory of stored files."""
 
     folder: Path
     ports: Mapping[tuple[str, str], int]
 
     def url(self, variant: str, scheme: str = "http") -> str:
-        """Where a variant is served; what is sent below it is stored, if it stores anything."""
+        """Return the URL of a configuration. It stores files below that, if it stores any."""
         return f"{scheme}://127.0.0.1:{self.ports[variant, scheme]}"
 
     def stored(self, path: str) -> bytes:
@@ -66,7 +65,7 @@ class Nginx:
 
 @functools.cache
 def nginx() -> Nginx:
-    """Start it once a process. Without it the tests fail: what they prove must not go unproven."""
+    """Start nginx once per process. If it is not installed, the tests fail instead of being skipped."""
     command = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if command is None:
         pytest.fail("these tests send to a real nginx: install it (apt-get install nginx, or brew install nginx)")

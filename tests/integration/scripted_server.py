@@ -1,6 +1,6 @@
-"""A server that does as it is told, byte by byte: one script a connection.
+"""A server that follows a script, byte by byte: one script per connection.
 
-Requests are read by h11, which takes nothing that RFC 9112 does not allow, so that it judges what a sender writes.
+h11 parses the requests. It accepts only what RFC 9112 allows, so it checks the sender's output.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 @dataclass
 class Request:
-    """One request as h11 understood it; header names in lower case, `head` the bytes as they came."""
+    """A request as parsed by h11. Header names are in lower case, and `head` has the received bytes."""
 
     method: str
     target: str
@@ -37,7 +37,7 @@ class Request:
 
 
 class Connection:
-    """The server's end of a connection."""
+    """The server's side of a connection."""
 
     def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.number = number
@@ -50,7 +50,7 @@ class Connection:
         self._parts = list[bytes]()
 
     async def head(self) -> Request:
-        """Read a request's head. Raises IncompleteReadError where the sender ends before it does."""
+        """Read the head of a request. Raises IncompleteReadError if the connection ends before."""
         self._judge, early = h11.Connection(h11.SERVER), self._judge.trailing_data[0]
         self._raw, self._parts = b"", []
         self._feed(early)
@@ -64,24 +64,24 @@ class Connection:
         return self.requests[-1]
 
     async def request(self) -> Request:
-        """Read a whole request; a sender that asks first is told to go on."""
+        """Read a whole request, and answer `Expect: 100-continue`."""
         await self.begun()
         return await self.rest()
 
     async def begun(self) -> Request:
-        """Read a request's head, and have the body come."""
+        """Read the head of a request, and answer `Expect: 100-continue`."""
         request = await self.head()
         if request.headers.get("expect") == "100-continue":
             self.write(GO_ON)
         return request
 
     async def part(self) -> None:
-        """Read some of the body of the request whose head was read, if it has one."""
+        """Read some of the body of the current request, if it has one."""
         event = await self._next()
         self._parts += [bytes(event.data)] if isinstance(event, h11.Data) else []
 
     async def rest(self) -> Request:
-        """Read the body of the request whose head was read."""
+        """Read the rest of the body of the current request."""
         request, parts = self.requests[-1], self._parts
         while isinstance(event := await self._next(), h11.Data):
             parts.append(bytes(event.data))
@@ -90,49 +90,49 @@ class Connection:
         return request
 
     async def answer_all(self) -> None:
-        """Answer every request to the end; each answer tells of the request that it is for."""
+        """Answer all requests until the end, each with `echo`."""
         while True:
             self.write(echo(await self.request()))
 
     def write(self, data: bytes) -> None:
-        """Send bytes as they are, if anybody is still there."""
+        """Send bytes unchanged, if the connection is open."""
         if self.open:
             self.writer.write(data)
 
     @property
     def open(self) -> bool:
-        """Whether the sender is still there, as far as is known."""
+        """Return whether the connection is open, as far as is known."""
         return not self.writer.is_closing()
 
     async def read(self, count: int) -> bytes:
-        """Take exactly so many bytes, of whatever they are."""
+        """Read exactly `count` bytes."""
         return await self.reader.readexactly(count) if count else b""
 
     async def until_end(self) -> None:
-        """Read on until the sender has closed."""
+        """Read until the sender closes the connection."""
         while await self.reader.read(1 << 16):
             pass
         self.ended.set()
 
     def stop_reading(self) -> None:
-        """Leave in the system's buffers whatever comes from now on."""
+        """Leave later bytes in the system's buffers."""
         cast("asyncio.ReadTransport", self.writer.transport).pause_reading()  # not so by its class under uvloop
 
     def half_close(self) -> None:
-        """Say that no more is to come, and go on reading."""
+        """Send the end of the stream, and continue to read."""
         self.writer.write_eof()
 
     def close(self) -> None:
-        """Close in order; where bytes were left unread the system makes a reset of it."""
+        """Close the connection. The system sends a reset if unread bytes are left."""
         self.writer.close()
 
     def reset(self) -> None:
-        """Break the connection."""
+        """Reset the connection."""
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     def tear(self, *, reset: bool) -> None:
-        """End the connection beneath TLS, without the word of parting."""
+        """End the TCP connection without a TLS close_notify."""
         raw = self.writer.get_extra_info("socket")
         if reset:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -143,7 +143,7 @@ class Connection:
 
     @property
     def tls(self) -> ssl.SSLObject:
-        """The server's side of TLS."""
+        """Return the server's TLS object."""
         found = self.writer.get_extra_info("ssl_object")
         assert isinstance(found, ssl.SSLObject)
         return found
@@ -166,14 +166,14 @@ Script = Callable[[Connection], Awaitable[None]]
 
 
 def echo(request: Request, status: str = "200 OK") -> bytes:
-    """An answer that names the request's target and the MD5 of its body."""
+    """Return an answer with the request's target and the MD5 of its body."""
     path, md5 = request.target.partition("?")[0], hashlib.md5(request.body).hexdigest()
     return f'HTTP/1.1 {status}\r\nX-Target: {path}\r\nETag: "{md5}"\r\nContent-Length: 0\r\n\r\n'.encode()
 
 
 @dataclass
 class Server:
-    """A server that follows `scripts`, one a connection, and answers everything on those beyond them."""
+    """A server that follows `scripts`, one per connection. Later connections are answered normally."""
 
     scripts: list[Script]
     scheme: str = "http"
@@ -188,7 +188,7 @@ class Server:
 
     @property
     def requests(self) -> list[Request]:
-        """Those whose heads came, over all connections in their order."""
+        """Return the requests of all connections, in their order."""
         return [request for connection in self.connections for request in connection.requests]
 
     async def follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -207,7 +207,7 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def serving(*scripts: Script, tls: ssl.SSLContext | None = None, tiny: bool = False) -> AsyncIterator[Server]:
-    """Serve until the end; what h11 or a script found wrong is raised then. `tiny` is the system's buffer then."""
+    """Serve until the end, then raise the errors of h11 and of scripts. `tiny` means small socket buffers."""
     server, tasks = Server(list(scripts), "https" if tls else "http"), set[asyncio.Task[None]]()
     writers = list[asyncio.StreamWriter]()
 
@@ -236,25 +236,25 @@ async def serving(*scripts: Script, tls: ssl.SSLContext | None = None, tiny: boo
 
 @functools.cache
 def authority() -> trustme.CA:
-    """A certificate authority that nobody knows."""
+    """Return a certificate authority that the system does not trust."""
     return trustme.CA()
 
 
 def certified(*names: str) -> ssl.SSLContext:
-    """A server's side of TLS, with a certificate for these names."""
+    """Return the server's TLS context, with a certificate for these names."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority().issue_cert(*names or ("127.0.0.1",)).configure_cert(context)
     return context
 
 
 def ca_file(folder: Path) -> str:
-    """Write down the authority for those who are to know it."""
+    """Write the authority to a file, and return its path."""
     path = folder / "ca.pem"
     authority().cert_pem.write_to_path(path)
     return str(path)
 
 
 async def settled() -> None:
-    """Let the loop carry out what is due: closed transports, ended tasks."""
+    """Let the event loop close transports and end tasks."""
     for _ in range(5):
         await asyncio.sleep(0)

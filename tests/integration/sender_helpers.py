@@ -1,6 +1,4 @@
-"""What every sender of bytes is held to, in either of its forms: bodies that count what is taken of them, and a
-transport that is looked over when it ends.
-"""
+"""Helpers for the tests of both senders: bodies that count their use, and a transport that is checked for leaks."""
 
 from __future__ import annotations
 
@@ -34,8 +32,9 @@ LARGE = 64  # blocks: more than fits into the buffers of a connection that is no
 
 
 class FileBody:
-    """`piece`, `times` over, one after another; counts beginnings, ends and the bytes taken. `before` is awaited before
-    each piece but the first, and may raise.
+    """A body of `piece`, repeated `times` times.
+
+    It counts starts, ends and bytes taken. `before` is awaited before each piece but the first, and may raise.
     """
 
     data: bytes | None = None  # it has to be asked for its pieces
@@ -64,7 +63,7 @@ class FileBody:
 
 
 class InMemory(FileBody):
-    """A small body, which the sender may take as it is."""
+    """A small body in memory."""
 
     def __init__(self, data: bytes = b"hello") -> None:
         super().__init__(data)
@@ -73,7 +72,7 @@ class InMemory(FileBody):
 
 @contextlib.asynccontextmanager
 async def using(sender: str, **changes: Any) -> AsyncIterator[Transport]:
-    """A transport with one of the senders. It leaves no task behind, and no error to the loop or its log."""
+    """Yield a transport with one of the senders. Assert that it leaves no task, loop error or log message behind."""
     given = {"connections": 4, "connect_timeout": 5.0, "idle_timeout": 5.0, "sender": sender, **changes}
     loop, told, before = asyncio.get_running_loop(), list[Any](), asyncio.all_tasks()
     loop.set_exception_handler(lambda _, context: told.append(context) if not _is_known(context) else None)
@@ -95,7 +94,7 @@ async def using(sender: str, **changes: Any) -> AsyncIterator[Transport]:
 
 
 def _is_known(context: Mapping[str, Any]) -> bool:
-    """Whether it is of aiohttp's client, which may leave its task for a body with this error when it sends again."""
+    """Return whether it is an error that aiohttp leaves in a body's task when it repeats a request."""
     return isinstance(context.get("exception"), aiohttp.ClientConnectionResetError)
 
 
@@ -115,7 +114,10 @@ async def outcome(
     headers: Mapping[str, str | Secret] | None = None,
     method: str = "PUT",
 ) -> StorageAnswer | Problem:
-    """Send with a random signature; return what came of it. Nothing else may come, nor tell of the signature."""
+    """Send with a random signature, and return the answer or problem.
+
+    Assert that the problem does not contain the signature.
+    """
     signature, body = secrets.token_hex(16), body or InMemory()
     ticket = Ticket(SecretUrl(f"{url}?X-Amz-Signature={signature}"), "id", method=method, headers=headers or {})
     try:
@@ -132,14 +134,14 @@ async def outcome(
 
 
 async def answered(transport: Transport, url: str, body: FileBody | None = None, **more: Any) -> StorageAnswer:
-    """Send, and return the answer, which there is."""
+    """Send, and return the answer. Fail if there is none."""
     result = await outcome(transport, url, body, **more)
     assert isinstance(result, StorageAnswer), result
     return result
 
 
 async def next_works(transport: Transport, server: Server) -> None:
-    """The next request has its own answer, and no other's."""
+    """Assert that the next request gets its own answer."""
     target = f"/next-{secrets.token_hex(4)}"
     answer = await answered(transport, server.url.replace("/k", target), InMemory(b"next"))
     assert (answer.status, answer.headers.get("x-target")) == (200, target)

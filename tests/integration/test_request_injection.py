@@ -1,6 +1,4 @@
-"""Whatever files are called and whatever a service answers: what goes over the wire is one well-formed request to the
-host of the URL, or none.
-"""
+"""Any file name and any answer: each request is well-formed and goes to the host of its URL, or is not sent."""
 
 from __future__ import annotations
 
@@ -46,7 +44,7 @@ FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\x00\r\n]*")
 
 @dataclass
 class Wire:
-    """A server that keeps the bytes of each connection, from its first to its last. Answers are `answers`, then 200."""
+    """A server that records the bytes of each connection. It sends `answers`, then 200."""
 
     port: int = 0
     taken: list[bytes] = field(default_factory=list)
@@ -73,7 +71,7 @@ class Wire:
             writer.close()
 
     async def drained(self) -> list[bytes]:
-        """Return what came, once all connections have ended."""
+        """Return the received bytes after all connections have ended."""
         await asyncio.gather(*self.open, return_exceptions=True)
         taken, self.taken = self.taken, []
         return taken
@@ -99,7 +97,7 @@ async def recording() -> AsyncGenerator[Wire, None]:
 
 @dataclass
 class Setting:
-    """An event loop with the wire and a transport, which all examples of a test share."""
+    """An event loop with the wire and a transport that all examples of a test share."""
 
     runner: asyncio.Runner
     wire: Wire
@@ -121,7 +119,7 @@ def here() -> Iterator[Setting]:
 
 
 def check(raw: bytes, host: str) -> tuple[bytes, dict[bytes, bytes], bytes]:
-    """Assert that these bytes are one well-formed request to a host; return target, headers and body."""
+    """Assert that the bytes are one well-formed request to a host. Return its target, headers and body."""
     head, _, body = raw.partition(b"\r\n\r\n")
     first, *fields = head.split(b"\r\n")
     line = LINE.fullmatch(first)
@@ -137,7 +135,7 @@ def check(raw: bytes, host: str) -> tuple[bytes, dict[bytes, bytes], bytes]:
 
 
 def check_form(headers: Mapping[bytes, bytes], body: bytes, fields: int) -> None:
-    """Assert that a body is a form of so many fields and the file behind them."""
+    """Assert that a body is a form of this many fields, followed by the file."""
     boundary = b"--" + headers[b"content-type"].partition(b"boundary=")[2]
     first, *parts, last = body.split(boundary)
     assert (first, last) == (b"", b"--\r\n")
@@ -149,7 +147,7 @@ def check_form(headers: Mapping[bytes, bytes], body: bytes, fields: int) -> None
 
 
 class Bytes:
-    """A file's bytes."""
+    """The bytes of a file."""
 
     data = BODY
     size = len(BODY)
@@ -174,7 +172,7 @@ def provider_of(name: str, base_url: str, **changes: Any) -> Provider:
 
 
 def answering(place: Setting, answers: Iterator[ApiAnswer]) -> ApiCall:
-    """Return a call that goes over the wire for real, and comes back with the next of the answers."""
+    """Return a call that uses the real transport and returns the next of the answers."""
 
     async def call(request: ApiRequest) -> ApiAnswer:
         await place.transport.call(f"http://{place.wire.host}", request)
@@ -192,7 +190,7 @@ def spec(name: str, extension: str = "mp4") -> FileSpec:
 
 
 async def upload(place: Setting, provider: Provider, file: FileSpec, *answers: ApiAnswer) -> list[Ticket]:
-    """Ask for a ticket, send with it, close; return the tickets that were used, none where something was refused."""
+    """Presign, send and close. Return the used tickets, none if something was refused."""
     if provider.reject(file) is not None:
         return []
     call = answering(place, iter(answers))
@@ -211,7 +209,7 @@ async def upload(place: Setting, provider: Provider, file: FileSpec, *answers: A
 
 
 def checked(place: Setting, provider: Provider, file: FileSpec, *answers: ApiAnswer) -> list[Ticket]:
-    """Upload, and look at every byte that went out on the way."""
+    """Upload, and check every byte that was sent."""
     tickets = place.runner.run(upload(place, provider, file, *answers))
     for raw in place.runner.run(place.wire.drained()):
         _, headers, body = check(raw, place.wire.host)
@@ -225,8 +223,8 @@ def checked(place: Setting, provider: Provider, file: FileSpec, *answers: ApiAns
 @example('a"; filename="b', "m\x00p")
 @FEW
 @pytest.mark.parametrize("service", SERVICES)
-def test_names_of_files(here: Setting, service: str, name: str, extension: str) -> None:
-    """In queries, bodies and headers of calls, and in forms."""
+def test_file_names(here: Setting, service: str, name: str, extension: str) -> None:
+    """In queries, bodies, headers and forms."""
     provider = provider_of(service, f"http://{here.wire.host}")
     checked(here, provider, spec(name, extension), *[json_answer({})] * 3)
     key, url = valid_text(f"uploads/d/{name}"), f"http://{here.wire.host}/bucket/"
@@ -243,7 +241,7 @@ def test_names_of_files(here: Setting, service: str, name: str, extension: str) 
 @FEW
 @pytest.mark.parametrize("service", [*SERVICES])
 def test_urls_and_ids(here: Setting, service: str, ending: str, told: str, header: str) -> None:
-    """URLs that would end the request line, ids that would lead a later call elsewhere, headers to be repeated."""
+    """URLs that would end the request line, ids that would change a later call's path, and headers."""
     url = f"http://{here.wire.host}{ending}"
     form = {"key": "k", "policy": POLICY}
     answers: Mapping[str, Any] = {
@@ -262,8 +260,8 @@ def test_urls_and_ids(here: Setting, service: str, ending: str, told: str, heade
 @given(params=st.dictionaries(TEXT, TEXT | st.integers(), max_size=4), value=TEXT)
 @example({'a"; filename="x': "1", "b\r\nX: y": "2"}, "--\r\n\r\n")
 @FEW
-def test_fields_of_forms(here: Setting, params: dict[str, Any], value: str) -> None:
-    """Names and values that would end a field, or the form."""
+def test_form_fields(here: Setting, params: dict[str, Any], value: str) -> None:
+    """Names and values that would end a field or the form."""
     form = {**params, "key": value, "policy": POLICY}
     told = {"id": "x1", "form_post_url": f"http://{here.wire.host}/b/", "form_post_params": form, "status": "COMPLETED"}
     answer = json_answer({"upload": told, "access_token": "t", "expires_in": "7200"})
@@ -274,8 +272,8 @@ def test_fields_of_forms(here: Setting, params: dict[str, Any], value: str) -> N
 @example("t\r\nX-Evil: 1")
 @FEW
 @pytest.mark.parametrize("service", ["metastudio", "xvid"])
-def test_tokens_that_are_fetched(here: Setting, service: str, token: str) -> None:
-    """They go into a header of the next call."""
+def test_fetched_tokens(here: Setting, service: str, token: str) -> None:
+    """They are sent in a header of the next call."""
     body = {"access_token": token, "expires_in": "7200", "token": {"expires_at": LATE}}
     answer = json_answer(body, **{"x-subject-token": token})
     checked(here, provider_of(service, f"http://{here.wire.host}"), spec("a.mp4"), *[answer] * 3)
@@ -283,8 +281,8 @@ def test_tokens_that_are_fetched(here: Setting, service: str, token: str) -> Non
 
 @given(template=st.text(ODD, max_size=12))
 @FEW
-def test_templates_of_object_keys(here: Setting, template: str) -> None:
-    """What a template may be is checked when it is loaded; what it makes of a file goes into a query."""
+def test_object_key_templates(here: Setting, template: str) -> None:
+    """The template is checked when it is loaded; the object key becomes part of a query."""
     with contextlib.suppress(ValueError):
         provider = provider_of("xvid", f"http://{here.wire.host}", object_key=f"{{name}}{template}")
         checked(here, provider, spec("a b.mp4"), *[json_answer({"access_token": "t", "expires_in": "7200"})] * 2)
@@ -294,7 +292,6 @@ def test_templates_of_object_keys(here: Setting, template: str) -> None:
 @example(location="/a HTTP/1.1", absolute=True)
 @FEW
 def test_redirects(here: Setting, location: str, absolute: bool) -> None:
-    """Where storage sends the bytes on to."""
     where = (f"http://{here.wire.host}/" if absolute else "") + location
     here.wire.answers = [b"HTTP/1.1 307 X\r\nLocation: " + where.encode() + b"\r\n"]
     ticket = Ticket(SecretUrl(f"http://{here.wire.host}/first"), "id")
@@ -311,7 +308,7 @@ def test_redirects(here: Setting, location: str, absolute: bool) -> None:
 @example("Content-Type", "a\nX-Evil: 1")
 @FEW
 def test_headers_of_tickets(here: Setting, name: str, value: str) -> None:
-    """Those of a journal are as little to be trusted as those of a service."""
+    """Those in a journal are as untrusted as those of a service."""
     ticket = Ticket(SecretUrl(f"http://{here.wire.host}/k"), "id", headers={name: Secret(value)})
     with contextlib.suppress(ProblemError):
         here.runner.run(here.transport.send(ticket, Bytes(), {}, lambda _: None))
@@ -322,7 +319,7 @@ def test_headers_of_tickets(here: Setting, name: str, value: str) -> None:
 @given(method=TEXT | st.sampled_from(["PUT", "POST", "PUT /x HTTP/1.1\r\nA: b\r\n\r\nGET"]))
 @FEW
 def test_methods_of_tickets(here: Setting, method: str) -> None:
-    """A method is a word."""
+    """A method must be a token."""
     ticket = Ticket(SecretUrl(f"http://{here.wire.host}/k"), "id", method=method)
     with contextlib.suppress(ProblemError):
         here.runner.run(here.transport.send(ticket, Bytes(), {}, lambda _: None))

@@ -1,4 +1,4 @@
-"""Answers of every kind: what RFC 9112 allows is read, what it does not is a fault, and neither spoils the next one."""
+"""Answers to both senders: valid ones are read, invalid ones are faults, and neither affects the next request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def saying(answer: bytes, *, end: bool = False) -> Script:
-    """Answer one request so; then close, or go on with proper answers."""
+    """Answer one request with these bytes, then close or continue normally."""
 
     async def script(connection: Connection) -> None:
         await connection.request()
@@ -115,8 +115,8 @@ def cases(table: Mapping[str, Any]) -> pytest.MarkDecorator:
 
 @BOTH
 @cases(GOOD)
-async def test_proper_answers_are_read(sender: str, case: tuple[bytes, int, bytes]) -> None:
-    """With what they say, and to their end and no further."""
+async def test_valid_answers_are_read(sender: str, case: tuple[bytes, int, bytes]) -> None:
+    """Completely, and no further."""
     data, status, body = case
     async with serving(saying(data, end=b"h: " not in data.lower())) as server, using(sender) as transport:
         answer = await answered(transport, server.url)
@@ -128,8 +128,8 @@ async def test_proper_answers_are_read(sender: str, case: tuple[bytes, int, byte
 @BOTH
 @pytest.mark.parametrize("end", [True, False], ids=["then closed", "then silent"])
 @cases(BAD)
-async def test_what_is_no_answer_is_a_fault(sender: str, case: bytes, end: bool) -> None:
-    """Of the kind that may be tried again; the connection is not."""
+async def test_an_invalid_answer_is_a_transient_problem(sender: str, case: bytes, end: bool) -> None:
+    """The connection is not used again."""
     # Silence after a part of an answer takes its time to show.
     async with serving(*[saying(case, end=end)] * 2) as server, using(sender, idle_timeout=0.8) as transport:
         problem = await outcome(transport, server.url)
@@ -141,8 +141,8 @@ async def test_what_is_no_answer_is_a_fault(sender: str, case: bytes, end: bool)
 
 @BOTH
 @cases(EITHER)
-async def test_what_readers_differ_in_does_not_spoil_the_next(sender: str, case: bytes) -> None:
-    """An answer, or a fault of that kind."""
+async def test_ambiguous_answers_do_not_affect_the_next_request(sender: str, case: bytes) -> None:
+    """Each one is an answer or a fault."""
     async with serving(*[saying(case, end=False)] * 2) as server, using(sender, idle_timeout=0.8) as transport:
         result = await outcome(transport, server.url)
         assert isinstance(result, StorageAnswer) or result.kind is ProblemKind.TRANSIENT
@@ -152,8 +152,8 @@ async def test_what_readers_differ_in_does_not_spoil_the_next(sender: str, case:
 
 
 @BOTH
-async def test_values_can_be_kept_whatever_bytes_they_are_of(sender: str) -> None:
-    """UTF-8 is read as that; what is none becomes something that JSON and the journal can hold."""
+async def test_header_values_are_valid_text(sender: str) -> None:
+    """Invalid UTF-8 is replaced, so that JSON and the journal can hold it."""
     async with serving(saying(ok(b"X-Utf-8: \xc3\xa9", b"X-Odd: a\xffb"))) as server, using(sender) as transport:
         headers = (await answered(transport, server.url)).headers
     assert headers["x-utf-8"] == "\u00e9"
@@ -161,8 +161,8 @@ async def test_values_can_be_kept_whatever_bytes_they_are_of(sender: str) -> Non
 
 
 @BOTH
-async def test_a_body_that_was_packed_is_unpacked_if_that_was_asked_for(sender: str) -> None:
-    """A store's error says in its text what comes next."""
+async def test_a_compressed_body_is_decompressed_if_it_was_requested(sender: str) -> None:
+    """The text of a store's error decides what happens next."""
 
     async def script(connection: Connection) -> None:
         request = await connection.request()
@@ -182,7 +182,7 @@ def accepts_gzip(request: Request) -> bool:
 @BOTH
 @pytest.mark.parametrize("framing", [b"Content-Length: 4000000\r\n", b"Connection: close\r\n"])
 async def test_only_the_beginning_of_a_long_answer_is_kept(sender: str, framing: bytes) -> None:
-    """And nobody waits for its end: the next request has another connection."""
+    """The sender does not wait for its end, and the next request has a new connection."""
     long = saying(b"HTTP/1.1 500 X\r\n" + framing + b"\r\n" + b"x" * 4_000_000)
     async with serving(long) as server, using(sender) as transport:
         answer = await answered(transport, server.url)
@@ -205,8 +205,7 @@ ENDLESS = {
 
 @BOTH
 @cases(ENDLESS)
-async def test_what_never_ends_is_given_up(sender: str, case: tuple[bytes, bytes]) -> None:
-    """After a time."""
+async def test_an_endless_answer_times_out(sender: str, case: tuple[bytes, bytes]) -> None:
     start, more = case
 
     async def script(connection: Connection) -> None:
@@ -226,8 +225,8 @@ async def test_what_never_ends_is_given_up(sender: str, case: tuple[bytes, bytes
 
 @LEAN
 @cases(ENDLESS)
-async def test_nor_is_it_taken_without_measure_until_then(sender: str, case: tuple[bytes, bytes]) -> None:
-    """A server that is quick about it cannot fill the memory."""
+async def test_an_endless_answer_does_not_fill_the_memory(sender: str, case: tuple[bytes, bytes]) -> None:
+    """Even if the server sends quickly."""
     start, more = case
     written = 0
 

@@ -1,4 +1,4 @@
-"""Connections that break at each byte of a request, and at each byte of its answer."""
+"""Connections that break after each byte of a request, and after each byte of its answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEPS = {"close": 1, "reset": 4, "half_close": 5}
 
 
 def places(length: int, end: str, sender: str) -> list[int]:
-    """Where to cut: everywhere in one of the ways, here and there in the others, and always in the last place."""
+    """Return the positions to break at: all of them for one variant, some for the others, and always the last."""
     step = STEPS[end] * (3 if sender == "aiohttp" else 1)
     return [length - back for back in range(0, length + 1, step)]
 
@@ -30,7 +30,7 @@ async def length_of_a_request(transport: Transport, server: Server) -> int:
 
 
 async def all_closed(server: Server) -> None:
-    """Close what is open, so that the next request has a connection of its own."""
+    """Close open connections, so that the next request needs a new one."""
     for connection in server.connections:
         connection.close()
     server.connections.clear()
@@ -38,7 +38,7 @@ async def all_closed(server: Server) -> None:
 
 
 def cut_request(count: int, end: str, *, second: bool) -> Script:
-    """Read so many bytes of the first request, or the second, and end the connection without a word."""
+    """Read some bytes of the first or second request, then break the connection."""
 
     async def script(connection: Connection) -> None:
         if second:
@@ -64,7 +64,7 @@ def cut_answer(answer: bytes, count: int, end: str) -> Script:
 @BOTH
 @ENDS
 async def test_each_byte_of_a_request(sender: str, end: str) -> None:
-    """It may be tried again, and may have been acted upon; the body's reading has ended."""
+    """The problem is transient, the server may have acted, and the body is closed."""
     async with serving() as server, using(sender) as transport:
         for count in places(await length_of_a_request(transport, server), end, sender):
             await all_closed(server)
@@ -79,8 +79,8 @@ async def test_each_byte_of_a_request(sender: str, end: str) -> None:
 
 @BOTH
 @ENDS
-async def test_each_byte_of_a_request_on_a_kept_connection(sender: str, end: str) -> None:
-    """It is sent again on a new one and arrives there whole, wherever the old one broke."""
+async def test_each_byte_of_a_request_on_a_reused_connection(sender: str, end: str) -> None:
+    """The request is repeated on a new connection and arrives completely."""
     async with serving() as server, using(sender) as transport:
         for count in places(await length_of_a_request(transport, server) - 1, end, sender):
             await all_closed(server)
@@ -97,7 +97,7 @@ async def test_each_byte_of_a_request_on_a_kept_connection(sender: str, end: str
 @ENDS
 @ANSWERS
 async def test_each_byte_of_an_answer(sender: str, answer: bytes, end: str) -> None:
-    """A part of one is none; only what is whole is taken, and the next request has its own."""
+    """A partial answer is a fault, and the next request gets its own answer."""
     async with serving() as server, using(sender) as transport:
         for count in places(len(answer), end, sender):
             await all_closed(server)

@@ -1,4 +1,4 @@
-"""Uploads that are cancelled, at each point of their way: nothing is left over, and nothing is used again half-way."""
+"""Uploads that are cancelled at each point: no resource is left open, and no connection in use is reused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bulkup.transport import Transport
 
 
 async def cancelled(task: asyncio.Task[Any]) -> None:
-    """Cancel, and see that it is over at once."""
+    """Cancel a task, and assert that it ends at once."""
     task.cancel()
     async with asyncio.timeout(5):
         with pytest.raises(asyncio.CancelledError):
@@ -26,7 +26,7 @@ async def cancelled(task: asyncio.Task[Any]) -> None:
 
 @contextlib.asynccontextmanager
 async def begun(transport: Transport, server: Server, body: FileBody) -> AsyncIterator[None]:
-    """An upload that is cancelled at the end of the block; the connection ends, and the next upload has another."""
+    """Cancel an upload at the end of the block. Assert that its connection ends and the next upload has a new one."""
     task = asyncio.create_task(outcome(transport, server.url, body))
     yield
     assert not task.done()
@@ -41,8 +41,8 @@ async def begun(transport: Transport, server: Server, body: FileBody) -> AsyncIt
 
 
 @BOTH
-async def test_while_its_name_is_looked_up(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No connection is made afterwards; another upload that waits for the same name is not cancelled with it."""
+async def test_cancel_during_the_name_lookup(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection is opened, and another upload that waits for the same lookup is not cancelled."""
     asked, go_on = asyncio.Event(), asyncio.Event()
     lookup = asyncio.get_running_loop().getaddrinfo
 
@@ -65,7 +65,7 @@ async def test_while_its_name_is_looked_up(sender: str, monkeypatch: pytest.Monk
 
 
 @BOTH
-async def test_while_it_connects(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_cancel_while_connecting(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The socket is closed."""
     loop, reached = asyncio.get_running_loop(), asyncio.Event()
 
@@ -86,8 +86,7 @@ async def test_while_it_connects(sender: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 @BOTH
-async def test_during_the_handshake(sender: str, tmp_path: Path) -> None:
-    """TLS has begun and is not over."""
+async def test_cancel_during_the_tls_handshake(sender: str, tmp_path: Path) -> None:
     shaking = asyncio.Event()
 
     async def silent(connection: Connection) -> None:
@@ -110,8 +109,8 @@ async def test_during_the_handshake(sender: str, tmp_path: Path) -> None:
 
 @BOTH
 @pytest.mark.parametrize("times", [8, 512], ids=["small", "large"])
-async def test_while_its_body_is_read(sender: str, times: int) -> None:
-    """The reading ends, whatever it waits for."""
+async def test_cancel_while_the_body_is_read(sender: str, times: int) -> None:
+    """The body is closed, even if it is waiting."""
     reading, never = asyncio.Event(), asyncio.Event()
 
     async def read() -> None:
@@ -126,8 +125,8 @@ async def test_while_its_body_is_read(sender: str, times: int) -> None:
 
 @BOTH
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-async def test_while_its_body_is_stuck(sender: str, tmp_path: Path, tls: bool) -> None:
-    """What the server has not read is dropped with the connection."""
+async def test_cancel_while_the_server_does_not_read(sender: str, tmp_path: Path, tls: bool) -> None:
+    """Unsent bytes are dropped with the connection."""
 
     async def stuck(connection: Connection) -> None:
         await connection.begun()
@@ -151,8 +150,8 @@ async def test_while_its_body_is_stuck(sender: str, tmp_path: Path, tls: bool) -
 @BOTH
 @pytest.mark.parametrize("body", [InMemory, lambda: FileBody(BLOCK, 8)], ids=["in memory", "in pieces"])
 @pytest.mark.parametrize("answer", [b"", OK[:1], OK[:20], b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
-async def test_while_its_answer_is_awaited(sender: str, body: Any, answer: bytes) -> None:
-    """Nothing of it, or a part, has come."""
+async def test_cancel_while_waiting_for_the_answer(sender: str, body: Any, answer: bytes) -> None:
+    """None or some of it has arrived."""
     over = asyncio.Event()
 
     async def half(connection: Connection) -> None:
@@ -167,8 +166,8 @@ async def test_while_its_answer_is_awaited(sender: str, body: Any, answer: bytes
 
 
 @BOTH
-async def test_on_a_connection_that_was_used_before(sender: str) -> None:
-    """It does not go back among those that are kept: its answer would be the next one's."""
+async def test_cancel_on_a_reused_connection(sender: str) -> None:
+    """It is not idle again, because its answer would go to the next request."""
     over, go_on = asyncio.Event(), asyncio.Event()
 
     async def late(connection: Connection) -> None:
@@ -192,8 +191,8 @@ async def test_on_a_connection_that_was_used_before(sender: str) -> None:
 
 @BOTH
 @pytest.mark.parametrize("cycles", range(0, 24, 2))
-async def test_after_any_number_of_turns_of_the_loop(sender: str, cycles: int) -> None:
-    """Wherever that is on its way: it is over with an answer or cancelled, and the next ones are right."""
+async def test_cancel_after_any_number_of_loop_iterations(sender: str, cycles: int) -> None:
+    """The upload is complete or cancelled, and later uploads work."""
     async with serving() as server, using(sender) as transport:
         for kept in (False, True):
             body = FileBody(BLOCK, 3)
@@ -207,8 +206,8 @@ async def test_after_any_number_of_turns_of_the_loop(sender: str, cycles: int) -
 
 
 @BOTH
-async def test_all_at_once(sender: str) -> None:
-    """As a run does that is stopped: everything ends, at whatever point it is."""
+async def test_cancel_many_uploads_at_once(sender: str) -> None:
+    """As a stopped run does."""
 
     async def upload(number: int) -> None:
         await outcome(transport, server.url, FileBody(BLOCK, number % 7))

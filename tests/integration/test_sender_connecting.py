@@ -1,4 +1,4 @@
-"""The way to a server: names, several addresses of which some are dead, and what is told where there is no way."""
+"""Connecting to a server: name lookups, several addresses of which some are dead, and messages of failures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def named(server: Server) -> str:
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
-    """Have every name lead to these addresses; return the list of the names that are asked for."""
+    """Resolve every name to these addresses, and return the list of names that are looked up."""
     asked, known = list[str](), asyncio.get_running_loop().getaddrinfo
 
     async def lookup(host: str, port: int, *rest: Any, **more: Any) -> Any:
@@ -43,7 +43,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
 
 @contextlib.contextmanager
 def swallowing(port: int) -> Iterator[None]:
-    """Have connections to a port of the dead address neither succeed nor fail: its queue is full."""
+    """Make connections to a port of the dead address hang, because its queue is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind((DEAD, port))
@@ -56,16 +56,15 @@ def swallowing(port: int) -> Iterator[None]:
 
 
 @BOTH
-async def test_an_address_that_refuses_is_passed_over(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next one may be good."""
+async def test_after_a_refused_address_the_next_is_tried(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, DEAD, ALIVE)
     async with serving() as server, using(sender) as transport:
         assert (await answered(transport, named(server))).status == 200
 
 
 @BOTH
-async def test_an_address_that_is_silent_does_not_use_up_the_time(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next one is tried meanwhile (happy eyeballs, RFC 8305), and not only when the time for connecting is over."""
+async def test_a_silent_address_does_not_use_up_the_timeout(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one is tried in parallel (happy eyeballs, RFC 8305)."""
     resolving(monkeypatch, DEAD, ALIVE)
     async with serving() as server, using(sender, connect_timeout=3) as transport:
         with swallowing(server.port):
@@ -74,16 +73,16 @@ async def test_an_address_that_is_silent_does_not_use_up_the_time(sender: str, m
 
 
 @BOTH
-async def test_an_address_family_that_is_not_there_is_passed_over(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names often have an address of IPv6 that does not work here."""
+async def test_a_missing_address_family_is_skipped(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names often have IPv6 addresses that do not work here."""
     resolving(monkeypatch, "2001:db8::1", ALIVE)
     async with serving() as server, using(sender, connect_timeout=5) as transport:
         assert (await answered(transport, named(server))).status == 200
 
 
 @BOTH
-async def test_a_name_is_not_asked_for_with_each_request(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor for each connection of a burst."""
+async def test_a_name_is_not_looked_up_for_each_request(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor for each of several simultaneous connections."""
     asked = resolving(monkeypatch, ALIVE)
     async with serving() as server, using(sender) as transport, asyncio.TaskGroup() as tasks:
         for _ in range(4):
@@ -92,8 +91,8 @@ async def test_a_name_is_not_asked_for_with_each_request(sender: str, monkeypatc
 
 
 @BOTH
-async def test_no_address_that_answers_is_told(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing was reached, and nothing can have been done."""
+async def test_no_reachable_address_is_unreachable(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server cannot have acted."""
     resolving(monkeypatch, DEAD, "127.0.0.4")
     async with using(sender) as transport:
         problem = await outcome(transport, f"http://storage.test:{unused_port()}/k")
@@ -103,8 +102,7 @@ async def test_no_address_that_answers_is_told(sender: str, monkeypatch: pytest.
 
 
 @BOTH
-async def test_silence_is_given_up_after_the_time_for_connecting(sender: str) -> None:
-    """It is told as what cannot be reached."""
+async def test_a_silent_server_is_unreachable_after_the_connect_timeout(sender: str) -> None:
     port = unused_port()
     with swallowing(port):
         async with using(sender, connect_timeout=0.3) as transport:
@@ -115,8 +113,8 @@ async def test_silence_is_given_up_after_the_time_for_connecting(sender: str) ->
 
 @BOTH
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_name_that_nobody_knows_is_told(sender: str, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network may be back later."""
+async def test_an_unknown_name_is_unreachable(sender: str, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network may recover."""
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_lookup)
     async with using(sender) as transport:
         problem = await outcome(transport, f"{scheme}://storage.test/k")
@@ -127,8 +125,7 @@ async def test_a_name_that_nobody_knows_is_told(sender: str, scheme: str, monkey
 
 
 @BOTH
-async def test_a_name_is_looked_up_again_after_it_was_not_found(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure is not kept."""
+async def test_a_failed_lookup_is_not_cached(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as server, using(sender) as transport:
         with monkeypatch.context() as patch:
             patch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_lookup)
@@ -138,8 +135,8 @@ async def test_a_name_is_looked_up_again_after_it_was_not_found(sender: str, mon
 
 
 @BOTH
-async def test_too_few_descriptors_are_the_machines_fault(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another try would meet the same limit."""
+async def test_running_out_of_descriptors_is_the_machines_fault(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retry would meet the same limit."""
 
     def no_socket(*_: Any, **__: Any) -> Any:
         raise OSError(errno.EMFILE, "Too many open files")
@@ -163,8 +160,8 @@ async def test_too_few_descriptors_are_the_machines_fault(sender: str, monkeypat
         *("http://127.0.0.1/\r\nX: y", "http://127.0.0.1/\u00e9", "http://user:password@127.0.0.1:1/k"),
     ],
 )
-async def test_what_is_no_url_is_refused(sender: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a problem of one kind or another, and nobody is asked for anything."""
+async def test_an_invalid_url_is_refused(sender: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a problem, and without a lookup."""
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_lookup)
     async with using(sender) as transport:
         problem = await outcome(transport, url)

@@ -1,4 +1,4 @@
-"""Large bodies ask before they go (`Expect: 100-continue`, RFC 9110, 10.1.1), and go whatever a server makes of it."""
+"""Large bodies and `Expect: 100-continue` (RFC 9110 10.1.1), with servers that handle it in different ways."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def asks(request: Request) -> bool:
 
 
 @LEAN
-async def test_no_byte_goes_before_the_server_says_so(sender: str) -> None:
-    """Then all of them do."""
+async def test_no_body_byte_is_sent_before_the_100(sender: str) -> None:
+    """After it, all are."""
 
     async def script(connection: Connection) -> None:
         assert asks(await connection.head())
@@ -37,8 +37,8 @@ async def test_no_byte_goes_before_the_server_says_so(sender: str) -> None:
 
 
 @LEAN
-async def test_small_bodies_do_not_ask(sender: str) -> None:
-    """It would cost a journey there and back for each."""
+async def test_small_bodies_are_sent_without_expect(sender: str) -> None:
+    """It would cost a round trip each."""
     async with serving() as server, using(sender) as transport:
         for body in (FileBody(), FileBody(BLOCK, 4)):
             await answered(transport, server.url, body)
@@ -47,8 +47,8 @@ async def test_small_bodies_do_not_ask(sender: str) -> None:
 
 @LEAN
 @pytest.mark.parametrize("status", [200, 307, 403, 413, 503])
-async def test_a_final_answer_takes_the_place_of_the_word_to_go_on(sender: str, status: int) -> None:
-    """Nothing of the body is read then. A success for nothing is none."""
+async def test_a_final_answer_instead_of_a_100(sender: str, status: int) -> None:
+    """The body is not read, and a success is not believed."""
 
     async def script(connection: Connection) -> None:
         await connection.head()
@@ -70,8 +70,8 @@ async def test_a_final_answer_takes_the_place_of_the_word_to_go_on(sender: str, 
 
 
 @BOTH
-async def test_a_server_that_cannot_be_asked_gets_it_without_asking(sender: str) -> None:
-    """417 is about the question and not about the file."""
+async def test_after_a_417_the_body_is_sent_without_expect(sender: str) -> None:
+    """417 concerns the expectation and not the file."""
 
     async def script(connection: Connection) -> None:
         while asks(await connection.head()):
@@ -86,8 +86,8 @@ async def test_a_server_that_cannot_be_asked_gets_it_without_asking(sender: str)
 
 
 @BOTH
-async def test_a_server_that_never_answers_the_question_gets_the_body(sender: str) -> None:
-    """HTTP/1.0 ones do not know it."""
+async def test_the_body_is_sent_if_no_100_comes(sender: str) -> None:
+    """HTTP/1.0 servers do not know it."""
 
     async def script(connection: Connection) -> None:
         await connection.head()
@@ -100,8 +100,8 @@ async def test_a_server_that_never_answers_the_question_gets_the_body(sender: st
 
 
 @BOTH
-async def test_a_word_to_go_on_that_comes_late_or_twice_does_no_harm(sender: str) -> None:
-    """Wherever it stands before the answer."""
+async def test_a_late_or_repeated_100_does_no_harm(sender: str) -> None:
+    """Anywhere before the answer."""
 
     async def script(connection: Connection) -> None:
         await connection.head()
@@ -117,8 +117,8 @@ async def test_a_word_to_go_on_that_comes_late_or_twice_does_no_harm(sender: str
 
 
 @LEAN
-async def test_a_server_that_closes_when_it_is_asked_is_a_fault(sender: str) -> None:
-    """No byte of the body was read for it."""
+async def test_a_server_that_closes_instead_of_a_100_is_a_fault(sender: str) -> None:
+    """The body is not read."""
 
     async def script(connection: Connection) -> None:
         await connection.head()
@@ -132,8 +132,8 @@ async def test_a_server_that_closes_when_it_is_asked_is_a_fault(sender: str) -> 
 
 
 @LEAN
-async def test_a_stale_connection_shows_before_anything_of_a_large_body_is_read(sender: str) -> None:
-    """Then it is asked once more, on a new one."""
+async def test_a_stale_connection_is_noticed_before_a_large_body_is_read(sender: str) -> None:
+    """The request is repeated on a new connection."""
 
     async def script(connection: Connection) -> None:
         connection.write(echo(await connection.request()))
@@ -147,8 +147,8 @@ async def test_a_stale_connection_shows_before_anything_of_a_large_body_is_read(
 
 
 @LEAN
-async def test_the_wait_for_an_answer_can_be_cancelled(sender: str) -> None:
-    """Nothing is left over, and the connection is not used again."""
+async def test_the_wait_for_a_100_can_be_cancelled(sender: str) -> None:
+    """Nothing is left open, and the connection is not used again."""
 
     async def script(connection: Connection) -> None:
         await connection.head()

@@ -1,4 +1,4 @@
-"""Answers that come before the body is out: what storage says is heard, and no success is believed too early."""
+"""Answers that arrive before the whole body is sent: refusals are received, and successes are not believed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOO_LARGE = b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 4\r
 
 
 def refusing(answer: bytes, *, reads: bool) -> Script:
-    """Answer after the head, and keep the connection, reading on or not."""
+    """Answer after the head, and keep the connection open, with or without reading."""
 
     async def script(connection: Connection) -> None:
         await connection.begun()
@@ -36,8 +36,8 @@ def refusing(answer: bytes, *, reads: bool) -> Script:
 @BOTH
 @pytest.mark.parametrize("answer", [REFUSAL, TOO_LARGE], ids=["kept", "to be closed"])
 @pytest.mark.parametrize("reads", [True, False], ids=["reads on", "reads no more"])
-async def test_a_refusal_is_heard_at_once(sender: str, answer: bytes, reads: bool) -> None:
-    """The rest of the body is not sent, its reading ends, and the connection is not used again."""
+async def test_a_refusal_stops_the_body(sender: str, answer: bytes, reads: bool) -> None:
+    """The rest is not sent, the body is closed, and the connection is not used again."""
     async with serving(refusing(answer, reads=reads)) as server, using(sender) as transport:
         body = FileBody(BLOCK, LARGE * 8, before=lambda: asyncio.sleep(0.001))  # the answer comes between two pieces
         got = await answered(transport, server.url, body)
@@ -50,8 +50,8 @@ async def test_a_refusal_is_heard_at_once(sender: str, answer: bytes, reads: boo
 
 
 @BOTH
-async def test_a_refusal_is_heard_while_the_disk_is_waited_for(sender: str) -> None:
-    """Nobody waits for a piece that is not wanted any more."""
+async def test_a_refusal_while_the_disk_is_slow(sender: str) -> None:
+    """The sender does not wait for the next piece."""
     held = asyncio.Event()
     async with serving(refusing(REFUSAL, reads=True)) as server, using(sender) as transport:
         body = FileBody(BLOCK, LARGE, before=held.wait)
@@ -60,8 +60,8 @@ async def test_a_refusal_is_heard_while_the_disk_is_waited_for(sender: str) -> N
 
 
 @BOTH
-async def test_a_refusal_is_heard_while_nothing_can_be_written(sender: str) -> None:
-    """The buffers on the way are full, and the server has stopped reading."""
+async def test_a_refusal_while_the_buffers_are_full(sender: str) -> None:
+    """The server has stopped reading."""
     async with serving(refusing(REFUSAL, reads=False)) as server, using(sender) as transport:
         body = FileBody(BLOCK, LARGE * 64)
         assert (await answered(transport, server.url, body)).status == 403
@@ -72,8 +72,8 @@ async def test_a_refusal_is_heard_while_nothing_can_be_written(sender: str) -> N
 @LEAN
 @pytest.mark.parametrize("act", ["close", "reset"])
 @pytest.mark.parametrize("times", [1, 4, LARGE], ids=["small", "medium", "large"])
-async def test_a_refusal_is_not_drowned_in_a_reset(sender: str, times: int, act: str) -> None:
-    """A server that answers and closes with the body unread breaks the connection; the answer is there all the same."""
+async def test_a_refusal_is_received_despite_a_reset(sender: str, times: int, act: str) -> None:
+    """A server that answers and closes without reading the body resets the connection."""
 
     async def script(connection: Connection) -> None:
         await connection.begun()
@@ -90,8 +90,7 @@ async def test_a_refusal_is_not_drowned_in_a_reset(sender: str, times: int, act:
 
 
 @LEAN
-async def test_a_refusal_over_tls_is_not_drowned_either(sender: str, tmp_path: Path) -> None:
-    """It came before the end, so it is read before the end."""
+async def test_a_refusal_over_tls_is_received_despite_a_reset(sender: str, tmp_path: Path) -> None:
 
     async def script(connection: Connection) -> None:
         await connection.begun()
@@ -111,8 +110,8 @@ async def test_a_refusal_over_tls_is_not_drowned_either(sender: str, tmp_path: P
 
 @BOTH
 @pytest.mark.parametrize("reads", [True, False], ids=["reads on", "reads no more"])
-async def test_a_success_before_the_body_is_out_is_seen_to_be_none(sender: str, reads: bool) -> None:
-    """It is a fault, or the rest is sent, or the body was not taken to its end: from that the pipeline tells."""
+async def test_an_early_success_is_not_believed(sender: str, reads: bool) -> None:
+    """It is a fault, the rest is sent, or the body was not read to its end, which the pipeline checks."""
     async with serving(refusing(OK, reads=reads)) as server, using(sender, idle_timeout=2) as transport:
         body = FileBody(BLOCK, LARGE * 8, before=lambda: asyncio.sleep(0))
         answer = await outcome(transport, server.url, body)
@@ -120,8 +119,8 @@ async def test_a_success_before_the_body_is_out_is_seen_to_be_none(sender: str, 
         await next_works(transport, server)
 
 
-class ToItsEnd(FileBody):
-    """Notes that it was asked for its end, as a file's body does: it waits for nothing after its last piece."""
+class BodyReadToEnd(FileBody):
+    """Notes whether it was read to its end, as the body of a file does."""
 
     whole = False
 
@@ -134,19 +133,19 @@ class ToItsEnd(FileBody):
 
 @BOTH
 @pytest.mark.parametrize("times", [1, 8, 24])
-async def test_an_answer_to_all_of_it_is_not_early(sender: str, times: int) -> None:
-    """However soon it comes: the body is asked for its end, and the connection is kept."""
+async def test_an_answer_right_after_the_last_byte_is_not_early(sender: str, times: int) -> None:
+    """The body is read to its end, and the connection is kept."""
     async with serving() as server, using(sender) as transport:
         for _ in range(10):
-            body = ToItsEnd(BLOCK, times)
+            body = BodyReadToEnd(BLOCK, times)
             assert (await answered(transport, server.url, body)).status == 200
             assert body.whole
     assert len(server.connections) == 1
 
 
 @BOTH
-async def test_a_redirect_before_the_body_is_out_is_followed_with_all_of_it(sender: str) -> None:
-    """S3 answers so for a new bucket, as soon as it has the head."""
+async def test_an_early_redirect_is_followed_with_the_whole_body(sender: str) -> None:
+    """S3 redirects for a new bucket as soon as it has the head."""
     moved = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /there\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     async with serving(refusing(moved, reads=True)) as server, using(sender) as transport:
         body = FileBody(BLOCK, LARGE)
@@ -157,8 +156,8 @@ async def test_a_redirect_before_the_body_is_out_is_followed_with_all_of_it(send
 
 
 @BOTH
-async def test_news_on_the_way_are_no_answer(sender: str) -> None:
-    """102 and 103 come while the body goes out (RFC 9110, 15.2)."""
+async def test_interim_answers_are_skipped(sender: str) -> None:
+    """102 and 103 while the body is sent (RFC 9110 15.2)."""
 
     async def script(connection: Connection) -> None:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Both senders against nginx, as it is and as it is set up where it is awkward."""
+"""Both senders against nginx, in its default and in difficult configurations."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _names = (f"/{secrets.token_hex(4)}/{number}" for number in itertools.count())
 
 
 def new() -> str:
-    """A place that nobody has sent to."""
+    """Return a new URL."""
     return next(_names)
 
 
 async def busy() -> None:
-    """Hold up the event loop."""
+    """Block the event loop."""
     time.sleep(0.02)
 
 
 async def put(transport: Transport, base: str, body: FileBody | None = None) -> StorageAnswer:
-    """Send, and see that what is stored is what was sent."""
+    """Send, and assert that the stored bytes are those that were sent."""
     path, body = new(), body or InMemory()
     answer = await answered(transport, base + path, body)
     assert answer.status == 201, answer
@@ -42,7 +42,7 @@ async def put(transport: Transport, base: str, body: FileBody | None = None) -> 
 @BOTH
 @SCHEMES
 async def test_files_of_all_sizes_arrive(sender: str, scheme: str, tmp_path: Path) -> None:
-    """Over one connection, the large ones after a word to go on."""
+    """Over one connection; large files after a 100 (Continue)."""
     base = nginx().url("plain", scheme)
     async with using(sender, ca_file=ca_file(tmp_path)) as transport:
         bodies = [InMemory(b""), InMemory(), InMemory(BLOCK), *(FileBody(BLOCK, times) for times in (0, 1, 7, 20, 40))]
@@ -52,8 +52,8 @@ async def test_files_of_all_sizes_arrive(sender: str, scheme: str, tmp_path: Pat
 
 @BOTH
 @SCHEMES
-async def test_many_at_once_arrive(sender: str, scheme: str, tmp_path: Path) -> None:
-    """Over as many connections as there are workers, each used again and again."""
+async def test_many_simultaneous_uploads_arrive(sender: str, scheme: str, tmp_path: Path) -> None:
+    """Over one connection per worker, each used repeatedly."""
     base, used = nginx().url("plain", scheme), set[str]()
 
     async def worker(number: int) -> None:
@@ -69,15 +69,15 @@ async def test_many_at_once_arrive(sender: str, scheme: str, tmp_path: Path) -> 
 
 @BOTH
 async def test_a_server_that_ends_connections_after_some_requests(sender: str) -> None:
-    """It says so in the last answer."""
+    """It announces that in the last answer."""
     async with using(sender) as transport:
         answers = [await put(transport, nginx().url("five requests a connection")) for _ in range(17)]
     assert len({answer.headers["x-connection"] for answer in answers}) == 4
 
 
 @BOTH
-async def test_a_server_that_keeps_no_connection(sender: str) -> None:
-    """Each upload has its own."""
+async def test_a_server_without_keep_alive(sender: str) -> None:
+    """Each upload has a new connection."""
     async with using(sender) as transport:
         answers = [await put(transport, nginx().url("no keep-alive"), FileBody(BLOCK, 2)) for _ in range(4)]
     assert len({answer.headers["x-connection"] for answer in answers}) == 4
@@ -85,8 +85,8 @@ async def test_a_server_that_keeps_no_connection(sender: str) -> None:
 
 @BOTH
 @SCHEMES
-async def test_a_server_that_soon_ends_what_is_idle(sender: str, scheme: str, tmp_path: Path) -> None:
-    """Whenever the next upload comes, before that, just then or after it, it arrives."""
+async def test_a_server_with_a_short_keep_alive(sender: str, scheme: str, tmp_path: Path) -> None:
+    """The next upload arrives, whether it starts before, at or after the end of the connection."""
     base, used = nginx().url("short keep-alive", scheme), set[str]()
     async with using(sender, ca_file=ca_file(tmp_path)) as transport:
         for number in range(24):
@@ -98,8 +98,8 @@ async def test_a_server_that_soon_ends_what_is_idle(sender: str, scheme: str, tm
 
 
 @BOTH
-async def test_a_server_that_takes_few_at_once(sender: str) -> None:
-    """Those beyond are told so while their bodies are still read, and those that were taken arrive."""
+async def test_a_server_that_limits_simultaneous_requests(sender: str) -> None:
+    """The others are refused while their bodies are still read, and the accepted ones arrive."""
     go_on, refused = asyncio.Event(), list[int]()
 
     async def upload() -> None:
@@ -124,10 +124,10 @@ async def test_a_server_that_takes_few_at_once(sender: str) -> None:
 @BOTH
 @SCHEMES
 @pytest.mark.parametrize("variant", ["small files only", "refuses"])
-async def test_a_refusal_is_read_whatever_of_the_body_is_out(
+async def test_a_refusal_is_read_at_any_point_of_the_body(
     sender: str, scheme: str, variant: str, tmp_path: Path
 ) -> None:
-    """nginx goes on reading for a while, so that it can be."""
+    """nginx reads on for a while, so that the client can read the answer."""
     if (variant, scheme) not in nginx().ports:
         scheme = "http"
     status, base = {"refuses": 403}.get(variant, 413), nginx().url(variant, scheme)
@@ -140,10 +140,8 @@ async def test_a_refusal_is_read_whatever_of_the_body_is_out(
 @LEAN
 @SCHEMES
 @pytest.mark.parametrize("variant", ["small files only, then reset", "refuses, then reset"])
-async def test_nor_is_it_lost_where_the_connection_is_reset(
-    sender: str, scheme: str, variant: str, tmp_path: Path
-) -> None:
-    """aiohttp's client often hears nothing but the reset."""
+async def test_a_refusal_is_read_despite_a_reset(sender: str, scheme: str, variant: str, tmp_path: Path) -> None:
+    """aiohttp's client often sees only the reset."""
     if (variant, scheme) not in nginx().ports:
         scheme = "http"
     status, base = {"refuses, then reset": 403}.get(variant, 413), nginx().url(variant, scheme)
@@ -166,8 +164,7 @@ async def test_a_redirect_is_followed_with_the_whole_body(sender: str, times: in
 
 
 @BOTH
-async def test_plain_http_to_a_port_for_tls_is_an_answer(sender: str) -> None:
-    """400, with a page about it."""
+async def test_plain_http_to_a_tls_port_is_a_400(sender: str) -> None:
     async with using(sender) as transport:
         answer = await outcome(transport, nginx().url("plain", "https").replace("https:", "http:") + new())
     assert isinstance(answer, StorageAnswer)

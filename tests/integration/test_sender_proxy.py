@@ -1,4 +1,4 @@
-"""Proxies of the environment: asked for the whole URL over http, for a tunnel over https, and told who asks."""
+"""Proxies of the environment: the whole URL over http, a tunnel over https, and authentication."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def named(server: Server, name: str = "storage.test") -> str:
 
 @BOTH
 @pytest.mark.parametrize("secured", [False, True], ids=["http proxy", "https proxy"])
-async def test_over_http_a_proxy_is_asked_for_the_whole_url(
+async def test_over_http_a_proxy_gets_the_whole_url(
     sender: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secured: bool
 ) -> None:
-    """As it was signed; the name is for the proxy to look up, and its connection is kept like another."""
+    """Unchanged, because it is signed. The proxy looks the name up, and its connection is reused."""
     async with serving(tls=certified() if secured else None) as proxy:
         monkeypatch.setenv("http_proxy", f"{proxy.scheme}://127.0.0.1:{proxy.port}")
         async with using(sender, ca_file=ca_file(tmp_path)) as transport:
@@ -91,8 +91,8 @@ async def test_over_http_a_proxy_is_asked_for_the_whole_url(
 
 
 @BOTH
-async def test_over_http_a_proxy_is_told_who_asks(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By what its own URL says, and that says it encoded (RFC 7617)."""
+async def test_over_http_a_proxy_gets_credentials(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those in its URL, percent-decoded (RFC 7617)."""
     async with serving() as proxy:
         monkeypatch.setenv("http_proxy", f"http://{QUOTED}@127.0.0.1:{proxy.port}")
         async with using(sender) as transport:
@@ -112,10 +112,10 @@ async def test_over_http_a_proxy_is_told_who_asks(sender: str, monkeypatch: pyte
         ("https://Storage.Test:8443/k", "storage.test:8443", "storage.test:8443"),
     ],
 )
-async def test_addresses_and_ports_are_written_as_they_have_to_be(
+async def test_addresses_and_ports_in_requests_to_a_proxy(
     sender: str, monkeypatch: pytest.MonkeyPatch, url: str, target: str, host: str
 ) -> None:
-    """RFC 9110, 7.2: brackets around IPv6; the scheme's own port may be left out, but of a tunnel's target."""
+    """RFC 9110 7.2: IPv6 addresses have brackets. A default port may be left out, but not in CONNECT."""
     async with serving(refuses) as proxy:
         for scheme in ("http", "https"):
             monkeypatch.setenv(f"{scheme}_proxy", proxy.url.removesuffix("/k"))
@@ -131,7 +131,7 @@ async def test_addresses_and_ports_are_written_as_they_have_to_be(
 async def test_over_https_a_proxy_opens_a_tunnel(
     sender: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secured: bool
 ) -> None:
-    """It sees the host and the port and who asks, and nothing else; storage never sees who asked the proxy."""
+    """It sees only host, port and its own credentials, and storage never sees those."""
     async with (
         serving(tls=certified("storage.test")) as server,
         serving(*[tunnel_to(server)] * 2, tls=certified() if secured else None) as proxy,
@@ -167,10 +167,9 @@ async def test_a_connection_is_not_used_before_its_tunnel_is_open(
 
 
 @BOTH
-async def test_the_servers_certificate_counts_through_a_tunnel_too(
+async def test_the_servers_certificate_is_verified_through_a_tunnel(
     sender: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The proxy may be anybody."""
     async with (
         serving(tls=certified("elsewhere.test")) as server,
         serving(tunnel_to(server)) as proxy,
@@ -188,10 +187,9 @@ async def test_the_servers_certificate_counts_through_a_tunnel_too(
     ("no_proxy", "direct"),
     [("127.0.0.1", True), ("*", True), ("localhost,127.0.0.1", True), ("storage.test", False), ("", False)],
 )
-async def test_some_hosts_are_reached_without_it(
+async def test_hosts_in_no_proxy_are_reached_directly(
     sender: str, monkeypatch: pytest.MonkeyPatch, no_proxy: str, direct: bool
 ) -> None:
-    """Those that `no_proxy` names."""
     async with serving() as server, serving() as proxy:
         monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/k"))
         monkeypatch.setenv("no_proxy", no_proxy)
@@ -201,8 +199,8 @@ async def test_some_hosts_are_reached_without_it(
 
 
 @BOTH
-async def test_the_proxy_of_one_scheme_is_not_that_of_another(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`all_proxy` is for those that have none of their own."""
+async def test_each_scheme_has_its_own_proxy(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`all_proxy` applies to schemes without one."""
     async with serving() as server, serving() as proxy:
         monkeypatch.setenv("https_proxy", proxy.url.removesuffix("/k"))
         async with using(sender) as transport:
@@ -236,10 +234,8 @@ RUBBISH: Mapping[str, Script] = {
 
 @BOTH
 @pytest.mark.parametrize("script", BAD_PROXIES.values(), ids=BAD_PROXIES.keys())
-async def test_a_proxy_that_opens_no_tunnel_is_told_of(
-    sender: str, monkeypatch: pytest.MonkeyPatch, script: Script
-) -> None:
-    """As the proxy's fault, so that nothing was reached; its password stays out of it."""
+async def test_a_proxy_that_refuses_a_tunnel(sender: str, monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
+    """It is reported as the proxy's fault and unreachable, without the password."""
     async with serving(*[script] * 2) as proxy:
         monkeypatch.setenv("https_proxy", f"http://{QUOTED}@127.0.0.1:{proxy.port}")
         async with using(sender) as transport:
@@ -252,10 +248,8 @@ async def test_a_proxy_that_opens_no_tunnel_is_told_of(
 
 @BOTH
 @pytest.mark.parametrize("script", RUBBISH.values(), ids=RUBBISH.keys())
-async def test_a_proxy_that_makes_no_sense_is_a_fault(
-    sender: str, monkeypatch: pytest.MonkeyPatch, script: Script
-) -> None:
-    """aiohttp's client cannot tell it from what comes through a tunnel, so there it may have been a request."""
+async def test_a_proxy_with_an_invalid_answer(sender: str, monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
+    """aiohttp cannot distinguish it from an answer through the tunnel, so there the server may have acted."""
     async with serving(*[script] * 2) as proxy:
         monkeypatch.setenv("https_proxy", f"http://{QUOTED}@127.0.0.1:{proxy.port}")
         async with using(sender) as transport:
@@ -266,8 +260,8 @@ async def test_a_proxy_that_makes_no_sense_is_a_fault(
 
 
 @BOTH
-async def test_a_tunnel_that_is_never_opened_is_given_up(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is a part of connecting."""
+async def test_a_tunnel_that_is_never_opened_times_out(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the connect timeout."""
 
     async def silent(connection: Connection) -> None:
         await connection.until_end()
@@ -284,8 +278,8 @@ async def test_a_tunnel_that_is_never_opened_is_given_up(sender: str, monkeypatc
 
 @BOTH
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_proxy_that_is_not_there_is_told_of(sender: str, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
-    """By its name for whoever has to mend it, without its password."""
+async def test_a_proxy_that_cannot_be_reached(sender: str, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    """It is named in the message, without its password."""
     monkeypatch.setenv(f"{scheme}_proxy", f"http://{QUOTED}@127.0.0.1:{unused_port()}")
     async with using(sender) as transport:
         problem = await outcome(transport, f"{scheme}://storage.test/k")
@@ -296,10 +290,10 @@ async def test_a_proxy_that_is_not_there_is_told_of(sender: str, monkeypatch: py
 
 
 @BOTH
-async def test_what_comes_right_behind_the_tunnels_answer_is_of_the_tunnel(
+async def test_bytes_right_after_the_tunnels_answer_belong_to_the_tunnel(
     sender: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that spoke first would be heard; bytes that are no TLS are a fault, and no hang."""
+    """If they are not TLS they are a fault, and no hang."""
 
     async def early(connection: Connection) -> None:
         await connection.head()
@@ -315,8 +309,8 @@ async def test_what_comes_right_behind_the_tunnels_answer_is_of_the_tunnel(
 
 
 @BOTH
-async def test_answers_of_a_proxy_in_storages_place_are_answers(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over http it stands for storage, so 407 and 502 are for the provider to read."""
+async def test_over_http_answers_of_a_proxy_are_answers(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It acts in place of storage, so the provider interprets 407 and 502."""
 
     async def script(connection: Connection) -> None:
         connection.write(echo(await connection.request(), "407 Proxy Authentication Required"))

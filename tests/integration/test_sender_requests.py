@@ -1,4 +1,4 @@
-"""What a sender puts on the wire: one request, exactly as asked for, and nothing that a signature could cover."""
+"""The bytes of requests of both senders: unchanged URLs, and no header that a signature could cover."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ANY_CLIENT = {"host", "user-agent", "accept", "accept-encoding", "content-length
 
 
 async def put(transport: Transport, url: str) -> StorageAnswer:
-    """Send to a URL as it is."""
+    """Send to a URL, unchanged."""
     return await transport.send(Ticket(SecretUrl(url), "id"), FileBody(), {}, lambda _: None)
 
 
 @BOTH
 @SIZES
-async def test_the_length_is_told_and_the_body_is_whole(sender: str, times: int) -> None:
-    """Never chunked, also where there is nothing to send: storage refuses a PUT without a length."""
+async def test_the_length_is_sent_and_the_body_is_complete(sender: str, times: int) -> None:
+    """Never chunked, even if empty: storage refuses a PUT without a length."""
     async with serving() as server, using(sender) as transport:
         answer = await answered(transport, server.url, FileBody(BLOCK, times))
         await next_works(transport, server)
@@ -40,8 +40,8 @@ async def test_the_length_is_told_and_the_body_is_whole(sender: str, times: int)
 
 @BOTH
 @SIZES
-async def test_nothing_is_added_that_a_signature_could_cover(sender: str, times: int) -> None:
-    """No Content-Type, no Content-MD5, no cookie: only what any client sends, and the host with its port."""
+async def test_no_header_is_added_that_a_signature_could_cover(sender: str, times: int) -> None:
+    """No Content-Type, Content-MD5 or cookie; only the usual headers, and the host with its port."""
     async with serving() as server, using(sender) as transport:
         await answered(transport, server.url, FileBody(BLOCK, times))
     headers = server.requests[0].headers
@@ -62,16 +62,15 @@ async def test_nothing_is_added_that_a_signature_could_cover(sender: str, times:
         "//double?x",
     ],
 )
-async def test_the_target_is_the_urls_own_to_the_byte(sender: str, target: str) -> None:
-    """Neither decoded nor encoded nor tidied up: the signature is over what the service wrote."""
+async def test_the_target_equals_that_of_the_url(sender: str, target: str) -> None:
+    """Not decoded, encoded or normalized, because the signature covers it."""
     async with serving() as server, using(sender) as transport:
         await put(transport, f"http://127.0.0.1:{server.port}{target}")
     assert server.requests[0].head.split(b"\r\n")[0] == f"PUT {target} HTTP/1.1".encode()
 
 
 @BOTH
-async def test_a_url_without_a_path_asks_for_the_root(sender: str) -> None:
-    """A request line has to have one."""
+async def test_a_url_without_a_path_requests_the_root(sender: str) -> None:
     async with serving() as server, using(sender) as transport:
         for ending in ("", "?a=b"):
             await put(transport, f"http://127.0.0.1:{server.port}{ending}")
@@ -79,24 +78,24 @@ async def test_a_url_without_a_path_asks_for_the_root(sender: str) -> None:
 
 
 @LEAN
-async def test_a_query_that_is_empty_keeps_its_mark(sender: str) -> None:
-    """yarl, by which the other sender takes its URLs, drops it; no service is known to sign one."""
+async def test_an_empty_query_keeps_its_question_mark(sender: str) -> None:
+    """yarl, which the aiohttp sender uses, drops it. No service is known to sign one."""
     async with serving() as server, using(sender) as transport:
         await put(transport, f"{server.url}?")
     assert server.requests[0].target == "/k?"
 
 
 @BOTH
-async def test_a_fragment_stays_here(sender: str) -> None:
-    """It is not for the server (RFC 9110, 7.1)."""
+async def test_a_fragment_is_not_sent(sender: str) -> None:
+    """RFC 9110 7.1."""
     async with serving() as server, using(sender) as transport:
         await put(transport, f"{server.url}?a=b#part")
     assert server.requests[0].target == "/k?a=b"
 
 
 @BOTH
-async def test_the_values_of_headers_are_exact(sender: str) -> None:
-    """Whatever is in them, the secret ones too; the ticket's own and those that are added."""
+async def test_header_values_are_sent_unchanged(sender: str) -> None:
+    """Including secret ones; those of the ticket and the added ones."""
     headers: dict[str, str | Secret] = {
         "Content-Type": 'text/plain; charset="utf-8"',
         "x-amz-meta-Mixed-Case": "  ".join("a:b=c"),
@@ -114,8 +113,8 @@ async def test_the_values_of_headers_are_exact(sender: str) -> None:
 
 
 @BOTH
-async def test_a_header_of_the_ticket_takes_the_place_of_a_usual_one(sender: str) -> None:
-    """A name stands there once: which of two would count is anyone's guess."""
+async def test_a_header_of_the_ticket_replaces_a_default_one(sender: str) -> None:
+    """Each name is sent once."""
     headers = {"user-agent": "theirs", "ACCEPT": "text/xml", "host": "signed.example"}
     async with serving() as server, using(sender) as transport:
         await answered(transport, server.url, headers=headers)
@@ -132,8 +131,8 @@ async def test_a_header_of_the_ticket_takes_the_place_of_a_usual_one(sender: str
         {"X-A": "a", "x-a": "b"},
     ],
 )
-async def test_headers_that_would_be_others_are_refused(sender: str, headers: dict[str, str]) -> None:
-    """Before anything is sent; it is no fault of the network's."""
+async def test_headers_that_would_inject_others_are_refused(sender: str, headers: dict[str, str]) -> None:
+    """Before anything is sent."""
     async with serving() as server, using(sender) as transport:
         problem = await outcome(transport, server.url, headers=headers)
         await next_works(transport, server)
@@ -143,8 +142,8 @@ async def test_headers_that_would_be_others_are_refused(sender: str, headers: di
 
 @BOTH
 @pytest.mark.parametrize("name", ["Content-Length", "content-length", "Transfer-Encoding"])
-async def test_a_ticket_cannot_frame_the_body_in_its_own_way(sender: str, name: str) -> None:
-    """Either it is refused, or the request that goes out has one true length."""
+async def test_a_ticket_cannot_change_the_framing_of_the_body(sender: str, name: str) -> None:
+    """It is refused, or the request has one correct length."""
     async with serving() as server, using(sender) as transport:
         await outcome(transport, server.url, headers={name: "chunked" if name[0] == "T" else "1"})
     for request in server.requests:
@@ -154,8 +153,8 @@ async def test_a_ticket_cannot_frame_the_body_in_its_own_way(sender: str, name: 
 
 @BOTH
 @pytest.mark.parametrize("method", ["PUT /x HTTP/1.1\r\n\r\nGET", "P UT", "", "PUT\r\n", "P\u00dcT"])
-async def test_a_method_is_a_word(sender: str, method: str) -> None:
-    """Anything else is refused before anything is sent."""
+async def test_an_invalid_method_is_refused(sender: str, method: str) -> None:
+    """Before anything is sent."""
     async with serving() as server, using(sender) as transport:
         problem = await outcome(transport, server.url, method=method)
     assert isinstance(problem, Problem)
@@ -164,8 +163,8 @@ async def test_a_method_is_a_word(sender: str, method: str) -> None:
 
 @BOTH
 @SIZES
-async def test_a_form_is_a_body_like_another(sender: str, times: int) -> None:
-    """Its fields first, the file last, its length told, and its progress that of the file alone."""
+async def test_a_form_is_sent_like_any_body(sender: str, times: int) -> None:
+    """Fields first and the file last, with a length. Progress counts only the file."""
     steps = list[int]()
     async with serving() as server, using(sender) as transport:
         fields = (("key", Secret("a/b")), ("policy", Secret("p")))
@@ -180,8 +179,8 @@ async def test_a_form_is_a_body_like_another(sender: str, times: int) -> None:
 
 
 @BOTH
-async def test_a_body_that_fails_is_never_taken_for_a_whole_one(sender: str) -> None:
-    """It ends with its own error; storage sees a body that is cut off, and the next one goes over a new connection."""
+async def test_a_failing_body_is_never_complete(sender: str) -> None:
+    """Its own error is raised, storage sees an incomplete body, and the next one uses a new connection."""
     changed = ProblemError(Problem(ProblemKind.CHANGED, "it changed while it was read"))
 
     async def fail() -> None:
@@ -197,8 +196,8 @@ async def test_a_body_that_fails_is_never_taken_for_a_whole_one(sender: str) -> 
 
 
 @BOTH
-async def test_pieces_that_are_empty_do_no_harm(sender: str) -> None:
-    """In a chunked body one would be its end."""
+async def test_empty_pieces_do_no_harm(sender: str) -> None:
+    """In a chunked body one would be the end."""
 
     class WithGaps(FileBody):
         async def chunks(self) -> AsyncGenerator[memoryview, None]:

@@ -1,4 +1,4 @@
-"""Connections that are kept: used again while they are good, left alone when they are not, and replaced once."""
+"""Connections that are kept: reused while they are usable, and replaced once if they were closed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bulkup.model.problems import Problem, ProblemKind
 
 
 def then(act: Script) -> Script:
-    """Answer one request, and act when the first byte of the next one is there."""
+    """Answer one request, and act at the first byte of the next one."""
 
     async def script(connection: Connection) -> None:
         connection.write(echo(await connection.request()))
@@ -36,8 +36,8 @@ async def half_close(connection: Connection) -> None:
 
 
 @BOTH
-async def test_one_connection_serves_one_request_after_another(sender: str) -> None:
-    """Whatever the sizes."""
+async def test_one_connection_serves_requests_in_turn(sender: str) -> None:
+    """Of any size."""
     async with serving() as server, using(sender) as transport:
         for number in range(12):
             await answered(transport, server.url, FileBody(BLOCK, number))
@@ -46,8 +46,8 @@ async def test_one_connection_serves_one_request_after_another(sender: str) -> N
 
 
 @BOTH
-async def test_there_are_no_more_connections_than_requests_at_once(sender: str) -> None:
-    """What ends makes room for what begins, and each answer finds its own request."""
+async def test_there_are_no_more_connections_than_simultaneous_requests(sender: str) -> None:
+    """Each answer reaches its own request."""
 
     async def worker(name: int) -> None:
         for number in range(20):
@@ -61,8 +61,8 @@ async def test_there_are_no_more_connections_than_requests_at_once(sender: str) 
 
 
 @BOTH
-async def test_hosts_have_connections_of_their_own(sender: str) -> None:
-    """A port is a part of the host."""
+async def test_each_host_has_its_own_connections(sender: str) -> None:
+    """The port is part of the host."""
     async with serving() as one, serving() as two, using(sender, connections=1) as transport:
         for _ in range(3):
             await next_works(transport, one)
@@ -80,8 +80,8 @@ async def test_hosts_have_connections_of_their_own(sender: str) -> None:
     ],
     ids=["close", "close among others", "http 1.0"],
 )
-async def test_a_connection_that_is_to_close_is_closed(sender: str, answer: bytes) -> None:
-    """By the sender, at once, also where the server forgets to; nothing more is sent over it."""
+async def test_connection_close_is_honoured(sender: str, answer: bytes) -> None:
+    """The sender closes at once, even if the server does not."""
 
     async def closes(connection: Connection) -> None:
         await connection.request()
@@ -97,8 +97,8 @@ async def test_a_connection_that_is_to_close_is_closed(sender: str, answer: byte
 
 
 @BOTH
-async def test_a_connection_of_http_1_0_may_be_kept(sender: str) -> None:
-    """Where the server says so; either way the next request works."""
+async def test_an_http_1_0_connection_may_be_kept(sender: str) -> None:
+    """If the server says so. The next request works in any case."""
 
     async def old(connection: Connection) -> None:
         await connection.request()
@@ -112,8 +112,8 @@ async def test_a_connection_of_http_1_0_may_be_kept(sender: str) -> None:
 
 @BOTH
 @pytest.mark.parametrize("act", [reset, close], ids=["reset", "close"])
-async def test_a_connection_that_was_closed_meanwhile_is_not_tried(sender: str, act: Script) -> None:
-    """Its end is seen while it is idle, so that the next body is begun once."""
+async def test_a_connection_closed_while_idle_is_not_used(sender: str, act: Script) -> None:
+    """So the next body is read once."""
     over = asyncio.Event()
 
     async def script(connection: Connection) -> None:
@@ -133,8 +133,8 @@ async def test_a_connection_that_was_closed_meanwhile_is_not_tried(sender: str, 
 @BOTH
 @pytest.mark.parametrize("act", [reset, close, half_close], ids=["reset", "close", "half-close"])
 @pytest.mark.parametrize("times", [0, 1, 8], ids=["empty", "one piece", "many pieces"])
-async def test_a_connection_that_had_died_is_replaced_once(sender: str, act: Script, times: int) -> None:
-    """The server closes it just when the next request comes; that is sent again, from its first byte."""
+async def test_a_stale_connection_is_replaced_once(sender: str, act: Script, times: int) -> None:
+    """The server closes it just when the next request arrives. The request is repeated from its first byte."""
     async with serving(then(act)) as server, using(sender) as transport:
         await next_works(transport, server)
         body = FileBody(BLOCK, times)
@@ -150,8 +150,8 @@ async def dies(connection: Connection) -> None:
 
 
 @BOTH
-async def test_a_request_is_repeated_once_and_no_more(sender: str) -> None:
-    """What dies on a connection of its own is no stale connection but a fault, and is told."""
+async def test_a_request_is_repeated_only_once(sender: str) -> None:
+    """A failure on a new connection is a fault."""
     async with serving(then(reset), dies) as server, using(sender) as transport:
         await next_works(transport, server)
         body = FileBody()
@@ -163,8 +163,8 @@ async def test_a_request_is_repeated_once_and_no_more(sender: str) -> None:
 
 
 @LEAN
-async def test_what_died_on_a_new_connection_is_not_repeated(sender: str) -> None:
-    """aiohttp's client does so with any PUT; whether there is another try is for the pipeline to say."""
+async def test_a_failure_on_a_new_connection_is_not_repeated(sender: str) -> None:
+    """aiohttp repeats any PUT. Another attempt is the pipeline's decision."""
     async with serving(dies) as server, using(sender) as transport:
         body = FileBody()
         problem = await outcome(transport, server.url, body)
@@ -174,8 +174,8 @@ async def test_what_died_on_a_new_connection_is_not_repeated(sender: str) -> Non
 
 @LEAN
 @pytest.mark.parametrize("body", [InMemory, FileBody], ids=["in memory", "in pieces"])
-async def test_what_replaces_a_dead_connection_is_new(sender: str, body: type[FileBody]) -> None:
-    """Where one was closed for its age the others are no younger."""
+async def test_a_stale_connection_is_replaced_by_a_new_one(sender: str, body: type[FileBody]) -> None:
+    """Other idle connections may be stale as well."""
     async with serving(*[then(reset)] * 4) as server, using(sender, connections=4) as transport:
         await asyncio.gather(*(next_works(transport, server) for _ in range(4)))
         assert len(server.connections) == 4
@@ -187,8 +187,8 @@ async def test_what_replaces_a_dead_connection_is_new(sender: str, body: type[Fi
 @LEAN
 @pytest.mark.parametrize("begun", [b"H", b"HTTP/1.1 200 O", OK[:-1], b"HTTP/1.1 102 Processing\r\n\r\n"])
 @pytest.mark.parametrize("act", [reset, close], ids=["reset", "close"])
-async def test_a_request_that_was_being_answered_is_not_repeated(sender: str, begun: bytes, act: Script) -> None:
-    """Then the connection was alive, and the server has acted on it."""
+async def test_a_request_with_a_partial_answer_is_not_repeated(sender: str, begun: bytes, act: Script) -> None:
+    """The connection was alive, and the server has acted."""
 
     async def begins(connection: Connection) -> None:
         connection.write(echo(await connection.request()))
@@ -223,8 +223,8 @@ EXTRA = pytest.mark.parametrize(
 
 @BOTH
 @EXTRA
-async def test_a_second_answer_is_never_that_of_the_next_request(sender: str, extra: bytes) -> None:
-    """A connection with anything left on it is not used again."""
+async def test_a_second_answer_never_reaches_the_next_request(sender: str, extra: bytes) -> None:
+    """A connection with extra bytes is not used again."""
 
     async def script(connection: Connection) -> None:
         connection.write(echo(await connection.request()) + extra)
@@ -238,8 +238,8 @@ async def test_a_second_answer_is_never_that_of_the_next_request(sender: str, ex
 
 @LEAN
 @EXTRA
-async def test_nor_is_one_that_came_while_the_connection_was_idle(sender: str, extra: bytes) -> None:
-    """aiohttp's client does not look at what came meanwhile."""
+async def test_an_answer_on_an_idle_connection_never_reaches_the_next_request(sender: str, extra: bytes) -> None:
+    """aiohttp does not check that."""
     over = asyncio.Event()
 
     async def script(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""However an answer comes in pieces, and whatever comes instead of one (Hypothesis)."""
+"""Answers split at any position, and answers with any wrong byte (Hypothesis)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ RUBBISH = st.lists(st.sampled_from(PIECES) | st.binary(max_size=12), max_size=12
 
 @dataclass
 class Place:
-    """An event loop with a server and a transport, which all examples of a test share."""
+    """An event loop with a server and a transport that all examples of a test share."""
 
     runner: asyncio.Runner
     server: Server
     transport: Transport
 
     def sent(self, script: Script) -> StorageAnswer | Problem:
-        """Send to a server that follows this script, also when asked a second time; then send once more."""
+        """Send to a server that follows this script for up to two requests, then send once more."""
 
         async def run() -> StorageAnswer | Problem:
             for connection in self.server.connections:
@@ -85,8 +85,8 @@ def in_pieces(pieces: list[bytes], *, close: bool) -> Script:
 @example(cuts=list(range(200)), close=False)
 @settings(FEW, max_examples=25)
 @pytest.mark.parametrize("name", ANSWERS)
-def test_any_way_to_cut_an_answer_gives_the_same(place: Place, name: str, cuts: list[int], close: bool) -> None:
-    """From one piece to one for each byte."""
+def test_any_split_of_an_answer_gives_the_same_result(place: Place, name: str, cuts: list[int], close: bool) -> None:
+    """From one piece to one per byte."""
     answer = ANSWERS[name]
     close = close or name == "until its end"
     places = [0, *sorted(cut for cut in set(cuts) if 0 < cut < len(answer)), len(answer)]
@@ -98,18 +98,17 @@ def test_any_way_to_cut_an_answer_gives_the_same(place: Place, name: str, cuts: 
 
 @given(name=st.sampled_from(list(ANSWERS)), kept=st.integers(0, 200), rubbish=RUBBISH)
 @FEW
-def test_any_beginning_with_rubbish_behind_it_is_an_answer_or_a_fault(
+def test_any_prefix_followed_by_garbage_is_an_answer_or_a_fault(
     place: Place, name: str, kept: int, rubbish: bytes
 ) -> None:
-    """Where it ends; silence takes time to show, and has tests of its own. The request behind it has its own answer."""
+    """The next request gets its own answer."""
     result = place.sent(in_pieces([ANSWERS[name][:kept] + rubbish], close=True))
     assert isinstance(result, StorageAnswer) or result.kind is ProblemKind.TRANSIENT
 
 
 @given(name=st.sampled_from(list(ANSWERS)), at=st.integers(0, 200), byte=st.binary(min_size=1, max_size=1))
 @FEW
-def test_any_one_byte_that_is_another_is_an_answer_or_a_fault(place: Place, name: str, at: int, byte: bytes) -> None:
-    """The same of one bad byte anywhere."""
+def test_any_changed_byte_is_an_answer_or_a_fault(place: Place, name: str, at: int, byte: bytes) -> None:
     answer = ANSWERS[name]
     at %= len(answer)
     result = place.sent(in_pieces([answer[:at] + byte + answer[at + 1 :]], close=True))

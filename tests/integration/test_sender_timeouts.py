@@ -1,4 +1,4 @@
-"""How long a sender waits: as long as anything moves. And how fast it reads what it sends: no faster than that goes."""
+"""Timeouts of both senders, which depend on progress, and the backpressure on bodies."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ async def stops_before_its_end(connection: Connection) -> None:
     ids=lambda script: script.__name__,
 )
 @pytest.mark.parametrize("times", [0, 8, 192], ids=["in memory", "small", "large"])
-async def test_silence_is_given_up(sender: str, script: Script, times: int) -> None:
-    """Wherever it begins; the attempt may be made again, and the connection is not used again."""
+async def test_an_idle_connection_times_out(sender: str, script: Script, times: int) -> None:
+    """At any point. The problem is transient, and the connection is not used again."""
     async with serving(script) as server:
         async with using(sender, idle_timeout=0.2, connect_timeout=2) as transport:
             body = FileBody(BLOCK, times) if times else InMemory()
@@ -71,8 +71,8 @@ async def test_silence_is_given_up(sender: str, script: Script, times: int) -> N
 
 
 @BOTH
-async def test_a_server_that_reads_slowly_is_waited_for(sender: str) -> None:
-    """For longer than the time without progress, as long as there is some: there is no limit on the whole."""
+async def test_a_slow_server_does_not_time_out(sender: str) -> None:
+    """While it makes progress; the whole upload has no time limit."""
     size, buffers = 16 * 1024**2, 8 * 1024**2
 
     async def slow(connection: Connection) -> None:
@@ -92,16 +92,16 @@ async def test_a_server_that_reads_slowly_is_waited_for(sender: str) -> None:
 
 
 @BOTH
-async def test_a_disk_that_is_slow_is_waited_for(sender: str) -> None:
-    """The same of a body that comes a little at a time."""
+async def test_a_slow_disk_does_not_time_out(sender: str) -> None:
+    """While the body yields some bytes."""
     async with serving() as server, using(sender, idle_timeout=1) as transport:
         body = FileBody(BLOCK, 15, before=lambda: asyncio.sleep(0.08))
         assert (await answered(transport, server.url, body)).status == 200
 
 
 @BOTH
-async def test_the_time_of_one_request_is_not_that_of_the_next(sender: str) -> None:
-    """A connection that is used for longer than the time without progress is as good as new."""
+async def test_each_request_has_its_own_timeout(sender: str) -> None:
+    """A connection may be used for longer than the timeout."""
     async with serving() as server, using(sender, idle_timeout=1) as transport:
         for _ in range(6):
             await next_works(transport, server)
@@ -111,8 +111,8 @@ async def test_the_time_of_one_request_is_not_that_of_the_next(sender: str) -> N
 
 @BOTH
 @pytest.mark.parametrize("asked", [True, False], ids=["told to go on", "small enough not to ask"])
-async def test_no_more_is_read_than_goes_out(sender: str, asked: bool) -> None:
-    """A body is not pulled into memory when the server does not read: what is on the way is bounded."""
+async def test_a_body_is_read_only_as_fast_as_it_is_sent(sender: str, asked: bool) -> None:
+    """If the server does not read, only a bounded part of the body is read into memory."""
 
     async def stuck(connection: Connection) -> None:
         await connection.begun()
@@ -134,7 +134,7 @@ async def test_no_more_is_read_than_goes_out(sender: str, asked: bool) -> None:
 
 
 async def stands_still(body: FileBody) -> None:
-    """Wait until nothing more is taken of a body."""
+    """Wait until nothing more is read from a body."""
     seen = -1
     while seen != body.taken or not body.taken:
         seen = body.taken

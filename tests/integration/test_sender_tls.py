@@ -1,4 +1,4 @@
-"""TLS: who is trusted, what the server is told, and what comes of bytes that are none of it."""
+"""TLS of both senders: trust, server name, session resumption, and broken handshakes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bulkup.model.problems import Problem, ProblemKind
 
 @BOTH
 @pytest.mark.parametrize("times", [0, 1, 40], ids=["empty", "one piece", "many pieces"])
-async def test_a_private_authority_can_be_given(sender: str, tmp_path: Path, times: int) -> None:
-    """Bodies arrive whole over one connection."""
+async def test_a_private_authority_can_be_configured(sender: str, tmp_path: Path, times: int) -> None:
+    """Bodies arrive over one connection."""
     async with (
         serving(tls=certified()) as server,
         using(sender, ca_file=ca_file(tmp_path)) as transport,
@@ -32,7 +32,7 @@ async def test_a_private_authority_can_be_given(sender: str, tmp_path: Path, tim
 
 @BOTH
 async def test_an_unknown_authority_ends_the_run(sender: str) -> None:
-    """Nothing was sent, trying again would not help, and the text says what can be set."""
+    """Nothing was sent, a retry would not help, and the message names the setting."""
     async with serving(tls=certified()) as server, using(sender) as transport:
         problem = await outcome(transport, server.url)
     assert isinstance(problem, Problem)
@@ -54,8 +54,8 @@ def outdated() -> ssl.SSLContext:
     [lambda: certified("elsewhere.example"), lambda: certified("127.0.0.2"), lambda: certified("localhost"), outdated],
     ids=["another name", "another address", "a name of the address", "out of date"],
 )
-async def test_a_certificate_that_does_not_fit_is_refused(sender: str, tmp_path: Path, context: Any) -> None:
-    """Also from an authority that is trusted."""
+async def test_a_certificate_for_another_host_or_time_is_refused(sender: str, tmp_path: Path, context: Any) -> None:
+    """Even if its authority is trusted."""
     async with serving(tls=context()) as server, using(sender, ca_file=ca_file(tmp_path)) as transport:
         problem = await outcome(transport, server.url)
     assert isinstance(problem, Problem)
@@ -64,8 +64,7 @@ async def test_a_certificate_that_does_not_fit_is_refused(sender: str, tmp_path:
 
 
 @BOTH
-async def test_the_server_is_told_its_name_and_offered_no_other_protocol(sender: str, tmp_path: Path) -> None:
-    """One address serves many names; and HTTP/2 is not what goes over the line then."""
+async def test_the_server_name_is_sent_and_only_http_1_1_is_offered(sender: str, tmp_path: Path) -> None:
     asked, context = list[str | None](), certified("localhost")
 
     def note(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> None:
@@ -82,8 +81,7 @@ async def test_the_server_is_told_its_name_and_offered_no_other_protocol(sender:
 
 
 @BOTH
-async def test_no_old_version_of_tls_is_spoken(sender: str, tmp_path: Path) -> None:
-    """1.2 is the oldest."""
+async def test_tls_1_2_is_the_oldest_version(sender: str, tmp_path: Path) -> None:
     for version, works in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True)):
         context = certified()
         with pytest.warns(DeprecationWarning, match="TLSv1_1") if not works else contextlib.nullcontext():
@@ -94,8 +92,8 @@ async def test_no_old_version_of_tls_is_spoken(sender: str, tmp_path: Path) -> N
 
 
 @BOTH
-async def test_a_server_without_tls_is_told_of(sender: str) -> None:
-    """A wrong scheme neither hangs nor gives anything away; it may be a proxy's page, so nothing was reached."""
+async def test_a_server_without_tls_is_reported(sender: str) -> None:
+    """A wrong scheme does not hang or disclose anything. The server may be a proxy, so storage was not reached."""
 
     async def plain(connection: Connection) -> None:
         await connection.read(1)
@@ -110,8 +108,7 @@ async def test_a_server_without_tls_is_told_of(sender: str) -> None:
 @BOTH
 @pytest.mark.parametrize("end", ["close", "reset"])
 @pytest.mark.parametrize("count", [0, 1, 100])
-async def test_a_handshake_that_breaks_reached_nobody(sender: str, count: int, end: str) -> None:
-    """No request was sent, so nothing can have been done."""
+async def test_after_a_broken_handshake_the_server_cannot_have_acted(sender: str, count: int, end: str) -> None:
 
     async def breaks(connection: Connection) -> None:
         await connection.read(count)
@@ -124,8 +121,8 @@ async def test_a_handshake_that_breaks_reached_nobody(sender: str, count: int, e
 
 
 @BOTH
-async def test_a_handshake_that_stands_still_is_given_up(sender: str) -> None:
-    """After the time for connecting."""
+async def test_a_silent_handshake_times_out(sender: str) -> None:
+    """By the connect timeout."""
 
     async def silent(connection: Connection) -> None:
         await connection.until_end()
@@ -141,8 +138,8 @@ async def test_a_handshake_that_stands_still_is_given_up(sender: str) -> None:
 @BOTH
 @pytest.mark.parametrize("kept", [0, 5, 30])
 @pytest.mark.parametrize("end", ["close", "reset"])
-async def test_a_connection_that_breaks_under_tls_is_a_fault(sender: str, tmp_path: Path, kept: int, end: str) -> None:
-    """A body that ends with the connection would be one that anybody on the way could cut off."""
+async def test_a_connection_that_breaks_below_tls_is_a_fault(sender: str, tmp_path: Path, kept: int, end: str) -> None:
+    """Otherwise anyone on the network could cut off an answer."""
 
     async def cut(connection: Connection) -> None:
         connection.write(echo(await connection.request())[:kept])
@@ -161,8 +158,8 @@ async def test_a_connection_that_breaks_under_tls_is_a_fault(sender: str, tmp_pa
 
 
 @LEAN
-async def test_the_next_connection_to_a_server_goes_on_with_the_session(sender: str, tmp_path: Path) -> None:
-    """It saves a journey and most of the work; with TLS 1.3 its ticket comes after the handshake."""
+async def test_the_next_connection_resumes_the_tls_session(sender: str, tmp_path: Path) -> None:
+    """It saves a round trip and most of the work. With TLS 1.3, the session ticket arrives after the handshake."""
     reused = list[bool]()
 
     async def closing(connection: Connection) -> None:

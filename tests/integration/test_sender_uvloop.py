@@ -1,4 +1,4 @@
-"""The suite of senders once more, in a process whose event loop is uvloop: its transports close in other ways."""
+"""The tests of the lean sender, run in a process with uvloop, which closes transports differently."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 @pytest.mark.slow
-def test_the_lean_sender_is_the_same_under_uvloop(tmp_path: Path) -> None:
-    """Every test of the suite that is its own."""
+def test_the_lean_sender_on_uvloop(tmp_path: Path) -> None:
     (tmp_path / "on_uvloop.py").write_text(PLUGIN)
     here = Path(__file__)
     modules = sorted(path for path in here.parent.glob("test_sender_*.py") if path != here)

@@ -1,4 +1,4 @@
-"""The real HTTP client against small servers that speak bytes: lengths, repeats, redirects, silence, garbage, TLS."""
+"""The transport against small servers that work on bytes: lengths, repeats, redirects, timeouts, garbage, TLS."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SIZES = pytest.mark.parametrize("data", [b"", SMALL, LARGE], ids=["empty", "smal
 
 @dataclass
 class Seen:
-    """One request as it came over the socket."""
+    """A request as it was received."""
 
     line: str
     headers: dict[str, str]
@@ -52,7 +52,7 @@ Handler = Callable[[Reader, Writer], Awaitable[None]]
 
 @dataclass
 class Server:
-    """A server made of one function; `requests` holds what `take` has read."""
+    """A server that consists of one function; `requests` holds the requests read by `take`."""
 
     port: int = 0
     scheme: str = "http"
@@ -65,8 +65,9 @@ class Server:
         return f"{self.scheme}://localhost:{self.port}"
 
     async def take(self, reader: Reader, writer: Writer | None = None) -> Seen:
-        """Read one whole request, having permitted its body to who asks; raises IncompleteReadError where the client
-        ends before it does.
+        """Read a whole request, and answer `Expect: 100-continue`.
+
+        Raises IncompleteReadError at the end of the stream.
         """
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         pairs = [line.partition(": ")[::2] for line in head[1:] if line]
@@ -79,7 +80,7 @@ class Server:
         return seen
 
     async def answer_all(self, reader: Reader, writer: Writer) -> None:
-        """Answer requests with `answers` in their order, then with 200."""
+        """Answer requests with `answers` in turn, then with 200."""
         while True:
             await self.take(reader, writer)
             writer.write(self.answers.pop(0) if self.answers else OK)
@@ -121,7 +122,7 @@ async def serving(handler: Handler | None = None, tls: ssl.SSLContext | None = N
 
 
 class Bytes:
-    """A body of bytes: in memory where it is small, else in slices; counts its starts, and may fail half-way."""
+    """A body that is in memory if small, and otherwise yields slices. It counts its starts, and may fail half-way."""
 
     def __init__(self, data: bytes, *, fail: Exception | None = None) -> None:
         self.size = len(data)
@@ -154,7 +155,10 @@ async def send(
 
 
 async def failing(url: str, *, data: bytes = LARGE, api: bool = False, **options: Any) -> Problem:
-    """Send to a URL with a random signature; return what went wrong, having looked for the signature in all of it."""
+    """Send to a URL with a random signature, and return the problem.
+
+    Assert that nothing about it contains the signature.
+    """
     signature = secrets.token_hex(16)
     url += f"/k?X-Amz-Signature={signature}"
     request = json_request("POST", "", {"Authorization": Secret(signature)}, {})
@@ -166,7 +170,7 @@ async def failing(url: str, *, data: bytes = LARGE, api: bool = False, **options
 
 
 def everything_about(error: BaseException) -> str:
-    """Return all texts of an error and of whatever hangs on it by cause or context, shown or not."""
+    """Return all texts of an error and of its causes and contexts."""
     told, seen, left = list[str](), set[int](), [error]
     while left:
         each = left.pop()
@@ -179,7 +183,7 @@ def everything_about(error: BaseException) -> str:
 
 @SIZES
 async def test_the_length_is_always_sent_and_the_body_never_chunked(data: bytes) -> None:
-    """A store answers a chunked PUT with 501 and one without a length with 411; an empty file has length 0."""
+    """Stores answer a chunked PUT with 501, and one without a length with 411."""
     async with serving() as server, transport() as sender:
         answer = await send(sender, f"{server.url}/k", Bytes(data))
     (seen,) = server.requests
@@ -200,7 +204,7 @@ async def test_no_header_is_added_that_a_signature_could_cover(data: bytes) -> N
 
 
 async def test_the_tickets_own_headers_are_sent() -> None:
-    """With the value of a secret one, on the wire and only there."""
+    """A secret one with its value, and only on the wire."""
     async with serving() as server, transport() as sender:
         ticket = Ticket(SecretUrl(f"{server.url}/k"), "id", headers={"Content-Type": "image/png", "X-Key": Secret("s")})
         await sender.send(ticket, Bytes(SMALL), {"Content-MD5": "abc=="}, lambda _: None)
@@ -208,16 +212,16 @@ async def test_the_tickets_own_headers_are_sent() -> None:
     assert (headers["content-type"], headers["x-key"], headers["content-md5"]) == ("image/png", "s", "abc==")
 
 
-async def test_a_signed_url_goes_out_byte_for_byte() -> None:
-    """Decoding and encoding it again would break the signature."""
+async def test_a_signed_url_is_sent_unchanged() -> None:
+    """Decoding and encoding it would break the signature."""
     path = "/b/a%2Fb%20c+d/%C3%A9.mp4?Signature=a%2Bb%3D%3D&x-amz-security-token=I%2F%2B=&Expires=1&a=1;b"
     async with serving() as server, transport() as sender:
         await send(sender, server.url + path, Bytes(SMALL))
     assert server.requests[0].line == f"PUT {path} HTTP/1.1"
 
 
-async def test_progress_is_told_as_bytes_go_out() -> None:
-    """All of them, in more than one step."""
+async def test_progress_is_reported_while_bytes_are_sent() -> None:
+    """All bytes, in more than one step."""
     steps = list[int]()
     async with serving() as server, transport() as sender:
         await sender.send(Ticket(SecretUrl(f"{server.url}/k"), "id"), Bytes(LARGE), {}, steps.append)
@@ -226,8 +230,8 @@ async def test_progress_is_told_as_bytes_go_out() -> None:
 
 
 @SIZES
-async def test_a_connection_that_died_while_it_was_idle_is_survived(data: bytes) -> None:
-    """The server closes after its answer without saying so; the next body is sent again from its first byte."""
+async def test_a_connection_that_was_closed_while_idle_is_replaced(data: bytes) -> None:
+    """The next body is sent from its first byte."""
 
     async def handle(reader: Reader, writer: Writer) -> None:
         first = server.connections == 1
@@ -251,7 +255,7 @@ async def test_a_connection_that_died_while_it_was_idle_is_survived(data: bytes)
 @pytest.mark.parametrize("status", [307, 308])
 @SIZES
 async def test_a_temporary_redirect_is_followed_with_the_whole_body(data: bytes, status: int) -> None:
-    """To wherever it says, relative or absolute, with the body from its beginning."""
+    """To a relative or absolute URL."""
     async with serving() as server, serving() as other, transport() as sender:
         server.answers = [
             f"HTTP/1.1 {status} Temporary\r\nLocation: /second?s=1\r\nContent-Length: 0\r\n\r\n".encode(),
@@ -264,7 +268,7 @@ async def test_a_temporary_redirect_is_followed_with_the_whole_body(data: bytes,
     assert all(seen.body == data for seen in server.requests + other.requests)
 
 
-async def test_a_redirect_that_goes_in_circles_ends() -> None:
+async def test_a_redirect_loop_ends() -> None:
     """After a few steps it is final."""
     async with serving() as server:
         server.answers = [b"HTTP/1.1 307 X\r\nLocation: /k\r\nContent-Length: 0\r\n\r\n"] * 99
@@ -274,7 +278,7 @@ async def test_a_redirect_that_goes_in_circles_ends() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303])
 async def test_a_redirect_that_would_lose_the_body_is_an_answer(status: int) -> None:
-    """It is told as it is, and nothing is sent elsewhere."""
+    """It is returned, and nothing is sent elsewhere."""
     async with serving() as server, transport() as sender:
         server.answers = [f"HTTP/1.1 {status} X\r\nLocation: /k\r\nContent-Length: 0\r\n\r\n".encode()]
         assert (await send(sender, f"{server.url}/k", Bytes(SMALL))).status == status
@@ -293,7 +297,7 @@ async def test_a_redirect_that_would_lose_the_body_is_an_answer(status: int) -> 
     ],
 )
 def test_a_redirect_away_from_https_is_refused(location: str) -> None:
-    """Neither the bytes nor a signature go over an open line or to another scheme."""
+    """Neither bytes nor a signature are sent over http or another scheme."""
     signature = secrets.token_hex(16)
     with pytest.raises(ProblemError) as raised:
         redirected(SecretUrl(f"https://s.example/a?X-Sig={signature}"), location)
@@ -312,13 +316,13 @@ def test_a_redirect_away_from_https_is_refused(location: str) -> None:
     ],
 )
 def test_a_redirect_to_the_same_or_a_safer_scheme_is_followed(old: str, location: str, new: str) -> None:
-    """Wherever it leads."""
+    """To any host."""
     assert redirected(SecretUrl(old), location).reveal() == new
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_credentials_follow_no_redirect(status: int) -> None:
-    """A redirect of the API is an answer, and the host it names never hears of the token."""
+    """A redirect of the API is an answer, and its host never receives the token."""
     async with serving() as server, serving() as other, transport() as sender:
         server.answers = [f"HTTP/1.1 {status} X\r\nLocation: {other.url}/\r\nContent-Length: 0\r\n\r\n".encode()]
         request = json_request("POST", "/v1/x", {"Authorization": Secret("tok")}, {"a": 1})
@@ -326,8 +330,8 @@ async def test_credentials_follow_no_redirect(status: int) -> None:
     assert other.requests == []
 
 
-async def test_a_call_sends_json_and_returns_the_answer_as_it_is() -> None:
-    """Header names in lower case, the body in bytes, whatever the status."""
+async def test_a_call_sends_json_and_returns_the_answer() -> None:
+    """Header names in lower case, and the body as bytes, for any status."""
     async with serving() as server, transport() as sender:
         server.answers = [b'HTTP/1.1 422 X\r\nX-Thing: Y\r\nContent-Length: 7\r\n\r\n{"a":1}']
         request = json_request("POST", "/v1/x", {"Authorization": Secret("tok")}, {"name": "\u00e9"})
@@ -340,8 +344,8 @@ async def test_a_call_sends_json_and_returns_the_answer_as_it_is() -> None:
     assert seen.body == '{"name":"\u00e9"}'.encode()
 
 
-async def test_storage_never_sees_what_belongs_to_the_api() -> None:
-    """On one host even: neither its credentials nor its cookies cross over, and none come back."""
+async def test_storage_never_receives_credentials_or_cookies_of_the_api() -> None:
+    """Even on the same host, and in neither direction."""
     async with serving() as server, transport() as sender:
         cookie = b"HTTP/1.1 200 OK\r\nSet-Cookie: session=1; Path=/\r\nContent-Length: 2\r\n\r\n{}"
         server.answers = [cookie, cookie]
@@ -354,7 +358,7 @@ async def test_storage_never_sees_what_belongs_to_the_api() -> None:
 
 
 async def test_the_users_netrc_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords kept for this host by other programs go neither to the API nor to storage."""
+    """Its passwords are sent neither to the API nor to storage."""
     (tmp_path / ".netrc").write_text("machine localhost login me password netrc-pass\ndefault login me password x\n")
     (tmp_path / ".netrc").chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -366,7 +370,7 @@ async def test_the_users_netrc_is_not_used(tmp_path: Path, monkeypatch: pytest.M
 
 
 async def test_an_answer_in_pieces_is_read_to_its_end() -> None:
-    """A store's error may come in several parts, and its code decides what comes next."""
+    """A store's error may arrive in several pieces."""
 
     async def handle(reader: Reader, writer: Writer) -> None:
         await server.take(reader, writer)
@@ -381,8 +385,8 @@ async def test_an_answer_in_pieces_is_read_to_its_end() -> None:
     assert answer.body == b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"
 
 
-async def test_no_more_of_storages_answer_is_kept_than_needed() -> None:
-    """A page of many megabytes is cut, and the next request goes on over a connection of its own."""
+async def test_a_long_answer_of_storage_is_cut() -> None:
+    """The next request uses a new connection."""
     async with serving() as server, transport() as sender:
         server.answers = [b"HTTP/1.1 500 X\r\nContent-Length: 4000000\r\n\r\n" + b"x" * 4_000_000]
         assert len((await send(sender, f"{server.url}/k", Bytes(SMALL))).body) == 64 * 1024
@@ -397,8 +401,8 @@ async def test_an_answer_of_the_api_has_a_size_limit() -> None:
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
 
-async def test_an_early_refusal_is_heard_while_the_body_still_goes_out() -> None:
-    """Storage that says no after the headers is believed; its answer is not lost in a broken pipe."""
+async def test_an_early_refusal_is_received_while_the_body_is_sent() -> None:
+    """It is not lost in a broken pipe."""
 
     async def handle(reader: Reader, writer: Writer) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -413,20 +417,20 @@ async def test_an_early_refusal_is_heard_while_the_body_still_goes_out() -> None
 
 
 async def forever(reader: Reader, _: Writer) -> None:
-    """Read everything and say nothing."""
+    """Read everything and answer nothing."""
     while await reader.read(1 << 20):
         pass
 
 
 async def deaf(_reader: Reader, writer: Writer) -> None:
-    """Read nothing and say nothing."""
+    """Read nothing and answer nothing."""
     assert isinstance(writer.transport, asyncio.ReadTransport)
     writer.transport.pause_reading()
     await asyncio.Event().wait()
 
 
 async def half_an_answer(reader: Reader, writer: Writer) -> None:
-    """Begin an answer and stay there."""
+    """Answer partly, and stop."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
     await forever(reader, writer)
@@ -444,8 +448,8 @@ async def test_a_server_that_makes_no_progress_is_given_up(handler: Handler, dat
 
 
 @pytest.mark.parametrize("handler", [forever, half_an_answer], ids=lambda handler: handler.__name__)
-async def test_an_api_that_makes_no_progress_is_given_up(handler: Handler) -> None:
-    """Ids may have been created behind it."""
+async def test_an_api_that_makes_no_progress_times_out(handler: Handler) -> None:
+    """Ids may have been created."""
     async with serving(handler) as server:
         problem = await failing(server.url, api=True, idle_timeout=0.2, connect_timeout=0.5)
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
@@ -469,8 +473,8 @@ async def test_an_answer_that_trickles_is_given_up(data: bytes) -> None:
     assert problem.kind is ProblemKind.TRANSIENT
 
 
-async def test_a_slow_server_is_no_silent_one() -> None:
-    """A body that takes longer than the idle timeout arrives, as long as some of it moves."""
+async def test_a_slow_server_does_not_time_out() -> None:
+    """A body may take longer than the idle timeout while it makes progress."""
     size, buffers = 24 * 1024**2, 8 * 1024**2
 
     async def handle(reader: Reader, writer: Writer) -> None:
@@ -487,13 +491,13 @@ async def test_a_slow_server_is_no_silent_one() -> None:
 
 
 async def garbage(reader: Reader, writer: Writer) -> None:
-    """Answer in no known language."""
+    """Answer with bytes that are not HTTP."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n\x00\xff" * 3)
 
 
 async def hang_up(_reader: Reader, _writer: Writer) -> None:
-    """Close as soon as somebody comes."""
+    """Close at once."""
 
 
 async def hang_up_after_headers(reader: Reader, _: Writer) -> None:
@@ -519,8 +523,8 @@ FAULTS = [garbage, hang_up, hang_up_after_headers, reset, cut_answer]
 
 @pytest.mark.parametrize("handler", FAULTS, ids=lambda handler: handler.__name__)
 @pytest.mark.parametrize("data", [b"", SMALL, LARGE], ids=["empty", "small", "large"])
-async def test_an_answer_that_is_none_is_to_be_tried_again(handler: Handler, data: bytes) -> None:
-    """Whatever breaks, at whatever moment, is transient, and no text about it holds the signature."""
+async def test_an_invalid_answer_is_transient(handler: Handler, data: bytes) -> None:
+    """At any moment, and no text about it contains the signature."""
     async with serving(handler) as server:
         problem = await failing(server.url, data=data)
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
@@ -528,7 +532,7 @@ async def test_an_answer_that_is_none_is_to_be_tried_again(handler: Handler, dat
 
 @pytest.mark.parametrize("handler", FAULTS, ids=lambda handler: handler.__name__)
 async def test_an_api_that_does_not_answer_may_have_created_ids(handler: Handler) -> None:
-    """The call was under way, so what it did is unknown."""
+    """The call was under way."""
     async with serving(handler) as server:
         problem = await failing(server.url, api=True)
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
@@ -541,8 +545,7 @@ def unused_port() -> int:
 
 
 @pytest.mark.parametrize("api", [False, True])
-async def test_a_refused_connection_reached_nobody_and_created_nothing(api: bool) -> None:
-    """Nothing was sent, so nothing can have been done."""
+async def test_after_a_refused_connection_nothing_was_created(api: bool) -> None:
     problem = await failing(f"http://localhost:{unused_port()}", api=api)
     assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
     assert "cannot connect to http://localhost" in problem.message
@@ -553,8 +556,8 @@ async def no_lookup(*_: Any, **__: Any) -> Any:
 
 
 @pytest.mark.parametrize("api", [False, True])
-async def test_a_name_that_nobody_knows_is_told(api: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network may be down for a while, so it is transient."""
+async def test_an_unknown_name_is_unreachable(api: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network may be down for a while."""
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_lookup)
     problem = await failing("https://nowhere.invalid", api=api)
     assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
@@ -562,8 +565,8 @@ async def test_a_name_that_nobody_knows_is_told(api: bool, monkeypatch: pytest.M
     assert "Name or service not known" in problem.message
 
 
-async def test_too_few_descriptors_are_the_machines_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trying again would meet the same limit."""
+async def test_running_out_of_descriptors_is_the_machines_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retry would meet the same limit."""
 
     def no_socket(*_: Any, **__: Any) -> Any:
         raise OSError(errno.EMFILE, "Too many open files")
@@ -576,7 +579,7 @@ async def test_too_few_descriptors_are_the_machines_fault(monkeypatch: pytest.Mo
 
 
 async def test_a_header_that_cannot_be_sent_is_final() -> None:
-    """A line break in a value would be another header."""
+    """A line break in a value would start another header."""
     signature = secrets.token_hex(16)
     async with serving() as server, transport() as sender:
         with pytest.raises(ProblemError) as raised:
@@ -587,7 +590,7 @@ async def test_a_header_that_cannot_be_sent_is_final() -> None:
 
 
 async def test_a_body_that_fails_ends_the_request_with_its_own_error() -> None:
-    """A file that changed is told as that, and storage never gets a whole body."""
+    """Storage never receives a complete body."""
     signature, problem = (
         secrets.token_hex(16),
         ProblemError(Problem(ProblemKind.CHANGED, "it changed while it was read")),
@@ -603,7 +606,7 @@ async def test_a_body_that_fails_ends_the_request_with_its_own_error() -> None:
 
 
 async def test_a_cancelled_send_leaves_nothing_behind() -> None:
-    """No task, no open connection: the pytest configuration turns either into an error."""
+    """No task and no connection; pytest turns either into an error."""
     async with serving(forever) as server, transport() as sender:
         task = asyncio.create_task(send(sender, f"{server.url}/k", Bytes(LARGE)))
         while not server.connections:
@@ -615,7 +618,7 @@ async def test_a_cancelled_send_leaves_nothing_behind() -> None:
 
 
 async def test_a_cancelled_send_does_not_wait_for_a_server_that_does_not_read() -> None:
-    """What the server did not read is dropped with the connection, which would else stay open as long as that."""
+    """Unsent bytes are dropped with the connection."""
     written = 0
 
     def count(size: int) -> None:
@@ -638,7 +641,7 @@ async def test_a_cancelled_send_does_not_wait_for_a_server_that_does_not_read() 
 
 
 def _tasks_of(_: object) -> set[asyncio.Task[Any]]:
-    """Return the tasks of the servers of this module."""
+    """Return the tasks of this module's servers."""
     return {task for task in asyncio.all_tasks() if "connected" in repr(task.get_coro())}
 
 
@@ -661,10 +664,10 @@ def pem(authority: trustme.CA, folder: Path) -> str:
 
 
 @SIZES
-async def test_a_private_authority_can_be_given(
+async def test_a_private_authority_can_be_configured(
     tmp_path: Path, authority: trustme.CA, tls: ssl.SSLContext, data: bytes
 ) -> None:
-    """Calls and bytes go over TLS with a certificate that it signed."""
+    """For API calls and for storage."""
     async with serving(tls=tls) as server, transport(ca_file=pem(authority, tmp_path)) as sender:
         assert (await send(sender, f"{server.url}/k", Bytes(data))).status == 200
         assert (await sender.call(server.url, ApiRequest("GET", "/"))).status == 200
@@ -673,7 +676,7 @@ async def test_a_private_authority_can_be_given(
 
 @pytest.mark.parametrize("api", [False, True])
 async def test_an_unknown_authority_ends_the_run(tls: ssl.SSLContext, api: bool) -> None:
-    """Trying again would not make it trusted; nothing was sent, and the message says what can be set."""
+    """A retry would not help, nothing was sent, and the message names the setting."""
     async with serving(tls=tls) as server:
         problem = await failing(server.url, api=api)
     assert (problem.kind, problem.maybe_created) == (ProblemKind.UNUSABLE, False)
@@ -682,7 +685,7 @@ async def test_an_unknown_authority_ends_the_run(tls: ssl.SSLContext, api: bool)
 
 
 async def test_a_certificate_for_another_host_is_not_trusted(tmp_path: Path, authority: trustme.CA) -> None:
-    """Also when the authority is known."""
+    """Even if its authority is trusted."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("elsewhere.example").configure_cert(context)
     async with serving(tls=context) as server:
@@ -690,8 +693,8 @@ async def test_a_certificate_for_another_host_is_not_trusted(tmp_path: Path, aut
     assert problem.kind is ProblemKind.UNUSABLE
 
 
-async def test_tls_to_a_server_without_it_is_told() -> None:
-    """A wrong scheme does not hang and does not leak."""
+async def test_tls_to_a_server_without_tls_is_reported() -> None:
+    """It does not hang or leak."""
     async with serving() as server:
         problem = await failing(server.url.replace("http:", "https:"), idle_timeout=0.5, connect_timeout=0.5)
     assert problem.kind in (ProblemKind.UNUSABLE, ProblemKind.UNREACHABLE)
@@ -699,8 +702,8 @@ async def test_tls_to_a_server_without_it_is_told() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
-def test_a_ca_file_that_is_none_is_a_wrong_usage(tmp_path: Path, content: bytes | None) -> None:
-    """It is told before anything is started, with its path."""
+def test_an_unusable_ca_file_is_a_usage_error(tmp_path: Path, content: bytes | None) -> None:
+    """It is reported before anything starts, with its path."""
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_bytes(content)
@@ -716,7 +719,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_proxies")
 def test_proxies_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By scheme, one for all, and none for hosts that are excepted."""
+    """Per scheme, for all schemes, and exceptions."""
     assert Proxies().for_url("https://a.example/") is None
     monkeypatch.setenv("https_proxy", "http://proxy:1")
     monkeypatch.setenv("all_proxy", "http://proxy:2")
@@ -729,8 +732,8 @@ def test_proxies_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("no_proxies")
-async def test_requests_go_by_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is asked for the whole URL, of calls and of bytes."""
+async def test_requests_are_sent_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the whole URL, for API calls and for storage."""
     async with serving() as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         async with transport() as sender:
@@ -740,8 +743,8 @@ async def test_requests_go_by_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.usefixtures("no_proxies")
-async def test_a_proxy_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the proxy's fault, and not the service's; its password stays out of it."""
+async def test_a_proxy_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is reported as the proxy's fault, without its password."""
     monkeypatch.setenv("http_proxy", f"http://user:hunter2@localhost:{unused_port()}")
     problem = await failing("http://storage.invalid")
     assert problem.kind is ProblemKind.UNREACHABLE

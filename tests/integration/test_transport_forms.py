@@ -1,4 +1,4 @@
-"""Forms through the real HTTP client: what arrives, what is counted, and what a broken connection leaves behind."""
+"""Forms through the real transport: received fields, progress, and broken connections."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def post(
 
 
 def file_of(seen: Seen) -> bytes:
-    """Return the file in a form that came whole."""
+    """Return the file in a form that was received completely."""
     boundary = seen.headers["content-type"].partition("boundary=")[2].encode()
     *_, last, end = seen.body.split(b"--" + boundary)
     assert end == b"--\r\n"
@@ -57,7 +57,7 @@ def file_of(seen: Seen) -> bytes:
 
 @dataclass
 class Store:
-    """An aiohttp server that reads forms with its own parser."""
+    """An aiohttp server that parses forms."""
 
     url: str = ""
     forms: list[list[tuple[str | None, bytes]]] = field(default_factory=list)
@@ -82,8 +82,8 @@ async def storing() -> AsyncIterator[Store]:
 
 
 @SIZES
-async def test_a_real_server_reads_fields_and_file(data: bytes) -> None:
-    """In their order, the file last, over one connection as often as there are files."""
+async def test_aiohttps_server_parses_the_form(data: bytes) -> None:
+    """In order, with the file last, over one connection."""
     async with storing() as store, transport() as sender:
         answers = [await post(sender, store.url, Bytes(data)) for _ in range(2)]
     assert [(answer.status, answer.body, answer.headers["etag"]) for answer in answers] == [
@@ -94,8 +94,8 @@ async def test_a_real_server_reads_fields_and_file(data: bytes) -> None:
 
 
 @SIZES
-async def test_a_form_goes_out_with_its_length_and_nothing_of_our_own(data: bytes) -> None:
-    """By POST, never chunked, without credentials; the type names the form's boundary."""
+async def test_a_form_has_a_length_and_no_other_headers(data: bytes) -> None:
+    """A POST that is never chunked, without credentials. The type has the boundary."""
     async with serving() as server, transport() as sender:
         await post(sender, f"{server.url}/bucket?x=%2F", Bytes(data))
     (seen,) = server.requests
@@ -108,8 +108,7 @@ async def test_a_form_goes_out_with_its_length_and_nothing_of_our_own(data: byte
 
 
 @SIZES
-async def test_progress_is_of_the_files_bytes_only(data: bytes) -> None:
-    """Fields are no progress that anybody asked about."""
+async def test_progress_counts_only_the_bytes_of_the_file(data: bytes) -> None:
     steps = list[int]()
     async with serving() as server, transport() as sender:
         await post(sender, f"{server.url}/k", Bytes(data), steps.append)
@@ -117,8 +116,8 @@ async def test_progress_is_of_the_files_bytes_only(data: bytes) -> None:
 
 
 @SIZES
-async def test_half_a_form_is_never_taken_for_a_whole_one(data: bytes) -> None:
-    """A connection that died while it was idle: the attempt fails or starts anew, and the next one is whole."""
+async def test_a_partial_form_is_never_stored(data: bytes) -> None:
+    """After a stale connection the attempt fails or starts again."""
 
     async def handle(reader: Reader, writer: Writer) -> None:
         first = server.connections == 1
@@ -143,7 +142,7 @@ async def test_half_a_form_is_never_taken_for_a_whole_one(data: bytes) -> None:
 @pytest.mark.parametrize("status", [307, 308])
 @SIZES
 async def test_a_redirect_is_followed_with_the_whole_form(data: bytes, status: int) -> None:
-    """S3 sends a new bucket's requests to another host for a while."""
+    """S3 redirects requests for a new bucket for a while."""
     steps = list[int]()
     async with serving() as server, serving() as other, transport() as sender:
         there = f"HTTP/1.1 {status} X\r\nLocation: {other.url}/there\r\nContent-Length: 0\r\n\r\n".encode()
@@ -155,8 +154,8 @@ async def test_a_redirect_is_followed_with_the_whole_form(data: bytes, status: i
     assert sum(steps) == 2 * len(data)
 
 
-async def test_an_early_refusal_is_heard_while_the_form_still_goes_out() -> None:
-    """A policy is looked at before the file is."""
+async def test_an_early_refusal_is_received_while_the_form_is_sent() -> None:
+    """Storage checks the policy before the file."""
 
     async def handle(reader: Reader, writer: Writer) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -170,7 +169,7 @@ async def test_an_early_refusal_is_heard_while_the_form_still_goes_out() -> None
 
 
 async def test_a_file_that_fails_ends_the_request_with_its_own_error() -> None:
-    """Storage never gets a whole form, and the connection is not used again."""
+    """Storage never receives a complete form, and the connection is not used again."""
     signature, problem = (
         secrets.token_hex(16),
         ProblemError(Problem(ProblemKind.CHANGED, "it changed while it was read")),
@@ -186,8 +185,8 @@ async def test_a_file_that_fails_ends_the_request_with_its_own_error() -> None:
 
 @pytest.mark.parametrize("handler", FAULTS, ids=lambda handler: handler.__name__)
 @pytest.mark.parametrize("data", [b"", SMALL, LARGE], ids=["empty", "small", "large"])
-async def test_no_error_tells_a_field_of_the_form(handler: Handler, data: bytes) -> None:
-    """Whatever breaks, at whatever moment, is transient, and no text about it holds policy, signature or query."""
+async def test_no_error_discloses_a_field_of_the_form(handler: Handler, data: bytes) -> None:
+    """No text about it contains the policy, the signature or the query."""
     secret = secrets.token_hex(16)
     async with serving(handler) as server, transport() as sender:
         with pytest.raises(ProblemError) as raised:
@@ -196,8 +195,8 @@ async def test_no_error_tells_a_field_of_the_form(handler: Handler, data: bytes)
     assert secret not in everything_about(raised.value)
 
 
-async def test_a_ticket_without_a_form_is_none() -> None:
-    """Its body is the file and nothing else, whatever its method."""
+async def test_a_ticket_without_a_form_sends_only_the_file() -> None:
+    """With any method."""
     async with serving() as server, transport() as sender:
         await sender.send(Ticket(SecretUrl(f"{server.url}/k"), "id", method="POST"), Bytes(SMALL), {}, lambda _: None)
     (seen,) = server.requests

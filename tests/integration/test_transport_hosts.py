@@ -1,6 +1,4 @@
-"""Where bytes may go, over real connections: pinned hosts, addresses of the inside, names that lead there, and
-redirects.
-"""
+"""Host rules over real connections: allowed hosts, private addresses, names that resolve to them, and redirects."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ def by_address(server: Server) -> str:
 
 
 async def refused(url: str, rules: HostRules, **options: str) -> Problem:
-    """Send where the rules refuse it, and return what was said."""
+    """Send to a refused host, and return the message."""
     async with transport(hosts=rules, **options) as sender:
         with pytest.raises(ProblemError) as raised:
             await send(sender, f"{url}/k?X-Amz-Signature=hidden", Bytes(SMALL))
@@ -41,8 +39,8 @@ async def refused(url: str, rules: HostRules, **options: str) -> Problem:
 
 @pytest.mark.parametrize("carrier", ["lean", "aiohttp"])
 @pytest.mark.parametrize("named", [True, False], ids=["by name", "by address"])
-async def test_a_public_service_cannot_have_files_sent_inside(named: bool, carrier: str) -> None:
-    """Neither by an address nor by a name that leads to one: nothing connects, and the run ends."""
+async def test_a_public_service_cannot_send_files_to_private_addresses(named: bool, carrier: str) -> None:
+    """By address or by name. Nothing connects, and the run ends."""
     async with serving() as server:
         problem = await refused(server.url if named else by_address(server), OUTSIDE, sender=carrier)
     assert problem.kind is ProblemKind.UNUSABLE
@@ -62,15 +60,15 @@ async def test_a_public_service_cannot_have_files_sent_inside(named: bool, carri
     ],
     ids=["nothing known", "loopback", "a name of the inside", "another of the inside", "allowed"],
 )
-async def test_a_service_of_the_inside_names_whom_it_likes(rules: HostRules) -> None:
-    """And so does any, where the user has named the host."""
+async def test_a_private_service_may_use_private_addresses(rules: HostRules) -> None:
+    """So may a public one, if the user allowed the host."""
     async with serving() as server, transport(hosts=rules) as sender:
         for url in (server.url, by_address(server)):
             assert (await send(sender, f"{url}/k", Bytes(SMALL))).status == 200
 
 
-async def test_pinned_hosts_hold_wherever_the_service_is() -> None:
-    """What is not named is refused before anything connects."""
+async def test_allowed_hosts_apply_to_any_service() -> None:
+    """Other hosts are refused before anything connects."""
     async with serving() as server:
         problem = await refused(server.url, HostRules(("storage.example",), "127.0.0.1"))
         assert problem.kind is ProblemKind.UNUSABLE
@@ -81,8 +79,7 @@ async def test_pinned_hosts_hold_wherever_the_service_is() -> None:
 
 
 @pytest.mark.parametrize("status", [307, 308])
-async def test_a_redirect_leads_no_further_than_a_url(status: int) -> None:
-    """Storage that is allowed cannot send the bytes on to where it is not."""
+async def test_the_host_rules_apply_to_redirects(status: int) -> None:
     async with serving() as server, serving() as other:
         where = f"{by_address(other)}/x".encode()
         server.answers = [b"HTTP/1.1 %d X\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % (status, where)]
@@ -92,8 +89,8 @@ async def test_a_redirect_leads_no_further_than_a_url(status: int) -> None:
     assert other.connections == 0
 
 
-class Names:
-    """Answers each question for a name with the next of its addresses; counts the questions."""
+class SequenceResolver:
+    """Answers each lookup with the next of its addresses, and counts the lookups."""
 
     def __init__(self, **answers: list[list[str]]) -> None:
         self.answers = answers
@@ -106,19 +103,19 @@ class Names:
         return self.answers[host].pop(0)
 
 
-async def test_a_name_that_leads_elsewhere_the_second_time_is_refused_then() -> None:
-    """What is looked at is what is connected to (DNS rebinding)."""
-    names = Names(files=[[PUBLIC], [PRIVATE]])
+async def test_dns_rebinding_is_refused() -> None:
+    """The checked addresses are those that are connected to."""
+    names = SequenceResolver(files=[[PUBLIC], [PRIVATE]])
     guard = GuardedResolver(OUTSIDE, names)
     assert await guard.addresses("files") == [PUBLIC]
     with pytest.raises(ProblemError, match=rf"files at {PRIVATE}"):
         await guard.addresses("files")
 
 
-async def test_one_private_address_among_public_ones_is_enough() -> None:
-    """Which of them is connected to is chance."""
+async def test_one_private_address_is_enough_for_a_refusal() -> None:
+    """Any of the addresses could be connected to."""
     with pytest.raises(ProblemError, match=PRIVATE):
-        await GuardedResolver(OUTSIDE, Names(files=[[PUBLIC, PRIVATE]])).addresses("files")
+        await GuardedResolver(OUTSIDE, SequenceResolver(files=[[PUBLIC, PRIVATE]])).addresses("files")
 
 
 @pytest.mark.parametrize(
@@ -126,9 +123,9 @@ async def test_one_private_address_among_public_ones_is_enough() -> None:
     [([[PRIVATE]], True), ([["fd00::1"]], True), ([[PUBLIC]], False), ([[PUBLIC, PRIVATE]], False), ([], False)],
     ids=["inside", "inside by IPv6", "public", "both", "not known here"],
 )
-async def test_where_the_service_is_decides_and_is_looked_up_once(api: list[list[str]], free: bool) -> None:
-    """A service in the user's own network has its storage there too."""
-    names = Names(api=api, files=[[PRIVATE]] * 2)
+async def test_the_services_own_address_is_looked_up_once(api: list[list[str]], free: bool) -> None:
+    """A private service has its storage in the same network."""
+    names = SequenceResolver(api=api, files=[[PRIVATE]] * 2)
     guard = GuardedResolver(HostRules(api_host="api"), names)
     for _ in range(2):
         if free:
@@ -140,8 +137,8 @@ async def test_where_the_service_is_decides_and_is_looked_up_once(api: list[list
 
 
 @pytest.mark.usefixtures("no_proxies")
-async def test_a_proxy_of_the_inside_is_used_and_looks_up_names_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only an address in the URL itself can be judged then."""
+async def test_a_private_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks names up itself, so only literal addresses in URLs are checked."""
     async with serving() as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         async with transport(hosts=OUTSIDE) as sender:
@@ -168,15 +165,15 @@ async def test_a_proxy_of_the_inside_is_used_and_looks_up_names_itself(monkeypat
     ],
 )
 def test_redirects_that_are_refused(location: str) -> None:
-    """To an open line, another scheme, a user part, or with what a request line cannot have; none is repeated."""
+    """To http, another scheme, a user part or invalid characters. The URL is not quoted."""
     with pytest.raises(ProblemError) as raised:
         redirected(SecretUrl("https://s.example/a?X-Sig=hidden"), location)
     assert raised.value.problem.kind is ProblemKind.FAILED
     assert not any(text in raised.value.problem.message for text in ("hidden", "password", "Evil"))
 
 
-def test_secret_headers_stay_with_the_origin_they_are_for() -> None:
-    """Scheme, host and port make an origin; plain headers, which the signature covers, always go along."""
+def test_secret_headers_are_sent_only_to_their_origin() -> None:
+    """Scheme, host and port. Plain headers, which the signature covers, are always sent."""
     headers: dict[str, str | Secret] = {"Content-Type": "video/mp4", "X-Key": Secret("hidden")}
     old = SecretUrl("https://s.example/a")
     for new in ("https://s.example/b", "https://S.example:443/b?x=1"):
@@ -186,7 +183,7 @@ def test_secret_headers_stay_with_the_origin_they_are_for() -> None:
 
 
 async def test_secret_headers_do_not_follow_to_another_host() -> None:
-    """Over the wire, and not even from there back."""
+    """Over the wire, and not even back from there."""
     async with serving() as server, serving() as other, transport() as sender:
         server.answers = [
             b"HTTP/1.1 307 X\r\nLocation: /same\r\nContent-Length: 0\r\n\r\n",
@@ -203,8 +200,7 @@ async def test_secret_headers_do_not_follow_to_another_host() -> None:
     assert all(seen.headers["content-type"] == "video/mp4" for seen in server.requests + other.requests)
 
 
-async def test_redirects_are_bounded_over_several_hosts() -> None:
-    """Two hosts that send each other the bytes do not get them for ever."""
+async def test_the_limit_on_redirects_counts_all_hosts() -> None:
     async with serving() as server, serving() as other, transport() as sender:
         server.answers = [f"HTTP/1.1 308 X\r\nLocation: {other.url}/\r\nContent-Length: 0\r\n\r\n".encode()] * 99
         other.answers = [f"HTTP/1.1 308 X\r\nLocation: {server.url}/\r\nContent-Length: 0\r\n\r\n".encode()] * 99
@@ -214,7 +210,6 @@ async def test_redirects_are_bounded_over_several_hosts() -> None:
 
 
 async def test_a_redirect_without_a_location_is_an_answer() -> None:
-    """There is nowhere to go."""
     async with serving() as server, transport() as sender:
         server.answers = [OK.replace(b"200 OK", b"307 X")]
         assert (await send(sender, f"{server.url}/", Bytes(SMALL))).status == 307
@@ -227,7 +222,7 @@ async def place(tmp_path: Path) -> AsyncGenerator[World, None]:
 
 
 async def test_a_crafted_url_ends_the_run(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit 4 and a word on what to do; once the host is allowed the same run goes on."""
+    """With exit code 4 and a hint. After the host is allowed, the same run succeeds."""
     place.write_many(5)
     with monkeypatch.context() as patch:
         patch.setattr(composition, "host_rules", lambda _: OUTSIDE)
@@ -241,8 +236,8 @@ async def test_a_crafted_url_ends_the_run(place: World, monkeypatch: pytest.Monk
     place.assert_uploaded()
 
 
-def test_the_rules_of_a_run_are_those_of_its_settings(place: World) -> None:
-    """The service's host, and what is allowed beside it; the server of the run itself is bound by nothing."""
+def test_the_host_rules_of_a_run_come_from_its_settings(place: World) -> None:
+    """The embedded server of the run itself is not restricted."""
     rules = composition.host_rules(place.resolved(base_url="https://api.example:8443/x", allowed_hosts=("S.Example",)))
     assert rules == HostRules(("s.example",), "api.example")
     assert composition.host_rules(place.resolved(base_url=None)).api_host == "api.magichour.ai"

@@ -1,4 +1,4 @@
-"""Whatever a service or storage answers: texts become values that hold what they say, or the adapters' own refusal."""
+"""Property tests of everything that is parsed from services and storage: a valid value or a refusal."""
 
 from __future__ import annotations
 
@@ -46,30 +46,31 @@ url_pieces = st.lists(
 
 
 @given(moments, zones, st.booleans())
-def test_a_time_means_one_instant_in_any_zone(moment: dt.datetime, zone: dt.timezone, fractions: bool) -> None:
-    """RFC 3339, with and without fractions of a second."""
+def test_rfc_3339_times_in_any_zone_are_the_same_instant(
+    moment: dt.datetime, zone: dt.timezone, fractions: bool
+) -> None:
+    """With and without fractions of a second."""
     there = moment.replace(microsecond=moment.microsecond if fractions else 0)
     text = there.astimezone(zone).isoformat()
     assert unix_time(text) == unix_time(text.replace("+00:00", "Z")) == there.timestamp()
 
 
 @given(moments)
-def test_a_date_header_means_what_it_says(moment: dt.datetime) -> None:
-    """The form that every server writes (RFC 9110 5.6.7)."""
+def test_a_date_header_is_parsed(moment: dt.datetime) -> None:
+    """In the format that servers send (RFC 9110 5.6.7)."""
     there = moment.replace(microsecond=0)
     assert http_date(email.utils.format_datetime(there, usegmt=True), None) == there.timestamp()
 
 
 @given(st.text() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}.*", fullmatch=True))
-def test_no_text_makes_anything_but_a_time_or_none(text: str) -> None:
-    """Finite, and never an error."""
+def test_any_text_gives_a_finite_time_or_none(text: str) -> None:
     for moment in (unix_time(text), http_date(text, None)):
         assert moment is None or math.isfinite(moment)
 
 
 @given(url_pieces)
 def test_an_upload_url_is_safe_or_refused(text: str) -> None:
-    """Of an https service it is https; its host is what the client reads; it prints without its query."""
+    """URLs of an https service use https, their host is that of the HTTP client, and their query is not printed."""
     try:
         url = upload_url(text, BASE_URL, "the service")
     except ProblemError as error:
@@ -93,8 +94,8 @@ def test_a_redirect_is_as_safe_as_an_upload_url(location: str) -> None:
 
 
 @given(st.from_regex(r"[a-z0-9.-]{1,20}", fullmatch=True), st.integers(1, 65535))
-def test_names_and_ports_are_told_from_what_is_none(name: str, port: int) -> None:
-    """A name is one by its labels, whatever port is with it, and none with a user before it."""
+def test_valid_and_invalid_authorities(name: str, port: int) -> None:
+    """A name consists of labels, with any port. With a user in front it is invalid."""
     is_name = all(0 < len(label) <= 63 for label in name.removesuffix(".").split("."))
     assert is_authority(name) == is_authority(f"{name}:{port}") == is_name
     assert not is_authority(f"user@{name}")
@@ -106,7 +107,7 @@ keys = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 @given(keys, st.integers(1, 604_800), st.integers(0, 10**9))
 def test_a_lease_is_read_from_urls_of_both_versions(key: str, ttl: int, since: int) -> None:
-    """Whatever stands in the object's key, a look-alike of the parameter in it too."""
+    """Even if the object's key contains the name of the parameter."""
     signed_at, answer = NOW + since, ApiAnswer(200, {}, b"", NOW + since)
     where = ServerOrigin("https", "s.example")
     four = SecretUrl(presign_v4("PUT", where, key, KEY, signed_at, ttl))
@@ -120,8 +121,8 @@ xml_texts = st.text(st.sampled_from("<>&\"'a \r\n") | any_text, max_size=12).fil
 
 
 @given(st.dictionaries(st.sampled_from(["id", "status", "object_key"]), xml_texts, min_size=1))
-def test_xvids_xml_says_what_its_json_says(upload: dict[str, str]) -> None:
-    """A carriage return apart, which XML makes a line feed."""
+def test_xvids_xml_is_equivalent_to_its_json(upload: dict[str, str]) -> None:
+    """Except for carriage returns, which XML converts to line feeds."""
     kept = {name: text.replace("\r\n", "\n").replace("\r", "\n") for name, text in upload.items()}
     written_both = [encode_answer({"upload": kept}, AnswerFormat(xml=xml)) for xml in (False, True)]
     answers = [ApiAnswer(200, {"content-type": kind}, body, NOW) for body, kind in written_both]
@@ -141,8 +142,8 @@ bodies = st.binary(max_size=40) | st.recursive(
 
 
 @given(bodies, st.sampled_from(["application/json", "application/xml", "text/html", ""]))
-def test_an_error_body_is_two_texts_whatever_it_is(body: bytes, kind: str) -> None:
-    """Of MetaStudio's and Xvid's shape; empty ones where it has none."""
+def test_any_error_body_gives_a_code_and_a_message(body: bytes, kind: str) -> None:
+    """For MetaStudio and Xvid; empty texts if the body has none."""
     answer = ApiAnswer(400, {"content-type": kind}, body, NOW)
     for error_of in (metastudio_answers.error_of, xvid_answers.error_of):
         code, message = error_of(answer)
@@ -151,8 +152,8 @@ def test_an_error_body_is_two_texts_whatever_it_is(body: bytes, kind: str) -> No
 
 
 @given(st.from_regex(r"[0-9a-f]{32}(-[0-9]{1,4})?", fullmatch=True), st.sampled_from(["{}", '"{}"', "&quot;{}&quot;"]))
-def test_a_forms_etag_is_read_from_its_document(etag: str, quoted: str) -> None:
-    """In quotes of any spelling or none; a header of its own is believed first."""
+def test_the_etag_of_a_form_is_read_from_the_document(etag: str, quoted: str) -> None:
+    """With any kind of quotes. An ETag header has precedence."""
     body = f"<PostResponse><Key>k</Key><ETag>{quoted.format(etag)}</ETag></PostResponse>".encode()
     assert plain_etag(form_evidence(StorageAnswer(201, {}, body))) == etag
     assert plain_etag(form_evidence(StorageAnswer(201, {"etag": '"x"'}, body))) == "x"
@@ -163,8 +164,7 @@ def test_a_forms_etag_is_read_from_its_document(etag: str, quoted: str) -> None:
     st.text(st.characters(exclude_characters="<", exclude_categories=["Cs"]), min_size=1, max_size=2000),
 )
 @settings(max_examples=50)
-def test_what_storage_says_is_told_in_short(code: str, message: str) -> None:
-    """A message without end is not printed without end."""
+def test_a_long_message_of_storage_is_cut(code: str, message: str) -> None:
     body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
     problem = classify_s3(StorageAnswer(400, {}, body), NOW)
     assert problem is not None
@@ -175,12 +175,12 @@ def test_what_storage_says_is_told_in_short(code: str, message: str) -> None:
 @pytest.mark.parametrize(
     "text", ["s.example&Signature=x", "", ":80", "[::1", "::1", "[::1]x", "[fe80::1%25e]", "a b", "a..b"]
 )
-def test_what_is_neither_name_nor_address(text: str) -> None:
-    """All of these have been taken for a host by one reader of URLs or another."""
+def test_invalid_authorities(text: str) -> None:
+    """Some reader of URLs has taken each of these for a host."""
     assert not is_authority(text)
 
 
-def test_addresses_stand_in_brackets() -> None:
+def test_ipv6_addresses_need_brackets() -> None:
     """With or without a port."""
     good: Any = ["[::1]", "[::1]:80", "[2001:db8::1]:65535", "127.0.0.1", "127.0.0.1:1", "s.example.", "S_3.example:"]
     assert all(map(is_authority, good))

@@ -1,4 +1,4 @@
-"""A file as the last field of a form: its exact bytes, against parsers that are not ours, and its starts."""
+"""Forms with a file as the last field: exact bytes, independent parsers, and repeated reading."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIELDS = (("name", ""), ("success_action_status", "201"), ("key", "tmp/k \u00e9"
 
 
 class Bytes:
-    """A body of bytes in slices, which may fail once half-way; in memory where it is to be."""
+    """A body of bytes in slices. It may be in memory, and may fail once half-way."""
 
     def __init__(self, data: bytes, *, step: int = 7, fail: Exception | None = None, in_memory: bool = False) -> None:
         self._bytes, self.size, self.step = data, len(data), step
@@ -46,7 +46,7 @@ async def sent_by(body: FormBody) -> bytes:
 
 
 def parsed(body: FormBody, data: bytes) -> list[MIMEPart]:
-    """Return the parts as the parser of the standard library sees them."""
+    """Return the parts as the parser of the standard library reads them."""
     head = f"MIME-Version: 1.0\r\nContent-Type: {body.content_type}\r\n\r\n".encode()
     message = email.parser.BytesParser(policy=email.policy.HTTP.clone(utf8=True)).parsebytes(head + data)
     assert message.is_multipart()
@@ -54,7 +54,7 @@ def parsed(body: FormBody, data: bytes) -> list[MIMEPart]:
 
 
 def split(body: FormBody, data: bytes) -> list[tuple[bytes, bytes]]:
-    """Return head and content of each part by the letter of RFC 2046."""
+    """Return the head and the content of each part according to RFC 2046."""
     boundary = body.content_type.partition("boundary=")[2].encode()
     first, *parts, last = (b"\r\n" + data).split(b"\r\n--" + boundary)
     assert (first, last) == (b"", b"--\r\n")
@@ -63,8 +63,8 @@ def split(body: FormBody, data: bytes) -> list[tuple[bytes, bytes]]:
     ]
 
 
-async def test_a_form_is_what_a_browser_would_send() -> None:
-    """To the letter: the fields in their order, then the file, and nothing of our own."""
+async def test_a_form_has_the_bytes_that_a_browser_would_send() -> None:
+    """The fields in their order, then the file, and nothing else."""
     body = form_of(FIELDS, Bytes(b"\x00\r\n--\xff"))
     boundary = body.content_type.removeprefix("multipart/form-data; boundary=")
     assert re.fullmatch("[0-9a-f]{32}", boundary)
@@ -80,10 +80,8 @@ values = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 @given(st.lists(st.tuples(names, values), max_size=5), st.binary(max_size=60), st.integers(1, 9))
 @settings(deadline=None)
-async def test_any_fields_and_any_bytes_arrive_as_they_are(
-    fields: list[tuple[str, str]], data: bytes, step: int
-) -> None:
-    """Line breaks in values, and bytes that look like the form's own, included; the length is told beforehand."""
+async def test_any_fields_and_any_bytes_are_kept(fields: list[tuple[str, str]], data: bytes, step: int) -> None:
+    """Including line breaks in values and bytes that look like a boundary. The length is known in advance."""
     body = form_of(fields, Bytes(data, step=step))
     size = body.size
     sent = await sent_by(body)
@@ -101,8 +99,8 @@ words = st.text("abcXYZ019-_ ", min_size=1, max_size=9).map(lambda word: f"x{wor
 
 @given(st.lists(st.tuples(words, st.text("abc=/+ \u00e9", max_size=20)), max_size=4), st.binary(max_size=60))
 @settings(deadline=None)
-async def test_the_standard_librarys_parser_reads_it_too(fields: list[tuple[str, str]], data: bytes) -> None:
-    """Field names and values, and the file last, with its type."""
+async def test_the_standard_library_parses_the_form(fields: list[tuple[str, str]], data: bytes) -> None:
+    """It finds the names and values of the fields, and the file last, with its type."""
     body = form_of(fields, Bytes(data))
     *parts, file = parsed(body, await sent_by(body))
     read = [(part.get_param("name", header="content-disposition"), part.get_payload(decode=True)) for part in parts]
@@ -114,8 +112,8 @@ async def test_the_standard_librarys_parser_reads_it_too(fields: list[tuple[str,
 
 @given(st.text('"\r\n\\a;=', min_size=1, max_size=8))
 @settings(deadline=None)
-async def test_no_name_breaks_out_of_its_header(name: str) -> None:
-    """Quotes and line breaks are escaped as browsers do; all else is left alone."""
+async def test_a_field_name_cannot_end_its_header(name: str) -> None:
+    """Quotes and line breaks are escaped as browsers do. Everything else is unchanged."""
     body = form_of([(name, "v")], Bytes(b"x"))
     (head, value), _ = split(body, await sent_by(body))
     escaped = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
@@ -123,8 +121,8 @@ async def test_no_name_breaks_out_of_its_header(name: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"x" * 100])
-async def test_a_form_can_be_started_again_and_is_the_same(data: bytes) -> None:
-    """Whole each time, also when a start was broken off anywhere."""
+async def test_a_form_can_be_read_again(data: bytes) -> None:
+    """It is complete each time, even after an earlier reading stopped anywhere."""
     body = form_of(FIELDS, Bytes(data))
     whole = await sent_by(body)
     for broken_off in range(4):
@@ -136,16 +134,15 @@ async def test_a_form_can_be_started_again_and_is_the_same(data: bytes) -> None:
         assert await sent_by(body) == whole
 
 
-async def test_what_is_of_the_file_is_told_from_the_form_around_it() -> None:
-    """Progress counts the file's bytes only."""
+async def test_progress_counts_only_the_bytes_of_the_file() -> None:
     body = form_of(FIELDS, Bytes(b"x" * 100))
     counted = [(body.in_file, len(chunk)) async for chunk in body.chunks()]
     assert sum(size for in_file, size in counted if in_file) == 100
     assert [in_file for in_file, _ in counted] == [False, *[True] * (len(counted) - 2), False]
 
 
-async def test_a_file_that_fails_ends_the_form_with_its_own_error() -> None:
-    """It is told as the body's failure, no end of the form goes out, and the next start is whole again."""
+async def test_an_error_of_the_file_ends_the_form() -> None:
+    """The form has the same failure and no final boundary, and can be read again."""
     broken = RuntimeError("it changed")
     body = form_of(FIELDS, Bytes(b"x" * 100, fail=broken))
     sent = list[bytes]()
@@ -163,11 +160,11 @@ async def test_a_file_that_fails_ends_the_form_with_its_own_error() -> None:
     assert body.failure is None
 
 
-def test_every_form_has_a_boundary_of_its_own() -> None:
-    """So that no file can hold it."""
+def test_each_form_has_a_random_boundary() -> None:
+    """So that no file contains it."""
     assert len({form_of(FIELDS, Bytes(b"")).content_type for _ in range(100)}) == 100
 
 
 def test_a_form_does_not_print_its_fields() -> None:
-    """They are a credential."""
+    """Fields are credentials."""
     assert SIGNATURE not in repr(form_of(FIELDS, Bytes(b""))) + str(form_of(FIELDS, Bytes(b"")))

@@ -1,4 +1,4 @@
-"""Where upload URLs may lead: what is public, what is pinned, and how a host is written in the settings."""
+"""Rules for hosts: public addresses, allowed hosts, and the spelling of hosts in the settings."""
 
 from __future__ import annotations
 
@@ -35,35 +35,35 @@ NAMES = st.lists(st.text(string.ascii_lowercase + string.digits, min_size=1, max
 
 
 @pytest.mark.parametrize("address", INSIDE)
-def test_an_address_of_the_inside_is_not_public(address: str) -> None:
-    """However it is written."""
+def test_a_private_address_is_not_public(address: str) -> None:
+    """In any spelling."""
     assert literal(address) is not None
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", OUTSIDE)
-def test_an_address_of_the_internet_is_public(address: str) -> None:
-    """Also where it is wrapped in one of version 6."""
+def test_an_internet_address_is_public(address: str) -> None:
+    """Even if it is embedded in an IPv6 address."""
     assert is_public(address)
 
 
 @given(st.ip_addresses())
-def test_nothing_private_is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    """What the standard library calls something special is never taken for public."""
+def test_addresses_that_the_standard_library_calls_special_are_not_public(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
     special = address.is_private or address.is_loopback or address.is_link_local or address.is_multicast
     assert not (special and is_public(str(address)) and getattr(address, "ipv4_mapped", None) is None)
 
 
 @given(st.ip_addresses(v=4))
-def test_wrapping_an_address_changes_nothing(address: ipaddress.IPv4Address) -> None:
-    """An IPv4 address in an IPv6 one is as public as it is by itself."""
+def test_an_embedded_ipv4_address_is_as_public_as_itself(address: ipaddress.IPv4Address) -> None:
     for wrapped in (f"::ffff:{address}", f"64:ff9b::{address}"):
         assert is_public(wrapped) is is_public(str(address))
 
 
 @pytest.mark.parametrize("host", ["localhost", "a.example", "1.example", "", "x.1", "..."])
-def test_a_name_is_no_address(host: str) -> None:
-    """What it leads to is known when it is looked up."""
+def test_a_name_is_not_an_address(host: str) -> None:
+    """Its address is only known after a lookup."""
     assert literal(host) is None
     assert not is_public(host)
 
@@ -96,22 +96,20 @@ def refusal(rules: HostRules, host: str) -> str | None:
         (("*.0.0.1",), "10.0.0.1", False),
     ],
 )
-def test_pinned_hosts(allowed: tuple[str, ...], host: str, taken: bool) -> None:
-    """Only those named, and those below a wildcard."""
+def test_only_allowed_hosts_and_subdomains_of_a_wildcard_pass(allowed: tuple[str, ...], host: str, taken: bool) -> None:
     said = refusal(HostRules(allowed), host)
     assert (said is None) is taken
     assert said is None or (said.startswith(str(ProblemKind.UNUSABLE)) and "allowed_hosts" in said)
 
 
-def test_a_wildcard_pins_and_does_not_trust() -> None:
-    """Whoever can have names below it could lead them anywhere."""
+def test_a_wildcard_does_not_allow_private_addresses() -> None:
+    """Whoever controls a subdomain could point it to any address."""
     rules = HostRules(("*.a.example", "b.example"))
     assert not rules.trusts("x.a.example")
     assert rules.trusts("b.example")
 
 
-def test_a_refusal_says_what_to_do() -> None:
-    """Host and address, and the setting that allows it."""
+def test_a_refusal_names_host_address_and_setting() -> None:
     with pytest.raises(ProblemError) as refused:
         check_addresses("a.example", ["8.8.8.8", "10.0.0.1"])
     assert "a.example at 10.0.0.1" in refused.value.problem.message
@@ -129,8 +127,8 @@ def test_a_refusal_says_what_to_do() -> None:
         ("localhost", "localhost"),
     ],
 )
-def test_a_host_is_written_in_one_way(text: str, host: str) -> None:
-    """The way that URLs are compared with."""
+def test_hosts_are_normalized(text: str, host: str) -> None:
+    """So that they can be compared with the hosts of URLs."""
     assert normalise_host(text) == host
 
 
@@ -141,15 +139,14 @@ def test_a_host_is_written_in_one_way(text: str, host: str) -> None:
         *("127.1", "a b", "a\nb", "10.0.0.0/8", "-a.example", "x" * 64 + ".example"),
     ],
 )
-def test_what_is_no_host_is_refused(text: str) -> None:
-    """Before anything is started, and without repeating it."""
+def test_an_invalid_host_is_refused(text: str) -> None:
+    """Before anything starts, and without repeating it in the message."""
     with pytest.raises(ValueError, match=r"^expected host names"):
         normalise_host(text)
 
 
 @given(NAMES, NAMES)
-def test_a_pin_holds_for_its_own_name_alone(pinned: str, host: str) -> None:
-    """Whatever the two have in common."""
+def test_an_allowed_host_does_not_allow_similar_names(pinned: str, host: str) -> None:
     rules = HostRules((normalise_host(pinned),))
     assert (refusal(rules, host) is None) is (pinned == host)
 
@@ -159,8 +156,8 @@ ODD = st.text("aZ0.-_~:/?#[]@!$&'()*+,;=%\\ \t\u00e9", max_size=20)
 
 
 @given(st.sampled_from(["http", "https"]), ODD)
-def test_a_url_is_judged_by_the_host_that_it_is_sent_to(scheme: str, rest: str) -> None:
-    """Its beginning, which is judged, names the same host as all of it, which is connected to."""
+def test_the_checked_host_is_the_one_that_is_connected_to(scheme: str, rest: str) -> None:
+    """The origin, which is checked, has the same host as the whole URL, which is connected to."""
     makers: list[Callable[[], SecretUrl]] = [
         lambda: upload_url(f"{scheme}://{rest}", "http://a", "x"),
         lambda: redirected(START, f"//{rest}"),

@@ -1,4 +1,4 @@
-"""What crosses the border to services as values: JSON bodies, the service's clock, and how long it asks us to wait."""
+"""Values of HTTP answers: JSON bodies, the service's clock, and Retry-After."""
 
 from __future__ import annotations
 
@@ -41,40 +41,40 @@ def wait(value: str, **headers: str) -> float | None:
 
 
 @given(st.integers(0, 10**9))
-def test_a_number_is_seconds(seconds: int) -> None:
-    """However it is padded."""
+def test_retry_after_in_seconds(seconds: int) -> None:
+    """With any padding."""
     assert wait(str(seconds)) == wait(f" {seconds} ") == seconds
 
 
-def test_a_date_counts_from_now() -> None:
-    """Where the answer has no clock of its own, ours has to do."""
+def test_retry_after_as_a_date_counts_from_now() -> None:
+    """If the answer has no Date header, the local clock is used."""
     assert wait(MINUTE_LATER) == 60.0
 
 
-def test_a_date_counts_from_the_answers_own_clock() -> None:
-    """A clock that is off by a day does no harm: only the distance of the two counts."""
+def test_retry_after_as_a_date_counts_from_the_date_header() -> None:
+    """A local clock that is a day off does no harm."""
     assert wait("Wed, 15 Nov 2023 22:14:20 GMT", date="Wed, 15 Nov 2023 22:13:20 GMT") == 60.0
 
 
-def test_a_date_in_the_past_is_no_wait() -> None:
-    """It is never negative."""
+def test_a_date_in_the_past_means_no_wait() -> None:
+    """The wait is never negative."""
     assert wait(DATE, date=MINUTE_LATER) == 0.0
 
 
 @pytest.mark.parametrize("date", [value for value in NONSENSE if value])
-def test_a_nonsense_clock_is_passed_over(date: str) -> None:
-    """Then the date counts from our own."""
+def test_an_invalid_date_header_is_ignored(date: str) -> None:
+    """The local clock is used instead."""
     assert wait(MINUTE_LATER, date=date) == 60.0
 
 
 @pytest.mark.parametrize("form", ["Tue, 14 Nov 2023 22:14:20 GMT", "Tuesday, 14-Nov-23 22:14:20 GMT"])
-def test_the_older_forms_of_a_date_are_read(form: str) -> None:
-    """RFC 9110 has recipients take them."""
+def test_obsolete_date_formats_are_read(form: str) -> None:
+    """RFC 9110 requires recipients to accept them."""
     assert wait(form) == 60.0
 
 
 def test_a_date_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest form names no zone; the machine's own has nothing to do with it."""
+    """The oldest format has no zone. The machine's own zone must not matter."""
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
@@ -86,51 +86,47 @@ def test_a_date_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("value", NONSENSE)
-def test_nonsense_is_no_wish(value: str) -> None:
-    """What is neither seconds nor a date is passed over."""
+def test_an_invalid_retry_after_is_ignored(value: str) -> None:
     assert wait(value) is None
 
 
-def test_no_header_is_no_wish() -> None:
-    """Most answers have none."""
+def test_a_missing_retry_after_means_none() -> None:
     assert retry_after_seconds({}, NOW) is None
     assert retry_after_seconds({"date": DATE}, NOW) is None
 
 
 @given(st.text(), st.text())
-def test_no_header_makes_it_fail(value: str, date: str) -> None:
-    """Whatever a server sends, the wait is missing or not negative."""
+def test_any_retry_after_gives_none_or_a_wait_that_is_not_negative(value: str, date: str) -> None:
     seconds = wait(value, date=date)
     assert seconds is None or seconds >= 0.0
 
 
-def test_storage_is_listened_to_as_well() -> None:
-    """The same header counts on answers to the bytes."""
+def test_retry_after_of_storage_is_used() -> None:
     problem = classify_s3(StorageAnswer(503, {"retry-after": "7"}, b""), NOW)
     assert problem is not None
     assert (problem.kind, problem.retry_after) == (ProblemKind.THROTTLED, 7.0)
 
 
-def test_the_services_time_is_its_date() -> None:
-    """It is what its expiry times are compared with."""
+def test_the_server_time_is_its_date_header() -> None:
+    """Expiry times are compared with it."""
     assert answer(date=MINUTE_LATER).server_time() == NOW + 60
 
 
 @pytest.mark.parametrize("date", NONSENSE)
-def test_a_service_without_a_clock_is_given_ours(date: str) -> None:
-    """A missing or nonsense Date is the moment we asked."""
+def test_the_server_time_defaults_to_the_local_clock(date: str) -> None:
+    """For a missing or invalid Date it is the time of the request."""
     assert answer(date=date).server_time() == NOW
     assert answer().server_time() == NOW
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{", b"\xff", b'"\\ud800"', b"NaN", b"[" * 100_000])
-def test_what_is_no_json_is_a_value_error(body: bytes) -> None:
-    """Adapters catch one kind of error, and no body is deep enough to break the program."""
+def test_invalid_json_raises_value_error(body: bytes) -> None:
+    """Adapters catch one type of error. Deep nesting does not crash the program."""
     with pytest.raises(ValueError):  # noqa: PT011  # the text is the decoder's
         answer(body).json()
 
 
 def test_json_is_decoded() -> None:
-    """Whatever its shape; adapters look at that."""
+    """Any value; adapters validate its structure."""
     assert answer(b'{"a":[1,null]}').json() == {"a": [1, None]}
     assert answer(b"null").json() is None

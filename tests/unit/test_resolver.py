@@ -1,4 +1,4 @@
-"""Names are looked up by the system, and handed on as the API's client wants them."""
+"""Name resolution by the system, and its interface for aiohttp."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ async def _found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_found")
 async def test_addresses_of_both_families_in_the_systems_order() -> None:
-    """One of a single link says of which: without that it leads nowhere."""
+    """A link-local address carries its zone; without one it is unusable."""
     assert await SystemResolver().addresses("s.example") == ["192.0.2.1", "2001:db8::1", "fe80::1%7"]
 
 
-async def test_this_machine_and_no_machine() -> None:
+async def test_localhost_and_an_unknown_name() -> None:
     assert {*await SystemResolver().addresses("localhost")} <= {"127.0.0.1", "::1"}
     with pytest.raises(OSError):  # noqa: PT011  # its text is the system's
         await SystemResolver().addresses("no-such-name.invalid")
@@ -38,7 +38,7 @@ async def test_this_machine_and_no_machine() -> None:
 @pytest.mark.parametrize(
     ("family", "count"), [(socket.AF_UNSPEC, 3), (socket.AF_INET, 1), (socket.AF_INET6, 2)], ids=["any", "4", "6"]
 )
-async def test_the_client_of_the_api_gets_the_family_it_asks_for(family: socket.AddressFamily, count: int) -> None:
+async def test_aiohttp_gets_the_requested_address_family(family: socket.AddressFamily, count: int) -> None:
     found = await ClientResolver(SystemResolver()).resolve("s.example", 443, family)
     assert len(found) == count
     assert all((entry["hostname"], entry["port"]) == ("s.example", 443) for entry in found)

@@ -1,4 +1,4 @@
-"""What storage's answers mean: every row of the table of error codes, and what is in no table."""
+"""The meaning of storage's answers: each row of the table of error codes, and answers outside of it."""
 
 from __future__ import annotations
 
@@ -78,21 +78,21 @@ def kind_of(status: int, body: bytes = b"") -> ProblemKind | None:
 
 @pytest.mark.parametrize(("code", "status", "kind"), ROWS)
 def test_every_code_of_the_table_has_its_meaning(code: str, status: int, kind: ProblemKind) -> None:
-    """The code decides what comes next, with the status it is documented with."""
+    """The code decides, with the status that is documented for it."""
     assert kind_of(status, document(code)) is kind
 
 
 @pytest.mark.parametrize(("status", "kind"), WITHOUT_CODE)
 def test_without_a_code_the_status_decides(status: int, kind: ProblemKind) -> None:
-    """A proxy's answer, or an empty one, is judged by its status."""
+    """As in an empty answer or that of a proxy."""
     assert kind_of(status) is kind
     assert kind_of(status, b"<html><h1>Something</h1></html>") is kind
     assert kind_of(status, document("NobodyKnowsThisCode")) is kind
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
-def test_success_is_no_problem(status: int) -> None:
-    """Whatever the body says beside it."""
+def test_a_success_is_not_a_problem(status: int) -> None:
+    """With any body."""
     assert kind_of(status) is None
     assert kind_of(status, document("InternalError")) is None
 
@@ -100,31 +100,30 @@ def test_success_is_no_problem(status: int) -> None:
 @pytest.mark.parametrize(
     "message", ["Request has expired", "Invalid according to Policy: Policy expired.", "Request has EXPIRED."]
 )
-def test_an_expired_url_is_told_from_other_refusals(message: str) -> None:
-    """S3 says both with AccessDenied and 403: only the text tells, and a new URL mends it."""
+def test_an_expired_url_differs_from_other_refusals(message: str) -> None:
+    """S3 answers both with AccessDenied and 403. Only the message differs, and only an expired URL is renewed."""
     assert kind_of(403, document("AccessDenied", message)) is ProblemKind.EXPIRED
     assert kind_of(403, document("AccessDenied", "Access Denied")) is ProblemKind.REFUSED
 
 
-def test_the_word_expired_alone_does_not_make_a_new_url_worth_asking_for() -> None:
-    """It counts beside AccessDenied only."""
+def test_the_word_expired_counts_only_with_access_denied() -> None:
     assert kind_of(403, document("SignatureDoesNotMatch", "expired")) is ProblemKind.FAILED
 
 
-def test_a_temporary_redirect_without_a_place_to_go_is_final() -> None:
-    """Transport follows a 307 with a Location; one without leads nowhere."""
+def test_a_redirect_without_a_location_is_final() -> None:
+    """The transport follows a 307 only with a Location."""
     assert kind_of(307, document("TemporaryRedirect")) is ProblemKind.FAILED
 
 
-def test_the_message_says_status_code_and_text() -> None:
-    """Enough to look it up, and nothing of the URL."""
+def test_the_message_has_status_code_and_text() -> None:
+    """And nothing of the URL."""
     problem = classify_s3(StorageAnswer(403, {}, document("SignatureDoesNotMatch", "Check your key.")), 0.0)
     assert problem is not None
     assert problem.message == "storage answered 403 SignatureDoesNotMatch: Check your key."
 
 
-def test_a_signature_that_storage_repeats_is_not_taken_over() -> None:
-    """S3 quotes what it signed and was sent in elements of their own, and none of those is shown."""
+def test_a_signature_in_the_answer_is_not_in_the_message() -> None:
+    """S3 quotes the signature in other elements, which are not shown."""
     body = document("SignatureDoesNotMatch").replace(
         b"<Resource>", b"<SignatureProvided>S3CRET</SignatureProvided><Resource>"
     )
@@ -139,6 +138,6 @@ def test_a_long_message_is_cut() -> None:
 
 
 @given(st.integers(100, 599), st.binary(max_size=300))
-def test_no_answer_is_without_a_meaning(status: int, body: bytes) -> None:
-    """Only success is no problem, and no body breaks the reading."""
+def test_any_answer_has_a_meaning(status: int, body: bytes) -> None:
+    """Only a success is no problem, and no body causes an error."""
     assert (kind_of(status, body) is None) == (status in (200, 201, 204))
