@@ -26,7 +26,7 @@ from bulkup.transport import Transport, TransportOptions
 SENDERS = ("aiohttp", "lean")
 BOTH = pytest.mark.parametrize("sender", SENDERS)
 LEAN = pytest.mark.parametrize("sender", SENDERS[1:])  # what aiohttp's client cannot do
-PATIENCE = 10.0  # seconds; what lasts longer is called a hang
+HANG_TIMEOUT = 10.0  # seconds; what lasts longer is called a hang
 BLOCK = bytes(range(256)) * 256  # 64 KiB
 LARGE = 64  # blocks: more than fits into the buffers of a connection that is not read
 
@@ -121,7 +121,7 @@ async def outcome(
     signature, body = secrets.token_hex(16), body or InMemory()
     ticket = Ticket(SecretUrl(f"{url}?X-Amz-Signature={signature}"), "id", method=method, headers=headers or {})
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(HANG_TIMEOUT):
             return await transport.send(ticket, body, {}, lambda _: None)
     except ProblemError as error:
         raised = error

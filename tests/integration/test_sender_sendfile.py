@@ -19,7 +19,7 @@ from typing import Any, cast
 import pytest
 import uvloop
 from scripted_server import Connection, Script, ca_file, certified, serving
-from sender_helpers import BLOCK, LARGE, PATIENCE, using
+from sender_helpers import BLOCK, LARGE, HANG_TIMEOUT, using
 from sender_helpers import FileBody as Pieces
 
 from bulkup.helpers.secrets import SecretUrl
@@ -75,7 +75,7 @@ async def send(
     transport: Transport, url: str, body: FileBody, count: Callable[[int], None] = lambda _: None
 ) -> StorageAnswer | Problem:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(HANG_TIMEOUT):
             return await transport.send(Ticket(SecretUrl(url), "id"), body, {}, count)
     except ProblemError as error:
         return error.problem
@@ -249,7 +249,7 @@ async def test_an_answer_that_is_here_before_the_thread_has_told_is_no_early_one
     def copy(out: int, source: int, start: int, count: int) -> int:
         sent = real(out, source, start, count)
         if start + sent == SIZE:
-            heard.wait(PATIENCE)
+            heard.wait(HANG_TIMEOUT)
         return sent
 
     monkeypatch.setattr(lean.Connection, "_finish", finish)
@@ -323,7 +323,7 @@ async def test_one_that_is_cancelled_leaves_nothing_open(
         if call == 3:
             inside.set()
             if when == "a thread copies":
-                go_on.wait(PATIENCE)
+                go_on.wait(HANG_TIMEOUT)
                 held.append(os.path.exists(f"/dev/fd/{source[0]}"))
 
     before_copying(monkeypatch, wait)
@@ -338,12 +338,12 @@ async def test_one_that_is_cancelled_leaves_nothing_open(
         body = body_of(tmp_path / "a", CONTENT * 12, hashed=False)
         monkeypatch.setattr(opening, "open_fd", open_fd)
         task = asyncio.ensure_future(send(transport, server.url, body))
-        await asyncio.to_thread(inside.wait, PATIENCE)
+        await asyncio.to_thread(inside.wait, HANG_TIMEOUT)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         go_on.set()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(HANG_TIMEOUT):
             while os.path.exists(f"/dev/fd/{source[0]}"):
                 await asyncio.sleep(0.001)
     assert held == [True] * (when == "a thread copies")

@@ -5,13 +5,15 @@ Theory of operation
 
 An exchange is one request and its answer. The event loop calls the connection when bytes arrive or the socket closes;
 tasks of the sender write requests and await a future that the answer resolves. A connection is in one of four states.
-They are not stored as an enum, because other values already tell them apart:
+There is no attribute for the state, because other values determine it:
 
-    state     answer future   idle list   meaning
-    SETUP     None            no          connecting, TLS handshake, proxy tunnel (the tunnel's request is an EXCHANGE)
-    EXCHANGE  set             no          a request is being sent, or its answer is awaited
-    IDLE      None            yes         ready for the next request
-    CLOSED    None            no          `abort` was called, or the socket is closed
+    state     answer future   idle list   transport   meaning
+    SETUP     None            no          open        TLS handshake, or between the steps of the setup
+    EXCHANGE  set             no          open        a request is being sent, or its answer is awaited
+    IDLE      None            yes         open        ready for the next request
+    CLOSED    None            no          closing     `abort` was called, or the socket is closed
+
+The request for a proxy's tunnel is an exchange as well, within the setup.
 
 Transitions:
 
@@ -40,8 +42,8 @@ Invariants:
 - An answer future is resolved exactly once, at the latest in `connection_lost`. `_answer_future` is None from then on.
 - A connection in the idle list has no answer future, and nothing in its write buffer.
 - `take` and `send` run without an await between them, so no other task sees the connection outside both states.
-- A request is repeated only if no byte of its answer arrived on a connection that had carried an earlier exchange
-  (`ExchangeError.stale`).
+- `ExchangeError.stale` is set only if the connection had carried an earlier exchange and no byte of the answer
+  arrived. Only then does the sender repeat a request that got no answer.
 - Bytes that arrived before a connection broke are read first: a server may refuse a body and close at once.
 - `owner` holds the connection from `connection_made` to `connection_lost`, and no longer.
 """
