@@ -1,6 +1,6 @@
-"""Files that the system copies to the socket: what arrives, and what comes of files that change and servers that end.
+"""Bodies sent by sendfile: arriving files, files that change, and servers that end the connection.
 
-Each runs on asyncio's own loop and on uvloop's.
+Each test runs on asyncio's own event loop and on uvloop.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import sender_helpers
 import uvloop
 from scripted_server import Connection, Script, ca_file, certified, serving
-from sender_helpers import BLOCK, LARGE, HANG_TIMEOUT, using
+from sender_helpers import BLOCK, HANG_TIMEOUT, LARGE
 from sender_helpers import FileBody as Pieces
 
 from bulkup.helpers.secrets import SecretUrl
@@ -32,26 +33,21 @@ from bulkup.pipeline.files.large import FileBody
 from bulkup.pipeline.files.opening import ReadingOptions
 from bulkup.transport import Transport
 from bulkup.transport.lean import connection as lean
-from bulkup.transport.lean import sendfile
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,
 }
 MIB = 1024**2
-VISIT = 300_000
+STEP = 300_000
 SIZE = 3 * MIB + 12_345
+using = functools.partial(sender_helpers.using, sendfile_step=STEP)
 CONTENT = (b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(40_000)) * 3)[:SIZE]
 MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
-@pytest.fixture(autouse=True)
-def _visit_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sendfile, "_VISIT", VISIT)
-
-
 def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run a test on each of the loops that a run may have."""
+    """Run a test on each event loop that a run may have."""
 
     @functools.wraps(test)
     def run(new_loop: Callable[[], asyncio.AbstractEventLoop], **fixtures: Any) -> None:
@@ -92,7 +88,7 @@ def kind_of(result: StorageAnswer | Problem) -> ProblemKind:
 
 
 def before_copying(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> list[int]:
-    """Call `act` with the number of each copy before it is made; returns where in the file each begins."""
+    """Call `act` with the number of each call of sendfile before it is made. Return the list of start offsets."""
     real, starts = os.sendfile, list[int]()
 
     def copy(out: int, source: int, start: int, count: int) -> int:
@@ -106,8 +102,8 @@ def before_copying(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) 
 
 @on_every_loop
 @pytest.mark.parametrize("hashed", [True, False])
-async def test_what_arrives_is_the_file(tmp_path: Path, hashed: bool) -> None:
-    """Byte by byte, and its digest is made beside it. Progress is told of on the way."""
+async def test_the_file_arrives(tmp_path: Path, hashed: bool) -> None:
+    """Its digest is computed in parallel, and progress is reported."""
     async with serving() as server, using("lean") as transport:
         for _ in range(2):
             counts, body = list[int](), body_of(tmp_path / "a", hashed=hashed)
@@ -116,12 +112,12 @@ async def test_what_arrives_is_the_file(tmp_path: Path, hashed: bool) -> None:
             assert body.digest == (Digest(bytes.fromhex(MD5)) if hashed else None)
             assert body.identity is not None
             assert sum(counts) == SIZE
-            assert max(counts) <= VISIT
+            assert max(counts) <= STEP
 
 
 @on_every_loop
-async def test_over_tls_the_bytes_are_streamed(tmp_path: Path) -> None:
-    """They have to be encrypted here."""
+async def test_over_tls_the_file_is_streamed(tmp_path: Path) -> None:
+    """Its bytes have to be encrypted in this process."""
     async with serving(tls=certified()) as server, using("lean", ca_file=ca_file(tmp_path)) as transport:
         body = body_of(tmp_path / "a")
         assert etag_of(await send(transport, server.url, body)) == MD5
@@ -130,7 +126,7 @@ async def test_over_tls_the_bytes_are_streamed(tmp_path: Path) -> None:
 
 @on_every_loop
 async def test_a_redirect_gets_the_whole_file_again(tmp_path: Path) -> None:
-    """From its first byte, and none of it counts twice in its digest."""
+    """From its first byte, and no byte counts twice in the digest."""
 
     async def elsewhere(connection: Connection) -> None:
         await connection.request()
@@ -144,8 +140,8 @@ async def test_a_redirect_gets_the_whole_file_again(tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_a_kept_connection_that_is_dead_costs_nothing(tmp_path: Path) -> None:
-    """The file goes again, over a new one."""
+async def test_a_stale_connection_is_replaced(tmp_path: Path) -> None:
+    """The file is sent over a new one."""
 
     async def once(connection: Connection) -> None:
         await connection.begun()
@@ -163,10 +159,10 @@ async def test_a_kept_connection_that_is_dead_costs_nothing(tmp_path: Path) -> N
 @on_every_loop
 @pytest.mark.parametrize("number", [0, 5])
 @pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
-async def test_where_the_system_refuses_the_bytes_are_read_and_sent(
+async def test_if_sendfile_fails_the_file_is_read_and_sent(
     tmp_path: Path, error: int, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At once or half-way: what has gone is not sent again."""
+    """At once or half-way; bytes that were sent are not sent again."""
 
     def refuse(call: int) -> None:
         if call == number:
@@ -179,8 +175,8 @@ async def test_where_the_system_refuses_the_bytes_are_read_and_sent(
 
 
 @on_every_loop
-async def test_a_system_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads and sends."""
+async def test_a_system_without_sendfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is read and sent."""
     monkeypatch.delattr(os, "sendfile")
     async with serving() as server, using("lean") as transport:
         assert etag_of(await send(transport, server.url, body_of(tmp_path / "a"))) == MD5
@@ -188,7 +184,7 @@ async def test_a_system_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @on_every_loop
 async def test_a_disk_that_fails_makes_the_file_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the file's trouble and not the connection's."""
+    """The connection is not at fault."""
 
     def fail(*_: int) -> int:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -217,10 +213,10 @@ def touch(path: Path) -> None:
 @pytest.mark.parametrize("hashed", [True, False], ids=["hashed", "unhashed"])
 @pytest.mark.parametrize("number", [5, 30], ids=["middle", "last"])
 @pytest.mark.parametrize("change", [cut, grow, touch], ids=lambda change: change.__name__)
-async def test_a_file_that_changes_meanwhile_is_not_taken_for_sent(
+async def test_a_file_that_changes_while_it_is_sent_is_a_problem(
     tmp_path: Path, change: Callable[[Path], None], number: int, hashed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cut, written to, or only touched; also behind what was hashed, or when all but a little has gone."""
+    """Truncated, written or touched, before or behind the current offset."""
 
     def act(call: int) -> None:
         if call == number:
@@ -236,15 +232,16 @@ async def test_a_file_that_changes_meanwhile_is_not_taken_for_sent(
 
 
 @on_every_loop
-async def test_an_answer_that_is_here_before_the_thread_has_told_is_no_early_one(
+async def test_an_answer_before_the_threads_report_is_not_early(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last bytes have gone, and the loop reads the answer to them first."""
-    heard, real_finish, real = threading.Event(), lean.Connection._finish, os.sendfile
+    """The last bytes were sent, and the event loop reads the answer first."""
+    heard, real_received, real = threading.Event(), lean.Connection.data_received, os.sendfile
 
-    def finish(*args: Any) -> None:
-        real_finish(*args)
-        heard.set()
+    def received(connection: lean.Connection, data: bytes) -> None:
+        real_received(connection, data)
+        if data.startswith(b"HTTP/1.1 200 "):
+            heard.set()
 
     def copy(out: int, source: int, start: int, count: int) -> int:
         sent = real(out, source, start, count)
@@ -252,7 +249,7 @@ async def test_an_answer_that_is_here_before_the_thread_has_told_is_no_early_one
             heard.wait(HANG_TIMEOUT)
         return sent
 
-    monkeypatch.setattr(lean.Connection, "_finish", finish)
+    monkeypatch.setattr(lean.Connection, "data_received", received)
     monkeypatch.setattr(os, "sendfile", copy)
     async with serving() as server, using("lean") as transport:
         for _ in range(2):
@@ -262,7 +259,7 @@ async def test_an_answer_that_is_here_before_the_thread_has_told_is_no_early_one
 
 
 def refusing(answer: bytes, *, act: str) -> Script:
-    """Answer a little way into the body."""
+    """Answer after a small part of the body."""
 
     async def script(connection: Connection) -> None:
         await connection.begun()
@@ -281,8 +278,8 @@ def refusing(answer: bytes, *, act: str) -> Script:
 
 @on_every_loop
 @pytest.mark.parametrize("act", ["reads on", "reads no more", "closes"])
-async def test_a_refusal_before_all_is_out_is_heard(tmp_path: Path, act: str) -> None:
-    """The rest is not sent, whatever the server does after it."""
+async def test_an_early_refusal_is_received(tmp_path: Path, act: str) -> None:
+    """The rest is not sent, whatever the server does next."""
     answer = b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 4\r\n\r\nNope"
     large, counts = CONTENT * 12, list[int]()
     async with serving(refusing(answer, act=act)) as server, using("lean") as transport:
@@ -293,16 +290,16 @@ async def test_a_refusal_before_all_is_out_is_heard(tmp_path: Path, act: str) ->
 
 
 @on_every_loop
-async def test_a_connection_that_breaks_is_told(tmp_path: Path) -> None:
-    """By a problem that is no fault of the file's."""
+async def test_a_broken_connection_is_transient(tmp_path: Path) -> None:
+    """The file is not at fault."""
     async with serving(refusing(b"", act="resets")) as server, using("lean") as transport:
         result = await send(transport, server.url, body_of(tmp_path / "a", CONTENT * 12, hashed=False))
     assert kind_of(result) is ProblemKind.TRANSIENT
 
 
 @on_every_loop
-async def test_a_server_that_reads_no_more_is_given_up(tmp_path: Path) -> None:
-    """After `idle_timeout`, counted from the last byte that went."""
+async def test_a_server_that_stops_reading_times_out(tmp_path: Path) -> None:
+    """After `idle_timeout`, counted from the last byte that was sent."""
     options = {"idle_timeout": 0.3, "slowest": 1024**4}  # no time for buffered bytes
     async with serving(refusing(b"", act="reads no more")) as server, using("lean", **options) as transport:
         result = await send(transport, server.url, body_of(tmp_path / "a", CONTENT * 12, hashed=False))
@@ -313,10 +310,10 @@ async def test_a_server_that_reads_no_more_is_given_up(tmp_path: Path) -> None:
 
 @on_every_loop
 @pytest.mark.parametrize("when", ["the socket is full", "a thread copies"])
-async def test_one_that_is_cancelled_leaves_nothing_open(
+async def test_a_cancelled_upload_leaves_nothing_open(
     tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither while the server does not read, nor under a thread that a disk holds up."""
+    """Neither with a full socket, nor while a thread waits for the disk."""
     inside, go_on, held = threading.Event(), threading.Event(), list[bool]()
 
     def wait(call: int) -> None:
@@ -353,7 +350,7 @@ async def test_one_that_is_cancelled_leaves_nothing_open(
 async def test_a_connection_that_breaks_just_when_the_disk_answers_is_not_written_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A body that is streamed wakes up before it can be told that nobody wants it; uvloop takes that for a mistake."""
+    """A streamed body may resume before it is cancelled. uvloop reports a write to a closed transport as an error."""
     read, real = asyncio.Event(), lean.Connection.connection_lost
 
     def lost(self: lean.Connection, error: Exception | None) -> None:

@@ -35,8 +35,12 @@ class BodyProgress:
             self._on_bytes(new)
 
 
-async def send_body(connection: Connection, body: Body, progress: BodyProgress, timeout: ProgressTimeout) -> None:
+async def send_body(
+    connection: Connection, body: Body, progress: BodyProgress, timeout: ProgressTimeout, sendfile_step: int
+) -> None:
     """Send the body, and stop early when the head of an answer arrives before its end.
+
+    With sendfile, progress is reported every `sendfile_step` bytes.
 
     Raises the body's own errors.
     """
@@ -44,7 +48,7 @@ async def send_body(connection: Connection, body: Body, progress: BodyProgress, 
     with anyio.CancelScope() as scope:
         connection.cancel_body = scope.cancel
         try:
-            async with contextlib.aclosing(_send_pieces(connection, body)) as counts:
+            async with contextlib.aclosing(_send_pieces(connection, body, sendfile_step)) as counts:
                 async for count in counts:
                     progress.add(count)
                     connection.deadline = monotonic() + timeout.after(progress.sent)
@@ -53,10 +57,10 @@ async def send_body(connection: Connection, body: Body, progress: BodyProgress, 
             connection.cancel_body = None
 
 
-def _send_pieces(connection: Connection, body: Body) -> AsyncGenerator[int, None]:
+def _send_pieces(connection: Connection, body: Body, sendfile_step: int) -> AsyncGenerator[int, None]:
     """Send the body, and yield the size of each piece that was sent."""
     if connection.tls is None and isinstance(body, SendfileBody):
-        return send_ranges(connection, body)
+        return send_ranges(connection, body, sendfile_step)
     return _write_chunks(connection, body)
 
 

@@ -48,6 +48,7 @@ class LeanSender:
         resolver: Resolver,
     ) -> None:
         self._timeout = options.progress_timeout
+        self._sendfile_step = options.sendfile_step
         self._proxies = proxies
         self._guard = guard
         self._pool = ConnectionPool(options.idle_timeout)
@@ -163,7 +164,7 @@ class LeanSender:
                 if not await connection.wait_for_continue(seconds):
                     origin.supports_continue = False
             if not connection.answered:
-                await send_body(connection, body, progress, self._timeout)
+                await send_body(connection, body, progress, self._timeout, self._sendfile_step)
             return await future
         except BaseException:
             connection.cancel_exchange(future)
