@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 MakeTree = Callable[[Path, Mapping[str | bytes, bytes]], Path]
@@ -22,6 +23,8 @@ def pytest_configure() -> None:
 
     A shell's `&` and `nohup` start programs that ignore some signals, and tests send those.
     """
+    hypothesis.settings.register_profile("bulkup", deadline=None)  # an example may be slow on a busy machine
+    hypothesis.settings.load_profile("bulkup")
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)

@@ -898,9 +898,7 @@ class JournalMachine(RuleBasedStateMachine):
 
 
 TestJournalModel = JournalMachine.TestCase
-TestJournalModel.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestJournalModel.settings = settings(max_examples=25, stateful_step_count=25, suppress_health_check=list(HealthCheck))
 
 
 async def test_manifest_rows_contain_no_ticket(path: Path) -> None:

@@ -402,7 +402,7 @@ class JournalMachine(RuleBasedStateMachine):
 
 TestJournalCrashes = JournalMachine.TestCase
 TestJournalCrashes.settings = settings(
-    max_examples=20, stateful_step_count=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=20, stateful_step_count=30, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 
@@ -412,5 +412,5 @@ class LongerJournalMachine(JournalMachine):
 
 TestManyJournalCrashes = pytest.mark.slow(LongerJournalMachine.TestCase)
 TestManyJournalCrashes.settings = settings(
-    max_examples=400, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=400, stateful_step_count=60, suppress_health_check=list(HealthCheck)
 )

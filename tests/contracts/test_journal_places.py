@@ -246,6 +246,4 @@ class PlacesMachine(RuleBasedStateMachine):
 
 
 TestPlacesModel = PlacesMachine.TestCase
-TestPlacesModel.settings = settings(
-    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestPlacesModel.settings = settings(max_examples=25, stateful_step_count=20, suppress_health_check=list(HealthCheck))

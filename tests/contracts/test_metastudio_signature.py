@@ -12,7 +12,7 @@ import pytest
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.sdk_request import SdkRequest
 from huaweicloudsdkcore.signer.signer import Signer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.helpers.secrets import Secret
@@ -149,7 +149,6 @@ def signed_by_the_sdk(
     st.binary(max_size=40),
     st.none() | st.text("abcXYZ019+/=", min_size=1, max_size=20),
 )
-@settings(deadline=None)
 def test_signatures_equal_those_of_the_released_sdk(
     method: str,
     segments: list[str],

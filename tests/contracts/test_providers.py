@@ -12,7 +12,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from provider_cases import (
     CASES,
@@ -112,7 +112,6 @@ def test_a_lease_is_counted_by_the_services_clock(case: Case) -> None:
 @given(
     names=st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=5), extension=st.sampled_from(["mp4", "mp3"])
 )
-@settings(deadline=None)
 def test_a_file_name_stays_inside_its_value(case: Case, names: list[str], extension: str) -> None:
     """Quotes, braces, newlines and surrogates are encoded, and the rest of the request does not change."""
     sent = []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from provider_cases import (
     Case,
@@ -179,7 +179,6 @@ LEAVES = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_
 
 @every_case
 @given(data=st.data())
-@settings(deadline=None)
 def test_any_answer_gives_tickets_or_a_problem(case: Case, data: st.DataObject) -> None:
     """For any JSON and any status."""
     keys = st.sampled_from(
@@ -197,7 +196,6 @@ def test_any_answer_gives_tickets_or_a_problem(case: Case, data: st.DataObject) 
 
 @every_case
 @given(data=st.data())
-@settings(deadline=None)
 def test_any_change_to_a_valid_answer_gives_tickets_or_a_problem(case: Case, data: st.DataObject) -> None:
     """Any value at any depth is replaced by another."""
     (item,) = items_of(case, "mp4")

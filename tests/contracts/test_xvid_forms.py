@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from provider_cases import (
     DATE,
@@ -66,7 +66,6 @@ extras = st.dictionaries(names, st.text(st.characters(exclude_categories=["Cs"])
 
 
 @given(extras)
-@settings(deadline=None)
 def test_unknown_fields_are_sent(extra: dict[str, str]) -> None:
     """The policy has a condition for each field."""
     assert fields_of(ticket_of({**extra, **FORM})) == [*extra.items(), *FORM.items()]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from provider_cases import (
     BASE_URL,
@@ -59,7 +59,6 @@ def test_the_request_is_that_of_the_services_example() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
-@settings(deadline=None)
 def test_a_key_is_encoded_exactly_once(name: str) -> None:
     """The decoded query has the key, which is also the file's place."""
     spec = replace(SPEC, path=name)

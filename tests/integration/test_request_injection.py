@@ -28,7 +28,7 @@ from bulkup.providers import FileSpec, Provider
 from bulkup.providers.base import valid_text
 from bulkup.transport import HostRules, Transport, TransportOptions
 
-FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 BODY = b"the bytes of a file\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n"
 ODD = "\r\n\0\t\x0b\x7f \"'<>{}|\\^`%#?&=/:@;,.~-_!$()*+[]aZ09\u00e9\u2028\u202e\u2603\U0001f600"
 TEXT = st.text(ODD, max_size=24)

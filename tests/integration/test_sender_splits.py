@@ -18,7 +18,7 @@ from bulkup.model.http import StorageAnswer
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.transport import Transport
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 BOUNDARY = b"0123456789abcdef" * 8
 ANSWERS = {
     "plain": b'HTTP/1.1 200 OK\r\nETag: "x"\r\nX-A: \xc3\xa9\r\nContent-Length: 5\r\n\r\nhello',

@@ -134,7 +134,7 @@ def one_by_one(
 
 
 @given(st.data(), journals, st.sampled_from(list(PATHS)), trusts, st.booleans(), st.integers(1, 3), st.integers(-1, 1))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_a_block_is_decided_as_each_of_its_files(
     data: st.DataObject,
     journal: dict[tuple[Source, bytes], Row],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.model.http import StorageAnswer
@@ -25,7 +25,6 @@ def fed(*pieces: bytes, reader: AnswerReader | None = None) -> AnswerReader:
 
 
 @given(st.sampled_from([PLAIN, CHUNKED, CONTINUED]), st.lists(st.integers(1, 90), max_size=5))
-@settings(deadline=None)
 def test_an_answer_is_the_same_however_its_bytes_are_split(whole: bytes, cuts: list[int]) -> None:
     """Header names are in lower case, the end is found, and the connection can be reused."""
     ends = sorted({*(cut for cut in cuts if cut < len(whole)), len(whole)})

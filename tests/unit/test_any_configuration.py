@@ -20,7 +20,7 @@ from bulkup.errors import UsageError
 from bulkup.pipeline.options import ScanOptions
 from bulkup.pipeline.scan.filters import Filters
 
-ours = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+ours = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
 scalars = st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | texts
 values = scalars | st.lists(scalars, max_size=3) | st.dictionaries(texts, scalars, max_size=2)

@@ -261,7 +261,7 @@ def usable(name: bytes) -> bool:
     return name not in (b".", b"..")
 
 
-@hypothesis.settings(deadline=None, max_examples=50)
+@hypothesis.settings(max_examples=50)
 @given(st.dictionaries(NAMES.filter(usable), ASSETS, max_size=5))
 def test_a_table_with_any_names_reads_back(entries: dict[bytes, Asset]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -275,7 +275,7 @@ def test_a_table_with_any_names_reads_back(entries: dict[bytes, Asset]) -> None:
     assert found == {os.fsdecode(name): asset for name, asset in entries.items()}
 
 
-@hypothesis.settings(deadline=None, max_examples=50)
+@hypothesis.settings(max_examples=50)
 @given(st.dictionaries((NAMES | BYTES).filter(usable), ASSETS, max_size=5))
 def test_lines_of_json_with_any_names_read_back(entries: dict[bytes, Asset]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -295,7 +295,7 @@ def test_lines_of_json_with_any_names_read_back(entries: dict[bytes, Asset]) -> 
     assert found == {os.fsdecode(b"d/" + name): asset for name, asset in entries.items()}
 
 
-@hypothesis.settings(deadline=None, max_examples=200)
+@hypothesis.settings(max_examples=200)
 @given(st.one_of(st.binary(max_size=60), st.text('pathse_id,"\n\r{}[]:a.mp4', max_size=60).map(str.encode)))
 def test_no_file_makes_anything_but_a_map_or_complaints(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from attempts import failed, sent
 from found_files import found, md5_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.helpers.clock import SystemClock
@@ -33,7 +33,6 @@ CONTENT = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(50_00
 
 
 @given(st.integers(1, 500 * 1024**3), st.integers(1, 1200))
-@settings(deadline=None)
 def test_parts_cover_the_file_exactly_and_in_order(size: int, count: int) -> None:
     """Of equal size; the last part with bytes may be smaller, and parts after it are empty."""
     parts = list(parts_of(size, count))

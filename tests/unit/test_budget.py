@@ -286,4 +286,4 @@ class BudgetMachine(RuleBasedStateMachine):
 
 
 TestBudgetMachine = BudgetMachine.TestCase
-TestBudgetMachine.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
+TestBudgetMachine.settings = settings(max_examples=200, stateful_step_count=25)

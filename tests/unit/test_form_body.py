@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from email.message import MIMEPart
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.helpers.secrets import Secret
@@ -79,7 +79,6 @@ values = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
 @given(st.lists(st.tuples(names, values), max_size=5), st.binary(max_size=60), st.integers(1, 9))
-@settings(deadline=None)
 async def test_any_fields_and_any_bytes_are_kept(fields: list[tuple[str, str]], data: bytes, step: int) -> None:
     """Including line breaks in values and bytes that look like a boundary. The length is known in advance."""
     body = form_of(fields, Bytes(data, step=step))
@@ -98,7 +97,6 @@ words = st.text("abcXYZ019-_ ", min_size=1, max_size=9).map(lambda word: f"x{wor
 
 
 @given(st.lists(st.tuples(words, st.text("abc=/+ \u00e9", max_size=20)), max_size=4), st.binary(max_size=60))
-@settings(deadline=None)
 async def test_the_standard_library_parses_the_form(fields: list[tuple[str, str]], data: bytes) -> None:
     """It finds the names and values of the fields, and the file last, with its type."""
     body = form_of(fields, Bytes(data))
@@ -111,7 +109,6 @@ async def test_the_standard_library_parses_the_form(fields: list[tuple[str, str]
 
 
 @given(st.text('"\r\n\\a;=', min_size=1, max_size=8))
-@settings(deadline=None)
 async def test_a_field_name_cannot_end_its_header(name: str) -> None:
     """Quotes and line breaks are escaped as browsers do. Everything else is unchanged."""
     body = form_of([(name, "v")], Bytes(b"x"))

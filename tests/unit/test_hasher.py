@@ -10,7 +10,7 @@ from typing import Any, cast
 import anyio
 import pytest
 from found_files import found, md5_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.errors import MachineError
@@ -132,7 +132,6 @@ sizes = st.lists(st.sampled_from([0, 1, 300_000, MIB - 1, MIB, MIB + 1, 9 * MIB]
 
 
 @given(sizes)
-@settings(deadline=None)
 async def test_small_files_are_read_in_groups_and_large_ones_alone(sizes: list[int]) -> None:
     """At most 64 files or about 1 MiB at once, in order, without losing one."""
     groups = list[list[Item]]()

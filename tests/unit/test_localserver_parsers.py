@@ -255,7 +255,6 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces | texts, max_size=12).map(" ".join))
-@settings(deadline=None)
 def test_graphql_queries_are_parsed_or_refused(query: str) -> None:
     """The only error is GraphQLSyntaxError, and a parsed document can be searched for fields."""
     try:

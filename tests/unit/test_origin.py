@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup._version import __version__
@@ -46,7 +46,6 @@ def test_contradictory_and_invalid_headers_are_refused(headers: dict[str, str]) 
 
 
 @given(st.text(st.characters(max_codepoint=0xFF), max_size=8), st.text(st.characters(max_codepoint=0xFF), max_size=8))
-@settings(deadline=None)
 def test_a_target_or_value_never_adds_a_line(target: str, value: str) -> None:
     """The head has exactly the given lines, or the request is refused."""
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from bench_world import NOW, carried_out, choice, trial
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.api.bench import TrialPlan
@@ -98,7 +98,6 @@ def test_without_uploads_only_the_first_steps_are_tried() -> None:
     assert len(nothing) <= plan().most_trials
 
 
-@settings(deadline=None)
 @given(
     rates=st.dictionaries(st.integers(1, 1024), st.floats(0, 1000)),
     files=st.integers(1, 5000),
