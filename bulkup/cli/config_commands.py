@@ -39,7 +39,7 @@ RunCommands = Annotated[
 ]
 
 _SHOWN_CONFLICTS = 20
-_OWN_PLACES = {
+PLACE_HINTS = {
     METASTUDIO: "change asset_file_category, or the assets' rules and map, so that no asset has two MAIN files",
     XVID: "change object_key so that each file has a key of its own",
 }
@@ -86,7 +86,7 @@ def _check_places(profiles: Sequence[str], config: str | None) -> None:
             continue
         if lines := _conflicts(settings, profile):
             messages.append("\n  ".join([f"profile {profile}: files that are mapped to the same place:", *lines]))
-            hints[_OWN_PLACES[settings.provider]] = None
+            hints[PLACE_HINTS[settings.provider]] = None
     if messages:
         raise UsageError("\n".join(messages), hint="; ".join(hints))
 

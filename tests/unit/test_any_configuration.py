@@ -1,4 +1,4 @@
-"""Whatever stands in a configuration file, a variable or an option: it is settings, or complaints of ours."""
+"""Any content of a configuration file, a variable or an option gives settings or complaints, and no other error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def toml_of(value: Any) -> str:
 
 
 def loaded(cwd: Path, **more: Any) -> bool:
-    """Say whether there are settings; what stands against them has a message of ours."""
+    """Return whether there are settings; any error must be a UsageError with a message."""
     given_ = {"options": {}, "profile": "p", "config_file": None, "environ": {}, "cwd": str(cwd), **more}
     options = given_.pop("options")
     try:
@@ -51,7 +51,7 @@ def loaded(cwd: Path, **more: Any) -> bool:
 @given(st.binary(max_size=60) | st.binary(max_size=30).map(lambda tail: b"[profiles.p]\n" + tail))
 @ours
 def test_a_file_of_any_bytes_is_settings_or_complaints(tmp_path: Path, data: bytes) -> None:
-    """Read as a whole or not at all."""
+    """The file is read completely, or refused."""
     (tmp_path / "bulkup.toml").write_bytes(data)
     loaded(tmp_path)
 
@@ -59,7 +59,7 @@ def test_a_file_of_any_bytes_is_settings_or_complaints(tmp_path: Path, data: byt
 @given(st.dictionaries(names | texts, values, max_size=4))
 @ours
 def test_a_profile_of_any_values_is_settings_or_complaints(tmp_path: Path, profile: dict[str, Any]) -> None:
-    """Names that are none too."""
+    """Includes names that are not settings."""
     lines = [f"{json.dumps(name)} = {toml_of(value)}" for name, value in profile.items()]
     (tmp_path / "bulkup.toml").write_text("\n".join(["[profiles.p]", *lines]), "utf-8")
     loaded(tmp_path)
@@ -68,7 +68,7 @@ def test_a_profile_of_any_values_is_settings_or_complaints(tmp_path: Path, profi
 @given(st.dictionaries(names, texts.filter(lambda text: "\0" not in text), max_size=4))
 @ours
 def test_variables_of_any_text_are_settings_or_complaints(tmp_path: Path, given_: dict[str, str]) -> None:
-    """Of settings and of secrets."""
+    """Includes variables of secrets."""
     environ = {SETTINGS[name].variable: text for name, text in given_.items()}
     loaded(tmp_path, profile=None, environ=environ)
 
@@ -76,13 +76,13 @@ def test_variables_of_any_text_are_settings_or_complaints(tmp_path: Path, given_
 @given(st.dictionaries(names, values | st.none(), max_size=4))
 @ours
 def test_options_of_any_values_are_settings_or_complaints(tmp_path: Path, given_: dict[str, Any]) -> None:
-    """The library takes them from anywhere."""
+    """A user of the library may pass any values."""
     loaded(tmp_path, profile=None, options=given_)
 
 
 @given(st.text(max_size=14) | st.from_regex(r"[0-9.]{0,12} ?[smhd]?", fullmatch=True))
-def test_no_text_makes_anything_but_a_duration_or_a_value_error(text: str) -> None:
-    """Of no more than thirty years."""
+def test_any_text_gives_a_duration_or_a_value_error(text: str) -> None:
+    """The duration is at most thirty years."""
     try:
         seconds = parse_duration(text)
     except ValueError as error:
@@ -92,8 +92,8 @@ def test_no_text_makes_anything_but_a_duration_or_a_value_error(text: str) -> No
 
 
 @given(st.sampled_from(["", "env:", "file:", "command:", "env", "ENV:"]), st.text(max_size=12))
-def test_no_text_makes_anything_but_a_place_or_a_value_error(kind: str, rest: str) -> None:
-    """The error does not repeat it; what was understood is asked for as it was written."""
+def test_any_text_gives_a_secret_source_or_a_value_error(kind: str, rest: str) -> None:
+    """The error does not repeat the text; an accepted reference is kept unchanged."""
     try:
         source = SecretSource.parse("token", kind + rest)
     except ValueError as error:
@@ -106,8 +106,8 @@ def test_no_text_makes_anything_but_a_place_or_a_value_error(kind: str, rest: st
 
 
 @given(st.text(max_size=16) | st.from_regex(r"(\*\.)?[A-Za-z0-9.-]{1,20}", fullmatch=True) | st.ip_addresses().map(str))
-def test_a_host_is_brought_to_a_form_that_stays(text: str) -> None:
-    """Or refused."""
+def test_a_host_is_normalised_to_a_stable_form(text: str) -> None:
+    """Any other text is refused."""
     try:
         once = normalise_host(text)
     except ValueError as error:
@@ -118,8 +118,8 @@ def test_a_host_is_brought_to_a_form_that_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0x7f.1", "127.1", "2130706433", "0x", "*.0x7f", "10.0.0.0x1"])
-def test_an_address_in_an_old_spelling_is_no_name(text: str) -> None:
-    """The system takes it for an address, so as a name it would allow nothing."""
+def test_an_address_in_an_old_notation_is_not_a_name(text: str) -> None:
+    """The system reads it as an address, so as a name it would never match."""
     with pytest.raises(ValueError, match="expected host names"):
         normalise_host(text)
 
@@ -132,8 +132,8 @@ patterns = st.lists(
 @given(patterns.map("".join), st.binary(min_size=1, max_size=12).map(lambda path: path.replace(b"\0", b"a")))
 @example(pattern="[a-*]", path=b"a")
 @ours
-def test_a_pattern_that_is_taken_can_be_matched_with_any_name(tmp_path: Path, pattern: str, path: bytes) -> None:
-    """The check at load and the matcher of a run agree on what a pattern is."""
+def test_an_accepted_pattern_can_be_matched_with_any_name(tmp_path: Path, pattern: str, path: bytes) -> None:
+    """The check of settings and the matcher of a run accept the same patterns."""
     if not loaded(tmp_path, profile=None, options={"include": [pattern]}):
         return
     filters = Filters(ScanOptions(include=(pattern,), exclude=(pattern,)))
@@ -141,15 +141,15 @@ def test_a_pattern_that_is_taken_can_be_matched_with_any_name(tmp_path: Path, pa
     assert filters.prunes(path) in (True, False)
 
 
-def test_every_setting_is_among_the_names_that_are_tried() -> None:
-    """Or the tests above would pass new ones over."""
+def test_the_tests_above_cover_every_setting() -> None:
+    """Otherwise the tests above would miss new settings."""
     assert {setting.field for setting in SETTINGS.values()} == set(Settings.model_fields)
 
 
 @pytest.mark.parametrize(
     "text", ["[" * 100_000, "x = " + "1" * 100_000, "a." * 500 + "a = 1", "\ufeff", "[profiles]\np = 1"]
 )
-def test_files_without_end_are_complained_about(tmp_path: Path, text: str) -> None:
-    """Not read until the stack or the patience ends."""
+def test_hostile_files_are_refused(tmp_path: Path, text: str) -> None:
+    """They end with an error, and not with a full stack or a long wait."""
     (tmp_path / "bulkup.toml").write_text(text)
     assert not loaded(tmp_path)

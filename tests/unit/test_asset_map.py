@@ -1,4 +1,4 @@
-"""The asset map: what stands in it comes back whatever the files are called, and what is wrong is told by line."""
+"""The asset map: entries are read back for any file names, and errors are reported by line."""
 
 import base64
 import csv
@@ -21,7 +21,7 @@ HEADER = "path,asset_id,asset_file_category,name\n"
 
 
 class Tree:
-    """A source with files in it, and a map beside it."""
+    """A source with files in it, and a map outside of it."""
 
     def __init__(self, root: Path, *names: bytes) -> None:
         self.source = os.fsencode(os.path.realpath(root)) + b"/source"
@@ -53,7 +53,7 @@ def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path, b"a.mp4", b"b.mp4", b"d/c.mp4")
 
 
-def test_a_table_says_what_becomes_of_each_file(tree: Tree) -> None:
+def test_a_table_assigns_an_asset_to_each_file(tree: Tree) -> None:
     found = tree.load(HEADER + "a.mp4,one,MAIN,intro.mp4\nb.mp4,one,,\n\nd/c.mp4,two,COVER,\n")
     assert found == {
         "a.mp4": Asset("one", "MAIN", "intro.mp4"),
@@ -62,16 +62,16 @@ def test_a_table_says_what_becomes_of_each_file(tree: Tree) -> None:
     }
 
 
-def test_columns_may_be_left_out_and_stand_in_any_order(tree: Tree) -> None:
+def test_columns_are_optional_and_have_any_order(tree: Tree) -> None:
     assert tree.load("asset_id,path\none,a.mp4\n") == {"a.mp4": Asset("one")}
 
 
-def test_what_spreadsheets_write_is_read(tree: Tree) -> None:
+def test_tables_from_spreadsheets_are_read(tree: Tree) -> None:
     assert tree.load(b"\xef\xbb\xbf" + b'"path","asset_id"\r\n"a.mp4","one"\r\n') == {"a.mp4": Asset("one")}
 
 
 @pytest.mark.parametrize("name", ["map.jsonl", "map.ndjson", "MAP.JSONL"])
-def test_lines_of_json_say_the_same(tree: Tree, name: str) -> None:
+def test_lines_of_json_give_the_same_result(tree: Tree, name: str) -> None:
     lines = [
         {"path": "a.mp4", "asset_id": "one", "asset_file_category": "MAIN", "name": "intro.mp4"},
         {"path": "b.mp4", "asset_id": "one", "name": None},
@@ -85,7 +85,7 @@ def test_lines_of_json_say_the_same(tree: Tree, name: str) -> None:
     }
 
 
-def test_spellings_of_a_path_come_to_one(tree: Tree) -> None:
+def test_spellings_of_a_path_are_normalised(tree: Tree) -> None:
     inside = os.fsdecode(tree.source)
     found = tree.load(f"path,asset_id\n./d/../a.mp4,one\n{inside}//b.mp4,one\nd//c.mp4,one\n")
     assert list(found) == ["a.mp4", "b.mp4", "d/c.mp4"]
@@ -96,18 +96,18 @@ def test_an_absolute_path_may_lead_into_the_source_through_a_link(tree: Tree) ->
     assert list(tree.load(f"path,asset_id\n{tree.folder}/link/a.mp4,one\n")) == ["a.mp4"]
 
 
-def test_a_map_without_lines_names_no_file(tree: Tree) -> None:
+def test_a_map_without_lines_is_empty(tree: Tree) -> None:
     assert tree.load(HEADER) == tree.load("", "map.jsonl") == {}
 
 
-def test_equal_assets_and_equal_texts_are_held_once(tree: Tree) -> None:
+def test_equal_assets_and_equal_texts_are_stored_once(tree: Tree) -> None:
     found = tree.load(HEADER + "a.mp4,one,COVER,\nb.mp4,one,COVER,\nd/c.mp4,one,COVER,x\n")
     assert found["a.mp4"] is found["b.mp4"]
     assert found["a.mp4"].asset_id is found["d/c.mp4"].asset_id
     assert found["a.mp4"].asset_file_category is found["d/c.mp4"].asset_file_category
 
 
-def test_everything_wrong_in_a_table_is_told_by_line(tree: Tree) -> None:
+def test_all_errors_in_a_table_are_reported_by_line(tree: Tree) -> None:
     text = HEADER + (
         "a.mp4,one,MAIN,\n"
         "./a.mp4,one,,\n"
@@ -146,7 +146,7 @@ def test_everything_wrong_in_a_table_is_told_by_line(tree: Tree) -> None:
     ]
 
 
-def test_everything_wrong_in_lines_of_json_is_told_by_line(tree: Tree) -> None:
+def test_all_errors_in_lines_of_json_are_reported_by_line(tree: Tree) -> None:
     lines = [
         b"[]",
         b'{"path": "a.mp4", "asset": "one"}',
@@ -206,11 +206,11 @@ NOT_UTF8 = "not UTF-8 text (save the file as UTF-8; in a .jsonl file, path_b64 c
         ("path,asset_id\na\rb,one\n", ["2: not valid CSV: new-line character seen in unquoted field"]),
     ],
 )
-def test_a_table_of_a_wrong_form(tree: Tree, text: Any, complaints: list[str]) -> None:
+def test_a_malformed_table(tree: Tree, text: Any, complaints: list[str]) -> None:
     assert tree.refused(text) == complaints
 
 
-def test_of_many_complaints_twenty_are_shown(tree: Tree) -> None:
+def test_only_twenty_of_many_complaints_are_shown(tree: Tree) -> None:
     with pytest.raises(SettingsError) as caught:
         tree.load(HEADER + "a.mp4,one,,\n" * 40)
     lines = caught.value.message.splitlines()
@@ -219,14 +219,14 @@ def test_of_many_complaints_twenty_are_shown(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("name", ["map.txt", "map", "map.csv.gz"])
-def test_the_ending_of_a_map_says_what_it_is(tree: Tree, name: str) -> None:
+def test_the_extension_of_a_map_decides_its_form(tree: Tree, name: str) -> None:
     with pytest.raises(SettingsError, match=r"asset_map: expected a file that ends in \.csv, \.jsonl, \.ndjson"):
         tree.load(HEADER, name)
 
 
 @pytest.mark.parametrize("name", ["source/map.csv", "source/d/map.csv", "link/map.csv"])
 def test_a_map_inside_the_source_is_refused(tree: Tree, name: str) -> None:
-    """It would be uploaded as one of the files that it is about."""
+    """It would be uploaded together with the files that it lists."""
     os.symlink(tree.source, f"{tree.folder}/link")
     with pytest.raises(SettingsError, match=r"asset_map: is inside the source .*, so it would be uploaded") as caught:
         tree.load(HEADER, name)
@@ -242,7 +242,7 @@ def test_a_map_that_cannot_be_read_is_named(tree: Tree) -> None:
         load_asset_map(f"{tree.folder}/folder.csv", tree.source)
 
 
-def test_a_file_that_cannot_be_looked_at_is_named(tree: Tree) -> None:
+def test_a_file_that_cannot_be_checked_is_named(tree: Tree) -> None:
     assert tree.refused("path,asset_id\na.mp4/x,one\n") == ["2: path 'a.mp4/x' cannot be checked: Not a directory"]
 
 
@@ -263,7 +263,7 @@ def usable(name: bytes) -> bool:
 
 @hypothesis.settings(max_examples=50)
 @given(st.dictionaries(NAMES.filter(usable), ASSETS, max_size=5))
-def test_a_table_with_any_names_reads_back(entries: dict[bytes, Asset]) -> None:
+def test_a_table_with_any_file_names_is_read_back(entries: dict[bytes, Asset]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         tree = Tree(Path(folder), *entries)
         with open(f"{tree.folder}/map.csv", "w", newline="", encoding="utf-8") as file:
@@ -277,7 +277,7 @@ def test_a_table_with_any_names_reads_back(entries: dict[bytes, Asset]) -> None:
 
 @hypothesis.settings(max_examples=50)
 @given(st.dictionaries((NAMES | BYTES).filter(usable), ASSETS, max_size=5))
-def test_lines_of_json_with_any_names_read_back(entries: dict[bytes, Asset]) -> None:
+def test_lines_of_json_with_any_file_names_are_read_back(entries: dict[bytes, Asset]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         tree = Tree(Path(folder), *(b"d/" + name for name in entries))
         lines = []
@@ -297,7 +297,7 @@ def test_lines_of_json_with_any_names_read_back(entries: dict[bytes, Asset]) -> 
 
 @hypothesis.settings(max_examples=200)
 @given(st.one_of(st.binary(max_size=60), st.text('pathse_id,"\n\r{}[]:a.mp4', max_size=60).map(str.encode)))
-def test_no_file_makes_anything_but_a_map_or_complaints(data: bytes) -> None:
+def test_a_file_of_any_bytes_gives_a_map_or_complaints(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         tree = Tree(Path(folder), b"a.mp4")
         for name in ("map.csv", "map.jsonl"):

@@ -1,4 +1,4 @@
-"""The base URL: one form for every spelling of one root, and nothing in it that may be a secret."""
+"""The base URL: one form for every spelling of a root, and no part that may contain a secret."""
 
 import string
 from typing import Any
@@ -29,7 +29,7 @@ def normalised_or_refused(text: Any) -> str:
 
 
 @given(URLS)
-def test_normalising_twice_changes_nothing_more(url: Any) -> None:
+def test_normalising_twice_equals_normalising_once(url: Any) -> None:
     once = normalise_base_url(url)
     assert normalise_base_url(once) == once
 
@@ -49,7 +49,7 @@ def test_anything_else_is_refused_without_being_repeated(text: Any) -> None:
 
 
 @given(st.text(string.printable, max_size=20))
-def test_whatever_follows_a_scheme_ends_in_a_stable_url_or_our_own_error(text: Any) -> None:
+def test_any_text_after_a_scheme_gives_a_stable_url_or_a_value_error(text: Any) -> None:
     once = normalised_or_refused("https://" + text)
     assert once.startswith("expected an http or https URL") or normalise_base_url(once) == once
 
@@ -69,7 +69,7 @@ def test_whatever_follows_a_scheme_ends_in_a_stable_url_or_our_own_error(text: A
         ("https://example.com/a%20b/é", "https://example.com/a%20b/%C3%A9"),
     ],
 )
-def test_spellings_come_to_one_form(url: Any, expected: Any) -> None:
+def test_spellings_are_normalised_to_one_form(url: Any, expected: Any) -> None:
     assert normalise_base_url(url) == expected
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from bulkup.cli.config_commands import _OWN_PLACES, config_app
+from bulkup.cli.config_commands import PLACE_HINTS, config_app
 from bulkup.config.catalogue import SETTINGS
 from bulkup.config.provider_defaults import PROVIDERS
 from bulkup.errors import UsageError
@@ -87,7 +87,7 @@ asset_file_category = "COVER"
 """
 
 
-def test_show_of_rules_times_and_the_address_of_a_region(run: Run) -> None:
+def test_show_of_rules_times_and_the_url_of_a_region(run: Run) -> None:
     result = run("show", "--profile", "n", text=METASTUDIO)
     lines = [" ".join(line.replace("│", "").split()) for line in result.stdout.splitlines()]
     assert "assets match = [ab].png, asset_id = a profile n (bulkup.toml line 10)" in lines
@@ -132,14 +132,14 @@ token = "env:KEY"
 """
 
 
-def test_check_of_sound_profiles(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_of_valid_profiles(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY", "abc")
     result = run("check", text=GOOD)
     assert (result.exit_code, result.stdout) == (0, "2 profiles are fine\n")
     assert run("check", "--profile", "a").stdout == "1 profile is fine\n"
 
 
-def test_check_finds_everything_in_every_profile(run: Run, tmp_path: Path) -> None:
+def test_check_reports_all_errors_of_all_profiles(run: Run, tmp_path: Path) -> None:
     text = """\
 [profiles.a]
 source = ["src", "gone"]
@@ -168,7 +168,7 @@ journal = "src/j"
     ]
 
 
-def test_check_asks_for_what_the_provider_needs(run: Run) -> None:
+def test_check_reports_missing_credentials_and_settings(run: Run) -> None:
     text = """\
 [profiles.a]
 provider = "metastudio"
@@ -206,7 +206,7 @@ def test_check_reads_the_asset_map(run: Run, tmp_path: Path) -> None:
     assert lines[-1].strip() == "bulkup.toml:9: asset_map: 5 more problems in the file"
 
 
-def test_check_wants_one_directory_for_an_asset_map(run: Run, tmp_path: Path) -> None:
+def test_check_requires_one_directory_for_an_asset_map(run: Run, tmp_path: Path) -> None:
     (tmp_path / "map.csv").write_text("path,asset_id\n")
     (tmp_path / "other").mkdir()
     text = METASTUDIO.replace('"src"', '["src", "other"]')
@@ -214,7 +214,7 @@ def test_check_wants_one_directory_for_an_asset_map(run: Run, tmp_path: Path) ->
     assert complaint(run("check", text=text)).message == f"bulkup.toml:9: {what}"
 
 
-def test_check_wants_one_source_for_a_name(run: Run, tmp_path: Path) -> None:
+def test_check_requires_one_source_for_a_name(run: Run, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     text = "[profiles.a]\nsource = ['src', 'other']\nsource_id = 'media'\n"
     message = complaint(run("check", text=text)).message
@@ -222,21 +222,21 @@ def test_check_wants_one_source_for_a_name(run: Run, tmp_path: Path) -> None:
     assert run("check", text=text.replace(", 'other'", "")).exit_code == 0
 
 
-def test_check_points_at_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_check_names_the_variable_of_a_wrong_value(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BULKUP_SOURCE", "gone")
     error = complaint(run("check", text="[profiles.a]\n[profiles.b]\n"))
     assert error.message == f"BULKUP_SOURCE: source: {tmp_path}/gone does not exist"
 
 
-def test_check_says_a_store_inside_a_source(run: Run) -> None:
+def test_check_reports_a_store_inside_a_source(run: Run) -> None:
     text = "[profiles.a]\nsource = 'src'\nstore = 'src/s'\n"
     assert run("check", text=text).exit_code == 0  # no provider, so nothing is stored there
     message = complaint(run("check", text=text + "provider = 'local'")).message
     assert message.startswith("bulkup.toml:3: store: ")
 
 
-def test_check_says_an_identity_service_over_plain_http(run: Run, tmp_path: Path) -> None:
-    """For the provider that has one alone; in all profiles that do."""
+def test_check_reports_an_identity_service_over_plain_http(run: Run, tmp_path: Path) -> None:
+    """Only for the provider that has an identity service, and in all of its profiles."""
     text = METASTUDIO.replace('asset_map = "map.csv"', 'iam_url = "http://iam.example"')
     message = complaint(run("check", text=text)).message
     assert message.startswith("bulkup.toml:9: iam_url: http://iam.example ")
@@ -247,7 +247,7 @@ def test_check_says_an_identity_service_over_plain_http(run: Run, tmp_path: Path
     assert run("check", text=other).exit_code == 0
 
 
-def test_check_runs_commands_only_when_told_to(run: Run) -> None:
+def test_check_runs_commands_only_on_request(run: Run) -> None:
     text = f"""[profiles.a]\ntoken = '''command:{sys.executable} -c "raise SystemExit(3)"'''"""
     assert run("check", text=text).exit_code == 0
     error = complaint(run("check", "--run-commands"))
@@ -255,7 +255,7 @@ def test_check_runs_commands_only_when_told_to(run: Run) -> None:
     assert error.message.endswith("*** exited with status 3")
 
 
-def test_check_of_a_profile_that_is_not_there(run: Run) -> None:
+def test_check_of_an_unknown_profile(run: Run) -> None:
     assert 'no profile "x"' in complaint(run("check", "--profile", "x", text=GOOD)).message
 
 
@@ -265,7 +265,7 @@ def test_check_without_a_file(run: Run, tmp_path: Path) -> None:
     assert f"{tmp_path}/user/bulkup/bulkup.toml" in error.hint
 
 
-def test_check_warns(run: Run) -> None:
+def test_check_prints_warnings(run: Run) -> None:
     result = run("check", text="[profiles.a]\ntoken = 'hunter2'")
     assert result.stdout == "1 profile is fine\n"
     assert result.stderr.startswith("warning: bulkup.toml:2: token is written out")
@@ -284,8 +284,8 @@ journal = "journal.sqlite3"
 """
 
 
-def test_check_finds_files_that_would_have_one_place(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An asset has one MAIN: the whole tree is looked at before a run is."""
+def test_check_reports_files_with_the_same_place(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An asset has one MAIN file, so the check scans the whole tree."""
     monkeypatch.setenv("KEY", "abc")
     (tmp_path / "src" / "one.mp4").write_bytes(b"1")
     assert run("check", text=TWO_MAINS).exit_code == 0
@@ -308,8 +308,8 @@ journal = "journal.sqlite3"
 """
 
 
-def test_check_finds_object_keys_that_are_one(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A template without the folder maps files of one name to one key."""
+def test_check_reports_equal_object_keys(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template without the folder maps files with the same name to the same key."""
     monkeypatch.setenv("KEY", "abc")
     for folder in ("a", "b"):
         (tmp_path / "src" / folder).mkdir()
@@ -320,10 +320,10 @@ def test_check_finds_object_keys_that_are_one(run: Run, tmp_path: Path, monkeypa
     assert run("check", text=ONE_KEY.replace("{name}", "{path}")).exit_code == 0
 
 
-def test_check_finds_the_files_without_a_place_of_every_profile(
+def test_check_reports_place_conflicts_of_all_profiles(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All profiles are looked at, and each hint names the settings of the provider that it is for."""
+    """The check covers all profiles, and each hint names the settings of its provider."""
     monkeypatch.setenv("KEY", "abc")
     for folder in ("a", "b"):
         (tmp_path / "src" / folder).mkdir()
@@ -343,5 +343,5 @@ def test_check_finds_the_files_without_a_place_of_every_profile(
     assert complaint(run("check", "--profile", "x")).hint == of_xvid
 
 
-def test_every_provider_with_places_has_a_hint_of_its_own() -> None:
-    assert set(_OWN_PLACES) == {name for name, provider in PROVIDERS.items() if provider.places}
+def test_every_provider_with_places_has_its_own_hint() -> None:
+    assert set(PLACE_HINTS) == {name for name, provider in PROVIDERS.items() if provider.places}

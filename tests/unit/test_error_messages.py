@@ -1,4 +1,4 @@
-"""What is said when something is wrong: where, what was expected, what was given, and all of it at once."""
+"""Error messages about settings: the place, the expected form, the given value, and all errors together."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ def refused(
     return caught.value
 
 
-def test_an_unknown_profile_gets_the_nearest_and_the_list(tmp_path: Path) -> None:
+def test_an_unknown_profile_gets_a_suggestion_and_the_list(tmp_path: Path) -> None:
     error = refused(tmp_path, "[profiles.nightly]\n[profiles.weekly]\n", profile="nightli")
     assert error.message == 'bulkup.toml: there is no profile "nightli"'
     assert error.hint == 'did you mean "nightly"? profiles in this file: nightly, weekly'
@@ -37,7 +37,7 @@ def test_an_unknown_profile_in_a_file_without_any(tmp_path: Path) -> None:
     assert refused(tmp_path, "").hint == "profiles in this file: none"
 
 
-def test_an_unknown_key_gets_its_line_and_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_key_gets_its_line_and_a_suggestion(tmp_path: Path) -> None:
     error = refused(tmp_path, "[profiles.nightly]\n\nconcurency = 3\n")
     assert error.message == 'bulkup.toml:3: unknown setting "concurency" in profile nightly'
     assert error.hint == 'did you mean "concurrency"?'
@@ -47,7 +47,7 @@ def test_an_option_name_for_a_key(tmp_path: Path) -> None:
     assert refused(tmp_path, '[profiles.nightly]\n"base-url" = ""').hint == 'did you mean "base_url"?'
 
 
-def test_a_key_with_no_neighbour_gets_no_guess(tmp_path: Path) -> None:
+def test_a_key_unlike_any_setting_gets_no_suggestion(tmp_path: Path) -> None:
     assert refused(tmp_path, "[profiles.nightly]\nzzz = 1").hint == ""
 
 
@@ -126,7 +126,7 @@ def test_a_wrong_value_says_what_was_expected(tmp_path: Path, name: str, value: 
     assert expected in error.message
 
 
-def test_sizes_that_leave_nothing(tmp_path: Path) -> None:
+def test_max_size_below_min_size(tmp_path: Path) -> None:
     error = refused(tmp_path, '[profiles.nightly]\nmin_size = "2k"\nmax_size = "1k"')
     what = "max_size: expected a size not below min_size, which is 2048 bytes, not '1k'"
     assert error.message == f"bulkup.toml:3: {what}"
@@ -161,7 +161,7 @@ zzz = 1
 """
 
 
-def test_what_is_wrong_with_a_rule_gets_its_line_and_key(tmp_path: Path) -> None:
+def test_an_error_in_a_rule_gets_its_line_and_key(tmp_path: Path) -> None:
     lines = refused(tmp_path, RULES).message.splitlines()
     categories = "MAIN, COVER, PAGE, SAMPLE, OTHER, WHOLE_MODEL, USER_MODIFIED_MODEL, TEMPORARY, PACKAGE"
     negated = "expected a pattern that can match; one that begins with ! only excludes"
@@ -219,7 +219,7 @@ def test_an_unknown_option_of_the_library(tmp_path: Path) -> None:
     assert (error.message, error.hint) == ("concurency: no such setting", 'did you mean "concurrency"?')
 
 
-def test_everything_is_said_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_together(tmp_path: Path) -> None:
     text = "stray = 1\n[profiles.nightly]\nconcurency = 1\nattempts = 0\nlog_level = 'loud'\nsource = [1]\n"
     error = refused(tmp_path, text, options={"grace": "soon"}, environ={"BULKUP_IDLE_TIMEOUT": "x"})
     lines = error.message.splitlines()
@@ -236,7 +236,7 @@ def test_everything_is_said_at_once(tmp_path: Path) -> None:
     assert 'did you mean "concurrency"?' in lines[2]
 
 
-def test_the_trouble_of_another_profile_does_not_stop_this_one(tmp_path: Path) -> None:
+def test_errors_in_another_profile_do_not_matter(tmp_path: Path) -> None:
     (tmp_path / "bulkup.toml").write_text("[profiles.nightly]\n[profiles.other]\nzzz = 1\n")
     load({}, profile="nightly", config_file=None, environ={}, cwd=str(tmp_path))
 
@@ -260,13 +260,13 @@ def test_the_trouble_of_another_profile_does_not_stop_this_one(tmp_path: Path) -
         ("[profiles.nightly]\nquiet = true", 'bulkup.toml:2: "quiet" is not allowed in a profile', "--quiet"),
     ],
 )
-def test_the_outer_form_of_the_file(tmp_path: Path, text: Any, message: Any, hint: Any) -> None:
+def test_keys_outside_the_profiles(tmp_path: Path, text: Any, message: Any, hint: Any) -> None:
     error = refused(tmp_path, text)
     assert error.message.startswith(message)
     assert hint in error.hint
 
 
-def test_profiles_that_are_no_table(tmp_path: Path) -> None:
+def test_profiles_that_are_not_a_table(tmp_path: Path) -> None:
     assert 'bulkup.toml:1: "profiles" is not a table' in refused(tmp_path, "profiles = 1").message
 
 
@@ -287,7 +287,7 @@ def test_wrong_syntax_at_the_end_of_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 9999, "a = " + "1" * 9999])
-def test_a_file_made_to_hurt(tmp_path: Path, text: Any) -> None:
+def test_a_hostile_file(tmp_path: Path, text: Any) -> None:
     assert "not valid TOML" in refused(tmp_path, text).message
 
 
@@ -307,6 +307,6 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert refused(tmp_path).message == "cannot read the configuration file bulkup.toml: Is a directory"
 
 
-def test_a_dangling_link_is_no_reason_to_take_another_file(tmp_path: Path) -> None:
+def test_a_dangling_link_is_an_error_and_not_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / "bulkup.toml").symlink_to("gone")
     assert "No such file" in refused(tmp_path).message

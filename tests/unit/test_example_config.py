@@ -22,7 +22,7 @@ TABLES = [name for name, setting in SETTINGS.items() if setting.form.kind == "ta
 
 
 def reference(name: Any) -> tuple[str, Any]:
-    """The one commented line of a setting, and the comment above it."""
+    """Return the only commented line of a setting, and the comment above it."""
     section = EXAMPLE.partition("# [profiles.reference]")[2]
     found = re.findall(rf"((?:^# .*\n)*)^# ({name} = .*)$", section, re.MULTILINE)
     assert len(found) == 1, f"{name} stands there {len(found)} times"
@@ -47,7 +47,7 @@ def test_the_example_names_the_unit_where_there_is_one(name: Any) -> None:
     assert SETTINGS[name].form.unit in reference(name)[0]
 
 
-def test_the_settings_left_out_of_the_example_are_no_settings_of_a_profile() -> None:
+def test_the_example_leaves_out_settings_that_no_profile_may_hold() -> None:
     for name in SETTINGS.keys() - set(IN_FILE):
         assert not re.search(rf"^# {name} = ", EXAMPLE, re.MULTILINE)
 

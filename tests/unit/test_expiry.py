@@ -1,4 +1,4 @@
-"""When a service deletes an upload: what people write, what is meant, and what is refused."""
+"""The expiry of uploads: accepted forms, their meaning, and refused values."""
 
 import datetime as dt
 from typing import Any
@@ -20,7 +20,7 @@ ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: dt.timezone(dt.timede
 
 
 @given(FUTURE)
-def test_unix_seconds_read_the_same_as_number_and_as_text(seconds: Any) -> None:
+def test_unix_seconds_as_number_and_as_text_are_equal(seconds: Any) -> None:
     assert parse_expiry(seconds, NOW) == parse_expiry(f" {seconds} ", NOW) == Expiry(at=seconds)
 
 
@@ -51,7 +51,7 @@ def test_zero_means_never(value: Any) -> None:
         st.integers(1, 10**8).map(lambda after: Expiry(after=after)),
     )
 )
-def test_what_it_shows_can_be_read_again(value: Any) -> None:
+def test_its_text_can_be_parsed_again(value: Any) -> None:
     assert parse_expiry(str(value), NOW) == value
 
 
@@ -66,13 +66,13 @@ def test_what_it_shows_can_be_read_again(value: Any) -> None:
         (Expiry(after=0.5), "0.5s"),
     ],
 )
-def test_it_shows_what_people_can_read(value: Any, shown: Any) -> None:
+def test_its_text_is_readable(value: Any, shown: Any) -> None:
     assert str(value) == shown
     assert parse_expiry(value, NOW) is value
 
 
 @given(st.text(max_size=24))
-def test_no_text_makes_anything_but_an_expiry_or_a_value_error(text: Any) -> None:
+def test_any_text_gives_an_expiry_or_a_value_error(text: Any) -> None:
     try:
         outcome = isinstance(parse_expiry(text, NOW), Expiry)
     except ValueError as error:
@@ -122,7 +122,7 @@ def test_a_profile_may_hold_a_time_without_quotes(tmp_path: Any) -> None:
     assert settings.model_dump(mode="json")["expires_at"] == "2999-01-01T00:00:00Z"
 
 
-def test_a_past_time_is_refused_where_it_stands(tmp_path: Any) -> None:
+def test_a_past_time_is_refused_with_its_line(tmp_path: Any) -> None:
     (tmp_path / "bulkup.toml").write_text("[profiles.n]\n\nexpires_at = '2020-01-01T00:00:00Z'\n")
     with pytest.raises(UsageError) as caught:
         load({}, profile="n", config_file=None, environ={}, cwd=str(tmp_path))

@@ -1,4 +1,4 @@
-"""Where settings come from, which of them counts, and what is made of the raw values."""
+"""The layers of settings: their order, and the conversion of raw values."""
 
 import itertools
 import os
@@ -30,14 +30,14 @@ def settle(
     return load(options or {}, profile=profile, config_file=config_file, environ=environ, cwd=str(cwd))
 
 
-def test_without_anything_every_setting_is_its_default(tmp_path: Path) -> None:
+def test_without_any_layer_every_setting_has_its_default(tmp_path: Path) -> None:
     resolved = settle(tmp_path, profile=None)
     assert resolved.settings == Settings()
     assert resolved.origins == dict.fromkeys(SETTINGS, DEFAULT)
     assert (resolved.warnings, resolved.profile, resolved.config_file) == ((), None, None)
 
 
-# One value for each layer, and what the field then holds.
+# One value for each layer, and the resulting value of the field.
 LAYERED = {
     "concurrency": ((1, "auto", 3), (1, "auto", 3)),
     "batch_size": ((1, "2", 3), (1, 2, 3)),
@@ -103,7 +103,7 @@ def test_lists_in_the_environment(tmp_path: Path) -> None:
     assert settings.exclude == ("a,b.txt", "*.tmp")
 
 
-def test_one_source_may_stand_without_a_list(tmp_path: Path) -> None:
+def test_one_source_needs_no_list(tmp_path: Path) -> None:
     assert settle(tmp_path, '[profiles.nightly]\nsource = "/a"').settings.source == ("/a",)
 
 
@@ -136,7 +136,7 @@ def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
     assert resolved.settings.model_dump(mode="json")["source"][0] == "/a\\udcff"
 
 
-def test_secrets_of_the_environment_hold_only_without_a_profile(tmp_path: Path) -> None:
+def test_secrets_in_variables_are_used_only_without_a_profile(tmp_path: Path) -> None:
     environ = {SETTINGS[name].variable: f"value of {name}" for name in SECRETS}
     without = settle(tmp_path, environ=environ, profile=None).settings
     for name in SECRETS:
@@ -148,7 +148,7 @@ def test_secrets_of_the_environment_hold_only_without_a_profile(tmp_path: Path) 
     assert named.warnings == ()
 
 
-def test_a_library_may_pass_secrets_as_such(tmp_path: Path) -> None:
+def test_a_user_of_the_library_may_pass_secret_objects(tmp_path: Path) -> None:
     settings = settle(tmp_path, options={"token": Secret("abc")}, profile=None).settings
     assert settings.token is not None
     assert settings.token.resolve({}) == Secret("abc")
@@ -176,7 +176,7 @@ asset_id = "b"
     assert settle(tmp_path, options={"assets": RULES}, profile=None).settings.assets == RULES
 
 
-def test_an_asset_map_is_relative_to_where_it_is_named(tmp_path: Path) -> None:
+def test_an_asset_map_is_relative_to_the_file_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "my.toml").write_text("[profiles.nightly]\nasset_map = 'm.csv'")
     assert settle(tmp_path, config_file="etc/my.toml").settings.asset_map == f"{tmp_path}/etc/m.csv"
@@ -184,11 +184,11 @@ def test_an_asset_map_is_relative_to_where_it_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rate", [0, 0.5, 10])
-def test_a_rate_of_0_is_a_setting_too(tmp_path: Path, rate: float) -> None:
+def test_a_rate_of_0_counts_as_set(tmp_path: Path, rate: float) -> None:
     assert settle(tmp_path, options={"rate_limit": rate}, profile=None).settings.rate_limit == rate
 
 
-def test_the_file_here_goes_before_the_users(tmp_path: Path) -> None:
+def test_the_file_in_the_current_directory_overrides_the_users_file(tmp_path: Path) -> None:
     (tmp_path / "user" / "bulkup").mkdir(parents=True)
     of_user = tmp_path / "user" / "bulkup" / "bulkup.toml"
     of_user.write_text("[profiles.nightly]\nattempts = 2")
@@ -199,7 +199,7 @@ def test_the_file_here_goes_before_the_users(tmp_path: Path) -> None:
     assert (resolved.settings.attempts, resolved.config_file) == (3, f"{tmp_path}/bulkup.toml")
 
 
-def test_without_a_profile_the_file_is_not_even_read(tmp_path: Path) -> None:
+def test_without_a_profile_no_file_is_read(tmp_path: Path) -> None:
     resolved = settle(tmp_path, "this is no TOML", profile=None)
     assert resolved.settings == Settings()
     assert resolved.config_file is None
@@ -224,7 +224,7 @@ def test_a_literal_secret_that_others_can_read_is_a_warning(tmp_path: Path, mode
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_what_only_names_an_account_may_be_read_by_others(tmp_path: Path, name: str) -> None:
+def test_account_names_that_others_can_read_cause_no_warning(tmp_path: Path, name: str) -> None:
     (tmp_path / "bulkup.toml").write_text(f"[profiles.nightly]\n{name} = 'hunter2'")
     (tmp_path / "bulkup.toml").chmod(0o644)
     assert bool(settle(tmp_path).warnings) is (name not in IDENTIFIERS)
@@ -242,13 +242,13 @@ def test_a_misspelt_variable_is_a_warning_and_a_foreign_one_is_not(tmp_path: Pat
     )
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_taken(tmp_path: Path) -> None:
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path: Path) -> None:
     (tmp_path / "bulkup.toml").write_bytes(b"\xef\xbb\xbf[profiles.nightly]\r\n\r\nattempts = 3\r\n")
     resolved = settle(tmp_path)
     assert resolved.origins["attempts"] == "profile nightly (bulkup.toml line 3)"
 
 
-def test_settings_do_not_change(tmp_path: Path) -> None:
+def test_settings_are_immutable(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
         settle(tmp_path, profile=None).settings.attempts = 1
 
@@ -258,7 +258,7 @@ def test_every_provider_is_a_valid_provider() -> None:
         assert Settings(provider=name).provider == name
 
 
-def test_a_profile_without_any_file_says_where_one_would_be(tmp_path: Path) -> None:
+def test_a_profile_without_a_file_names_the_searched_paths(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         settle(tmp_path)
     assert caught.value.message == 'there is no configuration file, so no profile "nightly"'

@@ -1,4 +1,4 @@
-"""The template of object keys: what is accepted can always be filled in, and tells files apart."""
+"""The template of object keys: an accepted template can always be filled in, and its keys differ."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def test_text_and_placeholders_in_any_order_are_a_template(parts: Any) -> None:
 
 
 @given(st.one_of(st.text("{}pathnmesx.!:[]0/ -", max_size=12), st.text(max_size=12)))
-def test_whatever_is_accepted_is_filled_in_by_names_alone(text: Any) -> None:
+def test_an_accepted_template_needs_only_the_placeholders(text: Any) -> None:
     for template in (text, text + "{path}", "{name}" + text):
         if accepted(template):
             filled = template.format(**VALUES)
@@ -68,7 +68,7 @@ def test_whatever_is_accepted_is_filled_in_by_names_alone(text: Any) -> None:
         ("{{path}}", "many files would get one key"),
     ],
 )
-def test_what_is_no_template_is_refused_with_the_reason(template: Any, why: Any) -> None:
+def test_an_invalid_template_is_refused_with_the_reason(template: Any, why: Any) -> None:
     with pytest.raises(ValueError, match=why):
         check_object_key(template)
 

@@ -1,4 +1,4 @@
-"""The journal's and the store's place, and what a run cannot do without."""
+"""The default paths of the journal and the store."""
 
 import hashlib
 import os
@@ -24,11 +24,11 @@ def environ(tmp_path: Path) -> dict[str, str]:
     return {"XDG_STATE_HOME": f"{tmp_path}/state", "XDG_DATA_HOME": f"{tmp_path}/data"}
 
 
-def test_a_journal_that_is_named(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_a_named_journal_is_used(tmp_path: Path, environ: dict[str, str]) -> None:
     assert journal_path(Settings(journal="/j.db"), "nightly", [str(tmp_path / "a")], environ) == "/j.db"
 
 
-def test_one_journal_for_each_profile(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_each_profile_has_its_own_journal(tmp_path: Path, environ: dict[str, str]) -> None:
     assert journal_path(Settings(), "nightly", [], environ) == f"{tmp_path}/state/bulkup/nightly.sqlite3"
 
 
@@ -36,7 +36,7 @@ ODD_NAMES = ("a/b", "a b", "../../etc/x", ".hidden", "ü", "", "x" * 300, "a\0b"
 
 
 @pytest.mark.parametrize("profile", ODD_NAMES)
-def test_no_profile_leads_out_of_the_folder_or_to_anothers_journal(
+def test_every_profile_name_gives_a_distinct_file_in_the_folder(
     tmp_path: Path, environ: dict[str, str], profile: Any
 ) -> None:
     folder, name = os.path.split(journal_path(Settings(), profile, [], environ))
@@ -49,7 +49,7 @@ def test_no_profile_leads_out_of_the_folder_or_to_anothers_journal(
     assert name not in [f"{other}.sqlite3" for other in others if other != profile]
 
 
-def test_without_a_profile_one_for_provider_and_sources(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_without_a_profile_provider_and_sources_decide_the_journal(tmp_path: Path, environ: dict[str, str]) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to("a")
     settings = Settings(provider="local")
@@ -63,7 +63,7 @@ def test_without_a_profile_one_for_provider_and_sources(tmp_path: Path, environ:
     assert journal_path(Settings(provider="move-ugc"), None, [a, b], environ) != path
 
 
-def test_a_source_with_a_name_has_a_journal_that_goes_by_it(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_the_name_of_a_source_decides_its_journal(tmp_path: Path, environ: dict[str, str]) -> None:
     media = Settings(provider="local", source_id="media")
     path = journal_path(media, None, ["/a"], environ)
     assert path == journal_path(media, None, ["/b"], environ) == source_id_path(media, None, environ)
@@ -72,8 +72,8 @@ def test_a_source_with_a_name_has_a_journal_that_goes_by_it(tmp_path: Path, envi
         assert journal_path(media.model_copy(update=changes), None, ["/a"], environ) != path
 
 
-def test_a_journal_from_before_the_source_had_its_name_is_gone_on_with(tmp_path: Path, environ: dict[str, str]) -> None:
-    """A run with the name has it found by that, too, and from then on it is found wherever the source is."""
+def test_a_journal_from_before_the_source_had_a_name_is_used_further(tmp_path: Path, environ: dict[str, str]) -> None:
+    """A run with the name adds the name to it. From then on it is found for any path of the source."""
     media = Settings(provider="local", source_id="media")
     earlier = journal_path(Settings(provider="local"), None, ["/a"], environ)
     os.makedirs(os.path.dirname(earlier))
@@ -86,14 +86,14 @@ def test_a_journal_from_before_the_source_had_its_name_is_gone_on_with(tmp_path:
     assert journal_path(media, None, ["/b"], environ) == journal_path(media, None, ["/a"], environ) == earlier
 
 
-def test_the_name_of_a_source_names_no_journal_where_something_else_does(environ: dict[str, str]) -> None:
+def test_a_named_journal_or_profile_overrides_the_name_of_the_source(environ: dict[str, str]) -> None:
     media = Settings(provider="local", source_id="media")
     assert source_id_path(media, "nightly", environ) is None
     assert source_id_path(media.model_copy(update={"journal": "/j"}), None, environ) is None
     assert source_id_path(Settings(provider="local"), None, environ) is None
 
 
-def test_the_folders_of_the_system_where_no_variable_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_xdg_variables_the_folders_of_the_system_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("XDG_STATE_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     state, data = platformdirs.user_state_path("bulkup"), platformdirs.user_data_path("bulkup")
@@ -116,16 +116,14 @@ def test_a_store_inside_a_source_is_refused(tmp_path: Path, environ: dict[str, s
     assert "--store" in caught.value.hint
 
 
-def test_a_path_in_a_source_whose_name_is_not_utf8_is_refused_in_printable_words(
-    tmp_path: Path, environ: dict[str, str]
-) -> None:
+def test_a_source_name_that_is_not_utf8_is_escaped_in_the_error(tmp_path: Path, environ: dict[str, str]) -> None:
     source = os.fsencode(tmp_path) + b"/\xff"
     with pytest.raises(UsageError) as caught:
         store_path(Settings(store=os.fsdecode(source + b"/s")), [source], environ)
     caught.value.message.encode()
 
 
-def test_inside_is_by_real_paths_and_whole_names(tmp_path: Path) -> None:
+def test_inside_any_compares_real_paths_and_whole_names(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to("a")
     a = str(tmp_path / "a")
@@ -139,6 +137,6 @@ def test_inside_is_by_real_paths_and_whole_names(tmp_path: Path) -> None:
     assert inside_any("/x", []) is None
 
 
-def test_a_journal_named_by_the_provider_needs_one(environ: dict[str, str]) -> None:
+def test_without_a_provider_there_is_no_default_journal(environ: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="no provider"):
         journal_path(Settings(), None, [], environ)

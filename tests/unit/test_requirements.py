@@ -1,4 +1,4 @@
-"""What a run cannot do without: every way to give it is named, and the half that is there."""
+"""Settings and credentials that a run needs: the error names all ways to set them."""
 
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,14 @@ def refused(given: Settings, profile: str | None = None) -> UsageError:
     return caught.value
 
 
-def test_a_provider_is_asked_for() -> None:
+def test_a_missing_provider_is_an_error() -> None:
     assert require_provider(Settings(provider="local")) == "local"
     with pytest.raises(UsageError, match="no provider") as caught:
         require_provider(Settings())
     assert all(name in caught.value.hint for name in PROVIDERS)
 
 
-def test_what_is_declared_of_a_provider_names_settings() -> None:
+def test_declarations_of_providers_name_existing_settings() -> None:
     for provider in PROVIDERS.values():
         secrets = {one for ways in provider.credentials for one in ways} | set(provider.optional_secrets)
         assert secrets <= set(SECRETS)
@@ -66,7 +66,7 @@ def test_what_is_declared_of_a_provider_names_settings() -> None:
         ("metastudio", ["iam_user", "iam_domain", "iam_password"], ("iam_user", "iam_domain", "iam_password")),
     ],
 )
-def test_the_first_set_that_is_complete_is_fetched_with_what_belongs_to_it(
+def test_the_first_complete_set_is_fetched_with_its_optional_secrets(
     provider: str, given: list[str], chosen: tuple[str, ...]
 ) -> None:
     one = settings(provider, **{name: f"env:{name.upper()}" for name in given})
@@ -80,18 +80,18 @@ def test_a_secret_that_cannot_be_fetched_is_named() -> None:
     assert refused(settings("magic-hour", token="env:KEY")).message == "token: env:KEY is not set"
 
 
-def test_one_missing_secret_is_named_with_every_way_to_give_it() -> None:
+def test_a_missing_secret_is_named_with_all_ways_to_set_it() -> None:
     error = refused(settings("magic-hour"))
     assert error.message == "magic-hour needs token"
     assert error.hint == 'set BULKUP_TOKEN, or write `token = "env:NAME"` in a profile and name the profile'
 
 
-def test_with_a_profile_the_hint_names_the_profile_alone() -> None:
+def test_with_a_profile_the_hint_names_only_the_profile() -> None:
     error = refused(settings("move-ugc"), profile="nightly")
     assert error.hint == 'write `api_key = "env:NAME"` in profile nightly'
 
 
-def test_all_sets_are_named_where_there_is_none() -> None:
+def test_all_sets_are_named_if_none_is_given() -> None:
     error = refused(settings("metastudio", security_token="x"))
     in_profile = '`access_key = "env:NAME"` and `secret_key = "env:NAME"`'
     assert error.message == WAYS
@@ -101,13 +101,13 @@ def test_all_sets_are_named_where_there_is_none() -> None:
     assert refused(settings("xvid")).message == "xvid needs token, or client_id and client_secret"
 
 
-def test_a_half_given_set_is_told_and_what_it_lacks_is_asked_for() -> None:
+def test_an_incomplete_set_is_reported_with_its_missing_secrets() -> None:
     error = refused(settings("metastudio", iam_user="u", iam_password="p"))
     assert error.message == f"{WAYS}; iam_user and iam_password are set without iam_domain"
     assert error.hint == 'set BULKUP_IAM_DOMAIN, or write `iam_domain = "env:NAME"` in a profile and name the profile'
 
 
-def test_two_half_given_sets_are_told_both() -> None:
+def test_two_incomplete_sets_are_both_reported() -> None:
     error = refused(settings("metastudio", access_key="a", iam_user="u", iam_password="p"), profile="n")
     assert "; access_key is set without secret_key; iam_user and iam_password are set without" in error.message
     assert error.hint == 'write `iam_domain = "env:NAME"` in profile n'
@@ -119,13 +119,13 @@ def unmet(given: Settings) -> UsageError:
     return caught.value
 
 
-def test_a_missing_setting_is_named_with_every_way_to_give_it() -> None:
+def test_a_missing_setting_is_named_with_all_ways_to_set_it() -> None:
     error = unmet(settings("xvid"))
     assert error.message == "xvid needs pipeline_id"
     assert error.hint == 'use --pipeline-id, set BULKUP_PIPELINE_ID, or write `pipeline_id = "..."` in a profile'
 
 
-def test_all_missing_settings_are_named_at_once() -> None:
+def test_all_missing_settings_are_named_together() -> None:
     error = unmet(settings("metastudio"))
     assert error.message == "metastudio needs project_id, and asset_id, assets or asset_map"
     assert "--project-id" in error.hint
@@ -136,7 +136,7 @@ def test_all_missing_settings_are_named_at_once() -> None:
     "asset",
     [{"asset_id": "a"}, {"assets": [{"match": "*", "asset_id": "a"}]}, {"asset_map": "/map.csv"}],
 )
-def test_any_way_to_name_assets_is_enough(asset: dict[str, Any]) -> None:
+def test_one_way_to_name_assets_is_enough(asset: dict[str, Any]) -> None:
     require_settings(settings("metastudio", project_id="p", **asset))
     assert unmet(settings("metastudio", **asset)).message == "metastudio needs project_id"
 
@@ -163,7 +163,7 @@ def test_a_list_of_files_needs_one_directory(tmp_path: Path, name: str) -> None:
         require_one_directory(Settings.model_validate({"source": paths, name: "/list.csv"}))
 
 
-def test_a_name_is_of_one_source(tmp_path: Path) -> None:
+def test_a_name_needs_exactly_one_source(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to("a")
     a, link, b = (f"{tmp_path}/{name}" for name in ("a", "link", "b"))

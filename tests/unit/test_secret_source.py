@@ -1,4 +1,4 @@
-"""Fetching secrets: every way to one, and what is said where there is none."""
+"""Fetching secrets: all kinds of sources, and their errors."""
 
 import sys
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ def test_a_command_sees_no_shell() -> None:
     assert fetch(f"command:{sys.executable} -c 'import sys; print(sys.argv[1])' $HOME;x") == "$HOME;x"
 
 
-def test_a_literal_may_hold_a_colon() -> None:
+def test_a_literal_may_contain_a_colon() -> None:
     assert fetch("abc:def") == "abc:def"
 
 
@@ -73,12 +73,12 @@ def test_an_empty_file_is_named(tmp_path: Path) -> None:
     assert refused(f"file:{tmp_path}/key").message.endswith("is empty")
 
 
-def test_a_large_file_is_no_secret(tmp_path: Path) -> None:
+def test_a_large_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"x" * 70000)
     assert "is larger than 65536 bytes" in refused(f"file:{tmp_path}/key").message
 
 
-def test_a_binary_file_is_no_secret(tmp_path: Path) -> None:
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"hunter2\xff")
     error = refused(f"file:{tmp_path}/key")
     assert "is not UTF-8 text" in error.message
@@ -108,7 +108,7 @@ def test_a_command_that_takes_too_long_is_an_error() -> None:
     assert caught.value.__cause__ is None
 
 
-def test_a_silent_command_gives_no_secret() -> None:
+def test_a_command_without_output_is_an_error() -> None:
     assert refused(python("pass")).message.endswith("is empty")
 
 
@@ -122,7 +122,7 @@ def test_a_silent_command_gives_no_secret() -> None:
         ("ab ", "begins or ends with a space"),
     ],
 )
-def test_what_no_header_can_carry_is_refused_and_not_repeated(value: Any, what: Any) -> None:
+def test_a_value_that_no_header_can_carry_is_refused_and_not_repeated(value: Any, what: Any) -> None:
     error = refused("env:KEY", {"KEY": value})
     assert what in error.message
     assert value not in error.message
@@ -143,7 +143,7 @@ def test_what_no_header_can_carry_is_refused_and_not_repeated(value: Any, what: 
         "command:''x\"",
     ],
 )
-def test_what_names_nothing_is_refused_at_once(text: Any) -> None:
+def test_an_invalid_source_is_refused_when_it_is_parsed(text: Any) -> None:
     with pytest.raises(ValueError, match="expected") as caught:
         SecretSource.parse("token", text)
     assert "1A" not in str(caught.value)
@@ -159,11 +159,11 @@ def test_what_names_nothing_is_refused_at_once(text: Any) -> None:
         ("hunter2", "***"),
     ],
 )
-def test_it_shows_where_a_secret_is_and_no_secret(text: Any, shown: Any) -> None:
+def test_its_text_names_the_source_and_not_the_secret(text: Any, shown: Any) -> None:
     source = SecretSource.parse("token", text)
     assert str(source) == shown
     assert "hunter2" not in repr(source)
 
 
-def test_what_it_gives_is_a_secret() -> None:
+def test_resolve_returns_a_secret_object() -> None:
     assert SecretSource.parse("token", "abc").resolve({}) == Secret("abc")

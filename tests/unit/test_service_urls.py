@@ -1,4 +1,4 @@
-"""The addresses that follow from region and base URL."""
+"""The URLs derived from region and base URL."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def metastudio(**values: Any) -> Settings:
         ({"base_url": ELSEWHERE, "iam_url": "https://i.example"}, ELSEWHERE, "cn-north-4", "https://i.example"),
     ],
 )
-def test_region_and_addresses_of_metastudio(given: dict[str, Any], base_url: str, region: str, iam: str) -> None:
+def test_region_and_urls_of_metastudio(given: dict[str, Any], base_url: str, region: str, iam: str) -> None:
     settings = metastudio(**given)
     assert (public_base_url(settings), region_of(settings), iam_base_url(settings)) == (base_url, region, iam)
 
@@ -42,13 +42,13 @@ def test_region_and_addresses_of_metastudio(given: dict[str, Any], base_url: str
         "metastudio.a.b.myhuaweicloud.com",
     ],
 )
-def test_a_host_that_only_looks_like_the_services_own_gets_no_password(host: str) -> None:
+def test_a_host_that_resembles_the_service_gets_no_password(host: str) -> None:
     assert iam_base_url(metastudio(base_url=f"https://{host}")) == f"https://{host}"
 
 
 @pytest.mark.parametrize("base_url", [None, OWN.format("cn-east-3"), "https://127.0.0.1:8080/huawei"])
-def test_a_password_does_not_go_over_plain_http_where_the_service_is_https(base_url: str | None) -> None:
-    """Whatever the credentials are: they may be others tomorrow."""
+def test_a_password_is_not_sent_over_plain_http_if_the_service_uses_https(base_url: str | None) -> None:
+    """Independent of the present credentials, because these may change."""
     given = metastudio(base_url=base_url, iam_url="http://iam.example", access_key="a", secret_key="b")
     with pytest.raises(UsageError) as refused:
         iam_base_url(given)
@@ -58,17 +58,17 @@ def test_a_password_does_not_go_over_plain_http_where_the_service_is_https(base_
     assert "https" in refused.value.hint
 
 
-def test_plain_http_is_for_a_service_that_is_so_as_a_whole() -> None:
+def test_plain_http_is_allowed_if_the_service_uses_it_too() -> None:
     assert iam_base_url(metastudio(base_url=ELSEWHERE, iam_url="http://iam.example")) == "http://iam.example"
 
 
-def test_a_region_is_metastudios_business_alone() -> None:
+def test_only_metastudio_uses_the_region() -> None:
     for name, provider in PROVIDERS.items():
         if name != "metastudio":
             settings = Settings(provider=name, region="cn-east-3")
             assert public_base_url(settings) == provider.base_url
 
 
-def test_without_a_provider_there_is_the_address_that_was_given_or_none() -> None:
+def test_without_a_provider_the_url_is_the_given_one_or_none() -> None:
     assert public_base_url(Settings(region="cn-east-3")) is None
     assert public_base_url(Settings(base_url=ELSEWHERE)) == ELSEWHERE

@@ -20,7 +20,7 @@ from bulkup.config.settings_page import HEADING, with_reference
 
 
 class MoreSettings(Settings):
-    """Everything that a new setting takes is the declaration of its field."""
+    """A new setting needs only the declaration of its field."""
 
     nap: Seconds | None = setting(
         None,
@@ -50,7 +50,7 @@ def test_a_declaration_yields_an_option() -> None:
     assert given == [(False, True, {"nap": "5m"}), (False, False, {"nap": None})]
 
 
-def test_a_declaration_yields_a_variable_and_what_is_expected() -> None:
+def test_a_declaration_yields_a_variable_and_the_expected_form() -> None:
     assert NEW["nap"].variable == "BULKUP_NAP"
     assert NEW["nap"].expects == "a duration, such as 30 or 30s, 5m, 2h or 1d"
     assert NEW["nap"].form.unit == "seconds"

@@ -1,4 +1,4 @@
-"""A secret leaves the settings in one way only: none of their texts, errors and tracebacks holds it."""
+"""Secrets in settings: no text, error or traceback contains one."""
 
 import itertools
 import pickle
@@ -18,7 +18,7 @@ from bulkup.config.catalogue import SECRETS as SECRET_SETTINGS
 from bulkup.config.catalogue import SETTINGS
 from bulkup.errors import UsageError
 
-# Long and with a mark in front, so that no other text holds one by accident.
+# Long and with a prefix, so that no other text contains one by accident.
 ALPHABET = string.ascii_letters + string.digits + "-_.~+/= '\"#:é"
 SECRETS = st.text(ALPHABET, min_size=6).map(lambda text: f"mhk{text}qz")
 BROKEN = st.builds(
@@ -39,7 +39,7 @@ def texts(settings: Any) -> Iterator[str]:
 
 @hypothesis.settings(deadline=None)
 @given(SECRETS)
-def test_no_text_of_the_settings_holds_a_literal(secret: Any) -> None:
+def test_no_text_of_the_settings_contains_a_literal_secret(secret: Any) -> None:
     resolved = load(dict.fromkeys(SECRET_SETTINGS, secret), profile=None, config_file=None, environ={}, cwd="/")
     assert not any(secret in text for text in texts(resolved.settings))
     assert secret not in repr(resolved)

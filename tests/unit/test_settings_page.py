@@ -12,7 +12,7 @@ with open(PAGE_PATH, encoding="utf-8") as page_file:
     PAGE = page_file.read()
 
 
-def test_the_page_tells_the_credentials_of_every_provider() -> None:
+def test_the_page_lists_the_credentials_of_every_provider() -> None:
     told = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", PAGE, re.MULTILINE))
     assert set(told) == set(PROVIDERS)
     for name, provider in PROVIDERS.items():

@@ -66,7 +66,7 @@ def test_every_key_is_found_on_its_line(path: Any, line: Any) -> None:
     assert line_numbers(TEXT)[path] == line
 
 
-def test_what_only_looks_like_a_key_is_not_found() -> None:
+def test_text_that_resembles_a_key_is_not_found() -> None:
     found = line_numbers(TEXT)
     assert ("profiles", "trap") not in found
     assert ("profiles", "inside") not in found
@@ -77,7 +77,7 @@ def test_a_key_of_an_inline_table_is_on_the_line_of_its_table() -> None:
     assert line_of(line_numbers(TEXT), ("profiles", "inline", "token")) == 20
 
 
-def test_what_is_nowhere_has_no_line() -> None:
+def test_an_absent_key_has_no_line() -> None:
     assert line_of(line_numbers(TEXT), ("other",)) is None
 
 
@@ -130,7 +130,7 @@ VALUES = st.one_of(
 
 
 @given(st.lists(VALUES, max_size=6))
-def test_values_of_any_form_do_not_lead_it_astray(values: Any) -> None:
+def test_values_of_any_form_do_not_confuse_the_search(values: Any) -> None:
     text, expected = "[t]\n", {}
     for number, value in enumerate(values):
         expected[("t", f"key{number}")] = text.count("\n") + 1

@@ -1,4 +1,4 @@
-"""Sizes and durations: what people write, and what is refused."""
+"""Sizes and durations: accepted and refused forms."""
 
 import math
 from typing import Any
@@ -19,17 +19,17 @@ def test_a_size_is_its_number_times_a_power_of_1024(number: Any, unit: Any, spac
 
 
 @given(st.integers(0, 10**15))
-def test_a_size_in_bytes_reads_the_same_as_number_and_as_text(number: Any) -> None:
+def test_a_size_in_bytes_as_number_and_as_text_is_equal(number: Any) -> None:
     assert parse_size(number) == parse_size(str(number)) == number
 
 
-def test_a_fraction_of_a_unit_is_taken_and_of_a_byte_dropped() -> None:
+def test_fractions_of_a_unit_count_and_fractions_of_a_byte_are_dropped() -> None:
     assert parse_size("1.5k") == 1536
     assert parse_size("0.0001k") == 0
 
 
 @given(st.text(max_size=12))
-def test_no_text_makes_anything_but_a_size_or_a_value_error(text: Any) -> None:
+def test_any_text_gives_a_size_or_a_value_error(text: Any) -> None:
     try:
         outcome = parse_size(text) >= 0
     except ValueError as error:
@@ -41,7 +41,7 @@ def test_no_text_makes_anything_but_a_size_or_a_value_error(text: Any) -> None:
     "value",
     [True, -1, 1.5, None, "", "k", "-1", "1e3", "10ib", "1 0", "٣", "1kk", "9" * 99, []],
 )
-def test_what_is_no_size_is_refused(value: Any) -> None:
+def test_an_invalid_size_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="expected a size"):
         parse_size(value)
 
@@ -76,6 +76,6 @@ def test_a_number_is_seconds(number: Any) -> None:
         "99999d",
     ],
 )
-def test_what_is_no_duration_is_refused(value: Any) -> None:
+def test_an_invalid_duration_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="expected a duration"):
         parse_duration(value)
