@@ -51,23 +51,22 @@ def upload(
     7 an error of this machine: disk full, journal damaged
     129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM, the same command resumes
     """
-    settings = load_settings({"source": source or None, "json": json, **options}, profile, config)
-    if settings.settings.provider is None:
+    resolved = load_settings({"source": source or None, "json": json, **options}, profile, config)
+    if resolved.settings.provider is None:
         raise UsageError(CHOOSE)
     if dry_run:
-        _preview(settings)
+        _preview(resolved)
         return
-    code = event_loop.run(run_upload, settings)
-    sys.exit(code)
+    sys.exit(event_loop.run(run_upload, resolved))
 
 
 @closed_output_is_success()
-def _preview(resolved_: ResolvedSettings) -> None:
-    settings = resolved_.settings
+def _preview(resolved: ResolvedSettings) -> None:
+    settings = resolved.settings
     configure_logging(settings.log_format, settings.log_level)
     counts: dict[str, int] = {}
     size = expired = 0
-    for entry in preview(settings, profile=resolved_.profile, environ=os.environ):
+    for entry in preview(settings, profile=resolved.profile, environ=os.environ):
         counts[entry.action] = counts.get(entry.action, 0) + 1
         size += entry.size if entry.action in ("upload", "check") else 0
         expired += entry.expired and entry.action in ("unchanged", "check")
