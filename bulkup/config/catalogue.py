@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -14,8 +13,7 @@ from bulkup.config.settings import Settings
 ENVIRONMENT_PREFIX = "BULKUP_"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting. Users write `name`; the attribute `field` of `Settings` holds the value."""
 
     name: str
