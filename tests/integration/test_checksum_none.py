@@ -49,15 +49,15 @@ def lent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 def assert_unverified(place: World) -> None:
-    """Every file of the source is recorded so, without a digest, and stored as it is on disk."""
+    """Check that every file of the source is stored, and recorded as unverified and without a digest."""
     rows = {row.path: row for row in place.manifest()}
     assert {path: place.stored(row) for path, row in rows.items()} == read_tree(place.source)
     assert {(row.status, row.md5) for row in rows.values()} == {(FileState.UNVERIFIED, None)}
 
 
 @pytest.mark.parametrize("provider", ["magic-hour", "move-ugc", "xvid"])
-async def test_a_run_that_hashes_nothing(tmp_path: Path, provider: str, lent: list[bytes]) -> None:
-    """Files are sent once, unverified, and passed over by the next run, whether that hashes or not."""
+async def test_files_are_unverified_without_a_checksum(tmp_path: Path, provider: str, lent: list[bytes]) -> None:
+    """The next run skips them, with or without a checksum."""
     async with world(tmp_path, provider) as place:
         place.tunables = TUNABLES
         place.write_many(10)
@@ -75,8 +75,8 @@ async def test_a_run_that_hashes_nothing(tmp_path: Path, provider: str, lent: li
         assert_unverified(place)
 
 
-async def test_a_run_that_was_cut_off_goes_on(here: World) -> None:
-    """What it had recorded is not sent again; tickets that were not used are."""
+async def test_a_run_that_was_cut_off_is_resumed(here: World) -> None:
+    """Recorded files are not sent again, and unused tickets are used."""
     here.write_many(40)
     await cut_off_when(here, lambda: here.puts >= 10, checksum="none", concurrency=2, batch_size=10)
     recorded = sum(row.status is FileState.UNVERIFIED for row in here.manifest())
@@ -87,8 +87,8 @@ async def test_a_run_that_was_cut_off_goes_on(here: World) -> None:
     assert here.lost_ids() <= 0
 
 
-async def test_a_closing_call_is_made_by_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A receipt without a digest is one: the bytes are not sent again."""
+async def test_the_next_run_makes_a_missing_closing_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receipt without a digest counts: the bytes are not sent again."""
     quick_retries(monkeypatch)
     confirm = Xvid.confirm
 
@@ -107,8 +107,8 @@ async def test_a_closing_call_is_made_by_the_next_run(tmp_path: Path, monkeypatc
         assert_unverified(place)
 
 
-async def test_without_a_digest_nothing_can_be_compared(here: World) -> None:
-    """Where only a chmod shows, a file that was hashed is read again; one that was not goes again."""
+async def test_after_a_chmod_only_a_file_with_a_digest_is_skipped(here: World) -> None:
+    """It is hashed and compared; a file without a digest is sent again."""
     here.write_many(2)
     hashed, unhashed = sorted(read_tree(here.source))
     await here.run(exclude=(os.fsdecode(unhashed),))
@@ -120,7 +120,7 @@ async def test_without_a_digest_nothing_can_be_compared(here: World) -> None:
     assert here.states() == {hashed: FileState.UPLOADED, unhashed: FileState.UNVERIFIED}
 
 
-async def test_a_file_that_changed_is_not_taken_for_sent(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_that_changed_is_not_uploaded(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its identity is compared whether it is hashed or not."""
     here.write({"large.mp4": LARGE})
     real = LocalSender.send
@@ -135,8 +135,8 @@ async def test_a_file_that_changed_is_not_taken_for_sent(here: World, monkeypatc
     assert here.states() == {b"large.mp4": FileState.CHANGED}
 
 
-async def test_a_service_that_wants_the_checksum_refuses(tmp_path: Path) -> None:
-    """Before anything is started."""
+async def test_a_service_that_needs_the_checksum_is_a_usage_error(tmp_path: Path) -> None:
+    """Before the run begins."""
     async with world(tmp_path, "metastudio") as place:
         place.write_many(1)
         with pytest.raises(UsageError, match="metastudio needs a file's MD5"):
@@ -144,14 +144,13 @@ async def test_a_service_that_wants_the_checksum_refuses(tmp_path: Path) -> None
         assert not place.journal.exists()
 
 
-async def test_contents_cannot_be_compared_without_checksums(here: World) -> None:
-    """One of the two settings is wrong."""
+async def test_identity_content_needs_checksums(here: World) -> None:
     with pytest.raises(pydantic.ValidationError, match="identity is content"):
         await here.run(checksum="none", identity="content")
 
 
-async def test_large_files_are_lent_once_the_store_has_proven_one(here: World, lent: list[bytes]) -> None:
-    """They are verified as the first one was."""
+async def test_after_the_first_proof_large_files_are_sent_by_sendfile(here: World, lent: list[bytes]) -> None:
+    """And verified like the first one."""
     here.write({f"{number}.mp4": LARGE + bytes([number]) for number in range(4)})
     summary = await here.run(concurrency=1)
     assert summary.exit_code == 0, summary.error
@@ -159,10 +158,10 @@ async def test_large_files_are_lent_once_the_store_has_proven_one(here: World, l
     assert len(lent) == 3
 
 
-async def test_a_store_that_stops_proving_gets_the_bytes_again(
+async def test_a_file_without_proof_is_streamed_again(
     here: World, lent: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Streamed, and they are unverified then; nothing is lent to it any more."""
+    """It is then unverified, and so are later files, which are streamed."""
     quick_retries(monkeypatch)
     here.write({f"{number}.mp4": LARGE + bytes([number]) for number in range(4)})
     send, answers = Transport.send, 0
