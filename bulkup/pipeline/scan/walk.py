@@ -58,8 +58,9 @@ class WalkBlock(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """A directory that is being read: the prefix of its entries' paths, the remaining names, its device and inode, and
-    its open descriptor and listing.
+    """A directory that is being read.
+
+    `prefix` begins the paths of its entries, `names` are the remaining ones. `device` and `inode` identify it.
     """
 
     prefix: bytes
