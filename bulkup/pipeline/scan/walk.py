@@ -60,7 +60,7 @@ class WalkBlock(NamedTuple):
 class _Level(NamedTuple):
     """A directory that is being read.
 
-    `prefix` begins the paths of its entries, `names` are the remaining ones. `device` and `inode` identify it.
+    `prefix` begins the paths of its entries, `names` are the remaining ones, and `place` is its device and inode.
     """
 
     prefix: bytes
