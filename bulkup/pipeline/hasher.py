@@ -1,5 +1,7 @@
-"""Hashes files ahead of the batcher: where the provider needs the checksum before it hands out a URL, and where the
-journal knows a file's content but not all of its metadata. All other files pass it by.
+"""Hashes files ahead of the batcher.
+
+Some providers need the checksum before they hand out a URL. The journal knows the content of some files, but not all of
+their metadata. All other files bypass the hasher.
 
 Small files are read in groups: a visit to a thread, and a row in the journal, cost more than reading them.
 """
