@@ -94,20 +94,13 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-<<<<<<< HEAD
 docs: $(VENV)/.run
 	$(BIN)/python -m bulkup.config.settings_page docs/settings.md
 
-bench: $(BENCHES)/.bench
-	$(BENCHES)/bin/python -m benchmarks.install
-	$(BENCHES)/bin/python -m compileall -q bulkup  # what pip does with a package that is not editable
-	$(BENCHES)/bin/python -m benchmarks peers --json benchmarks/results/peers.json --chart benchmarks/results/peers.svg $(BENCH)
-=======
 bench: $(BENCH_VENV)/.bench
 	$(BENCH_VENV)/bin/python tools/system_packages.py bench
 	$(BENCH_VENV)/bin/python -m compileall -q bulkup  # pip does this with a package that is not editable
 	$(BENCH_VENV)/bin/python -m benchmarks peers --json benchmarks/results/peers.json --chart benchmarks/results/peers.svg $(BENCH)
->>>>>>> a97e3ee (Install what the tests need, measure coverage and check asserts)
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak $(SOAK)
