@@ -10,14 +10,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 Stat = tuple[int, int, int, int, int]
-
-
 # The fields of a stat result that make an identity, in the order of its fields.
 stat_of: Callable[[os.stat_result], Stat] = operator.attrgetter(
     "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev"
 )
-
-
 _MAX_TIME = 1 << 63  # nanoseconds before and after 1970 that fit the journal's integers
 
 

@@ -20,14 +20,10 @@ import orjson
 from bulkup.helpers.secrets import Secret
 
 T = TypeVar("T")
-
-
 _AUTHORITY = re.compile(
     r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?=[^:]{1,253}(?::|$))[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?)(?::[0-9]{0,5})?",
     re.IGNORECASE,
 )
-
-
 Headers = Mapping[str, str | Secret]
 
 

@@ -65,7 +65,7 @@ class Batcher:
             self._calls.wake()
 
     def wake(self) -> None:
-        """Look again: no more files come, or the run is to stop."""
+        """Look again: no more files come, or a stop was requested."""
         self._calls.wake()
 
     async def work(self) -> None:

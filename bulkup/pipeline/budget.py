@@ -1,8 +1,8 @@
-"""A number of units that are taken and given back, first come first served.
+"""A counting semaphore for units that are taken and given back, first come first served.
 
-Two of them bound a run: files on their way, and bytes held in memory. Since the stages pass files on in a loop (a file
-may go back for a new URL), channels with bounds of their own can block one another; with the budget taken where a file
-enters, and queues inside the loop that hold at least as many, no hand-over can block (docs/design.md section 2).
+Two budgets bound a run: files in flight, and bytes held in memory. The stages pass files on in a loop, because a file
+may go back for a new URL, and bounded channels in a loop can block one another. A budget cannot: it is taken where a
+file enters the loop, and the queues inside hold at least as many files (docs/design.md section 2).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import anyio
 
 
 class Budget:
-    """Counts in whole units. `take` waits, `give` never does."""
+    """Whole units. `take` may wait, `give` never does."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -28,14 +28,14 @@ class Budget:
         return self.total - self._free
 
     def try_take(self, units: int) -> bool:
-        """Take the units if they are there and nobody waits for some."""
+        """Take the units if they are free and no task waits for units."""
         if self._waiting or units > self._free:
             return False
         self._remove(units)
         return True
 
     async def take(self, units: int) -> None:
-        """Take the units, waiting for them. The caller asks for no more than the total."""
+        """Take the units once they are free. The caller asks for at most the total."""
         if self.try_take(units):
             return
         turn = anyio.Event()
@@ -44,15 +44,15 @@ class Budget:
         try:
             await turn.wait()
         except BaseException:
-            if turn.is_set():  # the turn came together with the cancellation
+            if turn.is_set():  # the units came together with the cancellation
                 self.give(units)
             else:
                 self._waiting.remove(entry)
-                self.give(0)  # those behind may fit where this one did not
+                self.give(0)  # a later task may need fewer units than this one
             raise
 
     def give(self, units: int) -> None:
-        """Give units back, and let those who wait go on."""
+        """Give units back, and wake the tasks that now have theirs."""
         self._free += units
         while self._waiting and self._waiting[0][0] <= self._free:
             wanted, turn = self._waiting.popleft()
@@ -62,7 +62,7 @@ class Budget:
             self._idle.set()
 
     async def wait_idle(self) -> None:
-        """Return when everything taken was given back."""
+        """Return when all units are free."""
         while self._free < self.total:
             await self._idle.wait()
 

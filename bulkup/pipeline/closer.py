@@ -53,7 +53,7 @@ class Closer:
             self._routes.settle(outcome)
 
     def wake(self) -> None:
-        """Look again: the run is to stop."""
+        """Look again: a stop was requested."""
         self._calls.wake()
 
     async def work(self) -> None:
@@ -141,7 +141,7 @@ class _AbandonCall(ServiceCall):
     async def make(self) -> None:
         """Record the outcome, then inform the service. Raises `ProblemError`, `JournalError`."""
         # First on disk: a run that is killed between the two must not find a ticket to use. The service would take its
-        # bytes for complete, although it was told the opposite.
+        # bytes for complete, although it was informed of the opposite.
         await self._run.journal.settled([self._outcome], self._run.clock.now())
         self._outcome = self._outcome._replace(on_disk=True)
         await self._run.provider.abandon(self._ticket, self._state, self._run.call)

@@ -8,7 +8,7 @@ A worker receives only a file that may be sent at once: its lease is good, and i
              room   |  `- its host is full or paused
                    held
 
-Files go out in the order they came, host by host. Once the run is to stop, no file goes out any more.
+Files go out in the order they came, host by host. After a stop is requested, no file goes out any more.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Ready:
             await self._wait_for_file()
 
     def wake(self) -> None:
-        """Look again: the run is to stop."""
+        """Look again: a stop was requested."""
         self._alarm.wake()
 
     async def work(self) -> None:

@@ -47,7 +47,7 @@ class Rechecker:
         self._alarm.wake()
 
     def wake(self) -> None:
-        """Look again: the run is to stop."""
+        """Look again: a stop was requested."""
         self._alarm.wake()
 
     async def work(self) -> None:
@@ -85,7 +85,7 @@ class Rechecker:
         self._run.counters.bytes_found += file.identity.size - item.file.identity.size
         item.file = file
         if item.history.attempts:
-            item.known_digest = None  # its row no longer says what an earlier run uploaded
+            item.known_digest = None  # its row no longer describes the upload of an earlier run
         if item.known_digest is not None or self._run.provider.hashes_first(FileSpec.of(file)):
             self._routes.hash(item)
         else:

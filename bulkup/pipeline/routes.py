@@ -1,6 +1,6 @@
 """Where a stage passes a file on. Every stage gets the same routes; `flow` fills them before any stage runs.
 
-A stage knows no other stage, only what a file needs next. No route blocks: the run's budget bounds all queues. The one
+A stage knows no other stage, only the next need of a file. No route blocks: the run's budget bounds all queues. The one
 exception is `record`, which returns when the outcome is on disk.
 """
 
@@ -17,7 +17,7 @@ from bulkup.pipeline.policy.host_gate import HostGate
 
 @dataclass(slots=True)
 class Routes:
-    """The entrances of the stages, named after what the file needs there. Times are monotonic seconds."""
+    """The entrances of the stages, named after the need of a file. Times are monotonic seconds."""
 
     # hasher
     hash: Callable[[Item], None] = field(init=False)
@@ -37,7 +37,7 @@ class Routes:
     # recorder
     settle: Callable[[Outcome], None] = field(init=False)
     record: Callable[[Outcome], Awaitable[None]] = field(init=False)
-    # what the batcher must know of the others to form groups
+    # for the batcher, which forms groups by the state of other stages
     ticket_used: Callable[[], None] = field(init=False)
     hashing_ended: Callable[[], None] = field(init=False)
     unused_tickets: Callable[[], int] = field(init=False)

@@ -40,7 +40,7 @@ class Stop:
 
     @property
     def requested(self) -> bool:
-        """Whether the run is to end."""
+        """Whether a stop was requested."""
         return self._event.is_set()
 
     def request(self, code: ExitCode) -> None:
@@ -62,11 +62,11 @@ class Stop:
             self.error = None
 
     async def wait(self) -> None:
-        """Return when the run is to end."""
+        """Return when a stop was requested."""
         await self._event.wait()
 
     async def pressing(self) -> None:
-        """Return when the run is to end, and attempts have no more than `grace` seconds."""
+        """Return when a stop was requested that limits attempts to `grace` seconds."""
         await self._pressing.wait()
 
 

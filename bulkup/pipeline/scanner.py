@@ -49,7 +49,7 @@ class Scanner:
         self._routes = routes
 
     async def scan(self) -> None:
-        """Walk every source to its end, or until the run is to stop. Raises `JournalError`, `UsageError`."""
+        """Walk every source to its end, or until a stop is requested. Raises `JournalError`, `UsageError`."""
         lookup = self._run.journal.lookup()
         limiter = anyio.CapacityLimiter(1)  # a thread of its own: readers must not delay the scan
         walk = Walk(tuple(self._run.sources), self._run.options.scan, self._run.counters.ignored, self._run.clock.now())

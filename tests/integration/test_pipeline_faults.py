@@ -178,7 +178,7 @@ async def test_storage_that_answers_nobody(here: World, monkeypatch: pytest.Monk
     summary = await here.run(retry_for=1, attempts=100)
     assert (summary.exit_code, summary.counters.failed, summary.counters.remaining) == (4, 0, 300)
     assert summary.error is not None
-    assert "nothing else was answered for" in summary.error.message
+    assert "no other request was answered for" in summary.error.message
     assert here.server.stats()["puts_failed"] < 150
     here.faults()
     assert (await here.run()).exit_code == 0

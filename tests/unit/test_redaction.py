@@ -1,4 +1,4 @@
-"""What users are told of problems."""
+"""Messages of problems without secrets, and the errors that end a run."""
 
 from __future__ import annotations
 
@@ -97,24 +97,24 @@ def test_a_question_of_our_own_is_no_query(end: str) -> None:
     ("kind", "hint"),
     [
         (ProblemKind.UNREACHABLE, "check base_url and the network"),
-        (ProblemKind.TRANSIENT, "the service fails over and over, or its answers make no sense"),
-        (ProblemKind.THROTTLED, "the service takes no more for now (see retry_for and retry_after_max)"),
+        (ProblemKind.TRANSIENT, "the service fails repeatedly, or its answers make no sense"),
+        (ProblemKind.THROTTLED, "the service accepts no requests for now (see retry_for, retry_after_max)"),
     ],
 )
 def test_the_hint_fits_what_ended_the_run(kind: ProblemKind, hint: str) -> None:
     """A service that answers nonsense was reached: the network is not at fault."""
-    assert fatal(Problem(kind, "no")).hint == f"{hint}; the same command goes on where this run stopped"
+    assert fatal(Problem(kind, "no")).hint == f"{hint}; the same command resumes where this run stopped"
 
 
 def test_a_fatal_problem_says_what_to_do_next() -> None:
-    """Whatever ends a run, the same command goes on with it."""
+    """The same command resumes after any of them."""
     for kind in ProblemKind:
-        assert "goes on where this run stopped" in fatal(Problem(kind, "no")).hint
+        assert "resumes where this run stopped" in fatal(Problem(kind, "no")).hint
 
 
-def test_an_outage_says_how_long_nobody_was_answered() -> None:
-    """What this machine or the credentials are to blame for is told as ever."""
-    told_by = {kind: fatal(Problem(kind, "no"), 900.4) for kind in ProblemKind}
-    outages = {kind for kind, error in told_by.items() if "nothing else was answered for 900 s" in error.message}
+def test_an_outage_names_its_length() -> None:
+    """A fault of this machine or of the credentials is no outage."""
+    errors = {kind: fatal(Problem(kind, "no"), 900.4) for kind in ProblemKind}
+    outages = {kind for kind, error in errors.items() if "no other request was answered for 900 s" in error.message}
     assert outages == {ProblemKind.TRANSIENT, ProblemKind.THROTTLED, ProblemKind.UNREACHABLE}
-    assert told_by[ProblemKind.MACHINE].exit_code == ExitCode.MACHINE
+    assert errors[ProblemKind.MACHINE].exit_code == ExitCode.MACHINE

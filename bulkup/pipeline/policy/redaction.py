@@ -15,23 +15,17 @@ from bulkup.model.problems import Problem
 from bulkup.model.tickets import Ticket
 from bulkup.providers import Provider
 
-# As much of a secret's beginning, in characters, is enough to take the rest for the secret.
+# A text that begins like a secret, in this many characters, is taken for it.
 _RECOGNISED = 8
-
-
-# A question mark with something behind it, whatever that is: a value need not follow a name, and escapes hide the "=".
+# A question mark and the text behind it: a value need not follow a name, and escapes can hide the "=".
 _QUERY = re.compile(r"(\?|%3f|\\u003f)[^\s<>\"')]+", re.IGNORECASE)
-
-
-# Of what a ticket holds: shorter values prove nothing, and these stand in many messages.
-_SHORTEST_PROOF = 16
-
-
-_NO_PROOF = re.compile(r"key|name|filename|acl|.*(expires|date|algorithm|signedheaders)", re.IGNORECASE)
+# Values of a ticket that are no secrets: short ones, and these, which occur in many messages.
+_SHORTEST_SECRET = 16
+_NOT_SECRET = re.compile(r"key|name|filename|acl|.*(expires|date|algorithm|signedheaders)", re.IGNORECASE)
 
 
 def redact(problem: Problem, provider: Provider, ticket: Ticket | None = None) -> Problem:
-    """Return the problem without secrets: what the other side says may quote the key or the ticket that we sent."""
+    """Return the problem without secrets: a message may quote the credentials or the ticket of the request."""
     text = _QUERY.sub(rf"\1{MASK}", problem.message)
     for secret in (*provider.secrets, *(_secrets_of(ticket) if ticket is not None else ())):
         for written in _ways_to_write(secret.reveal()) - {""}:
@@ -40,15 +34,16 @@ def redact(problem: Problem, provider: Provider, ticket: Ticket | None = None) -
 
 
 def _secrets_of(ticket: Ticket) -> Iterator[Secret]:
-    """Yield what proves that a request may be made: values of the URL's query, and of the form's fields."""
+    """Yield the values of the URLs' queries and of the form's fields that authorize a request."""
     pairs = [pair for url in (ticket.url, *ticket.more_urls) for pair in parse_qsl(urlsplit(url.reveal()).query)]
     pairs += [(name, value.reveal()) for name, value in ticket.form or ()]
     for name, value in pairs:
-        if len(value) >= _SHORTEST_PROOF and not _NO_PROOF.fullmatch(name):
+        if len(value) >= _SHORTEST_SECRET and not _NOT_SECRET.fullmatch(name):
             yield Secret(value)
 
 
 def _ways_to_write(secret: str) -> set[str]:
+    """Return the secret in the encodings that a message may use: JSON, percent, HTML, Python and Base64."""
     quoted = json.dumps(secret, ensure_ascii=False)[1:-1]
     percent = {quote(secret), quote(secret, safe="")}
     lower = {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), text) for text in percent}
@@ -58,7 +53,7 @@ def _ways_to_write(secret: str) -> set[str]:
 
 
 def _masked(text: str, secret: str) -> str:
-    """Take a secret out of a text, also where the text was cut in the middle of it."""
+    """Mask a secret in a text, also where the text ends within the secret."""
     start = secret[:_RECOGNISED]
     at = text.find(start)
     while at >= 0:
@@ -68,6 +63,6 @@ def _masked(text: str, secret: str) -> str:
 
 
 def _common_length(one: str, other: str) -> int:
-    """Return how many characters two texts begin with alike."""
+    """Return the length of the common prefix of two texts."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((number for number, (left, right) in pairs if left != right), min(len(one), len(other)))

@@ -6,9 +6,8 @@
      '-- again, split --+--> give up its files, or end the run          (`policy.retry.after_call` decides)
 
 - At most `calls_in_flight` calls of one `ApiCalls` are under way, and never more than the gate of the API admits.
-- A call that failed never fails a file by itself: it is made again or, where one file of a group must be at fault, in
-  halves.
-- Once the run is to stop, calls that are due are given back. Calls under way end, or are cut off after the grace.
+- A failed call fails no file: it is made again, or in halves where one file of a group must be at fault.
+- After a stop is requested, calls that are due are given back. Calls under way end, or are cut off after the grace.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ class ServiceCall(ABC):
 
 
 class CallSource(Protocol):
-    """Forms calls as they are needed, besides those that are pushed."""
+    """Forms calls when there is room for them, besides those that are pushed."""
 
     def next_call(self, now: float) -> ServiceCall | None:
         """Return the call to begin now, None for none."""
@@ -113,7 +112,7 @@ class ApiCalls:
         self._alarm.wake()
 
     def wake(self) -> None:
-        """Look again: the source has a call, or the run is to stop."""
+        """Look again: the source has a call, or a stop was requested."""
         self._alarm.wake()
 
     async def work(self) -> None:
