@@ -1,1 +1,14 @@
-"""Small modules that are independent of uploads. A module belongs here if it could be a library of its own."""
+"""Small modules that know nothing of uploads. A module belongs here if it could be a library of its own.
+
+    alarm              wakes one loop, at a time or when another task calls it
+    clock              clocks that are passed in, so that tests need not sleep
+    delay_queue        values, each with the time from which it may be taken
+    descriptors        errors when no descriptor is left; closing a descriptor that a thread uses
+    event_loop         uvloop if it is installed, else asyncio's loop
+    garbage_collector  how often Python's garbage collector runs
+    lazy_import        names of a package that are imported at their first use
+    private_files      files and folders that only their owner can read
+    secrets            types of values that are never printed
+
+Not here: errors with exit codes (`bulkup.errors`), and values of the domain such as files and tickets (`bulkup.model`).
+"""

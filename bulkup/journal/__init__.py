@@ -1,8 +1,21 @@
 """The state of every file, in a SQLite file that survives a kill (docs/design.md section 6).
 
-`statements` begins with the states, their transitions and the recovery after a kill. Everything that uses SQLite
-belongs in this package: the schema and its migrations, the writer thread with its group commits, lookups for a run,
-rows for commands, pruning, and the lock. Decisions about a file do not belong here: the pipeline makes them.
+    journal           the journal as a run uses it
+    statements        every state change as SQL; begins with the states, their transitions and the recovery after a kill
+    writer            the thread that writes, with group commit
+    lookup            the rows of files that the scanner found; row_query reads many rows at once
+    places, sources   exclusive places, and how a source is recognised
+    ticket_text       tickets as text
+    destination       the service and account that are part of a row's key
+    reader            rows for commands
+    prune             deletes old rows
+    lock              one run at a time
+    database          opens the file; earlier_versions opens old ones for reading
+    error_mapping     errors of SQLite as `JournalError`
+    file_identity     notices that the file was deleted or replaced
+
+Everything that uses SQLite belongs here. Decisions about a file do not: the pipeline makes them. Nor does the format of
+exports (`bulkup.reports`).
 """
 
 from __future__ import annotations

@@ -15,6 +15,9 @@ written from docs/contracts.md and shares no code with the client, so that one m
     faults.py              which request gets which fault
     server_config.py       settings; server_limits.py has limits and timeouts
     server_state.py        lock, signing key, counters; server_storage.py and record_log.py keep objects and records
+    context.py             shared state of all request handlers; api_common.py has the parts that all APIs share
+    allowed_methods.py     answers 405; timestamps.py and signed_tokens.py make values that the APIs hand out
+    listener.py            host and port
     openapi.json           the OpenAPI document of all routes
 
 A successful PUT means that the whole file, with the right digest, is stored under its key, and survives the end of the

@@ -5,8 +5,11 @@ problems       the reasons why an attempt or a call failed
 files          sources and files of the user
 tickets        a service's answer for a file, and storage's receipt
 items          a file and its ticket in the pipeline, and its outcome
+history        the failures of a call, and of a file
 http, bodies   requests, answers and bodies, exchanged by providers, pipeline and transport
 journal_rows   rows that the journal returns to commands
 log_events     names and sentences of log events
 counters       the figures of a run
+
+Not here: code that decides, waits, or knows a service.
 """

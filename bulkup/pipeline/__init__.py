@@ -1,18 +1,20 @@
-"""The flow of files. The modules of this folder are the stages and the parts they share; drawers hold their details.
+"""The flow of files. The modules of this folder are the stages and the parts they share; its folders hold the details.
 
     scanner     finds files, asks the journal about them, and passes on those that need something    scan/
     hasher      hashes a file before it gets a ticket, where that is needed                          files/
     batcher     groups files that lack a ticket into presign calls                                   presign/
     ready       keeps files that have a ticket until a worker may send them
-    workers     make one attempt at a time, and pass failures on by what caused them                 send/, files/
+    workers     make one attempt at a time, and pass a failed file on by the decision about it       send/, files/
     closer      makes the closing calls and polls of services that have them                         presign/
     rechecker   looks again at files that changed while they were read
     recorder    settles files: journal first, then counters and results, then the budget
 
-    flow        builds the stages and connects them
-    routes      where a stage passes a file on
-    run         the parts that all stages of a run share, and the request to stop
-    budget, worker_limit, options
+    flow          builds the stages and connects them
+    routes        where a stage passes a file on
+    run           the parts that all stages of a run share, and the request to stop
+    budget        the number of files in flight, and of bytes in memory
+    worker_limit  the number of workers that may have a file
+    options       the values of a run that come from settings; tunables has the others
 
 `policy/` decides about problems: retries, host gates, errors that end a run, redaction of secrets. `tuning/` finds the
 number of workers and of sending processes, `processes/` are those processes. `files/` opens, reads and hashes.

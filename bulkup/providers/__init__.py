@@ -1,4 +1,12 @@
-"""Adapters, one package per service: they compose API calls, parse answers and interpret errors.
+"""Adapters, one folder per service: they compose API calls, parse answers and interpret errors.
+
+    base             the interface of an adapter, and defaults that most services share
+    answer_parsing   checks and reads API answers: statuses, JSON, upload URLs and their leases
+    storage_answers  the meaning of storage's answers
+    tokens           bearer tokens, configured or fetched
+    bearer_header    the header with a token
+
+    local, magic_hour, metastudio, move_ugc, xvid    the services
 
 Everything that is known of a service's wire contract belongs here. Sockets, retries, concurrency, files and the journal
 do not. A provider receives plain values and a function that makes one API call, and returns plain values.

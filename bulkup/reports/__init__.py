@@ -1,5 +1,13 @@
 """The output for people and programs: progress, JSON lines, summary, exit code, manifest, tables, logs.
 
+    display, progress_rate   progress during a run
+    summary, exit_code       the end of a run
+    json_lines, json_text    `--json`, and text that is safe in it
+    tables, manifest         rows of the journal
+    logs, error_console      the log on standard error
+    formatting, safe_text    numbers and text from outside, for people
+    bench_trials             measurements of a bench; bench_report, bench_verdict and bench_advice present them
+
 This package turns counters, results and journal rows (`bulkup.model`) into text or JSON. It opens no files, queries no
 journal and does not import the pipeline: `bulkup.api` and `bulkup.cli` pass rows and streams. Text from outside (file
 names, messages of servers) passes `safe_text` on its way to a terminal, and `json_text` on its way to a program.

@@ -1,8 +1,19 @@
 """HTTP: calls to the service's API, and bytes to storage. The two share no connection, cookie or credential.
 
-Connections, TLS, proxies, timeouts and redirects belong here, and the only use of the aiohttp client. Errors of the
-network become `ProblemError` here. The meaning of an answer belongs to `providers`, and the reaction to it to
-`pipeline`.
+    client             API calls over aiohttp, and the storage of a run
+    storage            sends a file as its ticket says, through a sender
+    sender             the interface of a sender
+    lean, by_aiohttp   the two senders
+    destination        where bytes may go: host rules, resolvers, redirects
+    form_body          a file as the last field of a form
+    headers            checks headers
+    failures           the problem for each kind of failure
+    progress_timeout   how long a body may show no progress
+    proxies, tls       proxies of the environment, verification of certificates
+    transport_options  the options
+
+The only use of the aiohttp client belongs here, and every socket of a run. The meaning of an answer belongs to
+`bulkup.providers`, and the reaction to it to `bulkup.pipeline`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Opening, reading and hashing the user's files, and noticing that one changes meanwhile.
 
-opening   opens a file, and compares its `fstat` before and after it is read
-small     small files: read whole, hashed before the first byte is sent
-large     large files: read and hashed in chunks while they are sent
-digests   files that are hashed ahead, in groups
+    opening  opens a file, and compares its `fstat` before and after it is read
+    small    small files: read whole, hashed before the first byte is sent
+    large    large files: read and hashed in chunks while they are sent
+    digests  files that are hashed ahead, in groups
+
+Not here: finding files (`scan`), and sending them (`send`).
 """

@@ -1,1 +1,9 @@
-"""Decisions about problems: retries, host gates, errors that end the run, and the redaction of secrets."""
+"""Decisions about problems.
+
+    retry      the next step after a failed attempt or API call
+    host_gate  the limit on requests to one host, and its retry budget
+    fatal      the error that ends a run, as the user sees it
+    redaction  masks secrets in messages of services and storage
+
+Not here: the kind of a problem (providers and transport choose it), and carrying a decision out (the stages do it).
+"""

@@ -1,6 +1,9 @@
 """One attempt to send a file, and the verification of storage's answer.
 
-attempt       sends a file, whole or in parts
-verification  compares storage's answer with the digest
-zero_copy     which files may be sent by `sendfile`
+    attempt       sends a file, whole or in parts
+    verification  compares storage's answer with the digest
+    zero_copy     which files may be sent by `sendfile`
+
+Not here: the next step after a failed attempt (`policy.retry`), reading the file (`files`), and the request to storage
+(`bulkup.transport`).
 """

@@ -1,1 +1,11 @@
-"""Finding the number of workers and of sending processes by measuring goodput."""
+"""Finding the number of workers and of sending processes by measuring goodput.
+
+    goodput        cuts observations of the workers into samples
+    controller     the number of workers, found by trial
+    tuner          observes the workers, and sets the worker limit
+    process_trial  whether sending processes are worth their cost
+    process_tuner  measures the run, and starts or withdraws sending processes
+    cores          the usable cores, and the idle ones
+
+Not here: limits that a host sets (`policy.host_gate`), and the trials of `bulkup bench` (`bulkup.api.bench`).
+"""

@@ -1,1 +1,1 @@
-"""Magic Hour (docs/contracts.md section 1)."""
+"""The adapter of Magic Hour (docs/contracts.md section 1)."""

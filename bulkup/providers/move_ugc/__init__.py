@@ -1,1 +1,1 @@
-"""Move UGC (docs/contracts.md section 2)."""
+"""The adapter of Move UGC (docs/contracts.md section 2)."""

@@ -1,1 +1,9 @@
-"""The aiohttp client: sessions for API calls, and a second sender besides the lean one."""
+"""The aiohttp client: sessions for API calls, and a second sender besides the lean one.
+
+    client_session  sessions without cookies and without credentials of their own
+    aiohttp_sender  the sender
+    payload         a body as aiohttp takes it
+    aiohttp_errors  the client's exceptions as problems
+
+Not here: redirects, forms and host rules, which both senders share.
+"""
