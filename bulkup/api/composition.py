@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import resource
 import stat
@@ -124,8 +125,8 @@ def destination(settings: Settings, provider: Provider, base_url: str) -> Destin
     return Destination(provider.name, base_url, scope)
 
 
-def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
-    """Return the sizes and limits of the run."""
+def pipeline_options(settings: Settings, provider: Provider, retry: RetryPolicy | None = None) -> PipelineOptions:
+    """Return the sizes and limits of the run. `retry` has the fields of the retry policy that no setting changes."""
     can = provider.capabilities
     return PipelineOptions(
         concurrency=max_workers(settings),
@@ -142,7 +143,13 @@ def pipeline_options(settings: Settings, provider: Provider) -> PipelineOptions:
         reupload_expired=settings.reupload_expired,
         unsupported=settings.unsupported,
         scan=scan_options(settings),
-        retry=RetryPolicy(settings.attempts, settings.retry_for, settings.retry_after_max, settings.on_change),
+        retry=dataclasses.replace(
+            retry or RetryPolicy(),
+            attempts=settings.attempts,
+            retry_for=settings.retry_for,
+            retry_after_max=settings.retry_after_max,
+            on_change=settings.on_change,
+        ),
     )
 
 

@@ -177,7 +177,7 @@ class Uploader:
         await stack.enter_async_context(transport)
         self._started = self._clock.monotonic()
         kept_until = provider.kept_until
-        options = composition.pipeline_options(settings, provider)
+        options = composition.pipeline_options(settings, provider, self._tunables.retry)
         # A caller with a transport of its own expects all requests to use it.
         setup = composition.process_setup(settings, provider, options) if self._make_transport is Transport else None
         numbered = await journal.begin_run(destination, sources, now=self._clock.now(), kept_until=kept_until)

@@ -27,8 +27,6 @@ from bulkup.pipeline.tuning.process_tuner import ProcessTuner
 from bulkup.pipeline.tuning.tuner import Tuner
 from bulkup.pipeline.workers import Workers
 
-_LAST_RESULTS = 5.0
-
 
 class Pipeline:
     """The stages of one run."""
@@ -86,7 +84,7 @@ class Pipeline:
         finally:
             self._hasher.close()
         # The journal's part is shielded by itself; a reader of results that stopped cannot keep the run from ending.
-        with anyio.move_on_after(_LAST_RESULTS, shield=True):
+        with anyio.move_on_after(self._run.tunables.last_results, shield=True):
             await self._recorder.flush()
 
     def _stages(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bulkup.pipeline.files.opening import ReadingOptions
+from bulkup.pipeline.options import RetryPolicy
 from bulkup.pipeline.policy.host_gate import GateOptions
 from bulkup.pipeline.processes.sending_process import ProcessOptions
 from bulkup.pipeline.tuning.controller import ControllerOptions
@@ -14,12 +15,18 @@ from bulkup.pipeline.tuning.process_trial import ProcessTrialOptions
 
 @dataclass(frozen=True, slots=True)
 class Tunables:
-    """The options of the parts of a run. `controller_tick` is the time between two observations, in seconds."""
+    """The options of the parts of a run. Times are in seconds.
+
+    `controller_tick` is the time between two observations. At the end of a run, its reader has `last_results` to take
+    the last results. `retry` has the fields of the retry policy that no setting changes; settings replace the others.
+    """
 
     reading: ReadingOptions = field(default_factory=ReadingOptions)
     gate: GateOptions = field(default_factory=GateOptions)
     controller: ControllerOptions = field(default_factory=ControllerOptions)
     controller_tick: float = 0.05
+    last_results: float = 5.0
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     sampler: SamplerOptions = field(default_factory=SamplerOptions)
     process_trial: ProcessTrialOptions = field(default_factory=ProcessTrialOptions)
     process: ProcessOptions = field(default_factory=ProcessOptions)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_world import SERVICES, World, quick_retries, world
+from pipeline_world import QUICK_RETRIES, SERVICES, World, world
 
 from bulkup import FileState
 from bulkup.api import composition
@@ -38,11 +38,10 @@ async def conformance(
     folder: Path, provider: str, monkeypatch: pytest.MonkeyPatch, **options: Any
 ) -> AsyncGenerator[World, None]:
     """Start a world with short retry delays. `local` runs against a server in this event loop."""
-    quick_retries(monkeypatch)
     if provider == LOCAL:
         monkeypatch.setattr(composition, "uses_embedded_server", lambda settings: False)
         monkeypatch.setitem(DECLARED, LOCAL, ProviderDefaults(None, (("token",),)))
-    async with world(folder, provider, **options) as place:
+    async with world(folder, provider, tunables=QUICK_RETRIES, **options) as place:
         yield place
 
 

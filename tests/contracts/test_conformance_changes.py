@@ -13,11 +13,12 @@ from typing import Any
 import anyio
 import pytest
 from conformance_world import EVERY, conformance, tree
-from pipeline_world import World, quick_retries
+from pipeline_world import World
 
 from bulkup import ExitCode, FileState
 from bulkup.model.bodies import Body
 from bulkup.model.tickets import Ticket
+from bulkup.pipeline import RetryPolicy, Tunables
 from bulkup.pipeline.files.digests import digests_of
 from bulkup.providers import PROVIDERS, FileSpec
 from bulkup.transport import Transport
@@ -265,7 +266,7 @@ async def test_a_stopped_run_does_not_wait_for_changed_files(
     place: World, monkeypatch: pytest.MonkeyPatch, code: ExitCode
 ) -> None:
     """They are left to the next run at once."""
-    quick_retries(monkeypatch, rechecks=(3600.0,))
+    place.tunables = Tunables(retry=RetryPolicy(base=0.01, rechecks=(3600.0,)))
     with monkeypatch.context() as patch:
         after_presign(patch, place, lambda: rewrite(place))
         async with place.uploader(on_change="retry", grace=3600) as uploader, anyio.create_task_group() as tasks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import pytest
 
 from bulkup import FileState, Result, Settings, Summary, Uploader
 from bulkup.api import composition
@@ -26,6 +24,8 @@ from bulkup.pipeline import RetryPolicy, Tunables
 from bulkup.providers import Capabilities
 
 TOKEN = "local-token"
+# Short pauses before retries and rechecks. Unit tests cover how long they are.
+QUICK_RETRIES = Tunables(retry=RetryPolicy(base=0.01, rechecks=(0.01, 0.02, 0.03)))
 _KINDS = ("uploaded", "failed", "rejected", "changed", "unreadable", "skipped", "remaining")
 
 
@@ -222,12 +222,6 @@ async def cut_off_when(place: World, holds: Callable[[], bool], **changes: Any) 
         tasks.cancel_scope.cancel()
 
 
-def quick_retries(monkeypatch: pytest.MonkeyPatch, rechecks: tuple[float, ...] = (0.01, 0.02, 0.03)) -> None:
-    """Make retries and rechecks come quickly; unit tests cover how long they wait."""
-    quick = functools.partial(RetryPolicy, base=0.01, rechecks=rechecks)
-    monkeypatch.setattr(composition, "RetryPolicy", quick)
-
-
 def read_tree(root: Path) -> dict[bytes, bytes]:
     """Return all files below a directory, by relative path."""
     top, found = os.fsencode(root), {}
@@ -254,6 +248,7 @@ async def world(
     faults: Sequence[str] = (),
     seed: int = 0,
     server_clock: Clock | None = None,
+    tunables: Tunables | None = None,
     **server: Any,
 ) -> AsyncGenerator[World, None]:
     """Start a server on a fresh folder, with an empty source beside it."""
@@ -261,4 +256,4 @@ async def world(
     specs = tuple(FaultSpec.parse(text) for text in faults)
     config = ServerConfig(store=str(folder / "store"), faults=specs, seed=seed, **server)
     async with LocalServer(config, server_clock) as running:
-        yield World(folder, running, config, provider)
+        yield World(folder, running, config, provider, tunables=tunables or Tunables())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pydantic
 import pytest
-from pipeline_world import World, cut_off_when, quick_retries, read_tree, world
+from pipeline_world import QUICK_RETRIES, World, cut_off_when, read_tree, world
 
 from bulkup import FileState, UsageError
 from bulkup.model.http import StorageAnswer
@@ -89,13 +90,12 @@ async def test_a_run_that_was_cut_off_is_resumed(here: World) -> None:
 
 async def test_the_next_run_makes_a_missing_closing_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A receipt without a digest counts: the bytes are not sent again."""
-    quick_retries(monkeypatch)
     confirm = Xvid.confirm
 
     async def fail(*_: Any, **__: Any) -> None:
         raise ProblemError(Problem(ProblemKind.TRANSIENT, "it does not answer"))
 
-    async with world(tmp_path, "xvid") as place:
+    async with world(tmp_path, "xvid", tunables=QUICK_RETRIES) as place:
         place.write_many(3)
         monkeypatch.setattr(Xvid, "confirm", fail)
         assert (await place.run(checksum="none", attempts=2)).exit_code != 0
@@ -162,7 +162,7 @@ async def test_a_file_without_proof_is_streamed_again(
     here: World, lent: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is then unverified, and so are later files, which are streamed."""
-    quick_retries(monkeypatch)
+    here.tunables = dataclasses.replace(here.tunables, retry=QUICK_RETRIES.retry)
     here.write({f"{number}.mp4": LARGE + bytes([number]) for number in range(4)})
     send, answers = Transport.send, 0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from pipeline_world import World, quick_retries, world
+from pipeline_world import QUICK_RETRIES, World, world
 from structlog.testing import capture_logs
 
 from bulkup.model.log_events import LogEvent
@@ -83,9 +83,9 @@ async def test_a_given_number_is_kept(here: World) -> None:
     "faults",
     [["status-503=0.4"], ["cut-body=0.4"], ["status-503=0.2", "cut-body=0.2", "wrong-etag=0.05"], ["retry-later=0.2"]],
 )
-async def test_a_bad_minute_fails_no_file(here: World, monkeypatch: pytest.MonkeyPatch, faults: list[str]) -> None:
+async def test_a_bad_minute_fails_no_file(here: World, faults: list[str]) -> None:
     """It begins and ends in the middle of the run; the number stays within its bounds."""
-    quick_retries(monkeypatch)
+    here.tunables = QUICK_RETRIES
     here.write_many(400)
     async with here.uploader(concurrency="auto", batch_size=20) as uploader:
         settled = 0

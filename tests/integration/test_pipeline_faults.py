@@ -6,13 +6,14 @@ import dataclasses
 import errno
 import math
 import os
+import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from pipeline_world import World, quick_retries, world
+from pipeline_world import QUICK_RETRIES, World, world
 
 from bulkup import FileState, ServiceError
 from bulkup.config.provider_defaults import PROVIDERS as DECLARED
@@ -43,10 +44,9 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
 
 @pytest.mark.parametrize("provider", SERVICES)
 @pytest.mark.parametrize("fault", SURVIVABLE)
-async def test_each_fault_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, fault: str) -> None:
+async def test_each_fault_alone(tmp_path: Path, provider: str, fault: str) -> None:
     """With any one fault in one of seven requests every file ends up stored as it is, and no remote id is lost."""
-    quick_retries(monkeypatch)
-    async with world(tmp_path, provider, faults=[f"{fault}=0.15"], seed=7) as place:
+    async with world(tmp_path, provider, faults=[f"{fault}=0.15"], seed=7, tunables=QUICK_RETRIES) as place:
         place.write_many(40)
         summary = await place.run(batch_size=6)
         assert summary.exit_code == 0, summary.error
@@ -56,11 +56,10 @@ async def test_each_fault_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize("provider", SERVICES)
 @pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 13))])
-async def test_all_faults_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, seed: int) -> None:
+async def test_all_faults_together(tmp_path: Path, provider: str, seed: int) -> None:
     """With a fifth of all requests failing in every way there is, a run still ends with all files stored."""
     faults = [f"{fault}={0.2 / len(SURVIVABLE):.4f}" for fault in SURVIVABLE]
-    quick_retries(monkeypatch)
-    async with world(tmp_path, provider, faults=faults, seed=seed) as place:
+    async with world(tmp_path, provider, faults=faults, seed=seed, tunables=QUICK_RETRIES) as place:
         place.write_many(80)
         place.write({"large.mov": os.urandom(2 * 1024**2)})
         summary = await place.run(batch_size=10)
@@ -162,17 +161,18 @@ async def test_every_retry_comes_out_of_a_budget(
         return retry_at(self, wanted, now)
 
     monkeypatch.setattr(RetryBudget, "retry_at", counting)
-    quick_retries(monkeypatch)
-    async with world(tmp_path, provider, faults=["status-503=0.2", "cut-body=0.1"], seed=3) as place:
+    async with world(
+        tmp_path, provider, faults=["status-503=0.2", "cut-body=0.1"], seed=3, tunables=QUICK_RETRIES
+    ) as place:
         place.write_many(60)
         summary = await place.run(batch_size=2)
     assert summary.exit_code == 0, summary.error
     assert summary.counters.retries == taken > 0
 
 
-async def test_storage_that_answers_nobody(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_storage_that_answers_nobody(here: World) -> None:
     """Ends the run once that has lasted `retry_for`, fails no file, and is asked by a few of them and not by all."""
-    quick_retries(monkeypatch)
+    here.tunables = QUICK_RETRIES
     here.faults("cut-body=1")
     here.write_many(300)
     summary = await here.run(retry_for=1, attempts=100)
@@ -414,14 +414,22 @@ async def test_out_of_descriptors(here: World, monkeypatch: pytest.MonkeyPatch) 
     here.assert_uploaded()
 
 
-async def test_full_disk_under_the_journal(here: World) -> None:
-    """A journal that cannot grow ends the run with exit 7, and the next one goes on without a double."""
+async def test_a_full_disk_under_the_journal_ends_the_run(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with exit code 7, and the next run sends no uploaded file again."""
     here.write_many(400)
-    async with here.uploader(concurrency=2, batch_size=20) as uploader:
-        connection = uploader._run.journal._connection
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count = {pages + 12}")
-        summary = await uploader.run()
+    opened, connect = list[sqlite3.Connection](), sqlite3.connect
+
+    def connecting(*args: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*args, **options))
+        return opened[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", connecting)
+        async with here.uploader(concurrency=2, batch_size=20) as uploader:
+            journal = opened[0]
+            (pages,) = journal.execute("PRAGMA page_count").fetchone()
+            journal.execute(f"PRAGMA max_page_count = {pages + 12}")
+            summary = await uploader.run()
     assert summary.exit_code == 7
     assert summary.error is not None
     assert "full" in summary.error.message

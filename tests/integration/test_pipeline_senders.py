@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from pipeline_world import cut_off_after, quick_retries, world
+from pipeline_world import QUICK_RETRIES, cut_off_after, world
 from sender_helpers import BOTH
 
 from bulkup.localserver.faults import FaultName
@@ -16,10 +16,9 @@ FAULTS = [f"{fault}=0.015" for fault in sorted(set(FaultName) - {FaultName.UNAUT
 
 @BOTH
 @pytest.mark.parametrize("provider", ["magic-hour", "xvid"])
-async def test_all_faults_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, sender: str) -> None:
+async def test_all_faults_together(tmp_path: Path, provider: str, sender: str) -> None:
     """Every file ends up stored as it is, by PUT and by form, and no remote id is lost."""
-    quick_retries(monkeypatch)
-    async with world(tmp_path, provider, faults=FAULTS, seed=5) as place:
+    async with world(tmp_path, provider, faults=FAULTS, seed=5, tunables=QUICK_RETRIES) as place:
         place.write_many(60)
         place.write({"large.mov": os.urandom(3 * 1024**2), "empty.mov": b""})
         summary = await place.run(batch_size=10, sender=sender)

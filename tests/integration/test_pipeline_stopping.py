@@ -16,6 +16,7 @@ from bulkup.journal import Journal
 from bulkup.localserver import FaultOptions, ReadPace
 from bulkup.model.http import ApiCall
 from bulkup.model.items import Outcome, Ticketed
+from bulkup.pipeline import Tunables
 from bulkup.pipeline.send.attempt import LocalSender
 from bulkup.providers import FileSpec
 from bulkup.providers.magic_hour.adapter import MagicHour
@@ -214,9 +215,9 @@ async def test_stopped_during_the_last_flush(here: World, monkeypatch: pytest.Mo
     assert (await here.run()).counters.skipped == 8
 
 
-async def test_a_reader_of_results_that_stopped(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reader_of_results_that_stopped(here: World) -> None:
     """A run that nobody takes the results of ends all the same; what is on disk is counted, told or not."""
-    monkeypatch.setattr("bulkup.pipeline.flow._LAST_RESULTS", 0.1)
+    here.tunables = Tunables(last_results=0.1)
     here.write_many(8)
     stuck = anyio.Event()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 import psutil
 import pytest
-from pipeline_world import World, cut_off_after, quick_retries, world
+from pipeline_world import QUICK_RETRIES, World, cut_off_after, world
 from structlog.testing import capture_logs
 
 from bulkup import ExitCode, MachineError
@@ -81,13 +81,10 @@ def before_each(monkeypatch: pytest.MonkeyPatch, act: Callable[[Item], None]) ->
 
 @pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("provider", ["metastudio", "xvid"])
-async def test_sending_processes_send_every_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
-) -> None:
+async def test_sending_processes_send_every_file(tmp_path: Path, provider: str) -> None:
     """Through faults of storage: PUTs with and without Content-MD5, forms, small files and a large one."""
-    quick_retries(monkeypatch)
     faults = ["expired-url=0.1", "status-503=0.05", "cut-body=0.1", "wrong-etag=0.1"]
-    async with world(tmp_path, provider, faults=faults, seed=3) as place:
+    async with world(tmp_path, provider, faults=faults, seed=3, tunables=QUICK_RETRIES) as place:
         place.write_many(30)
         place.write({"large.mov": os.urandom(3 * MIB), "one byte.mov": b"x", "ünter.mov": b"two"})
         summary = await place.run(processes=2, batch_size=6)
