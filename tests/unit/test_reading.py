@@ -27,7 +27,7 @@ Read = tuple[bytes | None, Digest | None, Identity | None]
 WAYS = ["cached", "threaded", "streamed", "lent", "hashed"]
 every_way = pytest.mark.parametrize("way", WAYS)
 CONTENT = bytes(range(256)) * 4
-# The files of these tests are new; without a wait they are read at once (test_pipeline_settling.py).
+# The files of these tests are new; without a wait they are read at once (test_recently_changed.py).
 AT_ONCE = ReadingOptions(clock_step=0.0, long_clock_step=0.0)
 LARGE = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(100_000))  # 3.05 MiB
 
