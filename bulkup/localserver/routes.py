@@ -12,8 +12,8 @@ from bulkup.localserver.context import ServerContext
 from bulkup.localserver.local import local_api
 from bulkup.localserver.magic_hour import magic_hour_api
 from bulkup.localserver.metastudio import iam
+from bulkup.localserver.metastudio.file_records import MetaStudioFileRegistry
 from bulkup.localserver.metastudio.file_storage import FileStorage
-from bulkup.localserver.metastudio.files import MetaStudioFileRegistry
 from bulkup.localserver.metastudio.gateway import Gateway
 from bulkup.localserver.metastudio.iam import IamApi
 from bulkup.localserver.metastudio.metastudio_api import MetaStudioApi

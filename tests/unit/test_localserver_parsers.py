@@ -23,7 +23,7 @@ from bulkup.localserver.api_common import ApiError, as_integer
 from bulkup.localserver.faults import FaultName
 from bulkup.localserver.local import local_api
 from bulkup.localserver.magic_hour import magic_hour_api
-from bulkup.localserver.metastudio import iam, signature
+from bulkup.localserver.metastudio import iam, sdk_signature
 from bulkup.localserver.metastudio import parameters as metastudio
 from bulkup.localserver.move_ugc.documents import DocumentCache
 from bulkup.localserver.move_ugc.schema import move_schema
@@ -144,8 +144,8 @@ authorizations = st.builds(
 def test_calls_without_a_valid_signature_are_refused(headers: dict[str, str], given_: str, body: bytes) -> None:
     """The message of the error can be encoded as JSON."""
     request = ReceivedRequest("POST", "/v1/p/files", "", {**headers, "authorization": given_})
-    with pytest.raises(signature.SignatureError) as raised:
-        signature.verify(request, body, CONFIG.access_key, CONFIG.secret_key, NOW)
+    with pytest.raises(sdk_signature.SignatureError) as raised:
+        sdk_signature.verify(request, body, CONFIG.access_key, CONFIG.secret_key, NOW)
     str(raised.value).encode()
 
 

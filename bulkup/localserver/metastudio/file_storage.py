@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkup.localserver.metastudio.files import MetaStudioFile
+from bulkup.localserver.metastudio.file_records import MetaStudioFile
 from bulkup.localserver.metastudio.upload_urls import file_object_key
 from bulkup.localserver.s3.object_store import ObjectStore
 from bulkup.localserver.s3.part_store import PartStore

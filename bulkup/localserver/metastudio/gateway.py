@@ -14,8 +14,8 @@ from aiohttp import web
 
 from bulkup.localserver.api_common import ApiError, read_body
 from bulkup.localserver.context import ServerContext, credentials_match, received_request
-from bulkup.localserver.metastudio import errors, signature
-from bulkup.localserver.metastudio.errors import MetaStudioError
+from bulkup.localserver.metastudio import api_errors, sdk_signature
+from bulkup.localserver.metastudio.api_errors import MetaStudioError
 from bulkup.localserver.s3.signing_types import ReceivedRequest
 from bulkup.localserver.signed_tokens import TokenSigner
 
@@ -40,11 +40,11 @@ class Gateway:
             return await self.refuse(request, error)
         except OSError:
             _log.warning("a call of MetaStudio failed", exc_info=True)
-            return await self.refuse(request, errors.internal())
+            return await self.refuse(request, api_errors.internal())
 
     async def refuse(self, _request: web.Request, error: ApiError) -> web.Response:
         """Return the error answer. A 429 of this gateway has no Retry-After."""
-        translated = errors.translate_error(error)
+        translated = api_errors.translate_error(error)
         response = self._answer(
             translated.status, {"error_code": translated.code, "error_msg": translated.message}, translated
         )
@@ -74,28 +74,30 @@ class Gateway:
         else:
             self._check_token(call.headers.get("x-auth-token"))
         if request.match_info["project_id"] != self._context.config.project_id:
-            raise errors.wrong_project()
+            raise api_errors.wrong_project()
         if not call.headers.get("x-app-userid", "").isascii():
-            raise errors.invalid_parameter("X-App-UserId must be in ASCII")
+            raise api_errors.invalid_parameter("X-App-UserId must be in ASCII")
         return body
 
     def _check_signature(self, call: ReceivedRequest, body: bytes) -> None:
         config = self._context.config
         try:
-            signature.verify(call, body, config.access_key, config.secret_key, self._context.clock.now())
-        except signature.SignatureError as error:
-            raise errors.unauthorized(str(error)) from None
+            sdk_signature.verify(call, body, config.access_key, config.secret_key, self._context.clock.now())
+        except sdk_signature.SignatureError as error:
+            raise api_errors.unauthorized(str(error)) from None
         token = call.headers.get("x-security-token")
         if token is not None and not credentials_match(token, config.security_token):
-            raise errors.unauthorized("verify aksk signature fail, the security token is not that of the access key")
+            raise api_errors.unauthorized(
+                "verify aksk signature fail, the security token is not that of the access key"
+            )
 
     def _check_token(self, token: str | None) -> None:
         if token is None:
-            raise errors.unauthorized("x-auth-token not found")
+            raise api_errors.unauthorized("x-auth-token not found")
         config = self._context.config
         issued = self._tokens.is_valid(token, config.iam_password, self._context.clock.now())
         if not (issued or credentials_match(token, config.token)):
-            raise errors.invalid_token()
+            raise api_errors.invalid_token()
 
 
 def http_date(moment: float) -> str:

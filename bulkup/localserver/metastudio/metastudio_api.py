@@ -11,9 +11,9 @@ from bulkup.localserver.allowed_methods import refuse_other_methods
 from bulkup.localserver.api_common import apply_fault, parse_json
 from bulkup.localserver.context import ServerContext, request_origin
 from bulkup.localserver.faults import FaultPoint
-from bulkup.localserver.metastudio import errors
+from bulkup.localserver.metastudio import api_errors
+from bulkup.localserver.metastudio.file_records import DELETED, MetaStudioFile, MetaStudioFileRegistry
 from bulkup.localserver.metastudio.file_storage import FileStorage
-from bulkup.localserver.metastudio.files import DELETED, MetaStudioFile, MetaStudioFileRegistry
 from bulkup.localserver.metastudio.gateway import Gateway
 from bulkup.localserver.metastudio.parameters import parse_file, parse_large_file, parse_state
 from bulkup.localserver.metastudio.upload_urls import URL_TTL, file_object_key, file_url, part_urls
@@ -115,14 +115,14 @@ class MetaStudioApi:
 
     def _check_not_joining(self, file_id: str) -> None:
         if file_id in self._joining:
-            raise errors.already_completed()
+            raise api_errors.already_completed()
 
     def _check_stored(self, file_id: str, file: MetaStudioFile) -> None:
         size = self._storage.size(file_id, file)
         if size is None:
-            raise errors.invalid_parameter("the file, or a part of it, has not been uploaded")
+            raise api_errors.invalid_parameter("the file, or a part of it, has not been uploaded")
         if size != file.size:
-            raise errors.invalid_parameter(f"file_size was {file.size} and {size} bytes have been uploaded")
+            raise api_errors.invalid_parameter(f"file_size was {file.size} and {size} bytes have been uploaded")
 
     async def _join(self, file_id: str, file: MetaStudioFile) -> None:
         self._joining.add(file_id)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bulkup.localserver.api_common import as_integer
-from bulkup.localserver.metastudio.errors import invalid_parameter
+from bulkup.localserver.metastudio.api_errors import invalid_parameter
 
 MAX_FILE_SIZE = 5 << 30  # bytes
 MAX_LARGE_FILE_SIZE = 500 << 30  # bytes

@@ -1,8 +1,10 @@
 """Move UGC's GraphQL API (docs/contracts.md section 2).
 
-move_endpoint.py  the route; works without graphql-core and answers 501 then
-files.py          created files and their URLs
-move_api.py       the calls; this and the modules below import graphql-core
-documents.py      parses and validates GraphQL documents
-schema.py         the schema and its resolvers
+    move_endpoint.py  the route; answers 501 if graphql-core is not installed
+    file_records.py   created files and their URLs
+    move_api.py       the calls
+    documents.py      parses and validates GraphQL documents
+    schema.py         the schema and its resolvers
+
+The last three import graphql-core.
 """

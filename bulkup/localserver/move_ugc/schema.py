@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from graphql import GraphQLError, GraphQLResolveInfo, GraphQLSchema, build_schema
 
-from bulkup.localserver.move_ugc.files import MoveFile, MoveFileRegistry
+from bulkup.localserver.move_ugc.file_records import MoveFile, MoveFileRegistry
 from bulkup.localserver.s3.signing_types import ServerOrigin
 
 _SDL = """

@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from bulkup.localserver.api_common import ApiError
-from bulkup.localserver.xvid import errors
-from bulkup.localserver.xvid.answers import AnswerFormat, encode_answer, requested_format
+from bulkup.localserver.xvid import api_errors
+from bulkup.localserver.xvid.answer_encoding import AnswerFormat, encode_answer, requested_format
 from bulkup.localserver.xvid.parameters import parse_form_fields
 
 # Takes a request and the parameters of its query. Returns the body of the answer. Raises ApiError.
@@ -36,10 +36,10 @@ async def serve(request: web.Request, handler: CallHandler) -> web.Response:
         answer_format = requested_format(parameters, request.headers.get("Accept", ""))
         status, body = 200, await handler(request, parameters)
     except ApiError as error:
-        translated = errors.translate_error(error)
-        status, body, headers = translated.status, errors.error_body(translated), dict(error.headers)
+        translated = api_errors.translate_error(error)
+        status, body, headers = translated.status, api_errors.error_body(translated), dict(error.headers)
     except OSError:
         _log.warning("a call of Xvid failed", exc_info=True)
-        status, body = 500, errors.error_body(errors.internal_error())
+        status, body = 500, api_errors.error_body(api_errors.internal_error())
     content, content_type = encode_answer(body, answer_format)
     return web.Response(body=content, status=status, headers=headers, content_type=content_type)

@@ -12,7 +12,7 @@ from bulkup.localserver.api_common import apply_fault, read_body
 from bulkup.localserver.context import ServerContext, credentials_match
 from bulkup.localserver.faults import FaultPoint
 from bulkup.localserver.signed_tokens import TokenSigner
-from bulkup.localserver.xvid import errors
+from bulkup.localserver.xvid import api_errors
 from bulkup.localserver.xvid.endpoint import refuse, serve
 from bulkup.localserver.xvid.parameters import parse_token_request
 
@@ -50,7 +50,7 @@ class OAuthApi:
             credentials_match(requested.client_secret, config.client_secret),
         ]
         if not all(matches):
-            raise errors.invalid_client()
+            raise api_errors.invalid_client()
         apply_fault(self._context.draw_fault(FaultPoint.API, now))
         # A token for other scopes is issued too, but allows no uploads.
         credential = config.client_secret if requested.may_upload else ""

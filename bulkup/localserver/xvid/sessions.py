@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 
 from bulkup.localserver.record_log import RecordLog
-from bulkup.localserver.xvid.errors import invalid_input, upload_not_found
+from bulkup.localserver.xvid.api_errors import invalid_input, upload_not_found
 from bulkup.localserver.xvid.parameters import UploadRequest
 
 COMPLETING_TIME = 0.2  # seconds from the finish call to COMPLETED

@@ -12,7 +12,7 @@ from bulkup.localserver.api_common import apply_fault, parse_json, read_body
 from bulkup.localserver.context import ServerContext, request_origin
 from bulkup.localserver.faults import FaultPoint
 from bulkup.localserver.s3.object_store import ObjectStore
-from bulkup.localserver.xvid import errors
+from bulkup.localserver.xvid import api_errors
 from bulkup.localserver.xvid.endpoint import refuse, serve
 from bulkup.localserver.xvid.oauth import OAuthApi
 from bulkup.localserver.xvid.parameters import parse_chunks, parse_upload
@@ -81,7 +81,7 @@ class XvidApi:
         session = self._sessions.get_unfinished(upload_id)
         chunks = parse_chunks(parse_json(body))
         if self._objects.size(object_path(session.pipeline, session.object_key)) is None:
-            raise errors.invalid_input("the file has not been uploaded")
+            raise api_errors.invalid_input("the file has not been uploaded")
         self._apply_fault(FaultPoint.API)
         now = self._context.clock.now()
         session = self._sessions.finish(upload_id, session, chunks, now)
@@ -97,7 +97,7 @@ class XvidApi:
 
     def _authorize(self, request: web.Request) -> None:
         if not self._oauth.accepts(request.headers.get("Authorization", "")):
-            raise errors.invalid_token()
+            raise api_errors.invalid_token()
 
     def _apply_fault(self, point: FaultPoint) -> bool:
         return apply_fault(self._context.draw_fault(point, self._context.clock.now()))

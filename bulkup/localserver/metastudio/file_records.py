@@ -6,7 +6,7 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from bulkup.localserver.metastudio.errors import already_completed, duplicate_main, no_such_file
+from bulkup.localserver.metastudio.api_errors import already_completed, duplicate_main, no_such_file
 from bulkup.localserver.metastudio.parameters import FileRequest
 from bulkup.localserver.record_log import RecordLog
 

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 import orjson
 
-from bulkup.localserver.xvid.errors import invalid_input
+from bulkup.localserver.xvid.api_errors import invalid_input
 
 # Characters that XML 1.0 cannot contain, not even escaped.
 _INVALID_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")

@@ -13,7 +13,7 @@ from huaweicloudsdkcore.signer.signer import Signer
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulkup.localserver.metastudio.signature import SignatureError, canonical_request, signature, verify
+from bulkup.localserver.metastudio.sdk_signature import SignatureError, canonical_request, signature, verify
 from bulkup.localserver.s3.signing_types import ReceivedRequest
 
 AK = "AKIDEXAMPLE000000001"
