@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -31,6 +32,8 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name in _UNWANTED or name.endswith(_UNWANTED_ENDS):
             del os.environ[name]
+    # Typer reads FORCE_COLOR when this module is first imported. A test that sets the variable must not be the first.
+    importlib.import_module("typer.rich_utils")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

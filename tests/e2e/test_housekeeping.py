@@ -26,7 +26,7 @@ def test_pruning_during_a_run(world: World) -> None:
     ):
         assert process.stdout is not None
         process.stdout.readline()
-        run(*prune).expect(5, "another run holds the journal", "once that has ended")
+        run(*prune).expect(5, "another run holds the journal", "prune it when that run has ended")
         process.kill()
         process.wait()
     (said,) = run(*prune).expect(0).lines
