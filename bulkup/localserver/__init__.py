@@ -5,7 +5,7 @@ This package contains what a *service* does: issue tickets, sign URLs, verify up
 written from docs/contracts.md and shares no code with the client, so that one mistake cannot hide in both.
 
     server.py              opens the store and listens; server_process.py runs it as a child process
-    routes.py              maps paths to the APIs and to the store
+    route_table.py         maps paths to the APIs and to the store
     local/                 the API of `--provider local`
     magic_hour/            Magic Hour
     move_ugc/              Move UGC, a GraphQL API; needs the extra `bulkup[server]`
@@ -18,6 +18,7 @@ written from docs/contracts.md and shares no code with the client, so that one m
     context.py             shared state of all request handlers; api_common.py has the parts that all APIs share
     allowed_methods.py     answers 405; timestamps.py and signed_tokens.py make values that the APIs hand out
     listener.py            host and port
+    signing_types.py       keys and requests as plain values, for signatures
     openapi.json           the OpenAPI document of all routes
 
 A successful PUT means that the whole file, with the right digest, is stored under its key, and survives the end of the

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from bulkup.localserver.context import ServerContext, credentials_match, request_origin
 from bulkup.localserver.faults import Fault, FaultName, FaultPoint
-from bulkup.localserver.s3.signing_types import ServerOrigin
 from bulkup.localserver.server_limits import ServerLimits
+from bulkup.localserver.signing_types import ServerOrigin
 
 
 class ApiError(Exception):

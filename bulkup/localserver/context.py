@@ -10,10 +10,10 @@ from aiohttp import web
 
 from bulkup.helpers.clock import Clock
 from bulkup.localserver.faults import Fault, FaultName, FaultPlan, FaultPoint
-from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin, SigningKey
 from bulkup.localserver.server_config import ServerConfig
 from bulkup.localserver.server_limits import ServerLimits
 from bulkup.localserver.server_state import ServerCounters
+from bulkup.localserver.signing_types import ReceivedRequest, ServerOrigin, SigningKey
 
 DEFAULT_URL_TTL = 3600  # seconds; the default of S3 presigners, for Magic Hour and Move, which document none
 

@@ -20,7 +20,7 @@ from bulkup.localserver.context import ServerContext
 from bulkup.localserver.faults import FaultOptions, FaultPlan, FaultSpec
 from bulkup.localserver.listener import listen
 from bulkup.localserver.move_ugc import move_endpoint
-from bulkup.localserver.routes import create_application
+from bulkup.localserver.route_table import create_application
 from bulkup.localserver.server_config import ServerConfig
 from bulkup.localserver.server_limits import ServerLimits
 from bulkup.localserver.server_state import ServerState, state_lock

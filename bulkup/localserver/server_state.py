@@ -16,7 +16,7 @@ import orjson
 from bulkup.errors import MachineError
 from bulkup.helpers.private_files import make_private_folder, open_private
 from bulkup.localserver.faults import FaultName
-from bulkup.localserver.s3.signing_types import SigningKey
+from bulkup.localserver.signing_types import SigningKey
 
 COUNTER_NAMES: Final = ("presign_calls", "tickets", "puts_completed", "puts_failed", "bytes")
 _LOCK_POLL = 0.05  # seconds

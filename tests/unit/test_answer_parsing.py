@@ -16,9 +16,9 @@ from provider_cases import BASE_URL, NOW
 from yarl import URL
 
 from bulkup.helpers.secrets import SecretUrl
-from bulkup.localserver.s3.signing_types import ServerOrigin, SigningKey
 from bulkup.localserver.s3.sigv2 import presign as presign_v2
 from bulkup.localserver.s3.sigv4 import presign as presign_v4
+from bulkup.localserver.signing_types import ServerOrigin, SigningKey
 from bulkup.localserver.xvid.answer_encoding import AnswerFormat, encode_answer, fits_xml
 from bulkup.model.http import ApiAnswer, StorageAnswer, http_date, is_authority
 from bulkup.model.problems import ProblemError

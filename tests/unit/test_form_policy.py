@@ -10,7 +10,7 @@ import pytest
 
 from bulkup.localserver.s3 import form_policy, sigv2
 from bulkup.localserver.s3.s3_errors import S3Error
-from bulkup.localserver.s3.signing_types import SigningKey
+from bulkup.localserver.signing_types import SigningKey
 
 AWS_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 KEY = SigningKey("AKIAEXAMPLE", "ASIAEXAMPLE", AWS_SECRET, "token")

@@ -32,8 +32,8 @@ from bulkup.localserver.s3 import authorization, form_policy
 from bulkup.localserver.s3.form_parser import MAX_BEFORE_FILE, FileExtractor, FormHead, form_boundary, parse_form_head
 from bulkup.localserver.s3.object_keys import MAX_KEY_LENGTH, object_key
 from bulkup.localserver.s3.s3_errors import S3Error
-from bulkup.localserver.s3.signing_types import ReceivedRequest, SigningKey, encoded_path
 from bulkup.localserver.signed_tokens import TokenSigner
+from bulkup.localserver.signing_types import ReceivedRequest, SigningKey, encoded_path
 from bulkup.localserver.xvid import parameters as xvid
 from bulkup.transport.form_body import FormBody
 

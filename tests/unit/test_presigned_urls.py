@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bulkup.localserver.s3 import sigv2, sigv4
 from bulkup.localserver.s3.authorization import authorize
 from bulkup.localserver.s3.s3_errors import S3Error
-from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin, SigningKey
+from bulkup.localserver.signing_types import ReceivedRequest, ServerOrigin, SigningKey
 
 AWS_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 KEY = SigningKey("AKIAEXAMPLE", "ASIAEXAMPLE", AWS_SECRET, "a token/with+signs=")

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bulkup.localserver.metastudio.sdk_signature import SignatureError, canonical_request, signature, verify
-from bulkup.localserver.s3.signing_types import ReceivedRequest
+from bulkup.localserver.signing_types import ReceivedRequest
 
 AK = "AKIDEXAMPLE000000001"
 SK = "SkExample/Secret+Key0123456789abcdefABCD"

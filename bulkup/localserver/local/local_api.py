@@ -15,7 +15,7 @@ from typing import Any
 from bulkup.localserver.api_common import ApiError, as_integer
 from bulkup.localserver.context import ServerContext
 from bulkup.localserver.s3 import sigv4
-from bulkup.localserver.s3.signing_types import ServerOrigin
+from bulkup.localserver.signing_types import ServerOrigin
 
 PATH = "/local/v1/tickets"
 

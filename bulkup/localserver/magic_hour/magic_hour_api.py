@@ -11,7 +11,7 @@ from typing import Any, Final
 from bulkup.localserver.api_common import ApiError
 from bulkup.localserver.context import ServerContext
 from bulkup.localserver.s3 import sigv4
-from bulkup.localserver.s3.signing_types import ServerOrigin
+from bulkup.localserver.signing_types import ServerOrigin
 from bulkup.localserver.timestamps import rfc3339
 
 PATH = "/v1/files/upload-urls"

@@ -16,8 +16,8 @@ from bulkup.localserver.api_common import ApiError, read_body
 from bulkup.localserver.context import ServerContext, credentials_match, received_request
 from bulkup.localserver.metastudio import api_errors, sdk_signature
 from bulkup.localserver.metastudio.api_errors import MetaStudioError
-from bulkup.localserver.s3.signing_types import ReceivedRequest
 from bulkup.localserver.signed_tokens import TokenSigner
+from bulkup.localserver.signing_types import ReceivedRequest
 
 # Takes an authenticated request and its body. Returns the body of the answer, or None. Raises ApiError.
 CallHandler = Callable[[web.Request, bytes], Awaitable[dict[str, Any] | None]]

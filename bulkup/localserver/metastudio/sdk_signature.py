@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
-from bulkup.localserver.s3.signing_types import ReceivedRequest, encoded_query
+from bulkup.localserver.signing_types import ReceivedRequest, encoded_query
 
 ALGORITHM = "SDK-HMAC-SHA256"
 CLOCK_SKEW = 900  # seconds that the client's clock may be off either way

@@ -6,7 +6,7 @@ from typing import Final
 
 from bulkup.localserver.metastudio.parameters import FileRequest
 from bulkup.localserver.s3 import sigv2
-from bulkup.localserver.s3.signing_types import ServerOrigin, SigningKey
+from bulkup.localserver.signing_types import ServerOrigin, SigningKey
 
 BUCKET = "metastudio-assets"
 URL_TTL = 24 * 3600  # seconds

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from bulkup.localserver.context import ServerContext
 from bulkup.localserver.s3 import sigv2
-from bulkup.localserver.s3.signing_types import ServerOrigin
+from bulkup.localserver.signing_types import ServerOrigin
 from bulkup.localserver.timestamps import rfc3339
 
 BUCKET = "file-production-storage"

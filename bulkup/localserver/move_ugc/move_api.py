@@ -11,9 +11,9 @@ from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, execute_s
 from bulkup.localserver.api_common import ApiError, apply_fault, read_json
 from bulkup.localserver.context import ServerContext, credentials_match, request_origin
 from bulkup.localserver.faults import FaultPoint
+from bulkup.localserver.move_ugc.api_errors import UNAUTHORIZED
 from bulkup.localserver.move_ugc.documents import DocumentCache, MoveDocument
 from bulkup.localserver.move_ugc.file_records import MoveError, MoveFileRegistry
-from bulkup.localserver.move_ugc.move_endpoint import UNAUTHORIZED
 from bulkup.localserver.move_ugc.schema import ResolverContext, move_schema
 
 

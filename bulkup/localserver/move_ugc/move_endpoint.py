@@ -13,24 +13,13 @@ from aiohttp import web
 
 from bulkup.localserver.api_common import ApiError, json_answer
 from bulkup.localserver.context import ServerContext
+from bulkup.localserver.move_ugc.api_errors import refuse
 
 if TYPE_CHECKING:
     from bulkup.localserver.move_ugc.move_api import MoveApi
 
 PATH = "/ugc/graphql"
 EXTRA_MISSING = "The Move API needs graphql-core, which is not installed: pip install 'bulkup[server]'"
-UNAUTHORIZED = "You are not authorized to make this call."
-
-_ERROR_TYPES = {
-    400: "MalformedHttpRequestException",
-    401: "UnauthorizedException",
-    405: "MethodNotAllowedException",
-    408: "RequestTimeoutException",
-    413: "RequestEntityTooLargeException",
-    429: "TooManyRequestsException",
-    501: "NotImplementedException",
-    503: "ServiceUnavailableException",
-}
 
 
 def is_available() -> bool:
@@ -53,13 +42,6 @@ class MoveEndpoint:
             return json_answer(await self._api.call(request))
         except ApiError as error:
             return await refuse(request, error)
-
-
-async def refuse(_request: web.Request, error: ApiError) -> web.Response:
-    """Answer with a refusal that has a status of its own, in the shape of AppSync."""
-    message = UNAUTHORIZED if error.status == 401 else error.message
-    body = {"errors": [{"errorType": _ERROR_TYPES[error.status], "message": message}]}
-    return json_answer(body, error.status, error.headers)
 
 
 def _new_api(context: ServerContext) -> MoveApi:

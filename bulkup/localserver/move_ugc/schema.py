@@ -10,7 +10,7 @@ import orjson
 from graphql import GraphQLError, GraphQLResolveInfo, GraphQLSchema, build_schema
 
 from bulkup.localserver.move_ugc.file_records import MoveFile, MoveFileRegistry
-from bulkup.localserver.s3.signing_types import ServerOrigin
+from bulkup.localserver.signing_types import ServerOrigin
 
 _SDL = """
 scalar AWSJSON

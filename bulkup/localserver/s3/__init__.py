@@ -2,7 +2,6 @@
 
     s3_api.py         the routes: PUT, GET, HEAD and form POST
     authorization.py  which signature a URL has; sigv2.py and sigv4.py create and verify them
-    signing_types.py  keys and requests as plain values
     object_keys.py    object keys from request paths
     put_rules.py      length and checksum of a body
     body_receiver.py  reads and stores bodies

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bulkup.localserver.s3 import s3_errors, sigv2, sigv4
-from bulkup.localserver.s3.signing_types import ReceivedRequest, SigningKey
+from bulkup.localserver.signing_types import ReceivedRequest, SigningKey
 
 _VERSION_4 = frozenset({"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"})
 _VERSION_2 = frozenset({"AWSAccessKeyId", "AccessKeyId", "Signature"})

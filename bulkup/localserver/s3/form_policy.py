@@ -16,7 +16,7 @@ import orjson
 from bulkup.localserver.s3 import s3_errors, sigv2
 from bulkup.localserver.s3.put_rules import MAX_OBJECT_SIZE
 from bulkup.localserver.s3.s3_errors import S3Error
-from bulkup.localserver.s3.signing_types import SigningKey
+from bulkup.localserver.signing_types import SigningKey
 
 # Required fields: their names in lower case, and as S3 writes them.
 _REQUIRED: Final = {"key": "key", "awsaccesskeyid": "AWSAccessKeyId", "policy": "policy", "signature": "signature"}

@@ -18,7 +18,7 @@ from bulkup.localserver.s3.object_keys import object_key
 from bulkup.localserver.s3.object_store import ObjectStore
 from bulkup.localserver.s3.put_rules import form_length
 from bulkup.localserver.s3.s3_errors import method_not_allowed
-from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin, encoded_path
+from bulkup.localserver.signing_types import ReceivedRequest, ServerOrigin, encoded_path
 
 _HEAD_SIZE = MAX_BEFORE_FILE + 4096  # bytes to read before parsing; more than the fields may have
 

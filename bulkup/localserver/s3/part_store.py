@@ -10,7 +10,7 @@ import shutil
 from bulkup.helpers.private_files import make_private_folder
 from bulkup.localserver.s3.object_store import READ_SIZE, IncomingObject
 from bulkup.localserver.s3.s3_errors import S3Error
-from bulkup.localserver.s3.signing_types import ReceivedRequest
+from bulkup.localserver.signing_types import ReceivedRequest
 
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,4}")

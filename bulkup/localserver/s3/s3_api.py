@@ -21,7 +21,7 @@ from bulkup.localserver.s3.object_keys import object_key
 from bulkup.localserver.s3.object_store import READ_SIZE, ObjectStore
 from bulkup.localserver.s3.part_store import PartStore, requested_part
 from bulkup.localserver.s3.s3_errors import S3Error, internal_error, invalid_uri, method_not_allowed
-from bulkup.localserver.s3.signing_types import ReceivedRequest
+from bulkup.localserver.signing_types import ReceivedRequest
 
 MAX_DRAINED_BODY = 1 << 20  # bytes of a refused body to read in order to keep the connection
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulkup.localserver.s3 import s3_errors
-from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
+from bulkup.localserver.signing_types import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
 
 _TOKEN = "x-amz-security-token"  # noqa: S105 - the name of a header
 _SUB_RESOURCES = frozenset(

@@ -16,7 +16,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from bulkup.localserver.s3 import s3_errors
-from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
+from bulkup.localserver.signing_types import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 REGION = "us-east-1"

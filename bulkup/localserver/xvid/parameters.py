@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from bulkup.localserver.api_common import as_integer
 from bulkup.localserver.s3.object_keys import object_key
 from bulkup.localserver.s3.s3_errors import S3Error
-from bulkup.localserver.s3.signing_types import encoded_path
+from bulkup.localserver.signing_types import encoded_path
 from bulkup.localserver.xvid.answer_encoding import fits_xml
 from bulkup.localserver.xvid.api_errors import invalid_input
 from bulkup.localserver.xvid.upload_form import object_path

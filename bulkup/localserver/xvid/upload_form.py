@@ -13,7 +13,7 @@ import orjson
 
 from bulkup.localserver.s3 import sigv2
 from bulkup.localserver.s3.put_rules import MAX_OBJECT_SIZE
-from bulkup.localserver.s3.signing_types import SigningKey
+from bulkup.localserver.signing_types import SigningKey
 from bulkup.localserver.timestamps import rfc3339
 
 BUCKET = "xvid-mediahub"

@@ -25,7 +25,7 @@ from bulkup.localserver import LocalServer, ServerConfig, ServerLimits
 from bulkup.localserver.move_ugc.documents import DocumentCache
 from bulkup.localserver.move_ugc.schema import move_schema
 from bulkup.localserver.s3 import sigv4
-from bulkup.localserver.s3.signing_types import ServerOrigin, SigningKey
+from bulkup.localserver.signing_types import ServerOrigin, SigningKey
 from localserver.world import NOW, FakeClock, exchange, local_tickets, request_head, signing_key, state_folder
 
 BEARER, KEY, TOKEN = (

@@ -21,7 +21,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi import checks
 
-from bulkup.localserver import LocalServer, ServerConfig, ServerLimits, routes
+from bulkup.localserver import LocalServer, ServerConfig, ServerLimits, route_table
 from bulkup.localserver.context import ServerContext
 from bulkup.localserver.faults import FaultPlan
 from bulkup.localserver.server_state import ServerState
@@ -29,7 +29,7 @@ from bulkup.localserver.server_storage import ServerStorage
 from localserver.world import FakeClock, exchange_blocking
 
 load_all_checks()
-DOCUMENT = json.loads(routes.openapi_document())
+DOCUMENT = json.loads(route_table.openapi_document())
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 LABELS = [
@@ -201,7 +201,7 @@ def test_the_document_describes_exactly_the_existing_paths(tmp_path: Path) -> No
     )
     storage = ServerStorage.open(str(tmp_path / "objects"), str(tmp_path / "state"), 1)
     found: dict[str, set[str]] = {}
-    for route in routes.create_application(context, storage).router.routes():
+    for route in route_table.create_application(context, storage).router.routes():
         assert route.resource is not None
         found.setdefault(re.sub(r":[^}]*", "", route.resource.canonical), set()).add(route.method)
     storage.close()

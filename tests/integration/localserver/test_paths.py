@@ -15,7 +15,7 @@ from bulkup.localserver import LocalServer, ServerConfig
 from bulkup.localserver.s3 import sigv2, sigv4
 from bulkup.localserver.s3.object_keys import object_key
 from bulkup.localserver.s3.s3_errors import S3Error
-from bulkup.localserver.s3.signing_types import ReceivedRequest, ServerOrigin
+from bulkup.localserver.signing_types import ReceivedRequest, ServerOrigin
 from localserver.world import HANG, NOW, FakeClock, signing_key
 
 TRICKS = [

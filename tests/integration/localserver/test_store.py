@@ -17,7 +17,7 @@ from aiohttp import ClientSession
 
 from bulkup.localserver import LocalServer
 from bulkup.localserver.s3 import sigv4
-from bulkup.localserver.s3.signing_types import ServerOrigin
+from bulkup.localserver.signing_types import ServerOrigin
 from localserver.world import (
     API_KEY,
     HANG,

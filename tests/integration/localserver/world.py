@@ -13,7 +13,7 @@ import aiohttp
 import orjson
 
 from bulkup.localserver import FaultOptions, FaultSpec, LocalServer
-from bulkup.localserver.s3.signing_types import SigningKey
+from bulkup.localserver.signing_types import SigningKey
 
 NOW = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 BEARER = {"Authorization": "Bearer local-token"}

@@ -17,7 +17,7 @@ from bulkup.localserver.metastudio.file_storage import FileStorage
 from bulkup.localserver.metastudio.gateway import Gateway
 from bulkup.localserver.metastudio.iam import IamApi
 from bulkup.localserver.metastudio.metastudio_api import MetaStudioApi
-from bulkup.localserver.move_ugc import move_endpoint
+from bulkup.localserver.move_ugc import api_errors, move_endpoint
 from bulkup.localserver.move_ugc.move_endpoint import MoveEndpoint
 from bulkup.localserver.s3.s3_api import S3Api
 from bulkup.localserver.server_state import ServerCounters
@@ -58,7 +58,7 @@ def _list_apis(context: ServerContext) -> list[web.RouteDef]:
         *refuse_other_methods(
             [web.post(magic_hour_api.PATH, magic.handle), web.post(local_api.PATH, local.handle)], refuse
         ),
-        *refuse_other_methods([web.post(move_endpoint.PATH, MoveEndpoint(context).handle)], move_endpoint.refuse),
+        *refuse_other_methods([web.post(move_endpoint.PATH, MoveEndpoint(context).handle)], api_errors.refuse),
     ]
 
 
