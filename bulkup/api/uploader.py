@@ -23,6 +23,7 @@ from bulkup.api.run_summary import Summary
 from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
+from bulkup.helpers.standard_streams import open_missing_streams
 from bulkup.journal import Destination, Journal, Lock, link_journal
 from bulkup.localserver import ServerProcess
 from bulkup.model.counters import Gauge
@@ -80,6 +81,7 @@ class Uploader:
         self._summary: Summary | None = None
 
     async def __aenter__(self) -> Self:
+        open_missing_streams()
         _keep_standard_output_clean()
         async with contextlib.AsyncExitStack() as stack:
             await self._set_up(stack)

@@ -19,6 +19,7 @@ from bulkup.cli.error_report import report_failure
 from bulkup.cli.output import flush_output
 from bulkup.errors import ExitCode
 from bulkup.helpers.garbage_collector import disable_gc, enable_gc
+from bulkup.helpers.standard_streams import open_missing_streams
 from bulkup.reports.safe_text import printable
 
 _COMMANDS = {
@@ -111,6 +112,7 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    open_missing_streams()
     # During a run, `Signals` handles signals. This handler is for the time before and after it.
     signal.signal(signal.SIGTERM, _terminated)
     _raise_descriptor_limit()

@@ -20,8 +20,10 @@ def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"a\nb")
     os.close(writing)
-    monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
-    assert list(listed_names("-", null=False)) == [b"a", b"b"]
+    with os.fdopen(reading) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert list(listed_names("-", null=False)) == [b"a", b"b"]
+        assert not stdin.buffer.closed  # the next file or socket must not become descriptor 0
 
 
 @given(st.lists(names, max_size=20), st.integers(1, 9), st.booleans(), st.booleans())
@@ -39,8 +41,9 @@ def test_a_list_is_read_as_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names arrive before the list ends, and an empty pipe does not block."""
     reading, writing = os.pipe()
     os.write(writing, b"0\n1\n2\n")
-    monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
-    endless = listed_names("-", null=False)
-    assert list(itertools.islice(endless, 4)) == [b"0", b"1", b"2", None]
-    os.close(writing)
-    assert list(endless) == []
+    with os.fdopen(reading) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        endless = listed_names("-", null=False)
+        assert list(itertools.islice(endless, 4)) == [b"0", b"1", b"2", None]
+        os.close(writing)
+        assert list(endless) == []

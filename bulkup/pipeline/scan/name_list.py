@@ -22,7 +22,10 @@ def listed_names(place: str, *, null: bool, block: int = BLOCK) -> Iterator[byte
     """
     end = b"\0" if null else b"\n"
     try:
-        with sys.stdin.buffer if place == "-" else open(place, "rb") as stream:
+        if place == "-":  # it stays open: a socket that took descriptor 0 would confuse libuv and other programs
+            yield from _split(sys.stdin.buffer, end, block)
+            return
+        with open(place, "rb") as stream:
             yield from _split(stream, end, block)
     except OSError as error:
         raise UsageError(f"cannot read the list of files {place}: {error.strerror or error}") from error
