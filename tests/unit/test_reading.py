@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -19,7 +20,7 @@ from found_files import found, md5_of
 from bulkup.model.files import Digest, FoundFile, Identity
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.pipeline.files.digests import digests_of
-from bulkup.pipeline.files.large import FileBody, StreamedBody
+from bulkup.pipeline.files.large import FileBody, FilePart, StreamedBody
 from bulkup.pipeline.files.opening import File, ReadingOptions
 from bulkup.pipeline.files.small import SmallFileReader
 
@@ -326,3 +327,66 @@ async def test_each_pass_of_a_body_begins_with_the_first_byte(tmp_path: Path) ->
             assert b"".join([bytes(piece) async for piece in body.chunks()]) == LARGE
             assert body.digest == md5_of(LARGE)
             assert body.failure is None
+
+
+def understate(monkeypatch: pytest.MonkeyPatch, file: FoundFile, size: int) -> FoundFile:
+    """Make `fstat` report a smaller size than the file has, as on FUSE with direct I/O; return the file as found."""
+    real = os.fstat
+
+    def fstat(fd: int) -> Any:
+        status = real(fd)
+        if status.st_ino != file.identity.inode:
+            return status
+        fields = {name: getattr(status, name) for name in dir(status) if name.startswith("st_")}
+        return SimpleNamespace(**fields | {"st_size": size})
+
+    monkeypatch.setattr(os, "fstat", fstat)
+    return file._replace(identity=file.identity._replace(size=size))
+
+
+@every_way
+@pytest.mark.parametrize("size", [0, 1, 1024**2, len(LARGE) // 2, len(LARGE) - 1])
+async def test_a_file_that_holds_more_bytes_than_its_size_is_not_sent(
+    tmp_path: Path, way: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every way looks one byte past the end that `fstat` reports."""
+    file = understate(monkeypatch, found(tmp_path / "a", LARGE), size)
+    assert (await problem_of(way, file)).kind is ProblemKind.CHANGED
+
+
+@pytest.mark.parametrize("hashed", [True, False], ids=["hashed", "not hashed"])
+@pytest.mark.parametrize("lent", [True, False], ids=["lent", "streamed"])
+async def test_bytes_past_the_end_are_found_without_hashing(
+    tmp_path: Path, hashed: bool, lent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `checksum = "none"` the ranges of `sendfile` are not read here at all."""
+    file = understate(monkeypatch, found(tmp_path / "a", LARGE), len(LARGE) - 5)
+    body = FileBody(file, follow_links=False, hashed=hashed, options=AT_ONCE)
+    with pytest.raises(ProblemError) as raised:
+        _ = [piece async for piece in (body.ranges() if lent else body.chunks())]
+    assert raised.value.problem.kind is ProblemKind.CHANGED
+
+
+@pytest.mark.parametrize("start", [0, len(LARGE) // 2], ids=["last part", "empty last part"])
+async def test_the_last_part_of_a_file_looks_past_its_end(
+    tmp_path: Path, start: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part without bytes as well; a part in the middle has bytes after it."""
+    size = len(LARGE) // 2
+    file = understate(monkeypatch, found(tmp_path / "a", LARGE), size)
+    middle = StreamedBody(file, follow_links=False, part=FilePart(0, 1000), options=AT_ONCE)
+    assert b"".join([bytes(piece) async for piece in middle.chunks()]) == LARGE[:1000]
+    last = StreamedBody(file, follow_links=False, part=FilePart(start, size), options=AT_ONCE)
+    with pytest.raises(ProblemError) as raised:
+        _ = [piece async for piece in last.chunks()]
+    assert raised.value.problem.kind is ProblemKind.CHANGED
+
+
+async def test_a_read_that_ends_at_the_size_is_not_taken_for_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system may return fewer bytes than were asked for, just as many as the size says."""
+    file = understate(monkeypatch, found(tmp_path / "a", CONTENT), 512)
+    real = File.read
+    monkeypatch.setattr(File, "read", lambda self, size=-1: real(self, min(size, 512)))
+    assert (await problem_of("threaded", file)).kind is ProblemKind.CHANGED

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import anyio
@@ -28,12 +28,14 @@ from bulkup.pipeline.files.opening import (
     SHORTER,
     File,
     ReadingOptions,
+    check_end,
     compare,
     file_problems,
     open_file,
     settling,
 )
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -190,8 +192,19 @@ class _Pass(abc.ABC, Generic[T]):
             piece = self._next()
             if not self.left:
                 # Before the last bytes are sent, so that a changed file can still break off its request.
-                compare(fd, self._opened)
+                self._check(fd)
         return piece
+
+    def check(self) -> None:
+        """Check the file of a part without bytes; for a thread. Raises `ProblemError`."""
+        with self._stream.held() as fd:
+            self._check(fd)
+
+    def _check(self, fd: int) -> None:
+        if self._end == self._opened.size:
+            check_end(fd, self._opened)
+        else:
+            compare(fd, self._opened)
 
     @abc.abstractmethod
     def _next(self) -> T:
@@ -246,15 +259,18 @@ class _Lending(_Pass[FileRange]):
 
 async def _one_ahead(this: _Pass[T]) -> AsyncGenerator[T, None]:
     """Yield the pieces of a pass, while a thread reads the next one."""
-    coming = _visit(this) if this.left else None
+    if not this.left:
+        await _visit(this.check)
+        return
+    coming: asyncio.Future[T] | None = _visit(this.next)
     while coming is not None:
         piece = await coming
-        coming = _visit(this) if this.left else None
+        coming = _visit(this.next) if this.left else None
         yield piece
 
 
-def _visit(this: _Pass[T]) -> asyncio.Future[T]:
-    visit = asyncio.get_running_loop().run_in_executor(None, this.next)
+def _visit(step: Callable[[], S]) -> asyncio.Future[S]:
+    visit = asyncio.get_running_loop().run_in_executor(None, step)
     # After the request was broken off no task reads its error, which asyncio would log.
     visit.add_done_callback(lambda done: done.cancelled() or done.exception())
     return visit

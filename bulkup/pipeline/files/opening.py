@@ -24,6 +24,7 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
 CHUNK = 1024**2  # bytes read at once
 SHORTER = Problem(ProblemKind.CHANGED, "it became shorter while it was read")
+LONGER = Problem(ProblemKind.CHANGED, "it holds more bytes than its size says")
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _OPEN_NO_LINK = _OPEN | os.O_NOFOLLOW
 _SECOND = 1_000_000_000  # nanoseconds
@@ -149,6 +150,18 @@ def compare(fd: int, opened: Identity) -> None:
         raise ProblemError(_problem(error)) from error
     if now != opened:
         raise ProblemError(Problem(ProblemKind.CHANGED, "it changed while it was read"))
+
+
+def check_end(fd: int, opened: Identity) -> None:
+    """Raise `ProblemError` if the identity is no longer `opened`, or the file holds bytes after its size.
+
+    The size is wrong where a file system makes up the content (`/proc`), or copies it from elsewhere (FUSE).
+    """
+    compare(fd, opened)
+    with file_problems():
+        more = os.pread(fd, 1, opened.size)
+    if more:
+        raise ProblemError(LONGER)
 
 
 @contextlib.contextmanager

@@ -16,9 +16,10 @@ from io import FileIO
 import anyio
 
 from bulkup.model.files import Digest, FoundFile, Identity
-from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.problems import ProblemError
 from bulkup.pipeline.files.large import slices
 from bulkup.pipeline.files.opening import (
+    LONGER,
     READING,
     SHORTER,
     ReadingOptions,
@@ -82,7 +83,9 @@ class SmallFileReader:
             count = self._fill(fd, data, file.identity.device, flag)
             if count < opened.size:
                 return None
-            _refuse_more(count, opened.size)
+            # The system keeps no bytes in memory after the size, so a full read that ends there has reached the end.
+            if count > opened.size:
+                raise ProblemError(LONGER)
             compare(fd, opened)
         finally:
             os.close(fd)
@@ -108,20 +111,13 @@ def _read_whole(file: FoundFile, follow_links: bool, hashed: bool, options: Read
 
 
 def _read_exactly(stream: FileIO, size: int) -> bytes:
+    """Return the bytes up to the end. A read may return fewer than were asked for, so only an empty one is the end."""
     data = stream.read(size + 1)
-    while len(data) < size:
-        more = stream.read(size + 1 - len(data))
-        if not more:
-            raise ProblemError(SHORTER)
+    while len(data) <= size and (more := stream.read(size + 1 - len(data))):
         data += more
-    _refuse_more(len(data), size)
+    if len(data) != size:
+        raise ProblemError(SHORTER if len(data) < size else LONGER)
     return data
-
-
-def _refuse_more(count: int, size: int) -> None:
-    """Refuse a file with more bytes than its size: it grows, or the system makes up its content (`/proc`)."""
-    if count > size:
-        raise ProblemError(Problem(ProblemKind.CHANGED, "it holds more bytes than its size says"))
 
 
 def lies_in_memory(device: int, mounts: str = _MOUNTS) -> bool:
