@@ -1,0 +1,181 @@
+"""One presign call: what is on disk before and after it, and answers that cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from stage_world import Passed, StageRun, found, ticket
+
+from bulkup.errors import JournalError
+from bulkup.model.history import CallHistory
+from bulkup.model.items import Item, Outcome, Ticketed
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.states import FileState
+from bulkup.model.tickets import PartsSent, Rejection
+from bulkup.pipeline.presign.issued_ids import IssuedIds
+from bulkup.pipeline.presign.request import TicketRequest
+
+
+class RequestStage(StageRun):
+    """Presign calls alone. `answered` are the files that got a ticket."""
+
+    def __init__(self, lease: float | None = None, **options: Any) -> None:
+        super().__init__(lease, **options)
+        self.passed = Passed(self.events)
+        self.issued = IssuedIds()
+        self.answered: list[Ticketed] = []
+
+    def request(self, items: Sequence[Item]) -> TicketRequest:
+        return TicketRequest(items, self.run, self.passed.routes, self.issued, self._answered)
+
+    def _answered(self, files: Sequence[Ticketed]) -> None:
+        self.events.append("answered")
+        self.answered += files
+
+    async def failure(self, *items: Item) -> Problem:
+        """Make a call that fails, and return the problem."""
+        with pytest.raises(ProblemError) as raised:
+            await self.request(items).make()
+        return raised.value.problem
+
+
+def items(count: int) -> list[Item]:
+    return [Item(found(b"%d.mp4" % number)) for number in range(count)]
+
+
+async def test_the_intent_is_on_disk_before_the_call_and_the_tickets_before_the_files_go_on() -> None:
+    stage, files = RequestStage(), items(3)
+    await stage.request(files).make()
+    assert stage.events == ["asked", "presign", "ticketed", "answered"]
+    (asked, replaced, _), (ticketed,) = stage.journal.arguments
+    assert (asked, replaced) == (files, [])
+    assert ticketed == [(item, item.ticket) for item in files]
+    assert [(file.item, file.ticket) for file in stage.answered] == ticketed
+    assert (stage.run.counters.presign_calls, stage.run.counters.presign_files) == (1, 3)
+
+
+async def test_no_call_is_made_without_the_intent_on_disk() -> None:
+    stage = RequestStage()
+    stage.journal.error = JournalError("the disk is full")
+    with pytest.raises(JournalError):
+        await stage.request(items(1)).make()
+    assert stage.events == ["asked"]
+
+
+async def test_an_old_ticket_becomes_an_orphan_with_the_intent() -> None:
+    """Its parts do not count for the new ticket."""
+    stage, (old, new) = RequestStage(), items(2)
+    former = old.ticket = ticket("former")
+    old.sent = PartsSent(1, 10, None, None, verified=True)
+    await stage.request([old, new]).make()
+    assert stage.journal.arguments[0][1] == [(old, former)]
+    assert old.ticket == stage.answered[0].ticket
+    assert old.sent is None
+
+
+async def test_an_old_ticket_is_not_used_after_a_failed_call() -> None:
+    stage, (item,) = RequestStage(), items(1)
+    item.ticket = ticket("former")
+    stage.provider.problems = [Problem(ProblemKind.TRANSIENT, "busy")]
+    await stage.failure(item)
+    assert item.ticket is None
+
+
+async def test_tickets_are_renewed_before_their_lease_ends() -> None:
+    """The margin is taken off. The time is monotonic, so a clock that is set does not change it."""
+    stage = RequestStage(lease=100.0, lease_margin=15.0)
+    await stage.request(items(1)).make()
+    assert stage.answered[0].renew_at == stage.clock.time + 85.0
+
+
+async def test_a_file_that_the_service_refuses_is_not_asked_for() -> None:
+    stage, (refused, other) = RequestStage(), items(2)
+    stage.provider.rejections = {"0.mp4": Rejection("too large")}
+    request = stage.request([refused, other])
+    await request.make()
+    assert (stage.provider.asked, request.files) == ([["1.mp4"]], 1)
+    problem = Problem(ProblemKind.REJECTED, "too large")
+    assert stage.passed.values == [("settle", Outcome(refused, FileState.REJECTED, problem))]
+
+
+async def test_no_call_is_made_for_no_file() -> None:
+    stage = RequestStage()
+    stage.provider.rejections = {"0.mp4": Rejection("too large")}
+    await stage.request(items(1)).make()
+    assert (stage.events, stage.run.counters.presign_calls) == (["settle"], 0)
+
+
+async def test_a_rejection_in_the_answer_settles_that_file_alone() -> None:
+    stage, (refused, other) = RequestStage(), items(2)
+    stage.provider.answers = [Rejection("no room"), ticket("b")]
+    await stage.request([refused, other]).make()
+    assert [file.item for file in stage.answered] == [other]
+    problem = Problem(ProblemKind.REJECTED, "no room")
+    assert stage.passed.values == [("settle", Outcome(refused, FileState.REJECTED, problem))]
+    assert stage.run.counters.presign_files == 1
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+async def test_a_wrong_number_of_tickets_is_never_passed_on(number: int) -> None:
+    """A file might get the URL of another one. The ids that the call created are unknown."""
+    stage = RequestStage()
+    stage.provider.answers = [ticket(f"id-{n}") for n in range(number)]
+    problem = await stage.failure(*items(2))
+    assert problem == Problem(ProblemKind.UNUSABLE, f"{number} tickets for 2 files", maybe_created=True)
+    assert (stage.events, stage.answered) == (["asked", "presign"], [])
+
+
+async def test_an_id_of_another_file_is_never_passed_on() -> None:
+    """Also where another call issued it, as behind a cache that repeats an answer."""
+    stage, (one, other, third) = RequestStage(), items(3)
+    stage.provider.answers = [ticket("a")]
+    await stage.request([one]).make()
+    problem = await stage.failure(other)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
+    stage.provider.answers = [ticket("b"), ticket("b")]
+    await stage.failure(other, third)
+    assert [file.item for file in stage.answered] == [one]
+
+
+async def test_a_file_may_get_the_same_id_again() -> None:
+    """Some services name a file's id after the file."""
+    stage, (item,) = RequestStage(), items(1)
+    stage.provider.answers = [ticket("a")]
+    await stage.request([item]).make()
+    await stage.request([item]).make()
+    assert len(stage.answered) == 2
+
+
+@pytest.mark.parametrize("maybe_created", [True, False])
+async def test_ids_that_a_failed_call_may_have_created_are_counted(maybe_created: bool) -> None:
+    stage = RequestStage()
+    request = stage.request(items(3))
+    await request.note_failure(Problem(ProblemKind.TRANSIENT, "lost", maybe_created=maybe_created), 1000.0)
+    assert stage.journal.calls == (["unknown_ids"] if maybe_created else [])
+    assert stage.journal.arguments == ([(3, "lost", stage.clock.now())] if maybe_created else [])
+    assert (request.history.failures, request.history.first_failure) == (1, 1000.0)
+
+
+async def test_each_half_asks_for_its_files_and_starts_without_failures() -> None:
+    stage = RequestStage()
+    request = stage.request(items(5))
+    await request.note_failure(Problem(ProblemKind.TRANSIENT, "lost"), 1000.0)
+    for half in request.halves():
+        assert half.history == CallHistory()
+        await half.make()
+    assert stage.provider.asked == [["0.mp4", "1.mp4"], ["2.mp4", "3.mp4", "4.mp4"]]
+
+
+def test_files_that_are_given_up_are_settled_in_that_state() -> None:
+    stage, files = RequestStage(), items(2)
+    problem = Problem(ProblemKind.REJECTED, "wrong")
+    stage.request(files).give_up(FileState.REJECTED, problem)
+    assert stage.passed.settled == [Outcome(item, FileState.REJECTED, problem) for item in files]
+
+
+def test_files_that_are_given_back_stay_for_the_next_run() -> None:
+    stage, files = RequestStage(), items(2)
+    stage.request(files).give_back()
+    assert stage.passed.settled == [Outcome(item, None) for item in files]
