@@ -34,6 +34,7 @@ from bulkup.pipeline import MOST_WORKERS, PipelineOptions, RetryPolicy, ScanOpti
 from bulkup.pipeline.processes.jobs import Setup
 from bulkup.providers import Provider, ProviderConfig, create, is_registered
 from bulkup.transport import HostRules, TransportOptions
+from bulkup.transport.proxies import Proxies
 
 # Files that may wait for their closing calls. Each takes a row in the journal and about two kilobytes of memory.
 _CLOSING = 1000
@@ -111,6 +112,11 @@ def public_base_url(settings: Settings) -> str:
     if base_url is None:
         raise UsageError(f"{settings.provider} needs base_url")
     return base_url
+
+
+def check_proxy(base_url: str) -> None:
+    """Raise `UsageError` if calls to the service would go through a proxy that cannot be used."""
+    Proxies().check(base_url)
 
 
 def rate_limit(settings: Settings, provider: Provider) -> float | None:

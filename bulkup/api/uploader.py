@@ -212,6 +212,7 @@ class Uploader:
         fetch = functools.partial(require_credentials, settings, self._environ, profile=self._profile)
         secrets = await in_thread(fetch)
         base_url = composition.public_base_url(settings)
+        composition.check_proxy(base_url)
         provider = composition.build_provider(settings, base_url, secrets, values, self._clock)
         return provider, composition.destination(settings, provider, base_url)
 

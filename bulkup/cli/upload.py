@@ -40,6 +40,8 @@ def upload(
 ) -> None:
     """Upload directories or files; run it again to resume.
 
+    Proxies are those of http_proxy, https_proxy, all_proxy and no_proxy in the environment.
+
     Exit status:
     0 all files are uploaded
     1 some files failed

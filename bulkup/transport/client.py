@@ -18,6 +18,8 @@ from bulkup.model.problems import ProblemKind
 from bulkup.transport import headers as http_headers
 from bulkup.transport.by_aiohttp.aiohttp_errors import http_problem
 from bulkup.transport.by_aiohttp.client_session import SKIPPED_AUTO_HEADERS, open_session
+from bulkup.transport.failures import FailureKind, exchange_problem
+from bulkup.transport.proxies import PROXY_AUTHENTICATION_REQUIRED
 from bulkup.transport.storage import Storage
 from bulkup.transport.transport_options import TransportOptions
 
@@ -60,6 +62,7 @@ class Transport(Storage):
     async def _answer(self, url: SecretUrl, request: ApiRequest) -> ApiAnswer:
         sent_at = self._clock.now()
         signed = request.signed(sent_at) if request.signed is not None else {}
+        proxy = self._proxies.for_url(url.reveal())
         async with self._api.request(
             request.method,
             URL(url.reveal(), encoded=True),
@@ -68,8 +71,10 @@ class Transport(Storage):
             skip_auto_headers=SKIPPED_AUTO_HEADERS,
             allow_redirects=False,
             timeout=self._api_timeout,
-            proxy=self._proxies.for_url(url.reveal()),
+            proxy=proxy,
         ) as response:
+            if response.status == PROXY_AUTHENTICATION_REQUIRED and proxy is not None:
+                raise exchange_problem(FailureKind.PROXY_AUTHENTICATION, None, url, self._options.idle_timeout)
             limit = self._options.api_answer_limit
             body = bytearray()
             async for chunk in response.content.iter_chunked(64 * 1024):

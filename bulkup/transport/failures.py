@@ -22,6 +22,7 @@ class FailureKind(enum.Enum):
     NOT_TRUSTED = enum.auto()  # the server's TLS certificate
     NAME_NOT_FOUND = enum.auto()
     PROXY_FAILED = enum.auto()
+    PROXY_AUTHENTICATION = enum.auto()  # the proxy answered 407
     CONNECT_FAILED = enum.auto()
     NO_PROGRESS = enum.auto()
     NOT_HTTP = enum.auto()
@@ -52,6 +53,12 @@ def _problem(kind: FailureKind, cause: BaseException | None, where: str, idle_ti
             return Problem(ProblemKind.UNREACHABLE, f"the name of {where} cannot be found ({reason})")
         case FailureKind.PROXY_FAILED:
             return Problem(ProblemKind.UNREACHABLE, f"the proxy for {where} cannot be used ({reason})")
+        case FailureKind.PROXY_AUTHENTICATION:
+            return Problem(
+                ProblemKind.UNUSABLE,
+                f"the proxy for {where} asks for a user and password (407); they belong into the variable that names "
+                f"the proxy, as http://USER:PASSWORD@HOST:PORT, and only the scheme Basic is supported",
+            )
         case FailureKind.CONNECT_FAILED:
             return Problem(ProblemKind.UNREACHABLE, f"cannot connect to {where} ({reason})")
     # From here on the server may have acted on the request.

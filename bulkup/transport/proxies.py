@@ -1,27 +1,124 @@
-"""The proxies that the environment names: http_proxy, https_proxy, all_proxy and no_proxy."""
+"""The proxies that the environment names: http_proxy, https_proxy, all_proxy and no_proxy (docs/proxies.md).
+
+No other module reads these variables.
+"""
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, getproxies_environment, proxy_bypass
+
+from yarl import URL
+
+from bulkup.errors import UsageError
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.transport.destination.host_rules import literal
+
+PROXY_AUTHENTICATION_REQUIRED = 407
+_PORTS = {"http": 80, "https": 443}
+_SUPPORTED = ("http", "https")
+# In no_proxy, it removes the rule that this machine is reached directly. Chromium uses the same word.
+_LOOPBACK_BY_PROXY = "<-loopback>"
+_WITH_PORT = re.compile(r"([^:]+|\[.*\]):(\d+)")  # an address of IPv6 has a port only after brackets
+_MAX_KNOWN = 1000  # origins
 
 
 class Proxies:
     """The proxies of the environment, read once."""
 
     def __init__(self) -> None:
-        self._by_scheme = {
-            scheme: proxy if "://" in proxy else f"http://{proxy}" for scheme, proxy in getproxies().items() if proxy
-        }
+        given = getproxies()
+        self._by_scheme = {scheme: given[scheme] for scheme in (*_PORTS, "all") if given.get(scheme)}
+        self._exceptions = re.split(r"[,\s]+", given.get("no", "").strip())
+        # Only macOS has other settings of proxies than the environment, with exceptions of their own.
+        self._system_has_exceptions = not getproxies_environment()
         self._by_origin: dict[tuple[str, str], str | None] = {}
 
     def for_url(self, url: str) -> str | None:
-        """Return the proxy for a URL, None for a direct connection."""
+        """Return the proxy for a URL, None for a direct connection.
+
+        Raises `ProblemError` if the proxy's kind is not supported, and ValueError for an invalid URL.
+        """
         if not self._by_scheme:
             return None
         parts = urlsplit(url)
         origin = (parts.scheme, parts.netloc)
         if origin not in self._by_origin:
-            proxy = self._by_scheme.get(parts.scheme) or self._by_scheme.get("all")
-            self._by_origin[origin] = None if proxy_bypass(parts.netloc) else proxy
+            if len(self._by_origin) >= _MAX_KNOWN:
+                self._by_origin.clear()
+            self._by_origin[origin] = None if self._is_direct(parts) else self._proxy_of(parts.scheme)
         return self._by_origin[origin]
+
+    def check(self, url: str) -> None:
+        """Raise `UsageError` if a URL would go through a proxy that cannot be used."""
+        try:
+            self.for_url(url)
+        except ProblemError as error:
+            raise UsageError(error.problem.message, hint="docs/proxies.md describes the variables") from None
+
+    def _proxy_of(self, scheme: str) -> str | None:
+        chosen = scheme if scheme in self._by_scheme else "all"
+        if chosen not in self._by_scheme:
+            return None
+        proxy, variable = self._by_scheme[chosen], f"{chosen}_proxy"
+        kind, separator, _ = proxy.partition("://")
+        if not separator:
+            kind, proxy = "http", f"http://{proxy}"
+        if kind.lower() not in _SUPPORTED:
+            raise _refused(f"{variable} names a {kind.lower()} proxy, and only http and https proxies are supported")
+        if not _is_usable(proxy):
+            raise _refused(f"{variable} is not the address of a proxy")
+        return proxy
+
+    def _is_direct(self, parts: SplitResult) -> bool:
+        host = (parts.hostname or "").rstrip(".")
+        if self._exceptions == ["*"]:
+            return True
+        if _LOOPBACK_BY_PROXY not in self._exceptions and is_this_machine(host):
+            return True
+        port = parts.port or _PORTS.get(parts.scheme)
+        if any(_matches(entry, host, port) for entry in self._exceptions):
+            return True
+        return self._system_has_exceptions and bool(proxy_bypass(parts.netloc))
+
+
+def is_this_machine(host: str) -> bool:
+    """Return whether a host is this machine by its spelling: a loopback or unspecified address, or localhost."""
+    address = literal(host)
+    if address is None:
+        name = host.lower().rstrip(".")
+        return name == "localhost" or name.endswith(".localhost")  # RFC 6761 6.3
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
+
+
+def _matches(entry: str, host: str, port: int | None) -> bool:
+    """Return whether an entry of no_proxy names a host: a name, an address or a network, each also with a port."""
+    if with_port := _WITH_PORT.fullmatch(entry):
+        entry = with_port[1]
+        if int(with_port[2]) != port:
+            return False
+    address = literal(host)
+    if address is None:
+        name, wanted = host.lower(), entry.lower().strip(".")
+        return bool(wanted) and (name == wanted or name.endswith(f".{wanted}"))
+    if "/" not in entry:
+        return address == literal(entry)
+    try:
+        return address in ipaddress.ip_network(entry.replace("[", "").replace("]", ""), strict=False)
+    except ValueError:
+        return False
+
+
+def _is_usable(proxy: str) -> bool:
+    try:
+        url = URL(proxy)
+    except ValueError:
+        return False
+    return bool(url.host and url.port) and not re.search(r"\s", proxy)
+
+
+def _refused(message: str) -> ProblemError:
+    return ProblemError(Problem(ProblemKind.UNUSABLE, message))

@@ -13,6 +13,7 @@ from typing import Self
 
 import anyio
 
+from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.bodies import Body
 from bulkup.model.http import Headers, StorageAnswer
 from bulkup.model.tickets import Ticket
@@ -25,12 +26,15 @@ from bulkup.transport.destination.redirects import (
     too_many_redirects,
 )
 from bulkup.transport.destination.resolver import SystemResolver
+from bulkup.transport.failures import FailureKind, exchange_problem
 from bulkup.transport.form_body import FormBody
 from bulkup.transport.lean import LeanSender
-from bulkup.transport.proxies import Proxies
+from bulkup.transport.proxies import PROXY_AUTHENTICATION_REQUIRED, Proxies
 from bulkup.transport.sender import OnBytes, Sender
 from bulkup.transport.tls import TlsVerification
 from bulkup.transport.transport_options import TransportOptions
+
+_HANDLED_HERE = frozenset({*REPEATING_STATUSES, PROXY_AUTHENTICATION_REQUIRED})
 
 
 class Storage:
@@ -71,7 +75,7 @@ class Storage:
             whole = form = FormBody(ticket.form, body)
             sent, on_bytes = {**sent, "Content-Type": form.content_type}, form.file_bytes_only(on_bytes)
         answer = await self._sender.exchange(ticket.method, ticket.url, sent, whole, on_bytes)
-        if answer.status in REPEATING_STATUSES:
+        if answer.status in _HANDLED_HERE:
             return await self._redirected(answer, ticket, sent, whole, on_bytes)
         return answer
 
@@ -80,15 +84,22 @@ class Storage:
     ) -> StorageAnswer:
         url = ticket.url
         for _ in range(MAX_REDIRECTS):
+            self._check_proxy(answer, url)
             location = answer.headers.get("location") if answer.status in REPEATING_STATUSES else None
             if location is None:
                 return answer
             old, url = url, redirected(url, location)
             headers = headers_for(url, old, headers)
             answer = await self._sender.exchange(ticket.method, url, headers, body, on_bytes)
+        self._check_proxy(answer, url)
         if answer.status in REPEATING_STATUSES and "location" in answer.headers:
             raise too_many_redirects()
         return answer
+
+    def _check_proxy(self, answer: StorageAnswer, url: SecretUrl) -> None:
+        """Raise `ProblemError` if the answer is a proxy's request for a password. Over http it looks like storage's."""
+        if answer.status == PROXY_AUTHENTICATION_REQUIRED and self._proxies.for_url(url.reveal()) is not None:
+            raise exchange_problem(FailureKind.PROXY_AUTHENTICATION, None, url, self._options.idle_timeout)
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
         self._sender = await stack.enter_async_context(self._new_sender())

@@ -15,7 +15,8 @@ from sender_helpers import BLOCK, BOTH, FileBody, answered, outcome, using
 from test_transport import unused_port
 
 from bulkup.helpers.secrets import Secret
-from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.http import ApiRequest
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
 USER, PASSWORD = "me@home", "hunter2:/?"
 QUOTED = "me%40home:hunter2%3A%2F%3F"
@@ -185,7 +186,7 @@ async def test_the_servers_certificate_is_verified_through_a_tunnel(
 @BOTH
 @pytest.mark.parametrize(
     ("no_proxy", "direct"),
-    [("127.0.0.1", True), ("*", True), ("localhost,127.0.0.1", True), ("storage.test", False), ("", False)],
+    [("127.0.0.0/8", True), ("*", True), ("", True), ("storage.test,<-loopback>", False)],
 )
 async def test_hosts_in_no_proxy_are_reached_directly(
     sender: str, monkeypatch: pytest.MonkeyPatch, no_proxy: str, direct: bool
@@ -205,6 +206,7 @@ async def test_each_scheme_has_its_own_proxy(sender: str, monkeypatch: pytest.Mo
         monkeypatch.setenv("https_proxy", proxy.url.removesuffix("/k"))
         async with using(sender) as transport:
             await answered(transport, server.url)
+        monkeypatch.setenv("no_proxy", "<-loopback>")
         monkeypatch.setenv("all_proxy", f"127.0.0.1:{proxy.port}")
         async with using(sender) as transport:
             await answered(transport, "http://storage.test/k")
@@ -220,7 +222,6 @@ def says(data: bytes) -> Script:
 
 
 BAD_PROXIES: Mapping[str, Script] = {
-    "asks for a password": says(b"HTTP/1.1 407 X\r\nProxy-Authenticate: Basic\r\nContent-Length: 3\r\n\r\nNo!"),
     "refuses": says(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
     "refuses and stays": lambda connection: stays(connection, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
     "cannot connect": says(b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\nno such host"),
@@ -309,11 +310,51 @@ async def test_bytes_right_after_the_tunnels_answer_belong_to_the_tunnel(
 
 
 @BOTH
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_asks_for_a_password(sender: str, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    """It is named in the message, and the run ends: no file and no repetition can change that."""
+    asks = says(b"HTTP/1.1 407 X\r\nProxy-Authenticate: Basic\r\nConnection: close\r\nContent-Length: 3\r\n\r\nNo!")
+    async with serving(*[asks] * 3) as proxy:
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://{QUOTED}@127.0.0.1:{proxy.port}")
+        async with using(sender) as transport:
+            problems = [await outcome(transport, f"{scheme}://storage.test/k")]
+            with pytest.raises(ProblemError) as raised:
+                await transport.call(f"{scheme}://api.test", ApiRequest("GET", "/a"))
+    for problem in (*problems, raised.value.problem):
+        assert isinstance(problem, Problem)
+        assert (problem.kind, problem.maybe_created) == (ProblemKind.UNUSABLE, False)
+        assert "the proxy for" in problem.message
+        assert "407" in problem.message
+        assert "hunter2" not in problem.message
+
+
+@BOTH
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "ftp://127.0.0.1:9"])
+async def test_a_proxy_that_is_not_http_gets_nothing(sender: str, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """For storage as for the API."""
+    monkeypatch.setenv("all_proxy", proxy)
+    async with using(sender) as transport:
+        problem = await outcome(transport, "https://storage.test/k")
+        with pytest.raises(ProblemError) as raised:
+            await transport.call("http://api.test", ApiRequest("GET", "/a"))
+    for each in (problem, raised.value.problem):
+        assert isinstance(each, Problem)
+        assert (each.kind, each.maybe_created) == (ProblemKind.UNUSABLE, False)
+        assert f"all_proxy names a {proxy.partition(':')[0]} proxy" in each.message
+
+
+@BOTH
+async def test_a_407_without_a_proxy_is_storages_answer(sender: str) -> None:
+    async with serving(says(b"HTTP/1.1 407 X\r\nContent-Length: 0\r\n\r\n")) as server, using(sender) as transport:
+        assert (await answered(transport, server.url)).status == 407
+
+
+@BOTH
 async def test_over_http_answers_of_a_proxy_are_answers(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It acts in place of storage, so the provider interprets 407 and 502."""
+    """It acts in place of storage, so the provider interprets 403 and 502."""
 
     async def script(connection: Connection) -> None:
-        connection.write(echo(await connection.request(), "407 Proxy Authentication Required"))
+        connection.write(echo(await connection.request(), "403 Forbidden"))
         await connection.request()
         connection.write(OK.replace(b"200 OK", b"502 Bad Gateway"))
 
@@ -321,4 +362,4 @@ async def test_over_http_answers_of_a_proxy_are_answers(sender: str, monkeypatch
         monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/k"))
         async with using(sender) as transport:
             results = [await outcome(transport, "http://storage.test/k") for _ in range(2)]
-    assert [getattr(result, "status", None) for result in results] == [407, 502]
+    assert [getattr(result, "status", None) for result in results] == [403, 502]

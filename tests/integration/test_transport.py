@@ -26,7 +26,6 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
 from bulkup.transport import Transport, TransportOptions
 from bulkup.transport.destination.redirects import redirected
-from bulkup.transport.proxies import Proxies
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n'
 USUAL = {"host", "user-agent", "accept", "accept-encoding", "content-length", "expect"}
@@ -715,20 +714,6 @@ def test_an_unusable_ca_file_is_a_usage_error(tmp_path: Path, content: bytes | N
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-
-
-@pytest.mark.usefixtures("no_proxies")
-def test_proxies_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Per scheme, for all schemes, and exceptions."""
-    assert Proxies().for_url("https://a.example/") is None
-    monkeypatch.setenv("https_proxy", "http://proxy:1")
-    monkeypatch.setenv("all_proxy", "http://proxy:2")
-    monkeypatch.setenv("no_proxy", "localhost,internal.example")
-    proxies = Proxies()
-    assert proxies.for_url("https://a.example/x?y") == "http://proxy:1"
-    assert proxies.for_url("http://a.example/") == "http://proxy:2"
-    assert proxies.for_url("https://b.internal.example:8443/") is None
-    assert proxies.for_url("http://localhost:9000/") is None
 
 
 @pytest.mark.usefixtures("no_proxies")

@@ -10,6 +10,7 @@ import aiohttp
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.problems import ProblemError
 from bulkup.transport.failures import FailureKind, exchange_problem, reason_of
+from bulkup.transport.proxies import PROXY_AUTHENTICATION_REQUIRED
 
 
 def http_problem(error: BaseException, url: SecretUrl, idle_timeout: float) -> ProblemError:
@@ -18,6 +19,8 @@ def http_problem(error: BaseException, url: SecretUrl, idle_timeout: float) -> P
 
 
 def _failure_kind(error: BaseException) -> FailureKind:
+    if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == PROXY_AUTHENTICATION_REQUIRED:
+        return FailureKind.PROXY_AUTHENTICATION
     kinds: list[tuple[type[BaseException] | tuple[type[BaseException], ...], FailureKind]] = [
         ((aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError), FailureKind.NOT_TRUSTED),
         (aiohttp.ClientConnectorDNSError, FailureKind.NAME_NOT_FOUND),

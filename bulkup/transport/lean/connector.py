@@ -14,7 +14,6 @@ import aiohappyeyeballs
 from aiohappyeyeballs.types import AddrInfoType
 from yarl import URL
 
-from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.transport.destination.resolver import Resolver
 from bulkup.transport.failures import FailureKind
 from bulkup.transport.lean.connection import Connection
@@ -22,6 +21,7 @@ from bulkup.transport.lean.connection_pool import ConnectionPool
 from bulkup.transport.lean.exchange_error import ExchangeError
 from bulkup.transport.lean.name_cache import NameCache, socket_address
 from bulkup.transport.lean.origin import Origin, proxy_authorization
+from bulkup.transport.proxies import PROXY_AUTHENTICATION_REQUIRED
 from bulkup.transport.tls import TlsVerification
 
 _HAPPY_EYEBALLS_DELAY = 0.25  # seconds before the next address is tried as well (RFC 8305 5)
@@ -73,9 +73,8 @@ class Connector:
         return connection
 
     async def _connect_by_proxy(self, origin: Origin, proxy: URL) -> Connection:
-        if proxy.scheme not in ("http", "https") or not proxy.host or not proxy.port:
-            what = f"the proxy for {origin.name} is neither http nor https, and no other kind is supported"
-            raise ProblemError(Problem(ProblemKind.UNUSABLE, what))
+        assert proxy.host
+        assert proxy.port
         try:
             addresses = await _addresses(self._proxy_names, proxy.host, proxy.port)
             connection = await self._open(origin, addresses)
@@ -88,6 +87,8 @@ class Connector:
                 if origin.scheme == "https":
                     await _open_tunnel(connection, origin, proxy)
             except (OSError, ExchangeError) as error:
+                if getattr(error, "kind", None) is FailureKind.PROXY_AUTHENTICATION:
+                    raise
                 raise ExchangeError(FailureKind.PROXY_FAILED, getattr(error, "cause", error)) from None
         if origin.scheme == "https":
             await self._start_tls(connection, origin)
@@ -124,11 +125,16 @@ async def _addresses(names: NameCache, host: str, port: int) -> list[AddrInfoTyp
 
 
 async def _open_tunnel(connection: Connection, origin: Origin, proxy: URL) -> None:
-    """Ask the proxy for a tunnel to the origin (RFC 9110 9.3.6). Raises OSError when it refuses."""
+    """Ask the proxy for a tunnel to the origin (RFC 9110 9.3.6).
+
+    Raises OSError when it refuses, and `ExchangeError` when it asks for a password.
+    """
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     authority = f"{host}:{origin.port}"
     lines = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{proxy_authorization(proxy)}\r\n"
     status = await connection.open_tunnel(lines.encode())
+    if status == PROXY_AUTHENTICATION_REQUIRED:
+        raise ExchangeError(FailureKind.PROXY_AUTHENTICATION)
     if status not in _SUCCESS:
         raise OSError(0, f"it answered {status}")
 
