@@ -9,6 +9,7 @@
     lazy_import        names of a package that are imported at their first use
     private_files      files and folders that only their owner can read
     secrets            types of values that are never printed
+    send_queue         the bytes that the other side of a socket has not acknowledged
     standard_streams   the null device on standard streams that are closed
 
 Not here: errors with exit codes (`bulkup.errors`), and values of the domain such as files and tickets (`bulkup.model`).

@@ -121,11 +121,15 @@ class ApiCall(Protocol):
 
 
 class StorageAnswer(NamedTuple):
-    """Storage's answer to an upload. Header names are lower case; `body` is cut to the first 64 KiB."""
+    """Storage's answer to an upload. Header names are lower case; `body` is cut to the first 64 KiB.
+
+    `early` says that some of the request had not left this machine when the head of the answer arrived.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    early: bool = False
 
     def __repr__(self) -> str:
         # A body can quote the request with its signature.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from scripted_server import OK, Connection, Script, ca_file, certified, echo, serving
-from sender_helpers import BLOCK, BOTH, LARGE, LEAN, FileBody, answered, next_works, outcome, using
+from sender_helpers import BLOCK, BOTH, LARGE, LEAN, FileBody, InMemory, answered, next_works, outcome, using
 
 from bulkup.model.http import StorageAnswer
 from bulkup.model.problems import Problem
@@ -172,3 +172,42 @@ async def test_interim_answers_are_skipped(sender: str) -> None:
             assert (answer.status, answer.headers["x-target"]) == (200, "/k")
             assert "link" not in answer.headers
     assert len(server.connections) == 1
+
+
+def answering_without_reading(answer: bytes) -> Script:
+    """Answer as soon as the head has arrived, and leave the body unread."""
+
+    async def script(connection: Connection) -> None:
+        await connection.begun()
+        connection.stop_reading()
+        connection.write(answer)
+        await asyncio.Event().wait()
+
+    return script
+
+
+@BOTH
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("size", [500_000, 1_000_000])
+async def test_an_answer_before_the_body_has_left_is_early(
+    sender: str, size: int, over_tls: bool, tmp_path: Path
+) -> None:
+    """The sender has written the body; it waits in the buffers of this machine. The connection is not used again."""
+    tls, more = (certified(), {"ca_file": ca_file(tmp_path)}) if over_tls else (None, {})
+    script = answering_without_reading(OK)
+    async with serving(script, tls=tls, tiny=True) as server, using(sender, **more) as transport:
+        answer = await answered(transport, server.url, InMemory(bytes(size)))
+        assert (answer.status, answer.early) == (200, True)
+        assert not (await answered(transport, server.url)).early
+    assert len(server.connections) == 2
+
+
+@BOTH
+@pytest.mark.parametrize("size", [0, 1, 10_000, 1_000_000])
+async def test_an_answer_to_a_whole_body_is_not_early(sender: str, size: int) -> None:
+    """Many times on one connection, at once with other requests."""
+    async with serving() as server, using(sender) as transport:
+        for _ in range(10):
+            bodies = [InMemory(bytes(size)), FileBody(bytes(size), 2)]
+            answers = await asyncio.gather(*[answered(transport, server.url, body) for body in bodies])
+            assert [answer.early for answer in answers] == [False, False]

@@ -136,9 +136,9 @@ class Storage:
         return answer or StorageAnswer(200, evidence, b"")
 
 
-def sender_to(storage: Storage) -> LocalSender:
+def sender_to(storage: Storage, **options: Any) -> LocalSender:
     provider = Service(ProviderConfig("https://api.example"))
-    return LocalSender(cast("Any", storage), provider, SystemClock(), SendOptions())
+    return LocalSender(cast("Any", storage), provider, SystemClock(), SendOptions(**options))
 
 
 def item_of(file: FoundFile, **values: Any) -> Item:
@@ -206,3 +206,19 @@ async def test_a_part_with_another_etag_is_a_mismatch(tmp_path: Path) -> None:
     problem = await failed(sender_to(Storage(wrong)), item)
     assert problem.kind is ProblemKind.MISMATCH
     assert item.sent is None
+
+
+@pytest.mark.parametrize("checksum", ["md5", "none"])
+@pytest.mark.parametrize("size", [5, len(CONTENT)], ids=["small", "streamed"])
+async def test_an_early_success_without_proof_is_not_believed(tmp_path: Path, size: int, checksum: Any) -> None:
+    """Some of the body had not left this machine; the attempt is repeated."""
+    item = Item(found(tmp_path / "a", CONTENT[:size]), Ticket(SecretUrl("https://s.example/0"), "id-1"))
+    sender = sender_to(Storage(StorageAnswer(200, {}, b"", early=True)), checksum=checksum)
+    assert (await failed(sender, item)).kind is ProblemKind.TRANSIENT
+
+
+async def test_an_early_success_with_proof_is_believed(tmp_path: Path) -> None:
+    """Storage has the bytes, and its acknowledgement is late."""
+    evidence = {"etag": f'"{md5_of(b"12345").hex}"'}
+    item = Item(found(tmp_path / "a", b"12345"), Ticket(SecretUrl("https://s.example/0"), "id-1"))
+    assert (await sent(sender_to(Storage(StorageAnswer(200, evidence, b"", early=True))), item)).verified

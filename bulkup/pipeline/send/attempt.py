@@ -149,10 +149,11 @@ class LocalSender:
             return _EARLY
         if changed():
             return _CHANGED
-        if body.digest is None:
-            return Verification.NONE
-        evidence = self._answers.evidence(answer)
-        proven = verify(evidence, body.digest, body.data)
+        proven = Verification.NONE
+        if body.digest is not None:
+            proven = verify(self._answers.evidence(answer), body.digest, body.data)
+        if proven is Verification.NONE and answer.early:
+            return _EARLY
         return _MISMATCH if proven is Verification.MISMATCH else proven
 
 

@@ -103,10 +103,13 @@ class AiohttpSender:
                 timeout=timeout,
                 proxy=proxy,
             ) as response:
+                early = payload.held_back
                 text = await _read_up_to(ANSWER_LIMIT, response.content)
-                return StorageAnswer(response.status, http_headers.with_lower_names(response.headers), text)
+                if early:
+                    payload.abort()  # or aiohttp would use the connection again, behind the rest of this body
+                return StorageAnswer(response.status, http_headers.with_lower_names(response.headers), text, early)
         except BaseException:
-            payload.abort()
+            payload.abort_if_closing()
             raise
 
 

@@ -10,6 +10,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import StreamWriter
 from aiohttp.payload import Payload
 
+from bulkup.helpers.send_queue import unacknowledged_bytes
 from bulkup.model.bodies import Body
 
 
@@ -25,6 +26,16 @@ class BodyPayload(Payload):
         self._size = body.size
         self._progressed = progressed
         self._connection: asyncio.Transport | None = None
+        self._written = False
+
+    @property
+    def held_back(self) -> bool:
+        """Whether some of the body has not left this machine."""
+        connection = self._connection
+        if connection is None or not self._written:
+            return not self._written
+        own = connection.get_extra_info("socket")
+        return bool(connection.get_write_buffer_size() or (own is not None and unacknowledged_bytes(own.fileno())))
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002  # the base's signature
         """Raise TypeError: a body is bytes, and may be larger than memory."""
@@ -36,16 +47,23 @@ class BodyPayload(Payload):
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002  # the same
         """Write all bytes from the beginning. Their number is the declared length, so none are cut off."""
-        self._connection = writer.transport if isinstance(writer, StreamWriter) else None
+        self._connection, self._written = writer.transport if isinstance(writer, StreamWriter) else None, False
         async with contextlib.aclosing(self._value.chunks()) as chunks:
             async for chunk in chunks:
                 await writer.write(chunk)
                 self._progressed(len(chunk))
+        self._written = True
 
     def abort(self) -> None:
-        """Abort a connection that is being closed, and drop the part of the body in its write buffer.
+        """Abort the connection, and drop the part of the body in its write buffer."""
+        if self._connection is not None:
+            self._connection.abort()
 
-        An orderly close would wait until the server has read that part, which may take longer than the run.
+    def abort_if_closing(self) -> None:
+        """Abort a connection that is being closed.
+
+        An orderly close would wait until the server has read what is in the write buffer, which may take
+        longer than the run.
         """
         if self._connection is not None and self._connection.is_closing():
             self._connection.abort()

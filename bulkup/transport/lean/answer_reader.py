@@ -76,9 +76,9 @@ class AnswerReader:
             return False
         return not self._headers.get("transfer-encoding", "").lower().endswith("chunked")
 
-    def answer(self) -> StorageAnswer:
-        """Return the answer."""
-        return StorageAnswer(self.status, self._headers, b"" if self._body is None else b"".join(self._body))
+    def answer(self, *, early: bool = False) -> StorageAnswer:
+        """Return the answer; `early` is passed on."""
+        return StorageAnswer(self.status, self._headers, b"" if self._body is None else b"".join(self._body), early)
 
     def on_message_begin(self) -> None:
         """Handle data after a complete answer: no request asked for it, and the next one must not receive it."""

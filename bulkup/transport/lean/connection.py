@@ -31,8 +31,8 @@ Transitions:
     SETUP     end of stream, application data, `abort`                   CLOSED
     IDLE      end of stream, data, or `deadline` passed                  CLOSED
 
-A connection can be reused when the answer allows it (see `AnswerReader.reusable`), all of the request has been written
-to the socket, and the task that sent it still waits for the answer.
+A connection can be reused when the answer allows it (see `AnswerReader.reusable`), all of the request had left this
+machine when the head of the answer arrived, and the task that sent it still waits for the answer.
 
 A body that is not in memory is sent in pieces by one task. While `sending_body` is true, the head of an answer makes
 the rest of the body pointless: `cancel_body` is called, the answer is read to its end, and the connection is closed.
@@ -61,6 +61,7 @@ from typing import Protocol, cast
 
 import anyio.lowlevel
 
+from bulkup.helpers.send_queue import unacknowledged_bytes
 from bulkup.model.http import StorageAnswer
 from bulkup.transport.failures import FailureKind
 from bulkup.transport.lean.answer_reader import AnswerReader
@@ -128,6 +129,8 @@ class Connection(asyncio.Protocol):
         self._wakeup: asyncio.Future[None] | None = None
         self._paused = False
         self._opening_tunnel = False
+        self._early = False
+        self._descriptor: int
         self._error: BaseException | None = None
 
     # Exchanges.
@@ -257,6 +260,7 @@ class Connection(asyncio.Protocol):
         """Set up buffer limits and report to the owner."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(_HIGH_WATER, _LOW_WATER)
+        self._descriptor = self.transport.get_extra_info("socket").fileno()
         self._owner.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -311,12 +315,15 @@ class Connection(asyncio.Protocol):
         if future is None:
             self.abort()  # the server sent data without a request
             return
-        first = not reader.started
+        first, head_awaited = not reader.started, not reader.head_complete
         try:
             complete = reader.feed(data)
         except ExchangeError as error:
             self._fail(error)
             return
+        if head_awaited and reader.head_complete:
+            # Measured at once: what is in the queues may still leave while the rest of the answer arrives.
+            self._early = bool(self.transport.get_write_buffer_size() or unacknowledged_bytes(self._descriptor))
         if complete and not self._opening_tunnel:
             self._finish(future)
             return
@@ -328,11 +335,11 @@ class Connection(asyncio.Protocol):
     def _finish(self, future: AnswerFuture) -> None:
         self._answer_future = None
         reader = self.reader
-        answer = reader.answer()
+        answer = reader.answer(early=self._early)
         if self.exchanges == 1 and self.tls is not None:
             self._idle.session = self.tls.session
         reusable = reader.reusable and not self.sending_body and not future.cancelled()
-        if reusable and not self.transport.get_write_buffer_size():
+        if reusable and not self._early:
             self._idle.put(self, answer)
         else:
             self.abort()
