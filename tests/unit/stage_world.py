@@ -20,7 +20,7 @@ from bulkup.journal.lookup import Comparison
 from bulkup.model.files import Digest, FoundFile, Identity, Place, Source, Stat
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.items import Item, Outcome, Result, Ticketed
-from bulkup.model.problems import Problem, ProblemError
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Receipt, Rejection, Ticket
 from bulkup.pipeline import Tunables
 from bulkup.pipeline.batcher import Batcher
@@ -32,6 +32,7 @@ from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.send.attempt import Count
 from bulkup.providers import Capabilities, FileSpec, Provider, ProviderConfig
+from bulkup.providers.base import Closing
 from bulkup.transport import Transport
 
 MAX_SLEEPS = 10_000  # a loop with more sleeps does not wait between its turns
@@ -54,7 +55,9 @@ class FakeClock:
 class FakeProvider(Provider):
     """Answers every call, and keeps the files and the time of each. `problems` fail the next calls.
 
-    `can` changes capabilities. `places` and `rejections` are by path; `answers` replaces the answer of presign calls.
+    `can` changes capabilities. `places` and `rejections` are by path. `answers` replaces the answer of presign calls,
+    and a group with a file of `culprits` is refused. `closings` are the next answers to closing calls and polls, whose
+    names are kept in `closed`. While `held` is set, calls wait for it.
     """
 
     name = "fake"
@@ -71,8 +74,11 @@ class FakeProvider(Provider):
         self.places: dict[str, Place] = {}
         self.rejections: dict[str, Rejection] = {}
         self.answers: Sequence[Ticket | Rejection] | None = None
+        self.culprits: set[str] = set()
+        self.held: anyio.Event | None = None
         self.made = 0
-        self.closed = 0
+        self.closings: list[Closing] = []
+        self.closed: list[str] = []
         self.abandoned: list[str] = []
 
     @property
@@ -92,10 +98,10 @@ class FakeProvider(Provider):
         self.events.append("presign")
         self.asked.append([spec.path for spec in specs])
         self.times.append(self.clock.time)
-        problem = self.problems.pop(0) if self.problems else None
-        await anyio.lowlevel.checkpoint()
-        if problem is not None:
-            raise ProblemError(problem)
+        refused = self.culprits.intersection(self.asked[-1])
+        await self._fail_if_wanted()
+        if refused:
+            raise ProblemError(Problem(ProblemKind.REJECTED, "one of the files is bad"))
         if self.answers is not None:
             return self.answers
         expires = None if self.lease is None else self.clock.now() + self.lease
@@ -104,13 +110,28 @@ class FakeProvider(Provider):
             Ticket(SecretUrl(f"https://s.example/{n}?s"), f"id-{self.made - n}", expires) for n in range(len(specs))
         ]
 
-    async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool) -> Mapping[str, Any]:
-        self.closed += 1
-        return {}
+    async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool) -> Closing:
+        self.closed.append("confirm again" if again else "confirm")
+        return await self._closing()
+
+    async def poll(self, ticket: Ticket, call: ApiCall) -> Closing:
+        self.closed.append("poll")
+        return await self._closing()
 
     async def abandon(self, ticket: Ticket, state: object, call: ApiCall) -> None:
         self.abandoned.append(ticket.remote_id)
+        await self._fail_if_wanted()
+
+    async def _closing(self) -> Closing:
+        self.times.append(self.clock.time)
+        await self._fail_if_wanted()
+        return self.closings.pop(0) if self.closings else {}
+
+    async def _fail_if_wanted(self) -> None:
         problem = self.problems.pop(0) if self.problems else None
+        await anyio.lowlevel.checkpoint()
+        if self.held is not None:
+            await self.held.wait()
         if problem is not None:
             raise ProblemError(problem)
 
@@ -222,7 +243,7 @@ class Passed:
         self.routes.unused_tickets = self.routes.files_to_hash = lambda: 0
 
     def through(self, route: str) -> list[Any]:
-        """Return what passed through a route: the value, or a tuple where the route takes several."""
+        """Return the values that passed through a route; a tuple of values where the route takes several."""
         return [value for name, value in self.values if name == route]
 
     @property

@@ -1,4 +1,4 @@
-"""The loop of API calls: how many at once, and what follows a failed call."""
+"""The loop of API calls: its limits, and the decision after a failed call."""
 
 from __future__ import annotations
 

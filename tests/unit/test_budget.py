@@ -1,4 +1,4 @@
-"""The in-flight budget: never over its total, first come first served, nothing lost to a cancellation."""
+"""A budget never exceeds its total, serves tasks in their order, and loses no units to a cancellation."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ async def settle() -> None:
     await anyio.wait_all_tasks_blocked()
 
 
-async def test_units_are_taken_at_once_while_there_are_some() -> None:
-    """Nobody waits as long as the total is not spent."""
+async def test_free_units_are_taken_at_once() -> None:
     budget = Budget(3)
     await budget.take(2)
     assert budget.try_take(1)
@@ -28,8 +27,8 @@ async def test_units_are_taken_at_once_while_there_are_some() -> None:
     assert budget.outstanding == 3
 
 
-async def test_a_taker_waits_until_enough_is_given_back() -> None:
-    """One unit of two does not let a taker of two go on."""
+async def test_a_task_waits_until_all_its_units_are_free() -> None:
+    """A task that takes two units does not continue with one."""
     budget, order = Budget(2), list[str]()
     await budget.take(2)
 
@@ -47,8 +46,8 @@ async def test_a_taker_waits_until_enough_is_given_back() -> None:
     assert order == ["one given", "taken"]
 
 
-async def test_those_who_wait_are_served_in_their_order() -> None:
-    """A small request behind a large one does not overtake it, or the large one would starve."""
+async def test_waiting_tasks_are_served_in_their_order() -> None:
+    """A small request does not overtake a large one, which would otherwise starve."""
     budget, order = Budget(3), list[int]()
     await budget.take(2)
 
@@ -69,8 +68,8 @@ async def test_those_who_wait_are_served_in_their_order() -> None:
     assert order == [3, 1, 2]
 
 
-async def test_a_cancelled_waiter_takes_nothing() -> None:
-    """Who gives up waiting leaves the queue, and the units stay for others."""
+async def test_a_task_cancelled_while_it_waits_takes_nothing() -> None:
+    """It leaves the queue, and the units stay free for others."""
     budget = Budget(1)
     await budget.take(1)
     async with anyio.create_task_group() as tasks:
@@ -82,8 +81,8 @@ async def test_a_cancelled_waiter_takes_nothing() -> None:
     assert budget.try_take(1)
 
 
-async def test_a_waiter_cancelled_as_its_turn_comes_gives_the_units_back() -> None:
-    """Units handed to a task that was cancelled in the same instant are not lost."""
+async def test_a_task_cancelled_when_its_turn_comes_gives_the_units_back() -> None:
+    """Units that it received in the same instant are not lost."""
     budget = Budget(1)
     await budget.take(1)
     waiter = asyncio.create_task(budget.take(1))
@@ -95,8 +94,8 @@ async def test_a_waiter_cancelled_as_its_turn_comes_gives_the_units_back() -> No
     assert budget.outstanding == 0
 
 
-async def test_the_next_in_line_goes_on_when_the_one_before_is_cancelled() -> None:
-    """A large request that gives up no longer holds back a small one that fits."""
+async def test_the_next_task_continues_when_the_one_before_it_is_cancelled() -> None:
+    """A cancelled large request no longer blocks a small one that fits."""
     budget, order = Budget(3), list[str]()
     await budget.take(2)
     large = anyio.CancelScope()
@@ -120,8 +119,8 @@ async def test_the_next_in_line_goes_on_when_the_one_before_is_cancelled() -> No
         assert order == ["small"]
 
 
-async def test_idle_is_when_everything_was_given_back() -> None:
-    """`wait_idle` returns at once on a fresh budget, and otherwise with the last unit, not before."""
+async def test_a_budget_is_idle_when_all_units_are_free() -> None:
+    """`wait_idle` returns at once on a new budget, otherwise when the last unit is given back."""
     budget, order = Budget(2), list[str]()
     await budget.wait_idle()
     await budget.take(2)
@@ -140,8 +139,8 @@ async def test_idle_is_when_everything_was_given_back() -> None:
     assert order == ["one given", "idle"]
 
 
-async def test_idle_is_not_told_while_units_pass_from_hand_to_hand() -> None:
-    """Units given back to one who waits for them were never idle."""
+async def test_a_budget_is_not_idle_while_a_task_waits_for_its_units() -> None:
+    """Units that go straight to a waiting task were never free."""
     budget, order = Budget(1), list[str]()
     await budget.take(1)
 
@@ -161,8 +160,8 @@ async def test_idle_is_not_told_while_units_pass_from_hand_to_hand() -> None:
     assert order == ["handed over", "idle"]
 
 
-async def test_nothing_may_be_taken_for_an_empty_file() -> None:
-    """Zero units are taken and given like any other number, and leave the budget idle."""
+async def test_zero_units_can_be_taken() -> None:
+    """An empty file takes no memory. The budget stays idle."""
     budget = Budget(1)
     await budget.take(0)
     await budget.wait_idle()
@@ -171,8 +170,8 @@ async def test_nothing_may_be_taken_for_an_empty_file() -> None:
 
 
 @given(st.lists(st.integers(1, 4), max_size=30), st.integers(4, 6))
-async def test_every_taker_is_served_in_the_end(wants: list[int], total: int) -> None:
-    """However the sizes are mixed, all who give back what they took get their turn, and the total holds."""
+async def test_every_task_is_served(wants: list[int], total: int) -> None:
+    """With any sizes, all tasks get their units and the total is never exceeded."""
     budget, served, most = Budget(total), list[int](), 0
 
     async def taker(number: int, units: int) -> None:
@@ -193,21 +192,21 @@ async def test_every_taker_is_served_in_the_end(wants: list[int], total: int) ->
 
 
 class BudgetMachine(RuleBasedStateMachine):
-    """Takers come, are cancelled and give back in any order, beside a model that holds plain numbers."""
+    """Tasks take units, give them back and are cancelled, in any order. A model has the expected numbers."""
 
     @initialize(total=st.integers(2, 4))
     def begin(self, total: int) -> None:
-        """Start with nobody waiting."""
+        """Start with an idle budget."""
         self.loop = asyncio.new_event_loop()
         self.total = total
         self.budget = Budget(total)
         self.tasks: list[asyncio.Task[None]] = []
         self.wanted: list[int] = []
-        self.queue: list[int] = []  # the numbers of those who wait, in their order
+        self.queue: list[int] = []  # the numbers of waiting tasks, in their order
         self.held: dict[int, int] = {}
 
     def teardown(self) -> None:
-        """Leave no task behind."""
+        """Cancel all tasks."""
         if hasattr(self, "loop"):
             for task in self.tasks:
                 task.cancel()
@@ -216,7 +215,7 @@ class BudgetMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def take(self, data: st.DataObject) -> None:
-        """One more wants some."""
+        """Start a task that takes units."""
         units = data.draw(st.integers(0, self.total))
         self.queue.append(len(self.tasks))
         self.wanted.append(units)
@@ -226,14 +225,14 @@ class BudgetMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(data=st.data())
     def give(self, data: st.DataObject) -> None:
-        """One gives back what it holds."""
+        """Give back the units of a task."""
         self.give_back(data.draw(st.sampled_from(sorted(self.held))))
         self.settle()
 
     @precondition(lambda self: self.queue)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
-        """One gives up waiting."""
+        """Cancel a waiting task."""
         number = data.draw(st.sampled_from(self.queue))
         self.queue.remove(number)
         self.tasks[number].cancel()
@@ -242,7 +241,7 @@ class BudgetMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.queue and self.held)
     @rule(data=st.data())
     def give_and_cancel_at_once(self, data: st.DataObject) -> None:
-        """One that waits is cancelled after units came back and before it could run: its turn may just have come."""
+        """Give units back, and cancel a waiting task before it can run: its turn may just have come."""
         number = data.draw(st.sampled_from(self.queue))
         self.give_back(data.draw(st.sampled_from(sorted(self.held))))
         self.tasks[number].cancel()
@@ -253,23 +252,23 @@ class BudgetMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.tasks) > 8)
     @rule()
-    def all_are_served_once_all_is_given_back(self) -> None:
-        """Nobody starves: with everything given back, whoever waited has had a turn."""
+    def give_everything_back(self) -> None:
+        """After all units were given back, every waiting task has had its turn."""
         while self.held:
             self.give_back(min(self.held))
             self.settle()
-            self.the_budget_is_as_the_model()
+            self.the_budget_agrees_with_the_model()
         assert not self.queue
         self.loop.run_until_complete(asyncio.wait_for(self.budget.wait_idle(), 10))
 
     @invariant()
-    def the_budget_is_as_the_model(self) -> None:
-        """Exactly those hold units whose turn it is, and never more than there are."""
+    def the_budget_agrees_with_the_model(self) -> None:
+        """Exactly the tasks whose turn it is hold units, and never more than the total."""
         if not hasattr(self, "loop"):
             return
         assert self.budget.outstanding == sum(self.held.values()) <= self.total
-        going_on = {n for n, task in enumerate(self.tasks) if not task.done()}
-        assert going_on == set(self.queue)
+        waiting = {n for n, task in enumerate(self.tasks) if not task.done()}
+        assert waiting == set(self.queue)
 
     def give_back(self, number: int) -> None:
         self.budget.give(self.held.pop(number))

@@ -1,4 +1,4 @@
-"""When tickets are requested, and for how many files."""
+"""Leases: when tickets are requested, and for how many files."""
 
 from __future__ import annotations
 
@@ -51,83 +51,82 @@ def size(**changes: Any) -> int:
     return group_size(replace(DEMAND, **changes))
 
 
-def test_nothing_is_asked_for_nobody() -> None:
-    """Without a file that needs a ticket there is no call."""
+def test_without_files_there_is_no_call() -> None:
     assert size(no_more=True) == 0
 
 
 def test_a_full_group_is_asked_for_at_once() -> None:
-    """It waits for nothing, and takes no more than the batch."""
+    """A group has at most `batch_size` files."""
     assert size(fresh=10) == 10
     assert size(fresh=25) == 10
 
 
-def test_a_group_that_is_not_full_waits_for_more() -> None:
-    """As long as the scan goes on and its oldest file is young."""
+def test_a_group_that_is_not_full_waits_for_more_files() -> None:
+    """It waits while the scan continues and its oldest file is younger than `group_age`."""
     assert size(fresh=9, oldest_age=0.2) == 0
 
 
-def test_a_lone_file_is_asked_for_when_it_is_old_enough() -> None:
-    """It does not wait for a batch that may never come."""
+def test_a_single_file_is_asked_for_when_it_is_old_enough() -> None:
+    """The other files of its group may never come."""
     assert size(fresh=1, oldest_age=0.25) == 1
 
 
-def test_a_lone_file_waits_on_while_all_workers_have_work() -> None:
-    """Where tickets wait for workers, a call for one file would gain nothing."""
+def test_a_single_file_waits_while_all_workers_have_work() -> None:
+    """While tickets wait for workers, a call for one file gains nothing."""
     assert size(fresh=1, oldest_age=9.0, unused=4) == 0
     assert size(fresh=1, oldest_age=9.0, unused=3) == 1
 
 
-def test_the_end_of_the_scan_flushes_what_there_is() -> None:
-    """Nothing more comes, so there is nothing to wait for."""
+def test_the_last_files_are_asked_for_at_the_end_of_the_scan() -> None:
+    """No other file will come for their group."""
     assert size(fresh=3, no_more=True) == 3
 
 
 def test_there_are_no_more_calls_than_allowed() -> None:
-    """With all calls under way even a full group waits."""
+    """While `calls_in_flight` calls are under way even a full group waits."""
     assert size(fresh=50, calls=2) == 0
 
 
-def test_no_more_is_asked_than_will_be_used() -> None:
-    """Tickets waiting and asked for leave room for a whole group, or there is no call."""
+def test_a_call_needs_room_for_its_whole_group() -> None:
+    """Unused and requested tickets count against the number that is allowed ahead."""
     assert size(fresh=50, unused=14) == 10
     assert size(fresh=50, unused=15) == 0
     assert size(fresh=50, unused=5, asked=10) == 0
 
 
 def test_before_the_first_answer_one_group_is_asked_for() -> None:
-    """Nothing is known of the leases yet, so the service is tried with one call."""
+    """The length of the leases is not known before it."""
     assert size(fresh=50, answered=False) == 10
     assert size(fresh=50, answered=False, asked=10, calls=1) == 0
 
 
 def test_a_short_lease_is_asked_for_in_small_groups() -> None:
-    """With 10 s and 2 files a second, 10 tickets could be used up, and half of that is asked for."""
+    """Half of the files that can begin within a lease: at 2 files/s and 10 s, 10 tickets."""
     assert size(fresh=50, batch_size=100, lease=10.0, rate=1.0) == 5
     assert size(fresh=50, batch_size=100, lease=10.0, rate=1.0, unused=1) == 0
 
 
-def test_a_short_lease_with_an_unknown_rate_is_asked_for_by_the_workers() -> None:
-    """Before anything is known of the rate, only as many tickets as can be begun at once."""
+def test_a_short_lease_with_an_unknown_rate_gives_each_worker_one_ticket() -> None:
+    """Each worker can begin one file at once, at any rate."""
     assert size(fresh=50, lease=59.0) == 4
     assert size(fresh=50, lease=60.0) == 10
 
 
-def test_one_ticket_may_always_be_asked_for() -> None:
-    """A rate of nought, or a lease that is over as it comes, slows the run and does not end it."""
+def test_one_ticket_can_always_be_requested() -> None:
+    """A rate of 0, or a lease that ends at once, slows the run but does not block it."""
     assert size(fresh=50, lease=10.0, rate=0.0) == 1
     assert size(fresh=50, lease=-5.0, rate=10.0) == 1
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-9, 5.0, 1e300])
-def test_a_lease_without_end_is_no_limit(rate: float) -> None:
-    """An absurdly late expiry is like none."""
+def test_a_lease_that_ends_very_late_is_no_limit(rate: float) -> None:
+    """It counts like a lease without an end."""
     assert tickets_ahead(replace(DEMAND, lease=math.inf, rate=rate)) == tickets_ahead(DEMAND)
 
 
 @given(demands)
 def test_a_group_is_never_more_than_there_is_room_for(demand: Demand) -> None:
-    """Neither more than there are files, nor than the batch, nor than what may be ahead."""
+    """It is bounded by the files, by the batch size and by the tickets that are allowed ahead."""
     asked = group_size(demand)
     assert 0 <= asked <= min(demand.fresh, demand.batch_size)
     if asked:
@@ -136,14 +135,14 @@ def test_a_group_is_never_more_than_there_is_room_for(demand: Demand) -> None:
 
 
 @given(demands)
-def test_an_idle_run_always_asks(demand: Demand) -> None:
-    """With no ticket left and no call under way, old files are asked for: nothing waits for ever."""
+def test_an_idle_run_always_makes_a_call(demand: Demand) -> None:
+    """With no ticket left and no call under way, no file waits for ever."""
     idle = replace(demand, unused=0, asked=0, calls=0, oldest_age=1.0)
     assert bool(group_size(idle)) == bool(idle.fresh)
 
 
 def test_a_ticket_is_not_begun_within_the_margin() -> None:
-    """A long lease ends by the margin early, a short one by a quarter, one without end never."""
+    """The margin is taken off a long lease, a quarter off a short one."""
     assert good_for(1000.0, 100.0, 15.0) == 885.0
     assert good_for(20.0, 0.0, 15.0) == 15.0
     assert good_for(None, 0.0, 15.0) is None
@@ -152,7 +151,7 @@ def test_a_ticket_is_not_begun_within_the_margin() -> None:
 
 @given(st.floats(-1e6, 1e9), st.floats(0, 1e9), st.floats(0, 100))
 def test_the_margin_never_turns_a_good_ticket_into_a_bad_one(expires: float, now: float, margin: float) -> None:
-    """What is good now is good to begin now, and nothing is begun after its end."""
+    """A valid ticket can be used now, and no ticket is used after its end."""
     left = good_for(expires, now, margin)
     assert left is not None
     assert left <= expires - now
@@ -173,12 +172,12 @@ def test_the_margin_never_turns_a_good_ticket_into_a_bad_one(expires: float, now
     ],
 )
 def test_the_first_group_is_full_unless_files_are_large(sizes: list[int], workers: int, first: int | None) -> None:
-    """What the workers begin with counts for nothing: those tickets are used at once."""
+    """The first file of each worker does not count, because its ticket is used at once."""
     assert first_group_size(sizes, workers) == first
 
 
-def test_the_first_group_is_what_it_is_to_be_and_the_second_is_not() -> None:
-    """Once the service has answered, leases and rate decide."""
+def test_only_the_first_group_has_a_size_of_its_own() -> None:
+    """After the first answer, leases and rate decide."""
     assert size(fresh=50, answered=False, first_group=7) == 7
     assert size(fresh=6, answered=False, first_group=7) == 0
     assert size(fresh=6, answered=False, first_group=7, no_more=True) == 6

@@ -1,4 +1,4 @@
-"""Files with a ticket, on their way to a worker."""
+"""The ready queue: files that have a ticket and wait for a worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bulkup.model.states import FileState
 
 
 async def hold(stages: Stages, number: int, problem: Problem) -> list[Item]:
-    """Have files wait for their host, whose gate a problem has just closed."""
+    """Close the gate of the host by a problem, and return the files that wait for it."""
     items = stages.add(number)
     stages.end_scan()
     await settled()
@@ -21,8 +21,8 @@ async def hold(stages: Stages, number: int, problem: Problem) -> list[Item]:
     return items
 
 
-async def test_files_wait_for_their_host_and_no_worker_does() -> None:
-    """One file goes out when the host's pause is over, the others when that one was answered."""
+async def test_files_wait_for_a_paused_host_without_a_worker() -> None:
+    """One file goes out after the pause, the others when that one was answered."""
     async with Stages() as stages:
         items = await hold(stages, 3, Problem(ProblemKind.THROTTLED, "slow down", 20.0))
         await stages.advance(19.9)
@@ -37,7 +37,7 @@ async def test_files_wait_for_their_host_and_no_worker_does() -> None:
 
 
 async def test_files_that_wait_for_their_host_are_given_back_when_the_run_stops() -> None:
-    """With their tickets, which the next run can use."""
+    """They keep their tickets, which the next run can use."""
     async with Stages() as stages:
         items = await hold(stages, 3, Problem(ProblemKind.THROTTLED, "slow down", 20.0))
         stages.run.stop.request(ExitCode.SIGTERM)
@@ -49,7 +49,7 @@ async def test_files_that_wait_for_their_host_are_given_back_when_the_run_stops(
 
 
 async def test_no_ticket_is_requested_while_files_wait_for_their_host() -> None:
-    """Files that wait have their tickets, and those count as unused."""
+    """Files that wait have tickets, and those count as unused."""
     async with Stages(batch_size=10, calls_in_flight=1, concurrency=4) as stages:
         await hold(stages, 10, Problem(ProblemKind.THROTTLED, "slow down", 200.0))
         stages.add(30, start=10)
@@ -57,8 +57,8 @@ async def test_no_ticket_is_requested_while_files_wait_for_their_host() -> None:
         assert stages.provider.sizes == [10]
 
 
-async def test_a_retry_keeps_its_ticket_and_waits_its_time() -> None:
-    """A failed attempt comes back to the workers at its time, without a presign call."""
+async def test_a_retry_keeps_its_ticket_and_waits_until_its_time() -> None:
+    """It goes to a worker at that time, without a presign call."""
     async with Stages(batch_size=1) as stages:
         stages.add(1)
         (file,) = await stages.use()
@@ -71,7 +71,7 @@ async def test_a_retry_keeps_its_ticket_and_waits_its_time() -> None:
 
 
 async def test_a_worker_receives_no_file_whose_ticket_has_expired() -> None:
-    """The file goes back for a new ticket, for itself alone."""
+    """The file asks for a new ticket instead."""
     async with Stages(lease=100.0, lease_margin=0.0, batch_size=2) as stages:
         stages.add(2)
         await settled()
@@ -84,8 +84,8 @@ async def test_a_worker_receives_no_file_whose_ticket_has_expired() -> None:
         assert all(file.item.history.lapses == 1 for file in files)
 
 
-async def test_a_file_whose_tickets_always_expire_unused_fails_in_the_end() -> None:
-    """Leases that are too short to be used at all end after `lapses` tickets."""
+async def test_a_file_whose_tickets_always_expire_unused_fails() -> None:
+    """After `lapses` tickets the leases are known to be too short."""
     async with Stages(lease=-1.0, batch_size=1) as stages:
         (item,) = stages.add(1)
         stages.run.counters.scan_done = True
@@ -95,7 +95,7 @@ async def test_a_file_whose_tickets_always_expire_unused_fails_in_the_end() -> N
         assert item.history.lapses == stages.run.options.retry.lapses + 1
 
 
-async def test_a_file_of_an_earlier_run_is_sent_with_the_ticket_it_has() -> None:
+async def test_a_file_of_an_earlier_run_is_sent_with_its_ticket() -> None:
     async with Stages(batch_size=1) as stages:
         stages.add(1)
         (file,) = await stages.use()
@@ -104,7 +104,7 @@ async def test_a_file_of_an_earlier_run_is_sent_with_the_ticket_it_has() -> None
         assert (stages.run.counters.reused_tickets, stages.provider.sizes) == (1, [1])
 
 
-async def test_no_file_goes_out_once_the_run_is_to_stop() -> None:
+async def test_no_file_goes_out_after_a_stop() -> None:
     async with Stages(batch_size=1) as stages:
         (item,) = stages.add(1)
         await settled()
@@ -116,7 +116,7 @@ async def test_no_file_goes_out_once_the_run_is_to_stop() -> None:
 
 
 async def test_a_ticket_that_arrives_after_the_stop_is_left_to_the_next_run() -> None:
-    """A presign call that was under way ends; no worker would take its files any more."""
+    """A presign call that was under way ends, and no worker takes its files any more."""
     async with Stages(batch_size=1) as stages:
         (item,) = stages.add(1)
         stages.run.stop.request(ExitCode.TIME_UP)

@@ -1,4 +1,4 @@
-"""The rechecker: when a changed file is looked at, and what its present state means for it."""
+"""The rechecker: the pause before it looks at a changed file, and the route of the file after that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One presign call: what is on disk before and after it, and answers that cannot be used."""
+"""One presign call: the rows written before and after it, and answers that cannot be used."""
 
 from __future__ import annotations
 

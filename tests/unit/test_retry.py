@@ -1,4 +1,4 @@
-"""What comes after a problem: the decisions of `bulkup.pipeline.policy.retry`, with time and chance passed in."""
+"""Retry decisions after a problem. Time and chance are passed in."""
 
 from __future__ import annotations
 
@@ -73,19 +73,19 @@ def call(
 
 @pytest.mark.parametrize("kind", FATAL)
 def test_a_fatal_problem_ends_the_run(kind: ProblemKind) -> None:
-    """Refused credentials, a useless service and a machine out of means end the run, whoever met them."""
+    """Refused credentials, unusable answers and faults of the machine end it, in attempts and in calls."""
     assert attempt(kind) == EndRun()
     assert call(kind) == EndRun()
 
 
 @pytest.mark.parametrize(("kind", "state"), FINAL.items())
 def test_a_final_problem_settles_the_file_in_its_own_state(kind: ProblemKind, state: FileState) -> None:
-    """What no repetition mends settles the file at the first failure."""
+    """A repetition cannot help, so the file is settled at the first failure."""
     assert attempt(kind, failures=1) == GiveUp(state)
 
 
-def test_a_transient_failure_is_tried_again_until_the_attempts_are_spent() -> None:
-    """With 3 attempts, failures 1 and 2 are followed by another try and failure 3 is not."""
+def test_a_transient_failure_is_retried_until_the_attempts_are_used_up() -> None:
+    """With 3 attempts, failures 1 and 2 are retried and failure 3 is not."""
     policy = RetryPolicy(attempts=3)
     outcomes = [attempt(ProblemKind.TRANSIENT, policy=policy, failures=n, first_failure=0.0) for n in (1, 2, 3)]
     assert outcomes == [Again(0.0), Again(0.0), GiveUp(FileState.FAILED)]
@@ -97,7 +97,7 @@ def test_a_transient_failure_is_tried_again_until_the_attempts_are_spent() -> No
     now=st.floats(0, 1e9),
 )
 def test_a_wait_is_drawn_between_zero_and_the_capped_doubling(failures: int, chance: float, now: float) -> None:
-    """Full jitter: never before now, never later than base * 2**n or the cap, whichever is less."""
+    """Full jitter: between now and the lesser of base * 2**n and the cap."""
     policy = RetryPolicy(attempts=10**6, retry_for=10**6)
     decision = attempt(
         ProblemKind.TRANSIENT, policy=policy, failures=failures, first_failure=now, now=now, chance=chance
@@ -108,7 +108,7 @@ def test_a_wait_is_drawn_between_zero_and_the_capped_doubling(failures: int, cha
 
 
 def test_the_wait_uses_all_of_the_jitter() -> None:
-    """Chance is what spreads the waits: no chance is no wait, half of it is half the span."""
+    """A chance of 0 means no wait, a chance of 0.5 half of the longest wait."""
     assert attempt(ProblemKind.TRANSIENT, failures=3, now=10.0, chance=0.0) == Again(10.0)
     assert attempt(ProblemKind.TRANSIENT, failures=3, now=10.0, chance=0.5) == Again(11.0)
 
@@ -118,24 +118,21 @@ def test_the_wait_uses_all_of_the_jitter() -> None:
     st.floats(0, 1, exclude_max=True),
     st.sampled_from([ProblemKind.TRANSIENT, ProblemKind.THROTTLED]),
 )
-def test_a_wait_is_never_shorter_than_what_the_other_side_asked_for(
-    wait: float, chance: float, kind: ProblemKind
-) -> None:
-    """Retry-After is a lower bound, and what comes on top spreads those who were told the same."""
+def test_a_wait_is_never_shorter_than_its_retry_after(wait: float, chance: float, kind: ProblemKind) -> None:
+    """Retry-After is a lower bound. The jitter on top spreads files that received the same time."""
     decision = attempt(kind, failures=4, first_failure=0.0, chance=chance, wait=wait)
     assert isinstance(decision, Again)
     assert decision.at >= wait
 
 
-def test_those_who_were_told_the_same_time_do_not_come_back_in_the_same_instant() -> None:
-    """Two files with the same Retry-After and another chance have another time."""
+def test_files_with_the_same_retry_after_are_not_retried_in_the_same_instant() -> None:
     early = attempt(ProblemKind.THROTTLED, failures=2, chance=0.1, wait=5.0)
     late = attempt(ProblemKind.THROTTLED, failures=2, chance=0.9, wait=5.0)
     assert early != late
 
 
-def test_a_wait_is_no_longer_than_the_limit() -> None:
-    """A Retry-After of a year is not believed: after `retry_after_max` the host is asked again."""
+def test_a_retry_after_counts_up_to_its_limit() -> None:
+    """After `retry_after_max` the host is asked again, even where it said a year."""
     assert attempt(ProblemKind.THROTTLED, wait=299.0, first_failure=0.0) == Again(299.0)
     assert attempt(ProblemKind.THROTTLED, wait=300.5, first_failure=0.0) == Again(300.0)
     assert attempt(ProblemKind.THROTTLED, wait=float("inf"), first_failure=0.0) == Again(300.0)
@@ -144,8 +141,8 @@ def test_a_wait_is_no_longer_than_the_limit() -> None:
 
 
 @pytest.mark.parametrize("kind", [ProblemKind.TRANSIENT, ProblemKind.THROTTLED, ProblemKind.UNREACHABLE])
-def test_a_host_that_answers_nobody_ends_the_run_and_fails_no_file(kind: ProblemKind) -> None:
-    """Whatever tries or time a file has left; what is the file's own fault is settled as ever."""
+def test_an_outage_of_storage_ends_the_run_and_fails_no_file(kind: ProblemKind) -> None:
+    """Tries and time that a file has left do not matter. Problems of the file itself are decided as always."""
     last = FileHistory(failures=8, first_failure=0.0)
     assert after_attempt(Problem(kind, "x"), last, POLICY, 5.0, 0.0, outage=True) == EndRun()
     down = Situation(1, ever_answered=True, answered_since=True, outage=True)
@@ -154,8 +151,8 @@ def test_a_host_that_answers_nobody_ends_the_run_and_fails_no_file(kind: Problem
     assert after_attempt(changed, last, POLICY, 5.0, 0.0, outage=True) == GiveUp(FileState.CHANGED)
 
 
-def test_a_file_that_changes_is_left_unless_it_is_to_be_looked_at_again() -> None:
-    """By default it is `changed` at once; with `fail` it has failed; with `retry` there is an end, too."""
+def test_on_change_decides_about_a_file_that_changes() -> None:
+    """By default it is `changed` at once, with "fail" it has failed, with "retry" it is rechecked a few times."""
     assert attempt(ProblemKind.CHANGED, changes=1) == GiveUp(FileState.CHANGED)
     assert attempt(ProblemKind.CHANGED, changes=1, policy=RetryPolicy(on_change="fail")) == GiveUp(FileState.FAILED)
     patient = RetryPolicy(on_change="retry")
@@ -164,46 +161,46 @@ def test_a_file_that_changes_is_left_unless_it_is_to_be_looked_at_again() -> Non
     assert after_change(FileHistory(changes=1), patient, 0.0) == Recheck(1.0)
 
 
-def test_being_throttled_costs_no_try() -> None:
-    """A file that was throttled many times is tried again as long as there is time."""
+def test_throttling_costs_no_attempt() -> None:
+    """A file that was throttled many times is retried until `retry_for` has passed."""
     assert attempt(ProblemKind.THROTTLED, failures=1000, first_failure=0.0, now=1.0) == Again(1.0)
 
 
 @pytest.mark.parametrize("kind", [ProblemKind.TRANSIENT, ProblemKind.THROTTLED])
-def test_time_runs_out_counted_from_the_first_failure(kind: ProblemKind) -> None:
-    """What would start later than `retry_for` after the first failure is not begun."""
+def test_retry_for_counts_from_the_first_failure(kind: ProblemKind) -> None:
+    """An attempt that would begin later is not made."""
     policy = RetryPolicy(retry_for=60.0)
     assert attempt(kind, policy=policy, failures=2, first_failure=100.0, now=160.0) == Again(160.0)
     assert attempt(kind, policy=policy, failures=2, first_failure=100.0, now=160.1) == GiveUp(FileState.FAILED)
     assert attempt(kind, policy=policy, failures=1, now=160.1) == Again(160.1)
 
 
-def test_an_expired_ticket_is_renewed_so_many_times_and_no_more() -> None:
-    """Each expiry costs a renewal; a URL that always expires is given up."""
+def test_an_expired_ticket_is_renewed_a_limited_number_of_times() -> None:
+    """A file whose URLs always expire fails after `renewals`."""
     outcomes = [attempt(ProblemKind.EXPIRED, renewals=n) for n in (0, 9, 10)]
     assert outcomes == [Renew(), Renew(), GiveUp(FileState.FAILED)]
 
 
-def test_a_ticket_that_ran_out_unused_is_renewed_for_as_long_as_a_host_may_keep_it_waiting() -> None:
-    """A storage that throttles for longer than a lease fails no file; a lease that nobody can use does."""
+def test_a_ticket_that_expired_unused_is_renewed_many_more_times() -> None:
+    """Storage may throttle for longer than a lease. Leases that are too short to be used end after `lapses`."""
     outcomes = [after_lapse(FileHistory(renewals=10, lapses=n), POLICY) for n in (1, 100, 101)]
     assert outcomes == [Renew(), Renew(), GiveUp(FileState.FAILED)]
 
 
-def test_an_expiry_does_not_count_as_a_failed_attempt() -> None:
-    """A file whose tries are all but spent still gets a new ticket when the old one runs out."""
+def test_an_expired_ticket_is_no_failed_attempt() -> None:
+    """A file with one attempt left still gets a new ticket."""
     assert attempt(ProblemKind.EXPIRED, failures=7, renewals=0) == Renew()
 
 
-def test_a_refusal_is_given_one_new_ticket() -> None:
-    """Storage that refuses for a reason we do not know is asked once more with a new URL, then believed."""
+def test_an_unknown_refusal_gets_one_new_ticket() -> None:
+    """Where storage refuses the new URL as well, the file fails."""
     assert attempt(ProblemKind.REFUSED, refusals=1) == Renew()
     assert attempt(ProblemKind.REFUSED, refusals=2, renewals=1) == GiveUp(FileState.FAILED)
     assert attempt(ProblemKind.REFUSED, refusals=1, renewals=POLICY.renewals) == GiveUp(FileState.FAILED)
 
 
-def test_a_mismatch_is_given_one_fresh_read() -> None:
-    """Bytes that arrived differently are read and sent once more, then the file fails."""
+def test_a_mismatch_gets_one_fresh_read() -> None:
+    """The file is read and sent once more, then it fails."""
     assert attempt(ProblemKind.MISMATCH, mismatches=1, first_failure=0.0) == Again(0.0)
     assert attempt(ProblemKind.MISMATCH, mismatches=2, first_failure=0.0) == GiveUp(FileState.FAILED)
 
@@ -218,10 +215,10 @@ def test_a_mismatch_is_given_one_fresh_read() -> None:
     chance=st.floats(0, 1, exclude_max=True),
     wait=st.none() | st.floats(0, 1e4),
 )
-def test_every_attempt_has_an_answer_and_none_points_into_the_past(
+def test_every_failed_attempt_has_a_decision_and_no_time_is_in_the_past(
     kind: ProblemKind, counters: dict[str, Any], first: float | None, now: float, chance: float, wait: float | None
 ) -> None:
-    """Whatever happened before, there is a decision, and a next try is never before now."""
+    """This holds for every history."""
     decision = attempt(kind, now=now, chance=chance, wait=wait, first_failure=first, **counters)
     assert not isinstance(decision, Again) or decision.at >= now
 
@@ -229,8 +226,8 @@ def test_every_attempt_has_an_answer_and_none_points_into_the_past(
 @pytest.mark.parametrize(
     "kind", [kind for kind in ProblemKind if kind not in {*FATAL, ProblemKind.THROTTLED, ProblemKind.UNREACHABLE}]
 )
-def test_no_file_is_tried_for_ever(kind: ProblemKind) -> None:
-    """Whatever a file meets each time, it is settled after a bounded number of rounds."""
+def test_no_file_is_retried_for_ever(kind: ProblemKind) -> None:
+    """A file that meets the same problem each time is settled after a bounded number of attempts."""
     history = FileHistory(first_failure=0.0)
     for _ in range(POLICY.attempts + POLICY.renewals + 1):
         history.note(Problem(kind, "x"), 0.0)
@@ -243,61 +240,59 @@ def test_no_file_is_tried_for_ever(kind: ProblemKind) -> None:
 
 @pytest.mark.parametrize("kind", FINAL)
 def test_a_call_refused_for_one_file_is_made_in_halves(kind: ProblemKind) -> None:
-    """A group with a file at fault is split until that file stands alone, and only then is it settled."""
+    """A group is split until the file at fault is alone, and only that file is settled."""
     assert call(kind, files=2) == Split()
     assert call(kind, files=1) == GiveUp(FINAL[kind])
 
 
 def test_a_failed_call_is_made_again() -> None:
-    """A call that failed for a passing reason is repeated after a wait."""
     decision = call(ProblemKind.TRANSIENT, failures=2, now=7.0)
     assert decision == Again(7.0 + 0.5 * POLICY.base * 4)
 
 
-def test_a_call_waits_as_long_as_the_service_asks() -> None:
-    """Retry-After holds for presign calls as it does for files."""
+def test_a_call_waits_for_the_retry_after_of_the_service() -> None:
     decision = call(ProblemKind.THROTTLED, now=7.0, wait=20.0)
     assert isinstance(decision, Again)
     assert decision.at >= 27.0
 
 
 def test_a_service_that_never_answered_is_given_up_sooner() -> None:
-    """Where nobody listens five calls in vain end the run: a wrong address is told while the user still looks."""
+    """Five failed calls end the run, so a wrong address is reported while the user still looks."""
     assert isinstance(call(ProblemKind.UNREACHABLE, failures=4, ever=False, since=False), Again)
     assert call(ProblemKind.UNREACHABLE, failures=5, ever=False, since=False) == EndRun()
     assert isinstance(call(ProblemKind.UNREACHABLE, failures=5, ever=True, since=False), Again)
 
 
 def test_a_service_that_answers_no_call_with_success_is_given_up_after_its_tries() -> None:
-    """Whatever it says instead; but one that says when to come back is there, and is waited for."""
+    """A service that sends a Retry-After exists, and the run waits for it."""
     assert isinstance(call(ProblemKind.TRANSIENT, failures=9, ever=False, since=False), Again)
     assert call(ProblemKind.TRANSIENT, failures=10, ever=False, since=False) == EndRun()
     assert isinstance(call(ProblemKind.THROTTLED, failures=10, ever=False, since=False), Again)
     assert isinstance(call(ProblemKind.UNREACHABLE, failures=10, ever=False, since=False, wait=1.0), Again)
 
 
-def test_fewer_tries_than_the_first_contact_has_are_respected() -> None:
-    """Who asks for two tries gets two, also before the first answer."""
+def test_attempts_also_limit_the_first_contact() -> None:
+    """A user who sets two attempts gets two, also before the first answer."""
     policy = dataclasses.replace(POLICY, attempts=2)
     assert isinstance(call(ProblemKind.TRANSIENT, failures=1, ever=False, since=False, policy=policy), Again)
     assert call(ProblemKind.TRANSIENT, failures=2, ever=False, since=False, policy=policy) == EndRun()
 
 
 def test_a_service_that_is_down_ends_the_run_and_fails_no_file() -> None:
-    """Where no call was answered since this group first failed, the files are not at fault: they stay."""
+    """No call was answered since this group first failed, so the files are not at fault."""
     assert call(ProblemKind.TRANSIENT, failures=10, since=False) == EndRun()
     assert call(ProblemKind.TRANSIENT, failures=10, files=1, since=False) == EndRun()
     assert call(ProblemKind.TRANSIENT, failures=2, now=901.0, since=False) == EndRun()
 
 
 def test_a_group_that_fails_while_others_succeed_is_split() -> None:
-    """Where other calls are answered, the group itself is at fault: it is halved, and a lone file fails."""
+    """Other calls are answered, so a file of this group is at fault. A single file fails."""
     assert call(ProblemKind.TRANSIENT, failures=10, since=True) == Split()
     assert call(ProblemKind.TRANSIENT, failures=10, files=1, since=True) == GiveUp(FileState.FAILED)
 
 
-def test_waits_for_a_throttle_without_a_time_grow() -> None:
-    """Each refusal doubles the longest wait, up to the cap, although it costs no try."""
+def test_waits_grow_where_a_host_throttles_without_a_time() -> None:
+    """Each refusal doubles the longest wait, up to the cap, although it costs no attempt."""
     history = CallHistory()
     waits = []
     for _ in range(8):
@@ -311,15 +306,15 @@ def test_waits_for_a_throttle_without_a_time_grow() -> None:
     assert waits[-1] > 14 > waits[0]
 
 
-def test_a_ticket_that_ran_out_is_no_failure() -> None:
-    """Waiting in a long queue until a URL has run out does not start the clock of a file's first failure."""
+def test_an_expired_ticket_does_not_start_the_time_of_retries() -> None:
+    """`retry_for` counts from the first failure, and the file may only have waited in a long queue."""
     history = CallHistory()
     history.note(Problem(ProblemKind.EXPIRED, "too late"), 5.0)
     assert history.first_failure is None
 
 
 def test_an_outage_costs_time_and_no_tries_and_fails_no_file() -> None:
-    """A host that is not reached is tried as long as there is time; then the run ends, and files stay for the next."""
+    """The host is tried until `retry_for` has passed. Then the run ends and the files stay for the next run."""
     history = FileHistory()
     for now in range(0, 800, 20):
         history.note(Problem(ProblemKind.UNREACHABLE, "no route"), float(now))
@@ -330,7 +325,7 @@ def test_an_outage_costs_time_and_no_tries_and_fails_no_file() -> None:
 
 
 def test_a_service_that_never_answered_is_given_up_soon() -> None:
-    """A wrong address is told in seconds; once the service has answered, an outage is waited for."""
+    """A wrong address is reported in seconds. A service that has answered before gets more time."""
     history = CallHistory()
     problem = Problem(ProblemKind.UNREACHABLE, "no such name")
     decisions = []
@@ -342,14 +337,14 @@ def test_a_service_that_never_answered_is_given_up_soon() -> None:
 
 
 @given(st.floats(0, 100), st.integers(0, 10_000))
-def test_polls_come_further_and_further_apart(seconds: float, polls: int) -> None:
-    """Never so soon that they are a burden, never so late that a run waits for nothing, however many came before."""
+def test_pauses_between_polls_grow(seconds: float, polls: int) -> None:
+    """They stay between `shortest_poll` and `longest_poll`, after any number of polls."""
     wait = next_poll(seconds, polls, POLICY)
     assert 0.1 <= wait <= 15.0
     assert wait <= next_poll(seconds, polls + 1, POLICY)
 
 
 def test_the_first_poll_comes_when_the_service_says() -> None:
-    """Half as long again each time, to a quarter of a minute."""
+    """Each further pause is half as long again, up to 15 seconds."""
     assert [next_poll(4.0, polls, POLICY) for polls in range(5)] == [4.0, 6.0, 9.0, 13.5, 15.0]
     assert next_poll(0.0, 0, POLICY) == 0.1

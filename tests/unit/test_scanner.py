@@ -1,4 +1,4 @@
-"""The scanner: where each file that is found goes, and what a source without files means."""
+"""The scanner: the route of each file that is found, and sources without files."""
 
 from __future__ import annotations
 

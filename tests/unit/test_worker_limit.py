@@ -1,7 +1,8 @@
-"""Which workers may take a file, the figures of their attempts, and the most workers of a run."""
+"""The worker limit: which workers may take a file, and the figures of their attempts."""
 
 from __future__ import annotations
 
+import pickle
 import resource
 
 import anyio
@@ -17,8 +18,8 @@ from bulkup.pipeline.options import LARGE
 from bulkup.pipeline.worker_limit import Throughput, WorkerLimit
 
 
-async def test_workers_that_are_too_many_stand_aside_until_they_are_wanted() -> None:
-    """Those with the lowest numbers go on, whoever came first."""
+async def test_workers_above_the_limit_stand_aside_until_they_are_wanted() -> None:
+    """The workers with the lowest numbers take files, not those that came first."""
     limit, through = WorkerLimit(2, Counters()), list[int]()
 
     async def worker(number: int) -> None:
@@ -38,7 +39,7 @@ async def test_workers_that_are_too_many_stand_aside_until_they_are_wanted() -> 
     assert sorted(through) == list(range(6))
 
 
-async def test_who_stands_aside_can_be_cancelled() -> None:
+async def test_a_worker_that_stands_aside_can_be_cancelled() -> None:
     limit = WorkerLimit(1, Counters())
     with anyio.move_on_after(0):
         await limit.stand_aside(1)
@@ -46,8 +47,8 @@ async def test_who_stands_aside_can_be_cancelled() -> None:
     await limit.stand_aside(1)
 
 
-def test_what_workers_do_is_counted() -> None:
-    """Of large files the bytes are counted as they go, by whoever sends them; of small ones when they are there."""
+def test_attempts_and_bytes_are_counted() -> None:
+    """The bytes of small files count when storage has taken them; the sender counts those of large files itself."""
     limit = WorkerLimit(4, Counters())
     for _ in range(4):
         limit.begin(0.0)
@@ -57,7 +58,7 @@ def test_what_workers_do_is_counted() -> None:
     assert (limit.busy, limit.files, limit.failed, limit.bytes) == (1, 2, 1, 100)
 
 
-def test_the_figures_tell_the_number_and_its_peak() -> None:
+def test_the_counters_have_the_limit_and_its_peak() -> None:
     counters = Counters()
     limit = WorkerLimit(4, counters)
     limit.want(9)
@@ -69,8 +70,8 @@ def test_the_figures_tell_the_number_and_its_peak() -> None:
     ("limit", "most"),
     [(resource.RLIM_INFINITY, 256), (1_048_576, 256), (576, 256), (256, 96), (80, 8), (64, 1), (9, 1)],
 )
-def test_no_more_than_may_be_open(monkeypatch: pytest.MonkeyPatch, limit: int, most: int) -> None:
-    """A worker has two descriptors; what the user asks for himself is kept to."""
+def test_the_descriptor_limit_bounds_the_workers(monkeypatch: pytest.MonkeyPatch, limit: int, most: int) -> None:
+    """A worker has two descriptors. A number that the user sets is not changed."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
     assert composition.max_workers(Settings()) == most
     assert composition.max_workers(Settings(concurrency=500)) == 500
@@ -80,12 +81,12 @@ def test_no_more_than_may_be_open(monkeypatch: pytest.MonkeyPatch, limit: int, m
 @pytest.mark.parametrize(
     ("concurrency", "adaptive", "at_first"), [(256, True, 16), (8, True, 8), (256, False, 256), (1, False, 1)]
 )
-def test_a_run_begins_with_few_or_with_what_was_asked_for(concurrency: int, adaptive: bool, at_first: int) -> None:
+def test_an_adaptive_run_begins_with_few_workers(concurrency: int, adaptive: bool, at_first: int) -> None:
     assert PipelineOptions(concurrency=concurrency, adaptive=adaptive).workers_at_first == at_first
 
 
-def test_a_rate_needs_a_past() -> None:
-    """Before the first file is begun, and within the first second after it, there is none."""
+def test_there_is_no_rate_in_the_first_second() -> None:
+    """It counts from the first attempt."""
     throughput = Throughput(window=10.0)
     assert throughput.rate(100.0) is None
     throughput.begin(100.0)
@@ -93,8 +94,8 @@ def test_a_rate_needs_a_past() -> None:
     assert throughput.rate(102.0) == 0.5
 
 
-def test_files_that_are_begun_together_are_no_rate() -> None:
-    """Only what has been sent tells how fast that goes; the one that is next to end is counted in."""
+def test_attempts_that_begin_together_are_no_rate() -> None:
+    """Only ended attempts count, and the one that ends next."""
     throughput = Throughput(window=10.0)
     for _ in range(32):
         throughput.begin(0.0)
@@ -104,8 +105,8 @@ def test_files_that_are_begun_together_are_no_rate() -> None:
     assert throughput.rate(9.0) == 33 / 9
 
 
-def test_a_rate_looks_back_over_its_window_only() -> None:
-    """Files sent before it do not count any more."""
+def test_a_rate_covers_only_its_window() -> None:
+    """Attempts that ended before it do not count."""
     throughput = Throughput(window=10.0)
     throughput.begin(0.0)
     for _ in range(99):
@@ -118,8 +119,8 @@ def test_a_rate_looks_back_over_its_window_only() -> None:
 
 
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=300))
-def test_a_rate_counts_every_file_once_and_holds_little(gaps: list[float]) -> None:
-    """At any speed the memory is bounded, and the figure is right to a hundredth of the window."""
+def test_a_rate_counts_every_attempt_once(gaps: list[float]) -> None:
+    """The figure is exact to a hundredth of the window."""
     throughput, times, now = Throughput(window=10.0), list[float](), 0.0
     throughput.begin(now)
     for gap in gaps:
@@ -132,4 +133,12 @@ def test_a_rate_counts_every_file_once_and_holds_little(gaps: list[float]) -> No
         surely = sum(time >= now - 9.9 for time in times)
         at_most = sum(time >= now - 10.1 for time in times)
         assert surely - 1e-6 <= rate * span - 1 <= at_most + 1e-6
-    assert len(throughput._ended) <= 102
+
+
+def test_a_rate_needs_little_memory_at_any_speed() -> None:
+    throughput = Throughput(window=10.0)
+    throughput.begin(0.0)
+    for number in range(50_000):
+        throughput.count(number / 5_000)
+    assert throughput.rate(10.0) == pytest.approx(5_000, rel=0.01)
+    assert len(pickle.dumps(throughput)) < 5_000  # bytes: about a hundred entries
