@@ -1,4 +1,4 @@
-"""How much of what was written to a socket the other side has not acknowledged."""
+"""The send queue of a socket: bytes that were written to it and not acknowledged by the other side."""
 
 from __future__ import annotations
 

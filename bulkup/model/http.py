@@ -24,6 +24,10 @@ _AUTHORITY = re.compile(
     r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?=[^:]{1,253}(?::|$))[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?)(?::[0-9]{0,5})?",
     re.IGNORECASE,
 )
+# The beginning of a web page, which the server of a wrong address may send with any content type.
+_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL
+)
 Headers = Mapping[str, str | Secret]
 
 
@@ -97,6 +101,11 @@ def _http_date(text: str) -> float | None:
         return moment.replace(tzinfo=moment.tzinfo or dt.UTC).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def is_web_page(content_type: str, body: bytes) -> bool:
+    """Return whether an answer is a web page, by its content type or by its first element."""
+    return "text/html" in content_type.lower() or _PAGE.match(body) is not None
 
 
 def is_authority(text: str) -> bool:

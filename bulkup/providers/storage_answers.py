@@ -1,7 +1,7 @@
 """The meaning of storage's answers, for S3, OBS and compatible stores (docs/contracts.md section 5).
 
 The code in the XML takes precedence over the status. S3 answers 400 for a request to repeat (RequestTimeout), and 403
-for an expired URL, which a new one replaces.
+for an expired URL, which a new one replaces. A store that fails late sends its error document after the status 200.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from bulkup.model.http import StorageAnswer, retry_after_seconds
+from bulkup.model.http import StorageAnswer, is_web_page, retry_after_seconds
 from bulkup.model.problems import Problem, ProblemKind
 
 STORED = frozenset({200, 201, 204})
+_FAILED_LATE = 500  # the status that an error document after the status 200 would have had
 
 _CODES = {
     "ExpiredToken": ProblemKind.EXPIRED,
     "TokenRefreshRequired": ProblemKind.EXPIRED,
+    "AccessDenied": ProblemKind.REFUSED,
     "InvalidToken": ProblemKind.REFUSED,
     "NoSuchBucket": ProblemKind.REFUSED,
     "InvalidAccessKeyId": ProblemKind.REFUSED,
@@ -39,6 +41,7 @@ _CODES = {
 }
 
 _STATUSES = {
+    302: ProblemKind.TRANSIENT,  # no store answers it; a login page on the way does
     401: ProblemKind.REFUSED,
     403: ProblemKind.REFUSED,
     404: ProblemKind.REFUSED,
@@ -54,17 +57,37 @@ _STATUSES = {
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>")
 _ETAG = re.compile(rb"<ETag>\s*(?:&quot;|&#34;|\")?([^<&\"\s]{1,128})")
 _MESSAGE = re.compile(rb"<Message>([^<]{1,512})")
+# The beginning of an error document, in XML as of S3, or in JSON as of a gateway. An empty value is no error.
+_ERROR = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:"
+    rb"(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:\w+:)?Error(?:Response)?[\s/>]"
+    rb"|\{\s*\"errors?\"\s*:(?!\s*(?:null|false|0|\"\"|\[\s*\]|\{\s*\})\s*[,}]))",
+    re.IGNORECASE | re.DOTALL,
+)
+_MD5 = re.compile(r"(?:W/)?\"?[0-9a-f]{32}\"?", re.IGNORECASE)
 
 
 def classify_s3(answer: StorageAnswer, now: float) -> Problem | None:
     """Return the problem in an answer, None if storage accepted the bytes. `now` is Unix time."""
-    if answer.status in STORED:
+    stored = answer.status in STORED
+    if stored and not answer.body:
+        return None
+    if stored and _is_foreign_page(answer):
+        text = f"storage answered {answer.status} with a web page; is there a login page or a proxy on the way?"
+        return Problem(ProblemKind.TRANSIENT, text)
+    if stored and not _ERROR.match(answer.body):
         return None
     code, message = _first(_CODE, answer.body), _first(_MESSAGE, answer.body)
-    kind = _kind(answer.status, code, message)
-    said = f"{code}: {message}" if code and message else code or message
+    kind = _kind(_FAILED_LATE if stored else answer.status, code, message)
+    said = f"{code}: {message}" if code and message else code or message or ("with an error document" if stored else "")
     text = f"storage answered {answer.status}" + (f" {said}" if said else "")
     return Problem(kind, text, retry_after_seconds(answer.headers, now))
+
+
+def _is_foreign_page(answer: StorageAnswer) -> bool:
+    """Return whether the answer is a web page, and so not the store's. One with an MD5 as ETag is verified by it."""
+    page = is_web_page(answer.headers.get("content-type", ""), answer.body)
+    return page and not _MD5.fullmatch(answer.headers.get("etag", "").strip())
 
 
 def form_evidence(answer: StorageAnswer) -> Mapping[str, str]:

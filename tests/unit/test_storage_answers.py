@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.model.http import StorageAnswer
-from bulkup.model.problems import ProblemKind
+from bulkup.model.problems import OF_THE_HOST, ProblemKind
 from bulkup.providers.storage_answers import classify_s3
 
 # docs/contracts.md section 5: code, the statuses it comes with at S3 and OBS, what it means here.
@@ -44,6 +46,7 @@ CODES = [
 ROWS = [(code, status, kind) for code, statuses, kind in CODES for status in statuses]
 WITHOUT_CODE = [
     (301, ProblemKind.FAILED),
+    (302, ProblemKind.TRANSIENT),
     (307, ProblemKind.FAILED),
     (400, ProblemKind.FAILED),
     (401, ProblemKind.REFUSED),
@@ -92,9 +95,74 @@ def test_without_a_code_the_status_decides(status: int, kind: ProblemKind) -> No
 
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_a_success_is_not_a_problem(status: int) -> None:
-    """With any body."""
+    """Without a body, or with one that is neither an error nor a web page."""
     assert kind_of(status) is None
-    assert kind_of(status, document("InternalError")) is None
+    for body in (
+        b"OK",
+        b"<PostResponse><Key>Error</Key></PostResponse>",
+        b'{"error": null, "size": 5}',
+        b'{"errors":[]}',
+    ):
+        assert kind_of(status, body) is None
+
+
+ERROR_DOCUMENTS = [
+    lambda text: text,
+    lambda text: b"\xef\xbb\xbf \r\n" + text,
+    lambda text: b" \n \n " + text,
+    lambda text: text.replace(b"<Error>", b'<Error xmlns="http://s3.example/doc/2006-03-01/">'),
+    lambda text: text.replace(b"<Error>", b"<!-- a comment --> <Error\n>"),
+    lambda text: text.partition(b"\n")[2],
+    lambda text: b"<ErrorResponse>" + text.partition(b"\n")[2] + b"</ErrorResponse>",
+]
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+@pytest.mark.parametrize("form", ERROR_DOCUMENTS)
+def test_an_error_document_overrides_a_success(status: int, form: Callable[[bytes], bytes]) -> None:
+    """Its code decides as with the status of an error, in whatever form it is written."""
+    for code, _, kind in ROWS:
+        if kind is not ProblemKind.FAILED:
+            assert kind_of(status, form(document(code))) is kind
+    assert kind_of(status, form(document("AccessDenied", "Request has expired"))) is ProblemKind.EXPIRED
+    assert kind_of(status, form(document("SignatureDoesNotMatch"))) is ProblemKind.FAILED
+    assert kind_of(status, form(document("NobodyKnowsThisCode"))) is ProblemKind.TRANSIENT
+
+
+@pytest.mark.parametrize("body", [b"<Error/>", b"<Error></Error>", b'{"error": {"code": 5}}', b'{ "errors": ["no"] }'])
+def test_an_error_document_without_a_code_is_retried(body: bytes) -> None:
+    assert kind_of(200, body) is ProblemKind.TRANSIENT
+
+
+def test_the_message_of_an_error_document_after_a_success_has_its_code() -> None:
+    problem = classify_s3(StorageAnswer(200, {}, document("InternalError", "Please try again.")), 0.0)
+    assert problem is not None
+    assert problem.message == "storage answered 200 InternalError: Please try again."
+
+
+PAGES = [
+    ({}, b"<html><body>Sign in</body></html>"),
+    ({}, b"\xef\xbb\xbf\n<!DOCTYPE HTML PUBLIC '-//W3C//DTD HTML 4.01//EN'><HTML>"),
+    ({}, b"<?xml version='1.0'?><!DOCTYPE html><html xmlns='http://www.w3.org/1999/xhtml'>"),
+    ({}, b"<!-- portal --><html>"),
+    ({"content-type": "text/html; charset=utf-8"}, b"<head><meta http-equiv='refresh'></head>"),
+    ({"content-type": "text/html", "etag": '"5f3a1c-2d4"'}, b"<p>Sign in</p>"),
+]
+
+
+@pytest.mark.parametrize("status", [200, 201])
+@pytest.mark.parametrize(("headers", "body"), PAGES)
+def test_a_web_page_is_a_problem_of_the_host(status: int, headers: dict[str, str], body: bytes) -> None:
+    """A captive portal or a login page answers it, for every file alike."""
+    problem = classify_s3(StorageAnswer(status, headers, body), 0.0)
+    assert problem is not None
+    assert problem.kind in OF_THE_HOST
+    assert "web page" in problem.message
+
+
+def test_a_page_with_the_md5_of_a_body_is_verified_by_it() -> None:
+    headers = {"content-type": "text/html", "etag": '"d41d8cd98f00b204e9800998ecf8427e"'}
+    assert classify_s3(StorageAnswer(201, headers, b"<html>Created</html>"), 0.0) is None
 
 
 @pytest.mark.parametrize(
@@ -139,5 +207,5 @@ def test_a_long_message_is_cut() -> None:
 
 @given(st.integers(100, 599), st.binary(max_size=300))
 def test_any_answer_has_a_meaning(status: int, body: bytes) -> None:
-    """Only a success is no problem, and no body causes an error."""
-    assert (kind_of(status, body) is None) == (status in (200, 201, 204))
+    """Only a success can be no problem, and no body causes an error."""
+    assert status in (200, 201, 204) or kind_of(status, body) is not None

@@ -5,14 +5,13 @@ The structure of the XML is not documented. It is read as one element per name, 
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from bulkup.model.http import ApiAnswer
+from bulkup.model.http import ApiAnswer, is_web_page
 from bulkup.model.problems import ProblemKind
 from bulkup.providers.answer_parsing import json_object, malformed, raise_for_status
 
@@ -21,10 +20,6 @@ SERVICE = "Xvid"
 _BAD_TOKEN = "0x0000003"  # noqa: S105  # an error code
 _NO_SUCH_FILE = "0x0230002"
 _MAX_DEPTH = 16  # of nested elements; the service's answers have four
-# The beginning of a web page, which the server of a wrong base_url may send with any content type.
-_PAGE = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL
-)
 _KINDS = {
     "0x0230001": ProblemKind.REJECTED,
     _NO_SUCH_FILE: ProblemKind.REJECTED,
@@ -82,7 +77,7 @@ def _object(answer: ApiAnswer) -> dict[str, Any]:
 
 def _is_xml(answer: ApiAnswer) -> bool:
     kind = answer.headers.get("content-type", "").lower()
-    if "text/html" in kind or _PAGE.match(answer.body):
+    if is_web_page(kind, answer.body):
         return False
     return "xml" in kind or answer.body.lstrip()[:1] == b"<"
 
