@@ -34,7 +34,7 @@ def scenario(measured: Measured) -> str:
     ran = sorted((one for one in measured.clients if one.seconds), key=lambda one: one.seconds)
     rows = [_row(measured, one, own) for one in ran]
     rows += [[_name(one), f"**{one.problem or 'not run'}**", *[""] * 7] for one in measured.clients if not one.seconds]
-    head = ["client", "files/s", "MiB/s", "seconds", "bulkup is", "CPU s", "store's CPU s", "peak MiB", "rounds"]
+    head = ["client", "files/s", "MiB/s", "seconds", "bulkup's speed", "CPU s", "store's CPU s", "peak MiB", "rounds"]
     text = f"**{measured.title}**\n\n{markdown(head, rows)}"
     if measured.line_seconds:
         text += f"\n\nAt the link's rate alone the bytes take {measured.line_seconds:.2f} s."

@@ -32,17 +32,17 @@ _MOST_WORKERS = 1024
 _PLACE_SETTINGS = ("asset_file_category", "asset_map", "object_key")
 _SERVICE_SETTINGS = tuple(name for name in settings_in(Panel.SERVICES) if name not in _PLACE_SETTINGS)
 _TRY = "What to try"
-_SIZE_HELP = f"Size of the files, {_SIZE} by default; several sizes take turns."
-_CONCURRENCY_HELP = "Files at the same time to try, e.g. 8,32. Default: 4,16,64 and around the best."
-_BATCH_SIZE_HELP = "Files a call to try, e.g. 25,100. Default: as set, then others."
-_SOURCE_HELP = "Also measure how fast DIR can be read; nothing of it is sent."
+_SIZE_HELP = f"Size of the files, {_SIZE} by default; if given repeatedly, the sizes take turns."
+_CONCURRENCY_HELP = "Numbers of files at a time to try, e.g. 8,32. Default: 4,16,64 and numbers near the best."
+_BATCH_SIZE_HELP = "Numbers of files per API call to try, e.g. 25,100. Default: the current number and others."
+_SOURCE_HELP = "Also measure how fast DIR can be read; its files are not sent."
 
 
 def _try(name: str, *, metavar: str, text: str) -> Any:
     return typer.Option(name, metavar=metavar, help=text, rich_help_panel=_TRY)
 
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; files will be created at the service.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Create files at the service without asking first.")]
 Files = Annotated[str, _try("--files", metavar="N", text="Files in each trial.")]
 Size = Annotated[list[str] | None, _try("--size", metavar="SIZE", text=_SIZE_HELP)]
 Concurrency = Annotated[str | None, _try("--concurrency", metavar="LIST", text=_CONCURRENCY_HELP)]
@@ -53,7 +53,7 @@ Manifest = Annotated[
     typer.Option(
         "--manifest",
         metavar="FILE",
-        help="Where to write the ids that were created. Default: a file in this directory.",
+        help="Where to write the ids that were created. Default: a file in the current directory.",
         rich_help_panel=Panel.OUTPUT.value,
     ),
 ]
@@ -78,8 +78,9 @@ def bench(
 ) -> None:
     """Measure a service and the network: find the best settings, and the bottleneck.
 
-    Uploads generated files to the service, in one trial after the other, each with other settings. The files stay at
-    the service and count for its quota and bill, so you are asked first. Your own files and journals are not touched.
+    Uploads generated files to the service in several trials with different settings.
+    The files remain at the service and count towards its quota and bill, so you are asked first.
+    Your own files and journals are not touched.
 
     To try it without an account, and without leaving files behind: bulkup bench --provider local
 
@@ -131,7 +132,7 @@ def _manifest_path(named: str | None, provider: str) -> str | None:
     if path is None and provider != LOCAL:
         path = f"bulkup-bench-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
     if path is not None and os.path.lexists(path):
-        raise UsageError(f"{path} exists, and may name the files that another bench created", hint="name another file")
+        raise UsageError(f"{path} exists already, and may list the ids of another bench", hint="name another file")
     return path
 
 
@@ -141,12 +142,12 @@ def _announce(provider: str, base_url: str | None, load: BenchLoad, plan: TrialP
     trials = f"At most {count_text(plan.most_trials, 'trial')} of {count_text(load.files, 'file')} of {sizes}"
     whole = f"{count_text(files, 'file')}, {size_text(size)} in all"
     if provider == LOCAL:
-        lines = [f"{trials}, to an embedded server on this machine: {whole}. All of it is deleted afterwards."]
+        lines = [f"{trials}, to an embedded server on this machine: {whole}. All files are deleted afterwards."]
     else:
         lines = [
             f"{trials}, to {provider} at {base_url}: {whole}.",
-            "The files are generated and STAY at the service: bulkup cannot delete them, and they may cost money.",
-            f"Their ids are written to {manifest}",
+            "The files are generated and remain at the service: bulkup cannot delete them, and they may cost money.",
+            f"Their ids are written to {manifest}.",
         ]
     typer.echo("\n".join(map(printable, lines)), err=True)
 

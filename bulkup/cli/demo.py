@@ -79,10 +79,14 @@ class _Demo:
         """Show all steps, and return whether every file was verified."""
         files = self._tree()
         was_killed = self._upload_and_kill(files)
-        puts_at_kill = self._inspect(was_killed)
+        unrecorded = self._inspect(was_killed, files)
         self._resume()
-        verified = self._verify(puts_at_kill)
-        _say("6. Now with your files", "bulkup upload DIR --provider local", "config.example.toml names every setting")
+        verified = self._verify(unrecorded)
+        _say(
+            "6. Try it with your own files",
+            "bulkup upload DIR --provider local",
+            "bulkup upload --help lists the services",
+        )
         return verified
 
     def _tree(self) -> int:
@@ -97,15 +101,15 @@ class _Demo:
         sizes = [os.path.getsize(os.path.join(root, path)) for path in files_below(root)]
         if not sizes:
             raise UsageError(f"there are no files in {self._source}")
-        what = "generated: odd names, links, empty files" if self._made else printable(self._source)
+        what = "generated, with unusual names, links and empty files" if self._made else printable(self._source)
         figures = f"{count_text(len(sizes), 'file')}, {size_text(sum(sizes))}, the largest {size_text(max(sizes))}"
-        _say("1. A tree", f"{figures} ({what})")
+        _say("1. The tree", f"{figures} ({what})")
         return len(sizes)
 
     def _upload_and_kill(self, files: int) -> bool:
         """Upload and kill the run half-way. Return False if it had ended before."""
         half = (files + 1) // 2
-        _say("2. Upload it to the embedded server, and kill -9 half-way", shlex.join(self._command))
+        _say("2. Upload it to the embedded server, and kill the run half-way (kill -9)", shlex.join(self._command))
         with self._started() as process:
             done = 0
             for event in _events(process):
@@ -115,20 +119,20 @@ class _Demo:
                     break
         _show_cursor()
         killed = process.returncode < 0
-        _say("", f"killed after {count_text(done, 'file')}" if killed else "the run had ended before the kill")
+        reported = count_text(done, "uploaded file")
+        _say("", f"killed after reporting {reported}" if killed else "the run ended before the kill")
         return killed
 
-    def _inspect(self, was_killed: bool) -> int:
-        """Show the state of the journal, and return how many completed PUTs it does not know yet."""
+    def _inspect(self, was_killed: bool, files: int) -> int:
+        """Show the state of the journal, and return how many completed PUTs are not recorded in it."""
         status, puts = self._status(), self._puts()
-        done = _done(status)
-        others = count_text(sum(status.files.values()) - done, "file")
+        done, found = _done(status), sum(status.files.values())
+        others = f"{found - done:,} in progress, {files - found:,} not found yet"
+        unrecorded = f", {puts - done:,} of them not yet recorded in the journal" if was_killed else ""
         _say(
-            "3. The state after the kill",
-            f"the journal: {count_text(done, 'file')} uploaded, {others} under way",
-            f"the server: {count_text(puts, 'PUT')} completed, so {puts - done} were in flight at the kill"
-            if was_killed
-            else f"the server: {count_text(puts, 'PUT')} completed",
+            "3. The state after the kill" if was_killed else "3. The state after the run",
+            f"journal: {count_text(done, 'file')} uploaded, {others}",
+            f"server: {count_text(puts, 'file')} received{unrecorded}",
         )
         return puts - done
 
@@ -144,18 +148,18 @@ class _Demo:
         skipped = f"{count_text(files['skipped'], 'file')} already uploaded and skipped"
         _say("", f"{skipped}, {count_text(files['uploaded'], 'file')} uploaded in {seconds}")
 
-    def _verify(self, in_flight: int) -> bool:
+    def _verify(self, unrecorded: int) -> bool:
         with Reader(self._journal) as reader:
             result = verify_demo(os.fsencode(self._source), reader.manifest(), os.path.join(self._store, "objects"))
         twice = self._puts() - result.files
-        verified = not result.faults and twice <= in_flight
+        verified = not result.faults and twice <= unrecorded
         _say(
             "5. Verified" if verified else "5. NOT verified",
-            f"{count_text(result.files, 'file')}, {size_text(result.size)}: each is in the manifest once, and file, "
-            "manifest and stored object have the same MD5"
+            f"{count_text(result.files, 'file')}, {size_text(result.size)}: each is in the manifest once, and the "
+            "file, the manifest and the stored object have the same MD5"
             if not result.faults
             else f"{count_text(len(result.faults), 'fault')} in {count_text(result.files, 'file')}",
-            f"sent twice: {twice}, in flight at the kill: {in_flight}",
+            f"sent twice: {count_text(twice, 'file')} (not recorded at the kill: {unrecorded:,})",
             *result.faults[:_SHOWN_FAULTS],
         )
         return verified

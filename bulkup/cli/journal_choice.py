@@ -49,7 +49,7 @@ def _only_journal(settings: Settings) -> str:
     if len(paths) == 1:
         return paths[0]
     if not paths:
-        which = " of this kind" if settings.source or settings.provider or settings.source_id else ""
+        which = " for these options" if settings.source or settings.provider or settings.source_id else ""
         raise UsageError(
             f"there is no journal{which} in {folder} yet", hint="run `bulkup upload` first, or give --journal FILE"
         )

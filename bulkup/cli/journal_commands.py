@@ -40,7 +40,9 @@ from bulkup.reports.tables import (
 _OLD = "90d"
 
 Sources = Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help="The sources of the runs.")]
-Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE.")]
+Output = Annotated[
+    str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output.")
+]
 Prune = Annotated[
     bool, typer.Option("--prune", help="Remove old runs, unused ids, and files that were never uploaded.")
 ]
@@ -49,7 +51,7 @@ OlderThan = Annotated[
     typer.Option("--older-than", metavar="AGE", help="With --prune: the age of entries to remove; default 90d."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="With --prune: show what would be removed, and write nothing.")]
-Format = Annotated[str, typer.Option("--format", metavar="jsonl|csv", help="One JSON object a line, or CSV.")]
+Format = Annotated[str, typer.Option("--format", metavar="jsonl|csv", help="One JSON object per line, or CSV.")]
 
 
 @closed_output_is_success()
@@ -95,7 +97,7 @@ def runs(
         _prune(path, older_than or _OLD, dry_run=dry_run, json=bool(json))
         return
     if older_than is not None or dry_run:
-        raise UsageError("--older-than and --dry-run go with --prune")
+        raise UsageError("--older-than and --dry-run are only for --prune")
     with Reader(path) as reader:
         if json:
             for run in reader.runs():

@@ -11,7 +11,7 @@ import typer
 from bulkup.cli.setting_options import setting_option
 from bulkup.config import ResolvedSettings, load
 
-Profile = Annotated[str | None, typer.Option("--profile", "-p", metavar="NAME", help="Profile of the TOML file.")]
+Profile = Annotated[str | None, typer.Option("--profile", "-p", metavar="NAME", help="Profile in the TOML file.")]
 Config = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="The TOML file.")]
 Json = Annotated[bool | None, setting_option("json")]
 # Of the commands that read a journal: they need no credentials, so the help does not name them.
@@ -20,7 +20,7 @@ JournalFile = Annotated[str | None, setting_option("journal")]
 SourceId = Annotated[str | None, setting_option("source_id")]
 
 CHOOSE = """no provider is chosen. One of:
-  --provider local        an embedded server on this machine, to try things out; needs nothing
+  --provider local        an embedded server on this machine, for trials; needs no account
   --provider magic-hour   set BULKUP_TOKEN to the key
   --provider move-ugc     set BULKUP_API_KEY to the key
   --provider metastudio   set BULKUP_ACCESS_KEY and BULKUP_SECRET_KEY; name --project-id and --asset-id

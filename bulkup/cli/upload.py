@@ -18,6 +18,7 @@ from bulkup.config.catalogue import settings_in
 from bulkup.config.declaration import Panel
 from bulkup.errors import UsageError
 from bulkup.helpers import event_loop
+from bulkup.reports.formatting import size_text
 from bulkup.reports.json_text import dumps, path_fields
 from bulkup.reports.logs import configure_logging
 from bulkup.reports.safe_text import printable, printable_path
@@ -26,7 +27,11 @@ from bulkup.reports.summary import expired_text
 Sources = Annotated[
     list[str] | None, typer.Argument(metavar="SOURCE", help="Directories or files.", show_default=False)
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be uploaded; call nothing, write nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be uploaded; make no API call and write nothing.")
+]
+# For the counts of a dry run: `2 to upload`. Other actions are adjectives already.
+_ACTION_TEXTS = {"upload": "to upload", "check": "to check", "confirm": "to confirm"}
 
 
 @setting_options(*settings_in(*Panel), before="dry_run")
@@ -84,7 +89,8 @@ def _preview(resolved: ResolvedSettings) -> None:
     if settings.json_output:
         typer.echo(dumps({"event": "dry-run", "files": counts, "bytes": size}))
     else:
-        shown = ", ".join(f"{count:,} {action}" for action, count in sorted(counts.items()))
-        typer.echo(f"Dry run: {shown or 'no files'}; {size:,} bytes would be uploaded. Nothing was called or written.")
+        shown = ", ".join(f"{count:,} {_ACTION_TEXTS.get(action, action)}" for action, count in sorted(counts.items()))
+        most = "at most " if counts.get("check") else ""  # a file is checked because it may be unchanged
+        typer.echo(f"Dry run: {shown or 'no files'}; {most}{size_text(size)} would be uploaded. Nothing was written.")
         if expired:
             typer.echo(f"{expired_text(expired)}.")

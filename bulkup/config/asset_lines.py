@@ -114,7 +114,7 @@ def _header_errors(number: int, columns: Sequence[str]) -> list[WrongLine]:
         for name in columns
         if name not in COLUMNS
     ]
-    wrong += [WrongLine(number, f'column "{name}" is there twice') for name in COLUMNS if columns.count(name) > 1]
+    wrong += [WrongLine(number, f'column "{name}" is given twice') for name in COLUMNS if columns.count(name) > 1]
     wrong += [WrongLine(number, f'there is no column "{name}"', known) for name in COLUMNS[:2] if name not in columns]
     return wrong
 

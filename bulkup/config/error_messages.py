@@ -31,7 +31,9 @@ def complaints_of(error: ValidationError, given: Mapping[str, GivenValue]) -> It
         elif name not in seen:
             seen.add(name)
             expected = _expected(setting.expects, detail)
-            yield Complaint(given[name].where, f"{name}: {expected}{_given(setting, given[name].value)}")
+            # An option or a variable names the setting already.
+            prefix = "" if given[name].where in (name, setting.option_name, setting.variable) else f"{name}: "
+            yield Complaint(given[name].where, f"{prefix}{expected}{_given(setting, given[name].value)}")
 
 
 def _about_rule(name: str, path: Sequence[str | int], detail: Mapping[str, Any], given: GivenValue) -> Complaint:

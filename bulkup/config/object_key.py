@@ -28,7 +28,7 @@ def check_object_key(value: object) -> str:
     if not _is_unicode(value):
         raise _wrong("it is not UTF-8 text")
     if not set(_placeholders(value)).intersection(_TELLING):
-        raise _wrong("without {path}, {name} or {stem} many files would get one key")
+        raise _wrong("without {path}, {name} or {stem} many files would get the same key")
     return value
 
 

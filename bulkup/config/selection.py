@@ -41,7 +41,7 @@ class Selection(BaseModel):
     )
     files_from: PathText | None = setting(
         None,
-        "A list of the files to upload, one path a line. The source is not walked then. Paths are relative to the "
+        "A list of the files to upload, one path per line. The source is not walked then. Paths are relative to the "
         "source, or absolute and inside it.",
         expects="the path of a list, or - for standard input",
         option=Option("Upload the files named in FILE (- is stdin), relative to SOURCE.", Panel.FILES),
@@ -99,7 +99,7 @@ class Selection(BaseModel):
         "report",
         "Files whose extension the service does not accept: `report` rejects them and counts for exit status 3, `skip` "
         "ignores them.",
-        about_default="You should know about a file that is left behind.",
+        about_default="A file that is not uploaded should not go unnoticed.",
         option=Option("Files whose extension the service does not accept.", Panel.FILES),
     )
     on_change: Literal["skip", "retry", "fail"] = setting(

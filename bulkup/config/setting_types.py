@@ -162,7 +162,7 @@ Rate = Annotated[
     float,
     BeforeValidator(_number),
     Field(ge=0, allow_inf_nan=False),
-    ValueForm("a number of calls a second, or 0 for no limit", "N", unit="calls a second"),
+    ValueForm("a number of calls per second, or 0 for no limit", "N", unit="calls per second"),
 ]
 SizeInBytes = Annotated[int, BeforeValidator(parse_size), ValueForm(units.SIZE, "SIZE", unit="bytes")]
 Seconds = Annotated[float, BeforeValidator(parse_duration), ValueForm(units.DURATION, "TIME", unit="seconds")]

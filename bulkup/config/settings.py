@@ -34,7 +34,7 @@ class Settings(Services):
         about_default="Each profile has its own file in `$XDG_STATE_HOME/bulkup/`; without a profile, each combination "
         "of provider and sources has one.",
         expects="the path of a file outside every source",
-        option=Option("The journal of the runs.", Panel.RUN),
+        option=Option("The journal: the file that records the state of every file.", Panel.RUN),
     )
     store: PathText | None = setting(
         None,
@@ -53,10 +53,10 @@ class Settings(Services):
     )
     json_output: bool = setting(
         False,
-        "Print one JSON object a line on standard output, and nothing else there. The last object is the summary.",
+        "Print one JSON object per line on standard output, and nothing else there. The last object is the summary.",
         name="json",
         not_in_profile="the form of the output is decided by the program that reads it, which also starts the command",
-        option=Option("One JSON object a line on standard output.", Panel.RUN),
+        option=Option("One JSON object per line on standard output.", Panel.RUN),
     )
     concurrency: Concurrency = setting(
         "auto",
@@ -94,15 +94,15 @@ class Settings(Services):
         "A file sent without a checksum is recognised by size and times alone. If other metadata differs (`identity`), "
         "it is sent again, because there is no checksum to compare its content with. Files that an earlier run "
         "recorded with an MD5 keep it, and are still read again if their content decides.",
-        expects="md5 or none; none only if identity is not content, and the service does not need an MD5 beforehand",
+        expects="md5 or none (not none if identity is content, or if the service needs an MD5 before the upload)",
         option=Option("none: compute no checksum; files stay unverified.", Panel.SPEED),
     )
     rate_limit: Rate | None = setting(
         None,
-        "The largest number of API calls a second, 0 for no limit. Sending bytes to storage does not count.",
+        "The largest number of API calls per second, 0 for no limit. Sending bytes to storage does not count.",
         about_default="The limit is 10 for `metastudio`, which counts all calls of an account. The other services say "
         "themselves when a client is too fast.",
-        option=Option("API calls a second; 0: no limit.", Panel.SPEED),
+        option=Option("API calls per second; 0: no limit.", Panel.SPEED),
     )
     attempts: Count = setting(
         10,
@@ -138,7 +138,7 @@ class Settings(Services):
     sender: Literal["lean", "aiohttp"] = setting(
         "lean",
         "The client that sends files to storage: bulkup's own `lean` HTTP/1.1 client, or `aiohttp`. The latter takes "
-        "several times as much CPU time, and is there for networks that have trouble with the first. Calls to the "
+        "several times as much CPU time, and is an alternative for networks in which `lean` has problems. Calls to the "
         "service's API always use `aiohttp`.",
         option=Option("The client that sends files to storage.", Panel.SPEED),
     )

@@ -23,7 +23,7 @@ class FileIdentityCheck:
         if self._current() != self._inodes:
             raise JournalError(
                 f"the journal {self._path} was deleted, moved or replaced while the run was writing to it",
-                hint="put it back, or this run's files are uploaded again; then run the same command again",
+                hint="put it back, then run the same command again; without it, this run's files are uploaded again",
             )
 
     def _current(self) -> tuple[int | None, ...]:

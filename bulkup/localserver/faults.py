@@ -162,7 +162,9 @@ def _pick(states: Sequence[_FaultState], number: float) -> _FaultState | None:
 
 def _unknown(name: str) -> UsageError:
     nearest = difflib.get_close_matches(name, list(FaultName), n=1, cutoff=0.0)[0]
-    return UsageError(f"there is no fault {name!r}", hint=f"did you mean {nearest}? The others: {', '.join(FaultName)}")
+    return UsageError(
+        f"there is no fault {name!r}", hint=f"did you mean {nearest}? The faults are {', '.join(FaultName)}"
+    )
 
 
 def _share(text: str, whole: str) -> float:
@@ -171,7 +173,7 @@ def _share(text: str, whole: str) -> float:
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise UsageError(f"{text!r} in the fault {whole!r} is no share", hint=f"write {SYNTAX}")
+        raise UsageError(f"{text!r} in the fault {whole!r} is not a share", hint=f"write {SYNTAX}")
     return share
 
 

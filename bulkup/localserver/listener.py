@@ -37,7 +37,7 @@ async def _bind(runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext
     except socket.gaierror as error:
         raise UsageError(f"there is no host {host} on this machine") from error
     except OSError as error:
-        reason = "another program has it" if error.errno == errno.EADDRINUSE else error.strerror
+        reason = "another program uses it" if error.errno == errno.EADDRINUSE else error.strerror
         raise MachineError(f"cannot listen on {host}, port {port}: {reason}") from error
     _warn_if_reachable([str(address[0]) for address in runner.addresses])
     bound = runner.addresses[0][1]

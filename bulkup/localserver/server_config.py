@@ -59,7 +59,8 @@ class ServerConfig:
             raise UsageError(f"{self.port} is not a port number", hint="give one from 0 (any free port) to 65535")
         if self.url_ttl is not None and not 0 < self.url_ttl <= MAX_URL_TTL:
             raise UsageError(
-                f"a URL cannot live for {self.url_ttl:g} seconds", hint=f"give more than 0 and at most {MAX_URL_TTL}"
+                f"{self.url_ttl:g} seconds is not a valid lifetime for URLs",
+                hint=f"give more than 0 and at most {MAX_URL_TTL}",
             )
         for name in CREDENTIAL_NAMES:
             if not getattr(self, name):

@@ -35,16 +35,16 @@ class LogEvent(enum.StrEnum):
         "this machine's clock is {difference} the service's; set it, or signed calls may be refused",
     )
 
-    PRESIGN_FAILED = "presign.failed", "presign call failed, and is repeated"
-    CONFIRM_FAILED = "confirm.failed", "confirm call failed, and is repeated"
+    PRESIGN_FAILED = "presign.failed", "presign call failed; it will be retried"
+    CONFIRM_FAILED = "confirm.failed", "closing call failed; it will be retried"
     CONFIRM_UNFINISHED = "confirm.unfinished", "the service has not finished a file; the next run asks again"
-    ABANDON_FAILED = "abandon.failed", "the service could not be informed of a file that is given up"
+    ABANDON_FAILED = "abandon.failed", "the service could not be told that a file was given up"
     ATTEMPT_FAILED = "attempt.failed", "attempt failed"
     STORAGE_PAUSED = "storage.paused", "no requests are sent to storage for a while"
 
     CONCURRENCY_CHANGED = "concurrency.changed", "concurrency changes"
-    PROCESSES_STARTED = "processes.started", "sending processes are tried"
-    PROCESSES_WITHDRAWN = "processes.withdrawn", "sending processes do not raise the throughput, and are stopped"
+    PROCESSES_STARTED = "processes.started", "trying sending processes"
+    PROCESSES_WITHDRAWN = "processes.withdrawn", "stopping the sending processes: they do not raise the throughput"
     PROCESSES_UNAVAILABLE = "processes.unavailable", "sending processes cannot be started; this process sends the files"
     PROCESS_LOST = "process.lost", "a sending process ended unexpectedly"
 

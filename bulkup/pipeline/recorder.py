@@ -86,8 +86,8 @@ class Recorder:
             number = "1 file" if failed == 1 else f"{failed:,} files"
             self._run.stop.fail(
                 TooManyFailuresError(
-                    f"stopped after {number} failed for good (max_failures is {most:,})",
-                    hint="remove the cause of the failures; the same command continues, and tries them again",
+                    f"stopped because {number} failed (max_failures is {most:,})",
+                    hint="fix the cause of the failures; the same command resumes this run and retries them",
                 )
             )
 

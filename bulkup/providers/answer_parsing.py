@@ -36,8 +36,8 @@ _STATUSES = {
 # The service is restarting or too busy. The request is not at fault, even if the body says so.
 _UNAVAILABLE = frozenset({502, 503, 504})
 _HINTS = {
-    402: "the account has to be paid for, or its plan changed",
-    403: "the account's plan or rights do not allow this",
+    402: "the account needs a payment or another plan",
+    403: "the account's plan or permissions do not allow this",
     404: "is base_url the root of this service?",
     501: "is base_url the root of this service?",
 }

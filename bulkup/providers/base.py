@@ -27,7 +27,7 @@ class Capabilities:
     """A service's limits and needs. Sizes are in bytes.
 
     - `batch_limit`: the maximum number of files in a presign call; `batch_size`: the default number.
-    - `rate_limit`: the default limit in calls a second, None for no limit.
+    - `rate_limit`: the default limit in calls per second, None for no limit.
     - `checksum_first`: the presign call needs the digest, so the hasher comes before the batcher.
     - `confirms`: an upload ends with a closing call, made by the closer after the workers.
     - `abandons`: files that are given up are reported to the service.
@@ -143,14 +143,14 @@ class Provider(abc.ABC):
         if limits.extensions is not None and spec.extension not in limits.extensions:
             return Rejection(self._extension_reason(spec.extension, limits.extensions), unsupported=True)
         if spec.size < limits.min_size:
-            return Rejection(f"{spec.size} bytes is below the {limits.min_size} that {self.name} takes")
+            return Rejection(f"a size of {spec.size} bytes is below {self.name}'s minimum of {limits.min_size}")
         if spec.size > limits.max_size:
-            return Rejection(f"{spec.size} bytes is over the {limits.max_size} that {self.name} takes in one upload")
+            return Rejection(f"a size of {spec.size} bytes is above {self.name}'s maximum of {limits.max_size}")
         return None
 
     def _extension_reason(self, extension: str, known: frozenset[str]) -> str:
         what = f"the extension {extension!r}" if extension else "a file without an extension"
-        return f"{self.name} does not take {what} (it takes {', '.join(sorted(known))})"
+        return f"{self.name} does not accept {what} (it accepts {', '.join(sorted(known))})"
 
     def place(self, spec: FileSpec) -> Place | None:  # noqa: ARG002  # used by providers with places
         """Return the file's place at the service, None if `reject` refuses the file. Called only with `placed`."""
@@ -194,7 +194,7 @@ class Provider(abc.ABC):
         Returns the service's answer, for the manifest. `again` means that the service may have received an earlier call
         whose answer was lost; a repeated call must be harmless. Raises `ProblemError`.
         """
-        raise NotImplementedError(f"{self.name} has no confirm call")
+        raise NotImplementedError(f"{self.name} has no closing call")
 
     async def poll(self, ticket: Ticket, call: ApiCall) -> Closing:
         """Ask for the state of an upload after `confirm` returned `NotYet`. Raises `ProblemError`."""

@@ -23,7 +23,7 @@ from bulkup.reports.safe_text import printable
 _MIB = 1024**2
 _COLUMNS = (
     "files at\na time",
-    "files\na call",
+    "files\nper call",
     "calls at\na time",
     "files/s",
     "MiB/s",
@@ -131,9 +131,9 @@ def trials_table(trials: Sequence[Trial], facts: BenchFacts) -> Table:
 
 
 def choice_text(choice: Choice) -> str:
-    """Return settings in words: `16 files at a time, 100 a call, 4 calls at a time`."""
+    """Return settings in words: `16 files at a time, 100 per call, 4 calls at a time`."""
     at_a_time = 'concurrency = "auto"' if not choice.workers else f"{choice.workers} files at a time"
-    return f"{at_a_time}, {choice.batch_size} a call, {count_text(choice.calls_in_flight, 'call')} at a time"
+    return f"{at_a_time}, {choice.batch_size} per call, {count_text(choice.calls_in_flight, 'call')} at a time"
 
 
 def _cells(trial: Trial, facts: BenchFacts) -> list[str]:
@@ -177,11 +177,11 @@ def _verdict_lines(verdict: Verdict, report: BenchReport) -> Iterator[str]:
 
 def _created_text(created: CreatedIds) -> str:
     parts = [
-        f"{number:,} {what}"
-        for number, what in (
-            (created.ids, "of files"),
-            (created.unused, "never used"),
-            (created.unknown, "at most that no answer named"),
+        text
+        for number, text in (
+            (created.ids, f"{created.ids:,} of files"),
+            (created.unused, f"{created.unused:,} never used"),
+            (created.unknown, f"up to {created.unknown:,} unknown"),
         )
         if number
     ]

@@ -96,16 +96,29 @@ def _details(summary: Mapping[str, Any]) -> Iterator[str]:
     skipped = [("unchanged", known), ("not accepted by the service and skipped", summary.get("unsupported", 0))]
     if parts := _nonzero([*skipped, *((name, files[name]) for name in shown)]):
         yield f"  files: {parts}"
-    if parts := _nonzero((name.replace("_", " "), number) for name, number in summary["ignored"].items()):
+    if parts := _nonzero((_ignored_name(name, number), number) for name, number in summary["ignored"].items()):
         yield f"  ignored: {parts}"
-    calls = (
-        ("calls for URLs", presign["calls"]),
-        ("URLs renewed", presign["renewed"]),
-        ("URLs reused", summary["reused_tickets"]),
-        ("retries", summary["retries"]),
+    calls, renewed = presign["calls"], presign["renewed"]
+    reused, retries = summary["reused_tickets"], summary["retries"]
+    service = (
+        ("presign call" if calls == 1 else "presign calls", calls),
+        ("URL renewed" if renewed == 1 else "URLs renewed", renewed),
+        ("URL reused" if reused == 1 else "URLs reused", reused),
+        ("retry" if retries == 1 else "retries", retries),
     )
-    if parts := _nonzero(calls):
+    if parts := _nonzero(service):
         yield f"  service: {parts}"
+
+
+def _ignored_name(name: str, number: int) -> str:
+    """Return the words that follow a number of ignored entries."""
+    if name == "symlinks":
+        return "symlink" if number == 1 else "symlinks"
+    if name == "special":
+        return "special file" if number == 1 else "special files"
+    if name == "other_sources":
+        return "other source" if number == 1 else "other sources"
+    return name.replace("_", " ")
 
 
 def _nonzero(figures: Iterable[tuple[str, int]]) -> str:
@@ -115,11 +128,11 @@ def _nonzero(figures: Iterable[tuple[str, int]]) -> str:
 def _next_steps(summary: Mapping[str, Any]) -> Iterator[str]:
     files, code = summary["files"], summary["exit_code"]
     if code in _STOPPED or (code == ExitCode.INCOMPLETE and files["remaining"]):
-        yield f"run the same command again to continue{_left(files)}."
+        yield f"run the same command again to resume{_left(files)}."
     elif code == ExitCode.SERVICE:
         yield f"fix the error that the service reports, then run the same command again{_left(files)}."
     elif code == ExitCode.MACHINE:
-        yield f"fix this machine, then run the same command again{_left(files)}."
+        yield f"fix the error on this machine, then run the same command again{_left(files)}."
     elif code == ExitCode.FILES_FAILED and files["remaining"]:
         yield f"fix the cause of the failures, then run the same command again{_left(files)}."
 
@@ -129,20 +142,23 @@ def _steps_for_files(files: Mapping[str, int], selector: str) -> Iterator[str]:
         yield f"see why {count_text(files['failed'], 'file')} failed: {_manifest(selector, 'failed')}"
     if files["rejected"]:
         yield (
-            f"see which files were rejected, and why: {_manifest(selector, 'rejected')}"
-            ' (unsupported = "skip" skips files with extensions that the service does not accept)'
+            f"see which files were rejected, and why: {_manifest(selector, 'rejected')}\n"
+            "      To skip files with extensions that the service does not accept: --unsupported skip"
         )
     if files["changed"]:
         number = count_text(files["changed"], "file")
         yield f"{number} changed or vanished while being read; the next run tries again."
     if files["unreadable"]:
-        yield f"make these readable: {_manifest(selector, 'unreadable')}"
+        yield f"see which files could not be read, and why: {_manifest(selector, 'unreadable')}"
     if files["unverified"]:
-        yield f"accepted by storage, but not verified by its answer: {_manifest(selector, 'unverified')}"
+        number = count_text(files["unverified"], "file")
+        yield f"{number} accepted by storage, but not verified by its answer: {_manifest(selector, 'unverified')}"
 
 
 def _left(files: Mapping[str, int]) -> str:
-    return f"; {count_text(files['remaining'], 'file')} found so far wait" if files["remaining"] else ""
+    number = files["remaining"]
+    verb = "remains" if number == 1 else "remain"
+    return f"; {count_text(number, 'file')} found so far {verb}" if number else ""
 
 
 def _manifest(selector: str, status: str) -> str:

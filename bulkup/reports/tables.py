@@ -132,7 +132,7 @@ def pruned_text(pruned: PruneCounts, before: float, *, dry_run: bool) -> Text:
     if dry_run:
         return Text(f"Would delete: {what}. Nothing was written.")
     return Text(
-        f"Deleted: {what}. The journal had {size_text(pruned.size_before)} and has {size_text(pruned.size_after)}."
+        f"Deleted: {what}. Journal size: {size_text(pruned.size_before)} before, {size_text(pruned.size_after)} now."
     )
 
 
@@ -157,7 +157,7 @@ def _by_public_state(figures: Mapping[FileState, int]) -> dict[str, int]:
 def _run_line(run: RunRow, *, running: bool) -> str:
     ended = _ended_how(run)
     if run.exit_code is None:
-        ended = "running" if running else "interrupted; the same command continues it"
+        ended = "running" if running else "interrupted; the same command resumes it"
     return f"{printable(run.run)}: started {time_text(run.started_at)}, took {_took(run)}, {ended}"
 
 

@@ -106,8 +106,8 @@ def test_an_unsafe_id_is_refused(file_id: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"size": 0}, "0 bytes is below the 1 that metastudio takes"),
-        ({"size": 500 * GIB + 1}, "is over the 536870912000 that metastudio takes"),
+        ({"size": 0}, "0 bytes is below metastudio's minimum of 1"),
+        ({"size": 500 * GIB + 1}, "is above metastudio's maximum of 536870912000"),
         ({"extension": "", "name": "README"}, "without an extension"),
         ({"extension": "x" * 65}, "its extension is longer than the 64 characters"),
         ({"name": "n" * 253 + ".png"}, "its name is longer than the 256 characters"),

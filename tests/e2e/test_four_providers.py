@@ -167,7 +167,7 @@ def test_two_files_for_one_object_key(world: World) -> None:
         done = world.upload(*command, env=env).expect(3)
     (rejected,) = [line for line in done.lines if line.get("status") == "rejected"]
     assert "k/clip.mp4" in rejected["error"]
-    assert "clip.mp4" in rejected["error"].partition("is that of")[2]
+    assert "clip.mp4" in rejected["error"].partition("is taken by")[2]
 
 
 def xvid_session(form_url: str, **params: str) -> Any:

@@ -75,9 +75,9 @@ def test_6_when_the_time_is_up(world: World) -> None:
     with serving(world.store, "--fault", "slow-body") as url:
         options = ("--concurrency", "1", "--max-duration", "2")
         done = run("upload", str(world.source), *world.to(url), *options, env=TOKEN).expect(6, "time is up")
-        assert "time was up" in done.out
-        assert "run the same command again to continue" in done.out
-        assert "6 (time was up)" in last_run(world)
+        assert "stopped at max_duration" in done.out
+        assert "run the same command again to resume" in done.out
+        assert "6 (stopped at max_duration)" in last_run(world)
         assert world.settled() == puts(url)
     assert resumes(world, url)["files"]["uploaded"] >= 1
     world.verify()
@@ -87,7 +87,7 @@ def test_1_when_too_many_files_fail(world: World) -> None:
     """The run reports in the log and the JSON lines why it stopped, and how many files remain."""
     with serving(world.store, "--fault", "wrong-etag") as url:
         options = ("--concurrency", "1", "--max-failures", "2")
-        done = world.upload(*world.to(url), *options, env=TOKEN).expect(1, "failed for good (max_failures is 2)")
+        done = world.upload(*world.to(url), *options, env=TOKEN).expect(1, "failed (max_failures is 2)")
     error, summary = done.lines[-2:]
     assert (error["event"], error["exit_code"], summary["event"]) == ("error", 1, "summary")
     assert summary["files"]["failed"] >= 2
@@ -183,7 +183,7 @@ def test_sigterm_after_sigint_stops_at_once(world: World) -> None:
         said(process, b"a second signal stops at once")
         process.send_signal(signal.SIGTERM)
         ended(process).expect(143)
-    assert "interrupted; the same command continues it" in last_run(world)
+    assert "interrupted; the same command resumes it" in last_run(world)
     assert world.settled() == 12
 
 
@@ -195,7 +195,7 @@ def test_a_hangup_lets_files_in_flight_finish(world: World) -> None:
         process.send_signal(signal.SIGHUP)
         done = ended(process).expect(129)
     assert done.summary["files"]["uploaded"] == 13
-    assert "129 (its terminal was closed)" in last_run(world)
+    assert "129 (the terminal was closed)" in last_run(world)
 
 
 def test_a_terminal_that_is_closed(world: World) -> None:
@@ -212,7 +212,7 @@ def test_a_terminal_that_is_closed(world: World) -> None:
         os.close(ours)
         assert process.wait() == 129
     assert world.settled() == 13
-    assert "129 (its terminal was closed)" in last_run(world)
+    assert "129 (the terminal was closed)" in last_run(world)
 
 
 def take_terminal() -> None:

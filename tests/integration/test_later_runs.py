@@ -195,7 +195,7 @@ async def test_options_of_pruning_alone_are_wrong_usage(here: World) -> None:
     await here.run()
     runs = ("runs", "--journal", str(here.journal))
     for wrong in (("--older-than", "1d"), ("--dry-run",)):
-        assert await said(*runs, *wrong, code=2) == "--older-than and --dry-run go with --prune"
+        assert await said(*runs, *wrong, code=2) == "--older-than and --dry-run are only for --prune"
     assert await said(*runs, "--prune", "30d", code=2) == "30d is not a source"
     message = await said(*runs, "--prune", "--older-than", "old", code=2)
     assert message == "--older-than: expected a duration, such as 30 or 30s, 5m, 2h or 1d, not old"

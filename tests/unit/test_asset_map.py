@@ -198,7 +198,7 @@ NOT_UTF8 = "not UTF-8 text (save the file as UTF-8; in a .jsonl file, path_b64 c
         ("\n\n", [EMPTY]),
         ("path,asset\na,b", ['1: unknown column "asset" (did you mean "asset_id"?)', NO_ID]),
         ("path\na", [NO_ID]),
-        ("path,path,asset_id\n", ['1: column "path" is there twice']),
+        ("path,path,asset_id\n", ['1: column "path" is given twice']),
         (b"path,asset_id\nb.mp4,one\na\xff,one\n,\n", [f"3: {NOT_UTF8}"]),
         (b"\xff\xfep\0a\0", [f"1: {NOT_UTF8}"]),
         ('path,asset_id\n\n"a.mp4,one\nb.mp4,one\n', ["3: not valid CSV: unexpected end of data"]),

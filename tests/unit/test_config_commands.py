@@ -316,7 +316,7 @@ def test_check_reports_equal_object_keys(run: Run, tmp_path: Path, monkeypatch: 
         (tmp_path / "src" / folder / "clip.mp4").write_bytes(b"1")
     message = complaint(run("check", text=ONE_KEY)).message
     assert message.count("\n") == 1
-    assert "its place at xvid, clip.mp4, is that of" in message
+    assert "its place at xvid, clip.mp4, is taken by" in message
     assert run("check", text=ONE_KEY.replace("{name}", "{path}")).exit_code == 0
 
 
@@ -332,9 +332,9 @@ def test_check_reports_place_conflicts_of_all_profiles(
     error = complaint(run("check", text=TWO_MAINS + sound + ONE_KEY))
     lines = [line.strip() for line in error.message.splitlines()]
     assert lines[0] == "profile a: files that are mapped to the same place:"
-    assert "clip.mp4: its place at metastudio, MAIN of asset a1, is that of" in lines[1]
+    assert "clip.mp4: its place at metastudio, MAIN of asset a1, is taken by" in lines[1]
     assert lines[2] == "profile x: files that are mapped to the same place:"
-    assert "clip.mp4: its place at xvid, clip.mp4, is that of" in lines[3]
+    assert "clip.mp4: its place at xvid, clip.mp4, is taken by" in lines[3]
     assert len(lines) == 4
     of_metastudio = "change asset_file_category, or the assets' rules and map, so that no asset has two MAIN files"
     of_xvid = "change object_key so that each file has a key of its own"

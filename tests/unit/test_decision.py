@@ -186,6 +186,6 @@ def test_the_rejection_of_a_taken_place_names_its_holder() -> None:
         for path, root in holders.items()
     ]
     assert reasons == [
-        f"its place at metastudio, MAIN of asset a-1, is that of {shown}: only one file can have it"
+        f"its place at metastudio, MAIN of asset a-1, is taken by {shown}"
         for shown in ("b.png", "/other/c.png", "\ufffd")
     ]

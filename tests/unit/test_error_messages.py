@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bulkup.config import load
+from bulkup.config.catalogue import SETTINGS
 from bulkup.errors import ExitCode, UsageError
 
 
@@ -58,12 +59,12 @@ def test_a_wrong_value_in_the_file(tmp_path: Path) -> None:
 
 def test_a_wrong_value_in_the_environment(tmp_path: Path) -> None:
     error = refused(tmp_path, environ={"BULKUP_CONCURRENCY": "0"}, profile=None)
-    assert error.message == "BULKUP_CONCURRENCY: concurrency: expected auto, or a whole number from 1 to 1024, not '0'"
+    assert error.message == "BULKUP_CONCURRENCY: expected auto, or a whole number from 1 to 1024, not '0'"
 
 
 def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
     error = refused(tmp_path, options={"min_size": "5 apples"}, profile=None)
-    assert error.message.startswith("--min-size: min_size: expected a size in bytes")
+    assert error.message.startswith("--min-size: expected a size in bytes")
     assert error.message.endswith("not '5 apples'")
 
 
@@ -82,8 +83,8 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
         ("batch_size", 0, "expected a whole number from 1, not 0"),
         ("calls_in_flight", 0, "expected a whole number from 1, not 0"),
         ("attempts", 0, "expected a whole number from 1, not 0"),
-        ("rate_limit", -1, "expected a number of calls a second, or 0 for no limit, not -1"),
-        ("rate_limit", float("inf"), "expected a number of calls a second, or 0 for no limit, not inf"),
+        ("rate_limit", -1, "expected a number of calls per second, or 0 for no limit, not -1"),
+        ("rate_limit", float("inf"), "expected a number of calls per second, or 0 for no limit, not inf"),
         ("grace", "soon", "expected a duration"),
         ("connect_timeout", 0, "longer than 0, not 0"),
         ("idle_timeout", "0s", "longer than 0, not '0s'"),
@@ -112,7 +113,7 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
         ("app_user_id", "a ", "without a space at either end, not 'a '"),
         ("app_user_id", "a\tb", "expected 1 to 64 printable ASCII characters"),
         ("confirm", "perhaps", "expected true or false, not 'perhaps'"),
-        ("object_key", "uploads", "many files would get one key, not 'uploads'"),
+        ("object_key", "uploads", "many files would get the same key, not 'uploads'"),
         ("expires_at", 30, "a duration needs its unit, not 30"),
         ("assets", 5, "expected a list of rules, each with match, asset_id"),
         ("assets", {"match": "*"}, "expected a list of rules, each with match, asset_id"),
@@ -122,7 +123,8 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
 )
 def test_a_wrong_value_says_what_was_expected(tmp_path: Path, name: str, value: Any, expected: str) -> None:
     error = refused(tmp_path, options={name: value}, profile=None)
-    assert f"{name}: " in error.message
+    assert error.message.startswith(f"{SETTINGS[name].option_name or name}: ")
+    assert f" {name}: " not in error.message
     assert expected in error.message
 
 
@@ -139,7 +141,7 @@ def test_a_region_that_base_url_contradicts(tmp_path: Path, base_url: str) -> No
         load(options, profile=None, config_file=None, environ={}, cwd=str(tmp_path))
         return
     error = refused(tmp_path, options=options, profile=None)
-    what = "region: expected the region that base_url names, which is cn-north-4, not 'cn-east-3'"
+    what = "expected the region that base_url names, which is cn-north-4, not 'cn-east-3'"
     assert error.message == f"--region: {what}"
 
 
@@ -184,9 +186,9 @@ def test_rules_in_one_value_get_the_line_of_the_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("*.mp4", "BULKUP_ASSETS: assets: expected a JSON list of rules; this is not JSON: "),
-        ("[{", "BULKUP_ASSETS: assets: expected a JSON list of rules; this is not JSON: "),
-        ("{}", "BULKUP_ASSETS: assets: expected a list of rules"),
+        ("*.mp4", "BULKUP_ASSETS: expected a JSON list of rules; this is not JSON: "),
+        ("[{", "BULKUP_ASSETS: expected a JSON list of rules; this is not JSON: "),
+        ("{}", "BULKUP_ASSETS: expected a list of rules"),
         ('[{"match": ""}]', "2 problems in the settings:\n  BULKUP_ASSETS: assets: match of rule 1: expected pattern"),
         ('[{"match": "*", "asset_id": 5}]', "BULKUP_ASSETS: assets: asset_id of rule 1: expected 1 to 64 letters"),
     ],

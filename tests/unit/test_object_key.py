@@ -63,9 +63,9 @@ def test_an_accepted_template_needs_only_the_placeholders(text: Any) -> None:
         ("{path!r}", "nothing else"),
         ("{path:>5}", "nothing else"),
         ("{path:{name}}", "nothing else"),
-        ("uploads", "many files would get one key"),
-        ("{date}/{ext}", "many files would get one key"),
-        ("{{path}}", "many files would get one key"),
+        ("uploads", "many files would get the same key"),
+        ("{date}/{ext}", "many files would get the same key"),
+        ("{{path}}", "many files would get the same key"),
     ],
 )
 def test_an_invalid_template_is_refused_with_the_reason(template: Any, why: Any) -> None:

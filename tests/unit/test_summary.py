@@ -74,11 +74,11 @@ def test_failures_are_followed_by_the_command_that_lists_them() -> None:
     assert """bulkup manifest --profile nightly --format jsonl | grep '"status":"failed"'""" in text
 
 
-def test_an_interrupted_run_names_the_command_to_continue() -> None:
+def test_an_interrupted_run_names_the_command_to_resume() -> None:
     for code in (129, 130, 143, 6):
         text = text_of(code, found=5, uploaded=1)
-        assert "run the same command again to continue" in text
-        assert "4 files found so far wait" in text
+        assert "run the same command again to resume" in text
+        assert "4 files found so far remain" in text
 
 
 def test_an_empty_source_is_reported_only_after_a_complete_scan() -> None:
@@ -94,16 +94,16 @@ def test_nothing_to_send_is_reported_only_after_a_complete_scan() -> None:
 @pytest.mark.parametrize(
     ("code", "figures", "expected"),
     [
-        (3, {"found": 1, "rejected": 1}, 'unsupported = "skip"'),
+        (3, {"found": 1, "rejected": 1}, "--unsupported skip"),
         (3, {"found": 1, "changed": 1}, "1 file changed or vanished"),
         (3, {"found": 1, "unreadable": 1}, '"status":"unreadable"'),
         (3, {"found": 1}, "run the same command again"),
         (0, {"found": 1, "uploaded": 1, "unverified": 1}, "not verified"),
-        (6, {"found": 3, "uploaded": 1}, "time was up"),
+        (6, {"found": 3, "uploaded": 1}, "stopped at max_duration"),
         (1, {"found": 3, "failed": 1}, "fix the cause of the failures, then run the same command again; 2 files"),
         (4, {"found": 1}, "fix the error that the service reports"),
-        (7, {"found": 1}, "fix this machine"),
-        (0, {"found": 1, "uploaded": 1, "presign_calls": 2, "retries": 1}, "2 calls for URLs, 1 retries"),
+        (7, {"found": 1}, "fix the error on this machine"),
+        (0, {"found": 1, "uploaded": 1, "presign_calls": 2, "retries": 1}, "2 presign calls, 1 retry"),
     ],
 )
 def test_the_next_steps(code: int, figures: Any, expected: str) -> None:
@@ -123,4 +123,4 @@ def test_an_empty_source_with_earlier_files_is_reported() -> None:
 
 def test_ignored_entries_are_listed() -> None:
     figures = Counters(ignored=Ignored(too_new=2, symlinks=1))
-    assert "2 too new, 1 symlinks" in summary_text(summary_object("r", 0, figures, 0.0)).plain
+    assert "2 too new, 1 symlink" in summary_text(summary_object("r", 0, figures, 0.0)).plain

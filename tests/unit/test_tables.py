@@ -148,7 +148,7 @@ def test_pruning_prints_the_numbers_of_deleted_rows(dry_run: bool, word: str) ->
     pruned = PruneCounts(1, 2, 0, 1000, 4096, 1024)
     text = shown(pruned_text(pruned, 0.0, dry_run=dry_run))
     assert text.startswith(f"{word}1 run, 2 orphans, 0 superseded ids, 1,000 files never uploaded, from before 1970")
-    assert ("had 4.0 KiB and has 1.0 KiB" in text) is not dry_run
+    assert ("4.0 KiB before, 1.0 KiB now" in text) is not dry_run
     told = pruned_json(pruned, 0.0, dry_run=dry_run)
     assert (told["event"], told["dry_run"], told["runs"], told["files"]) == ("prune", dry_run, 1, 1000)
 

@@ -104,7 +104,7 @@ def _object_key(key: str, pipeline: str) -> str:
     except (S3Error, UnicodeEncodeError):
         fits = False
     if not fits:
-        raise invalid_input("object_key is not one that the store takes")
+        raise invalid_input("object_key is not one that the store accepts")
     return key
 
 

@@ -56,5 +56,5 @@ def _digest_of(
                 break
         compare(stream.fileno(), opened)
     if left:
-        raise ProblemError(Problem(ProblemKind.CHANGED, "it does not hold as many bytes as its size says"))
+        raise ProblemError(Problem(ProblemKind.CHANGED, "its number of bytes differs from its size"))
     return Digest(md5.digest()), opened

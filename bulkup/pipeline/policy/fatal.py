@@ -5,15 +5,15 @@ from __future__ import annotations
 from bulkup.errors import BulkupError, MachineError, ServiceError
 from bulkup.model.problems import OF_THE_HOST, Problem, ProblemKind
 
-_RESUMES = "the same command resumes where this run stopped"
+_RESUMES = "the same command resumes this run"
 _HINTS = {
     ProblemKind.UNAUTHORIZED: f"check the credentials; with valid ones, {_RESUMES}",
-    ProblemKind.UNUSABLE: f"once the cause is removed, {_RESUMES}",
+    ProblemKind.UNUSABLE: f"fix the cause, and {_RESUMES}",
     ProblemKind.MACHINE: _RESUMES,
     ProblemKind.UNREACHABLE: f"check base_url and the network; {_RESUMES}",
     ProblemKind.THROTTLED: f"the service accepts no requests for now (see retry_for, retry_after_max); {_RESUMES}",
 }
-_FAILING = f"the service fails repeatedly, or its answers make no sense; {_RESUMES}"
+_FAILING = f"the service fails repeatedly, or gives unusable answers; {_RESUMES}"
 
 
 def fatal(problem: Problem, outage: float | None = None) -> BulkupError:

@@ -127,5 +127,5 @@ class TicketRequest(ServiceCall):
         for item, answer in zip(self._items, answers, strict=True):
             if isinstance(answer, Ticket) and self._issued.to_another(answer.remote_id, item.file.full_path):
                 # An adapter finds it within a call; a cache before the service gives one answer to several calls.
-                text = "the service answered an id that another file has"
+                text = "the service returned an id that belongs to another file"
                 raise ProblemError(Problem(ProblemKind.TRANSIENT, text, maybe_created=True))

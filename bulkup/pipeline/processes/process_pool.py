@@ -27,9 +27,7 @@ from bulkup.pipeline.send.attempt import Count, FileSender
 
 _log = structlog.get_logger("bulkup.processes")
 _ENDED = Problem(ProblemKind.TRANSIENT, "a sending process ended unexpectedly")
-_ENDED_OFTEN = Problem(
-    ProblemKind.MACHINE, "sending processes ended unexpectedly several times; --processes 1 does without them"
-)
+_ENDED_OFTEN = Problem(ProblemKind.MACHINE, "sending processes ended unexpectedly several times; use --processes 1")
 
 
 class ProcessPool:

@@ -154,4 +154,4 @@ def place_taken(place: Place, holder: Holder, source: Source, provider: str) -> 
     shown = path.decode("utf-8", "replace")
     if None not in (source.name, holder.source_name) and source.name != holder.source_name:
         shown += f" in the source {holder.source_name}"
-    return Rejection(f"its place at {provider}, {place.name}, is that of {shown}: only one file can have it")
+    return Rejection(f"its place at {provider}, {place.name}, is taken by {shown}")

@@ -42,7 +42,9 @@ def _split(stream: IO[bytes], end: bytes, size: int) -> Iterator[bytes | None]:
         if not block:
             break
         if end != b"\0" and b"\0" in block:
-            raise UsageError("the list of files holds NUL bytes, which no name does", hint="is --null missing?")
+            raise UsageError(
+                "the list of files contains NUL bytes, which file names cannot contain", hint="is --null missing?"
+            )
         *names, rest = (rest + block).split(end)
         yield from (name for name in names if name)
     if rest:

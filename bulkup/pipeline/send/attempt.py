@@ -25,8 +25,10 @@ from bulkup.pipeline.send.verification import Verification, plain_etag, verify
 from bulkup.pipeline.send.zero_copy import ZeroCopy
 from bulkup.transport import Storage
 
-_MISMATCH = Problem(ProblemKind.MISMATCH, "storage holds other bytes than were read: its ETag or checksum differs")
-_UNPROVEN = Problem(ProblemKind.MISMATCH, "storage's answer does not prove the bytes, which were read again to be sent")
+_MISMATCH = Problem(ProblemKind.MISMATCH, "storage received other bytes than were read: its ETag or checksum differs")
+_UNPROVEN = Problem(
+    ProblemKind.MISMATCH, "storage's answer does not verify the bytes, which were read a second time to be sent"
+)
 _EARLY = Problem(ProblemKind.TRANSIENT, "storage answered before it had all bytes")
 _CHANGED = Problem(ProblemKind.CHANGED, "it changed after it was hashed")
 _CHANGED_BETWEEN = Problem(ProblemKind.CHANGED, "it changed between two of its parts")

@@ -94,14 +94,14 @@ class MetaStudio(Provider):
     def reject(self, spec: FileSpec) -> Rejection | None:
         """Refuse files that violate the service's field rules, and files without an asset."""
         if not spec.extension:
-            return Rejection("metastudio does not take a file without an extension", unsupported=True)
+            return Rejection("metastudio does not accept a file without an extension", unsupported=True)
         target = self._assets.find(spec)
         if target is None:
             return Rejection("it has no asset: set asset_id, or add a rule to assets or a line to asset_map")
         if len(spec.extension) > _MAX_TYPE:
-            return Rejection(f"its extension is longer than the {_MAX_TYPE} characters that metastudio takes")
+            return Rejection(f"its extension is longer than the {_MAX_TYPE} characters that metastudio accepts")
         if not 1 <= len(target.name) <= _MAX_NAME:
-            return Rejection(f"its name is longer than the {_MAX_NAME} characters that metastudio takes")
+            return Rejection(f"its name is longer than the {_MAX_NAME} characters that metastudio accepts")
         return super().reject(spec)
 
     def place(self, spec: FileSpec) -> Place | None:

@@ -25,7 +25,7 @@ _KINDS = {
     "MSS.00000004": ProblemKind.TRANSIENT,
 }
 _STATUSES = {400: ProblemKind.REJECTED, 403: ProblemKind.UNAUTHORIZED, 409: ProblemKind.REJECTED}
-_RIGHTS = "check the keys, and that project_id is a project of theirs in the region that base_url names"
+_RIGHTS = "check the keys, and that project_id belongs to their account, in the region of base_url"
 # The message for a file that is complete already is not documented. It must not be confused with the messages for a
 # file that failed or was cancelled, or for an asset that has its MAIN already.
 _COMPLETED = re.compile(r"(?=.*already)(?=.*(?:complet|confirm|creat))", re.IGNORECASE | re.DOTALL)

@@ -49,7 +49,7 @@ class MoveUgc(Provider):
     def reject(self, spec: FileSpec) -> Rejection | None:
         """Refuse a file without an extension, because the required field `type` is made of it."""
         if not spec.extension:
-            return Rejection("move-ugc does not take a file without an extension", unsupported=True)
+            return Rejection("move-ugc does not accept a file without an extension", unsupported=True)
         return super().reject(spec)
 
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:

@@ -47,7 +47,7 @@ def check_addresses(host: str, addresses: Iterable[str]) -> None:
         if not is_public(address):
             where = host if _normalized(host) == address else f"{host} at {address}"
             raise _refused(
-                f"{where}, which is not a public address, although the service has one; if that is right, add "
+                f"{where}, which is not a public address, unlike that of the service; if this is intended, add "
                 f"{host} to allowed_hosts"
             )
 

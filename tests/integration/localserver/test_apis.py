@@ -407,7 +407,7 @@ async def test_another_port_is_used_if_the_last_one_is_taken(tmp_path: Path) -> 
 
 async def test_a_taken_port_is_a_clear_error(tmp_path: Path, server: LocalServer) -> None:
     port = int(server.url.rpartition(":")[2])
-    with pytest.raises(MachineError, match=f"port {port}: another program has it"):
+    with pytest.raises(MachineError, match=f"port {port}: another program uses it"):
         async with LocalServer(ServerConfig(store=str(tmp_path / "b"), port=port)):
             pass
 
