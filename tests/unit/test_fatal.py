@@ -13,7 +13,7 @@ from bulkup.pipeline.policy.fatal import fatal
     ("kind", "hint"),
     [
         (ProblemKind.UNREACHABLE, "check base_url and the network"),
-        (ProblemKind.TRANSIENT, "the service fails repeatedly, or its answers make no sense"),
+        (ProblemKind.TRANSIENT, "the service fails repeatedly, or gives unusable answers"),
         (ProblemKind.THROTTLED, "the service accepts no requests for now (see retry_for, retry_after_max)"),
         (ProblemKind.UNAUTHORIZED, "check the credentials; with valid ones"),
         (ProblemKind.UNUSABLE, "once the cause is removed"),
@@ -28,7 +28,7 @@ def test_the_hint_fits_the_problem(kind: ProblemKind, hint: str) -> None:
 
 @pytest.mark.parametrize("kind", ProblemKind)
 def test_every_hint_says_how_to_resume(kind: ProblemKind) -> None:
-    assert "the same command resumes where this run stopped" in (fatal(Problem(kind, "no")).hint or "")
+    assert "the same command resumes this run" in (fatal(Problem(kind, "no")).hint or "")
 
 
 def test_an_outage_is_reported_with_its_length() -> None:
