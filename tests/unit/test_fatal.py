@@ -16,7 +16,7 @@ from bulkup.pipeline.policy.fatal import fatal
         (ProblemKind.TRANSIENT, "the service fails repeatedly, or gives unusable answers"),
         (ProblemKind.THROTTLED, "the service accepts no requests for now (see retry_for, retry_after_max)"),
         (ProblemKind.UNAUTHORIZED, "check the credentials; with valid ones"),
-        (ProblemKind.UNUSABLE, "once the cause is removed"),
+        (ProblemKind.UNUSABLE, "fix the cause"),
     ],
 )
 def test_the_hint_fits_the_problem(kind: ProblemKind, hint: str) -> None:
