@@ -10,6 +10,7 @@
     reader            rows for commands
     prune             deletes old rows
     lock              one run at a time
+    journal_file      the file has one name, and only its owner can read it
     database          opens the file; earlier_versions opens old ones for reading
     error_mapping     errors of SQLite as `JournalError`
     file_identity     notices that the file was deleted or replaced

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from bulkup.errors import JournalError
-from bulkup.helpers.private_files import make_private_folder, open_private
+from bulkup.helpers.private_files import make_private_folder
 from bulkup.journal import error_mapping
+from bulkup.journal.journal_file import check_for_reading, make_side_files_private, open_own_file
 
 _CHECKED_UP_TO = 256 * 1024**2  # bytes; checking a larger file would delay the start by many seconds
 _BUSY_MS = 10_000
@@ -101,10 +102,10 @@ def has_places(connection: sqlite3.Connection) -> bool:
 
 
 def _create_private(path: str) -> None:
-    folder = os.path.dirname(os.path.abspath(path))
-    make_private_folder(folder)
-    # SQLite gives its side files the permissions of the main file, so they are set only here.
-    os.close(open_private(path, os.O_RDWR))
+    real = os.path.realpath(path)
+    make_private_folder(os.path.dirname(real))
+    os.close(open_own_file(real))
+    make_side_files_private(real)  # left by an earlier run; new ones get the mode of the journal from SQLite
 
 
 def _flush_names(path: str) -> None:
@@ -136,12 +137,13 @@ def _opened(folder: str) -> Iterator[int]:
 
 
 def _connect_to_read(path: str) -> sqlite3.Connection:
+    check_for_reading(path)
     connection = _connect(path, "ro")
     try:
         connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.OperationalError as error:
         connection.close()
-        if error.sqlite_errorcode & 0xFF not in _NO_INDEX or _has_content(path + "-wal"):
+        if error.sqlite_errorcode & 0xFF not in _NO_INDEX or _has_content(os.path.realpath(path) + "-wal"):
             raise
         # In a read-only folder SQLite cannot create the index that it needs to read a WAL journal. Without a log the
         # index would be empty.

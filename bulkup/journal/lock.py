@@ -1,4 +1,8 @@
-"""Allows one run at a time on a journal: `flock` on a file beside it, which the system releases with the process."""
+"""Allows one run at a time on a journal. The system releases its locks with the process.
+
+A run holds two: `flock` on a file beside the journal, and a lock on the journal's own inode. The first can be removed
+or, where a folder is mounted over the journal's, be another file; the second cannot.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,23 @@ import contextlib
 import errno
 import fcntl
 import os
+import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from bulkup.errors import JournalLockedError
-from bulkup.helpers.private_files import make_private_folder, open_private
+from bulkup.errors import JournalError, JournalLockedError
+from bulkup.helpers.private_files import make_private_folder
 from bulkup.journal.database import sqlite_errors
+from bulkup.journal.journal_file import open_own_file
+
+_HELD = frozenset({errno.EWOULDBLOCK, errno.EACCES})
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+# Far beyond the bytes that SQLite locks, since its locks belong to the same file. `flock` would conflict with them on
+# NFS. Closing another descriptor of the file does not release such a lock.
+_OWN_BYTE = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +47,16 @@ _DEFAULTS = LockOptions()
 
 
 class Lock:
-    """Held from `acquire` to `release`. The file is never removed: otherwise two runs could each hold one."""
+    """Held from `acquire` to `release`, which comes after the journal's connections are closed.
+
+    The lock file is never removed: otherwise two runs could each hold one.
+    """
 
     def __init__(self, journal: str, options: LockOptions = _DEFAULTS) -> None:
-        self.path = os.path.realpath(journal) + ".lock"  # a link names the same journal
+        self._journal = os.path.realpath(journal)  # a link names the same journal
+        self.path = self._journal + ".lock"
         self._options = options
-        self._fd: int | None = None
+        self._fds: list[int] = []
 
     async def acquire(self, *, wait: bool, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Take the lock. Raises `JournalLockedError` if another run holds it, unless `wait`."""
@@ -55,28 +72,30 @@ class Lock:
 
     def release(self) -> None:
         """Release the lock, if it is held."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        while self._fds:
+            os.close(self._fds.pop())
 
     def holder(self) -> str:
         """Return the process id that the last holder wrote, empty if it cannot be read."""
         try:
-            with open(self.path, encoding="ascii") as file:
-                return file.read(20).strip()
-        except (OSError, ValueError):
+            fd = os.open(self.path, _READ)
+        except OSError:
             return ""
+        with open(fd, encoding="ascii", errors="replace") as file, contextlib.suppress(OSError):
+            text = file.read(20).strip()
+            return text if text.isdigit() else ""
+        return ""
 
     def is_held(self) -> bool:
         """Say whether a run holds the lock now, without disturbing it."""
         try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(self.path, _READ)
         except OSError:
             return False
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
+        except OSError as error:
+            return error.errno in _HELD  # without working locks there is no run
         finally:
             os.close(fd)
         return False
@@ -90,18 +109,62 @@ class Lock:
         self.release()
 
     def _try(self) -> bool:
-        with sqlite_errors(self.path):
-            make_private_folder(os.path.dirname(os.path.abspath(self.path)))
-            fd = open_private(self.path, os.O_RDWR)
+        with sqlite_errors(self._journal):
+            make_private_folder(os.path.dirname(self.path))
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The journal first: nothing is created beside a file that cannot be a journal.
+                self._fds.append(open_own_file(self._journal))
+                self._fds.append(open_own_file(self.path))
+                if _flock(self._fds[-1]) and _is_named(self._fds[-1], self.path) and _lock_inode(self._fds[0]):
+                    self._write_process_id(self._fds[-1])
+                    return True
             except OSError as error:
-                os.close(fd)
-                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                    return False
+                self.release()
+                if error.errno not in _NO_LOCKS:
+                    raise
+                raise JournalError(
+                    f"cannot use the journal {self._journal}: its file system does not support locks",
+                    hint="name a file on a local file system with --journal",
+                ) from error
+            except BaseException:
+                self.release()
                 raise
-        self._fd = fd
+        self.release()
+        return False
+
+    def _write_process_id(self, fd: int) -> None:
         with contextlib.suppress(OSError):  # a full disk is reported by the journal; the lock is held anyway
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+
+
+def _flock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        raise
+    return True
+
+
+def _is_named(fd: int, path: str) -> bool:
+    """Say whether the file still has its name. It may have been removed between opening and locking it."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _lock_inode(fd: int) -> bool:
+    """Lock one byte of the journal's inode, where the system has locks that belong to a descriptor."""
+    command = getattr(fcntl, "F_OFD_SETLK", None)
+    if command is None:
         return True
+    lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, _OWN_BYTE, 1, 0) + b"\0" * 4
+    try:
+        fcntl.fcntl(fd, command, lock)
+    except OSError as error:
+        # The file beside the journal is locked already, so this lock is not needed where the file system lacks it.
+        return error.errno in _NO_LOCKS
+    return True

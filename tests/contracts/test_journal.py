@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import random
@@ -302,8 +304,6 @@ async def test_a_check_for_a_run_does_not_block_a_run(path: Path) -> None:
     """A run starts although another process checks at the same time whether a run holds the lock."""
     with Lock(str(path)) as lock:
         await lock.acquire(wait=False, sleep=anyio.sleep)
-    import fcntl
-
     prober = os.open(str(path) + ".lock", os.O_RDONLY)
     fcntl.flock(prober, fcntl.LOCK_SH)
 
@@ -342,6 +342,54 @@ async def test_a_killed_process_releases_the_lock(path: Path) -> None:
     assert not Lock(str(path)).is_held()
     with Lock(str(path)) as lock:
         await lock.acquire(wait=False, sleep=anyio.sleep)
+
+
+async def test_a_removed_lock_file_lets_no_second_run_in(path: Path) -> None:
+    """The journal's own inode is locked too, by whatever name it is reached. The first run ends at its next row."""
+    with Lock(str(path)) as first:
+        await first.acquire(wait=False, sleep=anyio.sleep)
+        async with running(path) as (journal, (source,)):
+            os.unlink(f"{path}.lock")
+            with Lock(str(path)) as second, pytest.raises(JournalLockedError):
+                await second.acquire(wait=False, sleep=anyio.sleep)
+            with pytest.raises(JournalError, match="lock"):
+                await journal.pending([an_item(source)])
+
+
+@pytest.mark.parametrize("make", [os.symlink, os.link], ids=["symbolic", "hard"])
+async def test_a_lock_that_is_a_link_does_not_change_its_target(path: Path, make: Callable[[str, str], None]) -> None:
+    """Such a lock is refused, and the file behind it keeps its content."""
+    target = path.parent / "precious"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(b"precious")
+    make(str(target), f"{path}.lock")
+    with Lock(str(path)) as lock, pytest.raises(JournalError, match="link"):
+        await lock.acquire(wait=False, sleep=anyio.sleep)
+    assert target.read_bytes() == b"precious"
+    assert lock.holder() == ""
+
+
+async def test_nothing_is_created_beside_a_device(tmp_path: Path) -> None:
+    """`--journal /dev/null` is refused before a lock is created."""
+    os.mkfifo(tmp_path / "pipe")
+    with Lock(str(tmp_path / "pipe")) as lock, pytest.raises(JournalError, match="not a regular file"):
+        await lock.acquire(wait=False, sleep=anyio.sleep)
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+async def test_a_file_system_without_locks(path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """A run is refused with the cause, and no run is shown as running."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Path(f"{path}.lock").touch()
+
+    def refuse(*_: object) -> None:
+        raise OSError(code, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with Lock(str(path)) as lock, pytest.raises(JournalError, match="does not support locks"):
+        await lock.acquire(wait=False, sleep=anyio.sleep)
+    assert not Lock(str(path)).is_held()
 
 
 @pytest.mark.parametrize("watched", [False, True], ids=["alone", "with a reader"])

@@ -6,11 +6,12 @@ import ctypes
 import os
 import resource
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e_world import World
+from e2e_world import World, run
 
 
 @pytest.fixture
@@ -94,3 +95,36 @@ def test_a_journal_that_cannot_be_made(world: World) -> None:
     """A directory has the name of the journal."""
     world.journal.mkdir()
     world.upload(*world.local).expect(7, str(world.journal))
+
+
+def test_a_journal_with_two_names(world: World) -> None:
+    """Runs and readers refuse it under either name, and nothing is changed."""
+    world.upload(*world.local).expect(0)
+    other = world.root / "other.sqlite3"
+    os.link(world.journal, other)
+    before = world.journal.read_bytes()
+    for path in (world.journal, other):
+        options = ["--provider", "local", "--store", str(world.store), "--journal", str(path)]
+        world.upload(*options).expect(7, "2 names", "hard links")
+        run("status", "--journal", str(path)).expect(7, "2 names")
+    assert world.journal.read_bytes() == before
+    other.unlink()
+    world.upload(*world.local).expect(0)
+
+
+def test_a_journal_that_is_no_regular_file(world: World) -> None:
+    """A device is refused, and no file is created beside it."""
+    before = set(os.listdir("/dev"))
+    world.upload("--provider", "local", "--store", str(world.store), "--journal", os.devnull).expect(7, "regular file")
+    run("status", "--journal", os.devnull).expect(7, "regular file")
+    assert not {name for name in set(os.listdir("/dev")) - before if name.startswith("null")}
+
+
+def test_a_restored_journal_that_others_can_read(world: World) -> None:
+    """Its mode and those of its side files are corrected."""
+    world.upload(*world.local).expect(0)
+    side_files = [world.root / f"{world.journal.name}{end}" for end in ("", ".lock")]
+    for path in side_files:
+        path.chmod(0o644)
+    world.upload(*world.local).expect(0)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in side_files} == {0o600}
