@@ -23,11 +23,13 @@ class ClockSkewCheck:
         self._call = call
         self._clock = clock
         self._warned = False
+        self.skew: float | None = None  # of the newest answer with a date; see `clock_skew`
 
     async def __call__(self, request: ApiRequest) -> ApiAnswer:
         """Carry out the call, and check the time in its answer."""
         answer = await self._call(request)
         skew = clock_skew(answer, self._clock.now())
+        self.skew = self.skew if skew is None else skew
         if skew is not None and abs(skew) >= MAX_SKEW and not self._warned:
             self._warned = True
             _log.warning(LogEvent.CLOCK_WRONG, difference=skew_text(skew), seconds=round(skew))

@@ -183,9 +183,10 @@ class Uploader:
         # A caller with a transport of its own expects all requests to use it.
         setup = composition.process_setup(settings, provider, options) if self._make_transport is Transport else None
         numbered = await journal.begin_run(destination, sources, now=self._clock.now(), kept_until=kept_until)
+        skew_check = ClockSkewCheck(functools.partial(transport.call, provider.config.base_url), self._clock)
         self._run = Run(
             provider=provider,
-            call=self._api_call(transport, provider),
+            call=self._limited(skew_check, provider),
             transport=transport,
             journal=journal,
             clock=self._clock,
@@ -193,6 +194,7 @@ class Uploader:
             sources=numbered,
             emit=_ignore,
             tunables=self._tunables,
+            clock_skew=lambda: skew_check.skew,
         )
         self._pipeline = Pipeline(self._run, setup)
 
@@ -223,8 +225,7 @@ class Uploader:
         provider = composition.build_provider(self._settings, server.url, token, {}, self._clock)
         return provider, composition.destination(self._settings, provider, "file://" + config.store)
 
-    def _api_call(self, transport: Transport, provider: Provider) -> ApiCall:
-        call = ClockSkewCheck(functools.partial(transport.call, provider.config.base_url), self._clock)
+    def _limited(self, call: ApiCall, provider: Provider) -> ApiCall:
         limit = composition.rate_limit(self._settings, provider)
         return call if limit is None else RateLimitedCall(call, limit, self._clock)
 

@@ -42,12 +42,14 @@ class Item:
 class Ticketed(NamedTuple):
     """Batcher to ready and workers: a file with a ticket that may be used.
 
-    `renew_at` is the time, in monotonic seconds, from which the ticket must not be used any more; None for never.
+    Times are in monotonic seconds. From `renew_at` on the ticket must not be used any more; None for never. `asked_at`
+    is the time of its request, None for a ticket of an earlier run.
     """
 
     item: Item
     ticket: Ticket
     renew_at: float | None = None
+    asked_at: float | None = None
 
 
 class Stored(NamedTuple):

@@ -36,6 +36,7 @@ class LogEvent(enum.StrEnum):
     )
 
     PRESIGN_FAILED = "presign.failed", "presign call failed; it will be retried"
+    TICKETS_OVER = "tickets.over", "upload URLs had expired when they arrived; new ones are requested later"
     CONFIRM_FAILED = "confirm.failed", "closing call failed; it will be retried"
     CONFIRM_UNFINISHED = "confirm.unfinished", "the service has not finished a file; the next run asks again"
     ABANDON_FAILED = "abandon.failed", "the service could not be told that a file was given up"

@@ -74,6 +74,8 @@ class Batcher:
 
     def next_call(self, now: float) -> TicketRequest | None:
         """Return the request to begin now, None for none (see `CallSource`)."""
+        if now < self._run.ticket_losses.ask_at:
+            return None
         size = group_size(self._demand(now))
         if not size:
             return None
@@ -82,7 +84,9 @@ class Batcher:
 
     def next_due(self) -> float | None:
         """Return when the oldest file has waited long enough for a full group (see `CallSource`)."""
-        return self._fresh[0][0] + self._run.options.group_age if self._fresh else None
+        if not self._fresh:
+            return None
+        return max(self._fresh[0][0] + self._run.options.group_age, self._run.ticket_losses.ask_at)
 
     def give_back(self) -> None:
         """Leave all files here to the next run."""
@@ -113,6 +117,7 @@ class Batcher:
             answered=calls.answered,
             lease=self._lease,
             rate=limit.rate(now),
+            in_doubt=self._run.ticket_losses.in_doubt,
         )
 
     def _sizes(self) -> Sequence[int]:

@@ -19,15 +19,12 @@ from collections import deque
 from bulkup.helpers.alarm import Alarm
 from bulkup.helpers.delay_queue import DelayQueue
 from bulkup.model.items import Item, Outcome, Ticketed
-from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import Ticket
 from bulkup.pipeline.policy.host_gate import HostGate
-from bulkup.pipeline.policy.retry import GiveUp, after_lapse
+from bulkup.pipeline.policy.retry import LAPSED, GiveUp, after_lapse
 from bulkup.pipeline.presign.leases import renewal_time
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
-
-_LAPSED = Problem(ProblemKind.EXPIRED, "its upload URL expired before it could be used")
 
 
 class Ready:
@@ -136,7 +133,7 @@ class Ready:
         item.history.lapses += 1
         decision = after_lapse(item.history, self._run.options.retry)
         if isinstance(decision, GiveUp):
-            self._routes.give_up(Outcome(item, decision.state, _LAPSED))
+            self._routes.give_up(Outcome(item, decision.state, LAPSED))
         else:
             self._routes.renew(item)
 

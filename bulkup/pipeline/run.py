@@ -19,6 +19,7 @@ from bulkup.model.items import Result
 from bulkup.pipeline.budget import Budget
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.policy.host_gate import HostGates
+from bulkup.pipeline.policy.ticket_losses import TicketLosses
 from bulkup.pipeline.tunables import Tunables
 from bulkup.pipeline.worker_limit import WorkerLimit
 from bulkup.providers import Provider
@@ -75,7 +76,8 @@ class Run:
     """The parts of one run.
 
     `emit` is awaited with each group of results once they are on disk. `timeout` limits how long a loop waits for its
-    next event: tests pass one with a time of their own.
+    next event: tests pass one with a time of their own. `clock_skew` returns by how many seconds the service's clock is
+    ahead of this machine's, None where that is unknown.
     """
 
     provider: Provider
@@ -88,10 +90,12 @@ class Run:
     emit: Callable[[Sequence[Result]], Awaitable[None]]
     tunables: Tunables = field(default_factory=Tunables)
     timeout: Timeout = anyio.move_on_after
+    clock_skew: Callable[[], float | None] = lambda: None
     counters: Counters = field(default_factory=Counters)
     stop: Stop = field(default_factory=Stop)
     random: random.Random = field(default_factory=random.Random)
     gates: HostGates = field(init=False)
+    ticket_losses: TicketLosses = field(init=False)
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)
     worker_limit: WorkerLimit = field(init=False)
@@ -100,6 +104,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.gates = HostGates(self.options, self.tunables.gate)
+        self.ticket_losses = TicketLosses(self.options.retry)
         self.budget = Budget(self.options.in_flight)
         self.memory = Budget(self.options.memory)
         self.worker_limit = WorkerLimit(self.options.workers_at_first, self.counters)

@@ -10,12 +10,12 @@ import structlog
 
 from bulkup.model.items import Item, Outcome, Stored, Ticketed
 from bulkup.model.log_events import LogEvent
-from bulkup.model.problems import Problem, ProblemError
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Receipt
 from bulkup.pipeline.files.opening import CHUNK
 from bulkup.pipeline.options import LARGE
-from bulkup.pipeline.policy.fatal import fatal
+from bulkup.pipeline.policy.fatal import fatal, tickets_over
 from bulkup.pipeline.policy.host_gate import HostGate
 from bulkup.pipeline.policy.redaction import redact
 from bulkup.pipeline.policy.retry import Again, GiveUp, Recheck, Renew, after_attempt
@@ -78,6 +78,7 @@ class Workers:
 
     async def _stored(self, file: Ticketed, receipt: Receipt) -> None:
         item = file.item
+        self._run.ticket_losses.worked()
         item.receipt, item.digest = receipt, receipt.digest or item.digest
         # The worker is free again only when the row is on disk. So a kill makes us send no more files twice than there
         # are workers, however fast they are and however slow the disk.
@@ -91,6 +92,10 @@ class Workers:
     def _failed(self, file: Ticketed, problem: Problem, gate: HostGate) -> None:
         run, item, now = self._run, file.item, self._run.clock.monotonic()
         item.history.note(problem, now)
+        if self._ends_by_lost_tickets(file, problem, now):
+            run.stop.fail(tickets_over(None, run.clock_skew()))
+            self._routes.give_back(item)
+            return
         outage = gate.outage(now)
         decision = after_attempt(
             problem, item.history, run.options.retry, now, run.random.random(), outage=outage is not None
@@ -109,6 +114,12 @@ class Workers:
         else:
             run.stop.fail(fatal(problem, outage))
             self._routes.give_back(item)
+
+    def _ends_by_lost_tickets(self, file: Ticketed, problem: Problem, now: float) -> bool:
+        """Return whether the run must end because storage calls new URLs expired."""
+        if problem.kind is not ProblemKind.EXPIRED or file.asked_at is None or file.item.sent is not None:
+            return False
+        return self._run.ticket_losses.lost(file.asked_at, now, self._run.random.random())
 
 
 class _Meter:

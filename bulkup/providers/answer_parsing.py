@@ -178,8 +178,12 @@ def lease_from(expires_at: float, answer: ApiAnswer) -> float:
 
     The time left is computed by the service's clock (its Date header), and counted from the time of the request. So a
     local clock that is hours off does no harm.
+
+    A lease that is over by the answer's own Date counts by the local clock instead: the two times in the answer are of
+    different clocks, and the URL may still be good.
     """
-    return answer.sent_at + (expires_at - answer.server_time())
+    left = expires_at - answer.server_time()
+    return answer.sent_at + left if left > 0 else expires_at
 
 
 def lease_of_url(url: SecretUrl, answer: ApiAnswer) -> float | None:

@@ -23,7 +23,7 @@ from bulkup.localserver.xvid.answer_encoding import AnswerFormat, encode_answer,
 from bulkup.model.http import ApiAnswer, StorageAnswer, http_date, is_authority
 from bulkup.model.problems import ProblemError
 from bulkup.pipeline.send.verification import plain_etag
-from bulkup.providers.answer_parsing import lease_of_url, takes_content_md5, unix_time, upload_url
+from bulkup.providers.answer_parsing import lease_from, lease_of_url, takes_content_md5, unix_time, upload_url
 from bulkup.providers.metastudio import answers as metastudio_answers
 from bulkup.providers.storage_answers import classify_s3, form_evidence
 from bulkup.providers.xvid import answers as xvid_answers
@@ -184,3 +184,12 @@ def test_ipv6_addresses_need_brackets() -> None:
     """With or without a port."""
     good: Any = ["[::1]", "[::1]:80", "[2001:db8::1]:65535", "127.0.0.1", "127.0.0.1:1", "s.example.", "S_3.example:"]
     assert all(map(is_authority, good))
+
+
+def test_a_lease_that_its_own_answer_calls_over_counts_by_the_local_clock() -> None:
+    """`Date` is hours ahead of the clock that signed the URL, and the URL is still good."""
+    now = 1_700_000_000.0
+    date = email.utils.formatdate(now + 5 * 3600, usegmt=True)
+    answer = ApiAnswer(200, {"date": date}, b"", sent_at=now)
+    assert lease_from(now + 3600, answer) == now + 3600
+    assert lease_from(now + 6 * 3600, answer) == now + 3600

@@ -6,7 +6,7 @@ import pytest
 
 from bulkup.errors import ExitCode
 from bulkup.model.problems import Problem, ProblemKind
-from bulkup.pipeline.policy.fatal import fatal
+from bulkup.pipeline.policy.fatal import fatal, tickets_over
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,23 @@ def test_refused_credentials_are_named_in_the_message() -> None:
     error = fatal(Problem(ProblemKind.UNAUTHORIZED, "401 from the service"))
     assert error.message == "the credentials are refused: 401 from the service"
     assert error.exit_code == ExitCode.SERVICE
+
+
+@pytest.mark.parametrize(
+    ("skew", "cause"),
+    [
+        (5 * 3600.0, "the service's is 5 hours ahead of this machine's"),
+        (-600.0, "the service's is 10 minutes behind this machine's"),
+        (2.0, "agrees with this machine's"),
+        (None, "the clock of the service, or that of this machine"),
+    ],
+)
+def test_useless_tickets_are_explained_by_the_clocks(skew: float | None, cause: str) -> None:
+    error = tickets_over(3 * 86_400.0, skew)
+    assert error.exit_code == ExitCode.SERVICE
+    assert error.message == "every upload URL has expired when it arrives, 3 days ago"
+    assert cause in (error.hint or "")
+
+
+def test_urls_that_storage_alone_calls_expired_are_described_so() -> None:
+    assert tickets_over(None, None).message == "storage calls every new upload URL expired"

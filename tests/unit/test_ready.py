@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from stage_world import Stages, settled
 
 from bulkup.errors import ExitCode
@@ -84,23 +86,60 @@ async def test_a_worker_receives_no_file_whose_ticket_has_expired() -> None:
         assert all(file.item.history.lapses == 1 for file in files)
 
 
-async def test_a_file_whose_tickets_always_expire_unused_fails() -> None:
-    """After `lapses` tickets the leases are known to be too short."""
-    async with Stages(lease=-1.0, batch_size=1) as stages:
+async def test_a_file_whose_short_leases_always_lapse_fails_in_the_end() -> None:
+    """Leases that end while the file waits for a worker end after `lapses` tickets."""
+    async with Stages(lease=1.0, batch_size=1) as stages:
         (item,) = stages.add(1)
         stages.run.counters.scan_done = True
         for _ in range(stages.run.options.retry.lapses + 1):
+            await settled()
+            await stages.advance(1.0)
             assert await stages.use() == []
         assert [(outcome.item, outcome.state) for outcome in stages.settled] == [(item, FileState.FAILED)]
         assert item.history.lapses == stages.run.options.retry.lapses + 1
 
 
-async def test_a_file_of_an_earlier_run_is_sent_with_its_ticket() -> None:
+async def test_tickets_that_are_over_on_arrival_end_the_run_after_few_paced_calls() -> None:
+    """One full group, then a single ticket at a time; the files stay for the next run."""
+    async with Stages(lease=-3 * 3600.0, batch_size=100) as stages:
+        items = stages.add(300)
+        stages.end_scan()
+        await stages.advance(60.0)
+        assert stages.run.stop.error is not None
+        assert stages.run.stop.error.exit_code is ExitCode.SERVICE
+        assert "3 hours ago" in stages.run.stop.error.message
+        rounds = stages.run.options.retry.lost_rounds
+        assert stages.provider.sizes == [100, *[1] * (rounds - 1)]
+        pauses = [after - before for before, after in itertools.pairwise(stages.provider.times)]
+        assert all(pause > 0 for pause in pauses)
+        stages.batcher.wake()
+        await settled()
+        assert {outcome.item for outcome in stages.settled} == set(items)
+        assert all(outcome.state is None for outcome in stages.settled)
+
+
+async def test_a_service_whose_leases_become_good_is_asked_for_groups_again() -> None:
+    async with Stages(lease=0.0, batch_size=10) as stages:
+        stages.add(20)
+        stages.end_scan()
+        await settled()
+        assert stages.provider.sizes == [10]
+        stages.provider.lease = 100.0
+        await stages.advance(1.0)
+        assert stages.provider.sizes == [10, 1]
+        await stages.use(1)
+        stages.run.ticket_losses.worked()
+        stages.batcher.wake()
+        await stages.advance(1.0)
+        assert (max(stages.provider.sizes[2:]), stages.run.stop.requested) == (10, False)
+
+
+async def test_a_file_of_an_earlier_run_is_sent_with_the_ticket_it_has() -> None:
     async with Stages(batch_size=1) as stages:
         stages.add(1)
         (file,) = await stages.use()
         stages.ready.resume(file.item, file.ticket)
-        assert await stages.use() == [file]
+        assert [(again.item, again.ticket) for again in await stages.use()] == [(file.item, file.ticket)]
         assert (stages.run.counters.reused_tickets, stages.provider.sizes) == (1, [1])
 
 

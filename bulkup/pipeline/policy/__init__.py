@@ -1,9 +1,10 @@
 """Decisions about problems.
 
-    retry      the next step after a failed attempt or API call
-    host_gate  the limit on requests to one host, and its retry budget
-    fatal      the error that ends a run, as the user sees it
-    redaction  masks secrets in messages of services and storage
+    retry          the next step after a failed attempt or API call
+    host_gate      the limit on requests to one host, and its retry budget
+    ticket_losses  tickets that are over when they arrive, and the end of a run that gets no other ones
+    fatal          the error that ends a run, as the user sees it
+    redaction      masks secrets in messages of services and storage
 
 Not here: the kind of a problem (providers and transport choose it), and carrying a decision out (the stages do it).
 """

@@ -16,6 +16,37 @@ _HINTS = {
 _FAILING = f"the service fails repeatedly, or gives unusable answers; {_RESUMES}"
 
 
+_EQUAL_CLOCKS = 60.0  # seconds; a smaller difference ends no lease
+
+
+def tickets_over(over_by: float | None, skew: float | None) -> ServiceError:
+    """Return the error for a service whose upload URLs are useless when they arrive.
+
+    `over_by` is for how many seconds they had expired by their own times, None where storage alone calls them expired.
+    `skew` is by how many seconds the service's clock is ahead of this machine's, None where its answers do not say it.
+    """
+    if over_by is None:
+        message = "storage calls every new upload URL expired"
+    else:
+        message = f"every upload URL has expired when it arrives, {_span(over_by)} ago"
+    if skew is None:
+        cause = "the likely cause is the clock of the service, or that of this machine"
+    elif abs(skew) < _EQUAL_CLOCKS:
+        cause = "the clock of the service's API agrees with this machine's; its leases are too short, or wrong"
+    else:
+        side = "ahead of" if skew > 0 else "behind"
+        cause = f"the likely cause is a clock: the service's is {_span(abs(skew))} {side} this machine's"
+    return ServiceError(message, hint=f"{cause}; once it is removed, {_RESUMES}")
+
+
+def _span(seconds: float) -> str:
+    """Return a duration in its largest unit."""
+    for unit, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:,.0f} {name}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
 def fatal(problem: Problem, outage: float | None = None) -> BulkupError:
     """Return the error that ends the run because of this problem. `outage` is the length of an outage, in seconds."""
     hint = _HINTS.get(problem.kind, _FAILING)

@@ -58,6 +58,8 @@ _FINAL = {
     ProblemKind.CHANGED: FileState.CHANGED,
     ProblemKind.UNREADABLE: FileState.UNREADABLE,
 }
+# The problem of a file whose ticket expired before a worker began to use it.
+LAPSED = Problem(ProblemKind.EXPIRED, "its upload URL expired before it could be used")
 _FATAL = frozenset({ProblemKind.UNAUTHORIZED, ProblemKind.UNUSABLE, ProblemKind.MACHINE})
 
 

@@ -22,7 +22,7 @@ class Demand:
     `fresh` files wait for their group. `first_group` bounds the first group, None for a full one. `no_more` says that
     no other file will come, renewals apart. `unused` tickets wait for a worker, `asked` files are in calls under way.
     `lease` is the shortest time that tickets were good for, margin taken off; None where tickets do not expire.
-    `answered` says whether the service has answered a call.
+    `answered` says whether the service has answered a call. `in_doubt` says that a new ticket is likely to be useless.
     """
 
     fresh: int
@@ -39,6 +39,7 @@ class Demand:
     answered: bool
     lease: float | None
     rate: float | None
+    in_doubt: bool = False
 
 
 def group_size(demand: Demand) -> int:
@@ -60,8 +61,11 @@ def group_size(demand: Demand) -> int:
 def tickets_ahead(demand: Demand) -> int:
     """Return how many tickets may be unused or requested at once.
 
-    Until the first answer that is one group, or a part of one: nothing is known of the leases yet.
+    Until the first answer that is one group, or a part of one: nothing is known of the leases yet. While tickets are in
+    doubt it is a single one.
     """
+    if demand.in_doubt:
+        return 1
     if not demand.answered:
         return demand.batch_size if demand.first_group is None else min(demand.batch_size, demand.first_group)
     most = demand.batch_size * demand.calls_in_flight + demand.workers

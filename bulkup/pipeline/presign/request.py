@@ -16,6 +16,8 @@ from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Rejection, Ticket
+from bulkup.pipeline.policy.fatal import tickets_over
+from bulkup.pipeline.policy.retry import LAPSED, GiveUp, after_lapse
 from bulkup.pipeline.presign.api_calls import ServiceCall
 from bulkup.pipeline.presign.issued_ids import IssuedIds
 from bulkup.pipeline.presign.leases import renewal_time
@@ -56,20 +58,25 @@ class TicketRequest(ServiceCall):
         for item in items:
             item.ticket = item.sent = None
         run.counters.presign_calls += 1
+        asked_at = run.clock.monotonic()
         answers = await run.provider.presign(specs, run.call)
         self._check(answers)
         tickets = [(item, answer) for item, answer in zip(items, answers, strict=True) if isinstance(answer, Ticket)]
         await run.journal.ticketed(tickets)
         now, monotonic, margin = run.clock.now(), run.clock.monotonic(), run.options.lease_margin
-        ticketed = []
+        ticketed: list[Ticketed] = []
+        over: list[Ticketed] = []
         for item, ticket in tickets:
             item.ticket = ticket
-            ticketed.append(Ticketed(item, ticket, renewal_time(ticket.expires_at, now, monotonic, margin)))
+            renew_at = renewal_time(ticket.expires_at, now, monotonic, margin)
+            file = Ticketed(item, ticket, renew_at, asked_at)
+            (over if renew_at is not None and renew_at <= monotonic else ticketed).append(file)
         for item, answer in zip(items, answers, strict=True):
             if isinstance(answer, Rejection):
                 self._reject(item, answer)
-        run.counters.presign_files += len(ticketed)
+        run.counters.presign_files += len(tickets)
         self._answered(ticketed)
+        self._lost(over, now, asked_at)
 
     async def note_failure(self, problem: Problem, now: float) -> None:
         """Count the ids that the call may have created, besides the failure. Raises `JournalError`."""
@@ -116,6 +123,26 @@ class TicketRequest(ServiceCall):
 
     def _reject(self, item: Item, rejection: Rejection) -> None:
         self._routes.settle(Outcome(item, FileState.REJECTED, Problem(ProblemKind.REJECTED, rejection.reason)))
+
+    def _lost(self, over: Sequence[Ticketed], now: float, asked_at: float) -> None:
+        """Ask again later for files whose tickets were over on arrival, or end the run."""
+        run = self._run
+        if not over:
+            return
+        ends = run.ticket_losses.lost(asked_at, run.clock.monotonic(), run.random.random())
+        _log.warning(LogEvent.TICKETS_OVER, files=len(over), rounds=run.ticket_losses.rounds)
+        if ends:
+            latest = max(file.ticket.expires_at or now for file in over)
+            run.stop.fail(tickets_over(now - latest, run.clock_skew()))
+        for file in over:
+            file.item.history.lapses += 1
+            decision = after_lapse(file.item.history, run.options.retry)
+            if ends:
+                self._routes.give_back(file.item)
+            elif isinstance(decision, GiveUp):
+                self._routes.give_up(Outcome(file.item, decision.state, LAPSED))
+            else:
+                self._routes.renew(file.item)
 
     def _check(self, answers: Sequence[Ticket | Rejection]) -> None:
         """Raise `ProblemError` where these answers would send a file to the URL of another one."""

@@ -57,7 +57,7 @@ def setup_from_plain(plain: Plain) -> Setup:
 
 def job_of(number: int, ticketed: Ticketed) -> Plain:
     """Return the job for a file whose ticket takes it whole."""
-    item, ticket, _ = ticketed
+    item, ticket = ticketed.item, ticketed.ticket
     file = item.file
     return (
         number,

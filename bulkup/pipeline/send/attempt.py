@@ -81,7 +81,7 @@ class LocalSender:
 
     async def send(self, file: Ticketed, count: Count) -> Receipt | Problem:
         """Send the file, as `FileSender` says."""
-        item, ticket, _ = file
+        item, ticket = file.item, file.ticket
         return await (self._send_parts(item, ticket, count) if ticket.more_urls else self._whole(item, ticket, count))
 
     async def _whole(self, item: Item, ticket: Ticket, count: Count) -> Receipt | Problem:
