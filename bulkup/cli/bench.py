@@ -140,7 +140,7 @@ def _announce(provider: str, base_url: str | None, load: BenchLoad, plan: TrialP
     sizes = " and ".join(size_text(size) for size in load.sizes)
     files, size = load.most_files(plan), load.most_bytes(plan)
     trials = f"At most {count_text(plan.most_trials, 'trial')} of {count_text(load.files, 'file')} of {sizes}"
-    whole = f"{count_text(files, 'file')}, {size_text(size)} in all"
+    whole = f"{count_text(files, 'file')}, {size_text(size)} in all, warm-up included"
     if provider == LOCAL:
         lines = [f"{trials}, to an embedded server on this machine: {whole}. All files are deleted afterwards."]
     else:

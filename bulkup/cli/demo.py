@@ -100,7 +100,7 @@ class _Demo:
         root = os.fsencode(self._source)
         sizes = [os.path.getsize(os.path.join(root, path)) for path in files_below(root)]
         if not sizes:
-            raise UsageError(f"there are no files in {self._source}")
+            raise UsageError(f"there are no files in {self._source}", hint="name a directory with files")
         what = "generated, with unusual names, links and empty files" if self._made else printable(self._source)
         figures = f"{count_text(len(sizes), 'file')}, {size_text(sum(sizes))}, the largest {size_text(max(sizes))}"
         _say("1. The tree", f"{figures} ({what})")
@@ -128,11 +128,11 @@ class _Demo:
         status, puts = self._status(), self._puts()
         done, found = _done(status), sum(status.files.values())
         others = f"{found - done:,} in progress, {files - found:,} not found yet"
-        unrecorded = f", {puts - done:,} of them not yet recorded in the journal" if was_killed else ""
+        missing = f"{puts - done:,} of them not yet" if puts > done else "all of them"
         _say(
             "3. The state after the kill" if was_killed else "3. The state after the run",
             f"journal: {count_text(done, 'file')} uploaded, {others}",
-            f"server: {count_text(puts, 'file')} received{unrecorded}",
+            f"server: {count_text(puts, 'file')} received, {missing} recorded in the journal",
         )
         return puts - done
 

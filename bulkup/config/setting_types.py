@@ -42,7 +42,7 @@ def _path(value: Any) -> str:
         raise ValueError("expected a path")
     path = os.fsdecode(value)
     if not path or "\0" in path:
-        raise ValueError("expected a path; it is empty or contains a NUL")
+        raise ValueError("expected a path that is not empty and has no NUL")
     return path
 
 
@@ -54,9 +54,9 @@ def _pattern(value: Any) -> str:
     try:
         compiled = list(pathspec.GitIgnoreSpec.from_lines([value]).patterns)
     except (ValueError, re.error) as error:  # only the regular expression finds a range that runs backwards
-        raise ValueError("expected patterns in gitignore form; one is not") from error
+        raise ValueError("expected patterns in gitignore form") from error
     if not any(pattern.include is not None for pattern in compiled):
-        raise ValueError("expected patterns in gitignore form; one is empty, a comment, or can match nothing")
+        raise ValueError("expected patterns in gitignore form that can match a file")
     return value
 
 

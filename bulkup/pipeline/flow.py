@@ -145,11 +145,11 @@ class Pipeline:
         return {
             "hashing": self._hasher.files(),
             "grouping": batcher.grouping,
-            "asking": batcher.asking,
+            "requesting": batcher.asking,
             "ready": ready.ready,
             "waiting": batcher.waiting + ready.later + ready.held + self._rechecker.depth,
             "sending": self._run.worker_limit.busy,
-            "confirming": self._closer.depth,
+            "closing": self._closer.depth,
             "recording": self._recorder.depth,
         }
 

@@ -39,6 +39,7 @@ _HINTS = {
     402: "the account needs a payment or another plan",
     403: "the account's plan or permissions do not allow this",
     404: "is base_url the root of this service?",
+    405: "is base_url the root of this service?",
     501: "is base_url the root of this service?",
 }
 _MESSAGE_LIMIT = 256

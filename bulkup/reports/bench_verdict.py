@@ -87,10 +87,10 @@ def _processor(trial: Trial, facts: BenchFacts) -> str | None:
     if trial.cpu >= _BUSY_MACHINE * facts.cores:
         return f"bulkup uses {trial.cpu:.1f} of {facts.cores} cores"
     if trial.machine_cpu is not None and trial.machine_cpu >= _BUSY_MACHINE:
-        others = "the embedded server and others" if facts.embedded else "other programs"
+        others = "the embedded server and other programs" if facts.embedded else "other programs"
         return (
-            f"this machine's {facts.cores} cores are busy ({percent_text(trial.machine_cpu)}), "
-            f"of which bulkup uses {trial.cpu:.1f} and {others} the rest"
+            f"this machine's {facts.cores} cores are busy ({percent_text(trial.machine_cpu)}); "
+            f"bulkup uses {trial.cpu:.1f} of them, {others} the rest"
         )
     return None
 

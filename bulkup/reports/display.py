@@ -133,8 +133,8 @@ def progress_view(counters: Counters, pace: Progress, depths: Mapping[str, int])
     rows.append(Text(", ".join(_progress_parts(counters, pace))))
     if problems := _listed({name: getattr(counters, name) for name in _PROBLEMS}, nonzero=True):
         rows.append(Text(problems, style="yellow"))
-    if waiting := _listed({**depths, "concurrency": counters.concurrency}):
-        rows.append(Text(waiting, style="dim"))
+    if stages := _listed({**depths, "concurrency": counters.concurrency}, nonzero=True):
+        rows.append(Text(stages, style="dim"))
     return Group(*rows)
 
 
@@ -143,8 +143,10 @@ def _progress_parts(counters: Counters, pace: Progress) -> list[str]:
     size = f"{size_text(counters.bytes_done)}/{size_text(counters.bytes_found)}"
     if pace.percent is None:
         return ["scanning...", files, size, rate_text(pace.rate)]
-    left = "time left unknown" if pace.eta is None else f"{duration_text(pace.eta)} left"
-    return [f"{pace.percent}%", files, size, rate_text(pace.rate), left]
+    parts = [f"{pace.percent}%", files, size, rate_text(pace.rate)]
+    if pace.percent == 100:
+        return parts
+    return [*parts, "time left unknown" if pace.eta is None else f"{duration_text(pace.eta)} left"]
 
 
 def _listed(figures: Mapping[str, int], *, nonzero: bool = False) -> str:

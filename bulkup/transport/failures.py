@@ -50,7 +50,7 @@ def _problem(kind: FailureKind, cause: BaseException | None, where: str, idle_ti
                 ProblemKind.UNUSABLE, f"the TLS certificate of {where} is not trusted ({reason}); is ca_file set?"
             )
         case FailureKind.NAME_NOT_FOUND:
-            return Problem(ProblemKind.UNREACHABLE, f"the name of {where} cannot be found ({reason})")
+            return Problem(ProblemKind.UNREACHABLE, f"the host name of {where} cannot be found ({reason})")
         case FailureKind.PROXY_FAILED:
             return Problem(ProblemKind.UNREACHABLE, f"the proxy for {where} cannot be used ({reason})")
         case FailureKind.PROXY_AUTHENTICATION:

@@ -193,7 +193,7 @@ async def test_a_stop_during_polling(place: World, monkeypatch: pytest.MonkeyPat
         patch.setattr(Xvid, "confirm", not_yet)
         async with place.uploader(grace=3600) as uploader, anyio.create_task_group() as tasks:
             tasks.start_soon(uploader.run)
-            while uploader.gauge.depths()["confirming"] != 10:
+            while uploader.gauge.depths()["closing"] != 10:
                 await anyio.sleep(0.01)
             uploader.stop(code)
     assert (uploader.summary.exit_code, uploader.summary.counters.remaining) == (code, 10)

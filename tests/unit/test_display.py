@@ -34,7 +34,7 @@ STATES = {
 
 def shown(counters: Counters, pace: Progress, width: int = 120) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(progress_view(counters, pace, {"batcher": 7, "wor\x1bkers": 0}))
+    console.print(progress_view(counters, pace, {"batcher": 7, "wor\x1bkers": 2}))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -62,7 +62,7 @@ def test_percentage_and_remaining_time_are_shown_after_the_scan() -> None:
     text = shown(*STATES["half"])
     assert "50%, 2/4 files, 200 B/400 B, 100 B/s, 2.0 s left" in text
     assert "failed 1, retries 3" in text
-    assert r"batcher 7, wor\x1bkers 0, concurrency 16" in text
+    assert r"batcher 7, wor\x1bkers 2, concurrency 16" in text
     assert "time left unknown" in shown(*STATES["stalled"])
 
 

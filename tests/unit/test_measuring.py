@@ -21,15 +21,15 @@ def test_samples_of_the_queues() -> None:
     """Workers starve if they have nothing to send while URLs are requested. Start and end do not count."""
     samples = QueueSamples(workers=4)
     assert (samples.starved, samples.sending, samples.recording) == (0.0, 0.0, 0.0)
-    samples.add({"sending": 0, "asking": 0, "ready": 0, "grouping": 0, "hashing": 0})
+    samples.add({"sending": 0, "requesting": 0, "ready": 0, "grouping": 0, "hashing": 0})
     samples.add({"sending": 3, "recording": 1})
-    samples.add({"asking": 9, "sending": 1})
-    samples.add({"asking": 9, "sending": 4, "recording": 2})
-    samples.add({"asking": 9, "sending": 3, "ready": 1})
+    samples.add({"requesting": 9, "sending": 1})
+    samples.add({"requesting": 9, "sending": 4, "recording": 2})
+    samples.add({"requesting": 9, "sending": 3, "ready": 1})
     samples.add({"grouping": 9, "sending": 4})
     assert (samples.starved, samples.sending, samples.recording) == (0.25, 3.0, 0.5)
     found = QueueSamples(workers=0)
-    found.add({"asking": 1, "sending": 9})
+    found.add({"requesting": 1, "sending": 9})
     assert found.starved == 1.0
 
 

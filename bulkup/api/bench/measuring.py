@@ -94,14 +94,16 @@ class QueueSamples:
 
     def add(self, depths: Mapping[str, int]) -> None:
         """Add a sample. Samples before the first file is found, and after the last file was started, do not count."""
-        at = {name: depths.get(name, 0) for name in ("hashing", "grouping", "asking", "ready", "sending", "recording")}
-        if not (at["hashing"] or at["grouping"] or at["asking"] or at["ready"]):
+        at = {
+            name: depths.get(name, 0) for name in ("hashing", "grouping", "requesting", "ready", "sending", "recording")
+        }
+        if not (at["hashing"] or at["grouping"] or at["requesting"] or at["ready"]):
             return
         self._seen += 1
         self._sending += at["sending"]
         self._recording += at["recording"]
         idle = not self.workers or at["sending"] < self.workers
-        self._starved += bool(idle and not at["ready"] and at["asking"])
+        self._starved += bool(idle and not at["ready"] and at["requesting"])
 
     @property
     def starved(self) -> float:

@@ -24,7 +24,7 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
 CHUNK = 1024**2  # bytes read at once
 SHORTER = Problem(ProblemKind.CHANGED, "it became shorter while it was read")
-LONGER = Problem(ProblemKind.CHANGED, "it holds more bytes than its size says")
+LONGER = Problem(ProblemKind.CHANGED, "it contains more bytes than its size")
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _OPEN_NO_LINK = _OPEN | os.O_NOFOLLOW
 _SECOND = 1_000_000_000  # nanoseconds
