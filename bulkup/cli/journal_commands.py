@@ -18,6 +18,7 @@ import typer
 from bulkup.cli.journal_choice import chosen_journal
 from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.output_console import output_console
+from bulkup.cli.output_file import output_file, refuse_journals
 from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, SourceId
 from bulkup.config.units import DURATION, parse_duration
 from bulkup.errors import MachineError, UsageError
@@ -121,10 +122,10 @@ def manifest(
     if format not in ("jsonl", "csv"):
         raise UsageError(f"--format: expected jsonl or csv, not {format}")
     chosen: Literal["jsonl", "csv"] = "csv" if format == "csv" else "jsonl"
-    with (
-        Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader,
-        _output(output) as stream,
-    ):
+    path = chosen_journal(source, profile, config, provider, source_id, journal)
+    if output is not None:
+        refuse_journals(output, path)
+    with Reader(path) as reader, _output(output) as stream:
         on_terminal = output is None and sys.stdout.isatty()
         write_manifest(reader.manifest(), stream, chosen, on_terminal=on_terminal)
 
@@ -181,27 +182,9 @@ def _output(path: str | None) -> Iterator[BinaryIO]:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         else:
-            with _replacing(path) as stream:
+            with output_file(path) as stream:
                 yield stream
     except BrokenPipeError:
         raise
     except OSError as error:
         raise MachineError(f"cannot write {path or 'standard output'}: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def _replacing(path: str) -> Iterator[BinaryIO]:
-    """Write a file so that the old one is kept until the new one is complete."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        with open(path, "wb") as stream:  # a pipe or a device cannot be replaced
-            yield stream
-        return
-    unfinished = f"{path}.unfinished"
-    try:
-        with open(unfinished, "wb") as stream:
-            yield stream
-        os.replace(unfinished, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(unfinished)
-        raise

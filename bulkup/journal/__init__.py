@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from bulkup.journal.destination import Destination
 from bulkup.journal.journal import Journal
+from bulkup.journal.journal_file import SIDE_FILES, is_file_of_journal
 from bulkup.journal.lock import Lock
 from bulkup.journal.lookup import Comparison, KnownFile, Lookup, ReadOnlyView, read_only_view
 from bulkup.journal.places import Claim, Holder
@@ -31,6 +32,7 @@ from bulkup.journal.reader import Reader
 from bulkup.journal.sources import link_journal
 
 __all__ = [
+    "SIDE_FILES",
     "Claim",
     "Comparison",
     "Destination",
@@ -41,6 +43,7 @@ __all__ = [
     "Lookup",
     "ReadOnlyView",
     "Reader",
+    "is_file_of_journal",
     "link_journal",
     "prune",
     "prune_dry_run",

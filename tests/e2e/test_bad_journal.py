@@ -128,3 +128,12 @@ def test_a_restored_journal_that_others_can_read(world: World) -> None:
         path.chmod(0o644)
     world.upload(*world.local).expect(0)
     assert {stat.S_IMODE(path.stat().st_mode) for path in side_files} == {0o600}
+
+
+def test_a_manifest_onto_the_journal(world: World) -> None:
+    """It is a wrong usage, and the journal and its side files stay as they are."""
+    world.upload(*world.local).expect(0)
+    before = world.journal.read_bytes()
+    for end in ("", ".lock", "-wal"):
+        run("manifest", "--journal", str(world.journal), "--output", f"{world.journal}{end}").expect(2, "journal")
+    assert world.journal.read_bytes() == before
