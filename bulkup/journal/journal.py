@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any, Self
 
 import anyio
 import orjson
+import structlog
 
 from bulkup.journal.database import open_for_reading, open_for_writing, sqlite_errors
 from bulkup.journal.destination import Destination
@@ -22,7 +24,10 @@ from bulkup.journal.statements import KeptUntil, Statements
 from bulkup.journal.writer import DEFAULT_OPTIONS, Statement, Writer, WriterOptions
 from bulkup.model.files import Source
 from bulkup.model.items import Item, Outcome
+from bulkup.model.log_events import LogEvent
 from bulkup.model.tickets import Ticket
+
+_log = structlog.get_logger("bulkup.journal")
 
 # Each try waits for readers up to the connection's busy timeout.
 _CHECKPOINT_TRIES = 2
@@ -67,15 +72,23 @@ class Journal:
             await anyio.to_thread.run_sync(self.close)
 
     def close(self) -> None:
-        """End the writer thread, move the write-ahead log into the file, and close it."""
+        """End the writer thread, move the write-ahead log into the file, and close it.
+
+        Until the log is truncated, it may hold erased tickets. A transaction of another program can prevent that.
+        """
         self._writer.close()
+        with contextlib.closing(self._connection):
+            if not self._empty_log() and os.path.exists(self.path):
+                _log.warning(LogEvent.JOURNAL_LOG_KEPT, journal=self.path)
+
+    def _empty_log(self) -> bool:
         # The write that met a full or damaged disk has reported it already.
-        with contextlib.closing(self._connection), contextlib.suppress(sqlite3.Error):
-            # Until it is truncated, the log may hold erased tickets. A reader can prevent the checkpoint.
+        with contextlib.suppress(sqlite3.Error):
             for _ in range(_CHECKPOINT_TRIES):
                 (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 if not busy:
-                    break
+                    return True
+        return False
 
     async def begin_run(
         self, destination: Destination, sources: Sequence[Source], *, now: float, kept_until: KeptUntil

@@ -1,8 +1,14 @@
-"""Reads a journal for commands: manifest, runs, orphans, status. Needs no lock and does not disturb a run."""
+"""Reads a journal for commands: manifest, runs, orphans, status. Needs no lock and does not disturb a run.
+
+Long results are read in pages, each by a query of its own that begins after the last key. Between pages no transaction
+is open, however long the caller takes: it would keep the write-ahead log of a run from being emptied. So the rows of a
+result can be of different moments, but each row is there once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
@@ -15,21 +21,24 @@ from bulkup.journal.lookup import decode_remote
 from bulkup.model.journal_rows import JournalStatus, ManifestRow, OrphanRow, RunRow
 from bulkup.model.states import FileState
 
-_ROWS_AT_ONCE = 500
+_LAST = (1 << 63) - 1
+# The first columns of these queries are the key. CROSS JOIN keeps the order of the tables, and so that of the key.
 _MANIFEST = """
-SELECT f.path, s.root, f.size, f.md5, f.state, d.provider, f.remote_id, f.remote, f.etag, f.attempts, f.error,
-       f.uploaded_at, f.kept_until
-FROM files f JOIN sources s ON s.id = f.source_id JOIN destinations d ON d.id = f.destination_id
-ORDER BY f.destination_id, f.source_id, f.path
+SELECT f.destination_id, f.source_id, f.path, s.root, f.size, f.md5, f.state, d.provider, f.remote_id, f.remote, f.etag,
+       f.attempts, f.error, f.uploaded_at, f.kept_until
+FROM files f CROSS JOIN sources s ON s.id = f.source_id CROSS JOIN destinations d ON d.id = f.destination_id
+WHERE (f.destination_id, f.source_id, f.path) > (?, ?, ?)
+ORDER BY f.destination_id, f.source_id, f.path LIMIT ?
 """
 _RUNS = """
-SELECT r.run, r.started_at, r.ended_at, r.exit_code, d.provider, d.base_url, r.sources, r.summary
-FROM runs r JOIN destinations d ON d.id = r.destination_id ORDER BY r.id DESC
+SELECT r.id, r.run, r.started_at, r.ended_at, r.exit_code, d.provider, d.base_url, r.sources, r.summary
+FROM runs r CROSS JOIN destinations d ON d.id = r.destination_id WHERE r.id < ? ORDER BY r.id DESC LIMIT ?
 """
 _ORPHANS = """
-SELECT o.remote_id, o.count, d.provider, s.root, o.path, o.reason, o.created_at, r.run, o.superseded_by, o.kept_until
-FROM orphans o JOIN destinations d ON d.id = o.destination_id JOIN runs r ON r.id = o.run_id
-LEFT JOIN sources s ON s.id = o.source_id WHERE superseded_by {} NULL ORDER BY o.id
+SELECT o.id, o.remote_id, o.count, d.provider, s.root, o.path, o.reason, o.created_at, r.run, o.superseded_by,
+       o.kept_until
+FROM orphans o CROSS JOIN destinations d ON d.id = o.destination_id CROSS JOIN runs r ON r.id = o.run_id
+LEFT JOIN sources s ON s.id = o.source_id WHERE o.id > ? AND superseded_by {} NULL ORDER BY o.id LIMIT ?
 """
 _ORPHANS_BY_KIND = """
 SELECT count(*) FILTER (WHERE remote_id IS NOT NULL AND superseded_by IS NULL),
@@ -53,11 +62,22 @@ FROM files GROUP BY state
 """
 
 
+@dataclass(frozen=True, slots=True)
+class ReaderOptions:
+    """How many rows a query reads at most."""
+
+    rows_per_page: int = 500
+
+
+_DEFAULTS = ReaderOptions()
+
+
 class Reader:
     """Owns a read-only connection until `close`. Use it as a context manager."""
 
-    def __init__(self, path: str, clock: Clock | None = None) -> None:
+    def __init__(self, path: str, clock: Clock | None = None, options: ReaderOptions = _DEFAULTS) -> None:
         self.path = path
+        self._options = options
         self._clock = clock or SystemClock()
         self._connection = open_any_version(path)
 
@@ -73,24 +93,24 @@ class Reader:
 
     def manifest(self) -> Iterator[ManifestRow]:
         """Yield the row of every file, ordered by source and path, in constant memory."""
-        for row in self._rows(_MANIFEST):
-            yield _manifest_row(row)
+        for row in self._pages(_MANIFEST, (0, 0, b"")):
+            yield _manifest_row(row[2:])
 
     def runs(self) -> Iterator[RunRow]:
         """Yield the runs, the newest first."""
         held = Lock(self.path).is_held()  # by the newest run, if it has not ended
-        for number, row in enumerate(self._rows(_RUNS)):
-            yield _run_row(row, running=held and number == 0)
+        for number, row in enumerate(self._pages(_RUNS, (_LAST,))):
+            yield _run_row(row[1:], running=held and number == 0)
 
     def orphans(self) -> Iterator[OrphanRow]:
         """Yield remote ids without an upload, the oldest first."""
-        for row in self._rows(_ORPHANS.format("IS")):
-            yield OrphanRow(*row)
+        for row in self._pages(_ORPHANS.format("IS"), (0,)):
+            yield OrphanRow(*row[1:])
 
     def superseded(self) -> Iterator[OrphanRow]:
         """Yield remote ids of earlier uploads of files that were uploaded again, the oldest first."""
-        for row in self._rows(_ORPHANS.format("IS NOT")):
-            yield OrphanRow(*row)
+        for row in self._pages(_ORPHANS.format("IS NOT"), (0,)):
+            yield OrphanRow(*row[1:])
 
     def interrupted(self) -> Iterator[OrphanRow]:
         """Yield the ids of live tickets, and the number of calls without an answer, that an interrupted run has left.
@@ -102,8 +122,8 @@ class Reader:
 
     def status(self) -> JournalStatus:
         """Return the numbers of files and ids in each state, and the last run."""
-        by_state = list(self._rows(_FILES_BY_STATE, self._clock.now()))
-        ((known, unknown, superseded),) = list(self._rows(_ORPHANS_BY_KIND))
+        by_state = self._rows(_FILES_BY_STATE, self._clock.now())
+        ((known, unknown, superseded),) = self._rows(_ORPHANS_BY_KIND)
         return JournalStatus(
             journal=self.path,
             running=Lock(self.path).is_held(),
@@ -116,15 +136,18 @@ class Reader:
             expired=sum(expired for *_, expired in by_state),
         )
 
-    def _rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        # No context manager is open across a yield: if the caller stops early, its exit would run at some later time.
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with sqlite_errors(self.path):
-            cursor = self._connection.execute(query, values)
-        rows: list[tuple[Any, ...]] | None = None
-        while rows is None or rows:
-            with sqlite_errors(self.path):
-                rows = cursor.fetchmany(_ROWS_AT_ONCE)
+            return self._connection.execute(query, values).fetchall()
+
+    def _pages(self, query: str, first: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows after the key `first`. The first columns of a row are its key."""
+        key, full = first, True
+        while full:
+            rows = self._rows(query, *key, self._options.rows_per_page)
+            full = len(rows) == self._options.rows_per_page
             yield from rows
+            key = rows[-1][: len(first)] if rows else key
 
 
 def _manifest_row(row: tuple[Any, ...]) -> ManifestRow:

@@ -35,6 +35,11 @@ class LogEvent(enum.StrEnum):
         "this machine's clock is {difference} the service's; set it, or signed calls may be refused",
     )
 
+    JOURNAL_LOG_KEPT = (
+        "journal.log_kept",
+        "the journal's log was not emptied: another program reads it, or the disk fails; signatures may remain in it",
+    )
+
     PRESIGN_FAILED = "presign.failed", "presign call failed; it will be retried"
     TICKETS_OVER = "tickets.over", "upload URLs had expired when they arrived; new ones are requested later"
     CONFIRM_FAILED = "confirm.failed", "closing call failed; it will be retried"

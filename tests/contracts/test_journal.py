@@ -40,15 +40,17 @@ from journal_world import (
     running,
     upload_one,
 )
+from structlog.testing import capture_logs
 
 from bulkup.errors import JournalError, JournalLockedError
 from bulkup.journal import Claim, Destination, Journal, Lock, Reader, prune, read_only_view
 from bulkup.journal.database import migrate, migrations, open_for_writing
+from bulkup.journal.reader import ReaderOptions
 from bulkup.journal.ticket_text import without_secrets
 from bulkup.journal.writer import Statement, Writer
 from bulkup.model.files import Digest, Source
 from bulkup.model.items import Item, Outcome
-from bulkup.model.journal_rows import OrphanRow
+from bulkup.model.journal_rows import ManifestRow, OrphanRow
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Ticket
 
@@ -420,6 +422,55 @@ async def test_finished_run_leaves_no_signature(path: Path, watched: bool) -> No
         assert signature.encode() not in raw_bytes(path.parent)
         with contextlib.closing(sqlite3.connect(path)) as connection:
             assert connection.execute("SELECT count(*) FROM tickets").fetchone() == (0,)
+
+
+async def test_a_reader_that_pauses_holds_no_transaction(path: Path) -> None:
+    """`manifest | less` may stand still during a run. The log is emptied, and no signature is left in it."""
+    signature = secrets.token_hex(20)
+    async with running(path) as (journal, (source,)):
+        for number in range(4):
+            await upload_one(journal, an_item(source, b"%d" % number), a_ticket(f"old-{number}"))
+    with Reader(str(path), options=ReaderOptions(rows_per_page=1)) as reader:
+        paused = [reader.manifest(), reader.runs()]
+        assert all(next(rows) for rows in paused)
+        async with running(path) as (journal, (source,)):
+            await upload_one(journal, an_item(source, b"9"), a_ticket("new", signature=signature))
+            await journal.end_run(now=NOW, exit_code=0, summary={}, finished=True)
+        assert signature.encode() not in raw_bytes(path.parent)
+        assert not os.path.getsize(f"{path}-wal")
+        assert [row.path for row in paused[0] if isinstance(row, ManifestRow)] == [b"1", b"2", b"3", b"9"]
+        assert not list(paused[1])
+
+
+@pytest.mark.parametrize("rows_per_page", [1, 2, 3, 500])
+async def test_pages_of_every_size_have_the_same_rows(path: Path, rows_per_page: int) -> None:
+    """Each row is there once, in order, for two sources and several runs."""
+    for number in range(3):
+        async with running(path, b"/a", b"/b") as (journal, sources):
+            for source in sources:
+                item = an_item(source, b"%d" % number)
+                await upload_one(journal, item, a_ticket(f"{number}-{source.id}"))
+                await journal.settled([Outcome(item, FileState.FAILED, problem())], NOW)
+            await journal.unknown_ids(number + 1, "cut off", NOW)
+    with Reader(str(path), options=ReaderOptions(rows_per_page=rows_per_page)) as reader:
+        files = [(row.source, row.path) for row in reader.manifest()]
+        assert files == [(root, b"%d" % number) for root in (b"/a", b"/b") for number in range(3)]
+        assert len({run.run for run in reader.runs()}) == 3
+        assert [orphan.count for orphan in reader.orphans() if orphan.remote_id is None] == [1, 2, 3]
+
+
+async def test_a_log_that_cannot_be_emptied_is_reported(path: Path) -> None:
+    """Another program holds a transaction: the run says that signatures may be left in the log."""
+    async with running(path):
+        pass
+    connection = open_for_writing(str(path))
+    connection.execute("PRAGMA busy_timeout = 10")
+    with contextlib.closing(sqlite3.connect(path)) as other, capture_logs() as logs:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM runs").fetchall()
+        async with running(path, connection=connection) as (journal, (source,)):
+            await upload_one(journal, an_item(source), a_ticket("remote-1"))
+    assert [(line["event"], line["journal"]) for line in logs] == [("journal.log_kept", str(path))]
 
 
 async def test_the_ticket_of_a_settled_file_is_erased(path: Path) -> None:
