@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import resource
 import signal
 import sys
@@ -20,6 +21,7 @@ from bulkup.cli.output import flush_output
 from bulkup.errors import ExitCode
 from bulkup.helpers.garbage_collector import disable_gc, enable_gc
 from bulkup.helpers.standard_streams import open_missing_streams
+from bulkup.helpers.utf8_mode import restart_in_utf8_mode
 from bulkup.reports.safe_text import printable
 
 _COMMANDS = {
@@ -113,9 +115,12 @@ def _options(
 def main() -> None:
     """Run the command line and exit with its status."""
     open_missing_streams()
+    restart_in_utf8_mode()
     # During a run, `Signals` handles signals. This handler is for the time before and after it.
     signal.signal(signal.SIGTERM, _terminated)
     _raise_descriptor_limit()
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # PYTHONIOENCODING may name an encoding without some letters
     disable_gc()  # until the command is loaded
     code = run_command_line()
     sys.exit(flush_output() or code)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulkup.api import place_conflicts
+from bulkup.cli.shared_options import current_folder
 from bulkup.config import ResolvedSettings, Settings, check_profiles, load, public_base_url
 from bulkup.config.catalogue import SETTINGS
 from bulkup.config.provider_defaults import METASTUDIO, XVID
@@ -48,7 +49,7 @@ PLACE_HINTS = {
 @config_app.command()
 def show(profile: Profile = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Show every setting with its value and where it comes from. Secrets are masked and no command is run."""
-    resolved = load({}, profile=profile, config_file=config, environ=os.environ, cwd=os.getcwd())
+    resolved = load({}, profile=profile, config_file=config, environ=os.environ, cwd=current_folder())
     if as_json:
         typer.echo(dumps(_as_object(resolved)))
     else:
@@ -67,7 +68,7 @@ def check_config(
         profile=profile,
         config_file=config,
         environ=os.environ,
-        cwd=os.getcwd(),
+        cwd=current_folder(),
         run_commands=run_commands,
     )
     _warn(checked.warnings)
@@ -81,7 +82,7 @@ def _check_places(profiles: Sequence[str], config: str | None) -> None:
     messages: list[str] = []
     hints: dict[str, None] = {}  # without duplicates, in order
     for profile in profiles:
-        settings = load({}, profile=profile, config_file=config, environ=os.environ, cwd=os.getcwd()).settings
+        settings = load({}, profile=profile, config_file=config, environ=os.environ, cwd=current_folder()).settings
         if settings.provider is None or not settings.source:
             continue
         if lines := _conflicts(settings, profile):

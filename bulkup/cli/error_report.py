@@ -12,10 +12,19 @@ from typing import Any
 from bulkup.cli.output import print_error_line
 from bulkup.errors import BulkupError, ExitCode, MachineError
 from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_DESCRIPTORS
+from bulkup.helpers.thread_limit import NO_THREADS, THREADS_HINT, is_thread_limit
 from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import printable
 
 _MACHINE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO})
+# Errors of the surroundings, such as permissions. Others, such as EBADF, show a bug.
+_SURROUNDINGS = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
+        *(errno.ENAMETOOLONG, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EAGAIN, errno.EBUSY, errno.EFBIG),
+        *(errno.EMLINK, errno.ETXTBSY, errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK),
+    }
+)
 
 
 def report_failure(error: BaseException) -> int:
@@ -67,6 +76,8 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 def _as_bulkup_error(error: BaseException) -> BulkupError | None:
     if isinstance(error, BulkupError):
         return error
+    if is_thread_limit(error):
+        return MachineError(NO_THREADS, hint=f"{THREADS_HINT}; then run the same command again")
     if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError | RuntimeError):
         return _as_bulkup_error(error.__context__)  # the event loop could not start because of it
     if isinstance(error, MemoryError):
@@ -76,6 +87,9 @@ def _as_bulkup_error(error: BaseException) -> BulkupError | None:
         return MachineError(f"this process is {OUT_OF_DESCRIPTORS}", hint=hint)
     if isinstance(error, OSError) and error.errno in _MACHINE_ERRNOS:
         return MachineError(os.strerror(error.errno or 0), hint="run the same command again to resume")
+    if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        return MachineError(f"{where}{error.strerror}", hint="check the path, its owner and its permissions")
     return None
 
 

@@ -10,6 +10,7 @@ import typer
 
 from bulkup.cli.setting_options import setting_option
 from bulkup.config import ResolvedSettings, load
+from bulkup.errors import MachineError
 
 Profile = Annotated[str | None, typer.Option("--profile", "-p", metavar="NAME", help="Profile in the TOML file.")]
 Config = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="The TOML file.")]
@@ -30,4 +31,15 @@ CHOOSE = """no provider is chosen. One of:
 
 def load_settings(options: Mapping[str, Any], profile: str | None, config: str | None) -> ResolvedSettings:
     """Return the settings from options, environment and profile. Raises UsageError."""
-    return load(options, profile=profile, config_file=config, environ=os.environ, cwd=os.getcwd())
+    return load(options, profile=profile, config_file=config, environ=os.environ, cwd=current_folder())
+
+
+def current_folder() -> str:
+    """Return the current directory. If it was deleted, only absolute paths can be used, so return its former path."""
+    try:
+        return os.getcwd()
+    except OSError as error:
+        former = os.environ.get("PWD", "")
+        if os.path.isabs(former):
+            return former
+        raise MachineError(f"the current directory cannot be used: {error.strerror}") from error

@@ -16,6 +16,7 @@ from bulkup.config.assets import Asset
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.paths import inside_any
 from bulkup.config.value_text import escape_surrogates
+from bulkup.helpers.utf8_mode import path_bytes, path_text
 
 SHOWN = 20  # complaints; the others are usually of the same kind
 
@@ -23,7 +24,7 @@ _READERS = {".csv": read_csv_lines, ".jsonl": read_json_lines, ".ndjson": read_j
 
 
 def load_asset_map(path: str, root: bytes) -> Mapping[str, Asset]:
-    """Return the asset of each file in the map at `path`. Keys are paths relative to `root`, as `os.fsdecode` returns.
+    """Return the asset of each file in the map at `path`. Keys are paths relative to `root`, as `path_text` returns.
 
     Blocks, because it stats every file. Raises SettingsError with all complaints; the first 20 are spelt out.
     """
@@ -32,9 +33,7 @@ def load_asset_map(path: str, root: bytes) -> Mapping[str, Asset]:
         what = f"asset_map: expected a file that ends in {', '.join(_READERS)}"
         raise SettingsError([Complaint(escape_surrogates(path), what)])
     if inside_any(path, [root]) is not None:
-        what = (
-            f"asset_map: is inside the source {escape_surrogates(os.fsdecode(root))}, so it would be uploaded with it"
-        )
+        what = f"asset_map: is inside the source {escape_surrogates(path_text(root))}, so it would be uploaded with it"
         raise SettingsError([Complaint(escape_surrogates(path), what, "keep it outside the source")])
     loading = _Loading(path, root)
     try:
@@ -118,7 +117,7 @@ def _within(root: bytes, name: bytes) -> str:
         path = os.path.relpath(os.path.join(os.path.realpath(folder), last), root)
     if _is_outside(path):
         raise ValueError(f"path {_quoted(name)} is outside the source {_quoted(root)}")
-    return os.fsdecode(path)
+    return path_text(path)
 
 
 def _is_outside(path: bytes) -> bool:
@@ -127,7 +126,7 @@ def _is_outside(path: bytes) -> bool:
 
 def _check_file(root: bytes, path: str, name: bytes) -> None:
     try:
-        mode = os.stat(os.path.join(root, os.fsencode(path))).st_mode
+        mode = os.stat(os.path.join(root, path_bytes(path))).st_mode
     except FileNotFoundError as error:
         raise ValueError(f"path {_quoted(name)} does not exist in {_quoted(root)}") from error
     except OSError as error:
@@ -137,4 +136,4 @@ def _check_file(root: bytes, path: str, name: bytes) -> None:
 
 
 def _quoted(path: bytes) -> str:
-    return escape_surrogates(repr(os.fsdecode(path)))
+    return escape_surrogates(repr(path_text(path)))

@@ -12,6 +12,7 @@ from bulkup.config.catalogue import SETTINGS, Setting
 from bulkup.config.complaints import Complaint
 from bulkup.config.suggestions import suggestion
 from bulkup.config.toml_file import TomlDocument
+from bulkup.config.user_dirs import home_expanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +110,4 @@ def _absolute(value: Any, folder: str, *, expand: bool) -> Any:
     if not value or not isinstance(value, str | bytes | os.PathLike):
         return value
     path = os.fsdecode(value)
-    return os.path.join(folder, os.path.expanduser(path) if expand else path)
+    return os.path.join(folder, home_expanded(path) if expand else path)

@@ -55,10 +55,10 @@ def load(
     named = profile is not None or config_file is not None
     document = toml_file.find(config_file, environ, cwd) if named else None
     if profile is not None and document is None:
-        here, of_user = toml_file.candidates(environ, cwd)
+        places = " or ".join(toml_file.candidates(environ, cwd))
         raise UsageError(
             f'there is no configuration file, so no profile "{profile}"',
-            hint=f"name one with --config, or create {here} or {of_user}",
+            hint=f"name one with --config, or create {places}",
         )
     return resolve(options, document, profile=profile, environ=environ, cwd=cwd)
 

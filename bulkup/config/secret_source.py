@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bulkup.config.user_dirs import home_expanded
 from bulkup.errors import UsageError
 from bulkup.helpers.secrets import MASK, Secret
 
@@ -87,7 +87,7 @@ class SecretSource:
 
     def _from_file(self) -> str:
         try:
-            with open(os.path.expanduser(self.reference.reveal()), "rb") as file:
+            with open(home_expanded(self.reference.reveal()), "rb") as file:
                 data = file.read(_LARGEST_FILE + 1)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "not a path"

@@ -59,9 +59,11 @@ class TomlDocument:
         raise SettingsError([*self.complaints, missing])
 
 
-def candidates(environ: Mapping[str, str], cwd: str) -> tuple[str, str]:
-    """Return the two paths that are searched if no file is named."""
-    return os.path.join(cwd, FILE_NAME), os.path.join(user_config_dir(environ), FILE_NAME)
+def candidates(environ: Mapping[str, str], cwd: str) -> tuple[str, ...]:
+    """Return the paths that are searched if no file is named: one, or two for a user with a home directory."""
+    folder = user_config_dir(environ)
+    here = os.path.join(cwd, FILE_NAME)
+    return (here,) if folder is None else (here, os.path.join(folder, FILE_NAME))
 
 
 def find(config_file: str | None, environ: Mapping[str, str], cwd: str) -> TomlDocument | None:
@@ -71,10 +73,10 @@ def find(config_file: str | None, environ: Mapping[str, str], cwd: str) -> TomlD
     """
     if config_file is not None:
         return read(os.path.join(cwd, config_file), shown=config_file)
-    here, of_user = candidates(environ, cwd)
+    here, *of_user = candidates(environ, cwd)
     if os.path.lexists(here):
         return read(here, shown=FILE_NAME)
-    return read(of_user, shown=of_user) if os.path.lexists(of_user) else None
+    return next((read(path, shown=path) for path in of_user if os.path.lexists(path)), None)
 
 
 def read(path: str, shown: str) -> TomlDocument:

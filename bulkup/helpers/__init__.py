@@ -11,6 +11,8 @@
     secrets            types of values that are never printed
     send_queue         the bytes that the other side of a socket has not acknowledged
     standard_streams   the null device on standard streams that are closed
+    thread_limit       the error when no thread can be started
+    utf8_mode          file names as text, whatever the locale
 
 Not here: errors with exit codes (`bulkup.errors`), and values of the domain such as files and tickets (`bulkup.model`).
 """

@@ -5,9 +5,12 @@ Users of the library choose their loop themselves.
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import importlib.util
+import socket
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
 
@@ -17,5 +20,18 @@ Arguments = TypeVarTuple("Arguments")
 
 def run(function: Callable[[*Arguments], Awaitable[T]], *arguments: *Arguments) -> T:
     """Run an async function to its end and return its result."""
-    options = {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
-    return anyio.run(function, *arguments, backend_options=options)
+    factory = _new_uvloop if importlib.util.find_spec("uvloop") is not None else None
+    return anyio.run(function, *arguments, backend_options={"loop_factory": factory})
+
+
+def _new_uvloop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415  # it may be missing
+
+    class Loop(uvloop.Loop):
+        """Looks names up in threads of Python: libuv aborts the process if it cannot start a thread."""
+
+        async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
+            look_up = functools.partial(socket.getaddrinfo, host, port, **options)
+            return await self.run_in_executor(None, look_up)
+
+    return Loop()

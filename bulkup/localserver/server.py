@@ -106,7 +106,9 @@ class LocalServer:
             storage = ServerStorage.open(self.objects_dir, self._in_state(), self._limits.max_records)
             stack.callback(storage.close)
         except OSError as error:
-            raise MachineError(f"the store {self._config.store} cannot be used: {error}") from error
+            reason = f"{error.filename}: {error.strerror}" if error.filename else f"{error}"
+            hint = "check its owner and its permissions, or name another folder with --store"
+            raise MachineError(f"the store {self._config.store} cannot be used: {reason}", hint=hint) from error
         self._context = self._new_context(state)
         runner = web.AppRunner(
             create_application(self._context, storage),

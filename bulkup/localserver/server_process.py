@@ -39,7 +39,7 @@ class ServerProcess:
         self._url = ""
 
     async def __aenter__(self) -> Self:
-        with tempfile.TemporaryFile() as errors:
+        with _temporary_file() as errors:
             try:
                 self._process = await self._spawn(errors)
                 self._url = await self._wait_for_url(self._process, errors)
@@ -82,9 +82,10 @@ class ServerProcess:
 
     async def _spawn(self, errors: IO[bytes]) -> Process:
         try:
+            # -P: the working directory may contain a file named like one of the imported modules.
+            command = [sys.executable, "-X", "utf8", "-P", "-m", "bulkup", "serve", *arguments(self._config)]
             return await anyio.open_process(
-                # -P: the working directory may contain a file named like one of the imported modules.
-                [sys.executable, "-P", "-m", "bulkup", "serve", *arguments(self._config), "--until-stdin-closes"],
+                [*command, "--until-stdin-closes"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -104,6 +105,13 @@ class ServerProcess:
             errors.seek(0)
             output = errors.read(_MAX_OUTPUT).decode(errors="replace").strip()
             raise MachineError(f"the local server did not start: {output or 'no error output'}") from None
+
+
+def _temporary_file() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise MachineError(f"a temporary file cannot be made: {error.strerror or error}", hint="set TMPDIR") from error
 
 
 def arguments(config: ServerConfig) -> list[str]:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bulkup.helpers.utf8_mode import path_text
+
 Stat = tuple[int, int, int, int, int]
 # The fields of a stat result that make an identity, in the order of its fields.
 stat_of: Callable[[os.stat_result], Stat] = operator.attrgetter(
@@ -67,7 +69,7 @@ class Source:
     @property
     def shown(self) -> str:
         """The path as text; bytes that are not UTF-8 become surrogates."""
-        return os.fsdecode(self.root)
+        return path_text(self.root)
 
 
 class FoundFile(NamedTuple):
@@ -86,7 +88,7 @@ class FoundFile(NamedTuple):
     @property
     def name(self) -> str:
         """The last part of the path as text."""
-        return os.fsdecode(self.path[self.path.rfind(b"/") + 1 :])
+        return path_text(self.path[self.path.rfind(b"/") + 1 :])
 
     @property
     def extension(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.secrets import Secret
+from bulkup.helpers.utf8_mode import path_text
 from bulkup.model.files import Digest, FoundFile, Place, extension_of
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem
@@ -83,7 +83,7 @@ class FileSpec:
     def of(cls, file: FoundFile, digest: Digest | None = None) -> FileSpec:
         """Return the description of a found file."""
         size, mtime_ns = file.identity.size, file.identity.mtime_ns
-        path = os.fsdecode(file.path)
+        path = path_text(file.path)
         name = path[path.rfind("/") + 1 :]
         return cls(name, path, extension_of(name), size, digest, mtime_ns / 1_000_000_000)
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
+from bulkup.helpers.utf8_mode import path_bytes
 from bulkup.model.items import Result
 from bulkup.reports.json_text import dumps, path_fields
 
@@ -76,7 +77,7 @@ class JsonLines:
 def result_object(result: Result) -> dict[str, Any]:
     """Return a settled file as `--json` prints it; `path_b64` and `source_b64` only for bytes that are not UTF-8."""
     path = path_fields("path", result.path)
-    source = path_fields("source", os.fsencode(result.source))
+    source = path_fields("source", path_bytes(result.source))
     return {
         "event": "file",
         "path": path.pop("path"),

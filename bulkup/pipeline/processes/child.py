@@ -15,7 +15,8 @@ from typing import cast
 from bulkup.helpers import event_loop
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
-from bulkup.model.problems import Problem, ProblemError
+from bulkup.helpers.thread_limit import NO_THREADS, THREADS_HINT, is_thread_limit
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.pipeline.processes.frames import Frames, frame
 from bulkup.pipeline.processes.jobs import (
     Plain,
@@ -130,7 +131,7 @@ class Child(asyncio.Protocol):
         except asyncio.CancelledError:
             last = report(job.number, self._counted(job), ReportKind.CANCELLED)
         except Exception as error:  # noqa: BLE001  # a worker waits for a report of any error
-            last = report(job.number, self._counted(job), ReportKind.FAULT, _where(error))
+            last = self._fault(job, error)
         del self._jobs[job.number]
         self._report(last)
 
@@ -143,6 +144,13 @@ class Child(asyncio.Protocol):
         if isinstance(sent, Problem):
             return report_problem(job.number, count, sent)
         return report_sent(job.number, count, sent)
+
+    def _fault(self, job: _Job, error: Exception) -> Plain:
+        count = self._counted(job)
+        if is_thread_limit(error):
+            problem = Problem(ProblemKind.MACHINE, f"{NO_THREADS}; {THREADS_HINT}", maybe_created=True)
+            return report_problem(job.number, count, problem)
+        return report(job.number, count, ReportKind.FAULT, _where(error))
 
     def _counted(self, job: _Job) -> int:
         count, job.count = job.count, 0

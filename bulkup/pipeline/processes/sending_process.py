@@ -176,7 +176,7 @@ class SendingProcess(asyncio.Protocol):
 async def _spawn(theirs: socket.socket) -> SystemProcess:
     return await anyio.open_process(
         # -P: the current directory may hold a file with the name of one of our modules.
-        [sys.executable, "-P", "-m", "bulkup.pipeline.processes"],
+        [sys.executable, "-X", "utf8", "-P", "-m", "bulkup.pipeline.processes"],
         stdin=theirs,  # type: ignore[arg-type]  # any object with a descriptor will do
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bulkup.helpers.utf8_mode import path_text
 from bulkup.model.files import Identity
 from bulkup.pipeline.options import ScanOptions
 
@@ -28,13 +28,13 @@ class Filters:
 
     def prunes(self, path: bytes) -> bool:
         """Say whether a directory is excluded with its content."""
-        return self._exclude is not None and self._exclude.match_file(os.fsdecode(path) + "/")
+        return self._exclude is not None and self._exclude.match_file(path_text(path) + "/")
 
     def takes_name(self, path: bytes) -> bool:
         """Say whether a file matches an include, if there are any, and no exclude."""
         if self._include is None and self._exclude is None:
             return True
-        text = os.fsdecode(path)
+        text = path_text(path)
         if self._include is not None and not self._include.match_file(text):
             return False
         return self._exclude is None or not self._exclude.match_file(text)
