@@ -38,14 +38,14 @@ class Case:
 
 
 CASES = [
-    Case("`magic-hour`: a PUT a file, a call for 100", ["--provider", "magic-hour"], _TOKEN),
+    Case("`magic-hour`: one PUT per file, one call per 100 files", ["--provider", "magic-hour"], _TOKEN),
     Case(
-        "`metastudio`, confirm off: hashed first, 2 requests a file",
+        "`metastudio`, confirm off: hashed first, 2 requests per file",
         ["--provider", "metastudio", *_PROJECT, "--no-confirm"],
         _KEYS,
     ),
-    Case("`metastudio`: hashed first, 3 requests a file", ["--provider", "metastudio", *_PROJECT], _KEYS),
-    Case("`xvid`: form POST, 4 requests a file or more", ["--provider", "xvid", "--pipeline-id", "p1"], _TOKEN),
+    Case("`metastudio`: hashed first, 3 requests per file", ["--provider", "metastudio", *_PROJECT], _KEYS),
+    Case("`xvid`: form POST, 4 requests per file or more", ["--provider", "xvid", "--pipeline-id", "p1"], _TOKEN),
 ]
 
 

@@ -103,7 +103,7 @@ class _Demo:
             raise UsageError(f"there are no files in {self._source}", hint="name a directory with files")
         what = "generated, with unusual names, links and empty files" if self._made else printable(self._source)
         figures = f"{count_text(len(sizes), 'file')}, {size_text(sum(sizes))}, the largest {size_text(max(sizes))}"
-        _say("1. The tree", f"{figures} ({what})")
+        _say("1. The tree", figures, what)
         return len(sizes)
 
     def _upload_and_kill(self, files: int) -> bool:
@@ -153,12 +153,17 @@ class _Demo:
             result = verify_demo(os.fsencode(self._source), reader.manifest(), os.path.join(self._store, "objects"))
         twice = self._puts() - result.files
         verified = not result.faults and twice <= unrecorded
+        files = count_text(result.files, "file")
+        if result.faults:
+            found = [f"{count_text(len(result.faults), 'fault')} in {files}"]
+        else:
+            found = [
+                f"{files}, {size_text(result.size)}: each is in the manifest once",
+                "each file has the same MD5 on disk, in the manifest and in the store",
+            ]
         _say(
             "5. Verified" if verified else "5. NOT verified",
-            f"{count_text(result.files, 'file')}, {size_text(result.size)}: each is in the manifest once, and the "
-            "file, the manifest and the stored object have the same MD5"
-            if not result.faults
-            else f"{count_text(len(result.faults), 'fault')} in {count_text(result.files, 'file')}",
+            *found,
             f"sent twice: {count_text(twice, 'file')} (not recorded at the kill: {unrecorded:,})",
             *result.faults[:_SHOWN_FAULTS],
         )
