@@ -22,6 +22,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from bulkup.errors import JournalError
 from bulkup.journal.database import sqlite_errors
 from bulkup.journal.file_identity import FileIdentityCheck
 
@@ -83,6 +84,8 @@ class Writer:
         self._options = options
         self._file_identity = FileIdentityCheck(path)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._group: list[_Job] = []  # the jobs that the thread has taken and not answered yet
+        self._ended: JournalError | None = None  # set when the thread ended by an exception
         self._thread = threading.Thread(target=self._run, name="bulkup-journal", daemon=True)
         self._thread.start()
 
@@ -97,6 +100,8 @@ class Writer:
         loop = asyncio.get_running_loop()
         job = _Job(wanted, loop.create_future(), loop)
         self._jobs.put(job)
+        if self._ended is not None:
+            raise self._ended
         return await job.done
 
     def close(self) -> None:
@@ -105,25 +110,50 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        open_, not_before = True, time.monotonic()
-        while open_:
-            group, open_ = self._gather(not_before)
-            not_before = time.monotonic() + self._options.commit_interval
-            if group:
-                self._commit(group)
+        try:
+            open_, not_before = True, time.monotonic()
+            while open_:
+                open_ = self._gather(not_before)
+                not_before = time.monotonic() + self._options.commit_interval
+                if self._group:
+                    self._commit(self._group)
+                    self._group = []
+        except BaseException as error:  # noqa: BLE001  # without the thread, every task would wait for ever
+            self._fail(error)
 
-    def _gather(self, not_before: float) -> tuple[list[_Job], bool]:
-        group: list[_Job] = []
+    def _fail(self, error: BaseException) -> None:
+        """Answer all waiting tasks, and those that ask later, with the end of this thread."""
+        ended = JournalError(
+            f"the thread that writes the journal {self._path} ended unexpectedly ({type(error).__name__}); "
+            "no recorded row is lost",
+            hint="run the same command again",
+        )
+        ended.__cause__ = error
+        # Set before the queue is emptied: a task that puts a job into the queue after that looks at it.
+        self._ended = ended
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if (job := self._jobs.get_nowait()) is not None:
+                    self._group.append(job)
+        for job in self._group:
+            unanswered: list[tuple[asyncio.Future[list[Answer]], list[Answer]]] = [(job.done, [])]
+            with contextlib.suppress(RuntimeError):  # in a closed loop no task waits
+                job.loop.call_soon_threadsafe(_settle, unanswered, ended)
+
+    def _gather(self, not_before: float) -> bool:
+        """Take all waiting jobs into the group, once there are any. Return False when the writer is closed."""
         job = self._jobs.get()
+        if job is None:
+            return False
+        self._group.append(job)
         wait = not_before - time.monotonic()
-        if job is not None and wait > 0:
+        if wait > 0:
             time.sleep(wait)
         with contextlib.suppress(queue.Empty):
-            while job is not None:
-                group.append(job)
-                job = self._jobs.get_nowait()
-            return group, False
-        return group, True
+            while (job := self._jobs.get_nowait()) is not None:
+                self._group.append(job)
+            return False
+        return True
 
     def _commit(self, group: list[_Job]) -> None:
         error: BaseException | None = None

@@ -16,6 +16,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -744,6 +745,33 @@ async def test_a_failing_statement_fails_only_its_group(path: Path) -> None:
         await writer.write([Statement("INSERT OR IGNORE INTO sources (root) VALUES (?)", [(b"later",)])])
         writer.close()
         assert (b"later",) in connection.execute("SELECT root FROM sources").fetchall()
+
+
+async def write_until_it_fails(journal: Journal, source: Source) -> None:
+    for number in range(1000):
+        items = [an_item(source, b"%d-%d.mp4" % (number, one)) for one in range(5)]
+        await asyncio.gather(*(journal.pending([item]) for item in items))
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), SystemExit(1)], ids=["an error", "an exit"])
+async def test_the_end_of_the_writer_thread_fails_all_writes(
+    path: Path, fault: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks that wait and tasks that come later get a `JournalError`. None waits for ever, and the journal closes."""
+
+    def fail(_: float) -> None:
+        raise fault
+
+    async with running(path) as (journal, (source,)):
+        await journal.pending([an_item(source)])
+        monkeypatch.setattr(time, "sleep", fail)  # the thread waits between two commits
+        with anyio.fail_after(30):
+            with pytest.raises(JournalError, match="ended unexpectedly"):
+                await write_until_it_fails(journal, source)
+            with pytest.raises(JournalError, match="ended unexpectedly"):
+                await journal.pending([an_item(source)])
+        monkeypatch.undo()
+    assert b"a.mp4" in rows(path)
 
 
 async def test_a_cancelled_task_does_not_disturb_others(path: Path) -> None:

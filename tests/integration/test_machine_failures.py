@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from pipeline_world import World, world
 
@@ -62,6 +65,24 @@ async def test_a_journal_that_is_taken_away(here: World, take_away: Callable[[Pa
     assert len(told) == summary.counters.uploaded <= 2  # what was told before
     assert (await here.run()).exit_code == 0
     here.assert_uploaded()
+
+
+async def test_a_writer_thread_that_ends(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the thread that writes the journal is the end of the run, with 7."""
+    here.write_many(40)
+    sleep = time.sleep
+
+    def fail(seconds: float) -> None:
+        if threading.current_thread().name == "bulkup-journal":
+            raise MemoryError
+        sleep(seconds)
+
+    async with here.uploader(concurrency=2) as uploader:
+        monkeypatch.setattr(time, "sleep", fail)
+        with anyio.fail_after(60):
+            summary = await uploader.run()
+    assert summary.exit_code == 7
+    assert isinstance(summary.error, JournalError)
 
 
 async def test_a_journal_that_is_taken_away_at_the_very_end(here: World) -> None:
