@@ -58,13 +58,13 @@ def post(url: str, body: Any, authorization: str) -> tuple[int, Any]:
 
 
 def test_the_environment_has_no_graphql(environ: dict[str, str]) -> None:
-    """Otherwise the tests below would show nothing."""
+    """The tests below rely on it."""
     python = subprocess.run([sys.executable, "-c", "import graphql"], env=environ, capture_output=True, text=True)
     assert "ModuleNotFoundError" in python.stderr
 
 
 def test_serve_warns_and_answers_move_calls_with_501(environ: dict[str, str], tmp_path: Path) -> None:
-    """The refusal has the shape of GraphQL and says what to install; the other APIs work."""
+    """The error has the format of GraphQL and names the extra. The other APIs work."""
     with serving(environ, tmp_path / "store") as (url, child):
         status, body = post(f"{url}/ugc/graphql", {"query": "{ __typename }"}, "local-api-key-0001")
         assert status == 501
@@ -95,7 +95,7 @@ def test_an_upload_to_that_server_by_the_move_provider_says_what_is_missing(
 
 
 def test_the_local_provider_works(environ: dict[str, str], tmp_path: Path) -> None:
-    """`--provider local` starts a server that it asks for no Move file, and says nothing of it."""
+    """`--provider local` does not use the Move API, so it shows no warning."""
     source = tmp_path / "source"
     source.mkdir()
     (source / "a.mp4").write_bytes(b"bytes")

@@ -1,4 +1,4 @@
-"""The log of records: what it returns after a restart, and how long it grows."""
+"""The log of records: its contents after a restart, and its size."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def test_a_meaningful_header_cannot_be_added_to_a_signed_request(name: Any) -> N
 
 
 def test_a_digest_in_a_header_is_not_trusted() -> None:
-    """The SDK signs the digest in the header. Whoever sees a signed request must not be able to change its body."""
+    """The SDK signs the digest in the header. An observer of a signed request cannot replace its body."""
     request = SdkRequest(method="POST", schema="http", host="h", resource_path="/v1/x", query_params=[], body="real")
     digest = "d8af26cb4ce0bd8bdb2c1a6e2b4b5ed1ec7d0bbd3ebd41bd0d1f6fbe6c1f0f11"
     request.header_params = {"Content-Type": "application/json", "X-Sdk-Content-Sha256": digest, "X-Sdk-Date": DATE}

@@ -1,4 +1,4 @@
-"""Signed tokens: what they are valid for, and until when."""
+"""Signed tokens: their expiry, and the credential that each belongs to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each named fault over real sockets: the answer that the client gets, and what the server stores."""
+"""Each named fault over real sockets: the client's answer, and the stored object."""
 
 from __future__ import annotations
 
