@@ -153,7 +153,8 @@ class Settings(Services):
     max_failures: Count | None = setting(
         None,
         "The number of failed files that stops the run, 1 for the first one. Files in flight then have `grace` to "
-        "finish. Files that are rejected, unreadable or changed do not count.",
+        "finish. Files that the service rejects count. Those that are rejected without a call do not, nor do "
+        "unreadable and changed files.",
         about_default="There is no limit, because the failure of one file says little about the others.",
         option=Option("Stop after this many files have failed.", Panel.SPEED),
     )

@@ -10,6 +10,7 @@ http, bodies   requests, answers and bodies, exchanged by providers, pipeline an
 journal_rows   rows that the journal returns to commands
 log_events     names and sentences of log events
 counters       the figures of a run
+reason_hints   the next step for a reason why files failed
 
 Not here: code that decides, waits, or knows a service.
 """

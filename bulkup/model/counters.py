@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+REASONS = 100  # that are counted
 SETTLED = ("skipped", "uploaded", "failed", "rejected", "changed", "unreadable")
 
 
@@ -31,7 +32,7 @@ class Counters:
     `found` is the sum of skipped, uploaded, failed, rejected, changed, unreadable and remaining. Skipped files were
     uploaded by an earlier run, or are `unsupported` ones that the user chose to skip. `expired` counts skipped files
     that the service has deleted. Uploaded includes unverified. `concurrency` is the current worker limit, and
-    `concurrency_peak` its maximum so far.
+    `concurrency_peak` its maximum so far. `reasons` counts files that were not uploaded, by state and reason.
     """
 
     found: int = 0
@@ -58,6 +59,14 @@ class Counters:
     concurrency_peak: int = 0
     scan_done: bool = False
     ignored: Ignored = field(default_factory=Ignored)
+    reasons: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def note_reason(self, state: str, reason: str) -> None:
+        """Count a file that was not uploaded. After `REASONS` different reasons the rest counts as one."""
+        key = (state, reason)
+        if key not in self.reasons and len(self.reasons) >= REASONS:
+            key = (state, "other reasons")
+        self.reasons[key] = self.reasons.get(key, 0) + 1
 
     @property
     def settled(self) -> int:

@@ -10,7 +10,11 @@ import itertools
 from collections import deque
 from collections.abc import Sequence
 
-from bulkup.model.items import Item, Ticketed
+from bulkup.model.files import extension_of
+from bulkup.model.items import Item, Outcome, Ticketed
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.states import FileState
+from bulkup.pipeline.policy.fatal import refuses_every_file
 from bulkup.pipeline.presign.api_calls import ApiCalls
 from bulkup.pipeline.presign.issued_ids import IssuedIds
 from bulkup.pipeline.presign.leases import Demand, first_group_size, group_size
@@ -28,6 +32,7 @@ class Batcher:
         self._fresh: deque[tuple[float, Item]] = deque()
         self._issued = IssuedIds()
         self._lease: float | None = None
+        self._doubted: list[tuple[Item, Problem]] = []  # refused before any file was accepted
         self._calls = ApiCalls(run, self)
 
     @property
@@ -66,6 +71,7 @@ class Batcher:
 
     def wake(self) -> None:
         """Look again: no more files come, or a stop was requested."""
+        self._settle_doubted()
         self._calls.wake()
 
     async def work(self) -> None:
@@ -79,8 +85,10 @@ class Batcher:
         size = group_size(self._demand(now))
         if not size:
             return None
+        if self._run.service_refusals.in_doubt:
+            self._other_kind_first()
         items = [self._fresh.popleft()[1] for _ in range(size)]
-        return TicketRequest(items, self._run, self._routes, self._issued, self._answered)
+        return TicketRequest(items, self._run, self._routes, self._issued, self._answered, self._refused)
 
     def next_due(self) -> float | None:
         """Return when the oldest file has waited long enough for a full group (see `CallSource`)."""
@@ -92,6 +100,9 @@ class Batcher:
         """Leave all files here to the next run."""
         while self._fresh:
             self._routes.give_back(self._fresh.popleft()[1])
+        doubted, self._doubted = self._doubted, []
+        for item, _ in doubted:
+            self._routes.give_back(item)
 
     def _answered(self, files: Sequence[Ticketed]) -> None:
         now = self._run.clock.monotonic()
@@ -99,6 +110,51 @@ class Batcher:
         self._lease = min(leases, default=None)
         for file in files:
             self._routes.send(file)
+        self._settle_doubted()
+
+    def _refused(self, items: Sequence[Item], problem: Problem | None) -> None:
+        """Keep files that were refused before any was accepted; a group, without a problem, is tried one by one."""
+        refusals, now = self._run.service_refusals, self._run.clock.monotonic()
+        if problem is None:
+            refusals.group_refused = True
+            since = self._fresh[0][0] if self._fresh else now
+            self._fresh.extendleft((since, item) for item in reversed(items))
+            self._calls.wake()
+            return
+        for item in items:
+            refusals.refused(problem.message, extension_of(item.file.name))
+            self._doubted.append((item, problem))
+        if refusals.concern_every_file(other_kinds_wait=self._other_kind() is not None):
+            self._run.stop.fail(refuses_every_file(problem, refusals))
+            self.give_back()
+        else:
+            self._settle_doubted()
+
+    def _settle_doubted(self) -> None:
+        """Settle the refused files once another file was accepted, or no other file comes."""
+        calls = self._calls
+        last = self._no_more() and not (self._fresh or calls.under_way or calls.files_due)
+        if not self._doubted or not (last or self._run.service_refusals.accepted):
+            return
+        doubted, self._doubted = self._doubted, []
+        for item, problem in doubted:
+            state = FileState.REJECTED if problem.kind is ProblemKind.REJECTED else FileState.FAILED
+            self._routes.settle(Outcome(item, state, problem, by_service=state is FileState.REJECTED))
+
+    def _other_kind(self) -> int | None:
+        """Return the position of the first file here of a kind that was not refused, None where there is none."""
+        refused = self._run.service_refusals.kinds
+        kinds = (extension_of(item.file.name) for _, item in self._fresh)
+        return next((number for number, kind in enumerate(kinds) if kind not in refused), None)
+
+    def _other_kind_first(self) -> None:
+        if number := self._other_kind():
+            entry = self._fresh[number]
+            del self._fresh[number]
+            self._fresh.appendleft(entry)
+
+    def _no_more(self) -> bool:
+        return self._run.counters.scan_done and not self._routes.files_to_hash()
 
     def _demand(self, now: float) -> Demand:
         options, limit, calls = self._run.options, self._run.worker_limit, self._calls
@@ -106,7 +162,7 @@ class Batcher:
             fresh=len(self._fresh),
             first_group=None if calls.answered else first_group_size(self._sizes(), limit.wanted),
             oldest_age=now - self._fresh[0][0] if self._fresh else 0.0,
-            no_more=self._run.counters.scan_done and not self._routes.files_to_hash(),
+            no_more=self._no_more(),
             unused=self._routes.unused_tickets(),
             asked=calls.files_under_way,
             calls=calls.under_way,
@@ -117,7 +173,7 @@ class Batcher:
             answered=calls.answered,
             lease=self._lease,
             rate=limit.rate(now),
-            in_doubt=self._run.ticket_losses.in_doubt,
+            in_doubt=self._run.in_doubt,
         )
 
     def _sizes(self) -> Sequence[int]:

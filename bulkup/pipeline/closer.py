@@ -11,13 +11,15 @@ from typing import Any
 
 import structlog
 
+from bulkup.model.files import extension_of
 from bulkup.model.history import CallHistory
 from bulkup.model.items import Outcome, Stored
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Ticket
-from bulkup.pipeline.policy.retry import next_poll
+from bulkup.pipeline.policy.fatal import refuses_every_file
+from bulkup.pipeline.policy.retry import REFUSALS, next_poll
 from bulkup.pipeline.presign.api_calls import ApiCalls, ServiceCall
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
@@ -48,7 +50,10 @@ class Closer:
         """Take a file that will not be uploaded with the ticket it has."""
         abandons = self._run.provider.capabilities.abandons and not self._run.stop.requested
         if abandons and outcome.item.ticket is not None and outcome.state is not None:
-            self._calls.push(_AbandonCall(outcome, outcome.item.ticket, outcome.state, self._run, self._routes))
+            if outcome.state is FileState.FAILED:
+                self._routes.count_failure()
+            counted = outcome._replace(counted=True)
+            self._calls.push(_AbandonCall(counted, outcome.item.ticket, outcome.state, self._run, self._routes))
         else:
             self._routes.settle(outcome)
 
@@ -87,6 +92,7 @@ class _ClosingCall(ServiceCall):
         else:
             answer = await provider.confirm(ticket, receipt, call, again=self._again)
         self.history = CallHistory()
+        self._run.closing_refusals.accepted = True
         if isinstance(answer, NotYet):
             self._poll_later(answer)
         else:
@@ -104,6 +110,13 @@ class _ClosingCall(ServiceCall):
 
     def give_up(self, state: FileState, problem: Problem) -> None:
         """Settle the file; an upload that the service will not complete must not stay there."""
+        refusals = self._run.closing_refusals
+        if problem.kind in REFUSALS:
+            refusals.refused(problem.message, extension_of(self._stored.item.file.name))
+            if refusals.concern_every_file():
+                self._run.stop.fail(refuses_every_file(problem, refusals))
+                self.give_back()  # its row says "stored": the next run asks again
+                return
         outcome = Outcome(self._stored.item, state, problem)
         (self._routes.settle if outcome.unconfirmed else self._routes.give_up)(outcome)
 

@@ -61,6 +61,8 @@ class Pipeline:
         routes.recheck = self._rechecker.add
         routes.settle = self._recorder.settle
         routes.record = self._recorder.record
+        routes.count_failure = self._recorder.count_failure
+        routes.smaller_waits = self._ready.smaller_waits
         routes.ticket_used = self._batcher.ticket_used
         routes.hashing_ended = self._batcher.wake
         routes.unused_tickets = self._ready.unused

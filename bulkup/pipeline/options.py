@@ -36,8 +36,9 @@ class RetryPolicy:
 
     A ticket is renewed at most `renewals` times after storage called it expired, `tickets_after_refusal` times after an
     unknown refusal, and `lapses` times after it expired while its file waited, as it may where storage throttles for
-    longer than a lease. The run ends after `lost_rounds` rounds of tickets that were over when they arrived. After a
-    checksum mismatch a file is read and sent again `fresh_reads` times.
+    longer than a lease. The run ends after `lost_rounds` rounds of tickets that were over when they arrived, and after
+    `common_refusals` files that were refused alike before any was accepted. After a checksum mismatch a file is read
+    and sent again `fresh_reads` times.
 
     `on_change` says how to treat a file that changes or vanishes while it is read. With "retry" it is looked at again
     after each of the pauses in `rechecks`: they are enough for a file that is being finished, and end for a log that is
@@ -54,6 +55,7 @@ class RetryPolicy:
     renewals: int = 10
     lapses: int = 100
     lost_rounds: int = 6
+    common_refusals: int = 8
     fresh_reads: int = 1
     tickets_after_refusal: int = 1
     first_contact_tries: int = 5

@@ -58,6 +58,11 @@ class Ready:
         """Return how many tickets no worker has begun to use."""
         return len(self._files) + self.held
 
+    def smaller_waits(self, size: int) -> bool:
+        """Return whether a file of less than `size` bytes waits here for a worker."""
+        waiting = (self._files, *self._held.values())
+        return any(file.item.file.identity.size < size for files in waiting for file in files)
+
     def add(self, file: Ticketed) -> None:
         """Take a file that may be sent."""
         if self._run.stop.requested:

@@ -12,6 +12,7 @@ import anyio
 from bulkup.errors import TooManyFailuresError
 from bulkup.model.items import Outcome, Result
 from bulkup.model.states import DONE, FileState
+from bulkup.pipeline.policy.common_refusals import alike
 from bulkup.pipeline.run import Run
 
 _COUNTED = {
@@ -32,6 +33,7 @@ class Recorder:
         self._outcomes: list[Outcome] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._wake = anyio.Event()
+        self._failures = 0
 
     @property
     def depth(self) -> int:
@@ -42,6 +44,8 @@ class Recorder:
         """Take the terminal outcome of an item."""
         self._outcomes.append(outcome)
         self._wake.set()
+        if (outcome.state is FileState.FAILED or outcome.by_service) and not outcome.counted:
+            self.count_failure()
 
     async def record(self, outcome: Outcome) -> None:
         """Take an outcome and return once it is on disk."""
@@ -72,16 +76,19 @@ class Recorder:
                 on_disk.set_result(None)
         for outcome in outcomes:
             self._count(outcome)
-        self._check_max_failures()
         results = [result_of(outcome) for outcome in outcomes if outcome.state is not None]
         if results:
             await self._run.emit(results)
         # Last, because the run ends with the last unit given back: no result may be missing by then.
         self._run.budget.give(len(outcomes))
 
-    def _check_max_failures(self) -> None:
-        """End the run once `max_failures` files have failed."""
-        most, failed = self._run.options.max_failures, self._run.counters.failed
+    def count_failure(self) -> None:
+        """Count a file that failed or that the service rejected, and end the run once there are `max_failures`.
+
+        A file counts before its row is on disk: until then other workers would begin further files.
+        """
+        self._failures += 1
+        most, failed = self._run.options.max_failures, self._failures
         if most is not None and failed >= most and not self._run.stop.requested:
             number = "1 file" if failed == 1 else f"{failed:,} files"
             self._run.stop.fail(
@@ -105,6 +112,8 @@ class Recorder:
         setattr(counters, name, getattr(counters, name) + 1)
         counters.unverified += state is FileState.UNVERIFIED
         counters.bytes_uploaded += size if state in DONE else 0
+        if outcome.problem is not None and state not in DONE:
+            counters.note_reason(state.value, alike(outcome.problem.message))
 
 
 def result_of(outcome: Outcome) -> Result:

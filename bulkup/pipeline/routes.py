@@ -37,9 +37,11 @@ class Routes:
     # recorder
     settle: Callable[[Outcome], None] = field(init=False)
     record: Callable[[Outcome], Awaitable[None]] = field(init=False)
+    count_failure: Callable[[], None] = field(init=False)  # of a file that is settled later
     # for the batcher, which forms groups by the state of other stages
     ticket_used: Callable[[], None] = field(init=False)
     hashing_ended: Callable[[], None] = field(init=False)
+    smaller_waits: Callable[[int], bool] = field(init=False)  # whether a file below a size waits for a worker
     unused_tickets: Callable[[], int] = field(init=False)
     files_to_hash: Callable[[], int] = field(init=False)
 

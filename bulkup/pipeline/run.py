@@ -18,6 +18,7 @@ from bulkup.model.http import ApiCall
 from bulkup.model.items import Result
 from bulkup.pipeline.budget import Budget
 from bulkup.pipeline.options import PipelineOptions
+from bulkup.pipeline.policy.common_refusals import CommonRefusals
 from bulkup.pipeline.policy.host_gate import HostGates
 from bulkup.pipeline.policy.ticket_losses import TicketLosses
 from bulkup.pipeline.tunables import Tunables
@@ -96,15 +97,28 @@ class Run:
     random: random.Random = field(default_factory=random.Random)
     gates: HostGates = field(init=False)
     ticket_losses: TicketLosses = field(init=False)
+    service_refusals: CommonRefusals = field(init=False)
+    storage_refusals: CommonRefusals = field(init=False)
+    closing_refusals: CommonRefusals = field(init=False)
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)
     worker_limit: WorkerLimit = field(init=False)
     lost_sources: list[Source] = field(default_factory=list)
     walked_sources: list[Source] = field(default_factory=list)
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a new ticket is likely to be useless."""
+        return self.ticket_losses.in_doubt or self.service_refusals.in_doubt or self.storage_refusals.in_doubt
+
     def __post_init__(self) -> None:
         self.gates = HostGates(self.options, self.tunables.gate)
         self.ticket_losses = TicketLosses(self.options.retry)
+        # Refused files are kept until the cause is known. Others must fit into the budget beside them.
+        enough = max(1, min(self.options.retry.common_refusals, self.options.in_flight // 2))
+        self.service_refusals = CommonRefusals(enough)
+        self.storage_refusals = CommonRefusals(enough)
+        self.closing_refusals = CommonRefusals(enough)
         self.budget = Budget(self.options.in_flight)
         self.memory = Budget(self.options.memory)
         self.worker_limit = WorkerLimit(self.options.workers_at_first, self.counters)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import structlog
 
+from bulkup.model.files import extension_of
 from bulkup.model.items import Item, Outcome, Stored, Ticketed
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
@@ -15,7 +16,8 @@ from bulkup.model.states import FileState
 from bulkup.model.tickets import Receipt
 from bulkup.pipeline.files.opening import CHUNK
 from bulkup.pipeline.options import LARGE
-from bulkup.pipeline.policy.fatal import fatal, tickets_over
+from bulkup.pipeline.policy.common_refusals import too_large
+from bulkup.pipeline.policy.fatal import fatal, refuses_every_file, tickets_over
 from bulkup.pipeline.policy.host_gate import HostGate
 from bulkup.pipeline.policy.redaction import redact
 from bulkup.pipeline.policy.retry import Again, GiveUp, Recheck, Renew, after_attempt
@@ -24,6 +26,7 @@ from bulkup.pipeline.run import Run
 from bulkup.pipeline.send.attempt import Count, FileSender
 
 _log = structlog.get_logger("bulkup.workers")
+_REFUSED_BY_STORAGE = frozenset({ProblemKind.REFUSED, ProblemKind.FAILED})
 
 
 class Workers:
@@ -79,6 +82,7 @@ class Workers:
     async def _stored(self, file: Ticketed, receipt: Receipt) -> None:
         item = file.item
         self._run.ticket_losses.worked()
+        self._run.storage_refusals.accepted = True
         item.receipt, item.digest = receipt, receipt.digest or item.digest
         # The worker is free again only when the row is on disk. So a kill makes us send no more files twice than there
         # are workers, however fast they are and however slow the disk.
@@ -100,6 +104,10 @@ class Workers:
         decision = after_attempt(
             problem, item.history, run.options.retry, now, run.random.random(), outage=outage is not None
         )
+        if self._refused_like_all(item, problem, final=isinstance(decision, GiveUp)):
+            run.stop.fail(refuses_every_file(problem, run.storage_refusals))
+            self._routes.give_back(item)
+            return
         _log.debug(LogEvent.ATTEMPT_FAILED, path=item.file.name, reason=problem.message, next=type(decision).__name__)
         if isinstance(decision, Again):
             run.counters.retries += 1
@@ -120,6 +128,19 @@ class Workers:
         if problem.kind is not ProblemKind.EXPIRED or file.asked_at is None or file.item.sent is not None:
             return False
         return self._run.ticket_losses.lost(file.asked_at, now, self._run.random.random())
+
+    def _refused_like_all(self, item: Item, problem: Problem, *, final: bool) -> bool:
+        """Return whether the run must end because storage refuses every file.
+
+        It does not while a smaller file waits, if storage refuses files for their size.
+        """
+        refusals = self._run.storage_refusals
+        if refusals.accepted or problem.kind not in _REFUSED_BY_STORAGE:
+            return False
+        if problem.kind is not ProblemKind.REFUSED or item.history.refusals == 1:
+            refusals.refused(problem.message, extension_of(item.file.name))
+        waits = too_large(problem.message) and self._routes.smaller_waits(item.file.identity.size)
+        return final and refusals.concern_every_file(other_kinds_wait=waits)
 
 
 class _Meter:

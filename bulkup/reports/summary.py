@@ -10,12 +10,14 @@ from rich.text import Text
 
 from bulkup.errors import ExitCode
 from bulkup.model.counters import SETTLED, Counters
+from bulkup.model.reason_hints import hint_for
 from bulkup.reports.exit_code import exit_code_text
 from bulkup.reports.formatting import count_text, duration_text, rate_text, size_text
 from bulkup.reports.safe_text import printable
 
 # After any other code the scan may be incomplete, so its figures say nothing about the source.
 _SCANNED = frozenset({ExitCode.OK, ExitCode.INCOMPLETE})
+_REASONS = 10  # that are shown
 _STOPPED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM, ExitCode.TIME_UP})
 
 
@@ -25,7 +27,8 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
     In `files`, `found` is the sum of the others without `unverified`, which `uploaded` includes. `bytes` count each
     file once. `seconds` is the duration of the run, rounded to milliseconds. `ignored` counts entries that are not
     files of the run, `reused_tickets` the tickets of an earlier run that were used. Of the skipped files, `unsupported`
-    counts those that the service does not accept, and `expired` those that it has deleted.
+    counts those that the service does not accept, and `expired` those that it has deleted. `reasons` has the most
+    common reasons why files were not uploaded.
     """
     files = {"found": counters.found} | {name: getattr(counters, name) for name in SETTLED}
     return {
@@ -46,6 +49,10 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
         "reused_tickets": counters.reused_tickets,
         "unsupported": counters.unsupported,
         "expired": counters.expired,
+        "reasons": [
+            {"status": state, "reason": reason, "files": number}
+            for (state, reason), number in sorted(counters.reasons.items(), key=lambda entry: -entry[1])[:_REASONS]
+        ],
     }
 
 
@@ -55,7 +62,7 @@ def summary_text(summary: Mapping[str, Any], *, selector: str = "", lost_source:
     `selector` is the option that selects the journal in the suggested commands, such as `--profile nightly`.
     `lost_source` says that a source is empty although the journal has files in it.
     """
-    lines = [_headline(summary), *_details(summary)]
+    lines = [_headline(summary), *_details(summary), *_reasons(summary)]
     lines += [f"Next: {step}" for step in _next_steps(summary)]
     if lost_source:
         lines.append("Next: a source that had files is empty. Is it mounted? If it is meant to be empty: --allow-empty")
@@ -119,6 +126,13 @@ def _ignored_name(name: str, number: int) -> str:
     if name == "other_sources":
         return "other source" if number == 1 else "other sources"
     return name.replace("_", " ")
+
+
+def _reasons(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the reasons why files were not uploaded, each with a hint."""
+    for entry in summary.get("reasons", ()):
+        hint = hint_for(entry["reason"])
+        yield f"  {entry['files']:,} {entry['status']}: {printable(entry['reason'])}" + (f" ({hint})" if hint else "")
 
 
 def _nonzero(figures: Iterable[tuple[str, int]]) -> str:

@@ -217,6 +217,67 @@ async def test_wrong_etag_always(here: World) -> None:
     here.assert_uploaded()
 
 
+def refuse(monkeypatch: pytest.MonkeyPatch, status: int, code: str, above: int = 0) -> list[int]:
+    """Have storage refuse every file of more than `above` bytes. Return the sizes of the bodies that it was sent."""
+    sizes = list[int]()
+    send = Transport.send
+
+    async def refused(self: Transport, ticket: Ticket, body: Body, *rest: Any) -> StorageAnswer:
+        sizes.append(body.size)
+        if body.size <= above:
+            return await send(self, ticket, body, *rest)
+        return StorageAnswer(status, {}, f"<Error><Code>{code}</Code></Error>".encode())
+
+    monkeypatch.setattr(Transport, "send", refused)
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "SignatureDoesNotMatch"), (404, "NoSuchBucket"), (403, "AccessDenied"), (413, "")]
+)
+async def test_storage_that_refuses_every_file_ends_the_run(
+    here: World, monkeypatch: pytest.MonkeyPatch, status: int, code: str
+) -> None:
+    """The cause is in no file, so they stay for the next run."""
+    here.write_many(300)
+    with monkeypatch.context() as patch:
+        sizes = refuse(patch, status, code)
+        summary = await here.run(batch_size=20, calls_in_flight=1, concurrency=4)
+    assert (summary.exit_code, summary.counters.uploaded) == (4, 0)
+    assert "every file is refused: storage answered" in str(summary.error)
+    assert summary.counters.failed <= 12
+    assert len(sizes) <= 60
+    assert summary.counters.presign_files <= 60
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+
+
+async def test_storage_that_refuses_large_files_takes_the_small_ones(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tree that begins with files above the store's limit is no reason to give up the others."""
+    here.write({f"a{number:02}.mp4": b"x" * 5000 for number in range(30)})
+    here.write({f"b{number:02}.mp4": b"y" * 50 for number in range(5)})
+    refuse(monkeypatch, 413, "EntityTooLarge", above=100)
+    summary = await here.run(concurrency=2)
+    assert (summary.exit_code, summary.counters.uploaded, summary.counters.failed) == (1, 5, 30)
+
+
+@pytest.mark.parametrize("provider", ["magic-hour", "metastudio"])
+async def test_no_more_files_fail_than_max_failures_and_those_in_flight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    async with world(tmp_path, provider) as place:
+        place.write({"0.mp4": b"small"})
+        await place.run()
+        place.write_many(200)
+        place.write({"a.mp4": b"small too"})
+        refuse(monkeypatch, 403, "SignatureDoesNotMatch", above=100)
+        summary = await place.run(max_failures=10, concurrency=8)
+        assert summary.exit_code in (1, 4)
+        assert summary.counters.failed <= 10 + 8
+
+
 async def test_expired_url_always(here: World) -> None:
     """Storage that calls every new URL expired ends the run after few calls, however many files there are."""
     here.tunables = QUICK_RETRIES

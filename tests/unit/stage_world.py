@@ -241,6 +241,8 @@ class Passed:
         self.routes.record = self._record
         self.routes.ticket_used = self.routes.hashing_ended = lambda: None
         self.routes.unused_tickets = self.routes.files_to_hash = lambda: 0
+        self.routes.smaller_waits = lambda _: False
+        self.routes.count_failure = lambda: None
 
     def through(self, route: str) -> list[Any]:
         """Return the values that passed through a route; a tuple of values where the route takes several."""
@@ -360,6 +362,7 @@ class Stages(StageRun):
         routes.send, routes.retry, routes.unused_tickets = self.ready.add, self.ready.retry, self.ready.unused
         routes.close, routes.give_up = self.closer.add, self.closer.give_up
         routes.settle, routes.files_to_hash = self.settled.append, lambda: 0
+        routes.count_failure, routes.smaller_waits = lambda: None, self.ready.smaller_waits
 
     def add(self, number: int, start: int = 0) -> list[Item]:
         items = [Item(found(b"%d.mp4" % n)) for n in range(start, start + number)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import anyio
-from stage_world import Stages, settled
+from stage_world import Stages, found, settled
 
 from bulkup import ExitCode
+from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.states import FileState
 
 
 async def test_a_full_group_is_asked_for_at_once_and_a_part_of_one_when_it_is_old() -> None:
@@ -110,3 +112,60 @@ async def test_files_without_a_group_are_given_back_when_the_run_stops() -> None
         await settled()
         assert [(outcome.item, outcome.state) for outcome in stages.settled] == [(item, None) for item in items]
         assert (stages.provider.sizes, stages.batcher.grouping) == ([], 0)
+
+
+REFUSED = Problem(ProblemKind.REJECTED, "no such pipeline")
+
+
+async def test_a_service_that_refuses_every_file_ends_the_run_after_few_calls() -> None:
+    """A refused group is tried file by file; all files stay for the next run."""
+    async with Stages(batch_size=100) as stages:
+        stages.provider.problems = [REFUSED] * 300
+        items = stages.add(300)
+        stages.end_scan()
+        await stages.advance(10.0)
+        enough = stages.run.options.retry.common_refusals
+        assert stages.provider.sizes == [100, *[1] * enough]
+        assert stages.run.stop.error is not None
+        assert stages.run.stop.error.exit_code is ExitCode.SERVICE
+        assert "8 files (.mp4) were refused alike" in stages.run.stop.error.message
+        assert {outcome.item for outcome in stages.settled} == set(items)
+        assert all(outcome.state is None for outcome in stages.settled)
+
+
+async def test_files_refused_before_another_one_is_accepted_are_rejected_then() -> None:
+    """One file that the service takes shows that the others are at fault themselves."""
+    async with Stages(batch_size=1) as stages:
+        stages.provider.problems = [REFUSED] * 3
+        items = stages.add(3)
+        await stages.advance(1.0)
+        assert stages.settled == []
+        stages.add(1, start=3)
+        await stages.advance(1.0)
+        assert [(outcome.item, outcome.state) for outcome in stages.settled] == [
+            (item, FileState.REJECTED) for item in items
+        ]
+        assert not stages.run.stop.requested
+
+
+async def test_a_few_refused_files_without_others_are_rejected_at_the_end_of_the_scan() -> None:
+    async with Stages(batch_size=1) as stages:
+        stages.provider.problems = [REFUSED] * 3
+        stages.add(3)
+        stages.end_scan()
+        await stages.advance(1.0)
+        assert [outcome.state for outcome in stages.settled] == [FileState.REJECTED] * 3
+        assert not stages.run.stop.requested
+
+
+async def test_a_file_of_another_kind_is_tried_before_the_run_ends() -> None:
+    """The service takes no mpeg, and the tree begins with them."""
+    async with Stages(batch_size=1, concurrency=64) as stages:
+        stages.provider.problems = [REFUSED]
+        mpegs = [Item(found(b"%d.mpeg" % number)) for number in range(30)]
+        for item in mpegs:
+            stages.batcher.add(item)
+        stages.add(1)
+        await stages.advance(1.0)
+        assert stages.provider.asked[:2] == [["0.mpeg"], ["0.mp4"]]
+        assert not stages.run.stop.requested

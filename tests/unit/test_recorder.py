@@ -153,24 +153,38 @@ async def test_an_unchanged_file_counts_as_skipped() -> None:
 @pytest.mark.parametrize(
     ("limit", "failures", "message"),
     [
-        (1, 1, "stopped after 1 file failed for good (max_failures is 1)"),
-        (3, 4, "stopped after 4 files failed for good (max_failures is 3)"),
+        (1, 1, "stopped because 1 file failed (max_failures is 1)"),
+        (3, 4, "stopped because 3 files failed (max_failures is 3)"),
         (3, 2, None),
         (None, 40, None),
     ],
 )
 async def test_the_run_stops_at_max_failures(limit: int | None, failures: int, message: str | None) -> None:
-    """Only failed files count. Rejected and changed ones do not."""
+    """Before the row is on disk. Files rejected without a call, and changed ones, do not count."""
     stage = RecorderStage(max_failures=limit)
     others = [outcome(50, FileState.REJECTED), outcome(51, FileState.CHANGED)]
-    async with stage.working(stage.recorder.work):
-        stage.settle(*others, *[outcome(number, FileState.FAILED) for number in range(failures)])
-        await settled()
+    stage.settle(*others, *[outcome(number, FileState.FAILED) for number in range(failures)])
     error = stage.run.stop.error
     assert (error.message if error is not None else None) == message
     if error is not None:
         assert isinstance(error, TooManyFailuresError)
         assert stage.run.stop.why == {ExitCode.FILES_FAILED}
+
+
+async def test_rejections_by_the_service_count_as_failures() -> None:
+    stage = RecorderStage(max_failures=2)
+    stage.settle(*[outcome(number, FileState.REJECTED, by_service=True) for number in range(2)])
+    assert isinstance(stage.run.stop.error, TooManyFailuresError)
+
+
+async def test_the_reasons_of_files_that_are_not_uploaded_are_counted_without_details() -> None:
+    stage = RecorderStage()
+    async with stage.working(stage.recorder.work):
+        for number in range(3):
+            problem = Problem(ProblemKind.FAILED, f'storage answered 413: "{number}.mp4" is too large')
+            stage.settle(outcome(number, FileState.FAILED, problem=problem))
+        await settled()
+    assert stage.run.counters.reasons == {("failed", "storage answered 413: … is too large"): 3}
 
 
 async def test_a_stopped_run_keeps_the_reason_it_has() -> None:

@@ -26,13 +26,18 @@ class RequestStage(StageRun):
         self.passed = Passed(self.events)
         self.issued = IssuedIds()
         self.answered: list[Ticketed] = []
+        self.doubted: list[tuple[Sequence[Item], Problem | None]] = []
+        self.run.service_refusals.accepted = True  # by an earlier call
 
     def request(self, items: Sequence[Item]) -> TicketRequest:
-        return TicketRequest(items, self.run, self.passed.routes, self.issued, self._answered)
+        return TicketRequest(items, self.run, self.passed.routes, self.issued, self._answered, self._doubted)
 
     def _answered(self, files: Sequence[Ticketed]) -> None:
         self.events.append("answered")
         self.answered += files
+
+    def _doubted(self, items: Sequence[Item], problem: Problem | None) -> None:
+        self.doubted.append((items, problem))
 
     async def failure(self, *items: Item) -> Problem:
         """Make a call that fails, and return the problem."""
@@ -113,7 +118,7 @@ async def test_a_rejection_in_the_answer_settles_that_file_alone() -> None:
     await stage.request([refused, other]).make()
     assert [file.item for file in stage.answered] == [other]
     problem = Problem(ProblemKind.REJECTED, "no room")
-    assert stage.passed.values == [("settle", Outcome(refused, FileState.REJECTED, problem))]
+    assert stage.passed.values == [("settle", Outcome(refused, FileState.REJECTED, problem, by_service=True))]
     assert stage.run.counters.presign_files == 1
 
 
@@ -172,7 +177,7 @@ def test_files_that_are_given_up_are_settled_in_that_state() -> None:
     stage, files = RequestStage(), items(2)
     problem = Problem(ProblemKind.REJECTED, "wrong")
     stage.request(files).give_up(FileState.REJECTED, problem)
-    assert stage.passed.settled == [Outcome(item, FileState.REJECTED, problem) for item in files]
+    assert stage.passed.settled == [Outcome(item, FileState.REJECTED, problem, by_service=True) for item in files]
 
 
 def test_files_that_are_given_back_stay_for_the_next_run() -> None:

@@ -55,6 +55,7 @@ def test_the_summary_has_the_documented_fields() -> None:
         "reused_tickets": 0,
         "unsupported": 0,
         "expired": 0,
+        "reasons": [],
     }
 
 

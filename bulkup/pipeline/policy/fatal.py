@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bulkup.errors import BulkupError, MachineError, ServiceError
 from bulkup.model.problems import OF_THE_HOST, Problem, ProblemKind
+from bulkup.model.reason_hints import hint_for
+from bulkup.pipeline.policy.common_refusals import CommonRefusals
 
 _RESUMES = "the same command resumes this run"
 _HINTS = {
@@ -14,6 +16,13 @@ _HINTS = {
     ProblemKind.THROTTLED: f"the service accepts no requests for now (see retry_for, retry_after_max); {_RESUMES}",
 }
 _FAILING = f"the service fails repeatedly, or gives unusable answers; {_RESUMES}"
+
+
+def refuses_every_file(problem: Problem, refusals: CommonRefusals) -> ServiceError:
+    """Return the error for a service or a store that refuses every file for the same reason."""
+    hint = hint_for(problem.message) or "check the settings and the account that all files have in common"
+    message = f"every file is refused: {problem.message}; {refusals.in_common()}, and none was accepted"
+    return ServiceError(message, hint=f"{hint}; {_RESUMES}")
 
 
 _EQUAL_CLOCKS = 60.0  # seconds; a smaller difference ends no lease

@@ -60,6 +60,8 @@ _FINAL = {
 }
 # The problem of a file whose ticket expired before a worker began to use it.
 LAPSED = Problem(ProblemKind.EXPIRED, "its upload URL expired before it could be used")
+# A call refused for a file in it, or for a cause that every file has.
+REFUSALS = frozenset({ProblemKind.REJECTED, ProblemKind.FAILED})
 _FATAL = frozenset({ProblemKind.UNAUTHORIZED, ProblemKind.UNUSABLE, ProblemKind.MACHINE})
 
 

@@ -17,7 +17,7 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Rejection, Ticket
 from bulkup.pipeline.policy.fatal import tickets_over
-from bulkup.pipeline.policy.retry import LAPSED, GiveUp, after_lapse
+from bulkup.pipeline.policy.retry import LAPSED, REFUSALS, GiveUp, after_lapse
 from bulkup.pipeline.presign.api_calls import ServiceCall
 from bulkup.pipeline.presign.issued_ids import IssuedIds
 from bulkup.pipeline.presign.leases import renewal_time
@@ -38,6 +38,7 @@ class TicketRequest(ServiceCall):
         routes: Routes,
         issued: IssuedIds,
         answered: Callable[[Sequence[Ticketed]], None],
+        doubted: Callable[[Sequence[Item], Problem | None], None],
     ) -> None:
         self.files = len(items)
         self.history = CallHistory()
@@ -46,6 +47,8 @@ class TicketRequest(ServiceCall):
         self._routes = routes
         self._issued = issued
         self._answered = answered
+        self._doubted = doubted
+        self._refusal = False  # the last failure was one
 
     async def make(self) -> None:
         """Ask for tickets; rejected files are settled. Raises `ProblemError`, `JournalError`."""
@@ -73,8 +76,10 @@ class TicketRequest(ServiceCall):
             (over if renew_at is not None and renew_at <= monotonic else ticketed).append(file)
         for item, answer in zip(items, answers, strict=True):
             if isinstance(answer, Rejection):
-                self._reject(item, answer)
+                self._refused(item, answer)
         run.counters.presign_files += len(tickets)
+        if tickets:
+            run.service_refusals.accepted = True
         self._answered(ticketed)
         self._lost(over, now, asked_at)
 
@@ -83,21 +88,33 @@ class TicketRequest(ServiceCall):
         if problem.maybe_created:
             await self._run.journal.unknown_ids(len(self._items), problem.message, self._run.clock.now())
         self.history.note(problem, now)
+        self._refusal = problem.kind in REFUSALS
 
     def log_repetition(self, problem: Problem, seconds: float) -> None:
         """Log that the call is made again."""
         _log.warning(LogEvent.PRESIGN_FAILED, reason=problem.message, again_in=seconds)
 
     def halves(self) -> Sequence[TicketRequest]:
-        """Return two requests for a half of the files each, without this one's failures."""
+        """Return two requests for a half of the files each, without this one's failures.
+
+        A refused group is not split while no file was ever accepted: its files are tried alone.
+        """
+        if self._refusal and not self._run.service_refusals.accepted:
+            self._doubted(self._items, None)
+            return ()
         middle = len(self._items) // 2
         halves = self._items[:middle], self._items[middle:]
-        return [TicketRequest(half, self._run, self._routes, self._issued, self._answered) for half in halves]
+        return [
+            TicketRequest(half, self._run, self._routes, self._issued, self._answered, self._doubted) for half in halves
+        ]
 
     def give_up(self, state: FileState, problem: Problem) -> None:
-        """Settle the files."""
+        """Settle the files, unless no file was ever accepted: then the cause may be none of theirs."""
+        if problem.kind in REFUSALS and not self._run.service_refusals.accepted:
+            self._doubted(self._items, problem)
+            return
         for item in self._items:
-            self._routes.settle(Outcome(item, state, problem))
+            self._routes.settle(Outcome(item, state, problem, by_service=problem.kind is ProblemKind.REJECTED))
 
     def give_back(self) -> None:
         """Leave the files to the next run."""
@@ -120,6 +137,14 @@ class TicketRequest(ServiceCall):
                 specs.append(spec)
         self._items, self.files = kept, len(kept)
         return specs
+
+    def _refused(self, item: Item, rejection: Rejection) -> None:
+        """Settle a file that the service rejects, unless it never accepted any."""
+        problem = Problem(ProblemKind.REJECTED, rejection.reason)
+        if self._run.service_refusals.accepted:
+            self._routes.settle(Outcome(item, FileState.REJECTED, problem, by_service=True))
+        else:
+            self._doubted([item], problem)
 
     def _reject(self, item: Item, rejection: Rejection) -> None:
         self._routes.settle(Outcome(item, FileState.REJECTED, Problem(ProblemKind.REJECTED, rejection.reason)))

@@ -1,0 +1,29 @@
+"""The next step for a reason why files failed or were rejected, by the words of services and stores.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import re
+
+_HINTS = (
+    (
+        r"\b413\b|EntityTooLarge|too large|above .* maximum",
+        "a limit of size at the store or the service",
+    ),
+    (r"NoSuchBucket", "the bucket that the service's URLs name does not exist; report it to the service"),
+    (r"SignatureDoesNotMatch", "the service signs with a wrong key, or signs headers that are not sent; report it"),
+    (r"InvalidAccessKeyId", "the service signs with a key that the store does not know; report it to the service"),
+    (r"RequestTimeTooSkewed", "the clock of the store or of the service is wrong"),
+    (r"AccessDenied|answered 403", "the service's key may not write to the store, or a proxy refuses; report it"),
+    (r"expired", "the URLs' leases are too short, or a clock is wrong"),
+    (r"extension", 'unsupported = "skip" skips these'),
+    (r"pipeline", "check pipeline_id"),
+)
+_COMPILED = [(re.compile(pattern, re.IGNORECASE), hint) for pattern, hint in _HINTS]
+
+
+def hint_for(reason: str) -> str:
+    """Return the hint for a reason, empty if there is none."""
+    return next((hint for pattern, hint in _COMPILED if pattern.search(reason)), "")

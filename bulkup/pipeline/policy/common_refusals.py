@@ -1,0 +1,66 @@
+"""Refusals that concern every file: a mistyped pipeline, an ended plan, a missing bucket, a wrong key.
+
+Such a refusal comes as the answer to one file, or to a group, like the refusal of a bad file. The difference shows in
+the others: if a number of files were refused alike and none was ever accepted, the cause is not in the files. Then the
+run ends, and the files stay for the next run.
+
+The refused files may also have a fault of their own in common. So the run does not end while a file of another kind
+waits: that one is tried first. `kinds` describes a file, such as its extension.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import re
+
+# What differs between two answers with the same meaning: ids, times, quoted names, and numbers longer than a status.
+_DETAILS = re.compile(r"\"[^\"]*\"|'[^']*'|\S*[0-9]{4,}\S*|\b[0-9a-f]{8,}\b", re.IGNORECASE)
+_LONGEST = 160
+_SEVERAL = 3  # kinds that are named
+
+
+def alike(reason: str) -> str:
+    """Return a reason without the details that differ between files."""
+    return _DETAILS.sub("…", reason)[:_LONGEST]
+
+
+def too_large(reason: str) -> bool:
+    """Return whether a reason is about the size of the file."""
+    return "413" in reason or "EntityTooLarge" in reason
+
+
+class CommonRefusals:
+    """Counts the files that one side, the service or storage, refused. `enough` of them end the run."""
+
+    def __init__(self, enough: int) -> None:
+        self.accepted = False
+        self.group_refused = False
+        self.files = 0
+        self.kinds: set[str] = set()
+        self._enough = enough
+        self._reasons: set[str] = set()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether files were refused and none was accepted: then a single file is tried at a time."""
+        return not self.accepted and (self.files > 0 or self.group_refused)
+
+    def refused(self, reason: str, kind: str) -> None:
+        """Count a file that was refused alone."""
+        if self.accepted or len(self._reasons) > 1:
+            return
+        self.files += 1
+        self.kinds.add(kind)
+        self._reasons.add(alike(reason))
+
+    def concern_every_file(self, *, other_kinds_wait: bool = False) -> bool:
+        """Return whether the run must end."""
+        alone = not self.accepted and len(self._reasons) == 1
+        return alone and self.files >= self._enough and not other_kinds_wait
+
+    def in_common(self) -> str:
+        """Return the number of refused files and what they have in common."""
+        kinds = sorted(self.kinds)
+        named = ", ".join(f".{kind}" if kind else "without an extension" for kind in kinds[:_SEVERAL])
+        return f"{self.files:,} files ({named}{', ...' if len(kinds) > _SEVERAL else ''}) were refused alike"

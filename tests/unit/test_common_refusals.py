@@ -1,0 +1,52 @@
+"""Refusals of single files, and refusals that concern every file."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkup.pipeline.policy.common_refusals import CommonRefusals, alike
+
+REASON = "Xvid answered 404: Requested pipeline does not exist"
+
+
+def refusals_of(*reasons: str, kind: str = "mp4") -> CommonRefusals:
+    refusals = CommonRefusals(enough=3)
+    for reason in reasons:
+        refusals.refused(reason, kind)
+    return refusals
+
+
+def test_enough_files_refused_alike_concern_every_file() -> None:
+    assert [refusals_of(*[REASON] * n).concern_every_file() for n in (2, 3)] == [False, True]
+    assert refusals_of(*[REASON] * 3).in_common() == "3 files (.mp4) were refused alike"
+
+
+def test_files_refused_for_different_reasons_have_faults_of_their_own() -> None:
+    assert not refusals_of(REASON, REASON, "Xvid answered 400: the key is too long", REASON).concern_every_file()
+
+
+def test_one_accepted_file_shows_that_the_others_are_at_fault() -> None:
+    refusals = refusals_of(*[REASON] * 2)
+    refusals.accepted = True
+    refusals.refused(REASON, "mp4")
+    assert (refusals.in_doubt, refusals.concern_every_file()) == (False, False)
+
+
+def test_a_file_of_another_kind_is_tried_first() -> None:
+    assert not refusals_of(*[REASON] * 9).concern_every_file(other_kinds_wait=True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('the key "a.mp4" is unknown', 'the key "b.mp4" is unknown'),
+        ("request 5f0c3d9ab1 refused", "request 77aa01bc9e refused"),
+        ("refused at 2026-11-30T03:41:00Z", "refused at 2026-11-30T03:42:00Z"),
+    ],
+)
+def test_details_do_not_make_a_reason_another_one(one: str, other: str) -> None:
+    assert alike(one) == alike(other)
+
+
+def test_statuses_and_codes_make_a_reason() -> None:
+    assert alike("storage answered 403 AccessDenied") != alike("storage answered 404 NoSuchBucket")
