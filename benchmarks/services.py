@@ -45,7 +45,7 @@ CASES = [
         _KEYS,
     ),
     Case("`metastudio`: hashed first, 3 requests per file", ["--provider", "metastudio", *_PROJECT], _KEYS),
-    Case("`xvid`: form POST, 4 requests per file or more", ["--provider", "xvid", "--pipeline-id", "p1"], _TOKEN),
+    Case("`xvid`: form POST, 4 or more requests per file", ["--provider", "xvid", "--pipeline-id", "p1"], _TOKEN),
 ]
 
 

@@ -91,6 +91,8 @@ def _preview(resolved: ResolvedSettings) -> None:
     else:
         shown = ", ".join(f"{count:,} {_ACTION_TEXTS.get(action, action)}" for action, count in sorted(counts.items()))
         most = "at most " if counts.get("check") else ""  # a file is checked because it may be unchanged
-        typer.echo(f"Dry run: {shown or 'no files'}; {most}{size_text(size)} would be uploaded. Nothing was written.")
+        typer.echo(
+            f"Dry run: {shown or 'no files'}; {most}{size_text(size)} would be uploaded. Nothing was sent or written."
+        )
         if expired:
             typer.echo(f"{expired_text(expired)}.")

@@ -64,7 +64,7 @@ def test_a_dry_run_writes_and_calls_nothing(world: World) -> None:
         lines = world.upload("--dry-run", *world.to(url), env=TOKEN).expect(0).lines
         assert puts(url) == 0
     assert sorted(world.root.iterdir()) == before
-    assert "Nothing was called or written" in done.out
+    assert "Nothing was sent or written" in done.out
     assert lines[-1] == {"event": "dry-run", "files": {"upload": 8, "rejected": 1}, "bytes": lines[-1]["bytes"]}
     world.upload("--dry-run", *world.local).expect(0)
     assert not world.journal.exists()
