@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 from conformance_world import CLOSING, EVERY, before_sending, conformance, is_closing, meddle, recorded_calls, tree
-from pipeline_world import World, cut_off_after, cut_off_when
+from pipeline_world import World, interrupt_after, interrupt_when
 
 from bulkup import ExitCode, FileState
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
@@ -46,7 +46,7 @@ async def assert_resumes(place: World, files: int, cuts: int = 1) -> None:
 async def test_a_caller_that_leaves_the_uploader(place: World) -> None:
     """The run is interrupted, and the next one resumes it."""
     place.write(tree(40))
-    await cut_off_after(place, 8, concurrency=WORKERS, batch_size=15)
+    await interrupt_after(place, 8, concurrency=WORKERS, batch_size=15)
     assert sum(state is FileState.UPLOADED for state in place.states().values()) >= 8
     await assert_resumes(place, 40)
 
@@ -138,7 +138,7 @@ async def test_an_interruption_before_the_closing_call(
     place.write(tree(10))
     with monkeypatch.context() as patch:
         meddle(patch, place.provider, "confirm", unanswered)
-        await cut_off_when(place, lambda: list(place.states().values()) == [FileState.STORED] * 10)
+        await interrupt_when(place, lambda: list(place.states().values()) == [FileState.STORED] * 10)
     before = place.server.stats()
     calls = recorded_calls(monkeypatch)
     summary = await place.run()
@@ -159,7 +159,7 @@ async def test_a_file_that_changes_after_an_interruption(place: World, monkeypat
     place.write(tree(12))
     with monkeypatch.context() as patch:
         before_sending(patch, hold)
-        await cut_off_when(place, lambda: FileState.TICKETED in place.states().values(), batch_size=12)
+        await interrupt_when(place, lambda: FileState.TICKETED in place.states().values(), batch_size=12)
     path = next(path for path, state in place.states().items() if state is FileState.TICKETED)
     place.write({path: b"another content"})
     await assert_resumes(place, 12)

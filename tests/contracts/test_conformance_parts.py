@@ -12,7 +12,7 @@ import anyio
 import orjson
 import pytest
 from conformance_world import Act, before_sending, conformance, is_closing, meddle, recorded_calls
-from pipeline_world import World, cut_off_when
+from pipeline_world import World, interrupt_when
 
 from bulkup import FileState
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
@@ -192,7 +192,7 @@ async def test_an_interruption_between_parts(here: World, monkeypatch: pytest.Mo
                 await anyio.sleep_forever()
 
         before_sending(patch, hold)
-        await cut_off_when(here, lambda: len(tried) == 4)
+        await interrupt_when(here, lambda: len(tried) == 4)
     assert here.states() == {b"large.mov": FileState.TICKETED}
     summary = await here.run()
     assert (summary.exit_code, summary.counters.reused_tickets, here.calls) == (0, 1, 1)

@@ -1,4 +1,4 @@
-"""A source, an embedded server in this event loop, and runs over both: what the pipeline's tests are written with."""
+"""Helpers for tests of whole runs: a source, an embedded server in this event loop, and runs over both."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _KINDS = ("uploaded", "failed", "rejected", "changed", "unreadable", "skipped", 
 
 @dataclass(frozen=True)
 class Service:
-    """What tests cannot know of a provider but by being told.
+    """Facts about a provider for tests.
 
-    `id` and `url` are what its answers call a file's id and where to send it. `stored_at` is where the store keeps a
-    file: a template over `remote` of its row in the manifest, with `uuid` and `ext` beside. `refuses` is the name of a
-    file that is rejected before any call, empty where it takes all; `settings` are what it cannot do without.
+    `id` and `url` are the names of a file's id and upload URL in its answers. `stored_at` is the path of a file in the
+    store: a template over `remote` of its row in the manifest, and over `uuid` and `ext`. `refuses` is the name of a
+    file that is rejected before any call, empty where the service takes all files. `settings` are those it requires.
     """
 
     id: str
@@ -62,9 +62,9 @@ SERVICES: Mapping[str, Service] = {
 
 @dataclass
 class World:
-    """One source and one journal against one server. `settings` hold for every run unless a run says otherwise.
+    """One source, one journal and one server. `settings` apply to every run, unless a run changes them.
 
-    `config` is what the server was started with, `clock` that of the runs, `tunables` their constants.
+    `config` is the configuration of the server. Runs use `clock` and `tunables`.
     """
 
     folder: Path
@@ -91,7 +91,7 @@ class World:
                 file.write(content)
 
     def write_many(self, count: int, size: int = 500, extension: str = "mp4") -> None:
-        """Write that many files, each with content of its own."""
+        """Write `count` files with different content."""
         names = (f"d{number % 7}/{number:04}.{extension}" for number in range(count))
         self.write({name: (name.encode() * (size // 10 + 1))[:size] for name in names})
 
@@ -100,17 +100,17 @@ class World:
 
     @property
     def service(self) -> Service:
-        """What is known of the provider; doubles are built on the local one."""
+        """The facts about the provider. Doubles are built on the local one."""
         return SERVICES.get(self.provider, SERVICES["local"])
 
     @property
     def credentials(self) -> dict[str, str]:
-        """The provider's preferred credentials, as the server takes them."""
+        """The credentials that the provider prefers, with the values that the server accepts."""
         return {name: getattr(self.config, name) for name in DECLARED[self.provider].credentials[0]}
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the provider can do with the world's settings."""
+        """The capabilities of the provider with the world's settings."""
         settings = self.resolved()
         values = composition.provider_settings(settings, ())
         return composition.build_provider(settings, self.server.url, {}, values, self.clock).capabilities
@@ -129,13 +129,13 @@ class World:
         return Settings(**{**values, **self.credentials, **self.service.settings, **self.settings, **changes})
 
     def uploader(self, **changes: Any) -> Uploader:
-        """Return a run that has not begun. A group's size is left out where a service takes one file a call."""
+        """Return a run that has not begun. `batch_size` is dropped where a service takes one file per call."""
         if "batch_size" in changes and self.capabilities.batch_limit == 1:
             del changes["batch_size"]
         return Uploader(self.resolved(**changes), environ={}, clock=self.clock, tunables=self.tunables)
 
     async def run(self, **changes: Any) -> Summary:
-        """Run to the end; what holds for every run is checked here."""
+        """Run to the end, check the figures, and return the summary."""
         async with self.uploader(**changes) as uploader:
             summary = await uploader.run()
         assert_adds_up(summary)
@@ -156,7 +156,7 @@ class World:
         return self.server.stats()["presign_calls"]
 
     def manifest(self) -> list[ManifestRow]:
-        """Return the journal's files; none where a run was cut off before it had a journal."""
+        """Return the journal's files, none where there is no journal yet."""
         if not self.journal.exists():
             return []
         with Reader(str(self.journal)) as reader:
@@ -174,23 +174,23 @@ class World:
         return {row.path: row.status for row in self.manifest()}
 
     def stored_at(self, row: ManifestRow) -> Path:
-        """Return where the store keeps the file of a row."""
+        """Return the path of a row's file in the store."""
         extension = os.path.splitext(os.fsdecode(row.path))[1][1:].lower()
         uuid = (row.remote_id or "").removeprefix("file-")
         return Path(self.server.objects_dir, self.service.stored_at.format(**row.remote, uuid=uuid, ext=extension))
 
     def stored(self, row: ManifestRow) -> bytes:
-        """Return what the store holds for a row of the manifest."""
+        """Return the bytes that the store has for a row of the manifest."""
         return self.stored_at(row).read_bytes()
 
     def lost_ids(self) -> int:
-        """Return how many ids the server handed out that nothing accounts for; negative for calls never answered."""
+        """Return how many issued ids the journal does not account for. Calls without an answer make it negative."""
         uploaded = sum(row.status in DONE for row in self.manifest())
         unneeded = [*self.orphans(), *self.superseded()]
         return self.server.stats()["tickets"] - uploaded - sum(orphan.count for orphan in unneeded)
 
     def assert_uploaded(self, *missing: bytes) -> None:
-        """Every file of the source but `missing` is recorded once, and stored byte by byte as it is on disk."""
+        """Check that each file of the source but `missing` is recorded once, and that its stored bytes are equal."""
         expected = {path: data for path, data in read_tree(self.source).items() if path not in missing}
         done = [row for row in self.manifest() if row.status is FileState.UPLOADED]
         assert sorted(row.path for row in done) == sorted(expected)
@@ -202,8 +202,8 @@ class World:
             assert self.stored(row) == data
 
 
-async def cut_off_after(place: World, results: int, **changes: Any) -> None:
-    """Leave a run in the middle, as an exception in the caller would, after that many results."""
+async def interrupt_after(place: World, results: int, **changes: Any) -> None:
+    """Leave a run after a number of results, as an exception in the caller does."""
     async with place.uploader(**changes) as uploader:
         seen = 0
         async for _ in uploader.results():
@@ -212,8 +212,8 @@ async def cut_off_after(place: World, results: int, **changes: Any) -> None:
                 break
 
 
-async def cut_off_when(place: World, holds: Callable[[], bool], **changes: Any) -> None:
-    """Run, and leave in the middle once something holds."""
+async def interrupt_when(place: World, holds: Callable[[], bool], **changes: Any) -> None:
+    """Run, and leave the run when a condition holds."""
     async with place.uploader(**changes) as uploader, anyio.create_task_group() as tasks:
         tasks.start_soon(uploader.run)
         with anyio.fail_after(30):
@@ -234,7 +234,7 @@ def read_tree(root: Path) -> dict[bytes, bytes]:
 
 
 def assert_adds_up(summary: Summary) -> None:
-    """Files found are the sum of what became of them (docs/design.md section 7)."""
+    """Check that the files found are the sum of all states (docs/design.md section 7)."""
     files = summary.as_dict()["files"]
     assert files["found"] == sum(files[kind] for kind in _KINDS)
     assert min(files.values()) >= 0
@@ -251,7 +251,7 @@ async def world(
     tunables: Tunables | None = None,
     **server: Any,
 ) -> AsyncGenerator[World, None]:
-    """Start a server on a fresh folder, with an empty source beside it."""
+    """Start a server in a new folder, and make an empty source."""
     (folder / "source").mkdir(parents=True)
     specs = tuple(FaultSpec.parse(text) for text in faults)
     config = ServerConfig(store=str(folder / "store"), faults=specs, seed=seed, **server)

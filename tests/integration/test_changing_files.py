@@ -1,5 +1,7 @@
-"""Files that change while a run has them: whatever is recorded as uploaded was the file, byte by byte, at some instant,
-and after a run in peace the store holds what the disk does.
+"""Files that change during a run.
+
+A file recorded as uploaded is stored as it was at some instant, byte by byte. After another run without changes, the
+store has the present files.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ def _set_back(path: Path, status: os.stat_result) -> None:
 
 
 def grow(path: Path) -> None:
-    """As a log does."""
+    """Append a line, as a log does."""
     with path.open("ab") as file:
         file.write(b"one line more\n")
 
@@ -45,7 +47,7 @@ def truncate(path: Path) -> None:
 
 
 def truncate_and_fill(path: Path) -> None:
-    """To the size it had, with its modification time set back."""
+    """Keep the size, and set the modification time back."""
     status = path.stat()
     os.truncate(path, 10)
     with path.open("ab") as file:
@@ -54,7 +56,7 @@ def truncate_and_fill(path: Path) -> None:
 
 
 def rewrite_the_end(path: Path) -> None:
-    """In place, with the modification time set back: only the ctime tells."""
+    """Write in place and set the modification time back: only the ctime shows the change."""
     status = path.stat()
     with path.open("r+b") as file:
         file.seek(-100, os.SEEK_END)
@@ -63,20 +65,20 @@ def rewrite_the_end(path: Path) -> None:
 
 
 def restore_older(path: Path) -> None:
-    """From a backup: other bytes, and a modification time of long ago."""
+    """Write other bytes with an old modification time, as a backup does."""
     path.write_bytes(os.urandom(path.stat().st_size))
     os.utime(path, ns=(1, 1_000_000_000))
 
 
 def replace(path: Path) -> None:
-    """As programs save: another file is renamed over it."""
+    """Rename another file over it, as programs do when they save."""
     other = path.with_name(f".{path.name}.part")
     other.write_bytes(os.urandom(path.stat().st_size + 7))
     other.replace(path)
 
 
 def replace_with_equal_times(path: Path) -> None:
-    """As `rsync --times` or `cp --preserve` do: another file of the same size and modification time."""
+    """Rename another file of the same size and modification time over it, as `rsync --times` does."""
     other, status = path.with_name(f".{path.name}.part"), path.stat()
     other.write_bytes(os.urandom(status.st_size))
     _set_back(other, status)
@@ -88,7 +90,7 @@ def delete(path: Path) -> None:
 
 
 def punch(path: Path) -> None:
-    """A hole: zeros where bytes were, and not a byte shorter."""
+    """Replace bytes by a hole of zeros, and keep the size."""
     status = path.stat()
     with path.open("r+b") as file:
         file.truncate(status.st_size // 3)
@@ -101,8 +103,8 @@ CHANGES = (
 )
 
 
-class Meddler:
-    """Changes each file once, at one moment of its way, and remembers what it was before and after."""
+class FileChanger:
+    """Changes each file once, at one moment of its attempt, and keeps its content before and after."""
 
     def __init__(self, place: World, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self._source, self._moment = place.source, moment
@@ -119,7 +121,7 @@ class Meddler:
                 place.write({name: content})
                 self.changes[name], self.versions[name] = change, [content]
 
-    def _meddle(self, moment: str) -> None:
+    def _change_at(self, moment: str) -> None:
         path = self._item.get().file.path
         if moment == self._moment and path in self.changes:
             file = self._source / os.fsdecode(path)
@@ -127,11 +129,11 @@ class Meddler:
             self.versions[path].append(file.read_bytes() if file.exists() else b"")
 
     def _hook(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        send_item, send_body, meddle = LocalSender.send, Transport.send, self._meddle
+        send_item, send_body, change_at = LocalSender.send, Transport.send, self._change_at
 
         async def sending(sender: LocalSender, file: Ticketed, count: Callable[[int], None]) -> Receipt | Problem:
             self._item.set(file.item)
-            meddle(MOMENTS[0])
+            change_at(MOMENTS[0])
             return await send_item(sender, file, count)
 
         async def transporting(
@@ -141,19 +143,19 @@ class Meddler:
 
             def counting(sent: int) -> None:
                 self._item.set(item)  # the HTTP client sends bodies in a task of its own
-                meddle(MOMENTS[2])
+                change_at(MOMENTS[2])
                 count(sent)
 
-            meddle(MOMENTS[1])
+            change_at(MOMENTS[1])
             answer = await send_body(transport, ticket, body, headers, counting)
-            meddle(MOMENTS[3])
+            change_at(MOMENTS[3])
             return answer
 
         monkeypatch.setattr(LocalSender, "send", sending)
         monkeypatch.setattr(Transport, "send", transporting)
 
     def assert_recorded_rightly(self, place: World) -> None:
-        """What is recorded as uploaded is, in the store, one of the file's versions as a whole."""
+        """Check that the stored content of every uploaded file is one of its versions."""
         rows = {row.path: row for row in place.manifest()}
         assert set(rows) == set(self.versions)
         for path, row in rows.items():
@@ -168,28 +170,30 @@ class Meddler:
 
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("provider", ["magic-hour", "metastudio"])
-async def test_files_that_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, moment: str) -> None:
-    """Nine ways to change, four moments, read whole and streamed, hashed before and not."""
+async def test_a_change_at_any_moment_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, moment: str
+) -> None:
+    """Nine kinds of change at four moments; read whole or streamed, hashed first or not."""
     async with world(tmp_path, provider) as place:
         with monkeypatch.context() as patch:
-            meddler = Meddler(place, moment, patch)
-            meddler.prepare(place)
+            changer = FileChanger(place, moment, patch)
+            changer.prepare(place)
             summary = await place.run()
-        assert not meddler.changes  # every file met its change
+        assert not changer.changes  # every file was changed
         assert summary.exit_code in (0, 3)
         assert summary.counters.failed == 0
-        meddler.assert_recorded_rightly(place)
+        changer.assert_recorded_rightly(place)
         assert (await place.run()).exit_code == 0
-        gone = [path for path, versions in meddler.versions.items() if versions[-1] == b""]
+        gone = [path for path, versions in changer.versions.items() if versions[-1] == b""]
         rows = {row.path: row for row in place.manifest()}
-        for path, versions in meddler.versions.items():
+        for path, versions in changer.versions.items():
             if path not in gone:
                 assert rows[path].status is FileState.UPLOADED
                 assert place.stored(rows[path]) == versions[-1]
 
 
-async def test_sparse_files(tmp_path: Path) -> None:
-    """Holes are zeros, at the beginning, within and at the end; a file of nothing else too."""
+async def test_sparse_files_are_uploaded_with_zeros(tmp_path: Path) -> None:
+    """Holes at the beginning, in the middle and at the end, and a file that is one hole."""
     async with world(tmp_path) as place:
         place.write({"small.mp4": b"", "within.mp4": b"", "nothing.mp4": b""})
         for name, size, data in (("small", 5_000, 4_000), ("within", 5 * MIB, 3 * MIB), ("nothing", 4 * MIB, None)):
@@ -203,7 +207,7 @@ async def test_sparse_files(tmp_path: Path) -> None:
 
 
 class JumpingClock(SystemClock):
-    """The machine's clock, set to another time in the middle of a run."""
+    """The system clock, set to another time during a run."""
 
     def __init__(self) -> None:
         self.offset = 0.0
@@ -224,10 +228,10 @@ DAY = 86400.0
         ("metastudio", 400 * DAY, 4),  # it refuses calls that are signed so far ahead
     ],
 )
-async def test_a_clock_that_is_set_in_the_middle(
+async def test_a_clock_set_during_a_run_does_no_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, jump: float, code: int
 ) -> None:
-    """Forward and back, by minutes and by more than a year: nothing is recorded wrongly, and the next run ends well."""
+    """Forward and back, by minutes and by more than a year: no row is wrong, and the next run succeeds."""
     clock, send, sent = JumpingClock(), Transport.send, 0
 
     async def hooked(self: Transport, *arguments: Any) -> StorageAnswer:

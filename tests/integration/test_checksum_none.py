@@ -10,7 +10,7 @@ from typing import Any
 
 import pydantic
 import pytest
-from pipeline_world import QUICK_RETRIES, World, cut_off_when, read_tree, world
+from pipeline_world import QUICK_RETRIES, World, interrupt_when, read_tree, world
 
 from bulkup import FileState, UsageError
 from bulkup.model.http import StorageAnswer
@@ -79,7 +79,7 @@ async def test_files_are_unverified_without_a_checksum(tmp_path: Path, provider:
 async def test_a_run_that_was_cut_off_is_resumed(here: World) -> None:
     """Recorded files are not sent again, and unused tickets are used."""
     here.write_many(40)
-    await cut_off_when(here, lambda: here.puts >= 10, checksum="none", concurrency=2, batch_size=10)
+    await interrupt_when(here, lambda: here.puts >= 10, checksum="none", concurrency=2, batch_size=10)
     recorded = sum(row.status is FileState.UNVERIFIED for row in here.manifest())
     summary = await here.run(checksum="none")
     assert summary.exit_code == 0, summary.error

@@ -1,4 +1,4 @@
-"""Runs over what earlier ones left: uploads that the service deletes, sources that moved, files uploaded again."""
+"""Runs after earlier ones: uploads that the service deletes, sources that moved, and files that are uploaded again."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ def ids(place: World) -> dict[bytes, str | None]:
 
 
 def expire(place: World, name: bytes) -> None:
-    """Have the time come that the service kept a file until."""
+    """Let the time pass until which the service keeps a file."""
     with contextlib.closing(sqlite3.connect(place.journal)) as connection, connection:
         connection.execute("UPDATE files SET kept_until = 1 WHERE path = ?", (name,))
 
 
-def foreseen(place: World, **changes: object) -> dict[bytes, Preview]:
+def previewed(place: World, **changes: object) -> dict[bytes, Preview]:
     return {entry.path: entry for entry in preview(place.resolved(**changes), environ={})}
 
 
-async def test_uploads_past_their_time_are_told_and_left_alone(here: World) -> None:
-    """They are settled, and no failure; also one that is only found to be the same when it is read again."""
+async def test_expired_uploads_are_counted_and_not_repeated(here: World) -> None:
+    """They are skipped, also a file that has to be compared first."""
     await here.run()
     expire(here, b"a.mp4")
     expire(here, b"b.mp4")
     os.chmod(here.source / "b.mp4", 0o600)
-    before = foreseen(here)
+    before = previewed(here)
     assert [(before[name].action, before[name].expired) for name in sorted(before)] == [
         ("unchanged", True),
         ("check", True),
@@ -63,12 +63,12 @@ async def test_uploads_past_their_time_are_told_and_left_alone(here: World) -> N
     assert here.puts == 3
 
 
-async def test_uploads_past_their_time_go_again_where_that_is_wanted(here: World) -> None:
-    """Only those; the old id is among the superseded ones, and the new one is kept as long as any."""
+async def test_expired_uploads_are_repeated_with_reupload_expired(here: World) -> None:
+    """Only those are. The old id is superseded, and the new upload has a new expiry."""
     await here.run()
     old = ids(here)
     expire(here, b"a.mp4")
-    before = foreseen(here, reupload_expired=True)
+    before = previewed(here, reupload_expired=True)
     assert [entry.path for entry in before.values() if entry.action == "upload"] == [b"a.mp4"]
     assert before[b"a.mp4"].reason == "the service no longer keeps what was uploaded"
     summary = await here.run(reupload_expired=True)
@@ -79,8 +79,8 @@ async def test_uploads_past_their_time_go_again_where_that_is_wanted(here: World
     assert (await here.run(reupload_expired=True)).as_dict()["files"]["skipped"] == 3
 
 
-async def test_a_file_that_changed_leaves_its_old_id(here: World) -> None:
-    """All ids that the service handed out are accounted for: in the manifest, or as superseded."""
+async def test_the_old_id_of_a_changed_file_is_superseded(here: World) -> None:
+    """All ids that the service issued are in the manifest or superseded."""
     await here.run()
     old = ids(here)
     here.write({"a.mp4": b"another"})
@@ -92,15 +92,15 @@ async def test_a_file_that_changed_leaves_its_old_id(here: World) -> None:
 
 
 @pytest.mark.parametrize("copied", [False, True])
-async def test_a_source_with_a_name_may_move(here: World, copied: bool) -> None:
-    """To another path, or as a copy with other inodes: nothing goes again, and the manifest shows where it is."""
+async def test_a_source_with_a_source_id_may_move(here: World, copied: bool) -> None:
+    """After a move, or as a copy with other inodes, no file is uploaded again. The manifest has the new path."""
     await here.run(source_id="media")
     moved = here.folder / "moved"
     if copied:
         shutil.copytree(here.source, moved)
     shutil.move(here.source, here.folder / "away" if copied else moved)
     there = {"source": (str(moved),), "source_id": "media"}
-    assert {entry.action for entry in foreseen(here, **there).values()} == {"check" if copied else "unchanged"}
+    assert {entry.action for entry in previewed(here, **there).values()} == {"check" if copied else "unchanged"}
     (moved / "new.mp4").write_bytes(b"new")
     summary = await here.run(**there)
     assert (summary.as_dict()["files"]["skipped"], summary.as_dict()["files"]["uploaded"]) == (3, 1)
@@ -108,8 +108,8 @@ async def test_a_source_with_a_name_may_move(here: World, copied: bool) -> None:
     assert len(here.manifest()) == 4
 
 
-async def test_a_source_that_moved_already_goes_by_its_old_path(here: World) -> None:
-    """A run knew it by its path alone; that path is its name from now on."""
+async def test_a_moved_source_is_found_by_its_old_path_as_source_id(here: World) -> None:
+    """An earlier run knew it by its path alone."""
     await here.run()
     name, moved = os.path.realpath(here.source), here.source
     for move in ("first", "second"):
@@ -119,8 +119,8 @@ async def test_a_source_that_moved_already_goes_by_its_old_path(here: World) -> 
     assert here.puts == 3
 
 
-async def test_a_name_is_of_one_source(here: World) -> None:
-    """Several are wrong usage, two files of one directory among them; one that is named twice is one."""
+async def test_a_source_id_belongs_to_one_source(here: World) -> None:
+    """Several sources are a usage error. The same source given twice counts once."""
     two_files = tuple(str(here.source / name) for name in ("a.mp4", "b.mp4"))
     for sources in ((str(here.source), str(here.folder)), two_files):
         with pytest.raises(UsageError, match="source_id is the name of one source, and 2 are given"):
@@ -129,13 +129,16 @@ async def test_a_name_is_of_one_source(here: World) -> None:
     await here.run(source=(str(here.source), f"{here.source}/"), source_id="media")
 
 
-# --- what the commands say of it ---
+# --- the output of commands ---
 
 
-async def said(*arguments: str, code: int = 0) -> str:
-    """Run a command that reads or prunes the journal, in a thread as it has an event loop of its own."""
+async def output_of(*arguments: str, code: int = 0) -> str:
+    """Run a command and return its output. It runs in a thread, because it starts an event loop.
+
+    With `code` it fails with that exit code, and the message is returned.
+    """
     result = await anyio.to_thread.run_sync(CliRunner().invoke, app, arguments)
-    structlog.reset_defaults()  # or the log of whatever comes after this test would go to the command's standard error
+    structlog.reset_defaults()  # otherwise later tests log to the standard error of this command
     assert (result.exit_code, result.exception) == (0, None) or isinstance(result.exception, UsageError)
     if code:
         assert isinstance(result.exception, UsageError)
@@ -145,20 +148,20 @@ async def said(*arguments: str, code: int = 0) -> str:
 
 
 async def lines(*arguments: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (await said(*arguments, "--json")).splitlines()]
+    return [json.loads(line) for line in (await output_of(*arguments, "--json")).splitlines()]
 
 
-async def test_the_commands_tell_of_uploads_past_their_time_and_of_old_ids(here: World) -> None:
-    """A notice in `status` and in a dry run, with the option that helps; `orphans` lists what to delete."""
+async def test_commands_report_expired_uploads_and_superseded_ids(here: World) -> None:
+    """`status` and a dry run name the option that uploads them again, and `orphans` lists the ids to delete."""
     await here.run()
     old = ids(here)
     expire(here, b"a.mp4")
     notice = "1 file is past the time that the service keeps uploads; `bulkup upload --reupload-expired`"
     journal = ("--journal", str(here.journal))
     upload = ("upload", str(here.source), "--dry-run", "--provider", here.provider, "--base-url", here.server.url)
-    assert notice in await said("status", *journal)
-    assert notice in await said(*upload, *journal)
-    again = await said(*upload, *journal, "--reupload-expired")
+    assert notice in await output_of("status", *journal)
+    assert notice in await output_of(*upload, *journal)
+    again = await output_of(*upload, *journal, "--reupload-expired")
     assert "a.mp4  (the service no longer keeps what was uploaded)" in again
     assert notice not in again
     assert {line["path"]: line["expired"] for line in (await lines(*upload, *journal))[:-1]} == {
@@ -167,35 +170,35 @@ async def test_the_commands_tell_of_uploads_past_their_time_and_of_old_ids(here:
         "d/c.mp4": False,
     }
     await here.run(reupload_expired=True)
-    assert "past the time" not in await said("status", *journal)
-    assert "1 remote id of files that were uploaded again" in await said("status", *journal)
+    assert "past the time" not in await output_of("status", *journal)
+    assert "1 remote id of files that were uploaded again" in await output_of("status", *journal)
     (line,) = await lines("orphans", *journal)
     expected = ("superseded", old[b"a.mp4"], ids(here)[b"a.mp4"], "1970-01-01T00:00:01.000Z")
     assert (line["kind"], line["remote_id"], line["superseded_by"], line["kept_until"]) == expected
-    assert f"{old[b'a.mp4']} for a.mp4 (its file was uploaded again as " in await said("orphans", *journal)
+    assert f"{old[b'a.mp4']} for a.mp4 (its file was uploaded again as " in await output_of("orphans", *journal)
 
 
 async def test_runs_are_pruned_by_age(here: World) -> None:
-    """Ninety days where nothing is said; what would go is told first, and what was uploaded stays."""
+    """The default is 90 days. A dry run says what is deleted, and uploaded files stay."""
     for _ in range(3):
         await here.run()
     before = here.manifest()
     prune = ("runs", "--journal", str(here.journal), "--prune")
     assert (await lines(*prune))[0]["runs"] == 0
-    assert "Would delete: 2 runs, 0 orphans" in await said(*prune, "--older-than", "0", "--dry-run")
+    assert "Would delete: 2 runs, 0 orphans" in await output_of(*prune, "--older-than", "0", "--dry-run")
     assert len(await lines(*prune[:-1])) == 3
-    assert "Deleted: 2 runs, 0 orphans, 0 superseded ids, 0 files" in await said(*prune, "--older-than", "0s")
+    assert "Deleted: 2 runs, 0 orphans, 0 superseded ids, 0 files" in await output_of(*prune, "--older-than", "0s")
     assert [line["running"] for line in await lines(*prune[:-1])] == [False]
     assert here.manifest() == before
     assert (await here.run()).as_dict()["files"]["skipped"] == 3
 
 
-async def test_options_of_pruning_alone_are_wrong_usage(here: World) -> None:
-    """A slip must not list the runs where somebody thought to prune, nor prune what is younger than they thought."""
+async def test_options_of_prune_need_prune(here: World) -> None:
+    """A mistake must neither list runs instead of pruning nor prune younger runs."""
     await here.run()
     runs = ("runs", "--journal", str(here.journal))
     for wrong in (("--older-than", "1d"), ("--dry-run",)):
-        assert await said(*runs, *wrong, code=2) == "--older-than and --dry-run are only for --prune"
-    assert await said(*runs, "--prune", "30d", code=2) == "30d is not a source"
-    message = await said(*runs, "--prune", "--older-than", "old", code=2)
+        assert await output_of(*runs, *wrong, code=2) == "--older-than and --dry-run are only for --prune"
+    assert await output_of(*runs, "--prune", "30d", code=2) == "30d is not a source"
+    message = await output_of(*runs, "--prune", "--older-than", "old", code=2)
     assert message == "--older-than: expected a duration, such as 30 or 30s, 5m, 2h or 1d, not old"

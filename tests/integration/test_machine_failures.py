@@ -1,4 +1,4 @@
-"""What the machine does under a run: the journal is taken away, folders vanish, descriptors run out while scanning."""
+"""Failures of the machine: journals that are removed, folders that vanish, and missing descriptors during the scan."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def _delete(journal: Path) -> None:
 
 
 def _move_the_folder(journal: Path) -> None:
-    journal.parent.rename(journal.parent.with_name("elsewhere"))
+    journal.parent.rename(journal.parent.with_name("moved"))
 
 
 def _replace(journal: Path) -> None:
-    """By what it was a moment ago, as a backup that is put back does."""
+    """Replace it by an older copy, as a restored backup does."""
     copy = journal.with_name("copy")
     shutil.copy2(journal, copy)
     copy.rename(journal)
@@ -45,16 +45,16 @@ def _delete_the_log(journal: Path) -> None:
     journal.with_name(journal.name + "-wal").unlink()
 
 
-@pytest.mark.parametrize("take_away", [_delete, _move_the_folder, _replace, _delete_the_log])
-async def test_a_journal_that_is_taken_away(here: World, take_away: Callable[[Path], None]) -> None:
-    """The run notices at its next row, tells nothing as uploaded that is not recorded, and ends with 7."""
+@pytest.mark.parametrize("remove", [_delete, _move_the_folder, _replace, _delete_the_log])
+async def test_a_journal_that_is_removed_ends_the_run(here: World, remove: Callable[[Path], None]) -> None:
+    """The run notices it at its next row, reports no file as uploaded without a row, and ends with exit code 7."""
     here.write_many(40)
-    told: list[Result] = []
+    received: list[Result] = []
 
     async def emit(results: Sequence[Result]) -> None:
-        if not told:
-            take_away(here.journal)
-        told.extend(results)
+        if not received:
+            remove(here.journal)
+        received.extend(results)
 
     async with here.uploader(concurrency=2) as uploader:
         summary = await uploader.run(emit)
@@ -62,13 +62,13 @@ async def test_a_journal_that_is_taken_away(here: World, take_away: Callable[[Pa
     assert isinstance(summary.error, JournalError)
     assert "deleted, moved or replaced" in summary.error.message
     assert summary.error.hint
-    assert len(told) == summary.counters.uploaded <= 2  # what was told before
+    assert len(received) == summary.counters.uploaded <= 2
     assert (await here.run()).exit_code == 0
     here.assert_uploaded()
 
 
-async def test_a_writer_thread_that_ends(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The end of the thread that writes the journal is the end of the run, with 7."""
+async def test_a_journal_whose_writer_thread_ends_ends_the_run(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with exit code 7."""
     here.write_many(40)
     sleep = time.sleep
 
@@ -85,14 +85,14 @@ async def test_a_writer_thread_that_ends(here: World, monkeypatch: pytest.Monkey
     assert isinstance(summary.error, JournalError)
 
 
-async def test_a_journal_that_is_taken_away_at_the_very_end(here: World) -> None:
-    """After its last file the run has its own end to record: where it cannot, that is told and not a success."""
+async def test_a_journal_that_is_removed_after_the_last_file_ends_the_run(here: World) -> None:
+    """The end of the run cannot be recorded, so the run is no success."""
     here.write_many(10)
-    told: list[Result] = []
+    received: list[Result] = []
 
     async def emit(results: Sequence[Result]) -> None:
-        told.extend(results)
-        if len(told) == 10:
+        received.extend(results)
+        if len(received) == 10:
             _delete(here.journal)
 
     async with here.uploader() as uploader:
@@ -103,41 +103,41 @@ async def test_a_journal_that_is_taken_away_at_the_very_end(here: World) -> None
     here.assert_uploaded()
 
 
-async def test_a_journal_put_back_is_gone_on_with(here: World) -> None:
-    """The folder that was moved away is whole: back in its place, nothing of it goes up again."""
+async def test_a_journal_that_is_put_back_is_used_again(here: World) -> None:
+    """No file of it is uploaded again."""
     here.write_many(40)
-    elsewhere = here.journal.parent.with_name("elsewhere")
-    told: list[Result] = []
+    moved = here.journal.parent.with_name("moved")
+    received: list[Result] = []
 
     async def emit(results: Sequence[Result]) -> None:
-        told.extend(results)
-        if len(told) > 10 and not elsewhere.exists():
+        received.extend(results)
+        if len(received) > 10 and not moved.exists():
             _move_the_folder(here.journal)
 
     async with here.uploader(concurrency=2) as uploader:
         assert (await uploader.run(emit)).exit_code == 7
     shutil.rmtree(here.journal.parent, ignore_errors=True)
-    elsewhere.rename(here.journal.parent)
+    moved.rename(here.journal.parent)
     summary = await here.run()
     assert summary.exit_code == 0
-    assert summary.counters.skipped >= len(told) > 10
+    assert summary.counters.skipped >= len(received) > 10
     here.assert_uploaded()
 
 
 def on_scandir(monkeypatch: pytest.MonkeyPatch, act: Callable[[bytes], None]) -> None:
-    """Call `act` with the path of every folder before it is listed."""
+    """Call `act` with the path of each folder before it is listed."""
     scandir = os.scandir
 
     def hooked(path: Any) -> Any:
-        if isinstance(path, bytes):  # as the scanner's are
+        if isinstance(path, bytes):  # a path of the scanner
             act(path)
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", hooked)
 
 
-async def test_folders_that_vanish(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder gone before it is listed is unreadable, files gone with theirs afterwards are changed; both are 3."""
+async def test_folders_that_vanish_during_the_scan_are_unreadable(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit code is 3, and the other files are uploaded."""
     here.write_many(20)
     here.write({"before/a.mp4": b"a", "outer/inner/b.mp4": b"b"})
 
@@ -154,8 +154,10 @@ async def test_folders_that_vanish(here: World, monkeypatch: pytest.MonkeyPatch)
     assert (await here.run()).exit_code == 0
 
 
-async def test_a_folder_that_can_be_listed_again(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its row told of all it holds; once its files have rows of their own, the manifest has no such file any more."""
+async def test_a_folder_that_can_be_listed_again_leaves_the_manifest(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row stood for all its files. Now each has a row of its own."""
     here.write({"open/a.mp4": b"a", "closed/b.mp4": b"b"})
 
     def act(path: bytes) -> None:
@@ -165,11 +167,11 @@ async def test_a_folder_that_can_be_listed_again(here: World, monkeypatch: pytes
     with monkeypatch.context() as patch:
         on_scandir(patch, act)
         assert (await here.run()).exit_code == 3
-        assert (await here.run()).exit_code == 3  # met again, so it is still there
+        assert (await here.run()).exit_code == 3  # it still cannot be listed
         assert here.states()[b"closed"] is FileState.UNREADABLE
         names = here.folder / "names"
         names.write_text("open/a.mp4\n")
-        assert (await here.run(files_from=str(names))).exit_code == 0  # which says nothing about it
+        assert (await here.run(files_from=str(names))).exit_code == 0  # the list does not name it
         assert here.states()[b"closed"] is FileState.UNREADABLE
     assert (await here.run()).exit_code == 0
     assert set(here.states()) == {b"open/a.mp4", b"closed/b.mp4"}
@@ -177,8 +179,8 @@ async def test_a_folder_that_can_be_listed_again(here: World, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
-async def test_a_scan_that_the_machine_cannot_do(here: World, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    """Without a descriptor for a folder the run ends with 7: its files are neither passed over nor unreadable."""
+async def test_a_scan_without_descriptors_ends_the_run(here: World, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """It ends with exit code 7. The files of the folder are neither skipped nor unreadable."""
     here.write_many(20)
 
     def act(path: bytes) -> None:

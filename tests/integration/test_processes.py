@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 import psutil
 import pytest
-from pipeline_world import QUICK_RETRIES, World, cut_off_after, world
+from pipeline_world import QUICK_RETRIES, World, interrupt_after, world
 from structlog.testing import capture_logs
 
 from bulkup import ExitCode, MachineError
@@ -158,7 +158,7 @@ async def test_a_run_cut_off_leaves_no_process(here: World) -> None:
     """The next run finishes."""
     here.faults("slow-body=0.5", options=FaultOptions(slow_pace=ReadPace(4096, 0.05)))
     here.write_many(20, size=100_000)
-    await cut_off_after(here, 3)
+    await interrupt_after(here, 3)
     assert not processes()
     here.faults()
     assert (await here.run(processes=1)).exit_code == 0

@@ -1,4 +1,4 @@
-"""Runs that are cut off, and the runs after them, also of providers that do not exist yet."""
+"""Interrupted runs and the runs after them, also with services that need other calls."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import os
 import random
 import traceback
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import anyio
 import pytest
-from pipeline_world import World, cut_off_after, cut_off_when, world
+from pipeline_world import World, interrupt_after, interrupt_when, world
 
 from bulkup import ExitCode, FileState
 from bulkup.config.provider_defaults import PROVIDERS as DECLARED
@@ -32,7 +34,7 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
 
 
 def accounted_for(place: World) -> bool:
-    """Say whether every id the server handed out is in the manifest or among the orphans."""
+    """Return whether every id that the server issued is in the manifest or an orphan."""
     uploaded = sum(row.status is FileState.UPLOADED for row in place.manifest())
     live = sum(row.status is FileState.TICKETED for row in place.manifest())
     return place.server.stats()["tickets"] <= uploaded + live + sum(orphan.count for orphan in place.orphans())
@@ -40,8 +42,8 @@ def accounted_for(place: World) -> bool:
 
 @pytest.mark.parametrize("provider", ["magic-hour", "move-ugc", "metastudio", "xvid"])
 @pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 13))])
-async def test_cut_off_at_random_points(tmp_path: Path, provider: str, seed: int) -> None:
-    """However often a run is cut off, the last one has every file once; only what was in flight is sent once more."""
+async def test_runs_interrupted_at_random_points(tmp_path: Path, provider: str, seed: int) -> None:
+    """In the end each file is uploaded once. Only files in flight were sent a second time."""
     chance = random.Random(seed)
     async with world(tmp_path, provider) as place:
         place.write_many(150)
@@ -62,14 +64,14 @@ async def test_cut_off_at_random_points(tmp_path: Path, provider: str, seed: int
         assert summary.exit_code == 0
         place.assert_uploaded()
         assert done.items() <= {row.path: row.remote_id for row in place.manifest()}.items()
-        assert place.puts <= 151 + 8 * cuts  # a file a worker and cut, and no more
+        assert place.puts <= 151 + 8 * cuts  # one file per worker and interruption
         assert accounted_for(place)
 
 
-async def test_leaving_the_iterator_cuts_the_run_off(here: World) -> None:
-    """A reader that has seen enough leaves without an error, and the next run goes on with the tickets there are."""
+async def test_leaving_the_iterator_interrupts_the_run(here: World) -> None:
+    """It raises nothing, and the next run uses the tickets that are left."""
     here.write_many(100)
-    await cut_off_after(here, 10, concurrency=2, batch_size=25)
+    await interrupt_after(here, 10, concurrency=2, batch_size=25)
     done = sum(state is FileState.UPLOADED for state in here.states().values())
     assert 10 <= done < 100
     tickets = here.server.stats()["tickets"]
@@ -83,8 +85,8 @@ async def test_leaving_the_iterator_cuts_the_run_off(here: World) -> None:
     here.assert_uploaded()
 
 
-async def test_error_in_the_caller(here: World) -> None:
-    """An error in the caller's own code ends the run and reaches the caller; the journal can be used at once."""
+async def test_an_error_of_the_caller_ends_the_run(here: World) -> None:
+    """The caller receives it, and the journal can be used at once."""
     here.write_many(30)
 
     async def careless() -> None:
@@ -99,11 +101,11 @@ async def test_error_in_the_caller(here: World) -> None:
     here.assert_uploaded()
 
 
-async def test_tickets_that_ran_out_meanwhile(tmp_path: Path) -> None:
-    """Tickets that a cut-off run left and that ran out are asked for again, and their ids are orphans."""
+async def test_tickets_that_expired_between_runs_are_replaced(tmp_path: Path) -> None:
+    """Their ids are orphans."""
     async with world(tmp_path, url_ttl=1) as place:
         place.write_many(60)
-        await cut_off_after(place, 5, concurrency=2, batch_size=30)
+        await interrupt_after(place, 5, concurrency=2, batch_size=30)
         live = sum(state is FileState.TICKETED for state in place.states().values())
         assert live
         await anyio.sleep(2)
@@ -114,8 +116,8 @@ async def test_tickets_that_ran_out_meanwhile(tmp_path: Path) -> None:
         assert accounted_for(place)
 
 
-async def test_file_that_changed_while_it_had_a_ticket(here: World) -> None:
-    """A ticket got for a file as it was is not used for what it became, and its id is not lost."""
+async def test_a_ticket_is_not_used_for_a_file_that_has_changed(here: World) -> None:
+    """Its id is an orphan."""
     here.write_many(40)
     async with here.uploader(concurrency=1, batch_size=40) as uploader:
         async for _ in uploader.results():
@@ -130,8 +132,8 @@ async def test_file_that_changed_while_it_had_a_ticket(here: World) -> None:
     assert accounted_for(here)
 
 
-async def test_orphans_do_not_grow_by_themselves(here: World) -> None:
-    """A stopped run whose tickets are all used by the next one leaves no orphan."""
+async def test_a_stopped_run_leaves_no_orphan(here: World) -> None:
+    """The next run uses all its tickets."""
     here.write_many(60)
     async with here.uploader(concurrency=2, batch_size=30) as uploader:
         async for _ in uploader.results():
@@ -141,8 +143,10 @@ async def test_orphans_do_not_grow_by_themselves(here: World) -> None:
     assert here.server.stats()["tickets"] == 60
 
 
-async def test_call_cut_off_before_its_answer(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call whose answer nobody saw is counted as so many unknown ids, once."""
+async def test_a_call_interrupted_before_its_answer_leaves_unknown_ids(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are counted once."""
     presign, answered = MagicHour.presign, anyio.Event()
 
     async def unseen(self: MagicHour, specs: Sequence[FileSpec], call: ApiCall) -> Any:
@@ -164,8 +168,8 @@ async def test_call_cut_off_before_its_answer(here: World, monkeypatch: pytest.M
     assert accounted_for(here)
 
 
-async def test_stop_is_told_from_a_finished_run(here: World) -> None:
-    """A stop asked for when everything is done already leaves nothing undone."""
+async def test_a_stop_after_the_last_file_leaves_nothing(here: World) -> None:
+    """The run was complete by then."""
     here.write_many(3)
     async with here.uploader() as uploader:
         seen = 0
@@ -177,100 +181,115 @@ async def test_stop_is_told_from_a_finished_run(here: World) -> None:
     assert (await here.run()).counters.skipped == 3
 
 
+@dataclass
+class ClosingService:
+    """The state of the service `Closing`: counts by remote id, and the digests of presign calls.
+
+    `on_presign` is called with each presign call. Within `held`, calls of one name do not return.
+    """
+
+    objects_dir: str
+    polls: Counter[str] = field(default_factory=Counter)
+    confirmed: Counter[str] = field(default_factory=Counter)
+    digests: list[bytes] = field(default_factory=list)
+    on_presign: Callable[[], object] = lambda: None
+    held_call: str = ""
+
+    @contextmanager
+    def held(self, call: str) -> Iterator[None]:
+        self.held_call = call
+        yield
+        self.held_call = ""
+
+    async def enter(self, call: str) -> None:
+        if call == self.held_call:
+            await anyio.sleep_forever()
+
+
 class Closing(Local):
-    """A service as those that come next: it wants the checksum first, and a closing call that is polled."""
+    """A service that needs the checksum first, and has a closing call that is polled."""
 
     name = "closing"
     capabilities = Capabilities(batch_limit=1000, batch_size=10, checksum_first=True, confirms=True)
-    objects_dir = ""
-    polls: ClassVar[Counter[str]] = Counter()
-    confirmed: ClassVar[Counter[str]] = Counter()
-    digests: ClassVar[list[bytes]] = []
-    gate: ClassVar[anyio.Event | None] = None
-    gate_at: ClassVar[str] = ""
-    presigning: Callable[[], object] = staticmethod(lambda: None)
+    service: ClassVar[ClosingService]
 
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
-        kind = type(self)
-        kind.digests += [spec.digest.md5 for spec in specs if spec.digest]
+        self.service.digests += [spec.digest.md5 for spec in specs if spec.digest]
         assert all(spec.digest for spec in specs)
-        kind.presigning()
-        if kind.gate is not None and kind.gate_at == "presign":
-            await kind.gate.wait()
+        self.service.on_presign()
+        await self.service.enter("presign")
         return await super().presign(specs, call)
 
     async def confirm(
         self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool
     ) -> Mapping[str, Any] | NotYet:
-        kind = type(self)
-        stored = Path(kind.objects_dir, ticket.remote_id).read_bytes()
+        stored = Path(self.service.objects_dir, ticket.remote_id).read_bytes()
         assert receipt.digest is not None
         assert hashlib.md5(stored).digest() == receipt.digest.md5
-        if kind.gate is not None and kind.gate_at == "confirm":
-            await kind.gate.wait()
-        kind.polls[ticket.remote_id] += 1
+        await self.service.enter("confirm")
+        self.service.polls[ticket.remote_id] += 1
         return NotYet(0.0)
 
     async def poll(self, ticket: Ticket, call: ApiCall) -> Mapping[str, Any] | NotYet:
-        kind = type(self)
-        kind.polls[ticket.remote_id] += 1
-        kind.confirmed[ticket.remote_id] += 1
+        self.service.polls[ticket.remote_id] += 1
+        self.service.confirmed[ticket.remote_id] += 1
         return {"asset": f"asset of {ticket.remote_id}"}
 
 
 @pytest.fixture
 async def closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[World, None]:
-    """A world whose service is the double above."""
-    fresh: dict[str, object] = {"polls": Counter(), "confirmed": Counter(), "digests": [], "gate": None}
-    for name, value in fresh.items():
-        monkeypatch.setattr(Closing, name, value)
-    monkeypatch.setattr(Closing, "presigning", staticmethod(lambda: None))
+    """A world with the service `Closing`."""
     monkeypatch.setitem(PROVIDERS, "closing", Closing)
     monkeypatch.setitem(DECLARED, "closing", ProviderDefaults(None, (("token",),)))
     async with world(tmp_path, "closing") as place:
-        monkeypatch.setattr(Closing, "objects_dir", place.server.objects_dir)
+        monkeypatch.setattr(Closing, "service", ClosingService(place.server.objects_dir), raising=False)
         yield place
 
 
-async def test_confirm_after_storage_has_it(closing: World) -> None:
-    """Every file is confirmed once, after its bytes are there, and what the service answered is in the manifest."""
+@pytest.fixture
+def service(closing: World) -> ClosingService:
+    """The state of the service of `closing`."""
+    del closing  # it has set the service
+    return Closing.service
+
+
+async def test_every_file_is_confirmed_once_after_it_is_stored(closing: World, service: ClosingService) -> None:
+    """The manifest has the answer of the service."""
     closing.write_many(45)
     closing.write({"any extension": b"x", "large": os.urandom(2 * 1024**2 + 1), "empty": b""})
     summary = await closing.run()
     assert summary.exit_code == 0
     closing.assert_uploaded()
-    assert set(Closing.confirmed) == {row.remote_id for row in closing.manifest()}
-    assert set(Closing.confirmed.values()) == {1}
-    assert set(Closing.polls.values()) == {2}
+    assert set(service.confirmed) == {row.remote_id for row in closing.manifest()}
+    assert set(service.confirmed.values()) == {1}
+    assert set(service.polls.values()) == {2}
     assert all(row.remote == {"id": row.remote_id, "asset": f"asset of {row.remote_id}"} for row in closing.manifest())
     assert (await closing.run()).counters.skipped == 48
     assert closing.puts == 48
 
 
-async def test_cut_off_between_stored_and_confirmed(closing: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run cut off before its closing calls goes on with them alone: no call for URLs, no byte again."""
+async def test_a_run_interrupted_before_its_closing_calls_makes_only_those(
+    closing: World, service: ClosingService
+) -> None:
+    """The next run makes no presign call and sends no byte."""
     closing.write_many(12)
-    monkeypatch.setattr(Closing, "gate", anyio.Event())
-    monkeypatch.setattr(Closing, "gate_at", "confirm")
-    await cut_off_when(closing, lambda: list(closing.states().values()) == [FileState.STORED] * 12, concurrency=4)
+    with service.held("confirm"):
+        await interrupt_when(closing, lambda: list(closing.states().values()) == [FileState.STORED] * 12, concurrency=4)
     before = closing.server.stats()
     assert before["puts_completed"] == 12
-    monkeypatch.setattr(Closing, "gate", None)
     summary = await closing.run()
     assert (summary.exit_code, summary.counters.uploaded, summary.counters.bytes_sent) == (0, 12, 0)
     assert closing.server.stats() == before
-    assert set(Closing.confirmed.values()) == {1}
-    assert len(Closing.confirmed) == 12
+    assert set(service.confirmed.values()) == {1}
+    assert len(service.confirmed) == 12
     closing.assert_uploaded()
 
 
-async def test_stored_file_that_changed_is_sent_again(closing: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that changed before its closing call goes up as it is now, and the id of what it was is an orphan."""
+async def test_a_stored_file_that_changed_is_sent_again(closing: World, service: ClosingService) -> None:
+    """It had no closing call, so the id of its old content is an orphan."""
     closing.write_many(3)
-    monkeypatch.setattr(Closing, "gate", anyio.Event())
-    monkeypatch.setattr(Closing, "gate_at", "confirm")
-    await cut_off_when(closing, lambda: list(closing.states().values()) == [FileState.STORED] * 3)
-    monkeypatch.setattr(Closing, "gate", None)
+    with service.held("confirm"):
+        await interrupt_when(closing, lambda: list(closing.states().values()) == [FileState.STORED] * 3)
     closing.write({"d0/0000.mp4": b"changed"})
     assert (await closing.run()).exit_code == 0
     closing.assert_uploaded()
@@ -278,33 +297,32 @@ async def test_stored_file_that_changed_is_sent_again(closing: World, monkeypatc
     assert [orphan.path for orphan in closing.orphans()] == [b"d0/0000.mp4"]
 
 
-async def test_digests_are_kept(closing: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that a cut-off run hashed and did not upload are not hashed again."""
+async def test_files_hashed_by_an_interrupted_run_are_not_hashed_again(
+    closing: World, service: ClosingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their digests are in the journal."""
     closing.write_many(10)
-    monkeypatch.setattr(Closing, "gate", anyio.Event())
-    monkeypatch.setattr(Closing, "gate_at", "presign")
-    await cut_off_when(closing, lambda: len(closing.states()) == 10)
-    monkeypatch.setattr(Closing, "gate", None)
+    with service.held("presign"):
+        await interrupt_when(closing, lambda: len(closing.states()) == 10)
 
     def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("hashed again")
+        raise AssertionError("a file was hashed again")
 
     with monkeypatch.context() as patch:
         patch.setattr("bulkup.pipeline.hasher.digests_of", refuse)
         assert (await closing.run()).exit_code == 0
     closing.assert_uploaded()
-    assert {row.md5 for row in closing.manifest()} == {digest.hex() for digest in Closing.digests}
+    assert {row.md5 for row in closing.manifest()} == {digest.hex() for digest in service.digests}
 
 
-async def test_groups_behind_the_hasher_are_full(closing: World) -> None:
-    """Files that are hashed first are asked for in full groups, too."""
+async def test_files_that_are_hashed_first_are_asked_for_in_full_groups(closing: World) -> None:
     closing.write_many(60, size=50_000)
     summary = await closing.run()
     assert (summary.exit_code, summary.counters.presign_calls) == (0, 6)
 
 
-async def test_file_that_changes_after_it_was_hashed(closing: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytes that are not those whose checksum was told are not recorded as uploaded, nor confirmed."""
+async def test_a_file_that_changes_after_it_was_hashed_is_not_uploaded(closing: World, service: ClosingService) -> None:
+    """The service has the checksum of other bytes, so the upload is not confirmed."""
     closing.write({"a.mp4": b"before"})
 
     def change() -> None:
@@ -313,28 +331,28 @@ async def test_file_that_changes_after_it_was_hashed(closing: World, monkeypatch
         path.write_bytes(b"after!")
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
-    monkeypatch.setattr(Closing, "presigning", staticmethod(change))
+    service.on_presign = change
     summary = await closing.run()
     assert (summary.exit_code, summary.counters.changed) == (3, 1)
-    assert not Closing.confirmed
-    monkeypatch.setattr(Closing, "presigning", staticmethod(lambda: None))
+    assert not service.confirmed
+    service.on_presign = lambda: None
     assert (await closing.run()).exit_code == 0
     closing.assert_uploaded()
 
 
-async def test_faults_and_confirms(closing: World) -> None:
-    """A provider with all stages survives the faults like the others, and confirms nothing twice."""
+async def test_a_service_with_closing_calls_survives_faults(closing: World, service: ClosingService) -> None:
+    """No file is confirmed twice."""
     closing.faults("expired-url=0.1", "status-503=0.1", "cut-body=0.1", "wrong-etag=0.1", "short-answer=0.1", seed=5)
     closing.write_many(50)
     assert (await closing.run()).exit_code == 0
     closing.assert_uploaded()
-    assert set(Closing.confirmed.values()) == {1}
-    assert len(Closing.confirmed) == 50
+    assert set(service.confirmed.values()) == {1}
+    assert len(service.confirmed) == 50
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 8))])
-async def test_confirms_cut_off_at_random_points(closing: World, seed: int) -> None:
-    """However often such a run is cut off, every file is uploaded once in the end, and confirmed where it counts."""
+async def test_closing_calls_interrupted_at_random_points(closing: World, service: ClosingService, seed: int) -> None:
+    """In the end each file is uploaded once, and each recorded id is confirmed."""
     chance = random.Random(seed)
     closing.write_many(80)
     stored: dict[bytes, str | None] = {}
@@ -350,11 +368,11 @@ async def test_confirms_cut_off_at_random_points(closing: World, seed: int) -> N
     closing.assert_uploaded()
     last = {row.path: row.remote_id for row in closing.manifest()}
     assert all(last[path] == remote_id for path, remote_id in stored.items() if remote_id is not None)
-    assert {row.remote_id for row in closing.manifest()} <= set(Closing.confirmed)
+    assert {row.remote_id for row in closing.manifest()} <= set(service.confirmed)
 
 
 class OneShot(Local):
-    """A service whose URLs are not to be used by another run."""
+    """A service whose URLs can be used by one run only."""
 
     name = "one-shot"
     capabilities = Capabilities(batch_limit=1000, batch_size=20, reusable_urls=False)
@@ -363,8 +381,8 @@ class OneShot(Local):
         return self.capabilities.reusable_urls
 
 
-async def test_one_shot_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where URLs are good for one run, the next one asks anew, and the ids it leaves are orphans."""
+async def test_urls_for_one_run_are_replaced_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old ids are orphans."""
     monkeypatch.setitem(PROVIDERS, "one-shot", OneShot)
     monkeypatch.setitem(DECLARED, "one-shot", ProviderDefaults(None, (("token",),)))
     async with world(tmp_path, "one-shot") as place:

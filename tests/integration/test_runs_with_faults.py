@@ -1,4 +1,4 @@
-"""Runs on a bad day: every named fault, files that change, a disk that is full, credentials that end."""
+"""Runs with faults: of the service, of storage, of files, of the disk and of credentials."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
 
 @pytest.mark.parametrize("provider", SERVICES)
 @pytest.mark.parametrize("fault", SURVIVABLE)
-async def test_each_fault_alone(tmp_path: Path, provider: str, fault: str) -> None:
-    """With any one fault in one of seven requests every file ends up stored as it is, and no remote id is lost."""
+async def test_a_run_survives_each_fault(tmp_path: Path, provider: str, fault: str) -> None:
+    """One in seven requests has the fault. Every file is stored as it is, and no remote id is lost."""
     async with world(tmp_path, provider, faults=[f"{fault}=0.15"], seed=7, tunables=QUICK_RETRIES) as place:
         place.write_many(40)
         summary = await place.run(batch_size=6)
@@ -56,8 +56,8 @@ async def test_each_fault_alone(tmp_path: Path, provider: str, fault: str) -> No
 
 @pytest.mark.parametrize("provider", SERVICES)
 @pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 13))])
-async def test_all_faults_together(tmp_path: Path, provider: str, seed: int) -> None:
-    """With a fifth of all requests failing in every way there is, a run still ends with all files stored."""
+async def test_a_run_survives_all_faults_together(tmp_path: Path, provider: str, seed: int) -> None:
+    """A fifth of all requests fail."""
     faults = [f"{fault}={0.2 / len(SURVIVABLE):.4f}" for fault in SURVIVABLE]
     async with world(tmp_path, provider, faults=faults, seed=seed, tunables=QUICK_RETRIES) as place:
         place.write_many(80)
@@ -69,8 +69,8 @@ async def test_all_faults_together(tmp_path: Path, provider: str, seed: int) -> 
         assert place.lost_ids() <= 0
 
 
-async def test_unauthorized_half_way(here: World) -> None:
-    """A key revoked during a run ends it with exit 4 and a way out; the new key goes on where it stopped."""
+async def test_a_revoked_key_ends_the_run(here: World) -> None:
+    """It ends with exit code 4 and a hint. A run with the new key resumes."""
     here.write_many(120)
     async with here.uploader(concurrency=2, batch_size=5, calls_in_flight=1) as uploader:
         async for _ in uploader.results():
@@ -87,16 +87,16 @@ async def test_unauthorized_half_way(here: World) -> None:
     assert here.orphans() == []
 
 
-async def test_unauthorized_from_the_start(here: World) -> None:
-    """A wrong key is asked with once, and nothing was created, so that there is nothing to account for."""
+async def test_a_wrong_key_is_used_for_one_call(here: World) -> None:
+    """The service created nothing, so there is no orphan."""
     here.write_many(3)
     summary = await here.run(token="wrong")
     assert (summary.exit_code, here.calls, here.puts) == (4, 1, 0)
     assert here.orphans() == []
 
 
-async def test_retry_later_is_honoured(here: World) -> None:
-    """Told to come back later, a run makes no call before that, and goes on by itself then."""
+async def test_a_retry_after_of_the_service_is_respected(here: World) -> None:
+    """The run makes no call before that time, and then continues by itself."""
     here.faults("retry-later=1")
     here.write_many(20)
     summary = await here.run(batch_size=10, calls_in_flight=1)
@@ -105,8 +105,8 @@ async def test_retry_later_is_honoured(here: World) -> None:
     here.assert_uploaded()
 
 
-async def test_retry_later_for_too_long(here: World) -> None:
-    """A service that asks for more patience than the user has is asked again when that is over."""
+async def test_a_retry_after_counts_up_to_its_maximum(here: World) -> None:
+    """After `retry_after_max` the run asks again."""
     here.faults("retry-later=1")
     here.write_many(3)
     summary = await here.run(retry_after_max=0.5)
@@ -115,10 +115,8 @@ async def test_retry_later_for_too_long(here: World) -> None:
     here.assert_uploaded()
 
 
-async def test_storage_that_throttles_one_file_is_left_alone_by_all(
-    here: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """For as long as it asked; then one comes, and each answer makes room for one more."""
+async def test_a_throttled_file_pauses_all_requests_to_its_host(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the pause one request tests the host, and each answer admits one more."""
     send, together = Transport.send, list[int]()
     asked = early = under_way = 0
     open_again = math.inf
@@ -142,17 +140,17 @@ async def test_storage_that_throttles_one_file_is_left_alone_by_all(
     monkeypatch.setattr(Transport, "send", throttled)
     here.write_many(60)
     assert (await here.run(concurrency=8)).exit_code == 0
-    assert early <= 7  # those that had been let in
+    assert early <= 7  # those that had begun
     assert together[0] == 0
     assert all(before <= number for number, before in enumerate(together))
     here.assert_uploaded()
 
 
 @pytest.mark.parametrize("provider", ["magic-hour", "metastudio"])
-async def test_every_retry_comes_out_of_a_budget(
+async def test_every_retry_takes_a_token_of_the_retry_budget(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
-    """Of files, of calls that ask for URLs and of those that close an upload."""
+    """This holds for attempts, presign calls and closing calls."""
     taken, retry_at = 0, RetryBudget.retry_at
 
     def counting(self: RetryBudget, wanted: float, now: float) -> float:
@@ -170,8 +168,8 @@ async def test_every_retry_comes_out_of_a_budget(
     assert summary.counters.retries == taken > 0
 
 
-async def test_storage_that_answers_nobody(here: World) -> None:
-    """Ends the run once that has lasted `retry_for`, fails no file, and is asked by a few of them and not by all."""
+async def test_storage_that_answers_no_request_ends_the_run(here: World) -> None:
+    """It ends after `retry_for` and fails no file. Only a few files are tried."""
     here.tunables = QUICK_RETRIES
     here.faults("cut-body=1")
     here.write_many(300)
@@ -185,8 +183,8 @@ async def test_storage_that_answers_nobody(here: World) -> None:
     here.assert_uploaded()
 
 
-async def test_service_that_is_down(here: World) -> None:
-    """A service that answers nothing but 503 ends the run after its tries; no file is called failed for it."""
+async def test_a_service_that_is_down_ends_the_run(here: World) -> None:
+    """Each call is answered with 503. The run ends after its attempts, and no file fails."""
     here.faults("status-503=1")
     here.write_many(3)
     summary = await here.run(attempts=2)
@@ -195,8 +193,8 @@ async def test_service_that_is_down(here: World) -> None:
     assert (await here.run()).exit_code == 0
 
 
-async def test_nobody_listens(here: World) -> None:
-    """A service that cannot be reached ends the run with exit 4 and its address in the message."""
+async def test_an_unreachable_service_ends_the_run(here: World) -> None:
+    """It ends with exit code 4 and the address in the message."""
     here.write_many(2)
     summary = await here.run(base_url="http://127.0.0.1:1", attempts=2)
     assert (summary.exit_code, summary.counters.remaining) == (4, 2)
@@ -204,8 +202,8 @@ async def test_nobody_listens(here: World) -> None:
     assert "127.0.0.1:1" in summary.error.message
 
 
-async def test_wrong_etag_always(here: World) -> None:
-    """What storage never proves is sent once more and then failed; it is not taken as uploaded."""
+async def test_a_file_that_storage_never_proves_fails(here: World) -> None:
+    """It is sent twice, and not recorded as uploaded."""
     here.faults("wrong-etag")
     here.write_many(10)
     summary = await here.run()
@@ -218,7 +216,7 @@ async def test_wrong_etag_always(here: World) -> None:
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, status: int, code: str, above: int = 0) -> list[int]:
-    """Have storage refuse every file of more than `above` bytes. Return the sizes of the bodies that it was sent."""
+    """Have storage refuse every file of more than `above` bytes. Return the sizes of the bodies that it received."""
     sizes = list[int]()
     send = Transport.send
 
@@ -255,7 +253,7 @@ async def test_storage_that_refuses_every_file_ends_the_run(
 async def test_storage_that_refuses_large_files_takes_the_small_ones(
     here: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tree that begins with files above the store's limit is no reason to give up the others."""
+    """The first files are all above the limit of the store. The run continues with the others."""
     here.write({f"a{number:02}.mp4": b"x" * 5000 for number in range(30)})
     here.write({f"b{number:02}.mp4": b"y" * 50 for number in range(5)})
     refuse(monkeypatch, 413, "EntityTooLarge", above=100)
@@ -278,8 +276,8 @@ async def test_no_more_files_fail_than_max_failures_and_those_in_flight(
         assert summary.counters.failed <= 10 + 8
 
 
-async def test_expired_url_always(here: World) -> None:
-    """Storage that calls every new URL expired ends the run after few calls, however many files there are."""
+async def test_storage_that_calls_every_new_url_expired_ends_the_run(here: World) -> None:
+    """It makes few calls, for any number of files."""
     here.tunables = QUICK_RETRIES
     here.faults("expired-url")
     here.write_many(200)
@@ -293,8 +291,10 @@ async def test_expired_url_always(here: World) -> None:
 
 
 @pytest.mark.parametrize("provider", SERVICES)
-async def test_short_leases_and_slow_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
-    """URLs that live for two seconds, under workers too slow to use a whole group in that time: all files go up."""
+async def test_slow_workers_upload_all_files_on_short_leases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    """URLs expire after two seconds, before a whole group can be sent."""
     send = Transport.send
 
     async def slow(*args: Any) -> StorageAnswer:
@@ -311,15 +311,15 @@ async def test_short_leases_and_slow_workers(tmp_path: Path, monkeypatch: pytest
 
 
 class WiderMagicHour(MagicHour):
-    """Asks for a type that the service refuses with 422, as an old table of extensions would."""
+    """Asks for a type that the service refuses with 422, as with an outdated table of extensions."""
 
     capabilities = dataclasses.replace(
         MagicHour.capabilities, extensions=(MagicHour.capabilities.extensions or frozenset()) | {"xyz"}
     )
 
 
-async def test_culprit_in_a_group(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that the service refuses together with its group is found and rejected alone."""
+async def test_a_file_that_voids_its_group_is_rejected_alone(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service refuses the whole group, and the other files are asked for again."""
     monkeypatch.setitem(PROVIDERS, "magic-hour", WiderMagicHour)
     monkeypatch.setitem(TYPE_OF, "xyz", "video")
     here.write_many(30)
@@ -330,8 +330,8 @@ async def test_culprit_in_a_group(here: World, monkeypatch: pytest.MonkeyPatch) 
     assert here.states()[b"d3/bad.xyz"] is FileState.REJECTED
 
 
-async def test_culprit_in_a_mutation(tmp_path: Path) -> None:
-    """Where one field's error voids a whole mutation, the other files go up with another one."""
+async def test_a_file_that_voids_a_mutation_is_rejected_alone(tmp_path: Path) -> None:
+    """An error in one field voids the mutation. The other files are uploaded with another one."""
     async with world(tmp_path, "move-ugc") as place:
         place.write_many(12)
         bad = b"bad." + b"x" * 80
@@ -342,7 +342,7 @@ async def test_culprit_in_a_mutation(tmp_path: Path) -> None:
 
 
 def after_presign(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Act once, when the first tickets are there and no file has been opened."""
+    """Call `act` once, after the first tickets and before any file is opened."""
     presign, acted = MagicHour.presign, False
 
     async def hooked(self: MagicHour, specs: Sequence[FileSpec], call: ApiCall) -> Any:
@@ -356,8 +356,10 @@ def after_presign(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) ->
     monkeypatch.setattr(MagicHour, "presign", hooked)
 
 
-async def test_changed_and_vanished_files(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that change or vanish before they are sent are `changed`, exit 3; the next run takes them as they are."""
+async def test_files_that_change_or_vanish_before_they_are_sent_are_changed(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit code is 3, and the next run uploads them."""
     here.write_many(10)
     here.write({"grows.mp4": b"before", "goes.mp4": b"x", "becomes a folder.mp4": b"x", "link.mp4": b"x"})
 
@@ -390,7 +392,7 @@ def _truncate(path: Path) -> None:
 
 
 def _rewrite_in_place(path: Path) -> None:
-    """Other bytes, the same size, and the modification time set back: only the ctime tells."""
+    """Write other bytes and set the modification time back: only the ctime shows the change."""
     stat = path.stat()
     with path.open("r+b") as file:
         file.seek(-10, os.SEEK_END)
@@ -399,10 +401,10 @@ def _rewrite_in_place(path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_append, _truncate, _rewrite_in_place])
-async def test_file_changes_while_it_is_sent(
+async def test_a_file_that_changes_while_it_is_sent_is_not_uploaded(
     here: World, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
 ) -> None:
-    """A file that changes under a streamed body is never recorded as uploaded; the next run sends it whole."""
+    """The next run sends it whole."""
     here.write({"large.mov": os.urandom(5 * 1024**2)})
     send, changes = Transport.send, 0
 
@@ -439,8 +441,10 @@ def refuse_to_open(monkeypatch: pytest.MonkeyPatch, name: bytes, code: int) -> N
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
-async def test_unreadable_file(here: World, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    """A file that cannot be opened is `unreadable`, exit 3, and the others go up; it does too once it can be read."""
+async def test_a_file_that_cannot_be_opened_is_unreadable(
+    here: World, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """The exit code is 3, and the other files are uploaded. The next run uploads it if it can be read."""
     here.write_many(10)
     with monkeypatch.context() as patch:
         refuse_to_open(patch, b"0003.mp4", code)
@@ -452,8 +456,10 @@ async def test_unreadable_file(here: World, monkeypatch: pytest.MonkeyPatch, cod
     here.assert_uploaded()
 
 
-async def test_uploaded_file_that_cannot_be_read_for_a_while(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An uploaded file whose rights were taken and given back is told as unreadable, and not sent again."""
+async def test_an_uploaded_file_that_was_unreadable_is_not_sent_again(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is reported as unreadable while its permissions are missing."""
     here.write({"a.mp4": b"a", "b.mp4": b"b"})
     await here.run()
     (here.source / "a.mp4").chmod(0o000)
@@ -465,8 +471,8 @@ async def test_uploaded_file_that_cannot_be_read_for_a_while(here: World, monkey
     assert here.puts == 2
 
 
-async def test_out_of_descriptors(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This machine's own fault ends the run with exit 7; the files are not called unreadable for it."""
+async def test_a_machine_without_descriptors_ends_the_run(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with exit code 7, and no file is recorded as unreadable."""
     here.write_many(10)
     with monkeypatch.context() as patch:
         refuse_to_open(patch, b"0003.mp4", errno.EMFILE)
@@ -506,7 +512,7 @@ async def test_a_full_disk_under_the_journal_ends_the_run(here: World, monkeypat
 
 
 class Moody(Local):
-    """Takes the first call, throttles the second for a second, and fails the third once, a little later."""
+    """Answers the first call, throttles the second for a second, and fails the third a little later."""
 
     name = "moody"
     calls = 0
@@ -521,8 +527,10 @@ class Moody(Local):
         return await super().presign(specs, call)
 
 
-async def test_throttled_and_failed_at_once(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call to be repeated within the time that another was told to wait is made after it, and not forgotten."""
+async def test_a_call_that_fails_while_the_service_throttles_is_repeated(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made after the time that the service asked for."""
     monkeypatch.setitem(PROVIDERS, "moody", Moody)
     monkeypatch.setitem(DECLARED, "moody", ProviderDefaults(None, (("token",),)))
     here.provider = "moody"
@@ -533,8 +541,8 @@ async def test_throttled_and_failed_at_once(here: World, monkeypatch: pytest.Mon
     here.assert_uploaded()
 
 
-async def test_answer_that_is_no_answer(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer tickets than files are never handed round: the group is asked for again, and the ids are accounted for."""
+async def test_an_answer_with_too_few_tickets_is_not_used(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group is asked for again, and the ids are counted as unknown."""
     here.faults("short-answer,first=2")
     here.write_many(9)
     summary = await here.run(batch_size=3)
@@ -545,6 +553,5 @@ async def test_answer_that_is_no_answer(here: World, monkeypatch: pytest.MonkeyP
     assert here.lost_ids() <= 0
 
 
-def test_faults_under_test_are_all_there_are() -> None:
-    """Every fault that the server knows is met by one of these tests."""
+def test_every_fault_of_the_server_is_tested() -> None:
     assert {FaultSpec.parse(name).name for name in SURVIVABLE} | {FaultName.UNAUTHORIZED} == set(FaultName)

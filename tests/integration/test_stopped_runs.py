@@ -1,4 +1,4 @@
-"""Runs that end early, for every reason but a fault: what is in flight, what is left, what the next run makes of it."""
+"""Runs that end early without a fault: files in flight, files that remain, and the next run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
 
 @pytest.fixture
 def slowly(here: World) -> None:
-    """The store reads 80 KiB/s, in small steps."""
+    """Have the store read 80 KiB/s, in small steps."""
     here.faults("slow-body", options=FaultOptions(slow_pace=ReadPace(4096, 0.05)))
 
 
@@ -41,8 +41,8 @@ async def sending(uploader: Uploader) -> None:
 
 
 @pytest.mark.usefixtures("slowly")
-async def test_time_up_finishes_what_is_in_flight(here: World) -> None:
-    """No grace bounds it, however short; what was not begun is left, and its ticket is used by the next run."""
+async def test_time_up_finishes_the_files_in_flight(here: World) -> None:
+    """`grace` does not limit them. Other files remain, and the next run uses their tickets."""
     here.write({f"{number}.mov": os.urandom(60_000) for number in range(4)})
     async with here.uploader(grace=0, concurrency=1) as uploader, anyio.create_task_group() as tasks:
         tasks.start_soon(uploader.run)
@@ -59,8 +59,8 @@ async def test_time_up_finishes_what_is_in_flight(here: World) -> None:
 
 
 @pytest.mark.usefixtures("slowly")
-async def test_a_signal_bounds_what_the_time_does_not(here: World) -> None:
-    """Once time is up a signal ends the run within its grace, and is what the exit status tells."""
+async def test_a_signal_after_time_up_ends_the_run_within_its_grace(here: World) -> None:
+    """The exit code is that of the signal."""
     here.write({"slow.mov": os.urandom(100_000)})
     async with here.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
         tasks.start_soon(uploader.run)
@@ -72,8 +72,8 @@ async def test_a_signal_bounds_what_the_time_does_not(here: World) -> None:
 
 
 @pytest.mark.usefixtures("slowly")
-async def test_the_duration_counts_from_the_run_s_start(here: World) -> None:
-    """A run with more to do than its time allows ends by itself."""
+async def test_max_duration_counts_from_the_start_of_the_run(here: World) -> None:
+    """The run ends by itself."""
     here.write({f"{number}.mov": os.urandom(40_000) for number in range(100)})
     summary = await here.run(max_duration=0.6, concurrency=1)
     assert summary.exit_code == ExitCode.TIME_UP
@@ -81,8 +81,8 @@ async def test_the_duration_counts_from_the_run_s_start(here: World) -> None:
     assert summary.counters.uploaded == here.puts
 
 
-async def test_time_that_is_up_when_all_is_done(here: World) -> None:
-    """A run that did everything is complete, whatever the clock says: no file remains, no ticket is kept."""
+async def test_time_up_after_the_last_file_changes_nothing(here: World) -> None:
+    """The run is complete: no file remains, and the exit code is 0."""
     here.write_many(5)
     async with here.uploader() as uploader:
         seen = 0
@@ -93,8 +93,8 @@ async def test_time_that_is_up_when_all_is_done(here: World) -> None:
     assert (uploader.summary.exit_code, uploader.summary.counters.remaining) == (0, 0)
 
 
-async def test_time_up_before_the_first_file(here: World) -> None:
-    """Nothing was found yet, so nothing is complete."""
+async def test_time_up_before_the_scan_is_not_complete(here: World) -> None:
+    """No file was found yet."""
     here.write_many(5)
     async with here.uploader() as uploader:
         uploader.stop(ExitCode.TIME_UP)
@@ -102,8 +102,8 @@ async def test_time_up_before_the_first_file(here: World) -> None:
     assert (summary.exit_code, here.calls) == (ExitCode.TIME_UP, 0)
 
 
-async def test_as_many_failures_as_a_run_bears(here: World) -> None:
-    """The run is stopped in order and says why; the next one takes what is left and what failed."""
+async def test_max_failures_stops_the_run(here: World) -> None:
+    """The run names the reason. The next one uploads the remaining and the failed files."""
     here.write_many(40)
     here.faults("wrong-etag")
     summary = await here.run(max_failures=3, concurrency=1)
@@ -117,16 +117,15 @@ async def test_as_many_failures_as_a_run_bears(here: World) -> None:
     here.assert_uploaded()
 
 
-async def test_fewer_failures_than_a_run_bears(here: World) -> None:
-    """Up to the limit nothing is different."""
+async def test_fewer_failures_than_max_failures_change_nothing(here: World) -> None:
     here.write_many(4)
     here.faults("wrong-etag")
     summary = await here.run(max_failures=5)
     assert (summary.exit_code, summary.error, summary.counters.failed) == (1, None, 4)
 
 
-async def test_the_last_file_fails(here: World) -> None:
-    """Nothing was left to be stopped, so nothing is said to have been."""
+async def test_max_failures_reached_by_the_last_file_changes_nothing(here: World) -> None:
+    """No file was left to be stopped."""
     here.write_many(1)
     here.faults("wrong-etag")
     summary = await here.run(max_failures=1)
@@ -134,7 +133,7 @@ async def test_the_last_file_fails(here: World) -> None:
 
 
 async def stopped_at(here: World, holds: Callable[[Uploader], Awaitable[Any]], **changes: Any) -> Any:
-    """Run, stop once something holds, and return the summary."""
+    """Run, stop the run when `holds` returns, and return the summary."""
     async with here.uploader(**changes) as uploader, anyio.create_task_group() as tasks:
         tasks.start_soon(uploader.run)
         with anyio.fail_after(30):
@@ -143,8 +142,8 @@ async def stopped_at(here: World, holds: Callable[[Uploader], Awaitable[Any]], *
     return uploader.summary
 
 
-async def test_stopped_while_the_api_throttles(here: World) -> None:
-    """Files that wait for a service that said "later" are given back at once, without its time or the grace."""
+async def test_a_stop_while_the_api_throttles(here: World) -> None:
+    """Waiting files are given back at once, without waiting for the service or the grace."""
     here.write_many(30)
     here.faults("retry-later")
 
@@ -160,8 +159,8 @@ async def test_stopped_while_the_api_throttles(here: World) -> None:
     assert here.orphans() == []
 
 
-async def test_stopped_while_a_call_hangs(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a grace, a call that is not answered is cut off, and counted for the ids that it may have made."""
+async def test_a_stop_while_a_call_hangs(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a grace the call is cancelled, and the ids that it may have created are counted."""
     here.write_many(10)
     asked = anyio.Event()
 
@@ -178,15 +177,15 @@ async def test_stopped_while_a_call_hangs(here: World, monkeypatch: pytest.Monke
     here.assert_uploaded()
 
 
-async def test_stopped_during_the_last_flush(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What storage took before the grace was over is written, counted and told, although nothing waits for it."""
+async def test_a_stop_during_the_last_commit(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that storage took within the grace are recorded, counted and reported."""
     here.write_many(8)
     settled, send = Journal.settled, LocalSender.send
-    first, writing, go_on = anyio.Event(), anyio.Event(), anyio.Event()
+    first, writing, proceed = anyio.Event(), anyio.Event(), anyio.Event()
 
     async def late(self: Journal, outcomes: Sequence[Outcome], now: float) -> None:
         writing.set()
-        await go_on.wait()
+        await proceed.wait()
         await settled(self, outcomes, now)
 
     async def after_the_first(self: LocalSender, *values: Any) -> Any:
@@ -195,28 +194,28 @@ async def test_stopped_during_the_last_flush(here: World, monkeypatch: pytest.Mo
         first.set()
         return await send(self, *values)
 
-    told: list[Result] = []
+    received: list[Result] = []
 
-    async def tell(group: Sequence[Result]) -> None:
-        told.extend(group)
+    async def emit(group: Sequence[Result]) -> None:
+        received.extend(group)
 
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "settled", late)
         patch.setattr(LocalSender, "send", after_the_first)
         async with here.uploader(grace=0) as uploader, anyio.create_task_group() as tasks:
-            tasks.start_soon(uploader.run, tell)
+            tasks.start_soon(uploader.run, emit)
             while uploader.gauge.depths()["recording"] < 7:
                 await anyio.sleep(0.01)
             uploader.stop(ExitCode.SIGINT)
             await anyio.sleep(0.1)
-            go_on.set()
+            proceed.set()
     assert uploader.summary.exit_code == ExitCode.SIGINT
-    assert here.puts == uploader.summary.counters.uploaded == len(told) == 8
+    assert here.puts == uploader.summary.counters.uploaded == len(received) == 8
     assert (await here.run()).counters.skipped == 8
 
 
-async def test_a_reader_of_results_that_stopped(here: World) -> None:
-    """A run that nobody takes the results of ends all the same; what is on disk is counted, told or not."""
+async def test_a_stop_with_a_stuck_reader_of_results(here: World) -> None:
+    """The run ends. All files on disk are counted, reported or not."""
     here.tunables = Tunables(last_results=0.1)
     here.write_many(8)
     stuck = anyio.Event()
@@ -236,8 +235,8 @@ async def test_a_reader_of_results_that_stopped(here: World) -> None:
     assert here.puts == 8
 
 
-async def test_stopped_while_storage_cuts_connections(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An attempt that fails while a run ends is not made again; its file is left to the next run, with its ticket."""
+async def test_a_stop_while_storage_cuts_connections(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failed attempts are not repeated. The files remain with their tickets."""
     here.write_many(3)
     send, begun = LocalSender.send, anyio.Event()
 

@@ -1,9 +1,10 @@
-"""Whole runs on a quiet day: what goes up, what does not go up twice, and what the figures say."""
+"""Whole runs without faults: the files that are uploaded, files that are skipped, and the figures."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from structlog.testing import capture_logs
 import bulkup
 from bulkup import ExitCode, FileState, JournalLockedError, Result, UsageError
 from bulkup.helpers.clock import SystemClock
+from bulkup.journal import Reader
 from bulkup.localserver import FaultOptions, ReadPace
 from bulkup.model.log_events import LogEvent
 from bulkup.pipeline import hasher
 from bulkup.pipeline.files import digests
 from bulkup.providers.magic_hour.adapter import MagicHour
+from bulkup.transport import Transport
 
 ODD_NAMES: dict[str | bytes, bytes] = {
     "with space.mp4": b"space",
@@ -46,7 +49,7 @@ ODD_NAMES: dict[str | bytes, bytes] = {
     "over.mp4": b"m" * (1024**2 + 1),
     "large.mov": os.urandom(5 * 1024**2),
 }
-# What has no object key at xvid, and what metastudio has no room for.
+# Files that a service does not accept: those without an object key at xvid, and empty ones at metastudio.
 NOT_FOR: dict[str, set[str | bytes]] = {
     "metastudio": {"zero.wav"},
     "xvid": {
@@ -57,7 +60,7 @@ NOT_FOR: dict[str, set[str | bytes]] = {
 
 
 def odd_names(provider: str) -> dict[str | bytes, bytes]:
-    """Return the odd files that a provider takes."""
+    """Return the odd files that a provider accepts."""
     return {name: data for name, data in ODD_NAMES.items() if name not in NOT_FOR.get(provider, ())}
 
 
@@ -74,7 +77,7 @@ async def here(tmp_path: Path) -> AsyncGenerator[World, None]:
 
 
 async def test_odd_names_and_sizes_are_byte_identical(any_world: World) -> None:
-    """Whatever a file is called and however large it is, the store holds exactly its bytes under its remote id."""
+    """The store has exactly the bytes of each file, whatever its name and size."""
     files = odd_names(any_world.provider)
     any_world.write(files)
     summary = await any_world.run()
@@ -85,8 +88,8 @@ async def test_odd_names_and_sizes_are_byte_identical(any_world: World) -> None:
     assert any_world.puts == len(files)
 
 
-async def test_second_run_makes_no_request(any_world: World) -> None:
-    """A run over what is uploaded already asks nothing and sends nothing."""
+async def test_a_second_run_makes_no_request(any_world: World) -> None:
+    """All files were uploaded by the first run."""
     files = odd_names(any_world.provider)
     any_world.write(files)
     await any_world.run()
@@ -97,8 +100,8 @@ async def test_second_run_makes_no_request(any_world: World) -> None:
     assert summary.counters.bytes_sent == 0
 
 
-async def test_changed_file_goes_up_again_and_only_it(any_world: World) -> None:
-    """Of a tree that is uploaded, a new and a changed file are sent, and the manifest has the new remote id."""
+async def test_only_new_and_changed_files_are_uploaded_again(any_world: World) -> None:
+    """The manifest has their new remote ids."""
     any_world.write_many(20)
     await any_world.run()
     before = {row.path: row.remote_id for row in any_world.manifest()}
@@ -124,8 +127,8 @@ def _new_inode(path: Path) -> None:
 
 @pytest.mark.parametrize("touch", [_chmod, _new_inode])
 @pytest.mark.parametrize(("mode", "sent"), [("default", 0), ("content", 0), ("strict", 1)])
-async def test_metadata_alone(here: World, touch: Any, mode: str, sent: int) -> None:
-    """Other rights or another inode: the content decides by default, and `strict` sends again."""
+async def test_changed_metadata_alone(here: World, touch: Any, mode: str, sent: int) -> None:
+    """By default the content decides, and `identity = "strict"` uploads the file again."""
     here.write_many(5)
     await here.run()
     touch(here.source / "d0" / "0000.mp4")
@@ -137,25 +140,25 @@ async def test_metadata_alone(here: World, touch: Any, mode: str, sent: int) -> 
     here.assert_uploaded()
 
 
-async def test_metadata_is_checked_once(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file found unchanged by its content is recorded with its new metadata, and not read again the next time."""
+async def test_a_file_with_new_metadata_is_read_once(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row gets the new metadata."""
     here.write_many(3)
     await here.run()
     _chmod(here.source / "d0" / "0000.mp4")
     await here.run()
 
     def refuse(*_: Any) -> None:
-        raise AssertionError("read again")
+        raise AssertionError("a file was read again")
 
     monkeypatch.setattr("bulkup.pipeline.hasher.digests_of", refuse)
     assert (await here.run()).counters.skipped == 3
 
 
 @pytest.mark.parametrize(("mode", "sent"), [("default", 0), ("content", 1)])
-async def test_content_changed_behind_size_and_time(here: World, mode: str, sent: int) -> None:
-    """`content` finds a change that left size and modification time as they were; `default` believes an untouched row.
+async def test_changed_content_with_equal_metadata(here: World, mode: str, sent: int) -> None:
+    """`content` finds the change; `default` trusts a row with the same metadata.
 
-    The ctime cannot be set back, so `default` is shown such a file only where the journal has its ctime already.
+    The ctime cannot be set back, so the test writes the new ctime into the row.
     """
     here.write({"a.mp4": b"before", "b.mp4": b"other"})
     await here.run()
@@ -163,8 +166,6 @@ async def test_content_changed_behind_size_and_time(here: World, mode: str, sent
     stat = path.stat()
     path.write_bytes(b"after!")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    import sqlite3
-
     with contextlib.closing(sqlite3.connect(here.journal, isolation_level=None)) as journal:
         journal.execute("UPDATE files SET ctime_ns = ? WHERE path = ?", (path.stat().st_ctime_ns, b"a.mp4"))
     summary = await here.run(identity=mode)
@@ -172,8 +173,8 @@ async def test_content_changed_behind_size_and_time(here: World, mode: str, sent
     assert here.puts == 2 + sent
 
 
-async def test_default_finds_new_content_by_ctime(here: World) -> None:
-    """Content that changed under an equal size and modification time is found by default, since the ctime moved."""
+async def test_new_content_is_found_by_its_ctime(here: World) -> None:
+    """Size and modification time are equal."""
     here.write({"a.mp4": b"before"})
     await here.run()
     path = here.source / "a.mp4"
@@ -185,8 +186,8 @@ async def test_default_finds_new_content_by_ctime(here: World) -> None:
     here.assert_uploaded()
 
 
-async def test_identity_of_a_stopped_check(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run stopped before it looked at uploaded files again takes nothing back: the next one sends none of them."""
+async def test_a_stopped_check_leaves_files_uploaded(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that were not compared before the stop stay uploaded, and the next run sends none of them."""
     here.write_many(60, size=100_000)  # so that they are not looked at in one group
     await here.run()
     for path in here.source.rglob("*.mp4"):
@@ -211,14 +212,14 @@ async def test_identity_of_a_stopped_check(here: World, monkeypatch: pytest.Monk
 
 
 class WrongClock(SystemClock):
-    """Ten minutes ahead of the service's."""
+    """A clock ten minutes ahead of the service's."""
 
     def now(self) -> float:
         return super().now() + 600
 
 
-async def test_a_clock_that_is_wrong_is_told_once_and_does_no_harm(here: World) -> None:
-    """URLs are used by the service's time."""
+async def test_a_wrong_clock_is_reported_once_and_does_no_harm(here: World) -> None:
+    """The lifetime of URLs is measured by the service's clock."""
     here.clock = WrongClock()
     here.write_many(10)
     with capture_logs() as logs:
@@ -229,7 +230,7 @@ async def test_a_clock_that_is_wrong_is_told_once_and_does_no_harm(here: World) 
 
 @pytest.mark.parametrize(("count", "batch"), [(1, 100), (100, 100), (101, 100), (250, 100), (30, 7), (5, 1)])
 async def test_presign_calls_are_full_groups(here: World, count: int, batch: int) -> None:
-    """A quick scan makes no more calls than its files fill."""
+    """A fast scan makes the least number of calls."""
     here.write_many(count)
     summary = await here.run(batch_size=batch)
     calls = -(-count // batch)
@@ -238,8 +239,8 @@ async def test_presign_calls_are_full_groups(here: World, count: int, batch: int
     assert here.server.stats()["tickets"] == count
 
 
-async def test_smallest_sizes(any_world: World) -> None:
-    """One worker, groups of one and one call at a time finish like any other run."""
+async def test_a_run_with_the_smallest_sizes(any_world: World) -> None:
+    """One worker, groups of one file, and one call at a time."""
     any_world.write_many(25)
     summary = await any_world.run(concurrency=1, batch_size=1, calls_in_flight=1)
     assert (summary.exit_code, summary.counters.presign_calls) == (0, 25)
@@ -247,8 +248,10 @@ async def test_smallest_sizes(any_world: World) -> None:
 
 
 @pytest.mark.parametrize(("allowed", "batch"), [(1, 5), (3, 5)])
-async def test_calls_in_flight(here: World, monkeypatch: pytest.MonkeyPatch, allowed: int, batch: int) -> None:
-    """As many presign calls as allowed are under way at once, and never more."""
+async def test_calls_in_flight_is_the_maximum_of_presign_calls(
+    here: World, monkeypatch: pytest.MonkeyPatch, allowed: int, batch: int
+) -> None:
+    """The maximum is reached and never exceeded."""
     here.write_many(60)
     under_way = most = 0
     presign = MagicHour.presign
@@ -269,10 +272,10 @@ async def test_calls_in_flight(here: World, monkeypatch: pytest.MonkeyPatch, all
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-async def test_concurrency_is_a_bound(here: World, monkeypatch: pytest.MonkeyPatch, concurrency: int) -> None:
-    """As many files as allowed are sent at once, and never more."""
-    from bulkup.transport import Transport
-
+async def test_concurrency_is_the_maximum_of_uploads(
+    here: World, monkeypatch: pytest.MonkeyPatch, concurrency: int
+) -> None:
+    """The maximum is reached and never exceeded."""
     here.write_many(20)
     sending = most = 0
     send = Transport.send
@@ -292,14 +295,14 @@ async def test_concurrency_is_a_bound(here: World, monkeypatch: pytest.MonkeyPat
     assert (summary.exit_code, most) == (0, concurrency)
 
 
-async def test_empty_directory(here: World) -> None:
-    """A source that never held a file is a success without a single call."""
+async def test_an_empty_directory_needs_no_call(here: World) -> None:
+    """A source that never had a file is a success."""
     summary = await here.run()
     assert (summary.exit_code, summary.counters.found, here.calls) == (0, 0, 0)
 
 
-async def test_lost_mount(here: World) -> None:
-    """A source that is empty although files of it were uploaded is exit 3, and 0 where the user allows it."""
+async def test_an_empty_source_that_had_files_ends_with_exit_code_3(here: World) -> None:
+    """A mount may be missing. With `allow_empty` the exit code is 0."""
     here.write({"a.mp4": b"a", "sub/b.mp4": b"b"})
     await here.run()
     (here.source / "a.mp4").unlink()
@@ -313,8 +316,8 @@ async def test_lost_mount(here: World) -> None:
     assert (await here.run()).exit_code == 0
 
 
-async def test_empty_list_is_no_lost_mount(here: World) -> None:
-    """A list without a name says that there is nothing to do; it tells nothing about the source."""
+async def test_an_empty_list_of_files_ends_with_exit_code_0(here: World) -> None:
+    """It says nothing about the source."""
     here.write({"a.mp4": b"a"})
     await here.run()
     names = here.folder / "names"
@@ -322,8 +325,8 @@ async def test_empty_list_is_no_lost_mount(here: World) -> None:
     assert (await here.run(files_from=str(names))).exit_code == 0
 
 
-async def test_rejected_extensions(here: World) -> None:
-    """Files of an extension the service does not take are exit 3, or passed over where the user said so."""
+async def test_unsupported_extensions_are_rejected_or_skipped(here: World) -> None:
+    """The setting `unsupported` decides."""
     here.write({"a.mp4": b"a", ".DS_Store": b"x", "notes.txt": b"x"})
     summary = await here.run()
     assert (summary.exit_code, summary.counters.rejected, summary.counters.uploaded) == (3, 2, 1)
@@ -336,8 +339,8 @@ async def test_rejected_extensions(here: World) -> None:
     assert here.puts == 1
 
 
-async def test_same_file_through_two_sources(here: World) -> None:
-    """A directory, a folder of it and a file of it given together send every file once."""
+async def test_a_file_in_several_sources_is_sent_once(here: World) -> None:
+    """The sources are a directory, a directory inside it, and one of its files."""
     here.write({"a.mp4": b"a", "sub/b.mp4": b"b", "sub/c.mp4": b"c"})
     sources = (str(here.source), str(here.source / "sub"), str(here.source / "a.mp4"))
     summary = await here.run(source=sources)
@@ -347,8 +350,8 @@ async def test_same_file_through_two_sources(here: World) -> None:
     assert here.puts == 3
 
 
-async def test_a_single_file(here: World) -> None:
-    """A file given by itself is one with the same file found in its directory."""
+async def test_a_single_file_is_the_same_file_in_its_directory(here: World) -> None:
+    """It has the same row."""
     here.write({"a.mp4": b"a", "b.mp4": b"b"})
     assert (await here.run(source=(str(here.source / "a.mp4"),))).counters.uploaded == 1
     summary = await here.run()
@@ -357,7 +360,7 @@ async def test_a_single_file(here: World) -> None:
 
 
 async def test_results_yield_every_file_once(here: World) -> None:
-    """The iterator yields each settled file once, with what the manifest says of it."""
+    """Each result has the values of the manifest."""
     here.write_many(120)
     here.write({"no.txt": b"x"})
     results, summary = await here.results()
@@ -369,8 +372,8 @@ async def test_results_yield_every_file_once(here: World) -> None:
     assert [result.path for result in again] == [b"no.txt"]
 
 
-async def test_slow_emit_gets_every_result(here: World) -> None:
-    """A receiver that takes its time is waited for at the end of the run, too."""
+async def test_a_slow_receiver_gets_every_result(here: World) -> None:
+    """The end of the run waits for it."""
     here.write_many(40)
     seen: list[Result] = []
 
@@ -383,8 +386,8 @@ async def test_slow_emit_gets_every_result(here: World) -> None:
     assert (summary.counters.uploaded, len(seen)) == (40, 40)
 
 
-async def test_stuck_reader_stops_the_flow(here: World) -> None:
-    """While nobody takes results, the files on their way stay within the run's budget; nothing piles up."""
+async def test_a_stuck_reader_stops_the_run(here: World) -> None:
+    """While it takes no results, at most the in-flight budget of files is between scan and result."""
     here.write_many(400)
     gate = anyio.Event()
 
@@ -405,8 +408,8 @@ async def test_stuck_reader_stops_the_flow(here: World) -> None:
     here.assert_uploaded()
 
 
-async def test_stop_drains(here: World) -> None:
-    """A stopped run ends what it sends, counts what remains, and exits 130; the next one sends the rest and no more."""
+async def test_a_stopped_run_finishes_the_files_in_flight(here: World) -> None:
+    """It exits with 130 and counts the remaining files. The next run sends exactly those."""
     here.write_many(200)
     async with here.uploader(concurrency=4, batch_size=20) as uploader:
         async for _ in uploader.results():
@@ -422,8 +425,7 @@ async def test_stop_drains(here: World) -> None:
     here.assert_uploaded()
 
 
-async def test_stop_before_anything(here: World) -> None:
-    """A run told to stop before it began ends at once."""
+async def test_a_run_stopped_before_its_start_ends_at_once(here: World) -> None:
     here.write_many(10)
     async with here.uploader() as uploader:
         uploader.stop(ExitCode.SIGTERM)
@@ -431,8 +433,8 @@ async def test_stop_before_anything(here: World) -> None:
     assert (summary.exit_code, here.puts) == (ExitCode.SIGTERM, 0)
 
 
-async def test_grace_bounds_the_drain(here: World) -> None:
-    """What does not end within the grace is given back, and goes up whole with the next run."""
+async def test_grace_limits_the_time_of_files_in_flight(here: World) -> None:
+    """Files that do not end in time are given back, and the next run uploads them."""
     here.faults("slow-body", options=FaultOptions(slow_pace=ReadPace(4096, 0.05)))
     here.write({"slow.mov": os.urandom(100_000)})
     async with here.uploader(grace=0.2) as uploader, anyio.create_task_group() as tasks:
@@ -446,8 +448,8 @@ async def test_grace_bounds_the_drain(here: World) -> None:
     here.assert_uploaded()
 
 
-async def test_two_runs_at_once(here: World) -> None:
-    """A second run on the journal is refused at once and disturbs nothing; with `wait` it comes after the first."""
+async def test_two_runs_on_one_journal(here: World) -> None:
+    """The second run is refused and changes nothing. With `wait` it starts after the first."""
     here.write_many(10)
     ended: list[str] = []
 
@@ -465,8 +467,8 @@ async def test_two_runs_at_once(here: World) -> None:
     assert here.puts == 10
 
 
-async def test_nothing_starts_with_wrong_settings(here: World) -> None:
-    """A source that is missing, a token that is missing, a group too large: an error, and no journal is made."""
+async def test_wrong_settings_start_nothing(here: World) -> None:
+    """A missing source, a missing token or a group that is too large is an error, and no journal is made."""
     here.write_many(1)
     for changes in ({"source": (str(here.folder / "none"),)}, {"token": None}, {"batch_size": 5000}):
         with pytest.raises(UsageError):
@@ -475,8 +477,8 @@ async def test_nothing_starts_with_wrong_settings(here: World) -> None:
     assert here.calls == 0
 
 
-async def test_upload_in_one_call(here: World) -> None:
-    """`upload` runs a whole upload from names and settings."""
+async def test_upload_makes_a_whole_run(here: World) -> None:
+    """It takes sources and settings by name."""
     here.write({"a.mp4": b"a"})
     summary = await bulkup.upload(
         str(here.source),
@@ -490,8 +492,8 @@ async def test_upload_in_one_call(here: World) -> None:
     here.assert_uploaded()
 
 
-async def test_rotated_key_is_the_same_destination(here: World) -> None:
-    """Another key, at the same service, sends nothing again; another named destination sends everything."""
+async def test_a_rotated_key_is_the_same_destination(here: World) -> None:
+    """No file is uploaded again. Another `destination` uploads all files."""
     here.write_many(3)
     await here.run()
     here.server.set_credentials(token="rotated-token")
@@ -501,7 +503,7 @@ async def test_rotated_key_is_the_same_destination(here: World) -> None:
 
 
 async def test_magic_hour_uploads_are_kept_for_a_week(here: World) -> None:
-    """The manifest tells until when the service keeps an upload, where it says so."""
+    """The manifest says until when the service keeps an upload."""
     here.write({"a.mp4": b"a"})
     await here.run()
     (row,) = here.manifest()
@@ -509,8 +511,8 @@ async def test_magic_hour_uploads_are_kept_for_a_week(here: World) -> None:
     assert row.kept_until == row.uploaded_at + 7 * 86400
 
 
-async def test_local_provider(tmp_path: Path) -> None:
-    """`local` starts a server of its own, takes any file, ends with the run, and sends nothing twice."""
+async def test_the_local_provider_runs_its_own_server(tmp_path: Path) -> None:
+    """It accepts any file, ends with the run, and a second run sends nothing."""
     source, store = tmp_path / "source", tmp_path / "store"
     source.mkdir()
     files = {b"no extension": b"x", b"archive.tar.gz": b"y" * 70_000, b"odd.\xff": b"z", b"a b/#?.X": b""}
@@ -523,8 +525,6 @@ async def test_local_provider(tmp_path: Path) -> None:
     for uploaded, skipped in ((4, 0), (0, 4)):
         summary = await bulkup.upload(str(source), provider="local", store=str(store), journal=journal, environ={})
         assert (summary.exit_code, summary.counters.uploaded, summary.counters.skipped) == (0, uploaded, skipped)
-    from bulkup.journal import Reader
-
     with Reader(journal) as reader:
         for row in reader.manifest():
             assert (store / "objects" / (row.remote_id or "")).read_bytes() == files[row.path]

@@ -1,5 +1,6 @@
-"""A file that was changed a moment ago is read a moment later, once another change would show in its times; and no
-file gives more or fewer bytes than its size says.
+"""Files that changed a moment ago, and files with more or fewer bytes than their size.
+
+A recently changed file is read a moment later, when another change would show in its times.
 """
 
 from __future__ import annotations
@@ -36,20 +37,20 @@ def changed_at(ctime_ns: int) -> Identity:
     ("age_ns", "seconds"),
     [(SECOND, 0.0), (20_000_000, 0.0), (19_000_000, 0.001), (0, 0.02), (-1_000_000, 0.021), (-SECOND, 0.0)],
 )
-def test_how_long_to_wait(age_ns: int, seconds: float) -> None:
-    """As long as a step of the file system's clock takes; a time far ahead is another clock's, and says nothing."""
+def test_the_wait_is_one_step_of_the_file_system_clock(age_ns: int, seconds: float) -> None:
+    """A time far in the future comes from another clock, and causes no wait."""
     assert settling(changed_at(NOW - age_ns), NOW) == pytest.approx(seconds)
 
 
-def test_times_in_whole_seconds_take_longer() -> None:
-    """A file system that counts in seconds, or in two, has steps as long."""
+def test_times_in_whole_seconds_need_a_longer_wait() -> None:
+    """The file system may count in seconds, or in pairs of seconds."""
     assert settling(changed_at(NOW - 1 - SECOND), NOW) == pytest.approx(1.0, abs=0.01)
     assert settling(changed_at(NOW - 1 - 3 * SECOND), NOW) == 0.0
 
 
 @given(st.integers(-(2**62), 2**62), st.integers(0, 2**62))
-def test_after_the_wait_there_is_nothing_to_wait_for(ctime_ns: int, now_ns: int) -> None:
-    """The wait is never negative, short, and enough."""
+def test_after_the_wait_no_further_wait_is_needed(ctime_ns: int, now_ns: int) -> None:
+    """The wait is never negative and at most four seconds."""
     wait = settling(changed_at(ctime_ns), now_ns)
     assert 0.0 <= wait <= 4.0
     assert settling(changed_at(ctime_ns), now_ns + round(wait * SECOND) + 1_000) == 0.0
@@ -81,8 +82,10 @@ def found(path: Path) -> FoundFile:
 
 
 @every_way
-async def test_a_change_in_the_same_instant_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    """Other bytes, and times that are the same to the last digit: what was read is what the file holds afterwards."""
+async def test_a_change_in_the_same_clock_step_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """The times of both contents are equal, and the bytes that were read are the last ones."""
     path, waits = tmp_path / "a", []
     path.write_bytes(b"before")
     file = found(path)
@@ -104,7 +107,6 @@ async def test_a_change_in_the_same_instant_is_read(tmp_path: Path, monkeypatch:
 
 @every_way
 async def test_an_older_file_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    """Nothing waits where nothing has to."""
     path = tmp_path / "a"
     path.write_bytes(b"before")
     file = found(path)
@@ -115,8 +117,10 @@ async def test_an_older_file_is_read_at_once(tmp_path: Path, monkeypatch: pytest
 
 
 @every_way
-async def test_a_file_that_grows_as_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    """A log that is written faster than it is read has no end to be reached: it is `changed`."""
+async def test_a_file_that_grows_while_it_is_read_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A log may be written faster than it is read."""
     path, reads = tmp_path / "log", 0
     path.write_bytes(b"line\n" * CHUNK)
     file, read_, readinto = found(path), File.read, File.readinto
@@ -145,8 +149,8 @@ async def test_a_file_that_grows_as_it_is_read(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
 @pytest.mark.parametrize("way", ["whole", "hashed"])
-async def test_a_file_whose_size_says_nothing(way: str) -> None:
-    """The system makes up `/proc` as it is read, and says 0 bytes: that is no empty file."""
+async def test_a_file_with_more_bytes_than_its_size_is_refused(way: str) -> None:
+    """Files in `/proc` have the size 0 and are not empty."""
     file = found(Path("/proc/version"))
     assert file.identity.size == 0
     with pytest.raises(ProblemError, match="bytes"):
@@ -155,8 +159,8 @@ async def test_a_file_whose_size_says_nothing(way: str) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/sys/kernel/uevent_seqnum"), reason="/sys is Linux's")
 @pytest.mark.parametrize("way", ["whole", "hashed"])
-async def test_a_file_that_holds_less_than_its_size_says(way: str) -> None:
-    """`/sys` says a page of bytes and gives a few: they are not the file that was found."""
+async def test_a_file_with_fewer_bytes_than_its_size_is_changed(way: str) -> None:
+    """Files in `/sys` have the size of a page and fewer bytes."""
     file = found(Path("/sys/kernel/uevent_seqnum"))
     with pytest.raises(ProblemError) as raised:
         await read(way, file)
