@@ -70,15 +70,15 @@ async def test_a_journal_that_is_removed_ends_the_run(here: World, remove: Calla
 async def test_a_journal_whose_writer_thread_ends_ends_the_run(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends with exit code 7."""
     here.write_many(40)
-    sleep = time.sleep
+    monotonic = time.monotonic
 
-    def fail(seconds: float) -> None:
+    def fail() -> float:
         if threading.current_thread().name == "bulkup-journal":
             raise MemoryError
-        sleep(seconds)
+        return monotonic()
 
     async with here.uploader(concurrency=2) as uploader:
-        monkeypatch.setattr(time, "sleep", fail)
+        monkeypatch.setattr(time, "monotonic", fail)
         with anyio.fail_after(60):
             summary = await uploader.run()
     assert summary.exit_code == 7

@@ -222,7 +222,7 @@ async def test_a_place_that_another_file_holds_is_refused(stage: ScannerStage) -
     (outcome,) = stage.passed.settled
     assert (outcome.item.file.path, outcome.state) == (b"a.mp4", FileState.REJECTED)
     assert outcome.problem is not None
-    assert outcome.problem.message == "its place at fake, taken, is that of first.mp4: only one file can have it"
+    assert outcome.problem.message == "its place at fake, taken, is taken by first.mp4"
     places = {item.file.path: item.place for item in stage.passed.through("ask")}
     assert places == {b"b.mp4": stage.provider.places["b.mp4"], b"c.mp4": stage.provider.places["c.mp4"]}
 
