@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import resource
 import stat
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from bulkup._version import __version__
 from bulkup.config import (
     PROVIDERS,
     Settings,
@@ -147,6 +149,7 @@ def pipeline_options(settings: Settings, provider: Provider, retry: RetryPolicy 
         checksum=settings.checksum,
         identity=settings.identity,
         reupload_expired=settings.reupload_expired,
+        settings_digest="" if settings.retry_rejected else settings_digest(provider),
         unsupported=settings.unsupported,
         scan=scan_options(settings),
         retry=dataclasses.replace(
@@ -157,6 +160,16 @@ def pipeline_options(settings: Settings, provider: Provider, retry: RetryPolicy 
             on_change=settings.on_change,
         ),
     )
+
+
+def settings_digest(provider: Provider) -> str:
+    """Return a short digest of what the service is asked with: a rejection holds until it changes.
+
+    The account is not part of it: after a change of its rights, `--retry-rejected` asks again.
+    """
+    extensions = sorted(provider.capabilities.extensions or ())
+    text = repr((__version__, provider.name, sorted(provider.config.settings.items()), extensions))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 def process_setup(settings: Settings, provider: Provider, options: PipelineOptions) -> Setup | None:

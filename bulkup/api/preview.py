@@ -61,7 +61,8 @@ def preview(
     values = composition.provider_settings(settings, sources)
     provider = composition.build_provider(settings, base_url, {}, values, clock)
     with read_only_view(path, composition.destination(settings, provider, base_url), sources) as view:
-        policy = ChangePolicy(clock.now(), settings.identity, settings.reupload_expired)
+        digest = "" if settings.retry_rejected else composition.settings_digest(provider)
+        policy = ChangePolicy(clock.now(), settings.identity, settings.reupload_expired, digest)
         decider = _Decider(settings, provider, view, policy)
         walk = Walk(view.sources, composition.scan_options(settings), Ignored(), clock.now())
         for source in view.sources:

@@ -182,7 +182,13 @@ class Uploader:
         options = composition.pipeline_options(settings, provider, self._tunables.retry)
         # A caller with a transport of its own expects all requests to use it.
         setup = composition.process_setup(settings, provider, options) if self._make_transport is Transport else None
-        numbered = await journal.begin_run(destination, sources, now=self._clock.now(), kept_until=kept_until)
+        numbered = await journal.begin_run(
+            destination,
+            sources,
+            now=self._clock.now(),
+            kept_until=kept_until,
+            settings_digest=composition.settings_digest(provider),
+        )
         skew_check = ClockSkewCheck(functools.partial(transport.call, provider.config.base_url), self._clock)
         self._run = Run(
             provider=provider,

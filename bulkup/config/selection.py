@@ -95,10 +95,17 @@ class Selection(BaseModel):
         about_default="They may have served their purpose. A run and `bulkup status` show how many there are.",
         option=Option("Upload again what the service has deleted.", Panel.FILES),
     )
+    retry_rejected: bool = setting(
+        False,
+        "Ask again for files that the service rejected in an earlier run. That also happens once the file or the "
+        "settings of the service have changed.",
+        about_default="The service would reject them again, and each question costs a call.",
+        option=Option("Ask again for files that the service rejected.", Panel.FILES),
+    )
     unsupported: Literal["report", "skip"] = setting(
         "report",
-        "Files whose extension the service does not accept: `report` rejects them and counts for exit status 3, `skip` "
-        "ignores them.",
+        "Files whose extension the service does not accept, and those that it rejected in an earlier run: `report` "
+        "rejects them and counts for exit status 3, `skip` ignores them.",
         about_default="A file that is not uploaded should not go unnoticed.",
         option=Option("Files whose extension the service does not accept.", Panel.FILES),
     )

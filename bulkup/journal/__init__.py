@@ -7,6 +7,7 @@
     places, sources   exclusive places, and how a source is recognised
     ticket_text       tickets as text
     destination       the service and account that are part of a row's key
+    kept_rejections   the service's rejections, which the next run need not ask for again
     reader            rows for commands
     prune             deletes old rows
     lock              one run at a time

@@ -91,14 +91,21 @@ class Journal:
         return False
 
     async def begin_run(
-        self, destination: Destination, sources: Sequence[Source], *, now: float, kept_until: KeptUntil
+        self,
+        destination: Destination,
+        sources: Sequence[Source],
+        *,
+        now: float,
+        kept_until: KeptUntil,
+        settings_digest: str = "",
     ) -> tuple[Source, ...]:
         """Start a run, recover from interrupted ones, and return the sources with their numbers.
 
         Calls without an answer are counted as unknown ids. Tickets whose lease has ended are erased, and their ids
-        become orphans. `kept_until` returns, for the time of an upload, when the service deletes it.
+        become orphans. `kept_until` returns, for the time of an upload, when the service deletes it. `settings_digest`
+        is kept with the rejections of the service.
         """
-        return await anyio.to_thread.run_sync(self._begin, destination, sources, now, kept_until)
+        return await anyio.to_thread.run_sync(self._begin, destination, sources, now, kept_until, settings_digest)
 
     async def claim(self, claims: Sequence[Claim]) -> list[Holder | None]:
         """Claim places. Return for each the other file that holds it, None if the claim succeeded."""
@@ -166,7 +173,12 @@ class Journal:
         return Lookup(open_for_reading(self.path), self.path, self._destination_id, self._sources)
 
     def _begin(
-        self, destination: Destination, sources: Sequence[Source], now: float, kept_until: KeptUntil
+        self,
+        destination: Destination,
+        sources: Sequence[Source],
+        now: float,
+        kept_until: KeptUntil,
+        settings_digest: str,
     ) -> tuple[Source, ...]:
         # The writer thread has no job yet, so this thread may use its connection.
         with sqlite_errors(self.path):
@@ -175,7 +187,7 @@ class Journal:
             numbered = tuple(replace(source, id=register_source(self._connection, source)) for source in sources)
             self._sources = known_sources(self._connection)
             self._run_id = self._insert_run(numbered, now)
-            self._statements = Statements(self._destination_id, self._run_id, kept_until)
+            self._statements = Statements(self._destination_id, self._run_id, kept_until, settings_digest)
             self._recover(now)
             self._connection.execute("COMMIT")
         return numbered

@@ -27,7 +27,7 @@ from bulkup.model.files import Digest, FoundFile, Identity, Source, Stat
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Receipt, Ticket
 
-_COLUMNS = "state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, kept_until, {place}"
+_COLUMNS = "state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, kept_until, error"
 _IDENTITY = "size, mtime_ns, ctime_ns, inode, device, kept_until"
 _DONE = "state IN ('uploaded', 'unverified')"
 _TICKET = "SELECT remote_id, expires_at, ticket FROM tickets WHERE destination_id = ? AND source_id = ? AND path = ?"
@@ -39,7 +39,8 @@ class KnownFile:
     """The row of a file. `ticket` is set while the row has a live one, `receipt` after storage accepted the bytes.
 
     `at` is the source's number and the path in the row's key, `place` the name of the place at the service.
-    `kept_until` is the Unix time at which the service deletes the upload, None for never.
+    `kept_until` is the Unix time at which the service deletes the upload, None for never. `rejection` is the reason of
+    a rejected file, as it was kept (`kept_rejections`).
     """
 
     state: FileState
@@ -50,6 +51,7 @@ class KnownFile:
     at: tuple[int, bytes] = (0, b"")
     place: str | None = None
     kept_until: float | None = None
+    rejection: str | None = None
 
     def matches(self, identity: Identity) -> bool:
         """Say whether size and modification time in the row are those of `identity`."""
@@ -89,7 +91,7 @@ class Lookup:
         self._connection = connection
         self._path = path
         place = "place" if has_places(connection) else "NULL"
-        self._rows = RowQuery(connection, destination_id, _COLUMNS.format(place=place), options=options)
+        self._rows = RowQuery(connection, destination_id, f"{_COLUMNS}, {place}", options=options)
         self._done = RowQuery(connection, destination_id, _IDENTITY, _DONE, options)
         self._destination = destination_id
         self._with_files = [source for source in sources if self._has_files(source.id)]
@@ -160,7 +162,7 @@ class Lookup:
         return [found[path] for path in paths]
 
     def _known(self, row: Row, source_id: int) -> KnownFile:
-        path, state, *stat, md5, etag, uploaded_at, verified, kept_until, place = row
+        path, state, *stat, md5, etag, uploaded_at, verified, kept_until, error, place = row
         identity = Identity(*_unsigned(stat))
         digest = Digest(md5) if md5 else None
         ticket = receipt = None
@@ -168,7 +170,8 @@ class Lookup:
             ticket = self._ticket(source_id, path)
         if state == FileState.STORED and uploaded_at is not None:
             receipt = Receipt(digest, identity, etag, bool(verified), uploaded_at)
-        return KnownFile(FileState(state), identity, digest, ticket, receipt, (source_id, path), place, kept_until)
+        at, error = (source_id, path), error if state == FileState.REJECTED else None
+        return KnownFile(FileState(state), identity, digest, ticket, receipt, at, place, kept_until, error)
 
     def _ticket(self, source_id: int, path: bytes) -> Ticket | None:
         row = self._connection.execute(_TICKET, (self._destination, source_id, path)).fetchone()

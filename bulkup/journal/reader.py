@@ -16,6 +16,7 @@ import orjson
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal.database import sqlite_errors
 from bulkup.journal.earlier_versions import open_any_version
+from bulkup.journal.kept_rejections import shown_reason
 from bulkup.journal.lock import Lock
 from bulkup.journal.lookup import decode_remote
 from bulkup.model.journal_rows import JournalStatus, ManifestRow, OrphanRow, RunRow
@@ -163,7 +164,7 @@ def _manifest_row(row: tuple[Any, ...]) -> ManifestRow:
         remote=decode_remote(remote),
         etag=etag,
         attempts=attempts,
-        error=error,
+        error=shown_reason(error),
         uploaded_at=uploaded_at,
         kept_until=kept_until,
     )

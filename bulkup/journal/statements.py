@@ -53,6 +53,7 @@ from typing import Any
 
 import orjson
 
+from bulkup.journal.kept_rejections import kept
 from bulkup.journal.ticket_text import dump, without_secrets
 from bulkup.journal.writer import Statement
 from bulkup.model.files import UNKNOWN_IDENTITY, Identity
@@ -118,10 +119,11 @@ KeptUntil = Callable[[float], float | None]
 class Statements:
     """The statements of one run, with the numbers of the destination and the run filled in."""
 
-    def __init__(self, destination_id: int, run_id: int, kept_until: KeptUntil) -> None:
+    def __init__(self, destination_id: int, run_id: int, kept_until: KeptUntil, settings_digest: str = "") -> None:
         self._destination = destination_id
         self._run = run_id
         self._kept_until = kept_until
+        self._settings_digest = settings_digest
 
     def pending(self, items: Sequence[Item], replaced: Sequence[tuple[Item, Ticket]], now: float) -> list[Statement]:
         """Return the rows of files with no call under way, with the digests of those hashed in advance."""
@@ -175,7 +177,7 @@ class Statements:
             self._upsert(
                 [o.item],
                 o.state,
-                o.problem.message if o.problem else None,
+                self._error(o),
                 sql=_UNSEEN if o.item.file.identity == UNKNOWN_IDENTITY else _UPSERT,
             )
             for o in of_their_own
@@ -191,6 +193,12 @@ class Statements:
             *by_state,
             *self.orphaned(unused, "its file could not be uploaded", now),
         ]
+
+    def _error(self, outcome: Outcome) -> str | None:
+        if outcome.problem is None:
+            return None
+        reason = outcome.problem.message
+        return kept(reason, self._settings_digest) if outcome.by_service and self._settings_digest else reason
 
     def _upsert(
         self, items: Iterable[Item], state: FileState, error: str | None = None, sql: str = _UPSERT

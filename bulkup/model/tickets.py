@@ -35,11 +35,13 @@ class Ticket:
 class Rejection:
     """The reason why the service does not accept a file, passed from provider to recorder.
 
-    `unsupported` says that the service does not accept files with this extension.
+    `unsupported` says that the service does not accept files with this extension. `kept` marks the service's answer in
+    an earlier run, which the journal keeps.
     """
 
     reason: str
     unsupported: bool = False
+    kept: bool = False
 
 
 class Receipt(NamedTuple):

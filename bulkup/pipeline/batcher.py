@@ -87,7 +87,7 @@ class Batcher:
             return None
         if self._run.service_refusals.in_doubt:
             self._other_kind_first()
-        items = [self._fresh.popleft()[1] for _ in range(size)]
+        items = self._group(size)
         return TicketRequest(items, self._run, self._routes, self._issued, self._answered, self._refused)
 
     def next_due(self) -> float | None:
@@ -140,6 +140,19 @@ class Batcher:
         for item, problem in doubted:
             state = FileState.REJECTED if problem.kind is ProblemKind.REJECTED else FileState.FAILED
             self._routes.settle(Outcome(item, state, problem, by_service=state is FileState.REJECTED))
+
+    def _group(self, size: int) -> list[Item]:
+        """Take the next files, at most `size`: files of a suspected kind are apart from others, and come last."""
+        kinds = self._run.refused_kinds
+        if not kinds:
+            return [self._fresh.popleft()[1] for _ in range(size)]
+        good, suspected = deque[tuple[float, Item]](), deque[tuple[float, Item]]()
+        for entry in self._fresh:
+            (suspected if kinds.suspected(extension_of(entry[1].file.name)) else good).append(entry)
+        taken, left = (good, suspected) if good else (suspected, good)
+        group = [taken.popleft()[1] for _ in range(min(size, len(taken)))]
+        self._fresh = taken + left
+        return group
 
     def _other_kind(self) -> int | None:
         """Return the position of the first file here of a kind that was not refused, None where there is none."""

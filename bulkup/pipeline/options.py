@@ -82,7 +82,9 @@ class PipelineOptions:
     `readers` threads read small files: more of them only wait for one another, unless the disk answers slowly.
     `group_age` is how long a file waits for its group to fill while workers are idle. `memory` bounds the contents of
     files that are held at once. The run ends once `max_failures` files have failed. With the `checksum` "none" no bytes
-    are hashed. `processes` send files: 1 is this process alone, and None finds the number by measuring.
+    are hashed. `settings_digest` stands for the settings with which the service is asked. It is empty where files that
+    it rejected in earlier runs are asked for again. `processes` send files: 1 is this process alone, and None finds the
+    number by measuring.
     """
 
     concurrency: int = 32
@@ -101,6 +103,7 @@ class PipelineOptions:
     checksum: Literal["md5", "none"] = "md5"
     identity: Literal["strict", "default", "content"] = "default"
     reupload_expired: bool = False
+    settings_digest: str = ""
     unsupported: Literal["report", "skip"] = "report"
     scan: ScanOptions = field(default_factory=ScanOptions)
     retry: RetryPolicy = field(default_factory=RetryPolicy)

@@ -20,6 +20,7 @@ from bulkup.pipeline.budget import Budget
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.policy.common_refusals import CommonRefusals
 from bulkup.pipeline.policy.host_gate import HostGates
+from bulkup.pipeline.policy.refused_kinds import RefusedKinds
 from bulkup.pipeline.policy.ticket_losses import TicketLosses
 from bulkup.pipeline.tunables import Tunables
 from bulkup.pipeline.worker_limit import WorkerLimit
@@ -100,6 +101,7 @@ class Run:
     service_refusals: CommonRefusals = field(init=False)
     storage_refusals: CommonRefusals = field(init=False)
     closing_refusals: CommonRefusals = field(init=False)
+    refused_kinds: RefusedKinds = field(default_factory=RefusedKinds)
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)
     worker_limit: WorkerLimit = field(init=False)

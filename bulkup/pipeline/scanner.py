@@ -93,7 +93,8 @@ class Scanner:
 
     def _triage(self, source: Source, files: Mapping[bytes, Stat], lookup: Lookup, chunk: _Chunk) -> None:
         options = self._run.options
-        policy = ChangePolicy(self._run.clock.now(), options.identity, options.reupload_expired)
+        now = self._run.clock.now()
+        policy = ChangePolicy(now, options.identity, options.reupload_expired, options.settings_digest)
         triage(source, files, lookup, self._run.provider, policy, chunk.triage)
 
     async def _pass_on(self, chunk: _Chunk) -> None:
@@ -137,7 +138,10 @@ class Scanner:
             self._run.counters.bytes_settled += file.identity.size
         elif (rejection := decision.rejection or decision.place_taken) is not None:
             problem = Problem(ProblemKind.REJECTED, rejection.reason)
-            await self._enter(self._routes.settle, Outcome(Item(file, ticket), FileState.REJECTED, problem))
+            outcome = Outcome(Item(file, ticket), FileState.REJECTED, problem)
+            # Kept as it is. It was counted as a failure of the run that asked.
+            outcome = outcome._replace(by_service=True, counted=True) if rejection.kept else outcome
+            await self._enter(self._routes.settle, outcome)
         else:
             item = Item(file, ticket, place=decision.place)
             if known is None:

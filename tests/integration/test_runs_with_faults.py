@@ -341,6 +341,48 @@ async def test_a_file_that_voids_a_mutation_is_rejected_alone(tmp_path: Path) ->
         place.assert_uploaded(bad, b"no extension")
 
 
+@pytest.fixture
+def no_mpeg(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have the service refuse every group with an mpeg. Return the sizes of all groups."""
+    presign, groups = MagicHour.presign, list[int]()
+
+    async def refusing(self: MagicHour, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
+        groups.append(len(specs))
+        if any(spec.extension == "mpeg" for spec in specs):
+            raise ProblemError(Problem(ProblemKind.REJECTED, "Magic Hour answered 422: unsupported type"))
+        return await presign(self, specs, call)
+
+    monkeypatch.setattr(MagicHour, "presign", refusing)
+    return groups
+
+
+async def test_an_extension_that_the_service_refuses_is_learned(here: World, no_mpeg: list[int]) -> None:
+    here.write({f"{number:03}.{'mpeg' if number % 11 == 5 else 'mp4'}": b"%d" % number for number in range(330)})
+    summary = await here.run(batch_size=30)
+    assert (summary.exit_code, summary.counters.uploaded, summary.counters.rejected) == (3, 300, 30)
+    assert len(no_mpeg) <= 40  # 11 groups, and what it takes to find the kind
+    here.assert_uploaded(*[path for path in here.states() if path.endswith(b".mpeg")])
+
+
+async def test_files_that_the_service_rejected_are_not_asked_for_again(here: World, no_mpeg: list[int]) -> None:
+    """As long as file and settings are the same, and unless the user wants it."""
+    here.write({f"{number}.{ending}": b"%d" % number for number, ending in enumerate(["mp4", "mpeg"] * 3)})
+    assert (await here.run()).exit_code == 3
+    (before,) = {row.error for row in here.manifest() if row.status is FileState.REJECTED}
+    no_mpeg.clear()
+    for _ in range(2):
+        again = await here.run()
+        assert (again.exit_code, again.counters.rejected, no_mpeg) == (3, 3, [])
+    assert {row.error for row in here.manifest() if row.status is FileState.REJECTED} == {before}
+    skipped = await here.run(unsupported="skip")
+    assert (skipped.exit_code, skipped.counters.unsupported, no_mpeg) == (0, 3, [])
+    here.write({"1.mpeg": b"another content"})
+    assert (await here.run()).exit_code == 3
+    assert sum(no_mpeg) == 1
+    assert (await here.run(retry_rejected=True)).exit_code == 3
+    assert sum(no_mpeg) > 3
+
+
 def after_presign(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Call `act` once, after the first tickets and before any file is opened."""
     presign, acted = MagicHour.presign, False

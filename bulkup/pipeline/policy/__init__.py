@@ -3,6 +3,7 @@
     retry          the next step after a failed attempt or API call
     host_gate      the limit on requests to one host, and its retry budget
     common_refusals  refusals that concern every file, and the end of a run in which none is accepted
+    refused_kinds  the extensions that the service refuses, and how a refused group is divided
     ticket_losses  tickets that are over when they arrive, and the end of a run that gets no other ones
     fatal          the error that ends a run, as the user sees it
     redaction      masks secrets in messages of services and storage

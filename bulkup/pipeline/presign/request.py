@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from bulkup.model.files import extension_of
 from bulkup.model.history import CallHistory
 from bulkup.model.items import Item, Outcome, Ticketed
 from bulkup.model.log_events import LogEvent
@@ -26,6 +27,7 @@ from bulkup.pipeline.run import Run
 from bulkup.providers import FileSpec
 
 _log = structlog.get_logger("bulkup.batcher")
+_STATES = {ProblemKind.REJECTED: FileState.REJECTED, ProblemKind.FAILED: FileState.FAILED}
 
 
 class TicketRequest(ServiceCall):
@@ -48,7 +50,7 @@ class TicketRequest(ServiceCall):
         self._issued = issued
         self._answered = answered
         self._doubted = doubted
-        self._refusal = False  # the last failure was one
+        self._refusal: Problem | None = None  # of the last failure
 
     async def make(self) -> None:
         """Ask for tickets; rejected files are settled. Raises `ProblemError`, `JournalError`."""
@@ -80,6 +82,7 @@ class TicketRequest(ServiceCall):
         run.counters.presign_files += len(tickets)
         if tickets:
             run.service_refusals.accepted = True
+            run.refused_kinds.accepted(self._kinds_of_accepted(specs, answers))
         self._answered(ticketed)
         self._lost(over, now, asked_at)
 
@@ -88,22 +91,29 @@ class TicketRequest(ServiceCall):
         if problem.maybe_created:
             await self._run.journal.unknown_ids(len(self._items), problem.message, self._run.clock.now())
         self.history.note(problem, now)
-        self._refusal = problem.kind in REFUSALS
+        self._refusal = problem if problem.kind in REFUSALS else None
 
     def log_repetition(self, problem: Problem, seconds: float) -> None:
         """Log that the call is made again."""
         _log.warning(LogEvent.PRESIGN_FAILED, reason=problem.message, again_in=seconds)
 
     def halves(self) -> Sequence[TicketRequest]:
-        """Return two requests for a half of the files each, without this one's failures.
+        """Return two requests for a part of the files each, without this one's failures.
 
-        A refused group is not split while no file was ever accepted: its files are tried alone.
+        A refused group is not split while no file was ever accepted: its files are tried alone. Nor is it split if its
+        files are all of a kind that the service refuses.
         """
-        if self._refusal and not self._run.service_refusals.accepted:
-            self._doubted(self._items, None)
-            return ()
         middle = len(self._items) // 2
-        halves = self._items[:middle], self._items[middle:]
+        halves: Sequence[Sequence[Item]] = (self._items[:middle], self._items[middle:])
+        if self._refusal is not None:
+            if not self._run.service_refusals.accepted:
+                self._doubted(self._items, None)
+                return ()
+            kinds = [extension_of(item.file.name) for item in self._items]
+            if len(set(kinds)) == 1 and self._run.refused_kinds.established(kinds[0]):
+                self.give_up(_STATES[self._refusal.kind], self._refusal)
+                return ()
+            halves = [[self._items[at] for at in part] for part in self._run.refused_kinds.parts(kinds)]
         return [
             TicketRequest(half, self._run, self._routes, self._issued, self._answered, self._doubted) for half in halves
         ]
@@ -113,6 +123,8 @@ class TicketRequest(ServiceCall):
         if problem.kind in REFUSALS and not self._run.service_refusals.accepted:
             self._doubted(self._items, problem)
             return
+        if problem.kind in REFUSALS and len(self._items) == 1:
+            self._run.refused_kinds.refused(extension_of(self._items[0].file.name))
         for item in self._items:
             self._routes.settle(Outcome(item, state, problem, by_service=problem.kind is ProblemKind.REJECTED))
 
@@ -138,9 +150,15 @@ class TicketRequest(ServiceCall):
         self._items, self.files = kept, len(kept)
         return specs
 
+    @staticmethod
+    def _kinds_of_accepted(specs: Sequence[FileSpec], answers: Sequence[Ticket | Rejection]) -> set[str]:
+        answered = zip(specs, answers, strict=True)
+        return {spec.extension for spec, answer in answered if isinstance(answer, Ticket)}
+
     def _refused(self, item: Item, rejection: Rejection) -> None:
         """Settle a file that the service rejects, unless it never accepted any."""
         problem = Problem(ProblemKind.REJECTED, rejection.reason)
+        self._run.refused_kinds.refused(extension_of(item.file.name))
         if self._run.service_refusals.accepted:
             self._routes.settle(Outcome(item, FileState.REJECTED, problem, by_service=True))
         else:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bulkup.journal import Claim, Holder, KnownFile
+from bulkup.journal.kept_rejections import reason_of
 from bulkup.model.files import FoundFile, Identity, Place, Source
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Rejection
@@ -22,12 +23,14 @@ IdentityMode = Literal["strict", "default", "content"]
 class ChangePolicy:
     """When a file counts as changed since its upload; `now` is Unix time.
 
-    With `reupload_expired`, an upload that the service no longer keeps counts as none.
+    With `reupload_expired`, an upload that the service no longer keeps counts as none. A file that the service rejected
+    in an earlier run, when it was asked with the settings of `settings_digest`, is not asked for again.
     """
 
     now: float
     identity: IdentityMode = "default"
     reupload_expired: bool = False
+    settings_digest: str = ""
 
 
 class Action(enum.Enum):
@@ -129,8 +132,15 @@ def decide(file: FoundFile, known: KnownFile | None, provider: Provider, trust: 
     spec = FileSpec.of(file)
     place = provider.place(spec) if placed else None
     action = action_for(known, file.identity, mode, place, gone=gone)
-    rejection = provider.reject(spec) if action in _UPLOADING else None
+    rejection = provider.reject(spec) or _kept_rejection(file, known, trust) if action in _UPLOADING else None
     return FileDecision(file, known, action, place, rejection, provider.hashes_first(spec), expired)
+
+
+def _kept_rejection(file: FoundFile, known: KnownFile | None, trust: ChangePolicy) -> Rejection | None:
+    if known is None or known.rejection is None or known.identity != file.identity:
+        return None
+    reason = reason_of(known.rejection, trust.settings_digest)
+    return None if reason is None else Rejection(reason, unsupported=True, kept=True)
 
 
 def all_settled(provider: Provider, trust: ChangePolicy, *, expired: bool) -> bool:
