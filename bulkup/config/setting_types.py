@@ -7,7 +7,6 @@ Each type carries a `ValueForm`, which says how its values are written. Every Va
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -24,6 +23,7 @@ from bulkup.config.secret_source import SecretSource
 from bulkup.config.units import parse_duration, parse_size
 from bulkup.config.value_text import escape_surrogates
 from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.gitignore import compile_pattern
 from bulkup.helpers.secrets import Secret
 
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
@@ -49,13 +49,11 @@ def _path(value: Any) -> str:
 def _pattern(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("expected a pattern in gitignore form")
-    import pathspec  # noqa: PLC0415  # few runs have patterns, and importing it delays every start
-
     try:
-        compiled = list(pathspec.GitIgnoreSpec.from_lines([value]).patterns)
-    except (ValueError, re.error) as error:  # only the regular expression finds a range that runs backwards
+        pattern = compile_pattern(value)
+    except ValueError as error:
         raise ValueError("expected patterns in gitignore form") from error
-    if not any(pattern.include is not None for pattern in compiled):
+    if pattern is None:
         raise ValueError("expected patterns in gitignore form that can match a file")
     return value
 

@@ -6,6 +6,7 @@
     descriptors        errors when no descriptor is left; closing a descriptor that a thread uses
     event_loop         uvloop if it is installed, else asyncio's loop
     garbage_collector  how often Python's garbage collector runs
+    gitignore          patterns in the form of a .gitignore file
     lazy_import        names of a package that are imported at their first use
     private_files      files and folders that only their owner can read
     secrets            types of values that are never printed

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from bulkup.helpers.gitignore import Patterns
 from bulkup.helpers.utf8_mode import path_text
 from bulkup.model.files import Identity
 from bulkup.pipeline.options import ScanOptions
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 
 class Filters:
@@ -28,16 +25,16 @@ class Filters:
 
     def prunes(self, path: bytes) -> bool:
         """Say whether a directory is excluded with its content."""
-        return self._exclude is not None and self._exclude.match_file(path_text(path) + "/")
+        return self._exclude is not None and self._exclude.match(path_text(path) + "/")
 
     def takes_name(self, path: bytes) -> bool:
         """Say whether a file matches an include, if there are any, and no exclude."""
         if self._include is None and self._exclude is None:
             return True
         text = path_text(path)
-        if self._include is not None and not self._include.match_file(text):
+        if self._include is not None and not self._include.match(text):
             return False
-        return self._exclude is None or not self._exclude.match_file(text)
+        return self._exclude is None or not self._exclude.match(text)
 
     def takes_size(self, identity: Identity) -> bool:
         """Say whether the size is within the limits, both inclusive."""
@@ -53,9 +50,5 @@ class Filters:
         return self._options.hidden == "skip" and name.startswith(b".")
 
 
-def _compiled(patterns: Sequence[str]) -> GitIgnoreSpec | None:
-    if not patterns:
-        return None
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415  # slow to import, and few runs have patterns
-
-    return GitIgnoreSpec.from_lines(patterns)
+def _compiled(patterns: Sequence[str]) -> Patterns | None:
+    return Patterns(patterns) if patterns else None

@@ -6,12 +6,10 @@ A line of the asset map has precedence, then the first rule that matches, then t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from bulkup.helpers.gitignore import Patterns
 from bulkup.providers.base import FileSpec, valid_text
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 
 class AssetTarget(NamedTuple):
@@ -27,7 +25,7 @@ class AssetTargets:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._map = settings["asset_map"] or {}
-        self._rules = [(_compiled(rule.match), rule) for rule in settings["assets"]]
+        self._rules = [(Patterns([rule.match]), rule) for rule in settings["assets"]]
         self._asset_id: str | None = settings["asset_id"]
         self._category: str = settings["asset_file_category"]
 
@@ -38,12 +36,6 @@ class AssetTargets:
         if line is not None:
             return AssetTarget(line.asset_id, line.asset_file_category or self._category, line.name or name)
         for pattern, rule in self._rules:
-            if pattern.match_file(spec.path):
+            if pattern.match(spec.path):
                 return AssetTarget(rule.asset_id, rule.asset_file_category or self._category, name)
         return AssetTarget(self._asset_id, self._category, name) if self._asset_id is not None else None
-
-
-def _compiled(pattern: str) -> GitIgnoreSpec:
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415  # every run imports all providers, and few have rules
-
-    return GitIgnoreSpec.from_lines([pattern])
