@@ -2,7 +2,8 @@
 
 An error of one file or one request is a `Problem` (`bulkup.model.problems`) instead: a value that the pipeline decides
 on. Exceptions of other libraries are always chained as the cause, except those of the HTTP client. Their texts may
-contain a signed URL, so `bulkup.transport` chains the cause of such an exception.
+contain a signed URL, so `bulkup.transport` chains the cause of such an exception. `bulkup.journal` replaces the text of
+SQLite's errors by their names.
 """
 
 from __future__ import annotations

@@ -14,11 +14,15 @@ from bulkup.errors import JournalError
 from bulkup.helpers.private_files import make_private_folder
 from bulkup.journal import error_mapping
 from bulkup.journal.journal_file import check_for_reading, make_side_files_private, open_own_file
+from bulkup.journal.ticket_text import DamagedTicketError, load
 
-_CHECKED_UP_TO = 256 * 1024**2  # bytes; checking a larger file would delay the start by many seconds
+# Bytes. The check reads the file, at about 200 MB/s. A larger one is checked only if the last run was cut off.
+_CHECKED_UP_TO = 256 * 1024**2
 _BUSY_MS = 10_000
 _OLDEST_SQLITE = (3, 33, 0)  # UPDATE ... FROM
 _PLACES_SINCE = 2
+# As bytes: the error about a text that is not UTF-8 would contain it.
+_TICKETS = "SELECT CAST(remote_id AS BLOB), expires_at, CAST(ticket AS BLOB) FROM tickets"
 _NO_INDEX = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 # A folder that cannot be read was not made here, and some file systems cannot flush a folder.
 _NO_FLUSH = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP, errno.EROFS})
@@ -38,6 +42,7 @@ def open_for_writing(path: str) -> sqlite3.Connection:
     """
     with sqlite_errors(path):
         _create_private(path)
+        _examine(path)
         connection = _connect(path, "rw")
         try:
             _prepare(connection, path)
@@ -75,13 +80,28 @@ def journal_exists(path: str) -> bool:
 
 @contextlib.contextmanager
 def sqlite_errors(path: str) -> Iterator[None]:
-    """Turn errors of SQLite and the system about the journal into `JournalError`, with the cause chained."""
+    """Turn errors of SQLite and the system about the journal into `JournalError`, with the cause chained.
+
+    A ticket that cannot be read is damage as well.
+    """
     try:
         yield
+    except DamagedTicketError as error:
+        raise error_mapping.damaged(path, "a ticket cannot be read") from error
     except sqlite3.DatabaseError as error:
         raise error_mapping.from_sqlite(error, path) from error
     except OSError as error:
         raise error_mapping.from_os_error(error, path) from error
+
+
+@contextlib.contextmanager
+def row_values(path: str) -> Iterator[None]:
+    """Treat values in rows that cannot be what was written as damage."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        error.args = ()  # its text may contain a value
+        raise error_mapping.damaged(path, "a row cannot be read") from error
 
 
 def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
@@ -162,16 +182,49 @@ def _connect(path: str, mode: str) -> sqlite3.Connection:
     )
 
 
-def _prepare(connection: sqlite3.Connection, path: str) -> None:
+def _examine(path: str) -> None:
+    """Look for damage before anything is written. Closing a connection that can write would empty the log."""
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise JournalError(f"this Python's SQLite is {sqlite3.sqlite_version}; the journal needs 3.33 or later")
+    with contextlib.closing(_connect(path, "ro")) as connection:
+        try:
+            _refuse_newer(connection, path, len(migrations()))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _NO_INDEX:
+                raise
+            return  # the very first transaction was cut off, and only a connection that can write rolls it back
+        _refuse_foreign(connection, path)
+        if not _has_begun(connection):
+            return
+        if os.path.getsize(path) <= _CHECKED_UP_TO or not _ended_cleanly(connection):
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise error_mapping.damaged(path, "the check of its pages fails")
+        for remote_id, expires_at, text in connection.execute(_TICKETS):
+            load(text, remote_id, expires_at)
+
+
+def _ended_cleanly(connection: sqlite3.Connection) -> bool:
+    row = connection.execute("SELECT ended_at FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+    return row is None or row[0] is not None
+
+
+def close_unchanged(connection: sqlite3.Connection, path: str) -> None:
+    """Close the connection to a damaged journal without moving the log into the file.
+
+    The last connection moves it. So another one, which cannot write, is closed after this one.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(sqlite3.Error):
+            other = stack.enter_context(contextlib.closing(_connect(path, "ro")))
+            other.execute("PRAGMA user_version").fetchone()
+        connection.close()
+
+
+def _prepare(connection: sqlite3.Connection, path: str) -> None:
     scripts = migrations()
     _refuse_newer(connection, path, len(scripts))
     _refuse_foreign(connection, path)
-    if os.path.getsize(path) <= _CHECKED_UP_TO:
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(f"database disk image is malformed: {verdict}")
     if not _has_begun(connection):
         _flush_names(path)  # before anything is recorded: a file without a directory entry is lost, and its rows too
     # FULL, because a file is done only when its row is on disk. On macOS, fullfsync also flushes the drive's cache.

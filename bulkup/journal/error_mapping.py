@@ -19,12 +19,23 @@ _SQLITE_OPENS = 5  # descriptors at most, at once: the file, its log, index and 
 _KEPT = "no recorded row is lost"
 
 
+class DamagedJournalError(JournalError):
+    """The journal is damaged. A copy of it was made, and it must not be written to any more."""
+
+
 def from_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
-    """Return the error for the user. A damaged file is copied."""
-    text = str(error)
+    """Return the error for the user. A damaged file is copied.
+
+    The text of the error may contain a value of the journal, such as a signed URL. It is replaced by SQLite's name for
+    the error, also in the exception itself, which may be printed as the cause.
+    """
+    # The sqlite3 module itself raises an error without a code, for a text that is not UTF-8.
+    undecodable = not hasattr(error, "sqlite_errorcode") and "decode" in str(error)
+    text = getattr(error, "sqlite_errorname", "a text is not UTF-8" if undecodable else type(error).__name__)
+    error.args = (text,)
     kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "malformed" in text:
-        return _damaged(path, text)
+    if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or undecodable:
+        return damaged(path, text)
     if kind == sqlite3.SQLITE_FULL:
         return _full(path)
     if kind == sqlite3.SQLITE_IOERR:
@@ -93,18 +104,28 @@ def _earlier_copy(path: str) -> str | None:
     return None
 
 
-def _damaged(path: str, text: str) -> JournalError:
+def damaged(path: str, text: str) -> DamagedJournalError:
+    """Copy a damaged journal, and return the error for the user."""
+    path = os.path.realpath(path)  # the log is beside the file, not beside a link to it
     copy = _earlier_copy(path) or f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
     kept = f"a copy is kept at {copy}"
     try:
         for side in ("", "-wal"):
-            if os.path.exists(path + side):
-                os.close(open_private(copy + side, os.O_WRONLY))
-                shutil.copy2(path + side, copy + side)
-                os.chmod(copy + side, 0o600)
+            has_content = os.path.exists(path + side) and (not side or os.path.getsize(path + side))
+            if has_content and not os.path.exists(copy + side):
+                _copy(path + side, copy + side)
     except OSError as error:
         kept = f"a copy could not be made: {error.strerror or error}"
-    return JournalError(
+    return DamagedJournalError(
         f"the journal {path} is damaged ({text}); {kept}, and nothing was overwritten",
         hint="restore it from a backup; or move it away, and every file is uploaded again",
     )
+
+
+def _copy(path: str, copy: str) -> None:
+    """Copy a file with its times. The copy is private from the start, and never written through a link."""
+    with open(path, "rb") as source, open(copy, "xb", opener=open_private) as target:
+        shutil.copyfileobj(source, target)
+        target.flush()
+        times = os.fstat(source.fileno())
+        os.utime(target.fileno(), ns=(times.st_atime_ns, times.st_mtime_ns))

@@ -15,7 +15,7 @@ import anyio
 import orjson
 import structlog
 
-from bulkup.journal.database import open_for_reading, open_for_writing, sqlite_errors
+from bulkup.journal.database import close_unchanged, open_for_reading, open_for_writing, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.lookup import Lookup
 from bulkup.journal.places import Claim, Holder, claim_statements, holders_query, other_holders
@@ -77,6 +77,9 @@ class Journal:
         Until the log is truncated, it may hold erased tickets. A transaction of another program can prevent that.
         """
         self._writer.close()
+        if self._writer.damaged:
+            close_unchanged(self._connection, self.path)
+            return
         with contextlib.closing(self._connection):
             if not self._empty_log() and os.path.exists(self.path):
                 _log.warning(LogEvent.JOURNAL_LOG_KEPT, journal=self.path)
@@ -170,7 +173,14 @@ class Journal:
 
     def lookup(self) -> Lookup:
         """Return a new lookup for this run's destination; the caller closes it."""
-        return Lookup(open_for_reading(self.path), self.path, self._destination_id, self._sources)
+        with sqlite_errors(self.path):
+            return Lookup(
+                open_for_reading(self.path),
+                self.path,
+                self._destination_id,
+                self._sources,
+                on_damage=self._writer.refuse,
+            )
 
     def _begin(
         self,

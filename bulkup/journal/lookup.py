@@ -10,15 +10,16 @@ from __future__ import annotations
 import contextlib
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import orjson
 
-from bulkup.journal.database import has_places, journal_exists, sqlite_errors
+from bulkup.journal.database import has_places, journal_exists, row_values, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.earlier_versions import open_any_version
+from bulkup.journal.error_mapping import DamagedJournalError
 from bulkup.journal.places import DryRunPlaces
 from bulkup.journal.row_query import DEFAULT_OPTIONS, Row, RowQuery, RowQueryOptions
 from bulkup.journal.sources import KnownSource, Overlap, find_source_id, known_sources, overlapping_sources
@@ -30,7 +31,11 @@ from bulkup.model.tickets import Receipt, Ticket
 _COLUMNS = "state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, kept_until, error"
 _IDENTITY = "size, mtime_ns, ctime_ns, inode, device, kept_until"
 _DONE = "state IN ('uploaded', 'unverified')"
-_TICKET = "SELECT remote_id, expires_at, ticket FROM tickets WHERE destination_id = ? AND source_id = ? AND path = ?"
+# As bytes: the error about a text that is not UTF-8 would contain it.
+_TICKET = """
+SELECT CAST(remote_id AS BLOB), expires_at, CAST(ticket AS BLOB) FROM tickets
+WHERE destination_id = ? AND source_id = ? AND path = ?
+"""
 _UNSIGNED = 1 << 64
 
 
@@ -77,7 +82,7 @@ class Comparison(NamedTuple):
 class Lookup:
     """Reads the rows of one destination. Used by one thread at a time; `close` closes its connection.
 
-    All files of one call belong to one source.
+    All files of one call belong to one source. `on_damage` is called when a row turns out to be damaged.
     """
 
     def __init__(
@@ -87,9 +92,11 @@ class Lookup:
         destination_id: int,
         sources: Sequence[KnownSource],
         options: RowQueryOptions = DEFAULT_OPTIONS,
+        on_damage: Callable[[DamagedJournalError], None] | None = None,
     ) -> None:
         self._connection = connection
         self._path = path
+        self._on_damage = on_damage
         place = "place" if has_places(connection) else "NULL"
         self._rows = RowQuery(connection, destination_id, f"{_COLUMNS}, {place}", options=options)
         self._done = RowQuery(connection, destination_id, _IDENTITY, _DONE, options)
@@ -107,7 +114,7 @@ class Lookup:
         if not self._filled or not files:
             return [None] * len(files)
         source = files[0].source
-        with sqlite_errors(self._path):
+        with self._reading():
             own = self._known_at(source.id, [file.path for file in files])
             open_ = [file for file, known in zip(files, own, strict=True) if not _conclusive(known, file)]
             others = self._known_elsewhere(source, [file.path for file in open_])
@@ -122,7 +129,7 @@ class Lookup:
         """
         if source.id not in self._filled:
             return Comparison([], [], list(files))
-        with sqlite_errors(self._path):
+        with self._reading():
             rows = self._done.read(source.id, list(files))
         # The file may have been uploaded again as part of another source, and be kept for longer.
         alone = not self._related_to(source)
@@ -143,6 +150,16 @@ class Lookup:
         """Say whether an earlier run found files in this source, or in another source at the same path."""
         same_path = any(not other.strip and not other.add for other in self._related_to(source))
         return source.id in self._filled or same_path
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            with sqlite_errors(self._path), row_values(self._path):
+                yield
+        except DamagedJournalError as error:
+            if self._on_damage is not None:
+                self._on_damage(error)
+            raise
 
     def _known_at(self, source_id: int, paths: Sequence[bytes]) -> list[KnownFile | None]:
         if source_id not in self._filled:

@@ -14,7 +14,7 @@ from typing import Any, Self
 import orjson
 
 from bulkup.helpers.clock import Clock, SystemClock
-from bulkup.journal.database import sqlite_errors
+from bulkup.journal.database import row_values, sqlite_errors
 from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.kept_rejections import shown_reason
 from bulkup.journal.lock import Lock
@@ -95,13 +95,17 @@ class Reader:
     def manifest(self) -> Iterator[ManifestRow]:
         """Yield the row of every file, ordered by source and path, in constant memory."""
         for row in self._pages(_MANIFEST, (0, 0, b"")):
-            yield _manifest_row(row[2:])
+            with row_values(self.path):
+                found = _manifest_row(row[2:])
+            yield found
 
     def runs(self) -> Iterator[RunRow]:
         """Yield the runs, the newest first."""
         held = Lock(self.path).is_held()  # by the newest run, if it has not ended
         for number, row in enumerate(self._pages(_RUNS, (_LAST,))):
-            yield _run_row(row[1:], running=held and number == 0)
+            with row_values(self.path):
+                run = _run_row(row[1:], running=held and number == 0)
+            yield run
 
     def orphans(self) -> Iterator[OrphanRow]:
         """Yield remote ids without an upload, the oldest first."""
@@ -125,11 +129,14 @@ class Reader:
         """Return the numbers of files and ids in each state, and the last run."""
         by_state = self._rows(_FILES_BY_STATE, self._clock.now())
         ((known, unknown, superseded),) = self._rows(_ORPHANS_BY_KIND)
+        with row_values(self.path):
+            files = {FileState(state): count for state, count, _, _ in by_state}
+            sizes = {FileState(state): size for state, _, size, _ in by_state}
         return JournalStatus(
             journal=self.path,
             running=Lock(self.path).is_held(),
-            files={FileState(state): count for state, count, _, _ in by_state},
-            bytes={FileState(state): size for state, _, size, _ in by_state},
+            files=files,
+            bytes=sizes,
             orphans=known,
             unknown_ids=unknown,
             last_run=next(self.runs(), None),

@@ -1,11 +1,14 @@
 """Converts a ticket to text and back.
 
-The text contains signed URLs in clear. It is stored in the journal's table of live tickets and nowhere else.
+The text contains signed URLs in clear. It is stored in the journal's table of live tickets and nowhere else. Its last
+key is a checksum over the ticket's row, so that a flipped bit is noticed before a request goes to a wrong URL. Earlier
+versions wrote no checksum, and ignore it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import zlib
 from typing import Any
 
 import orjson
@@ -14,10 +17,21 @@ from bulkup.errors import JournalError
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.tickets import Ticket
 
+_CHECKSUM = ',"checksum":'
+_KEYS = frozenset({"url", "method", "headers", "remote", "content_md5", "form", "more_urls"})
+_RESTORE = "restore it from a backup; or move it away, and every file is uploaded again"
+
+
+class DamagedTicketError(JournalError):
+    """A ticket in the journal is not what was written. The message has nothing of its text."""
+
+    def __init__(self) -> None:
+        super().__init__("the journal is damaged: a ticket in it cannot be read", hint=_RESTORE)
+
 
 def dump(ticket: Ticket) -> str:
     """Return the ticket as JSON text with its secrets in clear."""
-    return orjson.dumps(
+    text = orjson.dumps(
         {
             "url": ticket.url.reveal(),
             "method": ticket.method,
@@ -27,23 +41,38 @@ def dump(ticket: Ticket) -> str:
             "form": [(name, value.reveal()) for name, value in ticket.form] if ticket.form is not None else None,
             "more_urls": [url.reveal() for url in ticket.more_urls],
         }
-    ).decode()
-
-
-def load(text: str, remote_id: str, expires_at: float | None) -> Ticket:
-    """Return the ticket from the text of `dump`. Raises `JournalError` for any other text."""
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-        return _loaded(orjson.loads(text), remote_id, expires_at)
-    # Raised outside the handler, because the decoder's error would be its context and contains the whole text.
-    raise JournalError(
-        "the journal is damaged: a ticket in it cannot be read",
-        hint="restore it from a backup; or move it away, and every file is uploaded again",
     )
+    return f"{text[:-1].decode()}{_CHECKSUM}{_checksum(text, ticket.remote_id, ticket.expires_at)}}}"
+
+
+def load(text: str | bytes, remote_id: str | bytes, expires_at: float | None) -> Ticket:
+    """Return the ticket from the text of `dump`. Raises `DamagedTicketError` for any other text."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        as_bytes = text if isinstance(text, bytes) else text.encode()
+        id_text = remote_id if isinstance(remote_id, str) else remote_id.decode()
+        return _loaded(_checked(as_bytes, id_text, expires_at), id_text, expires_at)
+    # Raised outside the handler, because the decoder's error would be its context and contains the whole text.
+    raise DamagedTicketError
 
 
 def without_secrets(ticket: Ticket) -> Ticket:
     """Return the part of a used ticket that the closing call needs: its id and the service's answer."""
     return Ticket(SecretUrl(""), ticket.remote_id, ticket.expires_at, remote=ticket.remote)
+
+
+def _checked(text: bytes, remote_id: str, expires_at: float | None) -> Any:
+    """Return the JSON value of a text whose checksum is right, or which has none. Raises ValueError."""
+    value = orjson.loads(text)
+    if not value.keys() <= _KEYS:  # written by this version, or damaged
+        body, _, checksum = text.rpartition(_CHECKSUM.encode())
+        if checksum != b"%d}" % _checksum(body + b"}", remote_id, expires_at):
+            raise ValueError
+    return value
+
+
+def _checksum(text: bytes, remote_id: str, expires_at: float | None) -> int:
+    end = expires_at if expires_at is None else float(expires_at)  # as SQLite returns it
+    return zlib.crc32(text, zlib.crc32(f"{remote_id}\n{end}".encode()))
 
 
 def _loaded(value: Any, remote_id: str, expires_at: float | None) -> Ticket:

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from bulkup.errors import JournalError
 from bulkup.journal.database import sqlite_errors
+from bulkup.journal.error_mapping import DamagedJournalError
 from bulkup.journal.file_identity import FileIdentityCheck
 
 Rows = Sequence[Sequence[Any]]
@@ -85,7 +86,7 @@ class Writer:
         self._file_identity = FileIdentityCheck(path)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._group: list[_Job] = []  # the jobs that the thread has taken and not answered yet
-        self._ended: JournalError | None = None  # set when the thread ended by an exception
+        self._ended: JournalError | None = None  # the reason why nothing is written any more
         self._thread = threading.Thread(target=self._run, name="bulkup-journal", daemon=True)
         self._thread.start()
 
@@ -100,9 +101,19 @@ class Writer:
         loop = asyncio.get_running_loop()
         job = _Job(wanted, loop.create_future(), loop)
         self._jobs.put(job)
-        if self._ended is not None:
+        if self._ended is not None:  # then this job may never be answered
+            job.done.cancel()
             raise self._ended
         return await job.done
+
+    def refuse(self, error: DamagedJournalError) -> None:
+        """Refuse all later writes with this error, because the journal is damaged."""
+        self._ended = self._ended or error
+
+    @property
+    def damaged(self) -> bool:
+        """Whether writes are refused because the journal is damaged."""
+        return isinstance(self._ended, DamagedJournalError)
 
     def close(self) -> None:
         """Write all waiting jobs and end the thread. Blocks until it has ended."""
@@ -159,10 +170,15 @@ class Writer:
         error: BaseException | None = None
         answers: list[list[Answer]] = [[] for _ in group]
         try:
+            if self._ended is not None:
+                raise self._ended
             with sqlite_errors(self._path):
                 answers = self._transaction(group)
                 # After the commit: rows are reported as recorded only if they are in the file that the next run opens.
                 self._file_identity.check()
+        except DamagedJournalError as caught:
+            self.refuse(caught)
+            error = caught
         except Exception as caught:  # noqa: BLE001  # any error is passed to the waiting tasks
             error = caught
         answered = list(zip(group, answers, strict=True))

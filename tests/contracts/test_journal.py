@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,7 @@ from structlog.testing import capture_logs
 from bulkup.errors import JournalError, JournalLockedError
 from bulkup.journal import Claim, Destination, Journal, Lock, Reader, prune, read_only_view
 from bulkup.journal.database import migrate, migrations, open_for_writing
+from bulkup.journal.error_mapping import DamagedJournalError
 from bulkup.journal.reader import ReaderOptions
 from bulkup.journal.ticket_text import without_secrets
 from bulkup.journal.writer import Statement, Writer
@@ -264,6 +266,81 @@ async def test_damaged_journal(path: Path, damage: Callable[[bytes], bytes]) -> 
     assert path.read_bytes() == broken
     assert str(copy) in raised.value.message
     assert "backup" in raised.value.hint
+
+
+async def journal_with_a_ticket(path: Path, signature: str) -> bytes:
+    """Leave a ticket in the file, as an interrupted run does, and return the file's bytes."""
+    async with running(path) as (journal, (source,)):
+        item = an_item(source)
+        await journal.asked([item], [], NOW)
+        await journal.ticketed([(item, a_ticket("remote-1", signature=signature))])
+    return path.read_bytes()
+
+
+def flip(path: Path, place: int, bit: int) -> bytes:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1 << bit
+    path.write_bytes(content)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("bit", range(8))
+@pytest.mark.parametrize("where", ["https://store.example/", "SECRET-OF-THE-TICKET", "remote-1", '"method"'])
+async def test_a_flipped_bit_in_a_ticket(path: Path, where: str, bit: int) -> None:
+    """It is damage at the start of a run, before anything is written. No error has a byte of the ticket."""
+    content = await journal_with_a_ticket(path, "SECRET-OF-THE-TICKET")
+    flipped = flip(path, content.rindex(where.encode()) + len(where) // 2, bit)
+    with pytest.raises(DamagedJournalError, match="is damaged") as raised:
+        await Journal.open(str(path))
+    text = "".join(traceback.format_exception(raised.value))
+    assert "OF-THE" not in text
+    assert "store.example" not in text
+    assert path.read_bytes() == flipped
+    (copy,) = path.parent.glob("*.damaged-*")
+    assert copy.read_bytes() == flipped
+
+
+async def test_readers_do_not_show_texts_that_cannot_be_decoded(path: Path) -> None:
+    """The sqlite3 module's own error contains the whole text."""
+    async with running(path) as (journal, (source,)):
+        await upload_one(journal, an_item(source), a_ticket("remote-THIS-ONE"))
+        await journal.unknown_ids(1, "a REASON-of-ours", NOW)
+    flip(path, path.read_bytes().rindex(b"remote-THIS-ONE") + 2, 7)
+    flip(path, path.read_bytes().rindex(b"a REASON-of-ours") + 4, 7)
+    with Reader(str(path)) as reader:
+        for read, secret in ((reader.manifest, "THIS-ONE"), (reader.orphans, "of-ours")):
+            with pytest.raises(DamagedJournalError) as raised:
+                list(read())
+            assert secret not in "".join(traceback.format_exception(raised.value))
+
+
+async def test_a_row_that_cannot_be_what_was_written(path: Path) -> None:
+    """A state that does not exist, and JSON that is none, are damage for readers and lookups."""
+    async with running(path) as (journal, (source,)):
+        await upload_one(journal, an_item(source), a_ticket("remote-1"))
+    for column, value in (("state", "uplOaded"), ("remote", "{")):
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute(f"UPDATE files SET {column} = ?", (value,))
+        with Reader(str(path)) as reader, pytest.raises(DamagedJournalError):
+            list(reader.manifest())
+
+
+async def test_nothing_is_written_after_damage_was_found(path: Path) -> None:
+    """A lookup finds a damaged ticket during the run. Later rows are refused, and the file stays as it was."""
+    async with running(path) as (journal, (source,)):
+        item = an_item(source)
+        await journal.asked([item], [], NOW)
+        await journal.ticketed([(item, a_ticket("remote-1"))])
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("UPDATE tickets SET ticket = replace(ticket, 'PUT', 'GET')")
+        before = path.read_bytes()
+        log = Path(f"{path}-wal").read_bytes()
+        with pytest.raises(DamagedJournalError):
+            found(journal, item)
+        with pytest.raises(DamagedJournalError):
+            await journal.settled([Outcome(item, FileState.FAILED, problem())], NOW)
+    assert (path.read_bytes(), Path(f"{path}-wal").read_bytes()) == (before, log)
+    assert len(list(path.parent.glob("*.damaged-*"))) == 2  # the file and its log
 
 
 async def test_journal_that_is_a_directory(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import traceback
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from bulkup.errors import JournalError
 from bulkup.helpers.secrets import Secret, SecretUrl
-from bulkup.journal.ticket_text import dump, load
+from bulkup.journal.ticket_text import DamagedTicketError, dump, load
 from bulkup.model.tickets import Ticket
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -54,6 +55,7 @@ def test_a_ticket_is_read_back_unchanged(ticket: Ticket) -> None:
 def test_a_changed_text_is_a_ticket_or_a_damaged_journal(data: st.DataObject) -> None:
     """For any other value in place of one of its values."""
     kept: dict[str, Any] = json.loads(dump(TICKET))
+    del kept["checksum"]  # as an earlier version wrote it
     name = data.draw(st.sampled_from(sorted(kept)))
     kept[name] = data.draw(json_values)
     try:
@@ -70,3 +72,31 @@ def test_the_error_of_a_damaged_ticket_does_not_contain_its_text(text: str) -> N
         load(text, "id", None)
     assert "s3cret" not in "".join(traceback.format_exception(raised.value))
     assert raised.value.__context__ is None
+
+
+def test_every_flipped_bit_is_noticed() -> None:
+    """In the text, in the id and in the end of the lease, also where the text stays valid."""
+    text = dump(TICKET).encode()
+    assert load(text, b"id", None) == TICKET
+    for place in range(len(text) * 8):
+        flipped = bytearray(text)
+        flipped[place // 8] ^= 1 << place % 8
+        with pytest.raises(DamagedTicketError) as raised:
+            load(bytes(flipped), "id", None)
+        assert raised.value.__context__ is None
+    for remote_id, expires_at in ((b"ie", None), (b"\xe9d", None), ("id", 1.0)):
+        with pytest.raises(DamagedTicketError):
+            load(text, remote_id, expires_at)
+
+
+@pytest.mark.parametrize("expires_at", [None, 0, 1.5, 1_700_000_000, 1e300])
+def test_the_end_of_the_lease_is_checked_as_sqlite_returns_it(expires_at: float | None) -> None:
+    ticket = dataclasses.replace(TICKET, expires_at=expires_at)
+    stored = None if expires_at is None else float(expires_at)
+    assert load(dump(ticket), "id", stored) == ticket
+
+
+def test_a_ticket_of_an_earlier_version_has_no_checksum() -> None:
+    kept = json.loads(dump(TICKET))
+    del kept["checksum"]
+    assert load(json.dumps(kept), "id", None) == TICKET
