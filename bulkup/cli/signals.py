@@ -43,11 +43,16 @@ class Signals:
     `grace` seconds, and the rest of the run `clean_up_time`. A run that takes longer is blocked by something that
     cannot be cancelled, such as a disk that does not answer. Then the process is ended as by a second signal.
 
-    A separate thread receives the signals, because a full pipe on standard error can block the main thread.
+    A separate thread receives the signals, because a full pipe on standard error can block the main thread. With
+    `kill_if_deaf`, a signal that arrives again before that thread could run has the system's default action.
     """
 
-    def __init__(self, console: Console, grace: float, *, clean_up_time: float = _CLEAN_UP_TIME) -> None:
+    def __init__(
+        self, console: Console, grace: float, *, clean_up_time: float = _CLEAN_UP_TIME, kill_if_deaf: bool = True
+    ) -> None:
         self._console = console
+        self._kill_if_deaf = kill_if_deaf
+        self._heard: dict[int, Callable[[], object]] = {}
         self._timeout = grace + clean_up_time
         self._code: ExitCode | None = None
         self._before: dict[signal.Signals, Any] = {}
@@ -63,6 +68,8 @@ class Signals:
             handler = signal.getsignal(number)
             if number is not signal.SIGHUP or handler is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, _ignore)
+        if self._kill_if_deaf:
+            self._reset_on_delivery()
         self._thread = threading.Thread(target=self._watch, name="bulkup-signals", daemon=True)
         self._thread.start()
         return self
@@ -70,6 +77,7 @@ class Signals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._heard.clear()
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup)
@@ -91,10 +99,19 @@ class Signals:
             self._console.show_cursor(True)  # the live view hides it
         os._exit(int(code))
 
+    def _reset_on_delivery(self) -> None:
+        from bulkup.helpers.signal_reset import reset_on_delivery  # noqa: PLC0415  # it imports ctypes
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if (heard := reset_on_delivery(number)) is not None:
+                self._heard[number] = heard
+
     def _watch(self) -> None:
         """Handle signals, one byte each, until the other end is closed. Runs in the thread."""
         with contextlib.suppress(TimeoutError):
             while taken := self._reader.recv(1):
+                if taken[0] in self._heard:
+                    self._heard[taken[0]]()
                 self._handle(signal.Signals(taken[0]))
             return
         self.exit_now(self._code or ExitCode.SIGTERM)

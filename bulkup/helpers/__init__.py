@@ -11,6 +11,7 @@
     private_files      files and folders that only their owner can read
     secrets            types of values that are never printed
     send_queue         the bytes that the other side of a socket has not acknowledged
+    signal_reset       signals that end the process even if no Python code can run
     standard_streams   the null device on standard streams that are closed
     thread_limit       the error when no thread can be started
     utf8_mode          file names as text, whatever the locale
