@@ -91,12 +91,16 @@ def _is_foreign_page(answer: StorageAnswer) -> bool:
 
 
 def form_evidence(answer: StorageAnswer) -> Mapping[str, str]:
-    """Return the headers of the answer to a form, with the ETag of its document if the headers have none.
+    """Return the headers of the answer to a form, with the ETag of its document.
 
-    A 201 contains `<PostResponse>` with an ETag, in quotes or without (docs/contracts.md section 4, "201 body").
+    A 201 contains `<PostResponse>` with an ETag, in quotes or without (docs/contracts.md section 4, "201 body"). ETags
+    that differ are joined, as those of a repeated header.
     """
-    etag = _first(_ETAG, answer.body) if answer.status == 201 and "etag" not in answer.headers else ""
-    return {**answer.headers, "etag": etag} if etag else answer.headers
+    stated = [found.decode("utf-8", "replace") for found in _ETAG.findall(answer.body)] if answer.status == 201 else []
+    if not stated:
+        return answer.headers
+    header = [answer.headers["etag"]] if "etag" in answer.headers else []
+    return {**answer.headers, "etag": ", ".join(dict.fromkeys([*header, *stated]))}
 
 
 def _kind(status: int, code: str, message: str) -> ProblemKind:

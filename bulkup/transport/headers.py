@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bulkup.helpers.secrets import Secret
 from bulkup.model.http import Headers
@@ -45,7 +45,21 @@ def checked_method(method: str) -> str:
 def with_lower_names(headers: Mapping[str, str]) -> dict[str, str]:
     """Return an answer's headers with their names in lower case and their text valid in UTF-8."""
     # aiohttp keeps invalid bytes as surrogates, which neither the journal nor JSON can hold.
-    return {_valid(name).lower(): _valid(value) for name, value in headers.items()}
+    return merged([(_valid(name).lower(), _valid(value)) for name, value in headers.items()])
+
+
+def merged(fields: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the fields of an answer, whose names are in lower case. Of a repeated field the last value counts.
+
+    Fields that describe the stored object are evidence, so their values are joined by commas if they differ (RFC 9110
+    5.3).
+    """
+    headers = dict(fields)
+    if len(headers) < len(fields):
+        for name in headers:
+            if name == "etag" or name.startswith("x-amz-"):
+                headers[name] = ", ".join(dict.fromkeys(value for other, value in fields if other == name))
+    return headers
 
 
 def _valid(text: str) -> str:

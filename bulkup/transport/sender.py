@@ -28,11 +28,19 @@ class Sender(Protocol):
     ) -> None: ...
 
     async def exchange(
-        self, method: str, url: SecretUrl, headers: Headers, body: Body, on_bytes: OnBytes
+        self,
+        method: str,
+        url: SecretUrl,
+        headers: Headers,
+        body: Body,
+        on_bytes: OnBytes,
+        *,
+        new_connection: bool = False,
     ) -> StorageAnswer:
         """Send a request and return its answer, with any status.
 
-        `on_bytes` is called with the number of body bytes after each piece. Raises `ProblemError` when no answer came
+        `on_bytes` is called with the number of body bytes after each piece. With `new_connection`, the request is the
+        first one of its connection. Raises `ProblemError` when no answer came
         or the host rules refuse the URL. When the body raised an error, that error is raised.
         """
         ...

@@ -7,7 +7,8 @@ takes nearly twice as long.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import functools
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -59,12 +60,20 @@ class Storage:
         with anyio.CancelScope(shield=True):
             await self._stack.aclose()
 
-    async def send(self, ticket: Ticket, body: Body, headers: Mapping[str, str], on_bytes: OnBytes) -> StorageAnswer:
+    async def send(
+        self,
+        ticket: Ticket,
+        body: Body,
+        headers: Mapping[str, str],
+        on_bytes: OnBytes,
+        *,
+        new_connection: bool = False,
+    ) -> StorageAnswer:
         """Send a file's bytes with its ticket and return storage's answer.
 
         `headers` are added to those of the ticket. If the ticket has a form, the bytes are its last field. `on_bytes`
         is called with the number of file bytes after each piece. A 307 or 308 is followed, with the body from its
-        beginning, unless it leads from https to http.
+        beginning, unless it leads from https to http. With `new_connection` no idle connection is used.
 
         Raises `ProblemError` when no answer came or the host rules refuse the URL. When the body raised an error, that
         error is raised.
@@ -74,14 +83,19 @@ class Storage:
         if ticket.form is not None:
             whole = form = FormBody(ticket.form, body)
             sent, on_bytes = {**sent, "Content-Type": form.content_type}, form.file_bytes_only(on_bytes)
-        answer = await self._sender.exchange(ticket.method, ticket.url, sent, whole, on_bytes)
+        exchange = self._sender.exchange
+        if new_connection:
+            exchange = functools.partial(exchange, new_connection=True)
+        answer = await exchange(ticket.method, ticket.url, sent, whole, on_bytes)
         if answer.status in _HANDLED_HERE:
-            return await self._redirected(answer, ticket, sent, whole, on_bytes)
+            again = functools.partial(exchange, body=whole, on_bytes=on_bytes)
+            return await self._redirected(answer, ticket, again, sent)
         return answer
 
     async def _redirected(
-        self, answer: StorageAnswer, ticket: Ticket, headers: Headers, body: Body, on_bytes: OnBytes
+        self, answer: StorageAnswer, ticket: Ticket, again: Callable[..., Awaitable[StorageAnswer]], headers: Headers
     ) -> StorageAnswer:
+        """Follow the redirect in an answer; `again` sends the body with another URL and its headers."""
         url = ticket.url
         for _ in range(MAX_REDIRECTS):
             self._check_proxy(answer, url)
@@ -90,7 +104,7 @@ class Storage:
                 return answer
             old, url = url, redirected(url, location)
             headers = headers_for(url, old, headers)
-            answer = await self._sender.exchange(ticket.method, url, headers, body, on_bytes)
+            answer = await again(ticket.method, url, headers)
         self._check_proxy(answer, url)
         if answer.status in REPEATING_STATUSES and "location" in answer.headers:
             raise too_many_redirects()

@@ -8,7 +8,11 @@ import pytest
 from scripted_server import OK, Connection, Script, echo, serving, settled
 from sender_helpers import BLOCK, BOTH, LEAN, FileBody, InMemory, answered, next_works, outcome, using
 
+from bulkup.helpers.secrets import SecretUrl
+from bulkup.model.http import StorageAnswer
 from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.tickets import Ticket
+from bulkup.transport import Transport
 
 
 def then(act: Script) -> Script:
@@ -255,3 +259,40 @@ async def test_an_answer_on_an_idle_connection_never_reaches_the_next_request(se
         for _ in range(3):
             await next_works(transport, server)
     assert len(server.connections) == 2
+
+
+async def ask_anew(transport: Transport, url: str, body: FileBody) -> StorageAnswer:
+    return await transport.send(Ticket(SecretUrl(url), "id"), body, {}, lambda _: None, new_connection=True)
+
+
+@BOTH
+@pytest.mark.parametrize("body", [InMemory, FileBody])
+async def test_a_request_can_ask_for_a_new_connection(sender: str, body: type[FileBody]) -> None:
+    """Although one is idle, which later requests use."""
+    async with serving() as server, using(sender) as transport:
+        await answered(transport, server.url)
+        for _ in range(2):
+            assert (await ask_anew(transport, server.url, body())).headers["x-target"] == "/k"
+        await answered(transport, server.url)
+    assert [len(connection.requests) for connection in server.connections][1:3] == [1, 1]
+
+
+@LEAN
+async def test_a_second_answer_to_one_request_does_not_reach_a_new_connection(sender: str) -> None:
+    """A proxy sends a second answer when the next request has begun: it gets that one, and its own on asking anew."""
+
+    async def twice(connection: Connection) -> None:
+        connection.write(echo(await connection.request()))
+        await connection.read(1)
+        connection.write(OK)
+        await connection.until_end()
+
+    async def refuse(connection: Connection) -> None:
+        await connection.request()
+        connection.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        await connection.until_end()
+
+    async with serving(twice, refuse) as server, using(sender) as transport:
+        assert "etag" in (await answered(transport, server.url)).headers
+        assert (await answered(transport, server.url)).headers.get("etag") is None
+        assert (await ask_anew(transport, server.url, InMemory())).status == 403

@@ -153,10 +153,12 @@ def test_any_error_body_gives_a_code_and_a_message(body: bytes, kind: str) -> No
 
 @given(st.from_regex(r"[0-9a-f]{32}(-[0-9]{1,4})?", fullmatch=True), st.sampled_from(["{}", '"{}"', "&quot;{}&quot;"]))
 def test_the_etag_of_a_form_is_read_from_the_document(etag: str, quoted: str) -> None:
-    """With any kind of quotes. An ETag header has precedence."""
+    """With any kind of quotes. An ETag header that differs contradicts it."""
     body = f"<PostResponse><Key>k</Key><ETag>{quoted.format(etag)}</ETag></PostResponse>".encode()
     assert plain_etag(form_evidence(StorageAnswer(201, {}, body))) == etag
-    assert plain_etag(form_evidence(StorageAnswer(201, {"etag": '"x"'}, body))) == "x"
+    assert plain_etag(form_evidence(StorageAnswer(201, {"etag": f'"{etag}"'}, body))) == etag
+    assert plain_etag(form_evidence(StorageAnswer(201, {"etag": '"x"'}, body))) is None
+    assert plain_etag(form_evidence(StorageAnswer(201, {}, body + b"<ETag>x</ETag>"))) is None
 
 
 @given(

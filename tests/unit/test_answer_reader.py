@@ -105,3 +105,18 @@ def test_a_long_body_is_cut_and_prevents_reuse() -> None:
     size = 4 * ANSWER_LIMIT
     reader = fed(b"HTTP/1.1 500 X\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
     assert (reader.complete, reader.reusable, reader.answer().body) == (True, False, b"x" * ANSWER_LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("fields", "joined"),
+    [
+        (b"ETag: a\r\nETag: b\r\n", {"etag": "a, b"}),
+        (b"ETag: a\r\nX-A: 1\r\netag: b\r\nX-A: 2\r\n", {"etag": "a, b", "x-a": "2"}),
+        (b"ETag: a\r\nETAG: a\r\n", {"etag": "a"}),
+        (b"x-amz-checksum-crc32: a\r\nX-Amz-Checksum-CRC32: b\r\n", {"x-amz-checksum-crc32": "a, b"}),
+    ],
+)
+def test_fields_that_are_evidence_are_joined_when_they_differ(fields: bytes, joined: dict[str, str]) -> None:
+    """Of other fields the last value counts."""
+    answer = fed(b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 0\r\n\r\n").answer()
+    assert answer.headers == {**joined, "content-length": "0"}

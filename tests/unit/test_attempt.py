@@ -118,13 +118,21 @@ class Storage:
     def __init__(self, *answers: StorageAnswer | Exception, etag: bool = True) -> None:
         self.got: list[tuple[str, bytes]] = []
         self.answers = list(answers)
+        self.new: list[bool] = []
         self.etag = etag
         self.before: Callable[[], object] = lambda: None
 
     async def send(
-        self, ticket: Ticket, body: Body, headers: Mapping[str, str], on_bytes: Callable[[int], None]
+        self,
+        ticket: Ticket,
+        body: Body,
+        headers: Mapping[str, str],
+        on_bytes: Callable[[int], None],
+        *,
+        new_connection: bool = False,
     ) -> StorageAnswer:
         self.before()
+        self.new.append(new_connection)
         assert ticket.more_urls == ()
         data = b"".join([bytes(piece) async for piece in body.chunks()])
         on_bytes(len(data))
@@ -222,3 +230,64 @@ async def test_an_early_success_with_proof_is_believed(tmp_path: Path) -> None:
     evidence = {"etag": f'"{md5_of(b"12345").hex}"'}
     item = Item(found(tmp_path / "a", b"12345"), Ticket(SecretUrl("https://s.example/0"), "id-1"))
     assert (await sent(sender_to(Storage(StorageAnswer(200, evidence, b"", early=True))), item)).verified
+
+
+def small(tmp_path: Path, name: str, url: str = "https://s.example/0") -> Item:
+    return Item(found(tmp_path / name, name.encode()), Ticket(SecretUrl(url), name))
+
+
+async def test_a_host_that_has_proven_before_is_asked_once_more(tmp_path: Path) -> None:
+    """On a new connection. A proxy that answers twice leaves an answer to the next request, which was refused."""
+    storage = Storage()
+    sender = sender_to(storage)
+    assert (await sent(sender, small(tmp_path, "a"))).verified
+    storage.answers = [StorageAnswer(200, {}, b""), StorageAnswer(403, {}, b"")]
+    assert (await failed(sender, small(tmp_path, "b"))).kind is ProblemKind.REFUSED
+    storage.answers = [StorageAnswer(200, {}, b"")]
+    assert (await sent(sender, small(tmp_path, "c"))).verified
+    assert storage.new == [False, False, True, False, True]
+    assert [data for _, data in storage.got] == [b"a", b"b", b"b", b"c", b"c"]
+
+
+async def test_a_host_that_no_longer_proves_is_not_asked_twice_for_ever(tmp_path: Path) -> None:
+    """The second answer without proof counts, until the host proves again."""
+    nothing = StorageAnswer(200, {}, b"")
+    storage = Storage()
+    sender = sender_to(storage)
+    await sent(sender, small(tmp_path, "a"))
+    storage.answers = [nothing] * 3
+    assert not (await sent(sender, small(tmp_path, "b"))).verified
+    assert not (await sent(sender, small(tmp_path, "c"))).verified
+    await sent(sender, small(tmp_path, "d"))
+    storage.answers = [nothing, nothing]
+    assert not (await sent(sender, small(tmp_path, "e"))).verified
+    assert [data for _, data in storage.got] == [b"a", b"b", b"b", b"c", b"d", b"e", b"e"]
+
+
+async def test_other_hosts_and_files_without_a_digest_are_asked_once(tmp_path: Path) -> None:
+    """Nothing is known of a host that has not proven yet, and without hashing nothing is compared."""
+    for options, url in (({}, "https://t.example/0"), ({"checksum": "none"}, "https://s.example/0")):
+        storage = Storage()
+        sender = sender_to(storage, **options)
+        await sent(sender, small(tmp_path, "a"))
+        storage.answers = [StorageAnswer(200, {}, b"")]
+        assert not (await sent(sender, small(tmp_path, "b", url))).verified
+        assert storage.new == [False, False]
+
+
+async def test_a_part_without_proof_is_sent_once_more(tmp_path: Path) -> None:
+    """If an earlier part was proven."""
+    storage, item = Storage(), item_of(found(tmp_path / "a", CONTENT))
+    storage.before = lambda: storage.answers.extend([StorageAnswer(200, {}, b"")] if len(storage.got) == 1 else [])
+    receipt = await sent(sender_to(storage), item)
+    assert (receipt.verified, receipt.digest) == (True, md5_of(CONTENT))
+    assert [url for url, _ in storage.got] == ["0", "1", "1", "2"]
+    assert storage.new == [False, False, True, False]
+
+
+@pytest.mark.parametrize("length", [5, len(CONTENT)], ids=["small", "streamed"])
+async def test_etags_that_differ_leave_a_file_unverified(tmp_path: Path, length: int) -> None:
+    item = Item(found(tmp_path / "a", CONTENT[:length]), Ticket(SecretUrl("https://s.example/0"), "id-1"))
+    etags = f'"{md5_of(b"other").hex}", "{md5_of(CONTENT[:length]).hex}"'
+    receipt = await sent(sender_to(Storage(StorageAnswer(200, {"etag": etags}, b""))), item)
+    assert (receipt.verified, receipt.etag) == (False, None)

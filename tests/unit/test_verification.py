@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import zlib
 
 import pytest
 from hypothesis import given
@@ -98,3 +100,59 @@ def test_a_checksum_header_is_verified_beside_an_opaque_etag(header: str, value:
     assert verify(answered, digest, b"hello") is Verification.MATCH
     assert verify(answered, digest, b"other") is Verification.MISMATCH
     assert verify(answered, digest) is Verification.NONE
+
+
+MINE, OTHER = MD5.hexdigest(), "0" * 32
+
+
+@pytest.mark.parametrize(
+    "etag",
+    [
+        f'"{MINE}", "{OTHER}"',
+        f'"{OTHER}", "{MINE}"',
+        f"{OTHER}, {MINE}",
+        f'"{MINE}","{OTHER}"',
+        f'W/"{OTHER}", "{MINE}"',
+        f'"{MINE}", "opaque-2"',
+        f'"{MINE}", ""',
+    ],
+)
+def test_two_etags_that_differ_prove_nothing(etag: str) -> None:
+    """Whichever of them comes last. A checksum beside them does not prove anything either."""
+    assert of(etag) is Verification.NONE
+    assert plain_etag({"etag": etag}) is None
+    crc32 = base64.b64encode(zlib.crc32(b"hello").to_bytes(4, "big")).decode()
+    assert verify({"etag": etag, "x-amz-checksum-crc32": crc32}, DIGEST, b"hello") is Verification.NONE
+
+
+@pytest.mark.parametrize("etag", [f'"{MINE}", "{MINE}"', f'"{MINE}", W/"{MINE.upper()}"'])
+def test_an_etag_that_is_repeated_is_one(etag: str) -> None:
+    assert of(etag) is Verification.MATCH
+
+
+def test_an_opaque_etag_may_hold_a_comma() -> None:
+    assert plain_etag({"etag": '"a,b"'}) == "a,b"
+
+
+def test_checksums_that_contradict_each_other_prove_nothing() -> None:
+    """Two values of one header, or two headers of which one is right."""
+    right = base64.b64encode(zlib.crc32(b"hello").to_bytes(4, "big")).decode()
+    wrong = base64.b64encode(bytes(4)).decode()
+    sha1 = base64.b64encode(bytes(20)).decode()
+    for headers in (
+        {"x-amz-checksum-crc32": f"{wrong}, {right}"},
+        {"x-amz-checksum-crc32": f"{right}, {wrong}"},
+        {"x-amz-checksum-crc32": right, "x-amz-checksum-sha1": sha1},
+        {"x-amz-checksum-crc32": wrong, "x-amz-checksum-sha1": sha1_of_hello()},
+    ):
+        assert verify(headers, DIGEST, b"hello") is Verification.NONE
+    assert verify({"x-amz-checksum-crc32": right, "x-amz-checksum-sha1": sha1_of_hello()}, DIGEST, b"hello") is (
+        Verification.MATCH
+    )
+    assert verify({"x-amz-checksum-crc32": wrong, "x-amz-checksum-sha1": sha1}, DIGEST, b"hello") is (
+        Verification.MISMATCH
+    )
+
+
+def sha1_of_hello() -> str:
+    return base64.b64encode(hashlib.sha1(b"hello", usedforsecurity=False).digest()).decode()

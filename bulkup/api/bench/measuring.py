@@ -69,12 +69,18 @@ class MeasuredTransport(Transport):
         return answer
 
     async def send(
-        self, ticket: Ticket, body: Body, headers: Mapping[str, str], on_bytes: Callable[[int], None]
+        self,
+        ticket: Ticket,
+        body: Body,
+        headers: Mapping[str, str],
+        on_bytes: Callable[[int], None],
+        *,
+        new_connection: bool = False,
     ) -> StorageAnswer:
         """Send a file, as `Transport.send`."""
         begun = time.perf_counter()
         try:
-            answer = await super().send(ticket, body, headers, on_bytes)
+            answer = await super().send(ticket, body, headers, on_bytes, new_connection=new_connection)
         except ProblemError:
             self.storage.add(time.perf_counter() - begun, None)
             raise

@@ -21,14 +21,12 @@ from bulkup.pipeline.files.large import FileBody, FilePart, StreamedBody
 from bulkup.pipeline.files.opening import CHUNK, READING, ReadingOptions
 from bulkup.pipeline.files.small import SmallFileReader, WholeBody
 from bulkup.pipeline.options import SendOptions
+from bulkup.pipeline.send.proven_hosts import ProvenHosts
 from bulkup.pipeline.send.verification import Verification, plain_etag, verify
 from bulkup.pipeline.send.zero_copy import ZeroCopy
 from bulkup.transport import Storage
 
 _MISMATCH = Problem(ProblemKind.MISMATCH, "storage received other bytes than were read: its ETag or checksum differs")
-_UNPROVEN = Problem(
-    ProblemKind.MISMATCH, "storage's answer does not verify the bytes, which were read a second time to be sent"
-)
 _EARLY = Problem(ProblemKind.TRANSIENT, "storage answered before it had all bytes")
 _CHANGED = Problem(ProblemKind.CHANGED, "it changed after it was hashed")
 _CHANGED_BETWEEN = Problem(ProblemKind.CHANGED, "it changed between two of its parts")
@@ -58,7 +56,7 @@ class AnswerClassifier(Protocol):
 
 
 class LocalSender:
-    """Sends files from this process. Keeps no state per file, only which hosts return a usable checksum."""
+    """Sends files from this process. Keeps no state per file, only which hosts prove what they store."""
 
     def __init__(
         self,
@@ -77,6 +75,7 @@ class LocalSender:
         self._reader = SmallFileReader(
             options.readers, follow_links=self._follow_links, hashed=self._hashed, options=reading
         )
+        self._proven = ProvenHosts()
         self._zero_copy = ZeroCopy(options.checksum, reading.range)
 
     async def send(self, file: Ticketed, count: Count) -> Receipt | Problem:
@@ -92,13 +91,18 @@ class LocalSender:
         if ticket.content_md5 and isinstance(body, WholeBody) and body.digest is not None:
             headers["Content-MD5"] = body.digest.content_md5
         answer = await self._storage.send(ticket, body, headers, count)
-        judged = self._judge(answer, body, lambda: _differs(item, body.digest))
+        judged = self._judge(answer, body, item)
+        if isinstance(body, StreamedBody) and isinstance(judged, Verification):
+            self._zero_copy.learn(ticket.url, judged)
+        if self._doubts(ticket, body, judged):
+            if isinstance(body, FileBody):
+                # The bytes that are sent have to be those that are hashed, now that storage may not prove them.
+                body = self._streamed(item)
+            answer = await self._storage.send(ticket, body, headers, count, new_connection=True)
+            judged = self._judge(answer, body, item)
         if isinstance(judged, Problem):
             return judged
-        if isinstance(body, StreamedBody):
-            self._zero_copy.learn(ticket.url, judged)
-        if isinstance(body, FileBody) and body.lent and self._hashed and judged is not Verification.MATCH:
-            return _UNPROVEN  # the next attempt is streamed, now that the host is known
+        self._proven.learn(ticket.url, judged)
         assert body.identity is not None
         etag = plain_etag(self._answers.evidence(answer))
         return Receipt(body.digest, body.identity, etag, judged is Verification.MATCH, self._clock.now())
@@ -111,9 +115,13 @@ class LocalSender:
             here = dataclasses.replace(ticket, url=urls[sent.parts], more_urls=())
             body = self._part(item, part, sent)
             answer = await self._storage.send(here, body, {}, count)
-            judged = self._judge(answer, body, lambda: False)
+            judged = self._judge(answer, body)
+            if self._doubts(here, body, judged):
+                answer = await self._storage.send(here, body, {}, count, new_connection=True)
+                judged = self._judge(answer, body)
             if isinstance(judged, Problem):
                 return judged
+            self._proven.learn(here.url, judged)
             if sent.identity not in (None, body.identity):
                 return _CHANGED_BETWEEN
             verified = sent.verified and judged is Verification.MATCH
@@ -136,20 +144,33 @@ class LocalSender:
     async def _body(self, item: Item, ticket: Ticket) -> WholeBody | StreamedBody:
         if item.file.identity.size <= _SMALL:
             return await self._reader.read(item.file)
-        body = FileBody if self._zero_copy.allows(item, ticket) else StreamedBody
+        return self._streamed(item, FileBody if self._zero_copy.allows(item, ticket) else StreamedBody)
+
+    def _streamed(self, item: Item, body: type[StreamedBody] = StreamedBody) -> StreamedBody:
         return body(item.file, follow_links=self._follow_links, hashed=self._hashed, options=self._reading)
 
+    def _doubts(self, ticket: Ticket, body: WholeBody | StreamedBody, judged: Problem | Verification) -> bool:
+        """Say whether to ask once more on a new connection, because a success lacks the proof that its host gives.
+
+        A proxy that answers a request twice makes the second answer look like that of the next request.
+        """
+        if judged is not Verification.NONE or not self._hashed:
+            return False
+        return (isinstance(body, FileBody) and body.lent) or ticket.url in self._proven
+
     def _judge(
-        self, answer: StorageAnswer, body: WholeBody | StreamedBody, changed: Callable[[], bool]
+        self, answer: StorageAnswer, body: WholeBody | StreamedBody, item: Item | None = None
     ) -> Problem | Verification:
+        """Return what an answer means for a body; `item` is given if it is the whole file."""
+        changed = item is not None and _differs(item, body.digest)
         problem = self._answers.classify(answer, self._clock.now())
         if problem is not None:
             # Of a file that changed, a store that received its checksum reports a mismatch.
-            return _CHANGED if problem.kind is ProblemKind.MISMATCH and changed() else problem
+            return _CHANGED if problem.kind is ProblemKind.MISMATCH and changed else problem
         if body.identity is None:
             # Storage reported success before the body was sent: the answer cannot be about this body.
             return _EARLY
-        if changed():
+        if changed:
             return _CHANGED
         proven = Verification.NONE
         if body.digest is not None:

@@ -17,6 +17,8 @@ _CHECKSUMS: Mapping[str, Callable[[bytes], bytes]] = {
     "x-amz-checksum-sha1": lambda data: hashlib.sha1(data, usedforsecurity=False).digest(),
     "x-amz-checksum-crc32": lambda data: zlib.crc32(data).to_bytes(4, "big"),
 }
+# Between two values of a header. A comma alone may be part of one ETag; a quote or white space cannot be.
+_NEXT_ETAG = re.compile(r'"\s*,|,\s')
 _CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
 
 
@@ -31,10 +33,13 @@ class Verification(enum.Enum):
 def verify(headers: Mapping[str, str], digest: Digest, data: bytes | None = None) -> Verification:
     """Compare the ETag with the MD5 of the sent bytes, if it has 32 hex digits (docs/contracts.md section 5).
 
-    Otherwise compare an `x-amz-checksum-*` header with the checksum of `data`, all bytes that were sent, if given. The
-    ETag of an object made of parts or encrypted with KMS is opaque and proves nothing.
+    Otherwise compare the `x-amz-checksum-*` headers with the checksums of `data`, all bytes that were sent, if given.
+    The ETag of an object made of parts or encrypted with KMS is opaque and proves nothing. Neither do two ETags or two
+    checksums that contradict each other: one of them belongs to another answer.
     """
     etag = (plain_etag(headers) or "").lower()
+    if not etag and _several(headers.get("etag", "")):
+        return Verification.NONE
     # With KMS or a customer's key the ETag also has 32 hex digits, but is not the MD5.
     opaque = headers.get("x-amz-server-side-encryption", "AES256") != "AES256" or _CUSTOMER_KEY in headers
     if _PLAIN_MD5.fullmatch(etag) and not opaque:
@@ -43,15 +48,30 @@ def verify(headers: Mapping[str, str], digest: Digest, data: bytes | None = None
 
 
 def _verify_checksum(headers: Mapping[str, str], data: bytes) -> Verification:
+    found = set()
     for name, checksum in _CHECKSUMS.items():
         answered = headers.get(name)
         if answered is not None:
-            mine = base64.b64encode(checksum(data)).decode("ascii")
-            return Verification.MATCH if answered == mine else Verification.MISMATCH
-    return Verification.NONE
+            if "," in answered:  # Base64 has none, so these are values that differ
+                return Verification.NONE
+            found.add(answered == base64.b64encode(checksum(data)).decode("ascii"))
+    if len(found) != 1:
+        return Verification.NONE
+    return Verification.MATCH if found == {True} else Verification.MISMATCH
 
 
 def plain_etag(headers: Mapping[str, str]) -> str | None:
-    """Return the ETag without quotes and weak mark, None if there is none."""
-    etag = headers.get("etag", "").strip().removeprefix("W/").strip('"')
-    return etag or None
+    """Return the ETag without quotes and weak mark, None if there is none, or several that differ."""
+    etag = headers.get("etag", "").strip()
+    if "," in etag and _several(etag):
+        distinct = {_plain(each).lower() for each in _NEXT_ETAG.split(etag)}
+        return distinct.pop() or None if len(distinct) == 1 else None
+    return _plain(etag) or None
+
+
+def _several(etag: str) -> bool:
+    return _NEXT_ETAG.search(etag) is not None
+
+
+def _plain(etag: str) -> str:
+    return etag.strip().removeprefix("W/").strip('"')

@@ -44,23 +44,26 @@ class AiohttpSender:
             sock_read=options.idle_timeout,
         )
         self._large_body_timeout = aiohttp.ClientTimeout(connect=options.connect_timeout)
-        self._direct: aiohttp.ClientSession
-        self._proxied: aiohttp.ClientSession
+        self._sessions: dict[tuple[bool, bool], aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
-        self._direct = open_session(self._tls, self._options.connections, self._guard)
-        # A proxy looks up storage's names itself, and may have a private address, so this session has no guard.
-        self._proxied = open_session(self._tls, self._options.connections)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._direct.close()
-        await self._proxied.close()
+        for session in self._sessions.values():
+            await session.close()
 
     async def exchange(
-        self, method: str, url: SecretUrl, headers: Headers, body: Body, on_bytes: OnBytes
+        self,
+        method: str,
+        url: SecretUrl,
+        headers: Headers,
+        body: Body,
+        on_bytes: OnBytes,
+        *,
+        new_connection: bool = False,
     ) -> StorageAnswer:
         """Send a request and return its answer; see `Sender`."""
         # The scope below ends without an error if the deadline moved just after it had passed.
@@ -69,28 +72,38 @@ class AiohttpSender:
         try:
             await self._guard.check_url(url)
             if body.size <= _SMALL:
-                return await self._request(method, url, headers, BodyPayload(body, on_bytes), self._small_body_timeout)
+                payload = BodyPayload(body, on_bytes)
+                timeout = self._small_body_timeout
+                return await self._request(method, url, headers, payload, timeout, new_connection=new_connection)
             with anyio.fail_after(idle + self._options.connect_timeout) as scope:
-                sent, timeout = 0, self._options.progress_timeout
+                sent, progress = 0, self._options.progress_timeout
 
                 def progressed(count: int) -> None:
                     nonlocal sent
                     sent += count
-                    scope.deadline = anyio.current_time() + timeout.after(sent)
+                    scope.deadline = anyio.current_time() + progress.after(sent)
                     on_bytes(count)
 
                 payload = BodyPayload(body, progressed)
-                return await self._request(method, url, headers, payload, self._large_body_timeout)
+                timeout = self._large_body_timeout
+                return await self._request(method, url, headers, payload, timeout, new_connection=new_connection)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = error
         # Outside the handler, so that aiohttp's error, whose text may hold a URL, is not the context of ours.
         raise body.failure or http_problem(failure, url, idle)
 
     async def _request(
-        self, method: str, url: SecretUrl, headers: Headers, payload: BodyPayload, timeout: aiohttp.ClientTimeout
+        self,
+        method: str,
+        url: SecretUrl,
+        headers: Headers,
+        payload: BodyPayload,
+        timeout: aiohttp.ClientTimeout,
+        *,
+        new_connection: bool,
     ) -> StorageAnswer:
         proxy = self._proxies.for_url(url.reveal())
-        session = self._direct if proxy is None else self._proxied
+        session = self._session(proxied=proxy is not None, reuse=not new_connection)
         try:
             async with session.request(
                 http_headers.checked_method(method),
@@ -111,6 +124,15 @@ class AiohttpSender:
         except BaseException:
             payload.abort_if_closing()
             raise
+
+    def _session(self, *, proxied: bool, reuse: bool) -> aiohttp.ClientSession:
+        session = self._sessions.get((proxied, reuse))
+        if session is None:
+            # A proxy looks up storage's names itself, and may have a private address, so its session has no guard.
+            guard = None if proxied else self._guard
+            session = open_session(self._tls, self._options.connections, guard, reuse=reuse)
+            self._sessions[proxied, reuse] = session
+        return session
 
 
 async def _read_up_to(limit: int, stream: aiohttp.StreamReader) -> bytes:

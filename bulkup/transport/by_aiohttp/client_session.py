@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from typing import Any
 
 import aiohttp
 from aiohttp import hdrs
@@ -19,11 +20,17 @@ SKIPPED_AUTO_HEADERS = frozenset({hdrs.CONTENT_TYPE})
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
-def open_session(tls: ssl.SSLContext | bool, limit: int = 0, resolver: Resolver | None = None) -> aiohttp.ClientSession:
-    """Return a session with at most `limit` connections, 0 for no limit. Each request sets its own timeout."""
+def open_session(
+    tls: ssl.SSLContext | bool, limit: int = 0, resolver: Resolver | None = None, *, reuse: bool = True
+) -> aiohttp.ClientSession:
+    """Return a session with at most `limit` connections, 0 for no limit. Each request sets its own timeout.
+
+    Without `reuse` each request has a new connection.
+    """
     names = None if resolver is None else ClientResolver(resolver)
+    kept: dict[str, Any] = {"keepalive_timeout": KEEP_ALIVE} if reuse else {"force_close": True}
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit, ssl=tls, keepalive_timeout=KEEP_ALIVE, resolver=names),
+        connector=aiohttp.TCPConnector(limit=limit, ssl=tls, resolver=names, **kept),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={hdrs.USER_AGENT: f"bulkup/{__version__}"},
         trust_env=False,  # it would also send the credentials of ~/.netrc; `Proxies` reads the environment

@@ -12,6 +12,7 @@ import httptools
 
 from bulkup.model.http import StorageAnswer
 from bulkup.transport.failures import FailureKind
+from bulkup.transport.headers import merged
 from bulkup.transport.lean.exchange_error import ExchangeError
 from bulkup.transport.sender import ANSWER_LIMIT
 
@@ -32,12 +33,11 @@ class AnswerReader:
 
     __slots__ = (
         "_body", "_fields", "_headers", "_interim", "_kept", "_parser", "_received",
-        "complete", "continue_received", "head_complete", "on_header", "reusable", "started", "status",
+        "complete", "continue_received", "head_complete", "reusable", "started", "status",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._fields = dict[bytes, bytes]()
-        self.on_header = self._fields.__setitem__  # the parser calls it for each field, without a Python frame
+        self._fields = list[tuple[bytes, bytes]]()
         self._parser = httptools.HttpResponseParser(self)
         self.reset()
 
@@ -85,6 +85,10 @@ class AnswerReader:
         if self.complete:
             self.reusable = False
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a field. One that is repeated is kept as often."""
+        self._fields.append((name, value))
+
     def on_headers_complete(self) -> None:
         """Keep the head of the answer. Heads of interim answers are only counted (RFC 9110 15.2)."""
         if self.complete:
@@ -96,9 +100,9 @@ class AnswerReader:
             self._skip_interim(status)
         else:
             self.status, self.head_complete = status, True
-            self._headers = {
-                _lowered(name): value.decode("utf-8", "replace").rstrip() for name, value in fields.items()
-            }
+            self._headers = merged(
+                [(_lowered(name), value.decode("utf-8", "replace").rstrip()) for name, value in fields]
+            )
 
     def on_body(self, data: bytes) -> None:
         """Keep the body up to the limit. A longer one is not read, so the connection is not reusable."""

@@ -64,7 +64,14 @@ class LeanSender:
         await self._pool.close()
 
     async def exchange(
-        self, method: str, url: SecretUrl, headers: Headers, body: Body, on_bytes: OnBytes
+        self,
+        method: str,
+        url: SecretUrl,
+        headers: Headers,
+        body: Body,
+        on_bytes: OnBytes,
+        *,
+        new_connection: bool = False,
     ) -> StorageAnswer:
         """Send a request and return its answer; see `Sender`."""
         try:
@@ -80,9 +87,9 @@ class LeanSender:
                 target = target_of(target)
             data = body.data
             if data is None:
-                return await self._stream(origin, method, target, headers, body, on_bytes)
+                return await self._stream(origin, method, target, headers, body, on_bytes, fresh=new_connection)
             head = origin.head(method, target, headers, len(data))
-            return await self._send(origin, method in _REPEATABLE, head, data, on_bytes)
+            return await self._send(origin, method in _REPEATABLE, head, data, on_bytes, fresh=new_connection)
         except ExchangeError as error:
             kind, cause = error.kind, error.cause
         except OSError as error:
@@ -93,11 +100,11 @@ class LeanSender:
         raise body.failure or exchange_problem(kind, cause, url, self._timeout.idle_timeout)
 
     async def _send(
-        self, origin: Origin, repeatable: bool, head: bytes, data: bytes, on_bytes: OnBytes
+        self, origin: Origin, repeatable: bool, head: bytes, data: bytes, on_bytes: OnBytes, *, fresh: bool
     ) -> StorageAnswer:
-        """Send a body that is in memory."""
+        """Send a body that is in memory; `fresh` asks for a new connection."""
         now = monotonic()
-        connection = origin.idle.take(now)
+        connection = None if fresh else origin.idle.take(now)
         if connection is None:
             connection = await self._connector.connect(origin)
             repeatable, now = False, monotonic()
@@ -122,12 +129,19 @@ class LeanSender:
             repeatable, now = False, monotonic()
 
     async def _stream(
-        self, origin: Origin, method: str, target: str, headers: Headers, body: Body, on_bytes: OnBytes
+        self,
+        origin: Origin,
+        method: str,
+        target: str,
+        headers: Headers,
+        body: Body,
+        on_bytes: OnBytes,
+        *,
+        fresh: bool,
     ) -> StorageAnswer:
-        """Send a body in pieces."""
+        """Send a body in pieces; `fresh` asks for a new connection."""
         progress = BodyProgress(on_bytes)
         repeatable = method in _REPEATABLE
-        fresh = False
         while True:
             expect_continue = body.size >= CONTINUE_SIZE and origin.supports_continue
             head = origin.head(method, target, headers, body.size, expect_continue=expect_continue)
