@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import sys
 import termios
@@ -14,7 +13,9 @@ _ROOM = bytes(4)  # for a C int
 
 def unacknowledged_bytes(descriptor: int) -> int:
     """Return the number of bytes in the send queue of a socket, 0 where the system does not tell."""
-    if _SUPPORTED:
-        with contextlib.suppress(OSError):
-            return int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, _ROOM), sys.byteorder)
-    return 0
+    if not _SUPPORTED:
+        return 0
+    try:
+        return int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, _ROOM), sys.byteorder)
+    except OSError:
+        return 0

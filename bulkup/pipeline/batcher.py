@@ -16,7 +16,6 @@ from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.pipeline.policy.fatal import refuses_every_file
 from bulkup.pipeline.presign.api_calls import ApiCalls
-from bulkup.pipeline.presign.issued_ids import IssuedIds
 from bulkup.pipeline.presign.leases import Demand, first_group_size, group_size
 from bulkup.pipeline.presign.request import TicketRequest
 from bulkup.pipeline.routes import Routes
@@ -30,7 +29,6 @@ class Batcher:
         self._run = run
         self._routes = routes
         self._fresh: deque[tuple[float, Item]] = deque()
-        self._issued = IssuedIds()
         self._lease: float | None = None
         self._doubted: list[tuple[Item, Problem]] = []  # refused before any file was accepted
         self._calls = ApiCalls(run, self)
@@ -88,7 +86,7 @@ class Batcher:
         if self._run.service_refusals.in_doubt:
             self._other_kind_first()
         items = self._group(size)
-        return TicketRequest(items, self._run, self._routes, self._issued, self._answered, self._refused)
+        return TicketRequest(items, self._run, self._routes, self._answered, self._refused)
 
     def next_due(self) -> float | None:
         """Return when the oldest file has waited long enough for a full group (see `CallSource`)."""

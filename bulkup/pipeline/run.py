@@ -20,6 +20,7 @@ from bulkup.pipeline.budget import Budget
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.policy.common_refusals import CommonRefusals
 from bulkup.pipeline.policy.host_gate import HostGates
+from bulkup.pipeline.policy.issued_tickets import IssuedTickets
 from bulkup.pipeline.policy.refused_kinds import RefusedKinds
 from bulkup.pipeline.policy.ticket_losses import TicketLosses
 from bulkup.pipeline.tunables import Tunables
@@ -105,6 +106,7 @@ class Run:
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)
     worker_limit: WorkerLimit = field(init=False)
+    issued: IssuedTickets = field(default_factory=IssuedTickets)
     lost_sources: list[Source] = field(default_factory=list)
     walked_sources: list[Source] = field(default_factory=list)
 

@@ -160,7 +160,8 @@ class Scanner:
             await self._close(Stored(item, known.ticket, known.receipt))
         elif action is Action.RESUME and known.ticket is not None:
             item.digest = known.digest
-            if self._run.provider.reusable(known.ticket):
+            reusable = self._run.provider.reusable(known.ticket)
+            if reusable and self._run.issued.clash(known.ticket, decision.file.full_path) is None:
                 await self._enter_budget()
                 routes.resume(item, known.ticket)
             else:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.http import ApiAnswer, is_authority, retry_after_seconds
+from bulkup.model.object_names import share_a_part
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
 
@@ -155,14 +156,17 @@ def _fault_of_origin(origin: str, over_tls: bool) -> str | None:
 
 
 def check_distinct_tickets(tickets: Sequence[Ticket], service: str) -> None:
-    """Raise `ProblemError` if two files have the same id or URL: one would overwrite the other."""
+    """Raise `ProblemError` if two files have the same id or URL: one would overwrite the other.
+
+    The pipeline compares the objects of all calls (`policy.issued_tickets`).
+    """
     if len({t.remote_id for t in tickets}) < len(tickets) or len({t.url for t in tickets}) < len(tickets):
         raise malformed(service, "the same id or URL for two files")
 
 
 def check_distinct_urls(urls: Sequence[SecretUrl], service: str) -> None:
     """Raise `ProblemError` if two parts of a file have the same URL."""
-    if len(set(urls)) < len(urls):
+    if share_a_part(urls):
         raise malformed(service, "the same URL for two parts")
 
 

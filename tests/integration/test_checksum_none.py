@@ -166,10 +166,10 @@ async def test_a_file_without_proof_is_streamed_again(
     here.write({f"{number}.mp4": LARGE + bytes([number]) for number in range(4)})
     send, answers = Transport.send, 0
 
-    async def silent_after_one(*args: Any) -> StorageAnswer:
+    async def silent_after_one(*args: Any, **options: Any) -> StorageAnswer:
         nonlocal answers
         answers += 1
-        answer = await send(*args)
+        answer = await send(*args, **options)
         return answer if answers == 1 else StorageAnswer(answer.status, {}, b"")
 
     monkeypatch.setattr(Transport, "send", silent_after_one)

@@ -106,9 +106,8 @@ class FakeProvider(Provider):
             return self.answers
         expires = None if self.lease is None else self.clock.now() + self.lease
         self.made += len(specs)
-        return [
-            Ticket(SecretUrl(f"https://s.example/{n}?s"), f"id-{self.made - n}", expires) for n in range(len(specs))
-        ]
+        numbers = [self.made - n for n in range(len(specs))]
+        return [Ticket(SecretUrl(f"https://s.example/{n}?s"), f"id-{n}", expires) for n in numbers]
 
     async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool) -> Closing:
         self.closed.append("confirm again" if again else "confirm")

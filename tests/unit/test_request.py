@@ -9,12 +9,12 @@ import pytest
 from stage_world import Passed, StageRun, found, ticket
 
 from bulkup.errors import JournalError
+from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.history import CallHistory
 from bulkup.model.items import Item, Outcome, Ticketed
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
-from bulkup.model.tickets import PartsSent, Rejection
-from bulkup.pipeline.presign.issued_ids import IssuedIds
+from bulkup.model.tickets import PartsSent, Rejection, Ticket
 from bulkup.pipeline.presign.request import TicketRequest
 
 
@@ -24,13 +24,12 @@ class RequestStage(StageRun):
     def __init__(self, lease: float | None = None, **options: Any) -> None:
         super().__init__(lease, **options)
         self.passed = Passed(self.events)
-        self.issued = IssuedIds()
         self.answered: list[Ticketed] = []
         self.doubted: list[tuple[Sequence[Item], Problem | None]] = []
         self.run.service_refusals.accepted = True  # by an earlier call
 
     def request(self, items: Sequence[Item]) -> TicketRequest:
-        return TicketRequest(items, self.run, self.passed.routes, self.issued, self._answered, self._doubted)
+        return TicketRequest(items, self.run, self.passed.routes, self._answered, self._doubted)
 
     def _answered(self, files: Sequence[Ticketed]) -> None:
         self.events.append("answered")
@@ -142,6 +141,18 @@ async def test_an_id_of_another_file_is_never_passed_on() -> None:
     stage.provider.answers = [ticket("b"), ticket("b")]
     await stage.failure(other, third)
     assert [file.item for file in stage.answered] == [one]
+
+
+async def test_the_object_of_another_file_is_never_passed_on() -> None:
+    """It has another id and another signature, and comes from another call."""
+    stage, (one, other) = RequestStage(), items(2)
+    stage.provider.answers = [Ticket(SecretUrl("https://s.example/a?Signature=x"), "a")]
+    await stage.request([one]).make()
+    stage.provider.answers = [Ticket(SecretUrl("https://S.example/a?Signature=y#1"), "b")]
+    problem = await stage.failure(other)
+    assert problem == Problem(
+        ProblemKind.TRANSIENT, "the service returned a URL that belongs to another file", maybe_created=True
+    )
 
 
 async def test_a_file_may_get_the_same_id_again() -> None:

@@ -129,6 +129,14 @@ async def test_a_ticket_of_an_earlier_run_is_used(stage: ScannerStage) -> None:
     assert stage.run.budget.outstanding == 1
 
 
+async def test_a_ticket_of_an_earlier_run_is_not_used_with_the_object_of_another_file(stage: ScannerStage) -> None:
+    known = stage.know(FileState.TICKETED)
+    assert known.ticket is not None
+    assert stage.run.issued.clash(known.ticket, b"/data/other") is None
+    route, item = await stage.scan()
+    assert (route, item.ticket, item.digest) == ("ask", known.ticket, DIGEST)
+
+
 async def test_a_ticket_that_cannot_be_used_again_goes_to_the_batcher(stage: ScannerStage) -> None:
     """The item keeps it: the request for a new ticket makes the old id an orphan."""
     stage.provider.can(reusable_urls=False)

@@ -1,12 +1,13 @@
 """Decisions about problems.
 
-    retry          the next step after a failed attempt or API call
-    host_gate      the limit on requests to one host, and its retry budget
+    retry            the next step after a failed attempt or API call
+    host_gate        the limit on requests to one host, and its retry budget
+    issued_tickets   finds an id or object that the service gives to a second file
     common_refusals  refusals that concern every file, and the end of a run in which none is accepted
-    refused_kinds  the extensions that the service refuses, and how a refused group is divided
-    ticket_losses  tickets that are over when they arrive, and the end of a run that gets no other ones
-    fatal          the error that ends a run, as the user sees it
-    redaction      masks secrets in messages of services and storage
+    refused_kinds    the extensions that the service refuses, and how a refused group is divided
+    ticket_losses    tickets that are over when they arrive, and the end of a run that gets no other ones
+    fatal            the error that ends a run, as the user sees it
+    redaction        masks secrets in messages of services and storage
 
 Not here: the kind of a problem (providers and transport choose it), and carrying a decision out (the stages do it).
 """

@@ -20,7 +20,6 @@ from bulkup.model.tickets import Rejection, Ticket
 from bulkup.pipeline.policy.fatal import tickets_over
 from bulkup.pipeline.policy.retry import LAPSED, REFUSALS, GiveUp, after_lapse
 from bulkup.pipeline.presign.api_calls import ServiceCall
-from bulkup.pipeline.presign.issued_ids import IssuedIds
 from bulkup.pipeline.presign.leases import renewal_time
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
@@ -38,7 +37,6 @@ class TicketRequest(ServiceCall):
         items: Sequence[Item],
         run: Run,
         routes: Routes,
-        issued: IssuedIds,
         answered: Callable[[Sequence[Ticketed]], None],
         doubted: Callable[[Sequence[Item], Problem | None], None],
     ) -> None:
@@ -47,7 +45,6 @@ class TicketRequest(ServiceCall):
         self._items = items
         self._run = run
         self._routes = routes
-        self._issued = issued
         self._answered = answered
         self._doubted = doubted
         self._refusal: Problem | None = None  # of the last failure
@@ -114,9 +111,7 @@ class TicketRequest(ServiceCall):
                 self.give_up(_STATES[self._refusal.kind], self._refusal)
                 return ()
             halves = [[self._items[at] for at in part] for part in self._run.refused_kinds.parts(kinds)]
-        return [
-            TicketRequest(half, self._run, self._routes, self._issued, self._answered, self._doubted) for half in halves
-        ]
+        return [TicketRequest(half, self._run, self._routes, self._answered, self._doubted) for half in halves]
 
     def give_up(self, state: FileState, problem: Problem) -> None:
         """Settle the files, unless no file was ever accepted: then the cause may be none of theirs."""
@@ -195,7 +190,8 @@ class TicketRequest(ServiceCall):
             text = f"{len(answers)} tickets for {count} files"
             raise ProblemError(Problem(ProblemKind.UNUSABLE, text, maybe_created=True))
         for item, answer in zip(self._items, answers, strict=True):
-            if isinstance(answer, Ticket) and self._issued.to_another(answer.remote_id, item.file.full_path):
+            clash = self._run.issued.clash(answer, item.file.full_path) if isinstance(answer, Ticket) else None
+            if clash is not None:
                 # An adapter finds it within a call; a cache before the service gives one answer to several calls.
-                text = "the service returned an id that belongs to another file"
+                text = f"the service returned {clash} that belongs to another file"
                 raise ProblemError(Problem(ProblemKind.TRANSIENT, text, maybe_created=True))
