@@ -104,8 +104,9 @@ class Batcher:
 
     def _answered(self, files: Sequence[Ticketed]) -> None:
         now = self._run.clock.monotonic()
-        leases = [file.renew_at - now for file in files if file.renew_at is not None]
-        self._lease = min(leases, default=None)
+        if files:
+            # A group whose files were all rejected says nothing of leases.
+            self._lease = min([file.renew_at - now for file in files if file.renew_at is not None], default=None)
         for file in files:
             self._routes.send(file)
         self._settle_doubted()

@@ -83,7 +83,7 @@ class _ClosingCall(ServiceCall):
         self._polled_since: float | None = None
         self._remote: Mapping[str, Any] | None = None
 
-    async def make(self) -> None:
+    async def make(self) -> bool:
         """Close the upload, or ask whether it has come to an end. Raises `ProblemError`."""
         item, ticket, receipt = self._stored
         provider, call = self._run.provider, self._run.call
@@ -98,6 +98,7 @@ class _ClosingCall(ServiceCall):
         else:
             state = FileState.UPLOADED if receipt.verified else FileState.UNVERIFIED
             self._routes.settle(Outcome(item, state, remote=answer))
+        return True
 
     async def note_failure(self, problem: Problem, now: float) -> None:
         """Add a failure; after some of them the call may have been carried out all the same."""
@@ -151,7 +152,7 @@ class _AbandonCall(ServiceCall):
         self._run = run
         self._routes = routes
 
-    async def make(self) -> None:
+    async def make(self) -> bool:
         """Record the outcome, then inform the service. Raises `ProblemError`, `JournalError`."""
         # First on disk: a run that is killed between the two must not find a ticket to use. The service would take its
         # bytes for complete, although it was informed of the opposite.
@@ -159,6 +160,7 @@ class _AbandonCall(ServiceCall):
         self._outcome = self._outcome._replace(on_disk=True)
         await self._run.provider.abandon(self._ticket, self._state, self._run.call)
         self._routes.settle(self._outcome)
+        return True
 
     async def note_failure(self, problem: Problem, now: float) -> None:
         """Settle the file all the same."""

@@ -37,7 +37,7 @@ class FakeCall(ServiceCall):
         self.parts: list[FakeCall] = []
         self._stage = stage
 
-    async def make(self) -> None:
+    async def make(self) -> bool:
         self.events.append("make")
         self._stage.made.append((self.name, self._stage.clock.time))
         problem = self.problems.pop(0) if self.problems else None
@@ -48,6 +48,7 @@ class FakeCall(ServiceCall):
             raise ProblemError(problem)
         if problem is not None:
             raise problem
+        return True
 
     async def note_failure(self, problem: Problem, now: float) -> None:
         self.noted.append(problem)

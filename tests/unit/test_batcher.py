@@ -9,6 +9,7 @@ from bulkup import ExitCode
 from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
+from bulkup.model.tickets import Rejection
 
 
 async def test_a_full_group_is_asked_for_at_once_and_a_part_of_one_when_it_is_old() -> None:
@@ -169,3 +170,27 @@ async def test_a_file_of_another_kind_is_tried_before_the_run_ends() -> None:
         await stages.advance(1.0)
         assert stages.provider.asked[:2] == [["0.mpeg"], ["0.mp4"]]
         assert not stages.run.stop.requested
+
+
+async def test_a_group_whose_files_are_all_rejected_beforehand_is_no_answer() -> None:
+    """No call is made for it, so a service that never answers still ends the run soon."""
+    async with Stages(batch_size=2) as stages:
+        stages.provider.rejections = {"0.mp4": Rejection("too long"), "1.mp4": Rejection("too long")}
+        stages.provider.problems = [Problem(ProblemKind.UNREACHABLE, "no route")] * 10
+        stages.add(4)
+        await stages.advance(60.0)
+        assert stages.run.stop.requested
+        assert stages.provider.sizes == [2] * stages.run.options.retry.first_contact_tries
+
+
+async def test_a_group_without_a_ticket_does_not_change_the_known_lease() -> None:
+    """The next groups stay as small as the lease of earlier tickets demands."""
+    async with Stages(lease=20.0, batch_size=50, concurrency=4) as stages:
+        stages.add(50)
+        await stages.use(50)
+        stages.provider.rejections = {"50.mp4": Rejection("too long")}
+        stages.add(1, start=50)
+        await stages.advance(1.0)
+        stages.add(100, start=51)
+        await stages.advance(1.0)
+        assert max(stages.provider.sizes[1:]) < 50

@@ -144,6 +144,11 @@ class HostGate:
         self._under_way += 1
         self._most_under_way = max(self._most_under_way, self._under_way)
 
+    def withdraw(self) -> None:
+        """Take a request back that was not sent after all: it says nothing of the host."""
+        self._under_way -= 1
+        self._wake_waiting()
+
     def end(self, problem: Problem | None, begun: float, now: float, chance: float) -> None:
         """Record the result of a request that began at `begun`; `chance` is in [0, 1)."""
         self._under_way -= 1
@@ -152,6 +157,9 @@ class HostGate:
             self._failed(problem, begun, now, chance)
         elif kind not in _NOT_OF_THE_HOST:
             self._answered(begun)
+        self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
         if self._wanted:
             self._wanted = False
             for listener in self._listeners:

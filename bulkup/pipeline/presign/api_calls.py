@@ -39,8 +39,11 @@ class ServiceCall(ABC):
     repeats = True
 
     @abstractmethod
-    async def make(self) -> None:
-        """Make the call, and pass the files on by its answer. Raises `ProblemError`, and `JournalError`."""
+    async def make(self) -> bool:
+        """Make the call, and pass the files on by its answer. Return False where no file needed the call.
+
+        Raises `ProblemError`, and `JournalError`.
+        """
 
     async def note_failure(self, problem: Problem, now: float) -> None:
         """Add a failure, free of secrets, to the history. Raises `JournalError`."""
@@ -153,16 +156,19 @@ class ApiCalls:
         tasks.start_soon(self._make, call)
 
     async def _make(self, call: ServiceCall) -> None:
-        run, files, problem = self._run, call.files, None
+        run, files, problem, made = self._run, call.files, None, False
         begun = run.clock.monotonic()
         try:
-            await call.make()
+            made = await call.make()
         except ProblemError as error:
             problem = redact(error.problem, run.provider)
         finally:
             self.under_way -= 1
             self.files_under_way -= files
             self._alarm.wake()
+        if problem is None and not made:
+            run.gates.api.withdraw()
+            return
         now = run.clock.monotonic()
         run.gates.api.end(problem, begun, now, run.random.random())
         if problem is None:

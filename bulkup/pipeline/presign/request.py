@@ -49,12 +49,12 @@ class TicketRequest(ServiceCall):
         self._doubted = doubted
         self._refusal: Problem | None = None  # of the last failure
 
-    async def make(self) -> None:
+    async def make(self) -> bool:
         """Ask for tickets; rejected files are settled. Raises `ProblemError`, `JournalError`."""
         run, specs = self._run, self._wanted()
         items = self._items
         if not items:
-            return
+            return False
         replaced = [(item, item.ticket) for item in items if item.ticket is not None]
         await run.journal.asked(items, replaced, run.clock.now())
         for item in items:
@@ -82,6 +82,7 @@ class TicketRequest(ServiceCall):
             run.refused_kinds.accepted(self._kinds_of_accepted(specs, answers))
         self._answered(ticketed)
         self._lost(over, now, asked_at)
+        return True
 
     async def note_failure(self, problem: Problem, now: float) -> None:
         """Count the ids that the call may have created, besides the failure. Raises `JournalError`."""
