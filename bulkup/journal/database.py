@@ -58,8 +58,8 @@ def open_for_reading(path: str) -> sqlite3.Connection:
         raise JournalError(f"there is no journal at {path}", hint="name it with --journal, or give its source")
     with sqlite_errors(path):
         connection = _connect_to_read(path)
-        _refuse_newer(connection, path, len(migrations()))
         try:
+            _refuse_newer(connection, path, len(migrations()))
             _refuse_foreign(connection, path)
             if not _has_begun(connection):
                 raise JournalError(f"the journal {path} is empty: no run has used it yet")
@@ -161,7 +161,7 @@ def _connect_to_read(path: str) -> sqlite3.Connection:
     connection = _connect(path, "ro")
     try:
         connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         connection.close()
         if error.sqlite_errorcode & 0xFF not in _NO_INDEX or _has_content(os.path.realpath(path) + "-wal"):
             raise
