@@ -53,6 +53,12 @@ class ServiceError(BulkupError):
     exit_code = ExitCode.SERVICE
 
 
+class ListError(BulkupError):
+    """The rest of a list of files cannot be used. The files named before are not affected."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
 class TooManyFailuresError(BulkupError):
     """`max_failures` files failed, so the run was stopped."""
 

@@ -7,9 +7,9 @@ import binascii
 import csv
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
@@ -25,6 +25,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # spreadsheets write it in front of UTF-8
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN)
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
 _CATEGORIES = {name: name for name in CATEGORIES}  # all lines share one string object
+LONGEST_LINE = 65536  # bytes; a path in Base64 or with escapes has less than half
+_TOO_LONG = f"a line of more than {LONGEST_LINE} bytes; the rest of the file is not read"
 _UTF8_HINT = "save the file as UTF-8; in a .jsonl file, path_b64 can hold a name that is not UTF-8"
 
 
@@ -46,7 +48,7 @@ class WrongLine:
     hint: str = ""
 
 
-def read_csv_lines(file: Iterable[bytes]) -> Iterator[AssetLine | WrongLine]:
+def read_csv_lines(file: IO[bytes]) -> Iterator[AssetLine | WrongLine]:
     """Yield the rows below the header. Stop at a bad header, and at a line after which the rest cannot be parsed."""
     columns: Sequence[str] | None = None
     for number, row in _rows(file):
@@ -67,9 +69,19 @@ def read_csv_lines(file: Iterable[bytes]) -> Iterator[AssetLine | WrongLine]:
         yield WrongLine(1, "it is empty", f"expected a header row: {','.join(COLUMNS)}")
 
 
-def read_json_lines(file: Iterable[bytes]) -> Iterator[AssetLine | WrongLine]:
+def read_json_lines(file: IO[bytes]) -> Iterator[AssetLine | WrongLine]:
     """Yield one entry for each line, which holds one object."""
-    for number, raw in enumerate(_without_byte_order_mark(file), 1):
+    number = 0
+    lines = _without_byte_order_mark(file)
+    while True:
+        number += 1
+        try:
+            raw = next(lines, None)
+        except _LongLineError:
+            yield WrongLine(number, _TOO_LONG)
+            return
+        if raw is None:
+            return
         if not raw.strip():
             continue
         try:
@@ -82,7 +94,7 @@ def read_json_lines(file: Iterable[bytes]) -> Iterator[AssetLine | WrongLine]:
             yield _object(number, values)
 
 
-def _rows(file: Iterable[bytes]) -> Iterator[tuple[int, list[str] | WrongLine]]:
+def _rows(file: IO[bytes]) -> Iterator[tuple[int, list[str] | WrongLine]]:
     """Yield each row with the number of its first line, because a quoted value may contain line ends."""
     reader = csv.reader((raw.decode("utf-8") for raw in _without_byte_order_mark(file)), strict=True)
     while True:
@@ -93,6 +105,10 @@ def _rows(file: Iterable[bytes]) -> Iterator[tuple[int, list[str] | WrongLine]]:
             number = reader.line_num + 1
             yield number, WrongLine(number, "not UTF-8 text", _UTF8_HINT)
             return
+        except _LongLineError:
+            number = reader.line_num + 1
+            yield number, WrongLine(number, _TOO_LONG)
+            return
         except csv.Error as error:
             yield number, WrongLine(number, f"not valid CSV: {str(error).partition(' - ')[0]}")
             return
@@ -102,8 +118,14 @@ def _rows(file: Iterable[bytes]) -> Iterator[tuple[int, list[str] | WrongLine]]:
             yield number, row
 
 
-def _without_byte_order_mark(file: Iterable[bytes]) -> Iterator[bytes]:
-    for index, raw in enumerate(file):
+class _LongLineError(ValueError):
+    """A line has more bytes than any entry can have."""
+
+
+def _without_byte_order_mark(file: IO[bytes]) -> Iterator[bytes]:
+    for index, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b"")):
+        if len(raw) > LONGEST_LINE:
+            raise _LongLineError
         yield raw.removeprefix(_BYTE_ORDER_MARK) if index == 0 else raw
 
 

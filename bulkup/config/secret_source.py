@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import selectors
 import shlex
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,7 +20,7 @@ EXPECTED = "env:NAME, file:PATH, command:ARGV or the secret itself"
 
 _KINDS = ("env", "file", "command")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LARGEST_FILE = 65536  # bytes
+_LARGEST_FILE = 65536  # bytes, also of a command's output
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +101,18 @@ class SecretSource:
 
     def _from_command(self, timeout: float) -> str:
         try:
-            done = subprocess.run(
-                self._argv(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                timeout=timeout,
-                check=False,
-            )
+            status, output = _output(self._argv(), timeout)
         except subprocess.TimeoutExpired:
             # Not chained: its text contains the whole command line, and its attributes the output.
             raise self._error(f"gave no answer within {timeout:g} s") from None
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "not a command"
             raise self._error(f"cannot be run: {why}") from error
-        if done.returncode != 0:
-            raise self._error(f"exited with status {done.returncode}", hint="run it by hand to see why")
-        return self._decoded(done.stdout.partition(b"\n")[0].rstrip(b"\r"))
+        if len(output) > _LARGEST_FILE:
+            raise self._error(f"printed more than {_LARGEST_FILE} bytes, too many for a secret")
+        if status != 0:
+            raise self._error(f"exited with status {status}", hint="run it by hand to see why")
+        return self._decoded(output.partition(b"\n")[0].rstrip(b"\r"))
 
     def _decoded(self, data: bytes) -> str:
         try:
@@ -132,3 +130,29 @@ class SecretSource:
     def _error(self, what: str, *, hint: str = "") -> UsageError:
         place = "the value given" if self.kind == "literal" else str(self)
         return UsageError(f"{self.setting}: {place} {what}", hint=hint)
+
+
+def _output(argv: list[str], timeout: float) -> tuple[int, bytes]:
+    """Run a command, and return its status and output. One that prints too much is killed.
+
+    Raises `OSError`, ValueError, and `subprocess.TimeoutExpired` after `timeout` seconds.
+    """
+    deadline, output = time.monotonic() + timeout, bytearray()
+    null = subprocess.DEVNULL
+    with (
+        subprocess.Popen(argv, stdin=null, stdout=subprocess.PIPE, stderr=null, bufsize=0) as process,
+        selectors.DefaultSelector() as selector,
+    ):
+        assert process.stdout is not None
+        try:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while len(output) <= _LARGEST_FILE:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise subprocess.TimeoutExpired("", timeout)
+                block = os.read(process.stdout.fileno(), _LARGEST_FILE)
+                if not block:
+                    return process.wait(max(0.0, deadline - time.monotonic())), bytes(output)
+                output += block
+            return 0, bytes(output)
+        finally:
+            process.kill()

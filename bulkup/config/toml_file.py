@@ -16,6 +16,7 @@ from bulkup.config.user_dirs import user_config_dir
 from bulkup.errors import UsageError
 
 FILE_NAME = "bulkup.toml"
+_LARGEST = 1024**2  # bytes
 
 _HEADER_HINT = "settings belong in a profile: write [profiles.NAME] above them"
 _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
@@ -83,11 +84,13 @@ def read(path: str, shown: str) -> TomlDocument:
     """Read one file. Raises UsageError if it cannot be read, is not UTF-8 or is not TOML."""
     try:
         with open(path, "rb") as file:
-            data = file.read()
+            data = file.read(_LARGEST + 1)
             mode = os.fstat(file.fileno()).st_mode
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not a path"
         raise UsageError(f"cannot read the configuration file {shown}: {why}") from error
+    if len(data) > _LARGEST:
+        raise UsageError(f"the configuration file {shown} has more than {_LARGEST:,} bytes")
     text = _decoded(data, shown)
     tree = _parsed(text, shown)
     lines = line_numbers(text)

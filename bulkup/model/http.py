@@ -37,7 +37,8 @@ class ApiRequest:
 
     `body` is not printed, because it may contain a password; its type is in `headers`. `base_url` replaces the
     service's own, for tokens that another host issues. `signed` returns headers for the Unix time at which the request
-    is sent, so that a signature does not grow old in a queue.
+    is sent, so that a signature does not grow old in a queue. `urls` is the number of upload URLs that the answer may
+    hold; it bounds the answer.
     """
 
     method: str
@@ -46,11 +47,13 @@ class ApiRequest:
     body: bytes | None = field(default=None, repr=False)
     base_url: str | None = None
     signed: Callable[[float], Headers] | None = None
+    urls: int = 1
 
 
-def json_request(method: str, path: str, headers: Headers, value: Any) -> ApiRequest:
+def json_request(method: str, path: str, headers: Headers, value: Any, *, urls: int = 1) -> ApiRequest:
     """Return a request whose body is `value` as JSON."""
-    return ApiRequest(method, path, {**headers, "Content-Type": "application/json"}, orjson.dumps(value))
+    body = orjson.dumps(value)
+    return ApiRequest(method, path, {**headers, "Content-Type": "application/json"}, body, urls=urls)
 
 
 @dataclass(frozen=True, slots=True)

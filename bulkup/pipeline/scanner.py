@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import anyio
 
+from bulkup.errors import ListError
 from bulkup.journal import KnownFile, Lookup
 from bulkup.model.files import UNKNOWN_IDENTITY, FoundFile, Source, Stat
 from bulkup.model.items import Item, Outcome, Stored
@@ -54,9 +55,14 @@ class Scanner:
         limiter = anyio.CapacityLimiter(1)  # a thread of its own: readers must not delay the scan
         walk = Walk(tuple(self._run.sources), self._run.options.scan, self._run.counters.ignored, self._run.clock.now())
         with contextlib.closing(lookup):
-            for source in self._run.sources:
-                if not await self._scan_source(source, walk, lookup, limiter):
-                    return
+            try:
+                for source in self._run.sources:
+                    if not await self._scan_source(source, walk, lookup, limiter):
+                        return
+            except ListError as error:
+                # Files in flight are finished. The journal knows the others, and the next run has them in its list.
+                self._run.stop.fail(error)
+                return
         self._run.counters.scan_done = True
 
     async def _scan_source(self, source: Source, walk: Walk, lookup: Lookup, limiter: anyio.CapacityLimiter) -> bool:

@@ -5,6 +5,7 @@
     sender             the interface of a sender
     lean, by_aiohttp   the two senders
     destination        where bytes may go: host rules, resolvers, redirects
+    bounded_body       the body of an API answer, decoded and bounded
     form_body          a file as the last field of a form
     headers            checks headers
     failures           the problem for each kind of failure

@@ -16,6 +16,7 @@ from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.http import ApiAnswer, ApiRequest
 from bulkup.model.problems import ProblemKind
 from bulkup.transport import headers as http_headers
+from bulkup.transport.bounded_body import ACCEPTED, BodyError, BoundedBody
 from bulkup.transport.by_aiohttp.aiohttp_errors import http_problem
 from bulkup.transport.by_aiohttp.client_session import SKIPPED_AUTO_HEADERS, open_session
 from bulkup.transport.failures import FailureKind, exchange_problem
@@ -67,19 +68,22 @@ class Transport(Storage):
             request.method,
             URL(url.reveal(), encoded=True),
             data=request.body,
-            headers=http_headers.reveal({**request.headers, **signed}),
+            headers=http_headers.reveal({"Accept-Encoding": ACCEPTED, **request.headers, **signed}),
             skip_auto_headers=SKIPPED_AUTO_HEADERS,
             allow_redirects=False,
+            auto_decompress=False,  # aiohttp would decode a block as a whole, however large
             timeout=self._api_timeout,
             proxy=proxy,
         ) as response:
             if response.status == PROXY_AUTHENTICATION_REQUIRED and proxy is not None:
                 raise exchange_problem(FailureKind.PROXY_AUTHENTICATION, None, url, self._options.idle_timeout)
-            limit = self._options.api_answer_limit
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(64 * 1024):
-                body += chunk
-                if len(body) > limit:
-                    raise aiohttp.ClientPayloadError(f"an answer of more than {limit} bytes")
+            limit = self._options.api_answer_limit + request.urls * self._options.api_answer_per_url
+            try:
+                body = BoundedBody(response.headers.get("content-encoding", ""), limit)
+                async for chunk in response.content.iter_chunked(64 * 1024):
+                    body.feed(chunk)
+                content = body.end()
+            except BodyError as error:
+                raise aiohttp.ClientPayloadError(str(error)) from None
             headers = http_headers.with_lower_names(response.headers)
-            return ApiAnswer(response.status, headers, bytes(body), sent_at)
+            return ApiAnswer(response.status, headers, content, sent_at)

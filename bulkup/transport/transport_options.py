@@ -15,8 +15,9 @@ class TransportOptions:
 
     `idle_timeout` limits the time without progress; the time of a whole upload has no limit. Up to `buffered` bytes may
     stand in buffers on the way to the server. They extend the timeout as if the server read `slowest` bytes a second.
-    `hosts` restricts where bytes may go. `sender` selects the HTTP client for storage. An API answer of more than
-    `api_answer_limit` bytes is refused. With sendfile, a thread reports progress every `sendfile_step` bytes.
+    `hosts` restricts where bytes may go. `sender` selects the HTTP client for storage. An API answer may have
+    `api_answer_limit` bytes, and `api_answer_per_url` for each upload URL that was asked for. With sendfile, a thread
+    reports progress every `sendfile_step` bytes.
     """
 
     connections: int
@@ -27,7 +28,8 @@ class TransportOptions:
     sender: Literal["lean", "aiohttp"] = "lean"
     buffered: int = 8 * 1024**2
     slowest: int = 64 * 1024
-    api_answer_limit: int = 64 * 1024**2
+    api_answer_limit: int = 256 * 1024
+    api_answer_per_url: int = 12 * 1024
     sendfile_step: int = 4 * 1024**2
 
     @property

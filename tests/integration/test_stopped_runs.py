@@ -12,6 +12,7 @@ import pytest
 from pipeline_world import World, world
 
 from bulkup import ExitCode, FileState, Result, TooManyFailuresError, Uploader
+from bulkup.errors import ListError
 from bulkup.journal import Journal
 from bulkup.localserver import FaultOptions, ReadPace
 from bulkup.model.http import ApiCall
@@ -254,3 +255,18 @@ async def test_a_stop_while_storage_cuts_connections(here: World, monkeypatch: p
     again = await here.run()
     assert (again.exit_code, again.counters.reused_tickets) == (0, 3)
     assert here.orphans() == []
+
+
+async def test_a_list_that_breaks_off_in_the_middle_is_an_incomplete_run(here: World) -> None:
+    """The files named before it may have been sent, so it is not called wrong usage."""
+    here.write_many(40)
+    names = sorted(path.relative_to(here.source) for path in here.source.rglob("*.mp4"))
+    listed = here.folder / "names"
+    listed.write_bytes(b"".join(b"%s\n" % str(name).encode() for name in names) + b"a\0b\n")
+    summary = await here.run(files_from=str(listed))
+    assert summary.exit_code == 3
+    assert isinstance(summary.error, ListError)
+    assert "after 40 names" in summary.error.message
+    listed.write_bytes(listed.read_bytes().replace(b"a\0b\n", b""))
+    assert (await here.run(files_from=str(listed))).exit_code == 0
+    here.assert_uploaded()

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import io
 import json
 import os
 import tempfile
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.config import Asset, SettingsError, load_asset_map
+from bulkup.config.asset_lines import LONGEST_LINE, WrongLine, read_csv_lines, read_json_lines
 from bulkup.config.assets import CATEGORIES
 
 HEADER = "path,asset_id,asset_file_category,name\n"
@@ -307,3 +309,13 @@ def test_a_file_of_any_bytes_gives_a_map_or_complaints(data: bytes) -> None:
                 except SettingsError as error:
                     found = error.message.isprintable() or "\n" in error.message
                 assert found
+
+
+@pytest.mark.parametrize("read", [read_csv_lines, read_json_lines])
+def test_an_endless_line_is_refused(read: Any) -> None:
+    """It would fill the memory. The rest of the file is not read."""
+    begin = b"path,asset_id\n" if read is read_csv_lines else b""
+    file = io.BytesIO(begin + b"x" * (LONGEST_LINE + 1) + b"\na.mp4,asset\n")
+    (wrong,) = read(file)
+    assert isinstance(wrong, WrongLine)
+    assert "more than 65536 bytes" in wrong.what

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkup.errors import ExitCode, ListError, UsageError
 from bulkup.pipeline.scan.name_list import listed_names
 
 names = st.binary(min_size=1).filter(lambda name: b"\0" not in name and b"\n" not in name)
@@ -47,3 +48,27 @@ def test_a_list_is_read_as_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         assert list(itertools.islice(endless, 4)) == [b"0", b"1", b"2", None]
         os.close(writing)
         assert list(endless) == []
+
+
+def test_a_name_that_no_file_can_have_at_the_beginning_is_wrong_usage() -> None:
+    """Nothing was started by then."""
+    for content in (b"a.mp4\0b.mp4\0", b"x" * 5000, b"x" * 5000 + b"\na\n"):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            with pytest.raises(UsageError):
+                list(listed_names(file.name, null=False))
+
+
+@pytest.mark.parametrize("null", [True, False])
+def test_a_name_that_no_file_can_have_ends_the_list_after_the_names_before(null: bool) -> None:
+    """The run has begun, so its exit code is that of an incomplete run."""
+    end = b"\0" if null else b"\n"
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(end.join([b"a", b"b", b"x" * 5000, b"c"]))
+        file.flush()
+        listed = listed_names(file.name, null=null)
+        assert list(itertools.islice(listed, 2)) == [b"a", b"b"]
+        with pytest.raises(ListError, match="after 2 names") as raised:
+            next(listed)
+    assert raised.value.exit_code is ExitCode.INCOMPLETE

@@ -167,3 +167,14 @@ def test_its_text_names_the_source_and_not_the_secret(text: Any, shown: Any) -> 
 
 def test_resolve_returns_a_secret_object() -> None:
     assert SecretSource.parse("token", "abc").resolve({}) == Secret("abc")
+
+
+def test_a_command_that_prints_without_end_is_stopped() -> None:
+    with pytest.raises(UsageError, match="printed more than 65536 bytes"):
+        SecretSource.parse("token", "command:yes").resolve({})
+
+
+def test_a_command_that_closes_its_output_and_stays_has_a_time_limit() -> None:
+    source = SecretSource.parse("token", "command:sh -c 'echo x; exec >&-; sleep 60'")
+    with pytest.raises(UsageError, match="gave no answer within"):
+        source.resolve({}, command_timeout=0.3)

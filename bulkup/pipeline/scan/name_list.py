@@ -8,17 +8,19 @@ import sys
 from collections.abc import Iterator
 from typing import IO
 
-from bulkup.errors import UsageError
+from bulkup.errors import ListError, UsageError
 
 BLOCK = 64 * 1024  # bytes read at once
+LONGEST = 4096  # bytes, PATH_MAX
 _POLL_MS = 50
 
 
 def listed_names(place: str, *, null: bool, block: int = BLOCK) -> Iterator[bytes | None]:
     """Yield the names of a list, one per line or with `null` NUL-terminated; `-` is standard input.
 
-    Yields None while a pipe is empty. Empty names are skipped. Raises `UsageError` if the list cannot be read, or holds
-    NUL bytes without `null`.
+    Yields None while a pipe is empty. Empty names are skipped. Raises `UsageError` if the list cannot be read, or
+    begins with a name that no file can have: one with NUL bytes or of more than `LONGEST` bytes. Raises `ListError` for
+    such a name after others.
     """
     end = b"\0" if null else b"\n"
     try:
@@ -32,7 +34,7 @@ def listed_names(place: str, *, null: bool, block: int = BLOCK) -> Iterator[byte
 
 
 def _split(stream: IO[bytes], end: bytes, size: int) -> Iterator[bytes | None]:
-    rest, ready = b"", select.poll()
+    rest, ready, names_before = b"", select.poll(), 0
     ready.register(stream, select.POLLIN)
     while True:
         if not ready.poll(_POLL_MS):
@@ -41,11 +43,28 @@ def _split(stream: IO[bytes], end: bytes, size: int) -> Iterator[bytes | None]:
         block = os.read(stream.fileno(), size)
         if not block:
             break
-        if end != b"\0" and b"\0" in block:
-            raise UsageError(
-                "the list of files contains NUL bytes, which file names cannot contain", hint="is --null missing?"
-            )
         *names, rest = (rest + block).split(end)
-        yield from (name for name in names if name)
+        for name in names:
+            _check(name, names_before)
+            names_before += 1
+            if name:
+                yield name
+        _check(rest, names_before)
     if rest:
         yield rest
+
+
+def _check(name: bytes, names_before: int) -> None:
+    """Raise an error for a name that no file can have; `names_before` were passed on."""
+    if len(name) <= LONGEST and b"\0" not in name:
+        return
+    if b"\0" in name:
+        what, hint = "contains NUL bytes, which file names cannot contain", "is --null missing?"
+    else:
+        what, hint = (
+            f"has a name of more than {LONGEST:,} bytes",
+            "does each name end with its line, or with --null in NUL?",
+        )
+    if not names_before:
+        raise UsageError(f"the list of files {what}", hint=hint)
+    raise ListError(f"after {names_before:,} names, the list of files {what}; the rest is not read", hint=hint)

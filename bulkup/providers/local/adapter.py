@@ -34,7 +34,7 @@ class Local(Provider):
         """Request upload URLs. The answer has them in the order of the request."""
         files = [{"extension": _clean(spec.extension), "size": spec.size} for spec in specs]
         headers = {"Authorization": BearerHeader(self.config.credentials["token"])}
-        answer = await call(json_request("POST", "/local/v1/tickets", headers, {"files": files}))
+        answer = await call(json_request("POST", "/local/v1/tickets", headers, {"files": files}, urls=len(files)))
         raise_for_status(answer, _SERVICE, error_message(answer))
         items = json_object(answer, _SERVICE).get("tickets")
         if not isinstance(items, list) or len(items) != len(specs):

@@ -54,7 +54,7 @@ class MagicHour(Provider):
         """Request upload URLs. The answer must have one item per file, because items are matched by their order."""
         items = [{"type": TYPE_OF[spec.extension], "extension": spec.extension} for spec in specs]
         headers = {"Authorization": BearerHeader(self.config.credentials["token"])}
-        answer = await call(json_request("POST", "/v1/files/upload-urls", headers, {"items": items}))
+        answer = await call(json_request("POST", "/v1/files/upload-urls", headers, {"items": items}, urls=len(items)))
         raise_for_status(answer, _SERVICE, error_message(answer))
         tickets = self._tickets(answer, specs)
         check_distinct_tickets(tickets, _SERVICE)

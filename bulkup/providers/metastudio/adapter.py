@@ -122,14 +122,18 @@ class MetaStudio(Provider):
         assert target is not None  # a file without an asset is rejected before any call
         large = self._in_parts(spec)
         path = f"{self._files}/{'large-files' if large else 'files'}"
-        answer = await self._call(json_request("POST", path, self._headers(), self._create_body(spec, target)), call)
+        parts = -(-spec.size // self.part_limits.part_size) if large else 1
+        body = self._create_body(spec, target)
+        answer = await self._call(json_request("POST", path, self._headers(), body, urls=parts), call)
         raise_for(answer, signs=self._auth is not None and self._auth.signs)
-        body = json_object(answer, SERVICE)
-        remote_id = remote_id_field(body, "file_id", SERVICE)
+        answered = json_object(answer, SERVICE)
+        remote_id = remote_id_field(answered, "file_id", SERVICE)
         remote = {"file_id": remote_id, "asset_id": target.asset_id, "asset_file_category": target.category}
         remote |= {"request_id": answer.headers["x-request-id"]} if "x-request-id" in answer.headers else {}
         return [
-            self._multipart_ticket(spec, body, remote, answer) if large else self._ticket(spec, body, remote, answer)
+            self._multipart_ticket(spec, answered, remote, answer)
+            if large
+            else self._ticket(spec, answered, remote, answer)
         ]
 
     async def confirm(

@@ -55,7 +55,7 @@ class MoveUgc(Provider):
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
         """Create the files in one mutation, with an alias for each. After any error, none counts as created."""
         headers = {"Authorization": self.config.credentials["api_key"]}
-        answer = await call(json_request("POST", "/ugc/graphql", headers, create_files(specs)))
+        answer = await call(json_request("POST", "/ugc/graphql", headers, create_files(specs), urls=len(specs)))
         data = _data(answer)
         if set(data) != {f"f{n}" for n in range(len(specs))}:
             raise malformed(_SERVICE, f"{len(data)} files for the {len(specs)} requested")
