@@ -176,7 +176,7 @@ def _has_content(path: str) -> bool:
 
 
 def _connect(path: str, mode: str) -> sqlite3.Connection:
-    uri = f"file:{quote(os.path.abspath(path))}?mode={mode}"
+    uri = f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode={mode}"  # a path need not be UTF-8
     return sqlite3.connect(
         uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000, cached_statements=512
     )
@@ -228,7 +228,10 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
     if not _has_begun(connection):
         _flush_names(path)  # before anything is recorded: a file without a directory entry is lost, and its rows too
     # FULL, because a file is done only when its row is on disk. On macOS, fullfsync also flushes the drive's cache.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "secure_delete = ON"):
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise error_mapping.unsupported(path, "shared memory (mmap)")
+    for pragma in ("synchronous = FULL", "fullfsync = ON", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}")
     migrate(connection, scripts)
 

@@ -17,6 +17,29 @@ from bulkup.helpers.private_files import open_private
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SQLITE_OPENS = 5  # descriptors at most, at once: the file, its log, index and rollback journal, its folder
 _KEPT = "no recorded row is lost"
+# What SQLite needs of a file system, by the errors of one that lacks it. Some network and FUSE file systems do.
+_UNSUPPORTED = {
+    **dict.fromkeys(
+        (
+            sqlite3.SQLITE_IOERR_SHMOPEN,
+            sqlite3.SQLITE_IOERR_SHMSIZE,
+            sqlite3.SQLITE_IOERR_SHMMAP,
+        ),
+        "shared memory (mmap)",
+    ),
+    **dict.fromkeys(
+        (
+            sqlite3.SQLITE_IOERR_SHMLOCK,
+            sqlite3.SQLITE_IOERR_LOCK,
+            sqlite3.SQLITE_IOERR_RDLOCK,
+            sqlite3.SQLITE_IOERR_UNLOCK,
+            sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+            sqlite3.SQLITE_PROTOCOL,
+        ),
+        "locks",
+    ),
+    sqlite3.SQLITE_IOERR_DELETE: "the removal of files",
+}
 
 
 class DamagedJournalError(JournalError):
@@ -38,6 +61,8 @@ def from_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
         return damaged(path, text)
     if kind == sqlite3.SQLITE_FULL:
         return _full(path)
+    if getattr(error, "sqlite_errorcode", 0) in _UNSUPPORTED:
+        return unsupported(path, _UNSUPPORTED[error.sqlite_errorcode])
     if kind == sqlite3.SQLITE_IOERR:
         return JournalError(
             f"the disk of the journal {path} fails ({text}); {_KEPT}",
@@ -52,6 +77,14 @@ def from_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
         )
     return JournalError(
         f"cannot use the journal {path}: {text}", hint="check its permissions, or name another file with --journal"
+    )
+
+
+def unsupported(path: str, what: str) -> JournalError:
+    """Return the error for a file system that lacks something that SQLite needs."""
+    return JournalError(
+        f"cannot use the journal {path}: its file system or folder does not allow {what}",
+        hint="name a file on a local file system with --journal",
     )
 
 

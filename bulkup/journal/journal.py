@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 import uuid
@@ -159,7 +160,7 @@ class Journal:
         that this run has not met are deleted: such an entry may be a folder that can be listed now, whose files have
         rows of their own.
         """
-        text = orjson.dumps(summary).decode()
+        text = json.dumps(summary)  # sums may exceed the 64 bits of orjson's integers
         statements = [
             Statement(
                 "UPDATE runs SET ended_at = ?, exit_code = ?, summary = ? WHERE id = ?",

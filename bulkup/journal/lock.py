@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from bulkup.errors import JournalError, JournalLockedError
+from bulkup.errors import JournalLockedError
 from bulkup.helpers.private_files import make_private_folder
 from bulkup.journal.database import sqlite_errors
+from bulkup.journal.error_mapping import unsupported
 from bulkup.journal.journal_file import open_own_file
 
 _HELD = frozenset({errno.EWOULDBLOCK, errno.EACCES})
@@ -122,10 +123,7 @@ class Lock:
                 self.release()
                 if error.errno not in _NO_LOCKS:
                     raise
-                raise JournalError(
-                    f"cannot use the journal {self._journal}: its file system does not support locks",
-                    hint="name a file on a local file system with --journal",
-                ) from error
+                raise unsupported(self._journal, "locks") from error
             except BaseException:
                 self.release()
                 raise

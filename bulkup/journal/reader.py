@@ -7,6 +7,7 @@ result can be of different moments, but each row is there once.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
@@ -57,8 +58,10 @@ SELECT NULL, count(*), d.provider, NULL, NULL, 'the call was cut off before its 
 FROM files f JOIN runs r ON r.id = f.run_id JOIN destinations d ON d.id = f.destination_id
 WHERE f.state = 'asked' GROUP BY d.id, r.id
 """
+# In two sums, because SQLite's integers have 64 bits, and sparse files can have exabytes.
 _FILES_BY_STATE = """
-SELECT state, count(*), sum(size), count(*) FILTER (WHERE kept_until <= ? AND state IN ('uploaded', 'unverified'))
+SELECT state, count(*), sum(size >> 32), sum(size & 0xFFFFFFFF),
+       count(*) FILTER (WHERE kept_until <= ? AND state IN ('uploaded', 'unverified'))
 FROM files GROUP BY state
 """
 
@@ -130,8 +133,8 @@ class Reader:
         by_state = self._rows(_FILES_BY_STATE, self._clock.now())
         ((known, unknown, superseded),) = self._rows(_ORPHANS_BY_KIND)
         with row_values(self.path):
-            files = {FileState(state): count for state, count, _, _ in by_state}
-            sizes = {FileState(state): size for state, _, size, _ in by_state}
+            files = {FileState(state): count for state, count, *_ in by_state}
+            sizes = {FileState(state): (high << 32) + low for state, _, high, low, _ in by_state}
         return JournalStatus(
             journal=self.path,
             running=Lock(self.path).is_held(),
@@ -181,5 +184,5 @@ def _run_row(row: tuple[Any, ...], *, running: bool) -> RunRow:
     run, started_at, ended_at, exit_code, provider, base_url, sources, summary = row
     roots = tuple(bytes.fromhex(root) for root in orjson.loads(sources))
     is_running = running and ended_at is None
-    loaded = orjson.loads(summary) if summary else None
+    loaded = json.loads(summary) if summary else None  # sums may exceed the 64 bits of orjson's integers
     return RunRow(run, started_at, ended_at, exit_code, provider, base_url, roots, loaded, is_running)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -44,7 +45,7 @@ def status_json(status: JournalStatus) -> dict[str, Any]:
     """Return the numbers in a journal for programs, with the states of the manifest."""
     return {
         "event": "status",
-        "journal": status.journal,
+        **path_fields("journal", os.fsencode(status.journal)),
         "running": status.running,
         "files": _by_public_state(status.files),
         "bytes": _by_public_state(status.bytes),

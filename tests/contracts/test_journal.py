@@ -46,7 +46,7 @@ from structlog.testing import capture_logs
 
 from bulkup.errors import JournalError, JournalLockedError
 from bulkup.journal import Claim, Destination, Journal, Lock, Reader, prune, read_only_view
-from bulkup.journal.database import migrate, migrations, open_for_writing
+from bulkup.journal.database import migrate, migrations, open_for_writing, sqlite_errors
 from bulkup.journal.error_mapping import DamagedJournalError
 from bulkup.journal.reader import ReaderOptions
 from bulkup.journal.ticket_text import without_secrets
@@ -343,6 +343,48 @@ async def test_nothing_is_written_after_damage_was_found(path: Path) -> None:
     assert len(list(path.parent.glob("*.damaged-*"))) == 2  # the file and its log
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("SQLITE_IOERR_SHMMAP", "shared memory"),
+        ("SQLITE_IOERR_SHMOPEN", "shared memory"),
+        ("SQLITE_IOERR_SHMLOCK", "locks"),
+        ("SQLITE_IOERR_LOCK", "locks"),
+        ("SQLITE_IOERR_DELETE", "removal"),
+        ("SQLITE_IOERR_WRITE", "disk"),
+    ],
+)
+def test_what_the_file_system_lacks_is_named(name: str, said: str) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode, error.sqlite_errorname = getattr(sqlite3, name), name
+    with pytest.raises(JournalError, match=said), sqlite_errors("journal"):
+        raise error
+
+
+async def test_a_path_that_is_not_utf8(tmp_path: Path) -> None:
+    """Runs and readers use it, and the file has exactly this name."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/d\xff/j?ournal%41#.sqlite3"))
+    async with running(path) as (journal, (source,)):
+        await upload_one(journal, an_item(source), a_ticket("remote-1"))
+    assert path.exists()
+    assert list(rows(path)) == [b"a.mp4"]
+
+
+async def test_sizes_whose_sum_exceeds_64_bits(path: Path) -> None:
+    """Sparse files of 8 EiB: readers show the true sum, and the summary of the run is recorded."""
+    size = (1 << 63) - 1
+    async with running(path) as (journal, (source,)):
+        for number in range(4):
+            item = an_item(source, b"%d" % number, identity=identity(size=size))
+            await upload_one(journal, item, a_ticket(f"remote-{number}"))
+        await journal.end_run(now=NOW, exit_code=0, summary={"bytes": 4 * size}, finished=True)
+    with Reader(str(path)) as reader:
+        status = reader.status()
+        assert status.bytes == {FileState.UPLOADED: 4 * size}
+        assert status.last_run is not None
+        assert status.last_run.summary == {"bytes": 4 * size}
+
+
 async def test_journal_that_is_a_directory(tmp_path: Path) -> None:
     """A path that cannot be a file is a `JournalError`, not a traceback."""
     with pytest.raises(JournalError, match="cannot use"):
@@ -467,7 +509,7 @@ async def test_a_file_system_without_locks(path: Path, monkeypatch: pytest.Monke
         raise OSError(code, "no locks")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with Lock(str(path)) as lock, pytest.raises(JournalError, match="does not support locks"):
+    with Lock(str(path)) as lock, pytest.raises(JournalError, match="does not allow locks"):
         await lock.acquire(wait=False, sleep=anyio.sleep)
     assert not Lock(str(path)).is_held()
 

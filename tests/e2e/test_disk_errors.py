@@ -95,7 +95,7 @@ def sweep(folder: Path, operation: str, code: int, count: int, *, step: int) -> 
     command = [sys.executable, "-c", _SWEEP, *arguments]
     done = subprocess.run(command, env=environment(failing()), capture_output=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 0, done.stderr.decode()
-    messages: list[str] = json.loads(done.stdout)
+    messages: list[str] = json.loads(done.stdout.splitlines()[-1])  # warnings come before it
     assert messages.pop() is None
     return messages
 
