@@ -15,10 +15,12 @@ A gate has a width, the number of requests that may be under way, and a time `cl
     event                                 next state
     an answer                             wider by 1, or by 1 / (4 * width) near a width that was refused
     a failure with Retry-After            closed for that long, at most `retry_after_max`
-    throttled without a time              width = half of the requests that were under way
-    throttled at a width below 2          closed for a back-off
+    throttled without a time              width cut to the requests that were under way, then halved
+    throttled, fewer than 2 under way     closed for a back-off
     `failures` failures in a row          closed for a back-off
     `closed_until` has passed             narrow, with width 1: a single request tests the host
+
+Of the requests under way, the highest number since the gate last narrowed counts. The width may be far above it.
 
 Near a refused width the gate widens slowly. Otherwise it would be that wide again at once, and the host would refuse
 every second request.
