@@ -89,7 +89,7 @@ class Batcher:
         return TicketRequest(items, self._run, self._routes, self._answered, self._refused)
 
     def next_due(self) -> float | None:
-        """Return when the oldest file has waited long enough for a full group (see `CallSource`)."""
+        """Return when the oldest file has waited for `group_age` and requests are not paused (see `CallSource`)."""
         if not self._fresh:
             return None
         return max(self._fresh[0][0] + self._run.options.group_age, self._run.ticket_losses.ask_at)

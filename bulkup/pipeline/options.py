@@ -80,11 +80,11 @@ class PipelineOptions:
     `concurrency` is the most files that are sent at once. With `adaptive`, the number below it is found by measuring.
     `closing` further files may be in flight while they wait for their closing calls, which can take a service long.
     `readers` threads read small files: more of them only wait for one another, unless the disk answers slowly.
-    `group_age` is how long a file waits for its group to fill while workers are idle. `memory` bounds the contents of
-    files that are held at once. The run ends once `max_failures` files have failed. With the `checksum` "none" no bytes
-    are hashed. `settings_digest` stands for the settings with which the service is asked. It is empty where files that
-    it rejected in earlier runs are asked for again. `processes` send files: 1 is this process alone, and None finds the
-    number by measuring.
+    `group_age` is how long a file waits for its group to fill while fewer tickets wait than there are workers. `memory`
+    bounds the contents of files that are held at once. The run ends once `max_failures` files have failed. With the
+    `checksum` "none" no bytes are hashed. `settings_digest` stands for the settings with which the service is asked. It
+    is empty where files that it rejected in earlier runs are asked for again. `processes` send files: 1 is this process
+    alone, and None finds the number by measuring.
     """
 
     concurrency: int = 32

@@ -8,7 +8,8 @@ A worker receives only a file that may be sent at once: its lease is good, and i
              room   |  `- its host is full or paused
                    held
 
-Files go out in the order they came, host by host. After a stop is requested, no file goes out any more.
+Files go to workers in the order in which they were added. A file that was held is added again once its host has
+room, so it comes after files that arrived meanwhile. After a stop is requested, no worker receives a file.
 """
 
 from __future__ import annotations
@@ -149,7 +150,7 @@ class Ready:
         self._held.clear()
 
     def _seconds_to_sleep(self, now: float) -> float | None:
-        """Return how long no file can become due without a call of `wake`, None for ever."""
+        """Return the seconds until a file is due or a host's gate opens. None if only `wake` can end the sleep."""
         times = [gate.closed_until for gate, files in self._held.items() if files]
         if (due := self._later.next_due()) is not None:
             times.append(due)

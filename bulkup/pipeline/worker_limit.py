@@ -13,8 +13,8 @@ from bulkup.pipeline.options import LARGE
 class WorkerLimit:
     """Counts attempts. Workers with a number below `wanted` may take a file.
 
-    `files` and `failed` are attempts that have ended. `bytes` are those of files that storage took; of large files, the
-    bytes that went out. `busy` is the number of workers that have a file.
+    `files` counts attempts that storage accepted, `failed` the other ones that have ended. `bytes` are those of
+    accepted files; of large files, the bytes that were sent. `busy` is the number of workers that have a file.
     """
 
     def __init__(self, wanted: int, counters: Counters) -> None:

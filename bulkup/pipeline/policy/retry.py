@@ -22,7 +22,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """Ask for a new ticket, for this file alone."""
+    """Ask for a new ticket for this file; other files keep theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ _FINAL = {
 }
 # The problem of a file whose ticket expired before a worker began to use it.
 LAPSED = Problem(ProblemKind.EXPIRED, "its upload URL expired before it could be used")
-# A call refused for a file in it, or for a cause that every file has.
+# Problems of a refused call. The cause is one of its files, or something that all files have in common.
 REFUSALS = frozenset({ProblemKind.REJECTED, ProblemKind.FAILED})
 _FATAL = frozenset({ProblemKind.UNAUTHORIZED, ProblemKind.UNUSABLE, ProblemKind.MACHINE})
 

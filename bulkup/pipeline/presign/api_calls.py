@@ -74,7 +74,7 @@ class CallSource(Protocol):
         ...
 
     def next_due(self) -> float | None:
-        """Return when a call may become due that is not due yet, in monotonic seconds; None where nothing waits."""
+        """Return when to try `next_call` again, in monotonic seconds. None if no file waits for a call."""
         ...
 
     def give_back(self) -> None:
@@ -204,7 +204,7 @@ class ApiCalls:
             call.give_back()
 
     def _seconds_to_sleep(self, now: float) -> float | None:
-        """Return how long nothing can become due without a call of `wake`, None for ever."""
+        """Return the seconds until a call is due or the gate opens. None if only `wake` can end the sleep."""
         if not self._free:
             return None  # the end of a call wakes the loop
         closed_until, due = self._run.gates.api.closed_until, self._due.next_due()

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 _SHORT_LEASE = 60.0
 # Nothing is known before the first answer. This many bytes go out within a short lease on any usable link.
 _SURELY_SENT = 5 * 1024**2
-# Of the files that could begin within a lease: rates fall, and an expired ticket costs a call and an orphan.
+# Tickets are requested for this share of the files that could begin within a lease. The rate may fall, and each ticket
+# that expires unused costs another call and leaves an orphan.
 _SHARE_OF_LEASE = 0.5
 
 
@@ -45,7 +46,8 @@ class Demand:
 def group_size(demand: Demand) -> int:
     """Return for how many of the fresh files to ask now, 0 for not yet.
 
-    Groups are full, unless no more files come, or a file has waited long enough for its group while workers are idle.
+    Groups are full, unless no more files come, or a file has waited for `group_age` while fewer tickets wait than there
+    are workers.
     """
     if not demand.fresh or demand.calls >= demand.calls_in_flight:
         return 0

@@ -132,7 +132,8 @@ class TicketRequest(ServiceCall):
     def _wanted(self) -> list[FileSpec]:
         """Settle files that the service does not accept, and return the others as the provider receives them.
 
-        The scanner has rejected most such files; not those that were hashed again first, and had changed.
+        The scanner has rejected most of them. It does not check a file that is first hashed to compare it with its row,
+        and cannot know how a file changes later.
         """
         kept, specs = [], []
         for item in self._items:
