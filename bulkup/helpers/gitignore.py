@@ -35,8 +35,10 @@ class Pattern(NamedTuple):
         """Return 2 for a match of the path itself, 1 for a match of a directory that contains it, 0 for none."""
         if self.everything:
             return 2
-        if len(self.parts) == 2 and self.parts[0] is None and (part := self.parts[1]) is not None:
-            return self._rank_at_any_depth(part, names, is_directory)
+        if (part := self.at_any_depth) is not None:
+            if self.whole and not is_directory and part(names[-1]):
+                return 2
+            return self.rank_below(part, names if is_directory else names[:-1])
         ends = self._ends(names)
         if self.whole and not is_directory and ends >> len(names):
             return 2
@@ -45,29 +47,37 @@ class Pattern(NamedTuple):
             return 2 if self.below else 1
         return 0
 
-    def _rank_at_any_depth(self, part: Part, names: Sequence[str], is_directory: bool) -> int:
-        """Return the rank of a pattern with one part, such as `*.mp4`. Most patterns are of this kind."""
-        if not is_directory:
-            if self.whole and part(names[-1]):
-                return 2
-            names = names[:-1]
-        for name in names:
-            if part(name):
-                return 2 if self.below else 1
-        return 0
+    @property
+    def at_any_depth(self) -> Part | None:
+        """The only part of a pattern such as `*.mp4` or `cache/`, None for other patterns. Most are of this kind."""
+        if len(self.parts) == 2 and self.parts[0] is None and not self.everything:
+            return self.parts[1]
+        return None
+
+    def rank_below(self, part: Part, folders: Iterable[str]) -> int:
+        """Return the rank of a path by the folders that contain it, for a pattern at any depth."""
+        return (2 if self.below else 1) if any(map(part, folders)) else 0
 
     def _ends(self, names: Sequence[str]) -> int:
         """Return the numbers of parts of the path that the pattern can match, as the bits of an integer."""
         count, ends = len(names), 1
         for part in self.parts:
-            if part is None:
-                # Any number from the lowest one upwards.
-                ends = (2 << count) - (ends & -ends)
-            else:
-                ends = sum(2 << at for at in range(count) if ends >> at & 1 and part(names[at]))
+            # Any number of parts: from the lowest number upwards.
+            ends = (2 << count) - (ends & -ends) if part is None else _after(part, names, ends & ((1 << count) - 1))
             if not ends:
                 return 0
         return ends
+
+
+def _after(part: Part, names: Sequence[str], starts: int) -> int:
+    """Return the numbers of parts that are matched after one more, from the numbers before."""
+    ends = 0
+    while starts:
+        lowest = starts & -starts
+        if part(names[lowest.bit_length() - 1]):
+            ends |= lowest << 1
+        starts ^= lowest
+    return ends
 
 
 class Patterns:
@@ -77,22 +87,46 @@ class Patterns:
         """Compile the lines. Raises ValueError for a line that is not a pattern."""
         compiled = (compile_pattern(line) for line in lines)
         self._patterns = [pattern for pattern in compiled if pattern is not None][::-1]
+        self._at_any_depth = [pattern.at_any_depth for pattern in self._patterns]
+        # The folder of the last file and the ranks that it gives. Files of one folder follow one another.
+        self._last: tuple[str | None, list[int]] = None, []
 
     def __len__(self) -> int:
         return len(self._patterns)
 
     def match(self, path: str) -> bool:
         """Return whether the list has a relative path, with `/` between its parts. A directory ends with `/`."""
-        is_directory = path.endswith("/")
-        names = path[:-1].split("/") if is_directory else path.split("/")
+        if path.endswith("/"):
+            names = path[:-1].split("/")
+            return self._decision(pattern.rank(names, True) for pattern in self._patterns)
+        folder, _, name = path.rpartition("/")
+        last, below = self._last
+        if folder != last:
+            below = self._ranks_below(folder.split("/") if folder else [])
+            self._last = folder, below
         best, found = 0, False
-        for pattern in self._patterns:
-            rank = pattern.rank(names, is_directory)
-            if rank > best:
-                best, found = rank, not pattern.negated
-                if best == 2:
+        for pattern, part, rank in zip(self._patterns, self._at_any_depth, below, strict=True):
+            if part is None:
+                found_rank = pattern.rank(path.split("/"), False)
+            else:
+                found_rank = 2 if pattern.whole and part(name) else rank
+            if found_rank > best:
+                best, found = found_rank, not pattern.negated
+                if best == 2:  # the highest
                     break
         return found
+
+    def _decision(self, ranks: Iterable[int]) -> bool:
+        best, found = 0, False
+        for pattern, rank in zip(self._patterns, ranks, strict=True):
+            if rank > best:
+                best, found = rank, not pattern.negated
+        return found
+
+    def _ranks_below(self, folders: Sequence[str]) -> list[int]:
+        """Return the rank that the folders of a file give it, for each pattern at any depth."""
+        pairs = zip(self._patterns, self._at_any_depth, strict=True)
+        return [0 if part is None else pattern.rank_below(part, folders) for pattern, part in pairs]
 
 
 def compile_pattern(line: str) -> Pattern | None:

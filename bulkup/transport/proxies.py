@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
@@ -22,14 +23,15 @@ _SUPPORTED = ("http", "https")
 # In no_proxy, it removes the rule that this machine is reached directly. Chromium uses the same word.
 _LOOPBACK_BY_PROXY = "<-loopback>"
 _WITH_PORT = re.compile(r"([^:]+|\[.*\]):(\d+)")  # an address of IPv6 has a port only after brackets
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}")
 _MAX_KNOWN = 1000  # origins
 
 
 class Proxies:
-    """The proxies of the environment, read once."""
+    """The proxies of the environment, read once, or those that are `given` by scheme, with "no" for the exceptions."""
 
-    def __init__(self) -> None:
-        given = getproxies()
+    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+        given = getproxies() if given is None else given
         self._by_scheme = {scheme: given[scheme] for scheme in (*_PORTS, "all") if given.get(scheme)}
         self._exceptions = re.split(r"[,\s]+", given.get("no", "").strip())
         # Only macOS has other settings of proxies than the environment, with exceptions of their own.
@@ -66,9 +68,9 @@ class Proxies:
         kind, separator, _ = proxy.partition("://")
         if not separator:
             kind, proxy = "http", f"http://{proxy}"
-        if kind.lower() not in _SUPPORTED:
+        if kind.lower() not in _SUPPORTED and _SCHEME.fullmatch(kind):
             raise _refused(f"{variable} names a {kind.lower()} proxy, and only http and https proxies are supported")
-        if not _is_usable(proxy):
+        if kind.lower() not in _SUPPORTED or not _is_usable(proxy):
             raise _refused(f"{variable} is not the address of a proxy")
         return proxy
 

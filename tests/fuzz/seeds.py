@@ -151,6 +151,16 @@ HOSTS = [
     ),
     *(b"[::1]", b"::ffff:10.0.0.1", b"64:ff9b::a00:1", b"2130706433", b"0x7f.1", b"fe80::1%eth0", b"8.8.8.8"),
 ]
+PATTERNS = [
+    b"*_*_*_*_*.tmp\n____________________________.mp4",
+    b"!/a/**/b[!c-d]?\\*/\na/x/y/bex*/z",
+    b"**/*.mp4\nfolder/\xff.mp4",
+]
+PROXIES = [
+    b"http://me:pw@proxy.example:3128\nlocalhost,.example.org,10.0.0.0/8\na.example.org/k",
+    b"socks5://proxy:1080\n2001:db8::/32 [::1]:81\n[2001:db8::1]:443/",
+    b"proxy:3128\n*\nuser@host:80",
+]
 TIMES = [
     _DATE.encode(),
     b"Tuesday, 14-Nov-23 22:14:20 GMT",

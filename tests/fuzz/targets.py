@@ -6,8 +6,10 @@ adapter), or return a value that meets the invariants.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,6 +18,7 @@ from provider_cases import BASE_URL, Case, provider_of, specs_of, the_case
 
 from bulkup.config.host_names import normalise_host
 from bulkup.errors import JournalError
+from bulkup.helpers.gitignore import Patterns
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.journal import ticket_text
 from bulkup.model.files import Digest, Identity
@@ -32,6 +35,7 @@ from bulkup.providers.tokens import Token
 from bulkup.providers.xvid.auth import OAuthTokenCache
 from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public
 from bulkup.transport.destination.redirects import redirected
+from bulkup.transport.proxies import Proxies
 from fuzz import seeds
 from fuzz.answers import NOW, api_answer, storage_answer
 from fuzz.invariants import LONGEST_REMOTE, holds_of_problem, holds_of_tickets, holds_of_url
@@ -199,6 +203,34 @@ def _times(data: bytes) -> None:
         assert wait is None or wait >= 0
 
 
+def _patterns(data: bytes) -> None:
+    line, _, path = data.decode("utf-8", "surrogateescape").partition("\n")
+    with contextlib.suppress(ValueError):
+        patterns = Patterns([line[:300]])
+        begun = time.process_time()
+        for kind in ("", "/"):
+            patterns.match((path[:4096].strip("/") or "x") + kind)
+        assert time.process_time() - begun < 1, "a pattern that takes long"
+
+
+def _proxies(data: bytes) -> None:
+    proxy, no_proxy, url = [*data.decode("utf-8", "replace").split("\n", 2), "", ""][:3]
+    proxies = Proxies({"http": proxy, "https": proxy, "no": no_proxy})
+    for scheme in ("http", "https"):
+        try:
+            chosen = proxies.for_url(f"{scheme}://{url}")
+        except ProblemError as error:
+            holds_of_problem(error.problem)
+            secret = "@" in error.problem.message
+        except ValueError:
+            continue  # not a URL
+        else:
+            secret = False
+            assert chosen is None or chosen.lower().startswith(("http://", "https://"))
+        assert not secret, "a message with a part of a proxy's password"
+    assert proxies.for_url("http://127.0.0.1:9/") is None or "<-loopback>" in no_proxy
+
+
 _DUMPED = ticket_text.dump(
     Ticket(
         SecretUrl("https://s.example/k?sig=1"),
@@ -221,5 +253,7 @@ TARGETS: dict[str, Target] = {
     "redirects": Target(_redirects, seeds.URLS),
     "hosts": Target(_hosts, seeds.HOSTS),
     "journal-tickets": Target(_journal_tickets, [_DUMPED, _DUMPED.rpartition(b',"checksum"')[0] + b"}"]),
+    "patterns": Target(_patterns, seeds.PATTERNS),
+    "proxies": Target(_proxies, seeds.PROXIES),
     "times": Target(_times, seeds.TIMES),
 }

@@ -102,8 +102,10 @@ def test_other_kinds_of_proxies_are_refused_by_name(monkeypatch: pytest.MonkeyPa
         proxies.check("http://a.example/")
 
 
-@pytest.mark.parametrize("proxy", ["http://", "http://proxy:99999", "http://[::1", "http://:3128", "http://a b:1"])
+@pytest.mark.parametrize(
+    "proxy", ["http://", "http://proxy:99999", "http://[::1", "http://:3128", "http://a b:1", "me:hunter2@proxy://x"]
+)
 def test_a_proxy_without_a_usable_address_is_refused(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("http_proxy", proxy)
-    with pytest.raises(UsageError, match="http_proxy is not the address of a proxy"):
+    with pytest.raises(UsageError, match=r"^http_proxy is not the address of a proxy$"):
         Proxies().check("http://a.example/")
