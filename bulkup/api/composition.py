@@ -167,9 +167,12 @@ def settings_digest(provider: Provider) -> str:
 
     The account is not part of it: after a change of its rights, `--retry-rejected` asks again.
     """
-    extensions = sorted(provider.capabilities.extensions or ())
-    text = repr((__version__, provider.name, sorted(provider.config.settings.items()), extensions))
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    digest = hashlib.sha256(repr((__version__, provider.name, sorted(provider.capabilities.extensions or ()))).encode())
+    for name, value in sorted(provider.config.settings.items()):
+        # An asset map may have millions of entries, so it is not made into one text.
+        for part in value.items() if isinstance(value, Mapping) else (value,):
+            digest.update(f"{name}={part!r};".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:8]
 
 
 def process_setup(settings: Settings, provider: Provider, options: PipelineOptions) -> Setup | None:

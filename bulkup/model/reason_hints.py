@@ -17,7 +17,7 @@ _HINTS = (
     (r"InvalidAccessKeyId", "the service signs with a key that the store does not know; report it to the service"),
     (r"RequestTimeTooSkewed", "the clock of the store or of the service is wrong"),
     (r"AccessDenied|answered 403", "the service's key may not write to the store, or a proxy refuses; report it"),
-    (r"expired", "the URLs' leases are too short, or a clock is wrong"),
+    (r"(Request|Policy|URL) (has )?expired", "the URLs' leases are too short, or a clock is wrong"),
     (r"extension", 'unsupported = "skip" skips these'),
     (r"pipeline", "check pipeline_id"),
 )

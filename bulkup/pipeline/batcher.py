@@ -130,10 +130,10 @@ class Batcher:
             self._settle_doubted()
 
     def _settle_doubted(self) -> None:
-        """Settle the refused files once another file was accepted, or no other file comes."""
+        """Settle the refused files once another was accepted or refused for another reason, or no other file comes."""
         calls = self._calls
         last = self._no_more() and not (self._fresh or calls.under_way or calls.files_due)
-        if not self._doubted or not (last or self._run.service_refusals.accepted):
+        if not self._doubted or (self._run.service_refusals.undecided and not last):
             return
         doubted, self._doubted = self._doubted, []
         for item, problem in doubted:

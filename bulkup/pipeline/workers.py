@@ -104,7 +104,7 @@ class Workers:
         decision = after_attempt(
             problem, item.history, run.options.retry, now, run.random.random(), outage=outage is not None
         )
-        if self._refused_like_all(item, problem, final=isinstance(decision, GiveUp)):
+        if self._refused_like_all(file, problem, final=isinstance(decision, GiveUp)):
             run.stop.fail(refuses_every_file(problem, run.storage_refusals))
             self._routes.give_back(item)
             return
@@ -129,18 +129,20 @@ class Workers:
             return False
         return self._run.ticket_losses.lost(file.asked_at, now, self._run.random.random())
 
-    def _refused_like_all(self, item: Item, problem: Problem, *, final: bool) -> bool:
+    def _refused_like_all(self, file: Ticketed, problem: Problem, *, final: bool) -> bool:
         """Return whether the run must end because storage refuses every file.
 
-        It does not while a smaller file waits, if storage refuses files for their size.
+        It does not while a smaller file waits, if storage refuses files for their size. URLs of an earlier run may be
+        refused for their age, so for them a new URL is tried first.
         """
-        refusals = self._run.storage_refusals
-        if refusals.accepted or problem.kind not in _REFUSED_BY_STORAGE:
+        item, refusals = file.item, self._run.storage_refusals
+        if not refusals.undecided or problem.kind not in _REFUSED_BY_STORAGE:
             return False
         if problem.kind is not ProblemKind.REFUSED or item.history.refusals == 1:
-            refusals.refused(problem.message, extension_of(item.file.name))
+            refusals.refused(problem.message, extension_of(item.file.name), final=final or file.asked_at is None)
         waits = too_large(problem.message) and self._routes.smaller_waits(item.file.identity.size)
-        return final and refusals.concern_every_file(other_kinds_wait=waits)
+        tried = final or refusals.new_urls_do_not_help
+        return tried and refusals.concern_every_file(other_kinds_wait=waits)
 
 
 class _Meter:

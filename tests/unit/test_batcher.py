@@ -194,3 +194,15 @@ async def test_a_group_without_a_ticket_does_not_change_the_known_lease() -> Non
         stages.add(100, start=51)
         await stages.advance(1.0)
         assert max(stages.provider.sizes[1:]) < 50
+
+
+async def test_files_refused_for_different_reasons_are_rejected_each_for_its_own() -> None:
+    """Nothing is ever accepted, and the files that wait for a decision must not fill the budget."""
+    async with Stages(batch_size=10) as stages:
+        reasons = ["the name is too long", "the type is unknown"]
+        stages.provider.problems = [Problem(ProblemKind.REJECTED, reasons[n % 2]) for n in range(200)]
+        stages.add(40)
+        stages.end_scan()
+        await stages.advance(60.0)
+        assert [outcome.state for outcome in stages.settled] == [FileState.REJECTED] * 40
+        assert not stages.run.stop.requested

@@ -22,7 +22,8 @@ def test_enough_files_refused_alike_concern_every_file() -> None:
 
 
 def test_files_refused_for_different_reasons_have_faults_of_their_own() -> None:
-    assert not refusals_of(REASON, REASON, "Xvid answered 400: the key is too long", REASON).concern_every_file()
+    refusals = refusals_of(REASON, REASON, "Xvid answered 400: the key is too long", REASON)
+    assert (refusals.concern_every_file(), refusals.undecided, refusals.in_doubt) == (False, False, False)
 
 
 def test_one_accepted_file_shows_that_the_others_are_at_fault() -> None:
@@ -50,3 +51,14 @@ def test_details_do_not_make_a_reason_another_one(one: str, other: str) -> None:
 
 def test_statuses_and_codes_make_a_reason() -> None:
     assert alike("storage answered 403 AccessDenied") != alike("storage answered 404 NoSuchBucket")
+
+
+def test_many_new_urls_refused_alike_need_no_further_ones() -> None:
+    """Old URLs do not count: a new one may help them."""
+    refusals = CommonRefusals(enough=3)
+    for number in range(6):
+        assert not refusals.new_urls_do_not_help
+        refusals.refused(REASON, "mp4", final=True)
+        refusals.refused(REASON, "mp4", final=False)
+        assert refusals.files == 2 * (number + 1)
+    assert refusals.new_urls_do_not_help

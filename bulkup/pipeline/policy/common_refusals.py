@@ -39,25 +39,36 @@ class CommonRefusals:
         self.files = 0
         self.kinds: set[str] = set()
         self._enough = enough
+        self._open = 0  # of `files`, those that a new URL may help
         self._reasons: set[str] = set()
 
     @property
     def in_doubt(self) -> bool:
-        """Whether files were refused and none was accepted: then a single file is tried at a time."""
-        return not self.accepted and (self.files > 0 or self.group_refused)
+        """Whether all files so far were refused alike: then a single file is tried at a time."""
+        return self.undecided and (self.files > 0 or self.group_refused)
 
-    def refused(self, reason: str, kind: str) -> None:
-        """Count a file that was refused alone."""
-        if self.accepted or len(self._reasons) > 1:
+    @property
+    def undecided(self) -> bool:
+        """Whether refused files may have their cause in common: none was accepted, and all were refused alike."""
+        return not self.accepted and len(self._reasons) <= 1
+
+    def refused(self, reason: str, kind: str, *, final: bool = True) -> None:
+        """Count a file that was refused alone; not `final` if a new URL may help it."""
+        if not self.undecided:
             return
         self.files += 1
+        self._open += not final
         self.kinds.add(kind)
         self._reasons.add(alike(reason))
 
     def concern_every_file(self, *, other_kinds_wait: bool = False) -> bool:
         """Return whether the run must end."""
-        alone = not self.accepted and len(self._reasons) == 1
-        return alone and self.files >= self._enough and not other_kinds_wait
+        return self.undecided and self.files >= self._enough and not other_kinds_wait
+
+    @property
+    def new_urls_do_not_help(self) -> bool:
+        """Whether so many new URLs were refused alike that others will be as well."""
+        return self._open >= 2 * self._enough
 
     def in_common(self) -> str:
         """Return the number of refused files and what they have in common."""

@@ -104,7 +104,7 @@ class TicketRequest(ServiceCall):
         middle = len(self._items) // 2
         halves: Sequence[Sequence[Item]] = (self._items[:middle], self._items[middle:])
         if self._refusal is not None:
-            if not self._run.service_refusals.accepted:
+            if self._run.service_refusals.undecided:
                 self._doubted(self._items, None)
                 return ()
             kinds = [extension_of(item.file.name) for item in self._items]
@@ -116,7 +116,7 @@ class TicketRequest(ServiceCall):
 
     def give_up(self, state: FileState, problem: Problem) -> None:
         """Settle the files, unless no file was ever accepted: then the cause may be none of theirs."""
-        if problem.kind in REFUSALS and not self._run.service_refusals.accepted:
+        if problem.kind in REFUSALS and self._run.service_refusals.undecided:
             self._doubted(self._items, problem)
             return
         if problem.kind in REFUSALS and len(self._items) == 1:
@@ -156,7 +156,7 @@ class TicketRequest(ServiceCall):
         """Settle a file that the service rejects, unless it never accepted any."""
         problem = Problem(ProblemKind.REJECTED, rejection.reason)
         self._run.refused_kinds.refused(extension_of(item.file.name))
-        if self._run.service_refusals.accepted:
+        if not self._run.service_refusals.undecided:
             self._routes.settle(Outcome(item, FileState.REJECTED, problem, by_service=True))
         else:
             self._doubted([item], problem)
