@@ -28,7 +28,7 @@ help:
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; name a Python with PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "bulkup needs Python 3.11 or later; name one with PYTHON=...")'
-	@$(PYTHON) tools/system_packages.py venv
+	@$(PYTHON) tests/tools/system_packages.py venv
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: pyproject.toml constraints/dev.txt | $(BIN)/python
@@ -46,7 +46,7 @@ $(VENV)/.fuzz: pyproject.toml | $(VENV)/.dev
 
 # A separate environment: the tests must not depend on the other tools' packages.
 $(BENCH_VENV)/.bench: pyproject.toml
-	@$(PYTHON) tools/system_packages.py venv
+	@$(PYTHON) tests/tools/system_packages.py venv
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python $(PIP_INSTALL) --editable '.[bench]'
 	@touch $@
@@ -55,11 +55,11 @@ demo: $(VENV)/.run
 	$(BIN)/bulkup demo
 
 ifdef COVERAGE
-MEASURED := PYTHONPATH=$(CURDIR)/tools/coverage_site
+MEASURED := PYTHONPATH=$(CURDIR)/tests/tools/coverage_site
 endif
 
 test: $(VENV)/.dev
-	@$(BIN)/python tools/system_packages.py test
+	@$(BIN)/python tests/tools/system_packages.py test
 ifdef COVERAGE
 	@$(BIN)/coverage erase
 endif
@@ -70,14 +70,14 @@ ifdef COVERAGE
 endif
 
 test-all: $(VENV)/.dev
-	@$(BIN)/python tools/system_packages.py test
+	@$(BIN)/python tests/tools/system_packages.py test
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) -m ""
 
 # Each folder gets a clock of its own, so that the last tests do not run on an old one.
 test-young: $(VENV)/.dev
-	@$(BIN)/python tools/system_packages.py test
+	@$(BIN)/python tests/tools/system_packages.py test
 	for folder in unit contracts integration e2e; do \
-	  $(BIN)/python tools/young_clock.py 60 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal tests/$$folder || exit 1; \
+	  $(BIN)/python tests/tools/young_clock.py 60 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal tests/$$folder || exit 1; \
 	done
 
 coverage:
@@ -86,7 +86,7 @@ coverage:
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python tools/check_asserts.py tests benchmarks tools
+	$(BIN)/python tests/tools/check_asserts.py tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -98,7 +98,7 @@ docs: $(VENV)/.run
 	$(BIN)/python -m bulkup.config.settings_page docs/settings.md
 
 bench: $(BENCH_VENV)/.bench
-	$(BENCH_VENV)/bin/python tools/system_packages.py bench
+	$(BENCH_VENV)/bin/python tests/tools/system_packages.py bench
 	$(BENCH_VENV)/bin/python -m compileall -q bulkup  # pip does this with a package that is not editable
 	$(BENCH_VENV)/bin/python -m benchmarks peers --json benchmarks/results/peers.json --chart benchmarks/results/peers.svg $(BENCH)
 

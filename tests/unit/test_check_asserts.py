@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tools.check_asserts import find_problems
 
 

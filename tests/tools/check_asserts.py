@@ -1,4 +1,4 @@
-"""Find asserts that cannot fail: `python tools/check_asserts.py tests`.
+"""Find asserts that cannot fail: `python tests/tools/check_asserts.py tests`.
 
 Python reads `assert x == 4 if ready else 5` as `assert ((x == 4) if ready else 5)`, which passes for any `x` where
 `ready` is false. A conditional expression is therefore reported wherever it is the whole test of an assert.

@@ -1,4 +1,4 @@
-"""Run a command on a machine that seems to have booted a moment ago: `python tools/young_clock.py SECONDS COMMAND...`.
+"""Run a command as if the machine had booted a moment ago: `python tests/tools/young_clock.py SECONDS COMMAND...`.
 
 The command gets a time namespace of Linux in which the monotonic clock started SECONDS ago. Code that subtracts from
 that clock, or takes zero for "never", behaves differently there than on a machine that has been up for weeks.
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 def main(arguments: Sequence[str]) -> None:
     """Replace this process by the command."""
     if len(arguments) < 2 or not arguments[0].isdecimal():
-        sys.exit("usage: python tools/young_clock.py SECONDS COMMAND...")
+        sys.exit("usage: python tests/tools/young_clock.py SECONDS COMMAND...")
     if not sys.platform.startswith("linux") or shutil.which("unshare") is None:
         sys.exit("this needs Linux 5.6 or later, and the command unshare of util-linux 2.36 or later")
     seconds, *command = arguments

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import coverage
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 
 coverage.Coverage(
     config_file=str(_ROOT / "pyproject.toml"),

@@ -1,4 +1,4 @@
-"""Install the system packages that a make target needs: `python tools/system_packages.py venv|test|bench`.
+"""Install the system packages that a make target needs: `python tests/tools/system_packages.py venv|test|bench`.
 
 On Debian and Ubuntu this uses apt-get, as root or through sudo. Elsewhere it prints the command to run. It imports the
 standard library only, because it runs before the virtual environment exists.
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     """Install the missing tools of a target, and return 1 if a required one could not be installed."""
     tools = _tools()
     if len(arguments) != 1 or arguments[0] not in tools:
-        print(f"usage: python tools/system_packages.py {'|'.join(tools)}", file=sys.stderr)
+        print(f"usage: python tests/tools/system_packages.py {'|'.join(tools)}", file=sys.stderr)
         return 2
     return install(tools[arguments[0]])
 
