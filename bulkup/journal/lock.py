@@ -1,7 +1,7 @@
 """Allows one run at a time on a journal. The system releases its locks with the process.
 
-A run holds two: `flock` on a file beside the journal, and a lock on the journal's own inode. The first can be removed
-or, where a folder is mounted over the journal's, be another file; the second cannot.
+A run holds two: `flock` on a file beside the journal, and a lock on the journal's own inode. The file can be removed
+during a run, and then a second run would create another one. The inode stays locked.
 """
 
 from __future__ import annotations
