@@ -12,7 +12,13 @@ from graphql import GraphQLError, GraphQLResolveInfo, GraphQLSchema, build_schem
 from bulkup.localserver.move_ugc.file_records import MoveFile, MoveFileRegistry
 from bulkup.localserver.signing_types import ServerOrigin
 
+# Released SDKs read the schema by introspection, and refuse it if a directive has a location that they do not know.
+# So the directives are defined here, and newer versions of graphql-core add none.
 _SDL = """
+directive @include(if: Boolean!) on FIELD | FRAGMENT_SPREAD | INLINE_FRAGMENT
+directive @skip(if: Boolean!) on FIELD | FRAGMENT_SPREAD | INLINE_FRAGMENT
+directive @deprecated(reason: String = "No longer supported") on FIELD_DEFINITION | ENUM_VALUE
+
 scalar AWSJSON
 scalar AWSDateTime
 scalar AWSURL
@@ -67,12 +73,19 @@ class ResolverContext:
 
 def move_schema() -> GraphQLSchema:
     """Return the schema with its resolvers. It is executed with a `ResolverContext`."""
-    schema = build_schema(_SDL)
+    schema = _own_directives_only(build_schema(_SDL))
     json_text = schema.type_map["AWSJSON"]
     json_text.parse_value = _parse_json_text  # type: ignore[attr-defined]
     _resolve(schema, "Query", getFile=_get_file)
     _resolve(schema, "Mutation", createFile=_create_file, updateFile=_update_file)
     return schema
+
+
+def _own_directives_only(schema: GraphQLSchema) -> GraphQLSchema:
+    """Return the schema without the directives that graphql-core added to those of the SDL."""
+    fields = schema.to_kwargs()
+    fields["directives"] = tuple(directive for directive in schema.directives if directive.ast_node is not None)
+    return GraphQLSchema(**fields)
 
 
 def _resolve(schema: GraphQLSchema, type_name: str, **resolvers: Any) -> None:
