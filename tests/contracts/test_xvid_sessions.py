@@ -97,10 +97,6 @@ def test_file_names_are_inserted_into_the_template_literally(template: str, path
         ("a\udcff.mp4", "not UTF-8"),
         ("x" * 1025, "1025 bytes, and xvid accepts at most 1024"),
         ("\u00e9" * 513, "1026 bytes, and xvid accepts at most 1024"),
-        ("a\nb.mp4", "control character"),
-        ("a\tb.mp4", "control character"),
-        ("a\x7fb.mp4", "control character"),
-        ("a\x00b", "control character"),
         ("a//b.mp4", "part that is empty"),
         ("/a.mp4", "part that is empty"),
         ("a/", "part that is empty"),
@@ -117,7 +113,11 @@ def test_an_invalid_key_is_rejected(path: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["x" * 1024, "\u00e9" * 512, "...", "a/..b/.c", "a b", "\u2028", "~/$HOME", "a\\..\\b"]
+    "path",
+    [
+        *("x" * 1024, "\u00e9" * 512, "...", "a/..b/.c", "a b", "\u2028", "~/$HOME", "a\\..\\b"),
+        *("a\nb.mp4", "a\r\nb.mp4", "a\tb.mp4", "\x1b[31mb.mp4", "a\x7fb.mp4", "a\x85b.mp4"),
+    ],
 )
 def test_an_unusual_key_is_accepted(path: str) -> None:
     """Storage accepts any UTF-8 of up to 1,024 bytes."""

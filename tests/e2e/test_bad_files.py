@@ -87,6 +87,21 @@ def test_names_of_every_kind(world: World) -> None:
     assert world.upload(*world.local).expect(0).summary["files"]["skipped"] == len(names)
 
 
+def test_object_keys_with_control_characters(world: World) -> None:
+    """A form carries them as they are. The query that asks for the form is percent-encoded."""
+    names = ["line\nbreak.mp4", "return\r.mp4", "both\r\n.mp4", "tab\t.mp4", "folder\n/\x7f.mp4"]
+    for name in names:
+        (world.source / name).parent.mkdir(exist_ok=True)
+        (world.source / name).write_bytes(name.encode())
+    with serving(world.store) as url:
+        options = [*world.to(url, "xvid"), "--pipeline-id", "p1"]
+        world.upload(*options, env=TOKEN).expect(0)
+        assert world.upload(*options, env=TOKEN).expect(0).summary["files"]["skipped"] == len(names)
+    objects = world.store / "objects" / "xvid-mediahub" / "tmp" / "p1" / "uploads"
+    assert [(objects / name).read_bytes() for name in names] == [name.encode() for name in names]
+    assert {row["remote"]["object_key"] for row in world.manifest()} == {f"uploads/{name}" for name in names}
+
+
 def test_empty_files(world: World) -> None:
     """An empty file is uploaded."""
     (world.source / "empty.mp4").touch()

@@ -20,6 +20,7 @@ from bulkup.localserver.s3.put_rules import form_length
 from bulkup.localserver.s3.s3_errors import method_not_allowed
 from bulkup.localserver.signing_types import ReceivedRequest, ServerOrigin, encoded_path
 
+_ESCAPED = {"\r": "&#13;"}  # parsers of XML read a plain carriage return as a line feed
 _HEAD_SIZE = MAX_BEFORE_FILE + 4096  # bytes to read before parsing; more than the fields may have
 
 
@@ -67,7 +68,7 @@ def form_answer(stored: StoredForm, origin: ServerOrigin) -> web.Response:
     if stored.status != 201:
         return web.Response(status=stored.status, headers=headers)
     elements = {"Location": location, "Bucket": stored.bucket, "Key": stored.key, "ETag": headers["ETag"]}
-    inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in elements.items())
+    inner = "".join(f"<{name}>{escape(value, _ESCAPED)}</{name}>" for name, value in elements.items())
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<PostResponse>{inner}</PostResponse>'.encode()
     return web.Response(status=201, body=body, headers=headers, content_type="application/xml")
 

@@ -17,6 +17,7 @@ from bulkup.localserver.xvid.api_errors import invalid_input
 
 # Characters that XML 1.0 cannot contain, not even escaped.
 _INVALID_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_ESCAPED: Final = {"\r": "&#13;"}  # parsers of XML read a plain carriage return as a line feed
 _FORMATS: Final = ("json", "xml")
 _BOOLEANS: Final = ("true", "false")
 
@@ -67,4 +68,4 @@ def _elements(body: Mapping[str, Any], human: bool, depth: int) -> Iterator[str]
             yield from _elements(value, human, depth + 1)
             yield f"{indent}</{name}>"
         else:
-            yield f"{indent}<{name}>{escape(str(value))}</{name}>"
+            yield f"{indent}<{name}>{escape(str(value), _ESCAPED)}</{name}>"

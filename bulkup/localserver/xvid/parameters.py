@@ -100,11 +100,11 @@ def _object_key(key: str, pipeline: str) -> str:
     if not 1 <= len(key.encode("utf-8", "surrogateescape")) <= MAX_OBJECT_KEY_LENGTH:
         raise invalid_input(f"object_key must have 1 to {MAX_OBJECT_KEY_LENGTH} bytes")
     try:
-        fits = object_key(encoded_path(object_path(pipeline, key))) and fits_xml(key)
+        object_key(encoded_path(object_path(pipeline, key)))
     except (S3Error, UnicodeEncodeError):
-        fits = False
-    if not fits:
-        raise invalid_input("object_key is not one that the store accepts")
+        raise invalid_input("object_key is not one that the store accepts") from None
+    if not fits_xml(key):
+        raise invalid_input("object_key has a character that the XML answers of this server cannot contain")
     return key
 
 

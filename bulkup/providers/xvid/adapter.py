@@ -27,7 +27,6 @@ from bulkup.providers.xvid.form import PLACEHOLDER, fields_of, lease_of_form
 _UPLOADS = "/v1/files/uploads/"
 _DAY = 86_400.0
 _MAX_KEY = 1024  # bytes, S3's limit
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MAX_REMOTE_TEXT = 128  # characters of a text from the service that is stored in the manifest
 _POLL_AFTER = 0.25  # seconds
 # The two statuses of an incomplete upload: before and after the closing call.
@@ -74,8 +73,6 @@ class Xvid(Provider):
             return Rejection("its name is not UTF-8, and xvid's object keys are")
         if len(key) > _MAX_KEY:
             return Rejection(f"its object key has {len(key)} bytes, and xvid accepts at most {_MAX_KEY}")
-        if _CONTROL.search(key.decode()):
-            return Rejection("its object key has a control character, which storage refuses")
         if any(part in (b"", b".", b"..") for part in key.split(b"/")):
             return Rejection("its object key has a part that is empty, `.` or `..`")
         if PLACEHOLDER in key.decode():

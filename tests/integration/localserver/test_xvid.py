@@ -157,6 +157,17 @@ async def test_a_session_is_begun_posted_and_finished(
     }
 
 
+@pytest.mark.parametrize("key", ["a\nb.mp4", "a\rb.mp4", "a\r\nb.mp4", "a\tb\n/\x7f.mp4"])
+async def test_a_key_with_control_characters_is_repeated_exactly(
+    http: ClientSession, server: LocalServer, begin: Any, post_form: Any, key: str
+) -> None:
+    """In XML too, where parsers read a plain carriage return as a line feed."""
+    status, _, text = await post_form(await begin(key))
+    assert (status, ET.fromstring(text).findtext("Key")) == (201, f"tmp/{PIPELINE}/{key}")
+    async with http.post(f"{server.url}{UPLOADS}/?{asked(object_key=key, format='xml')}", headers=BEARER) as answer:
+        assert ET.fromstring(await answer.text()).findtext("object_key") == key
+
+
 async def test_the_policy_fits_its_form_and_is_valid_for_half_an_hour(
     begin: Any, post_form: Any, clock: FakeClock
 ) -> None:
