@@ -132,7 +132,8 @@ class Settings(Services):
     idle_timeout: SecondsAboveZero = setting(
         60.0,
         "How long a connection may carry no data before it is closed. There is no limit on a whole upload, because a "
-        "large file may take hours.",
+        "large file may take hours. A sending process that hangs or is stopped for this time, and at least for two "
+        "seconds, is killed, and its files are tried again.",
         option=Option("Time without data before a connection is closed.", Panel.SPEED),
     )
     sender: Literal["lean", "aiohttp"] = setting(

@@ -132,6 +132,31 @@ async def test_a_killed_process_is_replaced_and_its_files_sent_again(here: World
     assert [line["status"] for line in logs if line["event"] == LogEvent.PROCESS_LOST] == [-signal.SIGKILL]
 
 
+async def test_a_stopped_process_is_replaced_and_its_files_sent_again(here: World) -> None:
+    here.write_many(16, size=30_000)
+    here.faults("slow-body")
+    with capture_logs() as logs, anyio.fail_after(30):
+        async with here.uploader(idle_timeout=2) as uploader, anyio.create_task_group() as tasks:
+            tasks.start_soon(uploader.run)
+            await until(lambda: any(one.net_connections() for one in processes()))
+            next(one for one in processes() if one.net_connections()).suspend()  # it is sending files
+    counters = uploader.summary.counters
+    assert (uploader.summary.exit_code, counters.uploaded, counters.bytes_moving) == (0, 16, 0)
+    assert counters.retries
+    here.assert_uploaded()
+    assert [line["status"] for line in logs if line["event"] == LogEvent.PROCESS_LOST] == [-signal.SIGKILL]
+
+
+async def test_processes_that_wait_for_slow_storage_are_kept(here: World) -> None:
+    """Storage reads each body for longer than the timeout, from the buffers of the system."""
+    here.write_many(4, size=1_000_000)
+    here.faults("slow-body", options=FaultOptions(slow_pace=ReadPace(250_000, 1.0)))
+    with capture_logs() as logs, anyio.fail_after(60):
+        summary = await here.run(idle_timeout=2)
+    assert (summary.exit_code, summary.counters.retries) == (0, 0)
+    assert not [line for line in logs if line["event"] == LogEvent.PROCESS_LOST]
+
+
 async def test_processes_that_end_several_times_end_the_run(here: World) -> None:
     """With a machine error; the next run finishes."""
     here.write_many(10)

@@ -110,6 +110,24 @@ async def test_a_cancelled_job_is_reported(together: bool) -> None:
     assert parent.messages[1:] == [[(1, 3, ReportKind.CANCELLED, "")]]
 
 
+async def test_a_job_that_makes_no_progress_is_reported_on() -> None:
+    """With messages that hold no reports, so that the parent can tell it from a process that hangs."""
+    child, parent = Child(), Parent()
+    child.connection_made(cast("asyncio.Transport", parent))
+    async with asyncio.TaskGroup() as tasks:
+        child.begin(Attempts(a=never), tasks)
+        progress = tasks.create_task(child.report_progress())
+        await asyncio.sleep(0.25)
+        assert parent.messages == [[]]  # it is ready, and has no jobs
+        child.data_received(frame("setup") + frame(([job(1, "a")], ())))
+        async with asyncio.timeout(10):
+            while len(parent.messages) < 4:
+                await asyncio.sleep(0.01)
+        progress.cancel()
+        child.data_received(frame(((), [1])))
+    assert parent.messages[1:4] == [[(1, 3, ReportKind.PROGRESS, "")], [], []]
+
+
 async def test_an_error_of_the_program_is_reported_without_its_text() -> None:
     (reports,) = await reported(Attempts(a=fails), ([job(1, "a")], ()))
     assert reports[0][:3] == (1, 0, ReportKind.FAULT)

@@ -4,6 +4,7 @@ In the parent, the process of the run:
 
     process_pool     a `FileSender` that gives attempts to the sending processes
     sending_process  one sending process: its start, its attempts, its end
+    silence          when a silent sending process counts as stopped, pure
 
 In a sending process:
 

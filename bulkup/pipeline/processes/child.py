@@ -32,6 +32,7 @@ from bulkup.providers import PROVIDERS
 from bulkup.transport import Storage
 
 _PROGRESS_EVERY = 0.1  # seconds
+_HEARTBEAT = frame([])
 
 
 def main() -> None:
@@ -84,12 +85,14 @@ class Child(asyncio.Protocol):
         self._transport.write(frame([]))
 
     async def report_progress(self) -> None:
-        """Report the bytes sent, at regular intervals."""
+        """Report the bytes sent, at regular intervals. A message without reports says that this process still runs."""
         while True:
             await asyncio.sleep(_PROGRESS_EVERY)
             for job in self._jobs.values():
                 if job.count:
                     self._report(report(job.number, self._counted(job), ReportKind.PROGRESS))
+            if self._jobs and not self._reports:
+                self._transport.write(_HEARTBEAT)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, for reports."""

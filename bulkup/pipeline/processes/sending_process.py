@@ -21,6 +21,7 @@ from bulkup.model.problems import Problem
 from bulkup.model.tickets import Receipt
 from bulkup.pipeline.processes.frames import Frames, frame
 from bulkup.pipeline.processes.jobs import Plain, Setup, job_of, setup_to_plain
+from bulkup.pipeline.processes.silence import SilenceTimeout
 from bulkup.pipeline.send.attempt import Count
 
 # The variables of the environment that a sending process inherits. It holds no credentials, so no others.
@@ -36,12 +37,15 @@ _PROXIES = "_proxy"
 class ProcessOptions:
     """Timeouts in seconds.
 
-    `start_timeout` ends a process that is not ready by then. `cancel_timeout` is how long a cancelled attempt waits for
-    its last report. `stop_timeout` is the time from the end of the socket to SIGKILL. After `most_losses` processes
-    that ended unexpectedly, none is started any more.
+    `start_timeout` ends a process that is not ready by then. A process that has attempts and reports nothing for the
+    idle timeout of connections is killed, but not before `least_silence`; `silence_check` is the time between two
+    checks. `cancel_timeout` is how long a cancelled attempt waits for its last report. `stop_timeout` is the time from
+    the end of the socket to SIGKILL. After `most_losses` processes that ended unexpectedly, none is started any more.
     """
 
     start_timeout: float = 60.0
+    least_silence: float = 2.0
+    silence_check: float = 0.25
     cancel_timeout: float = 1.0
     stop_timeout: float = 3.0
     most_losses: int = 3
@@ -71,7 +75,8 @@ class SendingProcess(asyncio.Protocol):
     """A process that makes attempts, from `start` to `close`.
 
     Its standard input is a socket. It ends when the socket is closed, so it never outlives its parent. It has a session
-    of its own, because a Ctrl-C at the terminal is meant for the parent alone.
+    of its own, because a Ctrl-C at the terminal is meant for the parent alone. While it has attempts it reports ten
+    times a second, however slow storage is. So one that is silent is stopped or hangs, and is killed.
     """
 
     def __init__(self, callbacks: Callbacks, options: ProcessOptions) -> None:
@@ -83,7 +88,8 @@ class SendingProcess(asyncio.Protocol):
         self._idle = asyncio.Event()
         self._idle.set()
         self._ready = self._closing = False
-        self._start_timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None  # for the start, then for silence
+        self._silence: SilenceTimeout
         self._process: SystemProcess
         self._transport: asyncio.WriteTransport
 
@@ -99,7 +105,9 @@ class SendingProcess(asyncio.Protocol):
                 raise MachineError(f"a sending process cannot be started: {error.strerror or error}") from error
             await loop.create_unix_connection(lambda: self, sock=ours)
         self._transport.write(frame(setup_to_plain(setup)))
-        self._start_timer = loop.call_later(self._options.start_timeout, self._transport.abort)
+        timeout = max(setup.transport.idle_timeout, self._options.least_silence)
+        self._silence = SilenceTimeout(timeout, 2 * self._options.silence_check, loop.time())
+        self._timer = loop.call_later(self._options.start_timeout, self._transport.abort)
 
     def give(self, attempts: Sequence[Attempt]) -> None:
         """Send it attempts to make."""
@@ -129,7 +137,7 @@ class SendingProcess(asyncio.Protocol):
     async def close(self) -> int:
         """End the process, and return its exit status; a negative status is the number of a signal."""
         self._closing = True
-        self._stop_start_timer()
+        self._stop_timer()
         with anyio.CancelScope(shield=True):
             self._transport.abort()
             if not self._ready:  # it reads its socket only once it has started
@@ -147,22 +155,33 @@ class SendingProcess(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass reports on; the first message only says that the process is ready."""
+        self._silence.heard()
         for message in self._frames.feed(data):
             if self._ready:
                 self._callbacks.reports(self, message)
             else:
                 self._ready = True
-                self._stop_start_timer()
+                self._stop_timer()
+                self._check_silence()
                 self._callbacks.ready(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the exit status has the reason
         """Report an end that was not requested."""
+        self._stop_timer()
         if not self._closing:
             self._callbacks.ended(self)
 
-    def _stop_start_timer(self) -> None:
-        if self._start_timer is not None:
-            self._start_timer.cancel()
+    def _check_silence(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._silence.is_over(loop.time(), expected=bool(self.attempts)):
+            self._kill()
+            self._transport.abort()
+        else:
+            self._timer = loop.call_later(self._options.silence_check, self._check_silence)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
