@@ -25,6 +25,7 @@ DEFLATED = RAW.compress(TEXT) + RAW.flush()
         ("deflate", zlib.compress(TEXT)),
         ("deflate", DEFLATED),
     ],
+    ids=["plain", "identity", "gzip", "upper case", "zlib", "raw deflate"],  # compressed bytes hold the time
 )
 def test_a_body_is_decoded_whatever_its_pieces(coding: str, sent: bytes, step: int) -> None:
     body = BoundedBody(coding, 10_000)
