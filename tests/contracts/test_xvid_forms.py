@@ -195,8 +195,10 @@ def test_a_document_without_an_etag(body: bytes) -> None:
     assert verify(evidence, MD5) is Verification.NONE
 
 
-def test_an_etag_header_has_precedence_over_the_document() -> None:
-    """Answers with another status have no document."""
+def test_an_etag_header_that_contradicts_the_document_proves_nothing() -> None:
+    """Both are kept, and together they match no digest. Answers with another status have no document."""
     answer = StorageAnswer(201, {"etag": '"from the header"'}, document(f"<ETag>{MD5.hex}</ETag>"))
-    assert configured(XVID).evidence(answer) == {"etag": '"from the header"'}
+    evidence = configured(XVID).evidence(answer)
+    assert evidence == {"etag": f'"from the header", {MD5.hex}'}
+    assert verify(evidence, MD5) is Verification.NONE
     assert configured(XVID).evidence(StorageAnswer(204, {}, answer.body)) == {}

@@ -67,7 +67,7 @@ def test_the_plan_is_printed_first(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     said = capsys.readouterr().err
     assert "At most 3 trials of 20 files of 1.0 KiB and 3.0 KiB, to magic-hour at http://127.0.0.1:9" in said
     assert "68 files, 136.0 KiB in all" in said
-    assert "STAY at the service" in said
+    assert "remain at the service" in said
     assert "ids.jsonl" in said
 
 
