@@ -10,8 +10,8 @@ class ProblemKind(enum.Enum):
     """The kinds of problems; `bulkup.pipeline.policy.retry` decides the next step for each kind."""
 
     TRANSIENT = "transient"  # the same request may succeed later
-    UNREACHABLE = "unreachable"  # no connection, or an API's 502, 503 or 504; it does not count as an attempt
-    THROTTLED = "throttled"  # the other side asked to slow down; it does not count as an attempt
+    UNREACHABLE = "unreachable"  # no connection, or an API's 502, 503 or 504; it costs no try
+    THROTTLED = "throttled"  # the other side asked to slow down; it costs no try
     EXPIRED = "expired"  # the ticket is not valid any more; a new one is needed
     REFUSED = "refused"  # storage refused for an unknown reason: one new ticket, then final
     MISMATCH = "mismatch"  # storage's bytes differ from those read: the file is read once more, then final

@@ -69,9 +69,9 @@ _FATAL = frozenset({ProblemKind.UNAUTHORIZED, ProblemKind.UNUSABLE, ProblemKind.
 class Situation:
     """The context of a failed call: the number of its `files`, and whether the service answered other calls.
 
-    `answered_since` says whether any call has succeeded since this one first failed. If none has, the service is down
-    and the files are not at fault: the run ends, and they stay for the next one. `outage` says that the service has
-    answered nothing for longer than `retry_for`.
+    `ever_answered` says whether any call of the run has succeeded, `answered_since` whether one has succeeded since
+    this one first failed. If none has, the service is down and the files are not at fault: the run ends, and they stay
+    for the next one. `outage` says that the service has answered nothing for longer than `retry_for`.
     """
 
     files: int
@@ -106,7 +106,7 @@ def after_attempt(
         return GiveUp(FileState.FAILED) if spent else Renew()
     if problem.kind is ProblemKind.MISMATCH and history.mismatches > policy.fresh_reads:
         return GiveUp(FileState.FAILED)
-    at = _next_try(problem, history, policy, now, chance, policy.attempts)
+    at = _next_try(problem, history, policy, now, chance)
     if at is not None:
         return Again(at)
     # The file is not at fault where storage cannot be reached: it stays for the next run, like all others.
@@ -140,7 +140,7 @@ def after_call(
         return Split() if situation.files > 1 else GiveUp(_FINAL[problem.kind])
     if not situation.ever_answered and _never_answers(problem, history, policy):
         return EndRun()
-    at = _next_try(problem, history, policy, now, chance, policy.attempts)
+    at = _next_try(problem, history, policy, now, chance)
     if at is not None:
         return Again(at)
     if not situation.answered_since or problem.kind is ProblemKind.UNREACHABLE:
@@ -158,11 +158,9 @@ def _never_answers(problem: Problem, history: CallHistory, policy: RetryPolicy) 
     return history.failures + history.throttles >= tries
 
 
-def _next_try(
-    problem: Problem, history: CallHistory, policy: RetryPolicy, now: float, chance: float, tries: int
-) -> float | None:
+def _next_try(problem: Problem, history: CallHistory, policy: RetryPolicy, now: float, chance: float) -> float | None:
     """Return when to try again, None when no try or no time is left."""
-    if history.failures >= tries and problem.kind not in COSTS_TIME:
+    if history.failures >= policy.attempts and problem.kind not in COSTS_TIME:
         return None
     asked = min(problem.retry_after or 0.0, policy.retry_after_max)
     wait = chance * min(policy.cap, policy.base * 2.0 ** min(history.failures + history.throttles, 32))

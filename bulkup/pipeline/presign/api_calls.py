@@ -6,7 +6,7 @@
      '-- again, split --+--> give up its files, or end the run          (`policy.retry.after_call` decides)
 
 - At most `calls_in_flight` calls of one `ApiCalls` are under way, and never more than the gate of the API admits.
-- A failed call fails no file: it is made again, or in halves where one file of a group must be at fault.
+- A failed call does not at once fail its files: it is made again, or in halves where one of its files must be at fault.
 - After a stop is requested, calls that are due are given back. Calls under way end, or are cut off after the grace.
 """
 
@@ -50,7 +50,10 @@ class ServiceCall(ABC):
         self.history.note(problem, now)
 
     def halves(self) -> Sequence[ServiceCall]:
-        """Return two calls for a half of the files each; not asked of a call for one file."""
+        """Return two calls for a part of the files each, or none where it passed all files on itself.
+
+        Not asked of a call for one file.
+        """
         raise NotImplementedError
 
     @abstractmethod

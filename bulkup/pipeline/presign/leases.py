@@ -22,7 +22,7 @@ class Demand:
 
     `fresh` files wait for their group. `first_group` bounds the first group, None for a full one. `no_more` says that
     no other file will come, renewals apart. `unused` tickets wait for a worker, `asked` files are in calls under way.
-    `lease` is the shortest time that tickets were good for, margin taken off; None where tickets do not expire.
+    `lease` is the shortest time that tickets of the last answer were good for, margin taken off; None for ever.
     `answered` says whether the service has answered a call. `in_doubt` says that a new ticket is likely to be useless.
     """
 
