@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
 import structlog
 
 from bulkup.model.files import extension_of
@@ -156,17 +157,18 @@ class _AbandonCall(ServiceCall):
         """Record the outcome, then inform the service. Raises `ProblemError`, `JournalError`."""
         # First on disk: a run that is killed between the two must not find a ticket to use. The service would take its
         # bytes for complete, although it was informed of the opposite.
-        await self._run.journal.settled([self._outcome], self._run.clock.now())
-        self._outcome = self._outcome._replace(on_disk=True)
-        await self._run.provider.abandon(self._ticket, self._state, self._run.call)
-        self._routes.settle(self._outcome)
+        with anyio.CancelScope(shield=True):  # a row that the journal takes is counted, even if the run ends now
+            await self._run.journal.settled([self._outcome], self._run.clock.now())
+        try:
+            await self._run.provider.abandon(self._ticket, self._state, self._run.call)
+        finally:
+            self._routes.settle(self._outcome._replace(on_disk=True))
         return True
 
     async def note_failure(self, problem: Problem, now: float) -> None:
-        """Settle the file all the same."""
+        """Log the failure; `make` has settled the file."""
         del now  # the call is not repeated
         _log.warning(LogEvent.ABANDON_FAILED, path=self._outcome.item.file.name, reason=problem.message)
-        self._routes.settle(self._outcome)
 
     def log_repetition(self, problem: Problem, seconds: float) -> None:
         """Not asked of a call that is made once."""

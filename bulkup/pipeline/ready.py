@@ -103,6 +103,7 @@ class Ready:
                     gate.begin()
                     return file, gate
                 self._lapsed(file.item)
+                self._alarm.wake()  # no request begins, so no gate tells that there is room for a held file
             await self._wait_for_file()
 
     def wake(self) -> None:

@@ -32,6 +32,7 @@ class Recorder:
         self._run = run
         self._outcomes: list[Outcome] = []
         self._waiting: list[asyncio.Future[None]] = []
+        self._results: list[Result] = []  # not emitted yet
         self._wake = anyio.Event()
         self._failures = 0
 
@@ -67,6 +68,7 @@ class Recorder:
         outcomes, self._outcomes = self._outcomes, []
         waiting, self._waiting = self._waiting, []
         if not outcomes:
+            await self._emit()
             return
         unwritten = [outcome for outcome in outcomes if not outcome.on_disk]
         with anyio.CancelScope(shield=True):  # every row that the journal takes is counted, even if the run ends now
@@ -76,11 +78,16 @@ class Recorder:
                 on_disk.set_result(None)
         for outcome in outcomes:
             self._count(outcome)
-        results = [result_of(outcome) for outcome in outcomes if outcome.state is not None]
-        if results:
-            await self._run.emit(results)
+        self._results += [result_of(outcome) for outcome in outcomes if outcome.state is not None]
+        await self._emit()
         # Last, because the run ends with the last unit given back: no result may be missing by then.
         self._run.budget.give(len(outcomes))
+
+    async def _emit(self) -> None:
+        """Emit results. Those of an emission that was cancelled wait for the last flush."""
+        if self._results:
+            await self._run.emit(self._results)
+            self._results = []
 
     def count_failure(self) -> None:
         """Count a file that failed or that the service rejected, and end the run once there are `max_failures`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 from stage_world import Stages, found, receipt, settled, ticket
 from structlog.testing import capture_logs
@@ -174,3 +175,14 @@ async def test_other_files_given_up_are_settled_without_a_call(reason: str) -> N
         await settled()
         assert (stages.provider.abandoned, stages.settled) == ([], [outcome])
         assert not stages.settled[0].on_disk
+
+
+async def test_a_file_given_up_is_settled_although_a_stop_cuts_off_the_call() -> None:
+    """Its row is on disk, so the summary must count it."""
+    async with Stages() as stages:
+        stages.provider.can(abandons=True)
+        stages.provider.held = anyio.Event()
+        stages.closer.give_up(Outcome(stored().item, FileState.FAILED, Problem(ProblemKind.FAILED, "no")))
+        await settled()
+        assert (stages.provider.abandoned, stages.settled) == (["id"], [])
+    assert [(outcome.state, outcome.on_disk) for outcome in stages.settled] == [(FileState.FAILED, True)]

@@ -163,3 +163,19 @@ async def test_a_ticket_that_arrives_after_the_stop_is_left_to_the_next_run() ->
         (outcome,) = stages.settled
         assert (outcome.item, outcome.state) == (item, None)
         assert stages.ready.unused() == 0
+
+
+async def test_held_files_whose_tickets_expire_are_renewed_one_and_all() -> None:
+    """The pause of a host releases one file at a time; a file that needs a new ticket frees the way for the next."""
+    async with Stages(lease=20.0, lease_margin=0.0, batch_size=30, concurrency=4) as stages:
+        items = stages.add(30)
+        stages.end_scan()
+        await settled()
+        stages.gate.begin()
+        stages.gate.end(Problem(ProblemKind.THROTTLED, "slow down", 25.0), stages.clock.time, stages.clock.time, 0.5)
+        assert await stages.use() == []
+        await stages.advance(26.0)
+        sent = []
+        for _ in range(3 * len(items)):
+            sent += await stages.use()
+        assert sorted(file.item.file.path for file in sent) == sorted(item.file.path for item in items)

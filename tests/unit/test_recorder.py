@@ -247,3 +247,22 @@ def test_a_result_describes_the_file() -> None:
     problem = Problem(ProblemKind.FAILED, "storage refuses it")
     result = result_of(Outcome(Item(found(b"a.mp4"), ticket("id-1")), FileState.FAILED, problem))
     assert (result.md5, result.remote_id, result.error) == (None, None, "storage refuses it")
+
+
+async def test_results_whose_emission_was_cancelled_are_emitted_by_the_last_flush() -> None:
+    """They were counted, so the user must receive them."""
+    stage, emitted, blocked = RecorderStage(), list[int](), anyio.Event()
+
+    async def emit(results: Any) -> None:
+        if not emitted:
+            emitted.append(0)
+            await blocked.wait()
+        emitted.append(len(results))
+
+    stage.run.emit = emit
+    async with stage.working(stage.recorder.work):
+        stage.settle(outcome(0), outcome(1))
+        await settled()
+    assert emitted == [0]
+    await stage.recorder.flush()
+    assert emitted == [0, 2]
