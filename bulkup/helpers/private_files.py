@@ -1,4 +1,4 @@
-"""Creates files and folders that only their owner can access, whatever the umask. They may hold signed URLs or keys."""
+"""Creates files and folders that only their owner can access, with any umask. They may hold signed URLs or keys."""
 
 from __future__ import annotations
 

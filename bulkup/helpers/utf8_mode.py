@@ -1,4 +1,4 @@
-"""File names as text, whatever the locale.
+"""File names as text, in every locale.
 
 Outside Python's UTF-8 mode, the locale decides how file names become text. A name would then have another object key
 under another locale.

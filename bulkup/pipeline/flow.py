@@ -32,7 +32,7 @@ class Pipeline:
     """The stages of one run."""
 
     def __init__(self, run: Run, process_setup: Setup | None = None) -> None:
-        """`process_setup` is what sending processes need to send files as this process does; None where they cannot."""
+        """`process_setup` holds the options of sending processes; None where only this process can send."""
         self._run = run
         routes = Routes()
         self._scanner = Scanner(run, routes)
@@ -85,7 +85,7 @@ class Pipeline:
                 stages.cancel_scope.cancel()
         finally:
             self._hasher.close()
-        # The journal's part is shielded by itself; a reader of results that stopped cannot keep the run from ending.
+        # Writing to the journal is shielded. A reader of results that has stopped must not keep the run from ending.
         with anyio.move_on_after(self._run.tunables.last_results, shield=True):
             await self._recorder.flush()
 
@@ -131,7 +131,7 @@ class Pipeline:
         )
 
     async def _end_when_stopped(self, stages: anyio.CancelScope) -> None:
-        """Once the run is to stop: give back the files that wait, and give attempts `grace` seconds to end.
+        """After a stop is requested: give back the files that wait, and give attempts `grace` seconds to end.
 
         Where the only reason is `--max-duration`, there is no such limit: files that have begun are worth finishing.
         """

@@ -9,7 +9,7 @@ import zlib
 
 ACCEPTED = "gzip, deflate"  # the value of Accept-Encoding
 _ANY_HEADER = 32 + zlib.MAX_WBITS  # of gzip or zlib
-_RAW = -zlib.MAX_WBITS  # what some servers call deflate
+_RAW = -zlib.MAX_WBITS  # some servers send it as deflate
 
 
 class BodyError(ValueError):

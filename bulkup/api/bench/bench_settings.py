@@ -16,7 +16,7 @@ from bulkup.reports.bench_trials import Choice
 
 _MAX_FAILURES = 10
 _MAX_RETRY_FOR = 120.0  # seconds; figures with a longer outage would be useless
-# A separate folder, whatever the profile says: no object of the user is overwritten, and remaining objects are easy to
+# A separate folder, whichever profile is used: no object of the user is overwritten, and remaining objects are easy to
 # find.
 _OBJECT_KEY = "bulkup-bench/{path}"
 

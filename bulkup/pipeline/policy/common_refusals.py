@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 
-# What differs between two answers with the same meaning: ids, times, quoted names, and numbers longer than a status.
+# The parts in which two answers with one meaning differ: ids, times, quoted names, and numbers longer than a status.
 _DETAILS = re.compile(r"\"[^\"]*\"|'[^']*'|\S*[0-9]{4,}\S*|\b[0-9a-f]{8,}\b", re.IGNORECASE)
 _LONGEST = 160
 _SEVERAL = 3  # kinds that are named
@@ -67,11 +67,11 @@ class CommonRefusals:
 
     @property
     def new_urls_do_not_help(self) -> bool:
-        """Whether so many new URLs were refused alike that others will be as well."""
+        """Whether enough new URLs were refused alike to expect the same of others."""
         return self._open >= 2 * self._enough
 
     def in_common(self) -> str:
-        """Return the number of refused files and what they have in common."""
+        """Return the number of refused files and their common reason."""
         kinds = sorted(self.kinds)
         named = ", ".join(f".{kind}" if kind else "without an extension" for kind in kinds[:_SEVERAL])
         return f"{self.files:,} files ({named}{', ...' if len(kinds) > _SEVERAL else ''}) were refused alike"

@@ -23,7 +23,7 @@ class IssuedTickets:
         self._buckets: list[bytes] = [b""] * _BUCKETS
 
     def clash(self, ticket: Ticket, file: bytes) -> str | None:
-        """Return what the ticket shares with that of another file, "an id" or "a URL"; if nothing, keep both."""
+        """Return "an id" or "a URL" if the ticket shares it with another file's; if it shares neither, keep both."""
         if not self._is_of(("id", ticket.remote_id), file):
             return "an id"
         return None if self._is_of(("URL", object_of(ticket)), file) else "a URL"

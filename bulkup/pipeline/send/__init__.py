@@ -1,7 +1,7 @@
 """One attempt to send a file, and the verification of storage's answer.
 
     attempt       sends a file, whole or in parts
-    proven_hosts  which hosts have proven what they store
+    proven_hosts  the hosts whose answers have proven stored bytes
     verification  compares storage's answer with the digest
     zero_copy     which files may be sent by `sendfile`
 

@@ -1,4 +1,4 @@
-"""Which storage hosts have proven what they store. Pure."""
+"""The storage hosts whose answers have proven stored bytes. Pure."""
 
 from __future__ import annotations
 

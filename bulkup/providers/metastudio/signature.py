@@ -32,7 +32,7 @@ class SigningKeys:
 class CallToSign:
     """The parts of a call that its signature covers.
 
-    `host` is the value of the Host header, and `target` is the path and query as they are sent.
+    `host` is the value of the Host header, and `target` is the path and query, encoded as in the request.
     """
 
     method: str
