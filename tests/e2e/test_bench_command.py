@@ -30,7 +30,7 @@ def left(folder: Path) -> list[str]:
 
 def test_out_of_the_box(tmp_path: Path) -> None:
     """The embedded server needs no account and no consent. Nothing is left behind, and no journal is used."""
-    done = bench(tmp_path, "--provider", "local").expect(0, "All of it is deleted afterwards", "trial 2 of at most 3")
+    done = bench(tmp_path, "--provider", "local").expect(0, "All files are deleted afterwards", "trial 2 of at most 3")
     assert "Best: " in done.out
     assert "Limited by " in done.out
     assert left(tmp_path) == []
@@ -44,7 +44,7 @@ def test_a_service(tmp_path: Path) -> None:
     with serving(tmp_path / "tmp" / "store", "--token", token, "--fault", "status-503=0.05") as url:
         to = ("--provider", "magic-hour", "--base-url", url, "--source", str(tmp_path / "mine.mp4"), "--json")
         done = bench(tmp_path, *to, "--yes", "--manifest", "ids.jsonl", "--log-level", "debug", BULKUP_TOKEN=token)
-        done.expect(0, "STAY at the service", "ids.jsonl")
+        done.expect(0, "remain at the service", "ids.jsonl")
     assert found_in(done.out + done.err + (tmp_path / "ids.jsonl").read_text(), [token]) == []
     assert "X-Amz-Signature=" not in done.out + done.err
     (said,) = done.lines
@@ -65,7 +65,7 @@ def test_the_question(tmp_path: Path, answer: bytes, code: int) -> None:
     asked = ["bench", *SMALL, "--provider", "magic-hour", "--base-url", "http://127.0.0.1:9"]
     given, said = at_a_terminal(asked, answer, tmp_path)
     assert given == code, said
-    assert "STAY at the service" in said.partition("Continue? [y/N]")[0]
+    assert "remain at the service" in said.partition("Continue? [y/N]")[0]
     assert ("cannot connect" in said) is (code == 4)
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []

@@ -53,7 +53,7 @@ SERVICES: Mapping[str, Service] = {
         settings={"asset_id": "asset-1", "rate_limit": 0},
     ),
     "xvid": Service(
-        *("id", "form_post_url", "xvid-mediahub/tmp/{pipeline_id}/{object_key}", "tab\t.mp4"),
+        *("id", "form_post_url", "xvid-mediahub/tmp/{pipeline_id}/{object_key}", "bad\udcff.mp4"),
         settings={"pipeline_id": "pipeline-1"},
     ),
     "local": Service("id", "url", "{id}"),
@@ -156,8 +156,8 @@ class World:
         return self.server.stats()["presign_calls"]
 
     def manifest(self) -> list[ManifestRow]:
-        """Return the journal's files, none where there is no journal yet."""
-        if not self.journal.exists():
+        """Return the journal's files, none where a run was interrupted before it made its tables."""
+        if not self.journal.exists() or not self.journal.stat().st_size:
             return []
         with Reader(str(self.journal)) as reader:
             return list(reader.manifest())

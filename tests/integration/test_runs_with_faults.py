@@ -538,7 +538,7 @@ async def test_a_full_disk_under_the_journal_ends_the_run(here: World, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(sqlite3, "connect", connecting)
         async with here.uploader(concurrency=2, batch_size=20) as uploader:
-            journal = opened[0]
+            journal = opened[-1]  # that of the writer; checks before it open and close their own
             (pages,) = journal.execute("PRAGMA page_count").fetchone()
             journal.execute(f"PRAGMA max_page_count = {pages + 12}")
             summary = await uploader.run()
