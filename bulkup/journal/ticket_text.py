@@ -23,7 +23,7 @@ _RESTORE = "restore it from a backup; or move it away, and every file is uploade
 
 
 class DamagedTicketError(JournalError):
-    """A ticket in the journal is not what was written. The message has nothing of its text."""
+    """A ticket in the journal differs from the one written. The message has nothing of its text."""
 
     def __init__(self) -> None:
         super().__init__("the journal is damaged: a ticket in it cannot be read", hint=_RESTORE)

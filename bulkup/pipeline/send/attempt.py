@@ -56,7 +56,7 @@ class AnswerClassifier(Protocol):
 
 
 class LocalSender:
-    """Sends files from this process. Keeps no state per file, only which hosts prove what they store."""
+    """Sends files from this process. Keeps no state per file, only the hosts whose answers prove stored bytes."""
 
     def __init__(
         self,
