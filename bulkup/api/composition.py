@@ -13,11 +13,10 @@ from urllib.parse import urlsplit
 
 from bulkup._version import __version__
 from bulkup.config import (
-    PROVIDERS,
+    PROVIDER_DECLARATIONS,
     Settings,
-    iam_base_url,
     load_asset_map,
-    region_of,
+    region_settings,
     require_one_directory,
     require_one_source,
     require_provider,
@@ -25,7 +24,7 @@ from bulkup.config import (
     store_path,
 )
 from bulkup.config import public_base_url as base_url_of
-from bulkup.config.provider_defaults import LOCAL
+from bulkup.config.provider_declarations import LOCAL
 from bulkup.errors import UsageError
 from bulkup.helpers.clock import Clock
 from bulkup.helpers.secrets import Secret
@@ -86,11 +85,12 @@ def local_server_config(settings: Settings, environ: Mapping[str, str]) -> Serve
 def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str, Any]:
     """Return the provider's settings by name. It reads the asset map, which blocks. Raises `UsageError`."""
     require_settings(settings)
-    values = {name: getattr(settings, name) for name in PROVIDERS[require_provider(settings)].settings}
+    declared = PROVIDER_DECLARATIONS[require_provider(settings)]
+    values = {name: getattr(settings, name) for name in declared.settings}
     if values.get("asset_map") is not None:
         values["asset_map"] = load_asset_map(values["asset_map"], sources[0].root)
-    if "region" in values:
-        values |= {"region": region_of(settings), "iam_url": iam_base_url(settings)}
+    if declared.regions is not None:
+        values |= region_settings(settings, declared.regions)
     return values
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bulkup.api import composition
-from bulkup.config import PROVIDERS, Settings, journal_path, require_provider
+from bulkup.config import PROVIDER_DECLARATIONS, Settings, journal_path, require_provider
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Holder, ReadOnlyView, read_only_view
 from bulkup.model.counters import Ignored
@@ -78,7 +78,7 @@ def place_conflicts(settings: Settings, *, profile: str | None, environ: Mapping
 
     If the service has such places, this walks the whole tree. Raises `BulkupError` as a run would.
     """
-    if PROVIDERS[require_provider(settings)].places:
+    if PROVIDER_DECLARATIONS[require_provider(settings)].places:
         yield from (entry for entry in preview(settings, profile=profile, environ=environ) if entry.taken)
 
 

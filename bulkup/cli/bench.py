@@ -18,7 +18,7 @@ from bulkup.cli.shared_options import CHOOSE, Config, Json, Profile, load_settin
 from bulkup.config import public_base_url
 from bulkup.config.catalogue import settings_in
 from bulkup.config.declaration import Panel
-from bulkup.config.provider_defaults import LOCAL
+from bulkup.config.provider_declarations import LOCAL
 from bulkup.config.units import SIZE, parse_size
 from bulkup.errors import UsageError
 from bulkup.reports.formatting import count_text, size_text

@@ -19,7 +19,7 @@ from bulkup.cli.output import closed_output_is_success, print_line
 from bulkup.cli.output_console import output_console
 from bulkup.cli.signals import Signals
 from bulkup.config import ResolvedSettings, public_base_url
-from bulkup.config.provider_defaults import LOCAL
+from bulkup.config.provider_declarations import LOCAL
 from bulkup.errors import MachineError, UsageError
 from bulkup.helpers import event_loop
 from bulkup.helpers.garbage_collector import reduce_gc_frequency

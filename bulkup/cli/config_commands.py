@@ -16,7 +16,7 @@ from bulkup.api import place_conflicts
 from bulkup.cli.shared_options import current_folder
 from bulkup.config import ResolvedSettings, Settings, check_profiles, load, public_base_url
 from bulkup.config.catalogue import SETTINGS
-from bulkup.config.provider_defaults import METASTUDIO, XVID
+from bulkup.config.provider_declarations import METASTUDIO, XVID
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
 from bulkup.reports.json_text import dumps

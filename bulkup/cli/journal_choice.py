@@ -6,7 +6,7 @@ import os
 import shlex
 
 from bulkup.cli.shared_options import load_settings
-from bulkup.config import PROVIDERS, Settings, journal_path
+from bulkup.config import PROVIDER_DECLARATIONS, Settings, journal_path
 from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import BulkupError, MachineError, UsageError
 from bulkup.journal import Reader
@@ -40,7 +40,7 @@ def _only_journal(settings: Settings) -> str:
     """
     folder = user_state_dir(os.environ)
     if settings.source or settings.source_id is not None:
-        every = (settings.model_copy(update={"provider": name}) for name in PROVIDERS)
+        every = (settings.model_copy(update={"provider": name}) for name in PROVIDER_DECLARATIONS)
         paths = [journal_path(one, None, one.source, os.environ) for one in every]
         paths = list(dict.fromkeys(path for path in paths if os.path.exists(path)))
     else:

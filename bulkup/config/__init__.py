@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bulkup.config.loading import ResolvedSettings, load
     from bulkup.config.paths import inside_any, journal_path, source_id_path, store_path
     from bulkup.config.profile_check import CheckedProfiles, check_profiles
-    from bulkup.config.provider_defaults import PROVIDERS, ProviderDefaults
+    from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
     from bulkup.config.requirements import (
         require_credentials,
         require_one_directory,
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
         require_settings,
     )
     from bulkup.config.secret_source import SecretSource
-    from bulkup.config.service_urls import iam_base_url, public_base_url, region_of
+    from bulkup.config.service_urls import iam_base_url, public_base_url, region_settings
     from bulkup.config.settings import Settings
 
 __all__ = [
-    "PROVIDERS",
+    "PROVIDER_DECLARATIONS",
     "Asset",
     "AssetRule",
     "CheckedProfiles",
     "Complaint",
     "Expiry",
-    "ProviderDefaults",
+    "ProviderDeclaration",
     "ResolvedSettings",
     "SecretSource",
     "Settings",
@@ -55,7 +55,7 @@ __all__ = [
     "load",
     "load_asset_map",
     "public_base_url",
-    "region_of",
+    "region_settings",
     "require_credentials",
     "require_one_directory",
     "require_one_source",
@@ -66,7 +66,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "bulkup.config.service_urls": ("iam_base_url", "public_base_url", "region_of"),
+    "bulkup.config.service_urls": ("iam_base_url", "public_base_url", "region_settings"),
     "bulkup.config.asset_map": ("load_asset_map",),
     "bulkup.config.assets": ("Asset", "AssetRule"),
     "bulkup.config.profile_check": ("CheckedProfiles", "check_profiles"),
@@ -74,7 +74,7 @@ _HOMES = {
     "bulkup.config.expiry": ("Expiry",),
     "bulkup.config.loading": ("ResolvedSettings", "load"),
     "bulkup.config.paths": ("inside_any", "journal_path", "source_id_path", "store_path"),
-    "bulkup.config.provider_defaults": ("PROVIDERS", "ProviderDefaults"),
+    "bulkup.config.provider_declarations": ("PROVIDER_DECLARATIONS", "ProviderDeclaration"),
     "bulkup.config.requirements": (
         "require_credentials",
         "require_one_directory",

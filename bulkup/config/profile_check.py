@@ -12,7 +12,7 @@ from bulkup.config.asset_map import load_asset_map
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.loading import ResolvedSettings, resolve
 from bulkup.config.paths import journal_path, store_path
-from bulkup.config.provider_defaults import LOCAL, METASTUDIO
+from bulkup.config.provider_declarations import LOCAL, PROVIDER_DECLARATIONS
 from bulkup.config.requirements import (
     credential_names,
     given_secrets,
@@ -91,8 +91,7 @@ class _ProfileCheck:
         yield from self._secrets(run_commands)
         if self.resolved.settings.provider is not None:
             yield from self._missing_settings()
-        if self.resolved.settings.provider == METASTUDIO:
-            yield from self._of("iam_url", lambda: iam_base_url(self.resolved.settings))
+            yield from self._identity_service(self.resolved.settings.provider)
 
     def _missing_paths(self) -> Iterator[Complaint]:
         settings = self.resolved.settings
@@ -137,6 +136,11 @@ class _ProfileCheck:
         settings = self.resolved.settings
         yield from self._of("", lambda: credential_names(settings, profile=self.profile))
         yield from self._of("", lambda: require_settings(settings))
+
+    def _identity_service(self, provider: str) -> Iterator[Complaint]:
+        regions = PROVIDER_DECLARATIONS[provider].regions
+        if regions is not None:
+            yield from self._of("iam_url", lambda: iam_base_url(self.resolved.settings, regions))
 
     def _of(self, name: str, check: Callable[[], object]) -> Iterator[Complaint]:
         """Yield the error of a check as a complaint about a setting, or about the profile if `name` is empty."""

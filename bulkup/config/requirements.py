@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from bulkup.config.catalogue import SECRETS, SETTINGS
-from bulkup.config.provider_defaults import PROVIDERS, ProviderDefaults
+from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError
@@ -16,14 +16,14 @@ from bulkup.helpers.secrets import Secret
 def require_provider(settings: Settings) -> str:
     """Return the provider's name. Raises UsageError if none is set."""
     if settings.provider is None:
-        raise UsageError("no provider is set", hint=f"use --provider with one of {', '.join(PROVIDERS)}")
+        raise UsageError("no provider is set", hint=f"use --provider with one of {', '.join(PROVIDER_DECLARATIONS)}")
     return settings.provider
 
 
 def require_settings(settings: Settings) -> None:
     """Raise UsageError with every setting that the provider needs and that is not set."""
     name = require_provider(settings)
-    provider = PROVIDERS[name]
+    provider = PROVIDER_DECLARATIONS[name]
     missing = [[one] for one in provider.required if not _is_set(settings, one)]
     missing += [list(ways) for ways in provider.any_of if not any(_is_set(settings, one) for one in ways)]
     if missing:
@@ -70,7 +70,7 @@ def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, .
     of secrets do not count, so the hint names only the profile.
     """
     name = require_provider(settings)
-    provider, given = PROVIDERS[name], given_secrets(settings)
+    provider, given = PROVIDER_DECLARATIONS[name], given_secrets(settings)
     for ways in provider.credentials:
         if all(one in given for one in ways):
             extra = provider.optional_secrets if ways == provider.credentials[0] else ()
@@ -90,7 +90,7 @@ def _is_set(settings: Settings, name: str) -> bool:
     return getattr(settings, SETTINGS[name].field) not in (None, ())
 
 
-def _halves(provider: ProviderDefaults, given: Mapping[str, SecretSource]) -> Iterator[str]:
+def _halves(provider: ProviderDeclaration, given: Mapping[str, SecretSource]) -> Iterator[str]:
     for ways in provider.credentials:
         there, missing = [one for one in ways if one in given], [one for one in ways if one not in given]
         if there:
@@ -98,7 +98,7 @@ def _halves(provider: ProviderDefaults, given: Mapping[str, SecretSource]) -> It
             yield f"{_joined(there, 'and')} {verb} set without {_joined(missing, 'and')}"
 
 
-def _most_complete(provider: ProviderDefaults, given: Mapping[str, SecretSource]) -> list[str]:
+def _most_complete(provider: ProviderDeclaration, given: Mapping[str, SecretSource]) -> list[str]:
     """Return the missing secrets of the most complete set; the preferred set counts first."""
     ways = max(provider.credentials, key=lambda ways: sum(one in given for one in ways))
     return [one for one in ways if one not in given]

@@ -1,12 +1,10 @@
-"""The URLs derived from the settings: the root of the service, and that of MetaStudio's identity service."""
+"""The URLs derived from the settings: the root of the service, and that of the identity service of its region."""
 
 from __future__ import annotations
 
-from bulkup.config.provider_defaults import METASTUDIO, PROVIDERS, region_named_by
+from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, Regions
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError
-
-_REGION = "cn-north-4"
 
 
 def public_base_url(settings: Settings) -> str | None:
@@ -16,17 +14,22 @@ def public_base_url(settings: Settings) -> str | None:
     """
     if settings.base_url is not None or settings.provider is None:
         return settings.base_url
-    if settings.provider == METASTUDIO and settings.region is not None:
-        return f"https://metastudio.{settings.region}.myhuaweicloud.com"
-    return PROVIDERS[settings.provider].base_url
+    declared = PROVIDER_DECLARATIONS[settings.provider]
+    if declared.regions is not None and settings.region is not None:
+        return declared.regions.service.format(region=settings.region)
+    return declared.base_url
 
 
-def region_of(settings: Settings) -> str:
-    """Return MetaStudio's region: the one set, else the one in `base_url`, else cn-north-4."""
-    return settings.region or region_named_by(settings.base_url) or _REGION
+def region_settings(settings: Settings, regions: Regions) -> dict[str, str | None]:
+    """Return the settings `region` and `iam_url` of a service that has regions. Raises UsageError as `iam_base_url`.
+
+    The region is the one set, else the one in `base_url`, else the service's default.
+    """
+    region = settings.region or regions.named_by(settings.base_url) or regions.default
+    return {"region": region, "iam_url": iam_base_url(settings, regions)}
 
 
-def iam_base_url(settings: Settings) -> str | None:
+def iam_base_url(settings: Settings, regions: Regions) -> str | None:
     """Return the root of the identity service.
 
     It is the one set. Else, if the service's root is a public address, it is that of the same region. Else it is the
@@ -38,7 +41,7 @@ def iam_base_url(settings: Settings) -> str | None:
     if (settings.iam_url or "").startswith("http:") and (base_url or "").startswith("https:"):
         what = f"iam_url: {settings.iam_url} is plain http, unlike base_url, which is {base_url}"
         raise UsageError(what, hint="use https for the identity service too: it receives passwords")
-    region = region_named_by(base_url)
+    region = regions.named_by(base_url)
     if settings.iam_url is not None or region is None:
         return settings.iam_url or base_url
-    return f"https://iam.{region}.myhuaweicloud.com"
+    return regions.identity.format(region=region)

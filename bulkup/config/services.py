@@ -8,7 +8,7 @@ from pydantic import ValidationInfo, field_validator
 
 from bulkup.config.assets import AssetRules, Category
 from bulkup.config.declaration import Option, Panel, setting
-from bulkup.config.provider_defaults import region_named_by
+from bulkup.config.provider_declarations import region_named_by
 from bulkup.config.selection import Selection
 from bulkup.config.setting_types import (
     BaseUrl,

@@ -18,7 +18,7 @@ from bulkup.config.declaration import ValueForm
 from bulkup.config.expiry import Expiry, parse_expiry
 from bulkup.config.host_names import normalise_host
 from bulkup.config.object_key import check_object_key
-from bulkup.config.provider_defaults import PROVIDERS
+from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.units import parse_duration, parse_size
 from bulkup.config.value_text import escape_surrogates
@@ -64,8 +64,8 @@ def _as_list(value: Any) -> Any:
 
 
 def _provider(value: str) -> str:
-    if value not in PROVIDERS:
-        raise ValueError(f"expected one of {', '.join(PROVIDERS)}")
+    if value not in PROVIDER_DECLARATIONS:
+        raise ValueError(f"expected one of {', '.join(PROVIDER_DECLARATIONS)}")
     return value
 
 
@@ -134,7 +134,9 @@ Hosts = Annotated[
     BeforeValidator(_as_list),
     ValueForm(host_names.EXPECTED, "HOST", split=_split_lines, in_environment="hosts separated by commas or line ends"),
 ]
-ProviderName = Annotated[str, AfterValidator(_provider), ValueForm(f"one of {', '.join(PROVIDERS)}", "NAME")]
+ProviderName = Annotated[
+    str, AfterValidator(_provider), ValueForm(f"one of {', '.join(PROVIDER_DECLARATIONS)}", "NAME")
+]
 Name = Annotated[
     str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$"), ValueForm("a name without control characters", "NAME")
 ]

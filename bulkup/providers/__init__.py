@@ -21,9 +21,18 @@ from bulkup.providers.metastudio.adapter import MetaStudio
 from bulkup.providers.move_ugc.adapter import MoveUgc
 from bulkup.providers.xvid.adapter import Xvid
 
-__all__ = ["PROVIDERS", "Capabilities", "FileSpec", "NotYet", "Provider", "ProviderConfig", "create", "is_registered"]
+__all__ = [
+    "PROVIDER_CLASSES",
+    "Capabilities",
+    "FileSpec",
+    "NotYet",
+    "Provider",
+    "ProviderConfig",
+    "create",
+    "is_registered",
+]
 
-PROVIDERS: dict[str, type[Provider]] = {
+PROVIDER_CLASSES: dict[str, type[Provider]] = {
     MagicHour.name: MagicHour,
     MoveUgc.name: MoveUgc,
     MetaStudio.name: MetaStudio,
@@ -34,9 +43,9 @@ PROVIDERS: dict[str, type[Provider]] = {
 
 def create(name: str, config: ProviderConfig) -> Provider:
     """Return the provider of that name. Raises KeyError for an unknown one; the configuration refuses those earlier."""
-    return PROVIDERS[name](config)
+    return PROVIDER_CLASSES[name](config)
 
 
 def is_registered(provider: Provider) -> bool:
     """Return whether the class of a provider is registered under its name, so that another process can find it."""
-    return PROVIDERS.get(provider.name) is type(provider)
+    return PROVIDER_CLASSES.get(provider.name) is type(provider)

@@ -17,12 +17,11 @@ from pipeline_world import QUICK_RETRIES, SERVICES, World, world
 
 from bulkup import FileState
 from bulkup.api import composition
-from bulkup.config.provider_defaults import LOCAL, ProviderDefaults
-from bulkup.config.provider_defaults import PROVIDERS as DECLARED
+from bulkup.config.provider_declarations import LOCAL, PROVIDER_DECLARATIONS, ProviderDeclaration
 from bulkup.helpers.clock import SystemClock
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.tickets import Ticket
-from bulkup.providers import PROVIDERS
+from bulkup.providers import PROVIDER_CLASSES
 from bulkup.transport import Transport
 
 EVERY = tuple(SERVICES)
@@ -40,7 +39,7 @@ async def conformance(
     """Start a world with short retry delays. `local` runs against a server in this event loop."""
     if provider == LOCAL:
         monkeypatch.setattr(composition, "uses_embedded_server", lambda settings: False)
-        monkeypatch.setitem(DECLARED, LOCAL, ProviderDefaults(None, (("token",),)))
+        monkeypatch.setitem(PROVIDER_DECLARATIONS, LOCAL, ProviderDeclaration(None, (("token",),)))
     async with world(folder, provider, tunables=QUICK_RETRIES, **options) as place:
         yield place
 
@@ -84,7 +83,7 @@ def is_closing(request: ApiRequest) -> bool:
 
 def meddle(monkeypatch: pytest.MonkeyPatch, provider: str, method: str, act: Act) -> None:
     """Replace the API calls inside `presign`, `confirm` or `poll` of a provider by `act`."""
-    kind = PROVIDERS[provider]
+    kind = PROVIDER_CLASSES[provider]
     original = getattr(kind, method)
 
     async def meddled(self: object, *values: Any, **named: Any) -> Any:

@@ -13,7 +13,7 @@ from pipeline_world import SERVICES, World
 from bulkup import FileState
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.tickets import Rejection, Ticket
-from bulkup.providers import PROVIDERS, FileSpec, Provider
+from bulkup.providers import PROVIDER_CLASSES, FileSpec, Provider
 
 
 @pytest.fixture(params=EVERY)
@@ -26,8 +26,8 @@ async def place(
 
 def test_every_provider_is_part_of_the_suite() -> None:
     """And the suite lists those with closing calls."""
-    assert set(SERVICES) == set(PROVIDERS)
-    assert set(CLOSING) == {name for name, kind in PROVIDERS.items() if _confirms(kind)}
+    assert set(SERVICES) == set(PROVIDER_CLASSES)
+    assert set(CLOSING) == {name for name, kind in PROVIDER_CLASSES.items() if _confirms(kind)}
 
 
 def _confirms(kind: object) -> bool:
@@ -106,7 +106,7 @@ async def test_refused_beforehand(place: World) -> None:
 
 def refuse(monkeypatch: pytest.MonkeyPatch, provider: str, bad: str) -> None:
     """Make the service refuse every group that contains the file `bad`."""
-    kind = PROVIDERS[provider]
+    kind = PROVIDER_CLASSES[provider]
     presign = kind.presign
 
     async def refused(request: ApiRequest) -> ApiAnswer:

@@ -20,7 +20,7 @@ from bulkup.model.bodies import Body
 from bulkup.model.tickets import Ticket
 from bulkup.pipeline import RetryPolicy, Tunables
 from bulkup.pipeline.files.digests import digests_of
-from bulkup.providers import PROVIDERS, FileSpec
+from bulkup.providers import PROVIDER_CLASSES, FileSpec
 from bulkup.transport import Transport
 
 TARGET = "d0/000.mp4"
@@ -42,7 +42,7 @@ magic_hour = pytest.mark.parametrize("place", ["magic-hour"], indirect=True)
 
 def after_presign(monkeypatch: pytest.MonkeyPatch, place: World, act: Callable[[], object], times: int = 1) -> None:
     """Call `act` after the target got a ticket and before it is read, at most `times` times."""
-    kind: Any = PROVIDERS[place.provider]
+    kind: Any = PROVIDER_CLASSES[place.provider]
     presign, left = kind.presign, times
 
     async def acting(self: Any, specs: Sequence[FileSpec], *values: Any) -> Any:

@@ -18,7 +18,7 @@ from bulkup import FileState
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
-from bulkup.providers import PROVIDERS
+from bulkup.providers import PROVIDER_CLASSES
 from bulkup.providers.metastudio.adapter import MetaStudio, PartLimits
 
 KIB = 1024
@@ -35,7 +35,7 @@ _NUMBER = re.compile(r"[?&]partNumber=([0-9]+)")
 
 @pytest.fixture
 async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[World, None]:
-    monkeypatch.setitem(PROVIDERS, "metastudio", SmallParts)
+    monkeypatch.setitem(PROVIDER_CLASSES, "metastudio", SmallParts)
     async with conformance(tmp_path, "metastudio", monkeypatch) as running:
         running.write({"large.mov": os.urandom(SIZE)})
         yield running

@@ -34,11 +34,11 @@ from provider_cases import (
 )
 
 from bulkup.helpers.secrets import Secret
-from bulkup.providers import PROVIDERS, FileSpec
+from bulkup.providers import PROVIDER_CLASSES, FileSpec
 
 
 def test_every_provider_is_in_the_suite() -> None:
-    assert {case.name for case in CASES} == set(PROVIDERS)
+    assert {case.name for case in CASES} == set(PROVIDER_CLASSES)
 
 
 @every_case

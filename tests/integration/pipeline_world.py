@@ -14,7 +14,7 @@ import anyio
 
 from bulkup import FileState, Result, Settings, Summary, Uploader
 from bulkup.api import composition
-from bulkup.config.provider_defaults import PROVIDERS as DECLARED
+from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Reader
 from bulkup.localserver import FaultOptions, FaultSpec, LocalServer, ServerConfig
@@ -106,7 +106,7 @@ class World:
     @property
     def credentials(self) -> dict[str, str]:
         """The credentials that the provider prefers, with the values that the server accepts."""
-        return {name: getattr(self.config, name) for name in DECLARED[self.provider].credentials[0]}
+        return {name: getattr(self.config, name) for name in PROVIDER_DECLARATIONS[self.provider].credentials[0]}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -124,7 +124,11 @@ class World:
             "base_url": self.server.url,
             "concurrency": 8,
             "processes": 1,  # a run that takes long by chance must not begin to try others
-            **({"project_id": self.config.project_id} if "project_id" in DECLARED[self.provider].required else {}),
+            **(
+                {"project_id": self.config.project_id}
+                if "project_id" in PROVIDER_DECLARATIONS[self.provider].required
+                else {}
+            ),
         }
         return Settings(**{**values, **self.credentials, **self.service.settings, **self.settings, **changes})
 

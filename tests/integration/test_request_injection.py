@@ -17,7 +17,7 @@ from pipeline_world import SERVICES
 
 from bulkup import FileState, Settings
 from bulkup.api import composition
-from bulkup.config.provider_defaults import PROVIDERS as DECLARED
+from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import Digest, Identity
@@ -161,7 +161,7 @@ RECEIPT = Receipt(Digest(b"0" * 16), Identity(len(BODY), 0, 0, 0, 0), None, True
 
 
 def provider_of(name: str, base_url: str, **changes: Any) -> Provider:
-    declared = DECLARED[name]
+    declared = PROVIDER_DECLARATIONS[name]
     given: dict[str, Any] = {"project_id": "project-1"} if "project_id" in declared.required else {}
     given |= {**SERVICES[name].settings, **changes}
     chosen = Settings(source=("/s",), provider=name, base_url=base_url, **given)

@@ -18,11 +18,10 @@ import pytest
 from pipeline_world import World, interrupt_after, interrupt_when, world
 
 from bulkup import ExitCode, FileState
-from bulkup.config.provider_defaults import PROVIDERS as DECLARED
-from bulkup.config.provider_defaults import ProviderDefaults
+from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
 from bulkup.model.http import ApiCall
 from bulkup.model.tickets import Receipt, Rejection, Ticket
-from bulkup.providers import PROVIDERS, Capabilities, FileSpec, NotYet
+from bulkup.providers import PROVIDER_CLASSES, Capabilities, FileSpec, NotYet
 from bulkup.providers.local.adapter import Local
 from bulkup.providers.magic_hour.adapter import MagicHour
 
@@ -239,8 +238,8 @@ class Closing(Local):
 @pytest.fixture
 async def closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[World, None]:
     """A world with the service `Closing`."""
-    monkeypatch.setitem(PROVIDERS, "closing", Closing)
-    monkeypatch.setitem(DECLARED, "closing", ProviderDefaults(None, (("token",),)))
+    monkeypatch.setitem(PROVIDER_CLASSES, "closing", Closing)
+    monkeypatch.setitem(PROVIDER_DECLARATIONS, "closing", ProviderDeclaration(None, (("token",),)))
     async with world(tmp_path, "closing") as place:
         monkeypatch.setattr(Closing, "service", ClosingService(place.server.objects_dir), raising=False)
         yield place
@@ -383,8 +382,8 @@ class OneShot(Local):
 
 async def test_urls_for_one_run_are_replaced_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old ids are orphans."""
-    monkeypatch.setitem(PROVIDERS, "one-shot", OneShot)
-    monkeypatch.setitem(DECLARED, "one-shot", ProviderDefaults(None, (("token",),)))
+    monkeypatch.setitem(PROVIDER_CLASSES, "one-shot", OneShot)
+    monkeypatch.setitem(PROVIDER_DECLARATIONS, "one-shot", ProviderDeclaration(None, (("token",),)))
     async with world(tmp_path, "one-shot") as place:
         place.write_many(40)
         async with place.uploader(concurrency=1) as uploader:

@@ -16,8 +16,7 @@ import pytest
 from pipeline_world import QUICK_RETRIES, World, world
 
 from bulkup import FileState, ServiceError
-from bulkup.config.provider_defaults import PROVIDERS as DECLARED
-from bulkup.config.provider_defaults import ProviderDefaults
+from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
 from bulkup.errors import MachineError
 from bulkup.localserver import FaultSpec
 from bulkup.localserver.faults import FaultName
@@ -26,7 +25,7 @@ from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Rejection, Ticket
 from bulkup.pipeline.policy.host_gate import RetryBudget
-from bulkup.providers import PROVIDERS, FileSpec
+from bulkup.providers import PROVIDER_CLASSES, FileSpec
 from bulkup.providers.local.adapter import Local
 from bulkup.providers.magic_hour.adapter import TYPE_OF, MagicHour
 from bulkup.transport import Transport
@@ -320,7 +319,7 @@ class WiderMagicHour(MagicHour):
 
 async def test_a_file_that_voids_its_group_is_rejected_alone(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service refuses the whole group, and the other files are asked for again."""
-    monkeypatch.setitem(PROVIDERS, "magic-hour", WiderMagicHour)
+    monkeypatch.setitem(PROVIDER_CLASSES, "magic-hour", WiderMagicHour)
     monkeypatch.setitem(TYPE_OF, "xyz", "video")
     here.write_many(30)
     here.write({"d3/bad.xyz": b"x", "d5/worse.xyz": b"x"})
@@ -573,8 +572,8 @@ async def test_a_call_that_fails_while_the_service_throttles_is_repeated(
     here: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is made after the time that the service asked for."""
-    monkeypatch.setitem(PROVIDERS, "moody", Moody)
-    monkeypatch.setitem(DECLARED, "moody", ProviderDefaults(None, (("token",),)))
+    monkeypatch.setitem(PROVIDER_CLASSES, "moody", Moody)
+    monkeypatch.setitem(PROVIDER_DECLARATIONS, "moody", ProviderDeclaration(None, (("token",),)))
     here.provider = "moody"
     here.write_many(3)
     with anyio.fail_after(20):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from bulkup.cli.config_commands import PLACE_HINTS, config_app
 from bulkup.config.catalogue import SETTINGS
-from bulkup.config.provider_defaults import PROVIDERS
+from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.errors import UsageError
 
 Run = Callable[..., Result]
@@ -344,4 +344,4 @@ def test_check_reports_place_conflicts_of_all_profiles(
 
 
 def test_every_provider_with_places_has_its_own_hint() -> None:
-    assert set(PLACE_HINTS) == {name for name, provider in PROVIDERS.items() if provider.places}
+    assert set(PLACE_HINTS) == {name for name, provider in PROVIDER_DECLARATIONS.items() if provider.places}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bulkup.config import PROVIDERS, Settings, load, require_settings
+from bulkup.config import PROVIDER_DECLARATIONS, Settings, load, require_settings
 from bulkup.config.catalogue import SETTINGS
 from bulkup.config.requirements import credential_names
 
@@ -63,7 +63,7 @@ def test_the_profiles_of_the_example_load_without_a_warning(profile: Any) -> Non
 
 def test_the_example_has_a_profile_for_every_provider() -> None:
     profiles = tomllib.loads(EXAMPLE)["profiles"].values()
-    assert {profile["provider"] for profile in profiles} == set(PROVIDERS)
+    assert {profile["provider"] for profile in profiles} == set(PROVIDER_DECLARATIONS)
 
 
 @pytest.mark.parametrize("name", TABLES)

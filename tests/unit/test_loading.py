@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bulkup.config import PROVIDERS, AssetRule, ResolvedSettings, Settings, load, require_credentials
+from bulkup.config import PROVIDER_DECLARATIONS, AssetRule, ResolvedSettings, Settings, load, require_credentials
 from bulkup.config.catalogue import SECRETS, SETTINGS
 from bulkup.config.loading import DEFAULT
 from bulkup.config.secret_names import IDENTIFIERS
@@ -254,7 +254,7 @@ def test_settings_are_immutable(tmp_path: Path) -> None:
 
 
 def test_every_provider_is_a_valid_provider() -> None:
-    for name in PROVIDERS:
+    for name in PROVIDER_DECLARATIONS:
         assert Settings(provider=name).provider == name
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bulkup.config import (
-    PROVIDERS,
+    PROVIDER_DECLARATIONS,
     Settings,
     require_credentials,
     require_one_directory,
@@ -37,11 +37,11 @@ def test_a_missing_provider_is_an_error() -> None:
     assert require_provider(Settings(provider="local")) == "local"
     with pytest.raises(UsageError, match="no provider") as caught:
         require_provider(Settings())
-    assert all(name in caught.value.hint for name in PROVIDERS)
+    assert all(name in caught.value.hint for name in PROVIDER_DECLARATIONS)
 
 
 def test_declarations_of_providers_name_existing_settings() -> None:
-    for provider in PROVIDERS.values():
+    for provider in PROVIDER_DECLARATIONS.values():
         secrets = {one for ways in provider.credentials for one in ways} | set(provider.optional_secrets)
         assert secrets <= set(SECRETS)
         needed = {*provider.required, *(one for ways in provider.any_of for one in ways)}

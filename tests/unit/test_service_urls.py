@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
-from bulkup.config import PROVIDERS, Settings, iam_base_url, public_base_url, region_of
+from bulkup.config import PROVIDER_DECLARATIONS, Settings, iam_base_url, public_base_url, region_settings
+from bulkup.config.provider_declarations import METASTUDIO
 from bulkup.errors import UsageError
 
 OWN = "https://metastudio.{}.myhuaweicloud.com"
 IAM = "https://iam.{}.myhuaweicloud.com"
+REGIONS: Any = PROVIDER_DECLARATIONS[METASTUDIO].regions
 ELSEWHERE = "http://127.0.0.1:8080/huawei"
 
 
@@ -31,7 +33,8 @@ def metastudio(**values: Any) -> Settings:
 )
 def test_region_and_urls_of_metastudio(given: dict[str, Any], base_url: str, region: str, iam: str) -> None:
     settings = metastudio(**given)
-    assert (public_base_url(settings), region_of(settings), iam_base_url(settings)) == (base_url, region, iam)
+    assert public_base_url(settings) == base_url
+    assert region_settings(settings, REGIONS) == {"region": region, "iam_url": iam}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def test_region_and_urls_of_metastudio(given: dict[str, Any], base_url: str, reg
     ],
 )
 def test_a_host_that_resembles_the_service_gets_no_password(host: str) -> None:
-    assert iam_base_url(metastudio(base_url=f"https://{host}")) == f"https://{host}"
+    assert iam_base_url(metastudio(base_url=f"https://{host}"), REGIONS) == f"https://{host}"
 
 
 @pytest.mark.parametrize("base_url", [None, OWN.format("cn-east-3"), "https://127.0.0.1:8080/huawei"])
@@ -51,7 +54,7 @@ def test_a_password_is_not_sent_over_plain_http_if_the_service_uses_https(base_u
     """Independent of the present credentials, because these may change."""
     given = metastudio(base_url=base_url, iam_url="http://iam.example", access_key="a", secret_key="b")
     with pytest.raises(UsageError) as refused:
-        iam_base_url(given)
+        iam_base_url(given, REGIONS)
     assert "iam_url" in refused.value.message
     assert "http://iam.example" in refused.value.message
     assert f"base_url, which is {public_base_url(given)}" in refused.value.message
@@ -59,11 +62,11 @@ def test_a_password_is_not_sent_over_plain_http_if_the_service_uses_https(base_u
 
 
 def test_plain_http_is_allowed_if_the_service_uses_it_too() -> None:
-    assert iam_base_url(metastudio(base_url=ELSEWHERE, iam_url="http://iam.example")) == "http://iam.example"
+    assert iam_base_url(metastudio(base_url=ELSEWHERE, iam_url="http://iam.example"), REGIONS) == "http://iam.example"
 
 
 def test_only_metastudio_uses_the_region() -> None:
-    for name, provider in PROVIDERS.items():
+    for name, provider in PROVIDER_DECLARATIONS.items():
         if name != "metastudio":
             settings = Settings(provider=name, region="cn-east-3")
             assert public_base_url(settings) == provider.base_url

@@ -3,7 +3,7 @@
 import os
 import re
 
-from bulkup.config import PROVIDERS
+from bulkup.config import PROVIDER_DECLARATIONS
 from bulkup.config.catalogue import SETTINGS
 from bulkup.config.settings_page import with_reference
 
@@ -14,8 +14,8 @@ with open(PAGE_PATH, encoding="utf-8") as page_file:
 
 def test_the_page_lists_the_credentials_of_every_provider() -> None:
     told = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", PAGE, re.MULTILINE))
-    assert set(told) == set(PROVIDERS)
-    for name, provider in PROVIDERS.items():
+    assert set(told) == set(PROVIDER_DECLARATIONS)
+    for name, provider in PROVIDER_DECLARATIONS.items():
         secrets = {one for ways in provider.credentials for one in ways} | set(provider.optional_secrets)
         assert set(re.findall(r"`([a-z_]+)`", told[name])) == secrets
 

@@ -28,7 +28,7 @@ from bulkup.pipeline.processes.jobs import (
     setup_from_plain,
 )
 from bulkup.pipeline.send.attempt import FileSender, LocalSender
-from bulkup.providers import PROVIDERS
+from bulkup.providers import PROVIDER_CLASSES
 from bulkup.transport import Storage
 
 _PROGRESS_EVERY = 0.1  # seconds
@@ -47,7 +47,7 @@ async def _main(parent: socket.socket) -> None:
     await loop.create_unix_connection(lambda: child, sock=parent)
     setup = setup_from_plain(await child.setup)
     async with Storage(setup.transport) as storage, asyncio.TaskGroup() as tasks:
-        child.begin(LocalSender(storage, PROVIDERS[setup.provider], clock, setup.sending), tasks)
+        child.begin(LocalSender(storage, PROVIDER_CLASSES[setup.provider], clock, setup.sending), tasks)
         await child.report_progress()
 
 

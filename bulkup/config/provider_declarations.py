@@ -11,13 +11,32 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderDefaults:
+class Regions:
+    """The public addresses of a service with one for each region. `{region}` stands for its name.
+
+    `identity` is the address of the service that issues tokens there, `default` the region if none is named.
+    """
+
+    service: str
+    identity: str
+    default: str
+
+    def named_by(self, base_url: str | None) -> str | None:
+        """Return the region in a public address of the service, None for any other address."""
+        before, after = (re.escape(part) for part in self.service.split("://")[1].split("{region}"))
+        match = re.fullmatch(f"https?://{before}([a-z0-9-]+){after}(?:[:/].*)?", base_url or "")
+        return match[1] if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderDeclaration:
     """The public address of one service, and the settings that it reads.
 
     `base_url` is its public root, None if there is none. `credentials` are sets of secrets, of which one set is enough,
     the preferred one first. `optional_secrets` belong to the first set. `settings` are the other settings that the
     provider reads. It needs all of `required`, and at least one of each tuple in `any_of`. With `places`, two files
-    may be mapped to the same place at the service, which a scan of the whole tree detects.
+    may be mapped to the same place at the service, which a scan of the whole tree detects. `regions` has the addresses
+    of a service that has regions. Its provider reads the settings `region` and `iam_url` as they apply.
     """
 
     base_url: str | None
@@ -27,17 +46,22 @@ class ProviderDefaults:
     required: tuple[str, ...] = ()
     any_of: tuple[tuple[str, ...], ...] = ()
     places: bool = False
+    regions: Regions | None = None
 
 
 LOCAL = "local"  # the embedded server, started for the run on its own port
 METASTUDIO = "metastudio"
 XVID = "xvid"
 
-PROVIDERS: Mapping[str, ProviderDefaults] = {
-    "magic-hour": ProviderDefaults("https://api.magichour.ai", (("token",),)),
-    "move-ugc": ProviderDefaults("https://api.move.ai", (("api_key",),)),
-    METASTUDIO: ProviderDefaults(
-        "https://metastudio.cn-north-4.myhuaweicloud.com",
+_METASTUDIO_REGIONS = Regions(
+    "https://metastudio.{region}.myhuaweicloud.com", "https://iam.{region}.myhuaweicloud.com", default="cn-north-4"
+)
+
+PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
+    "magic-hour": ProviderDeclaration("https://api.magichour.ai", (("token",),)),
+    "move-ugc": ProviderDeclaration("https://api.move.ai", (("api_key",),)),
+    METASTUDIO: ProviderDeclaration(
+        _METASTUDIO_REGIONS.service.format(region=_METASTUDIO_REGIONS.default),
         (("access_key", "secret_key"), ("auth_token",), ("iam_user", "iam_domain", "iam_password")),
         optional_secrets=("security_token",),
         settings=(
@@ -54,21 +78,20 @@ PROVIDERS: Mapping[str, ProviderDefaults] = {
         required=("project_id",),
         any_of=(("asset_id", "assets", "asset_map"),),
         places=True,
+        regions=_METASTUDIO_REGIONS,
     ),
-    XVID: ProviderDefaults(
+    XVID: ProviderDeclaration(
         "https://api.xvid.com",
         (("token",), ("client_id", "client_secret")),
         settings=("pipeline_id", "object_key", "expires_at", "confirm"),
         required=("pipeline_id",),
         places=True,
     ),
-    LOCAL: ProviderDefaults(None),
+    LOCAL: ProviderDeclaration(None),
 }
-
-_METASTUDIO_HOST = re.compile(r"https?://metastudio\.([a-z0-9-]+)\.myhuaweicloud\.com(?:[:/].*)?")
 
 
 def region_named_by(base_url: str | None) -> str | None:
-    """Return the region in a public address of MetaStudio, None for any other address."""
-    match = _METASTUDIO_HOST.fullmatch(base_url or "")
-    return match[1] if match else None
+    """Return the region in a public address of a service, None for any other address."""
+    regions = (declared.regions for declared in PROVIDER_DECLARATIONS.values() if declared.regions is not None)
+    return next((named for one in regions if (named := one.named_by(base_url)) is not None), None)
