@@ -16,7 +16,7 @@ _PARTS = {"peers": peers.main, "pipeline": overhead.pipeline_main, "services": o
 
 
 def main() -> int:
-    """Run the named part, and return the exit status."""
+    """Run the named part, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -12,7 +12,7 @@ import time
 
 
 def main() -> None:
-    """Run the command, and write seconds, CPU seconds, peak memory in MiB and exit status to a JSON file."""
+    """Run the command, and write seconds, CPU seconds, peak memory in MiB and exit code to a JSON file."""
     result, command = sys.argv[1], sys.argv[2:]
     started = time.perf_counter()
     child = os.posix_spawnp(command[0], command, os.environ)

@@ -26,7 +26,7 @@ _NAMES = ("small", "https", "mixed", "large", "wan", "rescan")
 
 
 def main(given: list[str]) -> int:
-    """Measure, print the tables, write the requested files, and return the exit status."""
+    """Measure, print the tables, write the requested files, and return the exit code."""
     arguments = _parser().parse_args(given)
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # nginx and ip are there on Debian, but not in the PATH of a user
     signal.signal(signal.SIGTERM, _leave)

@@ -1,7 +1,7 @@
 """The soak test: `python -m benchmarks.soak` or `make soak`.
 
 It uploads large trees to the embedded server while storage and API fail and URLs expire after 30 seconds. The uploader
-is killed at random instants, and the server is restarted. Then every file is checked. The exit status is 1 if a file
+is killed at random instants, and the server is restarted. Then every file is checked. The exit code is 1 if a file
 was lost, recorded wrongly or twice, if a secret was printed, or if another figure misses its limit.
 """
 
@@ -35,7 +35,7 @@ QUICK = (
 
 
 def main() -> int:
-    """Run the scenarios, print their figures, and return the exit status."""
+    """Run the scenarios, print their figures, and return the exit code."""
     arguments = _parser().parse_args()
     signal.signal(signal.SIGTERM, _leave)
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores\n", flush=True)

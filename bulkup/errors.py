@@ -12,7 +12,7 @@ import enum
 
 
 class ExitCode(enum.IntEnum):
-    """The exit status of the process (docs/design.md section 7)."""
+    """The exit code of the process (docs/design.md section 7)."""
 
     OK = 0
     FILES_FAILED = 1

@@ -126,7 +126,7 @@ class UploadRun:
         return self._lines
 
     def ended(self) -> int | None:
-        """Return its exit status, None while it runs."""
+        """Return its exit code, None while it runs."""
         return self._process.poll()
 
     def send(self, what: signal.Signals) -> None:
@@ -135,7 +135,7 @@ class UploadRun:
             os.killpg(self.pid, what)
 
     def end(self, patience: float) -> int:
-        """Wait until it ends, kill it after `patience` seconds, and return the exit status."""
+        """Wait until it ends, kill it after `patience` seconds, and return the exit code."""
         try:
             return self._process.wait(patience)
         except subprocess.TimeoutExpired:

@@ -55,7 +55,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that has ended: its exit status, seconds and disturbances, and the number of files recorded by then."""
+    """A run that has ended: its exit code, seconds and disturbances, and the number of files recorded by then."""
 
     code: int
     seconds: float
@@ -69,7 +69,7 @@ class Figures:
 
     `again` counts PUTs that storage stored and no row records, and `most_again` the largest number of them after one
     run. `beyond` counts those that exceed the files in flight at the kill or restart. `unexpected` has the last output
-    of runs with an unexpected exit status.
+    of runs with an unexpected exit code.
     """
 
     files: int = 0

@@ -38,8 +38,8 @@ def _course(scenario: Scenario, figures: Figures) -> Iterator[Line]:
     yield Line("seconds", f"{figures.seconds:,.0f}")
     yield Line("kills of the uploader", f"{figures.kills}", f"{scenario.kills}", figures.kills >= scenario.kills)
     yield Line("restarts of the server", f"{figures.restarts}, {figures.server_kills} of them by SIGKILL")
-    yield Line("runs", f"{len(figures.runs)} (exit status: {exits})")
-    yield _none("runs with an unexpected exit status", len(figures.unexpected))
+    yield Line("runs", f"{len(figures.runs)} (exit code: {exits})")
+    yield _none("runs with an unexpected exit code", len(figures.unexpected))
     yield Line("the last run ended with", "0" if figures.finished else "files left", "0", figures.finished)
 
 

@@ -113,7 +113,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line and exit with its status."""
+    """Run the command line and exit with its code."""
     open_missing_streams()
     restart_in_utf8_mode()
     # During a run, `Signals` handles signals. This handler is for the time before and after it.
@@ -127,7 +127,7 @@ def main() -> None:
 
 
 def run_command_line() -> int:
-    """Run the command in `sys.argv` and return its exit status, with any error reported."""
+    """Run the command in `sys.argv` and return its exit code, with any error reported."""
     try:
         app()
     except SystemExit as end:

@@ -84,7 +84,7 @@ def bench(
 
     To try it without an account, and without leaving files behind: bulkup bench --provider local
 
-    Exit status:
+    Exit codes:
     0 measured
     1 some of the generated files failed
     2 wrong usage or configuration, or not confirmed: nothing was started

@@ -55,7 +55,7 @@ class BenchRequest:
 
 
 def run_bench(request: BenchRequest) -> int:
-    """Measure, report and return the exit status. Raises BulkupError if the bench cannot start."""
+    """Measure, report and return the exit code. Raises BulkupError if the bench cannot start."""
     settings = request.given.settings
     configure_logging(settings.log_format, settings.log_level)
     for warning in request.given.warnings:

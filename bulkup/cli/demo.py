@@ -143,7 +143,7 @@ class _Demo:
             for event in _events(process):
                 summary = event if event["event"] == "summary" else summary
         if not summary:
-            raise MachineError(f"the second run ended with exit status {process.returncode} and without a summary")
+            raise MachineError(f"the second run ended with exit code {process.returncode} and without a summary")
         files, seconds = summary["files"], duration_text(summary["seconds"])
         skipped = f"{count_text(files['skipped'], 'file')} already uploaded and skipped"
         _say("", f"{skipped}, {count_text(files['uploaded'], 'file')} uploaded in {seconds}")

@@ -1,4 +1,4 @@
-"""Turn errors into a message on standard error and an exit status."""
+"""Turn errors into a message on standard error and an exit code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SURROUNDINGS = frozenset(
 
 
 def report_failure(error: BaseException) -> int:
-    """Report the error that ended a command, and return the exit status. Exception groups are unpacked."""
+    """Report the error that ended a command, and return the exit code. Exception groups are unpacked."""
     causes = list(_leaves(error))
     for cause in causes:
         if isinstance(cause, SystemExit) and isinstance(cause.code, int):

@@ -21,7 +21,7 @@ def closed_output_is_success() -> Iterator[None]:
 
 
 def print_line(text: str) -> int:
-    """Write a line and return 0, or report the error and return its exit status."""
+    """Write a line and return 0, or report the error and return its exit code."""
     try:
         sys.stdout.write(text + "\n")
     except OSError as error:
@@ -39,7 +39,7 @@ def flush_output() -> int:
 
 
 def report_output_error(error: OSError) -> int:
-    """Report why standard output cannot be written, and return the exit status."""
+    """Report why standard output cannot be written, and return the exit code."""
     if isinstance(error, BrokenPipeError):
         return int(ExitCode.OK)
     print_error_line(f"bulkup: cannot write standard output: {error.strerror or error}")

@@ -39,7 +39,7 @@ class InterruptedRunError(BulkupError):
 class Signals:
     """Handles the signals that end a run, while its context is entered. Enter it in the main thread's event loop.
 
-    At the first signal, `on_first` is called in the loop with the exit status of the signal. Files in flight then have
+    At the first signal, `on_first` is called in the loop with the exit code of the signal. Files in flight then have
     `grace` seconds, and the rest of the run `clean_up_time`. A run that takes longer is blocked by something that
     cannot be cancelled, such as a disk that does not answer. Then the process is ended as by a second signal.
 

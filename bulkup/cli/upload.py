@@ -47,7 +47,7 @@ def upload(
 
     Proxies are those of http_proxy, https_proxy, all_proxy and no_proxy in the environment.
 
-    Exit status:
+    Exit codes:
     0 all files are uploaded
     1 some files failed
     2 wrong usage or configuration, nothing was started

@@ -36,7 +36,7 @@ _LAST_LINES_TIMEOUT = 5.0
 
 
 async def run_upload(resolved: ResolvedSettings) -> int:
-    """Carry out a run and return its exit status.
+    """Carry out a run and return its exit code.
 
     Raises an error, usually a BulkupError, if the run cannot start; it may be inside an exception group.
     """
@@ -104,7 +104,7 @@ def _emitter(lines: JsonLines | None) -> Emit:
 
 
 async def _report_summary(summary: Summary, lines: JsonLines | None, resolved: ResolvedSettings) -> int:
-    """Print the summary, and return the exit status: that of the run, unless its output could not be written."""
+    """Print the summary, and return the exit code: that of the run, unless its output could not be written."""
     if summary.error is not None:
         report_error(summary.error, as_json=False)
     lost = 0

@@ -105,7 +105,7 @@ class Selection(BaseModel):
     unsupported: Literal["report", "skip"] = setting(
         "report",
         "Files whose extension the service does not accept, and those that it rejected in an earlier run: `report` "
-        "rejects them and counts for exit status 3, `skip` ignores them.",
+        "rejects them and counts for exit code 3, `skip` ignores them.",
         about_default="A file that is not uploaded should not go unnoticed.",
         option=Option("Files whose extension the service does not accept.", Panel.FILES),
     )

@@ -146,10 +146,10 @@ class Settings(Services):
     max_duration: SecondsAboveZero | None = setting(
         None,
         "The time after which a run starts no new file. Files in flight are finished, however long they take. The rest "
-        "is left to the next run, and the exit status is 6. Time spent waiting for another run's journal does not "
+        "is left to the next run, and the exit code is 6. Time spent waiting for another run's journal does not "
         "count.",
         about_default="There is no limit.",
-        option=Option("Start no new file after this time; exit status 6.", Panel.SPEED),
+        option=Option("Start no new file after this time; exit code 6.", Panel.SPEED),
     )
     max_failures: Count | None = setting(
         None,
@@ -167,7 +167,7 @@ class Settings(Services):
     )
     wait: bool = setting(
         False,
-        "Wait while another run holds the journal, instead of ending with exit status 5.",
+        "Wait while another run holds the journal, instead of ending with exit code 5.",
         about_default="Runs that wait for each other would pile up under a timer.",
         option=Option("Wait for a run that holds the journal.", Panel.SPEED),
     )

@@ -1,4 +1,4 @@
-"""Chooses the exit status if several apply (docs/design.md section 7). No I/O."""
+"""Chooses the exit code if several apply (docs/design.md section 7). No I/O."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MEANING: Final[dict[int, str]] = {
 
 
 def exit_code(counters: Counters, *, reasons: Iterable[int] = (), lost_source: bool = False) -> int:
-    """Return the status of a run: the first in `PRECEDENCE` of all that apply.
+    """Return the exit code of a run: the first in `PRECEDENCE` of all that apply.
 
     `reasons` are the codes of fatal errors, signals and the time limit that ended the run early. `lost_source` says
     that a source is empty although the journal has files in it. Raises ValueError for an unknown code.
@@ -53,7 +53,7 @@ def _of_files(counters: Counters, lost_source: bool) -> set[int]:
     codes: set[int] = set()
     if counters.failed:
         codes.add(ExitCode.FILES_FAILED)
-    # A run that ends early gives a reason. Without one, the status must still not be 0.
+    # A run that ends early gives a reason. Without one, the code must still not be 0.
     left_out = counters.changed + counters.unreadable + counters.rejected + counters.remaining
     if left_out or lost_source:
         codes.add(ExitCode.INCOMPLETE)
@@ -61,5 +61,5 @@ def _of_files(counters: Counters, lost_source: bool) -> set[int]:
 
 
 def exit_code_text(code: int) -> str:
-    """Return a short text for an exit status, with its number if it is unknown."""
-    return _MEANING.get(code, f"exit status {code}")
+    """Return a short text for an exit code, with its number if it is unknown."""
+    return _MEANING.get(code, f"exit code {code}")

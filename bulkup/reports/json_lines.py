@@ -64,7 +64,7 @@ class JsonLines:
 
     def _give_up(self, error: OSError) -> None:
         self.error = error
-        # At exit the interpreter flushes the stream's buffer. That would fail again and change the exit status to 120,
+        # At exit the interpreter flushes the stream's buffer. That would fail again and change the exit code to 120,
         # so the descriptor is redirected to the null device.
         with contextlib.suppress(OSError, ValueError, AttributeError):
             nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -30,7 +30,7 @@ MEDIA = ("mp4", "jpg", "png", "wav", "mov", "mp3")
 
 @dataclass(frozen=True)
 class Ended:
-    """A command that has ended, with its exit status and output."""
+    """A command that has ended, with its exit code and output."""
 
     code: int
     out: str
@@ -49,7 +49,7 @@ class Ended:
         return last
 
     def expect(self, code: int, *said: str) -> Ended:
-        """Assert the exit status, the texts on standard error, and that there is no traceback."""
+        """Assert the exit code, the texts on standard error, and that there is no traceback."""
         assert self.code == code, self
         assert "Traceback" not in self.out + self.err, self
         for text in said:

@@ -49,7 +49,7 @@ def test_a_directory_that_lost_its_files(world: World) -> None:
 
 
 def test_unreadable_files_and_directories(world: World) -> None:
-    """Both count as unreadable, the other files are uploaded, and the exit status is 3."""
+    """Both count as unreadable, the other files are uploaded, and the exit code is 3."""
     if os.geteuid() == 0 and not sys.platform.startswith("linux"):
         pytest.skip("root reads everything, and only Linux can take that right away")
     (world.source / "fine.txt").write_bytes(b"fine")
@@ -112,7 +112,7 @@ def test_empty_files(world: World) -> None:
 
 
 def test_a_file_over_the_limit(world: World) -> None:
-    """A file too large for one PUT is rejected without an API call. The exit status is 3."""
+    """A file too large for one PUT is rejected without an API call. The exit code is 3."""
     with open(world.source / "huge.mp4", "wb") as file:
         file.truncate(5 * 1024**3 + 1)
     with serving(world.store) as url:

@@ -1,4 +1,4 @@
-"""Journals that cannot be used: exit status 7, one message, and the recorded rows are kept."""
+"""Journals that cannot be used: exit code 7, one message, and the recorded rows are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unreachable and faulty services: one clear message, exit status 4, and no file is lost."""
+"""Unreachable and faulty services: one clear message, exit code 4, and no file is lost."""
 
 from __future__ import annotations
 

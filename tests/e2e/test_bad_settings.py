@@ -1,4 +1,4 @@
-"""Invalid settings: exit status 2, and a message that names the place, before anything is started."""
+"""Invalid settings: exit code 2, and a message that names the place, before anything is started."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_the_question(tmp_path: Path, answer: bytes, code: int) -> None:
 
 
 def at_a_terminal(arguments: list[str], answer: bytes, folder: Path) -> tuple[int, str]:
-    """Run a command at a terminal, answer its question, and return the exit status and the output."""
+    """Run a command at a terminal, answer its question, and return the exit code and the output."""
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(folder)
@@ -148,7 +148,7 @@ def test_a_profile(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_json_goes_to_a_pipe_whole(tmp_path: Path) -> None:
-    """A reader that closes the pipe early does not change the exit status."""
+    """A reader that closes the pipe early does not change the exit code."""
     command = [*COMMAND, "bench", *SMALL, "--provider", "local", "--json"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment({"TMPDIR": str(tmp_path)})

@@ -43,7 +43,7 @@ def test_help_of_every_command(command: str) -> None:
 
 
 def test_help_of_all_commands() -> None:
-    """`bulkup`, `bulkup -h` and `bulkup --help` list the commands. Without a command the exit status is still 2."""
+    """`bulkup`, `bulkup -h` and `bulkup --help` list the commands. Without a command the exit code is still 2."""
     said = run("--help").expect(0).out
     assert all(command.split()[0] in said for command in COMMANDS)
     assert said.strip() == run("-h").expect(0).out.strip() == run().expect(2).out.strip()

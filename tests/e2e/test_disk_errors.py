@@ -178,7 +178,7 @@ def test_a_journal_in_a_read_only_folder(place: tuple[World, str], upload: Calla
 def test_files_and_folders_that_fail(place: tuple[World, str], upload: Callable[..., Ended]) -> None:
     """A defective sector, a stale handle, and a folder whose listing fails half-way.
 
-    All other files are uploaded and the exit status is 3. Once the disk works again, the next run uploads the rest.
+    All other files are uploaded and the exit code is 3. Once the disk works again, the next run uploads the rest.
     """
     world, _ = place
     folder = world.source / "large"
@@ -211,7 +211,7 @@ def test_files_and_folders_that_fail(place: tuple[World, str], upload: Callable[
 
 @pytest.mark.parametrize("descriptors", [12, 18, 24])
 def test_too_few_descriptors(place: tuple[World, str], upload: Callable[..., Ended], descriptors: int) -> None:
-    """The journal, the scanner, a connection or a file may be the first without a descriptor. The exit status is 7,
+    """The journal, the scanner, a connection or a file may be the first without a descriptor. The exit code is 7,
     never 3."""
 
     def limit() -> None:

@@ -1,4 +1,4 @@
-"""Every exit status of a run, and the `--json` output that goes with it."""
+"""Every exit code of a run, and the `--json` output that goes with it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def test_a_quick_soak_meets_its_limits(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_soak_whose_time_is_up_fails(tmp_path: Path) -> None:
-    """Files that are not uploaded in time count as lost, and the exit status is 1."""
+    """Files that are not uploaded in time count as lost, and the exit code is 1."""
     command = [sys.executable, "-m", "benchmarks.soak", "--only", "faults", "--files", "3000", "--max-minutes", "0.001"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1, done.stdout + done.stderr

@@ -177,7 +177,7 @@ def in_flight(world: World, size: int, *options: str, **kwargs: Any) -> Iterator
 
 
 def test_sigterm_after_sigint_stops_at_once(world: World) -> None:
-    """The exit status is that of the second signal, and no recorded file is lost."""
+    """The exit code is that of the second signal, and no recorded file is lost."""
     with in_flight(world, 20_000_000, "--grace", "1h") as process:
         process.send_signal(signal.SIGINT)
         said(process, b"a second signal stops at once")
@@ -188,7 +188,7 @@ def test_sigterm_after_sigint_stops_at_once(world: World) -> None:
 
 
 def test_a_hangup_lets_files_in_flight_finish(world: World) -> None:
-    """SIGHUP acts like SIGTERM with its own exit status, but never counts as the second signal."""
+    """SIGHUP acts like SIGTERM with its own exit code, but never counts as the second signal."""
     with in_flight(world, 100_000, "--grace", "1h") as process:
         process.send_signal(signal.SIGHUP)
         said(process, b"stopping")

@@ -47,7 +47,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_errors_are_reported_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: str, told: str
 ) -> None:
-    """With exit status 2, and nothing is written."""
+    """With exit code 2, and nothing is written."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(sys, "argv", ["bulkup", "bench", *arguments.split()])
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))

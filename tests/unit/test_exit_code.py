@@ -1,4 +1,4 @@
-"""The exit status of a run."""
+"""The exit code of a run."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ def test_a_lost_mount_is_incomplete_and_an_unknown_reason_an_error() -> None:
 
 
 def test_every_code_has_a_text() -> None:
-    assert all(not exit_code_text(code).startswith("exit status") for code in PRECEDENCE)
-    assert exit_code_text(99) == "exit status 99"
+    assert all(not exit_code_text(code).startswith("exit code") for code in PRECEDENCE)
+    assert exit_code_text(99) == "exit code 99"

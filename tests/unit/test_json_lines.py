@@ -134,7 +134,7 @@ def test_no_line_overtakes_a_blocked_one() -> None:
     assert written(stream) == [{"n": 1}, {"n": 2}]
 
 
-def test_a_closed_pipe_does_not_change_the_exit_status() -> None:
+def test_a_closed_pipe_does_not_change_the_exit_code() -> None:
     program = (
         "import sys; from bulkup.reports.json_lines import JsonLines\n"
         "lines = JsonLines(sys.stdout.buffer); sys.stdin.read()\n"

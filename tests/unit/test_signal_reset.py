@@ -56,7 +56,7 @@ def test_the_second_signal_ends_a_process_that_is_deaf(run: subprocess.Popen[byt
 
 @pytest.mark.parametrize("run", ["awake"], indirect=True)
 def test_a_process_that_hears_the_first_one_handles_the_second_itself(run: subprocess.Popen[bytes]) -> None:
-    """With its own exit status, as without the default action."""
+    """With its own exit code, as without the default action."""
     assert run.stdout is not None
     run.send_signal(signal.SIGTERM)
     assert run.stdout.readline() == b"first\n"

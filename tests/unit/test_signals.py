@@ -13,7 +13,7 @@ from bulkup.errors import ExitCode
 
 
 class RecordedSignals(Signals):
-    """Records the exit statuses with which the process would have been ended immediately."""
+    """Records the exit codes with which the process would have been ended immediately."""
 
     def __init__(self, grace: float = 3600.0, *, clean_up_time: float = 30.0) -> None:
         super().__init__(Console(), grace, clean_up_time=clean_up_time, kill_if_deaf=False)  # it would end the tests

@@ -163,7 +163,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "the search": ({"signatures": 0}, ["signatures looked for"]),
     "the run": ({"finished": False}, ["the last run ended with"]),
     "a kill": ({"kills": 0}, ["kills of the uploader"]),
-    "the program": ({"unexpected": ["run1 ended with 7"]}, ["runs with an unexpected exit status"]),
+    "the program": ({"unexpected": ["run1 ended with 7"]}, ["runs with an unexpected exit code"]),
     "a PUT": ({"beyond": 1}, ["PUTs sent again"]),
     "attempts": ({"server": {**GOOD, "puts_failed": 600}}, ["PUT attempts a file"]),
     "memory": ({"trends": {"server": (Trend(50.0, 70.0, 70.0, 1000), FLAT)}}, ["memory of the server, MiB"]),

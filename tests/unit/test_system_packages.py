@@ -76,7 +76,7 @@ def test_it_prints_the_command_where_it_may_not_install(
 
 
 def test_a_failed_installation_is_an_error(commands: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The check is whether the tool exists, not the exit status of apt-get."""
+    """The check is whether the tool exists, not the exit code of apt-get."""
     write_command(commands, "apt-get", "exit 100")
     write_command(commands, "sudo", "exit 1")
     assert install([gadget(commands)]) == 1

@@ -135,7 +135,7 @@ class SendingProcess(asyncio.Protocol):
         self._cancelled.append(attempt.number)
 
     async def close(self) -> int:
-        """End the process, and return its exit status; a negative status is the number of a signal."""
+        """End the process, and return its exit code; a negative code is the number of a signal."""
         self._closing = True
         self._stop_timer()
         with anyio.CancelScope(shield=True):
@@ -165,7 +165,7 @@ class SendingProcess(asyncio.Protocol):
                 self._check_silence()
                 self._callbacks.ready(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the exit status has the reason
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the exit code has the reason
         """Report an end that was not requested."""
         self._stop_timer()
         if not self._closing:
