@@ -78,7 +78,7 @@ def throttling_text(trial: Trial) -> str:
         for requests, what in ((trial.api, "API calls"), (trial.storage, "uploads"))
         if requests.throttled
     ]
-    return f"the service asked to slow down (429, 503) in {' and '.join(parts)}"
+    return f"the service asked to slow down in {' and '.join(parts)}"
 
 
 def _processor(trial: Trial, facts: BenchFacts) -> str | None:

@@ -136,9 +136,8 @@ def test_advice_against_throttling() -> None:
         "set concurrency = 16 or lower, or ask the service for its limits",
     ]
     higher = [trial(choice(16), rate=100), trial(choice(64), rate=50, storage=SLOWED)]
-    assert (
-        "go no higher: with 64 files at a time the service asked to slow down (429, 503) in 3.0 % of the uploads"
-        in (advised(higher))
+    assert "go no higher: with 64 files at a time the service asked to slow down in 3.0 % of the uploads" in (
+        advised(higher)
     )
 
 

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from bulkup.api.bench.measuring import CpuTimes, QueueSamples, RequestStats
+import pytest
+
+from bulkup.api.bench.measuring import API_CALLS, STORAGE_REQUESTS, CpuTimes, QueueSamples, RequestStats
 from bulkup.pipeline.tuning.cores import Ticks
 from bulkup.reports.bench_trials import RequestFigures
 
 
 def test_request_statistics() -> None:
     """Throttled requests and those without an answer count as failed."""
-    tally = RequestStats()
+    tally = RequestStats(STORAGE_REQUESTS)
     assert tally.requests() == RequestFigures()
     for seconds, status in ((0.4, 200), (0.1, 503), (0.2, 429), (0.3, 403), (0.5, None)):
         tally.add(seconds, status)
     tally.add(0.6, 500, retry_after=True)
     assert tally.requests() == RequestFigures(6, throttled=3, failed=5, median=0.3, p95=0.6)
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+@pytest.mark.parametrize("retry_after", [False, True])
+def test_an_api_that_is_not_reachable_does_not_throttle(status: int, retry_after: bool) -> None:
+    """A run counts these answers of an API as an outage (docs/glossary.md, "throttle"), so fewer calls do not help."""
+    tally = RequestStats(API_CALLS)
+    tally.add(0.1, status, retry_after=retry_after)
+    assert tally.requests() == RequestFigures(1, throttled=0, failed=1, median=0.1, p95=0.1)
+
+
+def test_an_api_throttles_with_429_and_with_retry_after() -> None:
+    tally = RequestStats(API_CALLS)
+    tally.add(0.1, 429)
+    tally.add(0.1, 403, retry_after=True)
+    tally.add(0.1, 403)
+    assert tally.requests() == RequestFigures(3, throttled=2, failed=3, median=0.1, p95=0.1)
 
 
 def test_samples_of_the_queues() -> None:

@@ -20,13 +20,29 @@ from bulkup.reports.bench_trials import RequestFigures
 from bulkup.transport import Transport, TransportOptions
 
 _SAMPLE_INTERVAL = 0.02  # seconds
-_THROTTLED = frozenset({429, 503})
+
+
+@dataclass(frozen=True, slots=True)
+class StatusMeanings:
+    """The statuses with which a host throttles, and those that say that it cannot be reached.
+
+    An error with `Retry-After` throttles as well, unless it says that the host cannot be reached.
+    """
+
+    throttled: frozenset[int]
+    unreachable: frozenset[int] = frozenset()
+
+
+# As a run counts them (docs/glossary.md, "throttle").
+API_CALLS = StatusMeanings(frozenset({429}), unreachable=frozenset({502, 503, 504}))
+STORAGE_REQUESTS = StatusMeanings(frozenset({429, 503}))
 
 
 class RequestStats:
     """Counts the requests of one kind, and keeps their durations."""
 
-    def __init__(self) -> None:
+    def __init__(self, meanings: StatusMeanings) -> None:
+        self._meanings = meanings
         self._seconds: list[float] = []
         self._throttled = self._failed = 0
 
@@ -35,7 +51,8 @@ class RequestStats:
         self._seconds.append(seconds)
         failed = status is None or status >= 400
         self._failed += failed
-        self._throttled += status in _THROTTLED or (failed and retry_after)
+        asked_to_slow_down = failed and retry_after and status not in self._meanings.unreachable
+        self._throttled += status in self._meanings.throttled or asked_to_slow_down
 
     def requests(self) -> RequestFigures:
         """Return the figures so far."""
@@ -54,8 +71,8 @@ class MeasuredTransport(Transport):
 
     def __init__(self, options: TransportOptions, clock: Clock) -> None:
         super().__init__(options, clock)
-        self.api = RequestStats()
-        self.storage = RequestStats()
+        self.api = RequestStats(API_CALLS)
+        self.storage = RequestStats(STORAGE_REQUESTS)
 
     async def call(self, base_url: str, request: ApiRequest) -> ApiAnswer:
         """Carry out an API call, as `Transport.call`."""
