@@ -19,6 +19,7 @@ from bulkup.model.http import ApiAnswer, is_authority, retry_after_seconds
 from bulkup.model.object_names import share_a_part
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
+from bulkup.model.url_ends import end_of_url
 
 # The meaning of a status that the service itself does not explain.
 _STATUSES = {
@@ -46,7 +47,6 @@ _HINTS = {
 _MESSAGE_LIMIT = 256
 _MAX_TEXT = 8192  # characters; real URLs and tokens have less than half, and servers accept no longer ones
 _NOT_JSON: Any = object()
-_LEASE = re.compile(r"[?&](?P<relative>X-Amz-)?Expires=(?P<number>[0-9]{1,12})(?:&|$)")
 _V4 = "X-Amz-Algorithm=AWS4-HMAC-SHA256"
 _SIGNED_V4 = re.compile(rf"[?&]{_V4}(?:&|$)")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -194,17 +194,15 @@ def lease_from(expires_at: float, answer: ApiAnswer) -> float:
 def lease_of_url(url: SecretUrl, answer: ApiAnswer) -> float | None:
     """Return when a presigned URL expires by the local clock, None if it does not state that.
 
-    Signature version 4 has `X-Amz-Expires` in seconds, which is relative and so preferred. Version 2 has `Expires` in
-    Unix time (docs/contracts.md section 5).
+    Its lifetime counts from the request. A URL that was signed earlier, as by a service that keeps its answers, ends
+    earlier: hence the smaller of both times (docs/contracts.md section 5).
     """
-    text = url.reveal()
-    # Searching the text before it with the pattern is slow, and that is most of a URL.
-    at = text.find("Expires=")
-    found = _LEASE.search(text, max(0, at - len("?X-Amz-"))) if at >= 0 else None
-    if found is None:
-        return None
-    number = float(found["number"])
-    return answer.sent_at + number if found["relative"] else lease_from(number, answer)
+    end = end_of_url(url)
+    by_lifetime = None if end.lifetime is None else answer.sent_at + end.lifetime
+    by_end = None if end.at is None else lease_from(end.at, answer)
+    if by_lifetime is None or by_end is None:
+        return by_lifetime if by_end is None else by_end
+    return min(by_lifetime, by_end)
 
 
 def takes_content_md5(url: SecretUrl) -> bool:

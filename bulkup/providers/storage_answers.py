@@ -18,6 +18,7 @@ _FAILED_LATE = 500  # the status that an error document after the status 200 wou
 _CODES = {
     "ExpiredToken": ProblemKind.EXPIRED,
     "TokenRefreshRequired": ProblemKind.EXPIRED,
+    "ExpiredRequest": ProblemKind.EXPIRED,
     "AccessDenied": ProblemKind.REFUSED,
     "InvalidToken": ProblemKind.REFUSED,
     "NoSuchBucket": ProblemKind.REFUSED,

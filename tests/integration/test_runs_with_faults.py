@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import email.utils
 import errno
 import math
 import os
+import random
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderD
 from bulkup.errors import MachineError
 from bulkup.localserver import FaultSpec
 from bulkup.localserver.faults import FaultName
+from bulkup.localserver.s3 import sigv4
 from bulkup.model.bodies import Body
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
@@ -287,6 +291,46 @@ async def test_storage_that_calls_every_new_url_expired_ends_the_run(here: World
     states = [row.status for row in here.manifest()]
     assert set(states) <= {FileState.PENDING, FileState.TICKETED}
     assert here.lost_ids() == states.count(FileState.TICKETED)
+
+
+async def test_urls_that_were_signed_too_long_ago_fail_no_file(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of the service gives out old URLs. Their own end is seen before they are used."""
+    here.tunables = QUICK_RETRIES
+    chance, presign = random.Random(1), sigv4.presign
+
+    def cached(method: str, origin: Any, key: str, signing: Any, signed_at: float, seconds: int) -> str:
+        age = 2 * seconds if chance.random() < 0.6 else 0
+        return presign(method, origin, key, signing, signed_at - age, seconds)
+
+    monkeypatch.setattr(sigv4, "presign", cached)
+    here.write_many(100)
+    sent = refuse(monkeypatch, 400, "", above=10**6)
+    summary = await here.run(batch_size=20)
+    assert (summary.exit_code, summary.counters.uploaded) == (0, 100)
+    assert len(sent) == 100
+    here.assert_uploaded()
+
+
+@pytest.mark.parametrize(("share", "code"), [(0.6, 0), (1.0, 4)])
+async def test_storage_that_refuses_expired_urls_without_a_word_fails_no_file(
+    here: World, monkeypatch: pytest.MonkeyPatch, share: float, code: int
+) -> None:
+    """Ceph's answer has no message. Here some of its gateways, or all, have a clock that is two hours ahead."""
+    here.tunables = QUICK_RETRIES
+    chance, send = random.Random(1), Transport.send
+
+    async def gateway(self: Transport, ticket: Ticket, *rest: Any) -> StorageAnswer:
+        if chance.random() >= share:
+            return await send(self, ticket, *rest)
+        date = email.utils.formatdate(time.time() + 7200, usegmt=True)
+        body = b"<Error><Code>AccessDenied</Code><Message></Message></Error>"
+        return StorageAnswer(403, {"date": date}, body)
+
+    monkeypatch.setattr(Transport, "send", gateway)
+    here.write_many(60)
+    summary = await here.run(batch_size=20)
+    assert (summary.exit_code, summary.counters.failed) == (code, 0)
+    assert ("storage calls every new upload URL expired" in str(summary.error)) == (code == 4)
 
 
 @pytest.mark.parametrize("provider", SERVICES)

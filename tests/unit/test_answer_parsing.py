@@ -116,6 +116,21 @@ def test_a_lease_is_read_from_urls_of_both_versions(key: str, ttl: int, since: i
     assert (takes_content_md5(four), takes_content_md5(two)) == (True, False)
 
 
+@given(st.integers(1, 604_800), st.integers(0, 1_000_000), st.integers(-(10**6), 10**6))
+def test_the_lease_of_a_url_that_was_signed_earlier_ends_with_it(ttl: int, age: int, skew: int) -> None:
+    """As the service's clock tells: its answer may come from a cache. The local clock may be hours off."""
+    where, signed_at = ServerOrigin("https", "s.example"), NOW - age
+    url = SecretUrl(presign_v4("PUT", where, "key", KEY, signed_at, ttl))
+    date = email.utils.formatdate(NOW, usegmt=True)
+    answer = ApiAnswer(200, {"date": date}, b"", NOW + skew)
+    lease = lease_of_url(url, answer)
+    assert lease is not None
+    if age < ttl:
+        assert lease == NOW + skew + ttl - age
+    else:
+        assert lease <= signed_at + ttl
+
+
 any_text = st.characters(exclude_categories=["Cs"])
 xml_texts = st.text(st.sampled_from("<>&\"'a \r\n") | any_text, max_size=12).filter(fits_xml)
 

@@ -65,6 +65,7 @@ def job_of(number: int, ticketed: Ticketed) -> Plain:
         file.path,
         tuple(file.identity),
         ticket.url.reveal(),
+        ticket.expires_at,
         ticket.method,
         _headers_to_plain(ticket.headers) if ticket.headers else None,
         ticket.content_md5,
@@ -76,10 +77,11 @@ def job_of(number: int, ticketed: Ticketed) -> Plain:
 
 def file_of(job: Plain) -> Ticketed:
     """Return a file that holds enough for one attempt."""
-    _, root, path, identity, url, method, headers, content_md5, form, md5, mismatches = job
+    _, root, path, identity, url, expires_at, method, headers, content_md5, form, md5, mismatches = job
     ticket = Ticket(
         SecretUrl(url),
         remote_id="",
+        expires_at=expires_at,
         method=method,
         headers=_headers_from_plain(headers) if headers else {},
         content_md5=content_md5,

@@ -21,6 +21,7 @@ from bulkup.pipeline.files.large import FileBody, FilePart, StreamedBody
 from bulkup.pipeline.files.opening import CHUNK, READING, ReadingOptions
 from bulkup.pipeline.files.small import SmallFileReader, WholeBody
 from bulkup.pipeline.options import SendOptions
+from bulkup.pipeline.send.expired_urls import judge_by_end
 from bulkup.pipeline.send.proven_hosts import ProvenHosts
 from bulkup.pipeline.send.verification import Verification, plain_etag, verify
 from bulkup.pipeline.send.zero_copy import ZeroCopy
@@ -90,8 +91,9 @@ class LocalSender:
         headers = {}
         if ticket.content_md5 and isinstance(body, WholeBody) and body.digest is not None:
             headers["Content-MD5"] = body.digest.content_md5
+        begun = self._clock.monotonic()
         answer = await self._storage.send(ticket, body, headers, count)
-        judged = self._judge(answer, body, item)
+        judged = self._judge(answer, body, ticket, begun, item)
         if isinstance(body, StreamedBody) and isinstance(judged, Verification):
             self._zero_copy.learn(ticket.url, judged)
         if self._doubts(ticket, body, judged):
@@ -99,7 +101,7 @@ class LocalSender:
                 # The bytes that are sent have to be those that are hashed, now that storage may not prove them.
                 body = self._streamed(item)
             answer = await self._storage.send(ticket, body, headers, count, new_connection=True)
-            judged = self._judge(answer, body, item)
+            judged = self._judge(answer, body, ticket, begun, item)
         if isinstance(judged, Problem):
             return judged
         self._proven.learn(ticket.url, judged)
@@ -114,11 +116,12 @@ class LocalSender:
         for part in list(parts_of(item.file.identity.size, len(urls)))[sent.parts :]:
             here = dataclasses.replace(ticket, url=urls[sent.parts], more_urls=())
             body = self._part(item, part, sent)
+            begun = self._clock.monotonic()
             answer = await self._storage.send(here, body, {}, count)
-            judged = self._judge(answer, body)
+            judged = self._judge(answer, body, here, begun)
             if self._doubts(here, body, judged):
                 answer = await self._storage.send(here, body, {}, count, new_connection=True)
-                judged = self._judge(answer, body)
+                judged = self._judge(answer, body, here, begun)
             if isinstance(judged, Problem):
                 return judged
             self._proven.learn(here.url, judged)
@@ -159,12 +162,21 @@ class LocalSender:
         return (isinstance(body, FileBody) and body.lent) or ticket.url in self._proven
 
     def _judge(
-        self, answer: StorageAnswer, body: WholeBody | StreamedBody, item: Item | None = None
+        self,
+        answer: StorageAnswer,
+        body: WholeBody | StreamedBody,
+        ticket: Ticket,
+        begun: float,
+        item: Item | None = None,
     ) -> Problem | Verification:
-        """Return what an answer means for a body; `item` is given if it is the whole file."""
+        """Return what an answer means for a body; `item` is given if it is the whole file.
+
+        `begun` is the monotonic time at which the request began.
+        """
         changed = item is not None and _differs(item, body.digest)
         problem = self._answers.classify(answer, self._clock.now())
         if problem is not None:
+            problem = judge_by_end(problem, answer, ticket, self._clock.now(), self._clock.monotonic() - begun)
             # Of a file that changed, a store that received its checksum reports a mismatch.
             return _CHANGED if problem.kind is ProblemKind.MISMATCH and changed else problem
         if body.identity is None:
