@@ -43,6 +43,8 @@ _CLOSING = 1000
 # hashers.
 _DESCRIPTORS_A_WORKER = 2
 _OTHER_DESCRIPTORS = 64
+_DESCRIPTORS_AT_MOST = 3  # of a worker that sends a large file: `sendfile` duplicates the connection's
+_MOST_IDLE = 1000
 
 
 def resolve_sources(settings: Settings) -> tuple[Source, ...]:
@@ -186,10 +188,19 @@ def max_workers(settings: Settings) -> int:
     """Return the maximum number of workers. With "auto", the descriptor limit of this process bounds it."""
     if settings.concurrency != "auto":
         return settings.concurrency
+    return max(1, min(MOST_WORKERS, _free_descriptors(MOST_WORKERS * _DESCRIPTORS_A_WORKER) // _DESCRIPTORS_A_WORKER))
+
+
+def idle_connections(workers: int) -> int:
+    """Return how many idle connections may stay open, of the descriptors that the workers leave."""
+    used = workers * _DESCRIPTORS_AT_MOST
+    return max(0, min(_MOST_IDLE, _free_descriptors(used + _MOST_IDLE) - used))
+
+
+def _free_descriptors(unlimited: int) -> int:
+    """Return the descriptors for workers and connections, `unlimited` where the system sets no limit."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit == resource.RLIM_INFINITY:
-        return MOST_WORKERS
-    return max(1, min(MOST_WORKERS, (limit - _OTHER_DESCRIPTORS) // _DESCRIPTORS_A_WORKER))
+    return unlimited if limit == resource.RLIM_INFINITY else limit - _OTHER_DESCRIPTORS
 
 
 def scan_options(settings: Settings) -> ScanOptions:
@@ -209,13 +220,15 @@ def scan_options(settings: Settings) -> ScanOptions:
 
 def transport_options(settings: Settings) -> TransportOptions:
     """Return the options of connections."""
+    workers = max_workers(settings)
     return TransportOptions(
-        max_workers(settings),
+        workers,
         settings.connect_timeout,
         settings.idle_timeout,
         settings.ca_file,
         host_rules(settings),
         settings.sender,
+        idle_connections=idle_connections(workers),
     )
 
 

@@ -24,6 +24,8 @@ from bulkup.transport.proxies import PROXY_AUTHENTICATION_REQUIRED
 from bulkup.transport.storage import Storage
 from bulkup.transport.transport_options import TransportOptions
 
+_IDLE_API_CONNECTIONS = 16  # a service has one or two hosts
+
 
 class Transport(Storage):
     """Owns the API's session as well as the sender. Raises `UsageError` when the CA file cannot be used."""
@@ -57,7 +59,7 @@ class Transport(Storage):
         raise raised
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
-        self._api = await stack.enter_async_context(open_session(self._tls.for_aiohttp))
+        self._api = await stack.enter_async_context(open_session(self._tls.for_aiohttp, idle=_IDLE_API_CONNECTIONS))
         await super()._open(stack)
 
     async def _answer(self, url: SecretUrl, request: ApiRequest) -> ApiAnswer:

@@ -15,7 +15,9 @@ class TransportOptions:
 
     `idle_timeout` limits the time without progress; the time of a whole upload has no limit. Up to `buffered` bytes may
     stand in buffers on the way to the server. They extend the timeout as if the server read `slowest` bytes a second.
-    `hosts` restricts where bytes may go. `sender` selects the HTTP client for storage. An API answer may have
+    At most `connections` requests run at once. Up to `idle_connections` more stay open for later requests, to all hosts
+    together; before another one is opened, the one least recently used is closed. `hosts` restricts where bytes may go.
+    `sender` selects the HTTP client for storage. An API answer may have
     `api_answer_limit` bytes, and `api_answer_per_url` for each upload URL that was asked for. With sendfile, a thread
     reports progress every `sendfile_step` bytes.
     """
@@ -31,6 +33,7 @@ class TransportOptions:
     api_answer_limit: int = 256 * 1024
     api_answer_per_url: int = 12 * 1024
     sendfile_step: int = 4 * 1024**2
+    idle_connections: int = 256
 
     @property
     def progress_timeout(self) -> ProgressTimeout:

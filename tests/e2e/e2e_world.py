@@ -193,7 +193,7 @@ Answer = tuple[int, Mapping[str, str], bytes]
 
 
 @contextlib.contextmanager
-def answering(answer: Callable[[str, bytes], Answer]) -> Iterator[str]:
+def answering(answer: Callable[[str, bytes], Answer], listen: str = "127.0.0.1") -> Iterator[str]:
     """Run a server that answers each request with `answer(path, body)`, and return its URL."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -213,7 +213,8 @@ def answering(answer: Callable[[str, bytes], Answer]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((listen, 0), Handler)
+    server.daemon_threads = True  # they wait for further requests on idle connections
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -35,15 +37,15 @@ def refused(world: World, url: str, *said: str) -> Ended:
     return done
 
 
-def items(*urls: str) -> Callable[[str, bytes], Answer]:
-    """Return an answer to a presign call in Magic Hour's format, with these URLs."""
+def items(*urls: str, first: int = 0) -> Callable[[str, bytes], Answer]:
+    """Return an answer to a presign call in Magic Hour's format, with these URLs. Ids are numbers from `first`."""
 
     def answer(_: str, body: bytes) -> Answer:
         asked = json.loads(body)["items"]
         entries = [
             {
                 "upload_url": url,
-                "file_path": f"api-assets/{number}.{asked[number]['extension']}",
+                "file_path": f"api-assets/{first + number}.{asked[number]['extension']}",
                 "expires_at": "2999-01-01T00:00:00Z",
             }
             for number, url in enumerate(urls)
@@ -166,6 +168,31 @@ def test_storage_that_redirects_to_another_scheme(world: World) -> None:
         done = world.upload(*world.to(url), *QUICK, env=TOKEN).expect(1, "redirected")
     assert done.summary["files"]["failed"] == 3
     assert "verysecret" not in done.out + done.err
+
+
+@pytest.mark.parametrize("sender", ["lean", "aiohttp"])
+def test_more_storage_hosts_than_descriptors(world: World, sender: str) -> None:
+    """Each file has a host of its own. Idle connections are closed before descriptors run out."""
+    world.fill(300, extensions=("mp4",))
+
+    def answer(path: str, body: bytes) -> Answer:
+        if path.startswith("/put"):
+            return 200, {"ETag": f'"{hashlib.md5(body).hexdigest()}"'}, b""
+        count, port = len(json.loads(body)["items"]), where[0].rpartition(":")[2]
+        with lock:
+            first = asked[0]
+            asked[0] += count
+        urls = [f"http://127.0.{n // 200}.{n % 200 + 1}:{port}/put/{n}" for n in range(first, first + count)]
+        return items(*urls, first=first)(path, body)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160))
+
+    where, asked, lock = list[str](), [0], threading.Lock()
+    with answering(answer, listen="0.0.0.0") as url:
+        where.append(url)
+        done = world.upload(*world.to(url), "--sender", sender, env=TOKEN, preexec_fn=limit).expect(0)
+    assert done.summary["files"]["uploaded"] == 303
 
 
 def test_a_key_that_is_refused_half_way(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from scripted_server import OK, Connection, Script, echo, serving, settled
@@ -72,6 +73,45 @@ async def test_each_host_has_its_own_connections(sender: str) -> None:
             await next_works(transport, one)
             await next_works(transport, two)
     assert len(one.requests) == len(two.requests) == 3
+
+
+@BOTH
+async def test_idle_connections_to_all_hosts_are_bounded(sender: str) -> None:
+    """The one least recently used is closed. That of a host in steady use is kept."""
+    async with contextlib.AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(serving()) for _ in range(12)]
+        transport = await stack.enter_async_context(using(sender, connections=1, idle_connections=3))
+        steady, *others = servers
+        for server in others:
+            await next_works(transport, steady)
+            await next_works(transport, server)
+            await settled()
+            assert sum(not each.reader.at_eof() for server in servers for each in server.connections) <= 1 + 3
+        assert len(steady.connections) == 1
+        for server in others[-2:]:
+            await next_works(transport, server)
+        for server in others[:2]:
+            await next_works(transport, server)
+        assert [len(server.connections) for server in others] == [2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+
+
+@BOTH
+async def test_connections_in_use_are_not_closed_for_others(sender: str) -> None:
+    async def hold(connection: Connection) -> None:
+        request = await connection.request()
+        await release.wait()
+        connection.write(echo(request))
+
+    release = asyncio.Event()
+    async with contextlib.AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(serving(hold)) for _ in range(5)]
+        transport = await stack.enter_async_context(using(sender, connections=5, idle_connections=0))
+        async with asyncio.TaskGroup() as tasks:
+            answers = [tasks.create_task(answered(transport, server.url)) for server in servers]
+            for server in servers:
+                await server.came.wait()
+            release.set()
+        assert [answer.result().status for answer in answers] == [200] * 5
 
 
 @BOTH

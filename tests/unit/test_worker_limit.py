@@ -79,6 +79,18 @@ def test_the_descriptor_limit_bounds_the_workers(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
+    ("limit", "workers", "idle"),
+    [(resource.RLIM_INFINITY, 256, 1000), (1_048_576, 256, 1000), (1024, 256, 192), (256, 4, 180), (256, 96, 0)],
+)
+def test_idle_connections_take_what_workers_leave(
+    monkeypatch: pytest.MonkeyPatch, limit: int, workers: int, idle: int
+) -> None:
+    """With a large file, a worker needs three descriptors."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert composition.transport_options(Settings(concurrency=workers)).idle_connections == idle
+
+
+@pytest.mark.parametrize(
     ("concurrency", "adaptive", "at_first"), [(256, True, 16), (8, True, 8), (256, False, 256), (1, False, 1)]
 )
 def test_an_adaptive_run_begins_with_few_workers(concurrency: int, adaptive: bool, at_first: int) -> None:

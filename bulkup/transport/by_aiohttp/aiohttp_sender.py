@@ -130,7 +130,10 @@ class AiohttpSender:
         if session is None:
             # A proxy looks up storage's names itself, and may have a private address, so its session has no guard.
             guard = None if proxied else self._guard
-            session = open_session(self._tls, self._options.connections, guard, reuse=reuse)
+            options = self._options
+            session = open_session(
+                self._tls, guard, limit=options.connections, idle=options.idle_connections, reuse=reuse
+            )
             self._sessions[proxied, reuse] = session
         return session
 

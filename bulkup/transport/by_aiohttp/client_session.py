@@ -11,6 +11,7 @@ from aiohttp import hdrs
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bulkup._version import __version__
+from bulkup.transport.by_aiohttp.bounded_connector import BoundedConnector
 from bulkup.transport.destination.resolver import Resolver
 from bulkup.transport.sender import KEEP_ALIVE
 
@@ -21,16 +22,16 @@ _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
 def open_session(
-    tls: ssl.SSLContext | bool, limit: int = 0, resolver: Resolver | None = None, *, reuse: bool = True
+    tls: ssl.SSLContext | bool, resolver: Resolver | None = None, *, limit: int = 0, idle: int, reuse: bool = True
 ) -> aiohttp.ClientSession:
-    """Return a session with at most `limit` connections, 0 for no limit. Each request sets its own timeout.
+    """Return a session with at most `limit` connections in use, 0 for no limit. Each request sets its own timeout.
 
-    Without `reuse` each request has a new connection.
+    Up to `idle` more connections stay open. Without `reuse` each request has a new connection.
     """
     names = None if resolver is None else ClientResolver(resolver)
     kept: dict[str, Any] = {"keepalive_timeout": KEEP_ALIVE} if reuse else {"force_close": True}
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit, ssl=tls, resolver=names, **kept),
+        connector=BoundedConnector(limit + idle, limit=limit, ssl=tls, resolver=names, **kept),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={hdrs.USER_AGENT: f"bulkup/{__version__}"},
         trust_env=False,  # it would also send the credentials of ~/.netrc; `Proxies` reads the environment

@@ -110,8 +110,8 @@ class IdleList(Protocol):
 class Connection(asyncio.Protocol):
     """A connection of the lean sender; the module's docstring describes its states.
 
-    `deadline` is in monotonic seconds. `sending_body` is true while a task still sends the request's body, and
-    `cancel_body` stops that task. `exchanges` counts the exchanges begun.
+    `deadline` and `idle_since` are in monotonic seconds. `sending_body` is true while a task still sends the request's
+    body, and `cancel_body` stops that task. `exchanges` counts the exchanges begun.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: ConnectionOwner, idle: IdleList) -> None:
@@ -122,6 +122,7 @@ class Connection(asyncio.Protocol):
         self.tls: TlsStream | None = None
         self.reader = AnswerReader()
         self.deadline = _NEVER
+        self.idle_since = 0.0
         self.sending_body = False
         self.cancel_body: Callable[[], None] | None = None
         self.exchanges = 0
@@ -149,6 +150,11 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes | memoryview) -> None:
         """Write more of the request."""
         self.transport.write(data if self.tls is None else self.tls.encrypt(data))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection waits for its next exchange; a new one does not."""
+        return self._answer_future is None and self.exchanges > 0 and not self.transport.is_closing()
 
     @property
     def answered(self) -> bool:

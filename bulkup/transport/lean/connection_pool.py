@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import ssl
+from collections.abc import Iterator
 from time import monotonic
 
 from bulkup.model.http import StorageAnswer
@@ -35,7 +37,8 @@ class IdleConnections:
     def put(self, connection: Connection, answer: StorageAnswer) -> None:
         """Keep a connection for as long as the server's answer allows."""
         header = answer.headers.get("keep-alive")
-        connection.deadline = monotonic() + (KEEP_ALIVE if header is None else keep_alive_seconds(header))
+        connection.idle_since = now = monotonic()
+        connection.deadline = now + (KEEP_ALIVE if header is None else keep_alive_seconds(header))
         self._idle.append(connection)
 
     def remove(self, connection: Connection) -> None:
@@ -45,14 +48,30 @@ class IdleConnections:
 
 
 class ConnectionPool:
-    """Owns all open connections. One timer checks the deadlines of all of them."""
+    """Owns all open connections, to all hosts. One timer checks the deadlines of all of them.
 
-    def __init__(self, idle_timeout: float) -> None:
+    `most_open` is a bound that only connections in use may exceed.
+    """
+
+    def __init__(self, idle_timeout: float, most_open: int) -> None:
         self.idle_timeout = idle_timeout
+        self._most_open = most_open
+        self._opening = 0
         self._interval = min(max(idle_timeout / 8, _MIN_INTERVAL), _MAX_INTERVAL)
         self._open: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._all_closed: asyncio.Future[None] | None = None
+
+    @contextlib.contextmanager
+    def room_for_another(self) -> Iterator[None]:
+        """Open a connection in this context. At the bound, the idle connection least recently used is closed first."""
+        if len(self._open) + self._opening >= self._most_open:
+            self._close_least_recently_used()
+        self._opening += 1
+        try:
+            yield
+        finally:
+            self._opening -= 1
 
     def add(self, connection: Connection) -> None:
         """Own a connection."""
@@ -75,6 +94,12 @@ class ConnectionPool:
         if self._open:
             self._all_closed = asyncio.get_running_loop().create_future()
             await self._all_closed
+
+    def _close_least_recently_used(self) -> None:
+        # Looking through all connections is cheap beside opening one, and the way of a file needs no order then.
+        idle = [connection for connection in self._open if connection.is_idle]
+        if idle:
+            min(idle, key=lambda connection: connection.idle_since).close()
 
     def _schedule_check(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._interval, self._check_deadlines)

@@ -96,15 +96,16 @@ class Connector:
 
     async def _open(self, origin: Origin, addresses: list[AddrInfoType]) -> Connection:
         loop = asyncio.get_running_loop()
-        sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY)
-        connection = Connection(loop, self._pool, origin.idle)
-        try:
-            await loop.create_connection(lambda: connection, sock=sock)
-        except BaseException:
-            # The loop closes the socket, and uvloop does so without calling `connection_lost`.
-            self._pool.discard(connection)
-            raise
-        return connection
+        with self._pool.room_for_another():
+            sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY)
+            connection = Connection(loop, self._pool, origin.idle)
+            try:
+                await loop.create_connection(lambda: connection, sock=sock)
+            except BaseException:
+                # The loop closes the socket, and uvloop does so without calling `connection_lost`.
+                self._pool.discard(connection)
+                raise
+            return connection
 
     async def _start_tls(self, connection: Connection, origin: Origin) -> None:
         with _abort_on_error(connection):

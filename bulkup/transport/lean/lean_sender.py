@@ -51,7 +51,7 @@ class LeanSender:
         self._sendfile_step = options.sendfile_step
         self._proxies = proxies
         self._guard = guard
-        self._pool = ConnectionPool(options.idle_timeout)
+        self._pool = ConnectionPool(options.idle_timeout, options.connections + options.idle_connections)
         self._connector = Connector(self._pool, tls, options.connect_timeout, guard, resolver)
         self._origins: dict[str, Origin] = {}
 
