@@ -24,7 +24,7 @@ from bulkup.journal.sources import KnownSource, known_sources, register_source
 from bulkup.journal.statements import KeptUntil, Statements
 from bulkup.journal.writer import DEFAULT_OPTIONS, Statement, Writer, WriterOptions
 from bulkup.model.files import Source
-from bulkup.model.items import Item, Outcome
+from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.log_events import LogEvent
 from bulkup.model.tickets import Ticket
 
@@ -125,13 +125,13 @@ class Journal:
         """Record that no call about these items is in progress, and that the tickets in `replaced` are invalid."""
         await self._writer.write(self._statements.pending(items, replaced, now))
 
-    async def asked(self, items: Iterable[Item], replaced: Sequence[tuple[Item, Ticket]], now: float) -> None:
-        """Record the intent to ask for tickets, and that the tickets in `replaced` are invalid."""
-        await self._writer.write(self._statements.asked(items, replaced, now))
+    async def asked(self, group: Group, replaced: Sequence[tuple[Item, Ticket]], now: float) -> None:
+        """Record the intent to ask for the tickets of a group, and that the tickets in `replaced` are invalid."""
+        await self._writer.write(self._statements.asked(group, replaced, now))
 
-    async def ticketed(self, tickets: Iterable[tuple[Item, Ticket]]) -> None:
-        """Record tickets."""
-        await self._writer.write(self._statements.ticketed(tickets))
+    async def ticketed(self, group: Group, tickets: Sequence[Ticket | None]) -> None:
+        """Record the answer to a call: the ticket of each file of the group, None for a file that has none."""
+        await self._writer.write(self._statements.ticketed(group, tickets))
 
     async def stored(self, items: Iterable[Item]) -> None:
         """Record storage's receipts."""

@@ -57,7 +57,7 @@ from bulkup.journal.kept_rejections import kept
 from bulkup.journal.ticket_text import dump, without_secrets
 from bulkup.journal.writer import Statement
 from bulkup.model.files import UNKNOWN_IDENTITY, Identity
-from bulkup.model.items import Item, Outcome
+from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Ticket
 
@@ -129,13 +129,13 @@ class Statements:
         """Return the rows of files with no call under way, with the digests of those hashed in advance."""
         return [*self.orphaned(replaced, _UNUSABLE, now), self._upsert(items, FileState.PENDING)]
 
-    def asked(self, items: Iterable[Item], replaced: Sequence[tuple[Item, Ticket]], now: float) -> list[Statement]:
-        """Return the intent rows of a presign call. Tickets that it replaces become orphans."""
-        return [*self.orphaned(replaced, _UNUSABLE, now), self._upsert(items, FileState.ASKED)]
+    def asked(self, group: Group, replaced: Sequence[tuple[Item, Ticket]], now: float) -> list[Statement]:
+        """Return the intent of a presign call. Tickets that it replaces become orphans."""
+        return [*self.orphaned(replaced, _UNUSABLE, now), self._upsert(group.items, FileState.ASKED)]
 
-    def ticketed(self, items: Iterable[tuple[Item, Ticket]]) -> list[Statement]:
-        """Return the rows of tickets."""
-        pairs = list(items)
+    def ticketed(self, group: Group, answers: Sequence[Ticket | None]) -> list[Statement]:
+        """Return the tickets of a group."""
+        pairs = [(item, ticket) for item, ticket in zip(group.items, answers, strict=True) if ticket is not None]
         tickets = [(*self._key(item), *_ticket_row(ticket)) for item, ticket in pairs]
         return [Statement(_KEEP_TICKET, tickets), Statement(_TICKETED, [self._key(item) for item, _ in pairs])]
 

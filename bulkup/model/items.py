@@ -7,7 +7,7 @@ The types say what a file has: an `Item` may lack everything, a `Ticketed` has a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -37,6 +37,17 @@ class Item:
     expired: bool = False
     place: Place | None = None
     sent: PartsSent | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """The files of one presign call, from the intent to ask until the last of them is settled.
+
+    `number` is that of the group's row in the journal, which sets it when it records the intent.
+    """
+
+    items: Sequence[Item]
+    number: int = 0
 
 
 class Ticketed(NamedTuple):

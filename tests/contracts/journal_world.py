@@ -12,7 +12,7 @@ from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.journal import Destination, Journal, KnownFile, Reader
 from bulkup.journal.database import open_for_writing
 from bulkup.model.files import Digest, FoundFile, Identity, Source
-from bulkup.model.items import Item, Outcome
+from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Receipt, Ticket
@@ -84,10 +84,21 @@ def raw_bytes(folder: Path) -> bytes:
     return b"".join(entry.read_bytes() for entry in sorted(folder.iterdir()))
 
 
+async def ask(journal: Journal, *items: Item) -> Group:
+    """Record the intent to ask for the tickets of these files."""
+    group = Group(items)
+    await journal.asked(group, [], NOW)
+    return group
+
+
+async def take_ticket(journal: Journal, item: Item, ticket: Ticket) -> None:
+    """Record a call for one file, and its answer."""
+    await journal.ticketed(await ask(journal, item), [ticket])
+
+
 async def upload_one(journal: Journal, item: Item, ticket: Ticket) -> None:
     """Take an item through all states to `uploaded`."""
-    await journal.asked([item], [], NOW)
-    await journal.ticketed([(item, ticket)])
+    await take_ticket(journal, item, ticket)
     item.ticket = ticket
     item.receipt = receipt_of(item)
     await journal.settled([Outcome(item, FileState.UPLOADED)], NOW)

@@ -33,6 +33,7 @@ from journal_world import (
     THERE,
     a_ticket,
     an_item,
+    ask,
     found,
     identity,
     problem,
@@ -40,6 +41,7 @@ from journal_world import (
     receipt_of,
     rows,
     running,
+    take_ticket,
     upload_one,
 )
 from structlog.testing import capture_logs
@@ -52,7 +54,7 @@ from bulkup.journal.reader import ReaderOptions
 from bulkup.journal.ticket_text import without_secrets
 from bulkup.journal.writer import Statement, Writer
 from bulkup.model.files import Digest, Source
-from bulkup.model.items import Item, Outcome
+from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.journal_rows import ManifestRow, OrphanRow
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Ticket
@@ -70,9 +72,9 @@ async def test_a_file_passes_through_the_states_in_order(path: Path) -> None:
         assert found(journal, item) is None
         await journal.pending([item])
         assert rows(path) == {b"a.mp4": FileState.PENDING}
-        await journal.asked([item], [], NOW)
+        group = await ask(journal, item)
         assert rows(path) == {b"a.mp4": FileState.ASKED}
-        await journal.ticketed([(item, ticket)])
+        await journal.ticketed(group, [ticket])
         item.ticket, item.receipt, item.history.attempts = ticket, receipt_of(item), 2
         await journal.stored([item])
         with contextlib.closing(journal.lookup()) as lookup:
@@ -97,7 +99,7 @@ async def test_terminal_states_are_recorded(path: Path, state: FileState) -> Non
     async with running(path) as (journal, (source,)):
         item = an_item(source, ticket=a_ticket("remote-1"))
         item.receipt = receipt_of(item, verified=False)
-        await journal.asked([item], [], NOW)
+        await ask(journal, item)
         await journal.settled([Outcome(item, state, problem("no luck"))], NOW)
     with Reader(str(path)) as reader:
         (row,) = reader.manifest()
@@ -113,7 +115,7 @@ async def test_a_file_has_one_row(path: Path) -> None:
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source), a_ticket("old"))
         changed = an_item(source, identity=identity(size=9, mtime=9))
-        await journal.asked([changed], [], NOW)
+        await ask(journal, changed)
         with Reader(str(path)) as reader:
             (row,) = reader.manifest()
         assert (row.status, row.size, row.remote_id) == (FileState.ASKED, 9, "old")
@@ -170,7 +172,7 @@ async def test_permissions(path: Path) -> None:
         with Lock(str(path)) as lock:
             await lock.acquire(wait=False, sleep=anyio.sleep)
             async with running(path) as (journal, (source,)):
-                await journal.asked([an_item(source)], [], NOW)
+                await ask(journal, an_item(source))
                 files = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in path.parent.iterdir()}
     finally:
         os.umask(before)
@@ -272,8 +274,7 @@ async def journal_with_a_ticket(path: Path, signature: str) -> bytes:
     """Leave a ticket in the file, as an interrupted run does, and return the file's bytes."""
     async with running(path) as (journal, (source,)):
         item = an_item(source)
-        await journal.asked([item], [], NOW)
-        await journal.ticketed([(item, a_ticket("remote-1", signature=signature))])
+        await take_ticket(journal, item, a_ticket("remote-1", signature=signature))
     return path.read_bytes()
 
 
@@ -329,8 +330,7 @@ async def test_nothing_is_written_after_damage_was_found(path: Path) -> None:
     """A lookup finds a damaged ticket during the run. Later rows are refused, and the file stays as it was."""
     async with running(path) as (journal, (source,)):
         item = an_item(source)
-        await journal.asked([item], [], NOW)
-        await journal.ticketed([(item, a_ticket("remote-1"))])
+        await take_ticket(journal, item, a_ticket("remote-1"))
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("UPDATE tickets SET ticket = replace(ticket, 'PUT', 'GET')")
         before = path.read_bytes()
@@ -526,14 +526,14 @@ async def test_finished_run_leaves_no_signature(path: Path, watched: bool) -> No
             items = []
             for number in range(300):
                 item = an_item(source, b"%04d.mp4" % number)
-                await journal.asked([item], [], NOW)
                 ticket = a_ticket(f"remote-{number}", signature=signature)
-                await journal.ticketed([(item, ticket)])
+                await take_ticket(journal, item, ticket)
                 item.ticket, item.receipt = ticket, receipt_of(item)
                 items.append(item)
-            await journal.asked([items[0]], [(items[0], a_ticket("remote-0", signature=signature))], NOW)
+            again = Group([items[0]])
+            await journal.asked(again, [(items[0], a_ticket("remote-0", signature=signature))], NOW)
             renewed = a_ticket("remote-0b", signature=signature)
-            await journal.ticketed([(items[0], renewed)])
+            await journal.ticketed(again, [renewed])
             items[0].ticket = renewed
             assert signature.encode() in raw_bytes(path.parent)
             for number, item in enumerate(items):
@@ -599,7 +599,7 @@ async def test_the_ticket_of_a_settled_file_is_erased(path: Path) -> None:
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source), a_ticket("remote-1", signature=gone))
         other = an_item(source, b"b.mp4")
-        await journal.ticketed([(other, a_ticket("remote-2", signature=live))])
+        await take_ticket(journal, other, a_ticket("remote-2", signature=live))
     assert gone.encode() not in raw_bytes(path.parent)
     assert live.encode() in raw_bytes(path.parent)
 
@@ -609,8 +609,7 @@ async def test_tickets_survive_an_unfinished_run(path: Path) -> None:
     ticket = a_ticket("remote-1")
     async with running(path) as (journal, (source,)):
         item = an_item(source)
-        await journal.asked([item], [], NOW)
-        await journal.ticketed([(item, ticket)])
+        await take_ticket(journal, item, ticket)
     async with running(path, now=NOW + 10) as (journal, (source,)):
         known = found(journal, an_item(source))
     assert known is not None
@@ -624,9 +623,9 @@ async def test_given_back_items(path: Path) -> None:
     """An item given back keeps its live ticket. Without one it is pending, and keeps its digest."""
     async with running(path) as (journal, (source,)):
         with_ticket, without = an_item(source), an_item(source, b"b.mp4", digest=Digest(b"d" * 16))
-        await journal.asked([with_ticket, without], [], NOW)
+        group = await ask(journal, with_ticket, without)
         with_ticket.ticket = a_ticket("remote-1")
-        await journal.ticketed([(with_ticket, with_ticket.ticket)])
+        await journal.ticketed(group, [with_ticket.ticket, None])
         await journal.settled([Outcome(with_ticket, None), Outcome(without, None)], NOW)
         first, second = found(journal, with_ticket), found(journal, without)
     assert first is not None
@@ -650,8 +649,8 @@ async def test_uploaded_file_given_back_unread_stays_uploaded(path: Path) -> Non
 async def test_interrupted_calls_are_unknown_ids(path: Path) -> None:
     """Calls without an answer are counted once, and their files are pending again."""
     async with running(path) as (journal, (source,)):
-        await journal.asked([an_item(source, b"%d.mp4" % number) for number in range(5)], [], NOW)
-        await journal.ticketed([(an_item(source, b"0.mp4"), a_ticket("remote-0"))])
+        await take_ticket(journal, an_item(source, b"0.mp4"), a_ticket("remote-0"))
+        await ask(journal, *(an_item(source, b"%d.mp4" % number) for number in range(1, 5)))
     for _ in range(2):
         async with running(path, now=NOW + 1):
             pass
@@ -678,8 +677,7 @@ async def test_expired_tickets_become_orphans(path: Path) -> None:
     async with running(path) as (journal, (source,)):
         for name, expires_at in (("old", NOW + 5), ("new", NOW + 50), ("endless", None)):
             item = an_item(source, name.encode())
-            await journal.asked([item], [], NOW)
-            await journal.ticketed([(item, a_ticket(name, expires_at, signature if name == "old" else "other"))])
+            await take_ticket(journal, item, a_ticket(name, expires_at, signature if name == "old" else "other"))
     async with running(path, now=NOW + 10) as (journal, (source,)):
         known = found(journal, an_item(source, b"old"))
     assert known is not None
@@ -695,9 +693,8 @@ async def test_a_stored_file_keeps_its_ticket_for_the_closing_call(path: Path) -
     """Neither the ticket's expiry nor the end of a run removes it. It keeps only the part for the call."""
     async with running(path) as (journal, (source,)):
         item = an_item(source)
-        await journal.asked([item], [], NOW)
         ticket = a_ticket("remote-1", NOW + 5)
-        await journal.ticketed([(item, ticket)])
+        await take_ticket(journal, item, ticket)
         item.ticket, item.receipt = ticket, receipt_of(item)
         await journal.stored([item])
         await journal.end_run(now=NOW, exit_code=0, summary={}, finished=True)
@@ -746,11 +743,10 @@ async def test_large_groups(path: Path) -> None:
     count = 333
     async with running(path, kept_until=lambda stored_at: stored_at + 9.0) as (journal, (source,)):
         items = [an_item(source, b"%04d" % n, identity=identity(size=n, inode=2**64 - 1 - n)) for n in range(count)]
-        tickets = [(item, a_ticket(f"remote-{n}")) for n, item in enumerate(items)]
+        tickets = [a_ticket(f"remote-{n}") for n in range(count)]
         await journal.pending([an_item(source, b"bystander")])
-        await journal.asked(items, [], NOW)
-        await journal.ticketed(tickets)
-        for n, (item, ticket) in enumerate(tickets):
+        await journal.ticketed(await ask(journal, *items), tickets)
+        for n, (item, ticket) in enumerate(zip(items, tickets, strict=True)):
             item.ticket, item.history.attempts, item.receipt = (
                 ticket,
                 n,
@@ -837,7 +833,7 @@ async def test_group_commit(path: Path) -> None:
 
         async def write(number: int) -> None:
             item = an_item(source, b"%d.mp4" % number)
-            await journal.asked([item], [], NOW)
+            await ask(journal, item)
             if number % 50 == 0:
                 assert found(journal, item) is not None
 
@@ -916,9 +912,9 @@ async def main():
     async with running(Path(sys.argv[1])) as (journal, (source,)):
         for number in range(100_000):
             item, ticket = an_item(source, b"%06d" % number), a_ticket(f"remote-{number}")
-            await journal.asked([item], [], NOW)
+            group = await ask(journal, item)
             print(number, 0, flush=True)
-            await journal.ticketed([(item, ticket)])
+            await journal.ticketed(group, [ticket])
             print(number, 1, flush=True)
             item.ticket, item.receipt = ticket, receipt_of(item)
             await journal.settled([Outcome(item, FileState.UPLOADED)], NOW)
@@ -967,6 +963,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.now = NOW
         self.places = self.tickets_made = 0
+        self.groups: dict[bytes, Group] = {}
         self.states: dict[bytes, FileState] = {}
         self.tickets: dict[bytes, Ticket] = {}
         self.orphans: Counter[str] = Counter()
@@ -1003,7 +1000,8 @@ class JournalMachine(RuleBasedStateMachine):
     def ask(self, name: bytes) -> None:
         item = self._item(name)
         replaced = [(item, item.ticket)] if item.ticket else []
-        self.loop.run(self.journal.asked([item], replaced, self.now))
+        self.groups[name] = Group([item])
+        self.loop.run(self.journal.asked(self.groups[name], replaced, self.now))
         if item.ticket:
             self.orphans[item.ticket.remote_id] += 1
             del self.tickets[name]
@@ -1014,7 +1012,7 @@ class JournalMachine(RuleBasedStateMachine):
         if self._in(name, FileState.ASKED):
             self.tickets_made += 1
             ticket = a_ticket(f"remote-{self.tickets_made}", None if lease is None else self.now + lease)
-            self.loop.run(self.journal.ticketed([(self._item(name), ticket)]))
+            self.loop.run(self.journal.ticketed(self.groups[name], [ticket]))
             self.tickets[name] = ticket
             self.states[name] = FileState.TICKETED
 
@@ -1152,8 +1150,7 @@ async def test_manifest_rows_contain_no_ticket(path: Path) -> None:
     signature = secrets.token_hex(20)
     async with running(path) as (journal, (source,)):
         item = an_item(source)
-        await journal.asked([item], [], NOW)
-        await journal.ticketed([(item, a_ticket("remote-1", signature=signature))])
+        await take_ticket(journal, item, a_ticket("remote-1", signature=signature))
         with Reader(str(path)) as reader:
             text = repr((list(reader.manifest()), list(reader.runs()), list(reader.orphans()), reader.status()))
     assert signature not in text

@@ -27,7 +27,7 @@ from journal_world import NOW, a_ticket, an_item, identity, receipt_of
 
 from bulkup.journal import Claim, Destination, Journal
 from bulkup.model.files import UNKNOWN_IDENTITY, Digest, Identity, Place, Source
-from bulkup.model.items import Item, Outcome
+from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import DONE, FileState
 
@@ -111,6 +111,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.now, self.made = NOW, 0
         self.disk = Disk(self.folder / "0")
         self.model = Model()
+        self.calls: list[tuple[Group, list[tuple[int, bytes]]]] = []  # without an answer, in this run
         self.journal: Journal
 
     @initialize(destination=st.sampled_from(DESTINATIONS))
@@ -121,7 +122,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     def _open(self, destination: Destination, may_be: Sequence[Model]) -> None:
         """Start a run, and find the model that the journal matches."""
-        self.destination = destination
+        self.destination, self.calls = destination, []
         self.journal = self.loop.run(Journal.open(str(self.disk.journal)))
         self.disk.file = self.disk.file_as_it_is()
         end = self.disk.end()
@@ -181,12 +182,19 @@ class JournalMachine(RuleBasedStateMachine):
 
     # Single steps: a call of the journal, and its effect on the model.
 
-    def asking(self, file: tuple[int, bytes], now: Identity, place: str | None = None) -> tuple[Call, Change]:
-        item, key = self.item(file, now), self.key(file)
-        item.place = Place(place) if place is not None else None
-        replaced = [(item, item.ticket)] if item.ticket is not None else []
-        call = self.journal.asked([item], replaced, self.now)
-        return call, lambda model: model.put(key, FileState.ASKED, now, place=place)
+    def asking(self, chosen: list[tuple[int, bytes]], now: Identity, place: str | None = None) -> tuple[Call, Change]:
+        items = [self.item(file, now) for file in chosen]
+        for item in items:
+            item.place = Place(place) if place is not None else None
+        replaced = [(item, item.ticket) for item in items if item.ticket is not None]
+        group = Group(items)
+        self.calls.append((group, chosen))
+
+        def change(model: Model) -> None:
+            for file in chosen:
+                model.put(self.key(file), FileState.ASKED, now, place=place)
+
+        return self.journal.asked(group, replaced, self.now), change
 
     def hashing(self, file: tuple[int, bytes], now: Identity) -> tuple[Call, Change]:
         item, key = self.item(file, now), self.key(file)
@@ -195,11 +203,17 @@ class JournalMachine(RuleBasedStateMachine):
         call = self.journal.pending([item], replaced, self.now)
         return call, lambda model: model.put(key, FileState.PENDING, now, md5=MD5)
 
-    def answering(self, file: tuple[int, bytes], lease: float | None) -> tuple[Call, Change]:
-        self.made += 1
-        item, key = self.item(file), self.key(file)
-        ticket = a_ticket(f"remote-{self.made}", None if lease is None else self.now + lease)
-        return self.journal.ticketed([(item, ticket)]), lambda model: model.ticketed(key, ticket)
+    def answering(self, group: Group, chosen: list[tuple[int, bytes]], lease: float | None) -> tuple[Call, Change]:
+        tickets = []
+        for _ in chosen:
+            self.made += 1
+            tickets.append(a_ticket(f"remote-{self.made}", None if lease is None else self.now + lease))
+
+        def change(model: Model) -> None:
+            for file, ticket in zip(chosen, tickets, strict=True):
+                model.ticketed(self.key(file), ticket)
+
+        return self.journal.ticketed(group, tickets), change
 
     def storing(self, file: tuple[int, bytes]) -> tuple[Call, Change]:
         item, key = self.item(file), self.key(file)
@@ -224,37 +238,37 @@ class JournalMachine(RuleBasedStateMachine):
         """Take the usual next step of a file."""
         match self.state(file):
             case FileState.ASKED:
-                return self.answering(file, 500.0)
+                return self.giving_back(file)
             case FileState.TICKETED:
                 return self.storing(file)
             case FileState.STORED:
                 return self.succeeding(file, FileState.UPLOADED)
             case _:
-                return self.asking(file, identity())
+                return self.asking([file], identity())
 
-    @rule(file=files, now=versions, place=st.sampled_from([None, *PLACES]))
-    def ask(self, file: tuple[int, bytes], now: Identity, place: str | None) -> None:
-        self.do(self.asking(file, now, place))
+    def unanswered(self) -> list[tuple[Group, list[tuple[int, bytes]]]]:
+        """The calls whose files have all stayed as the call found them: no other can be answered."""
+        latest = {file: group for group, chosen in self.calls for file in chosen}
+        return [
+            (group, chosen)
+            for group, chosen in self.calls
+            if all(self.state(file) is FileState.ASKED and latest[file] is group for file in chosen)
+        ]
 
-    @rule(chosen=some_files, now=versions)
-    def ask_for_a_group(self, chosen: list[tuple[int, bytes]], now: Identity) -> None:
-        items = [self.item(file, now) for file in chosen]
-        replaced = [(item, item.ticket) for item in items if item.ticket is not None]
-
-        def change(model: Model) -> None:
-            for file in chosen:
-                model.put(self.key(file), FileState.ASKED, now)
-
-        self.do((self.journal.asked(items, replaced, self.now), change))
+    @rule(chosen=some_files, now=versions, place=st.sampled_from([None, *PLACES]))
+    def ask(self, chosen: list[tuple[int, bytes]], now: Identity, place: str | None) -> None:
+        self.do(self.asking(chosen, now, place))
 
     @rule(file=files, now=versions)
     def hash_ahead(self, file: tuple[int, bytes], now: Identity) -> None:
         self.do(self.hashing(file, now))
 
-    @some_are(FileState.ASKED)
+    @precondition(lambda machine: bool(machine.unanswered()))
     @rule(data=st.data(), lease=st.sampled_from([5.0, 500.0, None]))
     def answer(self, data: st.DataObject, lease: float | None) -> None:
-        self.do(self.answering(self.one_of(data, FileState.ASKED), lease))
+        group, chosen = data.draw(st.sampled_from(self.unanswered()))
+        self.calls.remove((group, chosen))
+        self.do(self.answering(group, chosen, lease))
 
     @some_are(FileState.TICKETED)
     @rule(data=st.data())

@@ -15,12 +15,14 @@ from journal_world import (
     THERE,
     a_ticket,
     an_item,
+    ask,
     found,
     identity,
     problem,
     receipt_of,
     rows,
     running,
+    take_ticket,
     upload_one,
 )
 
@@ -104,7 +106,7 @@ async def test_a_failed_upload_supersedes_nothing(path: Path) -> None:
     async with running(path) as (journal, (source,)):
         await upload_one(journal, an_item(source), a_ticket("first"))
         again = an_item(source, identity=identity(mtime=2), ticket=a_ticket("lost"))
-        await journal.asked([again], [], NOW)
+        await ask(journal, again)
         await fail_one(journal, again)
         assert superseded(path) == []
         await upload_one(journal, an_item(source, identity=identity(mtime=2)), a_ticket("second"))
@@ -129,7 +131,7 @@ async def test_lookup_and_status_know_expired_uploads(path: Path) -> None:
     async with running(path, kept_until=lambda at: at + DAY) as (journal, (source,)):
         await upload_one(journal, an_item(source, b"kept"), a_ticket("1"))
         await upload_one(journal, an_item(source, b"again"), a_ticket("2"))
-        await journal.asked([an_item(source, b"again", identity=identity(mtime=2))], [], NOW)
+        await ask(journal, an_item(source, b"again", identity=identity(mtime=2)))
         known = [found(journal, an_item(source, name)) for name in (b"kept", b"again")]
     assert [row and row.kept_until for row in known] == [NOW + DAY] * 2
     assert [row and row.expired(NOW + DAY) for row in known] == [True, False]
@@ -300,7 +302,7 @@ async def old_and_new(path: Path) -> None:
             )
         changed = an_item(source, b"changed since")
         await upload_one(journal, changed, a_ticket("c"))
-        await journal.asked([an_item(source, b"changed since", identity=identity(mtime=2))], [], NOW)
+        await ask(journal, an_item(source, b"changed since", identity=identity(mtime=2)))
         await fail_one(journal, an_item(source, b"changed since", identity=identity(mtime=2)))
         for state in (FileState.FAILED, FileState.REJECTED, FileState.CHANGED, FileState.UNREADABLE):
             await fail_one(journal, an_item(source, b"gone " + state.encode()), state)
@@ -311,8 +313,7 @@ async def old_and_new(path: Path) -> None:
         )
         for name in (b"ticketed", b"stored"):
             item = an_item(source, name, ticket=a_ticket(name.decode(), None))
-            await journal.asked([item], [], NOW)
-            await journal.ticketed([(item, a_ticket(name.decode(), None))])
+            await take_ticket(journal, item, a_ticket(name.decode(), None))
         item.receipt = receipt_of(item)
         await journal.stored([item])
         await journal.unknown_ids(7, "cut off", NOW)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from journal_world import NOW, ROOT, THERE, a_ticket, an_item, found, problem, receipt_of, running, upload_one
+from journal_world import NOW, ROOT, THERE, a_ticket, an_item, ask, found, problem, receipt_of, running, upload_one
 
 from bulkup.journal import Claim, Destination, Holder, Journal, read_only_view
 from bulkup.model.files import Place, Source
@@ -41,11 +41,11 @@ async def put_into(journal: Journal, item: Item, state: FileState) -> None:
     if state in (FileState.UPLOADED, FileState.UNVERIFIED):
         await upload_one(journal, item, ticket)
         return
-    await journal.asked([item], [], NOW)
+    group = await ask(journal, item)
     if state is FileState.ASKED:
         return
     if state in (FileState.TICKETED, FileState.STORED):
-        await journal.ticketed([(item, ticket)])
+        await journal.ticketed(group, [ticket])
         item.ticket, item.receipt = ticket, receipt_of(item)
         if state is FileState.STORED:
             await journal.stored([item])

@@ -10,7 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from journal_world import NOW, ROOT, THERE, a_ticket, an_item, found, identity, journal_0_1_0, receipt_of, rows, running
+from journal_world import (
+    NOW,
+    ROOT,
+    THERE,
+    a_ticket,
+    an_item,
+    ask,
+    found,
+    identity,
+    journal_0_1_0,
+    receipt_of,
+    rows,
+    running,
+    take_ticket,
+)
 
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.journal import Claim, Destination, Holder, KnownFile, Reader, ReadOnlyView, read_only_view
@@ -165,8 +179,7 @@ async def test_a_ticket_is_read_back_unchanged(tmp_path: Path, ticket: Ticket) -
     assert load(dump(ticket), ticket.remote_id, ticket.expires_at) == ticket
     async with running(tmp_path / "new.sqlite3") as (journal, (source,)):
         item = an_item(source)
-        await journal.asked([item], [], NOW)
-        await journal.ticketed([(item, ticket)])
+        await take_ticket(journal, item, ticket)
         known = found(journal, item)
     assert known is not None
     assert known.ticket == ticket
@@ -205,10 +218,10 @@ async def test_the_last_answer_about_a_stored_file_is_kept(tmp_path: Path) -> No
     path = tmp_path / "new.sqlite3"
     async with running(path) as (journal, (source,)):
         stored, ticketed = an_item(source, b"stored"), an_item(source, b"ticketed")
-        await journal.asked([stored, ticketed], [], NOW)
+        group = await ask(journal, stored, ticketed)
         for item in (stored, ticketed):
             item.ticket = a_ticket(item.file.name)
-        await journal.ticketed([(item, item.ticket) for item in (stored, ticketed) if item.ticket])
+        await journal.ticketed(group, [stored.ticket, ticketed.ticket])
         stored.receipt = receipt_of(stored)
         await journal.stored([stored])
         told = {"status": "COMPLETING"}
@@ -237,7 +250,7 @@ async def test_the_provider_computes_the_deletion_time(tmp_path: Path, end: floa
     path = tmp_path / "new.sqlite3"
     async with running(path, kept_until=kept_until) as (journal, (source,)):
         item = an_item(source, ticket=a_ticket("remote-1"))
-        await journal.asked([item], [], NOW)
+        await ask(journal, item)
         item.receipt = receipt_of(item)._replace(stored_at=NOW + 5)
         await journal.settled([Outcome(item, FileState.UPLOADED)], NOW + 99)
     with Reader(str(path)) as reader:

@@ -53,10 +53,11 @@ async def test_the_intent_is_on_disk_before_the_call_and_the_tickets_before_the_
     stage, files = RequestStage(), items(3)
     await stage.request(files).make()
     assert stage.events == ["asked", "presign", "ticketed", "answered"]
-    (asked, replaced, _), (ticketed,) = stage.journal.arguments
-    assert (asked, replaced) == (files, [])
-    assert ticketed == [(item, item.ticket) for item in files]
-    assert [(file.item, file.ticket) for file in stage.answered] == ticketed
+    (asked, replaced, _), (answered, tickets) = stage.journal.arguments
+    assert (asked.items, replaced) == (files, [])
+    assert answered is asked
+    assert tickets == [item.ticket for item in files]
+    assert [(file.item, file.ticket) for file in stage.answered] == list(zip(files, tickets, strict=True))
     assert (stage.run.counters.presign_calls, stage.run.counters.presign_files) == (1, 3)
 
 

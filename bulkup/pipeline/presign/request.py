@@ -12,7 +12,7 @@ import structlog
 
 from bulkup.model.files import extension_of
 from bulkup.model.history import CallHistory
-from bulkup.model.items import Item, Outcome, Ticketed
+from bulkup.model.items import Group, Item, Outcome, Ticketed
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
@@ -55,16 +55,18 @@ class TicketRequest(ServiceCall):
         items = self._items
         if not items:
             return False
+        group = Group(items)
         replaced = [(item, item.ticket) for item in items if item.ticket is not None]
-        await run.journal.asked(items, replaced, run.clock.now())
+        await run.journal.asked(group, replaced, run.clock.now())
         for item in items:
             item.ticket = item.sent = None
         run.counters.presign_calls += 1
         asked_at = run.clock.monotonic()
         answers = await run.provider.presign(specs, run.call)
         self._check(answers)
-        tickets = [(item, answer) for item, answer in zip(items, answers, strict=True) if isinstance(answer, Ticket)]
-        await run.journal.ticketed(tickets)
+        answered = [answer if isinstance(answer, Ticket) else None for answer in answers]
+        await run.journal.ticketed(group, answered)
+        tickets = [(item, ticket) for item, ticket in zip(items, answered, strict=True) if ticket is not None]
         now, monotonic, margin = run.clock.now(), run.clock.monotonic(), run.options.lease_margin
         ticketed: list[Ticketed] = []
         over: list[Ticketed] = []
