@@ -28,9 +28,9 @@ _FILES = 256
 _MOST_FILES = 100_000
 _SIZE = "256k"
 _MOST_WORKERS = 1024
-# These settings map files to places at the service. A bench uses its own.
-_PLACE_SETTINGS = ("asset_file_category", "asset_map", "object_key")
-_SERVICE_SETTINGS = tuple(name for name in settings_in(Panel.SERVICES) if name not in _PLACE_SETTINGS)
+# These settings concern the user's own files. A bench uses its own.
+_FILE_SETTINGS = ("asset_file_category", "asset_map", "extensions", "object_key")
+_SERVICE_SETTINGS = tuple(name for name in settings_in(Panel.SERVICES) if name not in _FILE_SETTINGS)
 _TRY = "What to try"
 _SIZE_HELP = f"Size of the files, {_SIZE} by default; if given repeatedly, the sizes take turns."
 _CONCURRENCY_HELP = "Numbers of files at a time to try, e.g. 8,32. Default: 4,16,64 and numbers near the best."

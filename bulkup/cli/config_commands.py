@@ -127,12 +127,14 @@ def _as_table(resolved: ResolvedSettings) -> Table:
 
 def _shown(value: Any) -> list[str]:
     """Return the lines of a value."""
-    if value is None or value == []:
+    if value is None or value in ([], {}):
         return ["-"]
     if isinstance(value, bool):
         return ["true" if value else "false"]
     if isinstance(value, list):
         return [_line(part) for part in value]
+    if isinstance(value, dict):
+        return [f"{key} = {part}" for key, part in value.items()]
     return [f"{value:g}" if isinstance(value, float) else str(value)]
 
 

@@ -40,6 +40,10 @@ UrlTtl = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="Lifetime of upload URLs and forms.", show_default="each service's own"),
 ]
+MagicHourExtensions = Annotated[
+    str,
+    typer.Option(metavar="LIST", help="Extensions that Magic Hour accepts: all, sdk-page, api-reference or latest."),
+]
 Tls = Annotated[tuple[str, str] | None, typer.Option(metavar="CERT KEY", help="Serve https with these PEM files.")]
 Fault = Annotated[list[str] | None, typer.Option(metavar="FAULT", help=_FAULTS)]
 Seed = Annotated[int, typer.Option(help="Random seed of the faults: the same seed causes the same faults.")]
@@ -63,6 +67,7 @@ def serve(
     client_id: ClientId = _DEFAULT.client_id,
     client_secret: ClientSecret = _DEFAULT.client_secret,
     url_ttl: UrlTtl = None,
+    magic_hour_extensions: MagicHourExtensions = _DEFAULT.magic_hour_extensions,
     tls: Tls = None,
     fault: Fault = None,
     seed: Seed = _DEFAULT.seed,
@@ -89,6 +94,7 @@ def serve(
         client_id=client_id,
         client_secret=client_secret,
         url_ttl=url_ttl,
+        magic_hour_extensions=magic_hour_extensions,
         tls=tls,
         faults=tuple(FaultSpec.parse(text) for text in fault or ()),
         seed=seed,

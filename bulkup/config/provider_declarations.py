@@ -58,7 +58,7 @@ _METASTUDIO_REGIONS = Regions(
 )
 
 PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
-    "magic-hour": ProviderDeclaration("https://api.magichour.ai", (("token",),)),
+    "magic-hour": ProviderDeclaration("https://api.magichour.ai", (("token",),), settings=("extensions",)),
     "move-ugc": ProviderDeclaration("https://api.move.ai", (("api_key",),)),
     METASTUDIO: ProviderDeclaration(
         _METASTUDIO_REGIONS.service.format(region=_METASTUDIO_REGIONS.default),

@@ -13,6 +13,7 @@ from bulkup.config.selection import Selection
 from bulkup.config.setting_types import (
     BaseUrl,
     ExpiryTime,
+    Extensions,
     HeaderText,
     Hosts,
     Identifier,
@@ -132,6 +133,14 @@ class Services(Selection):
         about_default="If `base_url` is a public address, the identity service of its region is used, otherwise "
         "`base_url` itself.",
         option=Option("metastudio: the identity service, if not the public one.", Panel.SERVICES),
+    )
+    extensions: Extensions = setting(
+        {},
+        "The type that `magic-hour` gets for files with an extension. It adds to the provider's own table, or changes "
+        'it: `extensions = { mpeg = "video", webm = "audio" }`. With `none`, files with the extension are left out as '
+        "unsupported. The service decides whether it accepts the type.",
+        about_default="The table of the service's API reference applies.",
+        option=Option("magic-hour: types of further extensions, e.g. mpeg=video; may be repeated.", Panel.SERVICES),
     )
     pipeline_id: Identifier | None = setting(
         None,

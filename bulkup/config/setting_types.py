@@ -7,15 +7,16 @@ Each type carries a `ValueForm`, which says how its values are written. Every Va
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo
 
-from bulkup.config import base_url, expiry, host_names, object_key, secret_source, units
+from bulkup.config import base_url, expiry, extension_types, host_names, object_key, secret_source, units
 from bulkup.config.base_url import normalise_base_url
 from bulkup.config.declaration import ValueForm
 from bulkup.config.expiry import Expiry, parse_expiry
+from bulkup.config.extension_types import parse_extensions
 from bulkup.config.host_names import normalise_host
 from bulkup.config.object_key import check_object_key
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
@@ -171,6 +172,13 @@ SecondsAboveZero = Annotated[
     BeforeValidator(parse_duration),
     Field(gt=0),
     ValueForm(f"{units.DURATION}, longer than 0", "TIME", unit="seconds"),
+]
+Extensions = Annotated[
+    Mapping[str, str],
+    PlainValidator(parse_extensions),
+    ValueForm(
+        extension_types.EXPECTED, "EXT=TYPE", split=_split_lines, in_environment="separated by commas or line ends"
+    ),
 ]
 ObjectKey = Annotated[str, PlainValidator(check_object_key), ValueForm(object_key.EXPECTED, "TEMPLATE")]
 ExpiryTime = Annotated[Expiry, PlainValidator(_expiry), _AS_TEXT, ValueForm(expiry.EXPECTED, "WHEN")]

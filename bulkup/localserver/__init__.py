@@ -13,7 +13,7 @@ written from docs/contracts.md and shares no code with the client, so that one m
     xvid/                  Xvid MediaHub and its OAuth
     s3/                    the store: signatures, PUTs, form POSTs, objects
     faults.py              which request gets which fault
-    server_config.py       settings; server_limits.py has limits and timeouts
+    server_config.py       settings; server_limits.py has limits and timeouts, extension_lists.py those of Magic Hour
     server_state.py        lock, signing key, counters; server_storage.py and record_log.py keep objects and records
     context.py             shared state of all request handlers; api_common.py has the parts that all APIs share
     allowed_methods.py     answers 405; timestamps.py and signed_tokens.py make values that the APIs hand out

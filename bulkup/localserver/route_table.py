@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from aiohttp import web
 from bulkup.localserver.allowed_methods import refuse_other_methods
 from bulkup.localserver.api_common import TicketListApi, json_answer, not_found, refuse
 from bulkup.localserver.context import ServerContext
+from bulkup.localserver.extension_lists import EXTENSION_LISTS
 from bulkup.localserver.local import local_api
 from bulkup.localserver.magic_hour import magic_hour_api
 from bulkup.localserver.metastudio import iam
@@ -52,7 +54,9 @@ def create_application(context: ServerContext, storage: ServerStorage) -> web.Ap
 
 
 def _list_apis(context: ServerContext) -> list[web.RouteDef]:
-    magic = TicketListApi(context, "items", magic_hour_api.parse_request, magic_hour_api.create_ticket)
+    accepted = EXTENSION_LISTS[context.config.magic_hour_extensions]
+    parse_magic = functools.partial(magic_hour_api.parse_request, accepted=accepted)
+    magic = TicketListApi(context, "items", parse_magic, magic_hour_api.create_ticket)
     local = TicketListApi(context, "tickets", local_api.parse_request, local_api.create_ticket)
     return [
         *refuse_other_methods(

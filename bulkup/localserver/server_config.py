@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bulkup.errors import UsageError
+from bulkup.localserver.extension_lists import DEFAULT_LIST, EXTENSION_LISTS
 from bulkup.localserver.faults import FaultSpec
 
 MAX_URL_TTL = 7 * 24 * 3600  # the limit of signature version 4 (docs/contracts.md section 5)
@@ -24,6 +25,7 @@ class ServerConfig:
     - `port`: 0 takes a free port. With `prefer_last_port`, the port of the last start on this store is tried first, so
       that URLs issued then stay valid.
     - `url_ttl`: lifetime of URLs and upload forms in seconds, rounded up. None: the default of each service.
+    - `magic_hour_extensions`: the list of extensions that Magic Hour's API accepts, by its name.
     - `tls`: PEM files of a certificate chain and its key.
     - `token`: credential of Magic Hour, Xvid, the local API, and MetaStudio (as X-Auth-Token).
     - `api_key`: credential of Move.
@@ -49,6 +51,7 @@ class ServerConfig:
     client_id: str = "local-client"
     client_secret: str = field(default="local-client-secret", repr=False)
     url_ttl: float | None = None
+    magic_hour_extensions: str = DEFAULT_LIST
     tls: tuple[str, str] | None = None
     faults: tuple[FaultSpec, ...] = ()
     seed: int = 0
@@ -61,6 +64,11 @@ class ServerConfig:
             raise UsageError(
                 f"{self.url_ttl:g} seconds is not a valid lifetime for URLs",
                 hint=f"give more than 0 and at most {MAX_URL_TTL}",
+            )
+        if self.magic_hour_extensions not in EXTENSION_LISTS:
+            raise UsageError(
+                f"there is no list {self.magic_hour_extensions!r} of Magic Hour's extensions",
+                hint=f"give one of {', '.join(EXTENSION_LISTS)}",
             )
         for name in CREDENTIAL_NAMES:
             if not getattr(self, name):

@@ -131,6 +131,7 @@ def arguments(config: ServerConfig) -> list[str]:
         "--iam-password": config.iam_password,
         "--client-id": config.client_id,
         "--client-secret": config.client_secret,
+        "--magic-hour-extensions": config.magic_hour_extensions,
         "--seed": str(config.seed),
     }
     options = [f"{name}={value}" for name, value in named.items()]

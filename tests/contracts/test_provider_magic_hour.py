@@ -10,6 +10,7 @@ from provider_cases import (
     answer_of,
     asked_with,
     body_of,
+    configured,
     items_of,
     presign,
     provider_of,
@@ -18,6 +19,7 @@ from provider_cases import (
     the_case,
 )
 
+from bulkup.providers import Provider
 from bulkup.providers.magic_hour.adapter import TYPE_OF
 
 MAGIC_HOUR = the_case("magic-hour")
@@ -27,26 +29,66 @@ MAGIC_HOUR = the_case("magic-hour")
     ("kind", "extensions"),
     [
         ("video", "mp4 m4v mov webm"),
-        ("audio", "mp3 mpeg wav aac aiff flac m4a weba opus ogg oga amr"),
-        ("image", "png jpg jpeg webp avif jp2 tiff bmp heic heif jfif tif"),
+        ("audio", "mp3 wav aac flac weba m4a opus ogg oga aiff amr"),
+        ("image", "png jpg jpeg jfif heic heif webp avif jp2 tiff tif bmp"),
     ],
 )
-def test_every_extension_of_the_three_tables_is_accepted(kind: str, extensions: str) -> None:
-    """Each is sent with the type that the API expects."""
+def test_every_extension_of_the_newest_table_is_accepted(kind: str, extensions: str) -> None:
+    """Each is sent with the type that the API expects. webm is listed as video and as audio, and is video here."""
     for extension in extensions.split():
         assert provider_of(MAGIC_HOUR).reject(specs_of(MAGIC_HOUR, extension)[0]) is None
-        call = FakeCall(answer_of(MAGIC_HOUR.answer(items_of(MAGIC_HOUR, extension))))
-        asked_with(provider_of(MAGIC_HOUR), call, specs_of(MAGIC_HOUR, extension))
-        assert body_of(call.requests[0]) == {"items": [{"type": kind, "extension": extension}]}
+        assert type_asked_for(provider_of(MAGIC_HOUR), extension) == kind
     assert {name for name, of in TYPE_OF.items() if of == kind} == set(extensions.split())
 
 
-@pytest.mark.parametrize("extension", ["", "gif", "txt", "ds_store", "mp4 ", "\u00e9"])
+@pytest.mark.parametrize("extension", ["", "gif", "mpeg", "txt", "ds_store", "mp4 ", "\u00e9"])
 def test_other_extensions_are_rejected(extension: str) -> None:
-    """Before any call, with the accepted extensions in the reason. gif is not a type of the API."""
+    """Before any call, with the accepted extensions in the reason, and with the setting that adds others."""
     rejection = provider_of(MAGIC_HOUR).reject(specs_of(MAGIC_HOUR, extension)[0])
     assert rejection is not None
     assert "mp4" in rejection.reason
+    assert rejection.unsupported
+    assert ("the setting extensions" in rejection.reason) == (extension.isalnum() and extension.isascii())
+
+
+@pytest.mark.parametrize(
+    ("extension", "kind"), [("mpeg", "video"), ("gif", "gif"), ("gif", "image"), ("webm", "audio"), ("heic", "video")]
+)
+def test_the_setting_adds_and_changes_types(extension: str, kind: str) -> None:
+    provider = configured(MAGIC_HOUR, extensions={extension: kind})
+    assert provider.reject(specs_of(MAGIC_HOUR, extension)[0]) is None
+    assert type_asked_for(provider, extension) == kind
+    assert type_asked_for(provider, "mp4") == "video"
+
+
+def test_the_setting_removes_an_extension() -> None:
+    provider = configured(MAGIC_HOUR, extensions={"webm": "none", "gif": "none"})
+    for extension in ("webm", "gif"):
+        rejection = provider.reject(specs_of(MAGIC_HOUR, extension)[0])
+        assert rejection is not None
+        assert rejection.unsupported
+    assert provider.reject(specs_of(MAGIC_HOUR, "mp4")[0]) is None
+
+
+def type_asked_for(provider: Provider, extension: str) -> str:
+    """Return the type in the request for one file."""
+    call = FakeCall(answer_of(MAGIC_HOUR.answer(items_of(MAGIC_HOUR, extension))))
+    asked_with(provider, call, specs_of(MAGIC_HOUR, extension))
+    (item,) = body_of(call.requests[0])["items"]
+    assert item["extension"] == extension
+    return str(item["type"])
+
+
+@pytest.mark.parametrize("path", ["api-assets/id/video", "api-assets/v1.2/1234", "1234", "api-assets/id/.hidden"])
+def test_a_path_without_an_extension_is_accepted(path: str) -> None:
+    """The service promises none. The number of items is still compared."""
+    items = items_of(MAGIC_HOUR, "mp4", "mp3")
+    items[0] = {**items[0], "file_path": path}
+    tickets = presign(MAGIC_HOUR, answer_of(MAGIC_HOUR.answer(items)), specs_of(MAGIC_HOUR, "mp4", "mp3"))
+    assert [ticket.remote_id for ticket in tickets] == [path, items[1]["file_path"]]
+    assert "items for 2 files" in str(
+        refusal(MAGIC_HOUR, answer_of(MAGIC_HOUR.answer(items[:1])), specs_of(MAGIC_HOUR, "mp4", "mp3")).message
+    )
 
 
 @pytest.mark.parametrize(("asked", "answered"), [("jpeg", "jpg"), ("tiff", "tif"), ("oga", "ogg"), ("mp4", "MP4")])

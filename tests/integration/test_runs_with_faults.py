@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import email.utils
 import errno
 import math
@@ -31,7 +30,7 @@ from bulkup.model.tickets import Rejection, Ticket
 from bulkup.pipeline.policy.host_gate import RetryBudget
 from bulkup.providers import PROVIDER_CLASSES, FileSpec
 from bulkup.providers.local.adapter import Local
-from bulkup.providers.magic_hour.adapter import TYPE_OF, MagicHour
+from bulkup.providers.magic_hour.adapter import MagicHour
 from bulkup.transport import Transport
 
 SERVICES = ("magic-hour", "move-ugc", "metastudio", "xvid")
@@ -353,21 +352,11 @@ async def test_slow_workers_upload_all_files_on_short_leases(
         assert place.lost_ids() == 0
 
 
-class WiderMagicHour(MagicHour):
-    """Asks for a type that the service refuses with 422, as with an outdated table of extensions."""
-
-    capabilities = dataclasses.replace(
-        MagicHour.capabilities, extensions=(MagicHour.capabilities.extensions or frozenset()) | {"xyz"}
-    )
-
-
-async def test_a_file_that_voids_its_group_is_rejected_alone(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service refuses the whole group, and the other files are asked for again."""
-    monkeypatch.setitem(PROVIDER_CLASSES, "magic-hour", WiderMagicHour)
-    monkeypatch.setitem(TYPE_OF, "xyz", "video")
+async def test_a_file_that_voids_its_group_is_rejected_alone(here: World) -> None:
+    """The service refuses the whole group with a 422, and the other files are asked for again."""
     here.write_many(30)
     here.write({"d3/bad.xyz": b"x", "d5/worse.xyz": b"x"})
-    summary = await here.run()
+    summary = await here.run(extensions={"xyz": "video"})
     assert (summary.exit_code, summary.counters.rejected, summary.counters.uploaded) == (3, 2, 30)
     here.assert_uploaded(b"d3/bad.xyz", b"d5/worse.xyz")
     assert here.states()[b"d3/bad.xyz"] is FileState.REJECTED
@@ -385,8 +374,9 @@ async def test_a_file_that_voids_a_mutation_is_rejected_alone(tmp_path: Path) ->
 
 
 @pytest.fixture
-def no_mpeg(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def no_mpeg(here: World, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Have the service refuse every group with an mpeg. Return the sizes of all groups."""
+    here.settings["extensions"] = {"mpeg": "audio"}
     presign, groups = MagicHour.presign, list[int]()
 
     async def refusing(self: MagicHour, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:

@@ -339,6 +339,19 @@ async def test_unsupported_extensions_are_rejected_or_skipped(here: World) -> No
     assert here.puts == 1
 
 
+async def test_the_setting_extensions_against_a_strict_list(tmp_path: Path) -> None:
+    """A type that the service knows is uploaded, one that it refuses is rejected with its reason."""
+    async with world(tmp_path, magic_hour_extensions="api-reference") as place:
+        place.write({"a.mp4": b"video", "b.mpeg": b"audio", "c.webm": b"sound", "d.m4a": b"left out"})
+        extensions = {"mpeg": "audio", "webm": "audio", "m4a": "none"}
+        summary = await place.run(extensions=extensions)
+        assert (summary.exit_code, summary.counters.uploaded, summary.counters.rejected) == (3, 2, 2)
+        place.assert_uploaded(b"b.mpeg", b"d.m4a")
+        reasons = {row.path: row.error or "" for row in place.manifest() if row.status is FileState.REJECTED}
+        assert "'mpeg' is an invalid audio extension" in reasons[b"b.mpeg"]
+        assert "does not accept the extension 'm4a'" in reasons[b"d.m4a"]
+
+
 async def test_a_file_in_several_sources_is_sent_once(here: World) -> None:
     """The sources are a directory, a directory inside it, and one of its files."""
     here.write({"a.mp4": b"a", "sub/b.mp4": b"b", "sub/c.mp4": b"c"})

@@ -90,7 +90,12 @@ def test_upload_has_an_option_for_every_setting_except_secrets_and_tables() -> N
 
 def test_bench_has_the_options_of_a_service_except_those_of_single_files() -> None:
     parameters = set(inspect.signature(bench).parameters)
-    assert set(settings_in(Panel.SERVICES)) - parameters == {"asset_file_category", "asset_map", "object_key"}
+    assert set(settings_in(Panel.SERVICES)) - parameters == {
+        "asset_file_category",
+        "asset_map",
+        "extensions",
+        "object_key",
+    }
 
 
 def test_a_command_keeps_a_parameter_that_it_declares_itself() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from bulkup.api import composition
 from bulkup.api.bench.generated_files import EXTENSION
@@ -44,11 +45,12 @@ def check_bench(
 def bench_settings(settings: Settings) -> Settings:
     """Return the settings without those about the user's own files and scheduled runs."""
     selection = {name: field.default for name, field in Selection.model_fields.items()}
-    places = {
+    places: dict[str, Any] = {
         "source_id": None,
         "assets": (),
         "asset_map": None,
         "asset_file_category": "OTHER",
+        "extensions": {},
         "object_key": _OBJECT_KEY,
     }
     limits = {"max_duration": None, "max_failures": _MAX_FAILURES, "wait": False}

@@ -6,22 +6,17 @@ import math
 import re
 import secrets
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from bulkup.localserver.api_common import ApiError
 from bulkup.localserver.context import ServerContext
+from bulkup.localserver.extension_lists import DEFAULT_LIST, EXTENSION_LISTS, ExtensionList
 from bulkup.localserver.s3 import sigv4
 from bulkup.localserver.signing_types import ServerOrigin
 from bulkup.localserver.timestamps import rfc3339
 
 PATH = "/v1/files/upload-urls"
 
-# The union of the three tables in the service's documentation and SDK.
-EXTENSIONS: Final = {
-    "audio": ("mp3", "mpeg", "wav", "aac", "aiff", "flac", "webm", "weba", "m4a", "opus", "ogg", "oga", "amr"),
-    "image": ("png", "jpg", "jpeg", "jfif", "webp", "avif", "heic", "heif", "jp2", "tif", "tiff", "bmp"),
-    "video": ("mp4", "m4v", "mov", "webm"),
-}
 _EXTENSION = re.compile(r"[a-z0-9]+")
 
 
@@ -33,12 +28,12 @@ class AssetRequest:
     extension: str
 
 
-def parse_request(body: Any) -> list[AssetRequest]:
+def parse_request(body: Any, accepted: ExtensionList = EXTENSION_LISTS[DEFAULT_LIST]) -> list[AssetRequest]:
     """Return the requested assets. Raises ApiError: 400 for an invalid body, 422 for an extension of another type."""
     items = body.get("items") if isinstance(body, dict) else None
     if not isinstance(items, list) or not items:
         raise ApiError(400, "'items' is required and must be a list of at least one item")
-    return [_asset(item) for item in items]
+    return [_asset(item, accepted) for item in items]
 
 
 def create_ticket(context: ServerContext, origin: ServerOrigin, asset: AssetRequest) -> dict[str, str]:
@@ -50,15 +45,15 @@ def create_ticket(context: ServerContext, origin: ServerOrigin, asset: AssetRequ
     return {"upload_url": url, "expires_at": rfc3339(signed_at + context.url_ttl()), "file_path": path}
 
 
-def _asset(item: Any) -> AssetRequest:
+def _asset(item: Any, accepted: ExtensionList) -> AssetRequest:
     if not isinstance(item, dict):
         raise ApiError(400, "every item must be an object")
     kind, extension = item.get("type"), item.get("extension")
-    if not isinstance(kind, str) or kind not in EXTENSIONS:
+    if not isinstance(kind, str) or kind not in accepted:
         raise ApiError(400, "'type' must be one of 'video', 'audio', 'image'")
     if not isinstance(extension, str) or not _EXTENSION.fullmatch(extension):
         raise ApiError(400, "'extension' must match the pattern '^[a-z0-9]+$'")
-    if extension not in EXTENSIONS[kind]:
-        possible = ", ".join(EXTENSIONS[kind])
+    if extension not in accepted[kind]:
+        possible = ", ".join(accepted[kind])
         raise ApiError(422, f"'{extension}' is an invalid {kind} extension. Possible extensions are '{possible}'")
     return AssetRequest(kind, extension)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bulkup.config.extension_types import NONE, is_extension
 from bulkup.model.files import extension_of
 from bulkup.model.http import ApiAnswer, ApiCall, json_request
 from bulkup.model.tickets import Rejection, Ticket
@@ -21,18 +22,18 @@ from bulkup.providers.answer_parsing import (
     unix_time,
     upload_url,
 )
-from bulkup.providers.base import Capabilities, FileSpec, Provider
+from bulkup.providers.base import Capabilities, FileSpec, Provider, ProviderConfig
 from bulkup.providers.bearer_header import BearerHeader
 
 _SERVICE = "Magic Hour"
 _DAY = 86_400.0
 
-# The union of three published tables, which disagree (docs/contracts.md section 1, "Extensions per type").
-# webm is listed both as video and as audio; here it is video. gif is left out: the API has no type for it.
+# The newest table of the API reference (docs/contracts.md section 1, "Extensions per type"); the setting `extensions`
+# changes it. webm is listed both as video and as audio; here it is video. gif is left out: the API has no type for it.
 _TYPES = {
     "video": ("mp4", "m4v", "mov", "webm"),
-    "audio": ("mp3", "mpeg", "wav", "aac", "aiff", "flac", "m4a", "weba", "opus", "ogg", "oga", "amr"),
-    "image": ("png", "jpg", "jpeg", "webp", "avif", "jp2", "tiff", "bmp", "heic", "heif", "jfif", "tif"),
+    "audio": ("mp3", "wav", "aac", "flac", "weba", "m4a", "opus", "ogg", "oga", "aiff", "amr"),
+    "image": ("png", "jpg", "jpeg", "jfif", "heic", "heif", "webp", "avif", "jp2", "tiff", "tif", "bmp"),
 }
 # Two extensions of one format. An answer that uses the other one is still in the order of the request.
 _SPELLINGS = {"jpeg": "jpg", "jfif": "jpg", "tiff": "tif", "heif": "heic", "oga": "ogg", "opus": "ogg"}
@@ -43,16 +44,30 @@ class MagicHour(Provider):
     """The files API of Magic Hour. The remote id is the `file_path`, which later API calls refer to."""
 
     name = "magic-hour"
-    capabilities = Capabilities(
-        batch_limit=1000,  # the service states no limit; this bounds an answer to about 1 MiB
-        batch_size=100,
-        extensions=frozenset(TYPE_OF),
-        kept_for=7 * _DAY,
-    )
+
+    def __init__(self, config: ProviderConfig) -> None:
+        super().__init__(config)
+        changed = {**TYPE_OF, **config.settings.get("extensions", {})}
+        self._types = {extension: kind for extension, kind in changed.items() if kind != NONE}
+        self._capabilities = Capabilities(
+            batch_limit=1000,  # the service states no limit; this bounds an answer to about 1 MiB
+            batch_size=100,
+            extensions=frozenset(self._types),
+            kept_for=7 * _DAY,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The limits of the service, with the extensions of its table and of the setting."""
+        return self._capabilities
+
+    def _extension_reason(self, extension: str, known: frozenset[str]) -> str:
+        reason = super()._extension_reason(extension, known)
+        return f"{reason}; the setting extensions can add others" if is_extension(extension) else reason
 
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
         """Request upload URLs. The answer must have one item per file, because items are matched by their order."""
-        items = [{"type": TYPE_OF[spec.extension], "extension": spec.extension} for spec in specs]
+        items = [{"type": self._types[spec.extension], "extension": spec.extension} for spec in specs]
         headers = {"Authorization": BearerHeader(self.config.credentials["token"])}
         answer = await call(json_request("POST", "/v1/files/upload-urls", headers, {"items": items}, urls=len(items)))
         raise_for_status(answer, _SERVICE, error_message(answer))
@@ -87,5 +102,6 @@ class MagicHour(Provider):
 
 
 def _same_format(file_path: str, asked: str) -> bool:
+    """Return whether a path can belong to a file with that extension. A path without an extension says nothing."""
     answered = extension_of(file_path[file_path.rfind("/") + 1 :])
-    return _SPELLINGS.get(answered, answered) == _SPELLINGS.get(asked, asked)
+    return not answered or _SPELLINGS.get(answered, answered) == _SPELLINGS.get(asked, asked)

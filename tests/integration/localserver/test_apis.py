@@ -17,7 +17,7 @@ from aiohttp import ClientSession
 
 from bulkup.errors import MachineError, UsageError
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig, ServerLimits
-from bulkup.localserver.magic_hour.magic_hour_api import EXTENSIONS
+from bulkup.localserver.extension_lists import DEFAULT_LIST, EXTENSION_LISTS
 from localserver.world import API_KEY, BEARER, LOCAL_PATH, MAGIC_HOUR_PATH, MOVE_PATH, NOW, FakeClock
 
 
@@ -70,9 +70,37 @@ async def test_magic_hour_urls_are_signed_with_version_4(post: Any) -> None:
     assert query["X-Amz-Expires"] == ["3600"]
 
 
-@pytest.mark.parametrize(("kind", "extension"), [(kind, e) for kind in EXTENSIONS for e in EXTENSIONS[kind]])
+ALL_EXTENSIONS = EXTENSION_LISTS[DEFAULT_LIST]
+
+
+@pytest.mark.parametrize(("kind", "extension"), [(kind, e) for kind in ALL_EXTENSIONS for e in ALL_EXTENSIONS[kind]])
 async def test_magic_hour_takes_the_extensions_of_each_type(post: Any, kind: Any, extension: Any) -> None:
     assert (await post(MAGIC_HOUR_PATH, {"items": [{"type": kind, "extension": extension}]}, BEARER))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "refused"),
+    [
+        ("sdk-page", ["audio/mpeg", "audio/aiff"], ["audio/m4a", "image/heic", "audio/ogg", "video/mpeg"]),
+        ("api-reference", ["audio/m4a", "image/heif"], ["audio/mpeg", "audio/aiff", "image/jfif", "image/gif"]),
+        ("latest", ["audio/aiff", "image/jfif", "audio/webm"], ["audio/mpeg", "video/gif"]),
+    ],
+)
+async def test_magic_hour_can_be_strict_to_one_published_list(
+    tmp_path: Path, http: ClientSession, name: str, accepted: list[str], refused: list[str]
+) -> None:
+    async with LocalServer(ServerConfig(store=str(tmp_path / "own"), magic_hour_extensions=name)) as server:
+        for text in [*accepted, *refused]:
+            kind, _, extension = text.partition("/")
+            body = {"items": [{"type": kind, "extension": extension}]}
+            async with http.post(server.url + MAGIC_HOUR_PATH, json=body, headers=BEARER) as answer:
+                assert answer.status == (200 if text in accepted else 422), text
+
+
+def test_an_unknown_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no list 'newest'") as raised:
+        ServerConfig(store=str(tmp_path), magic_hour_extensions="newest")
+    assert "sdk-page, api-reference, latest" in raised.value.hint
 
 
 async def test_magic_hour_refuses_an_extension_of_another_type(post: Any) -> None:
