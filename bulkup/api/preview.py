@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from bulkup.api import composition
 from bulkup.config import PROVIDER_DECLARATIONS, Settings, journal_path, require_provider
 from bulkup.helpers.clock import Clock, SystemClock
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import Holder, ReadOnlyView, read_only_view
 from bulkup.model.counters import Ignored
 from bulkup.model.files import FoundFile

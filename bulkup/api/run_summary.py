@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bulkup.errors import BulkupError
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.counters import Counters
 from bulkup.model.files import Source
 from bulkup.reports.summary import summary_object

@@ -6,7 +6,6 @@ import itertools
 import os
 import re
 import shutil
-from dataclasses import dataclass
 
 import anyio
 import structlog
@@ -23,6 +22,7 @@ from bulkup.config.provider_declarations import LOCAL
 from bulkup.errors import MachineError, UsageError
 from bulkup.helpers import event_loop
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.counters import Counters
 from bulkup.model.files import Source
 from bulkup.model.log_events import LogEvent

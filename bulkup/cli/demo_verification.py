@@ -7,8 +7,8 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.journal_rows import ManifestRow
 from bulkup.model.states import FileState
 from bulkup.reports.safe_text import printable_path

@@ -8,7 +8,6 @@ import csv
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import IO, Any
 
 import orjson
@@ -17,6 +16,7 @@ from bulkup.config.assets import CATEGORIES, ONE_CATEGORY, Asset
 from bulkup.config.setting_types import IDENTIFIER, IDENTIFIER_PATTERN
 from bulkup.config.suggestions import suggestion
 from bulkup.config.value_text import escape_surrogates, quote_value
+from bulkup.helpers.quick_dataclass import dataclass
 
 COLUMNS = ("path", "asset_id", "asset_file_category", "name")
 KEYS = ("path", "path_b64", *COLUMNS[1:])

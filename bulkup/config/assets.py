@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 import orjson
@@ -10,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator
 
 from bulkup.config.declaration import ValueForm, setting
 from bulkup.config.setting_types import Identifier, Pattern
+from bulkup.helpers.quick_dataclass import dataclass
 
 _Category = Literal[
     "MAIN",

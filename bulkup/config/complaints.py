@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bulkup.errors import UsageError
+from bulkup.helpers.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

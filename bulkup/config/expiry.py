@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
 
 from bulkup.config.units import parse_duration
+from bulkup.helpers.quick_dataclass import dataclass
 
 EXPECTED = (
     "a time with its zone such as 2030-01-31T00:00:00Z, a duration with its unit such as 30d, "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bulkup.config.catalogue import SETTINGS, Setting
@@ -13,6 +12,7 @@ from bulkup.config.complaints import Complaint
 from bulkup.config.suggestions import suggestion
 from bulkup.config.toml_file import TomlDocument
 from bulkup.config.user_dirs import home_expanded
+from bulkup.helpers.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

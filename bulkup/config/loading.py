@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,6 +18,7 @@ from bulkup.config.settings import Settings
 from bulkup.config.suggestions import nearest
 from bulkup.config.toml_file import TomlDocument
 from bulkup.errors import UsageError
+from bulkup.helpers.quick_dataclass import dataclass
 
 DEFAULT = "default"
 

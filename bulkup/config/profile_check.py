@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from bulkup.config import toml_file
 from bulkup.config.asset_map import load_asset_map
@@ -24,6 +23,7 @@ from bulkup.config.service_urls import iam_base_url
 from bulkup.config.toml_file import TomlDocument
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
+from bulkup.helpers.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

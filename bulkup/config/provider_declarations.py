@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from bulkup.helpers.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

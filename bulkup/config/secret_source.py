@@ -9,10 +9,10 @@ import shlex
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from bulkup.config.user_dirs import home_expanded
 from bulkup.errors import UsageError
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import MASK, Secret
 
 COMMAND_TIMEOUT = 30.0  # seconds; a password manager that prompts for input would block a nightly run forever

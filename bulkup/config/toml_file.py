@@ -6,7 +6,6 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bulkup.config.complaints import Complaint, SettingsError
@@ -14,6 +13,7 @@ from bulkup.config.suggestions import suggestion
 from bulkup.config.toml_lines import Lines, line_numbers, line_of
 from bulkup.config.user_dirs import user_config_dir
 from bulkup.errors import UsageError
+from bulkup.helpers.quick_dataclass import dataclass
 
 FILE_NAME = "bulkup.toml"
 _LARGEST = 1024**2  # bytes

@@ -9,6 +9,7 @@
     gitignore          patterns in the form of a .gitignore file
     lazy_import        names of a package that are imported at their first use
     private_files      files and folders that only their owner can read
+    quick_dataclass    `dataclass`, which takes a fifth of the time to make a class
     secrets            types of values that are never printed
     send_queue         the bytes that the other side of a socket has not acknowledged
     signal_reset       signals that end the process even if no Python code can run

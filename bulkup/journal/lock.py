@@ -12,12 +12,12 @@ import fcntl
 import os
 import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from bulkup.errors import JournalLockedError
 from bulkup.helpers.private_files import make_private_folder
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal.database import sqlite_errors
 from bulkup.journal.error_mapping import unsupported
 from bulkup.journal.journal_file import open_own_file

@@ -11,11 +11,12 @@ import contextlib
 import math
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import orjson
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal.database import has_places, journal_exists, row_values, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.earlier_versions import open_any_version

@@ -10,9 +10,9 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal.database import sqlite_errors
 from bulkup.journal.writer import Statement
 

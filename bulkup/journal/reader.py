@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
 
 from bulkup.helpers.clock import Clock, SystemClock
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal.database import row_values, sqlite_errors
 from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.kept_rejections import shown_reason

@@ -10,8 +10,9 @@ import itertools
 import operator
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from bulkup.helpers.quick_dataclass import dataclass
 
 Row = tuple[Any, ...]
 

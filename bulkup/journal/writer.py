@@ -19,10 +19,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bulkup.errors import JournalError
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal.database import sqlite_errors
 from bulkup.journal.error_mapping import DamagedJournalError
 from bulkup.journal.file_identity import FileIdentityCheck

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hmac
 import math
-from dataclasses import dataclass
 
 from aiohttp import web
 
 from bulkup.helpers.clock import Clock
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.faults import Fault, FaultName, FaultPlan, FaultPoint
 from bulkup.localserver.server_config import ServerConfig
 from bulkup.localserver.server_limits import ServerLimits

@@ -7,10 +7,10 @@ import enum
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bulkup.errors import UsageError
+from bulkup.helpers.quick_dataclass import dataclass
 
 SYNTAX = "NAME[=SHARE][,first=N], a share from 0 to 1 and N from 1"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from bulkup.errors import UsageError
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.extension_lists import DEFAULT_LIST, EXTENSION_LISTS
 from bulkup.localserver.faults import FaultSpec
 

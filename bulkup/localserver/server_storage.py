@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.record_log import RecordLog
 from bulkup.localserver.s3.object_store import ObjectStore
 from bulkup.localserver.s3.part_store import PartStore

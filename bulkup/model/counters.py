@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from bulkup.helpers.quick_dataclass import dataclass
 
 REASONS = 100  # that are counted
 SETTLED = ("skipped", "uploaded", "failed", "rejected", "changed", "unreadable")

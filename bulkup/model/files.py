@@ -6,9 +6,9 @@ import base64
 import operator
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.utf8_mode import path_text
 
 Stat = tuple[int, int, int, int, int]

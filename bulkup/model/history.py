@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.problems import COSTS_TIME, Problem, ProblemKind
 
 

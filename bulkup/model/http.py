@@ -12,11 +12,12 @@ import functools
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret
 
 T = TypeVar("T")

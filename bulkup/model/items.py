@@ -8,9 +8,10 @@ The types say what a file has: an `Item` may lack everything, a `Ticketed` has a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.files import Digest, FoundFile, Place
 from bulkup.model.history import FileHistory
 from bulkup.model.problems import Problem, ProblemKind

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.states import FileState
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from bulkup.helpers.quick_dataclass import dataclass
 
 
 class ProblemKind(enum.Enum):

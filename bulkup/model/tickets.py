@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import Digest, Identity
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from bulkup.helpers.quick_dataclass import dataclass
 
 MIB = 1024**2
 MOST_WORKERS = 256

@@ -7,8 +7,9 @@ exception is `record`, which returns when the outcome is on disk.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.items import Item, Outcome, Stored, Ticketed
 from bulkup.model.problems import Problem
 from bulkup.model.tickets import Ticket

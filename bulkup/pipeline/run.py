@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import anyio
 
 from bulkup.errors import BulkupError, ExitCode
 from bulkup.helpers.alarm import Timeout
 from bulkup.helpers.clock import Clock
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import Journal
 from bulkup.model.counters import Counters
 from bulkup.model.files import Source

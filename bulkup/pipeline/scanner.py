@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
 import anyio
 
 from bulkup.errors import ListError
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import KnownFile, Lookup
 from bulkup.model.files import UNKNOWN_IDENTITY, FoundFile, Source, Stat
 from bulkup.model.items import Item, Outcome, Stored

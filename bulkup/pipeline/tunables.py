@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.pipeline.files.opening import ReadingOptions
 from bulkup.pipeline.options import RetryPolicy
 from bulkup.pipeline.policy.host_gate import GateOptions

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.helpers.clock import Clock, SystemClock
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret
 from bulkup.helpers.utf8_mode import path_text
 from bulkup.model.files import Digest, FoundFile, Place, extension_of

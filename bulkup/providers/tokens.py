@@ -5,11 +5,11 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections import deque
-from dataclasses import dataclass
 
 import anyio
 
 from bulkup.helpers.clock import Clock
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret
 from bulkup.model.http import ApiCall
 from bulkup.model.problems import Problem, ProblemError

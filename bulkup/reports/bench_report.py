@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich import box
@@ -12,6 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.journal_rows import ManifestRow
 from bulkup.reports.bench_advice import advice
 from bulkup.reports.bench_trials import BenchFacts, Choice, RequestFigures, Trial

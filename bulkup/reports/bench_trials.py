@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from bulkup.helpers.quick_dataclass import dataclass
 
 Concurrency = int | Literal["auto"]
 

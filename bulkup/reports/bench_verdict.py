@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.reports.bench_trials import BenchFacts, Trial, best_trial
 from bulkup.reports.formatting import percent_text, rate_text, short_time_text
 

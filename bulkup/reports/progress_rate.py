@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.counters import Counters
 
 

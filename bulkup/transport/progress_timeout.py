@@ -6,7 +6,7 @@ time to read them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bulkup.helpers.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

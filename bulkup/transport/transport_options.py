@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.transport.destination.host_rules import HostRules
 from bulkup.transport.progress_timeout import ProgressTimeout
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import anyio
 
 from bulkup.helpers.clock import Clock
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.bodies import Body
 from bulkup.model.counters import Gauge
 from bulkup.model.http import ApiAnswer, ApiRequest, StorageAnswer

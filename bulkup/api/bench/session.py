@@ -7,7 +7,6 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import anyio
 
@@ -19,6 +18,7 @@ from bulkup.api.bench.trial_run import TrialRun
 from bulkup.api.uploader import Uploader, first_error
 from bulkup.config import Settings
 from bulkup.errors import BulkupError, ExitCode, MachineError
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.counters import Gauge
 from bulkup.model.files import Source
 from bulkup.reports.bench_trials import Choice, DiskSpeed, Trial

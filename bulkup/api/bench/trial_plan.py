@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.reports.bench_trials import BETTER, Choice, Concurrency, Trial, best_trial
 
 _LADDER = (4, 16, 64)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 import secrets
-from dataclasses import dataclass
 from typing import Any
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.api_common import ApiError
 from bulkup.localserver.context import ServerContext
 from bulkup.localserver.extension_lists import DEFAULT_LIST, EXTENSION_LISTS, ExtensionList

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.metastudio.api_errors import already_completed, duplicate_main, no_such_file
 from bulkup.localserver.metastudio.parameters import FileRequest
 from bulkup.localserver.record_log import RecordLog

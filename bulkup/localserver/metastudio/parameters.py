@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.api_common import as_integer
 from bulkup.localserver.metastudio.api_errors import invalid_parameter
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.signing_types import ReceivedRequest, encoded_query
 
 ALGORITHM = "SDK-HMAC-SHA256"

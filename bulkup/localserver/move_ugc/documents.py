@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from graphql import (
     DocumentNode,
@@ -21,6 +20,8 @@ from graphql import (
     parse,
     validate,
 )
+
+from bulkup.helpers.quick_dataclass import dataclass
 
 MAX_CACHED = 64  # documents
 MAX_CACHED_LENGTH = 64 << 10  # characters; a parsed document takes several times the memory of its text

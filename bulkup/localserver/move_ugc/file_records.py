@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import uuid
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.context import ServerContext
 from bulkup.localserver.s3 import sigv2
 from bulkup.localserver.signing_types import ServerOrigin

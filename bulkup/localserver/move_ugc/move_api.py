@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError, execute_sync
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.api_common import ApiError, apply_fault, read_json
 from bulkup.localserver.context import ServerContext, credentials_match, request_origin
 from bulkup.localserver.faults import FaultPoint

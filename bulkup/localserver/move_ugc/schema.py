@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import orjson
 from graphql import GraphQLError, GraphQLResolveInfo, GraphQLSchema, build_schema
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.move_ugc.file_records import MoveFile, MoveFileRegistry
 from bulkup.localserver.signing_types import ServerOrigin
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.s3.s3_errors import S3Error
 
 MAX_BEFORE_FILE = 20 << 10  # bytes of fields, their headers and boundaries

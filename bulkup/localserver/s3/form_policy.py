@@ -7,12 +7,12 @@ import binascii
 import hmac
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.s3 import s3_errors, sigv2
 from bulkup.localserver.s3.put_rules import MAX_OBJECT_SIZE
 from bulkup.localserver.s3.s3_errors import S3Error

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from aiohttp import web
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.context import ServerContext
 from bulkup.localserver.s3.authorization import refuse_credentials
 from bulkup.localserver.s3.body_receiver import BodyReceiver, send_continue

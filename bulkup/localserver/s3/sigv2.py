@@ -14,9 +14,9 @@ import hmac
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.s3 import s3_errors
 from bulkup.localserver.signing_types import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
 import orjson
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.xvid.api_errors import invalid_input
 
 # Characters that XML 1.0 cannot contain, not even escaped.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.api_common import as_integer
 from bulkup.localserver.s3.object_keys import object_key
 from bulkup.localserver.s3.s3_errors import S3Error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.record_log import RecordLog
 from bulkup.localserver.xvid.api_errors import invalid_input, upload_not_found
 from bulkup.localserver.xvid.parameters import UploadRequest

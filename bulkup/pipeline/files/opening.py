@@ -15,10 +15,10 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import FileIO
 
 from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_DESCRIPTORS, DeferredClose
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.files import FoundFile, Identity
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 

@@ -43,8 +43,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.problems import OF_THE_HOST, Problem, ProblemKind
 from bulkup.pipeline.options import PipelineOptions, RetryPolicy

@@ -5,8 +5,7 @@ Pure: time and chance are passed in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.history import CallHistory, FileHistory
 from bulkup.model.problems import COSTS_TIME, OF_THE_HOST, Problem, ProblemKind
 from bulkup.model.states import FileState

@@ -6,7 +6,8 @@ Pure: a `Demand` describes the moment, `group_size` answers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from bulkup.helpers.quick_dataclass import dataclass
 
 _SHORT_LEASE = 60.0
 # Nothing is known before the first answer. This many bytes go out within a short lease on any usable link.

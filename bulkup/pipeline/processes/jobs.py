@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.history import FileHistory

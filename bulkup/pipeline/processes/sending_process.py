@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import cast
 
 import anyio
 from anyio.abc import Process as SystemProcess
 
 from bulkup.errors import MachineError
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.items import Ticketed
 from bulkup.model.problems import Problem
 from bulkup.model.tickets import Receipt

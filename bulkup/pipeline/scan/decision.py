@@ -6,9 +6,9 @@ A run and a preview use the same function. Pure.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Literal
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import Claim, Holder, KnownFile
 from bulkup.journal.kept_rejections import reason_of
 from bulkup.model.files import FoundFile, Identity, Place, Source

@@ -7,8 +7,9 @@ only counted. All other files are decided one by one (`decision`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import Lookup
 from bulkup.model.files import FoundFile, Identity, Source, Stat
 from bulkup.pipeline.scan.decision import ChangePolicy, FileDecision, all_settled, decide

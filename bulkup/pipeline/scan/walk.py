@@ -11,9 +11,9 @@ import operator
 import os
 import stat
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.counters import Ignored
 from bulkup.model.files import FoundFile, Identity, Source, Stat, stat_of
 from bulkup.pipeline.files.opening import machine_fault

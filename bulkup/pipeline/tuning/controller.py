@@ -42,8 +42,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.pipeline.options import FIRST_WORKERS
 from bulkup.pipeline.tuning.goodput import Observation, Sample, Sampler, SamplerOptions
 

@@ -7,8 +7,8 @@ large files are measured alike.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.pipeline.options import LARGE
 
 REQUEST = 128 * 1024  # the work of one request

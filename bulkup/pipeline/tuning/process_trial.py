@@ -38,8 +38,9 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from dataclasses import dataclass
 from statistics import median
+
+from bulkup.helpers.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

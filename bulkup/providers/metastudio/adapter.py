@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import Place
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, json_request

@@ -7,9 +7,9 @@ import hmac
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret
 
 ALGORITHM = "SDK-HMAC-SHA256"

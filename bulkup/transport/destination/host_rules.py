@@ -9,8 +9,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

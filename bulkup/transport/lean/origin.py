@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from yarl import URL
 
 from bulkup._version import __version__
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.http import Headers, is_authority
 from bulkup.transport import headers as http_headers
