@@ -4,6 +4,7 @@ states         the states of a file in the journal
 problems       the reasons why an attempt or a call failed
 files          sources and files of the user
 tickets        a service's answer for a file, and storage's receipt
+url_ends       the end that a presigned URL states
 object_names   the object that an upload URL writes to
 items          a file and its ticket in the pipeline, and its outcome
 history        the failures of a call, and of a file

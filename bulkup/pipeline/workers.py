@@ -120,7 +120,7 @@ class Workers:
         elif isinstance(decision, GiveUp):
             self._routes.give_up(Outcome(item, decision.state, problem))
         else:
-            run.stop.fail(fatal(problem, outage))
+            run.stop.fail(fatal(problem, outage, of_storage=True))
             self._routes.give_back(item)
 
     def _ends_by_lost_tickets(self, file: Ticketed, problem: Problem, now: float) -> bool:

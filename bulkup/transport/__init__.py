@@ -9,6 +9,8 @@
     form_body          a file as the last field of a form
     headers            checks headers
     failures           the problem for each kind of failure
+    tls_failures       the cause of a failed TLS connection
+    front_answers      answers of a web server that did not pass a request on
     progress_timeout   how long a body may show no progress
     proxies, tls       proxies of the environment, verification of certificates
     transport_options  the options

@@ -20,6 +20,7 @@ from bulkup.transport.bounded_body import ACCEPTED, BodyError, BoundedBody
 from bulkup.transport.by_aiohttp.aiohttp_errors import http_problem
 from bulkup.transport.by_aiohttp.client_session import SKIPPED_AUTO_HEADERS, open_session
 from bulkup.transport.failures import FailureKind, exchange_problem
+from bulkup.transport.front_answers import failure_in_answer
 from bulkup.transport.proxies import PROXY_AUTHENTICATION_REQUIRED
 from bulkup.transport.storage import Storage
 from bulkup.transport.transport_options import TransportOptions
@@ -87,5 +88,7 @@ class Transport(Storage):
                 content = body.end()
             except BodyError as error:
                 raise aiohttp.ClientPayloadError(str(error)) from None
+            if (failure := failure_in_answer(url, response.status, content)) is not None:
+                raise exchange_problem(failure, None, url, self._options.idle_timeout)
             headers = http_headers.with_lower_names(response.headers)
             return ApiAnswer(response.status, headers, content, sent_at)

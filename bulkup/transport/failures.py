@@ -13,18 +13,27 @@ import ssl
 from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_DESCRIPTORS
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.transport.tls_failures import (
+    client_certificate_missing,
+    explain,
+    is_passing,
+    readable,
+    wants_client_certificate,
+)
 
 
 class FailureKind(enum.Enum):
     """The kind of a failure. For the kinds up to `CONNECT_FAILED`, no byte of the request was sent."""
 
     INVALID_REQUEST = enum.auto()
-    NOT_TRUSTED = enum.auto()  # the server's TLS certificate
+    TLS_FAILED = enum.auto()  # the handshake
     NAME_NOT_FOUND = enum.auto()
     PROXY_FAILED = enum.auto()
     PROXY_AUTHENTICATION = enum.auto()  # the proxy answered 407
     CONNECT_FAILED = enum.auto()
     NO_PROGRESS = enum.auto()
+    EXPECTS_TLS = enum.auto()  # the server says so in its answer to plain HTTP
+    WANTS_CERTIFICATE = enum.auto()  # the server says so in its answer over TLS
     NOT_HTTP = enum.auto()
     CONNECTION_LOST = enum.auto()
 
@@ -41,14 +50,16 @@ def exchange_problem(
 def _problem(kind: FailureKind, cause: BaseException | None, where: str, idle_timeout: float) -> Problem:
     if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:
         return Problem(ProblemKind.MACHINE, f"this process is {OUT_OF_DESCRIPTORS}; {DESCRIPTORS_HINT}")
+    if isinstance(cause, ssl.SSLError) and _ends_run(kind, cause):
+        return Problem(ProblemKind.UNUSABLE, explain(cause, where))
     reason = _reason(cause)
     match kind:
         case FailureKind.INVALID_REQUEST:
             return Problem(ProblemKind.FAILED, f"{where} cannot be requested: its address or headers are not valid")
-        case FailureKind.NOT_TRUSTED:
-            return Problem(
-                ProblemKind.UNUSABLE, f"the TLS certificate of {where} is not trusted ({reason}); is ca_file set?"
-            )
+        case FailureKind.EXPECTS_TLS:
+            return Problem(ProblemKind.UNUSABLE, f"{where} expects https:// instead of http://, by its answer")
+        case FailureKind.WANTS_CERTIFICATE:
+            return Problem(ProblemKind.UNUSABLE, client_certificate_missing(where))
         case FailureKind.NAME_NOT_FOUND:
             return Problem(ProblemKind.UNREACHABLE, f"the host name of {where} cannot be found ({reason})")
         case FailureKind.PROXY_FAILED:
@@ -59,20 +70,30 @@ def _problem(kind: FailureKind, cause: BaseException | None, where: str, idle_ti
                 f"the proxy for {where} asks for a user and password (407); they belong into the variable that names "
                 f"the proxy, as http://USER:PASSWORD@HOST:PORT, and only the scheme Basic is supported",
             )
-        case FailureKind.CONNECT_FAILED:
+        case FailureKind.CONNECT_FAILED | FailureKind.TLS_FAILED:
             return Problem(ProblemKind.UNREACHABLE, f"cannot connect to {where} ({reason})")
     # From here on the server may have acted on the request.
+    plain = where.startswith("http:")
     text = {
         FailureKind.NO_PROGRESS: f"{where} made no progress for {idle_timeout:g} s",
-        FailureKind.NOT_HTTP: f"{where} does not answer in HTTP",
+        FailureKind.NOT_HTTP: f"{where} does not answer in HTTP" + ("; does it expect https://?" if plain else ""),
         FailureKind.CONNECTION_LOST: f"the connection to {where} broke ({reason})",
     }
     return Problem(ProblemKind.TRANSIENT, text[kind], maybe_created=True)
 
 
+def _ends_run(kind: FailureKind, error: ssl.SSLError) -> bool:
+    """Return whether an error of TLS is one that every request meets."""
+    return (kind is FailureKind.TLS_FAILED and not is_passing(error)) or (
+        kind is FailureKind.CONNECTION_LOST and wants_client_certificate(error)
+    )
+
+
 def _reason(cause: BaseException | None) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return cause.verify_message
+    if isinstance(cause, ssl.SSLError):
+        return readable(cause)
     if isinstance(cause, OSError):
         return reason_of(cause)
     return "closed by the other side"

@@ -29,13 +29,14 @@ from bulkup.transport.destination.redirects import (
 from bulkup.transport.destination.resolver import SystemResolver
 from bulkup.transport.failures import FailureKind, exchange_problem
 from bulkup.transport.form_body import FormBody
+from bulkup.transport.front_answers import BAD_REQUEST, failure_in_answer
 from bulkup.transport.lean import LeanSender
 from bulkup.transport.proxies import PROXY_AUTHENTICATION_REQUIRED, Proxies
 from bulkup.transport.sender import OnBytes, Sender
 from bulkup.transport.tls import TlsVerification
 from bulkup.transport.transport_options import TransportOptions
 
-_HANDLED_HERE = frozenset({*REPEATING_STATUSES, PROXY_AUTHENTICATION_REQUIRED})
+_HANDLED_HERE = frozenset({*REPEATING_STATUSES, PROXY_AUTHENTICATION_REQUIRED, BAD_REQUEST})
 
 
 class Storage:
@@ -98,20 +99,23 @@ class Storage:
         """Follow the redirect in an answer; `again` sends the body with another URL and its headers."""
         url = ticket.url
         for _ in range(MAX_REDIRECTS):
-            self._check_proxy(answer, url)
+            self._check_way(answer, url)
             location = answer.headers.get("location") if answer.status in REPEATING_STATUSES else None
             if location is None:
                 return answer
             old, url = url, redirected(url, location)
             headers = headers_for(url, old, headers)
             answer = await again(ticket.method, url, headers)
-        self._check_proxy(answer, url)
+        self._check_way(answer, url)
         if answer.status in REPEATING_STATUSES and "location" in answer.headers:
             raise too_many_redirects()
         return answer
 
-    def _check_proxy(self, answer: StorageAnswer, url: SecretUrl) -> None:
-        """Raise `ProblemError` if the answer is a proxy's request for a password. Over http it looks like storage's."""
+    def _check_way(self, answer: StorageAnswer, url: SecretUrl) -> None:
+        """Raise `ProblemError` if the answer is that of a proxy or web server on the way, which look like storage's."""
+        failure = failure_in_answer(url, answer.status, answer.body)
+        if failure is not None:
+            raise exchange_problem(failure, None, url, self._options.idle_timeout)
         if answer.status == PROXY_AUTHENTICATION_REQUIRED and self._proxies.for_url(url.reveal()) is not None:
             raise exchange_problem(FailureKind.PROXY_AUTHENTICATION, None, url, self._options.idle_timeout)
 

@@ -73,6 +73,18 @@ def test_a_port_without_a_server(world: World) -> None:
     refused(world, f"http://127.0.0.1:{port}", f"cannot connect to http://127.0.0.1:{port}")
 
 
+def test_a_storage_host_that_cannot_be_reached(world: World) -> None:
+    """The service names it, so no setting is wrong."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    stores = [f"http://127.0.0.1:{port}/{number}" for number in range(3)]
+    with answering(items(*stores)) as url:
+        done = world.upload(*world.to(url), "--retry-for", "1", env=TOKEN).expect(4, f"http://127.0.0.1:{port}")
+    assert "storage host that the service's upload URLs name" in done.err
+    assert "base_url" not in done.err
+    assert done.summary["files"]["remaining"] == 3
+
+
 @contextmanager
 def saying(text: bytes) -> Iterator[str]:
     """Run a server that is no HTTP server: it sends a text to each client and closes the connection."""

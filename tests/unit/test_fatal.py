@@ -39,6 +39,22 @@ def test_an_outage_is_reported_with_its_length() -> None:
     assert errors[ProblemKind.MACHINE].exit_code == ExitCode.MACHINE
 
 
+@pytest.mark.parametrize("kind", [ProblemKind.UNREACHABLE, ProblemKind.TRANSIENT, ProblemKind.THROTTLED])
+@pytest.mark.parametrize("outage", [None, 900.0])
+def test_a_storage_host_is_not_described_as_the_service(kind: ProblemKind, outage: float | None) -> None:
+    """Its address is the service's choice, and not a setting."""
+    hint = fatal(Problem(kind, "no"), outage, of_storage=True).hint or ""
+    assert "storage" in hint
+    assert "base_url" not in hint
+    assert "the same command resumes this run" in hint
+
+
+def test_a_service_that_never_answered_over_http_may_expect_https() -> None:
+    problem = Problem(ProblemKind.TRANSIENT, "the connection broke")
+    assert "does the service expect https://?" in (fatal(problem, plain_http=True).hint or "")
+    assert "https" not in (fatal(problem).hint or "")
+
+
 def test_refused_credentials_are_named_in_the_message() -> None:
     error = fatal(Problem(ProblemKind.UNAUTHORIZED, "401 from the service"))
     assert error.message == "the credentials are refused: 401 from the service"

@@ -15,7 +15,15 @@ _HINTS = {
     ProblemKind.UNREACHABLE: f"check base_url and the network; {_RESUMES}",
     ProblemKind.THROTTLED: f"the service accepts no requests for now (see retry_for, retry_after_max); {_RESUMES}",
 }
+_STORAGE_HINTS = {
+    ProblemKind.UNREACHABLE: (
+        f"this is the storage host that the service's upload URLs name; check the network and the proxy; {_RESUMES}"
+    ),
+    ProblemKind.THROTTLED: f"storage accepts no requests for now (see retry_for, retry_after_max); {_RESUMES}",
+    ProblemKind.TRANSIENT: f"the storage host that the service's upload URLs name fails repeatedly; {_RESUMES}",
+}
 _FAILING = f"the service fails repeatedly, or gives unusable answers; {_RESUMES}"
+_PLAIN_HTTP = f"check base_url: does the service expect https://? Otherwise {_FAILING}"
 
 
 def refuses_every_file(problem: Problem, refusals: CommonRefusals) -> ServiceError:
@@ -56,9 +64,19 @@ def _span(seconds: float) -> str:
     return f"{max(0.0, seconds):.0f} s"
 
 
-def fatal(problem: Problem, outage: float | None = None) -> BulkupError:
-    """Return the error that ends the run because of this problem. `outage` is the length of an outage, in seconds."""
+def fatal(
+    problem: Problem, outage: float | None = None, *, of_storage: bool = False, plain_http: bool = False
+) -> BulkupError:
+    """Return the error that ends the run because of this problem.
+
+    `outage` is the length of an outage, in seconds. `of_storage` says that the problem is one of a storage host, and
+    `plain_http` that the service never answered over http.
+    """
     hint = _HINTS.get(problem.kind, _FAILING)
+    if of_storage:
+        hint = _STORAGE_HINTS.get(problem.kind, hint)
+    elif plain_http and problem.kind is ProblemKind.TRANSIENT:
+        hint = _PLAIN_HTTP
     if outage is not None and problem.kind in OF_THE_HOST:
         return ServiceError(f"{problem.message}; no other request was answered for {outage:.0f} s", hint=hint)
     if problem.kind is ProblemKind.MACHINE:

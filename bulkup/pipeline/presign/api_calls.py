@@ -203,7 +203,9 @@ class ApiCalls:
         elif isinstance(decision, GiveUp):
             call.give_up(decision.state, problem)
         else:
-            self._run.stop.fail(fatal(problem, gate.outage(now)))
+            never_answered = not self._ever_answered
+            plain_http = never_answered and self._run.provider.config.base_url.startswith("http:")
+            self._run.stop.fail(fatal(problem, gate.outage(now), plain_http=plain_http))
             call.give_back()
 
     def _seconds_to_sleep(self, now: float) -> float | None:

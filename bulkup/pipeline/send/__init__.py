@@ -1,6 +1,7 @@
 """One attempt to send a file, and the verification of storage's answer.
 
     attempt       sends a file, whole or in parts
+    expired_urls  tells expired URLs from refused ones
     proven_hosts  the hosts whose answers have proven stored bytes
     verification  compares storage's answer with the digest
     zero_copy     which files may be sent by `sendfile`

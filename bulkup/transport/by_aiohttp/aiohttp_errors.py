@@ -22,7 +22,7 @@ def _failure_kind(error: BaseException) -> FailureKind:
     if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == PROXY_AUTHENTICATION_REQUIRED:
         return FailureKind.PROXY_AUTHENTICATION
     kinds: list[tuple[type[BaseException] | tuple[type[BaseException], ...], FailureKind]] = [
-        ((aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError), FailureKind.NOT_TRUSTED),
+        ((aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError), FailureKind.TLS_FAILED),
         (aiohttp.ClientConnectorDNSError, FailureKind.NAME_NOT_FOUND),
         ((aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError), FailureKind.PROXY_FAILED),
         ((aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError), FailureKind.CONNECT_FAILED),

@@ -112,7 +112,7 @@ class Connector:
             try:
                 await connection.start_tls(self._tls.context, origin.host.rstrip("."), origin.idle.session)
             except ssl.SSLError as error:
-                raise ExchangeError(FailureKind.NOT_TRUSTED, error) from None
+                raise ExchangeError(FailureKind.TLS_FAILED, error) from None
             except OSError as error:
                 raise ExchangeError(FailureKind.CONNECT_FAILED, error) from None
 
