@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import structlog
-
 from bulkup.helpers.clock import Clock
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, http_date
 from bulkup.model.log_events import LogEvent
 
 MAX_SKEW = 300.0  # seconds; services commonly accept signatures within this difference
-_log = structlog.get_logger("bulkup")
+_log = EventLogger("bulkup")
 
 
 class ClockSkewCheck:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import anyio
-import structlog
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
 from pydantic import ValidationError
@@ -23,6 +21,7 @@ from bulkup.api.run_summary import Summary
 from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.helpers.standard_streams import open_missing_streams
 from bulkup.journal import Destination, Journal, Lock, link_journal
 from bulkup.localserver import ServerProcess
@@ -36,7 +35,7 @@ from bulkup.providers import Provider
 from bulkup.reports.exit_code import exit_code
 from bulkup.transport import Transport, TransportOptions
 
-_log = structlog.get_logger("bulkup")
+_log = EventLogger("bulkup")
 
 Emit = Callable[[Sequence[Result]], Awaitable[None]]
 _RESULTS_AHEAD = 1024
@@ -82,7 +81,6 @@ class Uploader:
 
     async def __aenter__(self) -> Self:
         open_missing_streams()
-        _keep_standard_output_clean()
         async with contextlib.AsyncExitStack() as stack:
             await self._set_up(stack)
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
@@ -286,12 +284,6 @@ async def upload(
         raise UsageError(f"a setting is invalid: {error}", hint="see docs/settings.md") from error
     async with Uploader(checked, profile=profile, environ=environ) as uploader:
         return await uploader.run()
-
-
-def _keep_standard_output_clean() -> None:
-    """Send the log to standard error if the program has not configured structlog, whose default is standard output."""
-    if not structlog.is_configured():
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 async def _ignore(_: Sequence[Result]) -> None:

@@ -8,7 +8,6 @@ import re
 import shutil
 
 import anyio
-import structlog
 
 from bulkup.api.bench import Bench, BenchLoad, TrialPlan
 from bulkup.api.composition import resolve_sources
@@ -21,6 +20,7 @@ from bulkup.config import ResolvedSettings, public_base_url
 from bulkup.config.provider_declarations import LOCAL
 from bulkup.errors import MachineError, UsageError
 from bulkup.helpers import event_loop
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.counters import Counters
@@ -29,7 +29,6 @@ from bulkup.model.log_events import LogEvent
 from bulkup.providers import Provider
 from bulkup.reports.bench_report import BenchReport, CreatedIds, bench_json, bench_text, choice_text
 from bulkup.reports.bench_trials import BenchFacts, Choice, Trial
-from bulkup.reports.error_console import ErrorConsole
 from bulkup.reports.exit_code import exit_code
 from bulkup.reports.formatting import percent_text, rate_text
 from bulkup.reports.json_text import dumps
@@ -39,7 +38,7 @@ _PROGRESS = 10.0  # seconds
 _ROOM = 2  # times the bytes of a trial: its files, and their copies in the store of an embedded server
 # Hints of a run say that it can be resumed. A bench cannot.
 _RESUME_HINT = re.compile(r"(run )?the same command\b.*")
-_log = structlog.get_logger("bulkup")
+_log = EventLogger("bulkup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def _tell(trial: Trial) -> None:
 
 async def _measure(bench: Bench, grace: float) -> None:
     reduce_gc_frequency()
-    with Signals(ErrorConsole(), grace) as signals:
+    with Signals(None, grace) as signals:
         signals.on_first = bench.stop
         async with anyio.create_task_group() as beside:
             beside.start_soon(_progress, bench)

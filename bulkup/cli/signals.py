@@ -15,11 +15,12 @@ import socket
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any, Self
 
 from bulkup.errors import BulkupError, ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _CODES = {signal.SIGHUP: ExitCode.SIGHUP, signal.SIGINT: ExitCode.SIGINT, signal.SIGTERM: ExitCode.SIGTERM}
 # Seconds after the grace for the last rows, the last lines and the end of the embedded server. With the default grace,
@@ -48,7 +49,7 @@ class Signals:
     """
 
     def __init__(
-        self, console: Console, grace: float, *, clean_up_time: float = _CLEAN_UP_TIME, kill_if_deaf: bool = True
+        self, console: Console | None, grace: float, *, clean_up_time: float = _CLEAN_UP_TIME, kill_if_deaf: bool = True
     ) -> None:
         self._console = console
         self._kill_if_deaf = kill_if_deaf
@@ -95,8 +96,9 @@ class Signals:
         last = threading.Timer(_CURSOR_TIMEOUT, os._exit, (int(code),))
         last.daemon = True
         last.start()
-        with contextlib.suppress(OSError):  # the terminal was closed
-            self._console.show_cursor(True)  # the live view hides it
+        if self._console is not None:
+            with contextlib.suppress(OSError):  # the terminal was closed
+                self._console.show_cursor(True)  # the live view hides it
         os._exit(int(code))
 
     def _reset_on_delivery(self) -> None:

@@ -8,9 +8,9 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import anyio
-import structlog
 
 from bulkup.api import Summary, Uploader
 from bulkup.api.uploader import Emit
@@ -20,18 +20,22 @@ from bulkup.cli.signals import Signals
 from bulkup.config import ResolvedSettings, Settings
 from bulkup.errors import ExitCode
 from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.model.items import Result
 from bulkup.model.log_events import LogEvent
-from bulkup.reports.display import ProgressDisplay, ProgressLog
-from bulkup.reports.error_console import ErrorConsole
 from bulkup.reports.exit_code import exit_code
 from bulkup.reports.json_lines import JsonLines
 from bulkup.reports.logs import configure_logging
+from bulkup.reports.progress_log import ProgressLog
 from bulkup.reports.safe_text import printable_path
 from bulkup.reports.summary import summary_text
 
-_log = structlog.get_logger("bulkup")
+if TYPE_CHECKING:
+    from bulkup.reports.display import ProgressDisplay
+    from bulkup.reports.error_console import ErrorConsole
+
+_log = EventLogger("bulkup")
 _LAST_LINES_TIMEOUT = 5.0
 
 
@@ -41,24 +45,36 @@ async def run_upload(resolved: ResolvedSettings) -> int:
     Raises an error, usually a BulkupError, if the run cannot start; it may be inside an exception group.
     """
     settings = resolved.settings
-    console = ErrorConsole()
-    live = console.is_terminal and not settings.quiet and not (settings.json_output and sys.stdout.isatty())
+    console = _live_console(settings)
     level = "error" if settings.quiet else settings.log_level
-    configure_logging(settings.log_format, level, console=console if live else None)
+    configure_logging(settings.log_format, level, console=console)
     for warning in resolved.warnings:
         _log.warning(LogEvent.SETTINGS_WARNING, text=warning)
     lines = JsonLines(sys.stdout.buffer) if settings.json_output else None
     reduce_gc_frequency()
     with Signals(console, settings.grace) as signals:
-        summary = await _run(resolved, lines, console, signals, live=live)
+        summary = await _run(resolved, lines, console, signals)
         if summary is None:
             raise signals.interruption()
         signals.on_first = signals.exit_now  # the run is over; at most a slow reader of the output is left
         return await _report_summary(summary, lines, resolved)
 
 
+def _live_console(settings: Settings) -> ErrorConsole | None:
+    """Return the console of the live view, None if none is wanted or standard error is no terminal."""
+    if settings.quiet or (settings.json_output and sys.stdout.isatty()):
+        return None
+    # Rich takes standard error for a terminal in these cases only. A file or a pipe needs no rich.
+    if not sys.stderr.isatty() and not any(map(os.environ.get, ("FORCE_COLOR", "TTY_COMPATIBLE"))):
+        return None
+    from bulkup.reports.error_console import ErrorConsole  # noqa: PLC0415  # it imports rich
+
+    console = ErrorConsole()
+    return console if console.is_terminal else None
+
+
 async def _run(
-    resolved: ResolvedSettings, lines: JsonLines | None, console: ErrorConsole, signals: Signals, *, live: bool
+    resolved: ResolvedSettings, lines: JsonLines | None, console: ErrorConsole | None, signals: Signals
 ) -> Summary | None:
     """Return the summary of the run, None if a signal arrived before it had begun."""
     settings, summary = resolved.settings, None
@@ -69,7 +85,7 @@ async def _run(
             _log.info(LogEvent.RUN_STARTED, run=uploader.run_id, journal=uploader.journal, provider=settings.provider)
             async with anyio.create_task_group() as beside:
                 if not settings.quiet:
-                    beside.start_soon(_progress(uploader, console, live=live).run_until_cancelled)
+                    beside.start_soon(_progress(uploader, console).run_until_cancelled)
                 summary = await uploader.run(_emitter(lines))
                 beside.cancel_scope.cancel()
     return summary
@@ -80,10 +96,12 @@ def _stop(uploader: Uploader, code: ExitCode) -> None:
     uploader.stop(code)
 
 
-def _progress(uploader: Uploader, console: ErrorConsole, *, live: bool) -> ProgressDisplay | ProgressLog:
-    if live:
-        return ProgressDisplay(console, uploader.gauge, SystemClock())
-    return ProgressLog(uploader.gauge, SystemClock())
+def _progress(uploader: Uploader, console: ErrorConsole | None) -> ProgressDisplay | ProgressLog:
+    if console is None:
+        return ProgressLog(uploader.gauge, SystemClock())
+    from bulkup.reports.display import ProgressDisplay  # noqa: PLC0415  # it imports rich
+
+    return ProgressDisplay(console, uploader.gauge, SystemClock())
 
 
 def _emitter(lines: JsonLines | None) -> Emit:
@@ -113,7 +131,7 @@ async def _report_summary(summary: Summary, lines: JsonLines | None, resolved: R
         lost = report_output_error(lines.error) if lines.error is not None else 0
     elif not resolved.settings.quiet:
         selector, empty = _selector(resolved.settings, resolved), bool(summary.lost_sources)
-        lost = print_line(summary_text(summary.as_dict(), selector=selector, lost_source=empty).plain)
+        lost = print_line(summary_text(summary.as_dict(), selector=selector, lost_source=empty))
     if lost == ExitCode.MACHINE:
         return exit_code(summary.counters, reasons=(summary.exit_code, lost))
     return summary.exit_code

@@ -4,6 +4,7 @@
     clock              clocks that are passed in, so that tests need not sleep
     delay_queue        values, each with the time from which it may be taken
     descriptors        errors when no descriptor is left; closing a descriptor that a thread uses
+    event_logger       log lines: to a function, or through structlog, which is imported for the first one
     event_loop         uvloop if it is installed, else asyncio's loop
     garbage_collector  how often Python's garbage collector runs
     gitignore          patterns in the form of a .gitignore file

@@ -14,8 +14,8 @@ from typing import Any, Self
 
 import anyio
 import orjson
-import structlog
 
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.journal.database import close_unchanged, open_for_reading, open_for_writing, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.lookup import Lookup
@@ -28,7 +28,7 @@ from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.log_events import LogEvent
 from bulkup.model.tickets import Ticket
 
-_log = structlog.get_logger("bulkup.journal")
+_log = EventLogger("bulkup.journal")
 
 # Each try waits for readers up to the connection's busy timeout.
 _CHECKPOINT_TRIES = 2

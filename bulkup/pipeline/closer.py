@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import anyio
-import structlog
 
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.model.files import extension_of
 from bulkup.model.history import CallHistory
 from bulkup.model.items import Outcome, Stored
@@ -26,7 +26,7 @@ from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.providers import NotYet
 
-_log = structlog.get_logger("bulkup.closer")
+_log = EventLogger("bulkup.closer")
 
 
 class Closer:

@@ -6,8 +6,7 @@ next one.
 
 from __future__ import annotations
 
-import structlog
-
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.model.files import extension_of
 from bulkup.model.items import Item, Outcome, Stored, Ticketed
 from bulkup.model.log_events import LogEvent
@@ -25,7 +24,7 @@ from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.send.attempt import Count, FileSender
 
-_log = structlog.get_logger("bulkup.workers")
+_log = EventLogger("bulkup.workers")
 _REFUSED_BY_STORAGE = frozenset({ProblemKind.REFUSED, ProblemKind.FAILED})
 
 

@@ -1,6 +1,6 @@
 """The output for people and programs: progress, JSON lines, summary, exit code, manifest, tables, logs.
 
-    display, progress_rate   progress during a run
+    display, progress_log    progress during a run; progress_rate computes its figures
     summary, exit_code       the end of a run
     json_lines, json_text    `--json`, and text that is safe in it
     tables, manifest         rows of the journal

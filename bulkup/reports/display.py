@@ -1,4 +1,4 @@
-"""Progress during a run: a live view on a terminal, log events elsewhere.
+"""Progress during a run on a terminal: a live view. Elsewhere `progress_log` shows it.
 
 The caller starts `run_until_cancelled` in a task group and cancels it at the end of the run; then the last state is
 shown. A failed attempt does not count as progress, but the rate counts all bytes sent. The percentage and the remaining
@@ -8,10 +8,8 @@ time appear when the scan is done, because the total is unknown before.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 import anyio
-import structlog
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
@@ -20,15 +18,13 @@ from rich.text import Text
 
 from bulkup.helpers.clock import Clock
 from bulkup.model.counters import Counters, Gauge
-from bulkup.model.log_events import LogEvent
 from bulkup.reports.formatting import count_text, duration_text, rate_text, size_text
+from bulkup.reports.progress_log import PROBLEMS
 from bulkup.reports.progress_rate import Progress, ProgressMeter
 from bulkup.reports.safe_text import printable
 
 REFRESH_SECONDS = 0.5
-EVENT_SECONDS = 30.0
 _BAR_WIDTH = 60
-_PROBLEMS = ("failed", "rejected", "changed", "unreadable", "unverified", "retries")
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -80,50 +76,6 @@ class ProgressDisplay:
         return True
 
 
-class ProgressLog:
-    """Progress without a terminal: the log event `progress` every 30 seconds and at the end."""
-
-    def __init__(self, gauge: Gauge, clock: Clock, *, sleep: Sleep = anyio.sleep, log: Any = None) -> None:
-        self._gauge = gauge
-        self._clock = clock
-        self._sleep = sleep
-        self._log = structlog.get_logger() if log is None else log
-        self._meter = ProgressMeter(gauge.counters)
-
-    async def run_until_cancelled(self) -> None:
-        """Log twice a minute until cancelled, and then once more."""
-        self._meter.sample(self._clock.monotonic())
-        try:
-            while True:
-                await self._sleep(EVENT_SECONDS)
-                self._emit()
-        finally:
-            self._emit()
-
-    def _emit(self) -> None:
-        pace = self._meter.sample(self._clock.monotonic())
-        self._log.info(LogEvent.PROGRESS, **progress_fields(self._gauge.counters, pace))
-
-
-def progress_fields(counters: Counters, pace: Progress) -> dict[str, Any]:
-    """Return the fields of the event `progress`: `rate` in bytes per second, `eta` in seconds.
-
-    `files` counts settled files. `percent` and `eta` are None until the scan is done.
-    """
-    return {
-        "files": counters.settled,
-        "found": counters.found,
-        "bytes": counters.bytes_done,
-        "bytes_found": counters.bytes_found,
-        "rate": round(pace.rate),
-        "concurrency": counters.concurrency,
-        "percent": pace.percent,
-        "eta": None if pace.eta is None else round(pace.eta),
-        "scan_done": counters.scan_done,
-        **{name: getattr(counters, name) for name in _PROBLEMS},
-    }
-
-
 def progress_view(counters: Counters, pace: Progress, depths: Mapping[str, int]) -> Group:
     """Return the view for the terminal, which wraps to any width."""
     rows: list[RenderableType] = []
@@ -131,7 +83,7 @@ def progress_view(counters: Counters, pace: Progress, depths: Mapping[str, int])
         # Without padding, a bar does not end its line, and the next text would be cut off at the terminal's edge.
         rows.append(Padding(ProgressBar(total=100, completed=pace.percent, width=_BAR_WIDTH)))
     rows.append(Text(", ".join(_progress_parts(counters, pace))))
-    if problems := _listed({name: getattr(counters, name) for name in _PROBLEMS}, nonzero=True):
+    if problems := _listed({name: getattr(counters, name) for name in PROBLEMS}, nonzero=True):
         rows.append(Text(problems, style="yellow"))
     if stages := _listed({**depths, "concurrency": counters.concurrency}, nonzero=True):
         rows.append(Text(stages, style="dim"))

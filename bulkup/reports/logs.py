@@ -1,32 +1,37 @@
-"""The log: structlog on standard error, for people or as JSON lines.
+"""The log of the command on standard error, for people or as JSON lines.
 
 Events of single files have the level debug, so that info stays readable with ten million files. Secrets mask themselves
-(`bulkup.helpers.secrets`): a value that is not plain is converted by `str`.
+(`bulkup.helpers.secrets`): a value that is not plain is converted by `str`. Lines look like those of structlog, which
+the library uses. It is not imported here, because that takes longer than all lines of most runs
+(`bulkup.helpers.event_logger`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
+import datetime as dt
 import os
 import string
 import sys
-from collections.abc import Callable, MutableMapping
-from typing import Any, Literal, TextIO
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-import structlog
-from rich.console import Console
-from rich.text import Text
-
+from bulkup.helpers.event_logger import render_with
 from bulkup.model.log_events import LogEvent
 from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import printable
 
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-_SENTENCES = {str(event): event.sentence for event in LogEvent}
-_TRACES = ("exception", "stack")
+if TYPE_CHECKING:
+    from rich.console import Console
 
-_Event = MutableMapping[str, Any]
+LEVELS = ("debug", "info", "warning", "error")  # from the least to the most severe
+_SENTENCES = {str(event): event.sentence for event in LogEvent}
+_LEVEL_WIDTH = 9
+_EVENT_WIDTH = 30
+_QUOTED = frozenset(" \t=\r\n\"'")  # a value with one of these is quoted
+_RESET, _BOLD, _DIM, _CYAN, _MAGENTA = "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[35m"
+_LEVEL_COLORS = {"debug": "\x1b[32m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m"}
+
 _WriteLine = Callable[[str], None]
 
 
@@ -36,37 +41,25 @@ def configure_logging(
     stream: TextIO | None = None,
     console: Console | None = None,
 ) -> None:
-    """Configure structlog for this process. Raises ValueError for a level that is not in `LEVELS`.
+    """Configure the log of this process. Raises ValueError for a level that is not in `LEVELS`.
 
     Lines are written to `stream`, by default standard error. With a `console` they are printed above its live view. If
     the stream fails, lines are lost and the run continues.
     """
     if level.lower() not in LEVELS:
         raise ValueError(f"log level {level!r} is none of {', '.join(LEVELS)}")
+    shown = LEVELS[LEVELS.index(level.lower()) :]
     target = sys.stderr if stream is None else stream
     write = _to_stream(target) if console is None else _to_console(console)
     colors = _has_colors(target) if console is None else console.is_terminal and not console.no_color
-    structlog.configure(
-        processors=[*_common(), *(_console_chain(colors) if log_format == "console" else [_render_json])],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level.lower()]),
-        logger_factory=lambda *_: LineLogger(write),
-        # A cached logger would keep the stream of its first use.
-        cache_logger_on_first_use=False,
-    )
+    line_of = _json_line if log_format == "json" else _colored_line if colors else _plain_line
 
+    def render(level: str, event: str, fields: Mapping[str, Any]) -> None:
+        if level in shown:
+            with contextlib.suppress(OSError):
+                write(line_of(_now(), level, event, fields))
 
-class LineLogger:
-    """Writes the lines that structlog renders, and drops those that cannot be written."""
-
-    def __init__(self, write: _WriteLine) -> None:
-        self._write = write
-
-    def msg(self, line: str) -> None:
-        """Write one entry."""
-        with contextlib.suppress(OSError):
-            self._write(line)
-
-    debug = info = warning = error = critical = exception = msg
+    render_with(render)
 
 
 def _to_stream(stream: TextIO) -> _WriteLine:
@@ -78,6 +71,8 @@ def _to_stream(stream: TextIO) -> _WriteLine:
 
 
 def _to_console(console: Console) -> _WriteLine:
+    from rich.text import Text  # noqa: PLC0415  # only a terminal needs rich
+
     def write(line: str) -> None:
         try:
             # Soft wrap keeps long lines whole, so that they can be searched and copied.
@@ -92,46 +87,44 @@ def _has_colors(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
-def _common() -> list[Any]:
-    return [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
-        # The plain traceback, because structlog's other ones print local variables.
-        structlog.processors.format_exc_info,
-    ]
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
 
 
-def _console_chain(colors: bool) -> list[Any]:
-    plain = structlog.dev.plain_traceback
-    return [_escape, _render_sentence, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
+def _json_line(time: str, level: str, event: str, fields: Mapping[str, Any]) -> str:
+    return dumps({**fields, "event": event, "level": level, "timestamp": time}).decode()
 
 
-def _render_json(_logger: Any, _method: str, event: _Event) -> str:
-    return dumps(event).decode()
+def _plain_line(time: str, level: str, event: str, fields: Mapping[str, Any]) -> str:
+    sentence, rest = _sentence(event, fields)
+    values = [f"{key}={value}" for key, value in rest]
+    return " ".join([time, f"[{level:<{_LEVEL_WIDTH}}]", f"{sentence:<{_EVENT_WIDTH}}", *values]).rstrip(" ")
 
 
-def _escape(_logger: Any, _method: str, event: _Event) -> _Event:
-    """Escape all values before the renderer adds colours, which are control sequences too."""
-    return {printable(key): _escaped(key, value) for key, value in event.items()}
+def _colored_line(time: str, level: str, event: str, fields: Mapping[str, Any]) -> str:
+    sentence, rest = _sentence(event, fields)
+    name = f"[{_LEVEL_COLORS[level]}{_BOLD}{level:<{_LEVEL_WIDTH}}{_RESET}]"
+    values = [f"{_CYAN}{key}{_RESET}={_MAGENTA}{value}{_RESET}" for key, value in rest]
+    return " ".join([f"{_DIM}{time}{_RESET}", name, f"{_BOLD}{sentence:<{_EVENT_WIDTH}}{_RESET}", *values])
 
 
-def _render_sentence(_logger: Any, _method: str, event: _Event) -> _Event:
-    """Replace the name of a known event by its sentence, and remove the fields that the sentence contains."""
-    name = event["event"]
-    if name not in _SENTENCES:
-        return event
-    sentence = _SENTENCES[name]
-    shown = {field for _, field, _, _ in string.Formatter().parse(sentence) if field}
-    rest = {key: value for key, value in event.items() if key not in shown}
-    return rest | {"event": sentence.format_map(event)}
+def _sentence(event: str, fields: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]]]:
+    """Return the sentence of an event, and the fields that it does not contain, in the order of their names.
+
+    All text is escaped here, before colours are added, which are control sequences too.
+    """
+    safe = {printable(key): _escaped(value) for key, value in fields.items()}
+    sentence = _SENTENCES.get(event, printable(event))
+    if event not in _SENTENCES:
+        return sentence, [(key, _quoted(safe[key])) for key in sorted(safe)]
+    inside = {field for _, field, _, _ in string.Formatter().parse(sentence) if field}
+    return sentence.format_map(safe), [(key, _quoted(safe[key])) for key in sorted(safe.keys() - inside)]
 
 
-def _escaped(key: str, value: Any) -> Any:
-    if key in _TRACES:
-        # The prefix distinguishes lines of a traceback from log entries: an error's text may contain newlines.
-        return "\n".join(f"  | {printable(line)}" for line in str(value).split("\n"))
-    if value is None or isinstance(value, int | float):
-        return value
-    return printable(str(value))
+def _escaped(value: Any) -> Any:
+    """Return a value without control characters. Numbers stay numbers: a sentence may format them."""
+    return value if value is None or isinstance(value, int | float) else printable(str(value))
+
+
+def _quoted(value: Any) -> str:
+    return repr(value) if not isinstance(value, str) or _QUOTED.intersection(value) else value

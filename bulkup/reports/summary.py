@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from rich.text import Text
-
 from bulkup.errors import ExitCode
 from bulkup.model.counters import SETTLED, Counters
 from bulkup.model.reason_hints import hint_for
@@ -56,7 +54,7 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
     }
 
 
-def summary_text(summary: Mapping[str, Any], *, selector: str = "", lost_source: bool = False) -> Text:
+def summary_text(summary: Mapping[str, Any], *, selector: str = "", lost_source: bool = False) -> str:
     """Return the text of a summary object: the result, the figures, and the next steps.
 
     `selector` is the option that selects the journal in the suggested commands, such as `--profile nightly`.
@@ -69,7 +67,7 @@ def summary_text(summary: Mapping[str, Any], *, selector: str = "", lost_source:
     lines += [f"Next: {step}" for step in _steps_for_files(summary["files"], printable(selector))]
     if expired := summary.get("expired", 0):
         lines.append(f"Note: {expired_text(expired)}.")
-    return Text("\n".join(lines))
+    return "\n".join(lines)
 
 
 def expired_text(count: int) -> str:

@@ -16,12 +16,12 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-import structlog
 from conformance_world import EVERY, before_sending, conformance, meddle, tree
 from pipeline_world import World
 from secret_search import found_in, made_up
 
 from bulkup import Result
+from bulkup.helpers.event_logger import render_with
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.tickets import Ticket
 from bulkup.reports.logs import configure_logging
@@ -50,10 +50,10 @@ _FIELDS = ("policy", "signature", "awsaccesskeyid")
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """Everything the program logs, at the finest level, as JSON lines."""
-    before, stream = structlog.get_config(), io.StringIO()
+    stream = io.StringIO()
     configure_logging("json", "debug", stream)
     yield stream
-    structlog.configure(**before)
+    render_with(None)
 
 
 @dataclass

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from bulkup.cli.app import run_command_line
 from bulkup.cli.bench import _ask
 from bulkup.errors import UsageError
+from bulkup.helpers.event_logger import render_with
 
 TO = "--provider magic-hour --base-url http://127.0.0.1:9"
 
@@ -24,7 +24,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("BULKUP_TOKEN", "a-token")
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     yield
-    structlog.reset_defaults()  # the command has it write to a standard error that is gone by then
+    render_with(None)  # the command has it write to a standard error that is gone by then
 
 
 @pytest.mark.parametrize(

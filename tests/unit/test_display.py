@@ -13,8 +13,9 @@ import pytest
 from rich.console import Console
 
 from bulkup.model.counters import Counters, Gauge
-from bulkup.reports.display import ProgressDisplay, ProgressLog, progress_fields, progress_view
+from bulkup.reports.display import ProgressDisplay, progress_view
 from bulkup.reports.error_console import ErrorConsole
+from bulkup.reports.progress_log import ProgressLog, progress_fields
 from bulkup.reports.progress_rate import Progress
 
 SCANNING = Counters(found=12_345, skipped=10, uploaded=1_000, bytes_found=2**40, bytes_settled=2**32)

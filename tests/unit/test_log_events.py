@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bulkup.model.counters import Counters
 from bulkup.model.log_events import LogEvent
-from bulkup.reports.display import progress_fields
+from bulkup.reports.progress_log import progress_fields
 from bulkup.reports.progress_rate import Progress
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ ROW = re.compile(
 
 
 class LogCall(NamedTuple):
-    """A call of a structlog logger in the source."""
+    """A call of an event logger in the source."""
 
     where: str
     event: str  # source text of the first argument
@@ -32,10 +32,10 @@ class LogCall(NamedTuple):
 
 
 def log_calls() -> Iterator[LogCall]:
-    """Yield the log calls of all modules that use structlog; the embedded server uses `logging`."""
+    """Yield the log calls of all modules that have an event logger; the embedded server uses `logging`."""
     for path in sorted((ROOT / "bulkup").rglob("*.py")):
         text = path.read_text("utf-8")
-        if "structlog.get_logger" in text:
+        if "EventLogger(" in text:
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.Call) and (call := log_call(node, path.name)) is not None:
                     yield call

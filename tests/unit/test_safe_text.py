@@ -7,9 +7,8 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.text import Span, Text
 
-from bulkup.reports.safe_text import markup_safe, printable, printable_path
+from bulkup.reports.safe_text import printable, printable_path
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 NASTY = "\x1b\x9b\x00\n\r\ta[]/\\\udcff" + BIDI
@@ -36,18 +35,6 @@ def test_no_control_character_is_left(text: str) -> None:
 )
 def test_the_form_of_escapes(text: str, shown: str) -> None:
     assert printable(text) == shown
-
-
-@given(ANY_TEXT)
-def test_no_part_of_a_name_is_markup(text: str) -> None:
-    rendered = Text.from_markup(f"[bold]{markup_safe(text)}[/bold]!", emoji=False)
-    assert rendered.plain.replace("\\", "") == f"{printable(text)}!".replace("\\", "")
-    assert rendered.spans in ([], [Span(0, len(rendered) - 1, "bold")])
-
-
-@pytest.mark.parametrize("name", ["[bold]x[/bold]", "[/]", "[@click=x]", "\\", "\\\\", "\\\\\\", "\\[red]"])
-def test_names_that_look_like_markup(name: str) -> None:
-    assert Text.from_markup(f"[bold]{markup_safe(name)}[/bold]").plain == name
 
 
 def test_a_path_that_is_not_utf8_shows_its_bytes() -> None:

@@ -24,7 +24,7 @@ def test_found_is_the_sum_of_the_others(figures: Any, seconds: float, code: int)
     assert files.pop("unverified") <= files["uploaded"]
     assert files.pop("found") == sum(files.values())
     assert orjson.loads(orjson.dumps(summary)) == summary
-    assert summary_text(summary).plain
+    assert summary_text(summary)
 
 
 def test_the_summary_has_the_documented_fields() -> None:
@@ -61,7 +61,7 @@ def test_the_summary_has_the_documented_fields() -> None:
 
 def text_of(code: int, selector: str = "", lost_source: bool = False, **figures: Any) -> str:
     summary = summary_object("r1", code, Counters(**figures), 2.0)
-    return summary_text(summary, selector=selector, lost_source=lost_source).plain
+    return summary_text(summary, selector=selector, lost_source=lost_source)
 
 
 def test_the_headline_has_amount_and_speed() -> None:
@@ -124,4 +124,4 @@ def test_an_empty_source_with_earlier_files_is_reported() -> None:
 
 def test_ignored_entries_are_listed() -> None:
     figures = Counters(ignored=Ignored(too_new=2, symlinks=1))
-    assert "2 too new, 1 symlink" in summary_text(summary_object("r", 0, figures, 0.0)).plain
+    assert "2 too new, 1 symlink" in summary_text(summary_object("r", 0, figures, 0.0))

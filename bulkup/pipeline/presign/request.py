@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import structlog
-
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.model.files import extension_of
 from bulkup.model.history import CallHistory
 from bulkup.model.items import Group, Item, Outcome, Ticketed
@@ -25,7 +24,7 @@ from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.providers import FileSpec
 
-_log = structlog.get_logger("bulkup.batcher")
+_log = EventLogger("bulkup.batcher")
 _STATES = {ProblemKind.REJECTED: FileState.REJECTED, ProblemKind.FAILED: FileState.FAILED}
 
 

@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import anyio
-import structlog
 
 from bulkup.errors import MachineError
 from bulkup.helpers.clock import Clock
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.model.items import Ticketed
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemKind
@@ -25,7 +25,7 @@ from bulkup.pipeline.processes.jobs import Plain, ReportKind, Setup, problem_of,
 from bulkup.pipeline.processes.sending_process import Attempt, Callbacks, ProcessOptions, SendingProcess
 from bulkup.pipeline.send.attempt import Count, FileSender
 
-_log = structlog.get_logger("bulkup.processes")
+_log = EventLogger("bulkup.processes")
 _ENDED = Problem(ProblemKind.TRANSIENT, "a sending process ended unexpectedly")
 _ENDED_OFTEN = Problem(ProblemKind.MACHINE, "sending processes ended unexpectedly several times; use --processes 1")
 

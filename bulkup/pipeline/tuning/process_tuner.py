@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import Protocol
 
 import anyio
-import structlog
 
 from bulkup.errors import MachineError
 from bulkup.helpers.clock import Clock
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.model.log_events import LogEvent
 from bulkup.pipeline.tuning.cores import IdleCores, usable_cores
 from bulkup.pipeline.tuning.goodput import REQUEST
 from bulkup.pipeline.tuning.process_trial import ProcessTrial, ProcessTrialOptions, Window
 from bulkup.pipeline.worker_limit import WorkerLimit
 
-_log = structlog.get_logger("bulkup.processes")
+_log = EventLogger("bulkup.processes")
 
 
 class Pool(Protocol):

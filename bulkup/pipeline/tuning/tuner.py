@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import anyio
-import structlog
 
 from bulkup.helpers.clock import Clock
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.model.log_events import LogEvent
 from bulkup.pipeline.tuning.controller import Controller
 from bulkup.pipeline.tuning.goodput import Observation
 from bulkup.pipeline.worker_limit import WorkerLimit
 
-_log = structlog.get_logger("bulkup.tuner")
+_log = EventLogger("bulkup.tuner")
 
 
 class Tuner:
