@@ -11,6 +11,22 @@ MAX_SKEW = 300.0  # seconds; services commonly accept signatures within this dif
 _log = EventLogger("bulkup")
 
 
+class ServiceClock:
+    """The service's clock, as its answers show it; this machine's `local` clock until the first one with a date."""
+
+    def __init__(self, local: Clock) -> None:
+        self.local = local
+        self.skew: float | None = None  # of the newest answer with a date; see `clock_skew`
+
+    def now(self) -> float:
+        """Return the service's Unix time."""
+        return self.at(self.local.now())
+
+    def at(self, local_time: float) -> float:
+        """Return the service's Unix time at a time of this machine's clock."""
+        return local_time + (self.skew or 0.0)
+
+
 class ClockSkewCheck:
     """Wraps an API call, and warns once per run if the clock is wrong by five minutes or more.
 
@@ -18,17 +34,16 @@ class ClockSkewCheck:
     them as too old or too new.
     """
 
-    def __init__(self, call: ApiCall, clock: Clock) -> None:
+    def __init__(self, call: ApiCall, clock: ServiceClock) -> None:
         self._call = call
         self._clock = clock
         self._warned = False
-        self.skew: float | None = None  # of the newest answer with a date; see `clock_skew`
 
     async def __call__(self, request: ApiRequest) -> ApiAnswer:
-        """Carry out the call, and check the time in its answer."""
+        """Carry out the call, and set the service's clock by the time in its answer."""
         answer = await self._call(request)
-        skew = clock_skew(answer, self._clock.now())
-        self.skew = self.skew if skew is None else skew
+        skew = clock_skew(answer, self._clock.local.now())
+        self._clock.skew = self._clock.skew if skew is None else skew
         if skew is not None and abs(skew) >= MAX_SKEW and not self._warned:
             self._warned = True
             _log.warning(LogEvent.CLOCK_WRONG, difference=skew_text(skew), seconds=round(skew))

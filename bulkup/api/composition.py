@@ -7,7 +7,7 @@ import hashlib
 import os
 import resource
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -97,10 +97,19 @@ def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str
 
 
 def build_provider(
-    settings: Settings, base_url: str, secrets: Mapping[str, Secret], values: Mapping[str, Any], clock: Clock
+    settings: Settings,
+    base_url: str,
+    secrets: Mapping[str, Secret],
+    values: Mapping[str, Any],
+    clock: Clock,
+    service_time: Callable[[], float] | None = None,
 ) -> Provider:
-    """Return the provider. Raises `UsageError` if it does not support the settings."""
-    provider = create(require_provider(settings), ProviderConfig(base_url, secrets, values, clock))
+    """Return the provider. Raises `UsageError` if it does not support the settings.
+
+    `service_time` returns the service's Unix time; without it, that of `clock` is used.
+    """
+    config = ProviderConfig(base_url, secrets, values, clock, service_time or clock.now)
+    provider = create(require_provider(settings), config)
     limit = provider.capabilities.batch_limit
     if settings.batch_size is not None and settings.batch_size > limit:
         raise UsageError(f"batch_size: {provider.name} accepts at most {limit} files in one call")

@@ -15,7 +15,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from pydantic import ValidationError
 
 from bulkup.api import composition
-from bulkup.api.clock_skew import ClockSkewCheck
+from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock
 from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_summary import Summary
 from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path
@@ -70,6 +70,7 @@ class Uploader:
         self._profile = profile
         self._environ = os.environ if environ is None else environ
         self._clock = clock or SystemClock()
+        self._service_clock = ServiceClock(self._clock)
         self._make_transport = transport
         self._tunables = tunables or Tunables()
         self._stack = contextlib.AsyncExitStack()
@@ -176,7 +177,7 @@ class Uploader:
         provider, destination = built or await self._local_provider(stack)
         await stack.enter_async_context(transport)
         self._started = self._clock.monotonic()
-        kept_until = provider.kept_until
+        service_clock = self._service_clock
         options = composition.pipeline_options(settings, provider, self._tunables.retry)
         # A caller with a transport of its own expects all requests to use it.
         setup = composition.process_setup(settings, provider, options) if self._make_transport is Transport else None
@@ -184,10 +185,10 @@ class Uploader:
             destination,
             sources,
             now=self._clock.now(),
-            kept_until=kept_until,
+            kept_until=lambda stored_at: provider.kept_until(service_clock.at(stored_at)),
             settings_digest=composition.settings_digest(provider),
         )
-        skew_check = ClockSkewCheck(functools.partial(transport.call, provider.config.base_url), self._clock)
+        skew_check = ClockSkewCheck(functools.partial(transport.call, provider.config.base_url), service_clock)
         self._run = Run(
             provider=provider,
             call=self._limited(skew_check, provider),
@@ -198,7 +199,7 @@ class Uploader:
             sources=numbered,
             emit=_ignore,
             tunables=self._tunables,
-            clock_skew=lambda: skew_check.skew,
+            clock_skew=lambda: service_clock.skew,
         )
         self._pipeline = Pipeline(self._run, setup)
 
@@ -219,14 +220,16 @@ class Uploader:
         secrets = await in_thread(fetch)
         base_url = composition.public_base_url(settings)
         composition.check_proxy(base_url)
-        provider = composition.build_provider(settings, base_url, secrets, values, self._clock)
+        provider = composition.build_provider(settings, base_url, secrets, values, self._clock, self._service_clock.now)
         return provider, composition.destination(settings, provider, base_url)
 
     async def _local_provider(self, stack: contextlib.AsyncExitStack) -> tuple[Provider, Destination]:
         config = composition.local_server_config(self._settings, self._environ)
         server = await stack.enter_async_context(ServerProcess(config))
         token = {"token": composition.local_token(config)}
-        provider = composition.build_provider(self._settings, server.url, token, {}, self._clock)
+        provider = composition.build_provider(
+            self._settings, server.url, token, {}, self._clock, self._service_clock.now
+        )
         return provider, composition.destination(self._settings, provider, "file://" + config.store)
 
     def _limited(self, call: ApiCall, provider: Provider) -> ApiCall:

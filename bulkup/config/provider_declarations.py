@@ -84,7 +84,7 @@ PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
     XVID: ProviderDeclaration(
         "https://api.xvid.com",
         (("token",), ("client_id", "client_secret")),
-        settings=("pipeline_id", "object_key", "expires_at", "confirm"),
+        settings=("pipeline_id", "object_key", "expires_at", "ip", "confirm"),
         required=("pipeline_id",),
         places=True,
     ),

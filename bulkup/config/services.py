@@ -17,6 +17,7 @@ from bulkup.config.setting_types import (
     HeaderText,
     Hosts,
     Identifier,
+    IpAddress,
     ObjectKey,
     PathText,
     ProviderName,
@@ -164,6 +165,12 @@ class Services(Selection):
         "When `xvid` deletes an upload that no job has used. A duration counts from the start of the upload session.",
         about_default="The service deletes it after 7 days.",
         option=Option("xvid: when unused uploads are deleted, e.g. 30d, or 0 for never.", Panel.SERVICES),
+    )
+    ip: IpAddress | None = setting(
+        None,
+        "The public address of this machine's network. `xvid` then returns an upload address that is near to it.",
+        about_default="The service chooses the upload address without it.",
+        option=Option("xvid: the public IPv4 address from which files are sent.", Panel.SERVICES),
     )
     confirm: bool = setting(
         True,

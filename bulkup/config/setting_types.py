@@ -6,6 +6,7 @@ Each type carries a `ValueForm`, which says how its values are written. Every Va
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -27,6 +28,7 @@ from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.gitignore import compile_pattern
 from bulkup.helpers.secrets import Secret
 
+_IPV4 = "an IPv4 address such as 203.0.113.7, or its integer"
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 IDENTIFIER = "1 to 64 letters, digits, _ or -"
 
@@ -91,6 +93,16 @@ def _secret(value: Any, info: ValidationInfo) -> SecretSource:
     if not isinstance(value, str):
         raise ValueError("expected text")
     return SecretSource.parse(name, value)
+
+
+def _uploader_address(value: Any) -> str:
+    value = int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else value
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"expected {_IPV4}")
+    try:
+        return str(ipaddress.IPv4Address(value))
+    except ValueError as error:
+        raise ValueError(f"expected {_IPV4}") from error
 
 
 def _expiry(value: Any) -> Expiry:
@@ -181,6 +193,7 @@ Extensions = Annotated[
     ),
 ]
 ObjectKey = Annotated[str, PlainValidator(check_object_key), ValueForm(object_key.EXPECTED, "TEMPLATE")]
+IpAddress = Annotated[str, PlainValidator(_uploader_address), ValueForm(_IPV4, "ADDRESS")]
 ExpiryTime = Annotated[Expiry, PlainValidator(_expiry), _AS_TEXT, ValueForm(expiry.EXPECTED, "WHEN")]
 SecretText = Annotated[
     SecretSource, PlainValidator(_secret), _AS_TEXT, ValueForm(secret_source.EXPECTED, kind="secret")

@@ -100,7 +100,8 @@ class Scanner:
 
     def _triage(self, source: Source, files: Mapping[bytes, Stat], lookup: Lookup, chunk: _Chunk) -> None:
         options = self._run.options
-        now = self._run.clock.now()
+        # The service deletes uploads by its own clock, which is known from the first answer on.
+        now = self._run.clock.now() + (self._run.clock_skew() or 0.0)
         policy = ChangePolicy(now, options.identity, options.reupload_expired, options.settings_digest)
         triage(source, files, lookup, self._run.provider, policy, chunk.triage)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, ClassVar
 
@@ -56,13 +56,19 @@ class Capabilities:
 class ProviderConfig:
     """A provider's configuration: the root URL of the service, and credentials and settings by the name of the setting.
 
-    `clock` decides when a fetched token has expired.
+    `clock` decides when a fetched token has expired. `service_time` returns the Unix time by the service's clock, for
+    times that a call states; None means that of `clock`.
     """
 
     base_url: str
     credentials: Mapping[str, Secret] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock, repr=False)
+    service_time: Callable[[], float] | None = field(default=None, repr=False)
+
+    def service_now(self) -> float:
+        """Return the Unix time by the service's clock."""
+        return self.clock.now() if self.service_time is None else self.service_time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +191,10 @@ class Provider(abc.ABC):
         return self.capabilities.reusable_urls
 
     def kept_until(self, stored_at: float) -> float | None:
-        """Return until when the service keeps a file stored at `stored_at`, None if unknown. Both are Unix times."""
+        """Return until when the service keeps a file stored at `stored_at`, None if unknown.
+
+        Both are Unix times by the service's clock.
+        """
         kept_for = self.capabilities.kept_for
         return None if kept_for is None else stored_at + kept_for
 

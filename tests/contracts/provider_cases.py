@@ -205,7 +205,7 @@ CASES = [
             **item,
             "form_post_params": {**item["form_post_params"], "policy": policy(rfc3339(NOW + seconds))},
         },
-        settings={"pipeline_id": "53a1", "object_key": "{path}", "expires_at": None, "confirm": True},
+        settings={"pipeline_id": "53a1", "object_key": "{path}", "expires_at": None, "ip": None, "confirm": True},
         group=1,
         method="POST",
         form=tuple(form_of("")),

@@ -164,6 +164,18 @@ def test_expires_at_determines_how_long_an_upload_is_kept(expiry: Any, told: str
     assert provider.kept_until(NOW) == (None if kept is None else pytest.approx(NOW + kept))
 
 
+@pytest.mark.parametrize(
+    ("address", "told"), [("0.0.0.0", "0"), ("203.0.113.7", "3405803783"), ("255.255.255.255", "4294967295")]
+)
+def test_the_address_of_the_uploader_is_sent_as_an_integer(address: str, told: str) -> None:
+    """As PHP's ip2long returns it. Without the setting, none is sent."""
+    call = FakeCall(answer_of(XVID.answer(items_of(XVID, "mp4"))))
+    asked_with(configured(XVID, ip=address), call, [SPEC])
+    assert query_of(call.requests[0])["ip"] == told
+    asked_with(configured(XVID), call, [SPEC])
+    assert "ip" not in query_of(call.requests[1])
+
+
 def test_an_answer_with_another_key_is_refused() -> None:
     answer = answer_of(XVID.answer([{**items_of(XVID, "mp4")[0], "object_key": "d/other.mp4"}]))
     problem = refusal(XVID, answer, [SPEC])

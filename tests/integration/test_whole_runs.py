@@ -524,6 +524,36 @@ async def test_magic_hour_uploads_are_kept_for_a_week(here: World) -> None:
     assert row.kept_until == row.uploaded_at + 7 * 86400
 
 
+async def test_kept_until_is_a_time_of_the_services_clock(here: World) -> None:
+    """A clock of this machine that is wrong does not change it, nor the decision to send a file again."""
+    here.clock = WrongClock()
+    here.write({"a.mp4": b"a"})
+    await here.run()
+    (row,) = here.manifest()
+    assert row.uploaded_at is not None
+    assert row.kept_until == pytest.approx(row.uploaded_at + 7 * 86400 - 600, abs=5)
+
+
+async def test_an_expiry_is_stated_by_the_services_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A duration counts from the start of the session, which the service times."""
+    calls, call = list[str](), Transport.call
+
+    async def recording(self: Transport, base_url: str, request: Any) -> Any:
+        calls.append(request.path)
+        return await call(self, base_url, request)
+
+    monkeypatch.setattr(Transport, "call", recording)
+    async with world(tmp_path, "xvid") as place:
+        place.clock = WrongClock()
+        place.write_many(3)
+        await place.run(expires_at="1h", calls_in_flight=1)
+        told = [int(path.partition("expires_at=")[2]) for path in calls if "expires_at=" in path]
+        # The first call is made before any answer has shown the service's time.
+        assert [round((place.clock.now() - time - 600 + 3600) / 10) for time in told] == [-60, 0, 0]
+        kept = [row.kept_until for row in place.manifest()]
+        assert kept == [pytest.approx(place.clock.now() - 600 + 3600, abs=10)] * 3
+
+
 async def test_the_local_provider_runs_its_own_server(tmp_path: Path) -> None:
     """It accepts any file, ends with the run, and a second run sends nothing."""
     source, store = tmp_path / "source", tmp_path / "store"

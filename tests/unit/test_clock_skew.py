@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bulkup.api.clock_skew import ClockSkewCheck, clock_skew, skew_text
+from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock, clock_skew, skew_text
 from bulkup.model.http import ApiAnswer, ApiRequest
 
 NOW = 1_700_000_000.0
@@ -63,8 +63,24 @@ async def test_a_skew_of_five_minutes_is_reported_once(skew: float, warnings: in
     async def call(request: ApiRequest) -> ApiAnswer:
         return answer_at(NOW + skew)
 
-    watch = ClockSkewCheck(call, Clock())
+    watch = ClockSkewCheck(call, ServiceClock(Clock()))
     with capture_logs() as logs:
         for _ in range(3):
             assert (await watch(LOOK)).status == 200
     assert [entry["log_level"] for entry in logs] == ["warning"] * warnings
+
+
+async def test_the_services_clock_is_that_of_its_newest_dated_answer() -> None:
+    """Until the first one it is this machine's."""
+    answers = [answer_at(None), answer_at(NOW + 7200), answer_at(None), answer_at(NOW - 3600)]
+
+    async def call(request: ApiRequest) -> ApiAnswer:
+        return answers.pop(0)
+
+    service = ServiceClock(Clock())
+    watch, told = ClockSkewCheck(call, service), [service.now() - NOW]
+    while answers:
+        await watch(LOOK)
+        told.append(service.now() - NOW)
+    assert told == [0, 0, 7200, 7200, pytest.approx(-3599, abs=1)]
+    assert service.at(NOW - 10) == service.now() - 10

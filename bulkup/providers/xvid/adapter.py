@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -96,7 +97,8 @@ class Xvid(Provider):
         """Open an upload session."""
         (spec,) = specs
         key = self._object_key(spec)
-        query = {"object_key": key, "pipeline_id": self.config.settings["pipeline_id"], **self._expires_at()}
+        query = {"object_key": key, "pipeline_id": self.config.settings["pipeline_id"]}
+        query |= {**self._uploader_address(), **self._expires_at()}
         # Percent-encoded once, including slashes, as in the service's example.
         target = f"{_UPLOADS}?{urlencode(query, quote_via=quote, safe='')}"
         answer = await self._call(ApiRequest("POST", target), call)
@@ -184,11 +186,15 @@ class Xvid(Provider):
             path=spec.path, name=spec.name, stem=stem, ext=os.path.splitext(spec.name)[1][1:], date=date
         )
 
+    def _uploader_address(self) -> dict[str, str]:
+        address = self.config.settings["ip"]
+        return {} if address is None else {"ip": str(int(ipaddress.IPv4Address(address)))}
+
     def _expires_at(self) -> dict[str, str]:
         if self._expiry is None:
             return {}
         after = self._expiry.after
-        at = self._expiry.at if after is None else int(self.config.clock.now() + after)
+        at = self._expiry.at if after is None else int(self.config.service_now() + after)
         return {"expires_at": str(at)}
 
 
