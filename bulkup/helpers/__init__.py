@@ -13,6 +13,7 @@
     quick_dataclass    `dataclass`, which takes a fifth of the time to make a class
     secrets            types of values that are never printed
     send_queue         the bytes that the other side of a socket has not acknowledged
+    short_text         texts of another party, cut to a length
     signal_reset       signals that end the process even if no Python code can run
     standard_streams   the null device on standard streams that are closed
     thread_limit       the error when no thread can be started

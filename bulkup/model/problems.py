@@ -5,6 +5,10 @@ from __future__ import annotations
 import enum
 
 from bulkup.helpers.quick_dataclass import dataclass
+from bulkup.helpers.short_text import shortened
+
+# Characters of a message. Texts of another party are cut before, where a message quotes them, so that its end is kept.
+MESSAGE_LIMIT = 2000
 
 
 class ProblemKind(enum.Enum):
@@ -35,14 +39,18 @@ OF_THE_HOST = frozenset({ProblemKind.TRANSIENT, *COSTS_TIME})
 class Problem:
     """The reason why an attempt or a call failed. `message` is for people and contains no secrets.
 
-    `retry_after` is in seconds from the answer. `maybe_created` says that the service may have created remote ids that
-    no answer named.
+    A longer message than `MESSAGE_LIMIT` is cut. `retry_after` is in seconds from the answer. `maybe_created` says that
+    the service may have created remote ids that no answer named.
     """
 
     kind: ProblemKind
     message: str
     retry_after: float | None = None
     maybe_created: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.message) > MESSAGE_LIMIT:
+            object.__setattr__(self, "message", shortened(self.message, MESSAGE_LIMIT))
 
 
 class ProblemError(Exception):

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bulkup.helpers.secrets import SecretUrl
+from bulkup.helpers.short_text import shortened
 from bulkup.model.http import ApiAnswer, is_authority, retry_after_seconds
 from bulkup.model.object_names import share_a_part
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
@@ -44,8 +45,9 @@ _HINTS = {
     405: "is base_url the root of this service?",
     501: "is base_url the root of this service?",
 }
-_MESSAGE_LIMIT = 256
+MESSAGE_LIMIT = 256  # characters of a service's own message
 _MAX_TEXT = 8192  # characters; real URLs and tokens have less than half, and servers accept no longer ones
+_MAX_TIME = 64  # characters
 _NOT_JSON: Any = object()
 _V4 = "X-Amz-Algorithm=AWS4-HMAC-SHA256"
 _SIGNED_V4 = re.compile(rf"[?&]{_V4}(?:&|$)")
@@ -76,7 +78,7 @@ def raise_for_status(
     if status in _UNAVAILABLE:
         kind = ProblemKind.UNREACHABLE
     kind = kind or _STATUSES.get(status, ProblemKind.TRANSIENT if status >= 500 else ProblemKind.UNUSABLE)
-    text = f"{service} answered {status}" + (f": {message[:_MESSAGE_LIMIT]}" if message else "")
+    text = f"{service} answered {status}" + (f": {shortened(message, MESSAGE_LIMIT)}" if message else "")
     wait = retry_after_seconds(answer.headers, answer.sent_at)
     # After a gateway's 5xx the service may still have done its work.
     maybe_created = kind in (ProblemKind.TRANSIENT, ProblemKind.UNREACHABLE) and status != 503
@@ -215,6 +217,8 @@ def takes_content_md5(url: SecretUrl) -> bool:
 @functools.lru_cache(maxsize=256)  # all items of an answer have the same time
 def unix_time(text: str) -> float | None:
     """Return the Unix time of an RFC 3339 text, with or without fractions of a second. None if it is invalid."""
+    if len(text) > _MAX_TIME:
+        return None
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:

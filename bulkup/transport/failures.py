@@ -12,6 +12,7 @@ import ssl
 
 from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_DESCRIPTORS
 from bulkup.helpers.secrets import SecretUrl
+from bulkup.helpers.short_text import shortened
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.transport.tls_failures import (
     client_certificate_missing,
@@ -20,6 +21,8 @@ from bulkup.transport.tls_failures import (
     readable,
     wants_client_certificate,
 )
+
+_URL_LIMIT = 200  # characters of a URL in a message; a redirect's may have 60,000
 
 
 class FailureKind(enum.Enum):
@@ -42,7 +45,7 @@ def exchange_problem(
     kind: FailureKind, cause: BaseException | None, url: SecretUrl, idle_timeout: float
 ) -> ProblemError:
     """Return the error for a failed exchange with `url`; the caller raises it. `cause` is the system's or TLS's."""
-    raised = ProblemError(_problem(kind, cause, str(url).split("?")[0], idle_timeout))
+    raised = ProblemError(_problem(kind, cause, shortened(str(url).split("?")[0], _URL_LIMIT), idle_timeout))
     raised.__cause__ = cause
     return raised
 

@@ -189,7 +189,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-Answer = tuple[int, Mapping[str, str], bytes]
+# Status, headers and body; the status may have a reason.
+Answer = tuple[int | tuple[int, str], Mapping[str, str], bytes]
 
 
 @contextlib.contextmanager
@@ -202,7 +203,7 @@ def answering(answer: Callable[[str, bytes], Answer], listen: str = "127.0.0.1")
         def _handle(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             status, headers, content = answer(self.path, body)
-            self.send_response(status)
+            self.send_response(*(status if isinstance(status, tuple) else (status,)))
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import resource
 import socket
+import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -205,6 +207,65 @@ def test_more_storage_hosts_than_descriptors(world: World, sender: str) -> None:
         where.append(url)
         done = world.upload(*world.to(url), "--sender", sender, env=TOKEN, preexec_fn=limit).expect(0)
     assert done.summary["files"]["uploaded"] == 303
+
+
+LONG = "long" * 15_000
+LONG_ANSWERS: dict[str, Answer] = {
+    "redirect to a dead port": (307, {"Location": f"http://127.0.0.1:9/{LONG[:8000]}"}, b""),
+    "redirect of 60 KB": (307, {"Location": f"/put/{LONG}"}, b""),
+    "redirect to an invalid URL": (307, {"Location": f"http://{LONG[:8000]}/"}, b""),
+    "error document": (400, {}, f"<Error><Code>{LONG}</Code><Message>{LONG}</Message></Error>".encode()),
+    "status line": ((400, LONG), {}, b""),
+    "web page": (200, {"Content-Type": f"text/html; {LONG}"}, b"<html>" + LONG.encode()),
+    "ETag": (200, {"ETag": f'"{LONG}"'}, b""),
+    "Retry-After": (503, {"Retry-After": LONG}, b""),
+}
+
+
+@pytest.mark.parametrize("sender", ["lean", "aiohttp"])
+def test_long_texts_of_storage_are_not_repeated(world: World, sender: str) -> None:
+    """Neither in messages nor in rows of the journal."""
+
+    def answer(path: str, body: bytes) -> Answer:
+        if path.startswith("/put/"):
+            number = path.removeprefix("/put/").partition("?")[0]
+            return answers[int(number) % len(answers)] if number.isdecimal() else (200, {}, b"")
+        asked = len(json.loads(body)["items"])
+        return items(*(f"{where[0]}/put/{number}" for number in range(asked)))(path, body)
+
+    answers, where = list(LONG_ANSWERS.values()), list[str]()
+    world.fill(len(answers), extensions=("mp4",))
+    with answering(answer) as url:
+        where.append(url)
+        options = ("--sender", sender, "--log-level", "debug", "--retry-for", "2")
+        done = world.upload(*world.to(url), *QUICK, *options, env=TOKEN)
+    assert done.code in (1, 4), done
+    assert max(len(line) for line in (done.out + done.err).splitlines()) < 3000
+    with contextlib.closing(sqlite3.connect(world.journal)) as journal:
+        rows = journal.execute("SELECT * FROM files").fetchall()
+    assert max(len(str(value)) for row in rows for value in row) < 1000
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (400, JSON, json.dumps({"message": LONG}).encode()),
+        ((402, LONG[:8000]), {"Content-Type": LONG[:8000]}, LONG.encode()),
+        (200, {"Content-Type": LONG[:8000]}, LONG.encode()),
+        (307, {"Location": f"/{LONG[:8000]}"}, b""),
+        (200, JSON, json.dumps({"items": [{"upload_url": f"{LONG}://", "file_path": "a.mp4"}] * 3}).encode()),
+    ],
+)
+def test_long_texts_of_the_api_are_not_repeated(
+    world: World, status: int | tuple[int, str], headers: Mapping[str, str], body: bytes
+) -> None:
+    with answering(lambda *_: (status, headers, body)) as url:
+        done = world.upload(*world.to(url), *QUICK, "--log-level", "debug", env=TOKEN)
+    assert done.code in (3, 4), done
+    assert max(len(line) for line in (done.out + done.err).splitlines()) < 3000
+    with contextlib.closing(sqlite3.connect(world.journal)) as journal:
+        rows = journal.execute("SELECT * FROM files").fetchall()
+    assert max((len(str(value)) for row in rows for value in row), default=0) < 1000
 
 
 def test_a_key_that_is_refused_half_way(world: World) -> None:

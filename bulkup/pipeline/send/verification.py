@@ -19,6 +19,7 @@ _CHECKSUMS: Mapping[str, Callable[[bytes], bytes]] = {
 }
 # Between two values of a header. A comma alone may be part of one ETag; a quote or white space cannot be.
 _NEXT_ETAG = re.compile(r'"\s*,|,\s')
+_MAX_ETAG = 1024  # characters
 _CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
 
 
@@ -61,8 +62,10 @@ def _verify_checksum(headers: Mapping[str, str], data: bytes) -> Verification:
 
 
 def plain_etag(headers: Mapping[str, str]) -> str | None:
-    """Return the ETag without quotes and weak mark, None if there is none, or several that differ."""
+    """Return the ETag without quotes and weak mark, None if there is none, a very long one, or several that differ."""
     etag = headers.get("etag", "").strip()
+    if len(etag) > _MAX_ETAG:
+        return None
     if "," in etag and _several(etag):
         distinct = {_plain(each).lower() for each in _NEXT_ETAG.split(etag)}
         return distinct.pop() or None if len(distinct) == 1 else None

@@ -26,6 +26,7 @@ from bulkup.providers.metastudio.asset_targets import AssetTarget, AssetTargets
 from bulkup.providers.metastudio.auth import auth_of
 
 _MAX_NAME = 256
+_MAX_REQUEST_ID = 128
 _MAX_TYPE = 64
 # The types that storage signs by extension; every other file is an octet stream.
 _CONTENT_TYPES = {
@@ -129,7 +130,8 @@ class MetaStudio(Provider):
         answered = json_object(answer, SERVICE)
         remote_id = remote_id_field(answered, "file_id", SERVICE)
         remote = {"file_id": remote_id, "asset_id": target.asset_id, "asset_file_category": target.category}
-        remote |= {"request_id": answer.headers["x-request-id"]} if "x-request-id" in answer.headers else {}
+        request_id = answer.headers.get("x-request-id")
+        remote |= {"request_id": request_id[:_MAX_REQUEST_ID]} if request_id is not None else {}
         return [
             self._multipart_ticket(spec, answered, remote, answer)
             if large

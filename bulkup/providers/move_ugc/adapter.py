@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bulkup.helpers.short_text import shortened
 from bulkup.model.http import ApiAnswer, ApiCall, json_request
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Rejection, Ticket
 from bulkup.providers.answer_parsing import (
+    MESSAGE_LIMIT,
     check_distinct_tickets,
     json_object,
     lease_of_url,
@@ -20,7 +22,6 @@ from bulkup.providers.answer_parsing import (
 from bulkup.providers.base import Capabilities, FileSpec, Provider, valid_text
 
 _SERVICE = "Move"
-_MESSAGE_LIMIT = 256
 
 # `errorType` is next to `message`, not inside `extensions`. These are words of AppSync and of the service; the first
 # one that is a substring decides. Any other error may be temporary.
@@ -106,5 +107,5 @@ def _raise_for_errors(answer: ApiAnswer, errors: Any) -> None:
     # An error status (401, 429, 503) is more specific than the body.
     raise_for_status(answer, _SERVICE, said)
     meanings = (meaning for word, meaning in _ERROR_TYPES if word in kind.lower())
-    text = f"{_SERVICE} answered {said[:_MESSAGE_LIMIT]}"
+    text = f"{_SERVICE} answered {shortened(said, MESSAGE_LIMIT)}"
     raise ProblemError(Problem(next(meanings, ProblemKind.TRANSIENT), text, maybe_created=True))

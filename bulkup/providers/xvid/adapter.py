@@ -12,11 +12,12 @@ from urllib.parse import quote, urlencode
 
 from bulkup.config.expiry import Expiry
 from bulkup.helpers.secrets import Secret
+from bulkup.helpers.short_text import shortened
 from bulkup.model.files import Place
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, StorageAnswer, json_request
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Receipt, Rejection, Ticket
-from bulkup.providers.answer_parsing import malformed, remote_id_field, upload_url
+from bulkup.providers.answer_parsing import MESSAGE_LIMIT, malformed, remote_id_field, upload_url
 from bulkup.providers.base import Capabilities, Closing, FileSpec, NotYet, Provider, ProviderConfig
 from bulkup.providers.bearer_header import BearerHeader
 from bulkup.providers.storage_answers import form_evidence
@@ -129,7 +130,8 @@ class Xvid(Provider):
             return self._closing(answer)
         polled = await self.poll(ticket, call)
         if isinstance(polled, NotYet) and polled.remote["status"] == _UPLOADING:
-            raise ProblemError(Problem(ProblemKind.FAILED, f"{SERVICE} answered 400: {error_of(answer)[1]}"))
+            said = shortened(error_of(answer)[1], MESSAGE_LIMIT)
+            raise ProblemError(Problem(ProblemKind.FAILED, f"{SERVICE} answered 400: {said}"))
         return polled
 
     async def poll(self, ticket: Ticket, call: ApiCall) -> Closing:

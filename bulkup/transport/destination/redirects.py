@@ -15,15 +15,18 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
 REPEATING_STATUSES = frozenset({307, 308})
 MAX_REDIRECTS = 3
+_MAX_LENGTH = 8192  # characters, as of the URLs of a service
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[<>\"{}|\\^`]")
 
 
 def redirected(url: SecretUrl, location: str) -> SecretUrl:
     """Return the URL that `location` leads to from `url`.
 
-    Raises `ProblemError` for an invalid URL, a user part, characters that a request line cannot hold, a scheme other
-    than http and https, and a redirect from https to http.
+    Raises `ProblemError` for an invalid or very long URL, a user part, characters that a request line cannot hold, a
+    scheme other than http and https, and a redirect from https to http.
     """
+    if len(location) > _MAX_LENGTH:
+        raise _refused(f"storage redirected to a URL of {len(location):,} characters, which is refused")
     old, new = _parsed(url), _joined(url, location)
     if new is None:
         raise _refused("storage redirected to an invalid URL")
