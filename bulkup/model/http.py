@@ -6,6 +6,7 @@ adapters are tested with values alone, and neither layer imports the other.
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import email.utils
 import functools
@@ -70,8 +71,8 @@ class ApiAnswer:
     sent_at: float
 
     def json(self) -> Any:
-        """Return the decoded body. Raises ValueError if it is not JSON."""
-        return orjson.loads(self.body)
+        """Return the decoded body, with or without a byte order mark. Raises ValueError if it is not JSON."""
+        return orjson.loads(self.body.removeprefix(codecs.BOM_UTF8))
 
     def server_time(self) -> float:
         """Return the service's Unix time from the header `Date`, or `sent_at` if the header is missing or invalid."""

@@ -216,11 +216,14 @@ def takes_content_md5(url: SecretUrl) -> bool:
 
 @functools.lru_cache(maxsize=256)  # all items of an answer have the same time
 def unix_time(text: str) -> float | None:
-    """Return the Unix time of an RFC 3339 text, with or without fractions of a second. None if it is invalid."""
+    """Return the Unix time of an RFC 3339 text, with or without fractions of a second. None if it is invalid.
+
+    `t` and `z` may be in lower case (RFC 3339 5.6).
+    """
     if len(text) > _MAX_TIME:
         return None
     try:
-        moment = dt.datetime.fromisoformat(text)
+        moment = dt.datetime.fromisoformat(text.upper())
     except ValueError:
         return None
     return moment.timestamp() if moment.tzinfo is not None else None

@@ -19,12 +19,13 @@ from bulkup.transport import headers as http_headers
 from bulkup.transport.bounded_body import ACCEPTED, BodyError, BoundedBody
 from bulkup.transport.by_aiohttp.aiohttp_errors import http_problem
 from bulkup.transport.by_aiohttp.client_session import SKIPPED_AUTO_HEADERS, open_session
-from bulkup.transport.failures import FailureKind, exchange_problem
+from bulkup.transport.failures import FailureKind, exchange_problem, unreadable_body
 from bulkup.transport.front_answers import failure_in_answer
 from bulkup.transport.proxies import PROXY_AUTHENTICATION_REQUIRED
 from bulkup.transport.storage import Storage
 from bulkup.transport.transport_options import TransportOptions
 
+_FIRST_ERROR = 400  # of the statuses
 _IDLE_API_CONNECTIONS = 16  # a service has one or two hosts
 
 
@@ -74,7 +75,6 @@ class Transport(Storage):
             headers=http_headers.reveal({"Accept-Encoding": ACCEPTED, **request.headers, **signed}),
             skip_auto_headers=SKIPPED_AUTO_HEADERS,
             allow_redirects=False,
-            auto_decompress=False,  # aiohttp would decode a block as a whole, however large
             timeout=self._api_timeout,
             proxy=proxy,
         ) as response:
@@ -87,7 +87,9 @@ class Transport(Storage):
                     body.feed(chunk)
                 content = body.end()
             except BodyError as error:
-                raise aiohttp.ClientPayloadError(str(error)) from None
+                if response.status < _FIRST_ERROR:
+                    raise unreadable_body(url, str(error)) from None
+                content = b""  # the status is known, and matters more than its explanation
             if (failure := failure_in_answer(url, response.status, content)) is not None:
                 raise exchange_problem(failure, None, url, self._options.idle_timeout)
             headers = http_headers.with_lower_names(response.headers)

@@ -22,6 +22,7 @@ from bulkup.transport.tls_failures import (
     wants_client_certificate,
 )
 
+HEADER_LIMIT = 64 * 1024  # bytes of one header of an answer
 _URL_LIMIT = 200  # characters of a URL in a message; a redirect's may have 60,000
 
 
@@ -38,6 +39,7 @@ class FailureKind(enum.Enum):
     EXPECTS_TLS = enum.auto()  # the server says so in its answer to plain HTTP
     WANTS_CERTIFICATE = enum.auto()  # the server says so in its answer over TLS
     NOT_HTTP = enum.auto()
+    HEADER_TOO_LONG = enum.auto()
     CONNECTION_LOST = enum.auto()
 
 
@@ -45,9 +47,13 @@ def exchange_problem(
     kind: FailureKind, cause: BaseException | None, url: SecretUrl, idle_timeout: float
 ) -> ProblemError:
     """Return the error for a failed exchange with `url`; the caller raises it. `cause` is the system's or TLS's."""
-    raised = ProblemError(_problem(kind, cause, shortened(str(url).split("?")[0], _URL_LIMIT), idle_timeout))
+    raised = ProblemError(_problem(kind, cause, _shown(url), idle_timeout))
     raised.__cause__ = cause
     return raised
+
+
+def _shown(url: SecretUrl) -> str:
+    return shortened(str(url).split("?")[0], _URL_LIMIT)
 
 
 def _problem(kind: FailureKind, cause: BaseException | None, where: str, idle_timeout: float) -> Problem:
@@ -80,9 +86,15 @@ def _problem(kind: FailureKind, cause: BaseException | None, where: str, idle_ti
     text = {
         FailureKind.NO_PROGRESS: f"{where} made no progress for {idle_timeout:g} s",
         FailureKind.NOT_HTTP: f"{where} does not answer in HTTP" + ("; does it expect https://?" if plain else ""),
+        FailureKind.HEADER_TOO_LONG: f"{where} answered with a header of more than {HEADER_LIMIT // 1024} KiB",
         FailureKind.CONNECTION_LOST: f"the connection to {where} broke ({reason})",
     }
     return Problem(ProblemKind.TRANSIENT, text[kind], maybe_created=True)
+
+
+def unreadable_body(url: SecretUrl, what: str) -> ProblemError:
+    """Return the error for an answer whose body cannot be used; the caller raises it. `what` describes the body."""
+    return ProblemError(Problem(ProblemKind.TRANSIENT, f"{_shown(url)} sent {what}", maybe_created=True))
 
 
 def _ends_run(kind: FailureKind, error: ssl.SSLError) -> bool:

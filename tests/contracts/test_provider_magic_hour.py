@@ -106,6 +106,7 @@ def test_an_answer_may_use_another_extension_of_the_same_format(asked: str, answ
         ("2023-11-14T22:14:20.500Z", 60.5),
         ("2023-11-14T22:14:20.123456Z", 60.123456),
         ("2023-11-14T23:14:20+01:00", 60.0),
+        ("2023-11-14t22:14:20z", 60.0),
     ],
 )
 def test_expires_at_with_and_without_fractions(told: str, seconds: float) -> None:

@@ -25,6 +25,16 @@ from bulkup.model.http import ApiAnswer
 from bulkup.model.problems import ProblemError, ProblemKind
 
 
+@every_case
+def test_an_answer_with_a_byte_order_mark_is_read(case: Case) -> None:
+    """As an error too."""
+    body = b"\xef\xbb\xbf" + json.dumps(case.answer(items_of(case, *case.extensions))).encode()
+    tickets = presign(case, answer_of(body), specs_of(case, *case.extensions))
+    assert len(tickets) == case.group
+    refused = b"\xef\xbb\xbf" + json.dumps(case.error("too bad")).encode()
+    assert "too bad" in refusal(case, answer_of(refused, 400)).message
+
+
 @every_grouping_case
 @pytest.mark.parametrize("change", [-1, 1, -5])
 def test_a_wrong_number_of_items_is_refused(case: Case, change: int) -> None:

@@ -398,6 +398,62 @@ async def test_an_answer_of_the_api_has_a_size_limit() -> None:
         server.answers = [b"HTTP/1.1 200 X\r\nContent-Length: 5000000\r\n\r\n" + b"x" * 5_000_000]
         problem = await failing(server.url, api=True, api_answer_limit=1000)
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
+    assert "sent an answer of more than" in problem.message
+
+
+def answer_with(*fields: bytes, body: bytes = b"{}", status: int = 200) -> bytes:
+    head = [b"HTTP/1.1 %d X" % status, b"Content-Length: %d" % len(body), *fields]
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize("size", [8 * 1024, 8200, 20_000, 60_000])
+async def test_a_long_header_of_the_api_is_received(size: int) -> None:
+    """Such as a token of an identity service, which lists a project's services."""
+    async with serving() as server, transport() as sender:
+        server.answers = [answer_with(b"X-Subject-Token: " + b"t" * size)]
+        answer = await sender.call(server.url, ApiRequest("POST", "/v3/auth/tokens"))
+    assert answer.headers["x-subject-token"] == "t" * size
+
+
+@pytest.mark.parametrize("name", [b"X-Token: ", b"X-"])
+async def test_a_header_beyond_the_limit_is_named_as_the_cause(name: bytes) -> None:
+    async with serving() as server:
+        long = b"a" * 70_000
+        server.answers = [answer_with(name + long + (b"" if b":" in name else b": 1"))]
+        problem = await failing(server.url, api=True)
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
+    assert problem.message.endswith("answered with a header of more than 64 KiB")
+
+
+@pytest.mark.parametrize("coding", [b"br", b"zstd", b"gzip, br"])
+async def test_a_content_coding_that_was_not_asked_for_is_named(coding: bytes) -> None:
+    """The body is not decoded, because no decoder for it need be installed."""
+    async with serving() as server:
+        server.answers = [answer_with(b"Content-Encoding: " + coding, body=b"\x0b\x01\x80{}\x03")]
+        problem = await failing(server.url, api=True)
+        (seen,) = server.requests
+    assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
+    assert f"the content coding '{coding.decode()}', which was not asked for" in problem.message
+    assert seen.headers["accept-encoding"] == "gzip, deflate"
+
+
+@pytest.mark.parametrize("field", [b"Content-Encoding: br", b"Content-Encoding: gzip"])
+async def test_the_status_of_an_error_counts_without_its_body(field: bytes) -> None:
+    """A 401 must not be retried because its explanation cannot be read."""
+    async with serving() as server, transport() as sender:
+        server.answers = [answer_with(field, body=b"not compressed", status=401)]
+        answer = await sender.call(server.url, ApiRequest("POST", "/"))
+    assert (answer.status, answer.body) == (401, b"")
+
+
+@pytest.mark.parametrize("sender_name", ["lean", "aiohttp"])
+async def test_storage_is_asked_for_no_content_coding(sender_name: str) -> None:
+    """An answer that has one nevertheless counts by its status and headers."""
+    async with serving() as server, transport(sender=sender_name) as sender:
+        server.answers = [answer_with(b"Content-Encoding: br", b'ETag: "x"', body=b"\x0b\x01\x80{}\x03")]
+        answer = await send(sender, f"{server.url}/k", Bytes(SMALL))
+    assert (answer.status, answer.headers["etag"]) == (200, '"x"')
+    assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
 async def test_an_early_refusal_is_received_while_the_body_is_sent() -> None:

@@ -126,6 +126,13 @@ def test_invalid_json_raises_value_error(body: bytes) -> None:
         answer(body).json()
 
 
+def test_json_may_have_a_byte_order_mark() -> None:
+    """Some gateways write it in front of UTF-8."""
+    assert ApiAnswer(200, {}, b'\xef\xbb\xbf{"a": 1}', 0.0).json() == {"a": 1}
+    with pytest.raises(ValueError, match="unexpected character"):
+        ApiAnswer(200, {}, b'{"a": \xef\xbb\xbf1}', 0.0).json()
+
+
 def test_json_is_decoded() -> None:
     """Any value; adapters validate its structure."""
     assert answer(b'{"a":[1,null]}').json() == {"a": [1, None]}

@@ -5,6 +5,7 @@ The structure of the XML is not documented. It is read as one element per name, 
 
 from __future__ import annotations
 
+import codecs
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -79,7 +80,7 @@ def _is_xml(answer: ApiAnswer) -> bool:
     kind = answer.headers.get("content-type", "").lower()
     if is_web_page(kind, answer.body):
         return False
-    return "xml" in kind or answer.body.lstrip()[:1] == b"<"
+    return "xml" in kind or answer.body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<"
 
 
 def _from_xml(body: bytes) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import errno
 import os
 
 import aiohttp
+from aiohttp.http_exceptions import LineTooLong
 
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.problems import ProblemError
@@ -21,6 +22,8 @@ def http_problem(error: BaseException, url: SecretUrl, idle_timeout: float) -> P
 def _failure_kind(error: BaseException) -> FailureKind:
     if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == PROXY_AUTHENTICATION_REQUIRED:
         return FailureKind.PROXY_AUTHENTICATION
+    if _header_too_long(error):
+        return FailureKind.HEADER_TOO_LONG
     kinds: list[tuple[type[BaseException] | tuple[type[BaseException], ...], FailureKind]] = [
         ((aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError), FailureKind.TLS_FAILED),
         (aiohttp.ClientConnectorDNSError, FailureKind.NAME_NOT_FOUND),
@@ -31,6 +34,13 @@ def _failure_kind(error: BaseException) -> FailureKind:
         ((aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError), FailureKind.INVALID_REQUEST),
     ]
     return next((kind for classes, kind in kinds if isinstance(error, classes)), FailureKind.CONNECTION_LOST)
+
+
+def _header_too_long(error: BaseException | None) -> bool:
+    """Return whether the parser's error is among the causes; aiohttp hides it in errors of its own."""
+    while error is not None and not isinstance(error, LineTooLong):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _system_error(error: BaseException) -> BaseException | None:

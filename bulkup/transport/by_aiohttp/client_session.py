@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from bulkup._version import __version__
 from bulkup.transport.by_aiohttp.bounded_connector import BoundedConnector
 from bulkup.transport.destination.resolver import Resolver
+from bulkup.transport.failures import HEADER_LIMIT
 from bulkup.transport.sender import KEEP_ALIVE
 
 # aiohttp would add `Content-Type: application/octet-stream`, but a version 2 signature covers the type
@@ -33,9 +34,11 @@ def open_session(
     return aiohttp.ClientSession(
         connector=BoundedConnector(limit + idle, limit=limit, ssl=tls, resolver=names, **kept),
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={hdrs.USER_AGENT: f"bulkup/{__version__}"},
+        headers={hdrs.USER_AGENT: f"bulkup/{__version__}", hdrs.ACCEPT_ENCODING: "identity"},
         trust_env=False,  # it would also send the credentials of ~/.netrc; `Proxies` reads the environment
-        auto_decompress=True,
+        auto_decompress=False,  # aiohttp would decode a block as a whole, however large
+        max_line_size=HEADER_LIMIT,
+        max_field_size=HEADER_LIMIT,  # tokens of identity services exceed aiohttp's 8 KiB
     )
 
 
