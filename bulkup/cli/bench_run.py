@@ -11,7 +11,8 @@ import anyio
 
 from bulkup.api.bench import Bench, BenchLoad, TrialPlan
 from bulkup.api.composition import resolve_sources
-from bulkup.cli.bench_manifest import bench_folder, reserved_file, write_created
+from bulkup.cli.bench_folder import BenchFolder, remove_leftovers
+from bulkup.cli.bench_manifest import BenchManifest, bench_manifest
 from bulkup.cli.error_report import report_error
 from bulkup.cli.output import closed_output_is_success, print_line
 from bulkup.cli.output_console import output_console
@@ -60,17 +61,33 @@ def run_bench(request: BenchRequest) -> int:
     for warning in request.given.warnings:
         _log.warning(LogEvent.SETTINGS_WARNING, text=warning)
     sources = _sources(request)
-    with bench_folder() as folder, reserved_file(request.manifest):
-        _check_room(folder, request.load)
-        bench = _bench(request, folder, sources)
+    _remove_leftovers()
+    with BenchFolder() as folder, bench_manifest(request.manifest) as manifest:
+        _check_room(folder.path, request.load)
+        if manifest is not None:
+            folder.will_write_to(manifest.reserved)
+        bench = _bench(request, folder, sources, manifest)
+        created = CreatedIds()
         try:
             event_loop.run(_measure, bench, settings.grace)
         finally:
-            created = write_created(bench.journal, request.manifest)
+            if manifest is not None:
+                created = manifest.complete(folder.journal)
         return _report(request, bench, created)
 
 
-def _bench(request: BenchRequest, folder: str, sources: tuple[Source, ...]) -> Bench:
+def _remove_leftovers() -> None:
+    for left in remove_leftovers():
+        if left.kept is not None:
+            _log.warning(LogEvent.BENCH_FOLDER_KEPT, folder=left.folder, reason=left.kept)
+        else:
+            ids = left.created.ids + left.created.unused
+            _log.info(LogEvent.BENCH_FOLDER_REMOVED, folder=left.folder, ids=ids, manifest=left.created.manifest)
+
+
+def _bench(
+    request: BenchRequest, folder: BenchFolder, sources: tuple[Source, ...], manifest: BenchManifest | None
+) -> Bench:
     settings, plan = request.given.settings, request.plan
     trials = itertools.count(1)
 
@@ -78,7 +95,15 @@ def _bench(request: BenchRequest, folder: str, sources: tuple[Source, ...]) -> B
         _log.info(LogEvent.BENCH_TRIAL_STARTED, trial=next(trials), most=plan.most_trials, settings=choice_text(choice))
 
     return Bench(
-        settings, plan, request.load, folder, profile=request.given.profile, sources=sources, begins=begins, ends=_tell
+        settings,
+        plan,
+        request.load,
+        folder.path,
+        profile=request.given.profile,
+        sources=sources,
+        begins=begins,
+        ends=_tell,
+        settled=manifest.append if manifest is not None else lambda _: None,
     )
 
 

@@ -57,4 +57,6 @@ class LogEvent(enum.StrEnum):
     BENCH_TRIAL_STARTED = "bench.trial_started", "trial {trial} of at most {most}: {settings}"
     BENCH_TRIAL_PROGRESS = "bench.trial_progress", "{share} of this trial's files"
     BENCH_TRIAL_ENDED = "bench.trial_ended", "{files_per_second:,.1f} files/s, {throughput}"
+    BENCH_FOLDER_REMOVED = "bench.folder_removed", "the folder of a bench that was killed is removed"
+    BENCH_FOLDER_KEPT = "bench.folder_kept", "the folder of a bench that was killed is kept: {reason}"
     BENCH_DISK_SKIPPED = "bench.disk_skipped", "the disk is not measured: {reason}"

@@ -122,6 +122,33 @@ def test_a_bench_that_is_interrupted(tmp_path: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
+def test_a_bench_that_is_killed(tmp_path: Path) -> None:
+    """Its list has the ids so far. The next bench completes the list, and removes the folder with the signatures."""
+    temporary = tmp_path / "tmp"
+    with serving(tmp_path / "store") as url:
+        to = ("--provider", "magic-hour", "--base-url", url, "--yes", "--manifest", str(tmp_path / "ids"))
+        many = ("--files", "20", "--size", "1k", "--concurrency", ",".join(map(str, range(1, 500))))
+        temporary.mkdir()
+        with started("bench", *many, *to, env={**TOKEN, "TMPDIR": str(temporary)}) as process:
+            assert process.stderr is not None
+            while b"trial 3" not in (line := process.stderr.readline()):
+                assert line
+            (folder,) = temporary.iterdir()
+            process.kill()
+            ended(process)
+        so_far = remote_ids(tmp_path / "ids")
+        assert len(so_far) >= 48
+        listed = run("manifest", "--journal", str(folder / "journal.sqlite3")).expect(0).lines
+        done = bench(tmp_path, "--provider", "local").expect(0, "the folder of a bench that was killed", str(folder))
+    assert "kept" not in done.err
+    assert remote_ids(tmp_path / "ids") >= so_far | {row["remote_id"] for row in listed} - {None}
+    assert list(temporary.iterdir()) == []
+
+
+def remote_ids(path: Path) -> set[str]:
+    return {json.loads(line)["remote_id"] for line in path.read_text().splitlines()}
+
+
 @pytest.mark.slow
 def test_a_full_disk_behind_the_report(tmp_path: Path) -> None:
     """A full disk is an error. A closed pipe is not."""

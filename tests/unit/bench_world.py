@@ -1,9 +1,12 @@
-"""Trials with made-up measurements."""
+"""Trials with made-up measurements, and a journal with the ids that a bench created."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from journal_world import a_ticket, an_item, running, upload_one
 
 from bulkup.api.bench import TrialPlan
 from bulkup.reports.bench_trials import BenchFacts, Choice, Concurrency, RequestFigures, Trial
@@ -42,3 +45,12 @@ def carried_out(plan: TrialPlan, measure: Callable[[Choice], Trial]) -> list[Tri
         assert len(trials) < plan.most_trials
         trials.append(measure(next_one))
     return trials
+
+
+async def journal_with(folder: Path, *remote_ids: str) -> str:
+    """Write the journal of a bench with uploaded files of these ids, and return its path."""
+    path = folder / "journal.sqlite3"
+    async with running(path) as (journal, (source,)):
+        for number, remote_id in enumerate(remote_ids):
+            await upload_one(journal, an_item(source, b"%d.mp4" % number), a_ticket(remote_id))
+    return str(path)

@@ -21,6 +21,7 @@ from bulkup.errors import BulkupError, ExitCode, MachineError
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.counters import Gauge
 from bulkup.model.files import Source
+from bulkup.model.items import Result
 from bulkup.reports.bench_trials import Choice, DiskSpeed, Trial
 
 WARM_UP = 8  # files
@@ -58,9 +59,9 @@ class BenchLoad:
 class Bench:
     """One bench in a folder of its own, which the caller creates and deletes.
 
-    `begins` is called before each trial, `ends` after it. `trials` are the finished trials, `disk` is the speed of
-    reading `sources`, `error` the error that ended the bench early, and `codes` are the exit codes of the runs. The
-    `journal` contains all created ids.
+    `begins` is called before each trial, `ends` after it, and `settled` with its files. `trials` are the finished
+    trials, `disk` is the speed of reading `sources`, `error` the error that ended the bench early, and `codes` are the
+    exit codes of the runs. The `journal` contains all created ids.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Bench:
         sources: Sequence[Source] = (),
         begins: Callable[[Choice], None] = lambda _: None,
         ends: Callable[[Trial], None] = lambda _: None,
+        settled: Callable[[Sequence[Result]], None] = lambda _: None,
     ) -> None:
         self.trials: list[Trial] = []
         self.disk: DiskSpeed | None = None
@@ -90,6 +92,7 @@ class Bench:
         self._sources = sources
         self._begins = begins
         self._ends = ends
+        self._settled = settled
         self._name = secrets.token_hex(4)  # different from other benches at the same service
         self._runs = 0
         self._scope: anyio.CancelScope | None = None  # while it runs
@@ -157,7 +160,7 @@ class Bench:
             update = {"source": (source,), "store": store, "journal": self.journal, "concurrency": choice.concurrency}
             sizes = {"batch_size": choice.batch_size, "calls_in_flight": choice.calls_in_flight}
             run = TrialRun(choice, self._settings.model_copy(update={**update, **sizes}), self._profile, self._environ)
-            summary = await run.carry_out(self._begun)
+            summary = await run.carry_out(self._begun, self._settled)
         finally:
             self._uploader = None
             for folder in (source, store):

@@ -35,9 +35,13 @@ class TrialRun:
         self._ended = self._begun
         self._started = 0.0
         self._first_file: float | None = None
+        self._settled: Callable[[Sequence[Result]], None]
 
-    async def carry_out(self, begun: Callable[[Uploader], None]) -> Summary:
+    async def carry_out(
+        self, begun: Callable[[Uploader], None], settled: Callable[[Sequence[Result]], None]
+    ) -> Summary:
         """Upload and return the summary. Raises `BulkupError` if the run cannot be started."""
+        self._settled = settled
         async with Uploader(
             self._settings, profile=self._profile, environ=self._environ, transport=self._watched
         ) as uploader:
@@ -77,6 +81,7 @@ class TrialRun:
         return self._transport
 
     async def _take(self, results: Sequence[Result]) -> None:
+        self._settled(results)
         for result in results:
             if result.status in DONE:
                 self._first_file = self._first_file or self._clock.monotonic() - self._started
