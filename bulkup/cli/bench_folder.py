@@ -78,7 +78,7 @@ class Leftover:
 
 
 def remove_leftovers(temporary: str | None = None) -> Iterator[Leftover]:
-    """Remove the folders of killed benches after writing their ids. Yield what was found."""
+    """Remove the folders of killed benches after writing their ids. Yield one entry for each folder."""
     parent = tempfile.gettempdir() if temporary is None else temporary
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir(parent)):

@@ -35,7 +35,7 @@ _SHOWN_FAULTS = 10
 
 Directory = Annotated[
     str | None,
-    typer.Argument(metavar="[DIR]", exists=True, file_okay=False, help="Use this tree; bulkup only reads it."),
+    typer.Argument(metavar="[DIR]", help="Use this tree; bulkup only reads it."),
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Keep the demonstration's files, and print their folder.")]
 
@@ -45,9 +45,20 @@ def demo(directory: Directory = None, keep: Keep = False) -> None:
 
     Needs no account and no network: the service is the embedded server, and all files are in a temporary folder.
     """
+    if directory is not None:
+        _check_tree(directory)
     with _folder(keep) as folder:
         verified = _Demo(folder, directory).show()
     raise typer.Exit(int(ExitCode.OK if verified else ExitCode.FILES_FAILED))
+
+
+def _check_tree(directory: str) -> None:
+    """Raise UsageError if a directory cannot be read."""
+    try:
+        os.scandir(directory).close()
+    except OSError as error:
+        hint = "name a directory with files, or none for a generated tree"
+        raise UsageError(f"cannot use {directory}: {error.strerror}", hint=hint) from error
 
 
 @contextmanager

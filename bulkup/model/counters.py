@@ -33,7 +33,8 @@ class Counters:
 
     `found` is the sum of skipped, uploaded, failed, rejected, changed, unreadable and remaining. Skipped files were
     uploaded by an earlier run, or are `unsupported` ones that the user chose to skip. `expired` counts skipped files
-    that the service has deleted. Uploaded includes unverified. `concurrency` is the current worker limit, and
+    that the service has deleted. Of the rejected files, `skippable` ones are those that the setting `unsupported` can
+    skip. Uploaded includes unverified. `concurrency` is the current worker limit, and
     `concurrency_peak` its maximum so far. `reasons` counts files that were not uploaded, by state and reason.
     """
 
@@ -45,6 +46,7 @@ class Counters:
     unverified: int = 0
     failed: int = 0
     rejected: int = 0
+    skippable: int = 0
     changed: int = 0
     unreadable: int = 0
     bytes_found: int = 0

@@ -78,7 +78,8 @@ class Outcome(NamedTuple):
     `state` None means that the run ends before the item: it is given back, and the next run continues with it. `remote`
     is the last answer of the service, for the manifest. `unchanged` marks a file that was hashed again and found to be
     the one that an earlier run uploaded. `on_disk` says that its row was written already, `by_service` that the service
-    rejected the file when it was asked, and `counted` that the recorder has counted the failure.
+    rejected the file when it was asked, and `counted` that the recorder has counted the failure. `unsupported` is that
+    of the file's rejection.
     """
 
     item: Item
@@ -89,6 +90,7 @@ class Outcome(NamedTuple):
     on_disk: bool = False
     by_service: bool = False
     counted: bool = False
+    unsupported: bool = False
 
     @property
     def unconfirmed(self) -> bool:

@@ -18,7 +18,8 @@ _HINTS = (
     (r"RequestTimeTooSkewed", "the clock of the store or of the service is wrong"),
     (r"AccessDenied|answered 403", "the service's key may not write to the store, or a proxy refuses; report it"),
     (r"(Request|Policy|URL) (has )?expired", "the URLs' leases are too short, or a clock is wrong"),
-    (r"extension", 'unsupported = "skip" skips these'),
+    (r"its place at .* is taken", "each place takes one file: change the rules for places, or exclude files"),
+    (r"does not accept .*extension", 'unsupported = "skip" skips these'),
     (r"pipeline", "check pipeline_id"),
 )
 _COMPILED = [(re.compile(pattern, re.IGNORECASE), hint) for pattern, hint in _HINTS]

@@ -118,6 +118,7 @@ class Recorder:
         name = _COUNTED[state]
         setattr(counters, name, getattr(counters, name) + 1)
         counters.unverified += state is FileState.UNVERIFIED
+        counters.skippable += state is FileState.REJECTED and (outcome.unsupported or outcome.by_service)
         counters.bytes_uploaded += size if state in DONE else 0
         if outcome.problem is not None and state not in DONE:
             counters.note_reason(state.value, alike(outcome.problem.message))

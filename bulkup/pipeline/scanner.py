@@ -146,7 +146,7 @@ class Scanner:
             self._run.counters.bytes_settled += file.identity.size
         elif (rejection := decision.rejection or decision.place_taken) is not None:
             problem = Problem(ProblemKind.REJECTED, rejection.reason)
-            outcome = Outcome(Item(file, ticket), FileState.REJECTED, problem)
+            outcome = Outcome(Item(file, ticket), FileState.REJECTED, problem, unsupported=rejection.unsupported)
             # Kept as it is. It was counted as a failure of the run that asked.
             outcome = outcome._replace(by_service=True, counted=True) if rejection.kept else outcome
             await self._enter(self._routes.settle, outcome)

@@ -25,8 +25,9 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
     In `files`, `found` is the sum of the others without `unverified`, which `uploaded` includes. `bytes` count each
     file once. `seconds` is the duration of the run, rounded to milliseconds. `ignored` counts entries that are not
     files of the run, `reused_tickets` the tickets of an earlier run that were used. Of the skipped files, `unsupported`
-    counts those that the service does not accept, and `expired` those that it has deleted. `reasons` has the most
-    common reasons why files were not uploaded.
+    counts those that the service does not accept, and `expired` those that it has deleted. Of the rejected files,
+    `skippable` counts those that `unsupported = "skip"` skips. `reasons` has the most common reasons why files were not
+    uploaded.
     """
     files = {"found": counters.found} | {name: getattr(counters, name) for name in SETTLED}
     return {
@@ -46,6 +47,7 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
         "ignored": dataclasses.asdict(counters.ignored),
         "reused_tickets": counters.reused_tickets,
         "unsupported": counters.unsupported,
+        "skippable": counters.skippable,
         "expired": counters.expired,
         "reasons": [
             {"status": state, "reason": reason, "files": number}
@@ -64,7 +66,7 @@ def summary_text(summary: Mapping[str, Any], *, selector: str = "", lost_source:
     lines += [f"Next: {step}" for step in _next_steps(summary)]
     if lost_source:
         lines.append("Next: a source that had files is empty. Is it mounted? If it is meant to be empty: --allow-empty")
-    lines += [f"Next: {step}" for step in _steps_for_files(summary["files"], printable(selector))]
+    lines += [f"Next: {step}" for step in _steps_for_files(summary, printable(selector))]
     if expired := summary.get("expired", 0):
         lines.append(f"Note: {expired_text(expired)}.")
     return "\n".join(lines)
@@ -149,14 +151,14 @@ def _next_steps(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"fix the cause of the failures, then run the same command again{_left(files)}."
 
 
-def _steps_for_files(files: Mapping[str, int], selector: str) -> Iterator[str]:
+def _steps_for_files(summary: Mapping[str, Any], selector: str) -> Iterator[str]:
+    files: Mapping[str, int] = summary["files"]
     if files["failed"]:
         yield f"see why {count_text(files['failed'], 'file')} failed: {_manifest(selector, 'failed')}"
     if files["rejected"]:
-        yield (
-            f"see which files were rejected, and why: {_manifest(selector, 'rejected')}\n"
-            "      To skip files with extensions that the service does not accept: --unsupported skip"
-        )
+        yield f"see which files were rejected, and why: {_manifest(selector, 'rejected')}"
+    if skippable := summary.get("skippable", 0):
+        yield f"to skip {count_text(skippable, 'file')} that the service does not accept: --unsupported skip"
     if files["changed"]:
         number = count_text(files["changed"], "file")
         yield f"{number} changed or vanished while being read; the next run tries again."

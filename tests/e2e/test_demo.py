@@ -41,7 +41,9 @@ def test_the_demo_keeps_its_files_on_request(tmp_path: Path) -> None:
 
 def test_trees_that_cannot_be_used(tmp_path: Path) -> None:
     """The tree does not exist, has no files, or contains the temporary folder."""
-    assert run("demo", str(tmp_path / "gone")).code == 2
+    run("demo", str(tmp_path / "gone")).expect(2, f"cannot use {tmp_path / 'gone'}: No such file or directory")
+    run("demo", os.devnull).expect(2, f"cannot use {os.devnull}: Not a directory", "name a directory with files")
+    run("demo", "").expect(2, "cannot use")
     run("demo", str(tmp_path), env={"TMPDIR": str(tmp_path)}).expect(2, "TMPDIR")
     (tmp_path / "empty").mkdir()
     run("demo", str(tmp_path / "empty")).expect(2, "there are no files")

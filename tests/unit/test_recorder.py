@@ -266,3 +266,12 @@ async def test_results_whose_emission_was_cancelled_are_emitted_by_the_last_flus
     assert emitted == [0]
     await stage.recorder.flush()
     assert emitted == [0, 2]
+
+
+async def test_rejected_files_that_a_setting_can_skip_are_counted() -> None:
+    """Those of an unsupported kind, and those that the service rejected. A place that is taken is neither."""
+    stage = RecorderStage()
+    rejected = outcome(0, FileState.REJECTED, problem=Problem(ProblemKind.REJECTED, "no"))
+    stage.settle(rejected, rejected._replace(unsupported=True), rejected._replace(by_service=True), outcome(3))
+    await stage.recorder.flush()
+    assert (stage.run.counters.rejected, stage.run.counters.skippable) == (3, 2)

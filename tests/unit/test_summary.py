@@ -54,6 +54,7 @@ def test_the_summary_has_the_documented_fields() -> None:
         "ignored": dataclasses.asdict(Ignored()),
         "reused_tickets": 0,
         "unsupported": 0,
+        "skippable": 0,
         "expired": 0,
         "reasons": [],
     }
@@ -95,7 +96,12 @@ def test_nothing_to_send_is_reported_only_after_a_complete_scan() -> None:
 @pytest.mark.parametrize(
     ("code", "figures", "expected"),
     [
-        (3, {"found": 1, "rejected": 1}, "--unsupported skip"),
+        (3, {"found": 1, "rejected": 1}, '"status":"rejected"'),
+        (
+            3,
+            {"found": 3, "rejected": 3, "skippable": 2},
+            "to skip 2 files that the service does not accept: --unsupported",
+        ),
         (3, {"found": 1, "changed": 1}, "1 file changed or vanished"),
         (3, {"found": 1, "unreadable": 1}, '"status":"unreadable"'),
         (3, {"found": 1}, "run the same command again"),
@@ -109,6 +115,11 @@ def test_nothing_to_send_is_reported_only_after_a_complete_scan() -> None:
 )
 def test_the_next_steps(code: int, figures: Any, expected: str) -> None:
     assert expected in text_of(code, **figures)
+
+
+def test_files_that_cannot_be_skipped_have_no_hint_to_skip_them() -> None:
+    """Such as files whose places are taken."""
+    assert "--unsupported" not in text_of(3, found=2, rejected=2)
 
 
 def test_expired_uploads_are_a_notice() -> None:

@@ -163,7 +163,8 @@ class TicketRequest(ServiceCall):
             self._doubted([item], problem)
 
     def _reject(self, item: Item, rejection: Rejection) -> None:
-        self._routes.settle(Outcome(item, FileState.REJECTED, Problem(ProblemKind.REJECTED, rejection.reason)))
+        problem = Problem(ProblemKind.REJECTED, rejection.reason)
+        self._routes.settle(Outcome(item, FileState.REJECTED, problem, unsupported=rejection.unsupported))
 
     def _lost(self, over: Sequence[Ticketed], now: float, asked_at: float) -> None:
         """Ask again later for files whose tickets were over on arrival, or end the run."""

@@ -1,0 +1,22 @@
+"""The next step for a reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkup.model.reason_hints import hint_for
+
+
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [
+        ("magic-hour does not accept the extension 'gif' (it accepts mp4)", "unsupported"),
+        ("move-ugc does not accept a file without an extension", "unsupported"),
+        ("its place at metastudio, MAIN of asset 7, is taken by extension/a.mp4", "each place takes one file"),
+        ("its extension is longer than the 64 characters that metastudio accepts", ""),
+        ("storage answered 413", "a limit of size"),
+    ],
+)
+def test_a_reason_has_the_hint_that_helps(reason: str, hint: str) -> None:
+    assert hint_for(reason).startswith(hint)
+    assert bool(hint_for(reason)) is bool(hint)
