@@ -52,6 +52,7 @@ _NOT_JSON: Any = object()
 _V4 = "X-Amz-Algorithm=AWS4-HMAC-SHA256"
 _SIGNED_V4 = re.compile(rf"[?&]{_V4}(?:&|$)")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _ORIGIN = re.compile(r"[^/?#]*(?://[^/?#]*)?")
 # The characters of a URL, and some more that are harmless in one.
 _SAFE_IN_URL = bytes(set(range(0x21, 0x7F)) - set(b'<>"{}|\\^`'))
@@ -82,7 +83,13 @@ def raise_for_status(
     wait = retry_after_seconds(answer.headers, answer.sent_at)
     # After a gateway's 5xx the service may still have done its work.
     maybe_created = kind in (ProblemKind.TRANSIENT, ProblemKind.UNREACHABLE) and status != 503
-    raise ProblemError(Problem(kind, text + (f" ({hint})" if hint else ""), wait, maybe_created))
+    raise ProblemError(Problem(kind, text + (f" ({hint})" if hint else "") + _request_id(answer), wait, maybe_created))
+
+
+def _request_id(answer: ApiAnswer) -> str:
+    """Return the id that a service's support asks for. Its quotes mark it as a detail (`common_refusals.alike`)."""
+    found = _REQUEST_ID.fullmatch(answer.headers.get("x-request-id", ""))
+    return f' [X-Request-Id "{found[0]}"]' if found is not None else ""
 
 
 def json_object(answer: ApiAnswer, service: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from bulkup.model.http import ApiAnswer
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Receipt
+from bulkup.pipeline.policy.common_refusals import alike
 from bulkup.providers import Provider, ProviderConfig, create
 from bulkup.providers.metastudio.answers import has_completed
 
@@ -84,6 +85,23 @@ def test_the_error_code_decides(status: int, code: str, kind: ProblemKind, hint:
     assert (RIGHTS in problem.message) is (kind is ProblemKind.UNAUTHORIZED)
     assert (f"{code}: said so" in problem.message) is bool(code)
     assert problem.maybe_created is (kind in (ProblemKind.TRANSIENT, ProblemKind.UNREACHABLE))
+
+
+def test_the_message_of_a_failed_call_has_its_request_id() -> None:
+    """Support asks for it. Refusals that differ only by it still count as alike."""
+    first, second = (
+        refusal(META, error(400, "MSS.00000003", **{"x-request-id": text})).message
+        for text in ("5a1f-00b2-c9d8", "7d33-91aa-0f2b")
+    )
+    assert first.endswith('MSS.00000003: said so [X-Request-Id "5a1f-00b2-c9d8"]')
+    assert alike(first) == alike(second)
+    closing = unconfirmed(error(403, "APIGW.0306", **{"x-request-id": "r-1"}))
+    assert closing.message.endswith('[X-Request-Id "r-1"]')
+
+
+@pytest.mark.parametrize("told", ["", "a b", 'a"b', "\x1b[31m", "x" * 129, "\u00e9"])
+def test_a_request_id_that_is_none_is_not_repeated(told: str) -> None:
+    assert "X-Request-Id" not in refusal(META, error(400, "MSS.00000003", **{"x-request-id": told})).message
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", {"error_code": 7, "error_msg": None}, {"error_msg": "words"}])
