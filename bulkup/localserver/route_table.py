@@ -43,6 +43,7 @@ def create_application(context: ServerContext, storage: ServerStorage) -> web.Ap
     """Return the web application of one server."""
     app = web.Application(client_max_size=context.limits.max_body_size)
     app.add_routes(_list_apis(context))
+    app.add_routes(_move(context, storage))
     app.add_routes(_metastudio(context, storage))
     app.add_routes(_xvid(context, storage))
     app.add_routes(_server_info(context))
@@ -58,12 +59,13 @@ def _list_apis(context: ServerContext) -> list[web.RouteDef]:
     parse_magic = functools.partial(magic_hour_api.parse_request, accepted=accepted)
     magic = TicketListApi(context, "items", parse_magic, magic_hour_api.create_ticket)
     local = TicketListApi(context, "tickets", local_api.parse_request, local_api.create_ticket)
-    return [
-        *refuse_other_methods(
-            [web.post(magic_hour_api.PATH, magic.handle), web.post(local_api.PATH, local.handle)], refuse
-        ),
-        *refuse_other_methods([web.post(move_endpoint.PATH, MoveEndpoint(context).handle)], api_errors.refuse),
-    ]
+    routes = [web.post(magic_hour_api.PATH, magic.handle), web.post(local_api.PATH, local.handle)]
+    return refuse_other_methods(routes, refuse)
+
+
+def _move(context: ServerContext, storage: ServerStorage) -> list[web.RouteDef]:
+    endpoint = MoveEndpoint(context, storage.move_files)
+    return refuse_other_methods([web.post(move_endpoint.PATH, endpoint.handle)], api_errors.refuse)
 
 
 def _metastudio(context: ServerContext, storage: ServerStorage) -> list[web.RouteDef]:

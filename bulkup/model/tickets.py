@@ -1,4 +1,4 @@
-"""The service's answer for one file, and storage's answer to its bytes."""
+"""The service's answers for one file, and storage's answer to its bytes."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ class Ticket:
     content_md5: bool = False
     form: tuple[tuple[str, Secret], ...] | None = None
     more_urls: tuple[SecretUrl, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """The URL to read an upload back from. `expires_at` is Unix time by this machine's clock, None if unknown."""
+
+    url: SecretUrl
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,21 +125,21 @@ def text_field(item: object, key: str, service: str) -> str:
     return value
 
 
-def upload_url(value: str, base_url: str, service: str) -> SecretUrl:
+def upload_url(value: str, base_url: str, service: str, what: str = "an upload URL") -> SecretUrl:
     """Return a presigned URL that is safe to use. Raises `ProblemError`.
 
     Refused are schemes other than http and https, http if the API uses https, a user part, an invalid host, and
-    characters that could break a request line.
+    characters that could break a request line. `what` names the URL in messages.
     """
     if len(value) > _MAX_TEXT:
-        raise malformed(service, f"an upload URL of {len(value)} characters")
+        raise malformed(service, f"{what} of {len(value)} characters")
     if not _all_safe(value):
-        raise malformed(service, "an upload URL with characters that a URL must not have")
+        raise malformed(service, f"{what} with characters that a URL must not have")
     origin = _ORIGIN.match(value)
     assert origin is not None  # it may be empty
     fault = _fault_of_origin(origin[0], base_url.startswith("https:"))
     if fault is not None:
-        raise malformed(service, f"an upload URL {fault}")
+        raise malformed(service, f"{what} {fault}")
     return SecretUrl(value)
 
 

@@ -16,7 +16,7 @@ from bulkup.model.files import Digest, FoundFile, Place, extension_of
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem
 from bulkup.model.states import FileState
-from bulkup.model.tickets import Receipt, Rejection, Ticket
+from bulkup.model.tickets import Download, Receipt, Rejection, Ticket
 from bulkup.providers.storage_answers import classify_s3
 
 GIB = 1024**3
@@ -33,6 +33,7 @@ class Capabilities:
     - `confirms`: an upload ends with a closing call, made by the closer after the workers.
     - `abandons`: files that are given up are reported to the service.
     - `placed`: files have a place at the service (`Provider.place`).
+    - `downloads`: the service returns URLs to read uploads back from.
     - `extensions`: the file name extensions that the service accepts, None for any.
     - `kept_for`: the seconds for which the service keeps an upload.
     """
@@ -48,6 +49,7 @@ class Capabilities:
     confirms: bool = False
     abandons: bool = False
     placed: bool = False
+    downloads: bool = False
     extensions: frozenset[str] | None = None
     kept_for: float | None = None
 
@@ -209,6 +211,13 @@ class Provider(abc.ABC):
     async def poll(self, ticket: Ticket, call: ApiCall) -> Closing:
         """Ask for the state of an upload after `confirm` returned `NotYet`. Raises `ProblemError`."""
         raise NotImplementedError(f"{self.name} is not polled")
+
+    async def download(self, remote_id: str, call: ApiCall) -> Download | None:
+        """Return where an upload can be read back from, None if the service does not have it.
+
+        Called only with the capability `downloads`. Raises `ProblemError`.
+        """
+        raise NotImplementedError(f"{self.name} has no call for reading an upload back")
 
     async def abandon(self, ticket: Ticket, state: FileState, call: ApiCall) -> None:
         """Report to the service that a file was given up in `state`. Called only with the capability `abandons`.

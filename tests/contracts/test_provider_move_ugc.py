@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from provider_cases import (
+    NOW,
     FakeCall,
     answer_of,
     asked_with,
@@ -16,7 +19,10 @@ from provider_cases import (
     the_case,
 )
 
-from bulkup.model.problems import ProblemKind
+from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.http import ApiAnswer
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Download
 from bulkup.providers import FileSpec
 
 MOVE, MAGIC_HOUR = the_case("move-ugc"), the_case("magic-hour")
@@ -100,3 +106,68 @@ def test_data_for_other_aliases_is_refused() -> None:
     items = items_of(MOVE, "mp4", "mp4")
     body = {"data": {"f0": items[0], "f2": items[1]}}
     assert refusal(MOVE, answer_of(body), specs_of(MOVE, "mp4", "mp4")).maybe_created
+
+
+FILE = "file-2be2463e"
+FOUND = {"id": FILE, "presignedUrl": "https://s3.example/2be2463e.mp4?AWSAccessKeyId=A&Signature=1&Expires=1700003600"}
+
+
+def downloaded(answer: ApiAnswer) -> tuple[Download | None, FakeCall]:
+    call = FakeCall(answer)
+    return asyncio.run(provider_of(MOVE).download(FILE, call)), call
+
+
+def not_downloaded(answer: ApiAnswer) -> Problem:
+    with pytest.raises(ProblemError) as raised:
+        downloaded(answer)
+    return raised.value.problem
+
+
+def test_a_file_can_be_downloaded_from_the_url_of_a_query() -> None:
+    """The id is a variable, and never part of the query."""
+    found, call = downloaded(answer_of({"data": {"getFile": FOUND}}))
+    assert found == Download(SecretUrl(FOUND["presignedUrl"]), NOW + 3600)
+    (request,) = call.requests
+    assert (request.method, request.path) == ("POST", "/ugc/graphql")
+    assert request.headers["Authorization"] == Secret("s3cret-key-0001")
+    assert body_of(request) == {
+        "query": "query GetFile($id: ID!) { getFile(fileId: $id) { id presignedUrl } }",
+        "variables": {"id": FILE},
+    }
+
+
+def test_a_file_that_the_service_does_not_know_cannot_be_downloaded() -> None:
+    """The answer on the service's page."""
+    error = {
+        "path": ["getFile"],
+        "data": None,
+        "errorType": "MoveNotFoundError",
+        "errorInfo": None,
+        "locations": [{"line": 2, "column": 3, "sourceName": None}],
+        "message": "Resource not found in move-ugc-api.",
+    }
+    assert downloaded(answer_of({"data": None, "errors": [error]}))[0] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ({"data": {"getFile": {**FOUND, "id": "file-other"}}}, 200, ProblemKind.TRANSIENT),
+        ({"data": {"getFile": {**FOUND, "presignedUrl": None}}}, 200, ProblemKind.TRANSIENT),
+        ({"data": {"getFile": {**FOUND, "presignedUrl": "http://s3.example/k"}}}, 200, ProblemKind.TRANSIENT),
+        ({"data": {"getFile": None}}, 200, ProblemKind.TRANSIENT),
+        ({"data": {}}, 200, ProblemKind.TRANSIENT),
+        ({"data": None, "errors": []}, 200, ProblemKind.TRANSIENT),
+        ({"data": None, "errors": [[]]}, 200, ProblemKind.TRANSIENT),
+        (b"<html>", 200, ProblemKind.TRANSIENT),
+        ({"errors": [{"errorType": "MoveNotFoundError", "message": "?"}]}, 404, ProblemKind.UNUSABLE),
+        ({"errors": [{"errorType": "UnauthorizedException", "message": "?"}]}, 401, ProblemKind.UNAUTHORIZED),
+        ({"data": None, "errors": [{"errorType": "ThrottlingException"}]}, 200, ProblemKind.THROTTLED),
+        (b"", 503, ProblemKind.UNREACHABLE),
+    ],
+)
+def test_no_download_is_a_problem_that_created_nothing(body: object, status: int, kind: ProblemKind) -> None:
+    """Only the service's own word means that a file is missing."""
+    problem = not_downloaded(answer_of(body, status))
+    assert (problem.kind, problem.maybe_created) == (kind, False)
+    assert "?AWS" not in problem.message

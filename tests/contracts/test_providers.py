@@ -34,7 +34,7 @@ from provider_cases import (
 )
 
 from bulkup.helpers.secrets import Secret
-from bulkup.providers import PROVIDER_CLASSES, FileSpec
+from bulkup.providers import PROVIDER_CLASSES, FileSpec, Provider
 
 
 def test_every_provider_is_in_the_suite() -> None:
@@ -164,3 +164,4 @@ def test_capabilities_and_methods_agree(case: Case) -> None:
     assert (provider.place(spec) is not None) is can.placed
     assert provider.hashes_first(spec) is can.checksum_first is (case.digest is not None)
     assert can.confirms or not can.abandons
+    assert can.downloads is (type(provider).download is not Provider.download)

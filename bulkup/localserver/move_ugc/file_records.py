@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections import OrderedDict
 from dataclasses import replace
 
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.localserver.context import ServerContext
+from bulkup.localserver.record_log import RecordLog
 from bulkup.localserver.s3 import sigv2
 from bulkup.localserver.signing_types import ServerOrigin
 from bulkup.localserver.timestamps import rfc3339
@@ -45,11 +45,11 @@ class MoveFile:
 
 
 class MoveFileRegistry:
-    """Creates files, and keeps the newest of them."""
+    """Creates files, and keeps the newest of them. Methods that change a file raise OSError when the disk fails."""
 
-    def __init__(self, context: ServerContext) -> None:
+    def __init__(self, context: ServerContext, log: RecordLog) -> None:
         self._context = context
-        self._files: OrderedDict[str, MoveFile] = OrderedDict()
+        self._log = log
 
     def create(self, type_: str, name: str | None, metadata: str | None, now: float) -> MoveFile:
         """Return a new file. Raises MoveError for a type that cannot be an extension."""
@@ -57,23 +57,21 @@ class MoveFileRegistry:
         if len(extension.encode()) > _MAX_TYPE_LENGTH or _INVALID_TYPE.search(extension):
             raise MoveError("MoveValidationError", "The type is not a file extension.")
         file = MoveFile(f"file-{uuid.uuid4()}", extension, rfc3339(now), metadata or "{}", name or "")
-        self._files[file.id] = file
-        if len(self._files) > self._context.limits.max_records:
-            self._files.popitem(last=False)
+        self._log.put(file.id, file)
         return file
 
     def get(self, file_id: str) -> MoveFile:
         """Return the file with that id. Raises MoveError if it is unknown or was dropped."""
-        try:
-            return self._files[file_id]
-        except KeyError:
-            raise MoveError("MoveNotFoundError", "Resource not found in move-ugc-api.") from None
+        record = self._log.get(file_id)
+        if record is None:
+            raise MoveError("MoveNotFoundError", "Resource not found in move-ugc-api.")
+        return MoveFile(**record)
 
     def update(self, file_id: str, name: str | None, metadata: str | None) -> MoveFile:
         """Change the given fields of a file and return it."""
         file = self.get(file_id)
         file = replace(file, name=file.name if name is None else name, metadata=metadata or file.metadata)
-        self._files[file_id] = file
+        self._log.put(file_id, file)
         return file
 
     def upload_url(self, file: MoveFile, origin: ServerOrigin, now: float) -> str:

@@ -15,6 +15,7 @@ from bulkup.localserver.move_ugc.api_errors import UNAUTHORIZED
 from bulkup.localserver.move_ugc.documents import DocumentCache, MoveDocument
 from bulkup.localserver.move_ugc.file_records import MoveError, MoveFileRegistry
 from bulkup.localserver.move_ugc.schema import ResolverContext, move_schema
+from bulkup.localserver.record_log import RecordLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,11 @@ class GraphQLOperation:
 class MoveApi:
     """The Move API of one server."""
 
-    def __init__(self, context: ServerContext) -> None:
+    def __init__(self, context: ServerContext, files: RecordLog) -> None:
         self._context = context
         self._schema = move_schema()
         self._documents = DocumentCache(self._schema)
-        self._files = MoveFileRegistry(context)
+        self._files = MoveFileRegistry(context, files)
 
     async def call(self, request: web.Request) -> dict[str, Any]:
         """Return the body of an answer with status 200. Raises ApiError for a refusal."""
@@ -103,13 +104,18 @@ def _result_body(result: ExecutionResult) -> dict[str, Any]:
 
 def _error_body(error: GraphQLError) -> dict[str, Any]:
     """Return an error in AppSync's shape: `errorType` beside the message, not under extensions."""
-    cause = error.original_error
     locations = [{"line": place.line, "column": place.column, "sourceName": None} for place in error.locations or ()]
     return {
         "path": error.path,
         "data": None,
-        "errorType": cause.error_type if isinstance(cause, MoveError) else "ValidationError",
+        "errorType": _error_type(error.original_error),
         "errorInfo": None,
         "locations": locations,
         "message": error.message,
     }
+
+
+def _error_type(cause: Exception | None) -> str:
+    if isinstance(cause, MoveError):
+        return cause.error_type
+    return "MoveInternalError" if isinstance(cause, OSError) else "ValidationError"

@@ -1,14 +1,15 @@
-"""Move UGC: the GraphQL mutation `createFile`, with one alias per file (docs/contracts.md section 2)."""
+"""Move UGC: the GraphQL mutation `createFile`, with one alias per file, and `getFile` (docs/contracts.md section 2)."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bulkup.helpers.short_text import shortened
-from bulkup.model.http import ApiAnswer, ApiCall, json_request
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, json_request
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
-from bulkup.model.tickets import Rejection, Ticket
+from bulkup.model.tickets import Download, Rejection, Ticket
 from bulkup.providers.answer_parsing import (
     MESSAGE_LIMIT,
     check_distinct_tickets,
@@ -35,6 +36,7 @@ _ERROR_TYPES = (
     ("badrequest", ProblemKind.REJECTED),
     ("invalid", ProblemKind.REJECTED),
 )
+_NOT_FOUND = "notfound"
 
 
 class MoveUgc(Provider):
@@ -45,7 +47,7 @@ class MoveUgc(Provider):
     """
 
     name = "move-ugc"
-    capabilities = Capabilities(batch_limit=100, batch_size=50)
+    capabilities = Capabilities(batch_limit=100, batch_size=50, downloads=True)
 
     def reject(self, spec: FileSpec) -> Rejection | None:
         """Refuse a file without an extension, because the required field `type` is made of it."""
@@ -55,14 +57,34 @@ class MoveUgc(Provider):
 
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
         """Create the files in one mutation, with an alias for each. After any error, none counts as created."""
-        headers = {"Authorization": self.config.credentials["api_key"]}
-        answer = await call(json_request("POST", "/ugc/graphql", headers, create_files(specs), urls=len(specs)))
+        answer = await call(self._request(create_files(specs), urls=len(specs)))
         data = _data(answer)
         if set(data) != {f"f{n}" for n in range(len(specs))}:
             raise malformed(_SERVICE, f"{len(data)} files for the {len(specs)} requested")
         tickets = [self._ticket(data[f"f{n}"], answer) for n in range(len(specs))]
         check_distinct_tickets(tickets, _SERVICE)
         return tickets
+
+    async def download(self, remote_id: str, call: ApiCall) -> Download | None:
+        """Query the file. The `presignedUrl` of a query is the URL to download it from."""
+        try:
+            answer = await call(self._request(get_file(remote_id)))
+            return None if _not_found(answer) else self._download(_data(answer).get("getFile"), remote_id, answer)
+        except ProblemError as error:
+            failure = error
+        # A query never creates a file, however it ends.
+        raise ProblemError(dataclasses.replace(failure.problem, maybe_created=False)) from failure.__cause__
+
+    def _download(self, item: Any, remote_id: str, answer: ApiAnswer) -> Download:
+        if text_field(item, "id", _SERVICE) != remote_id:
+            raise malformed(_SERVICE, "another file than the one requested")
+        text = text_field(item, "presignedUrl", _SERVICE)
+        url = upload_url(text, self.config.base_url, _SERVICE, "a download URL")
+        return Download(url, lease_of_url(url, answer))
+
+    def _request(self, body: dict[str, Any], *, urls: int = 1) -> ApiRequest:
+        headers = {"Authorization": self.config.credentials["api_key"]}
+        return json_request("POST", "/ugc/graphql", headers, body, urls=urls)
 
     def _ticket(self, item: Any, answer: ApiAnswer) -> Ticket:
         remote_id = text_field(item, "id", _SERVICE)
@@ -82,6 +104,12 @@ def create_files(specs: Sequence[FileSpec]) -> dict[str, Any]:
     return {"query": f"mutation CreateFiles({declared}) {{ {fields} }}", "variables": variables}
 
 
+def get_file(file_id: str) -> dict[str, Any]:
+    """Return the GraphQL request for one file."""
+    query = "query GetFile($id: ID!) { getFile(fileId: $id) { id presignedUrl } }"
+    return {"query": query, "variables": {"id": valid_text(file_id)}}
+
+
 def _data(answer: ApiAnswer) -> Mapping[str, Any]:
     try:
         body = json_object(answer, _SERVICE)
@@ -98,8 +126,22 @@ def _data(answer: ApiAnswer) -> Mapping[str, Any]:
     return data
 
 
+def _not_found(answer: ApiAnswer) -> bool:
+    """Return whether the service says that it does not know the file."""
+    try:
+        errors = json_object(answer, _SERVICE).get("errors")
+    except ProblemError:
+        return False
+    kind = _first_error(errors).get("errorType")
+    return answer.status == 200 and isinstance(kind, str) and _NOT_FOUND in kind.lower()
+
+
+def _first_error(errors: Any) -> Mapping[str, Any]:
+    return errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+
+
 def _raise_for_errors(answer: ApiAnswer, errors: Any) -> None:
-    first = errors[0] if isinstance(errors, list) and isinstance(errors[0], dict) else {}
+    first = _first_error(errors)
     # Only text is used: another value may be nested too deeply to be printed.
     kind, message = (value if isinstance(value := first.get(name), str) else "" for name in ("errorType", "message"))
     message = message or "an error without a message"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import errno
 import io
 import json
 import os
@@ -18,6 +19,7 @@ from aiohttp import ClientSession
 from bulkup.errors import MachineError, UsageError
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig, ServerLimits
 from bulkup.localserver.extension_lists import DEFAULT_LIST, EXTENSION_LISTS
+from bulkup.localserver.record_log import RecordLog
 from localserver.world import API_KEY, BEARER, LOCAL_PATH, MAGIC_HOUR_PATH, MOVE_PATH, NOW, FakeClock
 
 
@@ -314,6 +316,33 @@ async def test_move_finds_only_the_newest_files(tmp_path: Path, http: ClientSess
         ids = [(await call('mutation { createFile(type: "x") { id } }'))["createFile"]["id"] for _ in range(2)]
         answers = [await call(f'{{ getFile(fileId: "{file_id}") {{ id }} }}') for file_id in ids]
     assert answers == [None, {"getFile": {"id": ids[1]}}]
+
+
+async def test_a_failing_disk_is_a_passing_error_of_move(graphql: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one of the request, which a client would not repeat."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(RecordLog, "put", fail)
+    status, body = await graphql('mutation { createFile(type: "mp4") { id } }')
+    assert (status, body["data"], body["errors"][0]["errorType"]) == (200, None, "MoveInternalError")
+
+
+async def test_move_knows_its_files_after_a_restart(tmp_path: Path, http: ClientSession) -> None:
+    """With name and metadata as they were last."""
+
+    async def call(server: LocalServer, query: str) -> Any:
+        async with http.post(server.url + MOVE_PATH, json={"query": query}, headers=API_KEY) as answer:
+            return (await answer.json())["data"]
+
+    async with LocalServer(ServerConfig(store=str(tmp_path))) as server:
+        created = await call(server, 'mutation { createFile(type: "mp4", name: "a") { id created } }')
+        file_id = created["createFile"]["id"]
+        await call(server, f'mutation {{ updateFile(id: "{file_id}", name: "b") {{ id }} }}')
+    async with LocalServer(ServerConfig(store=str(tmp_path))) as server:
+        found = (await call(server, f'{{ getFile(fileId: "{file_id}") {{ id name created }} }}'))["getFile"]
+    assert found == {"id": file_id, "name": "b", "created": created["createFile"]["created"]}
 
 
 async def test_urls_have_the_host_that_the_client_used(server: LocalServer, http: ClientSession) -> None:
