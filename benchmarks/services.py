@@ -20,6 +20,7 @@ import orjson
 from benchmarks.measure import Taken, run_provider
 from bulkup.model.files import FoundFile, Identity, Source
 from bulkup.pipeline.files.digests import digests_of
+from bulkup.pipeline.files.file_opener import FileOpener
 
 GIB = 1024**3
 _TOKEN = {"BULKUP_TOKEN": "local-token"}
@@ -90,7 +91,7 @@ async def _hash(files: list[FoundFile]) -> None:
 
 
 async def _hash_group(files: list[FoundFile], limiter: anyio.CapacityLimiter) -> None:
-    hashed = await digests_of(files, limiter, follow_links=False)
+    hashed = await digests_of(files, limiter, FileOpener())
     assert all(isinstance(one, tuple) for one in hashed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 
@@ -13,8 +14,9 @@ from bulkup.journal import Holder, ReadOnlyView, read_only_view
 from bulkup.model.counters import Ignored
 from bulkup.model.files import FoundFile
 from bulkup.model.tickets import Rejection
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision, decide, place_taken
-from bulkup.pipeline.scan.walk import Unreadable, Walk
+from bulkup.pipeline.scan.walk import Unexamined, Walk
 from bulkup.providers import Provider
 
 _ACTION_WORDS = {
@@ -32,8 +34,8 @@ class Preview:
     """The action of a run for one file.
 
     `action` is `upload`, `check` (hash it first), `confirm`, `unchanged`, `skipped` (unsupported by the service, with
-    `unsupported = "skip"`), `rejected` or `unreadable`. `taken` says that it is rejected because another file holds its
-    place at the service, `expired` that the service has deleted the upload.
+    `unsupported = "skip"`), `rejected`, `unreadable` or `changed` (it vanished). `taken` says that it is rejected
+    because another file holds its place at the service, `expired` that the service has deleted the upload.
     """
 
     source: str
@@ -64,13 +66,15 @@ def preview(
         digest = "" if settings.retry_rejected else composition.settings_digest(provider)
         policy = ChangePolicy(clock.now(), settings.identity, settings.reupload_expired, digest)
         decider = _Decider(settings, provider, view, policy)
-        walk = Walk(view.sources, composition.scan_options(settings), Ignored(), clock.now())
-        for source in view.sources:
-            for entry in walk.entries(source):
-                if isinstance(entry, Unreadable):
-                    yield Preview(source.shown, entry.path, 0, "unreadable", entry.reason)
-                else:
-                    yield decider.preview(entry)
+        with contextlib.closing(FileOpener(settings.symlinks, settings.identity)) as opener:
+            walk = Walk(view.sources, composition.scan_options(settings), Ignored(), clock.now(), opener)
+            for source in view.sources:
+                for entry in walk.entries(source):
+                    if isinstance(entry, Unexamined):
+                        problem = entry.problem
+                        yield Preview(source.shown, entry.path, 0, problem.kind.value, problem.message)
+                    else:
+                        yield decider.preview(entry)
 
 
 def place_conflicts(settings: Settings, *, profile: str | None, environ: Mapping[str, str]) -> Iterator[Preview]:

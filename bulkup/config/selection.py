@@ -82,11 +82,16 @@ class Selection(BaseModel):
         about_default="A link can lead to files that should not be shared.",
         option=Option("Follow no links, those inside the source, or all.", Panel.FILES),
     )
-    identity: Literal["strict", "default", "content"] = setting(
+    identity: Literal["strict", "default", "content", "size-mtime"] = setting(
         "default",
         "How a run recognises a file that was uploaded before. `default` compares size and modification time, and "
         "reads the file again if other metadata differs. `strict` uploads again if any metadata differs. `content` "
-        "reads every file.",
+        "reads every file. `size-mtime` trusts size and modification time alone."
+        "\n\n"
+        "While a file is read, inode, device and change time are compared as well, to notice that it changes or that "
+        "another file takes its place. On file systems whose inodes or change times are not stable, as on some FUSE "
+        "mounts, every file then counts as changed in every run. There `size-mtime` leaves out inode and change time. "
+        "A change that keeps size and modification time is not noticed. Links are guarded against as before.",
         option=Option("How to recognise a file that was uploaded before.", Panel.FILES),
     )
     reupload_expired: bool = setting(

@@ -1,6 +1,7 @@
 """Small modules that know nothing of uploads. A module belongs here if it could be a library of its own.
 
     alarm              wakes one loop, at a time or when another task calls it
+    beneath            opens files below a folder without following links
     clock              clocks that are passed in, so that tests need not sleep
     delay_queue        values, each with the time from which it may be taken
     descriptors        errors when no descriptor is left; closing a descriptor that a thread uses

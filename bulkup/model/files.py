@@ -16,6 +16,16 @@ Stat = tuple[int, int, int, int, int]
 stat_of: Callable[[os.stat_result], Stat] = operator.attrgetter(
     "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev"
 )
+
+
+def lasting_stat_of(status: os.stat_result) -> Stat:
+    """Return the fields of a stat result where inodes and change times do not last, as on some FUSE file systems.
+
+    The modification time stands for the change time, and no inode is known.
+    """
+    return status.st_size, status.st_mtime_ns, status.st_mtime_ns, 0, status.st_dev
+
+
 _MAX_TIME = 1 << 63  # nanoseconds before and after 1970 that fit the journal's integers
 
 

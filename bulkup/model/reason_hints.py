@@ -21,6 +21,10 @@ _HINTS = (
     (r"its place at .* is taken", "each place takes one file: change the rules for places, or exclude files"),
     (r"does not accept .*extension", 'unsupported = "skip" skips these'),
     (r"pipeline", "check pipeline_id"),
+    (
+        r"inode",
+        'if that concerns all files, the file system has no stable inodes or change times: identity = "size-mtime"',
+    ),
 )
 _COMPILED = [(re.compile(pattern, re.IGNORECASE), hint) for pattern, hint in _HINTS]
 

@@ -42,7 +42,9 @@ class Pipeline:
         self._closer = Closer(run, routes)
         self._rechecker = Rechecker(run, routes)
         self._recorder = Recorder(run)
-        sender = LocalSender(run.transport, run.provider, run.clock, run.options.sending, run.tunables.reading)
+        sender = LocalSender(
+            run.transport, run.provider, run.clock, run.options.sending, run.tunables.reading, run.opener
+        )
         self._pool = _process_pool(run, sender, process_setup)
         self._workers = Workers(run, routes, self._pool or sender)
         self._fill(routes)
@@ -85,6 +87,7 @@ class Pipeline:
                 stages.cancel_scope.cancel()
         finally:
             self._hasher.close()
+            self._run.opener.close()
         # Writing to the journal is shielded. A reader of results that has stopped must not keep the run from ending.
         with anyio.move_on_after(self._run.tunables.last_results, shield=True):
             await self._recorder.flush()

@@ -33,7 +33,6 @@ class Hasher:
         self._routes = routes
         self._limiter = anyio.CapacityLimiter(run.options.hashers)
         self._send, self._receive = anyio.create_memory_object_stream[Item](run.options.in_flight)
-        self._follow_links = run.options.scan.symlinks != "skip"
         self._files = 0
 
     def files(self) -> int:
@@ -78,7 +77,7 @@ class Hasher:
         results = await digests_of(
             [item.file for item in group],
             self._limiter,
-            follow_links=self._follow_links,
+            self._run.opener,
             stopped=lambda: self._run.stop.requested,
         )
         hashed = [item for item, result in zip(group, results, strict=True) if self._needs_ticket(item, result)]

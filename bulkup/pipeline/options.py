@@ -7,6 +7,8 @@ from typing import Literal
 
 from bulkup.helpers.quick_dataclass import dataclass
 
+Symlinks = Literal["skip", "inside", "follow"]
+IdentityMode = Literal["strict", "default", "content", "size-mtime"]
 MIB = 1024**2
 MOST_WORKERS = 256
 LARGE = MIB  # a larger file counts its bytes while it is sent, and not at its end
@@ -23,7 +25,7 @@ class ScanOptions:
     max_size: int | None = None
     min_age: float = 0.0
     hidden: Literal["include", "skip"] = "include"
-    symlinks: Literal["skip", "inside", "follow"] = "skip"
+    symlinks: Symlinks = "skip"
     files_from: str | None = None
     null: bool = False
 
@@ -70,7 +72,8 @@ class RetryPolicy:
 class SendOptions:
     """How a file is read and sent, in this process or in a sending process: see `PipelineOptions`."""
 
-    follow_links: bool = False
+    symlinks: Symlinks = "skip"
+    identity: IdentityMode = "default"
     checksum: Literal["md5", "none"] = "md5"
     readers: int = 8
 
@@ -103,7 +106,7 @@ class PipelineOptions:
     hashers: int = 2
     readers: int = 8
     checksum: Literal["md5", "none"] = "md5"
-    identity: Literal["strict", "default", "content"] = "default"
+    identity: IdentityMode = "default"
     reupload_expired: bool = False
     settings_digest: str = ""
     unsupported: Literal["report", "skip"] = "report"
@@ -118,7 +121,7 @@ class PipelineOptions:
     @property
     def sending(self) -> SendOptions:
         """The options of a single attempt."""
-        return SendOptions(self.scan.symlinks != "skip", self.checksum, self.readers)
+        return SendOptions(self.scan.symlinks, self.identity, self.checksum, self.readers)
 
     @property
     def in_flight(self) -> int:

@@ -30,7 +30,6 @@ class Rechecker:
         self._run = run
         self._routes = routes
         self._filters = Filters(run.options.scan)
-        self._follow_links = run.options.scan.symlinks != "skip"
         self._due: DelayQueue[tuple[Item, Problem]] = DelayQueue()
         self._alarm = Alarm(run.timeout)
 
@@ -64,7 +63,7 @@ class Rechecker:
 
     async def _look(self, item: Item, problem: Problem) -> None:
         try:
-            identity = await anyio.to_thread.run_sync(identity_now, item.file, self._follow_links)
+            identity = await anyio.to_thread.run_sync(identity_now, item.file, self._run.opener)
         except ProblemError as error:
             self._gone(item, error.problem)
             return

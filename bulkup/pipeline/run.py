@@ -18,6 +18,7 @@ from bulkup.model.files import Source
 from bulkup.model.http import ApiCall
 from bulkup.model.items import Result
 from bulkup.pipeline.budget import Budget
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.policy.common_refusals import CommonRefusals
 from bulkup.pipeline.policy.host_gate import HostGates
@@ -107,6 +108,7 @@ class Run:
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)
     worker_limit: WorkerLimit = field(init=False)
+    opener: FileOpener = field(init=False)
     issued: IssuedTickets = field(default_factory=IssuedTickets)
     lost_sources: list[Source] = field(default_factory=list)
     walked_sources: list[Source] = field(default_factory=list)
@@ -117,6 +119,7 @@ class Run:
         return self.ticket_losses.in_doubt or self.service_refusals.in_doubt or self.storage_refusals.in_doubt
 
     def __post_init__(self) -> None:
+        self.opener = FileOpener(self.options.scan.symlinks, self.options.identity)
         self.gates = HostGates(self.options, self.tunables.gate)
         self.ticket_losses = TicketLosses(self.options.retry)
         # Refused files are kept until the cause is known. Others must fit into the budget beside them.

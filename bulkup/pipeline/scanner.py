@@ -25,7 +25,7 @@ from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision, place_taken
 from bulkup.pipeline.scan.triage import Triage, triage
-from bulkup.pipeline.scan.walk import Unreadable, Walk, WalkBlock
+from bulkup.pipeline.scan.walk import Unexamined, Walk, WalkBlock
 
 # Files that the journal is asked about at once, and files that are passed on at once.
 _BLOCK_FILES = 256
@@ -39,7 +39,7 @@ class _Chunk:
     """A part of the walk."""
 
     triage: Triage = field(default_factory=Triage)
-    unreadable: list[Unreadable] = field(default_factory=list)
+    unexamined: list[Unexamined] = field(default_factory=list)
     last: bool = False
 
 
@@ -54,7 +54,8 @@ class Scanner:
         """Walk every source to its end, or until a stop is requested. Raises `JournalError`, `UsageError`."""
         lookup = self._run.journal.lookup()
         limiter = anyio.CapacityLimiter(1)  # a thread of its own: readers must not delay the scan
-        walk = Walk(tuple(self._run.sources), self._run.options.scan, self._run.counters.ignored, self._run.clock.now())
+        ignored, now = self._run.counters.ignored, self._run.clock.now()
+        walk = Walk(tuple(self._run.sources), self._run.options.scan, ignored, now, self._run.opener)
         with contextlib.closing(lookup):
             try:
                 for source in self._run.sources:
@@ -87,7 +88,7 @@ class Scanner:
         chunk, files, deadline = _Chunk(), dict[bytes, Stat](), time.monotonic() + _CHUNK_SECONDS
         for block in blocks:
             files.update(block.files)
-            chunk.unreadable += block.unreadable
+            chunk.unexamined += block.unexamined
             late = time.monotonic() >= deadline
             if late or len(files) >= _BLOCK_FILES:
                 self._triage(source, files, lookup, chunk)
@@ -107,8 +108,8 @@ class Scanner:
 
     async def _pass_on(self, chunk: _Chunk) -> None:
         self._count(chunk)
-        for unreadable in chunk.unreadable:
-            await self._enter(self._routes.settle, _unreadable_outcome(unreadable))
+        for entry in chunk.unexamined:
+            await self._enter(self._routes.settle, self._outcome_of(entry))
         await self._claim_places(chunk.triage.decisions)
         for decision in chunk.triage.decisions:
             if self._run.stop.requested:
@@ -117,11 +118,19 @@ class Scanner:
 
     def _count(self, chunk: _Chunk) -> None:
         counters, result = self._run.counters, chunk.triage
-        counters.found += result.found + len(chunk.unreadable)
+        counters.found += result.found + len(chunk.unexamined)
         counters.bytes_found += result.bytes_found
         counters.skipped += result.settled
         counters.bytes_settled += result.bytes_settled
         counters.expired += result.expired
+
+    def _outcome_of(self, entry: Unexamined) -> Outcome:
+        """Return the outcome of an entry that could not be examined. One that vanished is not looked at again."""
+        item, state = Item(FoundFile(entry.source, entry.path, UNKNOWN_IDENTITY)), FileState.UNREADABLE
+        if entry.problem.kind is ProblemKind.CHANGED:
+            fails = self._run.options.retry.on_change == "fail"
+            state = FileState.FAILED if fails else FileState.CHANGED
+        return Outcome(item, state, entry.problem)
 
     async def _claim_places(self, decisions: Sequence[FileDecision]) -> None:
         """Claim the places that only one file can have; the second file is rejected before any call."""
@@ -196,8 +205,3 @@ class Scanner:
     async def _enter_budget(self) -> None:
         if not self._run.budget.try_take(1):
             await self._run.budget.take(1)
-
-
-def _unreadable_outcome(entry: Unreadable) -> Outcome:
-    item = Item(FoundFile(entry.source, entry.path, UNKNOWN_IDENTITY))
-    return Outcome(item, FileState.UNREADABLE, Problem(ProblemKind.UNREADABLE, entry.reason))

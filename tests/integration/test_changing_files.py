@@ -255,3 +255,36 @@ async def test_a_clock_set_during_a_run_does_no_harm(
                 assert row.md5 == hashlib.md5(data, usedforsecurity=False).hexdigest()
         assert (await place.run()).exit_code == 0
         place.assert_uploaded()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("symlinks", ["skip", "inside", "follow"])
+@pytest.mark.parametrize("checksum_first", [False, True])
+async def test_a_folder_that_becomes_a_link_leads_to_no_foreign_file(
+    tmp_path: Path, processes: int, symlinks: str, checksum_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The foreign files have the same names, sizes and times. They were swapped while the service answered."""
+    async with world(tmp_path, "metastudio" if checksum_first else "magic-hour") as place:
+        place.write({"d/small.mp4": bytes(SMALL), "d/large.mp4": bytes(LARGE), "e/own.mp4": b"own"})
+        own, foreign = place.source / "d", tmp_path / "foreign"
+        foreign.mkdir()
+        for file in own.iterdir():
+            (foreign / file.name).write_bytes(os.urandom(file.stat().st_size))
+            _set_back(foreign / file.name, file.stat())
+        secret = {hashlib.md5(file.read_bytes()).hexdigest() for file in foreign.iterdir()}
+        call = Transport.call
+
+        async def swapping(transport: Transport, *args: Any) -> Any:
+            if not own.is_symlink():
+                own.rename(tmp_path / "moved")
+                own.symlink_to(foreign)
+            return await call(transport, *args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Transport, "call", swapping)
+            results, summary = await place.results(processes=processes, symlinks=symlinks)
+        assert (summary.exit_code, summary.counters.changed, summary.counters.uploaded) == (3, 2, 1)
+        assert not secret & {result.md5 for result in results if result.status in DONE}
+        objects = [path for path in Path(place.config.store).rglob("*") if path.is_file()]
+        assert objects
+        assert not secret & {hashlib.md5(path.read_bytes()).hexdigest() for path in objects}

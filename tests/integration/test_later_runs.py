@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -20,6 +22,7 @@ from bulkup import ExitCode, UsageError, preview
 from bulkup.api import Preview
 from bulkup.cli.app import app
 from bulkup.helpers.event_logger import render_with
+from bulkup.reports.summary import summary_text
 
 FILES: dict[str | bytes, bytes] = {"a.mp4": b"a", "b.mp4": b"b", "d/c.mp4": b"c"}
 
@@ -202,3 +205,47 @@ async def test_options_of_prune_need_prune(here: World) -> None:
     assert await output_of(*runs, "--prune", "30d", code=2) == "30d is not a source"
     message = await output_of(*runs, "--prune", "--older-than", "old", code=2)
     assert message == "--older-than: expected a duration, such as 30 or 30s, 5m, 2h or 1d, not old"
+
+
+def unstable(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
+    """Have each `stat` of a file in the source show another inode and change time, as some FUSE mounts do."""
+    numbers, inside = itertools.count(1000), os.fsencode(source) + b"/"
+
+    def shifting(real: Callable[..., os.stat_result]) -> Callable[..., Any]:
+        def look(name: Any, **options: Any) -> Any:
+            status, folder = real(name, **options), options.get("dir_fd")
+            fd = name if isinstance(name, int) else folder
+            path = os.readlink(f"/proc/self/fd/{fd}") if fd is not None else os.fspath(name)
+            if not os.fsencode(path + "/" if isinstance(path, str) else path).startswith(inside):
+                return status
+            fields = {field: getattr(status, field) for field in dir(status) if field.startswith("st_")}
+            number = next(numbers)
+            return SimpleNamespace(**fields | {"st_ino": number, "st_ctime_ns": status.st_ctime_ns + number})
+
+        return look
+
+    for name in ("stat", "lstat", "fstat"):
+        monkeypatch.setattr(os, name, shifting(getattr(os, name)))
+
+
+async def test_a_file_system_without_stable_inodes_can_be_uploaded(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `size-mtime` later runs read nothing again. Otherwise every file is changed, and the summary has a hint."""
+    with monkeypatch.context() as patch:
+        unstable(patch, here.source)
+        summary = await here.run()
+        assert (summary.exit_code, summary.counters.changed, here.puts) == (3, len(FILES), 0)
+        assert "size-mtime" in str(summary_text(summary.as_dict()))
+        assert (await here.run(identity="size-mtime")).exit_code == 0
+        here.assert_uploaded()
+        for _ in range(2):
+            summary = await here.run(identity="size-mtime")
+            assert (summary.exit_code, summary.counters.skipped) == (0, len(FILES))
+        os.utime(here.source / "a.mp4", (1, 1))
+        assert (await here.run(identity="size-mtime")).counters.uploaded == 1
+    summary = await here.run(identity="size-mtime")
+    assert (summary.exit_code, summary.counters.skipped) == (0, len(FILES))
+    summary = await here.run()  # the digests are compared once
+    assert (summary.exit_code, summary.counters.uploaded, here.puts) == (0, 0, len(FILES) + 1)
+    here.assert_uploaded()

@@ -128,28 +128,32 @@ def on_scandir(monkeypatch: pytest.MonkeyPatch, act: Callable[[bytes], None]) ->
     """Call `act` with the path of each folder before it is listed."""
     scandir = os.scandir
 
-    def hooked(path: Any) -> Any:
-        if isinstance(path, bytes):  # a path of the scanner
-            act(path)
-        return scandir(path)
+    def hooked(folder: Any) -> Any:
+        if isinstance(folder, int):  # a descriptor of the scanner
+            act(os.readlink(b"/proc/self/fd/%d" % folder))
+        return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", hooked)
 
 
-async def test_folders_that_vanish_during_the_scan_are_unreadable(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_folders_that_vanish_during_the_scan_are_changed(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The exit code is 3, and the other files are uploaded."""
     here.write_many(20)
     here.write({"before/a.mp4": b"a", "outer/inner/b.mp4": b"b"})
 
-    def act(path: bytes) -> None:
-        if path.endswith((b"/before", b"/outer/inner")):
-            shutil.rmtree(path)
+    lstat, places = os.lstat, {b"before": here.source / "before", b"inner": here.source / "outer" / "inner"}
+
+    def lstat_and_remove(name: Any, **options: Any) -> os.stat_result:
+        status = lstat(name, **options)
+        if name in places:
+            shutil.rmtree(places[name])
+        return status
 
     with monkeypatch.context() as patch:
-        on_scandir(patch, act)
+        patch.setattr(os, "lstat", lstat_and_remove)
         summary = await here.run()
-    assert (summary.exit_code, summary.counters.unreadable, summary.counters.uploaded) == (3, 2, 20)
-    gone = {path for path, state in here.states().items() if state is FileState.UNREADABLE}
+    assert (summary.exit_code, summary.counters.changed, summary.counters.uploaded) == (3, 2, 20)
+    gone = {path for path, state in here.states().items() if state is FileState.CHANGED}
     assert gone == {b"before", b"outer/inner"}
     assert (await here.run()).exit_code == 0
 

@@ -24,9 +24,11 @@ from bulkup.localserver import FaultSpec
 from bulkup.localserver.faults import FaultName
 from bulkup.localserver.s3 import sigv4
 from bulkup.model.bodies import Body
+from bulkup.model.files import Source
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Rejection, Ticket
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.policy.host_gate import RetryBudget
 from bulkup.providers import PROVIDER_CLASSES, FileSpec
 from bulkup.providers.local.adapter import Local
@@ -505,14 +507,14 @@ async def test_a_file_that_changes_while_it_is_sent_is_not_uploaded(
 
 
 def refuse_to_open(monkeypatch: pytest.MonkeyPatch, name: bytes, code: int) -> None:
-    open_ = os.open
+    open_ = FileOpener.open
 
-    def refusing(path: Any, *args: Any, **kwargs: Any) -> int:
-        if isinstance(path, bytes) and path.endswith(name):
+    def refusing(opener: FileOpener, source: Source, path: bytes) -> int:
+        if path.endswith(name):
             raise OSError(code, os.strerror(code))
-        return open_(path, *args, **kwargs)
+        return open_(opener, source, path)
 
-    monkeypatch.setattr(os, "open", refusing)
+    monkeypatch.setattr(FileOpener, "open", refusing)
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])

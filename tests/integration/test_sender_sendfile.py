@@ -29,6 +29,7 @@ from bulkup.model.http import StorageAnswer
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
 from bulkup.pipeline.files import opening
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.large import FileBody
 from bulkup.pipeline.files.opening import ReadingOptions
 from bulkup.transport import Transport
@@ -64,7 +65,7 @@ def body_of(path: Path, content: bytes = CONTENT, *, hashed: bool = True) -> Fil
     path.write_bytes(content)
     found = FoundFile(Source(os.fsencode(path.parent)), os.fsencode(path.name), Identity.of(path.stat()))
     options = ReadingOptions(clock_step=0.0, long_clock_step=0.0, range=MIB)
-    return FileBody(found, follow_links=False, hashed=hashed, options=options)
+    return FileBody(found, FileOpener(), hashed=hashed, options=options)
 
 
 async def send(

@@ -24,6 +24,7 @@ from bulkup.model.http import StorageAnswer
 from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.large import FilePart, Md5, StreamedBody
 from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.send.attempt import LocalSender, parts_of
@@ -59,7 +60,7 @@ async def test_parts_have_a_digest_each_and_one_up_to_their_end(tmp_path: Path, 
     file = found(tmp_path / "a", CONTENT)
     before: Md5 = hashlib.md5(usedforsecurity=False)
     for part in parts_of(len(CONTENT), count):
-        body = StreamedBody(file, follow_links=False, part=part, before=before)
+        body = StreamedBody(file, FileOpener(), part=part, before=before)
         data = b"".join([bytes(piece) async for piece in body.chunks()])
         assert data == CONTENT[part.start : part.end]
         assert (body.size, body.digest, body.identity) == (len(data), md5_of(data), file.identity)
@@ -72,7 +73,7 @@ async def test_parts_have_a_digest_each_and_one_up_to_their_end(tmp_path: Path, 
 async def test_a_second_pass_of_a_part_does_not_hash_it_twice(tmp_path: Path) -> None:
     """The digest of the bytes before it does not change."""
     file, before = found(tmp_path / "a", CONTENT), hashlib.md5(CONTENT[:1000], usedforsecurity=False)
-    body = StreamedBody(file, follow_links=False, part=FilePart(1000, len(CONTENT)), before=before)
+    body = StreamedBody(file, FileOpener(), part=FilePart(1000, len(CONTENT)), before=before)
     for broken_off in (1, 2, None):
         chunks = body.chunks()
         if broken_off is None:
@@ -89,7 +90,7 @@ async def test_a_second_pass_of_a_part_does_not_hash_it_twice(tmp_path: Path) ->
 
 async def test_an_empty_part_has_no_bytes(tmp_path: Path) -> None:
     """A service may give more URLs than a small file has bytes."""
-    body = StreamedBody(found(tmp_path / "a", CONTENT), follow_links=False, part=FilePart(len(CONTENT), len(CONTENT)))
+    body = StreamedBody(found(tmp_path / "a", CONTENT), FileOpener(), part=FilePart(len(CONTENT), len(CONTENT)))
     assert [bytes(piece) async for piece in body.chunks()] == []
     assert (body.size, body.digest) == (0, md5_of(b""))
 
@@ -98,7 +99,7 @@ async def test_a_part_of_a_file_that_was_cut_is_a_change(tmp_path: Path) -> None
     file = found(tmp_path / "a", CONTENT)
     os.truncate(tmp_path / "a", 5)
     with pytest.raises(ProblemError) as raised:
-        await anext(StreamedBody(file, follow_links=False, part=FilePart(3, 9)).chunks())
+        await anext(StreamedBody(file, FileOpener(), part=FilePart(3, 9)).chunks())
     assert raised.value.problem.kind is ProblemKind.CHANGED
 
 

@@ -10,6 +10,7 @@ from found_files import found, md5_of
 
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.pipeline.files.digests import digests_of
+from bulkup.pipeline.files.file_opener import FileOpener
 
 
 async def test_a_file_that_fails_does_not_affect_the_others(tmp_path: Path) -> None:
@@ -18,7 +19,7 @@ async def test_a_file_that_fails_does_not_affect_the_others(tmp_path: Path) -> N
     (tmp_path / "2").write_bytes(b"longer than before")
     os.unlink(files[3].full_path)
     os.mkdir(files[3].full_path)
-    results = await digests_of(files, anyio.CapacityLimiter(1), follow_links=False)
+    results = await digests_of(files, anyio.CapacityLimiter(1), FileOpener())
     assert [result.kind if isinstance(result, Problem) else result for result in results] == [
         (md5_of(b"0"), files[0].identity),
         ProblemKind.CHANGED,
@@ -31,9 +32,9 @@ async def test_a_file_that_fails_does_not_affect_the_others(tmp_path: Path) -> N
 async def test_a_stop_leaves_the_rest_unread(tmp_path: Path) -> None:
     files = [found(tmp_path / f"{n}", b"x") for n in range(4)]
     looks = iter([False, False, True, True, True, True])
-    results = await digests_of(files, anyio.CapacityLimiter(1), follow_links=False, stopped=lambda: next(looks))
+    results = await digests_of(files, anyio.CapacityLimiter(1), FileOpener(), stopped=lambda: next(looks))
     assert results == [(md5_of(b"x"), files[0].identity), None, None, None]
 
 
 async def test_an_empty_group_has_no_results() -> None:
-    assert await digests_of([], anyio.CapacityLimiter(1), follow_links=False) == []
+    assert await digests_of([], anyio.CapacityLimiter(1), FileOpener()) == []

@@ -87,5 +87,5 @@ def test_a_report_holds_the_problem(problem: Problem) -> None:
 
 def test_a_set_up_keeps_its_options() -> None:
     options = TransportOptions(5, 1.0, 2.0, "/ca.pem", HostRules(("a", "*.b"), "api"))
-    setup = jobs.Setup("magic-hour", options, SendOptions(True, "none", 3))
+    setup = jobs.Setup("magic-hour", options, SendOptions("inside", "size-mtime", "none", 3))
     assert jobs.setup_from_plain(over(jobs.setup_to_plain(setup))) == setup

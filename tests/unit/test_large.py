@@ -12,6 +12,7 @@ import pytest
 from found_files import found
 
 from bulkup.model.problems import ProblemError, ProblemKind
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.large import StreamedBody
 from bulkup.pipeline.files.opening import CHUNK, File, ReadingOptions
 
@@ -35,7 +36,7 @@ async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
         return FileIO.read(self, size)
 
     async def consume() -> None:
-        async for _ in StreamedBody(file, follow_links=False).chunks():
+        async for _ in StreamedBody(file, FileOpener()).chunks():
             pass
 
     monkeypatch.setattr(File, "read", read)
@@ -52,7 +53,7 @@ async def test_a_file_is_not_closed_while_a_thread_reads_from_it(
 
 
 async def test_a_streamed_body_has_no_digest_before_its_end(tmp_path: Path) -> None:
-    body = StreamedBody(found(tmp_path / "a", LARGE), follow_links=False)
+    body = StreamedBody(found(tmp_path / "a", LARGE), FileOpener())
     chunks = body.chunks()
     await anext(chunks)
     assert (body.digest, body.identity) == (None, None)
@@ -61,7 +62,7 @@ async def test_a_streamed_body_has_no_digest_before_its_end(tmp_path: Path) -> N
 
 
 async def test_a_second_pass_forgets_the_digest_of_the_first(tmp_path: Path) -> None:
-    body = StreamedBody(found(tmp_path / "a", LARGE), follow_links=False)
+    body = StreamedBody(found(tmp_path / "a", LARGE), FileOpener())
     async for _ in body.chunks():
         pass
     known = [body.digest is not None]
@@ -74,7 +75,7 @@ async def test_a_second_pass_forgets_the_digest_of_the_first(tmp_path: Path) -> 
 
 async def test_a_large_file_that_changes_between_two_chunks_is_noticed_before_its_end(tmp_path: Path) -> None:
     """Storage does not get all bytes, and the body keeps the reason."""
-    body, sent = StreamedBody(found(tmp_path / "a", LARGE), follow_links=False), 0
+    body, sent = StreamedBody(found(tmp_path / "a", LARGE), FileOpener()), 0
 
     async def send() -> None:
         nonlocal sent
@@ -93,7 +94,7 @@ async def test_a_large_file_that_changes_between_two_chunks_is_noticed_before_it
 
 
 async def test_a_large_file_is_never_held_in_memory_whole(tmp_path: Path) -> None:
-    sizes = [len(piece) async for piece in StreamedBody(found(tmp_path / "a", LARGE), follow_links=False).chunks()]
+    sizes = [len(piece) async for piece in StreamedBody(found(tmp_path / "a", LARGE), FileOpener()).chunks()]
     assert max(sizes) <= CHUNK
     assert sum(sizes) == len(LARGE)
 
@@ -102,5 +103,5 @@ async def test_a_large_file_is_never_held_in_memory_whole(tmp_path: Path) -> Non
 async def test_after_a_quick_chunk_the_next_is_sent_in_one_piece(tmp_path: Path, quick: float, sizes: set[int]) -> None:
     """On a slow link progress has to show within a chunk."""
     options = ReadingOptions(quick=quick)
-    body = StreamedBody(found(tmp_path / "a", bytes(3 * CHUNK)), follow_links=False, options=options)
+    body = StreamedBody(found(tmp_path / "a", bytes(3 * CHUNK)), FileOpener(), options=options)
     assert {len(piece) async for piece in body.chunks()} == sizes

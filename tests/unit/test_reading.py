@@ -6,8 +6,10 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
+import itertools
 import os
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,12 +19,14 @@ import anyio
 import pytest
 from found_files import found, md5_of
 
-from bulkup.model.files import Digest, FoundFile, Identity
+from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.pipeline.files.digests import digests_of
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.large import FileBody, FilePart, StreamedBody
-from bulkup.pipeline.files.opening import File, ReadingOptions
+from bulkup.pipeline.files.opening import REPLACED, File, ReadingOptions
 from bulkup.pipeline.files.small import SmallFileReader
+from bulkup.pipeline.options import IdentityMode, Symlinks
 
 Read = tuple[bytes | None, Digest | None, Identity | None]
 WAYS = ["cached", "threaded", "streamed", "lent", "hashed"]
@@ -53,23 +57,28 @@ def after_first_look(
     monkeypatch.setattr(os, "fstat", fstat)
 
 
-async def read(way: str, file: FoundFile, *, follow_links: bool = False) -> Read:
+async def read(way: str, file: FoundFile, *, symlinks: Symlinks = "skip") -> Read:
     """Read a file in one of the program's ways; return its bytes if that way shows them."""
+    with contextlib.closing(FileOpener(symlinks)) as opener:
+        return await read_with(opener, way, file)
+
+
+async def read_with(opener: FileOpener, way: str, file: FoundFile) -> Read:
     limiter = anyio.CapacityLimiter(2)
     if way == "hashed":
-        (hashed,) = await digests_of([file], limiter, follow_links=follow_links, options=AT_ONCE)
+        (hashed,) = await digests_of([file], limiter, opener, options=AT_ONCE)
         assert hashed is not None
         if isinstance(hashed, Problem):
             raise ProblemError(hashed)
         return None, *hashed
     if way == "streamed":
-        streamed = StreamedBody(file, follow_links=follow_links, options=AT_ONCE)
+        streamed = StreamedBody(file, opener, options=AT_ONCE)
         data = b"".join([bytes(piece) async for piece in streamed.chunks()])
         return data, streamed.digest, streamed.identity
     if way == "lent":
-        return await read_lent(FileBody(file, follow_links=follow_links, options=AT_ONCE))
+        return await read_lent(FileBody(file, opener, options=AT_ONCE))
     options = dataclasses.replace(AT_ONCE, nowait=None) if way == "threaded" else AT_ONCE
-    whole = await SmallFileReader(2, follow_links=follow_links, options=options).read(file)
+    whole = await SmallFileReader(2, opener, options=options).read(file)
     assert whole.size == file.identity.size
     return b"".join([bytes(piece) async for piece in whole.chunks()]), whole.digest, whole.identity
 
@@ -84,9 +93,9 @@ async def read_lent(body: FileBody) -> Read:
     return data, body.digest, body.identity
 
 
-async def problem_of(way: str, file: FoundFile, *, follow_links: bool = False) -> Problem:
+async def problem_of(way: str, file: FoundFile, *, symlinks: Symlinks = "skip") -> Problem:
     with pytest.raises(ProblemError) as raised:
-        await read(way, file, follow_links=follow_links)
+        await read(way, file, symlinks=symlinks)
     return raised.value.problem
 
 
@@ -198,10 +207,113 @@ async def test_a_link_is_read_only_if_links_are_followed(tmp_path: Path, way: st
     found(tmp_path / "target", CONTENT)
     (tmp_path / "a").symlink_to("target")
     file = found(tmp_path / "a")
-    data, _, identity = await read(way, file, follow_links=True)
+    data, _, identity = await read(way, file, symlinks="follow")
     assert data in (CONTENT, None)
     assert identity == file.identity
-    assert (await problem_of(way, file, follow_links=False)).kind is ProblemKind.CHANGED
+    assert (await problem_of(way, file)).kind is ProblemKind.CHANGED
+
+
+def twin(path: Path, file: FoundFile) -> None:
+    """Write another file with the same size and modification time."""
+    path.write_bytes(CONTENT[::-1])
+    os.utime(path, ns=(file.identity.mtime_ns, file.identity.mtime_ns))
+
+
+@every_way
+@pytest.mark.parametrize("symlinks", ["skip", "inside", "follow"])
+@pytest.mark.parametrize("target", ["foreign", "source/other"])
+async def test_a_file_whose_folder_becomes_a_link_is_not_sent(
+    tmp_path: Path, way: str, symlinks: Symlinks, target: str
+) -> None:
+    """Out of the source or within it. Where such links are followed, the inode shows that it is another file."""
+    for folder in ("source/sub", "source/other", "foreign"):
+        (tmp_path / folder).mkdir(parents=True)
+    here = found(tmp_path / "source" / "sub" / "a", CONTENT)
+    file = FoundFile(Source(os.fsencode(tmp_path / "source")), b"sub/a", here.identity)
+    twin(tmp_path / target / "a", file)
+    (tmp_path / "source" / "sub").rename(tmp_path / "moved")
+    (tmp_path / "source" / "sub").symlink_to(tmp_path / target)
+    assert (await problem_of(way, file, symlinks=symlinks)).kind is ProblemKind.CHANGED
+
+
+@every_way
+@pytest.mark.parametrize("hard_link", [False, True])
+async def test_another_file_of_the_same_size_and_time_is_not_sent(tmp_path: Path, way: str, hard_link: bool) -> None:
+    """It was moved to the name, or is a hard link there."""
+    file = found(tmp_path / "a", CONTENT)
+    twin(tmp_path / "foreign", file)
+    (tmp_path / "a").rename(tmp_path / "kept")  # else its inode could be used again
+    (tmp_path / "a").hardlink_to(tmp_path / "foreign")
+    if not hard_link:
+        (tmp_path / "foreign").unlink()
+    problem = await problem_of(way, file)
+    assert problem.kind is ProblemKind.CHANGED
+    assert "inode" in problem.message
+
+
+def unstable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each `stat` show another inode and change time, as some FUSE file systems do."""
+    numbers = itertools.count(1000)
+
+    def shifting(real: Callable[..., os.stat_result]) -> Callable[..., Any]:
+        def look(*args: Any, **options: Any) -> Any:
+            status, number = real(*args, **options), next(numbers)
+            fields = {name: getattr(status, name) for name in dir(status) if name.startswith("st_")}
+            if stat.S_ISREG(status.st_mode):
+                fields |= {"st_ino": number, "st_ctime_ns": status.st_ctime_ns + number}
+            return SimpleNamespace(**fields)
+
+        return look
+
+    for name in ("stat", "lstat", "fstat"):
+        monkeypatch.setattr(os, name, shifting(getattr(os, name)))
+
+
+@every_way
+@pytest.mark.parametrize("identity", ["default", "strict", "content", "size-mtime"])
+async def test_where_inodes_are_not_stable_size_and_time_can_be_trusted_alone(
+    tmp_path: Path, way: str, identity: IdentityMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the other values every file counts as changed. The message says which of its values differ."""
+    (tmp_path / "a").write_bytes(CONTENT)
+    unstable(monkeypatch)
+    source = Source(os.fsencode(tmp_path))
+    with contextlib.closing(FileOpener("skip", identity)) as opener:
+        file = FoundFile(source, b"a", opener.identity_of(opener.status(source, b"a")))
+        if identity == "size-mtime":
+            data, digest, identity_read = await read_with(opener, way, file)
+            assert data in (CONTENT, None)
+            assert (digest, identity_read) == (md5_of(CONTENT), file.identity)
+        else:
+            with pytest.raises(ProblemError) as raised:
+                await read_with(opener, way, file)
+            assert raised.value.problem == REPLACED
+
+
+@every_way
+@pytest.mark.parametrize("change", [grow, shrink, touch], ids=lambda change: change.__name__)
+async def test_size_and_time_alone_still_show_most_changes(
+    tmp_path: Path, way: str, change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while the file is read."""
+    found(tmp_path / "a", CONTENT)
+    source = Source(os.fsencode(tmp_path))
+    with contextlib.closing(FileOpener("skip", "size-mtime")) as opener:
+        file = FoundFile(source, b"a", opener.identity_of(opener.status(source, b"a")))
+        real, looks = os.fstat, list[os.stat_result]()
+
+        def fstat(fd: int) -> os.stat_result:
+            status = real(fd)
+            if stat.S_ISREG(status.st_mode):
+                looks.append(status)
+                if len(looks) == 1:
+                    change(tmp_path / "a")
+            return status
+
+        monkeypatch.setattr(os, "fstat", fstat)
+        with pytest.raises(ProblemError) as raised:
+            await read_with(opener, way, file)
+        assert raised.value.problem.kind is ProblemKind.CHANGED
 
 
 @every_way
@@ -224,7 +336,7 @@ async def test_a_file_that_becomes_shorter_while_it_is_read_is_a_change(
 
     def open_and_cut(path: Any, flags: int, *rest: Any, **options: Any) -> int:
         fd = real(path, flags, *rest, **options)
-        if path == file.full_path:
+        if path == file.path:
             after_first_look(monkeypatch, file, lambda: None, hide=True)
             os.fstat(fd)
             os.truncate(tmp_path / "a", 5)
@@ -270,7 +382,7 @@ async def test_the_reason_decides_the_kind_of_a_file_that_cannot_be_opened(
     file, real = found(tmp_path / "a", CONTENT), os.open
 
     def refuse(path: Any, flags: int, *rest: Any, **options: Any) -> int:
-        if path == file.full_path:
+        if path == file.path:
             raise OSError(number, os.strerror(number))
         return real(path, flags, *rest, **options)
 
@@ -306,9 +418,10 @@ async def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     before = set(os.listdir("/dev/fd"))
     for way in WAYS:
         await read(way, large)
-    body = StreamedBody(large, follow_links=False).chunks()
-    await anext(body)
-    await body.aclose()
+    with contextlib.closing(FileOpener()) as opener:
+        body = StreamedBody(large, opener).chunks()
+        await anext(body)
+        await body.aclose()
     touch(tmp_path / "small")
     for way in WAYS:
         await problem_of(way, small)
@@ -318,7 +431,7 @@ async def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
 async def test_each_pass_of_a_body_begins_with_the_first_byte(tmp_path: Path) -> None:
     """Also after a pass that was broken off half-way."""
     file = found(tmp_path / "a", LARGE)
-    streamed, whole = StreamedBody(file, follow_links=False), await SmallFileReader(1, follow_links=False).read(file)
+    streamed, whole = StreamedBody(file, FileOpener()), await SmallFileReader(1, FileOpener()).read(file)
     for body in (streamed, whole):
         broken_off = body.chunks()
         await anext(broken_off)
@@ -361,7 +474,7 @@ async def test_bytes_past_the_end_are_found_without_hashing(
 ) -> None:
     """With `checksum = "none"` the ranges of `sendfile` are not read here at all."""
     file = understate(monkeypatch, found(tmp_path / "a", LARGE), len(LARGE) - 5)
-    body = FileBody(file, follow_links=False, hashed=hashed, options=AT_ONCE)
+    body = FileBody(file, FileOpener(), hashed=hashed, options=AT_ONCE)
     with pytest.raises(ProblemError) as raised:
         _ = [piece async for piece in (body.ranges() if lent else body.chunks())]
     assert raised.value.problem.kind is ProblemKind.CHANGED
@@ -374,9 +487,9 @@ async def test_the_last_part_of_a_file_looks_past_its_end(
     """A part without bytes as well; a part in the middle has bytes after it."""
     size = len(LARGE) // 2
     file = understate(monkeypatch, found(tmp_path / "a", LARGE), size)
-    middle = StreamedBody(file, follow_links=False, part=FilePart(0, 1000), options=AT_ONCE)
+    middle = StreamedBody(file, FileOpener(), part=FilePart(0, 1000), options=AT_ONCE)
     assert b"".join([bytes(piece) async for piece in middle.chunks()]) == LARGE[:1000]
-    last = StreamedBody(file, follow_links=False, part=FilePart(start, size), options=AT_ONCE)
+    last = StreamedBody(file, FileOpener(), part=FilePart(start, size), options=AT_ONCE)
     with pytest.raises(ProblemError) as raised:
         _ = [piece async for piece in last.chunks()]
     assert raised.value.problem.kind is ProblemKind.CHANGED

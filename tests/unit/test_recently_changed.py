@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.pipeline.files.digests import digests_of
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.large import FileBody, StreamedBody
 from bulkup.pipeline.files.opening import CHUNK, File, settling
 from bulkup.pipeline.files.small import SmallFileReader, WholeBody
@@ -58,22 +59,22 @@ def test_after_the_wait_no_further_wait_is_needed(ctime_ns: int, now_ns: int) ->
 
 async def read(way: str, file: FoundFile) -> Digest | None:
     if way == "hashed":
-        (hashed,) = await digests_of([file], anyio.CapacityLimiter(1), follow_links=False)
+        (hashed,) = await digests_of([file], anyio.CapacityLimiter(1), FileOpener())
         assert hashed is not None
         if isinstance(hashed, Problem):
             raise ProblemError(hashed)
         return hashed[0]
     body: WholeBody | StreamedBody
     if way == "lent":
-        body = lent = FileBody(file, follow_links=False)
+        body = lent = FileBody(file, FileOpener())
         async for _ in lent.ranges():
             pass
     elif way == "streamed":
-        body = StreamedBody(file, follow_links=False)
+        body = StreamedBody(file, FileOpener())
         async for _ in body.chunks():
             pass
     else:
-        body = await SmallFileReader(1, follow_links=False).read(file)
+        body = await SmallFileReader(1, FileOpener()).read(file)
     return body.digest
 
 

@@ -144,7 +144,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, path: Path, code: int) -> None:
     stat = os.stat
 
     def refusing(name: Any, **options: Any) -> os.stat_result:
-        if name == os.fsencode(path):
+        if name == os.fsencode(path.name):
             raise OSError(code, os.strerror(code))
         return stat(name, **options)
 

@@ -188,10 +188,10 @@ async def test_an_unreadable_entry_is_settled_with_its_reason(
     (stage.folder / "closed").mkdir()
     scandir = os.scandir
 
-    def refusing(path: Any) -> Any:
-        if path == os.fsencode(stage.folder / "closed"):
+    def refusing(descriptor: int) -> Any:
+        if os.path.samestat(os.fstat(descriptor), (stage.folder / "closed").stat()):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
-        return scandir(path)
+        return scandir(descriptor)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", refusing)
@@ -204,7 +204,7 @@ async def test_an_unreadable_entry_is_settled_with_its_reason(
 async def test_a_machine_without_descriptors_ends_the_scan(
     stage: ScannerStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refusing(path: Any) -> Any:
+    def refusing(descriptor: int) -> Any:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     with monkeypatch.context() as patch:

@@ -11,6 +11,7 @@ import pytest
 from found_files import found
 
 from bulkup.pipeline.files import small
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.opening import ReadingOptions
 from bulkup.pipeline.files.small import SmallFileReader, lies_in_memory
 
@@ -52,7 +53,7 @@ async def test_a_file_that_is_not_in_memory_is_read_in_a_thread(
         raise fault
 
     monkeypatch.setattr(os, "preadv", preadv)
-    reader = SmallFileReader(2, follow_links=False, options=ReadingOptions(clock_step=0.0, nowait=8))
+    reader = SmallFileReader(2, FileOpener(), options=ReadingOptions(clock_step=0.0, nowait=8))
     assert (await reader.read(file)).data == CONTENT
 
 
@@ -69,7 +70,7 @@ async def test_a_file_system_in_memory_is_read_without_threads(tmp_path: Path, m
     monkeypatch.setattr(os, "preadv", preadv, raising=False)
     monkeypatch.setattr(small, "lies_in_memory", lambda device: True)
     options = ReadingOptions(clock_step=0.0, long_clock_step=0.0, nowait=8)
-    reader, file = SmallFileReader(2, follow_links=False, options=options), found(tmp_path / "a", CONTENT)
+    reader, file = SmallFileReader(2, FileOpener(), options=options), found(tmp_path / "a", CONTENT)
     bodies = [await reader.read(file) for _ in range(3)]
     assert flags == [8, 0, 0]
     assert all(body.data == CONTENT for body in bodies)

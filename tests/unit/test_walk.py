@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import socket
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
@@ -18,11 +20,19 @@ from hypothesis import strategies as st
 from bulkup.errors import UsageError
 from bulkup.model.counters import Ignored
 from bulkup.model.files import FoundFile, Identity, Source
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.options import ScanOptions
-from bulkup.pipeline.scan.walk import Unreadable, Walk
+from bulkup.pipeline.scan.walk import Unexamined, Walk
 
 Policy = Literal["skip", "inside", "follow"]
 POLICIES: list[Policy] = ["skip", "inside", "follow"]
+
+
+def unreadable(source: Source, path: bytes, reason: str) -> Unexamined:
+    return Unexamined(source, path, Problem(ProblemKind.UNREADABLE, reason))
+
+
 names = st.binary(min_size=1).filter(lambda name: b"\0" not in name and b"\n" not in name)
 
 
@@ -34,7 +44,10 @@ class Result:
         self.walk = Walk(sources, ScanOptions(**options), self.ignored, now)
         entries = [entry for source in sources for entry in self.walk.entries(source)]
         self.found = [entry for entry in entries if isinstance(entry, FoundFile)]
-        self.unreadable = [entry for entry in entries if isinstance(entry, Unreadable)]
+        unexamined = [entry for entry in entries if isinstance(entry, Unexamined)]
+        self.unreadable = [entry for entry in unexamined if entry.problem.kind is ProblemKind.UNREADABLE]
+        self.vanished = [entry.path for entry in unexamined if entry.problem.kind is ProblemKind.CHANGED]
+        assert len(self.unreadable) + len(self.vanished) == len(unexamined)
 
     @property
     def paths(self) -> list[bytes]:
@@ -156,11 +169,15 @@ def test_special_files_are_not_opened_and_not_found(tmp_path: Path) -> None:
     assert (result.paths, result.ignored.special, result.unreadable) == ([b"a"], 2, [])
 
 
+def path_of(descriptor: int) -> bytes:
+    return os.readlink(b"/proc/self/fd/%d" % descriptor)
+
+
 def refusing(folder: bytes, real: Any = os.scandir) -> Any:
-    def scandir(path: bytes) -> Any:
-        if path.endswith(folder):
-            raise PermissionError(errno.EACCES, "Permission denied", path)
-        return real(path)
+    def scandir(descriptor: int) -> Any:
+        if path_of(descriptor).endswith(folder):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(descriptor)
 
     return scandir
 
@@ -171,15 +188,15 @@ def test_a_directory_that_cannot_be_read_is_unreadable(tmp_path: Path, monkeypat
     monkeypatch.setattr(os, "scandir", refusing(b"/closed"))
     result = Result(root)
     assert result.paths == [b"a/1", b"z/3"]
-    assert result.unreadable == [Unreadable(root, b"closed", "Permission denied")]
+    assert result.unreadable == [unreadable(root, b"closed", "Permission denied")]
 
 
 def test_a_source_that_cannot_be_read_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With an empty path. It counts as seen, so it is not taken for a lost mount."""
     root = tree(tmp_path, "a")
-    monkeypatch.setattr(os, "scandir", refusing(os.path.basename(root.root) + b"/"))
+    monkeypatch.setattr(os, "scandir", refusing(b"/" + os.path.basename(root.root)))
     result = Result(root)
-    assert (result.unreadable, result.walk.seen) == ([Unreadable(root, b"", "Permission denied")], 1)
+    assert (result.unreadable, result.walk.seen) == ([unreadable(root, b"", "Permission denied")], 1)
 
 
 def test_a_directory_that_fails_while_it_is_read_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,13 +205,13 @@ def test_a_directory_that_fails_while_it_is_read_is_unreadable(tmp_path: Path, m
     real = os.scandir
 
     class Breaking:
-        def __init__(self, path: bytes) -> None:
-            self.inner = real(path)
+        def __init__(self, descriptor: int) -> None:
+            self.inner = real(descriptor)
 
         def __iter__(self) -> Breaking:
             return self
 
-        def __next__(self) -> os.DirEntry[bytes]:
+        def __next__(self) -> os.DirEntry[str]:
             try:
                 return next(self.inner)
             except StopIteration:
@@ -203,22 +220,80 @@ def test_a_directory_that_fails_while_it_is_read_is_unreadable(tmp_path: Path, m
         def close(self) -> None:
             self.inner.close()
 
-    monkeypatch.setattr(os, "scandir", lambda path: Breaking(path) if path.endswith(b"bad") else real(path))
+    monkeypatch.setattr(os, "scandir", lambda fd: Breaking(fd) if path_of(fd).endswith(b"bad") else real(fd))
     result = Result(root)
     assert result.paths == [b"bad/1", b"good/2"]
-    assert result.unreadable == [Unreadable(root, b"bad", "Input/output error")]
+    assert result.unreadable == [unreadable(root, b"bad", "Input/output error")]
 
 
-def test_a_directory_that_vanishes_before_it_is_entered_is_unreadable(
+def after_lstat(monkeypatch: pytest.MonkeyPatch, name: bytes, act: Callable[[], None]) -> None:
+    """Call `act` once the walk has examined a name."""
+    real = os.lstat
+
+    def lstat(path: bytes, **options: Any) -> os.stat_result:
+        status = real(path, **options)
+        if path == name:
+            act()
+        return status
+
+    monkeypatch.setattr(os, "lstat", lstat)
+
+
+def test_a_directory_that_vanishes_before_it_is_entered_is_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tree(tmp_path, "a", "gone/1")
-    real = os.stat
-    monkeypatch.setattr(
-        os, "stat", lambda path, **options: real(path + b"x" if path.endswith(b"/gone") else path, **options)
-    )
+    after_lstat(monkeypatch, b"gone", lambda: shutil.rmtree(tmp_path / "gone"))
     result = Result(root)
-    assert (result.paths, [entry.path for entry in result.unreadable]) == ([b"a"], [b"gone"])
+    assert (result.paths, result.vanished, result.unreadable) == ([b"a"], [b"gone"], [])
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_directory_that_becomes_a_link_before_it_is_entered_is_changed(
+    tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the policy: no entry of the other directory is found."""
+    root = tree(tmp_path / "source", "a", "sub/b")
+    tree(tmp_path / "foreign", "b", "key")
+
+    def swap() -> None:
+        (tmp_path / "source" / "sub").rename(tmp_path / "moved")
+        (tmp_path / "source" / "sub").symlink_to(tmp_path / "foreign")
+
+    after_lstat(monkeypatch, b"sub", swap)
+    result = Result(root, symlinks=policy)
+    assert (result.paths, result.vanished, result.unreadable) == ([b"a"], [b"sub"], [])
+
+
+def test_a_directory_that_becomes_a_link_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    """Its entries are examined by their names in the directory that was opened, which is not the foreign one."""
+    root = tree(tmp_path / "source", "sub/a", "sub/deeper/b", "sub/z")
+    tree(tmp_path / "foreign", "deeper/b", "z", "key")
+    inodes = {path.name: path.stat().st_ino for path in (tmp_path / "source").rglob("?")}
+    entries = Walk((root,), ScanOptions(), Ignored(), 0.0).entries(root)
+    found = [next(entries)]
+    (tmp_path / "source" / "sub").rename(tmp_path / "moved")
+    (tmp_path / "source" / "sub").symlink_to(tmp_path / "foreign")
+    found += entries
+    assert [entry.path for entry in found] == [b"sub/a", b"sub/deeper/b", b"sub/z"]
+    identities = [entry.identity.inode for entry in found if isinstance(entry, FoundFile)]
+    assert identities == [inodes["a"], inodes["b"], inodes["z"]]
+
+
+def test_a_name_that_vanishes_after_its_directory_was_listed_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless a pattern excludes it."""
+    root = tree(tmp_path, "a", "b", "c.tmp", "d")
+
+    def remove() -> None:
+        (tmp_path / "b").unlink()
+        (tmp_path / "c.tmp").unlink()
+
+    after_lstat(monkeypatch, b"a", remove)
+    result = Result(root, exclude=("*.tmp",))
+    assert (result.paths, result.vanished, result.unreadable) == ([b"a", b"d"], [b"b"], [])
+    assert result.ignored.filtered == 1
 
 
 def test_a_missing_source_is_unreadable(tmp_path: Path) -> None:
@@ -258,9 +333,9 @@ def test_a_single_file_is_found_in_its_folder(tmp_path: Path) -> None:
     assert [(file.source.root, file.path) for file in result.found] == [(os.fsencode(tmp_path), b"a")]
 
 
-def test_a_single_file_that_vanished_is_unreadable(tmp_path: Path) -> None:
-    single = Source(os.fsencode(tmp_path), b"a")
-    assert Result(single).unreadable == [Unreadable(single, b"a", "No such file or directory")]
+def test_a_single_file_that_vanished_is_changed(tmp_path: Path) -> None:
+    """It was there when its source was checked."""
+    assert Result(Source(os.fsencode(tmp_path), b"a")).vanished == [b"a"]
 
 
 def test_filters_are_applied_and_counted(tmp_path: Path) -> None:
@@ -289,9 +364,9 @@ def test_the_walk_reads_nothing_ahead(tmp_path: Path) -> None:
     opened = list[bytes]()
     real = os.scandir
 
-    def scandir(path: bytes) -> Any:
-        opened.append(path)
-        return real(path)
+    def scandir(descriptor: int) -> Any:
+        opened.append(path_of(descriptor))
+        return real(descriptor)
 
     with mock.patch("os.scandir", scandir):
         walk = Walk((root,), ScanOptions(), Ignored(), 0.0).entries(root)
@@ -300,38 +375,27 @@ def test_the_walk_reads_nothing_ahead(tmp_path: Path) -> None:
         walk.close()
 
 
+def descriptors() -> set[str]:
+    return set(os.listdir("/dev/fd"))
+
+
 def test_only_directories_on_the_current_path_are_open(tmp_path: Path) -> None:
     """And none stays open after the walk."""
     root = tree(tmp_path, *(f"{n}/{m}/x" for n in range(10) for m in range(10)))
-    most, held = 0, 0
-    real = os.scandir
-
-    class Counted:
-        def __init__(self, path: bytes) -> None:
-            nonlocal most, held
-            self.inner = real(path)
-            held += 1
-            most = max(most, held)
-
-        def __iter__(self) -> Counted:
-            return self
-
-        def __next__(self) -> os.DirEntry[bytes]:
-            return next(self.inner)
-
-        def close(self) -> None:
-            nonlocal held
-            held -= 1
-            self.inner.close()
-
-    with mock.patch("os.scandir", Counted):
-        assert len(Result(root).found) == 100
-        assert (most, held) == (3, 0)
-        dropped = Walk((root,), ScanOptions(), Ignored(), 0.0).entries(root)
-        next(dropped)
-        assert held > 0
-        dropped.close()
-        assert held == 0
+    opener = FileOpener()
+    opener.status(root, b"0")
+    before = descriptors()
+    walk, most = Walk((root,), ScanOptions(), Ignored(), 0.0, opener).entries(root), 0
+    for _ in walk:
+        most = max(most, len(descriptors() - before))
+    assert most == 3
+    dropped = Walk((root,), ScanOptions(), Ignored(), 0.0, opener).entries(root)
+    next(dropped)
+    assert descriptors() > before
+    dropped.close()
+    assert descriptors() == before
+    opener.close()
+    assert descriptors() < before
 
 
 def test_a_deep_tree_is_walked_to_its_end(tmp_path: Path) -> None:
@@ -376,7 +440,7 @@ def test_a_name_outside_the_source_is_unreadable(tmp_path: Path, name: bytes) ->
     result = listed(tmp_path, name + b"\na\n")
     assert result.paths == [b"a"]
     assert [entry.path for entry in result.unreadable] == [name]
-    assert "outside" in result.unreadable[0].reason
+    assert "outside" in result.unreadable[0].problem.message
 
 
 @pytest.mark.parametrize(
@@ -387,7 +451,7 @@ def test_a_listed_name_that_is_no_file_is_unreadable(tmp_path: Path, name: bytes
     result = listed(tmp_path, name + b"\na\n")
     assert result.paths == [b"a"]
     assert [entry.path for entry in result.unreadable] == [name]
-    assert reason in result.unreadable[0].reason
+    assert reason in result.unreadable[0].problem.message
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """Opening, reading and hashing the user's files, and noticing that one changes meanwhile.
 
-    opening  opens a file, and compares its `fstat` before and after it is read
-    small    small files: read whole, hashed before the first byte is sent
-    large    large files: read and hashed in chunks while they are sent
-    digests  files that are hashed ahead, in groups
+    file_opener  opens a file by its path below its source, under the setting for links
+    opening      compares a file's `fstat` with the scan's, and before and after it is read
+    small        small files: read whole, hashed before the first byte is sent
+    large        large files: read and hashed in chunks while they are sent
+    digests      files that are hashed ahead, in groups
 
 Not here: finding files (`scan`), and sending them (`send`).
 """

@@ -9,6 +9,7 @@ import anyio
 
 from bulkup.model.files import Digest, FoundFile, Identity
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.opening import CHUNK, READING, ReadingOptions, compare, file_problems, open_settled
 
 Hashed = tuple[Digest, Identity] | Problem | None
@@ -17,8 +18,8 @@ Hashed = tuple[Digest, Identity] | Problem | None
 async def digests_of(
     files: Sequence[FoundFile],
     limiter: anyio.CapacityLimiter,
+    opener: FileOpener,
     *,
-    follow_links: bool,
     stopped: Callable[[], bool] = lambda: False,
     options: ReadingOptions = READING,
 ) -> list[Hashed]:
@@ -29,21 +30,21 @@ async def digests_of(
     - None, if `stopped` returned True before its end.
     """
     return await anyio.to_thread.run_sync(
-        lambda: [_hashed(file, follow_links, stopped, options) for file in files], limiter=limiter
+        lambda: [_hashed(file, opener, stopped, options) for file in files], limiter=limiter
     )
 
 
-def _hashed(file: FoundFile, follow_links: bool, stopped: Callable[[], bool], options: ReadingOptions) -> Hashed:
+def _hashed(file: FoundFile, opener: FileOpener, stopped: Callable[[], bool], options: ReadingOptions) -> Hashed:
     try:
-        return None if stopped() else _digest_of(file, follow_links, stopped, options)
+        return None if stopped() else _digest_of(file, opener, stopped, options)
     except ProblemError as error:
         return error.problem
 
 
 def _digest_of(
-    file: FoundFile, follow_links: bool, stopped: Callable[[], bool], options: ReadingOptions
+    file: FoundFile, opener: FileOpener, stopped: Callable[[], bool], options: ReadingOptions
 ) -> tuple[Digest, Identity] | None:
-    stream, opened = open_settled(file, follow_links, options)
+    stream, opened = open_settled(file, opener, options)
     md5, left = hashlib.md5(usedforsecurity=False), opened.size
     with stream, file_problems():
         # One byte more than expected: else a file that grows while it is read would never end.
@@ -54,7 +55,7 @@ def _digest_of(
             left -= len(chunk)
             if left < 0:
                 break
-        compare(stream.fileno(), opened)
+        compare(stream.fileno(), opened, opener)
     if left:
         raise ProblemError(Problem(ProblemKind.CHANGED, "its number of bytes differs from its size"))
     return Digest(md5.digest()), opened

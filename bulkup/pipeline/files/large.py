@@ -22,6 +22,7 @@ import anyio
 from bulkup.model.bodies import FileRange
 from bulkup.model.files import Digest, FoundFile, Identity
 from bulkup.model.problems import ProblemError
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.opening import (
     CHUNK,
     READING,
@@ -71,15 +72,15 @@ class StreamedBody:
     def __init__(
         self,
         file: FoundFile,
+        opener: FileOpener,
         *,
-        follow_links: bool,
         part: FilePart | None = None,
         before: Md5 | None = None,
         hashed: bool = True,
         options: ReadingOptions = READING,
     ) -> None:
         self.file = file
-        self._follow_links = follow_links
+        self._opener = opener
         self._part = part or FilePart(0, file.identity.size)
         self._before = before
         self._hashed = hashed
@@ -117,15 +118,15 @@ class StreamedBody:
     async def _pass(self, way: type[_Pass[T]]) -> AsyncGenerator[T, None]:
         # Not opened in a thread: the HTTP client may cancel this task at any time, and a file that a thread is about to
         # return would never be closed.
-        stream, opened = open_file(self.file, self._follow_links)
+        stream, opened = open_file(self.file, self._opener)
         wait = settling(opened, time.time_ns(), self._options)
         if wait:
             stream.close()
             await anyio.sleep(wait)
-            stream, opened = open_file(self.file, self._follow_links)
+            stream, opened = open_file(self.file, self._opener)
         with stream:
             hashes = _Hashes(self._before) if self._hashed else None
-            this = way(stream, opened, self._part, hashes, self._options)
+            this = way(stream, opened, self._part, hashes, self._opener, self._options)
             async with contextlib.aclosing(_one_ahead(this)) as pieces:
                 async for piece in pieces:
                     yield piece
@@ -172,9 +173,16 @@ class _Pass(abc.ABC, Generic[T]):
     """One pass through an open file, piece by piece."""
 
     def __init__(
-        self, stream: File, opened: Identity, part: FilePart, hashes: _Hashes | None, options: ReadingOptions
+        self,
+        stream: File,
+        opened: Identity,
+        part: FilePart,
+        hashes: _Hashes | None,
+        opener: FileOpener,
+        options: ReadingOptions,
     ) -> None:
         self.hashes = hashes
+        self._opener = opener
         self._options = options
         self._stream = stream
         self._opened = opened
@@ -202,9 +210,9 @@ class _Pass(abc.ABC, Generic[T]):
 
     def _check(self, fd: int) -> None:
         if self._end == self._opened.size:
-            check_end(fd, self._opened)
+            check_end(fd, self._opened, self._opener)
         else:
-            compare(fd, self._opened)
+            compare(fd, self._opened, self._opener)
 
     @abc.abstractmethod
     def _next(self) -> T:
@@ -238,9 +246,15 @@ class _Lending(_Pass[FileRange]):
     """Yields ranges; reads their bytes only to hash them."""
 
     def __init__(
-        self, stream: File, opened: Identity, part: FilePart, hashes: _Hashes | None, options: ReadingOptions
+        self,
+        stream: File,
+        opened: Identity,
+        part: FilePart,
+        hashes: _Hashes | None,
+        opener: FileOpener,
+        options: ReadingOptions,
     ) -> None:
-        super().__init__(stream, opened, part, hashes, options)
+        super().__init__(stream, opened, part, hashes, opener, options)
         self._scratch = memoryview(bytearray(CHUNK if hashes is not None else 0))
 
     def _next(self) -> FileRange:
@@ -254,7 +268,7 @@ class _Lending(_Pass[FileRange]):
 
     def ended(self) -> None:
         """Compare the file again: the system read its bytes after they were hashed."""
-        compare(self._stream.fileno(), self._opened)
+        compare(self._stream.fileno(), self._opened, self._opener)
 
 
 async def _one_ahead(this: _Pass[T]) -> AsyncGenerator[T, None]:

@@ -21,14 +21,17 @@ from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.files import FoundFile, Identity
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.pipeline.files.file_opener import FileOpener
 
 CHUNK = 1024**2  # bytes read at once
 SHORTER = Problem(ProblemKind.CHANGED, "it became shorter while it was read")
+CHANGED = Problem(ProblemKind.CHANGED, "it changed while it was read")
+TOUCHED = Problem(ProblemKind.CHANGED, "its change time or inode changed while it was read")
+REPLACED = Problem(ProblemKind.CHANGED, "another file took its place after it was found: device or inode differ")
 LONGER = Problem(ProblemKind.CHANGED, "it contains more bytes than its size")
-_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-_OPEN_NO_LINK = _OPEN | os.O_NOFOLLOW
 _SECOND = 1_000_000_000  # nanoseconds
-_VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+# The errors of a name that is gone, or leads through a link.
+VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +88,20 @@ class File(FileIO):
         self._kept.close()
 
 
-def open_file(file: FoundFile, follow_links: bool) -> tuple[File, Identity]:
+def open_file(file: FoundFile, opener: FileOpener) -> tuple[File, Identity]:
     """Open a file for threads; return its identity, too. Raises `ProblemError` as `open_fd` does."""
-    fd, opened = open_fd(file, follow_links)
+    fd, opened = open_fd(file, opener)
     return File(fd), opened
 
 
-def open_settled(file: FoundFile, follow_links: bool, options: ReadingOptions = READING) -> tuple[File, Identity]:
+def open_settled(file: FoundFile, opener: FileOpener, options: ReadingOptions = READING) -> tuple[File, Identity]:
     """Open a file as `open_file` does, after a wait if it has just changed. Blocks, so it is for threads."""
-    stream, opened = open_file(file, follow_links)
+    stream, opened = open_file(file, opener)
     wait = settling(opened, time.time_ns(), options)
     if wait:
         stream.close()
         time.sleep(wait)
-        stream, opened = open_file(file, follow_links)
+        stream, opened = open_file(file, opener)
     return stream, opened
 
 
@@ -111,53 +114,56 @@ def settling(opened: Identity, now_ns: int, options: ReadingOptions = READING) -
     return (step - age) / _SECOND if -step < age < step else 0.0
 
 
-def open_fd(file: FoundFile, follow_links: bool) -> tuple[int, Identity]:
+def open_fd(file: FoundFile, opener: FileOpener) -> tuple[int, Identity]:
     """Open a file and check that it is the one that was found. Does not wait, even if it has become a pipe."""
     try:
-        fd = os.open(file.full_path, _OPEN if follow_links else _OPEN_NO_LINK)
+        fd = opener.open(file.source, file.path)
         try:
-            return fd, _as_found(os.fstat(fd), file.identity)
+            return fd, _as_found(os.fstat(fd), file.identity, opener)
         except BaseException:
             os.close(fd)
             raise
     except OSError as error:
-        raise ProblemError(_problem(error)) from error
+        raise ProblemError(problem_of(error)) from error
 
 
-def _as_found(status: os.stat_result, found: Identity) -> Identity:
+def _as_found(status: os.stat_result, found: Identity, opener: FileOpener) -> Identity:
     if not stat.S_ISREG(status.st_mode):
         raise ProblemError(Problem(ProblemKind.CHANGED, "it is no longer a regular file"))
-    opened = Identity.of(status)
+    opened = opener.identity_of(status)
     if opened.size != found.size or opened.mtime_ns != found.mtime_ns:
         raise ProblemError(Problem(ProblemKind.CHANGED, "it changed after it was found"))
+    if opened.inode != found.inode or opened.device != found.device:
+        raise ProblemError(REPLACED)
     return opened
 
 
-def identity_now(file: FoundFile, follow_links: bool) -> Identity:
+def identity_now(file: FoundFile, opener: FileOpener) -> Identity:
     """Return a file's current identity. Raises `ProblemError` if it is gone or no longer a regular file."""
     with file_problems():
-        status = os.stat(file.full_path, follow_symlinks=follow_links)
+        status = opener.status(file.source, file.path)
     if not stat.S_ISREG(status.st_mode):
         raise ProblemError(Problem(ProblemKind.CHANGED, "it is no longer a regular file"))
-    return Identity.of(status)
+    return opener.identity_of(status)
 
 
-def compare(fd: int, opened: Identity) -> None:
+def compare(fd: int, opened: Identity, opener: FileOpener) -> None:
     """Raise `ProblemError` if the open file's identity is no longer `opened`."""
     try:
-        now = Identity.of(os.fstat(fd))
+        now = opener.identity_of(os.fstat(fd))
     except OSError as error:
-        raise ProblemError(_problem(error)) from error
+        raise ProblemError(problem_of(error)) from error
     if now != opened:
-        raise ProblemError(Problem(ProblemKind.CHANGED, "it changed while it was read"))
+        same = now.size == opened.size and now.mtime_ns == opened.mtime_ns
+        raise ProblemError(TOUCHED if same else CHANGED)
 
 
-def check_end(fd: int, opened: Identity) -> None:
+def check_end(fd: int, opened: Identity, opener: FileOpener) -> None:
     """Raise `ProblemError` if the identity is no longer `opened`, or the file holds bytes after its size.
 
     The size is wrong where a file system makes up the content (`/proc`), or copies it from elsewhere (FUSE).
     """
-    compare(fd, opened)
+    compare(fd, opened, opener)
     with file_problems():
         more = os.pread(fd, 1, opened.size)
     if more:
@@ -170,7 +176,7 @@ def file_problems() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ProblemError(_problem(error)) from error
+        raise ProblemError(problem_of(error)) from error
 
 
 def machine_fault(error: OSError) -> Problem | None:
@@ -182,10 +188,11 @@ def machine_fault(error: OSError) -> Problem | None:
     return None
 
 
-def _problem(error: OSError) -> Problem:
+def problem_of(error: OSError) -> Problem:
+    """Return the problem of a file that was found, and then could not be examined or opened."""
     fault = machine_fault(error)
     if fault is not None:
         return fault
-    if error.errno in _VANISHED:
+    if error.errno in VANISHED:
         return Problem(ProblemKind.CHANGED, "it vanished, or became a link, after it was found")
     return Problem(ProblemKind.UNREADABLE, error.strerror or type(error).__name__)

@@ -17,6 +17,7 @@ import anyio
 
 from bulkup.model.files import Digest, FoundFile, Identity
 from bulkup.model.problems import ProblemError
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.large import slices
 from bulkup.pipeline.files.opening import (
     LONGER,
@@ -55,10 +56,10 @@ class SmallFileReader:
     """Reads small files. Raises `ProblemError` if a file is not the one that was found, or cannot be read."""
 
     def __init__(
-        self, threads: int, *, follow_links: bool, hashed: bool = True, options: ReadingOptions = READING
+        self, threads: int, opener: FileOpener, *, hashed: bool = True, options: ReadingOptions = READING
     ) -> None:
         self._limiter = anyio.CapacityLimiter(threads)
-        self._follow_links = follow_links
+        self._opener = opener
         self._hashed = hashed
         self._options = options
         # The flag of `preadv` that does not wait, by device; None for devices that are read in a thread.
@@ -71,11 +72,11 @@ class SmallFileReader:
             body = self._read_cached(file, flag) if flag is not None else None
             if body is not None:
                 return body
-        args = file, self._follow_links, self._hashed, self._options
+        args = file, self._opener, self._hashed, self._options
         return await anyio.to_thread.run_sync(_read_whole, *args, limiter=self._limiter)
 
     def _read_cached(self, file: FoundFile, flag: int) -> WholeBody | None:
-        fd, opened = open_fd(file, self._follow_links)
+        fd, opened = open_fd(file, self._opener)
         try:
             if settling(opened, time.time_ns(), self._options):
                 return None
@@ -86,7 +87,7 @@ class SmallFileReader:
             # The system keeps no bytes in memory after the size, so a full read that ends there has reached the end.
             if count > opened.size:
                 raise ProblemError(LONGER)
-            compare(fd, opened)
+            compare(fd, opened, self._opener)
         finally:
             os.close(fd)
         return WholeBody(bytes(memoryview(data)[:count]), opened, hashed=self._hashed)
@@ -102,11 +103,11 @@ class SmallFileReader:
             return -1
 
 
-def _read_whole(file: FoundFile, follow_links: bool, hashed: bool, options: ReadingOptions) -> WholeBody:
-    stream, opened = open_settled(file, follow_links, options)
+def _read_whole(file: FoundFile, opener: FileOpener, hashed: bool, options: ReadingOptions) -> WholeBody:
+    stream, opened = open_settled(file, opener, options)
     with stream, file_problems():
         data = _read_exactly(stream, opened.size)
-        compare(stream.fileno(), opened)
+        compare(stream.fileno(), opened, opener)
     return WholeBody(data, opened, hashed=hashed)
 
 

@@ -1,10 +1,11 @@
 """The files of a source, and the action for each of them; used by the scanner and by a preview.
 
-    walk       lists the files of a source
-    filters    the user's patterns and limits
-    name_list  reads a list of names (`files_from`)
-    triage     counts settled files, and decides about the others
-    decision   the action for one file
+    walk          lists the files of a source
+    open_folders  the folders that a walk has open
+    filters       the user's patterns and limits
+    name_list     reads a list of names (`files_from`)
+    triage        counts settled files, and decides about the others
+    decision      the action for one file
 
 Not here: reading the content of files (`files`), and carrying an action out (`scanner`).
 """

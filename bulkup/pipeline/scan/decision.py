@@ -14,9 +14,8 @@ from bulkup.journal.kept_rejections import reason_of
 from bulkup.model.files import FoundFile, Identity, Place, Source
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Rejection
+from bulkup.pipeline.options import IdentityMode
 from bulkup.providers import FileSpec, Provider
-
-IdentityMode = Literal["strict", "default", "content"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,7 @@ def _of_uploaded(known: KnownFile, identity: Identity, mode: IdentityMode) -> Ac
     - `default`: size and modification time decide; if only other values differ (inode and device after a remount,
       ctime after a chmod), the content decides.
     - `strict`: any difference uploads the file again.
+    - `size-mtime`: only size and modification time decide.
     - `content`: the content always decides.
 
     Content is compared by digest, so a file that was sent without one is uploaded again.
@@ -83,6 +83,8 @@ def _of_uploaded(known: KnownFile, identity: Identity, mode: IdentityMode) -> Ac
         return Action.RECHECK if may_be_the_same else Action.UPLOAD
     if known.identity == identity:
         return Action.SETTLED
+    if mode == "size-mtime":
+        return Action.SETTLED if known.matches(identity) else Action.UPLOAD
     may_be_the_same = may_be_the_same and known.identity.mtime_ns == identity.mtime_ns
     return Action.RECHECK if may_be_the_same and mode == "default" else Action.UPLOAD
 

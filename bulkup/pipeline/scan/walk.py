@@ -1,84 +1,76 @@
 """Walking a source: a generator over directories or a list of names, which the scanner runs in a thread.
 
-Memory grows with the depth of the tree, not with its size: only the directories on the current path are open. The
-names of a directory are sorted, like their rows in the journal; a very large directory is read in its own order.
+Memory grows with the depth of the tree, not with its size. A directory is opened, and its entries are examined, by
+their names in the open directory above. So a directory that becomes a link is not entered, unless links are followed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import functools
 import itertools
-import operator
 import os
 import stat
 from collections.abc import Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.counters import Ignored
-from bulkup.model.files import FoundFile, Identity, Source, Stat, stat_of
-from bulkup.pipeline.files.opening import machine_fault
+from bulkup.model.files import FoundFile, Identity, Source, Stat
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.pipeline.files.file_opener import FileOpener
+from bulkup.pipeline.files.opening import VANISHED, machine_fault
 from bulkup.pipeline.options import ScanOptions
 from bulkup.pipeline.policy.fatal import fatal
 from bulkup.pipeline.scan.filters import Filters
 from bulkup.pipeline.scan.name_list import listed_names
-
-if TYPE_CHECKING:
-    from os import _ScandirIterator as ScandirIterator
+from bulkup.pipeline.scan.open_folders import OpenFolders
 
 # A name that is listed twice must not be sent twice at once. Beyond this distance the journal has the first one.
 _RECENT = 65_536
-# The most names of a directory that are sorted.
-_SORTED = 10_000
 # Entries of a block; between two blocks the run can be stopped, and files handed on.
 _AT_ONCE = 64
-_name = operator.attrgetter("name")
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+_VANISHED = Problem(ProblemKind.CHANGED, "it vanished, or became a link, after its directory was listed")
 _A_DIRECTORY = "it is named in the list and is a directory"
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """An entry without a readable `stat`, and the reason; a directory stands for its content."""
+class Unexamined:
+    """An entry without a `stat`, and the problem: it is unreadable, or vanished. A directory stands for its content."""
 
     source: Source
     path: bytes
-    reason: str
+    problem: Problem
 
 
-Entry = FoundFile | Unreadable
+Entry = FoundFile | Unexamined
 
 
 class WalkBlock(NamedTuple):
-    """Some entries of a source: files by path with their `stat` values, and unreadable entries.
+    """Some entries of a source: files by path with their `stat` values, and entries that could not be examined.
 
     Most files need no more than that, so no `FoundFile` is made of them.
     """
 
     files: dict[bytes, Stat]
-    unreadable: list[Unreadable]
-
-
-class _Level(NamedTuple):
-    """A directory that is being read.
-
-    `prefix` begins the paths of its entries, `names` are the remaining ones, and `place` is its device and inode.
-    """
-
-    prefix: bytes
-    names: Iterator[bytes]
-    place: tuple[int, int]
-    descriptor: int
-    listing: ScandirIterator[bytes]
-
-    def close(self) -> None:
-        self.listing.close()
-        os.close(self.descriptor)
+    unexamined: list[Unexamined]
 
 
 class Walk:
     """Lists the files of a run's sources, each once. `now` is Unix time, for `min_age`."""
 
-    def __init__(self, sources: tuple[Source, ...], options: ScanOptions, ignored: Ignored, now: float) -> None:
+    def __init__(
+        self,
+        sources: tuple[Source, ...],
+        options: ScanOptions,
+        ignored: Ignored,
+        now: float,
+        opener: FileOpener | None = None,
+    ) -> None:
         self._options = options
+        self._opener = opener or FileOpener(options.symlinks)
         self._filters = Filters(options)
         self._ignored = ignored
         self._now = now
@@ -91,7 +83,7 @@ class Walk:
     def entries(self, source: Source) -> Generator[Entry, None, None]:
         """Yield the entries of a source one by one."""
         for block in self.blocks(source):
-            yield from block.unreadable
+            yield from block.unexamined
             for path, status in block.files.items():
                 yield FoundFile(source, path, Identity.of_stat(status))
 
@@ -106,48 +98,48 @@ class Walk:
             yield from self._walked(source)
 
     def _walked(self, source: Source) -> Generator[WalkBlock, None, None]:
-        open_dirs: list[_Level] = []
-        try:
+        reopen = functools.partial(self._opener.open_folder, source)
+        folders = OpenFolders(reopen, same_inode=self._opener.trusts_inodes)
+        with contextlib.closing(folders):
             block = WalkBlock({}, [])
-            self._enter(source, b"", open_dirs, block)
+            self._enter(source, b"", folders, block)
             yield block
-            while open_dirs:
-                yield self._next_block(source, open_dirs)
-        finally:
-            for level in open_dirs:
-                level.close()
+            while folders:
+                yield self._next_block(source, folders)
 
-    def _enter(self, source: Source, folder: bytes, open_dirs: list[_Level], block: WalkBlock) -> None:
-        full = os.path.join(source.root, folder)
+    def _enter(
+        self, source: Source, path: bytes, folders: OpenFolders, block: WalkBlock, *, linked: bool = False
+    ) -> None:
         try:
-            status = os.stat(full)
-            place = (status.st_dev, status.st_ino)
-            if any(place == above.place for above in open_dirs):
+            if not folders.enter(path, self._open_folder(source, path, folders, linked=linked)):
                 self._ignored.symlinks += 1  # a link back to a directory above
-            else:
-                open_dirs.append(_opened(full, os.path.join(folder, b""), place))
         except OSError as error:
             self.seen += 1
-            block.unreadable.append(_unreadable(source, folder, error))
+            block.unexamined.append(_unexamined(source, path, error, listed=path != b"" and not linked))
 
-    def _next_block(self, source: Source, open_dirs: list[_Level]) -> WalkBlock:
+    def _open_folder(self, source: Source, path: bytes, folders: OpenFolders, *, linked: bool) -> int:
+        if linked or not path:
+            return self._opener.open_folder(source, path)
+        return os.open(os.path.basename(path), _DIRECTORY, dir_fd=folders.descriptor())
+
+    def _next_block(self, source: Source, folders: OpenFolders) -> WalkBlock:
         """Read the next entries of the innermost directory, and leave it at its end."""
-        level, block, before = open_dirs[-1], WalkBlock({}, []), self.seen
+        folder, block, before = folders.innermost, WalkBlock({}, []), self.seen
         try:
-            self._read_names(source, itertools.islice(level.names, _AT_ONCE), block, open_dirs)
+            self._read_names(source, itertools.islice(folder.names, _AT_ONCE), block, folders)
             ended = self.seen == before
         except OSError as error:
-            block.unreadable.append(_unreadable(source, level.prefix.rstrip(b"/"), error))
+            block.unexamined.append(_unexamined(source, folder.prefix.rstrip(b"/"), error, listed=True))
             ended = True
         if ended:
-            open_dirs.pop().close()
+            folders.leave()
         return block
 
-    def _read_names(self, source: Source, names: Iterable[bytes], block: WalkBlock, open_dirs: list[_Level]) -> None:
+    def _read_names(self, source: Source, names: Iterable[bytes], block: WalkBlock, folders: OpenFolders) -> None:
         """Read names of a directory, up to a directory to enter. Every file of every run passes here: keep it fast."""
-        level, takes_all, skips_hidden = open_dirs[-1], self._takes_all, self._options.hidden == "skip"
-        prefix, folder, files = level.prefix, level.descriptor, block.files
-        lstat, is_regular = os.lstat, stat.S_ISREG
+        level, takes_all, skips_hidden = folders.innermost, self._takes_all, self._options.hidden == "skip"
+        prefix, folder, files = level.prefix, folders.descriptor(), block.files
+        lstat, is_regular, stat_of = os.lstat, stat.S_ISREG, self._opener.stat_of
         for name in names:
             self.seen += 1
             if skips_hidden and self._filters.hides(name):
@@ -157,44 +149,52 @@ class Walk:
             try:
                 status = lstat(name, dir_fd=folder)
             except OSError as error:
-                block.unreadable.append(_unreadable(source, path, error))
+                self._missed(source, path, error, block)
                 continue
             if takes_all and is_regular(status.st_mode):
                 files[path] = stat_of(status)
                 continue
-            self._classify(source, path, status, block, open_dirs)
-            if open_dirs[-1] is not level:
+            self._classify(source, path, status, block, folders)
+            if folders.innermost is not level:
                 return
 
-    def _classify(
-        self, source: Source, path: bytes, status: os.stat_result, block: WalkBlock, open_dirs: list[_Level]
-    ) -> None:
-        try:
-            if stat.S_ISLNK(status.st_mode):
-                if not self._follows(source, path):
-                    self._ignored.symlinks += 1
-                    return
-                status = os.stat(os.path.join(source.root, path))
-            if stat.S_ISDIR(status.st_mode):
-                self._directory(source, path, open_dirs, block)
-            else:
-                self._file(source, path, status, block)
-        except OSError as error:
-            block.unreadable.append(_unreadable(source, path, error))
+    def _missed(self, source: Source, path: bytes, error: OSError, block: WalkBlock) -> None:
+        if self._filters.takes_name(path):
+            block.unexamined.append(_unexamined(source, path, error, listed=True))
+        else:
+            self._ignored.filtered += 1
 
-    def _directory(self, source: Source, path: bytes, open_dirs: list[_Level], block: WalkBlock) -> None:
+    def _classify(
+        self, source: Source, path: bytes, status: os.stat_result, block: WalkBlock, folders: OpenFolders
+    ) -> None:
+        linked = stat.S_ISLNK(status.st_mode)
+        if linked:
+            if not self._follows(source, path):
+                self._ignored.symlinks += 1
+                return
+            try:
+                status = self._opener.status(source, path)
+            except OSError as error:
+                block.unexamined.append(_unexamined(source, path, error))
+                return
+        if stat.S_ISDIR(status.st_mode):
+            self._directory(source, path, folders, block, linked=linked)
+        else:
+            self._file(source, path, status, block)
+
+    def _directory(self, source: Source, path: bytes, folders: OpenFolders, block: WalkBlock, *, linked: bool) -> None:
         if self._filters.prunes(path):
             self._ignored.filtered += 1
         elif len(self._roots) > 1 and os.path.realpath(os.path.join(source.root, path)) in self._roots:
             self._ignored.other_sources += 1
         else:
-            self._enter(source, path, open_dirs, block)
+            self._enter(source, path, folders, block, linked=linked)
 
     def _file(self, source: Source, path: bytes, status: os.stat_result, block: WalkBlock) -> None:
         if not stat.S_ISREG(status.st_mode):
             self._ignored.special += 1
-        elif self._takes_all or self._takes(source, path, Identity.of(status)):
-            block.files[path] = stat_of(status)
+        elif self._takes_all or self._takes(source, path, self._opener.identity_of(status)):
+            block.files[path] = self._opener.stat_of(status)
 
     def _takes(self, source: Source, path: bytes, identity: Identity) -> bool:
         if not self._filters.takes_size(identity) or not self._filters.takes_name(path):
@@ -237,15 +237,15 @@ class Walk:
 
     def _look_at(self, source: Source, path: bytes) -> WalkBlock:
         self.seen += 1
-        full, block = os.path.join(source.root, path), WalkBlock({}, [])
+        block = WalkBlock({}, [])
         try:
-            # A link anywhere in the path counts, not only at its end.
-            if source.only is None and os.path.realpath(full) != full and not self._follows(source, path):
-                self._ignored.symlinks += 1
-                return block
-            status = os.stat(full)
+            status = self._opener.status(source, path)
         except OSError as error:
-            block.unreadable.append(_unreadable(source, path, error))
+            # A link anywhere in the path counts, not only at its end.
+            if source.only is None and error.errno == errno.ELOOP and not self._follows(source, path):
+                self._ignored.symlinks += 1
+            else:
+                block.unexamined.append(_unexamined(source, path, error, listed=source.only is not None))
             return block
         if stat.S_ISDIR(status.st_mode):
             return _refused(source, path, _A_DIRECTORY)
@@ -253,34 +253,8 @@ class Walk:
         return block
 
 
-def _opened(full: bytes, prefix: bytes, place: tuple[int, int]) -> _Level:
-    """Open a directory for its listing and for `stat` by name. Raises OSError."""
-    descriptor = os.open(full, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        listing = os.scandir(full)  # not of the descriptor: that would turn names into text
-    except OSError:
-        os.close(descriptor)
-        raise
-    return _Level(prefix, _in_order(listing), place, descriptor, listing)
-
-
-def _in_order(listing: ScandirIterator[bytes]) -> Iterator[bytes]:
-    """Yield the names of a directory, sorted unless there are very many. Raises OSError after the names read so far."""
-    names, broken = list[bytes](), None
-    try:
-        names.extend(map(_name, itertools.islice(listing, _SORTED)))  # keeps the names before an error
-    except OSError as error:
-        broken = error
-    if len(names) < _SORTED:
-        names.sort()
-    yield from names
-    if broken is not None:
-        raise broken
-    yield from map(_name, listing)
-
-
 def _refused(source: Source, path: bytes, reason: str) -> WalkBlock:
-    return WalkBlock({}, [Unreadable(source, path, reason)])
+    return WalkBlock({}, [Unexamined(source, path, Problem(ProblemKind.UNREADABLE, reason))])
 
 
 def _within(source: Source, name: bytes) -> bytes:
@@ -294,9 +268,14 @@ def _within(source: Source, name: bytes) -> bytes:
     return os.path.relpath(os.path.join(os.path.realpath(folder), last), source.root)
 
 
-def _unreadable(source: Source, path: bytes, error: OSError) -> Unreadable:
-    """Return the entry as unreadable. Raises `MachineError` if the machine caused the error."""
+def _unexamined(source: Source, path: bytes, error: OSError, *, listed: bool = False) -> Unexamined:
+    """Return the entry with its problem. One that its directory has `listed` has vanished if it is missing.
+
+    Raises `MachineError` if the machine caused the error.
+    """
     fault = machine_fault(error)
     if fault is not None:
         raise fatal(fault) from error
-    return Unreadable(source, path, error.strerror or type(error).__name__)
+    if listed and error.errno in VANISHED:
+        return Unexamined(source, path, _VANISHED)
+    return Unexamined(source, path, Problem(ProblemKind.UNREADABLE, error.strerror or type(error).__name__))

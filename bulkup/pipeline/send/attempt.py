@@ -17,6 +17,7 @@ from bulkup.model.http import StorageAnswer
 from bulkup.model.items import Item, Ticketed
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import PartsSent, Receipt, Ticket
+from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.large import FileBody, FilePart, StreamedBody
 from bulkup.pipeline.files.opening import CHUNK, READING, ReadingOptions
 from bulkup.pipeline.files.small import SmallFileReader, WholeBody
@@ -66,16 +67,15 @@ class LocalSender:
         clock: Clock,
         options: SendOptions,
         reading: ReadingOptions = READING,
+        opener: FileOpener | None = None,
     ) -> None:
         self._storage = storage
         self._answers = answers
         self._clock = clock
-        self._follow_links = options.follow_links
+        self._opener = opener or FileOpener(options.symlinks, options.identity)
         self._hashed = options.checksum != "none"
         self._reading = reading
-        self._reader = SmallFileReader(
-            options.readers, follow_links=self._follow_links, hashed=self._hashed, options=reading
-        )
+        self._reader = SmallFileReader(options.readers, self._opener, hashed=self._hashed, options=reading)
         self._proven = ProvenHosts()
         self._zero_copy = ZeroCopy(options.checksum, reading.range)
 
@@ -137,7 +137,7 @@ class LocalSender:
     def _part(self, item: Item, part: FilePart, sent: PartsSent) -> StreamedBody:
         return StreamedBody(
             item.file,
-            follow_links=self._follow_links,
+            self._opener,
             part=part,
             before=sent.md5,
             hashed=self._hashed,
@@ -150,7 +150,7 @@ class LocalSender:
         return self._streamed(item, FileBody if self._zero_copy.allows(item, ticket) else StreamedBody)
 
     def _streamed(self, item: Item, body: type[StreamedBody] = StreamedBody) -> StreamedBody:
-        return body(item.file, follow_links=self._follow_links, hashed=self._hashed, options=self._reading)
+        return body(item.file, self._opener, hashed=self._hashed, options=self._reading)
 
     def _doubts(self, ticket: Ticket, body: WholeBody | StreamedBody, judged: Problem | Verification) -> bool:
         """Say whether to ask once more on a new connection, because a success lacks the proof that its host gives.
