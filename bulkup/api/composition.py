@@ -155,6 +155,7 @@ def pipeline_options(settings: Settings, provider: Provider, retry: RetryPolicy 
         calls_in_flight=settings.calls_in_flight or can.calls_in_flight,
         closing=_CLOSING if can.confirms else 0,
         grace=settings.grace,
+        longest_silence=settings.connect_timeout + 2 * settings.idle_timeout,
         max_failures=settings.max_failures,
         hashers=max(2, os.cpu_count() or 1),
         checksum=settings.checksum,

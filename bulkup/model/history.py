@@ -41,6 +41,9 @@ class FileHistory(CallHistory):
 
     `renewals` are tickets requested because storage refused the old one, `lapses` are tickets that expired before they
     were used. `changes` counts how often the file changed while it was read.
+
+    `silent` says that the host has answered no request between the last two failures. Such a failure is the host's: it
+    costs the file no try, and after the silence the time for retries begins anew.
     """
 
     attempts: int = 0
@@ -49,13 +52,26 @@ class FileHistory(CallHistory):
     changes: int = 0
     mismatches: int = 0
     refusals: int = 0
+    silent: bool = False
+    last_failure: float | None = None
 
-    def note(self, problem: Problem, now: float) -> None:
-        """Add the problem of an attempt that failed at `now` (monotonic seconds)."""
+    def note(self, problem: Problem, now: float, last_answer: float | None = None) -> None:
+        """Add the problem of an attempt that failed at `now`; `last_answer` of its host, also in monotonic seconds."""
         CallHistory.note(self, problem, now)
+        self._note_silence(problem, now, last_answer)
         self.mismatches += problem.kind is ProblemKind.MISMATCH
         self.refusals += problem.kind is ProblemKind.REFUSED
         self.changes += problem.kind is ProblemKind.CHANGED
+
+    def _note_silence(self, problem: Problem, now: float, last_answer: float | None) -> None:
+        before, was_silent = self.last_failure, self.silent
+        self.last_failure = now
+        self.silent = problem.unanswered and before is not None and (last_answer is None or last_answer < before)
+        if self.silent:
+            self.failures -= 1
+            self.throttles += 1
+        elif was_silent:
+            self.first_failure = now
 
     def note_progress(self) -> None:
         """Forget earlier failures: a part of the file arrived that had not arrived before."""

@@ -40,13 +40,15 @@ class Problem:
     """The reason why an attempt or a call failed. `message` is for people and contains no secrets.
 
     A longer message than `MESSAGE_LIMIT` is cut. `retry_after` is in seconds from the answer. `maybe_created` says that
-    the service may have created remote ids that no answer named.
+    the service may have created remote ids that no answer named. `unanswered` says that the host itself did not answer:
+    it was silent, or another party answered, such as a gateway.
     """
 
     kind: ProblemKind
     message: str
     retry_after: float | None = None
     maybe_created: bool = False
+    unanswered: bool = False
 
     def __post_init__(self) -> None:
         if len(self.message) > MESSAGE_LIMIT:

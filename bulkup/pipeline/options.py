@@ -40,9 +40,9 @@ class RetryPolicy:
 
     A ticket is renewed at most `renewals` times after storage called it expired, `tickets_after_refusal` times after an
     unknown refusal, and `lapses` times after it expired while its file waited, as it may where storage throttles for
-    longer than a lease. The run ends after `lost_rounds` rounds of tickets that were over when they arrived, and after
-    `common_refusals` files that were refused alike before any was accepted. After a checksum mismatch a file is read
-    and sent again `fresh_reads` times.
+    longer than a lease. The run ends after `lost_rounds` rounds of tickets that were over when they arrived, or
+    `lost_rounds_later` once storage has taken a file. It also ends after `common_refusals` files that were refused
+    alike before any was accepted. After a checksum mismatch a file is read and sent again `fresh_reads` times.
 
     `on_change` says how to treat a file that changes or vanishes while it is read. With "retry" it is looked at again
     after each of the pauses in `rechecks`: they are enough for a file that is being finished, and end for a log that is
@@ -56,9 +56,10 @@ class RetryPolicy:
     on_change: Literal["skip", "retry", "fail"] = "skip"
     base: float = 0.25
     cap: float = 15.0
-    renewals: int = 10
+    renewals: int = 30
     lapses: int = 100
     lost_rounds: int = 6
+    lost_rounds_later: int = 30
     common_refusals: int = 8
     fresh_reads: int = 1
     tickets_after_refusal: int = 1
@@ -89,7 +90,8 @@ class PipelineOptions:
     bounds the contents of files that are held at once. The run ends once `max_failures` files have failed. With the
     `checksum` "none" no bytes are hashed. `settings_digest` stands for the settings with which the service is asked. It
     is empty where files that it rejected in earlier runs are asked for again. `processes` send files: 1 is this process
-    alone, and None finds the number by measuring.
+    alone, and None finds the number by measuring. A request that has lasted for `longest_silence` makes progress, or it
+    would have been ended.
     """
 
     concurrency: int = 32
@@ -101,6 +103,7 @@ class PipelineOptions:
     group_age: float = 0.25
     lease_margin: float = 15.0
     grace: float = 30.0
+    longest_silence: float = 90.0
     max_failures: int | None = None
     memory: int = 64 * MIB
     hashers: int = 2

@@ -19,7 +19,7 @@ from bulkup.pipeline.policy.common_refusals import too_large
 from bulkup.pipeline.policy.fatal import fatal, refuses_every_file, tickets_over
 from bulkup.pipeline.policy.host_gate import HostGate
 from bulkup.pipeline.policy.redaction import redact
-from bulkup.pipeline.policy.retry import Again, GiveUp, Recheck, Renew, after_attempt
+from bulkup.pipeline.policy.retry import Again, EndRun, GiveUp, Recheck, Renew, Silence, after_attempt
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.send.attempt import Count, FileSender
@@ -35,6 +35,7 @@ class Workers:
         self._run = run
         self._routes = routes
         self._sender = sender
+        self._under_way: dict[Item, tuple[HostGate, float]] = {}  # with the time of its begin
 
     async def work(self, number: int) -> None:
         """Send one file after the other until cancelled; `number` counts the workers from 0."""
@@ -66,10 +67,13 @@ class Workers:
 
     async def _send(self, file: Ticketed, count: Count, gate: HostGate) -> Receipt | Problem:
         begun = self._run.clock.monotonic()
+        self._under_way[file.item] = gate, begun
         try:
             sent = await self._sender.send(file, count)
         except ProblemError as error:
             sent = error.problem
+        finally:
+            del self._under_way[file.item]
         problem = sent if isinstance(sent, Problem) else None
         now, was_closed_until = self._run.clock.monotonic(), gate.closed_until
         gate.end(problem, begun, now, self._run.random.random())
@@ -94,15 +98,23 @@ class Workers:
 
     def _failed(self, file: Ticketed, problem: Problem, gate: HostGate) -> None:
         run, item, now = self._run, file.item, self._run.clock.monotonic()
-        item.history.note(problem, now)
+        item.history.note(problem, now, gate.last_answer)
         if self._ends_by_lost_tickets(file, problem, now):
             run.stop.fail(tickets_over(None, run.clock_skew()))
             self._routes.give_back(item)
             return
         outage = gate.outage(now)
         decision = after_attempt(
-            problem, item.history, run.options.retry, now, run.random.random(), outage=outage is not None
+            problem,
+            item.history,
+            run.options.retry,
+            now,
+            run.random.random(),
+            outage=outage is not None,
+            silence=self._silence(item, gate, now),
         )
+        if isinstance(decision, EndRun) and problem.unanswered and item.history.first_failure is not None:
+            outage = outage or now - item.history.first_failure
         if self._refused_like_all(file, problem, final=isinstance(decision, GiveUp)):
             run.stop.fail(refuses_every_file(problem, run.storage_refusals))
             self._routes.give_back(item)
@@ -121,6 +133,14 @@ class Workers:
         else:
             run.stop.fail(fatal(problem, outage, of_storage=True))
             self._routes.give_back(item)
+
+    def _silence(self, item: Item, gate: HostGate, now: float) -> Silence:
+        """Return what the silence of a file's host means, if it is silent since the file first failed."""
+        if item.history.answered_since(gate.last_answer):
+            return Silence.NONE
+        oldest = now - self._run.options.longest_silence
+        busy = any(begun < oldest for other, begun in self._under_way.values() if other is gate)
+        return Silence.BUSY if busy else Silence.DEAD
 
     def _ends_by_lost_tickets(self, file: Ticketed, problem: Problem, now: float) -> bool:
         """Return whether the run must end because storage calls new URLs expired."""

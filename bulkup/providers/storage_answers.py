@@ -13,6 +13,7 @@ from bulkup.model.http import StorageAnswer, is_web_page, retry_after_seconds
 from bulkup.model.problems import Problem, ProblemKind
 
 STORED = frozenset({200, 201, 204})
+_GATEWAY = frozenset({502, 504})  # the store itself did not answer
 _FAILED_LATE = 500  # the status that an error document after the status 200 would have had
 
 _CODES = {
@@ -75,14 +76,15 @@ def classify_s3(answer: StorageAnswer, now: float) -> Problem | None:
         return None
     if stored and _is_foreign_page(answer):
         text = f"storage answered {answer.status} with a web page; is there a login page or a proxy on the way?"
-        return Problem(ProblemKind.TRANSIENT, text)
+        return Problem(ProblemKind.TRANSIENT, text, unanswered=True)
     if stored and not _ERROR.match(answer.body):
         return None
     code, message = _first(_CODE, answer.body), _first(_MESSAGE, answer.body)
     kind = _kind(_FAILED_LATE if stored else answer.status, code, message)
     said = f"{code}: {message}" if code and message else code or message or ("with an error document" if stored else "")
     text = f"storage answered {answer.status}" + (f" {said}" if said else "")
-    return Problem(kind, text, retry_after_seconds(answer.headers, now))
+    unanswered = answer.status in _GATEWAY and not code
+    return Problem(kind, text, retry_after_seconds(answer.headers, now), unanswered=unanswered)
 
 
 def _is_foreign_page(answer: StorageAnswer) -> bool:

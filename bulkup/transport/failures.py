@@ -89,7 +89,7 @@ def _problem(kind: FailureKind, cause: BaseException | None, where: str, idle_ti
         FailureKind.HEADER_TOO_LONG: f"{where} answered with a header of more than {HEADER_LIMIT // 1024} KiB",
         FailureKind.CONNECTION_LOST: f"the connection to {where} broke ({reason})",
     }
-    return Problem(ProblemKind.TRANSIENT, text[kind], maybe_created=True)
+    return Problem(ProblemKind.TRANSIENT, text[kind], maybe_created=True, unanswered=True)
 
 
 def unreadable_body(url: SecretUrl, what: str) -> ProblemError:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import errno
+import itertools
 import math
 import os
 import random
+import socket
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from pipeline_world import QUICK_RETRIES, World, world
 from bulkup import FileState, ServiceError
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
 from bulkup.errors import MachineError
+from bulkup.helpers.secrets import SecretUrl
 from bulkup.localserver import FaultSpec
 from bulkup.localserver.faults import FaultName
 from bulkup.localserver.s3 import sigv4
@@ -28,6 +32,7 @@ from bulkup.model.files import Source
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Rejection, Ticket
+from bulkup.pipeline import RetryPolicy, Tunables
 from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.policy.host_gate import RetryBudget
 from bulkup.providers import PROVIDER_CLASSES, FileSpec
@@ -185,6 +190,47 @@ async def test_storage_that_answers_no_request_ends_the_run(here: World) -> None
     here.faults()
     assert (await here.run()).exit_code == 0
     here.assert_uploaded()
+
+
+@contextlib.contextmanager
+def silent_storage(monkeypatch: pytest.MonkeyPatch, requests: int) -> Iterator[None]:
+    """Have the first requests reach a server that accepts connections and never answers."""
+    send, left = Transport.send, itertools.count(requests, -1)
+
+    async def misled(self: Transport, ticket: Ticket, *rest: Any) -> StorageAnswer:
+        if next(left) > 0:
+            url = SecretUrl(f"http://127.0.0.1:{server.getsockname()[1]}/object")
+            ticket = Ticket(url, ticket.remote_id, ticket.expires_at)
+        return await send(self, ticket, *rest)
+
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as server, monkeypatch.context() as patch:
+        patch.setattr(Transport, "send", misled)
+        yield
+
+
+@pytest.mark.parametrize("files", [3, 100])
+async def test_storage_that_never_answers_fails_no_file(
+    here: World, monkeypatch: pytest.MonkeyPatch, files: int
+) -> None:
+    """However few tries a file has. The run ends after `retry_for`."""
+    here.tunables = QUICK_RETRIES
+    here.write_many(files)
+    with silent_storage(monkeypatch, requests=10_000):
+        summary = await here.run(retry_for=1, idle_timeout=0.2, attempts=2)
+    assert (summary.exit_code, summary.counters.failed, summary.counters.remaining) == (4, 0, files)
+    assert summary.error is not None
+    assert "made no progress for 0.2 s; no other request was answered for" in summary.error.message
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+
+
+async def test_storage_that_answers_late_receives_all_files(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its silence has cost the files more tries than they have."""
+    here.tunables = Tunables(retry=RetryPolicy(base=0.01, cap=0.05))
+    here.write_many(10)
+    with silent_storage(monkeypatch, requests=60):
+        summary = await here.run(idle_timeout=0.1, attempts=3)
+    assert (summary.exit_code, summary.counters.uploaded) == (0, 10)
 
 
 async def test_a_service_that_is_down_ends_the_run(here: World) -> None:

@@ -22,6 +22,7 @@ from bulkup.pipeline.policy.retry import (
     GiveUp,
     Recheck,
     Renew,
+    Silence,
     Situation,
     Split,
     after_attempt,
@@ -69,6 +70,51 @@ def call(
 ) -> CallDecision:
     situation = Situation(files, ever_answered=ever, answered_since=since)
     return after_call(Problem(kind, "x", wait), CallHistory(failures, 0, first), situation, policy, now, 0.5)
+
+
+SILENT = Problem(ProblemKind.TRANSIENT, "no progress", unanswered=True)
+
+
+def during(silence: Silence, now: float, failures: int = 1, problem: Problem = SILENT) -> AttemptDecision:
+    """Return the decision for a file that first failed at 0."""
+    history = FileHistory(failures=failures, first_failure=0.0)
+    return after_attempt(problem, history, POLICY, now, 1.0, silence=silence)
+
+
+@pytest.mark.parametrize("silence", [Silence.BUSY, Silence.DEAD])
+def test_a_silent_host_costs_a_file_no_try(silence: Silence) -> None:
+    """It is tried until the end of `retry_for`, and once more at this time."""
+    assert during(silence, 60.0, failures=500) == Again(60.0 + POLICY.cap)
+    last = during(silence, POLICY.retry_for - 1, failures=500)
+    assert isinstance(last, Again)
+    assert last.at == (POLICY.retry_for if silence is Silence.DEAD else POLICY.retry_for - 1 + POLICY.cap)
+
+
+@pytest.mark.parametrize("failures", [1, 500])
+def test_a_silent_host_ends_the_run_and_fails_no_file(failures: int) -> None:
+    """Only if no request to it makes progress: otherwise the files of those requests would be cut off."""
+    late = POLICY.retry_for + 1
+    assert during(Silence.DEAD, late, failures) == EndRun()
+    assert isinstance(during(Silence.BUSY, late, failures), Again)
+    assert during(Silence.NONE, late, failures) == GiveUp(FileState.FAILED)
+
+
+def test_failures_during_a_silence_of_the_host_are_not_the_files() -> None:
+    """They cost it no try. Its time for retries begins anew once the host has answered others."""
+    history = FileHistory()
+    for now in (5.0, 10.0, 15.0):
+        history.note(SILENT, now, last_answer=1.0)
+    assert (history.failures, history.throttles, history.first_failure, history.silent) == (1, 2, 5.0, True)
+    history.note(SILENT, 20.0, last_answer=16.0)
+    assert (history.failures, history.first_failure, history.silent) == (2, 20.0, False)
+    history.note(SILENT, 30.0, last_answer=29.0)
+    assert (history.failures, history.first_failure, history.silent) == (3, 20.0, False)
+
+
+def test_a_host_that_answers_with_errors_is_not_silent() -> None:
+    """It may fail for this file alone."""
+    answered = Problem(ProblemKind.TRANSIENT, "500")
+    assert during(Silence.DEAD, 60.0, POLICY.attempts, answered) == GiveUp(FileState.FAILED)
 
 
 @pytest.mark.parametrize("kind", FATAL)
@@ -177,7 +223,7 @@ def test_retry_for_counts_from_the_first_failure(kind: ProblemKind) -> None:
 
 def test_an_expired_ticket_is_renewed_a_limited_number_of_times() -> None:
     """A file whose URLs always expire fails after `renewals`."""
-    outcomes = [attempt(ProblemKind.EXPIRED, renewals=n) for n in (0, 9, 10)]
+    outcomes = [attempt(ProblemKind.EXPIRED, renewals=n) for n in (0, 29, 30)]
     assert outcomes == [Renew(), Renew(), GiveUp(FileState.FAILED)]
 
 

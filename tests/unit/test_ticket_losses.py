@@ -5,7 +5,7 @@ from __future__ import annotations
 from bulkup.pipeline.options import RetryPolicy
 from bulkup.pipeline.policy.ticket_losses import TicketLosses
 
-POLICY = RetryPolicy(base=1.0, cap=8.0, lost_rounds=6)
+POLICY = RetryPolicy(base=1.0, cap=8.0, lost_rounds=6, lost_rounds_later=9)
 
 
 def test_the_run_ends_after_the_last_round() -> None:
@@ -13,6 +13,14 @@ def test_the_run_ends_after_the_last_round() -> None:
     losses = TicketLosses(POLICY)
     ends = [losses.lost(asked_at=float(10 * n), now=10.0 * n + 1, chance=0.5) for n in range(6)]
     assert ends == [False] * 5 + [True]
+
+
+def test_the_run_ends_later_once_storage_has_taken_a_file() -> None:
+    """Only a part of the answers may be at fault."""
+    losses = TicketLosses(POLICY)
+    losses.worked()
+    ends = [losses.lost(asked_at=float(10 * n), now=10.0 * n + 1, chance=0.5) for n in range(9)]
+    assert ends == [False] * 8 + [True]
 
 
 def test_tickets_that_were_requested_together_are_one_round() -> None:

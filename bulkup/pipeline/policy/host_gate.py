@@ -52,6 +52,8 @@ from bulkup.pipeline.options import PipelineOptions, RetryPolicy
 
 _NOT_OF_THE_HOST = frozenset({ProblemKind.CHANGED, ProblemKind.UNREADABLE, ProblemKind.MACHINE})
 
+_WITHOUT_ANSWER = _NOT_OF_THE_HOST | {ProblemKind.UNREACHABLE}
+
 
 @dataclass(frozen=True, slots=True)
 class RetryBudgetOptions:
@@ -116,6 +118,7 @@ class HostGate:
 
     def __init__(self, widest: int, failures: int, policy: RetryPolicy, options: GateOptions) -> None:
         self.closed_until = -math.inf
+        self.last_answer: float | None = None  # of any kind, if only an error of the host
         self.retries = RetryBudget(options.retries)
         self._options = options
         self._widest = float(widest)
@@ -156,6 +159,8 @@ class HostGate:
         """Record the result of a request that began at `begun`; `chance` is in [0, 1)."""
         self._under_way -= 1
         kind = problem.kind if problem is not None else None
+        if kind not in _WITHOUT_ANSWER and not (problem is not None and problem.unanswered):
+            self.last_answer = now
         if problem is not None and kind in OF_THE_HOST:
             self._failed(problem, begun, now, chance)
         elif kind not in _NOT_OF_THE_HOST:

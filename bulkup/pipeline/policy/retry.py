@@ -5,6 +5,8 @@ Pure: time and chance are passed in.
 
 from __future__ import annotations
 
+import enum
+
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.history import CallHistory, FileHistory
 from bulkup.model.problems import COSTS_TIME, OF_THE_HOST, Problem, ProblemKind
@@ -84,13 +86,28 @@ def next_poll(seconds: float, polls: int, policy: RetryPolicy) -> float:
     return min(policy.longest_poll, max(policy.shortest_poll, seconds) * 1.5 ** min(polls, 32))
 
 
+class Silence(enum.Enum):
+    """What a host's silence says about a file, whose request was not answered."""
+
+    NONE = "the host has answered another request since the file first failed"
+    BUSY = "it has not, and a long request to it makes progress"
+    DEAD = "it has not, and no request to it makes progress"
+
+
 def after_attempt(
-    problem: Problem, history: FileHistory, policy: RetryPolicy, now: float, chance: float, *, outage: bool = False
+    problem: Problem,
+    history: FileHistory,
+    policy: RetryPolicy,
+    now: float,
+    chance: float,
+    *,
+    outage: bool = False,
+    silence: Silence = Silence.NONE,
 ) -> AttemptDecision:
     """Decide after a failed attempt, which the history includes. `now` is monotonic, `chance` in [0, 1).
 
     `outage` says that storage has answered no request for longer than `retry_for`: the file is not at fault, and every
-    other file would fail as well.
+    other file would fail as well. A file is not given up during the `silence` of its host.
     """
     if problem.kind in _FATAL or (outage and problem.kind in OF_THE_HOST):
         return EndRun()
@@ -108,8 +125,21 @@ def after_attempt(
     at = _next_try(problem, history, policy, now, chance)
     if at is not None:
         return Again(at)
+    if silence is not Silence.NONE and problem.unanswered:
+        return _during(silence, history, policy, now, chance)
     # The file is not at fault where storage cannot be reached: it stays for the next run, like all others.
     return EndRun() if problem.kind is ProblemKind.UNREACHABLE else GiveUp(FileState.FAILED)
+
+
+def _during(silence: Silence, history: FileHistory, policy: RetryPolicy, now: float, chance: float) -> Again | EndRun:
+    """Decide for a file that has no try or no time left, while its host answers nothing."""
+    wait = policy.cap * (1 + chance) / 2
+    started = now if history.first_failure is None else history.first_failure
+    left = started + policy.retry_for - now
+    if silence is Silence.BUSY:
+        return Again(now + wait)
+    # The last try begins within `retry_for`, so the run ends soon after it.
+    return Again(now + min(wait, left)) if left > 0 else EndRun()
 
 
 def after_change(history: FileHistory, policy: RetryPolicy, now: float) -> Recheck | GiveUp:

@@ -6,6 +6,7 @@ and the run ends after a number of rounds.
 
 A round is one loss of a ticket that was requested after the round before it was counted. A group whose tickets are all
 over is one round, and so are several groups that were requested together. A file that storage takes ends the count.
+After it, only a part of the answers may be at fault, such as those of a cache, and more rounds pass until the run ends.
 
 Pure: times are monotonic seconds, passed in.
 """
@@ -28,6 +29,7 @@ class TicketLosses:
         self.ask_at = -math.inf
         self._policy = policy
         self._counted_at = -math.inf
+        self._most = policy.lost_rounds
 
     @property
     def in_doubt(self) -> bool:
@@ -36,6 +38,7 @@ class TicketLosses:
 
     def worked(self) -> None:
         """Record that storage took a file."""
+        self._most = self._policy.lost_rounds_later
         if self.rounds:
             self.rounds = 0
             self.ask_at = -math.inf
@@ -47,4 +50,4 @@ class TicketLosses:
             self.rounds += 1
             self.ask_at = now + pause * (1 + chance) / 2
             self._counted_at = now
-        return self.rounds >= self._policy.lost_rounds
+        return self.rounds >= self._most

@@ -109,7 +109,7 @@ def report_sent(number: int, count: int, receipt: Receipt) -> Plain:
 
 def report_problem(number: int, count: int, problem: Problem) -> Plain:
     """Return the report of a failed attempt."""
-    plain = problem.kind.value, problem.message, problem.retry_after, problem.maybe_created
+    plain = problem.kind.value, problem.message, problem.retry_after, problem.maybe_created, problem.unanswered
     return number, count, int(ReportKind.PROBLEM), *plain
 
 
@@ -126,5 +126,5 @@ def receipt_of(report: Plain, now: float) -> Receipt:
 
 def problem_of(report: Plain) -> Problem:
     """Return the problem of a report of kind `PROBLEM`."""
-    _, _, _, kind, message, retry_after, maybe_created = report
-    return Problem(ProblemKind(kind), message, retry_after, maybe_created)
+    _, _, _, kind, message, retry_after, maybe_created, unanswered = report
+    return Problem(ProblemKind(kind), message, retry_after, maybe_created, unanswered)
