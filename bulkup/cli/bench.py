@@ -29,7 +29,7 @@ _MOST_FILES = 100_000
 _SIZE = "256k"
 _MOST_WORKERS = 1024
 # These settings concern the user's own files. A bench uses its own.
-_FILE_SETTINGS = ("asset_file_category", "asset_map", "extensions", "object_key")
+_FILE_SETTINGS = ("asset_file_category", "asset_map", "asset_type", "extensions", "object_key")
 _SERVICE_SETTINGS = tuple(name for name in settings_in(Panel.SERVICES) if name not in _FILE_SETTINGS)
 _TRY = "What to try"
 _SIZE_HELP = f"Size of the files, {_SIZE} by default; if given repeatedly, the sizes take turns."

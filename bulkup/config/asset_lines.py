@@ -12,19 +12,21 @@ from typing import IO, Any
 
 import orjson
 
-from bulkup.config.assets import CATEGORIES, ONE_CATEGORY, Asset
+from bulkup.config.asset_categories import ASSET_TYPES, wrong_category
+from bulkup.config.assets import CATEGORIES, ONE_CATEGORY, ONE_TYPE, Asset
 from bulkup.config.setting_types import IDENTIFIER, IDENTIFIER_PATTERN
 from bulkup.config.suggestions import suggestion
 from bulkup.config.value_text import escape_surrogates, quote_value
 from bulkup.helpers.quick_dataclass import dataclass
 
-COLUMNS = ("path", "asset_id", "asset_file_category", "name")
+COLUMNS = ("path", "asset_id", "asset_file_category", "name", "asset_type")
 KEYS = ("path", "path_b64", *COLUMNS[1:])
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # spreadsheets write it in front of UTF-8
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN)
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
 _CATEGORIES = {name: name for name in CATEGORIES}  # all lines share one string object
+_TYPES = {name: name for name in ASSET_TYPES}
 LONGEST_LINE = 65536  # bytes; a path in Base64 or with escapes has less than half
 _TOO_LONG = f"a line of more than {LONGEST_LINE} bytes; the rest of the file is not read"
 _UTF8_HINT = "save the file as UTF-8; in a .jsonl file, path_b64 can hold a name that is not UTF-8"
@@ -179,15 +181,19 @@ def _decoded(encoded: str) -> bytes:
 
 
 def _asset(values: Mapping[str, Any]) -> Asset:
-    asset_id, category, name = (values.get(key) for key in COLUMNS[1:])
+    asset_id, category, name, asset_type = (values.get(key) for key in COLUMNS[1:])
     if asset_id is None:
         raise ValueError("asset_id is missing")
     if not isinstance(asset_id, str) or not _IDENTIFIER.fullmatch(asset_id):
         raise ValueError(f"asset_id: expected {IDENTIFIER}, not {quote_value(asset_id)}")
     if category is not None and (not isinstance(category, str) or category not in _CATEGORIES):
         raise ValueError(f"asset_file_category: expected {ONE_CATEGORY}, not {quote_value(category)}")
+    if asset_type is not None and (not isinstance(asset_type, str) or asset_type not in _TYPES):
+        raise ValueError(f"asset_type: expected {ONE_TYPE}, not {quote_value(asset_type)}")
+    if category is not None and (reason := wrong_category(asset_type, category)) is not None:
+        raise ValueError(f"asset_file_category: {reason}")
     if name is not None and (not isinstance(name, str) or not _NAME.fullmatch(name)):
         raise ValueError(
             f"name: expected 1 to 256 characters, none of them a control character, not {quote_value(name)}"
         )
-    return Asset(sys.intern(asset_id), category and _CATEGORIES[category], name)
+    return Asset(sys.intern(asset_id), category and _CATEGORIES[category], name, asset_type and _TYPES[asset_type])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, get_args
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
 
+from bulkup.config.asset_categories import ASSET_TYPES, AssetTypeName, wrong_category
 from bulkup.config.declaration import ValueForm, setting
 from bulkup.config.setting_types import Identifier, Pattern
 from bulkup.helpers.quick_dataclass import dataclass
@@ -26,6 +27,9 @@ CATEGORIES: tuple[str, ...] = get_args(_Category)
 ONE_CATEGORY = f"one of {', '.join(CATEGORIES)}"
 Category = Annotated[_Category, ValueForm(ONE_CATEGORY, "NAME")]
 
+ONE_TYPE = f"one of {', '.join(ASSET_TYPES)}"
+AssetType = Annotated[AssetTypeName, ValueForm(ONE_TYPE, "NAME")]
+
 
 @dataclass(frozen=True, slots=True)
 class Asset:
@@ -34,6 +38,7 @@ class Asset:
     asset_id: str
     asset_file_category: str | None = None
     name: str | None = None
+    asset_type: str | None = None
 
 
 class AssetRule(BaseModel):
@@ -46,12 +51,23 @@ class AssetRule(BaseModel):
     asset_file_category: Category | None = setting(
         None, "The category of the files in the asset.", about_default="The profile's category is used."
     )
+    asset_type: AssetType | None = setting(
+        None, "The type of the asset. The category is checked against it.", about_default="Nothing is checked."
+    )
 
     @field_validator("match")
     @classmethod
     def _can_match(cls, value: str) -> str:
         if value.startswith("!"):
             raise ValueError("expected a pattern that can match; one that begins with ! only excludes")
+        return value
+
+    @field_validator("asset_type")
+    @classmethod
+    def _has_the_category(cls, value: str | None, info: ValidationInfo) -> str | None:
+        category = info.data.get("asset_file_category")
+        if category is not None and (reason := wrong_category(value, category)) is not None:
+            raise ValueError(f"expected a type with the category: {reason}")
         return value
 
 
@@ -69,7 +85,7 @@ AssetRules = Annotated[
     tuple[AssetRule, ...],
     BeforeValidator(_rules),
     ValueForm(
-        "a list of rules, each with match, asset_id and, unless it is the profile's, asset_file_category",
+        "a list of rules, each with match, asset_id and, if wanted, asset_file_category and asset_type",
         kind="table",
         in_environment="a JSON list of the rules",
     ),

@@ -70,6 +70,7 @@ PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
             "project_id",
             "asset_id",
             "asset_file_category",
+            "asset_type",
             "assets",
             "asset_map",
             "app_user_id",

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from bulkup.config.assets import AssetRules, Category
+from bulkup.config.asset_categories import wrong_category
+from bulkup.config.assets import AssetRules, AssetType, Category
 from bulkup.config.declaration import Option, Panel, setting
 from bulkup.config.provider_declarations import region_named_by
 from bulkup.config.selection import Selection
@@ -87,6 +88,12 @@ class Services(Selection):
         "The category of a file in its asset if neither `asset_map` nor `assets` gives one.",
         about_default="An asset may have any number of these, but exactly one MAIN.",
         option=Option("metastudio: the category of files in their asset, such as MAIN.", Panel.SERVICES),
+    )
+    asset_type: AssetType | None = setting(
+        None,
+        "The type of the asset named by `asset_id`. `asset_file_category` is checked against it.",
+        about_default="The service decides whether the asset can have such a file.",
+        option=Option("metastudio: the type of the asset, such as PPT; checks the category.", Panel.SERVICES),
     )
     assets: AssetRules = setting(
         (),
@@ -183,6 +190,26 @@ class Services(Selection):
             names=("--confirm/--no-confirm",),
         ),
     )
+
+    @field_validator("asset_type")
+    @classmethod
+    def _has_the_category(cls, value: str | None, info: ValidationInfo) -> str | None:
+        category = info.data.get("asset_file_category")
+        if category is not None and (reason := wrong_category(value, category)) is not None:
+            raise ValueError(f"expected a type that has the category in asset_file_category: {reason}")
+        return value
+
+    @field_validator("assets")
+    @classmethod
+    def _have_the_profiles_category(cls, value: AssetRules, info: ValidationInfo) -> AssetRules:
+        category: str | None = info.data.get("asset_file_category")
+        if category is None:
+            return value
+        for number, rule in enumerate(value, 1):
+            reason = wrong_category(rule.asset_type, rule.asset_file_category or category)
+            if reason is not None:
+                raise ValueError(f"expected a category in rule {number}, because asset_file_category applies: {reason}")
+        return value
 
     @field_validator("region")
     @classmethod

@@ -164,6 +164,7 @@ CASES = [
             "project_id": "p-1",
             "asset_id": "a-1",
             "asset_file_category": "OTHER",
+            "asset_type": None,
             "assets": (),
             "asset_map": None,
             "app_user_id": None,

@@ -145,6 +145,27 @@ def test_a_file_without_an_asset_is_rejected() -> None:
     assert provider.place(replace(SPEC, path="d/n0.mp4")) is not None
 
 
+@pytest.mark.parametrize(
+    ("settings", "category", "asset_type"),
+    [
+        ({"asset_type": "VIDEO", "asset_file_category": "PAGE"}, "PAGE", "VIDEO"),
+        ({"assets": (AssetRule(match="*.png", asset_id="a-2", asset_type="BUSINESS_CARD_TEMPLET"),)}, "OTHER", None),
+        ({"asset_map": {"d/n0.png": Asset("a-4", "PAGE", None, "VOICE_MODEL")}}, "PAGE", "VOICE_MODEL"),
+        # A type that is given once for an asset holds for all its files.
+        ({"asset_type": "PPT", "asset_map": {"d/n0.png": Asset("a-1", "SAMPLE")}}, "SAMPLE", "PPT"),
+    ],
+)
+def test_a_category_that_the_type_does_not_have_is_rejected(
+    settings: dict[str, Any], category: str, asset_type: str | None
+) -> None:
+    rejection = configured(META, **settings).reject(SPEC)
+    assert rejection is not None
+    assert f"has no {category} files" in rejection.reason
+    assert (asset_type or "BUSINESS_CARD_TEMPLET") in rejection.reason
+    allowed = configured(META, **{**settings, "asset_type": None, "assets": (), "asset_map": None})
+    assert allowed.reject(SPEC) is None
+
+
 @pytest.mark.parametrize("category", ["MAIN", "COVER", "OTHER", "WHOLE_MODEL"])
 def test_only_main_is_an_exclusive_place(category: str) -> None:
     """An asset has exactly one MAIN, and any number of other files."""

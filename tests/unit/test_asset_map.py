@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bulkup.config import Asset, SettingsError, load_asset_map
 from bulkup.config.asset_lines import LONGEST_LINE, WrongLine, read_csv_lines, read_json_lines
-from bulkup.config.assets import CATEGORIES
+from bulkup.config.assets import CATEGORIES, ONE_TYPE
 
 HEADER = "path,asset_id,asset_file_category,name\n"
 
@@ -62,6 +62,21 @@ def test_a_table_assigns_an_asset_to_each_file(tree: Tree) -> None:
         "b.mp4": Asset("one", None, None),
         "d/c.mp4": Asset("two", "COVER", None),
     }
+
+
+def test_a_table_may_have_the_type_of_each_asset(tree: Tree) -> None:
+    """The category of a line is checked against it."""
+    header = "path,asset_id,asset_type,asset_file_category\n"
+    assert tree.load(header + "a.mp4,one,PPT,PAGE\nb.mp4,one,PPT,\n") == {
+        "a.mp4": Asset("one", "PAGE", None, "PPT"),
+        "b.mp4": Asset("one", None, None, "PPT"),
+    }
+    assert tree.refused(header + "a.mp4,one,VIDEO,PAGE\nb.mp4,one,FILM,\n") == [
+        "2: asset_file_category: an asset of type VIDEO has no PAGE files, only MAIN, COVER, OTHER",
+        f"3: asset_type: expected {ONE_TYPE}, not 'FILM'",
+    ]
+    wrong = b'{"path": "a.mp4", "asset_id": "one", "asset_type": 5}'
+    assert tree.refused(wrong, "map.jsonl") == [f"1: asset_type: expected {ONE_TYPE}, not 5"]
 
 
 def test_columns_are_optional_and_have_any_order(tree: Tree) -> None:
@@ -166,7 +181,7 @@ def test_all_errors_in_lines_of_json_are_reported_by_line(tree: Tree) -> None:
         b'{"path": "a\xff.mp4", "asset_id": "one"}',
         b'{"path": "\\ud800", "asset_id": "one"}',
     ]
-    known = "the keys are path, path_b64, asset_id, asset_file_category, name"
+    known = "the keys are path, path_b64, asset_id, asset_file_category, name, asset_type"
     form = 'such as {"path": "a.mp4", "asset_id": "..."}'
     complaints = tree.refused(b"\n".join(lines), "map.jsonl")
     assert complaints[:-3] == [
@@ -188,8 +203,8 @@ def test_all_errors_in_lines_of_json_are_reported_by_line(tree: Tree) -> None:
     assert complaints[-1].startswith("15: not valid JSON: ")
 
 
-EMPTY = "1: it is empty (expected a header row: path,asset_id,asset_file_category,name)"
-NO_ID = '1: there is no column "asset_id" (the columns are path, asset_id, asset_file_category, name)'
+EMPTY = "1: it is empty (expected a header row: path,asset_id,asset_file_category,name,asset_type)"
+NO_ID = '1: there is no column "asset_id" (the columns are path, asset_id, asset_file_category, name, asset_type)'
 NOT_UTF8 = "not UTF-8 text (save the file as UTF-8; in a .jsonl file, path_b64 can hold a name that is not UTF-8)"
 
 

@@ -167,7 +167,7 @@ def test_an_error_in_a_rule_gets_its_line_and_key(tmp_path: Path) -> None:
     lines = refused(tmp_path, RULES).message.splitlines()
     categories = "MAIN, COVER, PAGE, SAMPLE, OTHER, WHOLE_MODEL, USER_MODIFIED_MODEL, TEMPORARY, PACKAGE"
     negated = "expected a pattern that can match; one that begins with ! only excludes"
-    keys = "a rule has the keys match, asset_id, asset_file_category"
+    keys = "a rule has the keys match, asset_id, asset_file_category, asset_type"
     assert sorted(line.strip() for line in lines[1:]) == [
         f"bulkup.toml:12: assets: match of rule 3: {negated}, not '!x'",
         "bulkup.toml:13: assets: asset_id of rule 3: expected 1 to 64 letters, digits, _ or -, not 'a b'",
@@ -176,6 +176,25 @@ def test_an_error_in_a_rule_gets_its_line_and_key(tmp_path: Path) -> None:
         'bulkup.toml:7: assets: rule 2 has an unknown key "macth" (did you mean "match"?)',
         f"bulkup.toml:9: assets: asset_file_category of rule 2: expected one of {categories}, not 'main'",
     ]
+
+
+def test_a_category_that_the_assets_type_does_not_have(tmp_path: Path) -> None:
+    """In the profile, in a rule, and in a rule to which the profile's category applies."""
+    has = "an asset of type BUSINESS_CARD_TEMPLET has no OTHER files, only MAIN, COVER"
+    profile = '[profiles.nightly]\nasset_id = "a"\nasset_type = "BUSINESS_CARD_TEMPLET"\n'
+    assert f"bulkup.toml:3: asset_type: expected a type that has the category in asset_file_category: {has}" in (
+        refused(tmp_path, profile).message
+    )
+    rule = (
+        '[[profiles.nightly.assets]]\nmatch = "*"\nasset_id = "a"\nasset_type = "PPT"\nasset_file_category = "SAMPLE"\n'
+    )
+    assert "bulkup.toml:4: assets: asset_type of rule 1: expected a type with the category: an asset of type PPT" in (
+        refused(tmp_path, rule).message
+    )
+    inherits = '[[profiles.nightly.assets]]\nmatch = "*"\nasset_id = "a"\nasset_type = "BUSINESS_CARD_TEMPLET"\n'
+    assert f"assets: expected a category in rule 1, because asset_file_category applies: {has}" in (
+        refused(tmp_path, inherits).message
+    )
 
 
 def test_rules_in_one_value_get_the_line_of_the_value(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def test_bench_has_the_options_of_a_service_except_those_of_single_files() -> No
     assert set(settings_in(Panel.SERVICES)) - parameters == {
         "asset_file_category",
         "asset_map",
+        "asset_type",
         "extensions",
         "object_key",
     }

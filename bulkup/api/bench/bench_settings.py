@@ -50,6 +50,7 @@ def bench_settings(settings: Settings) -> Settings:
         "assets": (),
         "asset_map": None,
         "asset_file_category": "OTHER",
+        "asset_type": None,
         "extensions": {},
         "object_key": _OBJECT_KEY,
     }

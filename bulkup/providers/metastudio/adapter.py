@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from bulkup.config.asset_categories import wrong_category
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import Place
@@ -99,6 +100,8 @@ class MetaStudio(Provider):
         target = self._assets.find(spec)
         if target is None:
             return Rejection("it has no asset: set asset_id, or add a rule to assets or a line to asset_map")
+        if (reason := wrong_category(target.asset_type, target.category)) is not None:
+            return Rejection(f"{reason} (asset {target.asset_id})")
         if len(spec.extension) > _MAX_TYPE:
             return Rejection(f"its extension is longer than the {_MAX_TYPE} characters that metastudio accepts")
         if not 1 <= len(target.name) <= _MAX_NAME:
