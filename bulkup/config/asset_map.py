@@ -16,6 +16,7 @@ from bulkup.config.assets import Asset
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.paths import inside_any
 from bulkup.config.value_text import escape_surrogates
+from bulkup.helpers.input_files import open_input
 from bulkup.helpers.utf8_mode import path_bytes, path_text
 
 SHOWN = 20  # complaints; the others are usually of the same kind
@@ -37,7 +38,7 @@ def load_asset_map(path: str, root: bytes) -> Mapping[str, Asset]:
         raise SettingsError([Complaint(escape_surrogates(path), what, "keep it outside the source")])
     loading = _Loading(path, root)
     try:
-        with open(path, "rb") as file:
+        with open_input(path, pipes=False) as file:
             for line in reader(file):
                 loading.take(line)
     except OSError as error:

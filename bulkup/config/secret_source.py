@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from bulkup.config.user_dirs import home_expanded
 from bulkup.errors import UsageError
+from bulkup.helpers.input_files import read_input
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import MASK, Secret
 
@@ -90,8 +91,8 @@ class SecretSource:
 
     def _from_file(self) -> str:
         try:
-            with open(home_expanded(self.reference.reveal()), "rb") as file:
-                data = file.read(_LARGEST_FILE + 1)
+            path = home_expanded(self.reference.reveal())
+            data, _ = read_input(path, _LARGEST_FILE + 1, seconds=COMMAND_TIMEOUT)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "not a path"
             raise self._error(f"cannot be read: {why}") from error

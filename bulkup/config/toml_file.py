@@ -13,10 +13,12 @@ from bulkup.config.suggestions import suggestion
 from bulkup.config.toml_lines import Lines, line_numbers, line_of
 from bulkup.config.user_dirs import user_config_dir
 from bulkup.errors import UsageError
+from bulkup.helpers.input_files import read_input
 from bulkup.helpers.quick_dataclass import dataclass
 
 FILE_NAME = "bulkup.toml"
 _LARGEST = 1024**2  # bytes
+_PIPE_TIMEOUT = 30.0  # seconds, as for the command of a secret
 
 _HEADER_HINT = "settings belong in a profile: write [profiles.NAME] above them"
 _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
@@ -83,9 +85,7 @@ def find(config_file: str | None, environ: Mapping[str, str], cwd: str) -> TomlD
 def read(path: str, shown: str) -> TomlDocument:
     """Read one file. Raises UsageError if it cannot be read, is not UTF-8 or is not TOML."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(_LARGEST + 1)
-            mode = os.fstat(file.fileno()).st_mode
+        data, status = read_input(path, _LARGEST + 1, seconds=_PIPE_TIMEOUT)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not a path"
         raise UsageError(f"cannot read the configuration file {shown}: {why}") from error
@@ -95,7 +95,7 @@ def read(path: str, shown: str) -> TomlDocument:
     tree = _parsed(text, shown)
     lines = line_numbers(text)
     complaints = tuple(_complaints(tree, lines, shown))
-    return TomlDocument(path, shown, _profiles(tree), lines, complaints, others_can_read=bool(mode & 0o044))
+    return TomlDocument(path, shown, _profiles(tree), lines, complaints, others_can_read=bool(status.st_mode & 0o044))
 
 
 def _decoded(data: bytes, shown: str) -> str:

@@ -9,6 +9,7 @@
     event_loop         uvloop if it is installed, else asyncio's loop
     garbage_collector  how often Python's garbage collector runs
     gitignore          patterns in the form of a .gitignore file
+    input_files        opening files that a user names, and nothing that blocks
     lazy_import        names of a package that are imported at their first use
     private_files      files and folders that only their owner can read
     quick_dataclass    `dataclass`, which takes a fifth of the time to make a class

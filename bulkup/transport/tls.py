@@ -6,6 +6,7 @@ import functools
 import ssl
 
 from bulkup.errors import UsageError
+from bulkup.helpers.input_files import open_input
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
@@ -16,6 +17,7 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_file is not None:
         try:
+            open_input(ca_file, pipes=False).close()  # a named pipe would block
             context.load_verify_locations(ca_file)
         except (OSError, ssl.SSLError) as error:
             raise UsageError(

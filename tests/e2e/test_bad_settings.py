@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,45 @@ def test_a_journal_or_store_inside_the_source(world: World) -> None:
 def test_a_list_of_files_that_cannot_be_read(world: World) -> None:
     """The message names the list."""
     world.upload(*world.local, "--files-from", str(world.root / "no.list")).expect(2, "no.list")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+@pytest.mark.parametrize("use", ["configuration", "found configuration", "secret", "list", "asset map", "CA file"])
+def test_a_pipe_or_device_in_the_place_of_a_file(world: World, use: str, kind: str) -> None:
+    """It is refused at once. A pipe would block, and the device never ends."""
+    place = world.root / {"found configuration": "bulkup.toml", "asset map": "map.csv"}.get(use, "input")
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("/dev/zero")
+    options = {
+        "configuration": ["--config", str(place), *world.local],
+        "found configuration": ["--profile", "n"],
+        "secret": world.to("http://127.0.0.1:9"),
+        "list": ["--files-from", str(place), *world.local],
+        "asset map": ["--asset-map", str(place), "--project-id", "p", *world.to("http://127.0.0.1:9", "metastudio")],
+        "CA file": ["--ca-file", str(place), *world.to("http://127.0.0.1:9")],
+    }
+    done = world.upload(*options[use], env={"BULKUP_TOKEN": f"file:{place}" if use == "secret" else "t"})
+    done.expect(2, "it is not a regular file")
+
+
+def test_what_a_shell_passes_as_a_file(world: World) -> None:
+    """`<(command)` is a pipe, and /dev/null an empty file."""
+    (world.source / "other.mp4").write_bytes(b"5")
+    (path,) = (path.relative_to(world.source) for path in world.source.rglob("file 0*"))
+    with pipe_with(str(path).encode() + b"\n") as listed, pipe_with(b"[profiles.n]\nconcurrency = 2\n") as configured:
+        options = ("--files-from", f"/dev/fd/{listed}", "--config", f"/dev/fd/{configured}", "--profile", "n")
+        done = world.upload(*options, *world.local, pass_fds=(listed, configured)).expect(0)
+    assert (done.summary["files"]["uploaded"], done.summary["concurrency"]["peak"]) == (1, 2)
+    assert world.upload("--config", os.devnull, *world.local).expect(0).summary["files"]["uploaded"] == 1
+
+
+@contextlib.contextmanager
+def pipe_with(text: bytes) -> Iterator[int]:
+    """Yield the reading end of a pipe that holds a text."""
+    reading, writing = os.pipe()
+    os.write(writing, text)
+    os.close(writing)
+    yield reading
+    os.close(reading)

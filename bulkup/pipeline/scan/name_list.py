@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import stat
 import sys
 from collections.abc import Iterator
 from typing import IO
 
 from bulkup.errors import ListError, UsageError
+from bulkup.helpers.input_files import open_input
 
 BLOCK = 64 * 1024  # bytes read at once
 LONGEST = 4096  # bytes, PATH_MAX
@@ -27,10 +30,17 @@ def listed_names(place: str, *, null: bool, block: int = BLOCK) -> Iterator[byte
         if place == "-":  # it stays open: a socket that took descriptor 0 would confuse libuv and other programs
             yield from _split(sys.stdin.buffer, end, block)
             return
-        with open(place, "rb") as stream:
+        with open_input(place, pipes=True) as stream:
             yield from _split(stream, end, block)
     except OSError as error:
-        raise UsageError(f"cannot read the list of files {place}: {error.strerror or error}") from error
+        hint = "write the names of a named pipe to standard input: --files-from -" if _is_pipe(place) else ""
+        raise UsageError(f"cannot read the list of files {place}: {error.strerror or error}", hint=hint) from error
+
+
+def _is_pipe(place: str) -> bool:
+    with contextlib.suppress(OSError):
+        return stat.S_ISFIFO(os.stat(place).st_mode)
+    return False
 
 
 def _split(stream: IO[bytes], end: bytes, size: int) -> Iterator[bytes | None]:
