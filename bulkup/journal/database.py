@@ -13,7 +13,12 @@ from urllib.parse import quote
 from bulkup.errors import JournalError
 from bulkup.helpers.private_files import make_private_folder
 from bulkup.journal import error_mapping
-from bulkup.journal.journal_file import check_for_reading, make_side_files_private, open_own_file
+from bulkup.journal.journal_file import (
+    check_for_reading,
+    check_side_files,
+    make_side_files_private,
+    open_own_file,
+)
 from bulkup.journal.ticket_text import DamagedTicketError, load
 
 # Bytes. The check reads the file, at about 200 MB/s. A larger one is checked only if the last run was cut off.
@@ -125,6 +130,7 @@ def _create_private(path: str) -> None:
     real = os.path.realpath(path)
     make_private_folder(os.path.dirname(real))
     os.close(open_own_file(real))
+    check_side_files(real)
     make_side_files_private(real)  # left by an earlier run; new ones get the mode of the journal from SQLite
 
 

@@ -75,6 +75,11 @@ def from_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
             f"cannot write the journal {path}: the file, its folder or its file system is read-only",
             hint="change its permissions, or name another file with --journal",
         )
+    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return JournalError(
+            f"cannot use the journal {path}: another program has locked it ({text}); {_KEPT}",
+            hint="end that program, such as a backup or a shell of SQLite, and run the same command again",
+        )
     return JournalError(
         f"cannot use the journal {path}: {text}", hint="check its permissions, or name another file with --journal"
     )

@@ -14,10 +14,11 @@ import stat
 
 from bulkup.errors import JournalError
 
-SIDE_FILES = ("-wal", "-shm", "-journal", ".lock")
+_OF_SQLITE = ("-wal", "-shm", "-journal")
+SIDE_FILES = (*_OF_SQLITE, ".lock")
 _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe must not block the command
 _PATH_ONLY = getattr(os, "O_PATH", 0)  # closing such a descriptor does not release SQLite's locks on the file
-_OTHERS = 0o077
+_OWNER, _OTHERS = 0o700, 0o077
 
 
 def open_own_file(path: str) -> int:
@@ -46,16 +47,17 @@ def open_own_file(path: str) -> int:
 def check_for_reading(path: str) -> None:
     """Raise `JournalError` if an existing journal has a second name, because its log may have that name."""
     real = os.path.realpath(path)
-    with contextlib.suppress(FileNotFoundError, PermissionError):
-        _refuse_special(real)
-        if not _PATH_ONLY:
-            _check_names(real, os.stat(real), None)
-            return
-        fd = os.open(real, _PATH_ONLY | os.O_CLOEXEC)
-        try:
-            _check_names(real, os.fstat(fd), fd)
-        finally:
-            os.close(fd)
+    _check_existing(real)
+    check_side_files(real)
+
+
+def check_side_files(path: str) -> None:
+    """Raise `JournalError` if a file that SQLite uses beside the journal is not a regular file with one name.
+
+    SQLite would wait for a pipe without end, and write into a file that belongs to another journal.
+    """
+    for end in _OF_SQLITE:
+        _check_existing(os.path.realpath(path) + end)
 
 
 def make_side_files_private(path: str) -> None:
@@ -84,15 +86,33 @@ def is_file_of_journal(path: str, journal: str) -> bool:
     return False
 
 
+def _check_existing(path: str) -> None:
+    """Check a file without opening it: that can have effects, and closing it would release SQLite's locks on it."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        _refuse_special(path)
+        if not _PATH_ONLY:
+            _check_names(path, os.stat(path), None)
+            return
+        fd = os.open(path, _PATH_ONLY | os.O_CLOEXEC)
+        try:
+            _check_names(path, os.fstat(fd), fd)
+        finally:
+            os.close(fd)
+
+
 def _refuse_special(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         mode = os.lstat(path).st_mode
         if stat.S_ISLNK(mode):
             raise _is_link(path)
         if not stat.S_ISREG(mode):
-            raise JournalError(
-                f"cannot use the journal {path}: it is not a regular file", hint="name another file with --journal"
-            )
+            raise JournalError(f"cannot use the journal {path}: it is not a regular file", hint=_not_regular_hint(path))
+
+
+def _not_regular_hint(path: str) -> str:
+    if path.endswith(SIDE_FILES):
+        return "move it away; bulkup creates a file there"
+    return "name another file with --journal"
 
 
 def _is_link(path: str) -> JournalError:
@@ -135,11 +155,14 @@ def _mount_id(fd: int) -> str | None:
 
 
 def _make_private(path: str, fd: int) -> None:
-    """Set mode 0600. Another user may own the file only if no other user can read it."""
+    """Set mode 0600. Another user may own the file only if no other user can read it.
+
+    SQLite gives its log the mode of the journal, but 0644 if that is 0.
+    """
     found = os.fstat(fd)
-    if not found.st_mode & _OTHERS:
+    if found.st_mode & _OWNER and not found.st_mode & _OTHERS:
         return
-    if found.st_uid != os.geteuid():
+    if found.st_mode & _OTHERS and found.st_uid != os.geteuid():
         raise JournalError(
             f"cannot use {path}: it belongs to another user, and others can read it",
             hint="change its owner, and set its mode to 0600; or name another file with --journal",

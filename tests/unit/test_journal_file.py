@@ -15,6 +15,7 @@ from bulkup.errors import JournalError
 from bulkup.journal.journal_file import (
     SIDE_FILES,
     check_for_reading,
+    check_side_files,
     is_file_of_journal,
     make_side_files_private,
     open_own_file,
@@ -32,6 +33,19 @@ def test_a_new_file_is_private(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert mode(tmp_path / "journal") == 0o600
+
+
+def test_a_mode_that_lets_its_owner_do_nothing_is_corrected(tmp_path: Path) -> None:
+    """SQLite would give the log of such a journal the mode 0644."""
+    path = tmp_path / "journal"
+    path.touch()
+    fd = os.open(path, os.O_RDONLY)
+    os.fchmod(fd, 0)
+    if os.geteuid() != 0:
+        pytest.skip("only root can open such a file")
+    os.close(fd)
+    os.close(open_own_file(str(path)))
+    assert mode(path) == 0o600
 
 
 @pytest.mark.parametrize("wide", [0o644, 0o660, 0o604, 0o777])
@@ -96,6 +110,28 @@ def test_special_files_are_refused(tmp_path: Path) -> None:
             open_own_file(path)
         with pytest.raises(JournalError, match="not a regular file"):
             check_for_reading(path)
+
+
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+def test_files_that_sqlite_uses_must_be_regular_and_have_one_name(tmp_path: Path, end: str) -> None:
+    """SQLite would wait for a pipe without end. Of a link it says only that it cannot open the file."""
+    path, side = str(tmp_path / "journal"), tmp_path / f"journal{end}"
+    Path(path).touch(0o600)
+    (tmp_path / "other").write_bytes(b"kept")
+    kinds = [
+        (lambda: os.mkfifo(side), "not a regular file"),
+        (side.mkdir, "not a regular file"),
+        (lambda: side.symlink_to("other"), "symbolic link"),
+        (lambda: os.link(tmp_path / "other", side), "2 names"),
+    ]
+    for make, reason in kinds:
+        make()
+        for check in (check_side_files, check_for_reading):
+            with pytest.raises(JournalError, match=reason):
+                check(path)
+        side.rmdir() if side.is_dir() else side.unlink()
+    side.touch(0o600)
+    check_for_reading(path)
 
 
 _MOUNTED = """
