@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote
 
+from bulkup.helpers.address_literals import literal
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.tickets import Ticket
 
@@ -17,7 +18,8 @@ _SIGNATURE = (
 )
 _SIGNED = re.compile(rf"(?:{_SIGNATURE}(?:&|$))+", re.IGNORECASE)
 _SIGNED_PART = re.compile(rf"(?:(?:{_SIGNATURE}|(?:partNumber|uploadId)=[^&]*)(?:&|$))+", re.IGNORECASE)
-_DEFAULT_PORTS = {"http:": ":80", "https:": ":443"}
+_DEFAULT_PORTS = {"http:": "80", "https:": "443"}
+_PORT = re.compile(r":([0-9]*)$")
 
 
 def object_of(ticket: Ticket) -> str:
@@ -37,12 +39,12 @@ def share_a_part(urls: Sequence[SecretUrl]) -> bool:
 
 
 def _address(url: SecretUrl, ignored: re.Pattern[str]) -> str:
-    """Return a URL without fragment and ignored parameters, its host in lower case, its path decoded."""
+    """Return a URL without fragment and ignored parameters, with the rest in one spelling."""
     place, _, query = url.reveal().partition("#")[0].partition("?")
     start = place.find("/", place.find("//") + 2)
-    path = place[start:] if start >= 0 else "/"
-    if "%" in path:
-        path = unquote(path, errors="surrogateescape")
+    path = _decoded(place[start:]) if start >= 0 else "/"
+    if "/." in path:
+        path = _without_dots(path)
     rest = "&".join(_kept(query, ignored)) if query else ""
     return f"{_origin(place[:start] if start >= 0 else place)}{path}?{rest}"
 
@@ -50,10 +52,33 @@ def _address(url: SecretUrl, ignored: re.Pattern[str]) -> str:
 def _kept(query: str, ignored: re.Pattern[str]) -> list[str]:
     if ignored.fullmatch(query):  # the usual case
         return []
-    return [part for part in query.split("&") if part and not ignored.fullmatch(part)]
+    return sorted(_decoded(part) for part in query.split("&") if part and not ignored.fullmatch(part))
+
+
+def _decoded(text: str) -> str:
+    return unquote(text, errors="surrogateescape") if "%" in text else text
+
+
+def _without_dots(path: str) -> str:
+    """Return a path without the parts `.` and `..`, which many servers and proxies remove (RFC 3986 5.2.4)."""
+    kept: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del kept[max(1, len(kept) - 1) :]
+        elif part != ".":
+            kept.append(part)
+    return "/".join(kept)
 
 
 @functools.lru_cache(maxsize=256)  # a service's URLs have a handful of hosts
 def _origin(text: str) -> str:
-    scheme, _, host = text.lower().partition("//")
-    return f"{scheme}//{host.removesuffix(_DEFAULT_PORTS.get(scheme, '')).removesuffix('.')}"
+    """Return scheme, host and port in one spelling; an address has many."""
+    scheme, _, authority = text.lower().partition("//")
+    found = _PORT.search(authority)
+    port = found[1].lstrip("0") if found is not None else ""
+    host = authority[: found.start()] if found is not None else authority
+    if port == _DEFAULT_PORTS.get(scheme):
+        port = ""
+    address = literal(host)
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return f"{scheme}//{host.removesuffix('.') if mapped is None else mapped}:{port}"

@@ -14,8 +14,8 @@ from urllib.request import getproxies, getproxies_environment, proxy_bypass
 from yarl import URL
 
 from bulkup.errors import UsageError
+from bulkup.helpers.address_literals import literal
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
-from bulkup.transport.destination.host_rules import literal
 
 PROXY_AUTHENTICATION_REQUIRED = 407
 _PORTS = {"http": 80, "https": 443}

@@ -14,8 +14,8 @@ from scripted_server import Server, serving
 from sender_helpers import BOTH, answered, next_works, outcome, using
 from test_transport import no_lookup, unused_port
 
+from bulkup.helpers.address_literals import literal
 from bulkup.model.problems import Problem, ProblemKind
-from bulkup.transport.destination.host_rules import literal
 
 DEAD, ALIVE = "127.0.0.3", "127.0.0.1"
 

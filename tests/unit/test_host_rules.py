@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from bulkup.config.host_names import normalise_host
+from bulkup.helpers.address_literals import literal
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.problems import ProblemError, ProblemKind
 from bulkup.providers.answer_parsing import upload_url
-from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public, literal
+from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public
 from bulkup.transport.destination.redirects import redirected
 
 INSIDE = [

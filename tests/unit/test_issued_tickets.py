@@ -34,10 +34,20 @@ def test_an_id_belongs_to_the_first_file_that_got_it() -> None:
         ("https://s.example/a?X-Amz-Date=1&X-Amz-Signature=x", "https://s.example/a?x-amz-date=2&X-Amz-Signature=y"),
         ("https://s.example/a%20b", "https://s.example/%61%20b"),
         ("https://s.example", "https://s.example/"),
+        ("https://s.example.:8443/a", "https://S.example:08443/a"),
+        ("https://s.example:/a", "https://s.example/a"),
+        ("http://127.0.0.1/a", "http://2130706433/a"),
+        ("http://127.0.0.1/a", "http://127.1:80/a"),
+        ("http://[::1]/a", "http://[0:0:0:0:0:0:0:1]:80/a"),
+        ("http://10.0.0.1/a", "http://[::ffff:a00:1]/a"),
+        ("https://s.example/a/b", "https://s.example/a/./x/../b"),
+        ("https://s.example/b", "https://s.example/%2E%2E/b"),
+        ("https://s.example/put?key=a/b&n=1", "https://s.example/put?n=1&key=a%2Fb"),
+        ("https://s.example/put?key=a%2fb", "https://s.example/put?key=a%2Fb&Signature=x"),
     ],
 )
 def test_two_urls_of_one_object(mine: str, other: str) -> None:
-    """They differ in the spelling of the host, the fragment or the signature. The same file may have both."""
+    """They differ in the fragment, the signature or the spelling of the other parts. The same file may have both."""
     issued = IssuedTickets()
     assert issued.clash(ticket("1", mine), b"/data/a") is None
     assert issued.clash(ticket("2", other), b"/data/b") == "a URL"
@@ -51,6 +61,9 @@ def test_two_urls_of_one_object(mine: str, other: str) -> None:
         ("https://s.example/a", "https://t.example/a"),
         ("https://s.example/a", "https://s.example:444/a"),
         ("https://s.example/put?key=a&Signature=x", "https://s.example/put?key=b&Signature=x"),
+        ("https://s.example/a", "https://s.example/.a"),
+        ("https://s.example/a/b", "https://s.example/a..b"),
+        ("https://a.example/a", "https://a.example.org/a"),
         ("https://s.example/put?upload_id=a", "https://s.example/put?upload_id=b"),
     ],
 )

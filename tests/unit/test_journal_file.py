@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,7 @@ def test_files_that_sqlite_uses_must_be_regular_and_have_one_name(tmp_path: Path
     path, side = str(tmp_path / "journal"), tmp_path / f"journal{end}"
     Path(path).touch(0o600)
     (tmp_path / "other").write_bytes(b"kept")
-    kinds = [
+    kinds: list[tuple[Callable[[], object], str]] = [
         (lambda: os.mkfifo(side), "not a regular file"),
         (side.mkdir, "not a regular file"),
         (lambda: side.symlink_to("other"), "symbolic link"),

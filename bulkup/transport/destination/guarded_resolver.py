@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from yarl import URL
 
+from bulkup.helpers.address_literals import literal
 from bulkup.helpers.secrets import SecretUrl
-from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public, literal
+from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public
 from bulkup.transport.destination.resolver import Resolver
 
 _MAX_PASSED = 1000

@@ -7,13 +7,11 @@ firewall. So the URLs of a public service may only lead to public addresses, unl
 from __future__ import annotations
 
 import ipaddress
-import socket
 from collections.abc import Iterable
 
+from bulkup.helpers.address_literals import literal
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all IPv6 addresses assigned so far (RFC 4291 2.4)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
@@ -67,22 +65,6 @@ def is_public(address: str) -> bool:
     if inner is not None:
         return is_public(str(inner))
     return found in _GLOBAL_UNICAST and found.is_global
-
-
-def literal(host: str) -> Address | None:
-    """Return the address that a host is written as, None for a name.
-
-    The system accepts unusual spellings (`127.1`, `0x7f.1`, `2130706433`), so this function does as well.
-    """
-    text = host.strip("[]").rstrip(".")
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        pass
-    try:
-        return ipaddress.IPv4Address(socket.inet_aton(text)) if text[:1].isdigit() else None
-    except (OSError, ValueError):
-        return None
 
 
 def _normalized(host: str) -> str:
