@@ -35,6 +35,7 @@ _COMMANDS = {
     "bench": "bench:bench",
     "config": "config_commands:config_app",
 }
+_WITH_CLIENT = frozenset({"upload", "demo", "bench"})  # they import aiohttp
 # More than any run needs. The hard limit of some systems is a billion, and some programs loop up to the limit.
 _DESCRIPTORS = 65_536
 
@@ -78,13 +79,20 @@ def _printable_usage_errors() -> Iterator[None]:
 def load_command(name: str) -> Any:
     """Import a command and return it in the form that the parser runs."""
     module, _, attribute = _COMMANDS[name].partition(":")
-    command = getattr(importlib.import_module(f"bulkup.cli.{module}"), attribute)
+    with _unread_certificates() if name in _WITH_CLIENT else contextlib.nullcontext():
+        command = getattr(importlib.import_module(f"bulkup.cli.{module}"), attribute)
     enable_gc()
     if isinstance(command, typer.Typer):
         return typer.main.get_command(command)
     single = typer.Typer(add_completion=False)
     single.command(name)(command)
     return typer.main.get_command(single)
+
+
+def _unread_certificates() -> contextlib.AbstractContextManager[None]:
+    from bulkup.transport.by_aiohttp.unread_certificates import unread_certificates  # noqa: PLC0415  # it imports ssl
+
+    return unread_certificates()
 
 
 app = typer.Typer(

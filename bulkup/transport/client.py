@@ -61,7 +61,7 @@ class Transport(Storage):
         raise raised
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
-        self._api = await stack.enter_async_context(open_session(self._tls.for_aiohttp, idle=_IDLE_API_CONNECTIONS))
+        self._api = await stack.enter_async_context(open_session(idle=_IDLE_API_CONNECTIONS))
         await super()._open(stack)
 
     async def _answer(self, url: SecretUrl, request: ApiRequest) -> ApiAnswer:
@@ -77,6 +77,7 @@ class Transport(Storage):
             allow_redirects=False,
             timeout=self._api_timeout,
             proxy=proxy,
+            ssl=self._tls.for_aiohttp(url.reveal(), proxy),
         ) as response:
             if response.status == PROXY_AUTHENTICATION_REQUIRED and proxy is not None:
                 raise exchange_problem(FailureKind.PROXY_AUTHENTICATION, None, url, self._options.idle_timeout)

@@ -40,10 +40,12 @@ class TlsVerification:
 
     @functools.cached_property
     def context(self) -> ssl.SSLContext:
-        """The context for the lean sender's connections."""
+        """The context for all connections of a run."""
         return tls_context(self._ca_file)
 
-    @property
-    def for_aiohttp(self) -> ssl.SSLContext | bool:
-        """The value of aiohttp's `ssl` parameter. True stands for its own context, which it has read already."""
-        return True if self._ca_file is None else self.context
+    def for_aiohttp(self, *urls: str | None) -> ssl.SSLContext | bool:
+        """Return aiohttp's parameter `ssl` for a request to a URL, or through the URL of a proxy.
+
+        It is the context if one of them uses TLS. True stands for aiohttp's own context, which may have no authorities.
+        """
+        return self.context if any(url is not None and url[:6].lower() == "https:" for url in urls) else True

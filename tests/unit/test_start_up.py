@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from bulkup.cli import app
 from bulkup.errors import UsageError
@@ -34,7 +35,7 @@ def test_garbage_collection_is_on_once_the_command_is_loaded() -> None:
 
 
 def test_certificate_authorities_are_read_once_and_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run over plain HTTP needs none, and aiohttp has its own."""
+    """A run over plain HTTP needs none, and both clients share them."""
     made: list[str | None] = []
 
     def make(ca_file: str | None) -> ssl.SSLContext:
@@ -43,10 +44,37 @@ def test_certificate_authorities_are_read_once_and_only_when_needed(monkeypatch:
 
     monkeypatch.setattr(tls, "tls_context", make)
     verification = TlsVerification(None)
-    assert verification.for_aiohttp is True
+    assert verification.for_aiohttp("http://api/", None) is True
+    assert verification.for_aiohttp("http://api/", "http://proxy/") is True
     assert made == []
-    assert verification.context is verification.context
+    assert verification.for_aiohttp("HTTPS://api/", None) is verification.context
+    assert verification.for_aiohttp("http://api/", "https://proxy/") is verification.context
     assert made == [None]
+
+
+_AUTHORITIES = """
+import ssl
+from bulkup.cli import app
+app.load_command("upload")
+import aiohttp.connector
+from bulkup.transport.tls import TlsVerification
+own = TlsVerification(None).for_aiohttp("https://api/", None)
+default = aiohttp.connector._SSL_CONTEXT_VERIFIED
+print(*(len(context.get_ca_certs()) for context in (own, ssl.create_default_context(), default)))
+print(*(context.verify_mode is ssl.CERT_REQUIRED for context in (own, default)))
+"""
+
+
+def test_the_command_reads_authorities_for_its_own_context_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of aiohttp are unused. Without authorities they refuse every certificate."""
+    path = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    done = subprocess.run([sys.executable, "-P", "-c", _AUTHORITIES], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "1", "0", "True", "True"]
 
 
 def test_a_private_authority_is_read_immediately(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
     bounded_connector  connections, with a bound on idle ones
     payload         a body as aiohttp takes it
     aiohttp_errors  the client's exceptions as problems
+    unread_certificates  a quick import of aiohttp, for the command
 
 Not here: redirects, forms and host rules, which both senders share.
 """

@@ -32,7 +32,7 @@ class AiohttpSender:
         self, options: TransportOptions, tls: TlsVerification, proxies: Proxies, guard: GuardedResolver
     ) -> None:
         self._options = options
-        self._tls = tls.for_aiohttp
+        self._tls = tls
         self._proxies = proxies
         self._guard = guard
         # aiohttp's own idle timeout (`sock_read`) starts when the body is written. That is enough for a small body,
@@ -115,6 +115,7 @@ class AiohttpSender:
                 allow_redirects=False,
                 timeout=timeout,
                 proxy=proxy,
+                ssl=self._tls.for_aiohttp(url.reveal(), proxy),
             ) as response:
                 early = payload.held_back
                 text = await _read_up_to(ANSWER_LIMIT, response.content)
@@ -131,9 +132,7 @@ class AiohttpSender:
             # A proxy looks up storage's names itself, and may have a private address, so its session has no guard.
             guard = None if proxied else self._guard
             options = self._options
-            session = open_session(
-                self._tls, guard, limit=options.connections, idle=options.idle_connections, reuse=reuse
-            )
+            session = open_session(guard, limit=options.connections, idle=options.idle_connections, reuse=reuse)
             self._sessions[proxied, reuse] = session
         return session
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from typing import Any
 
 import aiohttp
@@ -23,16 +22,17 @@ _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
 def open_session(
-    tls: ssl.SSLContext | bool, resolver: Resolver | None = None, *, limit: int = 0, idle: int, reuse: bool = True
+    resolver: Resolver | None = None, *, limit: int = 0, idle: int, reuse: bool = True
 ) -> aiohttp.ClientSession:
-    """Return a session with at most `limit` connections in use, 0 for no limit. Each request sets its own timeout.
+    """Return a session with at most `limit` connections in use, 0 for no limit.
 
-    Up to `idle` more connections stay open. Without `reuse` each request has a new connection.
+    Each request sets its own timeout, and its own verification of certificates (`TlsVerification.for_aiohttp`). Up
+    to `idle` more connections stay open. Without `reuse` each request has a new connection.
     """
     names = None if resolver is None else ClientResolver(resolver)
     kept: dict[str, Any] = {"keepalive_timeout": KEEP_ALIVE} if reuse else {"force_close": True}
     return aiohttp.ClientSession(
-        connector=BoundedConnector(limit + idle, limit=limit, ssl=tls, resolver=names, **kept),
+        connector=BoundedConnector(limit + idle, limit=limit, resolver=names, **kept),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={hdrs.USER_AGENT: f"bulkup/{__version__}", hdrs.ACCEPT_ENCODING: "identity"},
         trust_env=False,  # it would also send the credentials of ~/.netrc; `Proxies` reads the environment
