@@ -15,7 +15,7 @@ from bulkup.model.counters import Ignored
 from bulkup.model.files import FoundFile
 from bulkup.model.tickets import Rejection
 from bulkup.pipeline.files.file_opener import FileOpener
-from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision, decide, place_taken
+from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision, decide
 from bulkup.pipeline.scan.walk import Unexamined, Walk
 from bulkup.providers import Provider
 
@@ -118,12 +118,12 @@ class _Decider:
         )
 
     def _taken(self, decision: FileDecision) -> Rejection | None:
-        claim = decision.claim
-        if claim is None or decision.place is None:
-            return None
         file = decision.file
-        holder = self.journal.places.claim(claim, Holder(file.source.root, file.path, file.source.name))
-        return None if holder is None else place_taken(decision.place, holder, file.source, self.provider.name)
+        for claim in decision.claims:
+            holder = self.journal.places.claim(claim, Holder(file.source.root, file.path, file.source.name))
+            if holder is not None:
+                decision.refuse(claim, holder, self.provider)
+        return decision.place_taken
 
 
 def _reason(decision: FileDecision, refusal: Rejection | None) -> str | None:

@@ -41,7 +41,8 @@ RunCommands = Annotated[
 
 _SHOWN_CONFLICTS = 20
 PLACE_HINTS = {
-    METASTUDIO: "change asset_file_category, or the assets' rules and map, so that no asset has two MAIN files",
+    METASTUDIO: "change asset_file_category, or the assets' rules and map, so that no asset has two MAIN files; "
+    "rename files in one asset whose names differ only by case, or name them in the map",
     XVID: "change object_key so that each file has a key of its own",
 }
 

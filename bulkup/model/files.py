@@ -124,6 +124,18 @@ class Place:
     exclusive: bool = False
 
 
+class NameAtService(NamedTuple):
+    """A file's name at a service that ignores case. In one `group`, such as an asset, no two may differ only by it."""
+
+    group: str
+    name: str
+
+    @property
+    def key(self) -> str:
+        """The text that two names have in common if they differ only by case."""
+        return f"the name {self.name.casefold()!r} in {self.group}"
+
+
 class Digest(NamedTuple):
     """The MD5 of the bytes that were read, as 16 bytes (RFC 1321)."""
 

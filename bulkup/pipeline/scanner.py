@@ -23,7 +23,7 @@ from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
-from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision, place_taken
+from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision
 from bulkup.pipeline.scan.triage import Triage, triage
 from bulkup.pipeline.scan.walk import Unexamined, Walk, WalkBlock
 
@@ -133,13 +133,12 @@ class Scanner:
         return Outcome(item, state, entry.problem)
 
     async def _claim_places(self, decisions: Sequence[FileDecision]) -> None:
-        """Claim the places that only one file can have; the second file is rejected before any call."""
-        claiming = [(decision, claim) for decision in decisions if (claim := decision.claim) is not None]
+        """Claim the places and names that only one file can have; the second file is rejected before any call."""
+        claiming = [(decision, claim) for decision in decisions for claim in decision.claims]
         holders = await self._run.journal.claim([claim for _, claim in claiming])
-        for (decision, _), holder in zip(claiming, holders, strict=True):
-            if holder is not None and decision.place is not None:
-                source, provider = decision.file.source, self._run.provider.name
-                decision.place_taken = place_taken(decision.place, holder, source, provider)
+        for (decision, claim), holder in zip(claiming, holders, strict=True):
+            if holder is not None:
+                decision.refuse(claim, holder, self._run.provider)
 
     async def _carry_out(self, decision: FileDecision) -> None:
         file, known = decision.file, decision.known

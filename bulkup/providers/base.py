@@ -12,7 +12,7 @@ from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret
 from bulkup.helpers.utf8_mode import path_text
-from bulkup.model.files import Digest, FoundFile, Place, extension_of
+from bulkup.model.files import Digest, FoundFile, NameAtService, Place, extension_of
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem
 from bulkup.model.states import FileState
@@ -96,6 +96,13 @@ class FileSpec:
         name = path[path.rfind("/") + 1 :]
         return cls(name, path, extension_of(name), size, digest, mtime_ns / 1_000_000_000)
 
+    @classmethod
+    def at(cls, path: bytes) -> FileSpec:
+        """Return the description of a file of which only the path is known."""
+        text = path_text(path)
+        name = text[text.rfind("/") + 1 :]
+        return cls(name, text, extension_of(name), 0)
+
 
 def valid_text(text: str) -> str:
     """Return text that is valid in JSON, with bytes that are not UTF-8 replaced."""
@@ -163,6 +170,10 @@ class Provider(abc.ABC):
 
     def place(self, spec: FileSpec) -> Place | None:  # noqa: ARG002  # used by providers with places
         """Return the file's place at the service, None if `reject` refuses the file. Called only with `placed`."""
+        return None
+
+    def name_at_service(self, spec: FileSpec) -> NameAtService | None:  # noqa: ARG002  # used by a provider with places
+        """Return the file's name if the service ignores its case, else None. Called only with `placed`."""
         return None
 
     def hashes_first(self, spec: FileSpec) -> bool:  # noqa: ARG002  # some providers need it

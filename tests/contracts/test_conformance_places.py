@@ -116,3 +116,75 @@ async def test_a_new_place_means_a_new_upload(place: World, monkeypatch: pytest.
     new = {row.path: row.remote[moved] for row in place.manifest()}
     assert all("first" in old[path] and "second" in new[path] for path in old)
     assert (await place.run()).counters.skipped == 2
+
+
+@pytest.fixture
+async def asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[World, None]:
+    """MetaStudio, whose file names ignore case."""
+    async with conformance(tmp_path, "metastudio", monkeypatch) as running:
+        yield running
+
+
+async def test_of_two_names_that_differ_by_case_the_second_is_rejected(asset: World) -> None:
+    """In a dry run and in later runs as well. The reason names the first file."""
+    asset.write({"one/Cover \u00c4.png": b"first", "two/cover \u00e4.png": b"second"})
+    said = previewed(asset)
+    for run in range(2):
+        summary = await asset.run()
+        assert (summary.exit_code, summary.counters.rejected, asset.puts) == (3, 1, 1), run
+    first, second = split(asset)
+    (row,) = [row for row in asset.manifest() if row.path == second]
+    name = second.decode().partition("/")[2]
+    assert row.error == (
+        f"its name at metastudio, {name!r} in asset asset-1, differs only by case from that of {first.decode()}"
+    )
+    assert said == {first: ("upload", None), second: ("rejected", row.error)}
+    assert previewed(asset) == {first: ("unchanged", None), second: ("rejected", row.error)}
+
+
+async def test_equal_names_and_names_in_other_assets_are_uploaded(asset: World) -> None:
+    """The service gives every file an id of its own, so only the spelling may not differ."""
+    asset.settings["assets"] = ({"match": "/three/", "asset_id": "another"},)
+    asset.write({"one/a.png": b"1", "two/a.png": b"2", "three/A.png": b"3", "one/b.png": b"4"})
+    assert {action for action, _ in previewed(asset).values()} == {"upload"}
+    summary = await asset.run()
+    assert (summary.exit_code, summary.counters.uploaded) == (0, 4)
+    asset.assert_uploaded()
+    assert (await asset.run()).counters.skipped == 4
+
+
+async def test_names_of_the_map_are_compared(asset: World, tmp_path: Path) -> None:
+    """Both ways: a name that the map gives, and one that avoids a collision."""
+    asset.write({"one/a.png": b"1", "two/b.png": b"2", "x/C.png": b"3", "y/c.png": b"4"})
+    lines = ["path,asset_id,asset_file_category,name", "one/a.png,asset-1,,B.png", "y/c.png,asset-1,,d.png"]
+    (tmp_path / "map.csv").write_text("\n".join(lines))
+    summary = await asset.run(asset_map=str(tmp_path / "map.csv"))
+    assert (summary.exit_code, summary.counters.uploaded, summary.counters.rejected) == (3, 3, 1)
+    first, second = sorted(
+        [b"one/a.png", b"two/b.png"], key=lambda path: asset.states()[path] is not FileState.UPLOADED
+    )
+    assert asset.states()[second] is FileState.REJECTED
+    (row,) = [row for row in asset.manifest() if row.path == second]
+    assert (row.error or "").endswith(f"differs only by case from that of {first.decode()}")
+
+
+async def test_a_name_is_free_again_if_its_holder_was_never_uploaded(asset: World) -> None:
+    asset.write({"one/a.png": b"first", "two/A.png": b"second"})
+    refused = await asset.run(**{name: f"wrong-{name}-0001" for name in asset.credentials})
+    assert (refused.exit_code, refused.counters.rejected) == (4, 1)
+    (loser,) = [path for path, state in asset.states().items() if state is FileState.REJECTED]
+    (winner,) = {b"one/a.png", b"two/A.png"} - {loser}
+    (asset.source / winner.decode()).unlink()
+    summary = await asset.run()
+    assert (summary.exit_code, summary.counters.uploaded) == (0, 1)
+
+
+async def test_a_main_has_a_place_and_a_name(asset: World) -> None:
+    """Each of them can be taken by another file."""
+    asset.settings["assets"] = (
+        {"match": "/one/", "asset_id": "a-1", "asset_file_category": "MAIN"},
+        {"match": "/two/", "asset_id": "a-1", "asset_file_category": "COVER"},
+    )
+    asset.write({"one/a.png": b"1", "two/A.png": b"2"})
+    summary = await asset.run()
+    assert (summary.exit_code, summary.counters.uploaded, summary.counters.rejected) == (3, 1, 1)

@@ -173,6 +173,15 @@ def test_only_main_is_an_exclusive_place(category: str) -> None:
     assert place == Place(f"{category} of asset a-1", exclusive=category == "MAIN")
 
 
+def test_the_name_in_an_asset_ignores_case() -> None:
+    provider = configured(META)
+    names = [provider.name_at_service(replace(SPEC, name=name)) for name in ("Stra\u00dfe.png", "STRASSE.PNG", "s.png")]
+    assert [name and name.group for name in names] == ["asset a-1"] * 3
+    first, second, third = (name.key for name in names if name is not None)
+    assert first == second != third
+    assert configured(META, asset_id=None).name_at_service(SPEC) is None
+
+
 RULES = (
     AssetRule(match="d/*.png", asset_id="a-2", asset_file_category="COVER"),
     AssetRule(match="*.png", asset_id="a-3"),

@@ -11,7 +11,7 @@ from typing import Literal
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import Claim, Holder, KnownFile
 from bulkup.journal.kept_rejections import reason_of
-from bulkup.model.files import FoundFile, Identity, Place, Source
+from bulkup.model.files import FoundFile, Identity, NameAtService, Place, Source
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Rejection
 from bulkup.pipeline.options import IdentityMode
@@ -99,7 +99,8 @@ _CLAIMING = _UPLOADING | {Action.RECHECK}
 class FileDecision:
     """The action for one file, and its place at the service.
 
-    `rejection` is the service's reason to refuse the file, `place_taken` the reason why it cannot have its place.
+    `name` is set where the service ignores the case of names. `rejection` is the service's reason to refuse the file,
+    `place_taken` the reason why it cannot have its place or its name.
     `expired`: an earlier run uploaded it, and the service no longer keeps it.
     """
 
@@ -107,6 +108,7 @@ class FileDecision:
     known: KnownFile | None
     action: Action
     place: Place | None = None
+    name: NameAtService | None = None
     rejection: Rejection | None = None
     hashed_first: bool = False
     expired: bool = False
@@ -117,11 +119,24 @@ class FileDecision:
         return unsupported == "skip" and self.rejection is not None and self.rejection.unsupported
 
     @property
-    def claim(self) -> Claim | None:
-        """The claim to make on its place; None if other files may have the same place, or the file has it already."""
-        if self.place is None or not self.place.exclusive or self.rejection is not None or self.action not in _CLAIMING:
-            return None
-        return Claim(self.place.name, (self.file.source.id, self.file.path), self.file.full_path, self.file.source.name)
+    def claims(self) -> list[Claim]:
+        """The claims to make: on a place that only one file can have, and on a name that ignores case."""
+        if self.rejection is not None or self.action not in _CLAIMING:
+            return []
+        names = [self.place.name] if self.place is not None and self.place.exclusive else []
+        names += [self.name.key] if self.name is not None else []
+        source = self.file.source
+        return [Claim(name, (source.id, self.file.path), self.file.full_path, source.name) for name in names]
+
+    def refuse(self, claim: Claim, holder: Holder, provider: Provider) -> None:
+        """Note why the file cannot have what another file holds, unless both can have it."""
+        source = self.file.source
+        if self.name is not None and claim.name == self.name.key:
+            held = provider.name_at_service(FileSpec.at(holder.path))
+            if held is not None and held.key == self.name.key and held.name != self.name.name:
+                self.place_taken = name_taken(self.name, holder, source, provider.name)
+        elif self.place is not None:
+            self.place_taken = place_taken(self.place, holder, source, provider.name)
 
 
 def decide(file: FoundFile, known: KnownFile | None, provider: Provider, trust: ChangePolicy) -> FileDecision:
@@ -135,7 +150,8 @@ def decide(file: FoundFile, known: KnownFile | None, provider: Provider, trust: 
     place = provider.place(spec) if placed else None
     action = action_for(known, file.identity, mode, place, gone=gone)
     rejection = provider.reject(spec) or _kept_rejection(file, known, trust) if action in _UPLOADING else None
-    return FileDecision(file, known, action, place, rejection, provider.hashes_first(spec), expired)
+    name = provider.name_at_service(spec) if placed and action in _CLAIMING else None
+    return FileDecision(file, known, action, place, name, rejection, provider.hashes_first(spec), expired)
 
 
 def _kept_rejection(file: FoundFile, known: KnownFile | None, trust: ChangePolicy) -> Rejection | None:
@@ -162,8 +178,19 @@ def all_settled(provider: Provider, trust: ChangePolicy, *, expired: bool) -> bo
 
 def place_taken(place: Place, holder: Holder, source: Source, provider: str) -> Rejection:
     """Return the rejection of a file whose place belongs to `holder`."""
+    return Rejection(f"its place at {provider}, {place.name}, is taken by {_shown(holder, source)}")
+
+
+def name_taken(name: NameAtService, holder: Holder, source: Source, provider: str) -> Rejection:
+    """Return the rejection of a file whose name differs only by case from that of `holder`."""
+    own = f"its name at {provider}, {name.name!r} in {name.group}"
+    return Rejection(f"{own}, differs only by case from that of {_shown(holder, source)}")
+
+
+def _shown(holder: Holder, source: Source) -> str:
+    """Return a file as messages about another file of `source` name it."""
     path = holder.path if holder.source == source.root else holder.full_path
     shown = path.decode("utf-8", "replace")
     if None not in (source.name, holder.source_name) and source.name != holder.source_name:
         shown += f" in the source {holder.source_name}"
-    return Rejection(f"its place at {provider}, {place.name}, is taken by {shown}")
+    return shown

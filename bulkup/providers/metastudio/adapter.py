@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from bulkup.config.asset_categories import wrong_category
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret, SecretUrl
-from bulkup.model.files import Place
+from bulkup.model.files import NameAtService, Place
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, json_request
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Receipt, Rejection, Ticket
@@ -114,6 +114,11 @@ class MetaStudio(Provider):
         if target is None:
             return None
         return Place(f"{target.category} of asset {target.asset_id}", exclusive=target.category == "MAIN")
+
+    def name_at_service(self, spec: FileSpec) -> NameAtService | None:
+        """Return the name in the asset, which the service compares without case."""
+        target = self._assets.find(spec)
+        return None if target is None else NameAtService(f"asset {target.asset_id}", target.name)
 
     def hashes_first(self, spec: FileSpec) -> bool:
         """Return True except for files in parts, which are created without a checksum."""
