@@ -42,6 +42,7 @@ def test_a_file_of_another_kind_is_tried_first() -> None:
     [
         ('the key "a.mp4" is unknown', 'the key "b.mp4" is unknown'),
         ("request 5f0c3d9ab1 refused", "request 77aa01bc9e refused"),
+        ("Xvid answered 422: item 3 is bad", "Xvid answered 422: item 14 is bad"),
         ("refused at 2026-11-30T03:41:00Z", "refused at 2026-11-30T03:42:00Z"),
     ],
 )

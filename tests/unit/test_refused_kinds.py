@@ -18,19 +18,42 @@ def test_of_a_kind_that_was_never_accepted_one_file_is_tried_alone() -> None:
     assert [len(part) for part in kinds.parts(["mp4"] * 9)] == [4, 5]
 
 
-def test_two_files_refused_alone_establish_a_kind() -> None:
+def test_the_file_that_is_tried_alone_is_in_the_middle() -> None:
+    """Files with a fault are often neighbours, such as the first ones of a folder."""
+    kinds = RefusedKinds()
+    assert kinds.parts(["mov"] * 5) == ([2], [0, 1, 3, 4])
+    assert kinds.parts(["mov"]) == ([0], [])
+
+
+REASON = "Xvid answered 400: the format of item 1 is unknown"
+
+
+def test_three_files_refused_alone_establish_a_kind() -> None:
     kinds = RefusedKinds()
     seen = []
-    for _ in range(2):
-        kinds.refused("mpeg")
-        seen.append((kinds.suspected("mpeg"), kinds.established("mpeg")))
-    assert seen == [(True, False), (True, True)]
+    for number in range(3):
+        kinds.refused("mpeg", REASON.replace("1", str(number)))
+        seen.append((kinds.suspected("mpeg"), kinds.established("mpeg", REASON)))
+    assert seen == [(True, False), (True, False), (True, True)]
+
+
+def test_files_with_faults_of_their_own_establish_no_kind() -> None:
+    """Healthy files of the group would be rejected with them, and not asked for again by later runs."""
+    kinds = RefusedKinds()
+    for reason in ("too short", "a broken header", "no sound", "too short"):
+        kinds.refused("mov", f"the service answered 422: {reason}")
+    assert kinds.suspected("mov")
+    assert not kinds.established("mov", "the service answered 422: too short")
+    for _ in range(3):
+        kinds.refused("mov", "the service answered 422: too short")
+    assert kinds.established("mov", "the service answered 422: too short")
+    assert not kinds.established("mov", "the service answered 422: an item is invalid")
 
 
 def test_a_kind_that_was_accepted_is_never_at_fault() -> None:
     kinds = RefusedKinds()
     for _ in range(9):
-        kinds.refused("mp4")
+        kinds.refused("mp4", REASON)
     kinds.accepted({"mp4"})
     assert not kinds.suspected("mp4")
-    assert not kinds.established("mp4")
+    assert not kinds.established("mp4", REASON)

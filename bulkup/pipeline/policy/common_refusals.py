@@ -14,15 +14,17 @@ from __future__ import annotations
 
 import re
 
-# The parts in which two answers with one meaning differ: ids, times, quoted names, and numbers longer than a status.
-_DETAILS = re.compile(r"\"[^\"]*\"|'[^']*'|\S*[0-9]{4,}\S*|\b[0-9a-f]{8,}\b", re.IGNORECASE)
+# The parts in which two answers with one meaning differ: ids, times, quoted names, and numbers other than a status.
+_DETAILS = re.compile(
+    r"(?P<status>\banswered [0-9]{3}\b)|\"[^\"]*\"|'[^']*'|\S*[0-9]{4,}\S*|\b[0-9a-f]{8,}\b|[0-9]+", re.IGNORECASE
+)
 _LONGEST = 160
 _SEVERAL = 3  # kinds that are named
 
 
 def alike(reason: str) -> str:
     """Return a reason without the details that differ between files."""
-    return _DETAILS.sub("…", reason)[:_LONGEST]
+    return _DETAILS.sub(lambda found: found["status"] or "…", reason)[:_LONGEST]
 
 
 def too_large(reason: str) -> bool:

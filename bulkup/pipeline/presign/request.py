@@ -109,7 +109,7 @@ class TicketRequest(ServiceCall):
                 self._doubted(self._items, None)
                 return ()
             kinds = [extension_of(item.file.name) for item in self._items]
-            if len(set(kinds)) == 1 and self._run.refused_kinds.established(kinds[0]):
+            if len(set(kinds)) == 1 and self._run.refused_kinds.established(kinds[0], self._refusal.message):
                 self.give_up(_STATES[self._refusal.kind], self._refusal)
                 return ()
             halves = [[self._items[at] for at in part] for part in self._run.refused_kinds.parts(kinds)]
@@ -121,7 +121,7 @@ class TicketRequest(ServiceCall):
             self._doubted(self._items, problem)
             return
         if problem.kind in REFUSALS and len(self._items) == 1:
-            self._run.refused_kinds.refused(extension_of(self._items[0].file.name))
+            self._run.refused_kinds.refused(extension_of(self._items[0].file.name), problem.message)
         for item in self._items:
             self._routes.settle(Outcome(item, state, problem, by_service=problem.kind is ProblemKind.REJECTED))
 
@@ -156,7 +156,7 @@ class TicketRequest(ServiceCall):
     def _refused(self, item: Item, rejection: Rejection) -> None:
         """Settle a file that the service rejects, unless it never accepted any."""
         problem = Problem(ProblemKind.REJECTED, rejection.reason)
-        self._run.refused_kinds.refused(extension_of(item.file.name))
+        self._run.refused_kinds.refused(extension_of(item.file.name), rejection.reason)
         if not self._run.service_refusals.undecided:
             self._routes.settle(Outcome(item, FileState.REJECTED, problem, by_service=True))
         else:
