@@ -94,6 +94,9 @@ class Ready:
             now = self._run.clock.monotonic()
             while self._files and not self._run.stop.requested:
                 file = self._files.popleft()
+                if self._leads_nowhere(file):
+                    self._routes.renew(file.item)
+                    continue
                 gate = self._run.gates.storage(file.ticket.url)
                 if not gate.room(now):
                     self._hold(file, gate)
@@ -120,6 +123,8 @@ class Ready:
                 for file in self._later.pop_due(now):
                     self.add(file)
                 for gate, files in self._held.items():
+                    while files and self._leads_nowhere(files[0]):
+                        self.add(files.popleft())
                     for _ in range(gate.room(now, len(files))):
                         self.add(files.popleft())
             await self._alarm.wait(self._seconds_to_sleep(now))
@@ -135,6 +140,11 @@ class Ready:
             gate.on_room(self._alarm.wake)
         self._held[gate].append(file)
         self._alarm.wake()
+
+    def _leads_nowhere(self, file: Ticketed) -> bool:
+        """Return whether the ticket is of an earlier run, and the service now names another host instead."""
+        origins = self._run.earlier_origins
+        return bool(origins) and file.asked_at is None and origins.left(file.ticket.url.origin)
 
     def _lapsed(self, item: Item) -> None:
         item.history.lapses += 1

@@ -21,6 +21,7 @@ from bulkup.pipeline.budget import Budget
 from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.policy.common_refusals import CommonRefusals
+from bulkup.pipeline.policy.earlier_origins import EarlierOrigins
 from bulkup.pipeline.policy.host_gate import HostGates
 from bulkup.pipeline.policy.issued_tickets import IssuedTickets
 from bulkup.pipeline.policy.refused_kinds import RefusedKinds
@@ -104,6 +105,7 @@ class Run:
     service_refusals: CommonRefusals = field(init=False)
     storage_refusals: CommonRefusals = field(init=False)
     closing_refusals: CommonRefusals = field(init=False)
+    earlier_origins: EarlierOrigins = field(default_factory=EarlierOrigins)
     refused_kinds: RefusedKinds = field(default_factory=RefusedKinds)
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)

@@ -16,6 +16,7 @@ from bulkup.model.tickets import Receipt
 from bulkup.pipeline.files.opening import CHUNK
 from bulkup.pipeline.options import LARGE
 from bulkup.pipeline.policy.common_refusals import too_large
+from bulkup.pipeline.policy.earlier_origins import NextTicket
 from bulkup.pipeline.policy.fatal import fatal, refuses_every_file, tickets_over
 from bulkup.pipeline.policy.host_gate import HostGate
 from bulkup.pipeline.policy.redaction import redact
@@ -103,6 +104,8 @@ class Workers:
             run.stop.fail(tickets_over(None, run.clock_skew()))
             self._routes.give_back(item)
             return
+        if self._asks_anew(file, problem, gate, now):
+            return
         outage = gate.outage(now)
         decision = after_attempt(
             problem,
@@ -133,6 +136,24 @@ class Workers:
         else:
             run.stop.fail(fatal(problem, outage, of_storage=True))
             self._routes.give_back(item)
+
+    def _asks_anew(self, file: Ticketed, problem: Problem, gate: HostGate, now: float) -> bool:
+        """Return whether a ticket of an earlier run is replaced, or its file waits, as its host has never answered."""
+        run, item = self._run, file.item
+        if file.asked_at is not None or gate.last_answer is not None:
+            return False
+        step = run.earlier_origins.failed(file.ticket.url.origin, item, problem)
+        first_failure = now if item.history.first_failure is None else item.history.first_failure
+        if step is NextTicket.SAME or now - first_failure > run.options.retry.retry_for:
+            return False
+        _log.debug(LogEvent.ATTEMPT_FAILED, path=item.file.name, reason=problem.message, next=step.name)
+        if step is NextTicket.NEW:
+            item.history.renewals += 1
+            self._routes.renew(item)
+        else:
+            run.counters.retries += 1
+            self._routes.retry(file, gate.retries.retry_at(now + run.options.retry.base, now))
+        return True
 
     def _silence(self, item: Item, gate: HostGate, now: float) -> Silence:
         """Return what the silence of a file's host means, if it is silent since the file first failed."""

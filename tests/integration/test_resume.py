@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import random
+import socket
 import traceback
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
@@ -15,10 +17,11 @@ from typing import Any, ClassVar
 
 import anyio
 import pytest
-from pipeline_world import World, interrupt_after, interrupt_when, world
+from pipeline_world import QUICK_RETRIES, World, interrupt_after, interrupt_when, world
 
 from bulkup import ExitCode, FileState
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
+from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.http import ApiCall
 from bulkup.model.tickets import Receipt, Rejection, Ticket
 from bulkup.providers import PROVIDER_CLASSES, Capabilities, FileSpec, NotYet
@@ -113,6 +116,67 @@ async def test_tickets_that_expired_between_runs_are_replaced(tmp_path: Path) ->
         place.assert_uploaded()
         assert len([orphan for orphan in place.orphans() if orphan.remote_id]) >= live
         assert accounted_for(place)
+
+
+@contextmanager
+def naming(origin: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have the service name this storage host in all its upload URLs."""
+    presign = MagicHour.presign
+
+    async def misled(self: MagicHour, *values: Any) -> Sequence[Ticket | Rejection]:
+        answers = await presign(self, *values)
+        return [
+            dataclasses.replace(answer, url=SecretUrl(answer.url.reveal().replace(answer.url.origin, origin)))
+            if isinstance(answer, Ticket)
+            else answer
+            for answer in answers
+        ]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MagicHour, "presign", misled)
+        yield
+
+
+@contextmanager
+def storage_of(kind: str, here: World) -> Iterator[str]:
+    """Yield the origin of a storage host of this kind, which receives nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as silent:
+        port = silent.getsockname()[1]
+        if kind == "closed port":
+            silent.close()
+        yield here.server.url.replace("http:", "https:") if kind == "no TLS" else f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("kind", ["closed port", "silent", "no TLS"])
+async def test_a_service_that_named_a_wrong_host_is_asked_anew(
+    here: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Its tickets are still valid in the next run. The service has been mended before it."""
+    here.tunables = QUICK_RETRIES
+    here.write_many(60)
+    with storage_of(kind, here) as origin:
+        with naming(origin, monkeypatch):
+            first = await here.run(retry_for=0.5, idle_timeout=0.2, batch_size=30)
+        assert (first.exit_code, first.counters.failed, first.counters.uploaded) == (4, 0, 0)
+        assert FileState.TICKETED in here.states().values()
+        second = await here.run(idle_timeout=0.2)
+    assert (second.exit_code, second.counters.uploaded) == (0, 60)
+    here.assert_uploaded()
+    assert accounted_for(here)
+
+
+@pytest.mark.parametrize("kind", ["closed port", "silent", "no TLS"])
+async def test_the_tickets_of_a_host_that_is_still_down_are_kept(
+    here: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """One new ticket shows that the service still names it."""
+    here.tunables = QUICK_RETRIES
+    here.write_many(60)
+    with storage_of(kind, here) as origin, naming(origin, monkeypatch):
+        await here.run(retry_for=0.5, idle_timeout=0.2, batch_size=60)
+        summary = await here.run(retry_for=0.5, idle_timeout=0.2, batch_size=60)
+    assert (summary.exit_code, summary.counters.failed) == (4, 0)
+    assert (summary.counters.reused_tickets, summary.counters.presign_files) == (60, 1)
 
 
 async def test_a_ticket_is_not_used_for_a_file_that_has_changed(here: World) -> None:

@@ -33,6 +33,7 @@ class WorkerStage(StageRun):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.sender = FakeSender()
+        self.asked_at: float | None = 0.0  # of the tickets
         self.passed = Passed(self.events)
         self.passed.routes.take = self._take
         self.waiting: asyncio.Queue[Ticketed] = asyncio.Queue()
@@ -45,7 +46,10 @@ class WorkerStage(StageRun):
 
     def add(self, *sizes: int) -> list[Ticketed]:
         """Have files of these sizes wait for a worker."""
-        files = [Ticketed(Item(found(b"%d.mp4" % n, size)), ticket(f"id-{n}")) for n, size in enumerate(sizes)]
+        files = [
+            Ticketed(Item(found(b"%d.mp4" % n, size)), ticket(f"id-{n}"), asked_at=self.asked_at)
+            for n, size in enumerate(sizes)
+        ]
         for file in files:
             self.waiting.put_nowait(file)
         return files
@@ -101,6 +105,18 @@ async def test_the_receipt_is_on_disk_before_the_closing_call_is_due() -> None:
         await settled()
         assert stage.events == ["stored", "close"] * 2
         assert stage.passed.values[0] == ("close", Stored(file.item, file.ticket, taken))
+
+
+@pytest.mark.parametrize("kind", [ProblemKind.UNREACHABLE, ProblemKind.UNUSABLE])
+async def test_a_ticket_of_an_earlier_run_to_a_host_without_an_answer_is_replaced(kind: ProblemKind) -> None:
+    """The first one is. The next file waits for what its new ticket names."""
+    stage = WorkerStage()
+    stage.asked_at = None
+    file = await stage.attempt(Problem(kind, "no"))
+    assert stage.passed.values == [("renew", file.item)]
+    other = await stage.attempt(Problem(kind, "no"))
+    assert [name for name, _ in stage.passed.values] == ["renew", "retry"]
+    assert stage.passed.values[1][1][0] is other
 
 
 @pytest.mark.parametrize("raised", [False, True])

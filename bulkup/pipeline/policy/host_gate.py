@@ -52,7 +52,7 @@ from bulkup.pipeline.options import PipelineOptions, RetryPolicy
 
 _NOT_OF_THE_HOST = frozenset({ProblemKind.CHANGED, ProblemKind.UNREADABLE, ProblemKind.MACHINE})
 
-_WITHOUT_ANSWER = _NOT_OF_THE_HOST | {ProblemKind.UNREACHABLE}
+_WITHOUT_ANSWER = _NOT_OF_THE_HOST | {ProblemKind.UNREACHABLE, ProblemKind.UNUSABLE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def next_poll(seconds: float, polls: int, policy: RetryPolicy) -> float:
 
 
 class Silence(enum.Enum):
-    """What a host's silence says about a file, whose request was not answered."""
+    """Whether the host of a file has been silent since the file first failed."""
 
     NONE = "the host has answered another request since the file first failed"
     BUSY = "it has not, and a long request to it makes progress"

@@ -71,6 +71,8 @@ class TicketRequest(ServiceCall):
         over: list[Ticketed] = []
         for item, ticket in tickets:
             item.ticket = ticket
+            if item.history.renewals:
+                run.earlier_origins.renewed(item, ticket.url.origin)
             renew_at = renewal_time(ticket.expires_at, now, monotonic, margin)
             file = Ticketed(item, ticket, renew_at, asked_at)
             (over if renew_at is not None and renew_at <= monotonic else ticketed).append(file)
