@@ -182,8 +182,8 @@ async def test_a_name_is_free_again_if_its_holder_was_never_uploaded(asset: Worl
 async def test_a_main_has_a_place_and_a_name(asset: World) -> None:
     """Each of them can be taken by another file."""
     asset.settings["assets"] = (
-        {"match": "/one/", "asset_id": "a-1", "asset_file_category": "MAIN"},
-        {"match": "/two/", "asset_id": "a-1", "asset_file_category": "COVER"},
+        {"match": "/one/", "asset_id": "asset-1", "asset_file_category": "MAIN"},
+        {"match": "/two/", "asset_id": "asset-1", "asset_file_category": "COVER"},
     )
     asset.write({"one/a.png": b"1", "two/A.png": b"2"})
     summary = await asset.run()

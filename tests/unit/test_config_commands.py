@@ -95,7 +95,8 @@ def test_show_of_rules_times_and_the_url_of_a_region(run: Run) -> None:
     assert "base_url https://metastudio.cn-east-3.myhuaweicloud.com default" in lines
     assert "expires_at 36h profile n (bulkup.toml line 7)" in lines
     shown = json.loads(run("show", "--profile", "n", "--json").stdout)["settings"]
-    assert shown["assets"]["value"][0] == {"match": "[ab].png", "asset_id": "a", "asset_file_category": None}
+    rule = {"match": "[ab].png", "asset_id": "a", "asset_file_category": None, "asset_type": None}
+    assert shown["assets"]["value"][0] == rule
     assert shown["auth_token"]["value"] == "***"
 
 
@@ -338,7 +339,8 @@ def test_check_reports_place_conflicts_of_all_profiles(
     assert len(lines) == 4
     of_metastudio = "change asset_file_category, or the assets' rules and map, so that no asset has two MAIN files"
     of_xvid = "change object_key so that each file has a key of its own"
-    assert error.hint == f"{of_metastudio}; {of_xvid}"
+    of_names = "rename files in one asset whose names differ only by case, or name them in the map"
+    assert error.hint == f"{of_metastudio}; {of_names}; {of_xvid}"
     assert complaint(run("check", "--profile", "a")).hint == of_metastudio
     assert complaint(run("check", "--profile", "x")).hint == of_xvid
 
