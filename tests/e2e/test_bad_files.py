@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -132,3 +135,68 @@ def test_links_and_special_files_are_passed_over(world: World) -> None:
     assert (summary["ignored"]["symlinks"], summary["ignored"]["special"]) == (2, 1)
     following = world.upload(*world.local, "--symlinks", "follow").expect(3, "dangling").summary
     assert (following["files"]["found"], following["ignored"]["symlinks"]) == (3, 1)
+
+
+def make_deep(root: Path, name: bytes, depth: int) -> list[str]:
+    """Make folders below one another, some with files before and after the next folder; return the files' paths."""
+    at, paths = os.open(root, os.O_RDONLY), []
+    for level in range(depth):
+        os.mkdir(name, dir_fd=at)
+        below = os.open(name, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+        if level % 450 == 0 or level == depth - 1:
+            for file in (b"a.mp4", b"z.mp4"):
+                fd = os.open(file, os.O_WRONLY | os.O_CREAT, dir_fd=at)
+                os.write(fd, b"%d %s" % (level, file))
+                os.close(fd)
+                paths.append("/".join([name.decode()] * (level + 1) + [file.decode()]))
+    os.close(at)
+    return paths
+
+
+def few_descriptors() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+
+
+@pytest.fixture
+def deep_source(world: World) -> Iterator[Path]:
+    """A source that pytest need not remove: its own function is recursive."""
+    yield world.source
+    subprocess.run(["rm", "-rf", world.source], check=True)
+
+
+@pytest.mark.parametrize("name", [b"d", b"long-name"], ids=["many folders", "paths beyond PATH_MAX"])
+@pytest.mark.parametrize("options", ["", "--symlinks inside", "--symlinks follow --processes 2"])
+def test_a_tree_of_1500_nested_folders(world: World, deep_source: Path, name: bytes, options: str) -> None:
+    """Every file is uploaded, with a hard limit of 256 descriptors."""
+    paths = make_deep(deep_source, name, 1500)
+    (deep_source / "healthy.mp4").write_bytes(b"healthy")
+
+    def upload() -> dict[str, int]:
+        done = run(
+            "upload", str(deep_source), "--json", *world.local, *options.split(), preexec_fn=few_descriptors
+        ).expect(0)
+        files: dict[str, int] = done.summary["files"]
+        return files
+
+    assert upload()["uploaded"] == len(paths) + 1
+    assert {row["path"] for row in world.manifest()} == {*paths, "healthy.mp4"}
+    assert upload()["skipped"] == len(paths) + 1
+
+
+def test_one_unreachable_folder_in_a_deep_tree_stops_no_other_file(world: World, deep_source: Path) -> None:
+    """Also where its path is longer than the system's limit."""
+    paths = make_deep(deep_source, b"long-name", 1000)
+    at = os.open(deep_source, os.O_RDONLY)
+    for _ in range(900):
+        below = os.open(b"long-name", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.chmod(b"long-name", 0o000, dir_fd=at)
+    os.close(at)
+    done = run("upload", str(deep_source), "--json", *world.local, preexec_fn=without_root_rights).expect(3)
+    (closed,) = [line for line in done.lines if line["event"] == "file" and line["status"] != "uploaded"]
+    assert (closed["status"], closed["error"]) == ("unreadable", "Permission denied")
+    assert closed["path"] == "/".join(["long-name"] * 901)
+    assert done.summary["files"]["uploaded"] == len(paths) - 4
