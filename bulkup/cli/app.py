@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 import typer.core
@@ -24,16 +24,34 @@ from bulkup.helpers.standard_streams import open_missing_streams
 from bulkup.helpers.utf8_mode import restart_in_utf8_mode
 from bulkup.reports.safe_text import printable
 
-_COMMANDS = {
-    "upload": "upload:upload",
-    "status": "journal_commands:status",
-    "runs": "journal_commands:runs",
-    "manifest": "journal_commands:manifest",
-    "orphans": "journal_commands:orphans",
-    "serve": "serve:serve",
-    "demo": "demo:demo",
-    "bench": "bench:bench",
-    "config": "config_commands:config_app",
+
+class _Command(NamedTuple):
+    """Where a command is defined, and the first sentence of its help, for `bulkup --help`."""
+
+    place: str
+    summary: str
+
+
+COMMANDS = {
+    "upload": _Command("upload:upload", "Upload directories or files; run it again to resume."),
+    "status": _Command(
+        "journal_commands:status", "Show how many files are in which state, and how the last run ended."
+    ),
+    "runs": _Command("journal_commands:runs", "List the runs, the newest first; or prune the journal."),
+    "manifest": _Command(
+        "journal_commands:manifest", "List every file with its id at the service, its checksum and its state."
+    ),
+    "orphans": _Command(
+        "journal_commands:orphans",
+        "List unused remote ids: nothing was uploaded to them, or their files were uploaded again since.",
+    ),
+    "serve": _Command(
+        "serve:serve",
+        "Run a server with the APIs and the storage of all services, for tests, trials and demonstrations.",
+    ),
+    "demo": _Command("demo:demo", "Upload a tree, kill the run half-way, resume it, and verify every file."),
+    "bench": _Command("bench:bench", "Measure a service and the network: find the best settings, and the bottleneck."),
+    "config": _Command("config_commands:config_app", "Show and check the settings."),
 }
 _WITH_CLIENT = frozenset({"upload", "demo", "bench"})  # they import aiohttp
 # More than any run needs. The hard limit of some systems is a billion, and some programs loop up to the limit.
@@ -41,21 +59,39 @@ _DESCRIPTORS = 65_536
 
 
 class _Commands(typer.core.TyperGroup):
-    """Import commands when they are used, so that `bulkup --version` does not import an HTTP client."""
+    """Import commands when they are used, so that `bulkup --version` does not import an HTTP client.
+
+    The list of the commands is plain text, because it needs neither the commands nor rich. The help of a command, and
+    messages about wrong usage, are written by rich.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the base's signature
         """Return the names of the commands in the order of the help."""
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # the same
         """Import and return a command, None if there is none of that name."""
-        if cmd_name in _COMMANDS:
+        if cmd_name in COMMANDS:
             return load_command(cmd_name)
-        self.commands = {name: load_command(name) for name in _COMMANDS}  # typer searches them for a similar name
+        self.commands = {name: load_command(name) for name in COMMANDS}  # typer searches them for a similar name
         return None
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write usage, options and commands."""
+        self.format_usage(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_options(ctx, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # the base's signature
+        """Write the names and summaries of the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the options before the command."""
+        """Parse the options before the command. Without any argument, print the help with exit code 2."""
+        if not args and not ctx.resilient_parsing:
+            typer.echo(ctx.get_help())
+            ctx.exit(int(ExitCode.USAGE))
         with _printable_usage_errors():
             return super().parse_args(ctx, args)
 
@@ -78,7 +114,7 @@ def _printable_usage_errors() -> Iterator[None]:
 
 def load_command(name: str) -> Any:
     """Import a command and return it in the form that the parser runs."""
-    module, _, attribute = _COMMANDS[name].partition(":")
+    module, _, attribute = COMMANDS[name].place.partition(":")
     with _unread_certificates() if name in _WITH_CLIENT else contextlib.nullcontext():
         command = getattr(importlib.import_module(f"bulkup.cli.{module}"), attribute)
     enable_gc()
@@ -99,7 +135,6 @@ app = typer.Typer(
     name="bulkup",
     cls=_Commands,
     help="Upload large directories through presigned URLs, verify every file, and resume after any interruption.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -107,3 +107,24 @@ def test_a_command_is_loaded_without_building_the_schema(command: str) -> None:
     )
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+HEAVY = {"aiohttp", "anyio", "asyncio", "pydantic", "pydantic_core", "rich", "sqlite3", "ssl", "structlog"}
+
+
+def test_the_list_of_commands_imports_no_command_and_no_rich() -> None:
+    script = (
+        "import sys\nfrom bulkup.cli import app\nsys.argv = ['bulkup', '--help']\ncode = app.run_command_line()\n"
+        "print(*sys.modules, file=sys.stderr)\nsys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert HEAVY & loaded == set()
+    assert {f"bulkup.cli.{place.partition(':')[0]}" for place, _ in app.COMMANDS.values()} & loaded == set()
+    assert all(f"  {name} " in done.stdout for name in app.COMMANDS)
+
+
+@pytest.mark.parametrize("name", app.COMMANDS)
+def test_the_list_of_commands_has_the_first_sentence_of_their_help(name: str) -> None:
+    command = app.load_command(name)
+    assert " ".join(command.help.split("\n\n")[0].split()) == app.COMMANDS[name].summary
