@@ -237,7 +237,7 @@ class Uploader:
         return call if limit is None else RateLimitedCall(call, limit, self._clock)
 
     async def _stop_in_time(self, deadline: float) -> None:
-        await anyio.sleep(deadline - self._clock.monotonic())
+        await anyio.sleep(max(0.0, deadline - self._clock.monotonic()))
         _log.warning(LogEvent.RUN_TIME_UP)
         self.stop(ExitCode.TIME_UP)
 

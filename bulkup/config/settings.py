@@ -145,9 +145,9 @@ class Settings(Services):
     )
     max_duration: SecondsAboveZero | None = setting(
         None,
-        "The time after which a run starts no new file. Files in flight are finished, however long they take. The rest "
-        "is left to the next run, and the exit code is 6. Time spent waiting for another run's journal does not "
-        "count.",
+        "The time after which a run starts no new file. Files in flight are finished, however long they take. Calls "
+        "for further URLs end within `grace`. The rest is left to the next run, and the exit code is 6. Time spent "
+        "waiting for another run's journal does not count.",
         about_default="There is no limit.",
         option=Option("Start no new file after this time; exit code 6.", Panel.SPEED),
     )

@@ -13,6 +13,7 @@
     routes        where a stage passes a file on
     run           the parts that all stages of a run share, and the request to stop
     budget        the number of files in flight, and of bytes in memory
+    cut_off       ends presign calls under way when a run has waited long enough for them
     worker_limit  the number of workers that may have a file
     options       the values of a run that come from settings; tunables has the others
 

@@ -136,13 +136,20 @@ class Pipeline:
     async def _end_when_stopped(self, stages: anyio.CancelScope) -> None:
         """After a stop is requested: give back the files that wait, and give attempts `grace` seconds to end.
 
-        Where the only reason is `--max-duration`, there is no such limit: files that have begun are worth finishing.
+        Where the only reason is `--max-duration`, there is no such limit: files that have begun are worth finishing. It
+        applies to presign calls, because their files would not be sent.
         """
-        await self._run.stop.wait()
+        stop, grace = self._run.stop, self._run.options.grace
+        await stop.wait()
         for stage in (self._batcher, self._ready, self._closer, self._rechecker):
             stage.wake()
-        await self._run.stop.pressing()
-        await anyio.sleep(self._run.options.grace)
+        if not stop.presses:
+            with anyio.move_on_after(grace):
+                await stop.pressing()
+        if not stop.presses:
+            self._run.cut_off.request()
+            await stop.pressing()
+        await anyio.sleep(grace)
         stages.cancel()
 
     def _depths(self) -> Mapping[str, int]:

@@ -18,6 +18,7 @@ from bulkup.model.files import Source
 from bulkup.model.http import ApiCall
 from bulkup.model.items import Result
 from bulkup.pipeline.budget import Budget
+from bulkup.pipeline.cut_off import CutOff
 from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.policy.common_refusals import CommonRefusals
@@ -68,6 +69,11 @@ class Stop:
         if self.error is not None and self.error.exit_code in codes:
             self.error = None
 
+    @property
+    def presses(self) -> bool:
+        """Whether a reason limits attempts to `grace` seconds."""
+        return self._pressing.is_set()
+
     async def wait(self) -> None:
         """Return when a stop was requested."""
         await self._event.wait()
@@ -105,6 +111,7 @@ class Run:
     service_refusals: CommonRefusals = field(init=False)
     storage_refusals: CommonRefusals = field(init=False)
     closing_refusals: CommonRefusals = field(init=False)
+    cut_off: CutOff = field(default_factory=CutOff)
     earlier_origins: EarlierOrigins = field(default_factory=EarlierOrigins)
     refused_kinds: RefusedKinds = field(default_factory=RefusedKinds)
     budget: Budget = field(init=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
@@ -80,6 +81,43 @@ async def test_max_duration_counts_from_the_start_of_the_run(here: World) -> Non
     assert summary.exit_code == ExitCode.TIME_UP
     assert summary.counters.remaining >= 90
     assert summary.counters.uploaded == here.puts
+
+
+@pytest.mark.parametrize("duration", [0.001, 1e-9])
+async def test_a_max_duration_that_is_over_at_once(here: World, duration: float) -> None:
+    """It is over before the run has begun."""
+    here.write_many(5)
+    summary = await here.run(max_duration=duration)
+    assert (summary.exit_code, summary.counters.uploaded) == (ExitCode.TIME_UP, 0)
+
+
+async def test_time_up_waits_for_presign_calls_within_the_grace(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their files would not be sent. Files in flight are finished, also after the grace."""
+    presign, asked, left = MagicHour.presign, anyio.Event(), itertools.count()
+
+    async def slow(self: MagicHour, specs: list[FileSpec], call: ApiCall) -> Any:
+        if next(left):
+            asked.set()
+            await anyio.sleep_forever()
+        return await presign(self, specs, call)
+
+    here.write({f"{number}.mov": os.urandom(60_000) for number in range(4)})
+    here.faults("slow-body", options=FaultOptions(slow_pace=ReadPace(4096, 0.05)))
+    with monkeypatch.context() as patch:
+        patch.setattr(MagicHour, "presign", slow)
+        async with here.uploader(grace=0.1, batch_size=1) as uploader, anyio.create_task_group() as tasks:
+            tasks.start_soon(uploader.run)
+            await sending(uploader)
+            with anyio.fail_after(30):
+                await asked.wait()
+            uploader.stop(ExitCode.TIME_UP)
+    counters = uploader.summary.counters
+    assert (uploader.summary.exit_code, counters.uploaded, counters.remaining) == (ExitCode.TIME_UP, 1, 3)
+    here.faults()
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+    assert {orphan.remote_id for orphan in here.orphans()} == {None}
+    assert sum(orphan.count for orphan in here.orphans()) <= 3
 
 
 async def test_time_up_after_the_last_file_changes_nothing(here: World) -> None:

@@ -178,7 +178,9 @@ class ApiCalls:
             self._last_answer, self._ever_answered = now, True
         else:
             await call.note_failure(problem, now)
-            if call.repeats:
+            if run.cut_off.requested:
+                call.give_back()
+            elif call.repeats:
                 self._carry_out(self._decide(call, problem, now), call, problem, now)
 
     def _decide(self, call: ServiceCall, problem: Problem, now: float) -> CallDecision:

@@ -61,7 +61,8 @@ class TicketRequest(ServiceCall):
             item.ticket = item.sent = None
         run.counters.presign_calls += 1
         asked_at = run.clock.monotonic()
-        answers = await run.provider.presign(specs, run.call)
+        with run.cut_off.call():
+            answers = await run.provider.presign(specs, run.call)
         self._check(answers)
         answered = [answer if isinstance(answer, Ticket) else None for answer in answers]
         await run.journal.ticketed(group, answered)
