@@ -172,6 +172,27 @@ async def test_a_file_of_another_kind_is_tried_before_the_run_ends() -> None:
         assert not stages.run.stop.requested
 
 
+async def test_a_kind_that_the_service_refuses_does_not_end_the_run() -> None:
+    """Files of other kinds may follow: the tree begins with those that the service does not take."""
+    async with Stages(batch_size=50, concurrency=256) as stages:
+        unsupported = Problem(ProblemKind.REJECTED, "Magic Hour answered 422: unsupported type")
+        stages.provider.problems = [unsupported] * 12
+        gifs = [Item(found(b"%d.gif" % number)) for number in range(200)]
+        for item in gifs:
+            stages.batcher.add(item)
+        await stages.advance(5.0)
+        calls = stages.provider.sizes
+        assert len(calls) <= 12
+        assert {(outcome.item, outcome.state, outcome.by_service) for outcome in stages.settled} == {
+            (item, FileState.REJECTED, True) for item in gifs
+        }
+        stages.add(3)
+        stages.end_scan()
+        await stages.advance(5.0)
+        assert not stages.run.stop.requested
+        assert stages.ready.ready == 3
+
+
 async def test_a_group_whose_files_are_all_rejected_beforehand_is_no_answer() -> None:
     """No call is made for it, so a service that never answers still ends the run soon."""
     async with Stages(batch_size=2) as stages:

@@ -63,3 +63,24 @@ def test_many_new_urls_refused_alike_need_no_further_ones() -> None:
         refusals.refused(REASON, "mp4", final=False)
         assert refusals.files == 2 * (number + 1)
     assert refusals.new_urls_do_not_help
+
+
+def test_a_refusal_for_the_kind_of_a_file_does_not_count() -> None:
+    """Files of other kinds may follow."""
+    refusals = refusals_of(*["Magic Hour answered 422: unsupported type"] * 9, kind="gif")
+    assert (refusals.files, refusals.in_doubt, refusals.concern_every_file()) == (0, False, False)
+
+
+def test_a_kind_that_is_refused_as_such_does_not_hide_a_common_cause() -> None:
+    """The tree begins with a type that the service does not take, and the pipeline of all others is mistyped."""
+    refusals = refusals_of("unsupported type", kind="gif")
+    for _ in range(3):
+        refusals.refused(REASON, "mp4")
+    assert refusals.concern_every_file()
+
+
+def test_one_kind_refused_as_such_and_for_another_reason_has_faults_of_its_own() -> None:
+    refusals = refusals_of(
+        "the name is too long", "the type is unknown", "the name is too long", "the name is too long"
+    )
+    assert (refusals.undecided, refusals.concern_every_file()) == (False, False)

@@ -5,6 +5,7 @@
     earlier_origins  hosts that tickets of an earlier run name and that do not answer
     issued_tickets   finds an id or object that the service gives to a second file
     common_refusals  refusals that concern every file, and the end of a run in which none is accepted
+    kind_refusal     whether a refusal is about the kind of a file
     refused_kinds    the extensions that the service refuses, and how a refused group is divided
     ticket_losses    tickets that are over when they arrive, and the end of a run that gets no other ones
     fatal            the error that ends a run, as the user sees it

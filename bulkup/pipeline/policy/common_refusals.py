@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import re
 
+from bulkup.pipeline.policy.kind_refusal import refers_to_kind
+
 # The parts in which two answers with one meaning differ: ids, times, quoted names, and numbers other than a status.
 _DETAILS = re.compile(
     r"(?P<status>\banswered [0-9]{3}\b)|\"[^\"]*\"|'[^']*'|\S*[0-9]{4,}\S*|\b[0-9a-f]{8,}\b|[0-9]+", re.IGNORECASE
@@ -43,6 +45,7 @@ class CommonRefusals:
         self._enough = enough
         self._open = 0  # of `files`, those that a new URL may help
         self._reasons: set[str] = set()
+        self._unsupported: set[str] = set()  # kinds that were refused as such
 
     @property
     def in_doubt(self) -> bool:
@@ -51,12 +54,22 @@ class CommonRefusals:
 
     @property
     def undecided(self) -> bool:
-        """Whether refused files may have their cause in common: none was accepted, and all were refused alike."""
-        return not self.accepted and len(self._reasons) <= 1
+        """Whether refused files may have their cause in common: none was accepted, and all were refused alike.
+
+        Kinds that are refused as such are left out, unless the other refusals concern the same kinds.
+        """
+        return not (self.accepted or len(self._reasons) > 1 or self._unsupported & self.kinds)
 
     def refused(self, reason: str, kind: str, *, final: bool = True) -> None:
-        """Count a file that was refused alone; not `final` if a new URL may help it."""
+        """Count a file that was refused alone; not `final` if a new URL may help it.
+
+        A refusal that refers to the kind of the file is not counted: others may follow.
+        """
         if not self.undecided:
+            return
+        if refers_to_kind(reason, kind):
+            self._unsupported.add(kind)
+            self.group_refused = False
             return
         self.files += 1
         self._open += not final

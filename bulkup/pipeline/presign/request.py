@@ -17,6 +17,7 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Rejection, Ticket
 from bulkup.pipeline.policy.fatal import tickets_over
+from bulkup.pipeline.policy.kind_refusal import refers_to_kind
 from bulkup.pipeline.policy.retry import LAPSED, REFUSALS, GiveUp, after_lapse
 from bulkup.pipeline.presign.api_calls import ServiceCall
 from bulkup.pipeline.presign.leases import renewal_time
@@ -108,23 +109,27 @@ class TicketRequest(ServiceCall):
         middle = len(self._items) // 2
         halves: Sequence[Sequence[Item]] = (self._items[:middle], self._items[middle:])
         if self._refusal is not None:
-            if self._run.service_refusals.undecided:
-                self._doubted(self._items, None)
-                return ()
             kinds = [extension_of(item.file.name) for item in self._items]
             if len(set(kinds)) == 1 and self._run.refused_kinds.established(kinds[0], self._refusal.message):
                 self.give_up(_STATES[self._refusal.kind], self._refusal)
+                return ()
+            new = not all(map(self._run.refused_kinds.suspected, kinds))
+            if new and self._run.service_refusals.undecided:
+                self._doubted(self._items, None)
                 return ()
             halves = [[self._items[at] for at in part] for part in self._run.refused_kinds.parts(kinds)]
         return [TicketRequest(half, self._run, self._routes, self._answered, self._doubted) for half in halves]
 
     def give_up(self, state: FileState, problem: Problem) -> None:
         """Settle the files, unless no file was ever accepted: then the cause may be none of theirs."""
-        if problem.kind in REFUSALS and self._run.service_refusals.undecided:
-            self._doubted(self._items, problem)
-            return
-        if problem.kind in REFUSALS and len(self._items) == 1:
-            self._run.refused_kinds.refused(extension_of(self._items[0].file.name), problem.message)
+        if problem.kind in REFUSALS:
+            if self._concerns_kind(problem):
+                self._refused_for_kind(self._items[0], problem)
+            elif self._run.service_refusals.undecided:
+                self._doubted(self._items, problem)
+                return
+            if len(self._items) == 1:
+                self._run.refused_kinds.refused(extension_of(self._items[0].file.name), problem.message)
         for item in self._items:
             self._routes.settle(Outcome(item, state, problem, by_service=problem.kind is ProblemKind.REJECTED))
 
@@ -160,10 +165,21 @@ class TicketRequest(ServiceCall):
         """Settle a file that the service rejects, unless it never accepted any."""
         problem = Problem(ProblemKind.REJECTED, rejection.reason)
         self._run.refused_kinds.refused(extension_of(item.file.name), rejection.reason)
-        if not self._run.service_refusals.undecided:
+        for_kind = refers_to_kind(rejection.reason, extension_of(item.file.name))
+        if for_kind:
+            self._refused_for_kind(item, problem)
+        if for_kind or not self._run.service_refusals.undecided:
             self._routes.settle(Outcome(item, FileState.REJECTED, problem, by_service=True))
         else:
             self._doubted([item], problem)
+
+    def _refused_for_kind(self, item: Item, problem: Problem) -> None:
+        self._run.service_refusals.refused(problem.message, extension_of(item.file.name))
+        self._answered([])  # it may decide about files that were refused before
+
+    def _concerns_kind(self, problem: Problem) -> bool:
+        kinds = {extension_of(item.file.name) for item in self._items}
+        return len(kinds) == 1 and refers_to_kind(problem.message, *kinds)
 
     def _reject(self, item: Item, rejection: Rejection) -> None:
         problem = Problem(ProblemKind.REJECTED, rejection.reason)
