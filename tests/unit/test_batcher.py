@@ -186,6 +186,7 @@ async def test_a_kind_that_the_service_refuses_does_not_end_the_run() -> None:
         assert {(outcome.item, outcome.state, outcome.by_service) for outcome in stages.settled} == {
             (item, FileState.REJECTED, True) for item in gifs
         }
+        stages.provider.problems = []
         stages.add(3)
         stages.end_scan()
         await stages.advance(5.0)
