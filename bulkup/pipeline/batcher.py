@@ -185,6 +185,7 @@ class Batcher:
             answered=calls.answered,
             lease=self._lease,
             rate=limit.rate(now),
+            proven=self._run.storage_refusals.accepted,
             in_doubt=self._run.in_doubt,
         )
 

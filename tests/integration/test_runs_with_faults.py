@@ -330,10 +330,11 @@ async def test_storage_that_calls_every_new_url_expired_ends_the_run(here: World
     """It makes few calls, for any number of files."""
     here.tunables = QUICK_RETRIES
     here.faults("expired-url")
-    here.write_many(200)
+    here.write_many(1000)
     summary = await here.run()
     assert (summary.exit_code, summary.counters.failed) == (4, 0)
     assert str(summary.error) == "storage calls every new upload URL expired"
+    assert here.server.stats()["tickets"] <= 100 + 16
     assert here.calls <= 60
     states = [row.status for row in here.manifest()]
     assert set(states) <= {FileState.PENDING, FileState.TICKETED}

@@ -27,6 +27,7 @@ DEMAND = Demand(
     answered=True,
     lease=None,
     rate=None,
+    proven=True,
 )
 demands = st.builds(
     Demand,
@@ -44,6 +45,7 @@ demands = st.builds(
     answered=st.booleans(),
     lease=st.none() | st.floats(-1e9, math.inf),
     rate=st.none() | st.floats(0, 1e6),
+    proven=st.booleans(),
 )
 
 
@@ -53,6 +55,14 @@ def size(**changes: Any) -> int:
 
 def test_without_files_there_is_no_call() -> None:
     assert size(no_more=True) == 0
+
+
+def test_until_storage_has_taken_a_file_a_single_group_is_ahead() -> None:
+    """All tickets may be useless. With more workers than a group has files, each gets one."""
+    assert size(fresh=50, proven=False) == 10
+    assert size(fresh=50, proven=False, unused=1) == size(fresh=50, proven=False, asked=10, calls=1) == 0
+    assert size(fresh=50, proven=False, unused=10, workers=20) == 10
+    assert size(fresh=3, proven=False, no_more=True, unused=7) == 3
 
 
 def test_a_full_group_is_asked_for_at_once() -> None:

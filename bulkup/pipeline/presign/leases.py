@@ -24,7 +24,8 @@ class Demand:
     `fresh` files wait for their group. `first_group` bounds the first group, None for a full one. `no_more` says that
     no other file will come, renewals apart. `unused` tickets wait for a worker, `asked` files are in calls under way.
     `lease` is the shortest time that tickets of the last answer were good for, margin taken off; None for ever.
-    `answered` says whether the service has answered a call. `in_doubt` says that a new ticket is likely to be useless.
+    `answered` says whether the service has answered a call, and `proven` whether storage has taken a file. `in_doubt`
+    says that a new ticket is likely to be useless.
     """
 
     fresh: int
@@ -41,6 +42,7 @@ class Demand:
     answered: bool
     lease: float | None
     rate: float | None
+    proven: bool
     in_doubt: bool = False
 
 
@@ -64,7 +66,8 @@ def group_size(demand: Demand) -> int:
 def tickets_ahead(demand: Demand) -> int:
     """Return how many tickets may be unused or requested at once.
 
-    Until the first answer that is one group, or a part of one: nothing is known of the leases yet. While tickets are in
+    Until the first answer that is one group, or a part of one: nothing is known of the leases yet. Until storage has
+    taken a file, it is a group or a ticket for each worker, because all tickets may be useless. While tickets are in
     doubt it is a single one.
     """
     if demand.in_doubt:
@@ -72,6 +75,8 @@ def tickets_ahead(demand: Demand) -> int:
     if not demand.answered:
         return demand.batch_size if demand.first_group is None else min(demand.batch_size, demand.first_group)
     most = demand.batch_size * demand.calls_in_flight + demand.workers
+    if not demand.proven:
+        most = max(demand.batch_size, demand.workers)
     if demand.lease is None:
         return most
     if demand.rate is None:
