@@ -300,6 +300,27 @@ async def test_storage_that_refuses_every_file_ends_the_run(
     here.assert_uploaded()
 
 
+async def test_storage_that_refuses_every_ticket_of_an_earlier_run_ends_the_run(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not all of them are tried. The others are kept."""
+    here.write_many(300)
+    async with here.uploader(batch_size=300, concurrency=1) as uploader:
+        async for _ in uploader.results():
+            uploader.stop()
+    with monkeypatch.context() as patch:
+        sizes = refuse(patch, 403, "AccessDenied")
+        summary = await here.run(concurrency=4)
+    assert (summary.exit_code, summary.counters.uploaded) == (4, 0)
+    assert summary.counters.reused_tickets > 200
+    assert len(sizes) <= 8 + 4 + 4
+    assert summary.counters.presign_files <= 4
+    kept = [state for state in here.states().values() if state is FileState.TICKETED]
+    assert len(kept) > 250
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+
+
 async def test_storage_that_refuses_large_files_takes_the_small_ones(
     here: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

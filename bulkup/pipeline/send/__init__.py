@@ -2,6 +2,7 @@
 
     attempt       sends a file, whole or in parts
     expired_urls  tells expired URLs from refused ones
+    missing_bucket  names a bucket that does not exist
     proven_hosts  the hosts whose answers have proven stored bytes
     verification  compares storage's answer with the digest
     zero_copy     which files may be sent by `sendfile`

@@ -23,6 +23,7 @@ from bulkup.pipeline.files.opening import CHUNK, READING, ReadingOptions
 from bulkup.pipeline.files.small import SmallFileReader, WholeBody
 from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.send.expired_urls import judge_by_end
+from bulkup.pipeline.send.missing_bucket import name_bucket
 from bulkup.pipeline.send.proven_hosts import ProvenHosts
 from bulkup.pipeline.send.verification import Verification, plain_etag, verify
 from bulkup.pipeline.send.zero_copy import ZeroCopy
@@ -176,6 +177,7 @@ class LocalSender:
         changed = item is not None and _differs(item, body.digest)
         problem = self._answers.classify(answer, self._clock.now())
         if problem is not None:
+            problem = name_bucket(problem, answer, ticket.url)
             problem = judge_by_end(problem, answer, ticket, self._clock.now(), self._clock.monotonic() - begun)
             # Of a file that changed, a store that received its checksum reports a mismatch.
             return _CHANGED if problem.kind is ProblemKind.MISMATCH and changed else problem
