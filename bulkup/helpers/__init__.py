@@ -1,5 +1,6 @@
 """Small modules that know nothing of uploads. A module belongs here if it could be a library of its own.
 
+    address_literals   addresses of IP that are written in place of a host's name
     alarm              wakes one loop, at a time or when another task calls it
     beneath            opens files below a folder without following links
     clock              clocks that are passed in, so that tests need not sleep

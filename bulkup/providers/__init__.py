@@ -3,6 +3,7 @@
     base             the interface of an adapter, and defaults that most services share
     answer_parsing   checks and reads API answers: statuses, JSON, upload URLs and their leases
     storage_answers  the meaning of storage's answers
+    error_documents  documents of errors and web pages in the body of storage's answers
     tokens           bearer tokens, configured or fetched
     bearer_header    the header with a token
 

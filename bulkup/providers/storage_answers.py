@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 from bulkup.model.http import StorageAnswer, is_web_page, retry_after_seconds
 from bulkup.model.problems import Problem, ProblemKind
+from bulkup.providers.error_documents import code_and_message, is_error_document, is_part_of_page, plain_body
 
 STORED = frozenset({200, 201, 204})
-_GATEWAY = frozenset({502, 504})  # the store itself did not answer
+_GATEWAY = frozenset({502, 504, 511})  # the store itself did not answer
 _FAILED_LATE = 500  # the status that an error document after the status 200 would have had
 
 _CODES = {
@@ -43,7 +44,6 @@ _CODES = {
 }
 
 _STATUSES = {
-    302: ProblemKind.TRANSIENT,  # no store answers it; a login page on the way does
     401: ProblemKind.REFUSED,
     403: ProblemKind.REFUSED,
     404: ProblemKind.REFUSED,
@@ -55,17 +55,7 @@ _STATUSES = {
     503: ProblemKind.THROTTLED,
 }
 
-# The document is cut to 64 KiB and only a few elements are needed. Patterns are enough, and expand no entities.
-_CODE = re.compile(rb"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>")
 _ETAG = re.compile(rb"<ETag>\s*(?:&quot;|&#34;|\")?([^<&\"\s]{1,128})")
-_MESSAGE = re.compile(rb"<Message>([^<]{1,512})")
-# The beginning of an error document, in XML as of S3, or in JSON as of a gateway. An empty value is no error.
-_ERROR = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:"
-    rb"(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:\w+:)?Error(?:Response)?[\s/>]"
-    rb"|\{\s*\"errors?\"\s*:(?!\s*(?:null|false|0|\"\"|\[\s*\]|\{\s*\})\s*[,}]))",
-    re.IGNORECASE | re.DOTALL,
-)
 _MD5 = re.compile(r"(?:W/)?\"?[0-9a-f]{32}\"?", re.IGNORECASE)
 
 
@@ -74,22 +64,23 @@ def classify_s3(answer: StorageAnswer, now: float) -> Problem | None:
     stored = answer.status in STORED
     if stored and not answer.body:
         return None
-    if stored and _is_foreign_page(answer):
+    body = plain_body(answer.body, answer.headers.get("content-encoding", ""))
+    if stored and _is_foreign_page(answer, body):
         text = f"storage answered {answer.status} with a web page; is there a login page or a proxy on the way?"
         return Problem(ProblemKind.TRANSIENT, text, unanswered=True)
-    if stored and not _ERROR.match(answer.body):
+    if stored and not is_error_document(body):
         return None
-    code, message = _first(_CODE, answer.body), _first(_MESSAGE, answer.body)
+    code, message = code_and_message(body)
     kind = _kind(_FAILED_LATE if stored else answer.status, code, message)
     said = f"{code}: {message}" if code and message else code or message or ("with an error document" if stored else "")
     text = f"storage answered {answer.status}" + (f" {said}" if said else "")
-    unanswered = answer.status in _GATEWAY and not code
+    unanswered = not code and (answer.status in _GATEWAY or _is_redirect(answer.status))
     return Problem(kind, text, retry_after_seconds(answer.headers, now), unanswered=unanswered)
 
 
-def _is_foreign_page(answer: StorageAnswer) -> bool:
+def _is_foreign_page(answer: StorageAnswer, body: bytes) -> bool:
     """Return whether the answer is a web page, and so not the store's. One with an MD5 as ETag is verified by it."""
-    page = is_web_page(answer.headers.get("content-type", ""), answer.body)
+    page = is_web_page(answer.headers.get("content-type", ""), body) or is_part_of_page(body)
     return page and not _MD5.fullmatch(answer.headers.get("etag", "").strip())
 
 
@@ -113,9 +104,10 @@ def _kind(status: int, code: str, message: str) -> ProblemKind:
         return _CODES[code]
     if status in _STATUSES:
         return _STATUSES[status]
+    if _is_redirect(status) and not code:  # stores name a code; a login page on the way does not
+        return ProblemKind.TRANSIENT
     return ProblemKind.TRANSIENT if status >= 500 else ProblemKind.FAILED
 
 
-def _first(pattern: re.Pattern[bytes], body: bytes) -> str:
-    found = pattern.search(body)
-    return found.group(1).decode("utf-8", "replace") if found else ""
+def _is_redirect(status: int) -> bool:
+    return 300 <= status < 400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 
 import pytest
@@ -45,9 +46,6 @@ CODES = [
 ]
 ROWS = [(code, status, kind) for code, statuses, kind in CODES for status in statuses]
 WITHOUT_CODE = [
-    (301, ProblemKind.FAILED),
-    (302, ProblemKind.TRANSIENT),
-    (307, ProblemKind.FAILED),
     (400, ProblemKind.FAILED),
     (401, ProblemKind.REFUSED),
     (403, ProblemKind.REFUSED),
@@ -63,6 +61,7 @@ WITHOUT_CODE = [
     (502, ProblemKind.TRANSIENT),
     (503, ProblemKind.THROTTLED),
     (504, ProblemKind.TRANSIENT),
+    (511, ProblemKind.TRANSIENT),
     (599, ProblemKind.TRANSIENT),
 ]
 
@@ -93,6 +92,16 @@ def test_without_a_code_the_status_decides(status: int, kind: ProblemKind) -> No
     assert kind_of(status, document("NobodyKnowsThisCode")) is kind
 
 
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+def test_a_redirect_without_a_code_is_a_problem_of_the_host(status: int) -> None:
+    """A store names its code. A captive portal sends to its login page, whatever the file."""
+    for body in (b"", b"<html><a href='/login'>Sign in</a></html>"):
+        problem = classify_s3(StorageAnswer(status, {"location": "http://portal.example/"}, body), 0.0)
+        assert problem is not None
+        assert (problem.kind, problem.unanswered) == (ProblemKind.TRANSIENT, True)
+    assert kind_of(status, document("NobodyKnowsThisCode")) is ProblemKind.FAILED
+
+
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_a_success_is_not_a_problem(status: int) -> None:
     """Without a body, or with one that is neither an error nor a web page."""
@@ -102,6 +111,11 @@ def test_a_success_is_not_a_problem(status: int) -> None:
         b"<PostResponse><Key>Error</Key></PostResponse>",
         b'{"error": null, "size": 5}',
         b'{"errors":[]}',
+        b'{"code": 0, "message": "stored", "success": true}',
+        b'{"status": 200, "id": "error"}',
+        b'{"kind": "storage#object", "size": "5"}',
+        b"<CompleteMultipartUploadResult/>",
+        b"[1]",
     ):
         assert kind_of(status, body) is None
 
@@ -113,6 +127,11 @@ ERROR_DOCUMENTS = [
     lambda text: text.replace(b"<Error>", b'<Error xmlns="http://s3.example/doc/2006-03-01/">'),
     lambda text: text.replace(b"<Error>", b"<!-- a comment --> <Error\n>"),
     lambda text: text.partition(b"\n")[2],
+    lambda text: text.replace(b"\n", b"<?xml-stylesheet href='a'?><!DOCTYPE Error [<!ENTITY a 'b>'>]>\n"),
+    lambda text: text.replace(b"Error>", b"s3:Error>"),
+    lambda text: "\ufeff".encode("utf-16-le") + text.decode().encode("utf-16-le"),
+    lambda text: text.decode().encode("utf-16-be"),
+    gzip.compress,
     lambda text: b"<ErrorResponse>" + text.partition(b"\n")[2] + b"</ErrorResponse>",
 ]
 
@@ -129,7 +148,21 @@ def test_an_error_document_overrides_a_success(status: int, form: Callable[[byte
     assert kind_of(status, form(document("NobodyKnowsThisCode"))) is ProblemKind.TRANSIENT
 
 
-@pytest.mark.parametrize("body", [b"<Error/>", b"<Error></Error>", b'{"error": {"code": 5}}', b'{ "errors": ["no"] }'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<Error/>",
+        b"<Error></Error>",
+        b'{"error": {"code": 5}}',
+        b'{ "errors": ["no"] }',
+        b'{"status": 500, "title": "Internal error"}',
+        b'{"id": 1, "Error": "no"}',
+        b'{"success": false}',
+        b'{"code": "E5", "message": "It did not work."}',
+        b'{"error": "' + b"x" * 9,  # cut off
+        b"<soap:Envelope xmlns:soap='x'><soap:Body><soap:Fault/></soap:Body></soap:Envelope>",
+    ],
+)
 def test_an_error_document_without_a_code_is_retried(body: bytes) -> None:
     assert kind_of(200, body) is ProblemKind.TRANSIENT
 
@@ -146,6 +179,9 @@ PAGES = [
     ({}, b"<?xml version='1.0'?><!DOCTYPE html><html xmlns='http://www.w3.org/1999/xhtml'>"),
     ({}, b"<!-- portal --><html>"),
     ({"content-type": "text/html; charset=utf-8"}, b"<head><meta http-equiv='refresh'></head>"),
+    ({}, b"<script>location = '/login'</script>"),
+    ({}, b"\n<META http-equiv=refresh content=0>"),
+    ({"content-encoding": "gzip"}, gzip.compress(b"<html>Sign in</html>", mtime=0)),
     ({"content-type": "text/html", "etag": '"5f3a1c-2d4"'}, b"<p>Sign in</p>"),
 ]
 

@@ -134,6 +134,17 @@ def test_an_opaque_etag_may_hold_a_comma() -> None:
     assert plain_etag({"etag": '"a,b"'}) == "a,b"
 
 
+def test_a_checksum_that_contradicts_the_etag_takes_its_proof() -> None:
+    """Of another ETag, a checksum that is right does not make a proof."""
+    right, wrong = "NhCmhg==", "AAAAAA=="
+    for crc32, etag, result in [
+        (right, DIGEST.hex, Verification.MATCH),
+        (wrong, DIGEST.hex, Verification.NONE),
+        (right, "0" * 32, Verification.MISMATCH),
+    ]:
+        assert verify({"etag": f'"{etag}"', "x-amz-checksum-crc32": crc32}, DIGEST, b"hello") is result
+
+
 def test_checksums_that_contradict_each_other_prove_nothing() -> None:
     """Two values of one header, or two headers of which one is right."""
     right = base64.b64encode(zlib.crc32(b"hello").to_bytes(4, "big")).decode()

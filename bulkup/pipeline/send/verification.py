@@ -35,17 +35,20 @@ def verify(headers: Mapping[str, str], digest: Digest, data: bytes | None = None
     """Compare the ETag with the MD5 of the sent bytes, if it has 32 hex digits (docs/contracts.md section 5).
 
     Otherwise compare the `x-amz-checksum-*` headers with the checksums of `data`, all bytes that were sent, if given.
-    The ETag of an object made of parts or encrypted with KMS is opaque and proves nothing. Neither do two ETags or two
-    checksums that contradict each other: one of them belongs to another answer.
+    The ETag of an object made of parts or encrypted with KMS is opaque and proves nothing. Neither do values that
+    contradict each other: one of them belongs to another answer.
     """
     etag = (plain_etag(headers) or "").lower()
     if not etag and _several(headers.get("etag", "")):
         return Verification.NONE
     # With KMS or a customer's key the ETag also has 32 hex digits, but is not the MD5.
     opaque = headers.get("x-amz-server-side-encryption", "AES256") != "AES256" or _CUSTOMER_KEY in headers
-    if _PLAIN_MD5.fullmatch(etag) and not opaque:
-        return Verification.MATCH if etag == digest.hex else Verification.MISMATCH
-    return Verification.NONE if data is None else _verify_checksum(headers, data)
+    by_checksum = Verification.NONE if data is None else _verify_checksum(headers, data)
+    if not _PLAIN_MD5.fullmatch(etag) or opaque:
+        return by_checksum
+    if etag != digest.hex:
+        return Verification.MISMATCH
+    return Verification.NONE if by_checksum is Verification.MISMATCH else Verification.MATCH
 
 
 def _verify_checksum(headers: Mapping[str, str], data: bytes) -> Verification:
