@@ -107,6 +107,12 @@ CLOSING = [
     *answers({"upload": {**XVID["upload"], "status": "COMPLETING"}}, _XVID_XML, b""),
     *answers(error={"error_code": "MSS.00000006", "error_msg": "The file has been completed already."}),
 ]
+FILE = "file-2be2463e"
+DOWNLOAD = answers(
+    {"data": {"getFile": {"id": FILE, "presignedUrl": f"https://s3.amazonaws.com/k.mp4{_SIGNED_V2}"}}},
+    {"data": None, "errors": [{"path": ["getFile"], "errorType": "MoveNotFoundError", "message": "Not found."}]},
+    error=MOVE_ERROR,
+)
 TOKENS = [
     *answers(IAM, x_subject_token="t"),
     *answers({"access_token": "t", "expires_in": "7200"}),

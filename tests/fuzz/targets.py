@@ -113,6 +113,13 @@ def _holds_of_closing(closing: Mapping[str, Any] | NotYet | None) -> None:
     assert closing is None or len(json.dumps(closing)) <= LONGEST_REMOTE
 
 
+def _download(data: bytes) -> None:
+    found = _done(provider_of(the_case("move-ugc")).download(seeds.FILE, _Answering(api_answer(data))))
+    if found is not None:
+        holds_of_url(found.url, BASE_URL)
+        assert found.expires_at is None or math.isfinite(found.expires_at)
+
+
 _GIVEN = {name: Secret("x") for name in ("iam_domain", "iam_user", "iam_password", "client_id", "client_secret")}
 _CONFIG = ProviderConfig(BASE_URL, _GIVEN, {"region": "cn-north-4", "iam_url": "https://iam.example"})
 
@@ -247,6 +254,7 @@ TARGETS: dict[str, Target] = {
     **{name: _provider_target(the_case(name)) for name in seeds.API},
     "metastudio-large": _large_target(),
     "closing": Target(_closing, seeds.CLOSING),
+    "download": Target(_download, seeds.DOWNLOAD),
     "tokens": Target(_tokens, seeds.TOKENS),
     "storage": Target(_storage, seeds.STORAGE),
     "urls": Target(_urls, seeds.URLS),
