@@ -117,7 +117,7 @@ class Selection(BaseModel):
     on_change: Literal["skip", "retry", "fail"] = setting(
         "skip",
         "A file that changes or disappears while it is read. `skip` leaves it to the next run and counts for exit "
-        "status 3. `retry` first checks it again up to three times, after 1, 4 and 16 seconds. `fail` counts it as "
+        "code 3. `retry` first checks it again up to three times, after 1, 4 and 16 seconds. `fail` counts it as "
         "failed. In no case is it recorded as uploaded with bytes of two versions."
         "\n\n"
         "Each further check uses the current state of the file. It is left to the next run if `min_age`, `min_size` or "

@@ -23,6 +23,7 @@ from bulkup.transport.tls_failures import (
 )
 
 HEADER_LIMIT = 64 * 1024  # bytes of one header of an answer
+HEADERS_LIMIT = 128  # of an answer, in aiohttp
 _URL_LIMIT = 200  # characters of a URL in a message; a redirect's may have 60,000
 
 
@@ -39,7 +40,7 @@ class FailureKind(enum.Enum):
     EXPECTS_TLS = enum.auto()  # the server says so in its answer to plain HTTP
     WANTS_CERTIFICATE = enum.auto()  # the server says so in its answer over TLS
     NOT_HTTP = enum.auto()
-    HEADER_TOO_LONG = enum.auto()
+    HEADERS_TOO_LARGE = enum.auto()
     CONNECTION_LOST = enum.auto()
 
 
@@ -86,7 +87,8 @@ def _problem(kind: FailureKind, cause: BaseException | None, where: str, idle_ti
     text = {
         FailureKind.NO_PROGRESS: f"{where} made no progress for {idle_timeout:g} s",
         FailureKind.NOT_HTTP: f"{where} does not answer in HTTP" + ("; does it expect https://?" if plain else ""),
-        FailureKind.HEADER_TOO_LONG: f"{where} answered with a header of more than {HEADER_LIMIT // 1024} KiB",
+        FailureKind.HEADERS_TOO_LARGE: f"{where} answered with more than {HEADERS_LIMIT} headers, or with one of more "
+        f"than {HEADER_LIMIT // 1024} KiB",
         FailureKind.CONNECTION_LOST: f"the connection to {where} broke ({reason})",
     }
     return Problem(ProblemKind.TRANSIENT, text[kind], maybe_created=True, unanswered=True)

@@ -6,12 +6,14 @@ import errno
 import os
 
 import aiohttp
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.problems import ProblemError
 from bulkup.transport.failures import FailureKind, exchange_problem, reason_of
 from bulkup.transport.proxies import PROXY_AUTHENTICATION_REQUIRED
+
+_TOO_MANY = "Too many headers"  # aiohttp has no class for it
 
 
 def http_problem(error: BaseException, url: SecretUrl, idle_timeout: float) -> ProblemError:
@@ -22,8 +24,8 @@ def http_problem(error: BaseException, url: SecretUrl, idle_timeout: float) -> P
 def _failure_kind(error: BaseException) -> FailureKind:
     if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == PROXY_AUTHENTICATION_REQUIRED:
         return FailureKind.PROXY_AUTHENTICATION
-    if _header_too_long(error):
-        return FailureKind.HEADER_TOO_LONG
+    if _too_much_header(error):
+        return FailureKind.HEADERS_TOO_LARGE
     kinds: list[tuple[type[BaseException] | tuple[type[BaseException], ...], FailureKind]] = [
         ((aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError), FailureKind.TLS_FAILED),
         (aiohttp.ClientConnectorDNSError, FailureKind.NAME_NOT_FOUND),
@@ -36,11 +38,13 @@ def _failure_kind(error: BaseException) -> FailureKind:
     return next((kind for classes, kind in kinds if isinstance(error, classes)), FailureKind.CONNECTION_LOST)
 
 
-def _header_too_long(error: BaseException | None) -> bool:
-    """Return whether the parser's error is among the causes; aiohttp hides it in errors of its own."""
-    while error is not None and not isinstance(error, LineTooLong):
+def _too_much_header(error: BaseException | None) -> bool:
+    """Return whether the parser refused the headers for their size; aiohttp hides that in errors of its own."""
+    while error is not None:
+        if isinstance(error, LineTooLong) or (isinstance(error, BadHttpMessage) and _TOO_MANY in error.message):
+            return True
         error = error.__cause__ or error.__context__
-    return error is not None
+    return False
 
 
 def _system_error(error: BaseException) -> BaseException | None:
