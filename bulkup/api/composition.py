@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -25,6 +26,7 @@ from bulkup.config import (
 )
 from bulkup.config import public_base_url as base_url_of
 from bulkup.config.provider_declarations import LOCAL
+from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import UsageError
 from bulkup.helpers.clock import Clock
 from bulkup.helpers.secrets import Secret
@@ -33,6 +35,7 @@ from bulkup.localserver import ServerConfig
 from bulkup.model.files import Source
 from bulkup.pipeline import MOST_WORKERS, PipelineOptions, RetryPolicy, ScanOptions
 from bulkup.pipeline.processes.jobs import Setup
+from bulkup.pipeline.scan.own_files import OwnFiles
 from bulkup.providers import Provider, ProviderConfig, create, is_registered
 from bulkup.transport import HostRules, TransportOptions
 from bulkup.transport.proxies import Proxies
@@ -82,6 +85,19 @@ def local_server_config(settings: Settings, environ: Mapping[str, str]) -> Serve
     store = os.path.realpath(store_path(settings, settings.source, environ))
     # URLs of an interrupted run are valid only on their port.
     return ServerConfig(store=store, prefer_last_port=True)
+
+
+def own_files(settings: Settings, journal: str, environ: Mapping[str, str]) -> OwnFiles:
+    """Return the files of bulkup itself, as they are on disk now: those of the journal, all other journals, the store.
+
+    It blocks.
+    """
+    store, folders = None, list[str]()
+    if uses_embedded_server(settings):
+        store = local_server_config(settings, environ).store
+    with contextlib.suppress(UsageError):  # without a home directory there are no other journals
+        folders.append(user_state_dir(environ))
+    return OwnFiles(journal, store, folders)
 
 
 def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str, Any]:

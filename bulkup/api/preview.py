@@ -66,8 +66,9 @@ def preview(
         digest = "" if settings.retry_rejected else composition.settings_digest(provider)
         policy = ChangePolicy(clock.now(), settings.identity, settings.reupload_expired, digest)
         decider = _Decider(settings, provider, view, policy)
+        own = composition.own_files(settings, path, environ)
         with contextlib.closing(FileOpener(settings.symlinks, settings.identity)) as opener:
-            walk = Walk(view.sources, composition.scan_options(settings), Ignored(), clock.now(), opener)
+            walk = Walk(view.sources, composition.scan_options(settings), Ignored(), clock.now(), opener, own)
             for source in view.sources:
                 for entry in walk.entries(source):
                     if isinstance(entry, Unexamined):

@@ -189,6 +189,7 @@ class Uploader:
             settings_digest=composition.settings_digest(provider),
         )
         skew_check = ClockSkewCheck(functools.partial(transport.call, provider.config.base_url), service_clock)
+        own_files = await anyio.to_thread.run_sync(composition.own_files, settings, path, self._environ)
         self._run = Run(
             provider=provider,
             call=self._limited(skew_check, provider),
@@ -199,6 +200,7 @@ class Uploader:
             sources=numbered,
             emit=_ignore,
             tunables=self._tunables,
+            own_files=own_files,
             clock_skew=lambda: service_clock.skew,
         )
         self._pipeline = Pipeline(self._run, setup)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -43,8 +44,16 @@ def source_id_path(settings: Settings, profile: str | None, environ: Mapping[str
 
 
 def store_path(settings: Settings, sources: Sequence[AnyPath], environ: Mapping[str, str]) -> str:
-    """Return the directory of the embedded server's store. Raises UsageError if it would be inside a source."""
+    """Return the directory of the embedded server's store. Raises UsageError if a source contains it, or reversed."""
     path = settings.store or os.path.join(user_data_dir(environ), "store")
+    for source in sources:
+        if _is_below(source, path):
+            shown = escape_surrogates(os.fsdecode(source))
+            raise UsageError(
+                f"the source {shown} is inside the store {escape_surrogates(path)}, so each run would upload what the "
+                "runs before have stored",
+                hint="name another store with --store, or another source",
+            )
     return _outside(path, sources, "store")
 
 
@@ -73,6 +82,19 @@ def _by_source_id(
     folder = user_state_dir(environ)
     by_path = [os.path.join(folder, _journal_name(settings, None, paths)) for paths in (*roots, sources)]
     return os.path.realpath(next(filter(os.path.exists, (by_name, *by_path)), by_name))
+
+
+def _is_below(path: AnyPath, folder: str) -> bool:
+    """Say whether a folder, or one above it, is `folder`. Compares inodes, because mounts give folders other names."""
+    with contextlib.suppress(OSError):
+        wanted, at = os.stat(folder), os.path.realpath(os.fsencode(path))
+        while not os.path.samestat(os.stat(at), wanted):
+            above = os.path.dirname(at)
+            if above == at:
+                return False
+            at = above
+        return True
+    return False
 
 
 def _outside(path: str, sources: Sequence[AnyPath], setting: str) -> str:

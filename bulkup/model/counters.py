@@ -22,6 +22,7 @@ class Ignored:
     special: int = 0  # sockets, pipes, devices
     repeated: int = 0  # listed more than once in a list of files
     other_sources: int = 0  # directories that are themselves sources
+    own: int = 0  # files and directories of bulkup itself: journal, lock, store
 
 
 @dataclass(slots=True)

@@ -35,6 +35,10 @@ class LogEvent(enum.StrEnum):
         "this machine's clock is {difference} the service's; set it, or signed calls may be refused",
     )
 
+    OWN_FILES_SKIPPED = (
+        "scan.own_files",
+        "files of bulkup itself (journal, lock, store, unfinished output) are not uploaded",
+    )
     JOURNAL_LOG_KEPT = (
         "journal.log_kept",
         "the journal's log was not emptied: another program reads it, or the disk fails; signatures may remain in it",

@@ -27,6 +27,7 @@ from bulkup.pipeline.policy.host_gate import HostGates
 from bulkup.pipeline.policy.issued_tickets import IssuedTickets
 from bulkup.pipeline.policy.refused_kinds import RefusedKinds
 from bulkup.pipeline.policy.ticket_losses import TicketLosses
+from bulkup.pipeline.scan.own_files import NO_OWN_FILES, OwnFiles
 from bulkup.pipeline.tunables import Tunables
 from bulkup.pipeline.worker_limit import WorkerLimit
 from bulkup.providers import Provider
@@ -87,9 +88,9 @@ class Stop:
 class Run:
     """The parts of one run.
 
-    `emit` is awaited with each group of results once they are on disk. `timeout` limits how long a loop waits for its
-    next event: tests pass one with a time of their own. `clock_skew` returns by how many seconds the service's clock is
-    ahead of this machine's, None where that is unknown.
+    `emit` is awaited with each group of results once they are on disk. The scan passes over `own_files`. `timeout`
+    limits how long a loop waits for its next event: tests pass one with a time of their own. `clock_skew` returns by
+    how many seconds the service's clock is ahead of this machine's, None where that is unknown.
     """
 
     provider: Provider
@@ -101,6 +102,7 @@ class Run:
     sources: Sequence[Source]
     emit: Callable[[Sequence[Result]], Awaitable[None]]
     tunables: Tunables = field(default_factory=Tunables)
+    own_files: OwnFiles = NO_OWN_FILES
     timeout: Timeout = anyio.move_on_after
     clock_skew: Callable[[], float | None] = lambda: None
     counters: Counters = field(default_factory=Counters)

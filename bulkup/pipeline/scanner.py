@@ -15,10 +15,13 @@ from typing import TypeVar
 import anyio
 
 from bulkup.errors import ListError
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.helpers.quick_dataclass import dataclass
+from bulkup.helpers.utf8_mode import path_text
 from bulkup.journal import KnownFile, Lookup
 from bulkup.model.files import UNKNOWN_IDENTITY, FoundFile, Source, Stat
 from bulkup.model.items import Item, Outcome, Stored
+from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.pipeline.routes import Routes
@@ -32,6 +35,7 @@ _BLOCK_FILES = 256
 _CHUNK_FILES = 256
 _CHUNK_SECONDS = 0.05
 T = TypeVar("T")
+_log = EventLogger("bulkup.scanner")
 
 
 @dataclass(slots=True)
@@ -54,8 +58,8 @@ class Scanner:
         """Walk every source to its end, or until a stop is requested. Raises `JournalError`, `UsageError`."""
         lookup = self._run.journal.lookup()
         limiter = anyio.CapacityLimiter(1)  # a thread of its own: readers must not delay the scan
-        ignored, now = self._run.counters.ignored, self._run.clock.now()
-        walk = Walk(tuple(self._run.sources), self._run.options.scan, ignored, now, self._run.opener)
+        run, ignored, now = self._run, self._run.counters.ignored, self._run.clock.now()
+        walk = Walk(tuple(run.sources), run.options.scan, ignored, now, run.opener, run.own_files)
         with contextlib.closing(lookup):
             try:
                 for source in self._run.sources:
@@ -66,6 +70,8 @@ class Scanner:
                 self._run.stop.fail(error)
                 return
         self._run.counters.scan_done = True
+        if walk.first_own is not None:
+            _log.warning(LogEvent.OWN_FILES_SKIPPED, entries=ignored.own, first=path_text(walk.first_own))
 
     async def _scan_source(self, source: Source, walk: Walk, lookup: Lookup, limiter: anyio.CapacityLimiter) -> bool:
         """Walk a source, and return whether to its end."""

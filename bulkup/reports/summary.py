@@ -125,6 +125,8 @@ def _ignored_name(name: str, number: int) -> str:
         return "special file" if number == 1 else "special files"
     if name == "other_sources":
         return "other source" if number == 1 else "other sources"
+    if name == "own":
+        return "of bulkup itself"
     return name.replace("_", " ")
 
 

@@ -200,3 +200,30 @@ def test_one_unreachable_folder_in_a_deep_tree_stops_no_other_file(world: World,
     assert (closed["status"], closed["error"]) == ("unreadable", "Permission denied")
     assert closed["path"] == "/".join(["long-name"] * 901)
     assert done.summary["files"]["uploaded"] == len(paths) - 4
+
+
+def test_files_of_bulkup_itself_are_not_uploaded(world: World) -> None:
+    """Links lead to the folders of journal and store. A log event and the summary say so, each night the same."""
+    (world.source / "a.mp4").write_bytes(b"a")
+    (world.source / "journal").symlink_to(world.root)  # with the journal, the store and the source itself
+    (world.source / "objects").symlink_to(world.store / "objects")
+    for _ in range(3):
+        done = world.upload(*world.local, "--symlinks", "follow", "--log-format", "json")
+        files = done.expect(0, "scan.own_files").summary["files"]
+        assert (files["found"], files["uploaded"] + files["skipped"]) == (1, 1)
+        # The journal, its log with index, its lock; the store; and the link to its objects.
+        assert done.summary["ignored"]["own"] == 6
+    assert [row["path"] for row in world.manifest()] == ["a.mp4"]
+    dry = run("upload", str(world.source), *world.local, "--symlinks", "follow", "--dry-run", "--json").expect(0)
+    assert [line["path"] for line in dry.lines if line["event"] == "file"] == ["a.mp4"]
+
+
+@pytest.mark.parametrize("inside", ["", "objects", "objects/local"])
+def test_a_source_inside_the_store_is_refused(world: World, inside: str) -> None:
+    """It would double with each run. The same through a link."""
+    (world.source / "a.mp4").write_bytes(b"a")
+    world.upload(*world.local).expect(0)
+    (world.root / "link").symlink_to(world.store / inside)
+    for source in (world.store / inside, world.root / "link"):
+        for options in ((), ("--dry-run",)):
+            run("upload", str(source), *world.local, *options).expect(2, "inside the s", "--store")

@@ -109,6 +109,20 @@ def test_a_journal_inside_a_source_is_refused(tmp_path: Path, environ: dict[str,
     assert "--journal" in caught.value.hint
 
 
+@pytest.mark.parametrize("inside", ["objects", "objects/local", "state"])
+def test_a_source_inside_the_store_is_refused(tmp_path: Path, environ: dict[str, str], inside: str) -> None:
+    """Each run would upload what earlier runs have stored. Its path may lead through a link."""
+    (tmp_path / "store" / inside).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    (tmp_path / "storehouse").mkdir()
+    settings = Settings(store=str(tmp_path / "store"))
+    for source in (tmp_path / "store" / inside, tmp_path / "link" / inside):
+        with pytest.raises(UsageError, match="inside the store") as caught:
+            store_path(settings, [str(tmp_path / "storehouse"), str(source)], environ)
+        assert "--store" in caught.value.hint
+    assert store_path(settings, [str(tmp_path / "storehouse")], environ) == str(tmp_path / "store")
+
+
 def test_a_store_inside_a_source_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
     assert store_path(Settings(), [str(tmp_path / "a")], environ) == f"{tmp_path}/data/bulkup/store"
     with pytest.raises(UsageError, match=r"store: .* is inside the source") as caught:

@@ -2,6 +2,7 @@
 
     walk          lists the files of a source
     open_folders  the folders that a walk has open
+    own_files     the files of bulkup itself, which are not uploaded
     filters       the user's patterns and limits
     name_list     reads a list of names (`files_from`)
     triage        counts settled files, and decides about the others

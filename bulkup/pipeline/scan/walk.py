@@ -26,6 +26,7 @@ from bulkup.pipeline.policy.fatal import fatal
 from bulkup.pipeline.scan.filters import Filters
 from bulkup.pipeline.scan.name_list import listed_names
 from bulkup.pipeline.scan.open_folders import OpenFolders
+from bulkup.pipeline.scan.own_files import NO_OWN_FILES, OwnFiles
 
 # A name that is listed twice must not be sent twice at once. Beyond this distance the journal has the first one.
 _RECENT = 65_536
@@ -68,9 +69,12 @@ class Walk:
         ignored: Ignored,
         now: float,
         opener: FileOpener | None = None,
+        own: OwnFiles = NO_OWN_FILES,
     ) -> None:
         self._options = options
         self._opener = opener or FileOpener(options.symlinks)
+        self._own = own
+        self.first_own: bytes | None = None  # the first path that led to a file of bulkup
         self._filters = Filters(options)
         self._ignored = ignored
         self._now = now
@@ -111,7 +115,11 @@ class Walk:
         self, source: Source, path: bytes, folders: OpenFolders, block: WalkBlock, *, linked: bool = False
     ) -> None:
         try:
-            if not folders.enter(path, self._open_folder(source, path, folders, linked=linked)):
+            descriptor = self._open_folder(source, path, folders, linked=linked)
+            if self._own.has_folder(descriptor):
+                os.close(descriptor)
+                self._skip_own(path)
+            elif not folders.enter(path, descriptor):
                 self._ignored.symlinks += 1  # a link back to a directory above
         except OSError as error:
             self.seen += 1
@@ -140,6 +148,7 @@ class Walk:
         level, takes_all, skips_hidden = folders.innermost, self._takes_all, self._options.hidden == "skip"
         prefix, folder, files = level.prefix, folders.descriptor(), block.files
         lstat, is_regular, stat_of = os.lstat, stat.S_ISREG, self._opener.stat_of
+        own, own_inodes, own_prefix = self._own, self._own.inodes, self._own.name_prefix
         for name in names:
             self.seen += 1
             if skips_hidden and self._filters.hides(name):
@@ -150,6 +159,11 @@ class Walk:
                 status = lstat(name, dir_fd=folder)
             except OSError as error:
                 self._missed(source, path, error, block)
+                continue
+            if (status.st_ino in own_inodes or name.startswith(own_prefix) or status.st_nlink > 1) and own.has_file(
+                name, status
+            ):
+                self._skip_own(path)
                 continue
             if takes_all and is_regular(status.st_mode):
                 files[path] = stat_of(status)
@@ -177,10 +191,24 @@ class Walk:
             except OSError as error:
                 block.unexamined.append(_unexamined(source, path, error))
                 return
+            if self._leads_to_own(source, path, status):
+                self._skip_own(path)
+                return
         if stat.S_ISDIR(status.st_mode):
             self._directory(source, path, folders, block, linked=linked)
         else:
             self._file(source, path, status, block)
+
+    def _leads_to_own(self, source: Source, path: bytes, status: os.stat_result) -> bool:
+        """Say whether a path with a link in it, or a path that was not found by the walk, leads to a file of bulkup."""
+        if self._own.has_file(os.path.basename(path), status):
+            return True
+        return self._own.has_store and self._own.has_target(os.path.realpath(os.path.join(source.root, path)))
+
+    def _skip_own(self, path: bytes) -> None:
+        self._ignored.own += 1
+        self.first_own = path if self.first_own is None else self.first_own
+        self.seen += not path  # the source itself: it is not empty
 
     def _directory(self, source: Source, path: bytes, folders: OpenFolders, block: WalkBlock, *, linked: bool) -> None:
         if self._filters.prunes(path):
@@ -249,6 +277,9 @@ class Walk:
             return block
         if stat.S_ISDIR(status.st_mode):
             return _refused(source, path, _A_DIRECTORY)
+        if self._leads_to_own(source, path, status):
+            self._skip_own(path)
+            return block
         self._file(source, path, status, block)
         return block
 
