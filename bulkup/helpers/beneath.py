@@ -34,7 +34,8 @@ def open_beneath(folder: int, path: bytes, flags: int, *, follow: bool = False) 
         return _in_pieces(_open_following, folder, path, flags)
     if b"/" not in path:
         return _open_part(folder, path, flags)
-    return _in_pieces(openat2() or open_stepwise, folder, path, flags)
+    open_at = openat2() or open_stepwise
+    return open_at(folder, path, flags) if len(path) <= _PIECE else _in_pieces(open_at, folder, path, flags)
 
 
 def stat_beneath(folder: int, path: bytes, *, follow: bool = False) -> os.stat_result:
@@ -77,17 +78,20 @@ def _make_openat2() -> OpenAt:
     system_call = ctypes.CDLL(None, use_errno=True).syscall
     system_call.restype = ctypes.c_long
     system_call.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t)
-    hows: dict[int, ctypes.Array[How]] = {}
+    hows, kept = dict[int, int](), list[How]()  # addresses are converted faster than structures
 
     def call(folder: int, path: bytes, flags: int) -> int:
         how = hows.get(flags)
         if how is None:
-            how = hows[flags] = (How * 1)(How(flags, 0, _BENEATH_WITHOUT_LINKS))
-        while (fd := system_call(_OPENAT2, folder, path, how, size)) < 0:
+            kept.append(How(flags, 0, _BENEATH_WITHOUT_LINKS))
+            how = hows[flags] = ctypes.addressof(kept[-1])
+        fd: int = system_call(_OPENAT2, folder, path, how, size)
+        while fd < 0:
             code = get_errno()
             if code != errno.EINTR:
                 raise OSError(code, os.strerror(code), path)
-        return int(fd)
+            fd = system_call(_OPENAT2, folder, path, how, size)
+        return fd
 
     return call
 
