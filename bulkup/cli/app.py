@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import os
 import resource
 import signal
 import sys
@@ -16,7 +17,7 @@ import typer.core
 import typer.main
 
 from bulkup._version import __version__
-from bulkup.cli.error_report import report_failure
+from bulkup.cli.error_report import is_out_of_memory, report_failure
 from bulkup.cli.output import flush_output
 from bulkup.errors import ExitCode
 from bulkup.helpers.garbage_collector import disable_gc, enable_gc
@@ -157,7 +158,10 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    open_missing_streams()
+    try:
+        open_missing_streams()
+    except OSError:  # without a null device; standard error may be the stream that is missing
+        os._exit(int(ExitCode.MACHINE))
     restart_in_utf8_mode()
     # During a run, `Signals` handles signals. This handler is for the time before and after it.
     signal.signal(signal.SIGTERM, _terminated)
@@ -176,7 +180,11 @@ def run_command_line() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(ExitCode.OK)
     except BaseException as error:  # noqa: BLE001  # the one place that turns every error into a message
-        return report_failure(error)
+        code = report_failure(error)
+        if is_out_of_memory(error):
+            flush_output()
+            os._exit(code)  # without memory, Python may crash at its exit
+        return code
     return int(ExitCode.OK)
 
 

@@ -25,6 +25,8 @@ _SURROUNDINGS = frozenset(
         *(errno.EMLINK, errno.ETXTBSY, errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK),
     }
 )
+# Of the system's loader, about a library that does not fit into memory.
+_NO_MEMORY_TO_LOAD = ("failed to map segment", "cannot allocate memory", "cannot create shared object descriptor")
 
 
 def report_failure(error: BaseException) -> int:
@@ -80,8 +82,8 @@ def _as_bulkup_error(error: BaseException) -> BulkupError | None:
         return MachineError(NO_THREADS, hint=f"{THREADS_HINT}; then run the same command again")
     if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError | RuntimeError):
         return _as_bulkup_error(error.__context__)  # the event loop could not start because of it
-    if isinstance(error, MemoryError):
-        return MachineError("out of memory")
+    if _is_out_of_memory(error):
+        return MachineError("out of memory", hint="raise `ulimit -v` or the limit of the container")
     if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
         hint = f"{DESCRIPTORS_HINT}, and run the same command again"
         return MachineError(f"this process is {OUT_OF_DESCRIPTORS}", hint=hint)
@@ -91,6 +93,18 @@ def _as_bulkup_error(error: BaseException) -> BulkupError | None:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         return MachineError(f"{where}{error.strerror}", hint="check the path, its owner and its permissions")
     return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether memory was the cause of an error, or of one of a group."""
+    return any(map(_is_out_of_memory, _leaves(error)))
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error is about memory, which may have been needed to load a module."""
+    if isinstance(error, ImportError):
+        return any(text in str(error).lower() for text in _NO_MEMORY_TO_LOAD)
+    return isinstance(error, MemoryError)
 
 
 def _only_bulkup_errors(causes: list[BaseException]) -> bool:

@@ -1,4 +1,4 @@
-"""File descriptors: the errors when none is left, and closing descriptors that other threads use.
+"""File descriptors: the errors when too few are left, and closing descriptors that other threads use.
 
 When a task is cancelled, its thread continues. If the task's descriptor were closed immediately, its number could
 already belong to another file or socket when the thread uses it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 
@@ -15,6 +16,17 @@ from collections.abc import Callable, Iterator
 NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 OUT_OF_DESCRIPTORS = "out of file descriptors"
 DESCRIPTORS_HINT = "raise `ulimit -n` or lower --concurrency"
+
+
+def require_descriptors(count: int) -> None:
+    """Raise OSError if fewer than `count` descriptors are left, which must be even. libuv aborts the process then."""
+    opened: list[int] = []
+    try:
+        while len(opened) < count:
+            opened += os.pipe()
+    finally:
+        for fd in opened:
+            os.close(fd)
 
 
 class DeferredClose:

@@ -14,12 +14,16 @@ from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
 
+from bulkup.helpers.descriptors import require_descriptors
+
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
+_DESCRIPTORS = 8  # of a loop without a connection
 
 
 def run(function: Callable[[*Arguments], Awaitable[T]], *arguments: *Arguments) -> T:
-    """Run an async function to its end and return its result."""
+    """Run an async function to its end and return its result. Raises OSError if too few descriptors are left."""
+    require_descriptors(_DESCRIPTORS)
     factory = _new_uvloop if importlib.util.find_spec("uvloop") is not None else None
     return anyio.run(function, *arguments, backend_options={"loop_factory": factory})
 

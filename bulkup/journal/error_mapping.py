@@ -6,6 +6,7 @@ import contextlib
 import errno
 import glob
 import os
+import resource
 import shutil
 import sqlite3
 import time
@@ -16,6 +17,7 @@ from bulkup.helpers.private_files import open_private
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SQLITE_OPENS = 5  # descriptors at most, at once: the file, its log, index and rollback journal, its folder
+_LARGEST_WRITE = 256 * 1024  # bytes, above the size of a page or of the index
 _KEPT = "no recorded row is lost"
 # What SQLite needs of a file system, by the errors of one that lacks it. Some network and FUSE file systems do.
 _UNSUPPORTED = {
@@ -59,6 +61,11 @@ def from_sqlite(error: sqlite3.DatabaseError, path: str) -> JournalError:
     kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or undecodable:
         return damaged(path, text)
+    if kind in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL) and (limit := _reached_size_limit(path)) is not None:
+        return JournalError(
+            f"the journal {path} would exceed the limit on the size of files ({limit:,} bytes); {_KEPT}",
+            hint="raise `ulimit -f`, and run the same command again",
+        )
     if kind == sqlite3.SQLITE_FULL:
         return _full(path)
     if getattr(error, "sqlite_errorcode", 0) in _UNSUPPORTED:
@@ -102,6 +109,18 @@ def from_os_error(error: OSError, path: str) -> JournalError:
     return JournalError(
         f"cannot use the journal {path}: {error.strerror or error}", hint="name another file with --journal"
     )
+
+
+def _reached_size_limit(path: str) -> int | None:
+    """Return the limit on the size of files if the journal or its log is near it, None otherwise."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    sizes = [0]
+    for name in (path, path + "-wal"):
+        with contextlib.suppress(OSError):
+            sizes.append(os.path.getsize(name))
+    return limit if limit - max(sizes) < _LARGEST_WRITE else None
 
 
 def _full(path: str) -> JournalError:

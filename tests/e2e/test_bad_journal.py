@@ -55,9 +55,11 @@ def limit_files() -> None:
 
 
 def test_a_journal_that_may_not_grow(world: World) -> None:
-    """A limit on the size of files has the same effect as a full disk."""
+    """A limit on the size of files has the same effect as a full disk. It is named, for SQLite does not know it."""
     # Without PYTHONPATH, coverage is not measured: its data file would hit the limit too.
-    world.upload(*world.local, preexec_fn=limit_files, env={"PYTHONPATH": ""}).expect(7, "journal")
+    world.upload(*world.local, preexec_fn=limit_files, env={"PYTHONPATH": ""}).expect(
+        7, "limit on the size of files (200,000 bytes)", "ulimit -f"
+    )
     world.upload(*world.local).expect(0)
     world.verify()
 

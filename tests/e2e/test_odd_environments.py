@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -180,3 +181,22 @@ def test_an_encoding_without_some_letters(world: World) -> None:
         run("upload", str(world.source), *world.local, *options, env=env).expect(0)
     for command in ("status", "runs", "manifest"):
         run(command, "--journal", str(world.journal), env=env).expect(0)
+
+
+@pytest.mark.parametrize("number", [5, 6, 7, 10, 16])
+def test_too_few_descriptors_for_an_event_loop(world: World, number: int) -> None:
+    """Such a limit has a message. libuv would abort the process, without one."""
+    limit = (number, number)
+
+    def lower() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+
+    # Without PYTHONPATH, coverage is not measured: its data file needs a descriptor too.
+    world.upload(*world.local, preexec_fn=lower, env={"PYTHONPATH": ""}).expect(7, "out of file descriptors")
+
+
+def test_a_closed_stream_without_a_null_device(world: World) -> None:
+    program = "import os\nos.close(0)\nos.devnull = '/nonexistent'\n"
+    done = run_after(program, "upload", str(world.source), *world.local)
+    assert done.code == 7
+    assert "Traceback" not in done.err
