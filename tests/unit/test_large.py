@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import os
 import threading
 from io import FileIO
 from pathlib import Path
@@ -11,10 +13,12 @@ from pathlib import Path
 import pytest
 from found_files import found
 
+from bulkup.model.files import Source
 from bulkup.model.problems import ProblemError, ProblemKind
 from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.large import StreamedBody
 from bulkup.pipeline.files.opening import CHUNK, File, ReadingOptions
+from bulkup.pipeline.files.slow_devices import SlowDevices
 
 LARGE = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(100_000))  # 3.05 MiB
 
@@ -105,3 +109,39 @@ async def test_after_a_quick_chunk_the_next_is_sent_in_one_piece(tmp_path: Path,
     options = ReadingOptions(quick=quick)
     body = StreamedBody(found(tmp_path / "a", bytes(3 * CHUNK)), FileOpener(), options=options)
     assert {len(piece) async for piece in body.chunks()} == sizes
+
+
+async def test_a_file_on_a_slow_device_is_opened_by_a_thread_and_closed_after_a_cancellation(tmp_path: Path) -> None:
+    """The HTTP client may cancel the task in the middle."""
+    gate, begun, opened = threading.Event(), threading.Event(), list[int]()
+
+    class Waiting(FileOpener):
+        def open(self, source: Source, path: bytes) -> int:
+            begun.set()
+            assert gate.wait(60)
+            opened.append(super().open(source, path))
+            return opened[-1]
+
+    file = found(tmp_path / "a", bytes(2 * CHUNK))
+    slow = SlowDevices(lambda _: True)
+    body = StreamedBody(file, Waiting(), slow)
+    async with contextlib.aclosing(body.chunks()) as chunks:
+        reading = asyncio.ensure_future(anext(chunks))
+        await asyncio.to_thread(begun.wait)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    gate.set()
+    await wait_until_closed(opened)
+    whole = [bytes(piece) async for piece in StreamedBody(file, FileOpener(), slow).chunks()]
+    assert b"".join(whole) == bytes(2 * CHUNK)
+
+
+async def wait_until_closed(descriptors: list[int]) -> None:
+    while True:
+        await asyncio.sleep(0.001)
+        with contextlib.suppress(IndexError):
+            try:
+                os.fstat(descriptors[0])
+            except OSError:
+                return

@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from found_files import found
 
+from bulkup.model.files import Source
 from bulkup.pipeline.files import small
 from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.opening import ReadingOptions
-from bulkup.pipeline.files.small import SmallFileReader, lies_in_memory
+from bulkup.pipeline.files.slow_devices import OpenOptions, SlowDevices
+from bulkup.pipeline.files.small import SmallFileReader
 
 CONTENT = bytes(range(256)) * 4
-
-MOUNTS = """\
-22 28 0:21 / /proc rw,relatime shared:12 - proc proc rw
-28 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw
-31 28 0:25 / /a\\040-\\040b rw shared:3 master:2 - tmpfs tmpfs rw,size=1k
-32 28 0:26 / /net rw - nfs4 host:/tmpfs rw
-33 28 0:27 / /bare rw - ramfs ramfs rw
-"""
-
-
-@pytest.mark.parametrize(
-    ("device", "in_memory"),
-    [((0, 25), True), ((0, 27), True), ((8, 2), False), ((0, 26), False), ((0, 2), False), ((9, 9), False)],
-)
-def test_file_systems_in_memory_are_known_by_type(tmp_path: Path, device: tuple[int, int], in_memory: bool) -> None:
-    """By the whole device number and the type, and by nothing else in the line."""
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(MOUNTS)
-    assert lies_in_memory(os.makedev(*device), str(mounts)) is in_memory
-
-
-def test_without_a_list_no_file_system_lies_in_memory(tmp_path: Path) -> None:
-    """As on macOS."""
-    assert not lies_in_memory(os.makedev(0, 25), str(tmp_path / "none"))
 
 
 @pytest.mark.parametrize("fault", [BlockingIOError(errno.EAGAIN, "not in memory"), OSError(errno.EOPNOTSUPP, "no")])
@@ -53,7 +33,9 @@ async def test_a_file_that_is_not_in_memory_is_read_in_a_thread(
         raise fault
 
     monkeypatch.setattr(os, "preadv", preadv)
-    reader = SmallFileReader(2, FileOpener(), options=ReadingOptions(clock_step=0.0, nowait=8))
+    reader = SmallFileReader(
+        2, FileOpener(), SlowDevices(lambda _: False), options=ReadingOptions(clock_step=0.0, nowait=8)
+    )
     assert (await reader.read(file)).data == CONTENT
 
 
@@ -70,7 +52,48 @@ async def test_a_file_system_in_memory_is_read_without_threads(tmp_path: Path, m
     monkeypatch.setattr(os, "preadv", preadv, raising=False)
     monkeypatch.setattr(small, "lies_in_memory", lambda device: True)
     options = ReadingOptions(clock_step=0.0, long_clock_step=0.0, nowait=8)
-    reader, file = SmallFileReader(2, FileOpener(), options=options), found(tmp_path / "a", CONTENT)
+    reader, file = (
+        SmallFileReader(2, FileOpener(), SlowDevices(lambda _: False), options=options),
+        found(tmp_path / "a", CONTENT),
+    )
     bodies = [await reader.read(file) for _ in range(3)]
     assert flags == [8, 0, 0]
     assert all(body.data == CONTENT for body in bodies)
+
+
+class ThreadsOfOpens(FileOpener):
+    """Records the threads that open files. With `gate`, an open waits for it."""
+
+    def __init__(self, gate: threading.Event | None = None) -> None:
+        super().__init__()
+        self.threads: list[threading.Thread] = []
+        self.gate = gate
+
+    def open(self, source: Source, path: bytes) -> int:
+        self.threads.append(threading.current_thread())
+        if self.gate is not None:
+            assert self.gate.wait(60)
+        return super().open(source, path)
+
+
+async def test_files_of_a_device_that_turns_out_to_be_slow_are_opened_by_threads(tmp_path: Path) -> None:
+    opener, slow = ThreadsOfOpens(), SlowDevices(lambda _: False, OpenOptions(stalled=0.0, slow=0.0, pause=1e9))
+    reader = SmallFileReader(2, opener, slow, options=ReadingOptions(clock_step=0.0))
+    files = [found(tmp_path / f"{number}", CONTENT) for number in range(4)]
+    assert [(await reader.read(file)).data for file in files] == [CONTENT] * 4
+    of_loop = [thread is threading.current_thread() for thread in opener.threads]
+    assert of_loop[0]
+    assert not any(of_loop[-3:])
+
+
+async def test_an_open_that_hangs_stops_nothing_else(tmp_path: Path) -> None:
+    """On a file system of another machine."""
+    opener = ThreadsOfOpens(threading.Event())
+    reader = SmallFileReader(2, opener, SlowDevices(lambda _: True), options=ReadingOptions(clock_step=0.0))
+    async with asyncio.TaskGroup() as tasks:
+        reading = tasks.create_task(reader.read(found(tmp_path / "a", CONTENT)))
+        while not opener.threads:
+            await asyncio.sleep(0.001)
+        assert opener.gate is not None
+        opener.gate.set()  # only a loop that still runs gets here
+    assert reading.result().data == CONTENT

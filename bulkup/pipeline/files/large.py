@@ -23,6 +23,7 @@ from bulkup.model.bodies import FileRange
 from bulkup.model.files import Digest, FoundFile, Identity
 from bulkup.model.problems import ProblemError
 from bulkup.pipeline.files.file_opener import FileOpener
+from bulkup.pipeline.files.mounts import is_remote
 from bulkup.pipeline.files.opening import (
     CHUNK,
     READING,
@@ -35,6 +36,7 @@ from bulkup.pipeline.files.opening import (
     open_file,
     settling,
 )
+from bulkup.pipeline.files.slow_devices import SlowDevices
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -73,6 +75,7 @@ class StreamedBody:
         self,
         file: FoundFile,
         opener: FileOpener,
+        slow: SlowDevices | None = None,
         *,
         part: FilePart | None = None,
         before: Md5 | None = None,
@@ -81,6 +84,7 @@ class StreamedBody:
     ) -> None:
         self.file = file
         self._opener = opener
+        self._slow = slow or SlowDevices(is_remote)
         self._part = part or FilePart(0, file.identity.size)
         self._before = before
         self._hashed = hashed
@@ -116,14 +120,12 @@ class StreamedBody:
             raise
 
     async def _pass(self, way: type[_Pass[T]]) -> AsyncGenerator[T, None]:
-        # Not opened in a thread: the HTTP client may cancel this task at any time, and a file that a thread is about to
-        # return would never be closed.
-        stream, opened = open_file(self.file, self._opener)
+        stream, opened = await self._open()
         wait = settling(opened, time.time_ns(), self._options)
         if wait:
             stream.close()
             await anyio.sleep(wait)
-            stream, opened = open_file(self.file, self._opener)
+            stream, opened = await self._open()
         with stream:
             hashes = _Hashes(self._before) if self._hashed else None
             this = way(stream, opened, self._part, hashes, self._opener, self._options)
@@ -134,6 +136,31 @@ class StreamedBody:
         if this.hashes is not None:
             self.digest, self.whole = Digest(this.hashes.md5.digest()), this.hashes.whole
         self.identity = opened
+
+    async def _open(self) -> tuple[File, Identity]:
+        begun, device = time.monotonic(), self.file.identity.device
+        if self._slow.by_threads(device, begun):
+            return await _open_in_thread(self.file, self._opener)
+        try:
+            return open_file(self.file, self._opener)
+        finally:
+            now = time.monotonic()
+            self._slow.opened(device, now - begun, now)
+
+
+async def _open_in_thread(file: FoundFile, opener: FileOpener) -> tuple[File, Identity]:
+    opening = asyncio.get_running_loop().run_in_executor(None, open_file, file, opener)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # The HTTP client may cancel this task at any time. The file that the thread is about to return is closed then.
+        opening.add_done_callback(_close_opened)
+        raise
+
+
+def _close_opened(opening: asyncio.Future[tuple[File, Identity]]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result()[0].close()
 
 
 class FileBody(StreamedBody):

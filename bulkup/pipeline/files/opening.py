@@ -43,7 +43,8 @@ class ReadingOptions:
 
     A small file of up to `cached` bytes is read by the event loop if the system has it in memory. Hashing it takes less
     than half a millisecond, and runs that used threads took longer. `nowait` is the flag of `preadv` that never waits
-    for a disk, None where the system has none.
+    for a disk, None where the system has none. Up to `slow_readers` threads read small files of slow devices, where
+    they wait most of the time.
 
     A large file goes to the socket in slices of `slice` bytes, so that progress shows on a slow link. While a chunk
     takes less than `quick` seconds it goes in one piece, which costs less. With `sendfile` the piece is `range` bytes:
@@ -57,6 +58,7 @@ class ReadingOptions:
     slice: int = 256 * 1024
     quick: float = 0.25
     range: int = 8 * CHUNK
+    slow_readers: int = 32
 
 
 READING = ReadingOptions()

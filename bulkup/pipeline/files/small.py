@@ -2,7 +2,7 @@
 
 A visit to a thread costs several times as much as reading and hashing a few kilobytes that the system has in memory. So
 the event loop reads such files itself, with a flag that never waits for a disk (`RWF_NOWAIT`). A thread reads files
-that are not in memory, and all files of a file system that does not know the flag.
+that are not in memory, and all files of a file system that does not know the flag, or where opening a file is slow.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bulkup.model.files import Digest, FoundFile, Identity
 from bulkup.model.problems import ProblemError
 from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.large import slices
+from bulkup.pipeline.files.mounts import is_remote, lies_in_memory
 from bulkup.pipeline.files.opening import (
     LONGER,
     READING,
@@ -30,9 +31,7 @@ from bulkup.pipeline.files.opening import (
     open_settled,
     settling,
 )
-
-_MOUNTS = "/proc/self/mountinfo"
-_IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs", "hugetlbfs"})
+from bulkup.pipeline.files.slow_devices import SlowDevices
 
 
 class WholeBody:
@@ -56,10 +55,18 @@ class SmallFileReader:
     """Reads small files. Raises `ProblemError` if a file is not the one that was found, or cannot be read."""
 
     def __init__(
-        self, threads: int, opener: FileOpener, *, hashed: bool = True, options: ReadingOptions = READING
+        self,
+        threads: int,
+        opener: FileOpener,
+        slow: SlowDevices | None = None,
+        *,
+        hashed: bool = True,
+        options: ReadingOptions = READING,
     ) -> None:
         self._limiter = anyio.CapacityLimiter(threads)
+        self._slow_limiter = anyio.CapacityLimiter(options.slow_readers)
         self._opener = opener
+        self._slow = slow or SlowDevices(is_remote)
         self._hashed = hashed
         self._options = options
         # The flag of `preadv` that does not wait, by device; None for devices that are read in a thread.
@@ -67,16 +74,23 @@ class SmallFileReader:
 
     async def read(self, file: FoundFile) -> WholeBody:
         """Return the file's bytes, digest and identity."""
-        if file.identity.size <= self._options.cached:
-            flag = self._flags.get(file.identity.device, self._options.nowait)
-            body = self._read_cached(file, flag) if flag is not None else None
+        begun, device = time.monotonic(), file.identity.device
+        slow = self._slow.by_threads(device, begun)
+        if file.identity.size <= self._options.cached and not slow:
+            flag = self._flags.get(device, self._options.nowait)
+            body = self._read_cached(file, flag, begun) if flag is not None else None
             if body is not None:
                 return body
         args = file, self._opener, self._hashed, self._options
-        return await anyio.to_thread.run_sync(_read_whole, *args, limiter=self._limiter)
+        limiter = self._slow_limiter if slow else self._limiter
+        return await anyio.to_thread.run_sync(_read_whole, *args, limiter=limiter)
 
-    def _read_cached(self, file: FoundFile, flag: int) -> WholeBody | None:
-        fd, opened = open_fd(file, self._opener)
+    def _read_cached(self, file: FoundFile, flag: int, begun: float) -> WholeBody | None:
+        try:
+            fd, opened = open_fd(file, self._opener)
+        finally:
+            now = time.monotonic()
+            self._slow.opened(file.identity.device, now - begun, now)
         try:
             if settling(opened, time.time_ns(), self._options):
                 return None
@@ -119,22 +133,3 @@ def _read_exactly(stream: FileIO, size: int) -> bytes:
     if len(data) != size:
         raise ProblemError(SHORTER if len(data) < size else LONGER)
     return data
-
-
-def lies_in_memory(device: int, mounts: str = _MOUNTS) -> bool:
-    """Say whether a device (`st_dev`) is a file system in memory, which can be read without waiting for a disk.
-
-    Such a file system may not know `RWF_NOWAIT` (tmpfs does not). False if the system has no list of mounts.
-    """
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    try:
-        with open(mounts, encoding="utf-8", errors="surrogateescape") as lines:
-            return any(_type_of(line) in _IN_MEMORY for line in lines if line.split()[2:3] == [wanted])
-    except OSError:
-        return False
-
-
-def _type_of(line: str) -> str:
-    """Return the file system's type in a line of mountinfo: the word after a single dash (proc_pid_mountinfo(5))."""
-    _, _, rest = line.partition(" - ")
-    return rest.split(" ", 1)[0]

@@ -19,7 +19,9 @@ from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import PartsSent, Receipt, Ticket
 from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.large import FileBody, FilePart, StreamedBody
+from bulkup.pipeline.files.mounts import is_remote
 from bulkup.pipeline.files.opening import CHUNK, READING, ReadingOptions
+from bulkup.pipeline.files.slow_devices import SlowDevices
 from bulkup.pipeline.files.small import SmallFileReader, WholeBody
 from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.send.expired_urls import judge_by_end
@@ -76,7 +78,8 @@ class LocalSender:
         self._opener = opener or FileOpener(options.symlinks, options.identity)
         self._hashed = options.checksum != "none"
         self._reading = reading
-        self._reader = SmallFileReader(options.readers, self._opener, hashed=self._hashed, options=reading)
+        self._slow = SlowDevices(is_remote)
+        self._reader = SmallFileReader(options.readers, self._opener, self._slow, hashed=self._hashed, options=reading)
         self._proven = ProvenHosts()
         self._zero_copy = ZeroCopy(options.checksum, reading.range)
 
@@ -139,6 +142,7 @@ class LocalSender:
         return StreamedBody(
             item.file,
             self._opener,
+            self._slow,
             part=part,
             before=sent.md5,
             hashed=self._hashed,
@@ -151,7 +155,7 @@ class LocalSender:
         return self._streamed(item, FileBody if self._zero_copy.allows(item, ticket) else StreamedBody)
 
     def _streamed(self, item: Item, body: type[StreamedBody] = StreamedBody) -> StreamedBody:
-        return body(item.file, self._opener, hashed=self._hashed, options=self._reading)
+        return body(item.file, self._opener, self._slow, hashed=self._hashed, options=self._reading)
 
     def _doubts(self, ticket: Ticket, body: WholeBody | StreamedBody, judged: Problem | Verification) -> bool:
         """Say whether to ask once more on a new connection, because a success lacks the proof that its host gives.
