@@ -6,6 +6,8 @@ next one.
 
 from __future__ import annotations
 
+import dataclasses
+
 from bulkup.helpers.event_logger import EventLogger
 from bulkup.model.files import extension_of
 from bulkup.model.items import Item, Outcome, Stored, Ticketed
@@ -99,6 +101,7 @@ class Workers:
 
     def _failed(self, file: Ticketed, problem: Problem, gate: HostGate) -> None:
         run, item, now = self._run, file.item, self._run.clock.monotonic()
+        problem = self._of_earlier_run(file, problem)
         item.history.note(problem, now, gate.last_answer)
         if self._ends_by_lost_tickets(file, problem, now):
             run.stop.fail(tickets_over(None, run.clock_skew()))
@@ -136,6 +139,15 @@ class Workers:
         else:
             run.stop.fail(fatal(problem, outage, of_storage=True))
             self._routes.give_back(item)
+
+    def _of_earlier_run(self, file: Ticketed, problem: Problem) -> Problem:
+        """Return a final refusal as one that a new URL may help, if the URL is of an earlier run and none has worked.
+
+        The service may have signed with a wrong key, or named a wrong server, and be mended since.
+        """
+        if file.asked_at is not None or problem.kind is not ProblemKind.FAILED or self._run.storage_refusals.accepted:
+            return problem
+        return dataclasses.replace(problem, kind=ProblemKind.REFUSED)
 
     def _asks_anew(self, file: Ticketed, problem: Problem, gate: HostGate, now: float) -> bool:
         """Return whether a ticket of an earlier run is replaced, or its file waits, as its host has never answered."""

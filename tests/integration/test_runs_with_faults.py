@@ -321,6 +321,37 @@ async def test_storage_that_refuses_every_ticket_of_an_earlier_run_ends_the_run(
     here.assert_uploaded()
 
 
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "SignatureDoesNotMatch"), (403, "AccessDenied"), (404, ""), (405, "")]
+)
+async def test_refused_urls_of_an_earlier_run_are_replaced(
+    here: World, monkeypatch: pytest.MonkeyPatch, status: int, code: str
+) -> None:
+    """The service signed with a wrong key, or named a wrong server, and was mended before this run."""
+    here.write_many(100)
+    with monkeypatch.context() as patch:
+        refuse(patch, status, code)
+        assert (await here.run()).exit_code == 4
+    good, presign, send = set[str](), MagicHour.presign, Transport.send
+
+    async def noted(self: MagicHour, *values: Any) -> Any:
+        answers = await presign(self, *values)
+        good.update(answer.url.reveal() for answer in answers if isinstance(answer, Ticket))
+        return answers
+
+    async def mended(self: Transport, ticket: Ticket, *rest: Any) -> StorageAnswer:
+        if ticket.url.reveal() in good:
+            return await send(self, ticket, *rest)
+        return StorageAnswer(status, {}, f"<Error><Code>{code}</Code></Error>".encode())
+
+    monkeypatch.setattr(MagicHour, "presign", noted)
+    monkeypatch.setattr(Transport, "send", mended)
+    summary = await here.run()
+    assert summary.exit_code == 0
+    assert summary.counters.reused_tickets > 0
+    here.assert_uploaded()
+
+
 async def test_storage_that_refuses_large_files_takes_the_small_ones(
     here: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,7 +58,7 @@ def test_without_files_there_is_no_call() -> None:
 
 
 def test_until_storage_has_taken_a_file_a_single_group_is_ahead() -> None:
-    """All tickets may be useless. With more workers than a group has files, each gets one."""
+    """All tickets may be useless. With more workers than a group has files, each gets one, and a few are ahead."""
     assert size(fresh=50, proven=False) == 10
     assert size(fresh=50, proven=False, unused=1) == size(fresh=50, proven=False, asked=10, calls=1) == 0
     assert size(fresh=50, proven=False, unused=10, workers=20) == 10

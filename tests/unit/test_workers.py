@@ -201,7 +201,7 @@ async def test_a_storage_that_answers_nothing_ends_the_run() -> None:
 
 async def test_secrets_of_the_ticket_are_redacted_from_the_result() -> None:
     stage, signature = WorkerStage(), "0123456789abcdef0123456789abcdef"
-    file = Ticketed(Item(found(b"a.mp4")), ticket(query=f"X-Amz-Signature={signature}"))
+    file = Ticketed(Item(found(b"a.mp4")), ticket(query=f"X-Amz-Signature={signature}"), asked_at=0.0)
     stage.waiting.put_nowait(file)
     stage.sender.answers = [Problem(ProblemKind.FAILED, f"the signature {signature} is bad")]
     async with stage.work():

@@ -67,7 +67,7 @@ def tickets_ahead(demand: Demand) -> int:
     """Return how many tickets may be unused or requested at once.
 
     Until the first answer that is one group, or a part of one: nothing is known of the leases yet. Until storage has
-    taken a file, it is a group or a ticket for each worker, because all tickets may be useless. While tickets are in
+    taken a file, it is a group, or a few more than there are workers: all tickets may be useless. While tickets are in
     doubt it is a single one.
     """
     if demand.in_doubt:
@@ -76,7 +76,7 @@ def tickets_ahead(demand: Demand) -> int:
         return demand.batch_size if demand.first_group is None else min(demand.batch_size, demand.first_group)
     most = demand.batch_size * demand.calls_in_flight + demand.workers
     if not demand.proven:
-        most = max(demand.batch_size, demand.workers)
+        most = max(demand.batch_size, demand.workers + demand.calls_in_flight)
     if demand.lease is None:
         return most
     if demand.rate is None:
