@@ -54,7 +54,8 @@ class Transport(Storage):
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = error
         # Outside the handler, so that aiohttp's error, whose text may hold a URL, is not the context of ours.
-        raised = http_problem(failure, url, self._options.idle_timeout)
+        proxy = self._proxies.for_message(url.reveal())
+        raised = http_problem(failure, url, self._options.idle_timeout, proxy=proxy)
         if raised.problem.kind is ProblemKind.FAILED:
             # The call itself is invalid, so no file of the group is at fault.
             raised.problem = dataclasses.replace(raised.problem, kind=ProblemKind.UNUSABLE)

@@ -53,6 +53,13 @@ class Proxies:
             self._by_origin[origin] = None if self._is_direct(parts) else self._proxy_of(parts.scheme)
         return self._by_origin[origin]
 
+    def for_message(self, url: str) -> str | None:
+        """Return the proxy that a failed request used, None where there was no request."""
+        try:
+            return self.for_url(url)
+        except (ProblemError, ValueError):
+            return None
+
     def check(self, url: str) -> None:
         """Raise `UsageError` if a URL would go through a proxy that cannot be used."""
         try:

@@ -244,6 +244,7 @@ async def test_a_proxy_that_refuses_a_tunnel(sender: str, monkeypatch: pytest.Mo
     assert isinstance(problem, Problem)
     assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
     assert "proxy" in problem.message
+    assert "(it answered " in problem.message
     assert "hunter2" not in problem.message
 
 
@@ -288,6 +289,40 @@ async def test_a_proxy_that_cannot_be_reached(sender: str, monkeypatch: pytest.M
     assert (problem.kind, problem.maybe_created) == (ProblemKind.UNREACHABLE, False)
     assert "proxy" in problem.message
     assert "hunter2" not in problem.message
+
+
+@BOTH
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_the_name_of_a_proxy_that_cannot_be_found(
+    sender: str, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """The proxy is the cause, not the host of the URL; for the API as well."""
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://{QUOTED}@proxy.invalid:3128")
+    async with using(sender) as transport:
+        problems = [await outcome(transport, f"{scheme}://storage.test/k")]
+        with pytest.raises(ProblemError) as raised:
+            await transport.call(f"{scheme}://api.test", ApiRequest("GET", "/a"))
+    for problem in (*problems, raised.value.problem):
+        assert isinstance(problem, Problem)
+        assert problem.kind is ProblemKind.UNREACHABLE
+        assert "the proxy for" in problem.message
+        assert "hunter2" not in problem.message
+
+
+@BOTH
+async def test_a_proxy_that_does_not_speak_tls(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message does not ask whether the host of the URL expects http."""
+
+    def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        monkeypatch.setenv("http_proxy", f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with using(sender) as transport:
+            problem = await outcome(transport, "http://storage.test/k")
+    assert isinstance(problem, Problem)
+    assert "the proxy for" in problem.message
 
 
 @BOTH

@@ -7,6 +7,7 @@ import os
 
 import aiohttp
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from yarl import URL
 
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.problems import ProblemError
@@ -16,9 +17,20 @@ from bulkup.transport.proxies import PROXY_AUTHENTICATION_REQUIRED
 _TOO_MANY = "Too many headers"  # aiohttp has no class for it
 
 
-def http_problem(error: BaseException, url: SecretUrl, idle_timeout: float) -> ProblemError:
-    """Return the problem for an error of an exchange with `url`; the caller raises it."""
-    return exchange_problem(_failure_kind(error), _system_error(error), url, idle_timeout)
+def http_problem(
+    error: BaseException, url: SecretUrl, idle_timeout: float, *, proxy: str | None = None
+) -> ProblemError:
+    """Return the problem for an error of an exchange with `url`, maybe through a proxy; the caller raises it."""
+    kind = FailureKind.PROXY_FAILED if _is_of_proxy(error, proxy) else _failure_kind(error)
+    return exchange_problem(kind, _system_error(error), url, idle_timeout)
+
+
+def _is_of_proxy(error: BaseException, proxy: str | None) -> bool:
+    """Return whether the connection that failed is the one to the proxy itself: its name, or its TLS."""
+    if proxy is None or not isinstance(error, aiohttp.ClientConnectorError):
+        return False
+    to = URL(proxy)
+    return (error.host, error.port) == (to.raw_host, to.port)
 
 
 def _failure_kind(error: BaseException) -> FailureKind:
@@ -51,6 +63,8 @@ def _system_error(error: BaseException) -> BaseException | None:
     """Return the error of the system or of TLS inside an aiohttp error, whose own text may hold a URL."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return OSError(0, f"it answered {error.status}")
     inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error.__cause__
     for candidate in (inner, error):
         if isinstance(candidate, OSError) and not isinstance(candidate, aiohttp.ClientError):

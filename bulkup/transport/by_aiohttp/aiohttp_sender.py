@@ -90,7 +90,7 @@ class AiohttpSender:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = error
         # Outside the handler, so that aiohttp's error, whose text may hold a URL, is not the context of ours.
-        raise body.failure or http_problem(failure, url, idle)
+        raise body.failure or http_problem(failure, url, idle, proxy=self._proxies.for_message(url.reveal()))
 
     async def _request(
         self,
