@@ -2,10 +2,12 @@
 
     journal           the journal as a run uses it
     statements        every state change as SQL; begins with the states, their transitions and the recovery after a kill
+    open_groups       the presign calls of this run whose files are not all settled; group_row is their form on disk
+    unfolding         makes rows of files of what a killed run left in groups; open_files does so for readers
     writer            the thread that writes, with group commit
     lookup            the rows of files that the scanner found; row_query reads many rows at once
     places, sources   exclusive places, and how a source is recognised
-    ticket_text       tickets as text
+    ticket_text       tickets as text; stat_columns has the numbers of a file's identity
     destination       the service and account that are part of a row's key
     kept_rejections   the service's rejections, which the next run need not ask for again
     reader            rows for commands

@@ -20,12 +20,14 @@ from bulkup.journal.journal_file import (
     open_own_file,
 )
 from bulkup.journal.ticket_text import DamagedTicketError, load
+from bulkup.journal.unfolding import groups
 
 # Bytes. The check reads the file, at about 200 MB/s. A larger one is checked only if the last run was cut off.
 _CHECKED_UP_TO = 256 * 1024**2
 _BUSY_MS = 10_000
 _OLDEST_SQLITE = (3, 33, 0)  # UPDATE ... FROM
 _PLACES_SINCE = 2
+_GROUPS_SINCE = 5
 # As bytes: the error about a text that is not UTF-8 would contain it.
 _TICKETS = "SELECT CAST(remote_id AS BLOB), expires_at, CAST(ticket AS BLOB) FROM tickets"
 _NO_INDEX = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
@@ -126,6 +128,11 @@ def has_places(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("PRAGMA user_version").fetchone()[0] >= _PLACES_SINCE)
 
 
+def has_groups(connection: sqlite3.Connection) -> bool:
+    """Say whether the file has the table of groups, which versions before 5 lack."""
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0] >= _GROUPS_SINCE)
+
+
 def _create_private(path: str) -> None:
     real = os.path.realpath(path)
     make_private_folder(os.path.dirname(real))
@@ -208,6 +215,9 @@ def _examine(path: str) -> None:
                 raise error_mapping.damaged(path, "the check of its pages fails")
         for remote_id, expires_at, text in connection.execute(_TICKETS):
             load(text, remote_id, expires_at)
+        if has_groups(connection):
+            for _ in groups(connection, with_tickets=True):
+                pass  # reading one checks its texts
 
 
 def _ended_cleanly(connection: sqlite3.Connection) -> bool:

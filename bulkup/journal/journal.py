@@ -19,9 +19,12 @@ from bulkup.helpers.event_logger import EventLogger
 from bulkup.journal.database import close_unchanged, open_for_reading, open_for_writing, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.lookup import Lookup
+from bulkup.journal.open_groups import OpenGroups
 from bulkup.journal.places import Claim, Holder, claim_statements, holders_query, other_holders
 from bulkup.journal.sources import KnownSource, known_sources, register_source
-from bulkup.journal.statements import KeptUntil, Statements
+from bulkup.journal.statements import NOT_USED, KeptUntil, Statements
+from bulkup.journal.ticket_text import DamagedTicketError
+from bulkup.journal.unfolding import unfold
 from bulkup.journal.writer import DEFAULT_OPTIONS, Statement, Writer, WriterOptions
 from bulkup.model.files import Source
 from bulkup.model.items import Group, Item, Outcome
@@ -82,8 +85,20 @@ class Journal:
             close_unchanged(self._connection, self.path)
             return
         with contextlib.closing(self._connection):
+            self._unfold()
             if not self._empty_log() and os.path.exists(self.path):
                 _log.warning(LogEvent.JOURNAL_LOG_KEPT, journal=self.path)
+
+    def _unfold(self) -> None:
+        """Leave only tickets of files that are not settled: groups have those of other files too."""
+        with contextlib.suppress(sqlite3.Error, DamagedTicketError):  # the next run tries again
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                unfold(self._connection)
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
 
     def _empty_log(self) -> bool:
         # The write that met a full or damaged disk has reported it already.
@@ -169,6 +184,7 @@ class Journal:
             Statement(_FORGET, [(self._destination_id, source.id, self._run_id) for source in walked]),
         ]
         if finished:
+            statements += self._statements.unused(now)
             statements += self._erase_tickets("1", (), now)
         await self._writer.write(statements)
 
@@ -194,11 +210,13 @@ class Journal:
         # The writer thread has no job yet, so this thread may use its connection.
         with sqlite_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
+            unfold(self._connection)
             self._destination_id = self._intern_destination(destination)
             numbered = tuple(replace(source, id=register_source(self._connection, source)) for source in sources)
             self._sources = known_sources(self._connection)
             self._run_id = self._insert_run(numbered, now)
-            self._statements = Statements(self._destination_id, self._run_id, kept_until, settings_digest)
+            groups = OpenGroups(self._last_group())
+            self._statements = Statements(self._destination_id, self._run_id, kept_until, settings_digest, groups)
             self._recover(now)
             self._connection.execute("COMMIT")
         return numbered
@@ -218,6 +236,10 @@ class Journal:
         )
         return int(cursor.lastrowid or 0)
 
+    def _last_group(self) -> int:
+        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'presign_groups'").fetchone()
+        return int(row[0]) if row is not None else 0
+
     def _recover(self, now: float) -> None:
         for destination_id, count in self._connection.execute(_COUNT_ASKED).fetchall():
             self._connection.execute(
@@ -234,7 +256,7 @@ class Journal:
             AND f.source_id = tickets.source_id AND f.path = tickets.path AND f.state = 'stored')"""
         chosen = f"FROM tickets WHERE {which} AND NOT {stored}"
         orphan = f"""INSERT INTO orphans (destination_id, source_id, path, remote_id, count, reason, created_at, run_id)
-            SELECT destination_id, source_id, path, remote_id, 1, 'its ticket was not used in time', ?, ? {chosen}"""
+            SELECT destination_id, source_id, path, remote_id, 1, '{NOT_USED}', ?, ? {chosen}"""
         state = f"""UPDATE files SET state = 'pending' WHERE state = 'ticketed' AND (destination_id, source_id, path)
             IN (SELECT destination_id, source_id, path {chosen})"""
         return [

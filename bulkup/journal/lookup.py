@@ -21,9 +21,11 @@ from bulkup.journal.database import has_places, journal_exists, row_values, sqli
 from bulkup.journal.destination import Destination
 from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.error_mapping import DamagedJournalError
+from bulkup.journal.open_files import OpenFiles
 from bulkup.journal.places import DryRunPlaces
 from bulkup.journal.row_query import DEFAULT_OPTIONS, Row, RowQuery, RowQueryOptions
 from bulkup.journal.sources import KnownSource, Overlap, find_source_id, known_sources, overlapping_sources
+from bulkup.journal.stat_columns import unsigned_stat
 from bulkup.journal.ticket_text import load
 from bulkup.model.files import Digest, FoundFile, Identity, Source, Stat
 from bulkup.model.states import DONE, FileState
@@ -37,7 +39,6 @@ _TICKET = """
 SELECT CAST(remote_id AS BLOB), expires_at, CAST(ticket AS BLOB) FROM tickets
 WHERE destination_id = ? AND source_id = ? AND path = ?
 """
-_UNSIGNED = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class Lookup:
         compared = kept, expired, others = Comparison([], [], [])
         for path, stat in files.items():
             row = rows.get(path)
-            if row is None or (row[1:6] != stat and _unsigned(row[1:6]) != stat):
+            if row is None or (row[1:6] != stat and unsigned_stat(row[1:6]) != stat):
                 others.append(path)
             elif row[6] is None:
                 kept.append(path)
@@ -181,7 +182,7 @@ class Lookup:
 
     def _known(self, row: Row, source_id: int) -> KnownFile:
         path, state, *stat, md5, etag, uploaded_at, verified, kept_until, error, place = row
-        identity = Identity(*_unsigned(stat))
+        identity = Identity(*unsigned_stat(stat))
         digest = Digest(md5) if md5 else None
         ticket = receipt = None
         if state in (FileState.TICKETED, FileState.STORED):
@@ -203,12 +204,6 @@ class Lookup:
     def _has_files(self, source_id: int) -> bool:
         query = "SELECT EXISTS (SELECT 1 FROM files WHERE destination_id = ? AND source_id = ?)"
         return bool(self._connection.execute(query, (self._destination, source_id)).fetchone()[0])
-
-
-def _unsigned(stat: Sequence[int]) -> Stat:
-    """Return the stat values of a row. SQLite's integers are signed, inode and device numbers are not."""
-    size, mtime_ns, ctime_ns, inode, device = stat
-    return size, mtime_ns, ctime_ns, inode % _UNSIGNED, device % _UNSIGNED
 
 
 def _conclusive(own: KnownFile | None, file: FoundFile) -> bool:
@@ -258,6 +253,7 @@ def read_only_view(path: str, destination: Destination, sources: Sequence[Source
             yield ReadOnlyView(None, tuple(sources), places)
         return
     with contextlib.closing(open_any_version(path)) as connection, sqlite_errors(path):
+        OpenFiles(connection, with_tickets=True).refresh()
         query = "SELECT id FROM destinations WHERE provider = ? AND base_url = ? AND scope = ?"
         key = (destination.provider, destination.base_url, destination.scope)
         row = connection.execute(query, key).fetchone()

@@ -17,6 +17,8 @@ from bulkup.errors import JournalLockedError
 from bulkup.journal.database import open_for_writing, sqlite_errors
 from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.lock import Lock
+from bulkup.journal.open_files import OpenFiles
+from bulkup.journal.unfolding import unfold
 from bulkup.model.journal_rows import PruneCounts
 
 _OLD_ORPHANS = "created_at < :before"
@@ -68,6 +70,7 @@ async def prune(path: str, before: float) -> PruneCounts:
 def prune_dry_run(path: str, before: float) -> PruneCounts:
     """Return the number of rows that `prune` would delete, without a lock. Raises `JournalError`."""
     with contextlib.closing(open_any_version(path)) as connection, sqlite_errors(path):
+        OpenFiles(connection).refresh()
         size = os.path.getsize(path)
         return PruneCounts(*_counted(connection, before), size, size)
 
@@ -76,6 +79,7 @@ def _prune(path: str, before: float) -> PruneCounts:
     size = os.path.getsize(path)
     with contextlib.closing(open_for_writing(path)) as connection, sqlite_errors(path):
         connection.execute("BEGIN IMMEDIATE")
+        unfold(connection)
         counts = _counted(connection, before)
         for statement in _DELETIONS:
             connection.execute(statement, {"before": before})

@@ -8,7 +8,7 @@ result can be of different moments, but each row is there once.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import orjson
@@ -20,17 +20,17 @@ from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.kept_rejections import shown_reason
 from bulkup.journal.lock import Lock
 from bulkup.journal.lookup import decode_remote
+from bulkup.journal.open_files import OpenFiles
 from bulkup.model.journal_rows import JournalStatus, ManifestRow, OrphanRow, RunRow
 from bulkup.model.states import FileState
 
 _LAST = (1 << 63) - 1
-# The first columns of these queries are the key. CROSS JOIN keeps the order of the tables, and so that of the key.
+# The first columns of these queries are the key. CROSS JOIN keeps the order of the tables, and so that of the key. The
+# files are not joined: a view over them would be read as a whole.
 _MANIFEST = """
-SELECT f.destination_id, f.source_id, f.path, s.root, f.size, f.md5, f.state, d.provider, f.remote_id, f.remote, f.etag,
-       f.attempts, f.error, f.uploaded_at, f.kept_until
-FROM files f CROSS JOIN sources s ON s.id = f.source_id CROSS JOIN destinations d ON d.id = f.destination_id
-WHERE (f.destination_id, f.source_id, f.path) > (?, ?, ?)
-ORDER BY f.destination_id, f.source_id, f.path LIMIT ?
+SELECT destination_id, source_id, path, size, md5, state, remote_id, remote, etag, attempts, error, uploaded_at,
+       kept_until
+FROM files WHERE (destination_id, source_id, path) > (?, ?, ?) ORDER BY destination_id, source_id, path LIMIT ?
 """
 _RUNS = """
 SELECT r.id, r.run, r.started_at, r.ended_at, r.exit_code, d.provider, d.base_url, r.sources, r.summary
@@ -84,6 +84,7 @@ class Reader:
         self._options = options
         self._clock = clock or SystemClock()
         self._connection = open_any_version(path)
+        self._open_files = OpenFiles(self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -97,9 +98,13 @@ class Reader:
 
     def manifest(self) -> Iterator[ManifestRow]:
         """Yield the row of every file, ordered by source and path, in constant memory."""
-        for row in self._pages(_MANIFEST, (0, 0, b"")):
+        roots, providers = dict[int, bytes](), dict[int, str]()
+        for destination_id, source_id, *row in self._pages(_MANIFEST, (0, 0, b"")):
+            if source_id not in roots or destination_id not in providers:
+                roots.update(self._rows("SELECT id, root FROM sources"))
+                providers.update(self._rows("SELECT id, provider FROM destinations"))
             with row_values(self.path):
-                found = _manifest_row(row[2:])
+                found = _manifest_row(roots[source_id], providers[destination_id], row)
             yield found
 
     def runs(self) -> Iterator[RunRow]:
@@ -148,8 +153,14 @@ class Reader:
         )
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, all as they were at one moment."""
         with sqlite_errors(self.path):
-            return self._connection.execute(query, values).fetchall()
+            self._connection.execute("BEGIN")
+            try:
+                self._open_files.refresh()
+                return self._connection.execute(query, values).fetchall()
+            finally:
+                self._connection.execute("COMMIT")
 
     def _pages(self, query: str, first: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
         """Yield the rows after the key `first`. The first columns of a row are its key."""
@@ -161,8 +172,8 @@ class Reader:
             key = rows[-1][: len(first)] if rows else key
 
 
-def _manifest_row(row: tuple[Any, ...]) -> ManifestRow:
-    path, root, size, md5, state, provider, remote_id, remote, etag, attempts, error, uploaded_at, kept_until = row
+def _manifest_row(root: bytes, provider: str, row: Sequence[Any]) -> ManifestRow:
+    path, size, md5, state, remote_id, remote, etag, attempts, error, uploaded_at, kept_until = row
     return ManifestRow(
         path=path,
         source=root,

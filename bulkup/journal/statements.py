@@ -3,8 +3,8 @@
 Theory of operation
 ===================
 
-A row of the table `files` has one state. Its key is (destination, source, path). Only the holder of the lock writes,
-and one thread carries out the statements of a run.
+A file has one state. Its key is (destination, source, path). Only the holder of the lock writes, and one thread carries
+out the statements of a run.
 
     pending ---> asked ---> ticketed ---> stored ---> uploaded | unverified
                                |                           ^
@@ -12,14 +12,22 @@ and one thread carries out the statements of a run.
 
     any state ---> pending | asked | failed | rejected | changed | unreadable
 
-The second line is what a later run, or a retry, does to a row: a failed file is tried again, a file that changed is
+The second line is what a later run, or a retry, does to a file: a failed file is tried again, a file that changed is
 uploaded again, and a ticket that cannot be used is replaced.
+
+`asked` and `ticketed` are states of a group, the files of one presign call. A group has one row in `presign_groups`: it
+is written with the intent, and once more with the answer. A file gets a row of its own in `files` when it settles. From
+then on its group says nothing about it. The row of a group is deleted with the last file that settles. Until then it
+has the tickets of all its files. Every row in `files` has the number of the last group before it, so it is known which
+of the two is newer. If a file is in two groups, the later one counts.
 
 Rows are on disk before the step that depends on them:
 
-- The claim of an exclusive place, and `asked`, before the presign call. A call that is cut off may have created ids.
-- `ticketed`, with the ticket in the table `tickets`, before the first byte is sent.
-- `stored`, with storage's receipt, before the closing call. From then on the ticket's row has no URL and no secret.
+- The claim of an exclusive place, and the group's intent, before the presign call. A call that is cut off may have
+  created ids.
+- The group's tickets, before the first byte is sent.
+- `stored`, with storage's receipt, before the closing call. The file leaves its group, and its ticket has a row in
+  `tickets` without a URL and a secret.
 - `uploaded` or `unverified` before the file is counted or reported. A worker takes no other file until this row, or the
   `stored` row, is on disk. A kill therefore makes the next run send at most one file per worker again.
 - For a service with a closing call, a file that is given up gets its terminal state before the service is informed.
@@ -27,21 +35,25 @@ Rows are on disk before the step that depends on them:
 
 Invariants:
 
-- A row in `ticketed` or `stored` has exactly one row in `tickets`. Rows in other states have none.
+- A file that is ticketed or stored has exactly one valid ticket, in its group or in `tickets`. Others have none.
 - A ticket that is erased without an upload leaves an orphan with its remote id, in the same transaction.
 - `remote_id` is the id of the last finished upload. It stays while the file is uploaded again. When the new upload is
   done, the old id becomes a superseded orphan in the same transaction.
 - `run_id` of a file that was not uploaded is the last run that found it. Pruning relies on this.
 - A row stays `stored` if only the closing call failed and may succeed later.
-- An entry that could not be examined (`UNKNOWN_IDENTITY`) never replaces `ticketed`, `stored`, `uploaded` or
+- An entry that could not be examined (`UNKNOWN_IDENTITY`) never replaces `asked`, `ticketed`, `stored`, `uploaded` or
   `unverified`.
 
-Recovery, in the transaction that starts the next run (`Journal.begin_run`):
+Groups are unfolded when a journal is closed, and after a kill in the transaction that starts the next run
+(`Journal.begin_run`). Each file that has not settled gets a row of its own, `asked` or `ticketed`, and its ticket gets
+a row in `tickets`. The same transaction of the next run recovers from the kill:
 
 - `asked` becomes `pending`. Their number is recorded as unknown ids: the calls were cut off before their answer.
 - Tickets whose lease has ended become orphans, and their rows `pending`. A `stored` row keeps its ticket.
 - A live ticket is handed out again by `Lookup`. The run uses it only if the file and its place are the same.
 - A `stored` row needs only the closing call.
+
+So all groups are those of the run that holds the lock, and its lookups need not know them: a run meets each file once.
 
 The end of a finished run erases all remaining tickets but those of `stored` rows, so the file holds no signature.
 """
@@ -53,10 +65,13 @@ from typing import Any
 
 import orjson
 
+from bulkup.journal.group_row import dump_answers, dump_files, dump_tickets
 from bulkup.journal.kept_rejections import kept
+from bulkup.journal.open_groups import OpenGroups
+from bulkup.journal.stat_columns import signed_stat
 from bulkup.journal.ticket_text import dump, without_secrets
 from bulkup.journal.writer import Statement
-from bulkup.model.files import UNKNOWN_IDENTITY, Identity
+from bulkup.model.files import UNKNOWN_IDENTITY
 from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Ticket
@@ -66,33 +81,47 @@ _KEY = "destination_id = r.column1 AND source_id = r.column2 AND path = r.column
 # `{rows}` stands for the rows: `(?, ?, ...), (?, ?, ...)`. Updates join them as the table r, whose first three columns
 # are the key.
 
+_ASK = "INSERT INTO presign_groups (id, destination_id, run_id, files) VALUES (?, ?, ?, ?)"
+_ANSWER = "UPDATE presign_groups SET answers = ?, tickets = ? WHERE id = ?"
+_CLOSE_GROUP = "DELETE FROM presign_groups WHERE id = ?"
 # An uploaded file that changed keeps its old remote id until it has a new one. Only `_DONE` replaces the id, after
 # `_SUPERSEDED` has recorded the old one.
-_UPSERT = """
-INSERT INTO files (destination_id, source_id, path, state, size, mtime_ns, ctime_ns, inode, device, md5,
-                   attempts, error, run_id, place)
-VALUES {rows}
+_COLUMNS = """destination_id, source_id, path, state, size, mtime_ns, ctime_ns, inode, device, md5, attempts, error,
+    run_id, place, after_group"""
+_UPSERT = f"""
+INSERT INTO files ({_COLUMNS})
+VALUES {{rows}}
 ON CONFLICT DO UPDATE SET state = excluded.state, size = excluded.size, mtime_ns = excluded.mtime_ns,
     ctime_ns = excluded.ctime_ns, inode = excluded.inode, device = excluded.device, md5 = excluded.md5,
-    attempts = excluded.attempts, error = excluded.error, run_id = excluded.run_id, place = excluded.place
+    attempts = excluded.attempts, error = excluded.error, run_id = excluded.run_id, place = excluded.place,
+    after_group = excluded.after_group
 """
 # An entry that could not be examined says nothing about the file that an earlier run recorded.
 _UNSEEN = f"{_UPSERT} WHERE files.state NOT IN ('uploaded', 'unverified', 'ticketed', 'stored')"
-_IDENTITY = """size = r.column4, mtime_ns = r.column5, ctime_ns = r.column6, inode = r.column7, device = r.column8"""
-_TICKETED = f"UPDATE files SET state = 'ticketed' FROM (VALUES {{rows}}) AS r WHERE {_KEY}"
-_UNCHANGED = f"UPDATE files SET {_IDENTITY} FROM (VALUES {{rows}}) AS r WHERE {_KEY}"
-# A run that only makes the closing call has made no attempt, so the number of the run that sent the bytes stays.
-_ATTEMPTS = "CASE r.column11 WHEN 0 THEN attempts ELSE r.column11 END"
-_RECEIPT = f"""{_IDENTITY}, md5 = r.column9, etag = r.column10, attempts = {_ATTEMPTS}, uploaded_at = r.column12,
-    verified = r.column13"""
-_STORED = f"UPDATE files SET state = 'stored', {_RECEIPT} FROM (VALUES {{rows}}) AS r WHERE {_KEY}"
-# The service's last answer about a file whose closing call is not finished.
-_REMOTE = f"UPDATE files SET remote = r.column4 FROM (VALUES {{rows}}) AS r WHERE {_KEY} AND state = 'stored'"
-_DONE = f"""
-UPDATE files SET {_RECEIPT}, state = r.column14, kept_until = r.column15, remote_id = r.column16, remote = r.column17,
-    run_id = r.column18, error = NULL
+_UNCHANGED = f"""
+UPDATE files SET size = r.column4, mtime_ns = r.column5, ctime_ns = r.column6, inode = r.column7, device = r.column8
 FROM (VALUES {{rows}}) AS r WHERE {_KEY}
 """
+_RECEIPT = f"""
+INSERT INTO files ({_COLUMNS}, etag, uploaded_at, verified{{more}})
+VALUES {{rows}}
+ON CONFLICT DO UPDATE SET state = excluded.state, size = excluded.size, mtime_ns = excluded.mtime_ns,
+    ctime_ns = excluded.ctime_ns, inode = excluded.inode, device = excluded.device, md5 = excluded.md5,
+    attempts = {{attempts}}, error = excluded.error, run_id = excluded.run_id, place = excluded.place,
+    after_group = excluded.after_group, etag = excluded.etag, uploaded_at = excluded.uploaded_at,
+    verified = excluded.verified{{update}}
+"""
+# A run that only makes the closing call has made no attempt, so the number of the run that sent the bytes stays.
+_ATTEMPTS = "CASE excluded.attempts WHEN 0 THEN files.attempts ELSE excluded.attempts END"
+_STORED = _RECEIPT.format(more="", rows="{rows}", attempts=_ATTEMPTS, update="")
+_DONE = _RECEIPT.format(
+    more=", kept_until, remote_id, remote",
+    rows="{rows}",
+    attempts=_ATTEMPTS,
+    update=", kept_until = excluded.kept_until, remote_id = excluded.remote_id, remote = excluded.remote",
+)
+# The service's last answer about a file whose closing call is not finished.
+_REMOTE = f"UPDATE files SET remote = r.column4 FROM (VALUES {{rows}}) AS r WHERE {_KEY} AND state = 'stored'"
 _SUPERSEDED = """
 INSERT INTO orphans (destination_id, source_id, path, remote_id, kept_until, superseded_by, count, reason, created_at,
                      run_id)
@@ -113,49 +142,60 @@ INSERT INTO orphans (destination_id, source_id, path, remote_id, count, reason, 
 
 
 _UNUSABLE = "its ticket could not be used"
+NOT_USED = "its ticket was not used in time"
 KeptUntil = Callable[[float], float | None]
 
 
 class Statements:
-    """The statements of one run, with the numbers of the destination and the run filled in."""
+    """The statements of one run, with the numbers of the destination and the run filled in.
 
-    def __init__(self, destination_id: int, run_id: int, kept_until: KeptUntil, settings_digest: str = "") -> None:
+    `groups` are those of the run. A statement made here takes effect in them at once.
+    """
+
+    def __init__(
+        self,
+        destination_id: int,
+        run_id: int,
+        kept_until: KeptUntil,
+        settings_digest: str = "",
+        groups: OpenGroups | None = None,
+    ) -> None:
         self._destination = destination_id
         self._run = run_id
         self._kept_until = kept_until
         self._settings_digest = settings_digest
+        self._groups = groups or OpenGroups()
 
-    def pending(self, items: Sequence[Item], replaced: Sequence[tuple[Item, Ticket]], now: float) -> list[Statement]:
+    def pending(
+        self,
+        items: Sequence[Item],
+        replaced: Sequence[tuple[Item, Ticket]],
+        now: float,
+        reason: str = _UNUSABLE,
+    ) -> list[Statement]:
         """Return the rows of files with no call under way, with the digests of those hashed in advance."""
-        return [*self.orphaned(replaced, _UNUSABLE, now), self._upsert(items, FileState.PENDING)]
+        orphaned = self._orphaned(replaced, reason, now)
+        return [*orphaned, self._upsert(items, FileState.PENDING), self._leave(items)]
 
     def asked(self, group: Group, replaced: Sequence[tuple[Item, Ticket]], now: float) -> list[Statement]:
         """Return the intent of a presign call. Tickets that it replaces become orphans."""
-        return [*self.orphaned(replaced, _UNUSABLE, now), self._upsert(group.items, FileState.ASKED)]
+        orphaned = self._orphaned(replaced, _UNUSABLE, now)
+        closed = self._groups.open(group)
+        intent = (group.number, self._destination, self._run, dump_files(group.number, group.items))
+        return [*orphaned, Statement(_ASK, [intent]), _closing(closed)]
 
-    def ticketed(self, group: Group, answers: Sequence[Ticket | None]) -> list[Statement]:
+    def ticketed(self, group: Group, tickets: Sequence[Ticket | None]) -> list[Statement]:
         """Return the tickets of a group."""
-        pairs = [(item, ticket) for item, ticket in zip(group.items, answers, strict=True) if ticket is not None]
-        tickets = [(*self._key(item), *_ticket_row(ticket)) for item, ticket in pairs]
-        return [Statement(_KEEP_TICKET, tickets), Statement(_TICKETED, [self._key(item) for item, _ in pairs])]
+        self._groups.answer(group, tickets)
+        answers = dump_answers(group.number, tickets)
+        return [Statement(_ANSWER, [(answers, dump_tickets(group.number, tickets, answers), group.number)])]
 
     def stored(self, items: Iterable[Item]) -> list[Statement]:
         """Return the rows of storage's receipts. The ticket is replaced by the part that the closing call needs."""
         stored = list(items)
         bare = [(*self._key(item), *_ticket_row(without_secrets(item.ticket))) for item in stored if item.ticket]
-        return [Statement(_STORED, [self._stored_row(item) for item in stored]), Statement(_KEEP_TICKET, bare)]
-
-    def orphaned(self, tickets: Iterable[tuple[Item, Ticket]], reason: str, now: float) -> list[Statement]:
-        """Return the rows of remote ids that will receive no bytes, and erase their tickets."""
-        pairs = list(tickets)
-        rows = [
-            (self._destination, item.file.source.id, item.file.path, ticket.remote_id, 1, reason, now, self._run)
-            for item, ticket in pairs
-        ]
-        return [
-            Statement(_ORPHAN, rows),
-            Statement(_ERASE_TICKET, [self._key(item) for item, _ in pairs]),
-        ]
+        rows = [self._receipt_row(item, FileState.STORED) for item in stored]
+        return [Statement(_STORED, rows), Statement(_KEEP_TICKET, bare), self._leave(stored)]
 
     def unknown_ids(self, count: int, reason: str, now: float) -> list[Statement]:
         """Return the row for up to `count` remote ids that a call may have created and that no answer named."""
@@ -167,11 +207,29 @@ class Statements:
         Tickets of settled files are erased. Remote ids that are no longer needed become orphans.
         """
         done = [o for o in outcomes if o.state in DONE and not o.unchanged]
+        others = self._not_uploaded(outcomes, now) if len(done) < len(outcomes) else []
+        uploaded = [o.item for o in done]
+        return [
+            Statement(_SUPERSEDED, [self._newer_row(item, now) for item in uploaded]),
+            Statement(_DONE, [self._done_row(o) for o in done]),
+            self._erasing(uploaded),
+            self._leave(uploaded),
+            *others,
+        ]
+
+    def unused(self, now: float) -> list[Statement]:
+        """Return the rows of files in groups whose tickets the run has not used."""
+        left = list(self._groups.ticketed())
+        return self.pending([item for item, _ in left], left, now, NOT_USED) if left else []
+
+    def _not_uploaded(self, outcomes: Sequence[Outcome], now: float) -> list[Statement]:
         unchanged = [o for o in outcomes if o.unchanged]
         unended = [o for o in outcomes if o.state is None and o.item.receipt is not None and o.remote]
         given_back = [o.item for o in outcomes if o.state is None and o.item.ticket is None and not _unread(o.item)]
         ended = [o for o in outcomes if o.state is not None and o.state not in DONE]
-        of_their_own = [o for o in ended if not _unread(o.item) and not o.unconfirmed]
+        of_their_own = [
+            o for o in ended if not _unread(o.item) and not o.unconfirmed and not self._is_under_way(o.item)
+        ]
         unused = [(o.item, o.item.ticket) for o in of_their_own if o.item.ticket is not None]
         by_state = [
             self._upsert(
@@ -184,15 +242,39 @@ class Statements:
             if o.state
         ]
         return [
-            Statement(_SUPERSEDED, [self._newer_row(o.item, now) for o in done]),
-            Statement(_DONE, [self._done_row(o) for o in done]),
-            Statement(_ERASE_TICKET, [self._key(o.item) for o in done]),
             Statement(_UNCHANGED, [self._unchanged_row(o.item) for o in unchanged]),
             Statement(_REMOTE, [(*self._key(o.item), _remote(o)) for o in unended]),
-            *([self._upsert(given_back, FileState.PENDING)] if given_back else []),
+            self._upsert(given_back, FileState.PENDING),
             *by_state,
-            *self.orphaned(unused, "its file could not be uploaded", now),
+            *self._orphaned(unused, "its file could not be uploaded", now),
+            self._leave([*given_back, *(o.item for o in of_their_own)]),
         ]
+
+    def _is_under_way(self, item: Item) -> bool:
+        """Say whether an entry could not be examined whose file this run has met and asked for."""
+        return item.file.identity == UNKNOWN_IDENTITY and (item.file.source.id, item.file.path) in self._groups
+
+    def _orphaned(self, tickets: Iterable[tuple[Item, Ticket]], reason: str, now: float) -> list[Statement]:
+        """Return the rows of remote ids that will receive no bytes, and erase their tickets.
+
+        A ticket in a group is no longer valid once its file has left the group.
+        """
+        pairs = list(tickets)
+        rows = [
+            (self._destination, item.file.source.id, item.file.path, ticket.remote_id, 1, reason, now, self._run)
+            for item, ticket in pairs
+        ]
+        return [Statement(_ORPHAN, rows), self._erasing(item for item, _ in pairs)]
+
+    def _erasing(self, items: Iterable[Item]) -> Statement:
+        """Return the statement that erases tickets in rows of their own. Files in groups have none."""
+        groups = self._groups
+        keys = [self._key(item) for item in items if (item.file.source.id, item.file.path) not in groups]
+        return Statement(_ERASE_TICKET, keys)
+
+    def _leave(self, items: Iterable[Item]) -> Statement:
+        """Return the statement that deletes the groups whose last files these are. They have rows of their own now."""
+        return _closing(self._groups.leave([(item.file.source.id, item.file.path) for item in items]))
 
     def _error(self, outcome: Outcome) -> str | None:
         if outcome.problem is None:
@@ -209,36 +291,43 @@ class Statements:
                 (
                     *self._key(item),
                     state,
-                    *_identity(item.file.identity),
+                    *signed_stat(item.file.identity),
                     item.digest.md5 if item.digest else None,
                     item.history.attempts,
                     error,
                     self._run,
                     item.place.name if item.place else None,
+                    self._groups.last,
                 )
                 for item in items
             ],
         )
 
-    def _stored_row(self, item: Item) -> tuple[Any, ...]:
+    def _receipt_row(self, item: Item, state: FileState) -> tuple[Any, ...]:
         receipt = item.receipt
         assert receipt is not None
         return (
             *self._key(item),
-            *_identity(receipt.identity),
+            state,
+            *signed_stat(receipt.identity),
             receipt.digest.md5 if receipt.digest else None,
-            receipt.etag,
             item.history.attempts,
+            None,
+            self._run,
+            item.place.name if item.place else None,
+            self._groups.last,
+            receipt.etag,
             receipt.stored_at,
             receipt.verified,
         )
 
     def _done_row(self, outcome: Outcome) -> tuple[Any, ...]:
-        item, receipt, ticket = outcome.item, outcome.item.receipt, outcome.item.ticket
+        item, receipt, ticket, state = outcome.item, outcome.item.receipt, outcome.item.ticket, outcome.state
         assert receipt is not None
         assert ticket is not None
+        assert state is not None
         kept_until = self._kept_until(receipt.stored_at)
-        return (*self._stored_row(item), outcome.state, kept_until, ticket.remote_id, _remote(outcome), self._run)
+        return (*self._receipt_row(item, state), kept_until, ticket.remote_id, _remote(outcome))
 
     def _newer_row(self, item: Item, now: float) -> tuple[Any, ...]:
         assert item.ticket is not None
@@ -247,7 +336,7 @@ class Statements:
     def _unchanged_row(self, item: Item) -> tuple[Any, ...]:
         # The row may be that of another source that contains the same file.
         source_id, path = item.known_at or (item.file.source.id, item.file.path)
-        return (self._destination, source_id, path, *_identity(item.file.identity))
+        return (self._destination, source_id, path, *signed_stat(item.file.identity))
 
     def _key(self, item: Item) -> tuple[int, int, bytes]:
         return self._destination, item.file.source.id, item.file.path
@@ -265,13 +354,9 @@ def _ticket_row(ticket: Ticket) -> tuple[str, float | None, str]:
 def _remote(outcome: Outcome) -> str:
     ticket = outcome.item.ticket
     assert ticket is not None
-    return orjson.dumps({**ticket.remote, **(outcome.remote or {})}).decode()
+    remote = {**ticket.remote, **outcome.remote} if outcome.remote else ticket.remote
+    return orjson.dumps(remote).decode()
 
 
-def _identity(identity: Identity) -> tuple[int, int, int, int, int]:
-    return identity.size, identity.mtime_ns, identity.ctime_ns, _signed(identity.inode), _signed(identity.device)
-
-
-def _signed(number: int) -> int:
-    """Convert an unsigned 64-bit number to SQLite's signed range; `Lookup` converts it back."""
-    return number - (1 << 64) if number >= 1 << 63 else number
+def _closing(groups: Sequence[int]) -> Statement:
+    return Statement(_CLOSE_GROUP, [(number,) for number in groups])

@@ -31,18 +31,21 @@ class DamagedTicketError(JournalError):
 
 def dump(ticket: Ticket) -> str:
     """Return the ticket as JSON text with its secrets in clear."""
-    text = orjson.dumps(
-        {
-            "url": ticket.url.reveal(),
-            "method": ticket.method,
-            "headers": {name: _dump_value(value) for name, value in ticket.headers.items()},
-            "remote": ticket.remote,
-            "content_md5": ticket.content_md5,
-            "form": [(name, value.reveal()) for name, value in ticket.form] if ticket.form is not None else None,
-            "more_urls": [url.reveal() for url in ticket.more_urls],
-        }
-    )
+    text = orjson.dumps(ticket_value(ticket))
     return f"{text[:-1].decode()}{_CHECKSUM}{_checksum(text, ticket.remote_id, ticket.expires_at)}}}"
+
+
+def ticket_value(ticket: Ticket) -> dict[str, Any]:
+    """Return the ticket as a JSON value with its secrets in clear, without its id and the end of its lease."""
+    return {
+        "url": ticket.url.reveal(),
+        "method": ticket.method,
+        "headers": {name: _dump_value(value) for name, value in ticket.headers.items()},
+        "remote": ticket.remote,
+        "content_md5": ticket.content_md5,
+        "form": [(name, value.reveal()) for name, value in ticket.form] if ticket.form is not None else None,
+        "more_urls": [url.reveal() for url in ticket.more_urls],
+    }
 
 
 def load(text: str | bytes, remote_id: str | bytes, expires_at: float | None) -> Ticket:
@@ -50,9 +53,25 @@ def load(text: str | bytes, remote_id: str | bytes, expires_at: float | None) ->
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
         as_bytes = text if isinstance(text, bytes) else text.encode()
         id_text = remote_id if isinstance(remote_id, str) else remote_id.decode()
-        return _loaded(_checked(as_bytes, id_text, expires_at), id_text, expires_at)
+        return ticket_from(_checked(as_bytes, id_text, expires_at), id_text, expires_at)
     # Raised outside the handler, because the decoder's error would be its context and contains the whole text.
     raise DamagedTicketError
+
+
+def ticket_from(value: Any, remote_id: str, expires_at: float | None) -> Ticket:
+    """Return the ticket from the value of `ticket_value`. Raises ValueError, KeyError, TypeError, AttributeError."""
+    form = value.get("form")  # journals of earlier versions have no forms and no parts
+    return Ticket(
+        url=SecretUrl(_text(value["url"])),
+        remote_id=remote_id,
+        expires_at=expires_at,
+        method=_text(value["method"]),
+        headers={name: _load_value(kept) for name, kept in value["headers"].items()},
+        remote=dict(value["remote"].items()),
+        content_md5=bool(value["content_md5"]),
+        form=tuple((_text(name), Secret(_text(kept))) for name, kept in form) if form is not None else None,
+        more_urls=tuple(SecretUrl(_text(url)) for url in value.get("more_urls", ())),
+    )
 
 
 def without_secrets(ticket: Ticket) -> Ticket:
@@ -73,21 +92,6 @@ def _checked(text: bytes, remote_id: str, expires_at: float | None) -> Any:
 def _checksum(text: bytes, remote_id: str, expires_at: float | None) -> int:
     end = expires_at if expires_at is None else float(expires_at)  # as SQLite returns it
     return zlib.crc32(text, zlib.crc32(f"{remote_id}\n{end}".encode()))
-
-
-def _loaded(value: Any, remote_id: str, expires_at: float | None) -> Ticket:
-    form = value.get("form")  # journals of earlier versions have no forms and no parts
-    return Ticket(
-        url=SecretUrl(_text(value["url"])),
-        remote_id=remote_id,
-        expires_at=expires_at,
-        method=_text(value["method"]),
-        headers={name: _load_value(kept) for name, kept in value["headers"].items()},
-        remote=dict(value["remote"].items()),
-        content_md5=bool(value["content_md5"]),
-        form=tuple((_text(name), Secret(_text(kept))) for name, kept in form) if form is not None else None,
-        more_urls=tuple(SecretUrl(_text(url)) for url in value.get("more_urls", ())),
-    )
 
 
 def _text(value: Any) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bulkup.journal.group_row import load_files, load_tickets
 from bulkup.journal.ticket_text import load, without_secrets
 from bulkup.model.files import UNKNOWN_IDENTITY, Identity
 from bulkup.model.states import DONE, FileState
@@ -102,13 +103,15 @@ class Model:
         if before is None or before.state not in {FileState.TICKETED, FileState.STORED, *DONE}:
             self.put(key, FileState.UNREADABLE, UNKNOWN_IDENTITY, error=error)
 
-    def ticketed(self, key: Key, ticket: Ticket) -> None:
-        self.tickets[key] = ticket
-        self.rows[key].state = FileState.TICKETED
+    def ticketed(self, key: Key, ticket: Ticket | None) -> None:
+        """The call was answered. The service rejected a file without a ticket."""
+        self.rows[key].state = FileState.PENDING if ticket is None else FileState.TICKETED
+        if ticket is not None:
+            self.tickets[key] = ticket
 
     def stored(self, key: Key, identity: Identity, md5: bytes) -> None:
         row = self.rows[key]
-        row.state, row.identity, row.md5 = FileState.STORED, identity, md5
+        row.state, row.identity, row.md5, row.run = FileState.STORED, identity, md5, len(self.ends)
         self.tickets[key] = without_secrets(self.tickets[key])
 
     def done(self, key: Key, state: FileState, identity: Identity, md5: bytes) -> None:
@@ -129,10 +132,10 @@ class Model:
         """The file was hashed again and is the same: only the identity changes."""
         self.rows[key].identity = identity
 
-    def given_back(self, key: Key, identity: Identity) -> None:
+    def given_back(self, key: Key, identity: Identity, place: str | None) -> None:
         """A file with a ticket keeps it."""
         if key not in self.tickets:
-            self.put(key, FileState.PENDING, identity)
+            self.put(key, FileState.PENDING, identity, place=place)
 
     def claim(self, name: str, key: Key) -> Key | None:
         """Return the file that holds the place, None if the claim succeeded."""
@@ -157,23 +160,25 @@ class Model:
         }
 
 
+class _Recorded(NamedTuple):
+    rows: dict[Key, Row]
+    tickets: dict[Key, Ticket]
+
+
 _KEYS = """SELECT d.base_url, s.root, x.path, {columns} FROM {table} x
 JOIN destinations d ON d.id = x.destination_id JOIN sources s ON s.id = x.source_id"""
+_GROUPS = """SELECT g.id, d.base_url, g.run_id, g.files, g.answers, g.tickets FROM presign_groups g
+JOIN destinations d ON d.id = g.destination_id ORDER BY g.id"""
 _ROW = "state, size, mtime_ns, ctime_ns, inode, device, run_id, md5, error, place, remote_id"
 
 
 def recorded(path: Path) -> dict[str, Any]:
     """Return all rows of a journal as values of the model."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
+        rows, tickets = _files(connection)
         return {
-            "rows": {
-                Key(*row[:3]): Row(FileState(row[3]), Identity(*row[4:9]), *row[9:])
-                for row in connection.execute(_KEYS.format(columns=_ROW, table="files"))
-            },
-            "tickets": {
-                Key(*row[:3]): load(row[5], row[3], row[4])
-                for row in connection.execute(_KEYS.format(columns="remote_id, expires_at, ticket", table="tickets"))
-            },
+            "rows": rows,
+            "tickets": tickets,
             "orphans": _counted(connection, "remote_id", "superseded_by IS NULL AND remote_id IS NOT NULL"),
             "unknown": _counted(connection, "reason", "remote_id IS NULL"),
             "superseded": _superseded(connection.execute("SELECT remote_id, superseded_by FROM orphans")),
@@ -183,6 +188,32 @@ def recorded(path: Path) -> dict[str, Any]:
             },
             "ends": [row[0] for row in connection.execute("SELECT exit_code FROM runs ORDER BY id")],
         }
+
+
+def _files(connection: sqlite3.Connection) -> _Recorded:
+    """Return the rows and tickets of files. A file's last group is in force unless its own row is newer."""
+    rows, written_after = dict[Key, Row](), dict[Key, int]()
+    for row in connection.execute(_KEYS.format(columns=f"{_ROW}, after_group", table="files")):
+        key = Key(*row[:3])
+        rows[key], written_after[key] = Row(FileState(row[3]), Identity(*row[4:9]), *row[9:-1]), row[-1] or 0
+    tickets = {
+        Key(*row[:3]): load(row[5], row[3], row[4])
+        for row in connection.execute(_KEYS.format(columns="remote_id, expires_at, ticket", table="tickets"))
+    }
+    roots = dict(connection.execute("SELECT id, root FROM sources"))
+    for number, destination, run, described, answers, texts in connection.execute(_GROUPS):
+        files = load_files(number, described, answers)
+        given = load_tickets(number, files, answers, texts) if answers else [None] * len(files)
+        for file, ticket in zip(files, given, strict=True):
+            key = Key(destination, roots[file.source_id], file.path)
+            if written_after.get(key, 0) >= number:
+                continue
+            last_id = rows[key].remote_id if key in rows else None
+            rows[key] = Row(file.state, Identity(*file.stat), run, file.md5, None, file.place, last_id)
+            tickets.pop(key, None)
+            if ticket is not None:
+                tickets[key] = ticket
+    return _Recorded(rows, tickets)
 
 
 def _counted(connection: sqlite3.Connection, column: str, which: str) -> Counter[tuple[str, str]]:

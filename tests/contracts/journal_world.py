@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkup.helpers.secrets import Secret, SecretUrl
-from bulkup.journal import Destination, Journal, KnownFile, Reader
+from bulkup.journal import Destination, Journal, KnownFile, Reader, read_only_view
 from bulkup.journal.database import open_for_writing
 from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.items import Group, Item, Outcome
@@ -72,6 +72,12 @@ async def running(
 def found(journal: Journal, item: Item) -> KnownFile | None:
     with contextlib.closing(journal.lookup()) as lookup:
         return lookup.find([item.file])[0]
+
+
+def found_by_readers(journal: Journal, item: Item) -> KnownFile | None:
+    """Return the row as a preview sees it, also while the file is in a group of this run."""
+    with read_only_view(journal.path, THERE, [item.file.source]) as view:
+        return view.lookup.find([item.file])[0] if view.lookup is not None else None
 
 
 def rows(path: Path) -> dict[bytes, FileState]:

@@ -35,6 +35,7 @@ from journal_world import (
     an_item,
     ask,
     found,
+    found_by_readers,
     identity,
     problem,
     raw_bytes,
@@ -328,9 +329,9 @@ async def test_a_row_that_cannot_be_what_was_written(path: Path) -> None:
 
 async def test_nothing_is_written_after_damage_was_found(path: Path) -> None:
     """A lookup finds a damaged ticket during the run. Later rows are refused, and the file stays as it was."""
+    await journal_with_a_ticket(path, "SIGNATURE")
     async with running(path) as (journal, (source,)):
         item = an_item(source)
-        await take_ticket(journal, item, a_ticket("remote-1"))
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("UPDATE tickets SET ticket = replace(ticket, 'PUT', 'GET')")
         before = path.read_bytes()
@@ -627,7 +628,7 @@ async def test_given_back_items(path: Path) -> None:
         with_ticket.ticket = a_ticket("remote-1")
         await journal.ticketed(group, [with_ticket.ticket, None])
         await journal.settled([Outcome(with_ticket, None), Outcome(without, None)], NOW)
-        first, second = found(journal, with_ticket), found(journal, without)
+        first, second = found_by_readers(journal, with_ticket), found(journal, without)
     assert first is not None
     assert second is not None
     assert (first.state, first.ticket) == (FileState.TICKETED, with_ticket.ticket)
@@ -835,7 +836,7 @@ async def test_group_commit(path: Path) -> None:
             item = an_item(source, b"%d.mp4" % number)
             await ask(journal, item)
             if number % 50 == 0:
-                assert found(journal, item) is not None
+                assert found_by_readers(journal, item) is not None
 
         await asyncio.gather(*(write(number) for number in range(500)))
         connection.set_trace_callback(None)
@@ -1128,8 +1129,7 @@ class JournalMachine(RuleBasedStateMachine):
         assert {row.remote_id: row.superseded_by for row in superseded} == self.superseded
         assert Counter(o.remote_id for o in orphans if o.remote_id is not None) == self.orphans
         assert sum(o.count for o in orphans if o.remote_id is None) == self.unknown
-        with contextlib.closing(self.journal.lookup()) as lookup:
-            known = lookup.find([an_item(self.source, name).file for name in FILES])
+        known = [found_by_readers(self.journal, an_item(self.source, name)) for name in FILES]
         live = (FileState.TICKETED, FileState.STORED)
         expected = {n: t for n, t in self.tickets.items() if self.states[n] in live}
         assert {n: k.ticket for n, k in zip(FILES, known, strict=True) if k and k.ticket} == expected

@@ -13,6 +13,7 @@ import contextlib
 import shutil
 import struct
 import tempfile
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,17 +26,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from journal_model import Key, Model, recorded
 from journal_world import NOW, a_ticket, an_item, identity, receipt_of
 
-from bulkup.journal import Claim, Destination, Journal
+from bulkup.journal import Claim, Destination, Journal, Reader
 from bulkup.model.files import UNKNOWN_IDENTITY, Digest, Identity, Place, Source
 from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import DONE, FileState
+from bulkup.model.tickets import Ticket
 
 DESTINATIONS = [Destination("magic-hour", "https://one.example"), Destination("xvid", "https://two.example")]
 SOURCES = (Source(b"/data/media"), Source(b"/data/more"))
 FILES = [(source, path) for source in range(2) for path in (b"a", b"b")]
 PLACES = ["main", "other"]
 MD5 = b"m" * 16
+REJECTED = 0.0  # in place of a lease
 FAILURE = Problem(ProblemKind.FAILED, "it broke")
 NOT_CLOSED = Problem(ProblemKind.TRANSIENT, "the closing call did not come through")
 ENDS = (FileState.FAILED, FileState.REJECTED, FileState.CHANGED, FileState.UNREADABLE)
@@ -95,6 +98,23 @@ class Disk:
         return Disk(to, before), may_be
 
 
+def in_the_model(model: Model) -> tuple[Any, ...]:
+    """What readers should show."""
+    states = Counter(row.state for row in model.rows.values())
+    rows = sorted((key.source, key.path, row.state, row.remote_id or "") for key, row in model.rows.items())
+    ids = Counter(ticket.remote_id for ticket in model.tickets.values())
+    return states, rows, ids, states[FileState.ASKED]
+
+
+def seen_by_readers(path: Path) -> tuple[Any, ...]:
+    """The states of all files, and the ids of live tickets."""
+    with Reader(str(path)) as reader:
+        rows = sorted((row.source, row.path, row.status, row.remote_id or "") for row in reader.manifest())
+        live = list(reader.interrupted())
+        ids = Counter(row.remote_id for row in live if row.remote_id is not None)
+        return Counter(reader.status().files), rows, ids, sum(row.count for row in live if row.remote_id is None)
+
+
 def some_are(*states: FileState) -> Callable[[Any], Any]:
     """Allow a rule only if there are files in these states."""
     return precondition(lambda machine: bool(machine.all_in(*states)))
@@ -112,6 +132,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.disk = Disk(self.folder / "0")
         self.model = Model()
         self.calls: list[tuple[Group, list[tuple[int, bytes]]]] = []  # without an answer, in this run
+        self.asked: set[tuple[int, bytes]] = set()  # in this run
         self.journal: Journal
 
     @initialize(destination=st.sampled_from(DESTINATIONS))
@@ -122,7 +143,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     def _open(self, destination: Destination, may_be: Sequence[Model]) -> None:
         """Start a run, and find the model that the journal matches."""
-        self.destination, self.calls = destination, []
+        self.destination, self.calls, self.asked = destination, [], set()
         self.journal = self.loop.run(Journal.open(str(self.disk.journal)))
         self.disk.file = self.disk.file_as_it_is()
         end = self.disk.end()
@@ -150,6 +171,7 @@ class JournalMachine(RuleBasedStateMachine):
         key = self.key(file)
         row, ticket = self.model.rows.get(key), self.model.tickets.get(key)
         item = an_item(self.sources[file[0]], file[1], identity=now or (row.identity if row else identity()))
+        item.place = Place(row.place) if row is not None and row.place is not None else None
         item.ticket = ticket
         if ticket is not None:
             item.receipt = receipt_of(item, MD5)
@@ -170,6 +192,7 @@ class JournalMachine(RuleBasedStateMachine):
         for _, change in steps:
             change(self.model)
             under_way.append(self.model.copy())
+        assert seen_by_readers(self.disk.journal) == in_the_model(self.model)
         self.disk.instants.append(Instant(self.disk.end(), under_way.pop(), under_way))
 
     def all_in(self, *states: FileState) -> list[tuple[int, bytes]]:
@@ -189,6 +212,7 @@ class JournalMachine(RuleBasedStateMachine):
         replaced = [(item, item.ticket) for item in items if item.ticket is not None]
         group = Group(items)
         self.calls.append((group, chosen))
+        self.asked.update(chosen)
 
         def change(model: Model) -> None:
             for file in chosen:
@@ -201,13 +225,18 @@ class JournalMachine(RuleBasedStateMachine):
         item.digest = Digest(MD5)
         replaced = [(item, item.ticket)] if item.ticket is not None else []
         call = self.journal.pending([item], replaced, self.now)
-        return call, lambda model: model.put(key, FileState.PENDING, now, md5=MD5)
+        place = item.place.name if item.place is not None else None
+        return call, lambda model: model.put(key, FileState.PENDING, now, md5=MD5, place=place)
 
-    def answering(self, group: Group, chosen: list[tuple[int, bytes]], lease: float | None) -> tuple[Call, Change]:
-        tickets = []
-        for _ in chosen:
+    def answering(
+        self, group: Group, chosen: list[tuple[int, bytes]], leases: Sequence[float | None]
+    ) -> tuple[Call, Change]:
+        """Each file gets a ticket with its lease, or is rejected where that is 0."""
+        tickets: list[Ticket | None] = []
+        for lease in leases:
             self.made += 1
-            tickets.append(a_ticket(f"remote-{self.made}", None if lease is None else self.now + lease))
+            ticket = a_ticket(f"remote-{self.made}", None if lease is None else self.now + lease)
+            tickets.append(None if lease == REJECTED else ticket)
 
         def change(model: Model) -> None:
             for file, ticket in zip(chosen, tickets, strict=True):
@@ -227,12 +256,14 @@ class JournalMachine(RuleBasedStateMachine):
     def failing(self, file: tuple[int, bytes], state: FileState) -> tuple[Call, Change]:
         item, key = self.item(file), self.key(file)
         call = self.journal.settled([Outcome(item, state, FAILURE)], self.now)
-        return call, lambda model: model.put(key, state, item.file.identity, error=FAILURE.message)
+        place = item.place.name if item.place is not None else None
+        return call, lambda model: model.put(key, state, item.file.identity, error=FAILURE.message, place=place)
 
     def giving_back(self, file: tuple[int, bytes]) -> tuple[Call, Change]:
         item, key = self.item(file), self.key(file)
         call = self.journal.settled([Outcome(item, None)], self.now)
-        return call, lambda model: model.given_back(key, item.file.identity)
+        place = item.place.name if item.place is not None else None
+        return call, lambda model: model.given_back(key, item.file.identity, place)
 
     def next_step(self, file: tuple[int, bytes]) -> tuple[Call, Change]:
         """Take the usual next step of a file."""
@@ -264,11 +295,13 @@ class JournalMachine(RuleBasedStateMachine):
         self.do(self.hashing(file, now))
 
     @precondition(lambda machine: bool(machine.unanswered()))
-    @rule(data=st.data(), lease=st.sampled_from([5.0, 500.0, None]))
-    def answer(self, data: st.DataObject, lease: float | None) -> None:
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
         group, chosen = data.draw(st.sampled_from(self.unanswered()))
         self.calls.remove((group, chosen))
-        self.do(self.answering(group, chosen, lease))
+        lease = st.sampled_from([500.0, 5.0, None, REJECTED])
+        leases = data.draw(st.lists(lease, min_size=len(chosen), max_size=len(chosen)))
+        self.do(self.answering(group, chosen, leases))
 
     @some_are(FileState.TICKETED)
     @rule(data=st.data())
@@ -286,9 +319,11 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(file=files)
     def cannot_look_at(self, file: tuple[int, bytes]) -> None:
-        """The scanner settles an entry that it cannot examine, without a ticket."""
+        """The scanner settles an entry that it cannot examine, without a ticket. It meets each entry once in a run."""
+        if file in self.asked:
+            return
         item, key = self.item(file, UNKNOWN_IDENTITY), self.key(file)
-        item.ticket = item.receipt = None
+        item.ticket = item.receipt = item.place = None
         call = self.journal.settled([Outcome(item, FileState.UNREADABLE, FAILURE)], self.now)
         self.do((call, lambda model: model.unseen(key, FAILURE.message)))
 
@@ -321,6 +356,10 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule(claims=st.lists(st.tuples(files, st.sampled_from(PLACES)), min_size=1, max_size=3, unique_by=lambda c: c[1]))
     def claim(self, claims: list[tuple[tuple[int, bytes], str]]) -> None:
+        run, where = len(self.model.ends), self.destination.base_url
+        held_before = [self.model.places.get((where, name)) for _, name in claims]
+        if any(claim and claim[1] != run and claim[0] in map(self.key, self.asked) for claim in held_before):
+            return  # a run claims a file's place again before it asks for the file
         items = [self.item(file) for file, _ in claims]
         wanted = [
             Claim(name, (item.file.source.id, item.file.path), item.file.full_path)
