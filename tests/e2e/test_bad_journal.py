@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import json
 import os
 import resource
+import secrets
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e_world import World, run
+from e2e_world import TIMEOUT, TOKEN, Answer, World, answering, run, started, wait_for
+from secret_search import found_in
 
 
 @pytest.fixture
@@ -139,3 +144,66 @@ def test_a_manifest_onto_the_journal(world: World) -> None:
     for end in ("", ".lock", "-wal"):
         run("manifest", "--journal", str(world.journal), "--output", f"{world.journal}{end}").expect(2, "journal")
     assert world.journal.read_bytes() == before
+
+
+@pytest.fixture
+def with_tickets(tmp_path: Path) -> tuple[World, list[str]]:
+    """Return a world whose run was killed while storage had its files, and the signed URLs in its journal."""
+    world, asked, release = World(tmp_path), threading.Event(), threading.Event()
+    world.fill(3, extensions=("mp4",))
+
+    def answer(path: str, body: bytes) -> Answer:
+        if path.startswith("/put/"):
+            asked.set()
+            release.wait(TIMEOUT)
+            return 503, {}, b""
+        entries = [
+            {
+                "upload_url": f"{url}/put/{number}?X-Amz-Expires=9000&X-Amz-Signature={secrets.token_hex(16)}",
+                "file_path": f"api-assets/{number}.{item['extension']}",
+                "expires_at": "2999-01-01T00:00:00Z",
+            }
+            for number, item in enumerate(json.loads(body)["items"])
+        ]
+        return 200, {"Content-Type": "application/json"}, json.dumps({"items": entries}).encode()
+
+    with answering(answer) as url:
+        with started("upload", str(world.source), "--processes", "1", *world.to(url), env=TOKEN) as process:
+            wait_for(asked.is_set)
+            process.kill()
+            process.wait()
+        release.set()
+    with contextlib.closing(sqlite3.connect(world.journal)) as journal:  # it moves the log into the file
+        urls = [json.loads(ticket)["url"] for (ticket,) in journal.execute("SELECT ticket FROM tickets")]
+    assert len(urls) == 3
+    return world, urls
+
+
+@pytest.mark.parametrize("place", ["host", "path", "signature", "quote", "digit", "id"])
+def test_a_flipped_bit_in_a_ticket_prints_no_signed_url(with_tickets: tuple[World, list[str]], place: str) -> None:
+    """Neither the run nor a reader, at any log level. A copy is kept, and the journal is not written to."""
+    world, urls = with_tickets
+    content = world.journal.read_bytes()
+    at = content.index(urls[1].encode())
+    offset, bit = {
+        "host": (urls[1].index("127"), 3),
+        "path": (urls[1].index("/put/") + 1, 5),
+        "signature": (len(urls[1]) - 10, 7),  # no longer UTF-8
+        "quote": (-1, 1),
+        "digit": (urls[1].index("9000"), 0),
+        "id": (content.index(b"api-assets/1") + 3 - at, 6),
+    }[place]
+    damaged = bytearray(content)
+    damaged[at + offset] ^= 1 << bit
+    world.journal.write_bytes(damaged)
+    signatures = [url.rpartition("=")[2] for url in urls]
+    done = world.upload(*world.to("http://127.0.0.1:9"), "--log-level", "debug", env=TOKEN)
+    done.expect(7, "is damaged", "a copy is kept")
+    readers = [run(command, "--journal", str(world.journal)) for command in ("status", "manifest", "orphans")]
+    for ended in (done, *readers):
+        assert found_in(ended.out + ended.err, signatures) == []
+        assert "/put/" not in ended.out + ended.err
+        assert "Traceback" not in ended.err
+    assert world.journal.read_bytes() == bytes(damaged)
+    (copy,) = (each for each in world.root.glob("*.damaged-*") if not each.name.endswith(("-wal", "-shm")))
+    assert copy.read_bytes() == bytes(damaged)
