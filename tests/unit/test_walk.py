@@ -265,6 +265,28 @@ def test_a_directory_that_becomes_a_link_before_it_is_entered_is_changed(
     assert (result.paths, result.vanished, result.unreadable) == ([b"a"], [b"sub"], [])
 
 
+@pytest.mark.parametrize("target", ["gone", "../foreign"])
+def test_a_link_that_is_changed_before_it_is_followed_leads_to_nothing_outside(
+    tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `inside`, after the walk has seen where the link leads."""
+    root = tree(tmp_path / "source", "a", "real/b")
+    tree(tmp_path / "foreign", "b", "key")
+    link = tmp_path / "source" / "link"
+    link.symlink_to("real")
+    status_of = FileOpener.status
+
+    def status_and_swap(opener: FileOpener, source: Source, path: bytes) -> os.stat_result:
+        status = status_of(opener, source, path)
+        link.unlink()
+        link.symlink_to(target)
+        return status
+
+    monkeypatch.setattr(FileOpener, "status", status_and_swap)
+    result = Result(root, symlinks="inside")
+    assert (result.paths, result.vanished, result.unreadable) == ([b"a", b"real/b"], [b"link"], [])
+
+
 def test_a_directory_that_becomes_a_link_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
     """Its entries are examined by their names in the directory that was opened, which is not the foreign one."""
     root = tree(tmp_path / "source", "sub/a", "sub/deeper/b", "sub/z")

@@ -123,7 +123,7 @@ class Walk:
                 self._ignored.symlinks += 1  # a link back to a directory above
         except OSError as error:
             self.seen += 1
-            block.unexamined.append(_unexamined(source, path, error, listed=path != b"" and not linked))
+            block.unexamined.append(_unexamined(source, path, error, listed=path != b""))
 
     def _open_folder(self, source: Source, path: bytes, folders: OpenFolders, *, linked: bool) -> int:
         if linked or not path:
@@ -183,21 +183,29 @@ class Walk:
     ) -> None:
         linked = stat.S_ISLNK(status.st_mode)
         if linked:
-            if not self._follows(source, path):
-                self._ignored.symlinks += 1
+            target = self._target(source, path, block)
+            if target is None:
                 return
-            try:
-                status = self._opener.status(source, path)
-            except OSError as error:
-                block.unexamined.append(_unexamined(source, path, error))
-                return
-            if self._leads_to_own(source, path, status):
-                self._skip_own(path)
-                return
+            status = target
         if stat.S_ISDIR(status.st_mode):
             self._directory(source, path, folders, block, linked=linked)
         else:
             self._file(source, path, status, block)
+
+    def _target(self, source: Source, path: bytes, block: WalkBlock) -> os.stat_result | None:
+        """Return the `stat` of a path that may lead through links, None if it is not to be followed or found."""
+        try:
+            status = self._opener.status(source, path)
+        except OSError as error:
+            if source.only is None and error.errno == errno.ELOOP and not self._follows(source, path):
+                self._ignored.symlinks += 1
+            else:
+                block.unexamined.append(_unexamined(source, path, error, listed=source.only is not None))
+            return None
+        if self._leads_to_own(source, path, status):
+            self._skip_own(path)
+            return None
+        return status
 
     def _leads_to_own(self, source: Source, path: bytes, status: os.stat_result) -> bool:
         """Say whether a path with a link in it, or a path that was not found by the walk, leads to a file of bulkup."""
@@ -266,20 +274,11 @@ class Walk:
     def _look_at(self, source: Source, path: bytes) -> WalkBlock:
         self.seen += 1
         block = WalkBlock({}, [])
-        try:
-            status = self._opener.status(source, path)
-        except OSError as error:
-            # A link anywhere in the path counts, not only at its end.
-            if source.only is None and error.errno == errno.ELOOP and not self._follows(source, path):
-                self._ignored.symlinks += 1
-            else:
-                block.unexamined.append(_unexamined(source, path, error, listed=source.only is not None))
+        status = self._target(source, path, block)
+        if status is None:
             return block
         if stat.S_ISDIR(status.st_mode):
             return _refused(source, path, _A_DIRECTORY)
-        if self._leads_to_own(source, path, status):
-            self._skip_own(path)
-            return block
         self._file(source, path, status, block)
         return block
 
