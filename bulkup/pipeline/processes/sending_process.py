@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
 from typing import cast
 
@@ -32,6 +33,7 @@ _INHERITED = (
 )
 _INHERITED_PREFIXES = ("PYTHON", "LC_")
 _PROXIES = "_proxy"
+Spawn = Callable[[socket.socket], Awaitable[SystemProcess]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class ProcessOptions:
     `start_timeout` ends a process that is not ready by then. A process that has attempts and reports nothing for the
     idle timeout of connections is killed, but not before `least_silence`; `silence_check` is the time between two
     checks. `cancel_timeout` is how long a cancelled attempt waits for its last report. `stop_timeout` is the time from
-    the end of the socket to SIGKILL. After `most_losses` processes that ended unexpectedly, none is started any more.
+    the end of the socket to SIGKILL, and from there until the process is no longer waited for. After `most_losses`
+    processes that ended unexpectedly, none is started any more.
     """
 
     start_timeout: float = 60.0
@@ -80,7 +83,8 @@ class SendingProcess(asyncio.Protocol):
     times a second, however slow storage is. So one that is silent is stopped or hangs, and is killed.
     """
 
-    def __init__(self, callbacks: Callbacks, options: ProcessOptions) -> None:
+    def __init__(self, callbacks: Callbacks, options: ProcessOptions, spawn: Spawn | None = None) -> None:
+        self._spawn = spawn or _spawn
         self.attempts: dict[int, Attempt] = {}  # given and not reported yet
         self._callbacks = callbacks
         self._options = options
@@ -100,7 +104,7 @@ class SendingProcess(asyncio.Protocol):
         ours, theirs = socket.socketpair()
         with anyio.CancelScope(shield=True), theirs:  # a cancellation must not leave a half-started process
             try:
-                self._process = await _spawn(theirs)
+                self._process = await self._spawn(theirs)
             except OSError as error:
                 ours.close()
                 raise MachineError(f"a sending process cannot be started: {error.strerror or error}") from error
@@ -136,17 +140,20 @@ class SendingProcess(asyncio.Protocol):
         self._cancelled.append(attempt.number)
 
     async def close(self) -> int:
-        """End the process, and return its exit code; a negative code is the number of a signal."""
+        """End the process, and return its exit code; a negative code is the number of a signal.
+
+        A process that even SIGKILL does not end in time is left to the system.
+        """
         self._closing = True
         self._stop_timer()
         with anyio.CancelScope(shield=True):
             self._transport.abort()
             if not self._ready:  # it reads its socket only once it has started
                 self._kill()
-            with anyio.move_on_after(self._options.stop_timeout):
-                await self._process.wait()
-            self._kill()
-            await self._process.aclose()
+            if not await self._ends_in_time():
+                self._kill()
+                if not await self._ends_in_time():
+                    return -signal.SIGKILL  # it waits for a disk or a server, and ends when that answers
         assert self._process.returncode is not None
         return self._process.returncode
 
@@ -179,6 +186,12 @@ class SendingProcess(asyncio.Protocol):
             self._transport.abort()
         else:
             self._timer = loop.call_later(self._options.silence_check, self._check_silence)
+
+    async def _ends_in_time(self) -> bool:
+        with anyio.move_on_after(self._options.stop_timeout):
+            await self._process.wait()
+            return True
+        return False
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
