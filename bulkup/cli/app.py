@@ -19,6 +19,7 @@ import typer.main
 from bulkup._version import __version__
 from bulkup.cli.error_report import is_out_of_memory, report_failure
 from bulkup.cli.output import flush_output
+from bulkup.cli.quick_parameters import QuickCommand, quick_parameters
 from bulkup.errors import ExitCode
 from bulkup.helpers.garbage_collector import disable_gc, enable_gc
 from bulkup.helpers.standard_streams import open_missing_streams
@@ -77,6 +78,10 @@ class _Commands(typer.core.TyperGroup):
         self.commands = {name: load_command(name) for name in COMMANDS}  # typer searches them for a similar name
         return None
 
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options before the command."""
+        return quick_parameters(super().get_params(ctx))
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write usage, options and commands."""
         self.format_usage(ctx, formatter)
@@ -122,7 +127,7 @@ def load_command(name: str) -> Any:
     if isinstance(command, typer.Typer):
         return typer.main.get_command(command)
     single = typer.Typer(add_completion=False)
-    single.command(name)(command)
+    single.command(name, cls=QuickCommand)(command)
     return typer.main.get_command(single)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
 
 from bulkup.config.asset_categories import ASSET_TYPES, AssetTypeName, wrong_category
+from bulkup.config.checked_model import Before, CheckedModel, check
 from bulkup.config.declaration import ValueForm, setting
 from bulkup.config.setting_types import Identifier, Pattern
 from bulkup.helpers.quick_dataclass import dataclass
@@ -41,10 +42,8 @@ class Asset:
     asset_type: str | None = None
 
 
-class AssetRule(BaseModel):
+class AssetRule(CheckedModel):
     """Files whose path matches belong to this asset. `match` is a pattern in gitignore form, relative to the source."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     match: Pattern = setting(..., "The files that the rule applies to, relative to their source.")
     asset_id: Identifier = setting(..., "The asset that the files belong to.")
@@ -55,17 +54,17 @@ class AssetRule(BaseModel):
         None, "The type of the asset. The category is checked against it.", about_default="Nothing is checked."
     )
 
-    @field_validator("match")
     @classmethod
-    def _can_match(cls, value: str) -> str:
+    @check("match")
+    def _can_match(cls, value: str, _others: Mapping[str, Any]) -> str:
         if value.startswith("!"):
             raise ValueError("expected a pattern that can match; one that begins with ! only excludes")
         return value
 
-    @field_validator("asset_type")
     @classmethod
-    def _has_the_category(cls, value: str | None, info: ValidationInfo) -> str | None:
-        category = info.data.get("asset_file_category")
+    @check("asset_type")
+    def _has_the_category(cls, value: str | None, others: Mapping[str, Any]) -> str | None:
+        category = others.get("asset_file_category")
         if category is not None and (reason := wrong_category(value, category)) is not None:
             raise ValueError(f"expected a type with the category: {reason}")
         return value
@@ -83,7 +82,7 @@ def _rules(value: Any) -> Any:
 
 AssetRules = Annotated[
     tuple[AssetRule, ...],
-    BeforeValidator(_rules),
+    Before(_rules),
     ValueForm(
         "a list of rules, each with match, asset_id and, if wanted, asset_file_category and asset_type",
         kind="table",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
-
-from bulkup.config.declaration import Declaration, Option, Panel, ValueForm, declaration_of, form_of
+from bulkup.config.checked_model import CheckedModel
+from bulkup.config.declaration import Declaration, Option, Panel, ValueForm, form_of
 from bulkup.config.settings import Settings
 
 ENVIRONMENT_PREFIX = "BULKUP_"
@@ -50,13 +49,12 @@ class Setting(NamedTuple):
         return self.declaration.expects or self.form.expects
 
 
-def catalogue_of(model: type[BaseModel]) -> Mapping[str, Setting]:
+def catalogue_of(model: type[CheckedModel]) -> Mapping[str, Setting]:
     """Return the settings that a model declares, by name, in the order of its fields."""
     settings: dict[str, Setting] = {}
     for field, info in model.model_fields.items():
-        declaration = declaration_of(info)
-        name = declaration.name or field
-        settings[name] = Setting(name, field, info.default, form_of(info), declaration)
+        name = info.declaration.name or field
+        settings[name] = Setting(name, field, info.default, form_of(info.annotation), info.declaration)
     return settings
 
 

@@ -20,9 +20,6 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
-from pydantic import Field
-from pydantic.fields import FieldInfo
-
 
 class Panel(enum.Enum):
     """The headings of `bulkup upload --help`, in the order of the help."""
@@ -73,6 +70,13 @@ class Declaration(NamedTuple):
     not_in_profile: str = ""
 
 
+class Declared(NamedTuple):
+    """What a class holds in the place of a field: its default, an ellipsis if there is none, and its declaration."""
+
+    default: Any
+    declaration: Declaration
+
+
 def setting(
     default: Any,
     description: str,
@@ -90,22 +94,13 @@ def setting(
     `not_in_profile` is the reason why no profile may hold the setting. A setting without an `option` is set in a
     profile or a variable.
     """
-    declaration = Declaration(description, about_default, option, name, expects, not_in_profile)
-    extra: Any = {"declaration": declaration}  # pydantic keeps it unchanged, and no JSON schema is ever made
-    return Field(default=default, json_schema_extra=extra)
+    return Declared(default, Declaration(description, about_default, option, name, expects, not_in_profile))
 
 
-def declaration_of(field: FieldInfo) -> Declaration:
-    """Return the declaration that `setting` left on a field."""
-    extra: Any = field.json_schema_extra
-    declaration: Declaration = extra["declaration"]
-    return declaration
-
-
-def form_of(field: FieldInfo) -> ValueForm:
-    """Return how values of a field are written: the `ValueForm` of its type, or one made from its literals."""
-    form = _find_form((*field.metadata, field.annotation))
-    assert form is not None, f"{field.annotation} has no ValueForm"
+def form_of(annotation: Any) -> ValueForm:
+    """Return how values of a type are written: its `ValueForm`, or one made from its literals."""
+    form = _find_form((annotation,))
+    assert form is not None, f"{annotation} has no ValueForm"
     return form
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from bulkup.config.assets import AssetRule
 from bulkup.config.catalogue import NAMES_BY_FIELD, SETTINGS, Setting
+from bulkup.config.checked_model import ValidationError
 from bulkup.config.complaints import Complaint
 from bulkup.config.declaration import form_of
 from bulkup.config.layers import GivenValue
@@ -46,7 +45,7 @@ def _about_rule(name: str, path: Sequence[str | int], detail: Mapping[str, Any],
         what = f'{name}: {rule} has an unknown key "{escape_surrogates(key)}"'
         known = suggestion(key, AssetRule.model_fields) or f"a rule has the keys {', '.join(AssetRule.model_fields)}"
         return Complaint(where, what, known)
-    expects = form_of(AssetRule.model_fields[key]).expects
+    expects = form_of(AssetRule.model_fields[key].annotation).expects
     if detail["type"] == "missing":
         return Complaint(where, f"{name}: {rule} has no {key}", f"expected {expects}")
     what = f"{name}: {key} of {rule}: {_expected(expects, detail)}, not {quote_value(detail['input'])}"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from bulkup.config import toml_file
 from bulkup.config.catalogue import ENVIRONMENT_PREFIX, SECRETS, SETTINGS
+from bulkup.config.checked_model import ValidationError
 from bulkup.config.complaints import SettingsError
 from bulkup.config.error_messages import complaints_of
 from bulkup.config.layers import GivenValue, Layer, from_environment, from_options, from_profile

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
-
+from bulkup.config.checked_model import CheckedModel, check
 from bulkup.config.declaration import Option, Panel, setting
 from bulkup.config.setting_types import Paths, PathText, Patterns, Seconds, SizeInBytes
 from bulkup.config.units import SIZE
 
 
-class Selection(BaseModel):
+class Selection(CheckedModel):
     """Which files are found, which of them are uploaded, and which count as uploaded already."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        arbitrary_types_allowed=True,
-        defer_build=True,  # the schema is built when settings are first checked, and only for the last class
-    )
 
     source: Paths = setting(
         (),
@@ -133,10 +125,10 @@ class Selection(BaseModel):
         option=Option("Accept an empty source that had files before.", Panel.FILES),
     )
 
-    @field_validator("max_size")
     @classmethod
-    def _not_below_min_size(cls, value: int | None, info: ValidationInfo) -> int | None:
-        smallest = info.data.get("min_size")
+    @check("max_size")
+    def _not_below_min_size(cls, value: int | None, others: Mapping[str, Any]) -> int | None:
+        smallest = others.get("min_size")
         if value is not None and smallest is not None and value < smallest:
             raise ValueError(f"expected a size not below min_size, which is {smallest} bytes")
         return value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import ValidationInfo, field_validator
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from bulkup.config.asset_categories import wrong_category
 from bulkup.config.assets import AssetRules, AssetType, Category
+from bulkup.config.checked_model import check
 from bulkup.config.declaration import Option, Panel, setting
 from bulkup.config.provider_declarations import region_named_by
 from bulkup.config.selection import Selection
@@ -191,18 +191,18 @@ class Services(Selection):
         ),
     )
 
-    @field_validator("asset_type")
     @classmethod
-    def _has_the_category(cls, value: str | None, info: ValidationInfo) -> str | None:
-        category = info.data.get("asset_file_category")
+    @check("asset_type")
+    def _has_the_category(cls, value: str | None, others: Mapping[str, Any]) -> str | None:
+        category = others.get("asset_file_category")
         if category is not None and (reason := wrong_category(value, category)) is not None:
             raise ValueError(f"expected a type that has the category in asset_file_category: {reason}")
         return value
 
-    @field_validator("assets")
     @classmethod
-    def _have_the_profiles_category(cls, value: AssetRules, info: ValidationInfo) -> AssetRules:
-        category: str | None = info.data.get("asset_file_category")
+    @check("assets")
+    def _have_the_profiles_category(cls, value: AssetRules, others: Mapping[str, Any]) -> AssetRules:
+        category: str | None = others.get("asset_file_category")
         if category is None:
             return value
         for number, rule in enumerate(value, 1):
@@ -211,10 +211,10 @@ class Services(Selection):
                 raise ValueError(f"expected a category in rule {number}, because asset_file_category applies: {reason}")
         return value
 
-    @field_validator("region")
     @classmethod
-    def _not_against_base_url(cls, value: str | None, info: ValidationInfo) -> str | None:
-        named = region_named_by(info.data.get("base_url"))
+    @check("region")
+    def _not_against_base_url(cls, value: str | None, others: Mapping[str, Any]) -> str | None:
+        named = region_named_by(others.get("base_url"))
         if value is not None and named is not None and value != named:
             raise ValueError(f"expected the region that base_url names, which is {named}")
         return value

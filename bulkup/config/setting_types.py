@@ -1,4 +1,4 @@
-"""The types of settings: pydantic types that take text from any layer and check it when settings are loaded.
+"""The types of settings: types that take text from any layer and check it when settings are loaded.
 
 Each type carries a `ValueForm`, which says how its values are written. Every ValueError raised here begins with
 "expected" and does not repeat the value; `error_messages` adds the value where that is safe.
@@ -11,10 +11,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo
-
 from bulkup.config import base_url, expiry, extension_types, host_names, object_key, secret_source, units
 from bulkup.config.base_url import normalise_base_url
+from bulkup.config.checked_model import After, Before, Limits, Plain
 from bulkup.config.declaration import ValueForm
 from bulkup.config.expiry import Expiry, parse_expiry
 from bulkup.config.extension_types import parse_extensions
@@ -23,7 +22,6 @@ from bulkup.config.object_key import check_object_key
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.units import parse_duration, parse_size
-from bulkup.config.value_text import escape_surrogates
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.gitignore import compile_pattern
 from bulkup.helpers.secrets import Secret
@@ -84,8 +82,7 @@ def _host(value: Any) -> str:
     return normalise_host(value)
 
 
-def _secret(value: Any, info: ValidationInfo) -> SecretSource:
-    name = info.field_name or "secret"
+def _secret(value: Any, name: str) -> SecretSource:
     if isinstance(value, SecretSource):
         return value
     if isinstance(value, Secret):
@@ -119,22 +116,19 @@ def _split_lines(text: str) -> Sequence[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-# Paths and patterns have plain validators, because pydantic's own text type refuses names that are not UTF-8.
-_ESCAPED = PlainSerializer(escape_surrogates, return_type=str, when_used="json")
-_AS_TEXT = PlainSerializer(str, return_type=str, when_used="json")
-
-PathText = Annotated[str, PlainValidator(_path), _ESCAPED, ValueForm("the path of a file", "FILE", "path")]
+# Paths and patterns have plain steps, because pydantic's own text type refuses names that are not UTF-8.
+PathText = Annotated[str, Plain(_path), ValueForm("the path of a file", "FILE", "path")]
 Paths = Annotated[
     tuple[PathText, ...],
-    BeforeValidator(_as_list),
+    Before(_as_list),
     ValueForm(
         "a path or a list of paths", "SOURCE", "path", split=_split_paths, in_environment="paths separated by `:`"
     ),
 ]
-Pattern = Annotated[str, PlainValidator(_pattern), _ESCAPED, ValueForm("a pattern in gitignore form", "PATTERN")]
+Pattern = Annotated[str, Plain(_pattern), ValueForm("a pattern in gitignore form", "PATTERN")]
 Patterns = Annotated[
     tuple[Pattern, ...],
-    BeforeValidator(_as_list),
+    Before(_as_list),
     ValueForm(
         "patterns in gitignore form",
         "PATTERN",
@@ -143,58 +137,54 @@ Patterns = Annotated[
     ),
 ]
 Hosts = Annotated[
-    tuple[Annotated[str, PlainValidator(_host)], ...],
-    BeforeValidator(_as_list),
+    tuple[Annotated[str, Plain(_host)], ...],
+    Before(_as_list),
     ValueForm(host_names.EXPECTED, "HOST", split=_split_lines, in_environment="hosts separated by commas or line ends"),
 ]
-ProviderName = Annotated[
-    str, AfterValidator(_provider), ValueForm(f"one of {', '.join(PROVIDER_DECLARATIONS)}", "NAME")
-]
+ProviderName = Annotated[str, After(_provider), ValueForm(f"one of {', '.join(PROVIDER_DECLARATIONS)}", "NAME")]
 Name = Annotated[
-    str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$"), ValueForm("a name without control characters", "NAME")
+    str, Limits(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$"), ValueForm("a name without control characters", "NAME")
 ]
-Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN), ValueForm(IDENTIFIER, "ID")]
+Identifier = Annotated[str, Limits(pattern=IDENTIFIER_PATTERN), ValueForm(IDENTIFIER, "ID")]
 HeaderText = Annotated[
     str,
-    Field(pattern=r"^[!-~]([ -~]{0,62}[!-~])?$"),
+    Limits(pattern=r"^[!-~]([ -~]{0,62}[!-~])?$"),
     ValueForm("1 to 64 printable ASCII characters, without a space at either end", "ID"),
 ]
-BaseUrl = Annotated[str, PlainValidator(_base_url), ValueForm(base_url.EXPECTED, "URL", "url")]
-Count = Annotated[int, BeforeValidator(_number), Field(ge=1), ValueForm("a whole number from 1", "N")]
+BaseUrl = Annotated[str, Plain(_base_url), ValueForm(base_url.EXPECTED, "URL", "url")]
+Count = Annotated[int, Before(_number), Limits(ge=1), ValueForm("a whole number from 1", "N")]
 Concurrency = Annotated[
-    Literal["auto"] | Annotated[int, Field(ge=1, le=1024)],
-    BeforeValidator(_number),
+    Literal["auto"] | Annotated[int, Limits(ge=1, le=1024)],
+    Before(_number),
     ValueForm("auto, or a whole number from 1 to 1024", "auto|N"),
 ]
 Processes = Annotated[
-    Literal["auto"] | Annotated[int, Field(ge=1, le=64)],
-    BeforeValidator(_number),
+    Literal["auto"] | Annotated[int, Limits(ge=1, le=64)],
+    Before(_number),
     ValueForm("auto, or a whole number from 1 to 64", "auto|N"),
 ]
 Rate = Annotated[
     float,
-    BeforeValidator(_number),
-    Field(ge=0, allow_inf_nan=False),
+    Before(_number),
+    Limits(ge=0, allow_inf_nan=False),
     ValueForm("a number of calls per second, or 0 for no limit", "N", unit="calls per second"),
 ]
-SizeInBytes = Annotated[int, BeforeValidator(parse_size), ValueForm(units.SIZE, "SIZE", unit="bytes")]
-Seconds = Annotated[float, BeforeValidator(parse_duration), ValueForm(units.DURATION, "TIME", unit="seconds")]
+SizeInBytes = Annotated[int, Before(parse_size), ValueForm(units.SIZE, "SIZE", unit="bytes")]
+Seconds = Annotated[float, Before(parse_duration), ValueForm(units.DURATION, "TIME", unit="seconds")]
 SecondsAboveZero = Annotated[
     float,
-    BeforeValidator(parse_duration),
-    Field(gt=0),
+    Before(parse_duration),
+    Limits(gt=0),
     ValueForm(f"{units.DURATION}, longer than 0", "TIME", unit="seconds"),
 ]
 Extensions = Annotated[
     Mapping[str, str],
-    PlainValidator(parse_extensions),
+    Plain(parse_extensions),
     ValueForm(
         extension_types.EXPECTED, "EXT=TYPE", split=_split_lines, in_environment="separated by commas or line ends"
     ),
 ]
-ObjectKey = Annotated[str, PlainValidator(check_object_key), ValueForm(object_key.EXPECTED, "TEMPLATE")]
-IpAddress = Annotated[str, PlainValidator(_uploader_address), ValueForm(_IPV4, "ADDRESS")]
-ExpiryTime = Annotated[Expiry, PlainValidator(_expiry), _AS_TEXT, ValueForm(expiry.EXPECTED, "WHEN")]
-SecretText = Annotated[
-    SecretSource, PlainValidator(_secret), _AS_TEXT, ValueForm(secret_source.EXPECTED, kind="secret")
-]
+ObjectKey = Annotated[str, Plain(check_object_key), ValueForm(object_key.EXPECTED, "TEMPLATE")]
+IpAddress = Annotated[str, Plain(_uploader_address), ValueForm(_IPV4, "ADDRESS")]
+ExpiryTime = Annotated[Expiry, Plain(_expiry), ValueForm(expiry.EXPECTED, "WHEN")]
+SecretText = Annotated[SecretSource, Plain(_secret, named=True), ValueForm(secret_source.EXPECTED, kind="secret")]

@@ -6,10 +6,10 @@ of names. `declaration` explains the parts of a declaration. The help and docs/s
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import ValidationInfo, field_validator
-
+from bulkup.config.checked_model import check
 from bulkup.config.declaration import Option, Panel, setting
 from bulkup.config.services import Services
 from bulkup.config.setting_types import Concurrency, Count, Name, PathText, Processes, Rate, Seconds, SecondsAboveZero
@@ -188,9 +188,9 @@ class Settings(Services):
         option=Option("debug, info, warning or error.", Panel.OUTPUT, metavar="LEVEL"),
     )
 
-    @field_validator("checksum")
     @classmethod
-    def _allowed_with_identity(cls, value: str, info: ValidationInfo) -> str:
-        if value == "none" and info.data.get("identity") == "content":
+    @check("checksum")
+    def _allowed_with_identity(cls, value: str, others: Mapping[str, Any]) -> str:
+        if value == "none" and others.get("identity") == "content":
             raise ValueError("expected md5, since identity is content: that compares checksums")
         return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import ssl
 import subprocess
 import sys
@@ -103,10 +104,10 @@ def test_a_command_is_loaded_without_building_the_schema(command: str) -> None:
     """The options are made from the declarations of the fields."""
     script = (
         f"from bulkup.cli import app; app.load_command({command!r})\n"
-        "from bulkup.config import Settings; print(Settings.__pydantic_complete__)"
+        "from bulkup.config.checked_model import _VALIDATORS; print(len(_VALIDATORS))"
     )
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False"]
+    assert done.stdout.split() == ["0"]
 
 
 HEAVY = {"aiohttp", "anyio", "asyncio", "pydantic", "pydantic_core", "rich", "sqlite3", "ssl", "structlog"}
@@ -128,3 +129,33 @@ def test_the_list_of_commands_imports_no_command_and_no_rich() -> None:
 def test_the_list_of_commands_has_the_first_sentence_of_their_help(name: str) -> None:
     command = app.load_command(name)
     assert " ".join(command.help.split("\n\n")[0].split()) == app.COMMANDS[name].summary
+
+
+_UPLOAD = """
+import sys
+from bulkup.cli import app
+sys.argv = ["bulkup", "upload", *sys.argv[1:]]
+code = app.run_command_line()
+print(*sys.modules)
+sys.exit(code)
+"""
+
+
+def test_an_upload_imports_no_module_that_it_does_not_need(tmp_path: Path) -> None:
+    """It ends before the first call to the API, because no server listens."""
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a.mp4").write_bytes(b"x")
+    to = ["--provider", "magic-hour", "--base-url", "http://127.0.0.1:9", "--attempts", "1", "--retry-for", "0"]
+    given = [str(tmp_path / "files"), *to, "--journal", str(tmp_path / "j.sqlite3"), "--log-level", "debug"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _UPLOAD, *given],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "BULKUP_TOKEN": "t"},
+    )
+    assert done.returncode == 4, done.stderr
+    assert "run started" in done.stderr
+    loaded = set(done.stdout.split())
+    assert {"pydantic", "rich", "structlog", "graphql", "aiohttp.web"} & loaded == set()
+    assert {"aiohttp", "pydantic_core", "sqlite3"} <= loaded
