@@ -58,7 +58,7 @@ class After(NamedTuple):
 
 
 class Plain(NamedTuple):
-    """The only step: it makes the value of what is given. With `named` it also receives the name of the field."""
+    """A step that replaces all others, and the check of the type: it converts the given value. With `named` it also receives the name of the field."""
 
     convert: Callable[..., Any]
     named: bool = False

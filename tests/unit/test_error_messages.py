@@ -75,7 +75,7 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
         ("unsupported", "ignore", "expected report or skip, not 'ignore'"),
         ("hidden", "no", "expected include or skip"),
         ("symlinks", True, "expected skip, inside or follow, not True"),
-        ("identity", "loose", "expected strict, default or content"),
+        ("identity", "loose", "expected strict, default, content or size-mtime"),
         ("log_level", "trace", "expected debug, info, warning or error"),
         ("concurrency", True, "expected a number, not true or false"),
         ("concurrency", 1025, "expected auto, or a whole number from 1 to 1024, not 1025"),

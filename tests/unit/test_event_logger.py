@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from bulkup.helpers.event_logger import EventLogger, render_with
@@ -15,6 +16,7 @@ from bulkup.helpers.event_logger import EventLogger, render_with
 
 @pytest.fixture(autouse=True)
 def _reset() -> Iterator[None]:
+    structlog.reset_defaults()
     yield
     render_with(None)
 
