@@ -58,7 +58,10 @@ class After(NamedTuple):
 
 
 class Plain(NamedTuple):
-    """A step that replaces all others, and the check of the type: it converts the given value. With `named` it also receives the name of the field."""
+    """A step that replaces all others, and the check of the type.
+
+    It converts the given value. With `named` it also receives the name of the field.
+    """
 
     convert: Callable[..., Any]
     named: bool = False
