@@ -38,7 +38,7 @@ class _Device:
 
 
 class SlowDevices:
-    """What is known of each device. The event loop opens no files of those that `is_remote` names."""
+    """The devices of a run. The event loop opens no files of those that `is_remote` names."""
 
     def __init__(self, is_remote: Callable[[int], bool], options: OpenOptions = OPENING) -> None:
         self._options = options
