@@ -18,6 +18,8 @@ from bulkup.helpers.secrets import SecretUrl
 _EXPIRES = re.compile(r"[?&](?:X-(?P<vendor>[a-z]{1,8})-)?Expires=(?P<number>[0-9]{1,12})(?:&|$)", re.IGNORECASE)
 _DATE = re.compile(r"[?&]X-(?P<vendor>[a-z]{1,8})-Date=(?P<date>[0-9]{8}T[0-9]{6}Z)(?:&|$)", re.IGNORECASE)
 _AZURE = re.compile(r"[?&]se=(?P<end>[0-9A-Za-z:%+-]{10,40})(?:&|$)")
+_DATE_AND_LIFETIME = re.compile(r"[?&]X-Amz-Date=(?P<date>[0-9]{8}T[0-9]{6}Z)&X-Amz-Expires=(?P<lifetime>[0-9]{1,6})&")
+_USUAL = len("X-Amz-Date=20260102T030405Z&X-Amz-Expires=604800&")
 _VENDOR = len("?X-12345678-")  # characters before the last word of a parameter's name
 
 
@@ -31,6 +33,23 @@ class UrlEnd(NamedTuple):
 def end_of_url(url: SecretUrl) -> UrlEnd:
     """Return the end that a presigned URL states."""
     text = url.reveal()
+    at = text.find("X-Amz-Date=")
+    # The parameters of most URLs are in this order, and all URLs of an answer have the same date and lifetime.
+    return (_usual(text[at - 1 : at + _USUAL]) if at > 0 else None) or _of_any(text)
+
+
+@functools.lru_cache(maxsize=256)
+def _usual(part: str) -> UrlEnd | None:
+    """Return the end that a part of a query states; the part begins before the date. None if it has another order."""
+    found = _DATE_AND_LIFETIME.match(part)
+    signed_at = None if found is None else _basic_time(found["date"])
+    if found is None or signed_at is None:
+        return None
+    lifetime = int(found["lifetime"])
+    return UrlEnd(signed_at + lifetime, lifetime)
+
+
+def _of_any(text: str) -> UrlEnd:
     expires = _find(_EXPIRES, text, "Expires=")
     if expires is None:
         azure = _AZURE.search(text) if "sig=" in text else None
@@ -59,7 +78,7 @@ def _find(pattern: re.Pattern[str], text: str, word: str) -> re.Match[str] | Non
 @functools.lru_cache(maxsize=256)  # all URLs of a second have the same date
 def _basic_time(text: str) -> float | None:
     try:
-        return dt.datetime.strptime(text, "%Y%m%dT%H%M%S%z").timestamp()
+        return dt.datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC).timestamp()
     except (ValueError, OverflowError):
         return None
 

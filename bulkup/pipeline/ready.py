@@ -94,7 +94,7 @@ class Ready:
             now = self._run.clock.monotonic()
             while self._files and not self._run.stop.requested:
                 file = self._files.popleft()
-                if self._leads_nowhere(file) or self._is_refused_like_others(file):
+                if file.asked_at is None and (self._leads_nowhere(file) or self._is_refused_like_others()):
                     self._routes.renew(file.item)
                     continue
                 gate = self._run.gates.storage(file.ticket.url)
@@ -146,12 +146,12 @@ class Ready:
         origins = self._run.earlier_origins
         return bool(origins) and file.asked_at is None and origins.left(file.ticket.url.origin)
 
-    def _is_refused_like_others(self, file: Ticketed) -> bool:
-        """Return whether the ticket is of an earlier run, and storage refuses all of those, as far as is known.
+    def _is_refused_like_others(self) -> bool:
+        """Return whether storage refuses all tickets of an earlier run, as far as is known.
 
         A new one shows whether that is due to their age.
         """
-        return file.asked_at is None and self._run.storage_refusals.concern_every_file()
+        return self._run.storage_refusals.concern_every_file()
 
     def _lapsed(self, item: Item) -> None:
         item.history.lapses += 1
