@@ -20,7 +20,7 @@ from bulkup.journal.database import migrate, migrations
 from bulkup.journal.row_query import DEFAULT_OPTIONS, RowQuery, RowQueryOptions
 from bulkup.journal.sources import KnownSource
 from bulkup.journal.ticket_text import dump
-from bulkup.model.files import FoundFile, Identity, Place, Source, Stat
+from bulkup.model.files import FoundFile, Identity, NameAtService, Place, Source, Stat
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Rejection
 from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision, decide
@@ -53,6 +53,9 @@ class Service:
 
     def place(self, spec: FileSpec) -> Place | None:
         return None if spec.name == "any" else Place("here", exclusive=spec.name == "a")
+
+    def name_at_service(self, spec: FileSpec) -> NameAtService | None:
+        return NameAtService("there", spec.name)
 
     def reject(self, spec: FileSpec) -> Rejection | None:
         return Rejection("not this one") if spec.name == "b" else None
