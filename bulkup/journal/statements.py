@@ -114,12 +114,14 @@ ON CONFLICT DO UPDATE SET state = excluded.state, size = excluded.size, mtime_ns
 # A run that only makes the closing call has made no attempt, so the number of the run that sent the bytes stays.
 _ATTEMPTS = "CASE excluded.attempts WHEN 0 THEN files.attempts ELSE excluded.attempts END"
 _STORED = _RECEIPT.format(more="", rows="{rows}", attempts=_ATTEMPTS, update="")
+_UPLOAD = ", kept_until, remote_id, remote"
 _DONE = _RECEIPT.format(
-    more=", kept_until, remote_id, remote",
+    more=_UPLOAD,
     rows="{rows}",
     attempts=_ATTEMPTS,
     update=", kept_until = excluded.kept_until, remote_id = excluded.remote_id, remote = excluded.remote",
 )
+_NEW = f"INSERT INTO files ({_COLUMNS}, etag, uploaded_at, verified{_UPLOAD}) VALUES {{rows}} ON CONFLICT DO NOTHING"
 # The service's last answer about a file whose closing call is not finished.
 _REMOTE = f"UPDATE files SET remote = r.column4 FROM (VALUES {{rows}}) AS r WHERE {_KEY} AND state = 'stored'"
 _SUPERSEDED = """
@@ -210,12 +212,19 @@ class Statements:
         others = self._not_uploaded(outcomes, now) if len(done) < len(outcomes) else []
         uploaded = [o.item for o in done]
         return [
-            Statement(_SUPERSEDED, [self._newer_row(item, now) for item in uploaded]),
-            Statement(_DONE, [self._done_row(o) for o in done]),
+            self._done([self._done_row(o) for o in done], uploaded, now),
             self._erasing(uploaded),
             self._leave(uploaded),
             *others,
         ]
+
+    def _done(self, rows: Sequence[tuple[Any, ...]], items: Sequence[Item], now: float) -> Statement:
+        """Return the statement for uploaded files. Most are new; the rows of others are looked for only then."""
+
+        def known() -> list[Statement]:
+            return [Statement(_SUPERSEDED, [self._newer_row(item, now) for item in items]), Statement(_DONE, rows)]
+
+        return Statement(_NEW, rows, otherwise=known)
 
     def unused(self, now: float) -> list[Statement]:
         """Return the rows of files in groups whose tickets the run has not used."""

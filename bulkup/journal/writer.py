@@ -18,7 +18,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from bulkup.errors import JournalError
@@ -49,12 +49,14 @@ DEFAULT_OPTIONS = WriterOptions()
 class Statement(NamedTuple):
     """An SQL statement and its rows. If the text contains `{rows}`, one execution takes many rows.
 
-    A statement with `returns_rows` is a query. It runs after all statements of its group that write.
+    A statement with `returns_rows` is a query. It runs after all statements of its group that write. `otherwise`
+    returns the statements that follow an insertion where some of the rows were there already, and were not inserted.
     """
 
     sql: str
     rows: Rows
     returns_rows: bool = False
+    otherwise: Callable[[], Iterable[Statement]] | None = None
 
     def run(self, connection: sqlite3.Connection) -> list[Answer]:
         """Execute it for all rows in the open transaction, and return the rows that it yields."""
@@ -62,11 +64,15 @@ class Statement(NamedTuple):
             connection.executemany(self.sql, self.rows)
             return []
         answers: list[Answer] = []
+        before = connection.total_changes
         row = f"({', '.join('?' * len(self.rows[0]))})"
         for start in range(0, len(self.rows), _ROWS_PER_EXECUTION):
             block = self.rows[start : start + _ROWS_PER_EXECUTION]
             sql = self.sql.replace("{rows}", ", ".join([row] * len(block)))
             answers += connection.execute(sql, list(itertools.chain.from_iterable(block))).fetchall()
+        if self.otherwise is not None and connection.total_changes - before < len(self.rows):
+            for statement in self.otherwise():
+                statement.run(connection)
         return answers
 
 
@@ -205,12 +211,20 @@ class Writer:
 
 def _by_kind(group: Sequence[_Job]) -> list[Statement]:
     """Return the writing statements of a group, each once with the rows of all jobs, in the order of first use."""
-    rows: dict[str, list[Sequence[Any]]] = {}
+    by_sql: dict[str, list[Statement]] = {}
     for job in group:
         for statement in job.statements:
             if not statement.returns_rows:
-                rows.setdefault(statement.sql, []).extend(statement.rows)
-    return [Statement(sql, all_rows) for sql, all_rows in rows.items()]
+                by_sql.setdefault(statement.sql, []).append(statement)
+    return [same[0] if len(same) == 1 else _together(same) for same in by_sql.values()]
+
+
+def _together(same: Sequence[Statement]) -> Statement:
+    """Return one statement for the rows of several with the same text."""
+    rows = [row for statement in same for row in statement.rows]
+    others = [statement.otherwise for statement in same if statement.otherwise is not None]
+    otherwise = (lambda: [later for other in others for later in other()]) if others else None
+    return Statement(same[0].sql, rows, otherwise=otherwise)
 
 
 def _query_results(job: _Job, connection: sqlite3.Connection) -> list[Answer]:
