@@ -1,7 +1,7 @@
 """Search for secrets in the output of commands, in logs, and in the journal of a finished run.
 
 The credentials of the account and the keys of the server are known from the start. The signatures of URLs are read
-during the run from the one place that may hold them: the table of live tickets in the journal.
+during the run from the two places that may hold them: the tables of live tickets and of groups in the journal.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ _SHORTEST = 12  # characters that cannot match by chance
 _AT_ONCE = 4 << 20
 _OVERLAP = 4 << 10  # longer than any token
 _MOST_TICKETS = 500  # read at once
+# A file's ticket has a row of its own, or is in the row of its group.
+_LIVE = (
+    f"SELECT CAST(ticket AS BLOB) FROM tickets ORDER BY random() LIMIT {_MOST_TICKETS}",
+    "SELECT CAST(tickets AS BLOB) FROM presign_groups WHERE tickets IS NOT NULL ORDER BY random() LIMIT 5",
+)
 _PLAIN = re.compile(rb"[A-Za-z0-9]{%d,}" % _SHORTEST)
 _IN_URL = re.compile(r"(?:signature|security-token|securitytoken)=([^&\"\s]+)", re.IGNORECASE)
 _IN_FORM = re.compile(r'"(?:x-amz-)?(?:signature|policy|security-token)","([^"]+)"', re.IGNORECASE)
@@ -47,12 +52,12 @@ class Secrecy:
 
     def look(self) -> None:
         """Add the signatures of the live tickets."""
-        query = f"SELECT ticket FROM tickets ORDER BY random() LIMIT {_MOST_TICKETS}"
-        # No run has started yet, or the journal is just being created.
-        with contextlib.suppress(sqlite3.OperationalError), _opened(self._journal) as connection:
-            for (ticket,) in connection.execute(query):
-                for value in signatures_in(ticket):
-                    self.signatures += self._learn(value, "a signature")
+        for query in _LIVE:
+            # No run has started yet, or the journal is just being created.
+            with contextlib.suppress(sqlite3.OperationalError), _opened(self._journal) as connection:
+                for (text,) in connection.execute(query):
+                    for value in signatures_in(text.decode(errors="replace")):
+                        self.signatures += self._learn(value, "a signature")
 
     def search(self, *paths: str) -> None:
         """Search files for all known secrets."""

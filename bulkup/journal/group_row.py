@@ -1,6 +1,6 @@
 """The row of a group: its files, their ids and leases, and their tickets, each as JSON text with a checksum.
 
-The checksums are over the text and the number of the row, that of the tickets over the ids and leases as well. A text
+The checksums are over the text and the numbers in the row, that of the tickets over the ids and leases as well. A text
 that differs from the one written is damage.
 
 Pure.
@@ -23,6 +23,14 @@ from bulkup.model.tickets import Ticket
 _CHECKSUM_BYTES = 4
 
 
+class RowNumbers(NamedTuple):
+    """The numbers of a group's row, of its destination and of its run."""
+
+    group: int
+    destination: int
+    run: int
+
+
 class GroupedFile(NamedTuple):
     """A file as the row of its group describes it. `stat` has the five numbers of its identity, as the file has them.
 
@@ -40,9 +48,9 @@ class GroupedFile(NamedTuple):
     expires_at: float | None = None
 
 
-def dump_files(number: int, items: Sequence[Item]) -> bytes:
+def dump_files(row: RowNumbers, items: Sequence[Item]) -> bytes:
     """Return the text that describes the files of a group."""
-    rows = [
+    files = [
         (
             item.file.source.id,
             item.file.path.decode("latin-1"),  # a path need not be UTF-8
@@ -53,37 +61,37 @@ def dump_files(number: int, items: Sequence[Item]) -> bytes:
         )
         for item in items
     ]
-    return _sealed(orjson.dumps(rows), number)
+    return _sealed(orjson.dumps(files), row)
 
 
-def dump_answers(number: int, tickets: Sequence[Ticket | None]) -> bytes:
+def dump_answers(row: RowNumbers, tickets: Sequence[Ticket | None]) -> bytes:
     """Return the text of the ids and leases. It contains no secret."""
-    rows = [None if ticket is None else (ticket.remote_id, ticket.expires_at) for ticket in tickets]
-    return _sealed(orjson.dumps(rows), number)
+    leases = [None if ticket is None else (ticket.remote_id, ticket.expires_at) for ticket in tickets]
+    return _sealed(orjson.dumps(leases), row)
 
 
-def dump_tickets(number: int, tickets: Sequence[Ticket | None], answers: bytes) -> bytes:
+def dump_tickets(row: RowNumbers, tickets: Sequence[Ticket | None], answers: bytes) -> bytes:
     """Return the text of the tickets, with their secrets in clear."""
-    rows = [None if ticket is None else ticket_value(ticket) for ticket in tickets]
-    return _sealed(orjson.dumps(rows), number, answers)
+    values = [None if ticket is None else ticket_value(ticket) for ticket in tickets]
+    return _sealed(orjson.dumps(values), row, answers)
 
 
-def load_files(number: int, files: bytes, answers: bytes | None) -> list[GroupedFile]:
+def load_files(row: RowNumbers, files: bytes, answers: bytes | None) -> list[GroupedFile]:
     """Return the files of a row. Raises `DamagedTicketError` for texts that were not written here."""
     with contextlib.suppress(ValueError, TypeError, AttributeError):
-        rows = orjson.loads(_unsealed(files, number))
+        values = orjson.loads(_unsealed(files, row))
         if answers is None:
-            return [_file(row, FileState.ASKED) for row in rows]
-        leases = orjson.loads(_unsealed(answers, number))
-        return [_answered(row, lease) for row, lease in zip(rows, leases, strict=True)]
+            return [_file(value, FileState.ASKED) for value in values]
+        leases = orjson.loads(_unsealed(answers, row))
+        return [_answered(value, lease) for value, lease in zip(values, leases, strict=True)]
     # Raised outside the handler, because the decoder's error would be its context and contains the text.
     raise DamagedTicketError
 
 
-def load_tickets(number: int, files: Sequence[GroupedFile], answers: bytes, tickets: bytes) -> list[Ticket | None]:
+def load_tickets(row: RowNumbers, files: Sequence[GroupedFile], answers: bytes, tickets: bytes) -> list[Ticket | None]:
     """Return the tickets of a row, None for a file without one. Raises `DamagedTicketError`."""
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-        values = orjson.loads(_unsealed(tickets, number, answers))
+        values = orjson.loads(_unsealed(tickets, row, answers))
         return [
             None if file.remote_id is None else ticket_from(value, file.remote_id, file.expires_at)
             for file, value in zip(files, values, strict=True)
@@ -91,8 +99,8 @@ def load_tickets(number: int, files: Sequence[GroupedFile], answers: bytes, tick
     raise DamagedTicketError
 
 
-def _file(row: Any, state: FileState, remote_id: str | None = None, expires_at: float | None = None) -> GroupedFile:
-    source_id, path, stat, md5, attempts, place = row
+def _file(value: Any, state: FileState, remote_id: str | None = None, expires_at: float | None = None) -> GroupedFile:
+    source_id, path, stat, md5, attempts, place = value
     digest = None if md5 is None else bytes.fromhex(md5)
     size, mtime_ns, ctime_ns, inode, device = stat
     identity = (size, mtime_ns, ctime_ns, inode, device)
@@ -101,24 +109,24 @@ def _file(row: Any, state: FileState, remote_id: str | None = None, expires_at: 
     )
 
 
-def _answered(row: Any, lease: Any) -> GroupedFile:
+def _answered(value: Any, lease: Any) -> GroupedFile:
     if lease is None:
-        return _file(row, FileState.PENDING)
+        return _file(value, FileState.PENDING)
     remote_id, expires_at = lease
-    return _file(row, FileState.TICKETED, remote_id, expires_at)
+    return _file(value, FileState.TICKETED, remote_id, expires_at)
 
 
-def _sealed(text: bytes, number: int, context: bytes = b"") -> bytes:
-    return text + _checksum(text, number, context)
+def _sealed(text: bytes, row: RowNumbers, context: bytes = b"") -> bytes:
+    return text + _checksum(text, row, context)
 
 
-def _unsealed(sealed: bytes, number: int, context: bytes = b"") -> bytes:
+def _unsealed(sealed: bytes, row: RowNumbers, context: bytes = b"") -> bytes:
     """Return the text without its checksum. Raises ValueError if it is not the one written."""
     text, checksum = sealed[:-_CHECKSUM_BYTES], sealed[-_CHECKSUM_BYTES:]
-    if checksum != _checksum(text, number, context):
+    if checksum != _checksum(text, row, context):
         raise ValueError
     return text
 
 
-def _checksum(text: bytes, number: int, context: bytes) -> bytes:
-    return zlib.crc32(text, zlib.crc32(context, zlib.crc32(b"%d" % number))).to_bytes(_CHECKSUM_BYTES, "big")
+def _checksum(text: bytes, row: RowNumbers, context: bytes) -> bytes:
+    return zlib.crc32(text, zlib.crc32(context, zlib.crc32(b"%d %d %d" % row))).to_bytes(_CHECKSUM_BYTES, "big")

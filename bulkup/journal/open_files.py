@@ -91,10 +91,11 @@ class OpenFiles:
             self._has_views = True
 
     def _rows(self, group: GroupRow) -> list[tuple[object, ...]]:
+        number, destination_id, run_id = group.numbers
         texts = [None if ticket is None else dump(ticket) for ticket in group.tickets] or [None] * len(group.files)
         return [
             (
-                *(group.destination_id, file.source_id, file.path, group.number, group.run_id, file.state),
+                *(destination_id, file.source_id, file.path, number, run_id, file.state),
                 *signed_stat(file.stat),
                 *(file.md5, file.attempts, file.place, file.remote_id, file.expires_at, text),
             )

@@ -65,7 +65,7 @@ from typing import Any
 
 import orjson
 
-from bulkup.journal.group_row import dump_answers, dump_files, dump_tickets
+from bulkup.journal.group_row import RowNumbers, dump_answers, dump_files, dump_tickets
 from bulkup.journal.kept_rejections import kept
 from bulkup.journal.open_groups import OpenGroups
 from bulkup.journal.stat_columns import signed_stat
@@ -183,14 +183,15 @@ class Statements:
         """Return the intent of a presign call. Tickets that it replaces become orphans."""
         orphaned = self._orphaned(replaced, _UNUSABLE, now)
         closed = self._groups.open(group)
-        intent = (group.number, self._destination, self._run, dump_files(group.number, group.items))
-        return [*orphaned, Statement(_ASK, [intent]), _closing(closed)]
+        row = self._row_of(group)
+        return [*orphaned, Statement(_ASK, [(*row, dump_files(row, group.items))]), _closing(closed)]
 
     def ticketed(self, group: Group, tickets: Sequence[Ticket | None]) -> list[Statement]:
         """Return the tickets of a group."""
         self._groups.answer(group, tickets)
-        answers = dump_answers(group.number, tickets)
-        return [Statement(_ANSWER, [(answers, dump_tickets(group.number, tickets, answers), group.number)])]
+        row = self._row_of(group)
+        answers = dump_answers(row, tickets)
+        return [Statement(_ANSWER, [(answers, dump_tickets(row, tickets, answers), group.number)])]
 
     def stored(self, items: Iterable[Item]) -> list[Statement]:
         """Return the rows of storage's receipts. The ticket is replaced by the part that the closing call needs."""
@@ -346,6 +347,9 @@ class Statements:
         # The row may be that of another source that contains the same file.
         source_id, path = item.known_at or (item.file.source.id, item.file.path)
         return (self._destination, source_id, path, *signed_stat(item.file.identity))
+
+    def _row_of(self, group: Group) -> RowNumbers:
+        return RowNumbers(group.number, self._destination, self._run)
 
     def _key(self, item: Item) -> tuple[int, int, bytes]:
         return self._destination, item.file.source.id, item.file.path

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bulkup.journal.group_row import GroupedFile, load_files, load_tickets
+from bulkup.journal.group_row import GroupedFile, RowNumbers, load_files, load_tickets
 from bulkup.journal.stat_columns import signed_stat
 from bulkup.journal.ticket_text import dump
 from bulkup.model.tickets import Ticket
@@ -39,9 +39,7 @@ VALUES (?, ?, ?, ?, ?, ?)
 class GroupRow(NamedTuple):
     """A row of a group. `tickets` are empty where they were not read, or the call was not answered."""
 
-    number: int
-    destination_id: int
-    run_id: int
+    numbers: RowNumbers
     files: list[GroupedFile]
     tickets: list[Ticket | None]
 
@@ -52,10 +50,11 @@ def groups(connection: sqlite3.Connection, *, with_tickets: bool, which: str = "
     Raises `sqlite3.Error`, `DamagedTicketError`.
     """
     query = _GROUPS.format(tickets="CAST(tickets AS BLOB)" if with_tickets else "NULL", which=which)
-    for number, destination_id, run_id, described, answers, texts in connection.execute(query):
-        files = load_files(number, described, answers)
-        tickets = load_tickets(number, files, answers, texts) if with_tickets and answers is not None else []
-        yield GroupRow(number, destination_id, run_id, files, tickets)
+    for *numbers, described, answers, texts in connection.execute(query):
+        row = RowNumbers(*numbers)
+        files = load_files(row, described, answers)
+        tickets = load_tickets(row, files, answers, texts) if with_tickets and answers is not None else []
+        yield GroupRow(row, files, tickets)
 
 
 def unfold(connection: sqlite3.Connection) -> None:
@@ -67,13 +66,14 @@ def unfold(connection: sqlite3.Connection) -> None:
 
 def _unfold(connection: sqlite3.Connection, group: GroupRow) -> None:
     """Write the rows of a group. A file that is in a later group as well gets that one's row after it."""
+    number, destination_id, run_id = group.numbers
     tickets = group.tickets or [None] * len(group.files)
     for file, ticket in zip(group.files, tickets, strict=True):
-        key = (group.destination_id, file.source_id, file.path)
-        if connection.execute(_NEWER, (*key, group.number)).fetchone() is not None:
+        key = (destination_id, file.source_id, file.path)
+        if connection.execute(_NEWER, (*key, number)).fetchone() is not None:
             continue
         stat = signed_stat(file.stat)
-        row = (*key, file.state, *stat, file.md5, file.attempts, group.run_id, file.place)
+        row = (*key, file.state, *stat, file.md5, file.attempts, run_id, file.place)
         connection.execute(_UNFOLD, row)
         connection.execute("DELETE FROM tickets WHERE destination_id = ? AND source_id = ? AND path = ?", key)
         if ticket is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bulkup.journal.group_row import load_files, load_tickets
+from bulkup.journal.group_row import RowNumbers, load_files, load_tickets
 from bulkup.journal.ticket_text import load, without_secrets
 from bulkup.model.files import UNKNOWN_IDENTITY, Identity
 from bulkup.model.states import DONE, FileState
@@ -167,7 +167,7 @@ class _Recorded(NamedTuple):
 
 _KEYS = """SELECT d.base_url, s.root, x.path, {columns} FROM {table} x
 JOIN destinations d ON d.id = x.destination_id JOIN sources s ON s.id = x.source_id"""
-_GROUPS = """SELECT g.id, d.base_url, g.run_id, g.files, g.answers, g.tickets FROM presign_groups g
+_GROUPS = """SELECT g.id, g.destination_id, g.run_id, d.base_url, g.files, g.answers, g.tickets FROM presign_groups g
 JOIN destinations d ON d.id = g.destination_id ORDER BY g.id"""
 _ROW = "state, size, mtime_ns, ctime_ns, inode, device, run_id, md5, error, place, remote_id"
 
@@ -201,9 +201,10 @@ def _files(connection: sqlite3.Connection) -> _Recorded:
         for row in connection.execute(_KEYS.format(columns="remote_id, expires_at, ticket", table="tickets"))
     }
     roots = dict(connection.execute("SELECT id, root FROM sources"))
-    for number, destination, run, described, answers, texts in connection.execute(_GROUPS):
-        files = load_files(number, described, answers)
-        given = load_tickets(number, files, answers, texts) if answers else [None] * len(files)
+    for number, destination_id, run, destination, described, answers, texts in connection.execute(_GROUPS):
+        numbers = RowNumbers(number, destination_id, run)
+        files = load_files(numbers, described, answers)
+        given = load_tickets(numbers, files, answers, texts) if answers else [None] * len(files)
         for file, ticket in zip(files, given, strict=True):
             key = Key(destination, roots[file.source_id], file.path)
             if written_after.get(key, 0) >= number:

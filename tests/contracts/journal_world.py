@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
@@ -83,6 +84,14 @@ def found_by_readers(journal: Journal, item: Item) -> KnownFile | None:
 def rows(path: Path) -> dict[bytes, FileState]:
     with Reader(str(path)) as reader:
         return {row.path: row.status for row in reader.manifest()}
+
+
+def killed(path: Path, to: Path) -> Path:
+    """Return the journal as a kill at this moment would leave it: a copy of the file and its log in the folder `to`."""
+    to.mkdir()
+    for end in ("", "-wal"):
+        shutil.copy(f"{path}{end}", to)
+    return to / path.name
 
 
 def raw_bytes(folder: Path) -> bytes:
