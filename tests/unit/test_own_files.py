@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bulkup.cli.output_file import output_file
 from bulkup.model.counters import Ignored
 from bulkup.model.files import FoundFile, Source
 from bulkup.pipeline.files.file_opener import FileOpener
@@ -102,9 +103,10 @@ def test_a_hard_link_to_an_object_of_the_store_is_not_found(place: Place) -> Non
 
 def test_unfinished_output_files_are_not_found(place: Place) -> None:
     """Of another command, or of one that was killed. Similar names are found."""
-    (place.source / ".bulkup-0123456789abcdef.unfinished").touch()
-    place.walk()
-    assert place.ignored == Ignored(own=1)
+    with output_file(str(place.source.parent / "manifest")), output_file(str(place.source / "a.mp4")):
+        place.walk()
+        assert place.ignored == Ignored(own=1)
+    (place.source / "a.mp4").unlink()
     (place.source / ".bulkup-notes").touch()
     with pytest.raises(AssertionError):
         place.walk()
