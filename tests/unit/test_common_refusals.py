@@ -43,6 +43,9 @@ def test_a_file_of_another_kind_is_tried_first() -> None:
         ('the key "a.mp4" is unknown', 'the key "b.mp4" is unknown'),
         ("request 5f0c3d9ab1 refused", "request 77aa01bc9e refused"),
         ("Xvid answered 422: item 3 is bad", "Xvid answered 422: item 14 is bad"),
+        ("Xvid answered 400: uploads/a.mp4 is not allowed", "Xvid answered 400: uploads/c/d.mp4 is not allowed"),
+        ("Xvid answered 400: f-ab.mp4 denied", "Xvid answered 400: f-cd.mov denied"),
+        ("storage answered 403 AccessDenied: no access to a b", "storage answered 403 AccessDenied: no access to c"),
         ("refused at 2026-11-30T03:41:00Z", "refused at 2026-11-30T03:42:00Z"),
     ],
 )
@@ -52,6 +55,8 @@ def test_details_do_not_make_a_reason_another_one(one: str, other: str) -> None:
 
 def test_statuses_and_codes_make_a_reason() -> None:
     assert alike("storage answered 403 AccessDenied") != alike("storage answered 404 NoSuchBucket")
+    assert alike("storage answered 403 AccessDenied: x") != alike("storage answered 403 SignatureDoesNotMatch: x")
+    assert alike("storage answered 400 EntityTooLarge: x") != alike("storage answered 413 EntityTooLarge: x")
 
 
 def test_many_new_urls_refused_alike_need_no_further_ones() -> None:

@@ -16,9 +16,12 @@ import re
 
 from bulkup.pipeline.policy.kind_refusal import refers_to_kind
 
-# The parts in which two answers with one meaning differ: ids, times, quoted names, and numbers other than a status.
+# Storage's code says the reason, and its text may name the file.
+_CODE = re.compile(r"storage answered [0-9]{3} \w+(?=:)")
+# The parts in which two answers with one meaning differ: ids, times, names and paths, and numbers other than a status.
 _DETAILS = re.compile(
-    r"(?P<status>\banswered [0-9]{3}\b)|\"[^\"]*\"|'[^']*'|\S*[0-9]{4,}\S*|\b[0-9a-f]{8,}\b|[0-9]+", re.IGNORECASE
+    r"(?P<status>\banswered [0-9]{3}\b)|\"[^\"]*\"|'[^']*'|\S*(?:[0-9]{4,}|/|\w\.\w)\S*|\b[0-9a-f]{8,}\b|[0-9]+",
+    re.IGNORECASE,
 )
 _LONGEST = 160
 _SEVERAL = 3  # kinds that are named
@@ -26,6 +29,8 @@ _SEVERAL = 3  # kinds that are named
 
 def alike(reason: str) -> str:
     """Return a reason without the details that differ between files."""
+    if code := _CODE.match(reason):
+        return code[0]
     return _DETAILS.sub(lambda found: found["status"] or "…", reason)[:_LONGEST]
 
 
