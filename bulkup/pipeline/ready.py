@@ -51,6 +51,11 @@ class Ready:
         return sum(map(len, self._held.values()))
 
     @property
+    def hosts_held(self) -> int:
+        """Hosts of those files."""
+        return len(self._held)
+
+    @property
     def later(self) -> int:
         """Files that wait for their next try."""
         return len(self._later)
@@ -122,12 +127,17 @@ class Ready:
             else:
                 for file in self._later.pop_due(now):
                     self.add(file)
-                for gate, files in self._held.items():
-                    while files and self._leads_nowhere(files[0]):
-                        self.add(files.popleft())
-                    for _ in range(gate.room(now, len(files))):
-                        self.add(files.popleft())
+                self._release(now)
             await self._alarm.wait(self._seconds_to_sleep(now))
+
+    def _release(self, now: float) -> None:
+        for gate, files in list(self._held.items()):
+            while files and self._leads_nowhere(files[0]):
+                self.add(files.popleft())
+            for _ in range(gate.room(now, len(files))):
+                self.add(files.popleft())
+            if not files:
+                del self._held[gate]
 
     async def _wait_for_file(self) -> None:
         worker = asyncio.get_running_loop().create_future()
@@ -168,8 +178,8 @@ class Ready:
         self._held.clear()
 
     def _seconds_to_sleep(self, now: float) -> float | None:
-        """Return the seconds until a file is due or a host's gate opens. None if only `wake` can end the sleep."""
-        times = [gate.closed_until for gate, files in self._held.items() if files]
+        """Return the seconds until a file is due or a host's gate admits one. None if only `wake` can end the sleep."""
+        times = [gate.next_room(now) for gate in self._held]
         if (due := self._later.next_due()) is not None:
             times.append(due)
         later = [time for time in times if time > now]

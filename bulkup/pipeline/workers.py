@@ -28,6 +28,7 @@ from bulkup.pipeline.run import Run
 from bulkup.pipeline.send.attempt import Count, FileSender
 
 _log = EventLogger("bulkup.workers")
+_NOTABLE_PAUSE = 1.0  # seconds; the gate also makes many shorter ones
 _REFUSED_BY_STORAGE = frozenset({ProblemKind.REFUSED, ProblemKind.FAILED})
 
 
@@ -80,9 +81,10 @@ class Workers:
         problem = sent if isinstance(sent, Problem) else None
         now, was_closed_until = self._run.clock.monotonic(), gate.closed_until
         gate.end(problem, begun, now, self._run.random.random())
-        if problem is not None and gate.closed_until > max(was_closed_until, now):
+        closed_until = gate.closed_until
+        if problem is not None and closed_until > was_closed_until and closed_until >= now + _NOTABLE_PAUSE:
             reason = redact(problem, self._run.provider, file.ticket).message
-            _log.warning(LogEvent.STORAGE_PAUSED, reason=reason, seconds=round(gate.closed_until - now, 2))
+            _log.warning(LogEvent.STORAGE_PAUSED, reason=reason, seconds=round(closed_until - now, 2))
         return sent
 
     async def _stored(self, file: Ticketed, receipt: Receipt) -> None:

@@ -279,3 +279,25 @@ async def test_an_error_of_the_journal_ends_the_loop() -> None:
     with pytest.raises(ExceptionGroup) as raised:
         await stage.calls.work()
     assert [type(error) for error in raised.value.exceptions] == [JournalError]
+
+
+async def test_two_stages_share_the_pace_of_the_api() -> None:
+    """A slow rate limit starves neither presign calls nor closing calls."""
+    stage = CallStage()
+    other = ApiCalls(stage.run, ever_answered=True)
+    gate, clock = stage.run.gates.api, stage.clock
+    for step in range(11):
+        gate.begin()
+        problem = None if step % 10 else Problem(ProblemKind.THROTTLED, "slow down")
+        gate.end(problem, clock.time, clock.time, 0.5)
+        clock.time += 1.0
+    assert gate.paced
+    first, second = ([FakeCall(stage, name=name) for _ in range(20)] for name in ("first", "second"))
+    async with stage.working(stage.calls.work, other.work):
+        for calls, pushed in ((stage.calls, first), (other, second)):
+            for call in pushed:
+                calls.push(call)
+        await stage.advance(20.0)
+    names = [name for name, _ in stage.made]
+    assert len(names) < 40
+    assert min(names.count("first"), names.count("second")) >= len(names) // 3

@@ -53,7 +53,12 @@ def test_retry_after_closes_the_gate(kind: ProblemKind) -> None:
     """For any kind of failure. Then one request is admitted, and with each answer one more, until near a refusal."""
     host = gate()
     ask(host, Problem(kind, "slow down", retry_after=20.0), 100.0)
-    assert [host.room(at, 100) for at in (100.0, 119.9, 120.0)] == [0, 0, 1]
+    tests = kind is ProblemKind.THROTTLED
+    assert [host.room(at, 100) for at in (100.0, 100.9, 101.0)] == [0, 0, int(tests)]
+    if tests:
+        host.begin()
+        host.end(BROKE, 101.0, 101.1, 0.5)
+    assert [host.room(at, 100) for at in (119.9, 120.0)] == [0, 1]
     rooms = []
     for _ in range(4):
         ask(host, None, 121.0)
@@ -101,7 +106,64 @@ def test_a_shorter_retry_after_does_not_end_a_longer_one() -> None:
     host = gate()
     for asked in (20.0, 5.0):
         ask(host, Problem(ProblemKind.THROTTLED, "slow down", retry_after=asked), 0.0)
-    assert (host.room(19.9), host.room(20.0, 100)) == (0, 1)
+    host.begin()
+    assert (host.room(19.9), host.room(20.0, 100), host.next_room(1.0)) == (0, 0, 20.0)
+    host.end(None, 20.0, 20.1, 0.5)
+    assert host.room(20.1, 100) == 2
+
+
+def pause(host: HostGate, at: float, asked: float = 20.0) -> None:
+    """Have one request refused with a time."""
+    ask(host, Problem(ProblemKind.THROTTLED, "slow down", retry_after=asked), at)
+
+
+def test_one_request_tests_a_pause_and_opens_the_gate_when_it_is_accepted() -> None:
+    """The host sends the time with every refusal, and means the refused request alone. So later times count for it."""
+    host = gate()
+    pause(host, 100.0)
+    assert (host.next_room(100.0), host.room(101.0, 100)) == (101.0, 1)
+    host.begin()
+    assert (host.room(101.0, 100), host.next_room(101.0)) == (0, 120.0)
+    host.end(None, 101.0, 101.1, 0.5)
+    assert host.room(101.1, 100) == 2
+    pause(host, 102.0)
+    assert host.closed_until < 103.0
+
+
+def test_a_pause_whose_test_is_refused_lasts() -> None:
+    """Then one pause in two is tested, one in four, one in eight: a host that means all requests is tested rarely."""
+    host, now, tests = gate(), 100.0, []
+    for _ in range(12):
+        pause(host, now)
+        tests.append(host.room(now + 5.0))
+        if tests[-1]:
+            host.begin()
+            host.end(Problem(ProblemKind.THROTTLED, "slow down", retry_after=20.0), now + 5.0, now + 5.1, 0.5)
+            assert host.room(now + 25.0) == 0
+        now = host.closed_until
+    assert tests == [1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0]
+
+
+def test_a_test_that_is_refused_beside_other_requests_decides_nothing() -> None:
+    """They may take all the places that the host has."""
+    host = gate()
+    host.begin()
+    pause(host, 100.0)
+    host.begin()
+    host.end(Problem(ProblemKind.THROTTLED, "slow down", retry_after=20.0), 101.0, 101.1, 0.5)
+    assert host.room(102.2) == 1
+
+
+def test_refusals_of_requests_that_were_under_way_together_count_as_one_closing() -> None:
+    """A back-off after them is the second one, and not the tenth."""
+    many, one = gate(), gate()
+    for host, refused in ((many, 9), (one, 1)):
+        for _ in range(refused):
+            host.begin()
+        for _ in range(refused):
+            host.end(Problem(ProblemKind.UNREACHABLE, "back soon", retry_after=20.0), 0.0, 0.1, 0.5)
+        fail(host, 10 - refused, 20.1)
+    assert many.closed_until == one.closed_until
 
 
 @pytest.mark.parametrize("asked", [301.0, 1e12, float("inf")])
@@ -135,18 +197,40 @@ def test_a_throttle_halves_the_number_of_requests_under_way() -> None:
     assert host.room(1.0, 100) == 3
 
 
-def test_throttling_a_single_request_closes_the_gate_for_longer_each_time() -> None:
-    """For between half of and the whole back-off of a file."""
-    host = gate()
+def test_a_host_that_throttles_single_requests_gets_them_at_growing_distances() -> None:
+    """Up to the longest back-off of a file. The first distance is the time of a request."""
+    host = gate(1)
     pauses = []
     now = 0.0
     for _ in range(20):
-        ask(host, SLOW_DOWN, now)
-        pauses.append(host.closed_until - now if host.closed_until > now else 0.0)
-        now = max(now, host.closed_until)
-    closing = [pause for pause in pauses if pause]
-    assert closing == sorted(closing)
-    assert POLICY.cap / 2 <= closing[-1] <= POLICY.cap
+        ask(host, SLOW_DOWN, now, begun=now - 0.01)
+        if host.closed_until > now:
+            pauses.append(host.closed_until - now)
+        now = max(now, host.closed_until) + 0.01
+    assert all(later >= earlier - 1e-9 for earlier, later in itertools.pairwise(pauses))
+    assert pauses[0] == pytest.approx(0.0075)
+    assert POLICY.cap / 2 <= pauses[-1] <= POLICY.cap
+
+
+def test_a_host_that_never_throttled_has_no_pace() -> None:
+    """A request to it costs one look at an attribute."""
+    host = gate()
+    for now in range(100):
+        ask(host, None if now % 3 else BROKE, float(now))
+    assert (host.room(100.0, 100), host.next_room(100.0)) == (WIDEST, 100.0)
+    assert not host.paced
+
+
+def test_of_two_stages_the_one_that_waited_goes_first() -> None:
+    """Else one of them could take every request that a slow pace allows."""
+    host, one, other = gate(), object(), object()
+    for step in range(40):
+        ask(host, SLOW_DOWN if step % 10 == 9 else None, step / 10)
+    assert host.paced
+    now = max(10.0, host.closed_until)
+    while host.room(now):
+        host.begin(one)
+    assert now < host.next_room(now, other) < host.next_room(now, one)
 
 
 def test_failures_in_a_row_close_the_gate() -> None:
@@ -238,11 +322,27 @@ def test_each_host_has_a_gate_of_its_own() -> None:
 
 
 def test_the_number_of_gates_is_limited() -> None:
-    """A hostile service may name a new host for each file."""
+    """A hostile service may name a new host for each file. The gates that were used last stay."""
     gates = HostGates(PipelineOptions(), GateOptions(hosts=10))
+    first = gates.storage(SecretUrl("https://first.example/1"))
     for number in range(25):
         gates.storage(SecretUrl(f"https://{number}.example/1"))
         assert len(gates) <= 11
+        assert gates.storage(SecretUrl("https://first.example/2")) is first
+
+
+def test_a_gate_in_use_is_kept() -> None:
+    """Forgetting it would admit its full width a second time."""
+    gates = HostGates(PipelineOptions(), GateOptions(hosts=3))
+    busy, held, unused = (gates.storage(SecretUrl(f"https://{name}.example/1")) for name in ("busy", "held", "unused"))
+    busy.begin()
+    fail(held, 64)
+    assert held.room(0.0) == 0
+    for number in range(25):
+        gates.storage(SecretUrl(f"https://{number}.example/1"))
+    assert gates.storage(SecretUrl("https://busy.example/2")) is busy
+    assert gates.storage(SecretUrl("https://held.example/2")) is held
+    assert gates.storage(SecretUrl("https://unused.example/2")) is not unused
 
 
 class Hosts(RuleBasedStateMachine):

@@ -26,7 +26,7 @@ async def hold(stages: Stages, number: int, problem: Problem) -> list[Item]:
 async def test_files_wait_for_a_paused_host_without_a_worker() -> None:
     """One file goes out after the pause, the others when that one was answered."""
     async with Stages() as stages:
-        items = await hold(stages, 3, Problem(ProblemKind.THROTTLED, "slow down", 20.0))
+        items = await hold(stages, 3, Problem(ProblemKind.TRANSIENT, "back soon", 20.0))
         await stages.advance(19.9)
         assert (stages.ready.held, stages.ready.ready) == (3, 0)
         assert await stages.use() == []
@@ -36,6 +36,50 @@ async def test_files_wait_for_a_paused_host_without_a_worker() -> None:
         assert await stages.use() == []
         stages.gate.end(None, stages.clock.time, stages.clock.time, 0.5)
         assert [file.item for file in await stages.use()] == items[1:]
+
+
+async def test_one_file_tests_a_pause_and_the_others_follow_when_it_is_accepted() -> None:
+    async with Stages() as stages:
+        items = await hold(stages, 3, Problem(ProblemKind.THROTTLED, "slow down", 20.0))
+        await stages.advance(0.9)
+        assert (stages.ready.held, stages.ready.ready) == (3, 0)
+        await stages.advance(0.2)
+        assert [file.item for file in await stages.use(end=False)] == items[:1]
+        stages.gate.end(None, stages.clock.time, stages.clock.time, 0.5)
+        assert [file.item for file in await stages.use()] == items[1:]
+
+
+async def test_files_go_out_at_the_pace_of_their_host() -> None:
+    """Held files leave one by one, without a request that would end and wake them."""
+    async with Stages(batch_size=30) as stages:
+        gate, clock = stages.gate, stages.clock
+        begun = clock.time
+        for problem in (Problem(ProblemKind.THROTTLED, "slow down"), *[None] * 10):
+            gate.begin()
+            gate.end(problem, clock.time, clock.time, 0.5)
+            clock.time += 0.1
+        gate.begin()
+        gate.end(Problem(ProblemKind.THROTTLED, "slow down"), clock.time, clock.time, 0.5)
+        rate = 0.97 * 10 / (clock.time - begun)
+        stages.add(30)
+        stages.end_scan()
+        await settled()
+        sent = []
+        for _ in range(10):
+            await stages.advance(1 / rate)
+            sent.append(len(await stages.use()))
+        assert sum(sent) == 10
+        assert max(sent) <= 2
+
+
+async def test_a_host_without_held_files_is_forgotten() -> None:
+    """A service that names a new host for each file would fill the memory."""
+    async with Stages() as stages:
+        await hold(stages, 3, Problem(ProblemKind.THROTTLED, "slow down", 20.0))
+        assert stages.ready.hosts_held == 1
+        await stages.advance(30.0)
+        await stages.use()
+        assert stages.ready.hosts_held == 0
 
 
 async def test_files_that_wait_for_their_host_are_given_back_when_the_run_stops() -> None:

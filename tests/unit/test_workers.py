@@ -218,6 +218,14 @@ async def test_a_pause_of_the_host_is_logged() -> None:
     assert (paused["reason"], paused["seconds"]) == ("slow down", 20.0)
 
 
+async def test_short_pauses_of_a_host_are_not_logged() -> None:
+    """A host with a rate limit causes many of them."""
+    stage = WorkerStage()
+    with capture_logs() as logs:
+        await stage.attempt(Problem(ProblemKind.THROTTLED, "slow down"))
+    assert [entry for entry in logs if entry["event"] == LogEvent.STORAGE_PAUSED] == []
+
+
 async def test_files_wait_for_memory() -> None:
     """A file takes its size, at most two chunks, and gives it back at the end of its attempt."""
     stage = WorkerStage(memory=2 * CHUNK + 10)

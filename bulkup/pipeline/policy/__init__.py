@@ -2,6 +2,7 @@
 
     retry            the next step after a failed attempt or API call
     host_gate        the limit on requests to one host, and its retry budget
+    pace             the rate at which requests to a throttling host begin, learned from its answers
     earlier_origins  hosts that tickets of an earlier run name and that do not answer
     issued_tickets   finds an id or object that the service gives to a second file
     common_refusals  refusals that concern every file, and the end of a run in which none is accepted

@@ -155,7 +155,7 @@ class ApiCalls:
     def _start(self, tasks: TaskGroup, call: ServiceCall) -> None:
         self.under_way += 1
         self.files_under_way += call.files
-        self._run.gates.api.begin()
+        self._run.gates.api.begin(self)
         tasks.start_soon(self._make, call)
 
     async def _make(self, call: ServiceCall) -> None:
@@ -211,12 +211,12 @@ class ApiCalls:
             call.give_back()
 
     def _seconds_to_sleep(self, now: float) -> float | None:
-        """Return the seconds until a call is due or the gate opens. None if only `wake` can end the sleep."""
+        """Return the seconds until a call is due or the gate admits one. None if only `wake` can end the sleep."""
         if not self._free:
             return None  # the end of a call wakes the loop
-        closed_until, due = self._run.gates.api.closed_until, self._due.next_due()
-        times = [] if due is None else [max(due, closed_until)]
+        opens, due = self._run.gates.api.next_room(now, self), self._due.next_due()
+        times = [] if due is None else [max(due, opens)]
         if self._source is not None and (waiting := self._source.next_due()) is not None:
-            times += [closed_until, waiting]
+            times += [opens, waiting]
         later = [time for time in times if time > now]
         return min(later) - now if later else None
