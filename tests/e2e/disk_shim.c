@@ -54,6 +54,15 @@ static long failures;
     static __typeof__(name) *real; \
     if (!real) real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
+typedef long system_call(long, ...);
+
+static system_call *real_syscall(void) {
+    static system_call *real;
+    if (!real) real = (system_call *)dlsym(RTLD_NEXT, "syscall");
+    return real;
+}
+#define raw(...) real_syscall()(__VA_ARGS__)
+
 void disk_fail(const char *text) {
     pthread_mutex_lock(&lock);
     rule_count = 0;
@@ -75,7 +84,7 @@ __attribute__((constructor)) static void begin(void) {
     under = getenv("DISK_UNDER");
     disk_fail(getenv("DISK_FAIL"));
     const char *name = getenv("DISK_LOG");
-    if (name) log_fd = (int)syscall(SYS_openat, AT_FDCWD, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (name) log_fd = (int)raw(SYS_openat, AT_FDCWD, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (name && log_fd < 0) abort();
 }
 
@@ -92,7 +101,7 @@ static int watched(const char *path) {
 static void note(uint32_t op, uint64_t inode, int64_t offset, const char *path, const void *data, size_t length) {
     struct record head = {op, (uint32_t)getpid(), inode, offset, (uint32_t)strlen(path), (uint32_t)length};
     struct iovec parts[] = {{&head, sizeof head}, {(void *)path, head.path_length}, {(void *)data, length}};
-    if (syscall(SYS_writev, log_fd, parts, 3) != (long)(sizeof head + head.path_length + length)) abort();
+    if (raw(SYS_writev, log_fd, parts, 3) != (long)(sizeof head + head.path_length + length)) abort();
 }
 
 /* Returns the errno to fail with, 0 for none. */
@@ -135,12 +144,36 @@ static int opened(int fd, const char *path, int existed) {
     return fd;
 }
 
+/* Writes the path of an open folder, and returns its length, 0 if it is unknown. */
+static size_t path_of_folder(int folder, char *path, size_t room) {
+    char link[32];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+    ssize_t length = readlink(link, path, room - 1);
+    path[length > 0 ? length : 0] = 0;
+    return length > 0 ? (size_t)length : 0;
+}
+
+/* Opens a path below an open folder: how is NULL for openat, and otherwise the argument of openat2. */
+static int open_below(int folder, const char *path, int flags, mode_t mode, void *how, size_t size) {
+    char full[8192];
+    size_t length = path_of_folder(folder, full, 4096);
+    snprintf(full + length, sizeof full - length, "/%s", path);
+    FAIL("open", full, -1);
+    pthread_mutex_lock(&lock);
+    int fd = (int)(how ? raw(SYS_openat2, folder, path, how, size) : raw(SYS_openat, folder, path, flags, mode));
+    int error = errno;
+    opened(fd, full, 1);
+    pthread_mutex_unlock(&lock);
+    errno = error;
+    return fd;
+}
+
 static int open_at(int folder, const char *path, int flags, mode_t mode) {
+    if (folder != AT_FDCWD && path[0] != '/') return open_below(folder, path, flags, mode, NULL, 0);
     FAIL("open", path, -1);
-    if (folder != AT_FDCWD && path[0] != '/') return (int)syscall(SYS_openat, folder, path, flags, mode);
     pthread_mutex_lock(&lock);
     int existed = !(flags & O_CREAT) || inode_of_path(path) != 0;
-    int fd = (int)syscall(SYS_openat, folder, path, flags, mode);
+    int fd = (int)raw(SYS_openat, folder, path, flags, mode);
     int error = errno;
     if (fd >= 0 && existed && (flags & O_TRUNC) && watched(path)) note(TRUNCATE, inode_of_path(path), 0, path, "", 0);
     opened(fd, path, existed);
@@ -158,6 +191,16 @@ int open64(const char *path, int flags, ...) { MODE(flags) return open_at(AT_FDC
 int openat(int folder, const char *path, int flags, ...) { MODE(flags) return open_at(folder, path, flags, mode); }
 int openat64(int folder, const char *path, int flags, ...) {
     MODE(flags) return open_at(folder, path, flags | O_LARGEFILE, mode);
+}
+
+long syscall(long number, ...) {
+    long at[6];
+    va_list more;
+    va_start(more, number);
+    for (int i = 0; i < 6; i++) at[i] = va_arg(more, long);
+    va_end(more);
+    if (number == SYS_openat2) return open_below((int)at[0], (const char *)at[1], 0, 0, (void *)at[2], (size_t)at[3]);
+    return raw(number, at[0], at[1], at[2], at[3], at[4], at[5]);
 }
 
 int close(int fd) {
@@ -178,7 +221,7 @@ static ssize_t write_at(int fd, const void *data, size_t length, off64_t offset,
         /* A full disk still takes the part that fits. */
         if (error == ENOSPC && length > 1 && has_offset && path && watched(path)) {
             note(WRITE, inodes[fd], offset, path, data, length / 2);
-            (void)!syscall(SYS_pwrite64, fd, data, length / 2, offset);
+            (void)!raw(SYS_pwrite64, fd, data, length / 2, offset);
         }
         errno = error;
         return -1;
@@ -188,11 +231,11 @@ static ssize_t write_at(int fd, const void *data, size_t length, off64_t offset,
         note(PRINT, 0, 0, "", data, length);
         pthread_mutex_unlock(&lock);
     }
-    if (!watched(path)) return has_offset ? syscall(SYS_pwrite64, fd, data, length, offset) : syscall(SYS_write, fd, data, length);
+    if (!watched(path)) return has_offset ? raw(SYS_pwrite64, fd, data, length, offset) : raw(SYS_write, fd, data, length);
     pthread_mutex_lock(&lock);
     off64_t at = has_offset ? offset : lseek64(fd, 0, fcntl(fd, F_GETFL) & O_APPEND ? SEEK_END : SEEK_CUR);
     note(WRITE, inodes[fd], at, path, data, length);
-    ssize_t done = has_offset ? syscall(SYS_pwrite64, fd, data, length, offset) : syscall(SYS_write, fd, data, length);
+    ssize_t done = has_offset ? raw(SYS_pwrite64, fd, data, length, offset) : raw(SYS_write, fd, data, length);
     error = errno;
     pthread_mutex_unlock(&lock);
     errno = error;
@@ -208,7 +251,7 @@ static int truncate_to(int fd, off64_t size) {
     FAIL("truncate", path, -1);
     pthread_mutex_lock(&lock);
     if (watched(path)) note(TRUNCATE, inodes[fd], size, path, "", 0);
-    int done = (int)syscall(SYS_ftruncate, fd, size), error = errno;
+    int done = (int)raw(SYS_ftruncate, fd, size), error = errno;
     pthread_mutex_unlock(&lock);
     errno = error;
     return done;
@@ -277,7 +320,7 @@ void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t off
 
 ssize_t read(int fd, void *data, size_t length) {
     FAIL("read", path_of(fd), -1);
-    return syscall(SYS_read, fd, data, length);
+    return raw(SYS_read, fd, data, length);
 }
 ssize_t preadv2(int fd, const struct iovec *parts, int count, off_t at, int flags) {
     REAL(preadv2);
@@ -291,9 +334,17 @@ ssize_t preadv64v2(int fd, const struct iovec *parts, int count, off64_t at, int
 }
 ssize_t pread64(int fd, void *data, size_t length, off64_t at) {
     FAIL("read", path_of(fd), -1);
-    return syscall(SYS_pread64, fd, data, length, at);
+    return raw(SYS_pread64, fd, data, length, at);
 }
 
+DIR *fdopendir(int fd) {
+    REAL(fdopendir);
+    char path[4096];
+    path_of_folder(fd, path, sizeof path);
+    FAIL("opendir", path, NULL);
+    opened(fd, path, 1);
+    return real(fd);
+}
 DIR *opendir(const char *path) {
     REAL(opendir);
     FAIL("opendir", path, NULL);
