@@ -309,7 +309,7 @@ class HostGate:
             if tested and not self._under_way:
                 self._tests_refused += 1
                 self._before_test = 2 ** min(self._tests_refused, 16)
-            if self._tests_refused or not self._tests:
+            elif self._tests_refused or not self._tests:
                 pace.refuse(now, asked)
             self._close(now + asked, begun, now)
             self._plan_test(asked, now)

@@ -55,7 +55,7 @@ class PaceOptions:
     margin: float = 0.97
     least_kept: float = 0.8
     least_measured: float = 0.5
-    burst: float = 0.02
+    burst: float = 0.05
     slow: float = 0.05
     fast: float = 0.1
     stretch: float = 2.0
