@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from bulkup.helpers.event_logger import render_with
 
 MakeTree = Callable[[Path, Mapping[str | bytes, bytes]], Path]
 
@@ -51,6 +53,13 @@ def _private_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyte
     home = tmp_path_factory.mktemp("xdg")
     for kind in ("STATE", "DATA", "CONFIG"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
+
+
+@pytest.fixture(autouse=True)
+def _log_to_structlog() -> Iterator[None]:
+    """Undo the log setup of a command that ran in this process: its standard error is closed by then."""
+    yield
+    render_with(None)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import traceback
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from pipeline_world import World
 from secret_search import found_in, made_up
 
 from bulkup import Result
-from bulkup.helpers.event_logger import render_with
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.tickets import Ticket
 from bulkup.reports.logs import configure_logging
@@ -48,12 +47,11 @@ _FIELDS = ("policy", "signature", "awsaccesskeyid")
 
 
 @pytest.fixture
-def log() -> Iterator[io.StringIO]:
+def log() -> io.StringIO:
     """Everything the program logs, at the finest level, as JSON lines."""
     stream = io.StringIO()
     configure_logging("json", "debug", stream)
-    yield stream
-    render_with(None)
+    return stream
 
 
 @dataclass

@@ -21,7 +21,6 @@ from typer.testing import CliRunner
 from bulkup import ExitCode, UsageError, preview
 from bulkup.api import Preview
 from bulkup.cli.app import app
-from bulkup.helpers.event_logger import render_with
 from bulkup.reports.summary import summary_text
 
 FILES: dict[str | bytes, bytes] = {"a.mp4": b"a", "b.mp4": b"b", "d/c.mp4": b"c"}
@@ -141,7 +140,6 @@ async def output_of(*arguments: str, code: int = 0) -> str:
     With `code` it fails with that exit code, and the message is returned.
     """
     result = await anyio.to_thread.run_sync(CliRunner().invoke, app, arguments)
-    render_with(None)  # otherwise later tests log to the standard error of this command
     assert (result.exit_code, result.exception) == (0, None) or isinstance(result.exception, UsageError)
     if code:
         assert isinstance(result.exception, UsageError)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,19 +11,16 @@ import pytest
 from bulkup.cli.app import run_command_line
 from bulkup.cli.bench import _ask
 from bulkup.errors import UsageError
-from bulkup.helpers.event_logger import render_with
 
 TO = "--provider magic-hour --base-url http://127.0.0.1:9"
 
 
 @pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "there").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BULKUP_TOKEN", "a-token")
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    yield
-    render_with(None)  # the command has it write to a standard error that is gone by then
 
 
 @pytest.mark.parametrize(

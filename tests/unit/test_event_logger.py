@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,10 +14,8 @@ from bulkup.helpers.event_logger import EventLogger, render_with
 
 
 @pytest.fixture(autouse=True)
-def _reset() -> Iterator[None]:
+def _reset() -> None:
     structlog.reset_defaults()
-    yield
-    render_with(None)
 
 
 def test_a_program_receives_the_lines_through_structlog() -> None:

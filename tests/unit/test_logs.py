@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
 from typing import Literal
 
 import orjson
@@ -13,7 +12,7 @@ import structlog
 from rich.console import Console
 from rich.live import Live
 
-from bulkup.helpers.event_logger import EventLogger, render_with
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import FoundFile, Identity, Source
 from bulkup.model.log_events import LogEvent
@@ -26,12 +25,6 @@ URL = SecretUrl("https://bucket/key?X-Amz-Signature=hunter2")
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def _reset() -> Iterator[None]:
-    yield
-    render_with(None)
 
 
 def log_everything(log_format: Literal["console", "json"], stream: io.StringIO) -> str:
