@@ -125,7 +125,6 @@ def test_an_unusual_key_is_accepted(path: str) -> None:
 
 
 def test_a_name_that_is_not_utf_8_has_no_place() -> None:
-    """Its rejection has the reason."""
     assert configured(XVID).place(replace(SPEC, path="a\udcff")) is None
 
 
