@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--share", type=float, help="share of the requests to storage, and to the API, that fail")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--provider", choices=PROVIDERS, default="magic-hour")
+    parser.add_argument("--processes", type=int, help="processes that send files (default: as bulkup chooses)")
     parser.add_argument("--max-minutes", dest="minutes", type=float, default=90.0, help="for each scenario")
     parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
     return parser
@@ -77,7 +78,7 @@ def _scenarios(arguments: argparse.Namespace) -> list[Scenario]:
 
 def _as_told(scenario: Scenario, arguments: argparse.Namespace) -> Scenario:
     disturbed = [name for name in ("kills", "restarts") if arguments.only or getattr(scenario, name)]
-    names = ("files", "share", "seed", "provider", "minutes", *disturbed)
+    names = ("files", "share", "seed", "provider", "minutes", "processes", *disturbed)
     given: dict[str, Any] = {name: getattr(arguments, name) for name in names}
     return dataclasses.replace(scenario, **{name: value for name, value in given.items() if value is not None})
 

@@ -8,18 +8,24 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-PROVIDERS = ("magic-hour", "move-ugc", "metastudio", "xvid")
+PROVIDERS = ("magic-hour", "move-ugc", "metastudio", "xvid", "local")
+# Calls under way at once, times the files of a call.
+_MOST_ASKED = {"magic-hour": 4 * 100, "move-ugc": 4 * 50, "metastudio": 32, "xvid": 32, "local": 4 * 100}
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Options and environment of `bulkup upload`, options of `bulkup serve`, and the secrets."""
+    """Options and environment of `bulkup upload`, options of `bulkup serve`, and the secrets.
+
+    `most_asked` is the number of files of all calls that may be under way at once.
+    """
 
     provider: str
     upload: list[str]
     environ: dict[str, str]
     serve: list[str]
     secrets: list[str]
+    most_asked: int
 
     def object_of(self, row: dict[str, Any], objects: str) -> str:
         """Return where below `objects` the server keeps the object of a manifest row."""
@@ -48,8 +54,10 @@ def account(provider: str) -> Account:
             {"BULKUP_ACCESS_KEY": access, "BULKUP_SECRET_KEY": secret},
         ),
         "xvid": (["--pipeline-id", "p1"], {"BULKUP_TOKEN": token}),
+        "local": ([], {"BULKUP_TOKEN": token}),
     }[provider]
-    return Account(provider, ["--provider", provider, *upload], environ, serve, [*environ.values()])
+    most_asked = _MOST_ASKED[provider]
+    return Account(provider, ["--provider", provider, *upload], environ, serve, [*environ.values()], most_asked)
 
 
 def _made_up() -> str:

@@ -32,6 +32,8 @@ _BETWEEN_SIGNALS = 0.1
 # All files are uploaded, some failed, the service refused, or a signal ended the run. While the interpreter starts, a
 # signal has its default effect.
 _EXPECTED = frozenset({0, 1, 4, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM})
+# The reason of the unknown ids that a run records for the one before it.
+_KILLED_CALL = "the call was cut off before its answer"
 _SHOWN_OUTPUT = 400  # characters
 
 
@@ -39,7 +41,8 @@ _SHOWN_OUTPUT = 400  # characters
 class Scenario:
     """A scenario. `share` of the requests to storage, and of those to the API, fail.
 
-    `stops` adds faults that end a run or slow it down. The scenario takes at most `minutes`.
+    `stops` adds faults that end a run or slow it down. The scenario takes at most `minutes`. `processes` is the number
+    of processes that send files, None for bulkup's default.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Scenario:
     seed: int = 1
     minutes: float = 60.0
     stops: bool = True
+    processes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,9 @@ class Ended:
 @dataclass(slots=True)
 class Figures:
     """The figures of a scenario. `server` has the counters of the server, `orphans` counts remote ids without bytes.
+
+    `unknown` counts ids that may exist, `after_kill` the largest number of them after one run, and `most_asked` the
+    files of all calls under way at once. `unnamed` counts ids that the server made and that no row accounts for.
 
     `again` counts PUTs that storage stored and no row records, and `most_again` the largest number of them after one
     run. `beyond` counts those that exceed the files in flight at the kill or restart. `unexpected` has the last output
@@ -85,6 +92,10 @@ class Figures:
     findings: Findings = field(default_factory=Findings)
     server: dict[str, int] = field(default_factory=dict)
     orphans: int = 0
+    unknown: int = 0
+    after_kill: int = 0
+    most_asked: int = 0
+    unnamed: int = 0
     signatures: int = 0
     secrets: list[str] = field(default_factory=list)
     trends: dict[str, tuple[Trend, Trend]] = field(default_factory=dict)
@@ -126,7 +137,7 @@ class _Soak:
         self._tree = tree
         self._server = server
         self._journal = os.path.join(folder, "journal.sqlite3")
-        self._figures = Figures()
+        self._figures = Figures(most_asked=there.most_asked)
         self._ledger = Ledger(self._journal, self._figures.findings)
         self._secrecy = Secrecy(self._journal, there.secrets)
         self._sampler = Sampler()
@@ -142,7 +153,7 @@ class _Soak:
         figures.seconds = time.monotonic() - started
         figures.server = self._server.figures()
         self._verify()
-        figures.orphans = self._count_orphans()
+        self._count_ids()
         self._secrecy.search(self._server.errors)
         if figures.finished:  # an unfinished journal holds tickets for the next run
             self._secrecy.search(*[self._journal + side for side in ("", "-wal", "-shm")])
@@ -239,6 +250,8 @@ class _Soak:
     def _options(self) -> list[str]:
         where = ["--base-url", self._server.url, "--journal", self._journal]
         how = ["--concurrency", str(CONCURRENCY), "--grace", str(_GRACE), "--json"]
+        if self._scenario.processes is not None:
+            how += ["--processes", str(self._scenario.processes)]
         # The debug log has the most output to search for secrets.
         return [self._tree, *self._account.upload, *where, *how, "--log-level", "debug", "--log-format", "json"]
 
@@ -252,8 +265,18 @@ class _Soak:
         findings = self._figures.findings
         self._figures.files = verify(self._tree, rows, lambda row: self._account.object_of(row, objects), findings)
 
-    def _count_orphans(self) -> int:
-        return sum(row["kind"] == "unused" for row in self._lines_of("orphans", "--json"))
+    def _count_ids(self) -> None:
+        """Count the ids that were not used, and compare all ids with the number that the server made."""
+        figures, named = self._figures, set(self._ledger.recorded.values())
+        for row in self._lines_of("orphans", "--json"):
+            if row["kind"] == "unknown":
+                figures.unknown += row["count"]
+                if row["reason"] == _KILLED_CALL:
+                    figures.after_kill = max(figures.after_kill, row["count"])
+            else:
+                figures.orphans += row["kind"] == "unused"
+                named.add(row["remote_id"])
+        figures.unnamed = max(0, figures.server["tickets"] - len(named) - figures.unknown)
 
     def _lines_of(self, command: str, *options: str) -> Iterator[dict[str, Any]]:
         """Yield the rows that a command prints. All of its output is searched for secrets."""

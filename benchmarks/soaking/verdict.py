@@ -11,6 +11,7 @@ from benchmarks.soaking.watching import Trend
 
 MOST_ATTEMPTS = 1.6  # PUTs per file, if at most `ATTEMPTS_UP_TO` of the requests fail
 ATTEMPTS_UP_TO = 0.3
+WAITING = 2  # for each call under way, one that failed and waits to be made again
 MOST_RUN_OUT = 0.01  # share of the URLs
 FLAT_MEMORY = 1.25  # last tenth divided by the first
 FLAT_DESCRIPTORS = 1.5  # connections come and go
@@ -55,6 +56,10 @@ def _files(figures: Figures) -> Iterator[Line]:
 def _requests(scenario: Scenario, figures: Figures) -> Iterator[Line]:
     again = f"{figures.again:,}, of one run {figures.most_again}, beyond those in flight {figures.beyond}"
     yield Line("PUTs sent again", again, f"at most {CONCURRENCY} in flight at a kill, 0 beyond", figures.beyond == 0)
+    yield _none("remote ids that no row accounts for", figures.unnamed)
+    bound = WAITING * figures.most_asked
+    unknown = f"{figures.unknown:,}, after one run {figures.after_kill}"
+    yield Line("ids that may exist", unknown, f"at most {bound} after a run", figures.after_kill <= bound)
     ratio = attempts(figures)
     asked = scenario.share <= ATTEMPTS_UP_TO
     yield Line(

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from orjson import dumps
 
 from benchmarks.soaking.disturbances import UPLOADER, Plan
 from benchmarks.soaking.scenario import Figures, Scenario
@@ -22,7 +23,10 @@ from benchmarks.soaking.watching import Trend, Watch, trend
 TOKEN = "0123456789abcdef0123/+&fedcba9876543210fedc"
 SIGNATURE = "ab12cd34" * 8
 PATHS = ("one.mp4", "two.mp4")
+GROUPED = "98fe76dc" * 8
+CHECKSUM = b"\xff\x00\xfe\x80"
 URL = f"https://host/key?X-Amz-Expires=30&X-Amz-Signature={SIGNATURE}"
+GROUPED_URL = URL.replace(SIGNATURE, GROUPED)
 
 
 class Stored:
@@ -105,11 +109,13 @@ def secrecy(tmp_path: Path) -> Secrecy:
     connection = sqlite3.connect(journal)
     connection.execute("CREATE TABLE tickets (ticket TEXT)")
     connection.execute("INSERT INTO tickets VALUES (?)", (json.dumps({"url": URL}),))
+    connection.execute("CREATE TABLE presign_groups (tickets BLOB)")
+    connection.execute("INSERT INTO presign_groups VALUES (NULL), (?)", (dumps([{"url": GROUPED_URL}]) + CHECKSUM,))
     connection.commit()
     connection.close()
     found = Secrecy(str(journal), [TOKEN])
     found.look()
-    assert found.signatures == 1
+    assert found.signatures == 2
     return found
 
 
@@ -124,6 +130,7 @@ def secrecy(tmp_path: Path) -> Secrecy:
         (f"\\n{TOKEN[23:]}", 1),
         (TOKEN[:14], 1),
         (SIGNATURE, 1),
+        (GROUPED, 1),
         (f"key%3FX-Amz-Expires%3D30%26X-Amz-Date%3D{SIGNATURE}", 1),
         ("X-Amz-Signature=one+that+was+never+seen", 1),
         ("signature\\u003done+that+was+never+seen", 1),
@@ -151,6 +158,7 @@ FLAT = Trend(50.0, 51.0, 60.0, 1000)
 def figures(**changed: Any) -> Figures:
     trends = {"uploader": (FLAT, FLAT), "server": (FLAT, FLAT)}
     plain: dict[str, Any] = {"files": 1000, "kills": 1, "finished": True, "orphans": 25, "signatures": 5}
+    plain |= {"unknown": 300, "after_kill": 200, "most_asked": 100}
     return Figures(**{**plain, "server": GOOD, "trends": trends, **changed})
 
 
@@ -165,6 +173,8 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a kill": ({"kills": 0}, ["kills of the uploader"]),
     "the program": ({"unexpected": ["run1 ended with 7"]}, ["runs with an unexpected exit code"]),
     "a PUT": ({"beyond": 1}, ["PUTs sent again"]),
+    "an id": ({"unnamed": 1}, ["remote ids that no row accounts for"]),
+    "calls of a kill": ({"after_kill": 201}, ["ids that may exist"]),
     "attempts": ({"server": {**GOOD, "puts_failed": 600}}, ["PUT attempts a file"]),
     "memory": ({"trends": {"server": (Trend(50.0, 70.0, 70.0, 1000), FLAT)}}, ["memory of the server, MiB"]),
     "descriptors": ({"trends": {"server": (FLAT, Trend(20.0, 50.0, 50.0, 1000))}}, ["descriptors of the server"]),
