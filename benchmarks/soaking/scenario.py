@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from benchmarks.soaking.accounts import Account, account
 from benchmarks.soaking.disturbances import UPLOADER, Disturbance, Kind, Plan
 from benchmarks.soaking.processes import Server, UploadRun, run_command
 from benchmarks.soaking.secrecy import Secrecy
-from benchmarks.soaking.verification import Findings, Ledger, verify
+from benchmarks.soaking.verification import Findings, Ledger, ids_in, rows_in, verify
 from benchmarks.soaking.watching import Sampler, Trend, Watch
 from benchmarks.trees import make_tree
 
@@ -32,8 +30,6 @@ _BETWEEN_SIGNALS = 0.1
 # All files are uploaded, some failed, the service refused, or a signal ended the run. While the interpreter starts, a
 # signal has its default effect.
 _EXPECTED = frozenset({0, 1, 4, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM})
-# The reason of the unknown ids that a run records for the one before it.
-_KILLED_CALL = "the call was cut off before its answer"
 _SHOWN_OUTPUT = 400  # characters
 
 
@@ -267,16 +263,10 @@ class _Soak:
 
     def _count_ids(self) -> None:
         """Count the ids that were not used, and compare all ids with the number that the server made."""
-        figures, named = self._figures, set(self._ledger.recorded.values())
-        for row in self._lines_of("orphans", "--json"):
-            if row["kind"] == "unknown":
-                figures.unknown += row["count"]
-                if row["reason"] == _KILLED_CALL:
-                    figures.after_kill = max(figures.after_kill, row["count"])
-            else:
-                figures.orphans += row["kind"] == "unused"
-                named.add(row["remote_id"])
-        figures.unnamed = max(0, figures.server["tickets"] - len(named) - figures.unknown)
+        figures = self._figures
+        ids = ids_in(self._lines_of("orphans", "--json"), self._ledger.recorded.values())
+        figures.orphans, figures.unknown, figures.after_kill = ids.unused, ids.unknown, ids.after_kill
+        figures.unnamed = max(0, figures.server["tickets"] - len(ids.named) - ids.unknown)
 
     def _lines_of(self, command: str, *options: str) -> Iterator[dict[str, Any]]:
         """Yield the rows that a command prints. All of its output is searched for secrets."""
@@ -284,8 +274,7 @@ class _Soak:
         run_command([command, "--journal", self._journal, *options], out)
         self._secrecy.search(out)
         with open(out, "rb") as lines:
-            rows = (orjson.loads(line) for line in lines if line.startswith(b"{"))
-            yield from (row for row in rows if "event" not in row)
+            yield from rows_in(lines)
 
 
 def _end_of(path: str) -> str:

@@ -7,13 +7,15 @@ import contextlib
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 _SHOWN = 10
+# The reason of the unknown ids that a run records for the one before it.
+_KILLED_CALL = "the call was cut off before its answer"
 Row = dict[str, Any]
 
 
@@ -83,6 +85,37 @@ class Ledger:
             if self.recorded:
                 raise
             return {}  # the run was killed before it had made its journal or its tables
+
+
+@dataclass(slots=True)
+class Ids:
+    """The ids that the journal names, and the numbers of unused and unknown ones. `after_kill` is the largest number of
+    unknown ones that one run left."""
+
+    named: set[str]
+    unused: int = 0
+    unknown: int = 0
+    after_kill: int = 0
+
+
+def ids_in(rows: Iterable[Row], uploaded: Iterable[str]) -> Ids:
+    """Return the ids of uploaded files and of the rows of `bulkup orphans`."""
+    ids = Ids(set(uploaded))
+    for row in rows:
+        if row["kind"] == "unknown":
+            ids.unknown += row["count"]
+            if row["reason"] == _KILLED_CALL:
+                ids.after_kill = max(ids.after_kill, row["count"])
+        else:
+            ids.unused += row["kind"] == "unused"
+            ids.named.add(row["remote_id"])
+    return ids
+
+
+def rows_in(lines: Iterable[bytes]) -> Iterator[Row]:
+    """Yield the rows that `bulkup manifest` or `bulkup orphans` printed, without lines of the log."""
+    rows = (orjson.loads(line) for line in lines if line.startswith(b"{"))
+    yield from (row for row in rows if row.get("event", "orphan") == "orphan")
 
 
 def verify(tree: str, rows: Iterable[Row], object_of: Callable[[Row], str], findings: Findings) -> int:

@@ -17,8 +17,11 @@ from benchmarks.soaking.disturbances import UPLOADER, Plan
 from benchmarks.soaking.scenario import Figures, Scenario
 from benchmarks.soaking.secrecy import Secrecy
 from benchmarks.soaking.verdict import lines
-from benchmarks.soaking.verification import Findings, Ledger, verify
+from benchmarks.soaking.verification import Findings, Ids, Ledger, ids_in, rows_in, verify
 from benchmarks.soaking.watching import Trend, Watch, trend
+from bulkup.journal.journal import INTERRUPTED_CALL
+from bulkup.model.journal_rows import OrphanRow
+from bulkup.reports.tables import orphan_json
 
 TOKEN = "0123456789abcdef0123/+&fedcba9876543210fedc"
 SIGNATURE = "ab12cd34" * 8
@@ -149,6 +152,18 @@ def test_a_secret_across_two_blocks_is_found(tmp_path: Path, secrecy: Secrecy, m
     (tmp_path / "out").write_text("." * 70 + SIGNATURE)
     secrecy.search(str(tmp_path / "out"))
     assert secrecy.found == ["out: a signature"]
+
+
+def test_ids_are_counted_as_the_command_prints_them() -> None:
+    ids = [("a", 1, "its ticket could not be used", None), ("b", 1, "its file was uploaded again", "c")]
+    unknown = [(None, 7, INTERRUPTED_CALL, None), (None, 9, INTERRUPTED_CALL, None), (None, 50, "a 502", None)]
+    orphans = [
+        OrphanRow(remote_id, count, "local", None, None, reason, 0.0, "r", newer)
+        for remote_id, count, reason, newer in ids + unknown
+    ]
+    printed = [json.dumps(orphan_json(orphan)).encode() for orphan in orphans]
+    printed += [b'{"event": "journal.migrated"}', b"text"]
+    assert ids_in(rows_in(printed), ["c"]) == Ids({"a", "b", "c"}, unused=1, unknown=66, after_kill=9)
 
 
 GOOD = {"puts_completed": 1050, "puts_failed": 200, "wrong-etag": 30, "expired-url": 20}
