@@ -32,7 +32,9 @@ _PAGE_PART = re.compile(
     _PROLOG + rb"<(?:head|body|script|meta|title|style|frameset|iframe)\b", re.IGNORECASE | re.DOTALL
 )
 # The beginning of an error in JSON that was cut off, and so cannot be parsed. An empty value is no error.
-_CUT_JSON = re.compile(rb"\{\s*\"errors?\"\s*:(?!\s*(?:null|false|0|\"\"|\[\s*\]|\{\s*\})\s*[,}])", re.IGNORECASE)
+_CUT_JSON = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*\{\s*\"errors?\"\s*:(?!\s*(?:null|false|0|\"\"|\[\s*\]|\{\s*\})\s*[,}])", re.IGNORECASE
+)
 _FIRST_ERROR = 400  # of the statuses
 
 

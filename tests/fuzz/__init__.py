@@ -4,6 +4,8 @@
     worker.py      one target under atheris
     mutations.py   mutations of JSON values, besides those of libFuzzer
     targets.py     the functions under test
+    user_inputs.py those among them that read what the user gives
+    references.py  simple forms of some of them
     invariants.py  the conditions that every result must meet
     seeds.py       the first inputs: the worked examples of docs/contracts.md
     answers.py     the encoding of an HTTP answer as bytes, and back

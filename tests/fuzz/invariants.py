@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 from yarl import URL
 
+from bulkup.helpers.gitignore import Part
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.journal import ticket_text
 from bulkup.model.problems import Problem
@@ -17,6 +20,7 @@ from bulkup.model.tickets import Ticket
 
 LONGEST_MESSAGE = 2048  # characters, for a terminal, a log line and a row of the journal
 LONGEST_REMOTE = 64 << 10  # bytes of JSON, for a row of the journal and a line of the manifest
+LARGEST_DOCUMENT = 64 * 1024  # bytes of an answer's body that are read
 LARGEST_FORM = 20 * 1024  # bytes, S3's limit (docs/contracts.md section 4)
 
 
@@ -66,3 +70,35 @@ def _holds_of_ticket(ticket: Ticket, base_url: str) -> None:
     size = sum(len(name.encode()) + len(value.reveal().encode()) for name, value in ticket.form or ())
     assert size <= LARGEST_FORM, "a form that storage refuses"
     assert ticket_text.load(ticket_text.dump(ticket), ticket.remote_id, ticket.expires_at) == ticket
+
+
+# The parser of regular expressions has no stub, and no public name.
+_EXPRESSIONS: Any = importlib.import_module("re._parser")
+_KINDS: Any = importlib.import_module("re._constants")
+_FIXED = {_KINDS.LITERAL, _KINDS.NOT_LITERAL, _KINDS.IN, _KINDS.ANY}
+
+
+def holds_of_steps(part: Part) -> None:
+    """The steps of a part of a pattern are at most the product of its length and that of a name.
+
+    Its expression is a text of fixed length, then for each star an atomic group that is tried from left to right once,
+    at last one star with a text of fixed length. Only that star is tried with several lengths.
+    """
+    expression = getattr(getattr(part, "__self__", None), "pattern", None)
+    if expression is None:
+        return  # a comparison with a text
+    stars = 0
+    for kind, what in _EXPRESSIONS.parse(expression, re.DOTALL):
+        if kind is _KINDS.ATOMIC_GROUP:
+            (star, *text) = what
+            assert star[0] is _KINDS.MIN_REPEAT
+            assert _is_fixed(text), "a star within a star"
+        elif kind is _KINDS.MAX_REPEAT:
+            stars += 1
+        else:
+            assert _is_fixed([(kind, what)])
+    assert stars <= 1, "two stars that are tried with several lengths"
+
+
+def _is_fixed(parsed: Sequence[Any]) -> bool:
+    return all(kind in _FIXED for kind, _ in parsed)

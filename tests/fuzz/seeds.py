@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import zlib
 from typing import Any
 
 from fuzz.answers import as_bytes
@@ -157,15 +159,46 @@ HOSTS = [
     ),
     *(b"[::1]", b"::ffff:10.0.0.1", b"64:ff9b::a00:1", b"2130706433", b"0x7f.1", b"fe80::1%eth0", b"8.8.8.8"),
 ]
-PATTERNS = [
-    b"*_*_*_*_*.tmp\n____________________________.mp4",
-    b"!/a/**/b[!c-d]?\\*/\na/x/y/bex*/z",
-    b"**/*.mp4\nfolder/\xff.mp4",
+USER_INPUTS = {
+    "name-lists": [b"\xffa.mp4\nfolder/b.mp4\n\nc", b"\0a.mp4\0folder/b\n.mp4\0\0c", b"\xf5\n\n\0"],
+    "patterns": [
+        b"*_*_*_*_*.tmp\n____________________________.mp4",
+        b"!/a/**/b[!c-d]?\\*/\na/x/y/bex*/z",
+        b"**/*.mp4\nfolder/\xff.mp4",
+        b"a*/**/?b\na/a/ab",
+    ],
+    "proxies": [
+        b"http://me:pw@proxy.example:3128\nlocalhost,.example.org,10.0.0.0/8\na.example.org/k",
+        b"socks5://proxy:1080\n2001:db8::/32 [::1]:81\n[2001:db8::1]:443/",
+        b"proxy:3128\n*\nuser@host:80",
+    ],
+    "no-proxy": [
+        *(b"10.0.0.0/8\n10.1.2.3", b"10.1.2.3\n10.1.2.3", b"172.16.0.1/255.240.0.0\n172.31.255.255"),
+        *(b"2001:db8::/32\n2001:db8::1", b"2001:DB8::1\n2001:db8:0:0::1", b"0.0.0.0/0\n2001:db8::1"),
+        *(b".example.org\na.example.org", b"example.org\nbadexample.org", b"Example.ORG\nexample.org"),
+    ],
+    "asset-lines": [
+        b'\0path,asset_id,asset_file_category,name,asset_type\na.mp4,1,MAIN,"x\ny",VIDEO\nb,2,,,\n',
+        b"\0\xef\xbb\xbfpath,asset_id,pth\n",
+        b'\xff{"path": "a.mp4", "asset_id": "1"}\n\n{"path_b64": "/w==", "asset_id": "2", "name": "n"}\n',
+    ],
+    "extensions": [b"mpeg=video", b".MP4=video,gif=none", b'{"mpeg": "video", "mkv": false}', b'["a=b"]'],
+}
+URL_ENDS = [
+    *(f"https://h/k{query}".encode() for query in (_SIGNED_V4, _SIGNED_V2)),
+    _OBS.encode(),
+    b"https://h/k?x-goog-date=20260102T030405Z&X-Goog-Expires=900&X-Goog-Signature=s",
+    b"https://h/k?sv=2024-11-04&se=2026-01-02T03%3A04%3A05Z&sig=s",
 ]
-PROXIES = [
-    b"http://me:pw@proxy.example:3128\nlocalhost,.example.org,10.0.0.0/8\na.example.org/k",
-    b"socks5://proxy:1080\n2001:db8::/32 [::1]:81\n[2001:db8::1]:443/",
-    b"proxy:3128\n*\nuser@host:80",
+DOCUMENTS = [
+    b"\n" + _xml("AccessDenied", "Request has expired"),
+    b"gzip\n" + gzip.compress(b"<!-- a --><!DOCTYPE a [<!ENTITY b 'c'>]><Error/>", mtime=0),
+    b"deflate\n" + zlib.compress(b'{"error": {"code": "X", "message": "Y"}}'),
+    b"\n" + "\ufeff<html><head>".encode("utf-16-le"),
+    b'\n{"status": 500, "message": "no"}',
+    b'\n{"errors": [{"mess',
+    b"\n<s:Envelope><s:Body><s:Fault><faultcode>Server</faultcode></s:Fault></s:Body></s:Envelope>",
+    b'\n<PostResponse><ETag>"d41d8cd98f00b204e9800998ecf8427e"</ETag></PostResponse>',
 ]
 TIMES = [
     _DATE.encode(),

@@ -1,4 +1,5 @@
-"""The targets of the fuzzer: every function that turns bytes of a service, of storage or of the journal into values.
+"""The targets of the fuzzer: every function that turns bytes of a service, of storage, of the journal or of the
+user into values.
 
 A target takes bytes and returns nothing. Any exception is a finding. A parser may only raise `ProblemError` (of an
 adapter), or return a value that meets the invariants.
@@ -6,10 +7,10 @@ adapter), or return a value that meets the invariants.
 
 from __future__ import annotations
 
-import contextlib
+import gzip
 import json
 import math
-import time
+import zlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,29 +19,34 @@ from provider_cases import BASE_URL, Case, provider_of, specs_of, the_case
 
 from bulkup.config.host_names import normalise_host
 from bulkup.errors import JournalError
-from bulkup.helpers.gitignore import Patterns
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.journal import ticket_text
-from bulkup.model.files import Digest, Identity
+from bulkup.journal.group_row import dump_answers, dump_files, dump_tickets, load_files, load_tickets
+from bulkup.journal.ticket_text import DamagedTicketError
+from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.http import ApiAnswer, ApiRequest, http_date, retry_after_seconds
+from bulkup.model.items import Item
 from bulkup.model.problems import ProblemError
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Receipt, Ticket
+from bulkup.model.url_ends import end_of_url
 from bulkup.pipeline.send.verification import Verification, plain_etag, verify
 from bulkup.providers import FileSpec, NotYet, Provider, ProviderConfig
 from bulkup.providers.answer_parsing import lease_of_url, takes_content_md5, unix_time, upload_url
 from bulkup.providers.base import GIB
+from bulkup.providers.error_documents import code_and_message, is_error_document, is_part_of_page, plain_body
 from bulkup.providers.metastudio.auth import IamTokenCache
 from bulkup.providers.tokens import Token
 from bulkup.providers.xvid.auth import OAuthTokenCache
 from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public
 from bulkup.transport.destination.redirects import redirected
-from bulkup.transport.proxies import Proxies
 from fuzz import seeds
 from fuzz.answers import NOW, api_answer, storage_answer
-from fuzz.invariants import LONGEST_REMOTE, holds_of_problem, holds_of_tickets, holds_of_url
+from fuzz.invariants import LARGEST_DOCUMENT, LONGEST_REMOTE, holds_of_problem, holds_of_tickets, holds_of_url
+from fuzz.user_inputs import FEEDS
 
 T = TypeVar("T")
+_NUMBER = 7  # of the row of a group
 
 
 @dataclass(frozen=True)
@@ -210,45 +216,111 @@ def _times(data: bytes) -> None:
         assert wait is None or wait >= 0
 
 
-def _patterns(data: bytes) -> None:
-    line, _, path = data.decode("utf-8", "surrogateescape").partition("\n")
-    with contextlib.suppress(ValueError):
-        patterns = Patterns([line[:300]])
-        begun = time.process_time()
-        for kind in ("", "/"):
-            patterns.match((path[:4096].strip("/") or "x") + kind)
-        assert time.process_time() - begun < 1, "a pattern that takes long"
+def _url_ends(data: bytes) -> None:
+    url = data.decode("utf-8", "replace")
+    end = end_of_url(SecretUrl(url))
+    assert all(figure is None or math.isfinite(figure) for figure in end), "a URL that ends at no time"
+    assert end.lifetime is None or end.lifetime >= 0
+    words = url.lower()
+    if words.count("expires=") == words.count("-date=") == 1:  # the quick way and the slow one
+        assert end_of_url(SecretUrl(url.replace("&X-Amz-Expires=", "&x=1&X-Amz-Expires="))) == end
 
 
-def _proxies(data: bytes) -> None:
-    proxy, no_proxy, url = [*data.decode("utf-8", "replace").split("\n", 2), "", ""][:3]
-    proxies = Proxies({"http": proxy, "https": proxy, "no": no_proxy})
-    for scheme in ("http", "https"):
-        try:
-            chosen = proxies.for_url(f"{scheme}://{url}")
-        except ProblemError as error:
-            holds_of_problem(error.problem)
-            secret = "@" in error.problem.message
-        except ValueError:
-            continue  # not a URL
-        else:
-            secret = False
-            assert chosen is None or chosen.lower().startswith(("http://", "https://"))
-        assert not secret, "a message with a part of a proxy's password"
-    assert proxies.for_url("http://127.0.0.1:9/") is None or "<-loopback>" in no_proxy
+def _error_documents(data: bytes) -> None:
+    coding, _, sent = data.partition(b"\n")
+    body = plain_body(sent, coding.decode("latin-1"))
+    assert len(body) <= max(len(sent) * 3, 3 * LARGEST_DOCUMENT), "a document without end"
+    code, message = code_and_message(body)
+    assert len(code) <= 64
+    assert len(message) <= 512
+    (code + message).encode()
+    kind = is_error_document(body), is_part_of_page(body)
+    if len(body) <= LARGEST_DOCUMENT and body[1:2] != b"\0":  # one that looks like UTF-16 would be decoded again
+        assert kind == _kind_of(plain_body(gzip.compress(body, 1), "")), "another kind when it is compressed"
+    if not body.startswith(b"\xef\xbb\xbf"):
+        for before in (b"\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf "):
+            assert kind == _kind_of(before + body), "another kind after white space or a byte order mark"
 
 
-_DUMPED = ticket_text.dump(
-    Ticket(
-        SecretUrl("https://s.example/k?sig=1"),
-        "id",
-        method="POST",
-        headers={"Content-MD5": "x", "X-Auth-Token": Secret("t")},
-        remote={"id": "id"},
-        form=(("key", Secret("k")), ("policy", Secret("p"))),
-        more_urls=(SecretUrl("https://s.example/2"),),
-    )
-).encode()
+def _kind_of(body: bytes) -> tuple[bool, bool]:
+    return is_error_document(body), is_part_of_page(body)
+
+
+def _group_rows(data: bytes) -> None:
+    """The first byte says what the rest is: damage of a good row, texts with a good checksum, or texts as they are."""
+    texts = [*data[1:].split(b"\n", 2), b"", b""][:3]
+    match data[:1]:
+        case b"d":
+            _holds_of_damage(data[1:])
+        case b"s":
+            files, answers = (_sealed(text) for text in texts[:2])
+            _holds_of_group(files, answers, _sealed(texts[2], answers))
+        case _:
+            _holds_of_group(texts[0], texts[1], texts[2])
+
+
+def _holds_of_damage(data: bytes) -> None:
+    """Each of the first bytes is the number of one bit to change in a text: they are read as pairs."""
+    for which in range(3):
+        texts = list(_ROW)
+        changed = bytearray(texts[which])
+        for at in range(0, len(data) - 1, 2):
+            bit = int.from_bytes(data[at : at + 2], "big") % (8 * len(changed))
+            changed[bit // 8] ^= 1 << bit % 8
+        texts[which] = bytes(changed)
+        assert _holds_of_group(texts[0], texts[1], texts[2]) == (texts[which] == _ROW[which]), (
+            "damage that is not noticed"
+        )
+    other = int.from_bytes(data[:4], "big") + _NUMBER + 1
+    assert not _holds_of_group(*_ROW, number=other), "a row in the place of another one"
+
+
+def _holds_of_group(files: bytes, answers: bytes, tickets: bytes, number: int = _NUMBER) -> bool:
+    """Return whether the row can be read. The error about one that cannot contains nothing of it."""
+    try:
+        grouped = load_files(number, files, answers)
+        loaded = load_tickets(number, grouped, answers, tickets)
+    except DamagedTicketError as error:
+        _holds_of_damaged(error)
+        return False
+    assert len(loaded) == len(grouped)
+    assert all((ticket is None) == (file.remote_id is None) for file, ticket in zip(grouped, loaded, strict=True))
+    assert "sig=" not in f"{grouped} {loaded}", "a row that prints"
+    return True
+
+
+def _holds_of_damaged(error: DamagedTicketError) -> None:
+    assert str(error) == str(DamagedTicketError())
+    assert error.__cause__ is error.__context__ is None, "an error that has the text of a row"
+
+
+def _sealed(text: bytes, context: bytes = b"") -> bytes:
+    checksum = zlib.crc32(text, zlib.crc32(context, zlib.crc32(b"%d" % _NUMBER)))
+    return text + checksum.to_bytes(4, "big")
+
+
+_FULL = Ticket(
+    SecretUrl("https://s.example/k?sig=1"),
+    "id",
+    method="POST",
+    headers={"Content-MD5": "x", "X-Auth-Token": Secret("t")},
+    remote={"id": "id"},
+    form=(("key", Secret("k")), ("policy", Secret("p"))),
+    more_urls=(SecretUrl("https://s.example/2"),),
+)
+_DUMPED = ticket_text.dump(_FULL).encode()
+
+
+def _row() -> tuple[bytes, bytes, bytes]:
+    """Return the texts of a good row: a file with a ticket, and one that the service rejected."""
+    source = Source(b"/source", id=1)
+    named = [Item(FoundFile(source, path, Identity(1, 2, 3, 4, 5))) for path in (b"a.mp4", b"\xff.mp4")]
+    answers = dump_answers(_NUMBER, [_FULL, None])
+    return dump_files(_NUMBER, named), answers, dump_tickets(_NUMBER, [_FULL, None], answers)
+
+
+_ROW = _row()
+_SEALED = b"s" + b"\n".join(text[:-4] for text in _ROW)
 
 TARGETS: dict[str, Target] = {
     **{name: _provider_target(the_case(name)) for name in seeds.API},
@@ -261,7 +333,9 @@ TARGETS: dict[str, Target] = {
     "redirects": Target(_redirects, seeds.URLS),
     "hosts": Target(_hosts, seeds.HOSTS),
     "journal-tickets": Target(_journal_tickets, [_DUMPED, _DUMPED.rpartition(b',"checksum"')[0] + b"}"]),
-    "patterns": Target(_patterns, seeds.PATTERNS),
-    "proxies": Target(_proxies, seeds.PROXIES),
+    "group-rows": Target(_group_rows, [b"d", b"d\0\1\0\7", _SEALED, b"u" + b"\n".join(_ROW)]),
+    "url-ends": Target(_url_ends, seeds.URL_ENDS),
+    "error-documents": Target(_error_documents, seeds.DOCUMENTS),
+    **{name: Target(feed, seeds.USER_INPUTS[name]) for name, feed in FEEDS.items()},
     "times": Target(_times, seeds.TIMES),
 }

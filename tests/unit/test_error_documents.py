@@ -61,3 +61,9 @@ def test_any_bytes_have_an_answer(body: bytes) -> None:
     plain = plain_body(body, "gzip")
     assert is_error_document(plain) in (True, False)
     assert all(isinstance(text, str) for text in code_and_message(plain))
+
+
+@pytest.mark.parametrize("before", [b"\n", b" \r\n\t", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
+@pytest.mark.parametrize("body", [b'{"errors": [{"mess', b'{"error": {"code": "X"}}', b"<Error>", b'{"message": "fine'])
+def test_white_space_and_a_byte_order_mark_change_nothing(before: bytes, body: bytes) -> None:
+    assert is_error_document(before + body) == is_error_document(body)

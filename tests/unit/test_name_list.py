@@ -72,3 +72,14 @@ def test_a_name_that_no_file_can_have_ends_the_list_after_the_names_before(null:
         with pytest.raises(ListError, match="after 2 names") as raised:
             next(listed)
     assert raised.value.exit_code is ExitCode.INCOMPLETE
+
+
+@pytest.mark.parametrize("null", [True, False])
+def test_empty_names_before_it_were_not_passed_on(null: bool) -> None:
+    """Nothing was started by then either."""
+    end = b"\0" if null else b"\n"
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(end.join([b"", b"", b"x" * 5000, b"c"]))
+        file.flush()
+        with pytest.raises(UsageError):
+            list(listed_names(file.name, null=null))

@@ -56,8 +56,8 @@ def _split(stream: IO[bytes], end: bytes, size: int) -> Iterator[bytes | None]:
         *names, rest = (rest + block).split(end)
         for name in names:
             _check(name, names_before)
-            names_before += 1
             if name:
+                names_before += 1
                 yield name
         _check(rest, names_before)
     if rest:
