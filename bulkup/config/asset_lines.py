@@ -16,7 +16,7 @@ from bulkup.config.asset_categories import ASSET_TYPES, wrong_category
 from bulkup.config.assets import CATEGORIES, ONE_CATEGORY, ONE_TYPE, Asset
 from bulkup.config.setting_types import IDENTIFIER, IDENTIFIER_PATTERN
 from bulkup.config.suggestions import suggestion
-from bulkup.config.value_text import escape_surrogates, quote_value
+from bulkup.config.value_text import cut_text, escape_surrogates, quote_value
 from bulkup.helpers.quick_dataclass import dataclass
 
 COLUMNS = ("path", "asset_id", "asset_file_category", "name", "asset_type")
@@ -134,7 +134,7 @@ def _without_byte_order_mark(file: IO[bytes]) -> Iterator[bytes]:
 def _header_errors(number: int, columns: Sequence[str]) -> list[WrongLine]:
     known = f"the columns are {', '.join(COLUMNS)}"
     wrong = [
-        WrongLine(number, f'unknown column "{escape_surrogates(name)}"', suggestion(name, COLUMNS) or known)
+        WrongLine(number, f'unknown column "{cut_text(escape_surrogates(name))}"', suggestion(name, COLUMNS) or known)
         for name in columns
         if name not in COLUMNS
     ]
@@ -149,7 +149,7 @@ def _object(number: int, values: Any) -> AssetLine | WrongLine:
     for key in values:
         if key not in KEYS:
             known = f"the keys are {', '.join(KEYS)}"
-            return WrongLine(number, f'unknown key "{key}"', suggestion(key, KEYS) or known)
+            return WrongLine(number, f'unknown key "{cut_text(key)}"', suggestion(key, KEYS) or known)
     return _entry(number, values)
 
 

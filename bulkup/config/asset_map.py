@@ -15,11 +15,12 @@ from bulkup.config.asset_lines import AssetLine, WrongLine, read_csv_lines, read
 from bulkup.config.assets import Asset
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.paths import inside_any
-from bulkup.config.value_text import escape_surrogates
+from bulkup.config.value_text import cut_text, escape_surrogates
 from bulkup.helpers.input_files import open_input
 from bulkup.helpers.utf8_mode import path_bytes, path_text
 
 SHOWN = 20  # complaints; the others are usually of the same kind
+_LONGEST_PATH_SHOWN = 500  # characters
 
 _READERS = {".csv": read_csv_lines, ".jsonl": read_json_lines, ".ndjson": read_json_lines}
 
@@ -137,4 +138,4 @@ def _check_file(root: bytes, path: str, name: bytes) -> None:
 
 
 def _quoted(path: bytes) -> str:
-    return escape_surrogates(repr(path_text(path)))
+    return cut_text(escape_surrogates(repr(path_text(path))), _LONGEST_PATH_SHOWN)

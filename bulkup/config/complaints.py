@@ -6,15 +6,25 @@ from collections.abc import Sequence
 
 from bulkup.errors import UsageError
 from bulkup.helpers.quick_dataclass import dataclass
+from bulkup.helpers.short_text import shortened
+
+_LONGEST = 2000  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """One error: `where` names its place (`bulkup.toml:12`, a variable, an option), `hint` the remedy."""
+    """One error: `where` names its place (`bulkup.toml:12`, a variable, an option), `hint` the remedy.
+
+    A longer text than a path and a sentence is cut.
+    """
 
     where: str
     what: str
     hint: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.what) > _LONGEST:
+            object.__setattr__(self, "what", shortened(self.what, _LONGEST))
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"

@@ -14,5 +14,9 @@ def escape_surrogates(text: str) -> str:
 
 def quote_value(value: Any) -> str:
     """Return a wrong value as a message repeats it: quoted, and cut at 80 characters."""
-    text = escape_surrogates(repr(value))
-    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
+    return cut_text(escape_surrogates(repr(value)))
+
+
+def cut_text(text: str, longest: int = _LONGEST_SHOWN) -> str:
+    """Return a name or value as a message repeats it, cut at some characters."""
+    return text if len(text) <= longest else text[:longest] + "..."

@@ -334,3 +334,26 @@ def test_an_endless_line_is_refused(read: Any) -> None:
     (wrong,) = read(file)
     assert isinstance(wrong, WrongLine)
     assert "more than 65536 bytes" in wrong.what
+
+
+LONG = "asset_id" * 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("map.csv", f"path,asset_id,{LONG}\n"),
+        ("map.csv", f"{HEADER}{LONG},1,,\n"),
+        ("map.jsonl", json.dumps({"path": "a", LONG: 1})),
+        ("map.jsonl", json.dumps({"path": LONG, "asset_id": "1"})),
+        ("map.jsonl", json.dumps({"path": "../" * 3000, "asset_id": "1"})),
+    ],
+)
+def test_messages_about_long_names_are_short(tmp_path: Path, name: str, text: str) -> None:
+    """They say what is wrong, to a person with a terminal."""
+    tree = Tree(tmp_path)
+    os.makedirs(tree.source)
+    with pytest.raises(SettingsError) as raised:
+        load_asset_map(tree.map(text, name), tree.source)
+    assert len(str(raised.value)) < 3000
+    assert all(word in str(raised.value) for word in (name, "asset_id" if LONG in text else "outside"))
