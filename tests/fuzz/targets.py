@@ -21,7 +21,7 @@ from bulkup.config.host_names import normalise_host
 from bulkup.errors import JournalError
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.journal import ticket_text
-from bulkup.journal.group_row import dump_answers, dump_files, dump_tickets, load_files, load_tickets
+from bulkup.journal.group_row import RowNumbers, dump_answers, dump_files, dump_tickets, load_files, load_tickets
 from bulkup.journal.ticket_text import DamagedTicketError
 from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.http import ApiAnswer, ApiRequest, http_date, retry_after_seconds
@@ -46,7 +46,7 @@ from fuzz.invariants import LARGEST_DOCUMENT, LONGEST_REMOTE, holds_of_problem, 
 from fuzz.user_inputs import FEEDS
 
 T = TypeVar("T")
-_NUMBER = 7  # of the row of a group
+_NUMBERS = RowNumbers(7, 2, 3)  # of the row of a group
 
 
 @dataclass(frozen=True)
@@ -271,15 +271,16 @@ def _holds_of_damage(data: bytes) -> None:
         assert _holds_of_group(texts[0], texts[1], texts[2]) == (texts[which] == _ROW[which]), (
             "damage that is not noticed"
         )
-    other = int.from_bytes(data[:4], "big") + _NUMBER + 1
-    assert not _holds_of_group(*_ROW, number=other), "a row in the place of another one"
+    for name in RowNumbers._fields:
+        other = _NUMBERS._replace(**{name: int.from_bytes(data[:4], "big") + 10})
+        assert not _holds_of_group(*_ROW, other), "a row in the place of another one"
 
 
-def _holds_of_group(files: bytes, answers: bytes, tickets: bytes, number: int = _NUMBER) -> bool:
+def _holds_of_group(files: bytes, answers: bytes, tickets: bytes, row: RowNumbers = _NUMBERS) -> bool:
     """Return whether the row can be read. The error about one that cannot contains nothing of it."""
     try:
-        grouped = load_files(number, files, answers)
-        loaded = load_tickets(number, grouped, answers, tickets)
+        grouped = load_files(row, files, answers)
+        loaded = load_tickets(row, grouped, answers, tickets)
     except DamagedTicketError as error:
         _holds_of_damaged(error)
         return False
@@ -295,7 +296,7 @@ def _holds_of_damaged(error: DamagedTicketError) -> None:
 
 
 def _sealed(text: bytes, context: bytes = b"") -> bytes:
-    checksum = zlib.crc32(text, zlib.crc32(context, zlib.crc32(b"%d" % _NUMBER)))
+    checksum = zlib.crc32(text, zlib.crc32(context, zlib.crc32(b"%d %d %d" % _NUMBERS)))
     return text + checksum.to_bytes(4, "big")
 
 
@@ -315,8 +316,8 @@ def _row() -> tuple[bytes, bytes, bytes]:
     """Return the texts of a good row: a file with a ticket, and one that the service rejected."""
     source = Source(b"/source", id=1)
     named = [Item(FoundFile(source, path, Identity(1, 2, 3, 4, 5))) for path in (b"a.mp4", b"\xff.mp4")]
-    answers = dump_answers(_NUMBER, [_FULL, None])
-    return dump_files(_NUMBER, named), answers, dump_tickets(_NUMBER, [_FULL, None], answers)
+    answers = dump_answers(_NUMBERS, [_FULL, None])
+    return dump_files(_NUMBERS, named), answers, dump_tickets(_NUMBERS, [_FULL, None], answers)
 
 
 _ROW = _row()
