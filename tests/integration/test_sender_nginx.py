@@ -14,6 +14,7 @@ from scripted_server import ca_file
 from sender_helpers import BLOCK, BOTH, LEAN, FileBody, InMemory, answered, outcome, using
 
 from bulkup.model.http import StorageAnswer
+from bulkup.model.problems import Problem, ProblemKind
 from bulkup.transport import Transport
 
 SCHEMES = pytest.mark.parametrize("scheme", ["http", "https"])
@@ -164,8 +165,9 @@ async def test_a_redirect_is_followed_with_the_whole_body(sender: str, times: in
 
 
 @BOTH
-async def test_plain_http_to_a_tls_port_is_a_400(sender: str) -> None:
+async def test_plain_http_to_a_tls_port_is_named_as_the_cause(sender: str) -> None:
     async with using(sender) as transport:
         answer = await outcome(transport, nginx().url("plain", "https").replace("https:", "http:") + new())
-    assert isinstance(answer, StorageAnswer)
-    assert answer.status == 400
+    assert isinstance(answer, Problem)
+    assert answer.kind is ProblemKind.UNUSABLE
+    assert "expects https:// instead of http://" in answer.message
