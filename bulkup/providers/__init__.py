@@ -15,12 +15,10 @@ do not. A provider receives plain values and a function that makes one API call,
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterator, MutableMapping
+
 from bulkup.providers.base import Capabilities, FileSpec, NotYet, Provider, ProviderConfig
-from bulkup.providers.local.adapter import Local
-from bulkup.providers.magic_hour.adapter import MagicHour
-from bulkup.providers.metastudio.adapter import MetaStudio
-from bulkup.providers.move_ugc.adapter import MoveUgc
-from bulkup.providers.xvid.adapter import Xvid
 
 __all__ = [
     "PROVIDER_CLASSES",
@@ -33,13 +31,42 @@ __all__ = [
     "is_registered",
 ]
 
-PROVIDER_CLASSES: dict[str, type[Provider]] = {
-    MagicHour.name: MagicHour,
-    MoveUgc.name: MoveUgc,
-    MetaStudio.name: MetaStudio,
-    Xvid.name: Xvid,
-    Local.name: Local,
-}
+
+class _ProviderClasses(MutableMapping[str, type[Provider]]):
+    """Classes by the name of the provider. A class is imported when it is first used: a process uses one of them."""
+
+    def __init__(self, places: dict[str, str | type[Provider]]) -> None:
+        self._places = places
+
+    def __getitem__(self, name: str) -> type[Provider]:
+        place = self._places[name]
+        if isinstance(place, str):
+            module, _, attribute = place.partition(":")
+            place = self._places[name] = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+        return place
+
+    def __setitem__(self, name: str, kind: type[Provider]) -> None:
+        self._places[name] = kind
+
+    def __delitem__(self, name: str) -> None:
+        del self._places[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+PROVIDER_CLASSES = _ProviderClasses(
+    {
+        "magic-hour": "magic_hour.adapter:MagicHour",
+        "move-ugc": "move_ugc.adapter:MoveUgc",
+        "metastudio": "metastudio.adapter:MetaStudio",
+        "xvid": "xvid.adapter:Xvid",
+        "local": "local.adapter:Local",
+    }
+)
 
 
 def create(name: str, config: ProviderConfig) -> Provider:

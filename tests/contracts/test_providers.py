@@ -165,3 +165,8 @@ def test_capabilities_and_methods_agree(case: Case) -> None:
     assert provider.hashes_first(spec) is can.checksum_first is (case.digest is not None)
     assert can.confirms or not can.abandons
     assert can.downloads is (type(provider).download is not Provider.download)
+
+
+@pytest.mark.parametrize("name", PROVIDER_CLASSES)
+def test_a_provider_is_registered_under_its_name(name: str) -> None:
+    assert PROVIDER_CLASSES[name].name == name
