@@ -6,10 +6,11 @@ No other module reads these variables.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
+import sys
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
 from yarl import URL
 
@@ -25,17 +26,16 @@ _LOOPBACK_BY_PROXY = "<-loopback>"
 _WITH_PORT = re.compile(r"([^:]+|\[.*\]):(\d+)")  # an address of IPv6 has a port only after brackets
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}")
 _MAX_KNOWN = 1000  # origins
+_MACOS: bool = sys.platform == "darwin"  # only there the system has settings of proxies beside the environment
 
 
 class Proxies:
     """The proxies of the environment, read once, or those that are `given` by scheme, with "no" for the exceptions."""
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
-        given = getproxies() if given is None else given
+        given = _of_the_system() if given is None else given
         self._by_scheme = {scheme: given[scheme] for scheme in (*_PORTS, "all") if given.get(scheme)}
         self._exceptions = re.split(r"[,\s]+", given.get("no", "").strip())
-        # Only macOS has other settings of proxies than the environment, with exceptions of their own.
-        self._system_has_exceptions = not getproxies_environment()
         self._by_origin: dict[tuple[str, str], str | None] = {}
 
     def for_url(self, url: str) -> str | None:
@@ -90,7 +90,7 @@ class Proxies:
         port = parts.port or _PORTS.get(parts.scheme)
         if any(_matches(entry, host, port) for entry in self._exceptions):
             return True
-        return self._system_has_exceptions and bool(proxy_bypass(parts.netloc))
+        return _is_exception_of_macos(parts.netloc)
 
 
 def is_this_machine(host: str) -> bool:
@@ -131,3 +131,21 @@ def _is_usable(proxy: str) -> bool:
 
 def _refused(message: str) -> ProblemError:
     return ProblemError(Problem(ProblemKind.UNUSABLE, message))
+
+
+def _of_the_system() -> Mapping[str, str]:
+    """Return the proxies of the environment, or of the settings of macOS if there are none."""
+    if not _MACOS and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    from urllib.request import getproxies  # noqa: PLC0415  # it imports email and http, and few machines have a proxy
+
+    return getproxies()
+
+
+def _is_exception_of_macos(netloc: str) -> bool:
+    """Return whether the settings of macOS except a host. They count if the environment names no proxies."""
+    if not _MACOS:
+        return False
+    from urllib.request import getproxies_environment, proxy_bypass  # noqa: PLC0415  # the same
+
+    return not getproxies_environment() and bool(proxy_bypass(netloc))
