@@ -32,7 +32,8 @@ Pure: times are monotonic seconds, passed in.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from bulkup.helpers.quick_dataclass import dataclass
 
 _ROUNDING = 1e-3  # of a token: a loop that wakes at `next_at` must find it
 
