@@ -76,7 +76,7 @@ def _resolve(path: str, name: str | None) -> Source:
 
 
 def uses_embedded_server(settings: Settings) -> bool:
-    """Say whether the run starts the embedded server instead of using a remote service."""
+    """Return whether the run starts the embedded server instead of using a remote service."""
     return settings.provider == LOCAL
 
 

@@ -85,7 +85,7 @@ def _by_source_id(
 
 
 def _is_below(path: AnyPath, folder: str) -> bool:
-    """Say whether a folder, or one above it, is `folder`. Compares inodes, because mounts give folders other names."""
+    """Return whether a path is `folder` or lies below it. Compares inodes, because mounts give folders other names."""
     with contextlib.suppress(OSError):
         wanted, at = os.stat(folder), os.path.realpath(os.fsencode(path))
         while not os.path.samestat(os.stat(at), wanted):

@@ -77,7 +77,7 @@ def open_for_reading(path: str) -> sqlite3.Connection:
 
 
 def journal_exists(path: str) -> bool:
-    """Say whether there is a journal that a run has used. Raises `JournalError` for one that cannot be opened."""
+    """Return whether there is a journal that a run has used. Raises `JournalError` for one that cannot be opened."""
     if not os.path.exists(path):
         return False
     with sqlite_errors(path), contextlib.closing(_connect_to_read(path)) as connection:
@@ -119,17 +119,17 @@ def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
 
 
 def _has_begun(connection: sqlite3.Connection) -> bool:
-    """Say whether the file has its tables. A starting run creates the file before the tables."""
+    """Return whether the file has its tables. A starting run creates the file before the tables."""
     return bool(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def has_places(connection: sqlite3.Connection) -> bool:
-    """Say whether the file has the table of places, which version 1 lacks. Read-only access never migrates a file."""
+    """Return whether the file has the table of places, which version 1 lacks. Read-only access migrates no file."""
     return bool(connection.execute("PRAGMA user_version").fetchone()[0] >= _PLACES_SINCE)
 
 
 def has_groups(connection: sqlite3.Connection) -> bool:
-    """Say whether the file has the table of groups, which versions before 5 lack."""
+    """Return whether the file has the table of groups, which versions before 5 lack."""
     return bool(connection.execute("PRAGMA user_version").fetchone()[0] >= _GROUPS_SINCE)
 
 

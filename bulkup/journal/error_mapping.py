@@ -137,7 +137,7 @@ def _descriptors(path: str) -> JournalError:
 
 
 def _out_of_descriptors() -> bool:
-    """Say whether too few descriptors are left for SQLite, which does not report why it cannot open a file."""
+    """Return whether too few descriptors are left for SQLite, which does not report why it cannot open a file."""
     opened: list[int] = []
     try:
         for _ in range(_SQLITE_OPENS):

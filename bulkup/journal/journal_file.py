@@ -74,7 +74,7 @@ def make_side_files_private(path: str) -> None:
 
 
 def is_file_of_journal(path: str, journal: str) -> bool:
-    """Say whether a path leads to a journal or one of its side files, also through links."""
+    """Return whether a path leads to a journal or one of its side files, also through links."""
     real = os.path.realpath(journal)
     names = [real, *(real + end for end in SIDE_FILES)]
     if os.path.realpath(path) in names:
@@ -135,7 +135,7 @@ def _check_names(path: str, found: os.stat_result, fd: int | None) -> None:
 
 
 def _is_mount_point(path: str, fd: int) -> bool:
-    """Say whether a file is mounted apart from its folder, as containers do with single files."""
+    """Return whether a file is mounted apart from its folder, as containers do with single files."""
     try:
         folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:

@@ -88,7 +88,7 @@ class Lock:
         return ""
 
     def is_held(self) -> bool:
-        """Say whether a run holds the lock now, without disturbing it."""
+        """Return whether a run holds the lock now, without disturbing it."""
         try:
             fd = os.open(self.path, _READ)
         except OSError:
@@ -147,7 +147,7 @@ def _flock(fd: int) -> bool:
 
 
 def _is_named(fd: int, path: str) -> bool:
-    """Say whether the file still has its name. It may have been removed between opening and locking it."""
+    """Return whether the file still has its name. It may have been removed between opening and locking it."""
     try:
         return os.path.samestat(os.fstat(fd), os.lstat(path))
     except FileNotFoundError:

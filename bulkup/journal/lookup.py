@@ -61,11 +61,11 @@ class KnownFile:
     rejection: str | None = None
 
     def matches(self, identity: Identity) -> bool:
-        """Say whether size and modification time in the row are those of `identity`."""
+        """Return whether size and modification time in the row are those of `identity`."""
         return (self.identity.size, self.identity.mtime_ns) == (identity.size, identity.mtime_ns)
 
     def expired(self, now: float) -> bool:
-        """Say whether the file was uploaded and the service has deleted it."""
+        """Return whether the file was uploaded and the service has deleted it."""
         return self.kept_until is not None and self.kept_until <= now and self.state in DONE
 
 
@@ -149,7 +149,7 @@ class Lookup:
         return compared
 
     def knows_files_of(self, source: Source) -> bool:
-        """Say whether an earlier run found files in this source, or in another source at the same path."""
+        """Return whether an earlier run found files in this source, or in another source at the same path."""
         same_path = any(not other.strip and not other.add for other in self._related_to(source))
         return source.id in self._filled or same_path
 
@@ -207,7 +207,7 @@ class Lookup:
 
 
 def _conclusive(own: KnownFile | None, file: FoundFile) -> bool:
-    """Say whether the file's own row is the best one, so that other sources need not be searched."""
+    """Return whether the file's own row is the best one, so that other sources need not be searched."""
     return own is not None and own.state in DONE and own.matches(file.identity) and own.kept_until is None
 
 

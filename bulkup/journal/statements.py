@@ -261,7 +261,7 @@ class Statements:
         ]
 
     def _is_under_way(self, item: Item) -> bool:
-        """Say whether an entry could not be examined whose file this run has met and asked for."""
+        """Return whether an entry could not be examined whose file this run has met and asked for."""
         return item.file.identity == UNKNOWN_IDENTITY and (item.file.source.id, item.file.path) in self._groups
 
     def _orphaned(self, tickets: Iterable[tuple[Item, Ticket]], reason: str, now: float) -> list[Statement]:
@@ -356,7 +356,7 @@ class Statements:
 
 
 def _unread(item: Item) -> bool:
-    """Say whether an item was not hashed again although it should have been: its row describes an earlier upload."""
+    """Return whether an item was not hashed again although it should have been: its row describes an earlier upload."""
     return item.known_digest is not None and item.digest is None
 
 

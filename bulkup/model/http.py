@@ -114,7 +114,7 @@ def is_web_page(content_type: str, body: bytes) -> bool:
 
 
 def is_authority(text: str) -> bool:
-    """Say whether the authority of a URL is a host name or address, with an optional port.
+    """Return whether the authority of a URL is a host name or address, with an optional port.
 
     All URL parsers agree on these. They disagree on other authorities, valid by RFC 3986 or not: `user@host`,
     `name[::1]`, or `s3.example&Signature=...`, whose signature would be printed as part of the host.

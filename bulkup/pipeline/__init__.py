@@ -5,13 +5,14 @@
     batcher     groups files that lack a ticket into presign calls                                   presign/
     ready       keeps files that have a ticket until a worker may send them
     workers     make one attempt at a time, and pass a failed file on by the decision about it       send/, files/
-    closer      makes the closing calls and polls of services that have them                         presign/
+    closer      makes the closing calls and polls of services that have them
     rechecker   looks again at files that changed while they were read
     recorder    settles files: journal first, then counters and results, then the budget
 
     flow          builds the stages and connects them
     routes        where a stage passes a file on
     run           the parts that all stages of a run share, and the request to stop
+    api_calls     the loop of API calls under the gate of the API; the batcher and the closer each have one
     budget        the number of files in flight, and of bytes in memory
     cut_off       ends presign calls under way when a run has waited long enough for them
     worker_limit  the number of workers that may have a file

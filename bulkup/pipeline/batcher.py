@@ -14,8 +14,8 @@ from bulkup.model.files import extension_of
 from bulkup.model.items import Item, Outcome, Ticketed
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
+from bulkup.pipeline.api_calls import ApiCalls
 from bulkup.pipeline.policy.fatal import refuses_every_file
-from bulkup.pipeline.presign.api_calls import ApiCalls
 from bulkup.pipeline.presign.leases import Demand, first_group_size, group_size
 from bulkup.pipeline.presign.request import TicketRequest
 from bulkup.pipeline.routes import Routes
@@ -30,7 +30,7 @@ class Batcher:
         self._routes = routes
         self._fresh: deque[tuple[float, Item]] = deque()
         self._lease: float | None = None
-        self._doubted: list[tuple[Item, Problem]] = []  # refused before any file was accepted
+        self._undecided: list[tuple[Item, Problem]] = []  # refused before any file was accepted
         self._calls = ApiCalls(run, self)
 
     @property
@@ -69,7 +69,7 @@ class Batcher:
 
     def wake(self) -> None:
         """Look again: no more files come, or a stop was requested."""
-        self._settle_doubted()
+        self._settle_undecided()
         self._calls.wake()
 
     async def work(self) -> None:
@@ -86,7 +86,7 @@ class Batcher:
         if self._run.service_refusals.in_doubt:
             self._other_kind_first()
         items = self._group(size)
-        return TicketRequest(items, self._run, self._routes, self._answered, self._refused)
+        return TicketRequest(items, self._run, self._routes, self._answered, self._refused_early)
 
     def next_due(self) -> float | None:
         """Return when the oldest file has waited for `group_age` and requests are not paused (see `CallSource`)."""
@@ -98,8 +98,8 @@ class Batcher:
         """Leave all files here to the next run."""
         while self._fresh:
             self._routes.give_back(self._fresh.popleft()[1])
-        doubted, self._doubted = self._doubted, []
-        for item, _ in doubted:
+        undecided, self._undecided = self._undecided, []
+        for item, _ in undecided:
             self._routes.give_back(item)
 
     def _answered(self, files: Sequence[Ticketed]) -> None:
@@ -109,9 +109,9 @@ class Batcher:
             self._lease = min([file.renew_at - now for file in files if file.renew_at is not None], default=None)
         for file in files:
             self._routes.send(file)
-        self._settle_doubted()
+        self._settle_undecided()
 
-    def _refused(self, items: Sequence[Item], problem: Problem | None) -> None:
+    def _refused_early(self, items: Sequence[Item], problem: Problem | None) -> None:
         """Keep files that were refused before any was accepted; a group, without a problem, is tried one by one."""
         refusals, now = self._run.service_refusals, self._run.clock.monotonic()
         if problem is None:
@@ -122,21 +122,21 @@ class Batcher:
             return
         for item in items:
             refusals.refused(problem.message, extension_of(item.file.name))
-            self._doubted.append((item, problem))
+            self._undecided.append((item, problem))
         if refusals.concern_every_file(other_kinds_wait=self._other_kind() is not None):
             self._run.stop.fail(refuses_every_file(problem, refusals))
             self.give_back()
         else:
-            self._settle_doubted()
+            self._settle_undecided()
 
-    def _settle_doubted(self) -> None:
+    def _settle_undecided(self) -> None:
         """Settle the refused files once another was accepted or refused for another reason, or no other file comes."""
         calls = self._calls
         last = self._no_more() and not (self._fresh or calls.under_way or calls.files_due)
-        if not self._doubted or (self._run.service_refusals.undecided and not last):
+        if not self._undecided or (self._run.service_refusals.undecided and not last):
             return
-        doubted, self._doubted = self._doubted, []
-        for item, problem in doubted:
+        undecided, self._undecided = self._undecided, []
+        for item, problem in undecided:
             state = FileState.REJECTED if problem.kind is ProblemKind.REJECTED else FileState.FAILED
             self._routes.settle(Outcome(item, state, problem, by_service=state is FileState.REJECTED))
 

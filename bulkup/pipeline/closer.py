@@ -19,9 +19,9 @@ from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Ticket
+from bulkup.pipeline.api_calls import ApiCalls, ServiceCall
 from bulkup.pipeline.policy.fatal import refuses_every_file
-from bulkup.pipeline.policy.retry import REFUSALS, next_poll
-from bulkup.pipeline.presign.api_calls import ApiCalls, ServiceCall
+from bulkup.pipeline.policy.retry import CALL_REFUSALS, next_poll
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.providers import NotYet
@@ -113,7 +113,7 @@ class _ClosingCall(ServiceCall):
     def give_up(self, state: FileState, problem: Problem) -> None:
         """Settle the file; an upload that the service will not complete must not stay there."""
         refusals = self._run.closing_refusals
-        if problem.kind in REFUSALS:
+        if problem.kind in CALL_REFUSALS:
             refusals.refused(problem.message, extension_of(self._stored.item.file.name))
             if refusals.concern_every_file():
                 self._run.stop.fail(refuses_every_file(problem, refusals))

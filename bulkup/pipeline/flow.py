@@ -145,10 +145,10 @@ class Pipeline:
             stage.wake()
         if not stop.presses:
             with anyio.move_on_after(grace):
-                await stop.pressing()
+                await stop.wait_pressing()
         if not stop.presses:
             self._run.cut_off.request()
-            await stop.pressing()
+            await stop.wait_pressing()
         await anyio.sleep(grace)
         stages.cancel()
 

@@ -37,7 +37,7 @@ from bulkup.transport import Transport
 class Stop:
     """A request to end early. Attempts under way are finished, all other files are given back to the next run.
 
-    Every reason but `--max-duration` limits how long that may take: `pressing` returns for those. `why` are the
+    Every reason but `--max-duration` limits how long that may take: `wait_pressing` returns for those. `why` are the
     requested exit codes, `error` is the first fatal error among the reasons.
     """
 
@@ -79,7 +79,7 @@ class Stop:
         """Return when a stop was requested."""
         await self._event.wait()
 
-    async def pressing(self) -> None:
+    async def wait_pressing(self) -> None:
         """Return when a stop was requested that limits attempts to `grace` seconds."""
         await self._pressing.wait()
 

@@ -96,7 +96,7 @@ class Trial:
         return self.bytes / self.seconds if self.seconds else 0.0
 
     def as_good_as(self, other: Trial) -> bool:
-        """Say whether it was as fast, or slower only by the usual noise."""
+        """Return whether it was as fast, or slower only by the usual noise."""
         return self.files_per_second >= _AS_GOOD * other.files_per_second
 
     @property
@@ -105,7 +105,7 @@ class Trial:
         return max(self.api.throttled_share, self.storage.throttled_share) >= _THROTTLED
 
     def held_by(self, rate_limit: float | None) -> bool:
-        """Say whether the rate of API calls nearly reached this limit in calls per second."""
+        """Return whether the rate of API calls nearly reached this limit in calls per second."""
         # The rate of a trial shorter than a second means nothing.
         return rate_limit is not None and self.api.count >= _AT_RATE_LIMIT * rate_limit * max(self.seconds, 1.0)
 

@@ -174,7 +174,7 @@ async def upload_from(path: Path, source: Source, remote_id: str) -> int:
 
 
 async def knows(path: Path, source: Source) -> bool:
-    """Say whether a run of the source finds its file uploaded, and check that a dry run agrees."""
+    """Return whether a run of the source finds its file uploaded, and check that a dry run agrees."""
     with read_only_view(str(path), THERE, [source]) as look:
         assert look.lookup is not None
         looked = look.lookup.find([an_item(look.sources[0]).file])[0]

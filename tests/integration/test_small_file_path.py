@@ -26,7 +26,7 @@ SHAPES = tuple(getattr(importlib.import_module(dotted(path)), name) for name, pa
 
 
 def holds_shape(value: Any) -> bool:
-    """Say whether a value is a shape of a file, or a collection of shapes."""
+    """Return whether a value is a shape of a file, or a collection of shapes."""
     if isinstance(value, SHAPES):
         return True
     return type(value) in (list, tuple) and any(isinstance(part, SHAPES) for part in value)

@@ -131,9 +131,9 @@ def lookup_in(journal: dict[tuple[Source, bytes], Row], options: RowQueryOptions
 
 
 def one_by_one(
-    files: Sequence[FoundFile], lookup: Lookup, provider: Provider, trust: ChangePolicy
+    files: Sequence[FoundFile], lookup: Lookup, provider: Provider, policy: ChangePolicy
 ) -> list[FileDecision]:
-    return [decide(file, lookup.find([file])[0], provider, trust) for file in files]
+    return [decide(file, lookup.find([file])[0], provider, policy) for file in files]
 
 
 @given(st.data(), journals, st.sampled_from(list(PATHS)), trusts, st.booleans(), st.integers(1, 3), st.integers(-1, 1))
@@ -142,7 +142,7 @@ def test_a_block_is_decided_as_each_of_its_files(
     data: st.DataObject,
     journal: dict[tuple[Source, bytes], Row],
     source: Source,
-    trust: ChangePolicy,
+    policy: ChangePolicy,
     placed: bool,
     at_once: int,
     spare: int,
@@ -154,10 +154,10 @@ def test_a_block_is_decided_as_each_of_its_files(
     files = [FoundFile(source, path, Identity.of_stat(stat)) for path, stat in found.items()]
     provider = cast("Provider", Service(placed=placed))
     with lookup_in(journal, RowQueryOptions(at_once, spare)) as lookup:
-        decisions = one_by_one(files, lookup, provider, trust)
+        decisions = one_by_one(files, lookup, provider, policy)
         assert lookup.find(files) == [decision.known for decision in decisions]
         result = Triage()
-        triage(source, found, lookup, provider, trust, result)
+        triage(source, found, lookup, provider, policy, result)
     assert figures(result) == figures(Triage(len(files), sum(f.identity.size for f in files), decisions=decisions))
     assert of_open(result.decisions) == of_open(decisions)
     if placed:  # the first of the files with the same place gets it

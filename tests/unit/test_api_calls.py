@@ -16,7 +16,7 @@ from bulkup.model.history import CallHistory
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.pipeline import RetryPolicy
-from bulkup.pipeline.presign.api_calls import ApiCalls, ServiceCall
+from bulkup.pipeline.api_calls import ApiCalls, ServiceCall
 from bulkup.providers import ProviderConfig
 
 BUSY = Problem(ProblemKind.TRANSIENT, "busy")

@@ -25,18 +25,18 @@ class RequestStage(StageRun):
         super().__init__(lease, **options)
         self.passed = Passed(self.events)
         self.answered: list[Ticketed] = []
-        self.doubted: list[tuple[Sequence[Item], Problem | None]] = []
+        self.undecided: list[tuple[Sequence[Item], Problem | None]] = []
         self.run.service_refusals.accepted = True  # by an earlier call
 
     def request(self, items: Sequence[Item]) -> TicketRequest:
-        return TicketRequest(items, self.run, self.passed.routes, self._answered, self._doubted)
+        return TicketRequest(items, self.run, self.passed.routes, self._answered, self._undecided)
 
     def _answered(self, files: Sequence[Ticketed]) -> None:
         self.events.append("answered")
         self.answered += files
 
-    def _doubted(self, items: Sequence[Item], problem: Problem | None) -> None:
-        self.doubted.append((items, problem))
+    def _undecided(self, items: Sequence[Item], problem: Problem | None) -> None:
+        self.undecided.append((items, problem))
 
     async def failure(self, *items: Item) -> Problem:
         """Make a call that fails, and return the problem."""

@@ -24,7 +24,7 @@ EXTRA_MISSING = "The Move API needs graphql-core, which is not installed: pip in
 
 
 def is_available() -> bool:
-    """Say whether graphql-core is installed, without importing it."""
+    """Return whether graphql-core is installed, without importing it."""
     return importlib.util.find_spec("graphql") is not None
 
 

@@ -14,7 +14,7 @@ _REMOTE_PREFIX = "fuse."
 
 
 def lies_in_memory(device: int, mounts: str = _MOUNTS) -> bool:
-    """Say whether a device (`st_dev`) is a file system in memory, which can be read without waiting for a disk.
+    """Return whether a device (`st_dev`) is a file system in memory, which can be read without waiting for a disk.
 
     Such a file system may not know `RWF_NOWAIT` (tmpfs does not). False if the system has no list of mounts.
     """
@@ -22,7 +22,7 @@ def lies_in_memory(device: int, mounts: str = _MOUNTS) -> bool:
 
 
 def is_remote(device: int, mounts: str = _MOUNTS) -> bool:
-    """Say whether a call to a device may wait for another machine. False if the system has no list of mounts."""
+    """Return whether a call to a device may wait for another machine. False if the system has no list of mounts."""
     kind = _type_of(device, mounts)
     return kind in _REMOTE or kind.startswith(_REMOTE_PREFIX)
 

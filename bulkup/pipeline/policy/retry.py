@@ -62,7 +62,7 @@ _FINAL = {
 # The problem of a file whose ticket expired before a worker began to use it.
 LAPSED = Problem(ProblemKind.EXPIRED, "its upload URL expired before it could be used")
 # Problems of a refused call. The cause is one of its files, or something that all files have in common.
-REFUSALS = frozenset({ProblemKind.REJECTED, ProblemKind.FAILED})
+CALL_REFUSALS = frozenset({ProblemKind.REJECTED, ProblemKind.FAILED})
 _FATAL = frozenset({ProblemKind.UNAUTHORIZED, ProblemKind.UNUSABLE, ProblemKind.MACHINE})
 
 

@@ -1,9 +1,8 @@
-"""Requesting tickets, and the loop that makes all calls of the service's API.
+"""Requesting tickets.
 
-    leases     when to ask, and for how many files
-    request    one presign call: recorded before it is made, its tickets recorded before they are used
-    api_calls  the loop of API calls under the gate of the API; the batcher and the closer each have one
+    leases   when to ask, and for how many files
+    request  one presign call: recorded before it is made, its tickets recorded before they are used
 
-Not here: the format of a call and of its answer (`bulkup.providers`), the decision after a failed call (`policy`), and
-closing calls themselves (`closer`).
+Not here: the loop that makes the calls (`api_calls`), the format of a call and of its answer (`bulkup.providers`), and
+the decision after a failed call (`policy`).
 """

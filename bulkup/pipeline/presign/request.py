@@ -16,10 +16,10 @@ from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Rejection, Ticket
+from bulkup.pipeline.api_calls import ServiceCall
 from bulkup.pipeline.policy.fatal import tickets_over
 from bulkup.pipeline.policy.kind_refusal import refers_to_kind
-from bulkup.pipeline.policy.retry import LAPSED, REFUSALS, GiveUp, after_lapse
-from bulkup.pipeline.presign.api_calls import ServiceCall
+from bulkup.pipeline.policy.retry import CALL_REFUSALS, LAPSED, GiveUp, after_lapse
 from bulkup.pipeline.presign.leases import renewal_time
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
@@ -30,7 +30,11 @@ _STATES = {ProblemKind.REJECTED: FileState.REJECTED, ProblemKind.FAILED: FileSta
 
 
 class TicketRequest(ServiceCall):
-    """Asks for the tickets of a group. `answered` takes the files that got one."""
+    """Asks for the tickets of a group. `answered` takes the files that got one.
+
+    `undecided` takes files that were refused before any was accepted: the cause may be one that all files have in
+    common. A group that was refused as a whole has no problem of a single file, so it comes with None.
+    """
 
     def __init__(
         self,
@@ -38,7 +42,7 @@ class TicketRequest(ServiceCall):
         run: Run,
         routes: Routes,
         answered: Callable[[Sequence[Ticketed]], None],
-        doubted: Callable[[Sequence[Item], Problem | None], None],
+        undecided: Callable[[Sequence[Item], Problem | None], None],
     ) -> None:
         self.files = len(items)
         self.history = CallHistory()
@@ -46,8 +50,8 @@ class TicketRequest(ServiceCall):
         self._run = run
         self._routes = routes
         self._answered = answered
-        self._doubted = doubted
-        self._refusal: Problem | None = None  # of the last failure
+        self._undecided = undecided
+        self._refusal: Problem | None = None  # if the last failure was one
 
     async def make(self) -> bool:
         """Ask for tickets; rejected files are settled. Raises `ProblemError`, `JournalError`."""
@@ -80,7 +84,7 @@ class TicketRequest(ServiceCall):
             (over if renew_at is not None and renew_at <= monotonic else ticketed).append(file)
         for item, answer in zip(items, answers, strict=True):
             if isinstance(answer, Rejection):
-                self._refused(item, answer)
+                self._rejected_by_service(item, answer)
         run.counters.presign_files += len(tickets)
         if tickets:
             run.service_refusals.accepted = True
@@ -94,7 +98,7 @@ class TicketRequest(ServiceCall):
         if problem.maybe_created:
             await self._run.journal.unknown_ids(len(self._items), problem.message, self._run.clock.now())
         self.history.note(problem, now)
-        self._refusal = problem if problem.kind in REFUSALS else None
+        self._last_refusal = problem if problem.kind in CALL_REFUSALS else None
 
     def log_repetition(self, problem: Problem, seconds: float) -> None:
         """Log that the call is made again."""
@@ -108,25 +112,25 @@ class TicketRequest(ServiceCall):
         """
         middle = len(self._items) // 2
         halves: Sequence[Sequence[Item]] = (self._items[:middle], self._items[middle:])
-        if self._refusal is not None:
+        if self._last_refusal is not None:
             kinds = [extension_of(item.file.name) for item in self._items]
-            if len(set(kinds)) == 1 and self._run.refused_kinds.established(kinds[0], self._refusal.message):
-                self.give_up(_STATES[self._refusal.kind], self._refusal)
+            if len(set(kinds)) == 1 and self._run.refused_kinds.established(kinds[0], self._last_refusal.message):
+                self.give_up(_STATES[self._last_refusal.kind], self._last_refusal)
                 return ()
             new = not all(map(self._run.refused_kinds.suspected, kinds))
             if new and self._run.service_refusals.undecided:
-                self._doubted(self._items, None)
+                self._undecided(self._items, None)
                 return ()
             halves = [[self._items[at] for at in part] for part in self._run.refused_kinds.parts(kinds)]
-        return [TicketRequest(half, self._run, self._routes, self._answered, self._doubted) for half in halves]
+        return [TicketRequest(half, self._run, self._routes, self._answered, self._undecided) for half in halves]
 
     def give_up(self, state: FileState, problem: Problem) -> None:
         """Settle the files, unless no file was ever accepted: then the cause may be none of theirs."""
-        if problem.kind in REFUSALS:
+        if problem.kind in CALL_REFUSALS:
             if self._concerns_kind(problem):
-                self._refused_for_kind(self._items[0], problem)
+                self._note_refused_kind(self._items[0], problem)
             elif self._run.service_refusals.undecided:
-                self._doubted(self._items, problem)
+                self._undecided(self._items, problem)
                 return
             if len(self._items) == 1:
                 self._run.refused_kinds.refused(extension_of(self._items[0].file.name), problem.message)
@@ -149,7 +153,7 @@ class TicketRequest(ServiceCall):
             spec = FileSpec.of(item.file, item.digest)
             rejection = self._run.provider.reject(spec)
             if rejection is not None:
-                self._reject(item, rejection)
+                self._reject_before_call(item, rejection)
             else:
                 kept.append(item)
                 specs.append(spec)
@@ -161,19 +165,19 @@ class TicketRequest(ServiceCall):
         answered = zip(specs, answers, strict=True)
         return {spec.extension for spec, answer in answered if isinstance(answer, Ticket)}
 
-    def _refused(self, item: Item, rejection: Rejection) -> None:
+    def _rejected_by_service(self, item: Item, rejection: Rejection) -> None:
         """Settle a file that the service rejects, unless it never accepted any."""
         problem = Problem(ProblemKind.REJECTED, rejection.reason)
         self._run.refused_kinds.refused(extension_of(item.file.name), rejection.reason)
         for_kind = refers_to_kind(rejection.reason, extension_of(item.file.name))
         if for_kind:
-            self._refused_for_kind(item, problem)
+            self._note_refused_kind(item, problem)
         if for_kind or not self._run.service_refusals.undecided:
             self._routes.settle(Outcome(item, FileState.REJECTED, problem, by_service=True))
         else:
-            self._doubted([item], problem)
+            self._undecided([item], problem)
 
-    def _refused_for_kind(self, item: Item, problem: Problem) -> None:
+    def _note_refused_kind(self, item: Item, problem: Problem) -> None:
         self._run.service_refusals.refused(problem.message, extension_of(item.file.name))
         self._answered([])  # it may decide about files that were refused before
 
@@ -181,7 +185,7 @@ class TicketRequest(ServiceCall):
         kinds = {extension_of(item.file.name) for item in self._items}
         return len(kinds) == 1 and refers_to_kind(problem.message, *kinds)
 
-    def _reject(self, item: Item, rejection: Rejection) -> None:
+    def _reject_before_call(self, item: Item, rejection: Rejection) -> None:
         problem = Problem(ProblemKind.REJECTED, rejection.reason)
         self._routes.settle(Outcome(item, FileState.REJECTED, problem, unsupported=rejection.unsupported))
 

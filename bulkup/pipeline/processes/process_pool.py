@@ -83,7 +83,7 @@ class ProcessPool:
 
     @property
     def broken(self) -> bool:
-        """Say whether a process ended unexpectedly."""
+        """Return whether a process ended unexpectedly."""
         return self._losses > 0
 
     def send(self, file: Ticketed, count: Count) -> Coroutine[Any, Any, Receipt | Problem]:

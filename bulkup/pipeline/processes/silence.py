@@ -21,7 +21,7 @@ class SilenceTimeout:
         self._silent = 0.0
 
     def is_over(self, now: float, *, expected: bool) -> bool:
-        """Say whether the process has been silent for the timeout; `expected` says whether it should report now."""
+        """Return whether the process has been silent for the timeout; `expected` says whether it should report now."""
         step, self._checked = min(now - self._checked, self._longest_step), now
         self._silent = self._silent + step if expected else 0.0
         return self._silent >= self._timeout

@@ -115,7 +115,7 @@ class FileDecision:
     place_taken: Rejection | None = None
 
     def passed_over(self, unsupported: Literal["report", "skip"]) -> bool:
-        """Say whether the file is of an unsupported kind, and the setting `unsupported` skips those."""
+        """Return whether the file is of an unsupported kind, and the setting `unsupported` skips those."""
         return unsupported == "skip" and self.rejection is not None and self.rejection.unsupported
 
     @property
@@ -139,30 +139,30 @@ class FileDecision:
             self.place_taken = place_taken(self.place, holder, source, provider.name)
 
 
-def decide(file: FoundFile, known: KnownFile | None, provider: Provider, trust: ChangePolicy) -> FileDecision:
+def decide(file: FoundFile, known: KnownFile | None, provider: Provider, policy: ChangePolicy) -> FileDecision:
     """Return the decision for a file with the record `known`."""
-    placed, mode = provider.capabilities.placed, trust.identity
-    expired = known is not None and known.expired(trust.now)
-    gone = expired and trust.reupload_expired
+    placed, mode = provider.capabilities.placed, policy.identity
+    expired = known is not None and known.expired(policy.now)
+    gone = expired and policy.reupload_expired
     if not placed and (action := action_for(known, file.identity, mode, gone=gone)) is Action.SETTLED:
         return FileDecision(file, known, action, expired=expired)  # the case of nearly all files in a repeated run
     spec = FileSpec.of(file)
     place = provider.place(spec) if placed else None
     action = action_for(known, file.identity, mode, place, gone=gone)
-    rejection = provider.reject(spec) or _kept_rejection(file, known, trust) if action in _UPLOADING else None
+    rejection = provider.reject(spec) or _kept_rejection(file, known, policy) if action in _UPLOADING else None
     name = provider.name_at_service(spec) if placed and action in _CLAIMING else None
     return FileDecision(file, known, action, place, name, rejection, provider.hashes_first(spec), expired)
 
 
-def _kept_rejection(file: FoundFile, known: KnownFile | None, trust: ChangePolicy) -> Rejection | None:
+def _kept_rejection(file: FoundFile, known: KnownFile | None, policy: ChangePolicy) -> Rejection | None:
     if known is None or known.rejection is None or known.identity != file.identity:
         return None
-    reason = reason_of(known.rejection, trust.settings_digest)
+    reason = reason_of(known.rejection, policy.settings_digest)
     return None if reason is None else Rejection(reason, unsupported=True, kept=True)
 
 
-def all_settled(provider: Provider, trust: ChangePolicy, *, expired: bool) -> bool:
-    """Say whether every file that is exactly as it was uploaded is settled.
+def all_settled(provider: Provider, policy: ChangePolicy, *, expired: bool) -> bool:
+    """Return whether every file that is exactly as it was uploaded is settled.
 
     `expired` selects the files that the service no longer keeps, or those that it keeps. The decision depends on the
     file only by its place, so without places one example decides for all.
@@ -171,9 +171,9 @@ def all_settled(provider: Provider, trust: ChangePolicy, *, expired: bool) -> bo
         return False
     any_file = FoundFile(Source(b"/"), b"any", Identity(1, 1, 1, 1, 1))
     known = KnownFile(
-        FileState.UPLOADED, any_file.identity, None, None, None, kept_until=trust.now if expired else None
+        FileState.UPLOADED, any_file.identity, None, None, None, kept_until=policy.now if expired else None
     )
-    return decide(any_file, known, provider, trust).action is Action.SETTLED
+    return decide(any_file, known, provider, policy).action is Action.SETTLED
 
 
 def place_taken(place: Place, holder: Holder, source: Source, provider: str) -> Rejection:

@@ -24,11 +24,11 @@ class Filters:
         self.takes_all = not (options.include or options.exclude or options.min_age > 0 or limits != (None, None))
 
     def prunes(self, path: bytes) -> bool:
-        """Say whether a directory is excluded with its content."""
+        """Return whether a directory is excluded with its content."""
         return self._exclude is not None and self._exclude.match(path_text(path) + "/")
 
     def takes_name(self, path: bytes) -> bool:
-        """Say whether a file matches an include, if there are any, and no exclude."""
+        """Return whether a file matches an include, if there are any, and no exclude."""
         if self._include is None and self._exclude is None:
             return True
         text = path_text(path)
@@ -37,16 +37,16 @@ class Filters:
         return self._exclude is None or not self._exclude.match(text)
 
     def takes_size(self, identity: Identity) -> bool:
-        """Say whether the size is within the limits, both inclusive."""
+        """Return whether the size is within the limits, both inclusive."""
         low, high = self._options.min_size, self._options.max_size
         return (low is None or identity.size >= low) and (high is None or identity.size <= high)
 
     def too_new(self, identity: Identity, now: float) -> bool:
-        """Say whether a file changed less than `min_age` seconds before `now` (Unix time): it may still be written."""
+        """Return whether a file changed less than `min_age` seconds before `now` (Unix time): it may be incomplete."""
         return self._options.min_age > 0 and identity.mtime_ns / 1e9 > now - self._options.min_age
 
     def hides(self, name: bytes) -> bool:
-        """Say whether an entry is skipped because its name begins with a dot."""
+        """Return whether an entry is skipped because its name begins with a dot."""
         return self._options.hidden == "skip" and name.startswith(b".")
 
 

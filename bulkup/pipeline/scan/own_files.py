@@ -38,7 +38,7 @@ class OwnFiles:
         self.has_store = store is not None
 
     def has_file(self, name: bytes, status: os.stat_result) -> bool:
-        """Say whether a file with this name and `stat` is one of them."""
+        """Return whether a file with this name and `stat` is one of them."""
         if not stat.S_ISREG(status.st_mode):
             return False
         place = status.st_dev, status.st_ino
@@ -47,7 +47,7 @@ class OwnFiles:
         return self.has_store and status.st_nlink > 1 and place in self._linked_objects
 
     def has_folder(self, descriptor: int) -> bool:
-        """Say whether an open folder is one of them."""
+        """Return whether an open folder is one of them."""
         if self._folders:
             with contextlib.suppress(OSError):
                 found = os.fstat(descriptor)
@@ -55,7 +55,7 @@ class OwnFiles:
         return False
 
     def has_target(self, real: bytes) -> bool:
-        """Say whether a link's real path lies in the store."""
+        """Return whether a link's real path lies in the store."""
         return self._store is not None and real.startswith(os.path.join(self._store, b""))
 
     @functools.cached_property

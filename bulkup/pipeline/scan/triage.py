@@ -32,13 +32,13 @@ class Triage:
 
 
 def triage(
-    source: Source, files: Mapping[bytes, Stat], lookup: Lookup, provider: Provider, trust: ChangePolicy, into: Triage
+    source: Source, files: Mapping[bytes, Stat], lookup: Lookup, provider: Provider, policy: ChangePolicy, into: Triage
 ) -> None:
     """Add the files of a source, given by path with their `stat` values, to `into`. Raises `JournalError`."""
     expired, left = list[bytes](), list(files)
-    if all_settled(provider, trust, expired=False):
-        _, expired, left = lookup.compare(source, files, trust.now)
-        if not all_settled(provider, trust, expired=True):
+    if all_settled(provider, policy, expired=False):
+        _, expired, left = lookup.compare(source, files, policy.now)
+        if not all_settled(provider, policy, expired=True):
             left += expired
             expired = []
     others = [FoundFile(source, path, Identity.of_stat(files[path])) for path in left]
@@ -49,4 +49,4 @@ def triage(
     into.bytes_settled += bytes_found - sum([file.identity.size for file in others])
     into.expired += len(expired)
     for file, known in zip(others, lookup.find(others), strict=True):
-        into.decisions.append(decide(file, known, provider, trust))
+        into.decisions.append(decide(file, known, provider, policy))

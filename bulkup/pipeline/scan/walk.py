@@ -208,7 +208,7 @@ class Walk:
         return status
 
     def _leads_to_own(self, source: Source, path: bytes, status: os.stat_result) -> bool:
-        """Say whether a path with a link in it, or a path that was not found by the walk, leads to a file of bulkup."""
+        """Return whether a path leads to a file of bulkup. It has a link in it, or was not found by the walk."""
         if self._own.has_file(os.path.basename(path), status):
             return True
         return self._own.has_store and self._own.has_target(os.path.realpath(os.path.join(source.root, path)))

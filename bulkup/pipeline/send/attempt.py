@@ -158,7 +158,7 @@ class LocalSender:
         return body(item.file, self._opener, self._slow, hashed=self._hashed, options=self._reading)
 
     def _doubts(self, ticket: Ticket, body: WholeBody | StreamedBody, judged: Problem | Verification) -> bool:
-        """Say whether to ask once more on a new connection, because a success lacks the proof that its host gives.
+        """Return whether to ask once more on a new connection, because a success lacks the proof that its host gives.
 
         A proxy that answers a request twice makes the second answer look like that of the next request.
         """
@@ -206,5 +206,5 @@ def parts_of(size: int, count: int) -> Iterator[FilePart]:
 
 
 def _differs(item: Item, digest: Digest | None) -> bool:
-    """Say whether the bytes differ from those that were hashed ahead; False if either digest is unknown."""
+    """Return whether the bytes differ from those that were hashed ahead; False if either digest is unknown."""
     return item.digest is not None and digest is not None and item.digest != digest

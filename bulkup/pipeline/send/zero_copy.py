@@ -23,7 +23,7 @@ class ZeroCopy:
         self._proves: dict[str, bool] = {}  # by origin
 
     def allows(self, item: Item, ticket: Ticket) -> bool:
-        """Say whether `sendfile` may send the file: it is large, the whole body, and can be proven or need not be."""
+        """Return whether `sendfile` may send a file: it is large, the whole body, and can be proven or need not be."""
         if item.file.identity.size < self._least or ticket.form is not None or ticket.more_urls:
             return False
         # After a mismatch the file is streamed: then the bytes that are sent are those that were hashed.

@@ -128,7 +128,7 @@ class Controller:
             self._try(now)
 
     def _is_other(self, rate: float) -> bool:
-        """Say whether the goodput differs more from the usual one than noise explains."""
+        """Return whether the goodput differs more from the usual one than noise explains."""
         if self._growing or not self._before:
             return False
         usual, far = _mean(self._before), max(self._options.other_link, 1 + 4 * self._noise.deviation)
@@ -216,7 +216,7 @@ class Noise:
 def verdict(
     before: Sequence[float], after: Sequence[float], deviation: float, options: ControllerOptions, *, up: bool
 ) -> bool | None:
-    """Say whether another number of workers is better, None while more samples are needed to decide.
+    """Return whether another number of workers is better, None while more samples are needed to decide.
 
     `before` and `after` are the rates of samples with the number in use and with the other one. More workers are better
     if they bring `gain`, fewer if they cost less than `loss`. After `most_samples` the mean decides; more workers must

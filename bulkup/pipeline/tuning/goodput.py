@@ -75,7 +75,7 @@ class Sampler:
 
     @property
     def large(self) -> bool:
-        """Say whether files are large on average."""
+        """Return whether files are large on average."""
         return self._bytes > LARGE * max(1.0, self._files)
 
     @property

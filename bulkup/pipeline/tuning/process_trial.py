@@ -111,7 +111,7 @@ class ProcessTrial:
 
     @property
     def kept(self) -> bool:
-        """Say whether the processes were found to be worth it."""
+        """Return whether the processes were found to be worth it."""
         return self._state is _State.KEPT
 
     def _alone(self, seen: Window) -> None:

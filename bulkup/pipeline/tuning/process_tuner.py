@@ -29,7 +29,7 @@ class Pool(Protocol):
 
     @property
     def broken(self) -> bool:
-        """Say whether a process ended unexpectedly."""
+        """Return whether a process ended unexpectedly."""
 
     async def start(self, count: int) -> None:
         """Start processes. Raises `MachineError`."""
