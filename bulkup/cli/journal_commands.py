@@ -142,14 +142,15 @@ def orphans(
 ) -> None:
     """List unused remote ids: nothing was uploaded to them, or their files were uploaded again since."""
     with Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader:
+        found = itertools.chain(reader.orphans(), reader.superseded())
         if json:
-            for orphan in itertools.chain(reader.orphans(), reader.superseded()):
+            for orphan in found:
                 typer.echo(dumps(orphan_json(orphan)))
             return
-        none = True
-        for line in orphans_lines(itertools.chain(reader.orphans(), reader.superseded())):
+        console, none = output_console(), True
+        for line in orphans_lines(found):
             none = False
-            output_console().print(line)
+            console.print(line)
         if none:
             typer.echo("No orphans.")
 

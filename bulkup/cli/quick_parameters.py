@@ -23,7 +23,7 @@ class QuickCommand(typer.core.TyperCommand):
 
 
 def quick_parameters(parameters: Any) -> Any:
-    """Have parameters take text, and values that are not given, as they are. Typer converts other values."""
+    """Let parameters take text unchanged, and values that are not given. Typer converts other values."""
     for parameter in parameters:
         if not parameter.required and "process_value" not in vars(parameter):
             parameter.process_value = _without_conversion(parameter, parameter.process_value)

@@ -206,11 +206,10 @@ def _values_schema(model: type[CheckedModel]) -> _Schema:
         schema = _schema(field.annotation, name)
         if name in checks:
             schema = {"type": "function-after", "schema": schema, "function": _with_values(checks[name])}
-        if required := field.default is ...:
-            fields[name] = {"type": "typed-dict-field", "schema": schema, "required": required}
-        else:
-            with_default = {"type": "default", "schema": schema, "default": field.default}
-            fields[name] = {"type": "typed-dict-field", "schema": with_default, "required": False}
+        required = field.default is ...
+        if not required:
+            schema = {"type": "default", "schema": schema, "default": field.default}
+        fields[name] = {"type": "typed-dict-field", "schema": schema, "required": required}
     return {"type": "typed-dict", "fields": fields, "extra_behavior": "forbid"}
 
 

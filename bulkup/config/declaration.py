@@ -71,7 +71,7 @@ class Declaration(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """What a class holds in the place of a field: its default, an ellipsis if there is none, and its declaration."""
+    """The value of a field in its class: the default, an ellipsis if there is none, and the declaration."""
 
     default: Any
     declaration: Declaration

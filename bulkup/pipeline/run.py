@@ -23,7 +23,7 @@ from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.options import PipelineOptions
 from bulkup.pipeline.policy.common_refusals import CommonRefusals
 from bulkup.pipeline.policy.earlier_origins import EarlierOrigins
-from bulkup.pipeline.policy.host_gate import HostGates
+from bulkup.pipeline.policy.gates_by_host import HostGates
 from bulkup.pipeline.policy.issued_tickets import IssuedTickets
 from bulkup.pipeline.policy.refused_kinds import RefusedKinds
 from bulkup.pipeline.policy.ticket_losses import TicketLosses

@@ -34,7 +34,7 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Rejection, Ticket
 from bulkup.pipeline import RetryPolicy, Tunables
 from bulkup.pipeline.files.file_opener import FileOpener
-from bulkup.pipeline.policy.host_gate import RetryBudget
+from bulkup.pipeline.policy.retry_budget import RetryBudget
 from bulkup.providers import PROVIDER_CLASSES, FileSpec
 from bulkup.providers.local.adapter import Local
 from bulkup.providers.magic_hour.adapter import MagicHour

@@ -1,18 +1,16 @@
-"""The host gate and its retry budget: how many requests a host gets, when it is closed, and when it is an outage."""
+"""The host gate: how many requests a host gets, when it is closed, and when it is an outage."""
 
 from __future__ import annotations
 
 import itertools
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.problems import Problem, ProblemKind
-from bulkup.pipeline.options import PipelineOptions, RetryPolicy
-from bulkup.pipeline.policy.host_gate import GateOptions, HostGate, HostGates, RetryBudget, RetryBudgetOptions
+from bulkup.pipeline.options import RetryPolicy
+from bulkup.pipeline.policy.host_gate import GateOptions, HostGate
 
 POLICY = RetryPolicy()
 WIDEST = 32
@@ -311,40 +309,6 @@ def test_listeners_are_called_once_when_room_may_have_appeared() -> None:
         calls.clear()
 
 
-def test_each_host_has_a_gate_of_its_own() -> None:
-    """By scheme, name and port; the service's API has one, too."""
-    gates = HostGates(PipelineOptions(), GateOptions())
-    one = gates.storage(SecretUrl("https://a.example/1?X-Amz-Signature=secret"))
-    assert gates.storage(SecretUrl("https://a.example/2")) is one
-    for other in ("https://b.example/1", "https://a.example:444/1", "http://a.example/1"):
-        assert gates.storage(SecretUrl(other)) is not one
-    assert gates.api is not one
-
-
-def test_the_number_of_gates_is_limited() -> None:
-    """A hostile service may name a new host for each file. The gates that were used last stay."""
-    gates = HostGates(PipelineOptions(), GateOptions(hosts=10))
-    first = gates.storage(SecretUrl("https://first.example/1"))
-    for number in range(25):
-        gates.storage(SecretUrl(f"https://{number}.example/1"))
-        assert len(gates) <= 11
-        assert gates.storage(SecretUrl("https://first.example/2")) is first
-
-
-def test_a_gate_in_use_is_kept() -> None:
-    """Forgetting it would admit its full width a second time."""
-    gates = HostGates(PipelineOptions(), GateOptions(hosts=3))
-    busy, held, unused = (gates.storage(SecretUrl(f"https://{name}.example/1")) for name in ("busy", "held", "unused"))
-    busy.begin()
-    fail(held, 64)
-    assert held.room(0.0) == 0
-    for number in range(25):
-        gates.storage(SecretUrl(f"https://{number}.example/1"))
-    assert gates.storage(SecretUrl("https://busy.example/2")) is busy
-    assert gates.storage(SecretUrl("https://held.example/2")) is held
-    assert gates.storage(SecretUrl("https://unused.example/2")) is not unused
-
-
 class Hosts(RuleBasedStateMachine):
     """Any sequence of results: the gate never exceeds its width, and always opens again."""
 
@@ -382,37 +346,3 @@ class Hosts(RuleBasedStateMachine):
 
 
 TestHosts = Hosts.TestCase
-
-
-def test_retries_beyond_the_budget_come_at_even_distances() -> None:
-    """A hundred at once, then five per second."""
-    budget = RetryBudget(RetryBudgetOptions())
-    times = [budget.retry_at(0.0, 0.0) for _ in range(120)]
-    assert times[:100] == [0.0] * 100
-    distances = [later - earlier for earlier, later in itertools.pairwise(times[100:])]
-    assert distances == pytest.approx([0.2] * 19)
-
-
-@pytest.mark.parametrize(("share", "held_up"), [(0.3, False), (0.8, True)])
-def test_only_a_high_share_of_failures_delays_retries(share: float, held_up: bool) -> None:
-    budget, failed, late = RetryBudget(RetryBudgetOptions()), 0.0, False
-    for _ in range(5000):
-        failed += share
-        if failed >= 1:
-            failed -= 1
-            late = late or budget.retry_at(0.0, 0.0) > 0.0
-        else:
-            budget.earn()
-    assert late is held_up
-
-
-@given(st.lists(st.tuples(st.floats(0, 10), st.booleans()), max_size=50), st.floats(0, 1e6))
-def test_no_retry_begins_before_the_wanted_time(steps: list[tuple[float, bool]], wanted: float) -> None:
-    """And after enough time the bucket is full again."""
-    budget, now = RetryBudget(RetryBudgetOptions()), 0.0
-    for seconds, answered in steps:
-        now += seconds
-        if answered:
-            budget.earn()
-        assert budget.retry_at(wanted, now) >= wanted
-    assert budget.retry_at(0.0, now + 1000) == 0.0

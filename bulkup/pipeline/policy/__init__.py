@@ -1,7 +1,8 @@
 """Decisions about problems.
 
     retry            the next step after a failed attempt or API call
-    host_gate        the limit on requests to one host, and its retry budget
+    host_gate        the limit on requests to one host; gates_by_host has one for each
+    retry_budget     delays retries to a host that fails most requests
     pace             the rate at which requests to a throttling host begin, learned from its answers
     earlier_origins  hosts that tickets of an earlier run name and that do not answer
     issued_tickets   finds an id or object that the service gives to a second file

@@ -1,4 +1,4 @@
-"""The limit on requests to one host, and the retry budget that goes with it.
+"""The limit on requests to one host.
 
 Every host has one gate: the service's API, and each storage host that upload URLs name. A host's answer to one request
 counts for all requests to it.
@@ -62,26 +62,13 @@ from collections.abc import Callable
 from dataclasses import field
 
 from bulkup.helpers.quick_dataclass import dataclass
-from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.problems import OF_THE_HOST, Problem, ProblemKind
-from bulkup.pipeline.options import PipelineOptions, RetryPolicy
+from bulkup.pipeline.options import RetryPolicy
 from bulkup.pipeline.policy.pace import Pace, PaceOptions
+from bulkup.pipeline.policy.retry_budget import RetryBudget, RetryBudgetOptions
 
 _NOT_OF_THE_HOST = frozenset({ProblemKind.CHANGED, ProblemKind.UNREADABLE, ProblemKind.MACHINE})
-
 _WITHOUT_ANSWER = _NOT_OF_THE_HOST | {ProblemKind.UNREACHABLE, ProblemKind.UNUSABLE}
-
-
-@dataclass(frozen=True, slots=True)
-class RetryBudgetOptions:
-    """The size of a retry budget, and the tokens that it gains.
-
-    With 0.7 tokens per answer, a host that fails three of ten requests delays no retry.
-    """
-
-    size: float = 100.0
-    per_answer: float = 0.7
-    per_second: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +104,6 @@ class GateOptions:
     hosts: int = 1000
     retries: RetryBudgetOptions = field(default_factory=RetryBudgetOptions)
     pace: PaceOptions = field(default_factory=PaceOptions)
-
-
-class RetryBudget:
-    """A token bucket of retries: answered requests and elapsed time add tokens.
-
-    When the bucket is empty, `retry_at` returns a later time.
-    """
-
-    def __init__(self, options: RetryBudgetOptions) -> None:
-        self._options = options
-        self._tokens = options.size
-        self._counted_at: float | None = None
-
-    def earn(self) -> None:
-        """Add the tokens of one answer."""
-        self._tokens = min(self._options.size, self._tokens + self._options.per_answer)
-
-    def retry_at(self, wanted: float, now: float) -> float:
-        """Take a token for a retry; return the time at which it may begin: `wanted` or later."""
-        size, per_second = self._options.size, self._options.per_second
-        passed = 0.0 if self._counted_at is None else max(0.0, now - self._counted_at)
-        self._counted_at = now
-        self._tokens = min(size, self._tokens + passed * per_second) - 1
-        return max(wanted, now - self._tokens / per_second) if self._tokens < 0 else wanted
 
 
 class HostGate:
@@ -359,38 +322,3 @@ class HostGate:
     def _pause(self, chance: float) -> float:
         longest = min(self._policy.cap, self._policy.base * 2.0 ** min(self._closings, 32))
         return longest * (1 + chance) / 2
-
-
-class HostGates:
-    """The gates of a run: one for the service's API, and one for each storage host."""
-
-    def __init__(self, options: PipelineOptions, gate: GateOptions) -> None:
-        self._options = options
-        self._gate = gate
-        # The batcher and the closer each limit their own calls; the gate must hold the calls of both.
-        self.api = HostGate(2 * options.calls_in_flight, gate.api_failures, options.retry, gate, tests=False)
-        self._storage: dict[str, HostGate] = {}
-
-    def __len__(self) -> int:
-        return 1 + len(self._storage)
-
-    def storage(self, url: SecretUrl) -> HostGate:
-        """Return the gate of the host that this URL names."""
-        origin = url.origin
-        gate = self._storage.get(origin)
-        if gate is None:
-            if len(self._storage) >= self._gate.hosts:
-                self._drop_gate()
-            most, options = self._options.concurrency, self._gate
-            failures = max(options.storage_failures, min(2 * most, options.storage_failures_max))
-            gate = self._storage[origin] = HostGate(most, failures, self._options.retry, options)
-        elif len(self._storage) > 1:
-            self._storage[origin] = self._storage.pop(origin)  # the first one is always the least recently used
-        return gate
-
-    def _drop_gate(self) -> None:
-        """Forget one gate: a service that names a new host for each file would fill the memory."""
-        gates = self._storage.items()
-        unused = next((origin for origin, gate in gates if gate.unused), None)
-        free = next((origin for origin, gate in gates if not gate.under_way), next(iter(self._storage)))
-        del self._storage[free if unused is None else unused]

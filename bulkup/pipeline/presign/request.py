@@ -51,7 +51,7 @@ class TicketRequest(ServiceCall):
         self._routes = routes
         self._answered = answered
         self._undecided = undecided
-        self._refusal: Problem | None = None  # if the last failure was one
+        self._last_refusal: Problem | None = None  # if the last failure was one
 
     async def make(self) -> bool:
         """Ask for tickets; rejected files are settled. Raises `ProblemError`, `JournalError`."""

@@ -1,0 +1,42 @@
+"""The host gates of a run: one for the API, and one for each storage host. Pure."""
+
+from __future__ import annotations
+
+from bulkup.helpers.secrets import SecretUrl
+from bulkup.pipeline.options import PipelineOptions
+from bulkup.pipeline.policy.host_gate import GateOptions, HostGate
+
+
+class HostGates:
+    """The gates of a run: one for the service's API, and one for each storage host."""
+
+    def __init__(self, options: PipelineOptions, gate: GateOptions) -> None:
+        self._options = options
+        self._gate = gate
+        # The batcher and the closer each limit their own calls; the gate must hold the calls of both.
+        self.api = HostGate(2 * options.calls_in_flight, gate.api_failures, options.retry, gate, tests=False)
+        self._storage: dict[str, HostGate] = {}
+
+    def __len__(self) -> int:
+        return 1 + len(self._storage)
+
+    def storage(self, url: SecretUrl) -> HostGate:
+        """Return the gate of the host that this URL names."""
+        origin = url.origin
+        gate = self._storage.get(origin)
+        if gate is None:
+            if len(self._storage) >= self._gate.hosts:
+                self._drop_gate()
+            most, options = self._options.concurrency, self._gate
+            failures = max(options.storage_failures, min(2 * most, options.storage_failures_max))
+            gate = self._storage[origin] = HostGate(most, failures, self._options.retry, options)
+        elif len(self._storage) > 1:
+            self._storage[origin] = self._storage.pop(origin)  # the first one is always the least recently used
+        return gate
+
+    def _drop_gate(self) -> None:
+        """Forget one gate: a service that names a new host for each file would fill the memory."""
+        gates = self._storage.items()
+        unused = next((origin for origin, gate in gates if gate.unused), None)
+        free = next((origin for origin, gate in gates if not gate.under_way), next(iter(self._storage)))
+        del self._storage[free if unused is None else unused]
