@@ -12,21 +12,22 @@ import math
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
 
 from bulkup.helpers.quick_dataclass import dataclass
-from bulkup.journal.database import has_places, journal_exists, row_values, sqlite_errors
+from bulkup.journal.database import has_groups, has_places, journal_exists, row_values, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.error_mapping import DamagedJournalError
-from bulkup.journal.open_files import OpenFiles
 from bulkup.journal.places import DryRunPlaces
 from bulkup.journal.row_query import DEFAULT_OPTIONS, Row, RowQuery, RowQueryOptions
 from bulkup.journal.sources import KnownSource, Overlap, find_source_id, known_sources, overlapping_sources
 from bulkup.journal.stat_columns import unsigned_stat
 from bulkup.journal.ticket_text import load
+from bulkup.journal.unfolding import unsettled
 from bulkup.model.files import Digest, FoundFile, Identity, Source, Stat
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Receipt, Ticket
@@ -95,7 +96,9 @@ class Lookup:
         sources: Sequence[KnownSource],
         options: RowQueryOptions = DEFAULT_OPTIONS,
         on_damage: Callable[[DamagedJournalError], None] | None = None,
+        grouped: Mapping[tuple[int, bytes], KnownFile] = MappingProxyType({}),
     ) -> None:
+        """Take the files in groups, by source number and path. A run passes none: it meets each file once."""
         self._connection = connection
         self._path = path
         self._on_damage = on_damage
@@ -103,6 +106,7 @@ class Lookup:
         self._rows = RowQuery(connection, destination_id, f"{_COLUMNS}, {place}", options=options)
         self._done = RowQuery(connection, destination_id, _IDENTITY, _DONE, options)
         self._destination = destination_id
+        self._grouped = grouped
         self._with_files = [source for source in sources if self._has_files(source.id)]
         self._filled = {source.id for source in self._with_files}
         self._related: dict[bytes, list[Overlap]] = {}
@@ -133,12 +137,18 @@ class Lookup:
             return Comparison([], [], list(files))
         with self._reading():
             rows = self._done.read(source.id, list(files))
+        if self._grouped:
+            rows = {path: row for path, row in rows.items() if (source.id, path) not in self._grouped}
         # The file may have been uploaded again as part of another source, and be kept for longer.
         alone = not self._related_to(source)
         compared = kept, expired, others = Comparison([], [], [])
         for path, stat in files.items():
             row = rows.get(path)
-            if row is None or (row[1:6] != stat and unsigned_stat(row[1:6]) != stat):
+            if (
+                row is None
+                or (self._grouped and (source.id, path) in self._grouped)
+                or (row[1:6] != stat and unsigned_stat(row[1:6]) != stat)
+            ):
                 others.append(path)
             elif row[6] is None:
                 kept.append(path)
@@ -167,7 +177,11 @@ class Lookup:
         if source_id not in self._filled:
             return [None] * len(paths)
         rows = self._rows.read(source_id, paths)
-        return [self._known(row, source_id) if (row := rows.get(path)) is not None else None for path in paths]
+        own = [self._known(row, source_id) if (row := rows.get(path)) is not None else None for path in paths]
+        if not self._grouped:
+            return own
+        grouped = [self._grouped.get((source_id, path)) for path in paths]
+        return [_in_group(file, known) for file, known in zip(grouped, own, strict=True)]
 
     def _known_elsewhere(self, source: Source, paths: Sequence[bytes]) -> list[list[KnownFile]]:
         """Return for each path its rows in sources that share files with this one."""
@@ -202,8 +216,17 @@ class Lookup:
         return self._related[source.root]
 
     def _has_files(self, source_id: int) -> bool:
-        query = "SELECT EXISTS (SELECT 1 FROM files WHERE destination_id = ? AND source_id = ?)"
+        query = "SELECT EXISTS (SELECT 1 FROM main.files WHERE destination_id = ? AND source_id = ?)"
+        if any(grouped_source == source_id for grouped_source, _ in self._grouped):
+            return True
         return bool(self._connection.execute(query, (self._destination, source_id)).fetchone()[0])
+
+
+def _in_group(grouped: KnownFile | None, own: KnownFile | None) -> KnownFile | None:
+    """Return what is known of a file that may be in a group. The service keeps its last upload as long as before."""
+    if grouped is None or own is None:
+        return grouped or own
+    return replace(grouped, kept_until=own.kept_until)
 
 
 def _conclusive(own: KnownFile | None, file: FoundFile) -> bool:
@@ -245,6 +268,16 @@ class ReadOnlyView:
     places: DryRunPlaces
 
 
+def _grouped_files(connection: sqlite3.Connection, destination_id: int) -> dict[tuple[int, bytes], KnownFile]:
+    """Return the files in groups at one destination, by source number and path."""
+    grouped = {}
+    for numbers, file, ticket in unsettled(connection):
+        if numbers.destination == destination_id:
+            at, digest = (file.source_id, file.path), Digest(file.md5) if file.md5 else None
+            grouped[at] = KnownFile(file.state, Identity(*file.stat), digest, ticket, None, at, file.place)
+    return grouped
+
+
 @contextlib.contextmanager
 def read_only_view(path: str, destination: Destination, sources: Sequence[Source]) -> Iterator[ReadOnlyView]:
     """Open a journal for a dry run, without a lock and without writing. The journal need not exist."""
@@ -253,12 +286,14 @@ def read_only_view(path: str, destination: Destination, sources: Sequence[Source
             yield ReadOnlyView(None, tuple(sources), places)
         return
     with contextlib.closing(open_any_version(path)) as connection, sqlite_errors(path):
-        OpenFiles(connection, with_tickets=True).refresh()
         query = "SELECT id FROM destinations WHERE provider = ? AND base_url = ? AND scope = ?"
         key = (destination.provider, destination.base_url, destination.scope)
         row = connection.execute(query, key).fetchone()
+        number = row[0] if row is not None else 0
         numbered = tuple(replace(source, id=find_source_id(connection, source) or 0) for source in sources)
-        lookup = Lookup(connection, path, row[0], known_sources(connection)) if row is not None else None
+        grouped = _grouped_files(connection, number) if has_groups(connection) else {}
+        ticketed = {at for at, known in grouped.items() if known.ticket is not None}
+        lookup = Lookup(connection, path, number, known_sources(connection), grouped=grouped) if number else None
         held = connection if has_places(connection) else None
-        with contextlib.closing(DryRunPlaces(held, path, row[0] if row is not None else 0)) as places:
+        with contextlib.closing(DryRunPlaces(held, path, number, ticketed)) as places:
             yield ReadOnlyView(lookup, numbered, places)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from bulkup.helpers.quick_dataclass import dataclass
@@ -33,9 +33,9 @@ _HOLDERS = """
 SELECT p.name, p.path, s.root, s.name FROM places p JOIN sources s ON s.id = p.source_id
 WHERE (p.destination_id, p.name) IN (VALUES {rows})
 """
-_KEPT = f"""
-SELECT places.path, s.root, s.name FROM places JOIN sources s ON s.id = places.source_id
-WHERE places.destination_id = ? AND places.name = ? AND {_KEEPS}
+_HOLDER = f"""
+SELECT places.source_id, places.path, s.root, s.name, {_KEEPS} FROM places JOIN sources s ON s.id = places.source_id
+WHERE places.destination_id = ? AND places.name = ?
 """
 
 
@@ -94,13 +94,21 @@ def _other(claim: Claim, holder: Holder) -> Holder | None:
 class DryRunPlaces:
     """Claims of a dry run, on top of those in a journal. They are kept on disk, since a tree may be larger than memory.
 
-    `connection` is that of the journal, None if there is none. `close` deletes the claims.
+    `connection` is that of the journal, None if there is none. `ticketed` are files in groups that have a ticket.
+    `close` deletes the claims.
     """
 
-    def __init__(self, connection: sqlite3.Connection | None, path: str, destination_id: int) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection | None,
+        path: str,
+        destination_id: int,
+        ticketed: Collection[Key] = (),
+    ) -> None:
         self._journal = connection
         self._path = path
         self._destination = destination_id
+        self._ticketed = ticketed
         self._scratch = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._scratch.execute("CREATE TABLE places (name TEXT PRIMARY KEY, root BLOB, path BLOB) WITHOUT ROWID")
         self._scratch.execute("BEGIN")
@@ -127,8 +135,10 @@ class DryRunPlaces:
         if self._journal is None:
             return None
         with sqlite_errors(self._path):
-            row = self._journal.execute(_KEPT, (self._destination, claim.name)).fetchone()
+            row = self._journal.execute(_HOLDER, (self._destination, claim.name)).fetchone()
         if row is None:
             return None
-        path, root, source = row
+        source_id, path, root, source, keeps = row
+        if not keeps and (source_id, path) not in self._ticketed:
+            return None
         return _other(claim, Holder(root, path, source))

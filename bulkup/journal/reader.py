@@ -27,10 +27,15 @@ from bulkup.model.states import FileState
 _LAST = (1 << 63) - 1
 # The first columns of these queries are the key. CROSS JOIN keeps the order of the tables, and so that of the key. The
 # files are not joined: a view over them would be read as a whole.
-_MANIFEST = """
+_MANIFEST_OF = """
 SELECT destination_id, source_id, path, size, md5, state, remote_id, remote, etag, attempts, error, uploaded_at,
        kept_until
-FROM files WHERE (destination_id, source_id, path) > (?, ?, ?) ORDER BY destination_id, source_id, path LIMIT ?
+FROM {} WHERE (destination_id, source_id, path) > (?1, ?2, ?3) ORDER BY destination_id, source_id, path LIMIT ?4
+"""
+_MANIFEST = _MANIFEST_OF.format("main.files")
+_MANIFEST_WITH_GROUPS = f"""
+SELECT * FROM ({_MANIFEST_OF.format("settled_files")}) UNION ALL
+SELECT * FROM ({_MANIFEST_OF.format("grouped_files")}) ORDER BY 1, 2, 3 LIMIT ?4
 """
 _RUNS = """
 SELECT r.id, r.run, r.started_at, r.ended_at, r.exit_code, d.provider, d.base_url, r.sources, r.summary
@@ -49,14 +54,21 @@ SELECT count(*) FILTER (WHERE remote_id IS NOT NULL AND superseded_by IS NULL),
 FROM orphans
 """
 # Only the ids of tickets are read, never their text, which holds signatures.
-_INTERRUPTED = """
+_INTERRUPTED_CALLS = """
 SELECT t.remote_id, 1, d.provider, s.root, t.path, 'its ticket was not used yet', r.started_at, r.run
-FROM tickets t JOIN files f USING (destination_id, source_id, path) JOIN runs r ON r.id = f.run_id
+FROM tickets t JOIN main.files f USING (destination_id, source_id, path) JOIN runs r ON r.id = f.run_id
 JOIN destinations d ON d.id = t.destination_id JOIN sources s ON s.id = t.source_id
 UNION ALL
 SELECT NULL, count(*), d.provider, NULL, NULL, 'the call was cut off before its answer', r.started_at, r.run
-FROM files f JOIN runs r ON r.id = f.run_id JOIN destinations d ON d.id = f.destination_id
+FROM {files} f JOIN runs r ON r.id = f.run_id JOIN destinations d ON d.id = f.destination_id
 WHERE f.state = 'asked' GROUP BY d.id, r.id
+"""
+_INTERRUPTED = _INTERRUPTED_CALLS.format(files="main.files")
+_INTERRUPTED_WITH_GROUPS = f"""
+{_INTERRUPTED_CALLS.format(files="grouped_files")} UNION ALL
+SELECT g.ticket_id, 1, d.provider, s.root, g.path, 'its ticket was not used yet', r.started_at, r.run
+FROM grouped_files g JOIN runs r ON r.id = g.run_id JOIN destinations d ON d.id = g.destination_id
+JOIN sources s ON s.id = g.source_id WHERE g.ticket_id IS NOT NULL
 """
 # In two sums, because SQLite's integers have 64 bits, and sparse files can have exabytes.
 _FILES_BY_STATE = """
@@ -99,7 +111,7 @@ class Reader:
     def manifest(self) -> Iterator[ManifestRow]:
         """Yield the row of every file, ordered by source and path, in constant memory."""
         roots, providers = dict[int, bytes](), dict[int, str]()
-        for destination_id, source_id, *row in self._pages(_MANIFEST, (0, 0, b"")):
+        for destination_id, source_id, *row in self._pages(_MANIFEST, (0, 0, b""), _MANIFEST_WITH_GROUPS):
             if source_id not in roots or destination_id not in providers:
                 roots.update(self._rows("SELECT id, root FROM sources"))
                 providers.update(self._rows("SELECT id, provider FROM destinations"))
@@ -130,7 +142,7 @@ class Reader:
 
         The next run uses these tickets if it can, and makes orphans of the others.
         """
-        for row in self._rows(_INTERRUPTED):
+        for row in self._rows(_INTERRUPTED, with_groups=_INTERRUPTED_WITH_GROUPS):
             yield OrphanRow(*row)
 
     def status(self) -> JournalStatus:
@@ -152,21 +164,25 @@ class Reader:
             expired=sum(expired for *_, expired in by_state),
         )
 
-    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Return the rows of a query, all as they were at one moment."""
+    def _rows(self, query: str, *values: Any, with_groups: str = "") -> list[tuple[Any, ...]]:
+        """Return the rows of a query, all as they were at one moment.
+
+        `with_groups` replaces the query where files are in groups.
+        """
         with sqlite_errors(self.path):
             self._connection.execute("BEGIN")
             try:
                 self._open_files.refresh()
-                return self._connection.execute(query, values).fetchall()
+                chosen = with_groups if with_groups and self._open_files.any else query
+                return self._connection.execute(chosen, values).fetchall()
             finally:
                 self._connection.execute("COMMIT")
 
-    def _pages(self, query: str, first: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    def _pages(self, query: str, first: tuple[Any, ...], with_groups: str = "") -> Iterator[tuple[Any, ...]]:
         """Yield the rows after the key `first`. The first columns of a row are its key."""
         key, full = first, True
         while full:
-            rows = self._rows(query, *key, self._options.rows_per_page)
+            rows = self._rows(query, *key, self._options.rows_per_page, with_groups=with_groups)
             full = len(rows) == self._options.rows_per_page
             yield from rows
             key = rows[-1][: len(first)] if rows else key

@@ -47,7 +47,7 @@ class RowQuery:
         self._connection = connection
         self._destination = destination_id
         self._options = options
-        query = f"SELECT path, {columns} FROM files WHERE destination_id = ? AND source_id = ? AND {condition}"
+        query = f"SELECT path, {columns} FROM main.files WHERE destination_id = ? AND source_id = ? AND {condition}"
         self._range = f"{query} AND path BETWEEN ? AND ? ORDER BY path LIMIT ?"
         self._keys = f"{query} AND path IN ({', '.join('?' * options.paths_per_query)})"
 

@@ -57,24 +57,27 @@ def groups(connection: sqlite3.Connection, *, with_tickets: bool, which: str = "
         yield GroupRow(row, files, tickets)
 
 
+def unsettled(connection: sqlite3.Connection) -> Iterator[tuple[RowNumbers, GroupedFile, Ticket | None]]:
+    """Yield the files in groups that have no newer row, with their tickets. A file in two groups comes twice.
+
+    The later one counts. Raises `sqlite3.Error`, `DamagedTicketError`.
+    """
+    for group in groups(connection, with_tickets=True):
+        tickets = group.tickets or [None] * len(group.files)
+        for file, ticket in zip(group.files, tickets, strict=True):
+            key = (group.numbers.destination, file.source_id, file.path)
+            if connection.execute(_NEWER, (*key, group.numbers.group)).fetchone() is None:
+                yield group.numbers, file, ticket
+
+
 def unfold(connection: sqlite3.Connection) -> None:
     """Unfold all groups, in the open transaction. Raises `sqlite3.Error`, `DamagedTicketError`."""
-    for group in groups(connection, with_tickets=True):
-        _unfold(connection, group)
-    connection.execute("DELETE FROM presign_groups")
-
-
-def _unfold(connection: sqlite3.Connection, group: GroupRow) -> None:
-    """Write the rows of a group. A file that is in a later group as well gets that one's row after it."""
-    number, destination_id, run_id = group.numbers
-    tickets = group.tickets or [None] * len(group.files)
-    for file, ticket in zip(group.files, tickets, strict=True):
-        key = (destination_id, file.source_id, file.path)
-        if connection.execute(_NEWER, (*key, number)).fetchone() is not None:
-            continue
+    for numbers, file, ticket in unsettled(connection):
+        key = (numbers.destination, file.source_id, file.path)
         stat = signed_stat(file.stat)
-        row = (*key, file.state, *stat, file.md5, file.attempts, run_id, file.place)
+        row = (*key, file.state, *stat, file.md5, file.attempts, numbers.run, file.place)
         connection.execute(_UNFOLD, row)
         connection.execute("DELETE FROM tickets WHERE destination_id = ? AND source_id = ? AND path = ?", key)
         if ticket is not None:
             connection.execute(_TICKET, (*key, ticket.remote_id, ticket.expires_at, dump(ticket)))
+    connection.execute("DELETE FROM presign_groups")
