@@ -33,9 +33,12 @@ class UrlEnd(NamedTuple):
 def end_of_url(url: SecretUrl) -> UrlEnd:
     """Return the end that a presigned URL states."""
     text = url.reveal()
-    at = text.find("X-Amz-Date=")
+    query = text.find("?")
+    if query < 0:
+        return UrlEnd()
+    at = text.find("X-Amz-Date=", query)
     # The parameters of most URLs are in this order, and all URLs of an answer have the same date and lifetime.
-    return (_usual(text[at - 1 : at + _USUAL]) if at > 0 else None) or _of_any(text)
+    return (_usual(text[at - 1 : at + _USUAL]) if at > 0 else None) or _of_any(text[query:])
 
 
 @functools.lru_cache(maxsize=256)

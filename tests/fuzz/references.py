@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 import re
 from collections.abc import Sequence
@@ -90,3 +91,20 @@ def is_excepted(entry: str, host: str) -> bool | None:
     except ValueError:
         return None
     return address in network
+
+
+def end_of(url: str) -> float | None:
+    """Return the end that a URL states as S3 does, in either version, None for a URL of another form."""
+    query = url.partition("?")[2]
+    if "?" in query or any(query.lower().count(word) > 1 for word in ("expires", "date")):
+        return None
+    values = {name: value for name, _, value in (pair.partition("=") for pair in query.split("&"))}
+    if re.fullmatch("[0-9]{1,12}", values.get("Expires", "")):
+        return float(values["Expires"])
+    lifetime, date = values.get("X-Amz-Expires", ""), values.get("X-Amz-Date", "")
+    if not re.fullmatch("[0-9]{1,12}", lifetime) or not re.fullmatch("[0-9]{8}T[0-9]{6}Z", date):
+        return None
+    try:
+        return dt.datetime.strptime(f"{date}+0000", "%Y%m%dT%H%M%SZ%z").timestamp() + int(lifetime)
+    except (ValueError, OverflowError):
+        return None

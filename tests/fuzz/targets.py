@@ -40,7 +40,7 @@ from bulkup.providers.tokens import Token
 from bulkup.providers.xvid.auth import OAuthTokenCache
 from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public
 from bulkup.transport.destination.redirects import redirected
-from fuzz import seeds
+from fuzz import references, seeds
 from fuzz.answers import NOW, api_answer, storage_answer
 from fuzz.invariants import LARGEST_DOCUMENT, LONGEST_REMOTE, holds_of_problem, holds_of_tickets, holds_of_url
 from fuzz.user_inputs import FEEDS
@@ -221,6 +221,8 @@ def _url_ends(data: bytes) -> None:
     end = end_of_url(SecretUrl(url))
     assert all(figure is None or math.isfinite(figure) for figure in end), "a URL that ends at no time"
     assert end.lifetime is None or end.lifetime >= 0
+    expected = references.end_of(url)
+    assert expected is None or end.at == expected, "another end than the URL states"
     words = url.lower()
     if words.count("expires=") == words.count("-date=") == 1:  # the quick way and the slow one
         assert end_of_url(SecretUrl(url.replace("&X-Amz-Expires=", "&x=1&X-Amz-Expires="))) == end
