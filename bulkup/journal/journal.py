@@ -37,8 +37,9 @@ _log = EventLogger("bulkup.journal")
 _CHECKPOINT_TRIES = 2
 # Without the index named, SQLite would read all rows of the source, which may be millions.
 _FORGET = """
-DELETE FROM files INDEXED BY files_unreadable WHERE state = 'unreadable' AND destination_id = ? AND source_id = ?
-    AND run_id <> ? AND inode = 0 AND device = 0 AND remote_id IS NULL
+DELETE FROM files INDEXED BY files_unexamined WHERE state IN ('unreadable', 'changed') AND destination_id = ?
+    AND source_id = ? AND run_id <> ? AND (size, mtime_ns, ctime_ns, inode, device) = (0, 0, 0, 0, 0)
+    AND remote_id IS NULL
 """
 # The same here. SQLite uses a partial index only for a query that repeats the index's condition.
 _OPEN_FILES = "files INDEXED BY files_open"
@@ -172,8 +173,8 @@ class Journal:
         """Record how the run ended. A finished run erases all tickets, so the file holds no signature.
 
         `walked` are the sources that were walked completely. Their entries that an earlier run could not examine and
-        that this run has not met are deleted: such an entry may be a folder that can be listed now, whose files have
-        rows of their own.
+        that this run has not met are deleted: such an entry may be a name that is gone, or a folder that can be listed
+        now, whose files have rows of their own.
         """
         text = json.dumps(summary)  # sums may exceed the 64 bits of orjson's integers
         statements = [

@@ -97,11 +97,11 @@ class Model:
         before = self.rows.get(key)
         self.rows[key] = Row(state, identity, len(self.ends), md5, error, place, before.remote_id if before else None)
 
-    def unseen(self, key: Key, error: str) -> None:
+    def unseen(self, key: Key, state: FileState, error: str) -> None:
         """The entry could not be examined, which does not change the row of an upload or a ticket."""
         before = self.rows.get(key)
         if before is None or before.state not in {FileState.TICKETED, FileState.STORED, *DONE}:
-            self.put(key, FileState.UNREADABLE, UNKNOWN_IDENTITY, error=error)
+            self.put(key, state, UNKNOWN_IDENTITY, error=error)
 
     def ticketed(self, key: Key, ticket: Ticket | None) -> None:
         """The call was answered. The service rejected a file without a ticket."""
@@ -122,9 +122,10 @@ class Model:
         row.run = len(self.ends)
 
     def walked(self, destination: str, source: bytes) -> None:
-        """Delete unreadable entries of the source that this run has not met."""
+        """Delete entries of the source that could not be examined and that this run has not met."""
         for key, row in list(self.rows.items()):
-            unseen = row.state is FileState.UNREADABLE and row.identity == UNKNOWN_IDENTITY and row.remote_id is None
+            ended = row.state in {FileState.UNREADABLE, FileState.CHANGED}
+            unseen = ended and row.identity == UNKNOWN_IDENTITY and row.remote_id is None
             if key[:2] == (destination, source) and unseen and row.run != len(self.ends):
                 del self.rows[key]
 

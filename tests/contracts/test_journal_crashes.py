@@ -317,15 +317,15 @@ class JournalMachine(RuleBasedStateMachine):
     def fail(self, file: tuple[int, bytes], state: FileState) -> None:
         self.do(self.failing(file, state))
 
-    @rule(file=files)
-    def cannot_look_at(self, file: tuple[int, bytes]) -> None:
+    @rule(file=files, state=st.sampled_from([FileState.UNREADABLE, FileState.CHANGED]))
+    def cannot_look_at(self, file: tuple[int, bytes], state: FileState) -> None:
         """The scanner settles an entry that it cannot examine, without a ticket. It meets each entry once in a run."""
         if file in self.asked:
             return
         item, key = self.item(file, UNKNOWN_IDENTITY), self.key(file)
         item.ticket = item.receipt = item.place = None
-        call = self.journal.settled([Outcome(item, FileState.UNREADABLE, FAILURE)], self.now)
-        self.do((call, lambda model: model.unseen(key, FAILURE.message)))
+        call = self.journal.settled([Outcome(item, state, FAILURE)], self.now)
+        self.do((call, lambda model: model.unseen(key, state, FAILURE.message)))
 
     @some_are(FileState.STORED)
     @rule(data=st.data())

@@ -30,7 +30,7 @@ from journal_world import (
 from bulkup.errors import JournalError, JournalLockedError
 from bulkup.journal import Claim, Destination, Holder, Journal, Lock, Reader, prune, prune_dry_run, read_only_view
 from bulkup.journal.database import migrate, migrations, open_for_writing
-from bulkup.model.files import Source
+from bulkup.model.files import UNKNOWN_IDENTITY, Source
 from bulkup.model.items import Item, Outcome
 from bulkup.model.journal_rows import ManifestRow, OrphanRow, PruneCounts
 from bulkup.model.states import FileState
@@ -452,6 +452,21 @@ async def test_a_run_starts_and_ends_without_a_full_scan(path: Path) -> None:
         ]
     assert any("files_open" in step for step, _ in plans)
     assert [sql for step, sql in plans if step in ("SCAN files", "SCAN f")] == []
+
+
+@pytest.mark.parametrize("state", [FileState.UNREADABLE, FileState.CHANGED])
+async def test_entries_that_could_not_be_examined_are_forgotten_by_the_next_run(path: Path, state: FileState) -> None:
+    """A name that vanished is not there any more, and the files of a folder have rows of their own."""
+    async with running(path) as (journal, (source,)):
+        unexamined = [an_item(source, name, identity=UNKNOWN_IDENTITY) for name in (b"gone", b"again")]
+        ends = [Outcome(item, state, problem()) for item in (*unexamined, an_item(source, b"examined"))]
+        await journal.settled(ends, NOW)
+        await journal.end_run(now=NOW, exit_code=3, summary={}, finished=True, walked=(source,))
+    assert rows(path) == dict.fromkeys((b"gone", b"again", b"examined"), state)
+    async with running(path) as (journal, (source,)):
+        await journal.settled([Outcome(an_item(source, b"again", identity=UNKNOWN_IDENTITY), state, problem())], NOW)
+        await journal.end_run(now=NOW, exit_code=3, summary={}, finished=True, walked=(source,))
+    assert rows(path) == dict.fromkeys((b"again", b"examined"), state)
 
 
 # --- earlier versions ---

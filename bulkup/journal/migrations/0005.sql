@@ -13,3 +13,7 @@ CREATE TABLE presign_groups (
 
 -- The last group asked for when the row was written: the row is newer than this group and all before it.
 ALTER TABLE files ADD COLUMN after_group INTEGER;
+
+-- An entry that could not be examined is looked for at the end of every run, also one that vanished.
+DROP INDEX files_unreadable;
+CREATE INDEX files_unexamined ON files (destination_id, source_id) WHERE state IN ('unreadable', 'changed');
