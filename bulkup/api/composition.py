@@ -191,7 +191,7 @@ def pipeline_options(settings: Settings, provider: Provider, retry: RetryPolicy 
 
 
 def settings_digest(provider: Provider) -> str:
-    """Return a short digest of what the service is asked with: a rejection holds until it changes.
+    """Return a short digest of the settings of presign calls: a rejection holds until they change.
 
     The account is not part of it: after a change of its rights, `--retry-rejected` asks again.
     """

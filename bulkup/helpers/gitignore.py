@@ -21,7 +21,7 @@ class Pattern(NamedTuple):
     """A compiled line. `negated` takes paths out of the list again.
 
     `parts` match the parts of a path one after the other; None stands for any number of them. `whole` is whether the
-    pattern may match a file, and not only what lies below a directory. `below` is whether it means just what lies
+    pattern may match a file, and not only the content of a directory. `below` is whether it means just what lies
     below. `everything` is whether it matches every path.
     """
 

@@ -161,7 +161,7 @@ class Scanner:
         elif (rejection := decision.rejection or decision.place_taken) is not None:
             problem = Problem(ProblemKind.REJECTED, rejection.reason)
             outcome = Outcome(Item(file, ticket), FileState.REJECTED, problem, unsupported=rejection.unsupported)
-            # Kept as it is. It was counted as a failure of the run that asked.
+            # Its row is kept unchanged. It was counted as a failure of the run that asked.
             outcome = outcome._replace(by_service=True, counted=True) if rejection.kept else outcome
             await self._enter(self._routes.settle, outcome)
         else:

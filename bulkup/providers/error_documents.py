@@ -23,14 +23,10 @@ _MESSAGE = re.compile(rb"<(?:\w+:)?Message>([^<]{1,512})")
 _FLAGS = re.IGNORECASE | re.DOTALL
 # An element of XML after a declaration, instructions, comments and a document type.
 _PROLOG = rb"(?:\xef\xbb\xbf)?\s*(?>(?:(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE\b[^>\[]*(?:\[.*?\]\s*)?>)\s*)*)"
-_ROOT = re.compile(
-    _PROLOG + rb"<(?:\w+:)?(?:Error|Errors|ErrorResponse|Exception|Fault)[\s/>]", re.IGNORECASE | re.DOTALL
-)
+_ROOT = re.compile(_PROLOG + rb"<(?:\w+:)?(?:Error|Errors|ErrorResponse|Exception|Fault)[\s/>]", _FLAGS)
 _ENVELOPE = re.compile(_PROLOG + rb"<(?:\w+:)?Envelope[\s>].*?<(?:\w+:)?Fault[\s/>]", _FLAGS)
 # Parts of a web page without its first element. None of them is an element of a store's answer.
-_PAGE_PART = re.compile(
-    _PROLOG + rb"<(?:head|body|script|meta|title|style|frameset|iframe)\b", re.IGNORECASE | re.DOTALL
-)
+_PAGE_PART = re.compile(_PROLOG + rb"<(?:head|body|script|meta|title|style|frameset|iframe)\b", _FLAGS)
 # The beginning of an error in JSON that was cut off, and so cannot be parsed. An empty value is no error.
 _CUT_JSON = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*\{\s*\"errors?\"\s*:(?!\s*(?:null|false|0|\"\"|\[\s*\]|\{\s*\})\s*[,}])", re.IGNORECASE

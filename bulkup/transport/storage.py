@@ -112,7 +112,7 @@ class Storage:
         return answer
 
     def _check_way(self, answer: StorageAnswer, url: SecretUrl) -> None:
-        """Raise `ProblemError` if the answer is that of a proxy or web server on the way, which look like storage's."""
+        """Raise `ProblemError` if a proxy or web server on the way gave the answer, which looks like storage's."""
         failure = failure_in_answer(url, answer.status, answer.body)
         if failure is not None:
             raise exchange_problem(failure, None, url, self._options.idle_timeout)

@@ -18,9 +18,9 @@ class TransportOptions:
     stand in buffers on the way to the server. They extend the timeout as if the server read `slowest` bytes a second.
     At most `connections` requests run at once. Up to `idle_connections` more stay open for later requests, to all hosts
     together; before another one is opened, the one least recently used is closed. `hosts` restricts where bytes may go.
-    `sender` selects the HTTP client for storage. An API answer may have
-    `api_answer_limit` bytes, and `api_answer_per_url` for each upload URL that was asked for. With sendfile, a thread
-    reports progress every `sendfile_step` bytes.
+    `sender` selects the HTTP client for storage. An API answer may have `api_answer_limit` bytes, and
+    `api_answer_per_url` for each upload URL that was asked for. With sendfile, a thread reports progress every
+    `sendfile_step` bytes.
     """
 
     connections: int

@@ -21,8 +21,8 @@ IAM: dict[str, str | None] = {
     "iam_password": "local-password-0001",
 }
 OAUTH: dict[str, str | None] = {"token": None, "client_id": "local-client", "client_secret": "local-client-secret"}
-# Ways to prove who is calling that are not the service's first: settings, the path that tokens come from, what is
-# secret about it, and how long a token lasts.
+# Credentials that are not the first choice of a service: settings, the path that issues tokens, the secret, and
+# the lifetime of a token in seconds.
 FETCHED: dict[str, tuple[dict[str, str | None], str, str, int]] = {
     "metastudio": (IAM, "/v3/auth/tokens", "iam_password", 24 * 3600),
     "xvid": (OAUTH, "/v1/oauth2/token/", "client_secret", 7200),

@@ -26,7 +26,7 @@ from bulkup.model.tickets import Ticket
 from bulkup.reports.logs import configure_logging
 from bulkup.transport import headers
 
-# The ways to prove who is calling: what is to be set, beside what is preferred, from the server's configuration.
+# The sets of credentials: the secrets of each, beside the preferred ones, from the server's configuration.
 WAYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     **{name: (name, ()) for name in EVERY},
     "metastudio, temporary keys": ("metastudio", ("security_token",)),

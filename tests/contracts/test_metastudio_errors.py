@@ -38,7 +38,7 @@ META = the_case("metastudio")
 RECEIPT = Receipt(DIGEST, Identity(1, 2, 3, 4, 5), "etag", verified=True, stored_at=NOW)
 RIGHTS, ROOT = "check the keys, and that project_id", "is base_url the root of this service?"
 
-# docs/contracts.md section 3: status, code, what it means for an upload that was asked for, and what is hinted at.
+# docs/contracts.md section 3: status, code, the meaning for an upload, and the hint.
 TABLE = [
     (400, "MSS.00000003", ProblemKind.REJECTED, ""),
     (401, "MSS.00000001", ProblemKind.UNAUTHORIZED, RIGHTS),
@@ -218,6 +218,6 @@ def test_a_file_that_is_given_up_is_reported(state: FileState) -> None:
 
 
 def test_a_refused_report_raises_a_problem() -> None:
-    """The pipeline decides what to do."""
+    """The pipeline decides about it."""
     with pytest.raises(ProblemError):
         asyncio.run(configured(META).abandon(TICKET, FileState.FAILED, FakeCall(error(409, "MSS.00000009"))))

@@ -193,9 +193,9 @@ LINES = {"d/n0.png": Asset("a-4", "PAGE", "told.png"), "d/n1.png": Asset("a-5")}
     ("path", "expected"),
     [
         ("d/n0.png", ("a-4", "PAGE", "told.png")),  # a line of the map, with all it says
-        ("d/n1.png", ("a-5", "OTHER", "n.png")),  # and one that leaves category and name as they are
+        ("d/n1.png", ("a-5", "OTHER", "n.png")),  # and one without category and name
         ("d/n2.png", ("a-2", "COVER", "n.png")),  # else the first rule that matches
-        ("e/n0.png", ("a-3", "OTHER", "n.png")),  # which may leave the category as it is
+        ("e/n0.png", ("a-3", "OTHER", "n.png")),  # which need not have a category
         ("e/n0.mp4", ("a-1", "OTHER", "n.png")),  # else the profile's asset
     ],
 )

@@ -70,7 +70,7 @@ def test_a_journal_that_may_not_grow(world: World) -> None:
 
 
 def test_a_journal_of_a_newer_version(world: World) -> None:
-    """It is not changed, and the message says what to do."""
+    """It is not changed, and the message names the next step."""
     with sqlite3.connect(world.journal) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
@@ -81,7 +81,7 @@ def test_a_journal_of_a_newer_version(world: World) -> None:
 
 @pytest.mark.parametrize("damage", ["noise", "no database"])
 def test_a_damaged_journal(world: World, damage: str) -> None:
-    """The journal is copied and not overwritten, and the message says what to do."""
+    """The journal is copied and not overwritten, and the message names the next step."""
     world.upload(*world.local).expect(0)
     content = bytearray(world.journal.read_bytes())
     if damage == "noise":
@@ -138,7 +138,7 @@ def test_a_restored_journal_that_others_can_read(world: World) -> None:
 
 
 def test_a_manifest_onto_the_journal(world: World) -> None:
-    """It is a wrong usage, and the journal and its side files stay as they are."""
+    """It is a wrong usage, and the journal and its side files stay unchanged."""
     world.upload(*world.local).expect(0)
     before = world.journal.read_bytes()
     for end in ("", ".lock", "-wal"):

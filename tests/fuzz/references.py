@@ -67,7 +67,7 @@ def line_matches(line: str, path: str) -> bool:
         del globs[0]
     elif len(globs) == 1 and globs != ["**"]:
         globs.insert(0, "**")
-    below = globs[-1] == "**"  # what is below, not the directory itself
+    below = globs[-1] == "**"  # the content, not the directory itself
     if below and globs != ["**"]:
         globs[-1:] = ["*", "**"] if not only_directories else ["*"]
     for count in range(1, len(names) + 1):

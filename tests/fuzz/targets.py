@@ -249,7 +249,7 @@ def _kind_of(body: bytes) -> tuple[bool, bool]:
 
 
 def _group_rows(data: bytes) -> None:
-    """The first byte says what the rest is: damage of a good row, texts with a good checksum, or texts as they are."""
+    """The first byte chooses the rest: damage of a good row, texts with a good checksum, or texts without one."""
     texts = [*data[1:].split(b"\n", 2), b"", b""][:3]
     match data[:1]:
         case b"d":

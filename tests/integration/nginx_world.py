@@ -20,7 +20,7 @@ import pytest
 from scripted_server import authority
 
 STORES = "dav_methods PUT; create_full_put_path on; client_max_body_size 0;"
-# Each is a server of its own: what it is to do with a PUT.
+# Each is a server of its own, with a way to answer a PUT.
 VARIANTS: Mapping[str, str] = {
     "plain": STORES,
     "few at once": f"{STORES} limit_conn all 4; limit_conn_status 503;",

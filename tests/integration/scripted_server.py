@@ -42,7 +42,7 @@ class Connection:
     def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.number = number
         self.requests: list[Request] = []
-        self.ended = asyncio.Event()  # nothing more is to come from the sender
+        self.ended = asyncio.Event()  # the sender must send nothing more
         self.reader = reader
         self.writer = writer
         self._judge = h11.Connection(h11.SERVER)
@@ -199,7 +199,7 @@ class Server:
             await (self.scripts.pop(0) if self.scripts else Connection.answer_all)(connection)
         except (asyncio.IncompleteReadError, OSError):
             connection.ended.set()
-        except Exception as error:  # noqa: BLE001 - told at the end
+        except Exception as error:  # noqa: BLE001 - reported at the end
             self.errors.append(error)
         finally:
             writer.close()

@@ -1,4 +1,4 @@
-"""Looking for secrets in whatever a program has said or written, in every way that one is written down."""
+"""Search the output and files of a program for secrets, in every encoding."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def ways(value: str) -> set[str]:
 
 
 def found_in(text: str, values: Iterable[str]) -> list[str]:
-    """Return what of these values is in a text, as it is written there."""
+    """Return the values that a text contains, as written there."""
     return [way for value in values for way in sorted(ways(value)) if way in text]

@@ -25,8 +25,8 @@ from bulkup.transport import Transport, TransportOptions
 
 SENDERS = ("aiohttp", "lean")
 BOTH = pytest.mark.parametrize("sender", SENDERS)
-LEAN = pytest.mark.parametrize("sender", SENDERS[1:])  # what aiohttp's client cannot do
-HANG_TIMEOUT = 10.0  # seconds; what lasts longer is called a hang
+LEAN = pytest.mark.parametrize("sender", SENDERS[1:])  # not supported by aiohttp's client
+HANG_TIMEOUT = 10.0  # seconds; a longer wait counts as a hang
 BLOCK = bytes(range(256)) * 256  # 64 KiB
 LARGE = 64  # blocks: more than fits into the buffers of a connection that is not read
 

@@ -17,7 +17,7 @@ FAULTS = [f"{fault}=0.015" for fault in sorted(set(FaultName) - {FaultName.UNAUT
 @BOTH
 @pytest.mark.parametrize("provider", ["magic-hour", "xvid"])
 async def test_each_sender_survives_all_faults(tmp_path: Path, provider: str, sender: str) -> None:
-    """Every file is stored as it is, by PUT and by form, and no remote id is lost."""
+    """Every file is stored unchanged, by PUT and by form, and no remote id is lost."""
     async with world(tmp_path, provider, faults=FAULTS, seed=5, tunables=QUICK_RETRIES) as place:
         place.write_many(60)
         place.write({"large.mov": os.urandom(3 * 1024**2), "empty.mov": b""})

@@ -35,7 +35,7 @@ async def live_ticket(place: World, name: str) -> Ticket:
 
 
 def adopt(place: World, ticket: Ticket) -> None:
-    """Put this machine's folder, server, files and ticket into the rows of the dump; their form stays as it is."""
+    """Put this machine's folder, server, files and ticket into the rows of the dump; their form stays the same."""
     with contextlib.closing(sqlite3.connect(place.journal, isolation_level=None)) as connection:
         connection.execute("UPDATE sources SET root = ?", (bytes(place.source),))
         connection.execute("UPDATE destinations SET base_url = ? WHERE provider = 'magic-hour'", (place.server.url,))

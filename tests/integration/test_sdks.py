@@ -87,7 +87,7 @@ async def server(tmp_path: Any) -> Any:
 
 
 async def run(server: Any, script: Any, argument: Any = "") -> Any:
-    """Run a script that uses an SDK and return what it printed as JSON."""
+    """Run a script that uses an SDK and return its output as JSON."""
     command = [sys.executable, "-c", script, server.url, argument]
     done = await to_thread.run_sync(lambda: subprocess.run(command, capture_output=True, check=False, timeout=60))
     assert done.returncode == 0, done.stderr.decode()

@@ -162,7 +162,7 @@ async def test_header_values_are_valid_text(sender: str) -> None:
 
 @BOTH
 async def test_a_compressed_body_is_decompressed_if_it_was_requested(sender: str) -> None:
-    """The text of a store's error decides what happens next."""
+    """The text of a store's error decides the next step."""
 
     async def script(connection: Connection) -> None:
         request = await connection.request()

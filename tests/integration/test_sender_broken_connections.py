@@ -54,7 +54,7 @@ def cut_answer(answer: bytes, count: int, end: str) -> Script:
     async def script(connection: Connection) -> None:
         await connection.request()
         connection.write(answer[:count])
-        await settled()  # a reset takes with it what has not been read
+        await settled()  # a reset discards bytes that were not read
         getattr(connection, end)()
         await connection.until_end()
 
@@ -68,7 +68,7 @@ async def test_each_byte_of_a_request(sender: str, end: str) -> None:
     async with serving() as server, using(sender) as transport:
         for count in places(await length_of_a_request(transport, server), end, sender):
             await all_closed(server)
-            # aiohttp's client sends a PUT once more by itself, on a new connection.
+            # aiohttp's client repeats a PUT on a new connection.
             server.scripts = [cut_request(count, end, second=False)] * 2
             problem = await outcome(transport, server.url)
             assert isinstance(problem, Problem), count

@@ -225,7 +225,7 @@ async def test_a_stale_connection_is_replaced_by_a_new_one(sender: str, body: ty
         assert len(server.connections) == 4
         sent = body()
         assert (await answered(transport, server.url, sent)).status == 200
-    assert (len(server.connections), sent.starts) in ((5, 2), (5, 0))  # what is in memory need not be asked for
+    assert (len(server.connections), sent.starts) in ((5, 2), (5, 0))  # a body in memory needs no question
 
 
 @LEAN
@@ -238,7 +238,7 @@ async def test_a_request_with_a_partial_answer_is_not_repeated(sender: str, begu
         connection.write(echo(await connection.request()))
         await connection.request()
         connection.write(begun)
-        await settled()  # a reset takes with it what has not been read
+        await settled()  # a reset discards bytes that were not read
         await act(connection)
 
     async with serving(begins) as server, using(sender) as transport:

@@ -74,7 +74,7 @@ def in_pieces(pieces: list[bytes], *, close: bool) -> Script:
         await connection.request()
         for piece in pieces:
             connection.write(piece)
-            await settled()  # so that it is read by itself
+            await settled()  # so that it is read alone
         if not close:
             await connection.answer_all()
 

@@ -78,7 +78,7 @@ async def test_a_slow_server_does_not_time_out(sender: str) -> None:
     async def slow(connection: Connection) -> None:
         await connection.begun()
         started = asyncio.get_running_loop().time()
-        # What is in the buffers on the way has left the sender, which then sees nothing of its progress.
+        # Bytes in the buffers on the way have left the sender, which then sees nothing of their progress.
         for _ in range((size - buffers) // len(BLOCK) // 4):
             await connection.part()
             await asyncio.sleep(0.05)

@@ -350,7 +350,7 @@ LONG = "asset_id" * 1000
     ],
 )
 def test_messages_about_long_names_are_short(tmp_path: Path, name: str, text: str) -> None:
-    """They say what is wrong, to a person with a terminal."""
+    """They name the fault, for a person with a terminal."""
     tree = Tree(tmp_path)
     os.makedirs(tree.source)
     with pytest.raises(SettingsError) as raised:

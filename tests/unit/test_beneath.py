@@ -1,4 +1,4 @@
-"""Opening below a folder: no link is followed, whatever the length of the path, with openat2 and without."""
+"""Opening below a folder: no link is followed, at any length of the path, with openat2 and without."""
 
 from __future__ import annotations
 

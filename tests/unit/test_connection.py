@@ -20,7 +20,7 @@ LATER = 1e9
 
 
 class RecordingTransport(asyncio.Transport):
-    """A transport that records what is written and whether it was aborted."""
+    """A transport that records the bytes written to it, and whether it was aborted."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__({"socket": self})

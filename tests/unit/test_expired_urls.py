@@ -1,4 +1,4 @@
-"""Refusals of URLs that have expired, told from others by the URL's own end."""
+"""Refusals of URLs that have expired, distinguished from others by the URL's own end."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def found(path: bytes, root: bytes = b"/data") -> FoundFile:
     ],
 )
 def test_the_extension_is_the_lower_cased_last_suffix(path: bytes, extension: str) -> None:
-    """Of the name alone, whatever its folder is called; a leading dot makes no extension."""
+    """Of the name alone, without that of its folder; a leading dot makes no extension."""
     assert found(path).extension == extension
 
 
@@ -90,7 +90,7 @@ def test_items_are_told_apart_by_themselves_and_not_by_their_file() -> None:
 
 
 def test_a_problem_keeps_its_message_as_an_error() -> None:
-    """What is raised says what went wrong, and carries the decision's data."""
+    """The error has the message, and the data for the decision."""
     problem = Problem(ProblemKind.THROTTLED, "slow down", 3.0)
     error = ProblemError(problem)
     assert str(error) == "slow down"

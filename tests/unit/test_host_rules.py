@@ -104,7 +104,7 @@ def test_only_allowed_hosts_and_subdomains_of_a_wildcard_pass(allowed: tuple[str
 
 
 def test_a_wildcard_does_not_allow_private_addresses() -> None:
-    """Whoever controls a subdomain could point it to any address."""
+    """The owner of a subdomain could point it to any address."""
     rules = HostRules(("*.a.example", "b.example"))
     assert not rules.trusts("x.a.example")
     assert rules.trusts("b.example")

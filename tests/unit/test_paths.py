@@ -111,7 +111,7 @@ def test_a_journal_inside_a_source_is_refused(tmp_path: Path, environ: dict[str,
 
 @pytest.mark.parametrize("inside", ["objects", "objects/local", "state"])
 def test_a_source_inside_the_store_is_refused(tmp_path: Path, environ: dict[str, str], inside: str) -> None:
-    """Each run would upload what earlier runs have stored. Its path may lead through a link."""
+    """Each run would upload the objects of earlier runs. Its path may lead through a link."""
     (tmp_path / "store" / inside).mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "store")
     (tmp_path / "storehouse").mkdir()

@@ -1,4 +1,4 @@
-"""The messages about settings and arguments are safe to print, whatever characters they contain."""
+"""The messages about settings and arguments are safe to print, with any characters in them."""
 
 from __future__ import annotations
 

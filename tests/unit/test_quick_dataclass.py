@@ -106,7 +106,7 @@ def test_values_behave_like_standard_ones(
 
 
 def _after_changes(value: Any) -> list[str]:
-    """Try to change the value, and return what it looks like after each change."""
+    """Try to change the value, and return its form after each change."""
     shown = []
     for change in (
         lambda: setattr(value, "a", 5),

@@ -29,7 +29,7 @@ with open(sys.argv[1], "w") as report:
     "closed", [numbers for count in range(4) for numbers in itertools.combinations(range(3), count)], ids=str
 )
 def test_a_missing_descriptor_becomes_the_null_device(closed: tuple[int, ...], tmp_path: os.PathLike[str]) -> None:
-    """Streams that are open stay as they are, and other files get higher numbers."""
+    """Streams that are open stay open, and other files get higher numbers."""
     report = os.path.join(tmp_path, "report")
     redirected = " ".join(f"{number}{'<' if number == 0 else '>'}&-" for number in closed)
     shell = ["sh", "-c", f'exec "$@" {redirected}', "sh", sys.executable, "-c", PROGRAM, report]

@@ -13,7 +13,7 @@ from bulkup.model.http import StorageAnswer
 from bulkup.model.problems import OF_THE_HOST, ProblemKind
 from bulkup.providers.storage_answers import classify_s3
 
-# docs/contracts.md section 5: code, the statuses it comes with at S3 and OBS, what it means here.
+# docs/contracts.md section 5: code, its statuses at S3 and OBS, the meaning here.
 CODES = [
     ("ExpiredToken", (400,), ProblemKind.EXPIRED),
     ("TokenRefreshRequired", (400,), ProblemKind.EXPIRED),
@@ -94,7 +94,7 @@ def test_without_a_code_the_status_decides(status: int, kind: ProblemKind) -> No
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 def test_a_redirect_without_a_code_is_a_problem_of_the_host(status: int) -> None:
-    """A store names its code. A captive portal sends to its login page, whatever the file."""
+    """A store names its code. A captive portal sends every file to its login page."""
     for body in (b"", b"<html><a href='/login'>Sign in</a></html>"):
         problem = classify_s3(StorageAnswer(status, {"location": "http://portal.example/"}, body), 0.0)
         assert problem is not None
@@ -139,7 +139,7 @@ ERROR_DOCUMENTS = [
 @pytest.mark.parametrize("status", [200, 201, 204])
 @pytest.mark.parametrize("form", ERROR_DOCUMENTS)
 def test_an_error_document_overrides_a_success(status: int, form: Callable[[bytes], bytes]) -> None:
-    """Its code decides as with the status of an error, in whatever form it is written."""
+    """Its code decides as with the status of an error, in any form of writing."""
     for code, _, kind in ROWS:
         if kind is not ProblemKind.FAILED:
             assert kind_of(status, form(document(code))) is kind

@@ -29,7 +29,7 @@ def test_a_program_in_utf8_is_not_restarted(restarts: list[list[str]]) -> None:
 def test_another_encoding_is_left_once(
     restarts: list[list[str]], monkeypatch: pytest.MonkeyPatch, chosen: bool
 ) -> None:
-    """The arguments stay, those of the interpreter included. A mode that the user chose is left as it is."""
+    """The arguments stay, those of the interpreter included. A mode that the user chose is kept."""
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
     monkeypatch.setattr(sys, "orig_argv", ["python", "-P", "-m", "bulkup", "upload", "\udce9"])
     monkeypatch.setattr(sys, "_xoptions", {"utf8": "0"} if chosen else {})

@@ -129,7 +129,7 @@ class FileDecision:
         return [Claim(name, (source.id, self.file.path), self.file.full_path, source.name) for name in names]
 
     def refuse(self, claim: Claim, holder: Holder, provider: Provider) -> None:
-        """Note why the file cannot have what another file holds, unless both can have it."""
+        """Note why the file cannot have a place or name that another file holds, unless both can have it."""
         source = self.file.source
         if self.name is not None and claim.name == self.name.key:
             held = provider.name_at_service(FileSpec.at(holder.path))

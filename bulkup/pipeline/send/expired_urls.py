@@ -19,7 +19,7 @@ _ARRIVES_WITHIN = 15.0
 
 
 def judge_by_end(problem: Problem, answer: StorageAnswer, ticket: Ticket, now: float, lasted: float) -> Problem:
-    """Return a refusal as `EXPIRED` if the URL was over when the request arrived; other problems as they are.
+    """Return a refusal as `EXPIRED` if the URL was over when the request arrived; other problems unchanged.
 
     `now` is the Unix time of the answer by this machine's clock, `lasted` the duration of the attempt in seconds.
     """

@@ -14,7 +14,7 @@ _NAME = re.compile(rb"<BucketName>\s*([^<\s]{1,255})\s*</BucketName>")
 
 
 def name_bucket(problem: Problem, answer: StorageAnswer, url: SecretUrl) -> Problem:
-    """Return the problem with the bucket's name, if storage has none of that name; other problems as they are.
+    """Return the problem with the bucket's name, if storage has none of that name; other problems unchanged.
 
     Without a name in the answer, the beginning of the URL has it: in the host, or as the first part of the path.
     """

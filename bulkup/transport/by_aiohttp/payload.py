@@ -62,7 +62,7 @@ class BodyPayload(Payload):
     def abort_if_closing(self) -> None:
         """Abort a connection that is being closed.
 
-        An orderly close would wait until the server has read what is in the write buffer, which may take
+        An orderly close would wait until the server has read the write buffer, which may take
         longer than the run.
         """
         if self._connection is not None and self._connection.is_closing():

@@ -10,6 +10,8 @@ import contextlib
 import ssl
 from collections.abc import Iterator
 
+_READ = "set_default_verify_paths"
+
 
 @contextlib.contextmanager
 def unread_certificates() -> Iterator[None]:
@@ -24,6 +26,3 @@ def unread_certificates() -> Iterator[None]:
         yield
     finally:
         delattr(ssl.SSLContext, _READ)
-
-
-_READ = "set_default_verify_paths"
