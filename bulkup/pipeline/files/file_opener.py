@@ -19,6 +19,7 @@ import weakref
 from collections.abc import Iterator
 
 from bulkup.helpers.beneath import FOLDER, open_beneath, stat_beneath
+from bulkup.helpers.real_paths import RealPaths
 from bulkup.model.files import Identity, Source, lasting_stat_of, stat_of
 from bulkup.pipeline.options import IdentityMode, Symlinks
 
@@ -44,6 +45,7 @@ class FileOpener:
         self._roots: dict[bytes, int] = {}
         self._opened: list[int] = []
         self._change = threading.Lock()
+        self._real_paths = RealPaths()
         self._finalizer = weakref.finalize(self, _close_all, self._opened)
 
     def close(self) -> None:
@@ -79,6 +81,12 @@ class FileOpener:
                 inside = self._inside(source.root, path, error)
             return stat_beneath(root, inside)
 
+    def real_path(self, source: Source, path: bytes) -> bytes:
+        """Return the real path of a path that the setting `symlinks` lets the walk reach."""
+        if self._skips:  # then no part of it is a link
+            return os.path.join(source.root, path)
+        return self._real_paths.of(source.root, path)
+
     def _open(self, source: Source, path: bytes, flags: int) -> int:
         with self._root(source.root) as root:
             try:
@@ -90,7 +98,7 @@ class FileOpener:
     def _inside(self, root: bytes, path: bytes, error: OSError) -> bytes:
         """Return the path of a link's target in the source. Raises `error` for any other link, and other errors."""
         if error.errno == errno.ELOOP and self._symlinks == "inside":
-            real = os.path.realpath(os.path.join(root, path))
+            real = self._real_paths.of(root, path)
             if real == root:
                 return b"."
             if real.startswith(os.path.join(root, b"")):

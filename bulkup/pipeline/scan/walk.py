@@ -211,7 +211,7 @@ class Walk:
         """Return whether a path leads to a file of bulkup. It has a link in it, or was not found by the walk."""
         if self._own.has_file(os.path.basename(path), status):
             return True
-        return self._own.has_store and self._own.has_target(os.path.realpath(os.path.join(source.root, path)))
+        return self._own.has_store and self._own.has_target(self._opener.real_path(source, path))
 
     def _skip_own(self, path: bytes) -> None:
         self._ignored.own += 1
@@ -221,7 +221,7 @@ class Walk:
     def _directory(self, source: Source, path: bytes, folders: OpenFolders, block: WalkBlock, *, linked: bool) -> None:
         if self._filters.prunes(path):
             self._ignored.filtered += 1
-        elif len(self._roots) > 1 and os.path.realpath(os.path.join(source.root, path)) in self._roots:
+        elif len(self._roots) > 1 and self._opener.real_path(source, path) in self._roots:
             self._ignored.other_sources += 1
         else:
             self._enter(source, path, folders, block, linked=linked)
@@ -239,7 +239,7 @@ class Walk:
         if self._filters.too_new(identity, self._now):
             self._ignored.too_new += 1
             return False
-        if self._named and source.only is None and os.path.realpath(os.path.join(source.root, path)) in self._named:
+        if self._named and source.only is None and self._opener.real_path(source, path) in self._named:
             self._ignored.other_sources += 1
             return False
         return True
@@ -249,7 +249,7 @@ class Walk:
             return True
         if self._options.symlinks == "skip":
             return False
-        target = os.path.realpath(os.path.join(source.root, path))
+        target = self._opener.real_path(source, path)
         return target == source.root or target.startswith(os.path.join(source.root, b""))
 
     def _listed(self, source: Source) -> Iterator[WalkBlock]:
