@@ -59,6 +59,16 @@ def test_a_hard_link_to_a_file_of_the_journal_is_not_found(place: Place, side: i
     assert place.ignored == Ignored(own=1)
 
 
+@pytest.mark.parametrize("side", SIDES)
+def test_a_file_system_that_shows_the_journal_under_another_device(place: Place, side: str) -> None:
+    """As overlayfs does. Another name with the same inode on another device is another file."""
+    journal = place.journal.with_name(place.journal.name + side)
+    shown = os.stat_result([*os.stat(journal)[:2], os.stat(journal).st_dev + 1, *os.stat(journal)[3:]])
+    own = OwnFiles(str(place.journal))
+    assert own.has_file(os.fsencode(journal.name), shown)
+    assert not own.has_file(b"a.mp4", shown)
+
+
 def test_links_to_files_of_the_journal_are_not_followed(place: Place) -> None:
     for number, file in enumerate(place.files):
         (place.source / f"a{number}.mp4").symlink_to(file)

@@ -1,6 +1,7 @@
 """The files of bulkup itself, which are never uploaded: journal, lock, store, unfinished output files.
 
-They are recognised by device and inode, because links, hard links and mounts give them other paths.
+They are recognised by device and inode, because links, hard links and mounts give them other paths. A file system that
+shows the content of another one, such as overlayfs, keeps inodes and names, and has a device of its own.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class OwnFiles:
         self._files = frozenset(_places(_journal_files(journal))) if journal is not None else frozenset()
         self._folders = frozenset(_places([*folders, *_store_folders(store)]))
         self.inodes = frozenset(inode for _, inode in self._files)
+        names = _journal_files(journal) if journal is not None else []
+        self._names = frozenset(os.fsencode(os.path.basename(name)) for name in names)
         self.has_store = store is not None
 
     def has_file(self, name: bytes, status: os.stat_result) -> bool:
@@ -43,6 +46,8 @@ class OwnFiles:
             return False
         place = status.st_dev, status.st_ino
         if place in self._files or _UNFINISHED.fullmatch(name):
+            return True
+        if status.st_ino in self.inodes and name in self._names:
             return True
         return self.has_store and status.st_nlink > 1 and place in self._linked_objects
 
