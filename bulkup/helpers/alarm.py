@@ -19,14 +19,17 @@ class Alarm:
 
     def __init__(self, timeout: Timeout = anyio.move_on_after) -> None:
         self._timeout = timeout
+        self._is_woken = False
         self._woken = anyio.Event()
 
     def wake(self) -> None:
         """End the wait of the loop."""
-        self._woken.set()
+        if not self._is_woken:
+            self._is_woken = True
+            self._woken.set()
 
     async def wait(self, seconds: float | None) -> None:
         """Return after `wake`, or after `seconds`; None is without a limit."""
         with self._timeout(seconds):
             await self._woken.wait()
-        self._woken = anyio.Event()
+        self._woken, self._is_woken = anyio.Event(), False

@@ -21,10 +21,6 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks."""
 
-    def now(self) -> float:
-        """Return Unix time in seconds."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Return seconds since an unspecified time, which may be only seconds ago."""
-        return time.monotonic()
+    now = staticmethod(time.time)
+    # Since an unspecified time, which may be only seconds ago.
+    monotonic = staticmethod(time.monotonic)

@@ -19,8 +19,7 @@ class Budget:
         self.total = total
         self._free = total
         self._waiting: deque[tuple[int, anyio.Event]] = deque()
-        self._idle = anyio.Event()
-        self._idle.set()
+        self._idle: anyio.Event | None = None  # only while a task waits for it
 
     @property
     def outstanding(self) -> int:
@@ -31,7 +30,7 @@ class Budget:
         """Take the units if they are free and no task waits for units."""
         if self._waiting or units > self._free:
             return False
-        self._remove(units)
+        self._free -= units
         return True
 
     async def take(self, units: int) -> None:
@@ -56,17 +55,14 @@ class Budget:
         self._free += units
         while self._waiting and self._waiting[0][0] <= self._free:
             wanted, turn = self._waiting.popleft()
-            self._remove(wanted)
+            self._free -= wanted
             turn.set()
-        if self._free == self.total:
+        if self._idle is not None and self._free == self.total:
             self._idle.set()
+            self._idle = None
 
     async def wait_idle(self) -> None:
         """Return when all units are free."""
         while self._free < self.total:
+            self._idle = self._idle or anyio.Event()
             await self._idle.wait()
-
-    def _remove(self, units: int) -> None:
-        if self._idle.is_set():
-            self._idle = anyio.Event()
-        self._free -= units

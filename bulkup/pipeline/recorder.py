@@ -43,8 +43,9 @@ class Recorder:
 
     def settle(self, outcome: Outcome) -> None:
         """Take the terminal outcome of an item."""
+        if not self._outcomes:
+            self._wake.set()
         self._outcomes.append(outcome)
-        self._wake.set()
         if (outcome.state is FileState.FAILED or outcome.by_service) and not outcome.counted:
             self.count_failure()
 

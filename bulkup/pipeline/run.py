@@ -37,24 +37,21 @@ from bulkup.transport import Transport
 class Stop:
     """A request to end early. Attempts under way are finished, all other files are given back to the next run.
 
-    Every reason but `--max-duration` limits how long that may take: `wait_pressing` returns for those. `why` are the
-    requested exit codes, `error` is the first fatal error among the reasons.
+    Every reason but `--max-duration` limits how long that may take: `wait_pressing` returns for those. `requested` says
+    whether there is any reason, `why` are the requested exit codes, `error` is the first fatal error among the reasons.
     """
 
     def __init__(self) -> None:
+        self.requested = False  # beside the event, because every file asks for it several times
         self.why: set[ExitCode] = set()
         self.error: BulkupError | None = None
         self._event = anyio.Event()
         self._pressing = anyio.Event()
 
-    @property
-    def requested(self) -> bool:
-        """Whether a stop was requested."""
-        return self._event.is_set()
-
     def request(self, code: ExitCode) -> None:
         """Ask the run to end with this code."""
         self.why.add(code)
+        self.requested = True
         self._event.set()
         if code is not ExitCode.TIME_UP:
             self._pressing.set()
