@@ -6,6 +6,7 @@ it. It is called where a request is built and where the journal stores a ticket.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -59,8 +60,10 @@ class SecretUrl(Secret):
     @property
     def origin(self) -> str:
         """Scheme, host and port as written in the URL, without secrets; empty if it is no URL."""
-        found = _ORIGIN.match(self._value)
-        return found["scheme"] + found["host"] if found else ""
+        # Up to the path, where it ends; the whole URL differs for each file.
+        text = self._value
+        path = text.find("/", text.find("://") + 3)
+        return _origin(text[:path]) if path > 0 else _origin_of(text)
 
     def __str__(self) -> str:
         try:
@@ -73,3 +76,11 @@ class SecretUrl(Secret):
         where = f"[{host}]" if ":" in host else host
         where += f":{port}" if port else ""
         return f"{parts.scheme}://{where}{parts.path}" + (f"?{MASK}" if parts.query else "")
+
+
+def _origin_of(text: str) -> str:
+    found = _ORIGIN.match(text)
+    return found["scheme"] + found["host"] if found else ""
+
+
+_origin = functools.lru_cache(maxsize=256)(_origin_of)  # a service's URLs have a handful of hosts

@@ -9,6 +9,7 @@ import json
 import logging
 import pickle
 import pprint
+import re
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -210,3 +211,11 @@ def test_every_text_can_be_printed(text: str, value: str) -> None:
 def test_the_origin_of_a_url_is_complete_and_contains_no_secret(url: str, origin: str) -> None:
     """The origin decides which host is checked."""
     assert SecretUrl(url).origin == origin
+
+
+@given(st.lists(st.sampled_from(["a", "b", ":", "/", "?", "#", "@", "://", "http://", "https://"]), max_size=12))
+def test_the_origin_of_a_url_is_found_up_to_its_path(parts: list[str]) -> None:
+    """The rest of the URL is not read, and changes nothing."""
+    text = "".join(parts)
+    whole = re.match(r"([^:/?#]*://)(?:[^/?#@]*@)*([^/?#@]*)", text)
+    assert SecretUrl(text).origin == ("".join(whole.groups()) if whole else "")

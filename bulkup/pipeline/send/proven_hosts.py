@@ -20,8 +20,10 @@ class ProvenHosts:
     def learn(self, url: SecretUrl, verification: Verification) -> None:
         """Learn from the verification of an answer of this URL's host. A mismatch says nothing about the host."""
         if verification is Verification.MATCH:
+            if (origin := url.origin) in self._origins:
+                return
             if len(self._origins) >= _MOST:
                 self._origins.clear()
-            self._origins.add(url.origin)
+            self._origins.add(origin)
         elif verification is Verification.NONE:
             self._origins.discard(url.origin)
