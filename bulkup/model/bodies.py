@@ -16,7 +16,7 @@ class Body(Protocol):
         ...
 
     @property
-    def data(self) -> bytes | None:
+    def data(self) -> bytes | bytearray | None:
         """All bytes if they are in memory, otherwise None: then `chunks` yields them."""
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import operator
 import os
 from collections.abc import Callable
@@ -149,4 +149,4 @@ class Digest(NamedTuple):
     @property
     def content_md5(self) -> str:
         """Base64, as in the header Content-MD5 (RFC 1864)."""
-        return base64.b64encode(self.md5).decode("ascii")
+        return binascii.b2a_base64(self.md5, newline=False).decode("ascii")

@@ -317,7 +317,7 @@ def _visit(step: Callable[[], S]) -> asyncio.Future[S]:
     return visit
 
 
-def slices(data: bytes, size: int = READING.slice) -> Iterator[memoryview]:
+def slices(data: bytes | bytearray, size: int = READING.slice) -> Iterator[memoryview]:
     """Yield bytes in slices of `size`."""
     view = memoryview(data)
     return (view[start : start + size] for start in range(0, len(view), size))

@@ -132,6 +132,8 @@ def open_fd(file: FoundFile, opener: FileOpener) -> tuple[int, Identity]:
 def _as_found(status: os.stat_result, found: Identity, opener: FileOpener) -> Identity:
     if not stat.S_ISREG(status.st_mode):
         raise ProblemError(Problem(ProblemKind.CHANGED, "it is no longer a regular file"))
+    if opener.stat_of(status) == found:  # nearly always, and cheaper than an identity
+        return found
     opened = opener.identity_of(status)
     if opened.size != found.size or opened.mtime_ns != found.mtime_ns:
         raise ProblemError(Problem(ProblemKind.CHANGED, "it changed after it was found"))
@@ -152,9 +154,12 @@ def identity_now(file: FoundFile, opener: FileOpener) -> Identity:
 def compare(fd: int, opened: Identity, opener: FileOpener) -> None:
     """Raise `ProblemError` if the open file's identity is no longer `opened`."""
     try:
-        now = opener.identity_of(os.fstat(fd))
+        status = os.fstat(fd)
     except OSError as error:
         raise ProblemError(problem_of(error)) from error
+    if opener.stat_of(status) == opened:
+        return
+    now = opener.identity_of(status)
     if now != opened:
         same = now.size == opened.size and now.mtime_ns == opened.mtime_ns
         raise ProblemError(TOUCHED if same else CHANGED)

@@ -39,7 +39,7 @@ class WholeBody:
 
     failure: Exception | None = None
 
-    def __init__(self, data: bytes, identity: Identity, *, hashed: bool = True) -> None:
+    def __init__(self, data: bytes | bytearray, identity: Identity, *, hashed: bool = True) -> None:
         self.data = data
         self.size = len(data)
         self.identity = identity
@@ -74,14 +74,20 @@ class SmallFileReader:
 
     async def read(self, file: FoundFile) -> WholeBody:
         """Return the file's bytes, digest and identity."""
+        return self.read_at_once(file) or await self.read_by_thread(file)
+
+    def read_at_once(self, file: FoundFile) -> WholeBody | None:
+        """Return what `read` does without waiting for a disk. None if a thread has to read the file."""
         begun, device = time.monotonic(), file.identity.device
-        slow = self._slow.by_threads(device, begun)
-        if file.identity.size <= self._options.cached and not slow:
-            flag = self._flags.get(device, self._options.nowait)
-            body = self._read_cached(file, flag, begun) if flag is not None else None
-            if body is not None:
-                return body
+        if file.identity.size > self._options.cached or self._slow.by_threads(device, begun):
+            return None
+        flag = self._flags.get(device, self._options.nowait)
+        return self._read_cached(file, flag, begun) if flag is not None else None
+
+    async def read_by_thread(self, file: FoundFile) -> WholeBody:
+        """Return what `read` does, read by a thread."""
         args = file, self._opener, self._hashed, self._options
+        slow = self._slow.by_threads(file.identity.device, time.monotonic())
         limiter = self._slow_limiter if slow else self._limiter
         return await anyio.to_thread.run_sync(_read_whole, *args, limiter=limiter)
 
@@ -104,7 +110,8 @@ class SmallFileReader:
             compare(fd, opened, self._opener)
         finally:
             os.close(fd)
-        return WholeBody(bytes(memoryview(data)[:count]), opened, hashed=self._hashed)
+        del data[count:]  # in place: a copy costs as much as reading
+        return WholeBody(data, opened, hashed=self._hashed)
 
     def _fill(self, fd: int, data: bytearray, device: int, flag: int) -> int:
         """Read the bytes that the system has in memory; return their number, or -1 if a thread has to read them."""

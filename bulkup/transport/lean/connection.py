@@ -136,18 +136,25 @@ class Connection(asyncio.Protocol):
 
     # Exchanges.
 
-    def send(self, data: bytes, deadline: float) -> AnswerFuture:
-        """Write a request, or its beginning, and return the future of its answer."""
-        if self.tls is not None:
-            data = self.tls.encrypt(data)
+    def send(self, head: bytes, deadline: float, body: bytes | bytearray = b"") -> AnswerFuture:
+        """Write a request, or its beginning, and return the future of its answer.
+
+        Head and body go to the socket in one call, and into one record of TLS.
+        """
+        tls = self.tls
         self.reader.reset()
         self.deadline = deadline
         self.exchanges += 1
         future = self._answer_future = self._loop.create_future()
-        self.transport.write(data)
+        if tls is not None:
+            self.transport.write(tls.encrypt(head + body))
+        elif body:
+            self.transport.writelines((head, body))
+        else:
+            self.transport.write(head)
         return future
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write more of the request."""
         self.transport.write(data if self.tls is None else self.tls.encrypt(data))
 

@@ -32,7 +32,7 @@ CONTINUE_SIZE = 1024**2  # bytes
 CONTINUE_TIMEOUT = 1.0  # seconds
 _EXPECTATION_FAILED = 417
 _MAX_ORIGINS = 1000
-_COPY_LIMIT = 128 * 1024  # a body up to this size is copied behind the head, to be written with it in one call
+_AT_ONCE = 128 * 1024  # a body up to this size is written with the head, in one call
 _REPEATABLE = frozenset({"PUT"})  # idempotent (RFC 9110 9.2.2); a POST that is sent twice may store two objects
 
 
@@ -100,7 +100,7 @@ class LeanSender:
         raise body.failure or exchange_problem(kind, cause, url, self._timeout.idle_timeout)
 
     async def _send(
-        self, origin: Origin, repeatable: bool, head: bytes, data: bytes, on_bytes: OnBytes, *, fresh: bool
+        self, origin: Origin, repeatable: bool, head: bytes, data: bytes | bytearray, on_bytes: OnBytes, *, fresh: bool
     ) -> StorageAnswer:
         """Send a body that is in memory; `fresh` asks for a new connection."""
         now = monotonic()
@@ -111,9 +111,10 @@ class LeanSender:
         reported = False
         while True:
             size = len(data)
-            future = connection.send(head + data if size <= _COPY_LIMIT else head, now + self._timeout.after(size))
+            at_once = data if size <= _AT_ONCE else b""
+            future = connection.send(head, now + self._timeout.after(size), at_once)
             try:
-                if size > _COPY_LIMIT:
+                if size > _AT_ONCE:
                     connection.write(data)
                 if not reported:
                     on_bytes(size)

@@ -39,7 +39,7 @@ class TlsStream:
         self._handshake()
         return self.pending_output()
 
-    def encrypt(self, data: bytes | memoryview) -> bytes:
+    def encrypt(self, data: bytes | bytearray | memoryview) -> bytes:
         """Return the data in encrypted form."""
         written = self._ssl.write(data)
         while written < len(data):
