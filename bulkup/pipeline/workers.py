@@ -43,49 +43,53 @@ class Workers:
 
     async def work(self, number: int) -> None:
         """Send one file after the other until cancelled; `number` counts the workers from 0."""
-        limit = self._run.worker_limit
+        limit, clock = self._run.worker_limit, self._run.clock
+        meter = _Meter(self._run)
         while True:
             if number >= limit.wanted:
                 await limit.stand_aside(number)
             file, gate = await self._routes.take()
-            limit.begin(self._run.clock.monotonic())
-            sent = await self._attempt(file, gate)
-            limit.end(self._run.clock.monotonic(), file.item.file.identity.size, stored=isinstance(sent, Receipt))
+            begun = clock.monotonic()
+            limit.begin(begun)
+            sent = await self._attempt(file, gate, meter, begun)
+            stored = isinstance(sent, Receipt)
+            limit.end(clock.monotonic(), file.item.file.identity.size, stored=stored)
             if isinstance(sent, Problem):
                 self._failed(file, redact(sent, self._run.provider, file.ticket), gate)
 
-    async def _attempt(self, file: Ticketed, gate: HostGate) -> Receipt | Problem:
-        item = file.item
+    async def _attempt(self, file: Ticketed, gate: HostGate, meter: _Meter, begun: float) -> Receipt | Problem:
+        run, item = self._run, file.item
         item.history.attempts += 1
         held = min(item.file.identity.size, 2 * CHUNK)
-        await self._run.memory.take(held)
-        meter = _Meter(self._run, item)
+        if not run.memory.try_take(held):
+            await run.memory.take(held)
+            begun = run.clock.monotonic()
+        meter.begin(item)
+        self._under_way[item] = gate, begun
         try:
-            sent = await self._send(file, meter.count, gate)
+            try:
+                sent = await self._sender.send(file, meter.count)
+            except ProblemError as error:
+                sent = error.problem
+            finally:
+                del self._under_way[item]
             if isinstance(sent, Receipt):
+                gate.end(None, begun, run.clock.monotonic(), 0.0)
                 await self._stored(file, sent)
+            else:
+                self._end_at_gate(file, gate, sent, begun)
             return sent
         finally:
-            meter.close()
-            self._run.memory.give(held)
+            meter.end()
+            run.memory.give(held)
 
-    async def _send(self, file: Ticketed, count: Count, gate: HostGate) -> Receipt | Problem:
-        begun = self._run.clock.monotonic()
-        self._under_way[file.item] = gate, begun
-        try:
-            sent = await self._sender.send(file, count)
-        except ProblemError as error:
-            sent = error.problem
-        finally:
-            del self._under_way[file.item]
-        problem = sent if isinstance(sent, Problem) else None
+    def _end_at_gate(self, file: Ticketed, gate: HostGate, problem: Problem, begun: float) -> None:
         now, was_closed_until = self._run.clock.monotonic(), gate.closed_until
         gate.end(problem, begun, now, self._run.random.random())
         closed_until = gate.closed_until
-        if problem is not None and closed_until > was_closed_until and closed_until >= now + _NOTABLE_PAUSE:
+        if closed_until > was_closed_until and closed_until >= now + _NOTABLE_PAUSE:
             reason = redact(problem, self._run.provider, file.ticket).message
             _log.warning(LogEvent.STORAGE_PAUSED, reason=reason, seconds=round(closed_until - now, 2))
-        return sent
 
     async def _stored(self, file: Ticketed, receipt: Receipt) -> None:
         item = file.item
@@ -200,26 +204,33 @@ class Workers:
 
 
 class _Meter:
-    """Counts the bytes of one attempt, so that they can be taken off the progress when it ends.
+    """Counts the bytes of a worker's attempt, so that they can be taken off the progress when it ends.
 
-    It begins with the bytes that earlier attempts sent, and that this one need not send again.
+    An attempt begins with the bytes that earlier ones sent, and that it need not send again.
     """
 
-    __slots__ = ("_counters", "_large", "_limit", "_sent")
+    __slots__ = ("_counters", "_large", "_limit", "_sent", "count")
 
-    def __init__(self, run: Run, item: Item) -> None:
+    def __init__(self, run: Run) -> None:
         self._counters = run.counters
         self._limit = run.worker_limit
-        self._large = item.file.identity.size > LARGE
-        self._sent = item.sent.bytes if item.sent is not None else 0
-        self._counters.bytes_moving += self._sent
+        self._large = False
+        self._sent = 0
+        self.count: Count = self._add  # bound once, not for each file
 
-    def count(self, count: int) -> None:
+    def begin(self, item: Item) -> None:
+        self._large = item.file.identity.size > LARGE
+        self._sent = 0
+        if item.sent is not None:
+            self._sent = item.sent.bytes
+            self._counters.bytes_moving += self._sent
+
+    def _add(self, count: int) -> None:
         self._sent += count
         self._counters.bytes_sent += count
         self._counters.bytes_moving += count
         if self._large:
             self._limit.bytes += count
 
-    def close(self) -> None:
+    def end(self) -> None:
         self._counters.bytes_moving -= self._sent

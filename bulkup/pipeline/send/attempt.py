@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any, Protocol
 
 from bulkup.helpers.clock import Clock
 from bulkup.model.files import Digest
@@ -43,7 +43,7 @@ Count = Callable[[int], None]  # called with the number of bytes of each step
 class FileSender(Protocol):
     """Makes attempts, in this process or in others."""
 
-    async def send(self, file: Ticketed, count: Count) -> Receipt | Problem:
+    def send(self, file: Ticketed, count: Count) -> Coroutine[Any, Any, Receipt | Problem]:
         """Send the file; return its receipt, or the problem. Raises `ProblemError`, too."""
         ...
 
@@ -83,14 +83,19 @@ class LocalSender:
         self._proven = ProvenHosts()
         self._zero_copy = ZeroCopy(options.checksum, reading.range)
 
-    async def send(self, file: Ticketed, count: Count) -> Receipt | Problem:
+    def send(self, file: Ticketed, count: Count) -> Coroutine[Any, Any, Receipt | Problem]:
         """Send the file, as `FileSender` says."""
         item, ticket = file.item, file.ticket
-        return await (self._send_parts(item, ticket, count) if ticket.more_urls else self._whole(item, ticket, count))
+        return self._send_parts(item, ticket, count) if ticket.more_urls else self._whole(item, ticket, count)
 
     async def _whole(self, item: Item, ticket: Ticket, count: Count) -> Receipt | Problem:
-        body = await self._body(item, ticket)
-        if _differs(item, body.digest):
+        body: WholeBody | StreamedBody
+        if item.file.identity.size <= _SMALL:
+            # Without an `await` if the system has the file in memory, as it has most of those that were just written.
+            body = self._reader.read_at_once(item.file) or await self._reader.read_by_thread(item.file)
+        else:
+            body = self._streamed(item, FileBody if self._zero_copy.allows(item, ticket) else StreamedBody)
+        if item.digest is not None and _differs(item, body.digest):
             return _CHANGED
         headers = {}
         if ticket.content_md5 and isinstance(body, WholeBody) and body.digest is not None:
@@ -100,7 +105,7 @@ class LocalSender:
         judged = self._judge(answer, body, ticket, begun, item)
         if isinstance(body, StreamedBody) and isinstance(judged, Verification):
             self._zero_copy.learn(ticket.url, judged)
-        if self._doubts(ticket, body, judged):
+        if judged is Verification.NONE and self._doubts(ticket, body):
             if isinstance(body, FileBody):
                 # The bytes that are sent have to be those that are hashed, now that storage may not prove them.
                 body = self._streamed(item)
@@ -123,7 +128,7 @@ class LocalSender:
             begun = self._clock.monotonic()
             answer = await self._storage.send(here, body, {}, count)
             judged = self._judge(answer, body, here, begun)
-            if self._doubts(here, body, judged):
+            if judged is Verification.NONE and self._doubts(here, body):
                 answer = await self._storage.send(here, body, {}, count, new_connection=True)
                 judged = self._judge(answer, body, here, begun)
             if isinstance(judged, Problem):
@@ -149,20 +154,15 @@ class LocalSender:
             options=self._reading,
         )
 
-    async def _body(self, item: Item, ticket: Ticket) -> WholeBody | StreamedBody:
-        if item.file.identity.size <= _SMALL:
-            return await self._reader.read(item.file)
-        return self._streamed(item, FileBody if self._zero_copy.allows(item, ticket) else StreamedBody)
-
     def _streamed(self, item: Item, body: type[StreamedBody] = StreamedBody) -> StreamedBody:
         return body(item.file, self._opener, self._slow, hashed=self._hashed, options=self._reading)
 
-    def _doubts(self, ticket: Ticket, body: WholeBody | StreamedBody, judged: Problem | Verification) -> bool:
+    def _doubts(self, ticket: Ticket, body: WholeBody | StreamedBody) -> bool:
         """Return whether to ask once more on a new connection, because a success lacks the proof that its host gives.
 
         A proxy that answers a request twice makes the second answer look like that of the next request.
         """
-        if judged is not Verification.NONE or not self._hashed:
+        if not self._hashed:
             return False
         return (isinstance(body, FileBody) and body.lent) or ticket.url in self._proven
 
@@ -178,7 +178,7 @@ class LocalSender:
 
         `begun` is the monotonic time at which the request began.
         """
-        changed = item is not None and _differs(item, body.digest)
+        changed = item is not None and item.digest is not None and _differs(item, body.digest)
         problem = self._answers.classify(answer, self._clock.now())
         if problem is not None:
             problem = name_bucket(problem, answer, ticket.url)
