@@ -120,3 +120,34 @@ def test_fields_that_are_evidence_are_joined_when_they_differ(fields: bytes, joi
     """Of other fields the last value counts."""
     answer = fed(b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 0\r\n\r\n").answer()
     assert answer.headers == {**joined, "content-length": "0"}
+
+
+names = st.sampled_from(
+    ["ETag", "Content-Length", "Connection", "Transfer-Encoding", "Upgrade", "X_a", "x-a", "X A", ""]
+)
+names |= st.sampled_from(["Proxy-Connection", "Content-Encoding", "Date"])
+values = st.sampled_from(
+    ["0", "00", "1", '"0123"', "keep-alive", "Keep-Alive", "close", "chunked", "", "a b ", " a", "\xe9"]
+)
+values |= st.sampled_from(["a\tb", "a\x00", "a\nb", "0, 0", "+0", "upgrade", "h2c"])
+lines = st.lists(st.tuples(names, st.sampled_from([": ", ":", ":  ", " : "]), values), max_size=4)
+first_lines = st.sampled_from(
+    ["HTTP/1.1 200 OK", "HTTP/1.1 201 ", "HTTP/1.1 200", "HTTP/1.0 200 OK", "HTTP/1.1 204 No"]
+)
+
+
+def read(*pieces: bytes) -> tuple[StorageAnswer, bool, bool, bool] | FailureKind:
+    reader = AnswerReader()
+    try:
+        fed(*pieces, reader=reader)
+    except ExchangeError as error:
+        return error.kind
+    return reader.answer(), reader.complete, reader.head_complete, reader.reusable
+
+
+@given(first_lines, lines, st.sampled_from(["\r\n", "\n", "\r\n\r\n", "\r\nx", ""]))
+def test_a_plain_answer_is_read_as_the_parser_reads_it(first: str, fields: list[tuple[str, ...]], end: str) -> None:
+    """An answer in two pieces always goes through the parser."""
+    fields = [("Content-Length", ": ", "0"), *fields] if len(fields) % 2 else fields
+    whole = "".join(f"{line}\r\n" for line in [first, *map("".join, fields)]).encode("latin-1") + end.encode()
+    assert read(whole) == read(whole[:1], whole[1:])
