@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.helpers.short_text import shortened
-from bulkup.model.http import ApiAnswer, is_authority, retry_after_seconds
+from bulkup.model.http import ApiAnswer, http_date, is_authority, retry_after_seconds
 from bulkup.model.object_names import share_a_part
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
-from bulkup.model.url_ends import end_of_url
+from bulkup.model.url_ends import UrlEnd, end_of_url
 
 # The meaning of a status that the service itself does not explain.
 _STATUSES = {
@@ -135,12 +135,20 @@ def upload_url(value: str, base_url: str, service: str, what: str = "an upload U
         raise malformed(service, f"{what} of {len(value)} characters")
     if not _all_safe(value):
         raise malformed(service, f"{what} with characters that a URL must not have")
-    origin = _ORIGIN.match(value)
-    assert origin is not None  # it may be empty
-    fault = _fault_of_origin(origin[0], base_url.startswith("https:"))
+    fault = _fault_of_origin(_origin(value), base_url.startswith("https:"))
     if fault is not None:
         raise malformed(service, f"{what} {fault}")
     return SecretUrl(value)
+
+
+def _origin(url: str) -> str:
+    """Return the part of a URL before its path, query or fragment."""
+    path = url.find("/", url.find("://") + 3)
+    if path > 3:
+        url = url[:path]  # the rest need not be read
+    origin = _ORIGIN.match(url)
+    assert origin is not None  # it may be empty
+    return origin[0]
 
 
 def _all_safe(url: str) -> bool:
@@ -196,8 +204,7 @@ def lease_from(expires_at: float, answer: ApiAnswer) -> float:
     A lease that is over by the answer's own Date counts by the local clock instead: the two times in the answer are of
     different clocks, and the URL may still be good.
     """
-    left = expires_at - answer.server_time()
-    return answer.sent_at + left if left > 0 else expires_at
+    return _local_end(expires_at, answer.sent_at, answer.headers.get("date", ""))
 
 
 def lease_of_url(url: SecretUrl, answer: ApiAnswer) -> float | None:
@@ -206,18 +213,30 @@ def lease_of_url(url: SecretUrl, answer: ApiAnswer) -> float | None:
     Its lifetime counts from the request. A URL that was signed earlier, as by a service that keeps its answers, ends
     earlier: hence the smaller of both times (docs/contracts.md section 5).
     """
-    end = end_of_url(url)
-    by_lifetime = None if end.lifetime is None else answer.sent_at + end.lifetime
-    by_end = None if end.at is None else lease_from(end.at, answer)
+    return _lease_of_end(end_of_url(url), answer.sent_at, answer.headers.get("date", ""))
+
+
+@functools.lru_cache(maxsize=256)  # all URLs of an answer have the same end
+def _lease_of_end(end: UrlEnd, sent_at: float, date: str) -> float | None:
+    by_lifetime = None if end.lifetime is None else sent_at + end.lifetime
+    by_end = None if end.at is None else _local_end(end.at, sent_at, date)
     if by_lifetime is None or by_end is None:
         return by_lifetime if by_end is None else by_end
     return min(by_lifetime, by_end)
+
+
+@functools.lru_cache(maxsize=256)  # the same
+def _local_end(expires_at: float, sent_at: float, date: str) -> float:
+    left = expires_at - http_date(date, sent_at)
+    return sent_at + left if left > 0 else expires_at
 
 
 def takes_content_md5(url: SecretUrl) -> bool:
     """Return whether a request to this URL may have a Content-MD5. A v4 signature covers only the headers it names."""
     text = url.reveal()
     at = text.find(_V4)
+    if at > 0 and text[at - 1] in "?&" and text.startswith("&", at + len(_V4)):
+        return True  # the usual URL
     return at > 0 and _SIGNED_V4.search(text, at - 1) is not None
 
 
