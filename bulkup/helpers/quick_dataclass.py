@@ -47,6 +47,7 @@ else:
 def _init(cls: type, *, frozen: bool) -> Callable[..., None]:
     """Compile the constructor: one assignment for each field, in the order of the class."""
     names: dict[str, Any] = {"_set": object.__setattr__, "_unset": object()}
+    slots = frozen and "__slots__" in vars(cls)
     parameters, lines = ["self"], []
     for field in dataclasses.fields(cls):
         name, value = field.name, field.name
@@ -64,7 +65,11 @@ def _init(cls: type, *, frozen: bool) -> Callable[..., None]:
             continue  # the owner sets it later
         if field.init:
             parameters.append(name + default)
-        lines.append(f"_set(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
+        if slots:  # a slot is set in half of the time of an attribute
+            names[f"_set_{name}"] = getattr(cls, name).__set__
+            lines.append(f"_set_{name}(self, {value})")
+        else:
+            lines.append(f"_set(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
     if hasattr(cls, "__post_init__"):
         lines.append("self.__post_init__()")
     exec(f"def __init__({', '.join(parameters)}):\n " + "\n ".join(lines or ["pass"]), names)  # noqa: S102  # names of fields
