@@ -140,7 +140,8 @@ class Scanner:
 
     async def _claim_places(self, decisions: Sequence[FileDecision]) -> None:
         """Claim the places and names that only one file can have; the second file is rejected before any call."""
-        claiming = [(decision, claim) for decision in decisions for claim in decision.claims]
+        placed = [decision for decision in decisions if decision.place is not None or decision.name is not None]
+        claiming = [(decision, claim) for decision in placed for claim in decision.claims]
         holders = await self._run.journal.claim([claim for _, claim in claiming])
         for (decision, claim), holder in zip(claiming, holders, strict=True):
             if holder is not None:
@@ -204,7 +205,8 @@ class Scanner:
 
     async def _enter(self, route: Callable[[T], None], value: T) -> None:
         """Pass one file on, against the budget."""
-        await self._enter_budget()
+        if not self._run.budget.try_take(1):
+            await self._run.budget.take(1)
         route(value)
 
     async def _enter_budget(self) -> None:
