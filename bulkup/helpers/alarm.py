@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -30,6 +31,11 @@ class Alarm:
 
     async def wait(self, seconds: float | None) -> None:
         """Return after `wake`, or after `seconds`; None is without a limit."""
-        with self._timeout(seconds):
+        if self._is_woken:
+            await asyncio.sleep(0)  # other tasks have their turn
+        elif seconds is None:
             await self._woken.wait()
+        else:
+            with self._timeout(seconds):
+                await self._woken.wait()
         self._woken, self._is_woken = anyio.Event(), False
