@@ -143,9 +143,13 @@ class Uploader:
                 for result in group:
                     yield result
 
-    async def run(self, emit: Emit | None = None) -> Summary:
-        """Run to the end and return the summary. `emit` is awaited with each group of settled files."""
+    async def run(self, emit: Emit | None = None, *, uploaded: bool = True) -> Summary:
+        """Run to the end and return the summary.
+
+        `emit` is awaited with each group of settled files. Without `uploaded`, these are only files with a problem.
+        """
         self._run.emit = emit or _ignore
+        self._run.emits_uploaded = uploaded and emit is not None
         try:
             await self._pipeline.work()
         except BaseExceptionGroup as group:

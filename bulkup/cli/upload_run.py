@@ -86,7 +86,7 @@ async def _run(
             async with anyio.create_task_group() as beside:
                 if not settings.quiet:
                     beside.start_soon(_progress(uploader, console).run_until_cancelled)
-                summary = await uploader.run(_emitter(lines))
+                summary = await uploader.run(_emitter(lines), uploaded=lines is not None)
                 beside.cancel_scope.cancel()
     return summary
 

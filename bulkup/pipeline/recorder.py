@@ -79,7 +79,12 @@ class Recorder:
                 on_disk.set_result(None)
         for outcome in outcomes:
             self._count(outcome)
-        self._results += [result_of(outcome) for outcome in outcomes if outcome.state is not None]
+        uploaded_too = self._run.emits_uploaded
+        self._results += [
+            result_of(outcome)
+            for outcome in outcomes
+            if outcome.state is not None and (uploaded_too or outcome.problem is not None)
+        ]
         await self._emit()
         # Last, because the run ends with the last unit given back: no result may be missing by then.
         self._run.budget.give(len(outcomes))
@@ -112,6 +117,10 @@ class Recorder:
             return
         size = outcome.item.file.identity.size
         counters.bytes_settled += size
+        if state is FileState.UPLOADED and not outcome.unchanged:
+            counters.uploaded += 1
+            counters.bytes_uploaded += size
+            return
         if outcome.unchanged:
             counters.skipped += 1
             counters.expired += outcome.item.expired

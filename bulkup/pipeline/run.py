@@ -85,7 +85,8 @@ class Stop:
 class Run:
     """The parts of one run.
 
-    `emit` is awaited with each group of results once they are on disk. The scan passes over `own_files`. `timeout`
+    `emit` is awaited with each group of results once they are on disk: of all files, or without `emits_uploaded` of
+    those that have a problem. The scan passes over `own_files`. `timeout`
     limits how long a loop waits for its next event: tests pass one with a time of their own. `clock_skew` returns by
     how many seconds the service's clock is ahead of this machine's, None where that is unknown.
     """
@@ -102,6 +103,7 @@ class Run:
     own_files: OwnFiles = NO_OWN_FILES
     timeout: Timeout = anyio.move_on_after
     clock_skew: Callable[[], float | None] = lambda: None
+    emits_uploaded: bool = True
     counters: Counters = field(default_factory=Counters)
     stop: Stop = field(default_factory=Stop)
     random: random.Random = field(default_factory=random.Random)

@@ -275,3 +275,15 @@ async def test_rejected_files_that_a_setting_can_skip_are_counted() -> None:
     stage.settle(rejected, rejected._replace(unsupported=True), rejected._replace(by_service=True), outcome(3))
     await stage.recorder.flush()
     assert (stage.run.counters.rejected, stage.run.counters.skippable) == (3, 2)
+
+
+async def test_results_of_uploaded_files_are_made_only_for_a_reader() -> None:
+    """Files with a problem are always reported. All files are counted."""
+    stage = RecorderStage()
+    stage.run.emits_uploaded = False
+    problem = Problem(ProblemKind.FAILED, "storage answered 501")
+    async with stage.working(stage.recorder.work):
+        stage.settle(outcome(1), outcome(2, FileState.FAILED, problem=problem), outcome(3, FileState.UNVERIFIED))
+        await settled()
+    assert [result.path for result in stage.results] == [b"2.mp4"]
+    assert (stage.run.counters.uploaded, stage.run.counters.unverified, stage.run.counters.failed) == (2, 1, 1)
