@@ -22,14 +22,22 @@ from bulkup.pipeline.policy.earlier_origins import NextTicket
 from bulkup.pipeline.policy.fatal import fatal, refuses_every_file, tickets_over
 from bulkup.pipeline.policy.host_gate import HostGate
 from bulkup.pipeline.policy.redaction import redact
-from bulkup.pipeline.policy.retry import Again, EndRun, GiveUp, Recheck, Renew, Silence, after_attempt
+from bulkup.pipeline.policy.retry import (
+    STORAGE_REFUSALS,
+    Again,
+    EndRun,
+    GiveUp,
+    Recheck,
+    Renew,
+    Silence,
+    after_attempt,
+)
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.send.attempt import Count, FileSender
 
 _log = EventLogger("bulkup.workers")
 _NOTABLE_PAUSE = 1.0  # seconds; the gate also makes many shorter ones
-_REFUSED_BY_STORAGE = frozenset({ProblemKind.REFUSED, ProblemKind.FAILED})
 
 
 class Workers:
@@ -109,7 +117,7 @@ class Workers:
         run, item, now = self._run, file.item, self._run.clock.monotonic()
         problem = self._of_earlier_run(file, problem)
         item.history.note(problem, now, gate.last_answer)
-        if self._ends_by_lost_tickets(file, problem, now):
+        if self._note_lost_ticket(file, problem, now):
             run.stop.fail(tickets_over(None, run.clock_skew()))
             self._routes.give_back(item)
             return
@@ -127,7 +135,7 @@ class Workers:
         )
         if isinstance(decision, EndRun) and problem.unanswered and item.history.first_failure is not None:
             outage = outage or now - item.history.first_failure
-        if self._refused_like_all(file, problem, final=isinstance(decision, GiveUp)):
+        if self._note_refusal(file, problem, final=isinstance(decision, GiveUp)):
             run.stop.fail(refuses_every_file(problem, run.storage_refusals))
             self._routes.give_back(item)
             return
@@ -181,20 +189,20 @@ class Workers:
         busy = any(begun < oldest for other, begun in self._under_way.values() if other is gate)
         return Silence.BUSY if busy else Silence.DEAD
 
-    def _ends_by_lost_tickets(self, file: Ticketed, problem: Problem, now: float) -> bool:
-        """Return whether the run must end because storage calls new URLs expired."""
+    def _note_lost_ticket(self, file: Ticketed, problem: Problem, now: float) -> bool:
+        """Count a new URL that storage calls expired, and return whether the run must end because of such URLs."""
         if problem.kind is not ProblemKind.EXPIRED or file.asked_at is None or file.item.sent is not None:
             return False
         return self._run.ticket_losses.lost(file.asked_at, now, self._run.random.random())
 
-    def _refused_like_all(self, file: Ticketed, problem: Problem, *, final: bool) -> bool:
-        """Return whether the run must end because storage refuses every file.
+    def _note_refusal(self, file: Ticketed, problem: Problem, *, final: bool) -> bool:
+        """Count a refusal by storage, and return whether the run must end because storage refuses every file.
 
         It does not while a smaller file waits, if storage refuses files for their size. URLs of an earlier run may be
         refused for their age, so for them a new URL is tried first.
         """
         item, refusals = file.item, self._run.storage_refusals
-        if not refusals.undecided or problem.kind not in _REFUSED_BY_STORAGE:
+        if not refusals.undecided or problem.kind not in STORAGE_REFUSALS:
             return False
         if problem.kind is not ProblemKind.REFUSED or item.history.refusals == 1:
             refusals.refused(problem.message, extension_of(item.file.name), final=final or file.asked_at is None)

@@ -63,6 +63,8 @@ _FINAL = {
 LAPSED = Problem(ProblemKind.EXPIRED, "its upload URL expired before it could be used")
 # Problems of a refused call. The cause is one of its files, or something that all files have in common.
 CALL_REFUSALS = frozenset({ProblemKind.REJECTED, ProblemKind.FAILED})
+# Problems of a file that storage refused, with the same two causes.
+STORAGE_REFUSALS = frozenset({ProblemKind.REFUSED, ProblemKind.FAILED})
 _FATAL = frozenset({ProblemKind.UNAUTHORIZED, ProblemKind.UNUSABLE, ProblemKind.MACHINE})
 
 
