@@ -14,12 +14,14 @@ class WorkerLimit:
     """Counts attempts. Workers with a number below `wanted` may take a file.
 
     `files` counts attempts that storage accepted, `failed` the other ones that have ended. `bytes` are those of
-    accepted files; of large files, the bytes that were sent. `busy` is the number of workers that have a file.
+    accepted files; of large files, the bytes that were sent. `busy` is the number of workers that have a file, and
+    `spent` the seconds that all ended attempts took together.
     """
 
     def __init__(self, wanted: int, counters: Counters) -> None:
         self.wanted = 0
         self.busy = self.files = self.failed = self.bytes = 0
+        self.spent = 0.0
         self._counters = counters
         self._throughput = Throughput()
         self._more = anyio.Event()
@@ -42,9 +44,10 @@ class WorkerLimit:
         self.busy += 1
         self._throughput.begin(now)
 
-    def end(self, now: float, size: int, *, stored: bool) -> None:
-        """Note that an attempt ended at `now` (monotonic seconds), and whether storage took the `size` bytes."""
+    def end(self, begun: float, now: float, size: int, *, stored: bool) -> None:
+        """Note that an attempt of `size` bytes lasted from `begun` to `now`, and whether storage took them."""
         self.busy -= 1
+        self.spent += now - begun
         self._throughput.count(now)
         if not stored:
             self.failed += 1

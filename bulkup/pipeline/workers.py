@@ -61,7 +61,7 @@ class Workers:
             limit.begin(begun)
             sent = await self._attempt(file, gate, meter, begun)
             stored = isinstance(sent, Receipt)
-            limit.end(clock.monotonic(), file.item.file.identity.size, stored=stored)
+            limit.end(begun, clock.monotonic(), file.item.file.identity.size, stored=stored)
             if isinstance(sent, Problem):
                 self._failed(file, redact(sent, self._run.provider, file.ticket), gate)
 

@@ -16,6 +16,7 @@ from bulkup.pipeline.tuning.goodput import Observation
 TICK = 0.05
 KIB, MIB = 1024, 1024**2
 CHUNK = MIB
+PACKET = 1448
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class Link:
     rate of one connection (its window). `noise` is the variation from one half second to the next.
 
     The host answers 503 to requests beyond `bears` at a time. `share(now)` is the available share of the rate.
+
+    With a `loss`, the share of packets that get lost, connections behave as TCP: slow start, then a window that grows
+    by a packet per round trip. It shrinks after a loss, and when the queue before the link is longer than a round trip.
     """
 
     rate: float
@@ -33,9 +37,27 @@ class Link:
     cpu: float = 0.0
     per_connection: float = math.inf
     noise: float = 0.05
+    loss: float | None = None
     bears: float = math.inf
     share: Callable[[float], float] = lambda now: 1.0
     fails: Callable[[float], float] = lambda now: 0.0
+
+
+@dataclass
+class Tcp:
+    """The windows of a connection, in bytes: the bytes sent per round trip, and where slow start ends."""
+
+    window: float = 10 * PACKET
+    threshold: float = math.inf
+
+    def round(self, sent: int, *, lost: bool, rest: bool) -> None:
+        """Adapt after a round trip in which `sent` bytes left; `rest` says that more wait."""
+        if lost:
+            self.threshold = self.window = max(2.0 * PACKET, 0.7 * self.window)
+        elif rest and self.window < self.threshold:
+            self.window += sent
+        elif rest:
+            self.window += PACKET
 
 
 @dataclass
@@ -52,8 +74,10 @@ class World:
     busy: int = 0
     held: int = 0
     under_way: int = 0
+    spent: float = 0.0
     supply: Callable[[float], bool] = lambda now: True
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _idle: list[Tcp] = field(default_factory=list)
     _number: int = 0
     _link_free: float = 0.0
     _cpu_free: float = 0.0
@@ -80,7 +104,7 @@ class World:
         return self.bytes - size + (self.files - files) * 128 * KIB
 
     def seen(self) -> Observation:
-        return Observation(self.now, self.files, self.failed, self.bytes, self.busy, self.held)
+        return Observation(self.now, self.files, self.failed, self.bytes, self.busy, self.held, self.spent)
 
     def _fill(self, wanted: int) -> None:
         while self.busy < wanted and self.supply(self.now):
@@ -101,6 +125,10 @@ class World:
             self._later(now + self.link.rtt, lambda: self._end(begun, Problem(ProblemKind.THROTTLED, "slow down"), 0))
         elif self.random.random() < self.link.fails(now):
             self._later(now + self.link.rtt, lambda: self._end(begun, Problem(ProblemKind.TRANSIENT, "it broke"), 0))
+        elif self.link.loss is not None:
+            connection, opens_at = self._idle.pop() if self._idle else Tcp(), max(now, self._cpu_free)
+            opens_at += self.link.rtt if connection.threshold == math.inf and connection.window == 10 * PACKET else 0.0
+            self._later(opens_at, lambda: self._send_window(connection, size, size, begun))
         else:
             self._send(size, size, begun)
 
@@ -123,9 +151,32 @@ class World:
 
         self._later(sent_at, gone)
 
+    def _send_window(self, connection: Tcp, left: int, size: int, begun: float) -> None:
+        """Send as much as the window of the connection allows, and the rest a round trip later."""
+        assert self.link.loss is not None
+        part, now = min(left, int(connection.window)), self.now
+        waited = max(0.0, self._link_free - now)
+        self._link_free = max(now, self._link_free) + part / (self.link.rate * (self.link.share(now) or 1e-6))
+        lost = self.random.random() > (1 - self.link.loss) ** (part / PACKET) or waited > self.link.rtt
+        connection.round(part, lost=lost, rest=left > part)
+        # A lost packet is sent again a round trip later; one of the last packets is missed only after a timeout.
+        arrived = self._link_free + self.link.rtt * (2 if lost else 1) + (0.2 if lost and part < 4 * PACKET else 0.0)
+        if size > LARGE:
+            self.bytes += part
+
+        def acknowledged() -> None:
+            if left > part:
+                self._send_window(connection, left - part, size, begun)
+            else:
+                self._idle.append(connection)
+                self._end(begun, None, size)
+
+        self._later(arrived + (self.link.server if left == part else 0.0), acknowledged)
+
     def _end(self, begun: float, problem: Problem | None, size: int) -> None:
         self.busy -= 1
         self.under_way -= 1
+        self.spent += self.now - begun
         self.gate.end(problem, begun, self.now, 0.5)
         if problem is None:
             self.files += 1
@@ -151,6 +202,15 @@ def fixed(size: int) -> Callable[[random.Random], int]:
 
 def log_normal(median: int, spread: float) -> Callable[[random.Random], int]:
     return lambda chance: int(median * math.exp(chance.gauss(0.0, spread)))
+
+
+def seconds_for(link: Link, files: int, seed: int, workers: Callable[[Observation], int] | int) -> float:
+    """Return the seconds in which a run of this many files is over."""
+    world = World(link, seed)
+    world.supply = lambda _: world.files + world.busy < files
+    while world.files < files:
+        world.run(world.now + TICK, workers)
+    return world.now
 
 
 def best(link: Link, most: int, seconds: float = 10.0) -> float:

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simulated_link import KIB, MIB, Link, World, best, fixed, log_normal
+from simulated_link import KIB, MIB, Link, World, best, fixed, log_normal, seconds_for
 
 from bulkup.pipeline.options import MOST_WORKERS
 from bulkup.pipeline.tuning.controller import Controller, ControllerOptions, Noise, verdict
@@ -50,14 +50,14 @@ class Trial:
     def run(self, until: float) -> float:
         """Run and return the work per second."""
         begun = self.world.now
-        return self.world.run(until, self._observe) / (until - begun)
+        return self.world.run(until, self.observe) / (until - begun)
 
     def workers(self, since: float) -> set[int]:
         """Return the numbers of workers from then on."""
         before = [number for at, number in self.trace if at <= since][-1]
         return {before, *(number for at, number in self.trace if at > since)}
 
-    def _observe(self, seen: Observation) -> int:
+    def observe(self, seen: Observation) -> int:
         wanted = self.controller.observe(seen)
         if wanted != self.trace[-1][1]:
             self.trace.append((seen.now, wanted))
@@ -79,6 +79,32 @@ def test_the_first_step_follows_after_one_turn_of_the_workers() -> None:
     assert trial.run(5.0) >= 0.95 * best(LINK, 64, 5.0)
     assert [number for at, number in trial.trace if at <= 0.2][-1] == 64
     assert max(trial.workers(0.0)) <= 128
+
+
+# Over TCP, with the share of the seconds of the best fixed number that a whole run may take, and the most workers.
+PAYLOAD = 1448 / 1538  # of a packet
+RUNS = {
+    "200 Mbit/s, 40 ms, 0.1 % lost": (Link(PAYLOAD * 25e6, 0.04, fixed(256 * KIB), cpu=0.0004, loss=0.001), 1.03, 64),
+    "1 Gbit/s, 40 ms, 0.1 % lost": (Link(PAYLOAD * 125e6, 0.04, fixed(256 * KIB), cpu=0.0006, loss=0.001), 1.15, 256),
+    "200 Mbit/s, 100 ms, 0.5 % lost": (Link(PAYLOAD * 25e6, 0.1, fixed(256 * KIB), cpu=0.0004, loss=0.005), 1.1, 256),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_short_run_over_tcp_takes_little_longer_than_with_the_best_number(name: str) -> None:
+    """New connections begin slowly, and connections that are too many lose packets in the queue before the link."""
+    link, times, most = RUNS[name]
+    best_fixed = min(sum(seconds_for(link, 1000, seed, workers) for seed in range(3)) for workers in (32, 64, 128))
+    trials = [Trial(link, seed) for seed in range(3)]
+    assert sum(seconds_for(link, 1000, seed, trials[seed].observe) for seed in range(3)) <= times * best_fixed
+    assert all(max(trial.workers(0.0)) <= most for trial in trials)
+
+
+def test_no_more_workers_are_tried_while_files_wait_for_one_another() -> None:
+    """From 64 workers on, the only core is busy: each file takes as many times longer as there are more workers."""
+    trial = Trial(dataclasses.replace(LINKS["loopback, 2 ms of CPU"][0], cpu=0.0002))
+    trial.run(8.0)
+    assert max(trial.workers(0.0)) <= 4 * FIRST
 
 
 @pytest.mark.parametrize("noise", [0.02, 0.05, 0.15])
@@ -178,16 +204,21 @@ def test_large_files_have_a_cap_of_their_own() -> None:
 
 
 COUNTS = st.integers(0, 10**13)
-STEPS = st.tuples(st.floats(0, 1e6), COUNTS, COUNTS, COUNTS, st.integers(0, 2000), st.integers(0, 10**7))
+STEPS = st.tuples(
+    st.floats(0, 1e6), COUNTS, COUNTS, COUNTS, st.integers(0, 2000), st.integers(0, 10**7), st.floats(0, 1e6)
+)
 
 
 @given(st.integers(1, MOST_WORKERS), st.lists(STEPS, max_size=30))
-def test_floor_and_cap_hold_for_any_observations(most: int, steps: list[tuple[float, int, int, int, int, int]]) -> None:
+def test_floor_and_cap_hold_for_any_observations(
+    most: int, steps: list[tuple[float, int, int, int, int, int, float]]
+) -> None:
     controller = make(most)
-    now = files = failed = size = 0.0
-    for seconds, more_files, more_failed, more_bytes, busy, held in steps:
+    now = files = failed = size = spent = 0.0
+    for seconds, more_files, more_failed, more_bytes, busy, held, more_spent in steps:
         now, files, failed, size = now + seconds, files + more_files, failed + more_failed, size + more_bytes
-        wanted = controller.observe(Observation(now, int(files), int(failed), int(size), busy, held))
+        spent += more_spent
+        wanted = controller.observe(Observation(now, int(files), int(failed), int(size), busy, held, spent))
         assert min(LEAST, most) <= wanted <= most
 
 
@@ -198,10 +229,11 @@ def test_floor_and_cap_hold_for_any_observations(most: int, steps: list[tuple[fl
 def test_floor_and_cap_hold_for_busy_workers(most: int, steps: list[tuple[float, int, int]]) -> None:
     """With all workers busy every sample counts, and trials follow one another."""
     controller = make(most)
-    now, files, size = 0.0, 0, 0
+    now, files, size, spent = 0.0, 0, 0, 0.0
     for seconds, more_files, more_bytes in steps:
         now, files, size = now + seconds, files + more_files, size + more_bytes
-        wanted = controller.observe(Observation(now, files, 0, size, controller.workers, 0))
+        spent += seconds * controller.workers
+        wanted = controller.observe(Observation(now, files, 0, size, controller.workers, 0, spent))
         assert min(LEAST, most) <= wanted <= most
 
 

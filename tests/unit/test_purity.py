@@ -103,6 +103,7 @@ def test_the_modules_that_decide_say_pure() -> None:
         "controller",
         "decision",
         "goodput",
+        "least_latency",
         "host_gate",
         "leases",
         "pace",

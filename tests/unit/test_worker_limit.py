@@ -52,10 +52,10 @@ def test_attempts_and_bytes_are_counted() -> None:
     limit = WorkerLimit(4, Counters())
     for _ in range(4):
         limit.begin(0.0)
-    limit.end(0.0, 100, stored=True)
-    limit.end(0.0, LARGE + 1, stored=True)
-    limit.end(0.0, 100, stored=False)
-    assert (limit.busy, limit.files, limit.failed, limit.bytes) == (1, 2, 1, 100)
+    limit.end(0.0, 1.0, 100, stored=True)
+    limit.end(0.0, 2.0, LARGE + 1, stored=True)
+    limit.end(0.5, 3.0, 100, stored=False)
+    assert (limit.busy, limit.files, limit.failed, limit.bytes, limit.spent) == (1, 2, 1, 100, 5.5)
 
 
 def test_the_counters_have_the_limit_and_its_peak() -> None:

@@ -2,6 +2,7 @@
 
     goodput        cuts observations of the workers into samples
     controller     the number of workers, found by trial
+    least_latency  the time that a file takes at least
     tuner          observes the workers, and sets the worker limit
     process_trial  whether sending processes are worth their cost
     process_tuner  measures the run, and starts or withdraws sending processes

@@ -37,7 +37,7 @@ class Observation:
 
     `files` are attempts that storage accepted, `failed` the other ones that ended. `bytes` are those of accepted files,
     and of large files the bytes sent. `busy` is the number of workers with a file, `held` the number of files that wait
-    because their host admits no more.
+    because their host admits no more. `spent` are the seconds that all ended attempts took together.
     """
 
     now: float
@@ -46,6 +46,7 @@ class Observation:
     bytes: int
     busy: int
     held: int
+    spent: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ class Sampler:
     def large(self) -> bool:
         """Return whether files are large on average."""
         return self._bytes > LARGE * max(1.0, self._files)
+
+    @property
+    def size(self) -> float:
+        """Return the average size of a file, in bytes."""
+        return self._bytes / max(1.0, self._files)
 
     @property
     def pace(self) -> float:
@@ -120,11 +126,15 @@ class Sampler:
         options = self._options
         files, size, failed = seen.files - since.files, seen.bytes - since.bytes, seen.failed - since.failed
         lasted = seen.now - since.now
-        # Little's law: average time under way = average number under way / number that ended per second.
-        self.latency = lasted * self._busy / self._ticks / max(1, files + failed)
+        spent, busy, ended = seen.spent - since.spent, self._busy / self._ticks, files + failed
+        self.latency = spent / ended if ended else lasted * busy
         self._files = options.decay * self._files + files
         self._bytes = options.decay * self._bytes + size
         rate = (size + files * REQUEST) / lasted
+        if spent and not self.large:
+            # Files that began together end together, and a sample that ends with them counts one turn too many.
+            # Little's law gives the rate from the time that each file took.
+            rate = min(rate, busy * (size + files * REQUEST) / spent)
         few_held = self._held <= options.held_share * self._ticks
-        calm = rate > 0 and few_held and failed <= options.failed_share * (files + failed)
+        calm = rate > 0 and few_held and failed <= options.failed_share * ended
         return Sample(rate, calm, self._busy >= options.busy_share * self._ticks * workers)

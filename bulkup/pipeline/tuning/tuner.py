@@ -51,4 +51,4 @@ class Tuner:
 
     def _seen(self) -> Observation:
         limit, now = self._limit, self._clock.monotonic()
-        return Observation(now, limit.files, limit.failed, limit.bytes, limit.busy, self._held())
+        return Observation(now, limit.files, limit.failed, limit.bytes, limit.busy, self._held(), limit.spent)
