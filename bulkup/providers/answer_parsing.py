@@ -234,7 +234,7 @@ def _local_end(expires_at: float, sent_at: float, date: str) -> float:
 def takes_content_md5(url: SecretUrl) -> bool:
     """Return whether a request to this URL may have a Content-MD5. A v4 signature covers only the headers it names."""
     text = url.reveal()
-    at = text.find(_V4)
+    at = text.find(_V4, max(0, text.find("?")))
     if at > 0 and text[at - 1] in "?&" and text.startswith("&", at + len(_V4)):
         return True  # the usual URL
     return at > 0 and _SIGNED_V4.search(text, at - 1) is not None
