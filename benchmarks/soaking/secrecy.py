@@ -19,11 +19,11 @@ import orjson
 _SHORTEST = 12  # characters that cannot match by chance
 _AT_ONCE = 4 << 20
 _OVERLAP = 4 << 10  # longer than any token
-_MOST_TICKETS = 500  # read at once
+_MOST_READ = 512 * 1024  # bytes of live tickets, at each look
 # A file's ticket has a row of its own, or is in the row of its group.
 _LIVE = (
-    f"SELECT CAST(ticket AS BLOB) FROM tickets ORDER BY random() LIMIT {_MOST_TICKETS}",
-    "SELECT CAST(tickets AS BLOB) FROM presign_groups WHERE tickets IS NOT NULL ORDER BY random() LIMIT 5",
+    "SELECT CAST(ticket AS BLOB) FROM tickets ORDER BY random() LIMIT 500",
+    "SELECT CAST(tickets AS BLOB) FROM presign_groups WHERE tickets IS NOT NULL ORDER BY random() LIMIT 500",
 )
 _PLAIN = re.compile(rb"[A-Za-z0-9]{%d,}" % _SHORTEST)
 _IN_URL = re.compile(r"(?:signature|security-token|securitytoken)=([^&\"\s]+)", re.IGNORECASE)
@@ -55,9 +55,13 @@ class Secrecy:
         for query in _LIVE:
             # No run has started yet, or the journal is just being created.
             with contextlib.suppress(sqlite3.OperationalError), _opened(self._journal) as connection:
+                read = 0
                 for (text,) in connection.execute(query):
                     for value in signatures_in(text.decode(errors="replace")):
                         self.signatures += self._learn(value, "a signature")
+                    read += len(text)  # a group may have one file, or a thousand
+                    if read > _MOST_READ:
+                        break
 
     def search(self, *paths: str) -> None:
         """Search files for all known secrets."""
