@@ -93,6 +93,21 @@ class AtOnce:
 
 
 @dataclass
+class ByChance:
+    """Refuses a share of the requests at any rate, as a host does that others keep busy."""
+
+    share: float
+    asks: float | None = None
+    chance: random.Random = field(default_factory=lambda: random.Random(0))
+
+    def admits(self, now: float, under_way: int) -> bool:
+        return self.chance.random() >= self.share
+
+    def retry_after(self, now: float) -> float | None:
+        return self.asks
+
+
+@dataclass
 class Unlimited:
     """Takes everything."""
 

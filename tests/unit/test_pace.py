@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simulated_limits import AtOnce, LimitedHost, Rate, Unlimited, Window
+from simulated_limits import AtOnce, ByChance, LimitedHost, Rate, Unlimited, Window
 
 from bulkup.pipeline.policy.pace import Pace, PaceOptions
 
@@ -209,6 +209,20 @@ def test_a_limit_on_the_number_that_becomes_one_on_the_rate_is_found() -> None:
         host.run(20.0)
         assert host.rate(begin + 10.0, begin + 20.0) >= 0.9 * allowed
         assert host.tries(begin) < 1.1
+
+
+@pytest.mark.parametrize(
+    ("share", "asks", "least"),
+    [(0.01, None, 300), (0.03, None, 120), (0.075, None, 90), (0.15, None, 50), (0.3, None, 20), (0.075, 1.0, 90)],
+)
+def test_a_host_that_refuses_by_chance_is_not_slowed_down_without_end(
+    share: float, asks: float | None, least: float
+) -> None:
+    """A lower rate does not help there. The width follows the refusals, so the rate depends on their share."""
+    host = LimitedHost(ByChance(share, asks), 32, latency=0.02)
+    host.run(60.0)
+    for begin in (20.0, 40.0):
+        assert host.rate(begin, begin + 20.0) >= least
 
 
 def test_a_host_that_is_asked_for_less_than_it_allows_is_not_slowed_down() -> None:

@@ -14,6 +14,8 @@ accepted requests, divided by the time from one refusal to the next, are the rat
       began
     a refusal, fewer accepted, the first such one        as before, with `least_kept` times the rate
     a refusal, fewer accepted, again                     as before: the host gate pauses instead
+    a refusal by which the rate has sunk to `sunk` of    unlimited, if the host went on accepting `in_vain` of
+      what it was, although most requests pass             the requests meanwhile: a lower rate does not help
 
 The rate grows slowly near the measured rate and then faster, so that a limit that was raised or lifted is found. It
 grows only while it holds requests back. The time of the growth is counted in spans. A short measurement is vague, so
@@ -21,6 +23,10 @@ the span after it is short. It doubles while measurements agree, and is longest 
 
 After the rate has grown by a factor of `steep`, the measurement begins anew, without a refusal. Otherwise requests that
 passed while the rate was far too low would count.
+
+Some hosts refuse a share of the requests at any rate: they are overloaded by others, or fail by chance. There every
+measurement is a little below the rate, so the rate would sink without end. A host with a rate limit refuses either few
+requests at the measured rate, or most of those above it.
 
 A pause that the host asked for belongs to the measured time. That is right for a host that counts requests in fixed
 windows, and much too low for one that punishes. So a refusal with a pause keeps at least `least_kept` of the rate. Any
@@ -50,6 +56,9 @@ class PaceOptions:
     `longest_paused`. Measurements that differ by less than `alike` agree.
 
     A measurement begins anew after `memory`, or after the rate has grown by `steep`, if it has `plenty` of requests.
+
+    A rate that has sunk to `sunk` of what it was, with at least `isolated` refusals between accepted requests, was
+    lowered in vain if `in_vain` of all requests were accepted.
     """
 
     enough: int = 8
@@ -69,6 +78,9 @@ class PaceOptions:
     memory: float = 60.0
     steep: float = 1.2
     plenty: int = 32
+    sunk: float = 0.5
+    in_vain: float = 0.5
+    isolated: int = 5
 
 
 class Pace:
@@ -90,6 +102,7 @@ class Pace:
         self._grown = 0.0  # seconds of growth
         self._tokens = 0.0
         self._filled_at = now
+        self._sinking = _Sinking(math.inf)
 
     def room(self, now: float) -> float:
         """Return how many requests may begin."""
@@ -113,6 +126,8 @@ class Pace:
     def accept(self, begun: float) -> None:
         """Count a request that began at `begun` and was accepted."""
         self._accepted += begun >= self._measured_from
+        self._sinking.accepted += 1
+        self._sinking.between = True
 
     def measure_anew(self) -> None:
         """Begin the first measurement with the next refusal, because the host was idle."""
@@ -124,6 +139,22 @@ class Pace:
 
         `pause` is how long the host accepts no request because of it.
         """
+        if pause:
+            self._sinking = _Sinking(self.rate)
+        self._sinking.note_refusal()
+        helped = self._learn(now, pause)
+        sinking = self._sinking
+        if sinking.isolated >= self._options.isolated and self.rate < self._options.sunk * sinking.begun_at:
+            if sinking.in_vain(self._options):
+                self.rate = self._lowest = math.inf
+                self._before = self._measured = None
+                self._measure(now)
+                helped = True
+            self._sinking = _Sinking(self.rate)
+        return helped
+
+    def _learn(self, now: float, pause: float) -> bool:
+        """Lower the rate by what was measured; return False if nothing was."""
         options = self._options
         self._measured_from = min(self._measured_from, now)
         if self._accepted < options.enough and self._earlier is not None:
@@ -164,6 +195,9 @@ class Pace:
         return min(span, max(options.longest, min(options.pauses * pause, options.longest_paused)))
 
     def _limit(self, rate: float, now: float) -> None:
+        highest = self._sinking.begun_at
+        if highest == math.inf or self.rate > highest:
+            self._sinking = _Sinking(rate if self.rate == math.inf else self.rate)
         self.rate = self._lowest = self._rate_at_first = rate
         self._tokens, self._grown, self._filled_at = 0.0, 0.0, now
 
@@ -185,3 +219,25 @@ class Pace:
             earlier = self._measured_from, self._accepted
             self._measure(now)
             self._earlier = earlier
+
+
+class _Sinking:
+    """The requests since the rate was `begun_at`, the highest from which it has been lowered since then."""
+
+    __slots__ = ("accepted", "begun_at", "between", "isolated", "refused")
+
+    def __init__(self, begun_at: float) -> None:
+        self.begun_at = begun_at
+        self.accepted = self.refused = self.isolated = 0
+        self.between = False  # a request was accepted since the last refusal
+
+    def note_refusal(self) -> None:
+        """Count a refusal, and whether one request at least was accepted before it."""
+        self.refused += 1
+        self.isolated += self.between
+        self.between = False
+
+    def in_vain(self, options: PaceOptions) -> bool:
+        """Return whether the host goes on accepting most requests and refusing some, at any rate."""
+        most = self.accepted >= options.in_vain * (self.accepted + self.refused)
+        return most and 2 * self.isolated >= self.refused
