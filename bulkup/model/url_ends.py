@@ -3,6 +3,7 @@
 ?X-Amz-Date=20260102T030405Z&X-Amz-Expires=900   S3 version 4; GCS, OSS and others with their own name for "Amz"
 ?Expires=1767323945                              S3 version 2, GCS version 2, OSS, OBS, CloudFront
 ?se=2026-01-02T03%3A04%3A05Z                     Azure
+?q-sign-time=1767323045%3B1767323945             COS
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bulkup.helpers.secrets import SecretUrl
 _EXPIRES = re.compile(r"[?&](?:X-(?P<vendor>[a-z]{1,8})-)?Expires=(?P<number>[0-9]{1,12})(?:&|$)", re.IGNORECASE)
 _DATE = re.compile(r"[?&]X-(?P<vendor>[a-z]{1,8})-Date=(?P<date>[0-9]{8}T[0-9]{6}Z)(?:&|$)", re.IGNORECASE)
 _AZURE = re.compile(r"[?&]se=(?P<end>[0-9A-Za-z:%+-]{10,40})(?:&|$)")
+_COS = re.compile(r"[?&]q-sign-time=(?P<begin>[0-9]{1,12})(?:;|%3B)(?P<end>[0-9]{1,12})(?:&|$)", re.IGNORECASE)
 _DATE_AND_LIFETIME = re.compile(r"[?&]X-Amz-Date=(?P<date>[0-9]{8}T[0-9]{6}Z)&X-Amz-Expires=(?P<lifetime>[0-9]{1,6})&")
 _USUAL = len("X-Amz-Date=20260102T030405Z&X-Amz-Expires=604800&")
 _VENDOR = len("?X-12345678-")  # characters before the last word of a parameter's name
@@ -55,8 +57,7 @@ def _usual(part: str) -> UrlEnd | None:
 def _of_any(text: str) -> UrlEnd:
     expires = _find(_EXPIRES, text, "Expires=")
     if expires is None:
-        azure = _AZURE.search(text) if "sig=" in text else None
-        return UrlEnd(None if azure is None else _azure_time(azure["end"]))
+        return _of_others(text)
     number = float(expires["number"])
     if expires["vendor"] is None:
         return UrlEnd(number)
@@ -65,6 +66,14 @@ def _of_any(text: str) -> UrlEnd:
         return UrlEnd(None, number)
     signed_at = _basic_time(signed["date"])
     return UrlEnd(None if signed_at is None else signed_at + number, number)
+
+
+def _of_others(text: str) -> UrlEnd:
+    if "q-sign-time=" in text:
+        cos = _COS.search(text)
+        return UrlEnd() if cos is None else UrlEnd(float(cos["end"]), max(0.0, float(cos["end"]) - float(cos["begin"])))
+    azure = _AZURE.search(text) if "sig=" in text else None
+    return UrlEnd(None if azure is None else _azure_time(azure["end"]))
 
 
 def _find(pattern: re.Pattern[str], text: str, word: str) -> re.Match[str] | None:
