@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import stat
 from pathlib import Path
@@ -42,6 +43,23 @@ def test_files_that_lie_in_wait_are_not_touched(tmp_path: Path) -> None:
         second.write(b"second")
     assert victim.read_bytes() == b"kept"
     assert (tmp_path / "out").read_bytes() == b"first"
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_file_with_the_name_of_the_unfinished_file_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_link: bool
+) -> None:
+    """Even if another program guesses the name."""
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "0" * 2 * size)
+    victim, guessed = tmp_path / "victim", tmp_path / f".bulkup-{'0' * 16}.unfinished"
+    victim.write_bytes(b"kept")
+    if is_link:
+        guessed.symlink_to(victim)
+    else:
+        guessed.write_bytes(b"kept")
+    with pytest.raises(FileExistsError):
+        write(tmp_path / "out", b"text")
+    assert victim.read_bytes() == guessed.read_bytes() == b"kept"
 
 
 def test_the_target_of_a_link_is_replaced(tmp_path: Path) -> None:
