@@ -8,9 +8,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-PROVIDERS = ("magic-hour", "move-ugc", "metastudio", "xvid", "local")
+PROVIDERS = ("magic-hour", "move-ugc", "metastudio", "xvid")
 # Calls under way at once, times the files of a call.
-_MOST_ASKED = {"magic-hour": 4 * 100, "move-ugc": 4 * 50, "metastudio": 32, "xvid": 32, "local": 4 * 100}
+_MOST_ASKED = {"magic-hour": 4 * 100, "move-ugc": 4 * 50, "metastudio": 32, "xvid": 32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,6 @@ def account(provider: str) -> Account:
             {"BULKUP_ACCESS_KEY": access, "BULKUP_SECRET_KEY": secret},
         ),
         "xvid": (["--pipeline-id", "p1"], {"BULKUP_TOKEN": token}),
-        "local": ([], {"BULKUP_TOKEN": token}),
     }[provider]
     most_asked = _MOST_ASKED[provider]
     return Account(provider, ["--provider", provider, *upload], environ, serve, [*environ.values()], most_asked)

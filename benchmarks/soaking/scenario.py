@@ -266,7 +266,8 @@ class _Soak:
         figures = self._figures
         ids = ids_in(self._lines_of("orphans", "--json"), self._ledger.recorded.values())
         figures.orphans, figures.unknown, figures.after_kill = ids.unused, ids.unknown, ids.after_kill
-        figures.unnamed = max(0, figures.server["tickets"] - len(ids.named) - ids.unknown)
+        if figures.finished:  # an unfinished journal holds tickets for the next run
+            figures.unnamed = max(0, figures.server["tickets"] - len(ids.named) - ids.unknown)
 
     def _lines_of(self, command: str, *options: str) -> Iterator[dict[str, Any]]:
         """Yield the rows that a command prints. All of its output is searched for secrets."""
