@@ -30,7 +30,7 @@ trials never end; each trial without success doubles the pause before the next o
 Small files are crowded if each takes 1.5 times as long as with the number at which it took least. By Little's law, the
 goodput times that least time is the number of files that the way to storage holds: the bandwidth-delay product. More
 workers then make files wait for one another, at a link or a processor. So no more are tried: over a link with loss,
-runs with 128 workers took a tenth longer than with 64.
+1,000 files took 5 % longer with 128 workers than with 64.
 
 Invariants:
 
