@@ -16,7 +16,7 @@ import anyio
 import orjson
 
 from bulkup.helpers.event_logger import EventLogger
-from bulkup.journal.database import close_unchanged, open_for_reading, open_for_writing, sqlite_errors
+from bulkup.journal.database import close_unchanged, open_for_reading, open_for_writing, row_values, sqlite_errors
 from bulkup.journal.destination import Destination
 from bulkup.journal.lookup import Lookup
 from bulkup.journal.open_groups import OpenGroups
@@ -239,7 +239,8 @@ class Journal:
 
     def _last_group(self) -> int:
         row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'presign_groups'").fetchone()
-        return int(row[0]) if row is not None else 0
+        with row_values(self.path):
+            return int(row[0]) if row is not None else 0
 
     def _recover(self, now: float) -> None:
         for destination_id, count in self._connection.execute(_COUNT_ASKED).fetchall():

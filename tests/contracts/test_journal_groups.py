@@ -299,6 +299,18 @@ async def test_a_run_on_an_earlier_journal_is_killed(tmp_path: Path) -> None:
     }
 
 
+async def test_a_damaged_number_of_the_last_group(path: Path) -> None:
+    """The text of the damage is not repeated."""
+    async with running(path) as (journal, (source,)):
+        await take_tickets(journal, items(source, 2))
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE sqlite_sequence SET seq = 'a text' WHERE name = 'presign_groups'")
+    with pytest.raises(DamagedJournalError) as caught:
+        async with running(path):
+            pass
+    assert "a text" not in "".join(traceback.format_exception(caught.value))
+
+
 @pytest.mark.parametrize("bit", range(8))
 @pytest.mark.parametrize("where", ["https://store.example/", "SECRET-OF-THE-TICKET", "id-0.mp4", '"method"', "[[1,"])
 async def test_a_flipped_bit_in_a_group(path: Path, tmp_path: Path, where: str, bit: int) -> None:
