@@ -25,6 +25,9 @@ def test_one_new_ticket_is_requested_for_an_origin(problem: Problem) -> None:
     assert origins.failed(OLD, second, problem) is NextTicket.WAIT
     assert origins.failed(OTHER, second, problem) is NextTicket.NEW
     assert not origins
+    assert [origins.decided_by(item) for item in (first, second)] == [True, True]
+    origins.renewed(first, OLD)
+    assert not origins.decided_by(first)
 
 
 def test_another_origin_in_the_new_ticket_replaces_all() -> None:

@@ -104,6 +104,12 @@ def test_a_call_needs_room_for_its_whole_group() -> None:
     assert size(fresh=50, unused=5, asked=10) == 0
 
 
+def test_a_ticket_that_decides_about_unused_ones_is_asked_for_alone() -> None:
+    """They wait for it, so they must not take its room."""
+    assert size(fresh=3, unused=500, decides=True) == 1
+    assert size(fresh=3, unused=500, decides=True, calls=2) == 0
+
+
 def test_before_the_first_answer_one_group_is_asked_for() -> None:
     """The length of the leases is not known before it."""
     assert size(fresh=50, answered=False) == 10

@@ -59,6 +59,10 @@ class EarlierOrigins:
         self._first[item] = origin
         return NextTicket.NEW
 
+    def decided_by(self, item: Item) -> bool:
+        """Return whether other files wait for the new ticket of this one."""
+        return item in self._first
+
     def renewed(self, item: Item, origin: str) -> None:
         """Record the origin of a file's new ticket."""
         old = self._first.pop(item, None)

@@ -25,7 +25,8 @@ class Demand:
     no other file will come, renewals apart. `unused` tickets wait for a worker, `asked` files are in calls under way.
     `lease` is the shortest time that tickets of the last answer were good for, margin taken off; None for ever.
     `answered` says whether the service has answered a call, and `proven` whether storage has taken a file. `in_doubt`
-    says that a new ticket is likely to be useless.
+    says that a new ticket is likely to be useless. `decides` says that unused tickets, of an earlier run, wait for the
+    new one of the first fresh file.
     """
 
     fresh: int
@@ -44,16 +45,19 @@ class Demand:
     rate: float | None
     proven: bool
     in_doubt: bool = False
+    decides: bool = False
 
 
 def group_size(demand: Demand) -> int:
     """Return for how many of the fresh files to ask now, 0 for not yet.
 
     Groups are full, unless no more files come, or a file has waited for `group_age` while fewer tickets wait than there
-    are workers.
+    are workers. A file whose ticket decides about the others is asked for alone, and at once.
     """
     if not demand.fresh or demand.calls >= demand.calls_in_flight:
         return 0
+    if demand.decides:
+        return 1
     ahead = tickets_ahead(demand)
     room = ahead - demand.unused - demand.asked
     full = min(demand.batch_size, ahead)
