@@ -71,9 +71,9 @@ async def test_a_folder_whose_ids_cannot_be_written_is_kept(temporary: Path, tmp
     """It is the only record of them."""
     folder = killed(temporary, tmp_path / "ids")
     journal = await journal_with(folder, "one")
-    (tmp_path / "ids").unlink()
-    (tmp_path / "ids").write_bytes(b"another's")
-    os.link(tmp_path / "ids", tmp_path / "keeps the inode")
+    # Made before the other is removed, so that it cannot get the same inode.
+    (tmp_path / "other").write_bytes(b"another's")
+    os.replace(tmp_path / "other", tmp_path / "ids")
     (left,) = leftovers(temporary)
     assert left.kept is not None
     assert journal in left.kept
