@@ -187,7 +187,9 @@ class Batcher:
             rate=limit.rate(now),
             proven=self._run.storage_refusals.accepted,
             in_doubt=self._run.in_doubt,
-            decides=bool(self._fresh) and self._run.earlier_origins.decided_by(self._fresh[0][1]),
+            decides=self._run.earlier_origins.undecided
+            and bool(self._fresh)
+            and self._run.earlier_origins.decided_by(self._fresh[0][1]),
         )
 
     def _sizes(self) -> Sequence[int]:

@@ -59,6 +59,11 @@ class EarlierOrigins:
         self._first[item] = origin
         return NextTicket.NEW
 
+    @property
+    def undecided(self) -> bool:
+        """Whether files wait for the new ticket of another."""
+        return bool(self._first)
+
     def decided_by(self, item: Item) -> bool:
         """Return whether other files wait for the new ticket of this one."""
         return item in self._first
