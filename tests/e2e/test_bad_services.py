@@ -283,10 +283,10 @@ def test_a_key_that_is_refused_half_way(world: World) -> None:
 
         with answering(gateway) as between:
             first = world.upload(*world.to(between), *options, env=TOKEN).expect(4, "credentials are refused").summary
-            assert first["files"]["uploaded"] == 20
+            assert 0 < first["files"]["uploaded"] <= 20  # files without a worker yet are left to the next run
             calls[0] = -1000
             second = world.upload(*world.to(between), *options, env=TOKEN).expect(0).summary
-            assert second["files"]["skipped"] == 20
+            assert second["files"]["skipped"] == first["files"]["uploaded"]
     world.verify()
 
 

@@ -34,12 +34,14 @@ def accepted(line: str) -> bool:
     return True
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of the expressions that pathspec builds
 @given(st.lists(LINES.filter(accepted), min_size=1, max_size=4), PATHS)
 def test_the_result_is_that_of_the_library_pathspec(lines: list[str], path: str) -> None:
     """It builds one regular expression for each pattern."""
     assert Patterns(lines).match(path) == GitIgnoreSpec.from_lines(lines, backend="simple").match_file(path)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of the expressions that pathspec builds
 @given(st.text("ab*?[]!^-\\/ #", max_size=8))
 def test_the_same_lines_are_accepted(line: str) -> None:
     """And the same lines match nothing."""
