@@ -7,6 +7,8 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 
+import orjson
+
 from bulkup.cli.output_file import output_file
 from bulkup.errors import JournalError, MachineError, UsageError
 from bulkup.helpers.quick_dataclass import dataclass
@@ -112,13 +114,27 @@ def write_created(journal: str, reserved: ReservedFile, named: str) -> CreatedId
 
 
 def _replace(reserved: ReservedFile, text: bytes) -> None:
-    if reserved.is_replaced():
-        with open(reserved.path, "rb", opener=_regular) as stream:
+    with contextlib.suppress(FileNotFoundError), open(reserved.path, "rb", opener=_regular) as stream:
+        if reserved.is_replaced():
             if stream.read(len(text) + 1) == text:  # written before the bench was killed
                 return
-        raise FileExistsError(0, "another file has its name")
+            raise FileExistsError(0, "another file has its name")
+        if not all(map(_is_line_of_bench, stream.read().splitlines(keepends=True))):
+            # A file that is made after another was removed often gets its inode.
+            raise FileExistsError(0, "it has other content than ids")
     with output_file(reserved.path) as stream:
         stream.write(text)
+
+
+def _is_line_of_bench(line: bytes) -> bool:
+    """Return whether a bench may have written a line. The last one may be cut."""
+    if not line.endswith(b"\n"):
+        return line.startswith(b"{")
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(value, dict) and "remote_id" in value
 
 
 def _regular(path: str, flags: int) -> int:

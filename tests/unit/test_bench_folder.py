@@ -81,6 +81,27 @@ async def test_a_folder_whose_ids_cannot_be_written_is_kept(temporary: Path, tmp
     assert folder.is_dir()
 
 
+async def test_a_file_with_other_content_is_not_replaced(temporary: Path, tmp_path: Path) -> None:
+    """A new file may get the inode of a removed one."""
+    folder = killed(temporary, tmp_path / "ids")
+    await journal_with(folder, "one")
+    (tmp_path / "ids").write_bytes(b"another's")
+    (left,) = leftovers(temporary)
+    assert left.kept is not None
+    assert (tmp_path / "ids").read_bytes() == b"another's"
+    assert folder.is_dir()
+
+
+async def test_the_ids_of_a_killed_bench_are_completed(temporary: Path, tmp_path: Path) -> None:
+    """Its last line may be cut."""
+    folder = killed(temporary, tmp_path / "ids")
+    await journal_with(folder, "one")
+    (tmp_path / "ids").write_bytes(b'{"remote_id":"zero"}\n{"remo')
+    (left,) = leftovers(temporary)
+    assert left.kept is None
+    assert b'"one"' in (tmp_path / "ids").read_bytes()
+
+
 def test_a_bench_that_was_killed_before_it_sent_anything(temporary: Path, tmp_path: Path) -> None:
     folder = killed(temporary, tmp_path / "ids")
     assert leftovers(temporary) == [Leftover(str(folder))]
