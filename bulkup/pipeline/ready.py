@@ -101,16 +101,16 @@ class Ready:
                 file = self._files.popleft()
                 if file.asked_at is None and (self._leads_nowhere(file) or self._is_refused_like_others()):
                     self._routes.renew(file.item)
-                    continue
-                gate = self._run.gates.storage(file.ticket.url)
-                if not gate.room(now):
-                    self._hold(file, gate)
-                    continue
-                self._routes.ticket_used()
-                if file.renew_at is None or now < file.renew_at:
-                    gate.begin()
-                    return file, gate
-                self._lapsed(file.item)
+                else:
+                    gate = self._run.gates.storage(file.ticket.url)
+                    if not gate.room(now):
+                        self._hold(file, gate)
+                        continue
+                    self._routes.ticket_used()
+                    if file.renew_at is None or now < file.renew_at:
+                        gate.begin()
+                        return file, gate
+                    self._lapsed(file.item)
                 self._alarm.wake()  # no request begins, so no gate tells that there is room for a held file
             await self._wait_for_file()
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
-from stage_world import Stages, settled
+import pytest
+from stage_world import Stages, found, settled
 
 from bulkup.errors import ExitCode
 from bulkup.model.items import Item
@@ -223,3 +225,36 @@ async def test_held_files_whose_tickets_expire_are_renewed_one_and_all() -> None
         for _ in range(3 * len(items)):
             sent += await stages.use()
         assert sorted(file.item.file.path for file in sent) == sorted(item.file.path for item in items)
+
+
+def named_another_host(stages: Stages) -> None:
+    """Have the service name another host than in the tickets of an earlier run."""
+    first = Item(found(b"first.mp4"))
+    stages.run.earlier_origins.failed("https://s.example", first, Problem(ProblemKind.UNREACHABLE, "refused"))
+    stages.run.earlier_origins.renewed(first, "https://other.example")
+
+
+def refused_every_ticket(stages: Stages) -> None:
+    """Have storage refuse enough tickets of an earlier run for all of them to count as refused."""
+    for _ in range(100):
+        stages.run.storage_refusals.refused("the signature is wrong", "mp4", final=False)
+
+
+@pytest.mark.parametrize("event", [named_another_host, refused_every_ticket])
+async def test_held_tickets_of_an_earlier_run_are_replaced_one_and_all(event: Callable[[Stages], None]) -> None:
+    """The first is released just before its ticket becomes useless, so it begins no request that could end."""
+    async with Stages(batch_size=1, concurrency=4) as stages:
+        stages.add(5)
+        stages.run.counters.scan_done = True
+        files = await stages.use()
+        stages.gate.begin()
+        stages.gate.end(Problem(ProblemKind.TRANSIENT, "back soon", 20.0), stages.clock.time, stages.clock.time, 0.5)
+        for file in files:
+            stages.ready.resume(file.item, file.ticket)
+        assert await stages.use() == []
+        await stages.advance(20.1)
+        assert (stages.ready.ready, stages.ready.held) == (1, 4)
+        event(stages)
+        sent = [file for _ in range(3 * len(files)) for file in await stages.use()]
+        assert sorted(file.item.file.path for file in sent) == sorted(file.item.file.path for file in files)
+        assert all(file.asked_at is not None for file in sent)
