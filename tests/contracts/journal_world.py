@@ -121,6 +121,11 @@ async def upload_one(journal: Journal, item: Item, ticket: Ticket) -> None:
 
 def journal_0_1_0(path: Path) -> None:
     """Write the journal of bulkup 0.1.0 that the dump beside this module holds."""
-    script = Path(__file__).with_name("journal_0_1_0.sql").read_text("utf-8")
+    journal_of_dump(path, "journal_0_1_0.sql")
+
+
+def journal_of_dump(path: Path, dump: str) -> None:
+    """Write the journal that the dump of this name beside this module holds."""
+    script = Path(__file__).with_name(dump).read_text("utf-8")
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript(script)

@@ -21,6 +21,7 @@ from journal_world import (
     found_by_readers,
     identity,
     journal_0_1_0,
+    journal_of_dump,
     receipt_of,
     rows,
     running,
@@ -157,6 +158,61 @@ async def test_a_run_closes_a_stored_file_of_the_last_release(tmp_path: Path) ->
     assert (known.ticket.remote_id, known.ticket.remote) == ("id-stored", {"id": "id-stored"})
     assert known.receipt is not None
     assert (known.receipt.etag, known.receipt.verified, known.receipt.stored_at) == ("etag", True, NOW)
+
+
+async def test_a_run_takes_up_the_open_groups_of_version_5(tmp_path: Path) -> None:
+    """Each file of a group has the state that the killed run recorded, and the lease that ended is given up."""
+    path = tmp_path / "journal.sqlite3"
+    journal_of_dump(path, "journal_5.sql")
+    assert version_of(path) == 5
+    before = {name.decode(): str(state) for name, state in rows(path).items()}
+    assert before == {
+        "asked.mp4": "asked",
+        "failed.mp4": "failed",
+        "lapsed.mp4": "ticketed",
+        "refused.mp4": "pending",
+        "renewed.mp4": "asked",
+        "sent.mp4": "uploaded",
+        "ticketed-1.mp4": "ticketed",
+        "ticketed-2.mp4": "ticketed",
+        "uploaded.mp4": "uploaded",
+    }
+    async with running(path, now=NOW + 60) as (journal, (source,)):
+        known = {name: found(journal, an_item(source, name.encode())) for name in before}
+    tickets = {name: row.ticket for name, row in known.items() if row is not None and row.ticket is not None}
+    assert tickets == {f"ticketed-{n}.mp4": a_ticket(f"id-ticketed-{n}", NOW + 900) for n in (1, 2)}
+    after = {name.decode(): str(state) for name, state in rows(path).items()}
+    given_up = dict.fromkeys(("asked.mp4", "renewed.mp4", "lapsed.mp4"), "pending")
+    assert after == before | given_up
+    with Reader(str(path)) as reader:
+        assert sorted((orphan.remote_id or "", orphan.count) for orphan in reader.orphans()) == [
+            ("", 2),  # the call without an answer
+            ("id-failed", 1),
+            ("id-lapsed", 1),
+            ("id-renewed", 1),
+        ]
+        assert {row.path: row.kept_until for row in reader.manifest()}[b"sent.mp4"] == NOW + 86400
+
+
+async def test_a_run_closes_a_stored_file_in_an_open_group_of_version_5(tmp_path: Path) -> None:
+    """It has a row of its own, and so has the uploaded file. The third still has the ticket in the group's row."""
+    path = tmp_path / "journal.sqlite3"
+    journal_of_dump(path, "journal_5_closing.sql")
+    there = Destination("xvid", "https://xvid.example", "pipeline-1")
+    async with running(path, destination=there, now=NOW + 60) as (journal, (source,)):
+        known = {name: found(journal, an_item(source, name.encode())) for name in ("stored.mp4", "waiting.mp4")}
+        claim = Claim("masters/stored.mp4", (source.id, b"other.mp4"), ROOT + b"/other.mp4")
+        assert await journal.claim([claim]) == [Holder(ROOT, b"stored.mp4")]
+    stored, waiting = known["stored.mp4"], known["waiting.mp4"]
+    assert stored is not None
+    assert waiting is not None
+    assert (stored.state, waiting.state) == (FileState.STORED, FileState.TICKETED)
+    assert stored.receipt is not None
+    assert stored.ticket is not None
+    assert (stored.ticket.remote_id, bool(stored.ticket.url)) == ("id-stored", False)
+    assert waiting.ticket == a_ticket("id-waiting", NOW + 900)
+    assert rows(path)[b"done.mp4"] == FileState.UPLOADED
+    assert rows(path)[b"asked.mp4"] == FileState.PENDING
 
 
 def test_a_ticket_of_an_earlier_version_has_neither_form_nor_parts() -> None:
