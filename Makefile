@@ -20,7 +20,7 @@ help:
 	@echo "make lint         run ruff, mypy --strict, import-linter and the check of asserts"
 	@echo "make format       apply ruff's fixes and its format"
 	@echo "make docs         write the reference part of docs/settings.md from the settings"
-	@echo "make bench        compare bulkup with other tools; installs them, takes half an hour; BENCH=--quick for a first look"
+	@echo "make bench        compare bulkup with other tools; installs them, takes 45 minutes; BENCH=--quick for a first look"
 	@echo "make soak         upload 270,000 files through faults and kills, check every file; SOAK=--quick for a small run"
 	@echo "make fuzz         mutate answers, URLs and tickets for ten minutes; FUZZ='--seconds 60' for one minute"
 	@echo "make constraints  write constraints/dev.txt anew with the latest versions"
@@ -48,8 +48,7 @@ $(VENV)/.fuzz: pyproject.toml | $(VENV)/.dev
 $(BENCH_VENV)/.bench: pyproject.toml
 	@$(PYTHON) tests/tools/system_packages.py venv
 	$(PYTHON) -m venv $(BENCH_VENV)
-	$(BENCH_VENV)/bin/python $(PIP_INSTALL) --editable '.[bench]'
-	@touch $@
+	$(BENCH_VENV)/bin/python tests/tools/bench_packages.py $@
 
 demo: $(VENV)/.run
 	$(BIN)/bulkup demo
@@ -99,7 +98,6 @@ docs: $(VENV)/.run
 
 bench: $(BENCH_VENV)/.bench
 	$(BENCH_VENV)/bin/python tests/tools/system_packages.py bench
-	$(BENCH_VENV)/bin/python -m compileall -q bulkup  # pip does this with a package that is not editable
 	$(BENCH_VENV)/bin/python -m benchmarks peers --json benchmarks/results/peers.json --chart benchmarks/results/peers.svg $(BENCH)
 
 soak: $(VENV)/.dev
@@ -115,4 +113,4 @@ constraints: | $(BIN)/python
 	rm -rf $(VENV)-constraints
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) dist build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(BENCH_VENV)-* dist build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from benchmarks.rounds import Runs
-from benchmarks.scenarios import Scenario
+from benchmarks.scenarios import SCENARIOS, Scenario
+
+_EACH = ("every", "every_cpu")  # tuples, which are lists in JSON
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Medians over the rounds of one client: seconds, CPU seconds of the client and of the store, and its peak in MiB.
 
-    `seconds` is 0 if the client did not run or failed, and `problem` has the reason.
+    `seconds` is 0 if the client did not run or failed, and `problem` has the reason. `every` and `every_cpu` have the
+    seconds and the CPU seconds of each round.
     """
 
     client: str
@@ -31,12 +34,22 @@ class Figures:
     store_cpu: float
     peak: float
     every: tuple[float, ...]
+    every_cpu: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """The day, bulkup's revision, and the machine's load over one minute before the scenario."""
+
+    when: str = ""
+    revision: str = ""
+    load: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One scenario: files, bytes, seconds at the rate of the link alone (0 without a link), and the figures of each
-    client."""
+    """One scenario: files, bytes, seconds at the rate of the link alone (0 without a link), the figures of each
+    client, and the circumstances."""
 
     name: str
     title: str
@@ -45,6 +58,7 @@ class Measured:
     line_seconds: float
     note: str
     clients: tuple[Figures, ...]
+    circumstances: Circumstances = Circumstances()
 
     def find(self, client: str) -> Figures | None:
         """Return the figures of a client that ran without a problem."""
@@ -80,15 +94,17 @@ def figures_of(runs: Runs) -> Figures:
         median(one.store_cpu for one in taken),
         max((one.peak for one in taken), default=0.0),
         tuple(one.seconds for one in taken),
+        tuple(one.cpu for one in taken),
     )
 
 
-def measured(scenario: Scenario, runs: Sequence[Runs]) -> Measured:
+def measured(scenario: Scenario, runs: Sequence[Runs], circumstances: Circumstances) -> Measured:
     """Return the figures of one scenario."""
     size = sum(scenario.sizes)
     line = scenario.link.seconds(size) if scenario.link else 0.0
     clients = tuple(figures_of(one) for one in runs)
-    return Measured(scenario.name, scenario.title, len(scenario.sizes), size, line, scenario.note, clients)
+    files = len(scenario.sizes)
+    return Measured(scenario.name, scenario.title, files, size, line, scenario.note, clients, circumstances)
 
 
 def median(values: Any) -> float:
@@ -102,6 +118,11 @@ def speed_over(one: Figures | None, other: Figures | None) -> float | None:
     return other.seconds / one.seconds if one and other else None
 
 
+def cpu_ratio(one: Figures, other: Figures) -> float:
+    """Return the median of the ratios of CPU seconds in each round, in which the two ran one after the other."""
+    return median(own / theirs for own, theirs in zip(one.every_cpu, other.every_cpu, strict=True))
+
+
 def to_json(results: Results) -> bytes:
     """Return the results as JSON, which `from_json` reads."""
     return orjson.dumps(results, option=orjson.OPT_INDENT_2)
@@ -110,18 +131,32 @@ def to_json(results: Results) -> bytes:
 def from_json(data: bytes) -> Results:
     """Return the results in the JSON that `to_json` wrote."""
     raw = orjson.loads(data)
-    scenarios = tuple(
-        Measured(**{**one, "clients": tuple(Figures(**{**f, "every": tuple(f["every"])}) for f in one["clients"])})
-        for one in raw["scenarios"]
-    )
-    return Results(**{**raw, "scenarios": scenarios})
+    return Results(**{**raw, "scenarios": tuple(_measured_from(one) for one in raw["scenarios"])})
+
+
+def _measured_from(raw: dict[str, Any]) -> Measured:
+    clients = [Figures(**{**one, **{name: tuple(one[name]) for name in _EACH}}) for one in raw["clients"]]
+    circumstances = Circumstances(**raw["circumstances"])
+    return Measured(**{**raw, "clients": tuple(clients), "circumstances": circumstances})
 
 
 def together(earlier: Results, later: Results) -> Results:
     """Return the later results, completed by earlier scenarios that they lack."""
     names = {one.name for one in later.scenarios} | set(later.missing)
     kept = [one for one in earlier.scenarios if one.name not in names]
-    missing = {name: why for name, why in earlier.missing.items() if name not in names}
-    order = {name: number for number, name in enumerate(("small", "https", "mixed", "large", "wan"))}
-    every = sorted([*kept, *later.scenarios], key=lambda one: order.get(one.name, len(order)))
-    return Results(later.machine, tuple(every), later.rescan or earlier.rescan, {**missing, **later.missing})
+    done = {one.name for one in later.scenarios} | ({"rescan"} if later.rescan else set())
+    missing = {name: why for name, why in {**earlier.missing, **later.missing}.items() if name not in done}
+    every = sorted([*kept, *later.scenarios], key=lambda one: SCENARIOS.index(one.name))
+    notes = list(dict.fromkeys([*earlier.machine.get("notes", ()), *later.machine["notes"]]))
+    return replace(
+        later,
+        machine={**later.machine, "notes": notes},
+        scenarios=tuple(every),
+        rescan=later.rescan or earlier.rescan,
+        missing=missing,
+    )
+
+
+def comparable(one: Results, machine: Mapping[str, Any]) -> bool:
+    """Return whether the figures are those of this machine."""
+    return all(one.machine.get(name) == machine[name] for name in ("cores", "processor", "kernel", "python"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.figures import Measured, Results, speed_over
+from benchmarks.clients import earlier
+from benchmarks.figures import Measured, Results, cpu_ratio, speed_over
+from benchmarks.scenarios import SCENARIOS
 
 BEST_PEER, LINE = "best peer", "the link's rate"
+_NOT_MEASURED = "not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,16 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
+class CpuRequirement:
+    """In this scenario `client` may use at most `most` times the CPU seconds of `against`."""
+
+    scenario: str
+    client: str
+    against: str
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """One requirement with its result. `reached` is None if it was not measured."""
 
@@ -31,39 +43,55 @@ class Verdict:
     reached: bool | None
 
 
-REQUIREMENTS = (
-    Requirement("small", "bulkup", "s5cmd", 2.0),
-    Requirement("small", "bulkup", "rclone", 1.3),
-    Requirement("small", "bulkup", "obstore", 1.1),
-    Requirement("small", "bulkup", "curl", 0.6),
-    Requirement("https", "bulkup", "s5cmd", 4.0),
-    Requirement("https", "bulkup", "rclone", 1.3),
-    Requirement("https", "bulkup", "obstore", 1.1),
-    Requirement("large", "bulkup", "reference", 0.85),
+REQUIREMENTS: tuple[Requirement | CpuRequirement, ...] = (
+    Requirement("small", "bulkup", "s5cmd", 1.8),
+    Requirement("small", "bulkup", "rclone", 1.4),
+    Requirement("small", "bulkup", "obstore", 1.0),
+    Requirement("small", "bulkup", "curl", 0.4),
+    Requirement("https", "bulkup", "s5cmd", 3.5),
+    Requirement("https", "bulkup", "rclone", 1.4),
+    Requirement("https", "bulkup", "obstore", 1.0),
+    CpuRequirement("cpu", "bulkup", earlier.NAME, 0.5),
+    Requirement("mixed", "bulkup", "obstore", 0.8),
+    Requirement("mixed", "bulkup", "rclone", 1.5),
+    Requirement("wan200", "bulkup", LINE, 0.93),
+    Requirement("wan200", "bulkup", BEST_PEER, 1.02),
+    Requirement("wan200-bbr", "bulkup", LINE, 0.93),
+    Requirement("wan200-bbr", "bulkup", BEST_PEER, 1.02),
+    Requirement("wan", "bulkup", BEST_PEER, 0.9),
+    Requirement("wan-bbr", "bulkup", BEST_PEER, 0.9),
+    Requirement("many", "bulkup", "obstore", 1.2),
+    Requirement("many", "bulkup", "rclone", 1.8),
+    Requirement("many", "bulkup", "s5cmd", 2.3),
+    Requirement("large", "bulkup", "reference", 0.95),
     Requirement("large", "bulkup-none", BEST_PEER, 1.2),
-    Requirement("wan", "bulkup", LINE, 0.9),
-    Requirement("wan", "bulkup", BEST_PEER, 1.0),
+    # `auto` against a fixed number of workers
+    *(Requirement(name, "bulkup", "bulkup-64", 0.97) for name in SCENARIOS if name not in ("cpu", "large")),
 )
-_MOST_TIME, _MOST_MEMORY = 3.0, 1.25
+_MOST_TIME, _MOST_GROWTH, _MOST_MIB = 2.5, 1.1, 70.0
 
 
 def verdicts(results: Results) -> list[Verdict]:
     """Return the result of every requirement, including those of scenarios that were not measured."""
     scenarios = {one.name: one for one in results.scenarios}
-    uploads = [_judged(one, scenarios.get(one.scenario), results) for one in REQUIREMENTS]
-    return [*uploads, *_rescan(results)]
+    return [*(_judged(one, scenarios.get(one.scenario), results) for one in REQUIREMENTS), *_rescan(results)]
 
 
-def _judged(asked: Requirement, scenario: Measured | None, results: Results) -> Verdict:
+def _judged(asked: Requirement | CpuRequirement, scenario: Measured | None, results: Results) -> Verdict:
+    required = f"<= {asked.most:.2f}" if isinstance(asked, CpuRequirement) else f">= {asked.least:.2f}"
     if scenario is None:
-        why = results.missing.get(asked.scenario, "not measured")
-        return Verdict(asked.scenario, asked.against, f">= {asked.least:.2f}", why, reached=None)
+        return Verdict(asked.scenario, asked.against, required, _why_missing(results, asked.scenario), reached=None)
     client = next((one for one in scenario.clients if one.client == asked.client), None)
     what = f"{scenario.title}: {client.label if client else asked.client}"
-    ratio, against = _ratio(asked, scenario)
+    if isinstance(asked, CpuRequirement):
+        ratio, against = _cpu_ratio(asked, scenario)
+        reached = ratio is not None and ratio <= asked.most
+    else:
+        ratio, against = _ratio(asked, scenario)
+        reached = ratio is not None and ratio >= asked.least
     if ratio is None:
-        return Verdict(what, against, f">= {asked.least:.2f}", _why(asked, scenario), reached=None)
-    return Verdict(what, against, f">= {asked.least:.2f}", f"{ratio:.2f}", reached=ratio >= asked.least)
+        return Verdict(what, against, required, _why(asked, scenario), reached=None)
+    return Verdict(what, against, required, f"{ratio:.2f}", reached=reached)
 
 
 def _ratio(asked: Requirement, scenario: Measured) -> tuple[float | None, str]:
@@ -77,22 +105,33 @@ def _ratio(asked: Requirement, scenario: Measured) -> tuple[float | None, str]:
     return speed_over(own, other), other.label if other else asked.against
 
 
-def _why(asked: Requirement, scenario: Measured) -> str:
+def _cpu_ratio(asked: CpuRequirement, scenario: Measured) -> tuple[float | None, str]:
+    own, other = scenario.find(asked.client), scenario.find(asked.against)
+    against = f"{other.label if other else asked.against}, its CPU time"
+    return (cpu_ratio(own, other) if own and other else None), against
+
+
+def _why(asked: Requirement | CpuRequirement, scenario: Measured) -> str:
     problems = [one.problem for one in scenario.clients if one.client in (asked.client, asked.against) and one.problem]
-    return problems[0] if problems else "not measured"
+    return problems[0] if problems else _NOT_MEASURED
+
+
+def _why_missing(results: Results, scenario: str) -> str:
+    return results.missing.get(scenario, _NOT_MEASURED)
 
 
 def _rescan(results: Results) -> list[Verdict]:
     figures = results.rescan
     files = f"{figures['files']:,} files" if figures else "1,000,000 files"
-    told: tuple[tuple[str, str, float, Callable[[], float]], ...] = (
-        (f"{files} already uploaded", "`find -printf`, its time", _MOST_TIME, lambda: figures["time_ratio"]),
-        (f"peak memory, {files}, first or second run", "10,000 files", _MOST_MEMORY, lambda: figures["peak_ratio"]),
+    judged: tuple[tuple[str, str, float, str, str], ...] = (
+        (f"{files} already uploaded", "`find -printf`, its time", _MOST_TIME, "time_ratio", ""),
+        (f"peak memory, {files}, first or second run", "10,000 files", _MOST_GROWTH, "peak_ratio", ""),
+        (f"peak memory, {files}, first or second run", "", _MOST_MIB, "most_mib", " MiB"),
     )
     if not figures:
-        why = results.missing.get("rescan", "not measured")
-        return [Verdict(what, against, f"<= {most:.2f}", why, reached=None) for what, against, most, _ in told]
+        why = _why_missing(results, "rescan")
+        return [Verdict(what, against, f"<= {most:.2f}", why, reached=None) for what, against, most, *_ in judged]
     return [
-        Verdict(what, against, f"<= {most:.2f}", f"{got():.2f}", reached=got() <= most)
-        for what, against, most, got in told
+        Verdict(what, against, f"<= {most:.2f}{unit}", f"{figures[name]:.2f}{unit}", reached=figures[name] <= most)
+        for what, against, most, name, unit in judged
     ]

@@ -13,6 +13,7 @@ from benchmarks.launching import launched
 from benchmarks.store import Store
 
 _T = TypeVar("_T")
+PATIENCE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,15 @@ class Runs:
 class Course:
     """The runs to make: clients in turn, on this job and store. `inside` is a command that starts the others.
 
-    A peer that took longer than `patience` seconds is not run again.
+    A peer that took longer than `patience` seconds is not run again. A run may take `longest` seconds.
     """
 
     job: Job
     store: Store
     rounds: int
     inside: Sequence[str] = ()
-    patience: float = 20.0
+    patience: float = PATIENCE
+    longest: float = 300.0
 
 
 def run_all(course: Course, clients: Sequence[Client], tell: Callable[[str], None]) -> list[Runs]:
@@ -89,7 +91,7 @@ def _run_once(course: Course, runs: Runs) -> None:
         try:
             runs.taken.append(_taken(course, client.command(job), job))
             runs.problem = (_missing(course) if client.stores else None) or client.check(job) or ""
-        except (RuntimeError, ValueError, subprocess.CalledProcessError) as error:
+        except (RuntimeError, ValueError, LookupError, OSError, subprocess.CalledProcessError) as error:
             runs.problem = str(error)
 
 
@@ -103,7 +105,7 @@ def _missing(course: Course) -> str | None:
 
 def _taken(course: Course, command: Command, job: Job) -> Taken:
     before = course.store.cpu()
-    done = launched(command.argv, command.environ, job.scratch, course.inside)
+    done = launched(command.argv, command.environ, job.scratch, course.inside, course.longest)
     share = command.share(done.said, job) if command.share else 1.0
     return Taken(share * done.seconds, share * done.cpu, share * (course.store.cpu() - before), done.peak)
 

@@ -20,11 +20,13 @@ from benchmarks.trees import make_known_tree
 _IN_MEMORY = "/dev/shm"
 _LOOPBACK = wan.Ends("127.0.0.1", (), ())
 _SPARE = 3 * GIB  # for clients, store and other programs
+_MEMORY_OF_A_FILE = 4 * 1024  # its inode, and the unused part of its last page
 
 
 def run_scenario(scenario: Scenario, clients: Sequence[Client], rounds: int, tell: Callable[[str], None]) -> list[Runs]:
     """Return the runs of every client. Raises LookupError if this machine lacks something that the scenario needs."""
     with contextlib.ExitStack() as stack:
+        _demand_room(scenario.sizes)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bulkup-bench-", dir=memory_folder()))
         ends = stack.enter_context(_ends(scenario.link, folder))
         tree = make_known_tree(os.path.join(folder, "tree"), scenario.sizes)
@@ -34,6 +36,12 @@ def run_scenario(scenario: Scenario, clients: Sequence[Client], rounds: int, tel
         ca = place.ca if scenario.scheme == "https" else ""
         job = Job(tree, place.url(scenario.scheme), api, ca, scenario.in_flight, scratch="")
         return run_all(Course(job, running, rounds, ends.client), clients, tell)
+
+
+def _demand_room(sizes: Sequence[int]) -> None:
+    needed = 2 * sum(size + _MEMORY_OF_A_FILE for size in sizes)  # the tree, and the store's copy of it
+    if needed > room_in_memory():
+        raise LookupError(f"tree and store need {needed / GIB:.1f} GiB of free memory")
 
 
 def memory_folder() -> str | None:
@@ -66,7 +74,7 @@ def _ends(link: wan.Link | None, folder: str) -> Iterator[wan.Ends]:
     if link is None:
         yield _LOOPBACK
         return
-    if missing := wan.missing():
+    if missing := wan.missing(link.control):
         raise LookupError(missing)
     with wan.linked(link, folder) as ends:
         yield ends

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmarks.figures import Figures, Measured, Results, speed_over
+from benchmarks.figures import Circumstances, Figures, Measured, Results, speed_over
 from benchmarks.requirements import verdicts
 
 _MIB = 1024**2
@@ -12,12 +12,12 @@ _SHORT = ("s5cmd", "rclone", "obstore", "curl", "boto3", "aws")
 
 
 def whole(results: Results) -> str:
-    """Return all tables: the machine, each scenario, a second run, and the requirements."""
-    parts = [machine(results), *(scenario(one) for one in results.scenarios)]
+    """Return all tables: the machine, the requirements, each scenario, and a second run."""
+    parts = [machine(results), required(results), *(scenario(one) for one in results.scenarios)]
     if results.rescan:
         parts.append(rescan(results))
     parts += [f"**Not run: {name}**: {why}" for name, why in results.missing.items()]
-    return "\n\n".join([*parts, required(results)]) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def machine(results: Results) -> str:
@@ -38,7 +38,13 @@ def scenario(measured: Measured) -> str:
     text = f"**{measured.title}**\n\n{markdown(head, rows)}"
     if measured.line_seconds:
         text += f"\n\nAt the link's rate alone the bytes take {measured.line_seconds:.2f} s."
-    return f"{text}\n\n{measured.note}" if measured.note else text
+    remarks = " ".join(part for part in (measured.note, circumstances(measured.circumstances)) if part)
+    return f"{text}\n\n{remarks}" if remarks else text
+
+
+def circumstances(known: Circumstances) -> str:
+    """Return a sentence about the revision, the day and the load."""
+    return f"bulkup at {known.revision}, {known.when}, load before it {known.load:.1f}." if known.when else ""
 
 
 def _row(measured: Measured, one: Figures, own: Figures | None) -> list[str]:
@@ -71,18 +77,22 @@ def rescan(results: Results) -> str:
         [f"`bulkup upload` the first time, {many}", f"{known['first_seconds']:.2f}", f"{known['peak_mib']:.0f}"],
         [f"`bulkup upload` the first time, {few}", "", f"{known['few_peak_mib']:.0f}"],
     ]
-    return f"**A second run, nothing to send**\n\n{markdown(['', 'seconds', 'peak MiB'], rows)}"
+    text = f"**A second run, nothing to send**\n\n{markdown(['', 'seconds', 'peak MiB'], rows)}"
+    return f"{text}\n\n{circumstances(Circumstances(**known.get('circumstances', {})))}".strip()
 
 
 def required(results: Results) -> str:
     """Return the table of the requirements and their results."""
     words = {True: "reached", False: "**not reached**", None: "**not measured**"}
-    rows = [[one.what, one.against, one.required, one.measured, words[one.reached]] for one in verdicts(results)]
-    return f"**Requirements**\n\n{markdown(['', 'against', 'required', 'measured', ''], rows, texts=5)}"
+    judged = verdicts(results)
+    rows = [[one.what, one.against, one.required, one.measured, words[one.reached]] for one in judged]
+    reached = sum(one.reached is True for one in judged)
+    head = markdown(["", "against", "required", "measured", ""], rows, texts=5)
+    return f"**Requirements**, of which {reached} of {len(judged)} are reached\n\n{head}"
 
 
 def short(results: Results) -> str:
-    """Return the README's table: the speed of bulkup divided by that of each other tool."""
+    """Return the README's tables: the speed of bulkup divided by that of each other tool, and the requirements."""
     shown = [name for name in _SHORT if any(one.find(name) for one in results.scenarios)]
     labels = {one.client: one.label for measured in results.scenarios for one in measured.clients}
     head = ["bulkup's speed over that of", *(labels[name].split(",")[0] for name in shown)]
@@ -91,7 +101,7 @@ def short(results: Results) -> str:
         for measured in results.scenarios
         if measured.find("bulkup")
     ]
-    return f"{markdown(head, rows)}\n"
+    return f"{markdown(head, rows)}\n\n{required(results)}\n"
 
 
 def _times(measured: Measured, client: str) -> str:

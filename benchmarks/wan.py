@@ -27,11 +27,20 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A shaped link: round trip in milliseconds, lost packets per direction in per cent, rate in Mbit/s."""
+    """A shaped link: round trip in milliseconds, lost packets per direction in per cent, rate in Mbit/s.
+
+    `control` is the congestion control of TCP at both ends.
+    """
 
     round_trip: float
     loss: float
     rate: float
+    control: str = "cubic"
+
+    def text(self) -> str:
+        """Return the link as text for a title."""
+        rate = f"{self.rate / 1000:g} Gbit/s" if self.rate >= 1000 else f"{self.rate:g} Mbit/s"
+        return f"{rate}, {self.round_trip:g} ms, {self.loss:g} % loss each way, {self.control}"
 
     def queue_kib(self) -> float:
         """Return the size of the queue before the link: as much as fits on the way."""
@@ -51,8 +60,8 @@ class Ends:
     server: tuple[str, ...]
 
 
-def missing() -> str:
-    """Return why there can be no shaped link on this machine, or ""."""
+def missing(control: str) -> str:
+    """Return why there can be no shaped link with this congestion control on this machine, or ""."""
     if sys.platform != "linux":
         return "it needs Linux"
     if os.geteuid() != 0:
@@ -60,7 +69,14 @@ def missing() -> str:
     if not os.path.exists("/dev/net/tun"):
         return "there is no /dev/net/tun"
     absent = [name for name in ("ip", "cc") if shutil.which(name) is None]
-    return f"not installed: {', '.join(absent)}" if absent else ""
+    if absent:
+        return f"not installed: {', '.join(absent)}"
+    return "" if control in _controls() else f"this kernel has no TCP congestion control {control}"
+
+
+def _controls() -> list[str]:
+    with open("/proc/sys/net/ipv4/tcp_available_congestion_control", encoding="ascii") as file:
+        return file.read().split()
 
 
 @contextlib.contextmanager
@@ -76,7 +92,7 @@ def linked(link: Link, folder: str) -> Iterator[Ends]:
             _ip("-n", name, "link", "set", "lo", "up")
         stack.enter_context(_carrying(program, names, link))
         for number, name in enumerate(names, 1):
-            _configure(name, f"10.77.0.{number}")
+            _configure(name, f"10.77.0.{number}", link.control)
         inside = [("ip", "netns", "exec", name) for name in names]
         yield Ends("10.77.0.2", inside[0], inside[1])
 
@@ -96,9 +112,11 @@ def _carrying(program: str, names: list[str], link: Link) -> Iterator[None]:
         process.stdout.close()
 
 
-def _configure(name: str, address: str) -> None:
+def _configure(name: str, address: str, control: str) -> None:
     _ip("-n", name, "addr", "add", f"{address}/24", "dev", "wan0")
     _ip("-n", name, "link", "set", "wan0", "mtu", "1500", "txqueuelen", "20000", "up")
+    # The route names the congestion control, because a namespace may not make every control its default.
+    _ip("-n", name, "route", "replace", "10.77.0.0/24", "dev", "wan0", "src", address, "congctl", control)
     for setting, value in _SETTINGS.items():
         _ip("netns", "exec", name, "sh", "-c", f"echo {value} >/proc/sys/net/{setting}")
 

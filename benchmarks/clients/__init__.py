@@ -15,6 +15,7 @@ CLIENTS: dict[str, Client] = {
     client.name: client
     for client in (
         bulkup.CLIENT,
+        bulkup.FIXED,
         s5cmd.CLIENT,
         rclone.CLIENT,
         obstore.CLIENT,

@@ -3,41 +3,51 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
 
-from benchmarks.clients.base import Client, Command, Job
+from benchmarks.clients.base import Client, Command, Job, program
 from bulkup._version import __version__
-
-_BULKUP = [sys.executable, "-m", "bulkup"]
 
 
 def client(name: str, label: str, options: Sequence[str] = (), status: str = "uploaded") -> Client:
-    """Return bulkup with more options. Every file must end with `status`."""
+    """Return this version of bulkup with more options. Every file must end with `status`."""
+    return installed(name, label, lambda: program("bulkup"), lambda: __version__, options, status)
+
+
+def installed(
+    name: str,
+    label: str,
+    found: Callable[[], str],
+    version: Callable[[], str],
+    options: Sequence[str] = (),
+    status: str = "uploaded",
+) -> Client:
+    """Return the bulkup whose command is at the path that `found` returns."""
 
     def command(job: Job) -> Command:
-        argv = [*_BULKUP, "upload", job.tree.root, "--provider", "magic-hour", "--base-url", job.api]
+        argv = [found(), "upload", job.tree.root, "--provider", "magic-hour", "--base-url", job.api]
         argv += ["--journal", _journal(job), "--quiet", "--log-level", "error", *options]
         authority = ["--ca-file", job.ca] if job.ca else []
         return Command([*argv, *authority], {"BULKUP_TOKEN": "benchmark"})
 
-    return Client(name, label, lambda: __version__, command, lambda job: _differing(job, status), peer=False)
+    return Client(name, label, version, command, lambda job: _differing(found(), job, status), peer=False)
 
 
 def _journal(job: Job) -> str:
     return f"{job.scratch}/journal"
 
 
-def _differing(job: Job, status: str) -> str | None:
+def _differing(bulkup: str, job: Job, status: str) -> str | None:
     """Return the difference to a manifest in which every file has this status."""
-    command = [*_BULKUP, "manifest", "--journal", _journal(job), "--format", "jsonl"]
+    command = [bulkup, "manifest", "--journal", _journal(job), "--format", "jsonl"]
     lines = subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
     found = Counter(str(orjson.loads(line)["status"]) for line in lines)
     return None if found == {status: job.tree.files} else f"the manifest has {dict(found)}"
 
 
 CLIENT = client("bulkup", "`bulkup upload`")
+FIXED = client("bulkup-64", "`bulkup upload --concurrency 64`", ["--concurrency", "64"])
 UNVERIFIED = client("bulkup-none", "`bulkup upload --checksum none`", ["--checksum", "none"], status="unverified")

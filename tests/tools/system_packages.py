@@ -76,6 +76,10 @@ def install(tools: Sequence[Tool]) -> int:
     if wanted := _missing(tools):
         _run_apt([package for tool in wanted for package in tool.debian])
     missing = _missing(tools)
+    if len(wanted) > 1:
+        for tool in missing:  # one package that apt-get does not know keeps it from installing the others
+            _run_apt(tool.debian)
+        missing = _missing(tools)
     for tool in missing:
         consequence = "" if tool.required else "; benchmarks that need it are left out"
         print(f"{tool.name} is not installed{consequence}", file=sys.stderr)

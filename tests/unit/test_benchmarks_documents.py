@@ -45,7 +45,7 @@ def test_the_short_table_has_a_column_for_each_tool_that_ran() -> None:
         results(measured("small", BULKUP, client("curl", 1.0)), measured("wan", BULKUP, client("aws", 3.0)))
     )
 
-    assert text.splitlines() == [
+    assert text.splitlines()[:4] == [
         "| bulkup's speed over that of | curl | aws |",
         "| --- | ---: | ---: |",
         "| 1,000 files, small | 0.50 |  |",

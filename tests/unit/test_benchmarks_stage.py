@@ -12,7 +12,7 @@ from benchmarks.scenarios import GIB, KIB, MIB, chosen, scenarios, size_text
 from benchmarks.stage import large_size
 from benchmarks.store import Place, configuration
 from benchmarks.trees import log_normal_sizes, make_known_tree
-from benchmarks.wan import Link
+from benchmarks.wan import Link, missing
 
 PLACE = Place("127.0.0.1", 8080, 8443, "/run/bench", "/dev/shm/bench")
 
@@ -59,8 +59,17 @@ def test_a_link_takes_a_byte_for_eight_bits_and_queues_what_is_under_way() -> No
     assert Link(1.0, 0.0, 10.0).queue_kib() == 256
 
 
+def test_a_link_is_described_in_the_units_of_titles() -> None:
+    assert Link(40.0, 0.1, 1000.0).text() == "1 Gbit/s, 40 ms, 0.1 % loss each way, cubic"
+    assert Link(40.0, 0.1, 200.0, "bbr").text() == "200 Mbit/s, 40 ms, 0.1 % loss each way, bbr"
+
+
+def test_a_kernel_without_a_congestion_control_has_no_link_with_it() -> None:
+    assert missing("invented")
+
+
 def test_scenarios_are_chosen_by_name() -> None:
-    every = scenarios(quick=True, large=GIB)
+    every = scenarios(quick=True, large=GIB, revision="1234567")
 
     assert [one.name for one in chosen(every, ["wan", "small"])] == ["small", "wan"]
     assert chosen(every, []) == every

@@ -83,6 +83,16 @@ def test_a_failed_installation_is_an_error(commands: Path, capfd: pytest.Capture
     assert "gadget is not installed\n" in capfd.readouterr().err
 
 
+def test_an_unknown_package_does_not_keep_the_others_away(commands: Path) -> None:
+    """apt-get installs none of several packages if it does not know one of them."""
+    with_apt(commands)
+    write_command(commands, "apt-get", f'case "$*" in install*odd*) exit 100;; install*) : > {commands}/gadget;; esac')
+    odd = Tool("odd", (commands / "odd").exists, ("odd-package",), required=False)
+
+    assert install([odd, gadget(commands)]) == 0
+    assert (commands / "gadget").exists()
+
+
 @pytest.mark.parametrize(
     ("platform", "line"), [("darwin", "brew install brewed-gadget"), ("freebsd14", "your package manager (gadget)")]
 )
