@@ -35,14 +35,14 @@ def circumstances() -> Circumstances:
 
 
 def revision() -> str:
-    """Return the short revision of this repository, with a + if files differ from it, "" without Git."""
+    """Return the last revision that changed bulkup itself, with a + if it is changed now, and "" without Git."""
+    known = _git("log", "-1", "--format=%h", "--", "bulkup")
+    return f"{known}+" if _git("status", "--porcelain", "--", "bulkup") else known
+
+
+def _git(*arguments: str) -> str:
     try:
-        done = subprocess.run(
-            ["git", "-C", _ROOT, "describe", "--always", "--dirty=+", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run(["git", "-C", _ROOT, *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return ""
     return done.stdout.strip()

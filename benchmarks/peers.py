@@ -33,9 +33,8 @@ def main(given: list[str]) -> int:
     arguments = parser.parse_args(given)
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # nginx and ip are there on Debian, but not in the PATH of a user
     signal.signal(signal.SIGTERM, _leave)
-    if arguments.quick and arguments.json:
-        stem, suffix = os.path.splitext(arguments.json)
-        arguments.json = f"{stem}-quick{suffix}"  # the figures of a whole run take half an hour
+    if arguments.quick:  # the figures of a whole run took long and stay
+        arguments.json, arguments.chart = _quick_name(arguments.json), _quick_name(arguments.chart)
     results = earlier = _earlier(arguments)
     if earlier.scenarios and not arguments.tables and not comparable(earlier, machine()):
         parser.error(f"{arguments.json} has figures of another machine: add --new to discard them")
@@ -84,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--publish", action="store_true", help="write the figures into README and docs/performance.md")
     parser.add_argument("--tables", metavar="FILE", help="show the figures of FILE, without a measurement")
     return parser
+
+
+def _quick_name(path: str | None) -> str | None:
+    stem, suffix = os.path.splitext(path or "")
+    return f"{stem}-quick{suffix}" if path else None
 
 
 def _list(text: str) -> list[str]:

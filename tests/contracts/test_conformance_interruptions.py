@@ -12,6 +12,7 @@ import anyio
 import pytest
 from conformance_world import CLOSING, EVERY, before_sending, conformance, is_closing, meddle, recorded_calls, tree
 from pipeline_world import World, interrupt_after, interrupt_when
+from sending_ways import Way, two_of
 
 from bulkup import ExitCode, FileState
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
@@ -85,6 +86,19 @@ async def test_repeated_interruptions(place: World, seed: int) -> None:
         assert len({row.path for row in rows}) == len(rows)
         assert all(place.stored_at(row).exists() for row in rows if row.status is FileState.UPLOADED)
     await assert_resumes(place, 40, cuts=4)
+
+
+@pytest.mark.parametrize(("place", "way"), two_of(EVERY), indirect=["place"])
+async def test_repeated_interruptions_on_every_way(place: World, way: Way) -> None:
+    """Small and larger files, both senders, with and without sending processes."""
+    chance = random.Random(str(way))
+    place.settings.update(way.settings)
+    place.write_many(30, way.size)
+    for _ in range(3):
+        await cut_at(place, chance.uniform(0.01, 0.15 if way.processes == 1 else 0.8))
+        rows = place.manifest()
+        assert all(place.stored_at(row).exists() for row in rows if row.status is FileState.UPLOADED)
+    await assert_resumes(place, 30, cuts=3)
 
 
 async def stop_at(place: World, seconds: float, grace: float, code: ExitCode) -> int:

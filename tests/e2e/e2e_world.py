@@ -76,13 +76,21 @@ class World:
         """Return the options that upload to a server at `url`."""
         return ["--provider", provider, "--base-url", url, "--journal", str(self.journal)]
 
-    def fill(self, files: int, *, seed: int = 1, largest: int = 20_000, extensions: tuple[str, ...] = MEDIA) -> None:
-        """Make files in a few folders, some of them empty. The same seed makes the same files."""
+    def fill(
+        self,
+        files: int,
+        *,
+        seed: int = 1,
+        least: int = 0,
+        largest: int = 20_000,
+        extensions: tuple[str, ...] = MEDIA,
+    ) -> None:
+        """Make files in a few folders, some of them of the least size. The same seed makes the same files."""
         chance = random.Random(seed)
         for number in range(files):
             folder = self.source / f"folder {number % 7}" / f"ünter#{number % 3}"
             folder.mkdir(parents=True, exist_ok=True)
-            size = chance.choice((0, 1, 100, 5_000, largest))
+            size = least + chance.choice((0, 1, 100, 5_000, largest))
             (folder / f"file {number}.{chance.choice(extensions)}").write_bytes(chance.randbytes(size))
 
     def upload(self, *options: str, env: Mapping[str, str] | None = None, **kwargs: Any) -> Ended:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from e2e_world import TOKEN, Answer, Ended, World, answering, puts, serving
+from sending_ways import Way, every
 
 JSON = {"Content-Type": "application/json"}
 # One attempt shows the same as five, and is faster.
@@ -167,7 +168,8 @@ def test_the_same_url_for_two_files(world: World) -> None:
         refused(world, url, "the same id or URL for two files")
 
 
-def test_storage_that_redirects_to_another_scheme(world: World) -> None:
+@pytest.mark.parametrize("way", every())
+def test_storage_that_redirects_to_another_scheme(world: World, way: Way) -> None:
     """The redirect is not followed. The files fail and the run continues, because the API works."""
 
     def answer(path: str, body: bytes) -> Answer:
@@ -177,9 +179,11 @@ def test_storage_that_redirects_to_another_scheme(world: World) -> None:
         return items(*urls)(path, body)
 
     where: list[str] = []
+    for file in world.source.rglob("*.*"):
+        file.write_bytes(file.read_bytes() + b"x" * way.least)
     with answering(answer) as url:
         where.append(url)
-        done = world.upload(*world.to(url), *QUICK, env=TOKEN).expect(1, "redirected")
+        done = world.upload(*world.to(url), *QUICK, *way.options, env=TOKEN).expect(1, "redirected")
     assert done.summary["files"]["failed"] == 3
     assert "verysecret" not in done.out + done.err
 
@@ -222,8 +226,8 @@ LONG_ANSWERS: dict[str, Answer] = {
 }
 
 
-@pytest.mark.parametrize("sender", ["lean", "aiohttp"])
-def test_long_texts_of_storage_are_not_repeated(world: World, sender: str) -> None:
+@pytest.mark.parametrize("way", every())
+def test_long_texts_of_storage_are_not_repeated(world: World, way: Way) -> None:
     """Neither in messages nor in rows of the journal."""
 
     def answer(path: str, body: bytes) -> Answer:
@@ -234,10 +238,10 @@ def test_long_texts_of_storage_are_not_repeated(world: World, sender: str) -> No
         return items(*(f"{where[0]}/put/{number}" for number in range(asked)))(path, body)
 
     answers, where = list(LONG_ANSWERS.values()), list[str]()
-    world.fill(len(answers), extensions=("mp4",))
+    world.fill(len(answers), least=way.least, extensions=("mp4",))
     with answering(answer) as url:
         where.append(url)
-        options = ("--sender", sender, "--log-level", "debug", "--retry-for", "2")
+        options = (*way.options, "--log-level", "debug", "--retry-for", "2")
         done = world.upload(*world.to(url), *QUICK, *options, env=TOKEN)
     assert done.code in (1, 4), done
     assert max(len(line) for line in (done.out + done.err).splitlines()) < 3000

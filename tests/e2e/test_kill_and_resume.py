@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e_world import API_KEY, TOKEN, World, puts, serving, started
+from sending_ways import Way, every
 
 CREDENTIALS = {"magic-hour": TOKEN, "move-ugc": API_KEY}
 # Small groups and few workers, so that every stage is busy when the kill comes.
@@ -40,9 +41,9 @@ def killed_run(world: World, options: list[str], env: Mapping[str, str], chance:
         process.communicate()
 
 
-def through_kills(world: World, url: str, provider: str, kills: int) -> None:
+def through_kills(world: World, url: str, provider: str, kills: int, given: Sequence[str] = ()) -> None:
     """Kill several runs against one server, let the last run end, and check every file."""
-    chance, options, env = random.Random(kills), world.to(url, provider), CREDENTIALS[provider]
+    chance, options, env = random.Random(kills), [*world.to(url, provider), *given], CREDENTIALS[provider]
     unrecorded = 0
     for _ in range(kills):
         killed_run(world, options, env, chance)
@@ -75,6 +76,15 @@ def test_kills_against_a_server_in_another_process(tmp_path: Path, provider: str
     world.fill(300)
     with serving(world.store) as url:
         through_kills(world, url, provider, kills=3)
+
+
+@pytest.mark.parametrize("way", every())
+def test_kills_on_every_way(tmp_path: Path, way: Way) -> None:
+    """Small and larger files, both senders, with and without sending processes."""
+    world = World(tmp_path)
+    world.fill(100, least=way.least)
+    with serving(world.store) as url:
+        through_kills(world, url, "magic-hour", kills=1, given=way.options)
 
 
 def test_kills_of_runs_with_their_own_server(tmp_path: Path) -> None:

@@ -16,10 +16,12 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from disk_world import ALL_UNFLUSHED_LOST, NOTHING_LOST, Loss, Op, Record, lay_out, read_log, rebuilt, recording
 from e2e_world import TOKEN, World, md5, serving, started
+from sending_ways import FOUR, Way, every
 
 from bulkup.errors import JournalError
 from bulkup.journal import Reader
@@ -105,12 +107,14 @@ def rows_on(journal: Path) -> dict[str, ManifestRow]:
         return {row.path.decode(): row for row in reader.manifest()}
 
 
-def record(world: World, disk: Path, url: str, log: Path, *, files: int, kill_after: int) -> Recording:
+def record(
+    world: World, disk: Path, url: str, log: Path, *, files: int, kill_after: int, way: Way = FOUR[0]
+) -> Recording:
     """Run three times: one run is killed, the next one completes, and the third finds some files changed."""
     world.journal = disk / "state" / "bulkup" / "journal.sqlite3"
-    world.fill(files)
+    world.fill(files, least=way.least)
     env, runs = {**TOKEN, **recording(log, disk)}, set()
-    command = ["upload", str(world.source), "--json", *world.to(url), *SMALL]
+    command = ["upload", str(world.source), "--json", *world.to(url), *SMALL, *way.options]
     with started(*command, env=env) as process:
         runs.add(process.pid)
         assert process.stdout is not None
@@ -131,12 +135,12 @@ def record(world: World, disk: Path, url: str, log: Path, *, files: int, kill_af
 
 
 @contextlib.contextmanager
-def recorded(root: Path, **sizes: int) -> Iterator[Recording]:
+def recorded(root: Path, **given: Any) -> Iterator[Recording]:
     """Return a world with its server, and the log of three runs."""
     world, disk, log = World(root), root / "disk", root / "log"
     disk.mkdir()
     with serving(world.store, env=recording(log, world.store / "objects")) as url:
-        yield record(world, disk, url, log, **sizes)
+        yield record(world, disk, url, log, **given)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +176,16 @@ def test_the_run_after_a_power_cut(recording_of_runs: Recording, tmp_path: Path,
     """The same command resumes after a cut, and uploads every file."""
     cut = int(len(recording_of_runs.records) * share)
     resume(recording_of_runs, cut, Loss(0.5, 512, seed=cut), tmp_path / "disk")
+
+
+@pytest.mark.parametrize("way", every(fast=[]))
+def test_a_power_cut_on_every_way(tmp_path: Path, way: Way) -> None:
+    """Small and larger files, both senders, with and without sending processes."""
+    with recorded(tmp_path, files=24, kill_after=6, way=way) as made:
+        assert len(made.acknowledged) > 24
+        for cut, loss in zip(made.cuts(10), itertools.cycle(LOSSES)):
+            made.check(cut, loss, tmp_path / "after")
+        resume(made, len(made.records) // 3, Loss(0.5, 512, seed=1), tmp_path / "after")
 
 
 @pytest.mark.slow

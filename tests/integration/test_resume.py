@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import anyio
 import pytest
 from pipeline_world import QUICK_RETRIES, World, interrupt_after, interrupt_when, world
+from sending_ways import Way, every
 
 from bulkup import ExitCode, FileState
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
@@ -67,6 +68,25 @@ async def test_runs_interrupted_at_random_points(tmp_path: Path, provider: str, 
         place.assert_uploaded()
         assert done.items() <= {row.path: row.remote_id for row in place.manifest()}.items()
         assert place.puts <= 151 + 8 * cuts  # one file per worker and interruption
+        assert accounted_for(place)
+
+
+@pytest.mark.parametrize("way", every())
+async def test_runs_interrupted_at_random_points_on_every_way(tmp_path: Path, way: Way) -> None:
+    """Small and larger files, both senders, with and without sending processes."""
+    chance, files, cuts = random.Random(str(way)), 80, 0
+    async with world(tmp_path) as place:
+        place.settings.update(way.settings)
+        place.write_many(files, way.size)
+        for _ in range(4):
+            with anyio.move_on_after(chance.uniform(0.02, 0.15 if way.processes == 1 else 0.8)) as scope:
+                await place.run(batch_size=12)
+            cuts += scope.cancelled_caught
+            rows = [row for row in place.manifest() if row.status is FileState.UPLOADED]
+            assert all(hashlib.md5(place.stored(row)).hexdigest() == row.md5 for row in rows)
+        assert (await place.run()).exit_code == 0
+        place.assert_uploaded()
+        assert place.puts <= files + 8 * cuts  # one file per worker and interruption
         assert accounted_for(place)
 
 

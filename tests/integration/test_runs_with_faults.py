@@ -19,12 +19,13 @@ from typing import Any
 import anyio
 import pytest
 from pipeline_world import QUICK_RETRIES, World, world
+from sending_ways import STRAIGHT, Way, every, two_of
 
 from bulkup import FileState, ServiceError
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
 from bulkup.errors import MachineError
 from bulkup.helpers.secrets import SecretUrl
-from bulkup.localserver import FaultSpec
+from bulkup.localserver import FaultOptions, FaultSpec, ReadPace
 from bulkup.localserver.faults import FaultName
 from bulkup.localserver.s3 import sigv4
 from bulkup.model.bodies import Body
@@ -60,6 +61,35 @@ async def test_a_run_survives_each_fault(tmp_path: Path, provider: str, fault: s
         summary = await place.run(batch_size=6)
         assert summary.exit_code == 0, summary.error
         place.assert_uploaded()
+        assert place.lost_ids() <= 0
+
+
+@pytest.mark.parametrize(("fault", "way"), two_of(SURVIVABLE))
+async def test_a_run_survives_each_fault_on_every_way(tmp_path: Path, fault: str, way: Way) -> None:
+    """Small and larger files, both senders, with and without sending processes."""
+    async with world(tmp_path, tunables=QUICK_RETRIES) as place:
+        place.settings.update(way.settings)
+        place.faults(f"{fault}=0.15", seed=7, options=FaultOptions(slow_pace=ReadPace(64 * 1024, 0.05)))
+        place.write_many(40, way.size)
+        summary = await place.run(batch_size=6)
+        assert summary.exit_code == 0, summary.error
+        place.assert_uploaded()
+        assert place.lost_ids() <= 0
+
+
+@pytest.mark.parametrize("way", every())
+async def test_a_run_survives_all_faults_together_on_every_way(tmp_path: Path, way: Way) -> None:
+    """A fifth of all requests fail."""
+    faults = [f"{fault}={0.2 / len(SURVIVABLE):.4f}" for fault in SURVIVABLE]
+    async with world(tmp_path, tunables=QUICK_RETRIES) as place:
+        place.settings.update(way.settings)
+        place.faults(*faults, seed=5, options=FaultOptions(slow_pace=ReadPace(64 * 1024, 0.05)))
+        place.write_many(60, way.size)
+        place.write({"large.mov": os.urandom(2 * 1024**2)})
+        summary = await place.run(batch_size=10)
+        assert summary.exit_code == 0, summary.error
+        place.assert_uploaded()
+        assert place.puts <= 61 + summary.counters.retries + summary.counters.presign_renewed
         assert place.lost_ids() <= 0
 
 
@@ -179,11 +209,13 @@ async def test_every_retry_takes_a_token_of_the_retry_budget(
     assert summary.counters.retries == taken > 0
 
 
-async def test_storage_that_answers_no_request_ends_the_run(here: World) -> None:
+@pytest.mark.parametrize("way", every())
+async def test_storage_that_answers_no_request_ends_the_run(here: World, way: Way) -> None:
     """It ends after `retry_for` and fails no file. Only a few files are tried."""
     here.tunables = QUICK_RETRIES
+    here.settings.update(way.settings)
     here.faults("cut-body=1")
-    here.write_many(300)
+    here.write_many(300, way.size)
     summary = await here.run(retry_for=1, attempts=100)
     assert (summary.exit_code, summary.counters.failed, summary.counters.remaining) == (4, 0, 300)
     assert summary.error is not None
@@ -254,10 +286,12 @@ async def test_an_unreachable_service_ends_the_run(here: World) -> None:
     assert "127.0.0.1:1" in summary.error.message
 
 
-async def test_a_file_that_storage_never_proves_fails(here: World) -> None:
+@pytest.mark.parametrize("way", every())
+async def test_a_file_that_storage_never_proves_fails(here: World, way: Way) -> None:
     """It is sent twice, and not recorded as uploaded."""
+    here.settings.update(way.settings)
     here.faults("wrong-etag")
-    here.write_many(10)
+    here.write_many(10, way.size)
     summary = await here.run()
     assert (summary.exit_code, summary.counters.failed, here.puts) == (1, 10, 20)
     assert {(row.status, row.attempts) for row in here.manifest()} == {(FileState.FAILED, 2)}
@@ -380,11 +414,13 @@ async def test_no_more_files_fail_than_max_failures_and_those_in_flight(
         assert summary.counters.failed <= 10 + 8
 
 
-async def test_storage_that_calls_every_new_url_expired_ends_the_run(here: World) -> None:
+@pytest.mark.parametrize("way", every())
+async def test_storage_that_calls_every_new_url_expired_ends_the_run(here: World, way: Way) -> None:
     """It makes few calls, for any number of files."""
     here.tunables = QUICK_RETRIES
+    here.settings.update(way.settings)
     here.faults("expired-url")
-    here.write_many(1000)
+    here.write_many(1000 if way.path == STRAIGHT else 300, way.size)
     summary = await here.run()
     assert (summary.exit_code, summary.counters.failed) == (4, 0)
     assert str(summary.error) == "storage calls every new upload URL expired"
