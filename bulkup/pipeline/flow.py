@@ -131,6 +131,7 @@ class Pipeline:
             held=lambda: self._ready.held,
             stopped=lambda: run.stop.requested,
             tick=run.tunables.controller_tick,
+            first_tick=run.tunables.controller_first_tick,
         )
 
     async def _end_when_stopped(self, stages: anyio.CancelScope) -> None:

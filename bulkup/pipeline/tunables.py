@@ -18,7 +18,7 @@ from bulkup.pipeline.tuning.process_trial import ProcessTrialOptions
 class Tunables:
     """The options of the parts of a run. Times are in seconds.
 
-    `controller_tick` is the time between two observations. At the end of a run, its reader has `last_results` to take
+    `controller_tick` is the time between two observations, `controller_first_tick` until the first file has ended. At the end of a run, its reader has `last_results` to take
     the last results. `retry` has the fields of the retry policy that no setting changes; settings replace the others.
     """
 
@@ -26,6 +26,7 @@ class Tunables:
     gate: GateOptions = field(default_factory=GateOptions)
     controller: ControllerOptions = field(default_factory=ControllerOptions)
     controller_tick: float = 0.05
+    controller_first_tick: float = 0.01
     last_results: float = 5.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     sampler: SamplerOptions = field(default_factory=SamplerOptions)

@@ -66,6 +66,8 @@ class ControllerOptions:
     """
 
     first: int = FIRST_WORKERS
+    unanswered: int = 64
+    patience: float = 0.02
     least: int = 4
     most_large: int = 64  # large files need bytes per second, not requests
     first_step: int = 4  # the first step is larger: with few workers a sample takes longest
@@ -77,7 +79,7 @@ class ControllerOptions:
     first_pause: float = 5.0
     longest_pause: float = 60.0
     after_trouble: float = 60.0  # without trials of fewer workers
-    slow_file: float = 10.0
+    slow_file: float = 2.5
     crowded: float = 1.5
     least_latency: LeastLatencyOptions = field(default_factory=LeastLatencyOptions)
     other_link: float = 1.3  # a goodput this many times higher or lower, for `other_samples`, is no noise
@@ -98,18 +100,38 @@ class Controller:
         self._after: list[float] = []
         self._other: list[float] = []
         self._base: int | None = None  # the number to return to, while another one is tried
-        self._up = self._growing = self._untried = True
+        self._up = self._growing = self._untried = self._starting = True
+        self._waiting_since = math.inf  # all workers have a file, and none has ended
         self._next_try = self._fewer_from = -math.inf
         self._pause = options.first_pause
 
     def observe(self, seen: Observation) -> int:
         """Take an observation; return the wanted number of workers."""
+        if self._starting:
+            self._start(seen)
         sample = self._sampler.add(seen, self.workers, at_first=self._growing)
         if sample is not None:
             if sample.calm and sample.full and not self._sampler.large:
                 self._least.add(seen.now, self._sampler.latency, self._sampler.size)
             self._weigh(sample, seen.now)
         return self.workers
+
+    def _start(self, seen: Observation) -> None:
+        """Let more workers begin if no file ends within `patience`, and learn how long the first files took."""
+        if seen.files or seen.failed or seen.bytes:
+            self._starting = False
+            if seen.files and self.workers > self._options.first:
+                latency = seen.spent / (seen.files + seen.failed)
+                self._least.add(seen.now, latency, seen.bytes / seen.files)
+                self._sampler.restart(seen.now, latency)
+        elif seen.held or seen.busy < self.workers:
+            self._waiting_since = math.inf
+        else:
+            self._waiting_since = min(self._waiting_since, seen.now)
+            more = min(self._options.unanswered, self._most)
+            if seen.now - self._waiting_since >= self._options.patience and more > self.workers:
+                self._untried = False
+                self._set(more, seen.now)
 
     def _weigh(self, sample: Sample, now: float) -> None:
         if self.workers > self._cap:
@@ -137,7 +159,9 @@ class Controller:
             if len(self._other) < self._options.other_samples:
                 return
             self._begin_anew(now)
-        if self._growing or (now >= self._next_try and len(self._before) >= self._options.least_before):
+        if self._growing and self._crowded:
+            self._growing, self._next_try = False, now + self._pause
+        elif self._growing or (now >= self._next_try and len(self._before) >= self._options.least_before):
             self._try(now)
 
     def _is_other(self, rate: float) -> bool:

@@ -89,10 +89,10 @@ class Sampler:
         """Return how many seconds a change of the number of workers takes to show."""
         return self._options.of_large if self.large else self.latency
 
-    def restart(self, now: float) -> None:
-        """Begin a new sample after the number of workers changed at `now`, once the change shows."""
+    def restart(self, now: float, pace: float | None = None) -> None:
+        """Begin a new sample after the number of workers changed at `now`, once the change shows, after `pace`."""
         self._since = None
-        self._settled_at = now + min(self.pace, 2 * self._options.longest)
+        self._settled_at = now + min(self.pace if pace is None else pace, 2 * self._options.longest)
 
     def add(self, seen: Observation, workers: int, *, at_first: bool) -> Sample | None:
         """Take an observation; return the sample that ends with it, if any. Samples are shorter `at_first`."""

@@ -17,7 +17,7 @@ _log = EventLogger("bulkup.tuner")
 
 
 class Tuner:
-    """Observes the workers every `tick` seconds, until `stopped`.
+    """Observes the workers every `tick` seconds, until `stopped`; every `first_tick` until the first file has ended.
 
     `held` returns the number of files that wait because their host admits no more.
     """
@@ -31,6 +31,7 @@ class Tuner:
         held: Callable[[], int],
         stopped: Callable[[], bool],
         tick: float,
+        first_tick: float,
     ) -> None:
         self._limit = limit
         self._controller = controller
@@ -38,6 +39,7 @@ class Tuner:
         self._held = held
         self._stopped = stopped
         self._tick = tick
+        self._first_tick = first_tick
 
     async def work(self) -> None:
         """Adapt the limit until cancelled or `stopped`."""
@@ -47,7 +49,7 @@ class Tuner:
             if wanted != limit.wanted:
                 _log.debug(LogEvent.CONCURRENCY_CHANGED, workers=wanted, before=limit.wanted)
                 limit.want(wanted)
-            await anyio.sleep(self._tick)
+            await anyio.sleep(self._tick if limit.files or limit.failed else self._first_tick)
 
     def _seen(self) -> Observation:
         limit, now = self._limit, self._clock.monotonic()
