@@ -61,8 +61,9 @@ class Settings(Services):
     concurrency: Concurrency = setting(
         "auto",
         "Files sent at the same time. A number is fixed.",
-        about_default="It begins with 16 and adjusts the number throughout the run: from 4 to 256, up to 64 for large "
-        "files, and within the limit of open files. It adds workers only while they increase the throughput.",
+        about_default="It begins with 16, or with 64 over a link with latency. It adjusts the number throughout the "
+        "run: from 4 to 256, up to 64 for large files, and within the limit of open files. It adds workers only while "
+        "they increase the throughput.",
         option=Option("Files sent at the same time; auto adjusts it.", Panel.SPEED),
     )
     processes: Processes = setting(

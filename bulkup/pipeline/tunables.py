@@ -18,8 +18,9 @@ from bulkup.pipeline.tuning.process_trial import ProcessTrialOptions
 class Tunables:
     """The options of the parts of a run. Times are in seconds.
 
-    `controller_tick` is the time between two observations, `controller_first_tick` until the first file has ended. At the end of a run, its reader has `last_results` to take
-    the last results. `retry` has the fields of the retry policy that no setting changes; settings replace the others.
+    `controller_tick` is the time between two observations, `controller_first_tick` until the first file has ended. At
+    the end of a run, its reader has `last_results` to take the last results. `retry` has the fields of the retry policy
+    that no setting changes; settings replace the others.
     """
 
     reading: ReadingOptions = field(default_factory=ReadingOptions)

@@ -14,6 +14,7 @@ from bulkup.pipeline.policy.host_gate import GateOptions, HostGate
 from bulkup.pipeline.tuning.goodput import Observation
 
 TICK = 0.05
+FIRST_TICK = 0.01  # until the first file has ended
 KIB, MIB = 1024, 1024**2
 CHUNK = MIB
 PACKET = 1448
@@ -93,7 +94,7 @@ class World:
         fixed = workers if isinstance(workers, int) else None
         wanted = fixed or workers(self.seen())  # type: ignore[operator]
         while self.now < until:
-            tick = self.now + TICK
+            tick = self.now + (TICK if self.files or self.failed else FIRST_TICK)
             self._fill(wanted)
             while self._events and self._events[0][0] <= tick:
                 self.now, _, happen = heapq.heappop(self._events)

@@ -6,11 +6,15 @@ Theory of operation
 The controller takes observations and returns the wanted number of workers. It compares the goodput of two numbers: the
 number in use, and another one that is on trial.
 
+    starting   no file has ended yet, so there is nothing to measure
     growing    the first trials: each one tries more workers (first 4 times, then twice as many), without pauses
     holding    a number is in use; its samples are collected in `before`
     trying     another number is in use; its samples are collected in `after`, and `base` is the number to return to
 
     state      event                                    next state
+    starting   all workers wait for `patience` seconds  starting, with `unanswered` workers
+    starting   a file ends, or bytes of a large file go growing, from the number in use
+    growing    files are crowded, before a trial        holding
     growing    `after` is better                        growing, from the better number
     growing    the same, but files are crowded          holding, at the better number
     growing    `after` is not better                    holding, at `base`
@@ -22,6 +26,12 @@ number in use, and another one that is on trial.
     any        more workers than the cap                holding, at the cap
 
 A trial in the state `growing` also ends in `holding` with a sample that is not calm or not full.
+
+A run begins with few workers, which is enough where a file takes milliseconds. Over a link with latency the first files
+take many round trips, because new connections send slowly at first. So if no file ends at once, the other workers
+follow before the first answers: the connections of all of them are then opened, and speed up, at the same time. On a
+link of 200 Mbit/s and 40 ms this saves 0.3 seconds. The samples begin with the second file of each worker. The time
+that the first files took is the least time to begin with, because few others were under way.
 
 More workers are better if they bring at least 5 % more; fewer are better if they lose less than 3 %. So of several
 numbers with the same goodput the smallest wins, which needs the least memory and latency. Links and stores change, so
@@ -60,9 +70,11 @@ from bulkup.pipeline.tuning.least_latency import LeastLatency, LeastLatencyOptio
 class ControllerOptions:
     """The bounds and the pace of trials. Times in seconds; `gain` and `loss` are shares of the goodput.
 
+    If no file has ended when all `first` workers have had one for `patience` seconds, there are `unanswered` workers.
     `gain` is the least that more workers must bring, `loss` the most that fewer may cost, both beyond `standard_errors`
     of the measurement. The pause between trials doubles from `first_pause` to `longest_pause`. No more workers are
-    tried while small files take longer than `slow_file`, or `crowded` times their least latency.
+    tried while small files take longer than `slow_file`, or `crowded` times their least latency. If that ends the
+    growth, the first trial of fewer comes after `crowded_pause`: fewer only save memory, and may cost goodput.
     """
 
     first: int = FIRST_WORKERS
@@ -81,6 +93,7 @@ class ControllerOptions:
     after_trouble: float = 60.0  # without trials of fewer workers
     slow_file: float = 2.5
     crowded: float = 1.5
+    crowded_pause: float = 15.0
     least_latency: LeastLatencyOptions = field(default_factory=LeastLatencyOptions)
     other_link: float = 1.3  # a goodput this many times higher or lower, for `other_samples`, is no noise
     other_samples: int = 3
@@ -117,7 +130,7 @@ class Controller:
         return self.workers
 
     def _start(self, seen: Observation) -> None:
-        """Let more workers begin if no file ends within `patience`, and learn how long the first files took."""
+        """Let more workers begin while no file has ended, and learn how long the first files took."""
         if seen.files or seen.failed or seen.bytes:
             self._starting = False
             if seen.files and self.workers > self._options.first:
@@ -160,7 +173,7 @@ class Controller:
                 return
             self._begin_anew(now)
         if self._growing and self._crowded:
-            self._growing, self._next_try = False, now + self._pause
+            self._growing, self._next_try = False, now + self._options.crowded_pause
         elif self._growing or (now >= self._next_try and len(self._before) >= self._options.least_before):
             self._try(now)
 
@@ -214,7 +227,7 @@ class Controller:
             self._before.clear()
             self._before.extend(self._after)
             if self._growing and self._crowded:
-                self._growing, self._next_try = False, now + self._pause
+                self._growing, self._next_try = False, now + self._options.crowded_pause
             elif self._growing:
                 self._try(now)
         elif better is False:

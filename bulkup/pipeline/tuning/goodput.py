@@ -127,7 +127,8 @@ class Sampler:
         files, size, failed = seen.files - since.files, seen.bytes - since.bytes, seen.failed - since.failed
         lasted = seen.now - since.now
         spent, busy, ended = seen.spent - since.spent, self._busy / self._ticks, files + failed
-        self.latency = spent / ended if ended else lasted * busy
+        # The quick files end first, so in a short sample those that ended took less time than the others will.
+        self.latency = max(spent, lasted * busy) / max(1, ended)
         self._files = options.decay * self._files + files
         self._bytes = options.decay * self._bytes + size
         rate = (size + files * REQUEST) / lasted
