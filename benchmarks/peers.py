@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import compileall
 import dataclasses
+import math
 import os
 import signal
 import sys
 import sysconfig
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -22,7 +24,8 @@ from benchmarks.machine import circumstances, machine, revision
 from benchmarks.scenarios import LARGE_FILES, MIB, SCENARIOS, Scenario, chosen, scenarios, size_text
 from benchmarks.stage import large_size, room_in_memory, run_scenario
 
-_NAMES = (*SCENARIOS, "rescan")
+# The order in which they run: the last one is the least important if there is no time for all.
+_NAMES = (*(name for name in SCENARIOS if name != "wan-bbr"), "rescan", "wan-bbr")
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 EARLIER_REVISION = "098f0a5"
 
@@ -41,7 +44,7 @@ def main(given: list[str]) -> int:
     for found in [_read(arguments.tables)] if arguments.tables else _measure(arguments, earlier):
         results = together(earlier, found)
         _write(results, arguments)  # after each scenario, so that an interrupted run keeps its figures
-    if not arguments.prepare:
+    if results.machine and not arguments.prepare:
         print(f"\n{table.whole(results)}")
     if arguments.publish:
         publish(results)
@@ -55,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=0, help="default: 5, and 3 in the longer scenarios")
     parser.add_argument(
         "--quick", action="store_true", help="a tenth of the files and one round, as a check of the harness"
+    )
+    parser.add_argument(
+        "--max-minutes", type=float, default=math.inf, metavar="N", help="leave out scenarios that end later"
     )
     parser.add_argument("--prepare", action="store_true", help="only install, compile, and print the estimated time")
     parser.add_argument("--large-size", type=int, default=1024, metavar="MIB", help="size of a large file")
@@ -113,10 +119,14 @@ def _measure(arguments: argparse.Namespace, earlier: Results) -> Iterator[Result
     every = scenarios(quick=arguments.quick, large=large, revision=arguments.revision)
     planned = chosen(every, wanted) if wanted else []
     _prepare(arguments, wanted)
-    _tell_estimate(planned, arguments, again="rescan" in wanted)
+    estimates = _estimates(planned, arguments, again="rescan" in wanted)
     if arguments.prepare:
         return
-    for name in [*(one.name for one in planned), *(["rescan"] if "rescan" in wanted else [])]:
+    begun = time.monotonic()
+    for name in [name for name in _NAMES if name in wanted]:
+        if time.monotonic() - begun + estimates[name] > arguments.max_minutes * 60:
+            _tell(f"{name} is left out: it takes {estimates[name] / 60:.1f} minutes, and --max-minutes would be over")
+            continue
         try:
             if name == "rescan":
                 rescan = _again(arguments)
@@ -148,7 +158,8 @@ def _prepare(arguments: argparse.Namespace, wanted: Sequence[str]) -> None:
         compileall.compile_dir(folder, quiet=2)
 
 
-def _tell_estimate(planned: Sequence[Scenario], arguments: argparse.Namespace, *, again: bool) -> None:
+def _estimates(planned: Sequence[Scenario], arguments: argparse.Namespace, *, again: bool) -> dict[str, float]:
+    """Return and print the estimated seconds of the scenarios."""
     seconds: dict[str, float] = {}
     for one in planned:
         clients = [client.name for client in _clients(one, arguments)]
@@ -157,6 +168,7 @@ def _tell_estimate(planned: Sequence[Scenario], arguments: argparse.Namespace, *
         seconds["rescan"] = estimate.rescan_seconds(_rescan_files(arguments), _rescan_rounds(arguments))
     parts = ", ".join(f"{name} {known / 60:.1f}" for name, known in seconds.items())
     _tell(f"Estimated minutes on two quiet cores: {sum(seconds.values()) / 60:.0f} ({parts})")
+    return seconds
 
 
 def _large(arguments: argparse.Namespace, notes: list[str]) -> int:
