@@ -15,11 +15,12 @@ from bulkup.helpers.quick_dataclass import dataclass
 class Regions:
     """The public addresses of a service with one for each region. `{region}` stands for its name.
 
-    `identity` is the address of the service that issues tokens there, `default` the region if none is named.
+    `identity` is the address of the service that issues tokens there, None for a service without one. `default` is the
+    region if none is named.
     """
 
     service: str
-    identity: str
+    identity: str | None
     default: str
 
     def named_by(self, base_url: str | None) -> str | None:
@@ -53,10 +54,13 @@ class ProviderDeclaration:
 LOCAL = "local"  # the embedded server, started for the run on its own port
 METASTUDIO = "metastudio"
 XVID = "xvid"
+S3 = "s3"
+METASTUDIO_REGION_NAMES = ("cn-north-4", "cn-east-3", "ap-southeast-3")
 
 _METASTUDIO_REGIONS = Regions(
     "https://metastudio.{region}.myhuaweicloud.com", "https://iam.{region}.myhuaweicloud.com", default="cn-north-4"
 )
+_S3_REGIONS = Regions("https://s3.{region}.amazonaws.com", None, default="us-east-1")
 
 PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
     "magic-hour": ProviderDeclaration("https://api.magichour.ai", (("token",),), settings=("extensions",)),
@@ -88,6 +92,33 @@ PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
         settings=("pipeline_id", "object_key", "expires_at", "ip", "confirm"),
         required=("pipeline_id",),
         places=True,
+    ),
+    S3: ProviderDeclaration(
+        _S3_REGIONS.service.format(region=_S3_REGIONS.default),
+        (("access_key", "secret_key"), ()),  # without keys, those of botocore's search
+        optional_secrets=("security_token",),
+        settings=(
+            "region",
+            "bucket",
+            "key",
+            "addressing",
+            "aws_profile",
+            "url_lifetime",
+            "multipart_from",
+            "part_size",
+            "storage_class",
+            "acl",
+            "sse",
+            "sse_kms_key",
+            "tags",
+            "metadata",
+            "content_types",
+            "if_none_match",
+            "skip_existing",
+        ),
+        required=("bucket",),
+        places=True,
+        regions=_S3_REGIONS,
     ),
     LOCAL: ProviderDeclaration(None),
 }

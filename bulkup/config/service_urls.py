@@ -37,6 +37,8 @@ def iam_base_url(settings: Settings, regions: Regions) -> str | None:
 
     Raises UsageError if it is plain http and the service's root is not: a password would be sent unencrypted.
     """
+    if regions.identity is None:
+        return None
     base_url = public_base_url(settings)
     if (settings.iam_url or "").startswith("http:") and (base_url or "").startswith("https:"):
         what = f"iam_url: {settings.iam_url} is plain http, unlike base_url, which is {base_url}"

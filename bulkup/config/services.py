@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from bulkup.config.asset_categories import wrong_category
 from bulkup.config.assets import AssetRules, AssetType, Category
 from bulkup.config.checked_model import check
 from bulkup.config.declaration import Option, Panel, setting
-from bulkup.config.provider_declarations import region_named_by
+from bulkup.config.provider_declarations import METASTUDIO, METASTUDIO_REGION_NAMES, region_named_by
 from bulkup.config.selection import Selection
 from bulkup.config.setting_types import (
     BaseUrl,
@@ -22,6 +22,7 @@ from bulkup.config.setting_types import (
     ObjectKey,
     PathText,
     ProviderName,
+    RegionName,
     SecretText,
 )
 
@@ -37,15 +38,18 @@ class Services(Selection):
         about_default="A run needs one, and a guess could send files to the wrong place.",
         option=Option(
             "magic-hour (needs BULKUP_TOKEN), move-ugc (BULKUP_API_KEY), metastudio (BULKUP_ACCESS_KEY, "
-            "BULKUP_SECRET_KEY), xvid (BULKUP_TOKEN) or local.",
+            "BULKUP_SECRET_KEY), xvid (BULKUP_TOKEN), s3 or local.",
             Panel.RUN,
         ),
     )
     base_url: BaseUrl | None = setting(
         None,
-        "The root of the service's API: scheme, host, port and an optional prefix. The provider adds its own paths.",
+        "The root of the service's API: scheme, host, port and an optional prefix. The provider adds its own paths. "
+        "For `s3` it is the endpoint, without the bucket.",
         about_default="The provider's public address is used.",
-        option=Option("The root of the service's API, if not its public one.", Panel.RUN),
+        option=Option(
+            "The root of the service's API, if not its public one.", Panel.RUN, names=("--base-url", "--endpoint-url")
+        ),
     )
     ca_file: PathText | None = setting(
         None,
@@ -64,12 +68,13 @@ class Services(Selection):
     )
     token: SecretText | None = setting(None, f"The key for `magic-hour`, or an access token for `xvid`. {_NO_OPTION}")
     api_key: SecretText | None = setting(None, f"The key for `move-ugc`. {_NO_OPTION}")
-    region: Literal["cn-north-4", "cn-east-3", "ap-southeast-3"] | None = setting(
+    region: RegionName | None = setting(
         None,
-        "The region of `metastudio`. It decides the public addresses of the service and of its identity service. For "
-        "any other region set `base_url`.",
-        about_default="The region that `base_url` names is used, otherwise cn-north-4.",
-        option=Option("metastudio: cn-north-4, cn-east-3 or ap-southeast-3.", Panel.SERVICES, metavar="NAME"),
+        "The region of `metastudio` (cn-north-4, cn-east-3 or ap-southeast-3) or of `s3`. It decides the public "
+        "address of the service. For any other region of `metastudio` set `base_url`. At `s3` it is part of every "
+        "signature.",
+        about_default="The region that `base_url` names is used, otherwise cn-north-4, and us-east-1 for `s3`.",
+        option=Option("metastudio: cn-north-4, cn-east-3 or ap-southeast-3; s3: any.", Panel.SERVICES, metavar="NAME"),
     )
     project_id: Identifier | None = setting(
         None,
@@ -113,10 +118,10 @@ class Services(Selection):
         option=Option("metastudio: the user of your application.", Panel.SERVICES),
     )
     access_key: SecretText | None = setting(
-        None, f"The access key id for `metastudio`, with `secret_key`. {_NO_OPTION}"
+        None, f"The access key id for `metastudio` or `s3`, with `secret_key`. {_NO_OPTION}"
     )
     secret_key: SecretText | None = setting(
-        None, f"The secret access key for `metastudio`, with `access_key`. {_NO_OPTION}"
+        None, f"The secret access key for `metastudio` or `s3`, with `access_key`. {_NO_OPTION}"
     )
     security_token: SecretText | None = setting(
         None,
@@ -214,6 +219,8 @@ class Services(Selection):
     @classmethod
     @check("region")
     def _not_against_base_url(cls, value: str | None, others: Mapping[str, Any]) -> str | None:
+        if value is not None and others.get("provider") == METASTUDIO and value not in METASTUDIO_REGION_NAMES:
+            raise ValueError("expected cn-north-4, cn-east-3 or ap-southeast-3")
         named = region_named_by(others.get("base_url"))
         if value is not None and named is not None and value != named:
             raise ValueError(f"expected the region that base_url names, which is {named}")

@@ -18,6 +18,7 @@ from bulkup.config.declaration import ValueForm
 from bulkup.config.expiry import Expiry, parse_expiry
 from bulkup.config.extension_types import parse_extensions
 from bulkup.config.host_names import normalise_host
+from bulkup.config.name_values import CONTENT_TYPES, METADATA, TAGS, NameValueRules
 from bulkup.config.object_key import check_object_key
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.config.secret_source import SecretSource
@@ -183,6 +184,38 @@ Extensions = Annotated[
     ValueForm(
         extension_types.EXPECTED, "EXT=TYPE", split=_split_lines, in_environment="separated by commas or line ends"
     ),
+]
+
+
+def _pairs_form(rules: NameValueRules, metavar: str) -> ValueForm:
+    return ValueForm(rules.expects, metavar, split=_split_lines, in_environment="separated by commas or line ends")
+
+
+Metadata = Annotated[Mapping[str, str], Plain(METADATA.parse), _pairs_form(METADATA, "NAME=VALUE")]
+Tags = Annotated[Mapping[str, str], Plain(TAGS.parse), _pairs_form(TAGS, "NAME=VALUE")]
+ContentTypes = Annotated[Mapping[str, str], Plain(CONTENT_TYPES.parse), _pairs_form(CONTENT_TYPES, "EXT=TYPE")]
+BucketName = Annotated[
+    str,
+    Limits(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{1,253}[A-Za-z0-9]$"),
+    ValueForm("the name of a bucket: 3 to 255 letters, digits, dots and dashes", "NAME"),
+]
+RegionName = Annotated[str, Limits(pattern=r"^[a-z0-9-]{1,64}$"), ValueForm("the name of a region", "NAME")]
+LongHeaderText = Annotated[
+    str,
+    Limits(pattern=r"^[!-~]([ -~]{0,2046}[!-~])?$"),
+    ValueForm("printable ASCII characters, without a space at either end", "TEXT"),
+]
+PartSize = Annotated[
+    int,
+    Before(parse_size),
+    Limits(ge=5 * 1024**2, le=5 * 1024**3),
+    ValueForm("a size from 5M to 5G", "SIZE", unit="bytes"),
+]
+Lifetime = Annotated[
+    float,
+    Before(parse_duration),
+    Limits(ge=1, le=7 * 24 * 3600),
+    ValueForm(f"{units.DURATION}, from 1s to 7d", "TIME", unit="seconds"),
 ]
 ObjectKey = Annotated[str, Plain(check_object_key), ValueForm(object_key.EXPECTED, "TEMPLATE")]
 IpAddress = Annotated[str, Plain(_uploader_address), ValueForm(_IPV4, "ADDRESS")]

@@ -1,7 +1,8 @@
 """`Settings`: every setting of a run, declared once.
 
-The settings that choose files are in `selection`, those of the services in `services`. Together they are one flat set
-of names. `declaration` explains the parts of a declaration. The help and docs/settings.md have the order of the fields.
+The settings that choose files are in `selection`, those of the services in `services` and `buckets`. Together they are
+one flat set of names. `declaration` explains the parts of a declaration. The help and docs/settings.md have the order
+of the fields.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from bulkup.config.buckets import Buckets
 from bulkup.config.checked_model import check
 from bulkup.config.declaration import Option, Panel, setting
-from bulkup.config.services import Services
 from bulkup.config.setting_types import Concurrency, Count, Name, PathText, Processes, Rate, Seconds, SecondsAboveZero
 
 
-class Settings(Services):
+class Settings(Buckets):
     """All settings of one run, checked. Sizes are in bytes and durations in seconds, however they were written.
 
     Raises pydantic's ValidationError, whose text holds no values. `bulkup.config.load` turns it into a message.

@@ -34,6 +34,12 @@ class ServerContext:
     config: ServerConfig
     limits: ServerLimits
 
+    @property
+    def user_key(self) -> SigningKey:
+        """The key of the user who signs requests to the store, as for provider `s3`."""
+        config = self.config
+        return SigningKey(config.access_key, config.access_key, config.secret_key, config.security_token)
+
     def draw_fault(self, point: FaultPoint, now: float) -> Fault | None:
         """Return the fault to apply to a request, and count it. A wrong ETag is counted when it is answered."""
         fault = self.faults.draw(point, now)

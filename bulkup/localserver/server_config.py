@@ -30,7 +30,8 @@ class ServerConfig:
     - `tls`: PEM files of a certificate chain and its key.
     - `token`: credential of Magic Hour, Xvid, the local API, and MetaStudio (as X-Auth-Token).
     - `api_key`: credential of Move.
-    - `access_key`, `secret_key`, `project_id`: credentials of MetaStudio. `security_token` goes with temporary keys.
+    - `access_key`, `secret_key`: the user of MetaStudio and of the store. `security_token` goes with temporary keys.
+    - `project_id`: the project at MetaStudio.
     - `iam_domain`, `iam_user`, `iam_password`: the user that IAM issues tokens to.
     - `client_id`, `client_secret`: the client that Xvid's OAuth issues tokens to.
 

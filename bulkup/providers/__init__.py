@@ -7,7 +7,7 @@
     tokens           bearer tokens, configured or fetched
     bearer_header    the header with a token
 
-    local, magic_hour, metastudio, move_ugc, xvid    the services
+    local, magic_hour, metastudio, move_ugc, s3, xvid    the services
 
 Everything that is known of a service's wire contract belongs here. Sockets, retries, concurrency, files and the journal
 do not. A provider receives plain values and a function that makes one API call, and returns plain values.
@@ -64,6 +64,7 @@ PROVIDER_CLASSES = _ProviderClasses(
         "move-ugc": "move_ugc.adapter:MoveUgc",
         "metastudio": "metastudio.adapter:MetaStudio",
         "xvid": "xvid.adapter:Xvid",
+        "s3": "s3.adapter:S3",
         "local": "local.adapter:Local",
     }
 )

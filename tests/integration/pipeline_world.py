@@ -56,6 +56,9 @@ SERVICES: Mapping[str, Service] = {
         *("id", "form_post_url", "xvid-mediahub/tmp/{pipeline_id}/{object_key}", "bad\udcff.mp4"),
         settings={"pipeline_id": "pipeline-1"},
     ),
+    "s3": Service(
+        "key", "url", "{bucket}/{key}", "bad\udcff.mp4", settings={"bucket": "my-bucket", "key": "up/{path}"}
+    ),
     "local": Service("id", "url", "{id}"),
 }
 

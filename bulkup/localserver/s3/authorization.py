@@ -11,8 +11,8 @@ _VERSION_4 = frozenset({"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"
 _VERSION_2 = frozenset({"AWSAccessKeyId", "AccessKeyId", "Signature"})
 
 
-def authorize(request: ReceivedRequest, signing: SigningKey, now: float) -> None:
-    """Raise S3Error unless the URL has a valid signature.
+def authorize(request: ReceivedRequest, signing: SigningKey, now: float, *users: SigningKey) -> None:
+    """Raise S3Error unless the request has a valid signature, by the store's own key or by that of a user.
 
     An Authorization header is refused too, as S3 refuses it beside a signed URL: API credentials must not be sent to
     storage (docs/contracts.md section 7).
@@ -25,7 +25,7 @@ def authorize(request: ReceivedRequest, signing: SigningKey, now: float) -> None
             "parameter or the Authorization header should be specified"
         )
     if version_4:
-        sigv4.verify(request, signing, now)
+        sigv4.verify(request, (signing, *users), now)
     elif version_2:
         sigv2.verify(request, signing, now)
     else:

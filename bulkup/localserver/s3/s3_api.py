@@ -64,7 +64,7 @@ class S3Api:
     def _authorized(self, request: web.Request) -> tuple[ReceivedRequest, str]:
         received = _received(request)
         key = object_key(received.raw_path)
-        authorize(received, self._context.key, self._context.clock.now())
+        authorize(received, self._context.key, self._context.clock.now(), self._context.user_key)
         return received, key
 
     async def _put(self, request: web.Request) -> web.Response:

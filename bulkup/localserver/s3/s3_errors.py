@@ -51,6 +51,11 @@ def unknown_access_key() -> S3Error:
     return S3Error(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
 
 
+def invalid_token() -> S3Error:
+    """Return the error 400 InvalidToken."""
+    return S3Error(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
+
+
 def invalid_uri() -> S3Error:
     """Return the error 400 InvalidURI."""
     return S3Error(400, "InvalidURI", "Couldn't parse the specified URI.")

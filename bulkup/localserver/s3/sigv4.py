@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import math
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import unquote
@@ -48,11 +49,15 @@ def presign(method: str, origin: ServerOrigin, key: str, signing: SigningKey, si
     return origin.url(path, f"{query}&X-Amz-Signature={signature(signing.secret, stamp, canonical)}")
 
 
-def verify(request: ReceivedRequest, signing: SigningKey, now: float) -> None:
-    """Raise S3Error unless the signature matches the request and has not expired at `now` (Unix time)."""
+def verify(request: ReceivedRequest, keys: Sequence[SigningKey], now: float) -> None:
+    """Raise S3Error unless the signature matches the request and has not expired at `now` (Unix time).
+
+    It may be by any of the keys.
+    """
     given = request.parameters
     _check_parameters(request)
-    _check_credential(given["X-Amz-Credential"], given["X-Amz-Date"][:8], signing)
+    signing = _key_of(given["X-Amz-Credential"], given["X-Amz-Date"][:8], keys)
+    _check_token(given.get("X-Amz-Security-Token"), signing)
     _check_time(given["X-Amz-Date"], given["X-Amz-Expires"], now)
     _check_headers(request)
     expected = signature(signing.secret, given["X-Amz-Date"], canonical_request(request))
@@ -89,12 +94,19 @@ def _check_parameters(request: ReceivedRequest) -> None:
         raise _malformed("X-Amz-SignedHeaders must name host")
 
 
-def _check_credential(credential: str, date: str, signing: SigningKey) -> None:
+def _key_of(credential: str, date: str, keys: Sequence[SigningKey]) -> SigningKey:
     access_key_id, _, scope = credential.partition("/")
-    if not signing.knows(access_key_id):
+    signing = next((key for key in keys if key.knows(access_key_id)), None)
+    if signing is None:
         raise s3_errors.unknown_access_key()
     if scope != _scope(date):
         raise _malformed(f"Error parsing the X-Amz-Credential parameter; the scope must be {_scope('<date>')}")
+    return signing
+
+
+def _check_token(token: str | None, signing: SigningKey) -> None:
+    if token is not None and not hmac.compare_digest(token.encode(), signing.session_token.encode()):
+        raise s3_errors.invalid_token()
 
 
 def _check_time(date: str, expires: str, now: float) -> None:

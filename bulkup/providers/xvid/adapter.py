@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import ipaddress
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -20,6 +18,7 @@ from bulkup.model.tickets import Receipt, Rejection, Ticket
 from bulkup.providers.answer_parsing import MESSAGE_LIMIT, malformed, remote_id_field, upload_url
 from bulkup.providers.base import Capabilities, Closing, FileSpec, NotYet, Provider, ProviderConfig
 from bulkup.providers.bearer_header import BearerHeader
+from bulkup.providers.key_template import KeyTemplate, fault_of_key, is_utf8
 from bulkup.providers.storage_answers import form_evidence
 from bulkup.providers.tokens import StaticToken
 from bulkup.providers.xvid.answers import SERVICE, error_of, raise_for, token_refused, upload_of
@@ -28,7 +27,6 @@ from bulkup.providers.xvid.form import PLACEHOLDER, fields_of, lease_of_form
 
 _UPLOADS = "/v1/files/uploads/"
 _DAY = 86_400.0
-_MAX_KEY = 1024  # bytes, S3's limit
 _MAX_REMOTE_TEXT = 128  # characters of a text from the service that is stored in the manifest
 _POLL_AFTER = 0.25  # seconds
 # The two statuses of an incomplete upload: before and after the closing call.
@@ -47,6 +45,7 @@ class Xvid(Provider):
         super().__init__(config)
         token = config.credentials.get("token")
         self._auth = StaticToken(token) if token is not None else OAuthTokenCache(config)
+        self._key = KeyTemplate(config.settings["object_key"])
         self._expiry: Expiry | None = config.settings["expires_at"]
         self._capabilities = Capabilities(
             batch_limit=1, batch_size=1, calls_in_flight=32, confirms=config.settings["confirm"], placed=True
@@ -69,22 +68,17 @@ class Xvid(Provider):
 
     def reject(self, spec: FileSpec) -> Rejection | None:
         """Refuse files whose object key would be invalid."""
-        try:
-            key = self._object_key(spec).encode()
-        except UnicodeEncodeError:
-            return Rejection("its name is not UTF-8, and xvid's object keys are")
-        if len(key) > _MAX_KEY:
-            return Rejection(f"its object key has {len(key)} bytes, and xvid accepts at most {_MAX_KEY}")
-        if any(part in (b"", b".", b"..") for part in key.split(b"/")):
-            return Rejection("its object key has a part that is empty, `.` or `..`")
-        if PLACEHOLDER in key.decode():
+        key = self._key(spec)
+        if (fault := fault_of_key(key, self.name)) is not None:
+            return Rejection(fault)
+        if PLACEHOLDER in key:
             return Rejection(f"its object key holds {PLACEHOLDER}, which storage would replace with another name")
         return super().reject(spec)
 
     def place(self, spec: FileSpec) -> Place | None:
         """Return the object key, which two files must not share. None if it is not valid UTF-8."""
-        key = self._object_key(spec)
-        return Place(key, exclusive=True) if _is_utf8(key) else None
+        key = self._key(spec)
+        return Place(key, exclusive=True) if is_utf8(key) else None
 
     def kept_until(self, stored_at: float) -> float | None:
         """Return the requested expiry, or the service's default of seven days."""
@@ -97,7 +91,7 @@ class Xvid(Provider):
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
         """Open an upload session."""
         (spec,) = specs
-        key = self._object_key(spec)
+        key = self._key(spec)
         query = {"object_key": key, "pipeline_id": self.config.settings["pipeline_id"]}
         query |= {**self._uploader_address(), **self._expires_at()}
         # Percent-encoded once, including slashes, as in the service's example.
@@ -179,15 +173,6 @@ class Xvid(Provider):
                 break
         return answer
 
-    def _object_key(self, spec: FileSpec) -> str:
-        """Return the object key, with bytes that are not UTF-8 as surrogates."""
-        stem, _ = os.path.splitext(spec.name)
-        date = dt.datetime.fromtimestamp(spec.modified, dt.UTC).strftime("%Y-%m-%d")
-        template: str = self.config.settings["object_key"]
-        return template.format(
-            path=spec.path, name=spec.name, stem=stem, ext=os.path.splitext(spec.name)[1][1:], date=date
-        )
-
     def _uploader_address(self) -> dict[str, str]:
         address = self.config.settings["ip"]
         return {} if address is None else {"ip": str(int(ipaddress.IPv4Address(address)))}
@@ -198,11 +183,3 @@ class Xvid(Provider):
         after = self._expiry.after
         at = self._expiry.at if after is None else int(self.config.service_now() + after)
         return {"expires_at": str(at)}
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,0 +1,53 @@
+"""The meaning of S3's answers where the user owns keys and bucket: what is wrong with them, and what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from bulkup.model.http import StorageAnswer
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.providers.error_documents import code_and_message, plain_body
+from bulkup.providers.storage_answers import classify_s3
+
+# By the code of the error document: the kind, None for the usual one, and what to do.
+_CODES: Mapping[str, tuple[ProblemKind | None, str]] = {
+    "NoSuchBucket": (None, "check bucket, region, addressing and base_url"),
+    "InvalidBucketName": (None, "check bucket"),
+    "PermanentRedirect": (None, "the bucket is in another region: set region"),
+    "TemporaryRedirect": (ProblemKind.TRANSIENT, "the bucket was created a short time ago"),
+    "AuthorizationHeaderMalformed": (None, "check region"),
+    "AuthorizationQueryParametersError": (None, "check region, and url_lifetime"),
+    "IllegalLocationConstraintException": (None, "the bucket is in another region: set region"),
+    "InvalidAccessKeyId": (None, "check access_key, or the AWS profile in use"),
+    "SignatureDoesNotMatch": (None, "check secret_key and region; a proxy must not change the host or the path"),
+    "RequestTimeTooSkewed": (None, "set the clock of this machine"),
+    "InvalidToken": (None, "check security_token, or log in again"),
+    "ExpiredToken": (None, "the session has ended: log in again"),
+    "AccessDenied": (None, "the keys need the right s3:PutObject on the bucket"),
+    "KMS.DisabledException": (None, "check sse_kms_key"),
+    "PreconditionFailed": (None, "an object with this key exists, and if_none_match keeps it"),
+    "ConditionalRequestConflict": (ProblemKind.TRANSIENT, "another upload of the same key was under way"),
+    "OperationAborted": (ProblemKind.TRANSIENT, "another operation on the bucket was under way"),
+    "NotImplemented": (None, "the store lacks a feature that the settings ask for"),
+    "InvalidStorageClass": (None, "check storage_class"),
+    "InvalidDigest": (None, ""),
+    "KeyTooLongError": (None, "check key"),
+    "QuotaExceeded": (None, "the bucket is full"),
+    "InvalidObjectState": (None, ""),
+}
+
+
+def classify(answer: StorageAnswer, now: float) -> Problem | None:
+    """Return the problem in an answer, None if the store accepted the bytes. `now` is Unix time."""
+    problem = classify_s3(answer, now)
+    if problem is None:
+        return None
+    code, _ = code_and_message(plain_body(answer.body, answer.headers.get("content-encoding", "")))
+    kind, hint = _CODES.get(code, (None, ""))
+    if not code and answer.status == 412:
+        hint = _CODES["PreconditionFailed"][1]
+    if code == "AccessDenied" and problem.kind is ProblemKind.EXPIRED:
+        return problem  # a URL that was used too late
+    message = f"{problem.message} ({hint})" if hint else problem.message
+    return dataclasses.replace(problem, kind=kind or problem.kind, message=message)

@@ -1,0 +1,96 @@
+"""Keys for S3: those of the settings, or those of botocore's search, which are renewed before they end.
+
+The search may read files and call services, so it runs in a thread. botocore is imported for it alone: its import takes
+longer than the start of a command.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from bulkup.helpers.secrets import Secret
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.providers.base import ProviderConfig
+from bulkup.providers.s3.signing import AccessKeys
+
+# botocore renews keys from 15 minutes before their end.
+_RENEWED_BEFORE = 900.0
+# Keys with a token and without a known end come from a file or a variable. Another program may replace them.
+_READ_AGAIN = 60.0
+_HOW = "set access_key and secret_key, or give them in one of the ways of the AWS tools"
+
+
+class KeySource:
+    """Returns keys that are valid now."""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        given = config.credentials
+        self._clock = config.clock
+        self._profile: str | None = config.settings.get("aws_profile")
+        self._fixed = "access_key" in given
+        self._keys: AccessKeys | None = None
+        if self._fixed:
+            self._keys = AccessKeys(given["access_key"], given["secret_key"], given.get("security_token"))
+        self._found: Any = None  # botocore's object
+        self._asked_at = 0.0
+        self._lock = anyio.Lock()
+
+    @property
+    def secrets(self) -> Iterable[Secret]:
+        """The secrets of the keys in use."""
+        keys = self._keys
+        return () if keys is None else (keys.secret_key, *([keys.token] if keys.token is not None else []))
+
+    async def keys(self) -> AccessKeys:
+        """Return the keys; fetch or renew them where that is due. Raises `ProblemError`."""
+        if self._keys is not None and not self._due():
+            return self._keys
+        async with self._lock:
+            if self._keys is None or self._due():
+                self._keys = await anyio.to_thread.run_sync(self._fetch)
+                self._asked_at = self._clock.monotonic()
+            return self._keys
+
+    def _due(self) -> bool:
+        keys = self._keys
+        if self._fixed or keys is None or keys.token is None:
+            return False
+        if keys.expires_at is None:
+            return self._clock.monotonic() >= self._asked_at + _READ_AGAIN
+        soon = self._clock.now() >= keys.expires_at - _RENEWED_BEFORE
+        # A source that still has the old keys is not asked at every call.
+        return soon and self._clock.monotonic() >= self._asked_at + min(
+            _READ_AGAIN, max(1.0, (keys.expires_at - self._clock.now()) / 4)
+        )
+
+    def _fetch(self) -> AccessKeys:
+        """Return the keys of botocore's search; for a thread. Raises `ProblemError`."""
+        try:
+            from botocore.exceptions import BotoCoreError  # noqa: PLC0415  # slow to import, and optional
+            from botocore.session import Session  # noqa: PLC0415
+        except ImportError:
+            what = f"s3 needs botocore to look for keys: install bulkup[s3], or {_HOW.partition(',')[0]}"
+            raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, what)) from None
+        try:
+            if self._found is None or self._keys is None or self._keys.expires_at is None:
+                self._found = Session(profile=self._profile).get_credentials()
+            found = self._found
+            frozen = None if found is None else found.get_frozen_credentials()
+        except (BotoCoreError, OSError) as error:
+            text = f"the keys for s3 cannot be fetched: {type(error).__name__}: {error}"
+            raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, text)) from None
+        if frozen is None or not frozen.access_key or not frozen.secret_key:
+            raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, f"no keys for s3 were found: {_HOW}"))
+        token = Secret(frozen.token) if frozen.token else None
+        return AccessKeys(Secret(frozen.access_key), Secret(frozen.secret_key), token, _end_of(found))
+
+
+def _end_of(found: Any) -> float | None:
+    """Return when botocore's keys end, None if that is unknown. botocore has no public name for it."""
+    end = getattr(found, "_expiry_time", None)
+    return end.timestamp() if isinstance(end, dt.datetime) else None
