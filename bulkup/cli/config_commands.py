@@ -16,7 +16,7 @@ from bulkup.api import place_conflicts
 from bulkup.cli.shared_options import current_folder
 from bulkup.config import ResolvedSettings, Settings, check_profiles, load, public_base_url
 from bulkup.config.catalogue import SETTINGS
-from bulkup.config.provider_declarations import METASTUDIO, XVID
+from bulkup.config.provider_declarations import METASTUDIO, S3, XVID
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
 from bulkup.reports.json_text import dumps
@@ -44,6 +44,7 @@ PLACE_HINTS = {
     METASTUDIO: "change asset_file_category, or the assets' rules and map, so that no asset has two MAIN files; "
     "rename files in one asset whose names differ only by case, or name them in the map",
     XVID: "change object_key so that each file has a key of its own",
+    S3: "change key so that each file has a key of its own",
 }
 
 

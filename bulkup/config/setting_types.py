@@ -197,7 +197,7 @@ ContentTypes = Annotated[Mapping[str, str], Plain(CONTENT_TYPES.parse), _pairs_f
 BucketName = Annotated[
     str,
     Limits(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{1,253}[A-Za-z0-9]$"),
-    ValueForm("the name of a bucket: 3 to 255 letters, digits, dots and dashes", "NAME"),
+    ValueForm("a bucket's name of 3 to 255 letters, digits, dots and dashes", "NAME"),
 ]
 RegionName = Annotated[str, Limits(pattern=r"^[a-z0-9-]{1,64}$"), ValueForm("the name of a region", "NAME")]
 LongHeaderText = Annotated[

@@ -71,7 +71,7 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("provider", "magichour", "expected one of magic-hour, move-ugc, metastudio, xvid, local, not 'magichour'"),
+        ("provider", "magichour", "expected one of magic-hour, move-ugc, metastudio, xvid, s3, local, not 'magichour'"),
         ("unsupported", "ignore", "expected report or skip, not 'ignore'"),
         ("hidden", "no", "expected include or skip"),
         ("symlinks", True, "expected skip, inside or follow, not True"),
@@ -102,7 +102,18 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
         ("base_url", 5, "expected an http or https URL"),
         ("base_url", "ftp://example.com", "the scheme must be http or https, not 'ftp://example.com'"),
         ("iam_url", "ftp://example.com", "the scheme must be http or https, not 'ftp://example.com'"),
-        ("region", "cn-north-1", "expected cn-north-4, cn-east-3 or ap-southeast-3, not 'cn-north-1'"),
+        ("region", "Mars 1", "expected the name of a region, not 'Mars 1'"),
+        ("bucket", "no", "expected a bucket's name of 3 to 255 letters, digits, dots and dashes, not 'no'"),
+        ("key", "fixed", "many files would get the same key, not 'fixed'"),
+        ("addressing", "dns", "expected auto, path or virtual, not 'dns'"),
+        ("part_size", "1M", "expected a size from 5M to 5G, not '1M'"),
+        ("url_lifetime", "8d", "from 1s to 7d, not '8d'"),
+        ("metadata", ["a b=c"], "expected metadata such as project=x7"),
+        ("metadata", {"a": "\u00e9"}, "expected metadata such as project=x7"),
+        ("metadata", ["A=1", "a=2"], "a is given twice"),
+        ("tags", ["a"], "expected tags such as project=x7"),
+        ("tags", {"a": 5}, "expected tags such as project=x7"),
+        ("content_types", ["mp4=video"], "expected content types by extension, such as mp4=video/mp4"),
         ("project_id", "a/b", "expected 1 to 64 letters, digits, _ or -, not 'a/b'"),
         ("asset_id", "", "expected 1 to 64 letters, digits, _ or -, not ''"),
         ("asset_id", "a\n", "expected 1 to 64 letters, digits, _ or -"),
@@ -132,6 +143,12 @@ def test_max_size_below_min_size(tmp_path: Path) -> None:
     error = refused(tmp_path, '[profiles.nightly]\nmin_size = "2k"\nmax_size = "1k"')
     what = "max_size: expected a size not below min_size, which is 2048 bytes, not '1k'"
     assert error.message == f"bulkup.toml:3: {what}"
+
+
+def test_a_region_that_the_provider_does_not_have(tmp_path: Path) -> None:
+    error = refused(tmp_path, options={"provider": "metastudio", "region": "cn-north-1"}, profile=None)
+    assert error.message == "--region: expected cn-north-4, cn-east-3 or ap-southeast-3, not 'cn-north-1'"
+    load({"provider": "s3", "region": "cn-north-1"}, profile=None, config_file=None, environ={}, cwd=str(tmp_path))
 
 
 @pytest.mark.parametrize("base_url", ["https://metastudio.cn-north-4.myhuaweicloud.com:443/", "http://h"])

@@ -65,9 +65,10 @@ def test_plain_http_is_allowed_if_the_service_uses_it_too() -> None:
     assert iam_base_url(metastudio(base_url=ELSEWHERE, iam_url="http://iam.example"), REGIONS) == "http://iam.example"
 
 
-def test_only_metastudio_uses_the_region() -> None:
+def test_only_metastudio_and_s3_use_the_region() -> None:
+    assert public_base_url(Settings(provider="s3", region="eu-west-1")) == "https://s3.eu-west-1.amazonaws.com"
     for name, provider in PROVIDER_DECLARATIONS.items():
-        if name != "metastudio":
+        if provider.regions is None:
             settings = Settings(provider=name, region="cn-east-3")
             assert public_base_url(settings) == provider.base_url
 

@@ -52,12 +52,13 @@ def presign(method: str, origin: ServerOrigin, key: str, signing: SigningKey, si
 def verify(request: ReceivedRequest, keys: Sequence[SigningKey], now: float) -> None:
     """Raise S3Error unless the signature matches the request and has not expired at `now` (Unix time).
 
-    It may be by any of the keys.
+    It may be by any of the keys. The first is the store's own, which has no token in version 4.
     """
     given = request.parameters
     _check_parameters(request)
     signing = _key_of(given["X-Amz-Credential"], given["X-Amz-Date"][:8], keys)
-    _check_token(given.get("X-Amz-Security-Token"), signing)
+    if signing is not keys[0]:
+        _check_token(given.get("X-Amz-Security-Token"), signing)
     _check_time(given["X-Amz-Date"], given["X-Amz-Expires"], now)
     _check_headers(request)
     expected = signature(signing.secret, given["X-Amz-Date"], canonical_request(request))

@@ -6,12 +6,12 @@ import re
 from typing import Literal
 from urllib.parse import urlsplit
 
+from bulkup.helpers.address_literals import literal
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.providers.s3.signing import Target, encoded_key
 
 Addressing = Literal["auto", "path", "virtual"]
 _AMAZON = re.compile(r"(?:^|\.)amazonaws\.com(?:\.cn)?$")
-# A name with dots is a valid host name, and matches no wildcard certificate.
 _AS_HOST = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
@@ -31,8 +31,11 @@ class BucketAddress:
         parts = urlsplit(endpoint)
         host, prefix = parts.netloc, parts.path.rstrip("/")
         amazon = _AMAZON.search(parts.hostname or "") is not None
-        if addressing == "virtual" or (addressing == "auto" and amazon and _AS_HOST.fullmatch(bucket)):
-            return cls(Target(parts.scheme, f"{bucket.lower()}.{host}", region), f"{prefix}/")
+        if addressing == "virtual" or (addressing == "auto" and amazon):
+            # A name with dots matches no wildcard certificate, and an address has no names below it.
+            name = bucket.replace(".", "") if parts.scheme == "http" else bucket
+            if _AS_HOST.fullmatch(name) and literal(parts.hostname or "") is None:
+                return cls(Target(parts.scheme, f"{bucket}.{host}", region), f"{prefix}/")
         return cls(Target(parts.scheme, host, region), f"{prefix}/{encoded_key(bucket)}/")
 
     def path_of(self, key: str) -> str:
