@@ -15,8 +15,6 @@ from bulkup.config.setting_types import (
     Metadata,
     Name,
     ObjectKey,
-    PartSize,
-    SizeInBytes,
     Tags,
 )
 
@@ -56,18 +54,6 @@ class Buckets(Services):
         about_default="A request that has begun in time may take longer.",
         option=Option("s3: how long upload URLs are valid; at most 7d.", Panel.SERVICES),
     )
-    multipart_from: SizeInBytes = setting(
-        64 * 1024**2,
-        "Files of this size and larger are sent to `s3` in parts, several at a time. Above 5 GiB all files are: stores "
-        "take no larger request.",
-        option=Option("s3: send files from this size on in parts.", Panel.SERVICES),
-    )
-    part_size: PartSize = setting(
-        16 * 1024**2,
-        "The size of those parts. It is larger for files that would have more than 10,000 parts.",
-        about_default="A part that fails is sent again as a whole.",
-        option=Option("s3: the size of the parts, from 5M to 5G.", Panel.SERVICES),
-    )
     storage_class: HeaderText | None = setting(
         None,
         "The storage class of objects at `s3`, such as STANDARD_IA.",
@@ -82,8 +68,8 @@ class Buckets(Services):
     )
     sse: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = setting(
         None,
-        "How `s3` encrypts objects. The ETag of an object that is encrypted with KMS is not its MD5. Such an upload is "
-        "proved by a checksum, see `checksum`.",
+        "How `s3` encrypts objects. The ETag of an object that is encrypted with KMS is not its MD5, so such an "
+        "upload counts as unverified.",
         about_default="The bucket's own encryption.",
         option=Option("s3: encryption: AES256, aws:kms or aws:kms:dsse.", Panel.SERVICES, metavar="KIND"),
     )
@@ -114,11 +100,4 @@ class Buckets(Services):
         "Have `s3` refuse an upload whose key exists already, instead of replacing the object.",
         about_default="An object with the same key is replaced.",
         option=Option("s3: do not replace objects that exist.", Panel.SERVICES, names=("--if-none-match",)),
-    )
-    skip_existing: bool = setting(
-        False,
-        "Leave out files that the bucket of `s3` has already, with the same size and the same MD5 as ETag. The bucket "
-        "is listed in bulk, and only files with an object of their size are read for the comparison.",
-        about_default="The journal alone says what was uploaded.",
-        option=Option("s3: leave out files that the bucket has already.", Panel.SERVICES, names=("--skip-existing",)),
     )

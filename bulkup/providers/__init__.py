@@ -6,6 +6,7 @@
     error_documents  documents of errors and web pages in the body of storage's answers
     tokens           bearer tokens, configured or fetched
     bearer_header    the header with a token
+    key_template     object keys at services that let the client name its objects
 
     local, magic_hour, metastudio, move_ugc, s3, xvid    the services
 

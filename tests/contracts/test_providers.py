@@ -38,7 +38,8 @@ from bulkup.providers import PROVIDER_CLASSES, FileSpec, Provider
 
 
 def test_every_provider_is_in_the_suite() -> None:
-    assert {case.name for case in CASES} == set(PROVIDER_CLASSES)
+    # `s3` asks no API for tickets; `test_provider_s3` has its own tests.
+    assert {case.name for case in CASES} == set(PROVIDER_CLASSES) - {"s3"}
 
 
 @every_case

@@ -13,7 +13,7 @@ with open(PAGE_PATH, encoding="utf-8") as page_file:
 
 
 def test_the_page_lists_the_credentials_of_every_provider() -> None:
-    told = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", PAGE, re.MULTILINE))
+    told = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \|$", PAGE, re.MULTILINE))
     assert set(told) == set(PROVIDER_DECLARATIONS)
     for name, provider in PROVIDER_DECLARATIONS.items():
         secrets = {one for ways in provider.credentials for one in ways} | set(provider.optional_secrets)

@@ -1,4 +1,9 @@
-"""S3 and compatible stores, with presigned URLs made on this machine.
+"""S3 and compatible stores, with upload URLs that are signed on this machine.
 
-The provider is in `adapter`. `signing` makes signatures, `endpoint` the addresses of a bucket.
+adapter         the tickets of files
+answers         the meaning of errors, where the user owns keys and bucket
+credentials     keys of the settings, or of botocore's search, and their renewal
+endpoint        the host and path of a bucket
+object_headers  the properties of objects as headers
+signing         signature version 4, of URLs and of calls
 """
