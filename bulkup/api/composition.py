@@ -32,8 +32,9 @@ from bulkup.helpers.clock import Clock
 from bulkup.helpers.secrets import Secret
 from bulkup.journal import Destination
 from bulkup.localserver import ServerConfig
-from bulkup.model.files import Source
+from bulkup.model.files import ALGORITHM_NAMES, Algorithm, Source
 from bulkup.pipeline import MOST_WORKERS, PipelineOptions, RetryPolicy, ScanOptions
+from bulkup.pipeline.files.hashing import require_algorithms
 from bulkup.pipeline.processes.jobs import Setup
 from bulkup.pipeline.scan.own_files import OwnFiles
 from bulkup.providers import Provider, ProviderConfig, create, is_registered
@@ -129,23 +130,35 @@ def build_provider(
     limit = provider.capabilities.batch_limit
     if settings.batch_size is not None and settings.batch_size > limit:
         raise UsageError(f"batch_size: {provider.name} accepts at most {limit} files in one call")
-    if settings.checksum == "none" and provider.capabilities.checksum_first:
-        message = f"{provider.name} needs a file's MD5 before the upload, and checksum is none"
+    first = provider.capabilities.checksum_first
+    if settings.checksum == "none" and first is not None:
+        message = f"{provider.name} needs a file's {ALGORITHM_NAMES[first]} before the upload, and checksum is none"
         raise UsageError(message, hint="leave checksum at its default, md5")
+    require_algorithms(algorithms(settings, provider))
     return provider
 
 
+def algorithms(settings: Settings, provider: Provider) -> tuple[Algorithm, ...]:
+    """Return the checksums to compute of each file. The first one is recorded."""
+    if settings.checksum == "none":
+        return ()
+    can = provider.capabilities
+    return tuple(dict.fromkeys(one for one in (can.checksum_first, can.proof) if one is not None))
+
+
 def public_base_url(settings: Settings) -> str:
-    """Return the base URL of the service's API: the setting, or its public one."""
+    """Return the base URL of the service's API: the setting, or its public one; empty for a provider without an API."""
     base_url = base_url_of(settings)
-    if base_url is None:
-        raise UsageError(f"{settings.provider} needs base_url")
-    return base_url
+    if base_url is None and PROVIDER_DECLARATIONS[require_provider(settings)].has_api:
+        hint = "it is the root of the service's API: use --base-url, or write `base_url` in a profile"
+        raise UsageError(f"{settings.provider} needs base_url", hint=hint)
+    return base_url or ""
 
 
 def check_proxy(base_url: str) -> None:
     """Raise `UsageError` if calls to the service would go through a proxy that cannot be used."""
-    Proxies().check(base_url)
+    if base_url:
+        Proxies().check(base_url)
 
 
 def rate_limit(settings: Settings, provider: Provider) -> float | None:
@@ -174,7 +187,7 @@ def pipeline_options(settings: Settings, provider: Provider, retry: RetryPolicy 
         longest_silence=settings.connect_timeout + 2 * settings.idle_timeout,
         max_failures=settings.max_failures,
         hashers=max(2, os.cpu_count() or 1),
-        checksum=settings.checksum,
+        algorithms=algorithms(settings, provider),
         identity=settings.identity,
         reupload_expired=settings.reupload_expired,
         settings_digest="" if settings.retry_rejected else settings_digest(provider),
@@ -259,11 +272,14 @@ def transport_options(settings: Settings) -> TransportOptions:
 
 
 def host_rules(settings: Settings) -> HostRules:
-    """Return the rules for storage hosts. The embedded server of the run has none."""
-    base_url = base_url_of(settings)
-    if uses_embedded_server(settings) or base_url is None:
+    """Return the rules for storage hosts. The embedded server of the run has none.
+
+    Without an API, URLs come from this machine: from its user's settings or lists. Then a host may have any address.
+    """
+    if uses_embedded_server(settings):
         return HostRules()
-    return HostRules(settings.allowed_hosts, urlsplit(base_url).hostname)
+    base_url = base_url_of(settings)
+    return HostRules(settings.allowed_hosts, urlsplit(base_url).hostname if base_url is not None else None)
 
 
 def local_token(config: ServerConfig) -> Secret:

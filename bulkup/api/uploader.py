@@ -191,6 +191,7 @@ class Uploader:
             now=self._clock.now(),
             kept_until=lambda stored_at: provider.kept_until(service_clock.at(stored_at)),
             settings_digest=composition.settings_digest(provider),
+            creates_ids=provider.capabilities.creates_ids,
         )
         skew_check = ClockSkewCheck(functools.partial(transport.call, provider.config.base_url), service_clock)
         own_files = await anyio.to_thread.run_sync(composition.own_files, settings, path, self._environ)

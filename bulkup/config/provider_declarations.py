@@ -38,7 +38,8 @@ class ProviderDeclaration:
     the preferred one first. `optional_secrets` belong to the first set. `settings` are the other settings that the
     provider reads. It needs all of `required`, and at least one of each tuple in `any_of`. With `places`, two files
     may be mapped to the same place at the service, which a scan of the whole tree detects. `regions` has the addresses
-    of a service that has regions. Its provider reads the settings `region` and `iam_url` as they apply.
+    of a service that has regions. Its provider reads the settings `region` and `iam_url` as they apply. Without
+    `has_api` the provider makes its tickets itself, so it needs no `base_url`.
     """
 
     base_url: str | None
@@ -49,6 +50,7 @@ class ProviderDeclaration:
     any_of: tuple[tuple[str, ...], ...] = ()
     places: bool = False
     regions: Regions | None = None
+    has_api: bool = True
 
 
 LOCAL = "local"  # the embedded server, started for the run on its own port

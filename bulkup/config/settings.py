@@ -89,14 +89,15 @@ class Settings(Buckets):
     )
     checksum: Literal["md5", "none"] = setting(
         "md5",
-        "The checksum that is computed of every file while it is sent, and compared with storage's answer. With `none` "
-        "a run takes less CPU time, every file is `unverified`, and the manifest has no checksums. Changes of a file "
-        "while it is read are detected in both cases. `metastudio` does not allow `none`."
+        "The checksum that is computed of every file while it is sent, and compared with storage's answer. With `md5` "
+        "it is an MD5, or the checksum that the service needs in its place. With `none` a run takes less CPU time, "
+        "every file is `unverified`, and the manifest has no checksums. Changes of a file while it is read are noticed "
+        "in both cases. A service that needs a checksum before the upload does not allow `none`, such as `metastudio`."
         "\n\n"
         "A file sent without a checksum is recognised by size and times alone. If other metadata differs (`identity`), "
         "it is sent again, because there is no checksum to compare its content with. Files that an earlier run "
         "recorded with an MD5 keep it, and are still read again if their content decides.",
-        expects="md5 or none (not none if identity is content, or if the service needs an MD5 before the upload)",
+        expects="md5 or none (not none if identity is content, or if the service needs a checksum before the upload)",
         option=Option("none: compute no checksum; files stay unverified.", Panel.SPEED),
     )
     rate_limit: Rate | None = setting(

@@ -7,7 +7,7 @@
     writer            the thread that writes, with group commit
     lookup            the rows of files that the scanner found; row_query reads many rows at once
     places, sources   exclusive places, and how a source is recognised
-    ticket_text       tickets as text; stat_columns has the numbers of a file's identity
+    ticket_text       tickets as text; stat_columns has the numbers of a file's identity, digest_column its digest
     destination       the service and account that are part of a row's key
     kept_rejections   the service's rejections, which the next run need not ask for again
     reader            rows for commands

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from bulkup.journal.digest_column import StoredDigest
 from bulkup.journal.ticket_text import DamagedTicketError, ticket_from, ticket_value
+from bulkup.model.files import Digest
 from bulkup.model.items import Item
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Ticket
@@ -40,7 +42,7 @@ class GroupedFile(NamedTuple):
     source_id: int
     path: bytes
     stat: tuple[int, int, int, int, int]
-    md5: bytes | None
+    md5: StoredDigest
     attempts: int
     place: str | None
     state: FileState
@@ -55,7 +57,7 @@ def dump_files(row: RowNumbers, items: Sequence[Item]) -> bytes:
             item.file.source.id,
             item.file.path.decode("latin-1"),  # a path need not be UTF-8
             tuple(item.file.identity),
-            item.digest.md5.hex() if item.digest else None,
+            _digest_text(item.digest) if item.digest else None,
             item.history.attempts,
             item.place.name if item.place else None,
         )
@@ -101,12 +103,17 @@ def load_tickets(row: RowNumbers, files: Sequence[GroupedFile], answers: bytes, 
 
 def _file(value: Any, state: FileState, remote_id: str | None = None, expires_at: float | None = None) -> GroupedFile:
     source_id, path, stat, md5, attempts, place = value
-    digest = None if md5 is None else bytes.fromhex(md5)
+    digest = None if md5 is None else md5 if ":" in md5 else bytes.fromhex(md5)
     size, mtime_ns, ctime_ns, inode, device = stat
     identity = (size, mtime_ns, ctime_ns, inode, device)
     return GroupedFile(
         source_id, path.encode("latin-1"), identity, digest, attempts, place, state, remote_id, expires_at
     )
+
+
+def _digest_text(digest: Digest) -> str:
+    """Return the hex digits of an MD5, the only algorithm of earlier versions; other digests name their algorithm."""
+    return digest.hex if digest.algorithm == "md5" else digest.text
 
 
 def _answered(value: Any, lease: Any) -> GroupedFile:

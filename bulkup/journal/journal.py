@@ -118,14 +118,18 @@ class Journal:
         now: float,
         kept_until: KeptUntil,
         settings_digest: str = "",
+        creates_ids: bool = True,
     ) -> tuple[Source, ...]:
         """Start a run, recover from interrupted ones, and return the sources with their numbers.
 
         Calls without an answer are counted as unknown ids. Tickets whose lease has ended are erased, and their ids
         become orphans. `kept_until` returns, for the time of an upload, when the service deletes it. `settings_digest`
-        is kept with the rejections of the service.
+        is kept with the rejections of the service. Without `creates_ids`, an unused ticket of this destination leaves
+        no id at the service, so it becomes no orphan.
         """
-        return await anyio.to_thread.run_sync(self._begin, destination, sources, now, kept_until, settings_digest)
+        return await anyio.to_thread.run_sync(
+            self._begin, destination, sources, now, kept_until, settings_digest, creates_ids
+        )
 
     async def claim(self, claims: Sequence[Claim]) -> list[Holder | None]:
         """Claim places. Return for each the other file that holds it, None if the claim succeeded."""
@@ -148,6 +152,13 @@ class Journal:
     async def ticketed(self, group: Group, tickets: Sequence[Ticket | None]) -> None:
         """Record the answer to a call: the ticket of each file of the group, None for a file that has none."""
         await self._writer.write(self._statements.ticketed(group, tickets))
+
+    async def issued(
+        self, group: Group, replaced: Sequence[tuple[Item, Ticket]], tickets: Sequence[Ticket | None], now: float
+    ) -> None:
+        """Record the tickets of a group whose intent was not recorded, and that those in `replaced` are invalid."""
+        statements = self._statements.asked(group, replaced, now)
+        await self._writer.write([*statements, *self._statements.ticketed(group, tickets)])
 
     async def stored(self, items: Iterable[Item]) -> None:
         """Record storage's receipts."""
@@ -207,6 +218,7 @@ class Journal:
         now: float,
         kept_until: KeptUntil,
         settings_digest: str,
+        creates_ids: bool,
     ) -> tuple[Source, ...]:
         # The writer thread has no job yet, so this thread may use its connection.
         with sqlite_errors(self.path):
@@ -217,7 +229,9 @@ class Journal:
             self._sources = known_sources(self._connection)
             self._run_id = self._insert_run(numbered, now)
             groups = OpenGroups(self._last_group())
-            self._statements = Statements(self._destination_id, self._run_id, kept_until, settings_digest, groups)
+            self._statements = Statements(
+                self._destination_id, self._run_id, kept_until, settings_digest, groups, creates_ids=creates_ids
+            )
             self._recover(now)
             self._connection.execute("COMMIT")
         return numbered
@@ -258,11 +272,12 @@ class Journal:
             AND f.source_id = tickets.source_id AND f.path = tickets.path AND f.state = 'stored')"""
         chosen = f"FROM tickets WHERE {which} AND NOT {stored}"
         orphan = f"""INSERT INTO orphans (destination_id, source_id, path, remote_id, count, reason, created_at, run_id)
-            SELECT destination_id, source_id, path, remote_id, 1, '{NOT_USED}', ?, ? {chosen}"""
+            SELECT destination_id, source_id, path, remote_id, 1, '{NOT_USED}', ?, ? {chosen} AND destination_id <> ?"""
+        idless = -1 if self._statements.creates_ids else self._destination_id
         state = f"""UPDATE files SET state = 'pending' WHERE state = 'ticketed' AND (destination_id, source_id, path)
             IN (SELECT destination_id, source_id, path {chosen})"""
         return [
-            Statement(orphan, [(now, self._run_id, *values)]),
+            Statement(orphan, [(now, self._run_id, *values, idless)]),
             Statement(state, [values]),
             Statement(f"DELETE {chosen}", [values]),
         ]

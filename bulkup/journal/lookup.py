@@ -20,6 +20,7 @@ import orjson
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal.database import has_groups, has_places, journal_exists, row_values, sqlite_errors
 from bulkup.journal.destination import Destination
+from bulkup.journal.digest_column import loaded_digest
 from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.error_mapping import DamagedJournalError
 from bulkup.journal.places import DryRunPlaces
@@ -197,7 +198,7 @@ class Lookup:
     def _known(self, row: Row, source_id: int) -> KnownFile:
         path, state, *stat, md5, etag, uploaded_at, verified, kept_until, error, place = row
         identity = Identity(*unsigned_stat(stat))
-        digest = Digest(md5) if md5 else None
+        digest = loaded_digest(md5)
         ticket = receipt = None
         if state in (FileState.TICKETED, FileState.STORED):
             ticket = self._ticket(source_id, path)
@@ -273,7 +274,7 @@ def _grouped_files(connection: sqlite3.Connection, destination_id: int) -> dict[
     grouped = {}
     for numbers, file, ticket in unsettled(connection):
         if numbers.destination == destination_id:
-            at, digest = (file.source_id, file.path), Digest(file.md5) if file.md5 else None
+            at, digest = (file.source_id, file.path), loaded_digest(file.md5)
             grouped[at] = KnownFile(file.state, Identity(*file.stat), digest, ticket, None, at, file.place)
     return grouped
 

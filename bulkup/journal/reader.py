@@ -16,6 +16,7 @@ import orjson
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal.database import row_values, sqlite_errors
+from bulkup.journal.digest_column import loaded_digest
 from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.kept_rejections import shown_reason
 from bulkup.journal.lock import Lock
@@ -190,11 +191,12 @@ class Reader:
 
 def _manifest_row(root: bytes, provider: str, row: Sequence[Any]) -> ManifestRow:
     path, size, md5, state, remote_id, remote, etag, attempts, error, uploaded_at, kept_until = row
+    digest = loaded_digest(md5)
     return ManifestRow(
         path=path,
         source=root,
         size=size,
-        md5=md5.hex() if md5 else None,
+        md5=digest.hex if digest is not None and digest.algorithm == "md5" else None,
         status=FileState(state),
         provider=provider,
         remote_id=remote_id,
@@ -204,6 +206,7 @@ def _manifest_row(root: bytes, provider: str, row: Sequence[Any]) -> ManifestRow
         error=shown_reason(error),
         uploaded_at=uploaded_at,
         kept_until=kept_until,
+        checksum=digest.text if digest is not None else None,
     )
 
 

@@ -65,6 +65,7 @@ from typing import Any
 
 import orjson
 
+from bulkup.journal.digest_column import stored_digest
 from bulkup.journal.group_row import RowNumbers, dump_answers, dump_files, dump_tickets
 from bulkup.journal.kept_rejections import kept
 from bulkup.journal.open_groups import OpenGroups
@@ -151,7 +152,8 @@ KeptUntil = Callable[[float], float | None]
 class Statements:
     """The statements of one run, with the numbers of the destination and the run filled in.
 
-    `groups` are those of the run. A statement made here takes effect in them at once.
+    `groups` are those of the run. A statement made here takes effect in them at once. Without `creates_ids`, an unused
+    ticket leaves no id at the service, so it becomes no orphan.
     """
 
     def __init__(
@@ -161,7 +163,10 @@ class Statements:
         kept_until: KeptUntil,
         settings_digest: str = "",
         groups: OpenGroups | None = None,
+        *,
+        creates_ids: bool = True,
     ) -> None:
+        self.creates_ids = creates_ids
         self._destination = destination_id
         self._run = run_id
         self._kept_until = kept_until
@@ -274,7 +279,7 @@ class Statements:
             (self._destination, item.file.source.id, item.file.path, ticket.remote_id, 1, reason, now, self._run)
             for item, ticket in pairs
         ]
-        return [Statement(_ORPHAN, rows), self._erasing(item for item, _ in pairs)]
+        return [Statement(_ORPHAN, rows if self.creates_ids else []), self._erasing(item for item, _ in pairs)]
 
     def _erasing(self, items: Iterable[Item]) -> Statement:
         """Return the statement that erases tickets in rows of their own. Files in groups have none."""
@@ -302,7 +307,7 @@ class Statements:
                     *self._key(item),
                     state,
                     *signed_stat(item.file.identity),
-                    item.digest.md5 if item.digest else None,
+                    stored_digest(item.digest),
                     item.history.attempts,
                     error,
                     self._run,
@@ -320,7 +325,7 @@ class Statements:
             *self._key(item),
             state,
             *signed_stat(receipt.identity),
-            receipt.digest.md5 if receipt.digest else None,
+            stored_digest(receipt.digest),
             item.history.attempts,
             None,
             self._run,

@@ -15,10 +15,12 @@ import orjson
 
 from bulkup.errors import JournalError
 from bulkup.helpers.secrets import Secret, SecretUrl
-from bulkup.model.tickets import Ticket
+from bulkup.model.files import DIGEST_BYTES
+from bulkup.model.tickets import ChecksumHeader, Ticket
 
 _CHECKSUM = ',"checksum":'
-_KEYS = frozenset({"url", "method", "headers", "remote", "content_md5", "form", "more_urls"})
+_FURTHER_KEYS = ("checksum_headers", "success")  # only of tickets that have them
+_KEYS = frozenset({"url", "method", "headers", "remote", "content_md5", "form", "more_urls", *_FURTHER_KEYS})
 _RESTORE = "restore it from a backup; or move it away, and every file is uploaded again"
 
 
@@ -37,7 +39,7 @@ def dump(ticket: Ticket) -> str:
 
 def ticket_value(ticket: Ticket) -> dict[str, Any]:
     """Return the ticket as a JSON value with its secrets in clear, without its id and the end of its lease."""
-    return {
+    value = {
         "url": ticket.url.reveal(),
         "method": ticket.method,
         "headers": {name: _dump_value(value) for name, value in ticket.headers.items()},
@@ -46,6 +48,9 @@ def ticket_value(ticket: Ticket) -> dict[str, Any]:
         "form": [(name, value.reveal()) for name, value in ticket.form] if ticket.form is not None else None,
         "more_urls": [url.reveal() for url in ticket.more_urls],
     }
+    if ticket.checksum_headers or ticket.success:
+        value |= {"checksum_headers": [tuple(one) for one in ticket.checksum_headers], "success": ticket.success}
+    return value
 
 
 def load(text: str | bytes, remote_id: str | bytes, expires_at: float | None) -> Ticket:
@@ -71,6 +76,8 @@ def ticket_from(value: Any, remote_id: str, expires_at: float | None) -> Ticket:
         content_md5=bool(value["content_md5"]),
         form=tuple((_text(name), Secret(_text(kept))) for name, kept in form) if form is not None else None,
         more_urls=tuple(SecretUrl(_text(url)) for url in value.get("more_urls", ())),
+        checksum_headers=tuple(_load_checksum_header(*header) for header in value.get("checksum_headers", ())),
+        success=tuple(int(status) for status in value.get("success", ())),
     )
 
 
@@ -98,6 +105,12 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
+
+
+def _load_checksum_header(name: Any, algorithm: Any, encoding: Any) -> ChecksumHeader:
+    if algorithm not in DIGEST_BYTES or encoding not in ("base64", "hex"):
+        raise ValueError
+    return ChecksumHeader(_text(name), algorithm, encoding)
 
 
 def _dump_value(value: str | Secret) -> Any:

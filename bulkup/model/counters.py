@@ -35,8 +35,9 @@ class Counters:
     `found` is the sum of skipped, uploaded, failed, rejected, changed, unreadable and remaining. Skipped files were
     uploaded by an earlier run, or are `unsupported` ones that the user chose to skip. `expired` counts skipped files
     that the service has deleted. Of the rejected files, `skippable` ones are those that the setting `unsupported` can
-    skip. Uploaded includes unverified. `concurrency` is the current worker limit, and
-    `concurrency_peak` its maximum so far. `reasons` counts files that were not uploaded, by state and reason.
+    skip. Uploaded includes unverified files, and those that were `already_there`: the service had their bytes before,
+    and nothing was sent. `concurrency` is the current worker limit, and `concurrency_peak` its maximum so far.
+    `reasons` counts files that were not uploaded, by state and reason.
     """
 
     found: int = 0
@@ -45,6 +46,7 @@ class Counters:
     expired: int = 0
     uploaded: int = 0
     unverified: int = 0
+    already_there: int = 0
     failed: int = 0
     rejected: int = 0
     skippable: int = 0

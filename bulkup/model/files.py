@@ -5,8 +5,8 @@ from __future__ import annotations
 import binascii
 import operator
 import os
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple, Self, cast
 
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.utf8_mode import path_text
@@ -136,17 +136,45 @@ class NameAtService(NamedTuple):
         return f"the name {self.name.casefold()!r} in {self.group}"
 
 
-class Digest(NamedTuple):
-    """The MD5 of the bytes that were read, as 16 bytes (RFC 1321)."""
+Algorithm = Literal["md5", "sha256", "crc32c", "crc64nvme"]
+DIGEST_BYTES: Mapping[Algorithm, int] = {"md5": 16, "sha256": 32, "crc32c": 4, "crc64nvme": 8}
 
-    md5: bytes
+
+ALGORITHM_NAMES: Mapping[Algorithm, str] = {
+    "md5": "MD5",
+    "sha256": "SHA-256",
+    "crc32c": "CRC-32C",
+    "crc64nvme": "CRC-64/NVME",
+}
+
+
+class Digest(NamedTuple):
+    """A checksum of the bytes that were read, and the name of its algorithm. A CRC is in network byte order."""
+
+    value: bytes
+    algorithm: Algorithm = "md5"
 
     @property
     def hex(self) -> str:
-        """32 hex digits, as in an ETag."""
-        return self.md5.hex()
+        """Hex digits, as in an ETag or in the id of a Git LFS object."""
+        return self.value.hex()
 
     @property
-    def content_md5(self) -> str:
-        """Base64, as in the header Content-MD5 (RFC 1864)."""
-        return binascii.b2a_base64(self.md5, newline=False).decode("ascii")
+    def base64(self) -> str:
+        """Base64, as in the headers Content-MD5 (RFC 1864) and x-amz-checksum-*."""
+        return binascii.b2a_base64(self.value, newline=False).decode("ascii")
+
+    @property
+    def text(self) -> str:
+        """The name of the algorithm and the hex digits, such as `sha256:e3b0...`."""
+        return f"{self.algorithm}:{self.value.hex()}"
+
+    @classmethod
+    def of_text(cls, text: str) -> Self:
+        """Return the digest of a text that `text` has returned. Raises ValueError for any other."""
+        algorithm, _, digits = text.partition(":")
+        value = bytes.fromhex(digits)
+        known = cast("Algorithm", algorithm)
+        if DIGEST_BYTES.get(known) != len(value):
+            raise ValueError("not a digest")
+        return cls(value, known)

@@ -79,7 +79,7 @@ class Outcome(NamedTuple):
     is the last answer of the service, for the manifest. `unchanged` marks a file that was hashed again and found to be
     the one that an earlier run uploaded. `on_disk` says that its row was written already, `by_service` that the service
     rejected the file when it was asked, and `counted` that the recorder has counted the failure. `unsupported` is that
-    of the file's rejection.
+    of the file's rejection. `already_there` says that the service had the bytes before they were sent.
     """
 
     item: Item
@@ -91,6 +91,7 @@ class Outcome(NamedTuple):
     by_service: bool = False
     counted: bool = False
     unsupported: bool = False
+    already_there: bool = False
 
     @property
     def unconfirmed(self) -> bool:
@@ -101,7 +102,11 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Recorder to the user: one settled file, as the library returns it and as `--json` prints it."""
+    """Recorder to the user: one settled file, as the library returns it and as `--json` prints it.
+
+    `checksum` is the digest with the name of its algorithm, such as `sha256:e3b0...`. `md5` has the hex digits if it is
+    an MD5. `already_there` says that the service had the bytes, so nothing was sent.
+    """
 
     source: str
     path: bytes
@@ -112,3 +117,5 @@ class Result:
     attempts: int
     error: str | None
     unchanged: bool = False
+    checksum: str | None = None
+    already_there: bool = False

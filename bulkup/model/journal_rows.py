@@ -11,7 +11,11 @@ from bulkup.model.states import FileState
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """One file. `remote` is the service's answer without secrets; times are Unix times."""
+    """One file. `remote` is the service's answer without secrets; times are Unix times.
+
+    `checksum` is the recorded digest with the name of its algorithm, such as `sha256:e3b0...`. `md5` has the hex digits
+    if it is an MD5.
+    """
 
     path: bytes
     source: bytes
@@ -26,6 +30,7 @@ class ManifestRow:
     error: str | None
     uploaded_at: float | None
     kept_until: float | None
+    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

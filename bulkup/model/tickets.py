@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret, SecretUrl
-from bulkup.model.files import Digest, Identity
+from bulkup.model.files import Algorithm, Digest, Identity
+
+
+class ChecksumHeader(NamedTuple):
+    """A request header with the checksum of the bytes that are sent."""
+
+    name: str
+    algorithm: Algorithm
+    encoding: Literal["base64", "hex"] = "base64"
+
+    def value_of(self, digest: Digest) -> str:
+        """Return the value of the header."""
+        return digest.base64 if self.encoding == "base64" else digest.hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +31,9 @@ class Ticket:
     file without secrets, for the manifest. `content_md5` says that storage accepts and checks a Content-MD5 header
     although the URL was signed without it. `form` has the fields, in order, that precede the file in a multipart form;
     None if the body is the file itself. `more_urls` are the URLs of the second and further parts of a file in parts.
+    `checksum_headers` are further headers with a checksum. Each is sent if its digest is known before the first byte:
+    of a file up to 1 MiB, or of one that was hashed for the presign call. `success` are the statuses that mean success,
+    in place of those that the provider takes for it.
     """
 
     url: SecretUrl
@@ -30,6 +45,8 @@ class Ticket:
     content_md5: bool = False
     form: tuple[tuple[str, Secret], ...] | None = None
     more_urls: tuple[SecretUrl, ...] = ()
+    checksum_headers: tuple[ChecksumHeader, ...] = ()
+    success: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +55,18 @@ class Download:
 
     url: SecretUrl
     expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyThere:
+    """The service has a file's bytes already, so nothing is sent. Passed from provider to recorder.
+
+    `remote` is the service's answer without secrets, for the manifest. The file counts as verified if the service was
+    asked with its digest.
+    """
+
+    remote_id: str
+    remote: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +98,13 @@ class Receipt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PartsSent:
-    """The progress of a file in parts: the number of parts and bytes sent, and their MD5, None if nothing is hashed.
+    """The progress of a file in parts: the number of parts and bytes sent, and their checksums; None for no checksum.
 
     `identity` is the file's identity during all parts. `verified` says that storage's answers prove each part.
     """
 
     parts: int
     bytes: int
-    md5: Any  # an object of hashlib
+    hashes: Any  # `RunningDigests` of the pipeline
     identity: Identity | None
     verified: bool

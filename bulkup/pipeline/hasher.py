@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import anyio
 
+from bulkup.model.files import Algorithm, Digest
 from bulkup.model.items import Item, Outcome
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
@@ -20,6 +21,7 @@ from bulkup.pipeline.policy.fatal import fatal
 from bulkup.pipeline.policy.retry import Recheck, after_change
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
+from bulkup.providers import FileSpec
 
 _GROUP_FILES = 64
 _GROUP_BYTES = 1024**2
@@ -78,6 +80,7 @@ class Hasher:
             [item.file for item in group],
             self._limiter,
             self._run.opener,
+            algorithms=[self._algorithm(item) for item in group],
             stopped=lambda: self._run.stop.requested,
         )
         hashed = [item for item, result in zip(group, results, strict=True) if self._needs_ticket(item, result)]
@@ -86,6 +89,12 @@ class Hasher:
             await self._record_digests(hashed)
         for item in hashed:
             self._routes.ask(item)
+
+    def _algorithm(self, item: Item) -> Algorithm:
+        """Return the algorithm of the digest to compare with, else that of the presign call."""
+        if item.known_digest is not None:
+            return item.known_digest.algorithm
+        return self._run.provider.capabilities.checksum_first or "md5"
 
     async def _record_digests(self, items: Sequence[Item]) -> None:
         """Record digests. A ticket for the file's earlier content is no longer good."""
@@ -107,6 +116,15 @@ class Hasher:
         if item.digest == item.known_digest:
             self._routes.settle(Outcome(item, FileState.UPLOADED, unchanged=True))
             return False
+        return not self._needs_other_digest(item, item.digest)
+
+    def _needs_other_digest(self, item: Item, digest: Digest) -> bool:
+        """Have a changed file read again if an earlier run recorded a digest that the presign call cannot use."""
+        needed = self._run.provider.capabilities.checksum_first
+        if needed in (None, digest.algorithm) or not self._run.provider.hashes_first(FileSpec.of(item.file)):
+            return False
+        item.digest = item.known_digest = None
+        self._routes.hash(item)
         return True
 
     def _failed(self, item: Item, problem: Problem) -> None:

@@ -6,6 +6,7 @@ from dataclasses import field
 from typing import Literal
 
 from bulkup.helpers.quick_dataclass import dataclass
+from bulkup.model.files import Algorithm
 
 Symlinks = Literal["skip", "inside", "follow"]
 IdentityMode = Literal["strict", "default", "content", "size-mtime"]
@@ -75,7 +76,7 @@ class SendOptions:
 
     symlinks: Symlinks = "skip"
     identity: IdentityMode = "default"
-    checksum: Literal["md5", "none"] = "md5"
+    algorithms: tuple[Algorithm, ...] = ("md5",)
     readers: int = 8
 
 
@@ -87,11 +88,11 @@ class PipelineOptions:
     `closing` further files may be in flight while they wait for their closing calls, which can take a service long.
     `readers` threads read small files: more of them only wait for one another, unless the disk answers slowly.
     `group_age` is how long a file waits for its group to fill while fewer tickets wait than there are workers. `memory`
-    bounds the contents of files that are held at once. The run ends once `max_failures` files have failed. With the
-    `checksum` "none" no bytes are hashed. `settings_digest` stands for the settings with which the service is asked. It
-    is empty where files that it rejected in earlier runs are asked for again. `processes` send files: 1 is this process
-    alone, and None finds the number by measuring. A request that has lasted for `longest_silence` makes progress, or it
-    would have been ended.
+    bounds the contents of files that are held at once. The run ends once `max_failures` files have failed. `algorithms`
+    are the checksums that are computed of each file while it is sent; the first one is recorded. `settings_digest`
+    stands for the settings with which the service is asked. It is empty where files that it rejected in earlier runs
+    are asked for again. `processes` send files: 1 is this process alone, and None finds the number by measuring. A
+    request that has lasted for `longest_silence` makes progress, or it would have been ended.
     """
 
     concurrency: int = 32
@@ -108,7 +109,7 @@ class PipelineOptions:
     memory: int = 64 * MIB
     hashers: int = 2
     readers: int = 8
-    checksum: Literal["md5", "none"] = "md5"
+    algorithms: tuple[Algorithm, ...] = ("md5",)
     identity: IdentityMode = "default"
     reupload_expired: bool = False
     settings_digest: str = ""
@@ -124,7 +125,7 @@ class PipelineOptions:
     @property
     def sending(self) -> SendOptions:
         """The options of a single attempt."""
-        return SendOptions(self.scan.symlinks, self.identity, self.checksum, self.readers)
+        return SendOptions(self.scan.symlinks, self.identity, self.algorithms, self.readers)
 
     @property
     def in_flight(self) -> int:

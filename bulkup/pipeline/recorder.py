@@ -119,7 +119,10 @@ class Recorder:
         counters.bytes_settled += size
         if state is FileState.UPLOADED and not outcome.unchanged:
             counters.uploaded += 1
-            counters.bytes_uploaded += size
+            if outcome.already_there:
+                counters.already_there += 1
+            else:
+                counters.bytes_uploaded += size
             return
         if outcome.unchanged:
             counters.skipped += 1
@@ -129,7 +132,8 @@ class Recorder:
         setattr(counters, name, getattr(counters, name) + 1)
         counters.unverified += state is FileState.UNVERIFIED
         counters.skippable += state is FileState.REJECTED and (outcome.unsupported or outcome.by_service)
-        counters.bytes_uploaded += size if state in DONE else 0
+        counters.already_there += outcome.already_there
+        counters.bytes_uploaded += size if state in DONE and not outcome.already_there else 0
         if outcome.problem is not None and state not in DONE:
             counters.note_reason(state.value, alike(outcome.problem.message))
 
@@ -145,9 +149,11 @@ def result_of(outcome: Outcome) -> Result:
         path=item.file.path,
         status=state,
         size=item.file.identity.size,
-        md5=digest.hex if digest is not None else None,
+        md5=digest.hex if digest is not None and digest.algorithm == "md5" else None,
         remote_id=item.ticket.remote_id if done and item.ticket is not None else None,
         attempts=item.history.attempts,
         error=outcome.problem.message if outcome.problem is not None else None,
         unchanged=outcome.unchanged,
+        checksum=digest.text if digest is not None else None,
+        already_there=outcome.already_there,
     )

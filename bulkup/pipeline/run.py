@@ -119,7 +119,7 @@ class Run:
     memory: Budget = field(init=False)
     worker_limit: WorkerLimit = field(init=False)
     opener: FileOpener = field(init=False)
-    issued: IssuedTickets = field(default_factory=IssuedTickets)
+    issued: IssuedTickets = field(init=False)
     lost_sources: list[Source] = field(default_factory=list)
     walked_sources: list[Source] = field(default_factory=list)
 
@@ -129,6 +129,7 @@ class Run:
         return self.ticket_losses.in_doubt or self.service_refusals.in_doubt or self.storage_refusals.in_doubt
 
     def __post_init__(self) -> None:
+        self.issued = IssuedTickets(by_content=self.provider.capabilities.content_addressed)
         self.opener = FileOpener(self.options.scan.symlinks, self.options.identity)
         self.gates = HostGates(self.options, self.tunables.gate)
         self.ticket_losses = TicketLosses(self.options.retry)

@@ -182,9 +182,9 @@ class Scanner:
             item.receipt, item.digest = known.receipt, known.digest
             await self._close(Stored(item, known.ticket, known.receipt))
         elif action is Action.RESUME and known.ticket is not None:
-            item.digest = known.digest
+            item.digest, path = known.digest, decision.file.full_path
             reusable = self._run.provider.reusable(known.ticket)
-            if reusable and self._run.issued.clash(known.ticket, decision.file.full_path) is None:
+            if reusable and self._run.issued.clash(known.ticket, path, known.digest) is None:
                 await self._enter_budget()
                 routes.resume(item, known.ticket)
             else:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, MutableMapping
 
-from bulkup.providers.base import Capabilities, FileSpec, NotYet, Provider, ProviderConfig
+from bulkup.providers.base import Capabilities, FileSpec, NotYet, Provider, ProviderConfig, TicketAnswer
 
 __all__ = [
     "PROVIDER_CLASSES",
@@ -28,6 +28,7 @@ __all__ = [
     "NotYet",
     "Provider",
     "ProviderConfig",
+    "TicketAnswer",
     "create",
     "is_registered",
 ]

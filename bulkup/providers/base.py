@@ -12,11 +12,11 @@ from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret
 from bulkup.helpers.utf8_mode import path_text
-from bulkup.model.files import Digest, FoundFile, NameAtService, Place, extension_of
+from bulkup.model.files import Algorithm, Digest, FoundFile, NameAtService, Place, extension_of
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem
 from bulkup.model.states import FileState
-from bulkup.model.tickets import Download, Receipt, Rejection, Ticket
+from bulkup.model.tickets import AlreadyThere, Download, Receipt, Rejection, Ticket
 from bulkup.providers.storage_answers import classify_s3
 
 GIB = 1024**3
@@ -29,13 +29,21 @@ class Capabilities:
 
     - `batch_limit`: the maximum number of files in a presign call; `batch_size`: the default number.
     - `rate_limit`: the default limit in calls per second, None for no limit.
-    - `checksum_first`: the presign call needs the digest, so the hasher comes before the batcher.
+    - `checksum_first`: the algorithm of the digest that the presign call needs; None if it needs none. With one, the
+      hasher comes before the batcher.
+    - `proof`: the algorithm whose digest storage's answer is compared with, None if storage proves nothing. Both are
+      computed in the same read, and `checksum_first` is the one that is recorded.
     - `confirms`: an upload ends with a closing call, made by the closer after the workers.
     - `abandons`: files that are given up are reported to the service.
     - `placed`: files have a place at the service (`Provider.place`).
     - `downloads`: the service returns URLs to read uploads back from.
     - `extensions`: the file name extensions that the service accepts, None for any.
     - `kept_for`: the seconds for which the service keeps an upload.
+    - `creates_ids`: a presign call creates an id at the service for each file. An id whose ticket is not used becomes
+      an orphan. Without it, an unused ticket leaves nothing behind.
+    - `signs_locally`: `presign` makes no API call: it signs URLs itself, or looks them up.
+    - `content_addressed`: the id and the URL of a file depend on its digest alone, so files with equal bytes share
+      them.
     """
 
     batch_limit: int
@@ -44,7 +52,8 @@ class Capabilities:
     rate_limit: float | None = None
     min_size: int = 0
     max_size: int = S3_PUT_LIMIT
-    checksum_first: bool = False
+    checksum_first: Algorithm | None = None
+    proof: Algorithm | None = "md5"
     reusable_urls: bool = True
     confirms: bool = False
     abandons: bool = False
@@ -52,11 +61,16 @@ class Capabilities:
     downloads: bool = False
     extensions: frozenset[str] | None = None
     kept_for: float | None = None
+    creates_ids: bool = True
+    signs_locally: bool = False
+    content_addressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
     """A provider's configuration: the root URL of the service, and credentials and settings by the name of the setting.
+
+    The root URL is empty for a provider without one.
 
     `clock` decides when a fetched token has expired. `service_time` returns the Unix time by the service's clock, for
     times that a call states; None means that of `clock`.
@@ -121,6 +135,7 @@ class NotYet:
 
 
 Closing = Mapping[str, Any] | NotYet
+TicketAnswer = Ticket | Rejection | AlreadyThere
 
 
 class Provider(abc.ABC):
@@ -178,11 +193,11 @@ class Provider(abc.ABC):
 
     def hashes_first(self, spec: FileSpec) -> bool:  # noqa: ARG002  # some providers need it
         """Return whether the presign call for this file needs its checksum."""
-        return self.capabilities.checksum_first
+        return self.capabilities.checksum_first is not None
 
     @abc.abstractmethod
-    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
-        """Make one presign call. Return a ticket or rejection for each file, in the order of `specs`.
+    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
+        """Make one presign call. Return its answer for each file, in the order of `specs`.
 
         Raises `ProblemError`. The kind `REJECTED` means that at least one file of the group is at fault, and that the
         answer does not tell which.

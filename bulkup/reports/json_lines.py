@@ -85,10 +85,12 @@ def result_object(result: Result) -> dict[str, Any]:
         "status": result.status.value,
         "size": result.size,
         "md5": result.md5,
+        "checksum": result.checksum,
         "remote_id": result.remote_id,
         "attempts": result.attempts,
         "error": result.error,
         "unchanged": result.unchanged,
+        "already_there": result.already_there,
         **path,
         **source,
     }

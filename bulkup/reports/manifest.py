@@ -35,6 +35,7 @@ FIELDS: Final = (
     "error",
     "uploaded_at",
     "kept_until",
+    "checksum",
 )
 CSV_FIELDS: Final = (*FIELDS, "path_b64", "source_b64")
 
@@ -61,6 +62,7 @@ def manifest_object(row: ManifestRow) -> dict[str, Any]:
         "error": row.error,
         "uploaded_at": time_text(row.uploaded_at),
         "kept_until": time_text(row.kept_until),
+        "checksum": row.checksum,
         **path,
         **source,
     }

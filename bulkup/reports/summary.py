@@ -26,7 +26,8 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
     file once. `seconds` is the duration of the run, rounded to milliseconds. `ignored` counts entries that are not
     files of the run, `reused_tickets` the tickets of an earlier run that were used. Of the skipped files, `unsupported`
     counts those that the service does not accept, and `expired` those that it has deleted. Of the rejected files,
-    `skippable` counts those that `unsupported = "skip"` skips. `reasons` has the most common reasons why files were not
+    `skippable` counts those that `unsupported = "skip"` skips. Of the uploaded files, `already_there` counts those that
+    the service had before; `bytes.uploaded` is without them. `reasons` has the most common reasons why files were not
     uploaded.
     """
     files = {"found": counters.found} | {name: getattr(counters, name) for name in SETTLED}
@@ -49,6 +50,7 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
         "unsupported": counters.unsupported,
         "skippable": counters.skippable,
         "expired": counters.expired,
+        "already_there": counters.already_there,
         "reasons": [
             {"status": state, "reason": reason, "files": number}
             for (state, reason), number in sorted(counters.reasons.items(), key=lambda entry: -entry[1])[:_REASONS]
@@ -101,7 +103,8 @@ def _details(summary: Mapping[str, Any]) -> Iterator[str]:
     shown = ("failed", "rejected", "changed", "unreadable", "remaining", "unverified")
     known = files["skipped"] - summary.get("unsupported", 0)
     skipped = [("unchanged", known), ("not accepted by the service and skipped", summary.get("unsupported", 0))]
-    if parts := _nonzero([*skipped, *((name, files[name]) for name in shown)]):
+    there = ("already there", summary.get("already_there", 0))
+    if parts := _nonzero([*skipped, there, *((name, files[name]) for name in shown)]):
         yield f"  files: {parts}"
     if parts := _nonzero((_ignored_name(name, number), number) for name, number in summary["ignored"].items()):
         yield f"  ignored: {parts}"

@@ -35,7 +35,7 @@ class Row:
     state: FileState
     identity: Identity
     run: int
-    md5: bytes | None = None
+    md5: bytes | str | None = None
     error: str | None = None
     place: str | None = None
     remote_id: str | None = None

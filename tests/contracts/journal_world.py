@@ -59,6 +59,7 @@ async def running(
     destination: Destination = THERE,
     kept_until: KeptUntil = lambda _: None,
     connection: sqlite3.Connection | None = None,
+    creates_ids: bool = True,
 ) -> AsyncGenerator[tuple[Journal, tuple[Source, ...]], None]:
     """Open the journal, start a run, and close the journal at the end.
 
@@ -67,7 +68,10 @@ async def running(
     connection = open_for_writing(str(path)) if connection is None else connection
     async with Journal(connection, str(path)) as journal:
         sources = tuple(Source(root) for root in roots or (ROOT,))
-        yield journal, await journal.begin_run(destination, sources, now=now, kept_until=kept_until)
+        numbered = await journal.begin_run(
+            destination, sources, now=now, kept_until=kept_until, creates_ids=creates_ids
+        )
+        yield journal, numbered
 
 
 def found(journal: Journal, item: Item) -> KnownFile | None:

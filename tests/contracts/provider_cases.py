@@ -20,8 +20,8 @@ from bulkup.helpers.secrets import Secret
 from bulkup.model.files import Digest
 from bulkup.model.http import ApiAnswer, ApiRequest
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
-from bulkup.model.tickets import Rejection, Ticket
-from bulkup.providers import FileSpec, Provider, ProviderConfig, create
+from bulkup.model.tickets import Ticket
+from bulkup.providers import FileSpec, Provider, ProviderConfig, TicketAnswer, create
 from bulkup.providers.base import GIB
 
 BASE_URL = "https://api.example"
@@ -177,7 +177,7 @@ CASES = [
         largest=500 * GIB,
         digest=DIGEST,
         headers=lambda spec: {
-            "Content-MD5": DIGEST.content_md5,
+            "Content-MD5": DIGEST.base64,
             "Content-Type": {"mp4": "video/mp4", "mp3": "audio/mp3"}[spec.extension],
         },
         kinds={403: ProblemKind.UNAUTHORIZED, 409: ProblemKind.REJECTED},
@@ -276,7 +276,7 @@ class FakeCall:
 def asked_with(provider: Provider, call: FakeCall, specs: Sequence[FileSpec]) -> list[Ticket]:
     """Request tickets, and return them if each file has one."""
 
-    async def ask() -> Sequence[Ticket | Rejection]:
+    async def ask() -> Sequence[TicketAnswer]:
         return await provider.presign(specs, call)
 
     tickets = asyncio.run(ask())

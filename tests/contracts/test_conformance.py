@@ -12,8 +12,7 @@ from pipeline_world import SERVICES, World
 
 from bulkup import FileState
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
-from bulkup.model.tickets import Rejection, Ticket
-from bulkup.providers import PROVIDER_CLASSES, FileSpec, Provider
+from bulkup.providers import PROVIDER_CLASSES, FileSpec, Provider, TicketAnswer
 
 
 @pytest.fixture(params=EVERY)
@@ -112,8 +111,8 @@ def refuse(monkeypatch: pytest.MonkeyPatch, provider: str, bad: str) -> None:
     async def refused(request: ApiRequest) -> ApiAnswer:
         return ApiAnswer(400, {"content-type": "application/json"}, b"{}", 0.0)
 
-    async def asked(self: Provider, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
-        answers: Sequence[Ticket | Rejection] = await presign(
+    async def asked(self: Provider, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
+        answers: Sequence[TicketAnswer] = await presign(
             self, specs, refused if any(spec.name == bad for spec in specs) else call
         )
         return answers

@@ -77,7 +77,7 @@ def test_the_headers_name_the_project_and_the_user(user: str | None) -> None:
 def test_a_ticket_has_the_signed_headers(extension: str, content_type: str) -> None:
     """The checksum of the request, and the type that the service derives from the extension."""
     (ticket,) = asked_with(configured(META), call_of(), specs_of(META, extension))
-    assert ticket.headers == {"Content-MD5": DIGEST.content_md5, "Content-Type": content_type}
+    assert ticket.headers == {"Content-MD5": DIGEST.base64, "Content-Type": content_type}
     assert (ticket.method, ticket.content_md5, ticket.form) == ("PUT", False, None)
 
 

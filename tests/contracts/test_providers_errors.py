@@ -29,7 +29,7 @@ from provider_cases import (
 from bulkup.helpers.clock import SystemClock
 from bulkup.model.http import ApiAnswer, ApiRequest
 from bulkup.model.problems import ProblemError, ProblemKind
-from bulkup.model.tickets import Rejection, Ticket
+from bulkup.providers import TicketAnswer
 from bulkup.transport import Transport, TransportOptions
 
 STATUSES = {
@@ -116,7 +116,7 @@ class PatchedResponse(aiohttp.ClientResponse):
         super().__init__(*args, **kwargs)
 
 
-async def over_http(case: Case, secret: str, **answer: Any) -> tuple[Sequence[Ticket | Rejection], Mapping[str, Any]]:
+async def over_http(case: Case, secret: str, **answer: Any) -> tuple[Sequence[TicketAnswer], Mapping[str, Any]]:
     """Make a presign call through the transport. Return the tickets and the HTTP requests."""
     sent: dict[str, Any] = {}
 

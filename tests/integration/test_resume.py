@@ -24,8 +24,8 @@ from bulkup import ExitCode, FileState
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.http import ApiCall
-from bulkup.model.tickets import Receipt, Rejection, Ticket
-from bulkup.providers import PROVIDER_CLASSES, Capabilities, FileSpec, NotYet
+from bulkup.model.tickets import Receipt, Ticket
+from bulkup.providers import PROVIDER_CLASSES, Capabilities, FileSpec, NotYet, TicketAnswer
 from bulkup.providers.local.adapter import Local
 from bulkup.providers.magic_hour.adapter import MagicHour
 
@@ -143,7 +143,7 @@ def naming(origin: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have the service name this storage host in all its upload URLs."""
     presign = MagicHour.presign
 
-    async def misled(self: MagicHour, *values: Any) -> Sequence[Ticket | Rejection]:
+    async def misled(self: MagicHour, *values: Any) -> Sequence[TicketAnswer]:
         answers = await presign(self, *values)
         return [
             dataclasses.replace(answer, url=SecretUrl(answer.url.reveal().replace(answer.url.origin, origin)))
@@ -293,11 +293,11 @@ class Closing(Local):
     """A service that needs the checksum first, and has a closing call that is polled."""
 
     name = "closing"
-    capabilities = Capabilities(batch_limit=1000, batch_size=10, checksum_first=True, confirms=True)
+    capabilities = Capabilities(batch_limit=1000, batch_size=10, checksum_first="md5", confirms=True)
     service: ClassVar[ClosingService]
 
-    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
-        self.service.digests += [spec.digest.md5 for spec in specs if spec.digest]
+    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
+        self.service.digests += [spec.digest.value for spec in specs if spec.digest]
         assert all(spec.digest for spec in specs)
         self.service.on_presign()
         await self.service.enter("presign")
@@ -308,7 +308,7 @@ class Closing(Local):
     ) -> Mapping[str, Any] | NotYet:
         stored = Path(self.service.objects_dir, ticket.remote_id).read_bytes()
         assert receipt.digest is not None
-        assert hashlib.md5(stored).digest() == receipt.digest.md5
+        assert hashlib.md5(stored).digest() == receipt.digest.value
         await self.service.enter("confirm")
         self.service.polls[ticket.remote_id] += 1
         return NotYet(0.0)

@@ -18,6 +18,7 @@ from bulkup.api import composition
 from bulkup.config import require_credentials
 from bulkup.helpers.clock import SystemClock
 from bulkup.journal import Reader
+from bulkup.journal.digest_column import loaded_digest
 from bulkup.journal.group_row import (
     GroupedFile,
     RowNumbers,
@@ -27,7 +28,7 @@ from bulkup.journal.group_row import (
     load_files,
     load_tickets,
 )
-from bulkup.model.files import Digest, FoundFile, Identity, Source, stat_of
+from bulkup.model.files import FoundFile, Identity, Source, stat_of
 from bulkup.model.items import Item
 from bulkup.model.tickets import Ticket
 from bulkup.providers import FileSpec
@@ -119,7 +120,7 @@ def item_here(place: World, file: GroupedFile) -> Item:
     """Return the file of a group with the identity that it has on this machine."""
     identity = Identity(*stat_of((place.source / file.path.decode()).stat()))
     source = Source(bytes(place.source), id=file.source_id)
-    return Item(FoundFile(source, file.path, identity), digest=None if file.md5 is None else Digest(file.md5))
+    return Item(FoundFile(source, file.path, identity), digest=loaded_digest(file.md5))
 
 
 async def test_a_run_resumes_with_open_groups_of_version_5(tmp_path: Path) -> None:

@@ -32,11 +32,11 @@ from bulkup.model.bodies import Body
 from bulkup.model.files import Source
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
-from bulkup.model.tickets import Rejection, Ticket
+from bulkup.model.tickets import Ticket
 from bulkup.pipeline import RetryPolicy, Tunables
 from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.policy.retry_budget import RetryBudget
-from bulkup.providers import PROVIDER_CLASSES, FileSpec
+from bulkup.providers import PROVIDER_CLASSES, FileSpec, TicketAnswer
 from bulkup.providers.local.adapter import Local
 from bulkup.providers.magic_hour.adapter import MagicHour
 from bulkup.transport import Transport
@@ -518,7 +518,7 @@ def no_mpeg(here: World, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     here.settings["extensions"] = {"mpeg": "audio"}
     presign, groups = MagicHour.presign, list[int]()
 
-    async def refusing(self: MagicHour, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
+    async def refusing(self: MagicHour, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
         groups.append(len(specs))
         if any(spec.extension == "mpeg" for spec in specs):
             raise ProblemError(Problem(ProblemKind.REJECTED, "Magic Hour answered 422: unsupported type"))
@@ -731,7 +731,7 @@ class Moody(Local):
     name = "moody"
     calls = 0
 
-    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
+    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
         type(self).calls += 1
         if type(self).calls == 2:
             raise ProblemError(Problem(ProblemKind.THROTTLED, "come back later", retry_after=1.0))

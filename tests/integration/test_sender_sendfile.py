@@ -65,7 +65,7 @@ def body_of(path: Path, content: bytes = CONTENT, *, hashed: bool = True) -> Fil
     path.write_bytes(content)
     found = FoundFile(Source(os.fsencode(path.parent)), os.fsencode(path.name), Identity.of(path.stat()))
     options = ReadingOptions(clock_step=0.0, long_clock_step=0.0, range=MIB)
-    return FileBody(found, FileOpener(), hashed=hashed, options=options)
+    return FileBody(found, FileOpener(), algorithms=("md5",) if hashed else (), options=options)
 
 
 async def send(

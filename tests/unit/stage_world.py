@@ -31,7 +31,7 @@ from bulkup.pipeline.ready import Ready
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.send.attempt import Count
-from bulkup.providers import Capabilities, FileSpec, Provider, ProviderConfig
+from bulkup.providers import Capabilities, FileSpec, Provider, ProviderConfig, TicketAnswer
 from bulkup.providers.base import Closing
 from bulkup.transport import Transport
 
@@ -73,7 +73,7 @@ class FakeProvider(Provider):
         self.problems: list[Problem] = []
         self.places: dict[str, Place] = {}
         self.rejections: dict[str, Rejection] = {}
-        self.answers: Sequence[Ticket | Rejection] | None = None
+        self.answers: Sequence[TicketAnswer] | None = None
         self.culprits: set[str] = set()
         self.held: anyio.Event | None = None
         self.made = 0
@@ -94,7 +94,7 @@ class FakeProvider(Provider):
     def place(self, spec: FileSpec) -> Place | None:
         return self.places.get(spec.path)
 
-    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
+    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
         self.events.append("presign")
         self.asked.append([spec.path for spec in specs])
         self.times.append(self.clock.time)

@@ -18,14 +18,15 @@ from hypothesis import strategies as st
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.bodies import Body
-from bulkup.model.files import Digest, FoundFile
+from bulkup.model.files import FoundFile
 from bulkup.model.history import FileHistory
 from bulkup.model.http import StorageAnswer
 from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Ticket
 from bulkup.pipeline.files.file_opener import FileOpener
-from bulkup.pipeline.files.large import FilePart, Md5, StreamedBody
+from bulkup.pipeline.files.hashing import MD5_ONLY, RunningDigests
+from bulkup.pipeline.files.large import FilePart, StreamedBody
 from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.send.attempt import LocalSender, parts_of
 from bulkup.providers import Capabilities, Provider, ProviderConfig
@@ -58,21 +59,22 @@ def test_parts_of_a_large_file() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 async def test_parts_have_a_digest_each_and_one_up_to_their_end(tmp_path: Path, count: int) -> None:
     file = found(tmp_path / "a", CONTENT)
-    before: Md5 = hashlib.md5(usedforsecurity=False)
+    before = RunningDigests(MD5_ONLY)
     for part in parts_of(len(CONTENT), count):
         body = StreamedBody(file, FileOpener(), part=part, before=before)
         data = b"".join([bytes(piece) async for piece in body.chunks()])
         assert data == CONTENT[part.start : part.end]
         assert (body.size, body.digest, body.identity) == (len(data), md5_of(data), file.identity)
         assert body.whole is not None
-        assert Digest(body.whole.digest()) == md5_of(CONTENT[: part.end])
+        assert body.whole.digests()[0] == md5_of(CONTENT[: part.end])
         before = body.whole
-    assert Digest(before.digest()) == md5_of(CONTENT)
+    assert before.digests()[0] == md5_of(CONTENT)
 
 
 async def test_a_second_pass_of_a_part_does_not_hash_it_twice(tmp_path: Path) -> None:
     """The digest of the bytes before it does not change."""
-    file, before = found(tmp_path / "a", CONTENT), hashlib.md5(CONTENT[:1000], usedforsecurity=False)
+    file, before = found(tmp_path / "a", CONTENT), RunningDigests(MD5_ONLY)
+    before.update(CONTENT[:1000])
     body = StreamedBody(file, FileOpener(), part=FilePart(1000, len(CONTENT)), before=before)
     for broken_off in (1, 2, None):
         chunks = body.chunks()
@@ -82,10 +84,10 @@ async def test_a_second_pass_of_a_part_does_not_hash_it_twice(tmp_path: Path) ->
         for _ in range(broken_off):
             await anext(chunks)
         await chunks.aclose()
-        assert Digest(before.digest()) == md5_of(CONTENT[:1000])
+        assert before.digests()[0] == md5_of(CONTENT[:1000])
         assert body.digest is None
     assert body.whole is not None
-    assert Digest(body.whole.digest()) == md5_of(CONTENT)
+    assert body.whole.digests()[0] == md5_of(CONTENT)
 
 
 async def test_an_empty_part_has_no_bytes(tmp_path: Path) -> None:
@@ -217,12 +219,12 @@ async def test_a_part_with_another_etag_is_a_mismatch(tmp_path: Path) -> None:
     assert item.sent is None
 
 
-@pytest.mark.parametrize("checksum", ["md5", "none"])
+@pytest.mark.parametrize("algorithms", [("md5",), ()])
 @pytest.mark.parametrize("size", [5, len(CONTENT)], ids=["small", "streamed"])
-async def test_an_early_success_without_proof_is_not_believed(tmp_path: Path, size: int, checksum: Any) -> None:
+async def test_an_early_success_without_proof_is_not_believed(tmp_path: Path, size: int, algorithms: Any) -> None:
     """Some of the body had not left this machine; the attempt is repeated."""
     item = Item(found(tmp_path / "a", CONTENT[:size]), Ticket(SecretUrl("https://s.example/0"), "id-1"))
-    sender = sender_to(Storage(StorageAnswer(200, {}, b"", early=True)), checksum=checksum)
+    sender = sender_to(Storage(StorageAnswer(200, {}, b"", early=True)), algorithms=algorithms)
     assert (await failed(sender, item)).kind is ProblemKind.TRANSIENT
 
 
@@ -267,7 +269,7 @@ async def test_a_host_that_no_longer_proves_is_not_asked_twice_for_ever(tmp_path
 
 async def test_other_hosts_and_files_without_a_digest_are_asked_once(tmp_path: Path) -> None:
     """Nothing is known of a host that has not proven yet, and without hashing nothing is compared."""
-    for options, url in (({}, "https://t.example/0"), ({"checksum": "none"}, "https://s.example/0")):
+    for options, url in (({}, "https://t.example/0"), ({"algorithms": ()}, "https://s.example/0")):
         storage = Storage()
         sender = sender_to(storage, **options)
         await sent(sender, small(tmp_path, "a"))

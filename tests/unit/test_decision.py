@@ -8,14 +8,15 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stage_world import FakeClock, FakeProvider
 
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.journal import Holder, KnownFile
-from bulkup.model.files import Digest, FoundFile, Identity, Place, Source
+from bulkup.model.files import Algorithm, Digest, FoundFile, Identity, Place, Source
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Receipt, Ticket
 from bulkup.pipeline.options import IdentityMode
-from bulkup.pipeline.scan.decision import Action, action_for, place_taken
+from bulkup.pipeline.scan.decision import Action, ChangePolicy, action_for, decide, place_taken
 from bulkup.providers import FileSpec
 
 SOURCE = Source(b"/data")
@@ -198,3 +199,16 @@ def test_the_rejection_of_a_taken_place_names_its_holder() -> None:
         f"its place at metastudio, MAIN of asset a-1, is taken by {shown}"
         for shown in ("b.png", "/other/c.png", "\ufffd")
     ]
+
+
+@pytest.mark.parametrize("state", [FileState.PENDING, FileState.TICKETED])
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_a_digest_of_an_algorithm_that_the_call_cannot_use_is_not_used(state: FileState, algorithm: Algorithm) -> None:
+    """The file is hashed again. Its ticket was made for a digest that is not needed any more."""
+    provider = FakeProvider(FakeClock())
+    provider.can(checksum_first=algorithm)
+    file = FoundFile(SOURCE, b"a.mp4", HERE)
+    decision = decide(file, known(state, ticket=TICKET), provider, ChangePolicy(0.0))
+    assert decision.hashed_first
+    usable = {FileState.PENDING: Action.KNOWN_DIGEST, FileState.TICKETED: Action.RESUME}[state]
+    assert decision.action is (usable if algorithm == "md5" else Action.UPLOAD)

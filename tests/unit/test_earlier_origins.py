@@ -55,3 +55,13 @@ def test_the_same_origin_in_the_new_ticket_keeps_all() -> None:
 def test_a_host_that_answers_is_asked_as_usual(kind: ProblemKind) -> None:
     origins, (first,) = EarlierOrigins(), items(1)
     assert origins.failed(OLD, first, Problem(kind, "answered")) is NextTicket.SAME
+
+
+def test_a_file_that_gets_no_new_ticket_leaves_the_decision_to_another() -> None:
+    """The service rejected it, or had its bytes already."""
+    origins, (first, second) = EarlierOrigins(), items(2)
+    origins.needs_no_ticket(first)
+    origins.failed(OLD, first, SILENT)
+    origins.needs_no_ticket(first)
+    assert not origins.undecided
+    assert origins.failed(OLD, second, SILENT) is NextTicket.NEW

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.files import DIGEST_BYTES, Algorithm, Digest, FoundFile, Identity, Source
 from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import DONE, FileState
@@ -69,7 +69,15 @@ def test_a_digest_has_the_forms_of_etag_and_header(data: bytes) -> None:
     md5 = hashlib.md5(data, usedforsecurity=False)
     digest = Digest(md5.digest())
     assert digest.hex == md5.hexdigest()
-    assert base64.b64decode(digest.content_md5, validate=True) == md5.digest()
+    assert base64.b64decode(digest.base64, validate=True) == md5.digest()
+
+
+@given(st.sampled_from(sorted(DIGEST_BYTES)), st.data())
+def test_a_digest_as_text_names_its_algorithm(algorithm: Algorithm, data: st.DataObject) -> None:
+    size = DIGEST_BYTES[algorithm]
+    digest = Digest(data.draw(st.binary(min_size=size, max_size=size)), algorithm)
+    assert digest.text == f"{algorithm}:{digest.hex}"
+    assert Digest.of_text(digest.text) == digest
 
 
 def test_an_identity_is_what_stat_says(tmp_path: Path) -> None:

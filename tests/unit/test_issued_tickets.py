@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bulkup.helpers.secrets import Secret, SecretUrl
+from bulkup.model.files import Digest
 from bulkup.model.tickets import Ticket
 from bulkup.pipeline.policy.issued_tickets import IssuedTickets
 
@@ -104,3 +105,13 @@ def test_tickets_of_long_ago_are_forgotten() -> None:
     forgotten = sum(issued.clash(ticket(f"id-{number}"), b"/data/b") is None for number in range(100))
     assert forgotten > 80
     assert issued.clash(ticket("id-399999"), b"/data/b") == "an id"
+
+
+def test_files_with_equal_bytes_may_share_an_object_where_that_is_named_after_its_bytes() -> None:
+    """Files with other bytes may not, nor may files whose digest is not known."""
+    issued, digest, other = IssuedTickets(by_content=True), Digest(b"d" * 16), Digest(b"e" * 16)
+    assert issued.clash(ticket("1"), b"/data/a", digest) is None
+    assert issued.clash(ticket("1"), b"/data/b", digest) is None
+    assert issued.clash(ticket("1"), b"/data/c", other) == "an id"
+    assert issued.clash(ticket("1"), b"/data/d") == "an id"
+    assert IssuedTickets().clash(ticket("1"), b"/data/a", digest) is None

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.helpers.secrets import Secret, SecretUrl
-from bulkup.model.files import Digest, FoundFile, Identity, Source
+from bulkup.model.files import DIGEST_BYTES, Digest, FoundFile, Identity, Source
 from bulkup.model.history import FileHistory
 from bulkup.model.items import Item, Ticketed
 from bulkup.model.problems import Problem, ProblemKind
-from bulkup.model.tickets import Receipt, Ticket
+from bulkup.model.tickets import ChecksumHeader, Receipt, Ticket
 from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.processes import jobs
 from bulkup.pipeline.processes.frames import Frames, frame
@@ -21,7 +21,7 @@ from bulkup.transport import HostRules, TransportOptions
 
 texts = st.text(st.characters(), max_size=20)  # with surrogates, as in names and headers
 numbers = st.integers(0, 2**63 - 1)
-digests = st.binary(min_size=16, max_size=16).map(Digest)
+digests = st.builds(Digest, st.binary(max_size=16), st.sampled_from(sorted(DIGEST_BYTES)))
 identities = st.builds(Identity, numbers, numbers, numbers, numbers, numbers)
 secret = texts.map(Secret)
 tickets = st.builds(
@@ -32,6 +32,11 @@ tickets = st.builds(
     headers=st.dictionaries(texts, texts | secret, max_size=3),
     content_md5=st.booleans(),
     form=st.none() | st.lists(st.tuples(texts, secret), max_size=3).map(tuple),
+    checksum_headers=st.lists(
+        st.builds(ChecksumHeader, texts, st.sampled_from(sorted(DIGEST_BYTES)), st.sampled_from(["base64", "hex"])),
+        max_size=2,
+    ).map(tuple),
+    success=st.lists(st.integers(200, 299), max_size=2).map(tuple),
 )
 files = st.builds(FoundFile, st.builds(Source, st.binary(max_size=20)), st.binary(max_size=20), identities)
 items = st.builds(
@@ -87,5 +92,5 @@ def test_a_report_holds_the_problem(problem: Problem) -> None:
 
 def test_a_set_up_keeps_its_options() -> None:
     options = TransportOptions(5, 1.0, 2.0, "/ca.pem", HostRules(("a", "*.b"), "api"))
-    setup = jobs.Setup("magic-hour", options, SendOptions("inside", "size-mtime", "none", 3))
+    setup = jobs.Setup("magic-hour", options, SendOptions("inside", "size-mtime", ("sha256", "md5"), 3))
     assert jobs.setup_from_plain(over(jobs.setup_to_plain(setup))) == setup

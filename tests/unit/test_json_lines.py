@@ -30,6 +30,7 @@ def result(**changes: Any) -> Result:
         "remote_id": "id-1",
         "attempts": 1,
         "error": None,
+        "checksum": "md5:" + "0" * 32,
     }
     return Result(**(values | changes))
 
@@ -49,10 +50,12 @@ def test_a_result_is_one_line() -> None:
             "status": "uploaded",
             "size": 3,
             "md5": "0" * 32,
+            "checksum": "md5:" + "0" * 32,
             "remote_id": "id-1",
             "attempts": 1,
             "error": None,
             "unchanged": True,
+            "already_there": False,
         }
     ]
 

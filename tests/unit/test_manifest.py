@@ -141,7 +141,7 @@ def test_csv_is_rfc_4180() -> None:
     assert header == ",".join(CSV_FIELDS)
     remote = '"{""k"":""v""}"'
     time = "1970-01-01T00:00:00.500Z"
-    assert rest == f'"a ""b"",\nc",/data,3,,uploaded,local,id,{remote},,1,,{time},,,\r\n'
+    assert rest == f'"a ""b"",\nc",/data,3,,uploaded,local,id,{remote},,1,,{time},,,,\r\n'
 
 
 @pytest.mark.parametrize("state", list(FileState))

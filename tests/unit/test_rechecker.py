@@ -73,7 +73,7 @@ async def test_a_changed_file_starts_over_with_its_new_identity(stage: Rechecker
 
 
 async def test_it_is_hashed_first_where_the_service_needs_its_checksum(stage: RecheckerStage) -> None:
-    stage.provider.can(checksum_first=True)
+    stage.provider.can(checksum_first="md5")
     assert await stage.look() == ("hash", stage.item)
 
 

@@ -139,6 +139,18 @@ async def test_each_state_has_its_counter(state: FileState, counted: dict[str, i
     assert (counters.bytes_uploaded, counters.bytes_settled, counters.remaining) == (bytes_uploaded, 5, 0)
 
 
+@pytest.mark.parametrize("state", [FileState.UPLOADED, FileState.UNVERIFIED])
+async def test_a_file_that_was_already_there_counts_as_uploaded_without_its_bytes(state: FileState) -> None:
+    """No byte of it was sent."""
+    stage = RecorderStage()
+    async with stage.working(stage.recorder.work):
+        stage.settle(outcome(0, state), outcome(1, state, already_there=True))
+        await settled()
+    counters = stage.run.counters
+    assert (counters.uploaded, counters.already_there, counters.bytes_uploaded) == (2, 1, 5)
+    assert (counters.bytes_settled, counters.remaining) == (10, 0)
+
+
 async def test_an_unchanged_file_counts_as_skipped() -> None:
     """An earlier run uploaded it. Where the service no longer keeps it, it counts as expired as well."""
     stage, expired = RecorderStage(), outcome(1, unchanged=True)

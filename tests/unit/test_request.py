@@ -10,11 +10,12 @@ from stage_world import Passed, StageRun, found, ticket
 
 from bulkup.errors import JournalError
 from bulkup.helpers.secrets import SecretUrl
+from bulkup.model.files import Digest
 from bulkup.model.history import CallHistory
 from bulkup.model.items import Item, Outcome, Ticketed
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
-from bulkup.model.tickets import PartsSent, Rejection, Ticket
+from bulkup.model.tickets import AlreadyThere, PartsSent, Receipt, Rejection, Ticket
 from bulkup.pipeline.presign.request import TicketRequest
 
 
@@ -103,6 +104,55 @@ async def test_a_file_that_the_service_refuses_is_not_asked_for() -> None:
     assert (stage.provider.asked, request.files) == ([["1.mp4"]], 1)
     problem = Problem(ProblemKind.REJECTED, "too large")
     assert stage.passed.values == [("settle", Outcome(refused, FileState.REJECTED, problem))]
+
+
+async def test_a_file_that_the_service_has_is_settled_without_a_ticket() -> None:
+    """It is verified if the service was asked with its digest. A file of another answer is not affected."""
+    stage, (there, unhashed, other) = RequestStage(), items(3)
+    stage.provider.answers = [AlreadyThere("oid", {"size": 5}), AlreadyThere("name"), ticket("b")]
+    there.digest = Digest(b"d" * 16)
+    await stage.request([there, unhashed, other]).make()
+    assert [file.item for file in stage.answered] == [other]
+    first, second = stage.passed.settled
+    assert (first.item, first.state, first.already_there) == (there, FileState.UPLOADED, True)
+    assert (second.item, second.state, second.already_there) == (unhashed, FileState.UNVERIFIED, True)
+    assert there.receipt == Receipt(there.digest, there.file.identity, None, True, stage.clock.now())
+    assert there.ticket == Ticket(SecretUrl(""), "oid", remote={"size": 5, "already_there": True})
+    assert stage.journal.arguments[1][1] == [None, None, other.ticket]
+    assert stage.run.counters.presign_files == 1
+
+
+async def test_a_service_that_has_the_files_has_accepted_files() -> None:
+    """Refusals of others are theirs alone."""
+    stage, (item,) = RequestStage(), items(1)
+    stage.run.service_refusals.accepted = False
+    stage.provider.answers = [AlreadyThere("oid")]
+    await stage.request([item]).make()
+    assert stage.run.service_refusals.accepted
+
+
+async def test_no_intent_is_recorded_where_a_call_creates_no_ids() -> None:
+    """The tickets are on disk before the files go on, and an old ticket is valid until then."""
+    stage, (old, new) = RequestStage(), items(2)
+    stage.provider.can(creates_ids=False)
+    former = old.ticket = ticket("former")
+    stage.provider.problems = [Problem(ProblemKind.TRANSIENT, "busy", maybe_created=True)]
+    request = stage.request([old, new])
+    with pytest.raises(ProblemError) as raised:
+        await request.make()
+    await request.note_failure(raised.value.problem, stage.clock.time)
+    assert (stage.events, old.ticket) == (["presign"], former)
+    await request.make()
+    assert stage.events == ["presign", "presign", "issued", "answered"]
+    (group, replaced, tickets, _) = stage.journal.arguments[0]
+    assert (group.items, replaced, tickets) == ([old, new], [(old, former)], [old.ticket, new.ticket])
+
+
+async def test_tickets_without_a_call_are_not_counted_as_one() -> None:
+    stage = RequestStage()
+    stage.provider.can(signs_locally=True)
+    await stage.request(items(2)).make()
+    assert (stage.run.counters.presign_calls, stage.run.counters.presign_files) == (0, 2)
 
 
 async def test_no_call_is_made_for_no_file() -> None:

@@ -77,7 +77,7 @@ async def test_a_new_file_goes_to_the_batcher(stage: ScannerStage) -> None:
 
 
 async def test_a_new_file_is_hashed_first_where_the_service_needs_its_checksum(stage: ScannerStage) -> None:
-    stage.provider.can(checksum_first=True)
+    stage.provider.can(checksum_first="md5")
     stage.write("a.mp4")
     route, item = await stage.scan()
     assert (route, item.file) == ("hash", stage.found())
@@ -146,13 +146,13 @@ async def test_a_ticket_that_cannot_be_used_again_goes_to_the_batcher(stage: Sca
 
 
 async def test_a_file_with_a_digest_is_not_hashed_again(stage: ScannerStage) -> None:
-    stage.provider.can(checksum_first=True)
+    stage.provider.can(checksum_first="md5")
     stage.know(FileState.PENDING)
     route, item = await stage.scan()
     assert (route, item.digest) == ("ask", DIGEST)
 
 
-@pytest.mark.parametrize(("checksum_first", "route"), [(False, "ask"), (True, "hash")])
+@pytest.mark.parametrize(("checksum_first", "route"), [(None, "ask"), ("md5", "hash")])
 async def test_a_file_that_failed_is_uploaded_again(stage: ScannerStage, checksum_first: bool, route: str) -> None:
     stage.provider.can(checksum_first=checksum_first)
     stage.know(FileState.FAILED)

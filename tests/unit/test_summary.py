@@ -56,6 +56,7 @@ def test_the_summary_has_the_documented_fields() -> None:
         "unsupported": 0,
         "skippable": 0,
         "expired": 0,
+        "already_there": 0,
         "reasons": [],
     }
 
@@ -136,3 +137,9 @@ def test_an_empty_source_with_earlier_files_is_reported() -> None:
 def test_ignored_entries_are_listed() -> None:
     figures = Counters(ignored=Ignored(too_new=2, symlinks=1))
     assert "2 too new, 1 symlink" in summary_text(summary_object("r", 0, figures, 0.0))
+
+
+def test_files_that_were_already_there_are_named() -> None:
+    text = text_of(0, found=5, uploaded=5, already_there=2, bytes_uploaded=3)
+    assert "5 of 5 files uploaded" in text
+    assert "files: 2 already there" in text

@@ -14,13 +14,17 @@ from hypothesis import strategies as st
 from bulkup.errors import JournalError
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.journal.ticket_text import DamagedTicketError, dump, load
-from bulkup.model.tickets import Ticket
+from bulkup.model.files import DIGEST_BYTES
+from bulkup.model.tickets import ChecksumHeader, Ticket
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
+)
+checksum_headers = st.builds(
+    ChecksumHeader, texts, st.sampled_from(sorted(DIGEST_BYTES)), st.sampled_from(["base64", "hex"])
 )
 tickets = st.builds(
     Ticket,
@@ -33,6 +37,8 @@ tickets = st.builds(
     content_md5=st.booleans(),
     form=st.none() | st.lists(st.tuples(texts, st.builds(Secret, texts)), max_size=3).map(tuple),
     more_urls=st.lists(st.builds(SecretUrl, texts), max_size=3).map(tuple),
+    checksum_headers=st.lists(checksum_headers, max_size=2).map(tuple),
+    success=st.lists(st.integers(200, 299), max_size=2).map(tuple),
 )
 TICKET = Ticket(
     SecretUrl("https://s.example/k?sig=s3cret"),

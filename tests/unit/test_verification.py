@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.model.files import Digest
+from bulkup.model.files import DIGEST_BYTES, Algorithm, Digest
+from bulkup.pipeline.files.hashing import digests_of_data
 from bulkup.pipeline.send.verification import Verification, plain_etag, verify
 
 MD5 = hashlib.md5(b"hello", usedforsecurity=False)
@@ -62,7 +63,7 @@ def test_the_etag_is_kept_without_its_quotes() -> None:
 
 @given(st.binary(min_size=16, max_size=16))
 def test_only_the_digest_itself_matches(md5: bytes) -> None:
-    assert (of(md5.hex()) is Verification.MATCH) == (md5 == DIGEST.md5)
+    assert (of(md5.hex()) is Verification.MATCH) == (md5 == DIGEST.value)
 
 
 @given(st.text())
@@ -167,3 +168,44 @@ def test_checksums_that_contradict_each_other_prove_nothing() -> None:
 
 def sha1_of_hello() -> str:
     return base64.b64encode(hashlib.sha1(b"hello", usedforsecurity=False).digest()).decode()
+
+
+SHA256 = Digest(hashlib.sha256(b"hello").digest(), "sha256")
+
+
+@pytest.mark.parametrize("algorithm", sorted(set(DIGEST_BYTES) - {"md5"}))
+def test_a_checksum_header_is_compared_with_the_digest_of_its_algorithm(algorithm: Algorithm) -> None:
+    """Whether the bytes are in memory or were streamed, and whether the digest is the recorded one or a further one."""
+    (digest,) = digests_of_data(b"hello", (algorithm,))
+    name, wrong = f"x-amz-checksum-{algorithm}", Digest(bytes(DIGEST_BYTES[algorithm]), algorithm)
+    for data in (None, b"hello"):
+        for headers in ({name: digest.base64}, {name: digest.base64, "etag": '"opaque-2"'}):
+            assert verify(headers, digest, data) is Verification.MATCH
+            assert verify(headers, DIGEST, data, (digest,)) is Verification.MATCH
+        assert verify({name: wrong.base64}, digest, data) is Verification.MISMATCH
+        assert verify({name: f"{wrong.base64}, {digest.base64}"}, digest, data) is Verification.NONE
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-amz-checksum-type": "COMPOSITE"}, {"x-amz-checksum-type": "COMPOSITE, X"}])
+def test_a_checksum_of_checksums_proves_nothing(headers: dict[str, str]) -> None:
+    """That of an object made of parts has the number of parts at its end, or is called composite."""
+    value = SHA256.base64 if headers else f"{SHA256.base64}-3"
+    for data in (None, b"hello"):
+        assert verify({**headers, "x-amz-checksum-sha256": value}, SHA256, data) is Verification.NONE
+    whole = {"x-amz-checksum-type": "FULL_OBJECT", "x-amz-checksum-sha256": SHA256.base64}
+    assert verify(whole, SHA256) is Verification.MATCH
+
+
+def test_a_crc_that_was_not_computed_is_not_compared() -> None:
+    """Some stores answer one with every upload. The ETag is proof enough, and the package may be missing."""
+    etag = {"etag": f'"{DIGEST.hex}"', "x-amz-checksum-crc64nvme": "AAAAAAAAAAA="}
+    assert verify(etag, DIGEST, b"hello") is Verification.MATCH
+    assert verify({"x-amz-checksum-crc64nvme": "AAAAAAAAAAA="}, DIGEST, b"hello") is Verification.NONE
+
+
+def test_an_etag_is_compared_where_the_recorded_digest_is_no_md5() -> None:
+    """With an MD5 that was computed as well, or of bytes that are in memory."""
+    etag, other = {"etag": f'"{DIGEST.hex}"'}, {"etag": '"' + "0" * 32 + '"'}
+    assert verify(etag, SHA256, None, (DIGEST,)) is verify(etag, SHA256, b"hello") is Verification.MATCH
+    assert verify(other, SHA256, None, (DIGEST,)) is verify(other, SHA256, b"hello") is Verification.MISMATCH
+    assert verify(etag, SHA256) is verify(other, SHA256) is Verification.NONE

@@ -7,6 +7,7 @@
     small        small files: read whole, hashed before the first byte is sent
     large        large files: read and hashed in chunks while they are sent
     digests      files that are hashed ahead, in groups
+    hashing      the checksum algorithms
 
 Not here: finding files (`scan`), and sending them (`send`).
 """

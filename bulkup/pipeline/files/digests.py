@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 import anyio
 
-from bulkup.model.files import Digest, FoundFile, Identity
+from bulkup.model.files import Algorithm, Digest, FoundFile, Identity
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.pipeline.files.file_opener import FileOpener
+from bulkup.pipeline.files.hashing import MD5_ONLY, RunningDigests
 from bulkup.pipeline.files.opening import CHUNK, READING, ReadingOptions, compare, file_problems, open_settled
 
 Hashed = tuple[Digest, Identity] | Problem | None
@@ -20,6 +20,7 @@ async def digests_of(
     limiter: anyio.CapacityLimiter,
     opener: FileOpener,
     *,
+    algorithms: Sequence[Algorithm] = (),
     stopped: Callable[[], bool] = lambda: False,
     options: ReadingOptions = READING,
 ) -> list[Hashed]:
@@ -28,34 +29,39 @@ async def digests_of(
     - its digest and identity,
     - a problem, if it changed meanwhile or cannot be read,
     - None, if `stopped` returned True before its end.
+
+    `algorithms` has the algorithm for each file; empty for MD5.
     """
+    pairs = list(zip(files, algorithms or MD5_ONLY * len(files), strict=True))
     return await anyio.to_thread.run_sync(
-        lambda: [_hashed(file, opener, stopped, options) for file in files], limiter=limiter
+        lambda: [_hashed(file, algorithm, opener, stopped, options) for file, algorithm in pairs], limiter=limiter
     )
 
 
-def _hashed(file: FoundFile, opener: FileOpener, stopped: Callable[[], bool], options: ReadingOptions) -> Hashed:
+def _hashed(
+    file: FoundFile, algorithm: Algorithm, opener: FileOpener, stopped: Callable[[], bool], options: ReadingOptions
+) -> Hashed:
     try:
-        return None if stopped() else _digest_of(file, opener, stopped, options)
+        return None if stopped() else _digest_of(file, algorithm, opener, stopped, options)
     except ProblemError as error:
         return error.problem
 
 
 def _digest_of(
-    file: FoundFile, opener: FileOpener, stopped: Callable[[], bool], options: ReadingOptions
+    file: FoundFile, algorithm: Algorithm, opener: FileOpener, stopped: Callable[[], bool], options: ReadingOptions
 ) -> tuple[Digest, Identity] | None:
     stream, opened = open_settled(file, opener, options)
-    md5, left = hashlib.md5(usedforsecurity=False), opened.size
+    running, left = RunningDigests((algorithm,)), opened.size
     with stream, file_problems():
         # One byte more than expected: else a file that grows while it is read would never end.
         while chunk := stream.read(min(CHUNK, left + 1)):
             if stopped():
                 return None
-            md5.update(chunk)
+            running.update(chunk)
             left -= len(chunk)
             if left < 0:
                 break
         compare(stream.fileno(), opened, opener)
     if left:
         raise ProblemError(Problem(ProblemKind.CHANGED, "its number of bytes differs from its size"))
-    return Digest(md5.digest()), opened
+    return running.digests()[0], opened

@@ -12,17 +12,17 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
-import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import anyio
 
 from bulkup.model.bodies import FileRange
-from bulkup.model.files import Digest, FoundFile, Identity
+from bulkup.model.files import Algorithm, Digest, FoundFile, Identity
 from bulkup.model.problems import ProblemError
 from bulkup.pipeline.files.file_opener import FileOpener
+from bulkup.pipeline.files.hashing import MD5_ONLY, RunningDigests
 from bulkup.pipeline.files.mounts import is_remote
 from bulkup.pipeline.files.opening import (
     CHUNK,
@@ -42,19 +42,6 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-class Md5(Protocol):
-    """An MD5 in progress."""
-
-    def update(self, data: bytes | memoryview, /) -> None:
-        """Add bytes."""
-
-    def copy(self) -> Self:
-        """Return a copy, with the same bytes added."""
-
-    def digest(self) -> bytes:
-        """Return the 16 bytes."""
-
-
 class FilePart(NamedTuple):
     """A range of a file in bytes, `start` included and `end` not."""
 
@@ -63,10 +50,11 @@ class FilePart(NamedTuple):
 
 
 class StreamedBody:
-    """A large file or a part of one. Each pass opens it anew; digest and identity are set at the end of a pass.
+    """A large file or a part of one. Each pass opens it anew; digests and identity are set at the end of a pass.
 
-    `before` is the MD5 of the bytes before the part; `whole` is then the MD5 up to the end of the part. Without
-    `hashed` there is no digest, and `whole` is `before`.
+    `before` has the checksums of the bytes before the part; `whole` has then those up to the end of the part. `digest`
+    is that of the first algorithm, `others` are those of the further ones. Without an algorithm there is no digest, and
+    `whole` is `before`.
     """
 
     data: bytes | None = None  # never all of them in memory
@@ -78,8 +66,8 @@ class StreamedBody:
         slow: SlowDevices | None = None,
         *,
         part: FilePart | None = None,
-        before: Md5 | None = None,
-        hashed: bool = True,
+        before: RunningDigests | None = None,
+        algorithms: tuple[Algorithm, ...] = MD5_ONLY,
         options: ReadingOptions = READING,
     ) -> None:
         self.file = file
@@ -87,12 +75,13 @@ class StreamedBody:
         self._slow = slow or SlowDevices(is_remote)
         self._part = part or FilePart(0, file.identity.size)
         self._before = before
-        self._hashed = hashed
+        self._algorithms = algorithms
         self._options = options
         self.size = self._part.end - self._part.start
         self.whole = before
         self.failure: Exception | None = None
         self.digest: Digest | None = None
+        self.others: tuple[Digest, ...] = ()
         self.identity: Identity | None = None
 
     async def chunks(self) -> AsyncGenerator[memoryview, None]:
@@ -111,6 +100,7 @@ class StreamedBody:
     async def _pieces(self, way: type[_Pass[T]]) -> AsyncGenerator[T, None]:
         try:
             self.digest = self.identity = None
+            self.others = ()
             async with contextlib.aclosing(self._pass(way)) as pieces:
                 async for piece in pieces:
                     yield piece
@@ -127,14 +117,15 @@ class StreamedBody:
             await anyio.sleep(wait)
             stream, opened = await self._open()
         with stream:
-            hashes = _Hashes(self._before) if self._hashed else None
+            hashes = _Hashes(self._algorithms, self._before) if self._algorithms else None
             this = way(stream, opened, self._part, hashes, self._opener, self._options)
             async with contextlib.aclosing(_one_ahead(this)) as pieces:
                 async for piece in pieces:
                     yield piece
             this.ended()
         if this.hashes is not None:
-            self.digest, self.whole = Digest(this.hashes.md5.digest()), this.hashes.whole
+            self.digest, *others = this.hashes.part.digests()
+            self.others, self.whole = (*others,), this.hashes.whole
         self.identity = opened
 
     async def _open(self) -> tuple[File, Identity]:
@@ -184,14 +175,14 @@ class FileBody(StreamedBody):
 
 
 class _Hashes:
-    """The MD5 of a part, and the MD5 of the file up to the end of the part if the MD5 before it is known."""
+    """The checksums of a part, and those of the file up to the end of the part if those before it are known."""
 
-    def __init__(self, before: Md5 | None) -> None:
-        self.md5: Md5 = hashlib.md5(usedforsecurity=False)
+    def __init__(self, algorithms: tuple[Algorithm, ...], before: RunningDigests | None) -> None:
+        self.part = RunningDigests(algorithms)
         self.whole = before.copy() if before is not None else None
 
     def update(self, data: bytes | memoryview) -> None:
-        self.md5.update(data)
+        self.part.update(data)
         if self.whole is not None:
             self.whole.update(data)
 

@@ -15,9 +15,10 @@ from io import FileIO
 
 import anyio
 
-from bulkup.model.files import Digest, FoundFile, Identity
+from bulkup.model.files import Algorithm, Digest, FoundFile, Identity
 from bulkup.model.problems import ProblemError
 from bulkup.pipeline.files.file_opener import FileOpener
+from bulkup.pipeline.files.hashing import MD5_ONLY, digests_of_data
 from bulkup.pipeline.files.large import slices
 from bulkup.pipeline.files.mounts import is_remote, lies_in_memory
 from bulkup.pipeline.files.opening import (
@@ -35,15 +36,26 @@ from bulkup.pipeline.files.slow_devices import SlowDevices
 
 
 class WholeBody:
-    """A small file in memory. Its digest is known before the first byte is sent; it is None unless `hashed`."""
+    """A small file in memory. Its digests are known before the first byte is sent.
+
+    `digest` is that of the first algorithm, None if there is none. `others` are those of further algorithms.
+    """
 
     failure: Exception | None = None
+    digest: Digest | None = None
+    others: tuple[Digest, ...] = ()
 
-    def __init__(self, data: bytes | bytearray, identity: Identity, *, hashed: bool = True) -> None:
+    def __init__(
+        self, data: bytes | bytearray, identity: Identity, algorithms: tuple[Algorithm, ...] = MD5_ONLY
+    ) -> None:
         self.data = data
         self.size = len(data)
         self.identity = identity
-        self.digest = Digest(hashlib.md5(data, usedforsecurity=False).digest()) if hashed else None
+        if algorithms == MD5_ONLY:  # nearly always
+            self.digest = Digest(hashlib.md5(data, usedforsecurity=False).digest())
+        elif algorithms:
+            self.digest, *others = digests_of_data(data, algorithms)
+            self.others = (*others,)
 
     async def chunks(self) -> AsyncGenerator[memoryview, None]:
         """Yield the bytes in slices."""
@@ -60,20 +72,20 @@ class SmallFileReader:
         opener: FileOpener,
         slow: SlowDevices | None = None,
         *,
-        hashed: bool = True,
+        algorithms: tuple[Algorithm, ...] = MD5_ONLY,
         options: ReadingOptions = READING,
     ) -> None:
         self._limiter = anyio.CapacityLimiter(threads)
         self._slow_limiter = anyio.CapacityLimiter(options.slow_readers)
         self._opener = opener
         self._slow = slow or SlowDevices(is_remote)
-        self._hashed = hashed
+        self._algorithms = algorithms
         self._options = options
         # The flag of `preadv` that does not wait, by device; None for devices that are read in a thread.
         self._flags: dict[int, int | None] = {}
 
     async def read(self, file: FoundFile) -> WholeBody:
-        """Return the file's bytes, digest and identity."""
+        """Return the file's bytes, digests and identity."""
         return self.read_at_once(file) or await self.read_by_thread(file)
 
     def read_at_once(self, file: FoundFile) -> WholeBody | None:
@@ -86,7 +98,7 @@ class SmallFileReader:
 
     async def read_by_thread(self, file: FoundFile) -> WholeBody:
         """Return what `read` does, read by a thread."""
-        args = file, self._opener, self._hashed, self._options
+        args = file, self._opener, self._algorithms, self._options
         slow = self._slow.by_threads(file.identity.device, time.monotonic())
         limiter = self._slow_limiter if slow else self._limiter
         return await anyio.to_thread.run_sync(_read_whole, *args, limiter=limiter)
@@ -111,7 +123,7 @@ class SmallFileReader:
         finally:
             os.close(fd)
         del data[count:]  # in place: a copy costs as much as reading
-        return WholeBody(data, opened, hashed=self._hashed)
+        return WholeBody(data, opened, self._algorithms)
 
     def _fill(self, fd: int, data: bytearray, device: int, flag: int) -> int:
         """Read the bytes that the system has in memory; return their number, or -1 if a thread has to read them."""
@@ -124,12 +136,14 @@ class SmallFileReader:
             return -1
 
 
-def _read_whole(file: FoundFile, opener: FileOpener, hashed: bool, options: ReadingOptions) -> WholeBody:
+def _read_whole(
+    file: FoundFile, opener: FileOpener, algorithms: tuple[Algorithm, ...], options: ReadingOptions
+) -> WholeBody:
     stream, opened = open_settled(file, opener, options)
     with stream, file_problems():
         data = _read_exactly(stream, opened.size)
         compare(stream.fileno(), opened, opener)
-    return WholeBody(data, opened, hashed=hashed)
+    return WholeBody(data, opened, algorithms)
 
 
 def _read_exactly(stream: FileIO, size: int) -> bytes:

@@ -68,6 +68,12 @@ class EarlierOrigins:
         """Return whether other files wait for the new ticket of this one."""
         return item in self._first
 
+    def needs_no_ticket(self, item: Item) -> None:
+        """Forget a file that gets no new ticket, so that another one decides."""
+        old = self._first.pop(item, None)
+        if old is not None:
+            self._asked.discard(old)
+
     def renewed(self, item: Item, origin: str) -> None:
         """Record the origin of a file's new ticket."""
         old = self._first.pop(item, None)

@@ -6,6 +6,7 @@ about once in a hundred runs of a million files.
 
 from __future__ import annotations
 
+from bulkup.model.files import Digest
 from bulkup.model.object_names import object_of
 from bulkup.model.tickets import Ticket
 
@@ -16,17 +17,25 @@ _NAME_MASK, _FILE_MASK = (1 << 8 * _NAME) - 1, (1 << 8 * _FILE) - 1
 
 
 class IssuedTickets:
-    """Keeps the newest ids and objects, at most `most` of them; that bounds the memory to eight bytes for each."""
+    """Keeps the newest ids and objects, at most `most` of them; that bounds the memory to eight bytes for each.
 
-    def __init__(self, most: int = 4_000_000) -> None:
+    With `by_content`, files with equal bytes may share an id and an object.
+    """
+
+    def __init__(self, most: int = 4_000_000, *, by_content: bool = False) -> None:
+        self._by_content = by_content
         self._room = max(1, most // _BUCKETS) * _SIZE
         self._buckets: list[bytes] = [b""] * _BUCKETS
 
-    def clash(self, ticket: Ticket, file: bytes) -> str | None:
-        """Return "an id" or "a URL" if the ticket shares it with another file's; if it shares neither, keep both."""
-        if not self._is_of(("id", ticket.remote_id), file):
+    def clash(self, ticket: Ticket, file: bytes, digest: Digest | None = None) -> str | None:
+        """Return "an id" or "a URL" if the ticket shares it with another file's; if it shares neither, keep both.
+
+        `digest` is that of the file, if it is known.
+        """
+        owner = digest.value if self._by_content and digest is not None else file
+        if not self._is_of(("id", ticket.remote_id), owner):
             return "an id"
-        return None if self._is_of(("URL", object_of(ticket)), file) else "a URL"
+        return None if self._is_of(("URL", object_of(ticket)), owner) else "a URL"
 
     def _is_of(self, name: tuple[str, str], file: bytes) -> bool:
         """Return whether a name belongs to a file; one that is not known belongs to it from now on."""

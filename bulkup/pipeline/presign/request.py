@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bulkup.helpers.event_logger import EventLogger
+from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.files import extension_of
 from bulkup.model.history import CallHistory
 from bulkup.model.items import Group, Item, Outcome, Ticketed
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
-from bulkup.model.tickets import Rejection, Ticket
+from bulkup.model.tickets import AlreadyThere, Receipt, Rejection, Ticket
 from bulkup.pipeline.api_calls import ServiceCall
 from bulkup.pipeline.policy.fatal import tickets_over
 from bulkup.pipeline.policy.kind_refusal import refers_to_kind
@@ -23,7 +24,7 @@ from bulkup.pipeline.policy.retry import CALL_REFUSALS, LAPSED, GiveUp, after_la
 from bulkup.pipeline.presign.leases import renewal_time
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
-from bulkup.providers import FileSpec
+from bulkup.providers import FileSpec, TicketAnswer
 
 _log = EventLogger("bulkup.batcher")
 _STATES = {ProblemKind.REJECTED: FileState.REJECTED, ProblemKind.FAILED: FileState.FAILED}
@@ -60,17 +61,16 @@ class TicketRequest(ServiceCall):
         if not items:
             return False
         group = Group(items)
-        replaced = [(item, item.ticket) for item in items if item.ticket is not None]
-        await run.journal.asked(group, replaced, run.clock.now())
-        for item in items:
-            item.ticket = item.sent = None
-        run.counters.presign_calls += 1
+        can = run.provider.capabilities
+        if can.creates_ids:
+            await self._record_intent(group)
+        run.counters.presign_calls += not can.signs_locally
         asked_at = run.clock.monotonic()
         with run.cut_off.call():
             answers = await run.provider.presign(specs, run.call)
         self._check(answers)
         answered = [answer if isinstance(answer, Ticket) else None for answer in answers]
-        await run.journal.ticketed(group, answered)
+        await self._record_tickets(group, answered)
         tickets = [(item, ticket) for item, ticket in zip(items, answered, strict=True) if ticket is not None]
         now, monotonic, margin = run.clock.now(), run.clock.monotonic(), run.options.lease_margin
         ticketed: list[Ticketed] = []
@@ -83,19 +83,37 @@ class TicketRequest(ServiceCall):
             file = Ticketed(item, ticket, renew_at, asked_at)
             (over if renew_at is not None and renew_at <= monotonic else ticketed).append(file)
         for item, answer in zip(items, answers, strict=True):
-            if isinstance(answer, Rejection):
-                self._rejected_by_service(item, answer)
+            if not isinstance(answer, Ticket):
+                self._settle_without_ticket(item, answer)
         run.counters.presign_files += len(tickets)
-        if tickets:
+        if tickets or any(isinstance(answer, AlreadyThere) for answer in answers):
             run.service_refusals.accepted = True
             run.refused_kinds.accepted(self._kinds_of_accepted(specs, answers))
         self._answered(ticketed)
         self._lost(over, now, asked_at)
         return True
 
+    async def _record_intent(self, group: Group) -> None:
+        """Record that ids may be created from now on. Tickets that the call replaces are no longer valid."""
+        await self._run.journal.asked(group, self._replaced(), self._run.clock.now())
+        for item in self._items:
+            item.ticket = item.sent = None
+
+    async def _record_tickets(self, group: Group, tickets: Sequence[Ticket | None]) -> None:
+        """Record the tickets. Without an intent, they replace earlier ones only now."""
+        if self._run.provider.capabilities.creates_ids:
+            await self._run.journal.ticketed(group, tickets)
+            return
+        await self._run.journal.issued(group, self._replaced(), tickets, self._run.clock.now())
+        for item in self._items:
+            item.ticket = item.sent = None
+
+    def _replaced(self) -> list[tuple[Item, Ticket]]:
+        return [(item, item.ticket) for item in self._items if item.ticket is not None]
+
     async def note_failure(self, problem: Problem, now: float) -> None:
         """Count the ids that the call may have created, besides the failure. Raises `JournalError`."""
-        if problem.maybe_created:
+        if problem.maybe_created and self._run.provider.capabilities.creates_ids:
             await self._run.journal.unknown_ids(len(self._items), problem.message, self._run.clock.now())
         self.history.note(problem, now)
         self._last_refusal = problem if problem.kind in CALL_REFUSALS else None
@@ -161,9 +179,21 @@ class TicketRequest(ServiceCall):
         return specs
 
     @staticmethod
-    def _kinds_of_accepted(specs: Sequence[FileSpec], answers: Sequence[Ticket | Rejection]) -> set[str]:
+    def _kinds_of_accepted(specs: Sequence[FileSpec], answers: Sequence[TicketAnswer]) -> set[str]:
         answered = zip(specs, answers, strict=True)
-        return {spec.extension for spec, answer in answered if isinstance(answer, Ticket)}
+        return {spec.extension for spec, answer in answered if not isinstance(answer, Rejection)}
+
+    def _settle_without_ticket(self, item: Item, answer: Rejection | AlreadyThere) -> None:
+        self._run.earlier_origins.needs_no_ticket(item)
+        if isinstance(answer, Rejection):
+            self._rejected_by_service(item, answer)
+            return
+        # The service vouches for the bytes if it was asked with their digest.
+        item.ticket = Ticket(SecretUrl(""), answer.remote_id, remote={**answer.remote, "already_there": True})
+        verified = item.digest is not None
+        item.receipt = Receipt(item.digest, item.file.identity, None, verified, self._run.clock.now())
+        state = FileState.UPLOADED if verified else FileState.UNVERIFIED
+        self._routes.settle(Outcome(item, state, already_there=True))
 
     def _rejected_by_service(self, item: Item, rejection: Rejection) -> None:
         """Settle a file that the service rejects, unless it never accepted any."""
@@ -209,15 +239,15 @@ class TicketRequest(ServiceCall):
             else:
                 self._routes.renew(file.item)
 
-    def _check(self, answers: Sequence[Ticket | Rejection]) -> None:
+    def _check(self, answers: Sequence[TicketAnswer]) -> None:
         """Raise `ProblemError` where these answers would send a file to the URL of another one."""
-        count = len(self._items)
+        count, issued = len(self._items), self._run.issued
         if len(answers) != count:
             # An adapter's own check should have found it.
             text = f"{len(answers)} tickets for {count} files"
             raise ProblemError(Problem(ProblemKind.UNUSABLE, text, maybe_created=True))
         for item, answer in zip(self._items, answers, strict=True):
-            clash = self._run.issued.clash(answer, item.file.full_path) if isinstance(answer, Ticket) else None
+            clash = issued.clash(answer, item.file.full_path, item.digest) if isinstance(answer, Ticket) else None
             if clash is not None:
                 # An adapter finds it within a call; a cache before the service gives one answer to several calls.
                 text = f"the service returned {clash} that belongs to another file"

@@ -17,7 +17,7 @@ from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.history import FileHistory
 from bulkup.model.items import Item, Ticketed
 from bulkup.model.problems import Problem, ProblemKind
-from bulkup.model.tickets import Receipt, Ticket
+from bulkup.model.tickets import ChecksumHeader, Receipt, Ticket
 from bulkup.pipeline.options import SendOptions
 from bulkup.transport import HostRules, TransportOptions
 
@@ -70,14 +70,16 @@ def job_of(number: int, ticketed: Ticketed) -> Plain:
         _headers_to_plain(ticket.headers) if ticket.headers else None,
         ticket.content_md5,
         None if ticket.form is None else [(name, value.reveal()) for name, value in ticket.form],
-        None if item.digest is None else item.digest.md5,
+        None if item.digest is None else tuple(item.digest),
         item.history.mismatches,
+        _rules_to_plain(ticket) if ticket.checksum_headers or ticket.success else None,
     )
 
 
 def file_of(job: Plain) -> Ticketed:
     """Return a file that holds enough for one attempt."""
-    _, root, path, identity, url, expires_at, method, headers, content_md5, form, md5, mismatches = job
+    _, root, path, identity, url, expires_at, method, headers, content_md5, form, digest, mismatches, rules = job
+    checksum_headers, success = rules or ((), ())
     ticket = Ticket(
         SecretUrl(url),
         remote_id="",
@@ -86,10 +88,16 @@ def file_of(job: Plain) -> Ticketed:
         headers=_headers_from_plain(headers) if headers else {},
         content_md5=content_md5,
         form=None if form is None else tuple((name, Secret(value)) for name, value in form),
+        checksum_headers=tuple(ChecksumHeader(*header) for header in checksum_headers),
+        success=success,
     )
     file = FoundFile(Source(root), path, Identity(*identity))
     history = FileHistory(mismatches=mismatches)
-    return Ticketed(Item(file, ticket, None if md5 is None else Digest(md5), history=history), ticket)
+    return Ticketed(Item(file, ticket, None if digest is None else Digest(*digest), history=history), ticket)
+
+
+def _rules_to_plain(ticket: Ticket) -> Plain:
+    return tuple(tuple(header) for header in ticket.checksum_headers), ticket.success
 
 
 def _headers_to_plain(headers: Mapping[str, str | Secret]) -> dict[str, str | tuple[str]]:
@@ -103,8 +111,8 @@ def _headers_from_plain(headers: Mapping[str, str | tuple[str]]) -> dict[str, st
 
 def report_sent(number: int, count: int, receipt: Receipt) -> Plain:
     """Return the report of an attempt that storage accepted; `count` bytes were sent since the last report."""
-    md5 = None if receipt.digest is None else receipt.digest.md5
-    return number, count, int(ReportKind.SENT), md5, tuple(receipt.identity), receipt.etag, receipt.verified
+    digest = None if receipt.digest is None else tuple(receipt.digest)
+    return number, count, int(ReportKind.SENT), digest, tuple(receipt.identity), receipt.etag, receipt.verified
 
 
 def report_problem(number: int, count: int, problem: Problem) -> Plain:
@@ -120,8 +128,8 @@ def report(number: int, count: int, kind: ReportKind, text: str = "") -> Plain:
 
 def receipt_of(report: Plain, now: float) -> Receipt:
     """Return the receipt of a report of kind `SENT`; `now` is Unix time."""
-    _, _, _, md5, identity, etag, verified = report
-    return Receipt(None if md5 is None else Digest(md5), Identity(*identity), etag, verified, now)
+    _, _, _, digest, identity, etag, verified = report
+    return Receipt(None if digest is None else Digest(*digest), Identity(*identity), etag, verified, now)
 
 
 def problem_of(report: Plain) -> Problem:

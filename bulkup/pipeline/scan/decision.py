@@ -11,7 +11,7 @@ from typing import Literal
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import Claim, Holder, KnownFile
 from bulkup.journal.kept_rejections import reason_of
-from bulkup.model.files import FoundFile, Identity, NameAtService, Place, Source
+from bulkup.model.files import Digest, FoundFile, Identity, NameAtService, Place, Source
 from bulkup.model.states import DONE, FileState
 from bulkup.model.tickets import Rejection
 from bulkup.pipeline.options import IdentityMode
@@ -91,6 +91,8 @@ def _of_uploaded(known: KnownFile, identity: Identity, mode: IdentityMode) -> Ac
 
 # Actions that need the service's consent. A recheck may show that nothing is to be sent, so it comes later there.
 _UPLOADING = frozenset({Action.UPLOAD, Action.RESUME, Action.KNOWN_DIGEST})
+# Actions that use the digest of an earlier run.
+_KNOWING = frozenset({Action.RESUME, Action.KNOWN_DIGEST})
 # Settled files and files to confirm have their place already.
 _CLAIMING = _UPLOADING | {Action.RECHECK}
 
@@ -150,8 +152,16 @@ def decide(file: FoundFile, known: KnownFile | None, provider: Provider, policy:
     place = provider.place(spec) if placed else None
     action = action_for(known, file.identity, mode, place, gone=gone)
     rejection = provider.reject(spec) or _kept_rejection(file, known, policy) if action in _UPLOADING else None
+    if action in _KNOWING and known is not None and not _usable(known.digest, provider):
+        action = Action.UPLOAD
     name = provider.name_at_service(spec) if placed and action in _CLAIMING else None
     return FileDecision(file, known, action, place, name, rejection, provider.hashes_first(spec), expired)
+
+
+def _usable(digest: Digest | None, provider: Provider) -> bool:
+    """Return whether a digest of an earlier run is of the algorithm that the presign call needs."""
+    needed = provider.capabilities.checksum_first
+    return needed is None or digest is None or digest.algorithm == needed
 
 
 def _kept_rejection(file: FoundFile, known: KnownFile | None, policy: ChangePolicy) -> Rejection | None:

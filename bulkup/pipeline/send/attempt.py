@@ -7,17 +7,17 @@ next attempt with the same ticket does not repeat parts that storage accepted.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+import functools
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from bulkup.helpers.clock import Clock
-from bulkup.model.files import Digest
 from bulkup.model.http import StorageAnswer
 from bulkup.model.items import Item, Ticketed
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import PartsSent, Receipt, Ticket
 from bulkup.pipeline.files.file_opener import FileOpener
+from bulkup.pipeline.files.hashing import RunningDigests
 from bulkup.pipeline.files.large import FileBody, FilePart, StreamedBody
 from bulkup.pipeline.files.mounts import is_remote
 from bulkup.pipeline.files.opening import CHUNK, READING, ReadingOptions
@@ -76,12 +76,15 @@ class LocalSender:
         self._answers = answers
         self._clock = clock
         self._opener = opener or FileOpener(options.symlinks, options.identity)
-        self._hashed = options.checksum != "none"
+        self._algorithms = options.algorithms
+        self._hashed = bool(options.algorithms)
         self._reading = reading
         self._slow = SlowDevices(is_remote)
-        self._reader = SmallFileReader(options.readers, self._opener, self._slow, hashed=self._hashed, options=reading)
+        self._reader = SmallFileReader(
+            options.readers, self._opener, self._slow, algorithms=options.algorithms, options=reading
+        )
         self._proven = ProvenHosts()
-        self._zero_copy = ZeroCopy(options.checksum, reading.range)
+        self._zero_copy = ZeroCopy(reading.range, hashed=self._hashed)
 
     def send(self, file: Ticketed, count: Count) -> Coroutine[Any, Any, Receipt | Problem]:
         """Send the file, as `FileSender` says."""
@@ -95,11 +98,18 @@ class LocalSender:
             body = self._reader.read_at_once(item.file) or await self._reader.read_by_thread(item.file)
         else:
             body = self._streamed(item, FileBody if self._zero_copy.allows(item, ticket) else StreamedBody)
-        if item.digest is not None and _differs(item, body.digest):
+        if item.digest is not None and _differs(item, body):
             return _CHANGED
         headers = {}
-        if ticket.content_md5 and isinstance(body, WholeBody) and body.digest is not None:
-            headers["Content-MD5"] = body.digest.content_md5
+        if (
+            ticket.content_md5
+            and isinstance(body, WholeBody)
+            and body.digest is not None
+            and body.digest.algorithm == "md5"
+        ):
+            headers["Content-MD5"] = body.digest.base64
+        if ticket.checksum_headers:
+            headers |= _checksum_headers(ticket, item, body)
         begun = self._clock.monotonic()
         answer = await self._storage.send(ticket, body, headers, count)
         judged = self._judge(answer, body, ticket, begun, item)
@@ -120,8 +130,8 @@ class LocalSender:
 
     async def _send_parts(self, item: Item, ticket: Ticket, count: Count) -> Receipt | Problem:
         urls = (ticket.url, *ticket.more_urls)
-        md5 = hashlib.md5(usedforsecurity=False) if self._hashed else None
-        sent = item.sent or PartsSent(0, 0, md5, None, verified=True)
+        hashes = RunningDigests(self._algorithms) if self._hashed else None
+        sent = item.sent or PartsSent(0, 0, hashes, None, verified=True)
         for part in list(parts_of(item.file.identity.size, len(urls)))[sent.parts :]:
             here = dataclasses.replace(ticket, url=urls[sent.parts], more_urls=())
             body = self._part(item, part, sent)
@@ -140,7 +150,7 @@ class LocalSender:
             item.sent = sent = PartsSent(sent.parts + 1, part.end, body.whole, body.identity, verified=verified)
             item.history.note_progress()
         assert sent.identity is not None
-        digest = Digest(sent.md5.digest()) if sent.md5 is not None else None
+        digest = sent.hashes.digests()[0] if sent.hashes is not None else None
         return Receipt(digest, sent.identity, None, sent.verified, self._clock.now())
 
     def _part(self, item: Item, part: FilePart, sent: PartsSent) -> StreamedBody:
@@ -149,13 +159,13 @@ class LocalSender:
             self._opener,
             self._slow,
             part=part,
-            before=sent.md5,
-            hashed=self._hashed,
+            before=sent.hashes,
+            algorithms=self._algorithms,
             options=self._reading,
         )
 
     def _streamed(self, item: Item, body: type[StreamedBody] = StreamedBody) -> StreamedBody:
-        return body(item.file, self._opener, self._slow, hashed=self._hashed, options=self._reading)
+        return body(item.file, self._opener, self._slow, algorithms=self._algorithms, options=self._reading)
 
     def _doubts(self, ticket: Ticket, body: WholeBody | StreamedBody) -> bool:
         """Return whether to ask once more on a new connection, because a success lacks the proof that its host gives.
@@ -178,11 +188,15 @@ class LocalSender:
 
         `begun` is the monotonic time at which the request began.
         """
-        changed = item is not None and item.digest is not None and _differs(item, body.digest)
-        problem = self._answers.classify(answer, self._clock.now())
+        changed = item is not None and item.digest is not None and _differs(item, body)
+        now = self._clock.now()
+        if ticket.success:
+            problem = _classify_by(ticket.success, answer, functools.partial(self._answers.classify, now=now))
+        else:
+            problem = self._answers.classify(answer, now)
         if problem is not None:
             problem = name_bucket(problem, answer, ticket.url)
-            problem = judge_by_end(problem, answer, ticket, self._clock.now(), self._clock.monotonic() - begun)
+            problem = judge_by_end(problem, answer, ticket, now, self._clock.monotonic() - begun)
             # Of a file that changed, a store that received its checksum reports a mismatch.
             return _CHANGED if problem.kind is ProblemKind.MISMATCH and changed else problem
         if body.identity is None:
@@ -192,7 +206,7 @@ class LocalSender:
             return _CHANGED
         proven = Verification.NONE
         if body.digest is not None:
-            proven = verify(self._answers.evidence(answer), body.digest, body.data)
+            proven = verify(self._answers.evidence(answer), body.digest, body.data, body.others)
         if proven is Verification.NONE and answer.early:
             return _EARLY
         return _MISMATCH if proven is Verification.MISMATCH else proven
@@ -205,6 +219,30 @@ def parts_of(size: int, count: int) -> Iterator[FilePart]:
         yield FilePart(min(start, size), min(start + length, size))
 
 
-def _differs(item: Item, digest: Digest | None) -> bool:
-    """Return whether the bytes differ from those that were hashed ahead; False if either digest is unknown."""
-    return item.digest is not None and digest is not None and item.digest != digest
+def _checksum_headers(ticket: Ticket, item: Item, body: WholeBody | StreamedBody) -> dict[str, str]:
+    """Return the checksum headers of a ticket whose digests are known before the first byte is sent."""
+    known = (item.digest, body.digest, *body.others)
+    by_algorithm = {digest.algorithm: digest for digest in known if digest is not None}
+    wanted = [header for header in ticket.checksum_headers if header.algorithm in by_algorithm]
+    return {header.name: header.value_of(by_algorithm[header.algorithm]) for header in wanted}
+
+
+def _classify_by(
+    success: Sequence[int], answer: StorageAnswer, classify: Callable[[StorageAnswer], Problem | None]
+) -> Problem | None:
+    """Return the problem in an answer whose ticket says which statuses mean success."""
+    if answer.status in success:
+        return classify(answer._replace(status=200))
+    problem = classify(answer)
+    if problem is not None:
+        return problem
+    expected = " or ".join(map(str, success))
+    return Problem(ProblemKind.FAILED, f"storage answered {answer.status}, and {expected} means success here")
+
+
+def _differs(item: Item, body: WholeBody | StreamedBody) -> bool:
+    """Return whether the bytes differ from those that were hashed ahead; False if no digests can be compared."""
+    if item.digest is None or body.digest is None:
+        return False
+    of_body = (body.digest, *body.others)
+    return any(one.algorithm == item.digest.algorithm and one != item.digest for one in of_body)

@@ -6,8 +6,6 @@ a host's answers do is learned from its first large file, which is streamed.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.items import Item
 from bulkup.model.tickets import Ticket
@@ -17,9 +15,9 @@ from bulkup.pipeline.send.verification import Verification
 class ZeroCopy:
     """Knows which hosts prove the bytes that they receive. `least` is the size of files that `sendfile` may send."""
 
-    def __init__(self, checksum: Literal["md5", "none"], least: int) -> None:
+    def __init__(self, least: int, *, hashed: bool = True) -> None:
         self._least = least
-        self._unhashed = checksum == "none"
+        self._hashed = hashed
         self._proves: dict[str, bool] = {}  # by origin
 
     def allows(self, item: Item, ticket: Ticket) -> bool:
@@ -27,7 +25,7 @@ class ZeroCopy:
         if item.file.identity.size < self._least or ticket.form is not None or ticket.more_urls:
             return False
         # After a mismatch the file is streamed: then the bytes that are sent are those that were hashed.
-        return not item.history.mismatches and (self._unhashed or self._proves.get(ticket.url.origin, False))
+        return not item.history.mismatches and (not self._hashed or self._proves.get(ticket.url.origin, False))
 
     def learn(self, url: SecretUrl, proven: Verification) -> None:
         """Learn from the verification of a host's answer to a large file.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from bulkup.model.http import ApiAnswer, ApiCall, json_request
-from bulkup.model.tickets import Rejection, Ticket
+from bulkup.model.tickets import Ticket
 from bulkup.providers.answer_parsing import (
     check_distinct_tickets,
     error_message,
@@ -17,7 +17,7 @@ from bulkup.providers.answer_parsing import (
     text_field,
     upload_url,
 )
-from bulkup.providers.base import Capabilities, FileSpec, Provider
+from bulkup.providers.base import Capabilities, FileSpec, Provider, TicketAnswer
 from bulkup.providers.bearer_header import BearerHeader
 
 _SERVICE = "the local server"
@@ -30,7 +30,7 @@ class Local(Provider):
     name = "local"
     capabilities = Capabilities(batch_limit=1000, batch_size=100)
 
-    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
+    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
         """Request upload URLs. The answer has them in the order of the request."""
         files = [{"extension": _clean(spec.extension), "size": spec.size} for spec in specs]
         headers = {"Authorization": BearerHeader(self.config.credentials["token"])}

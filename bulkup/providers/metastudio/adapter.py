@@ -67,7 +67,7 @@ class MetaStudio(Provider):
             rate_limit=10.0,
             min_size=1,
             max_size=500 * GIB,
-            checksum_first=True,
+            checksum_first="md5",
             confirms=config.settings["confirm"],
             abandons=config.settings["confirm"],
             placed=True,
@@ -186,7 +186,7 @@ class MetaStudio(Provider):
         assert spec.digest is not None  # the hasher comes before this call
         url = self._url(text_field(body, "upload_url", SERVICE))
         headers = {
-            "Content-MD5": spec.digest.content_md5,
+            "Content-MD5": spec.digest.base64,
             "Content-Type": _CONTENT_TYPES.get(spec.extension, "application/octet-stream"),
         }
         return Ticket(url, remote["file_id"], lease_of_url(url, answer), headers=headers, remote=remote)
@@ -218,7 +218,7 @@ class MetaStudio(Provider):
 
     def _create_body(self, spec: FileSpec, target: AssetTarget) -> dict[str, Any]:
         """Return the body of the create call, with its keys in the order of the service's example."""
-        digest = spec.digest.content_md5 if spec.digest is not None else None
+        digest = spec.digest.base64 if spec.digest is not None else None
         large = self._in_parts(spec)
         return {
             "file_name": target.name,

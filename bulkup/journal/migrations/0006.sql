@@ -1,0 +1,2 @@
+-- Version 6: digests of other algorithms than MD5. In the column `md5`, bytes are an MD5, and a text such as
+-- `sha256:e3b0...` names its algorithm. Earlier versions of bulkup cannot read such a row, hence the new number.
