@@ -99,7 +99,7 @@ def short(results: Results) -> str:
     rows = [
         [measured.title, *(_times(measured, name) for name in shown)]
         for measured in results.scenarios
-        if measured.find("bulkup")
+        if measured.find("bulkup") and measured.best_peer()
     ]
     return f"{markdown(head, rows)}\n\n{required(results)}\n"
 

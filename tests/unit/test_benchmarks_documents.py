@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from defusedxml.ElementTree import fromstring
 from benchmarks import table
 from benchmarks.chart import chart
 from benchmarks.documents import publish, replaced
+from benchmarks.figures import Circumstances
 
 SVG = "{http://www.w3.org/2000/svg}"
 BULKUP = client("bulkup", 2.0, label="`bulkup upload`")
@@ -51,6 +53,24 @@ def test_the_short_table_has_a_column_for_each_tool_that_ran() -> None:
         "| 1,000 files, small | 0.50 |  |",
         "| 1,000 files, wan |  | 1.50 |",
     ]
+
+
+def test_a_scenario_without_other_tools_has_no_row_in_the_short_table() -> None:
+    earlier = client("earlier", 3.0, peer=False, every_cpu=(4.0,))
+    own = client("bulkup", 2.0, every_cpu=(1.0,))
+
+    text = table.short(results(measured("small", BULKUP, client("curl", 1.0)), measured("cpu", own, earlier)))
+
+    assert [line for line in text.splitlines() if line.startswith("| 1,000 files, cpu |")] == []
+    assert "| 1,000 files, cpu: bulkup | earlier, its CPU time | <= 0.50 | 0.25 | reached |" in text
+
+
+def test_the_circumstances_of_a_scenario_stand_below_its_table() -> None:
+    known = dataclasses.replace(
+        measured("small", BULKUP), circumstances=Circumstances("2030-01-31 12:00", "abc1234", 0.25)
+    )
+
+    assert table.scenario(known).endswith("\n\nbulkup at abc1234, 2030-01-31 12:00, load before it 0.2.")
 
 
 def test_the_whole_text_tells_what_was_not_run() -> None:
