@@ -11,9 +11,10 @@ import stat
 from array import array
 from collections.abc import Mapping
 
-from bulkup.config.asset_lines import AssetLine, WrongLine, read_csv_lines, read_json_lines
+from bulkup.config.asset_lines import AssetLine, read_csv_lines, read_json_lines
 from bulkup.config.assets import Asset
 from bulkup.config.complaints import Complaint, SettingsError
+from bulkup.config.list_rows import WrongLine
 from bulkup.config.paths import inside_any
 from bulkup.config.value_text import cut_text, escape_surrogates
 from bulkup.helpers.input_files import open_input

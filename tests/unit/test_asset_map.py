@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.config import Asset, SettingsError, load_asset_map
-from bulkup.config.asset_lines import LONGEST_LINE, WrongLine, read_csv_lines, read_json_lines
+from bulkup.config.asset_lines import read_csv_lines, read_json_lines
 from bulkup.config.assets import CATEGORIES, ONE_TYPE
+from bulkup.config.list_rows import LONGEST_LINE, WrongLine
 
 HEADER = "path,asset_id,asset_file_category,name\n"
 
