@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from bulkup.config.asset_lines import AssetLine, read_csv_lines, read_json_lines
 from bulkup.config.assets import Asset
 from bulkup.config.complaints import Complaint, SettingsError
-from bulkup.config.list_rows import WrongLine
+from bulkup.config.list_rows import WrongLine, path_within, quoted_path
 from bulkup.config.paths import inside_any
-from bulkup.config.value_text import cut_text, escape_surrogates
+from bulkup.config.value_text import escape_surrogates
 from bulkup.helpers.input_files import open_input
 from bulkup.helpers.utf8_mode import path_bytes, path_text
 
 SHOWN = 20  # complaints; the others are usually of the same kind
-_LONGEST_PATH_SHOWN = 500  # characters
 
 _READERS = {".csv": read_csv_lines, ".jsonl": read_json_lines, ".ndjson": read_json_lines}
 
@@ -79,9 +78,9 @@ class _Loading:
             raise SettingsError(self._complaints, more=self._more)
 
     def _add(self, line: AssetLine) -> None:
-        path = _within(self._root, line.path)
+        path = path_text(path_within(self._root, line.path))
         if path in self.assets:
-            raise ValueError(f"path {_quoted(line.path)} is already in line {self._first_line_of(path)}")
+            raise ValueError(f"path {quoted_path(line.path)} is already in line {self._first_line_of(path)}")
         _check_file(self._root, path, line.path)
         self._check_main(line)
         self.assets[path] = self._shared.setdefault(line.asset, line.asset)
@@ -110,33 +109,12 @@ class _Loading:
             self._complaints.append(Complaint(f"{self._path}:{wrong.number}", wrong.what, wrong.hint))
 
 
-def _within(root: bytes, name: bytes) -> str:
-    """Return a path of the map relative to `root`. An absolute path may lead there through links."""
-    if b"\0" in name:
-        raise ValueError(f"path {_quoted(name)} contains a NUL")
-    path = os.path.relpath(name, root) if os.path.isabs(name) else os.path.normpath(name)
-    if os.path.isabs(name) and _is_outside(path):
-        folder, last = os.path.split(os.path.normpath(name))
-        path = os.path.relpath(os.path.join(os.path.realpath(folder), last), root)
-    if _is_outside(path):
-        raise ValueError(f"path {_quoted(name)} is outside the source {_quoted(root)}")
-    return path_text(path)
-
-
-def _is_outside(path: bytes) -> bool:
-    return path == b".." or path.startswith(b"../")
-
-
 def _check_file(root: bytes, path: str, name: bytes) -> None:
     try:
         mode = os.stat(os.path.join(root, path_bytes(path))).st_mode
     except FileNotFoundError as error:
-        raise ValueError(f"path {_quoted(name)} does not exist in {_quoted(root)}") from error
+        raise ValueError(f"path {quoted_path(name)} does not exist in {quoted_path(root)}") from error
     except OSError as error:
-        raise ValueError(f"path {_quoted(name)} cannot be checked: {error.strerror}") from error
+        raise ValueError(f"path {quoted_path(name)} cannot be checked: {error.strerror}") from error
     if not stat.S_ISREG(mode):
-        raise ValueError(f"path {_quoted(name)} is not a regular file")
-
-
-def _quoted(path: bytes) -> str:
-    return cut_text(escape_surrogates(repr(path_text(path))), _LONGEST_PATH_SHOWN)
+        raise ValueError(f"path {quoted_path(name)} is not a regular file")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
@@ -17,9 +18,11 @@ import orjson
 from bulkup.config.suggestions import suggestion
 from bulkup.config.value_text import cut_text, escape_surrogates, quote_value
 from bulkup.helpers.quick_dataclass import dataclass
+from bulkup.helpers.utf8_mode import path_text
 
 LONGEST_LINE = 65536  # bytes; a path in Base64 or with escapes has less than half
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # spreadsheets write it in front of UTF-8
+_LONGEST_PATH_SHOWN = 500  # characters
 _TOO_LONG = f"a line of more than {LONGEST_LINE} bytes; the rest of the file is not read"
 _UTF8_HINT = "save the file as UTF-8; in a .jsonl file, path_b64 can hold a name that is not UTF-8"
 
@@ -141,9 +144,7 @@ def _without_byte_order_mark(file: IO[bytes]) -> Iterator[bytes]:
 def _header_errors(number: int, columns: Sequence[str], form: ListForm) -> list[WrongLine]:
     known, needed = f"the columns are {', '.join(form.columns)}", form.columns[: form.needed]
     wrong = [
-        WrongLine(
-            number, f'unknown column "{cut_text(escape_surrogates(name))}"', suggestion(name, form.columns) or known
-        )
+        WrongLine(number, f"unknown column {_shown_column(name)}", suggestion(name, form.columns) or known)
         for name in columns
         if name not in form.columns
     ]
@@ -188,3 +189,28 @@ def _decoded(encoded: str) -> bytes:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"path_b64: expected Base64, not {quote_value(encoded)}") from error
+
+
+def path_within(root: bytes, name: bytes) -> bytes:
+    """Return a path of a list relative to `root`. An absolute path may lead there through links, which are looked up.
+
+    Raises ValueError for a path outside.
+    """
+    if b"\0" in name:
+        raise ValueError(f"path {quoted_path(name)} contains a NUL")
+    path = os.path.relpath(name, root) if os.path.isabs(name) else os.path.normpath(name)
+    if os.path.isabs(name) and _is_outside(path):
+        folder, last = os.path.split(os.path.normpath(name))
+        path = os.path.relpath(os.path.join(os.path.realpath(folder), last), root)
+    if _is_outside(path):
+        raise ValueError(f"path {quoted_path(name)} is outside the source {quoted_path(root)}")
+    return path
+
+
+def _is_outside(path: bytes) -> bool:
+    return path == b".." or path.startswith(b"../")
+
+
+def quoted_path(path: bytes) -> str:
+    """Return a path as a message repeats it."""
+    return cut_text(escape_surrogates(repr(path_text(path))), _LONGEST_PATH_SHOWN)
