@@ -165,7 +165,7 @@ class _Loading:
         return UrlList(self._entries, hashes, offsets, self._digest.hexdigest())
 
     def discard(self) -> None:
-        """Delete what has been read."""
+        """Delete the entries that were read."""
         self._entries.close()
 
     def _complain_of_equals(
