@@ -38,6 +38,7 @@ from bulkup.pipeline.files.hashing import require_algorithms
 from bulkup.pipeline.processes.jobs import Setup
 from bulkup.pipeline.scan.own_files import OwnFiles
 from bulkup.providers import Provider, ProviderConfig, create, is_registered
+from bulkup.providers.urls.url_list import load_url_list
 from bulkup.transport import HostRules, TransportOptions
 from bulkup.transport.proxies import Proxies
 
@@ -102,7 +103,10 @@ def own_files(settings: Settings, journal: str, environ: Mapping[str, str]) -> O
 
 
 def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str, Any]:
-    """Return the provider's settings by name. It reads the asset map, which blocks. Raises `UsageError`."""
+    """Return the provider's settings by name. It reads lists of files, which blocks. Raises `UsageError`.
+
+    An open list belongs to the provider, which closes it.
+    """
     require_settings(settings)
     declared = PROVIDER_DECLARATIONS[require_provider(settings)]
     values = {name: getattr(settings, name) for name in declared.settings}
@@ -110,6 +114,8 @@ def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str
         values["asset_map"] = load_asset_map(values["asset_map"], sources[0].root)
     if declared.regions is not None:
         values |= region_settings(settings, declared.regions)
+    if values.get("urls") is not None:
+        values["urls"] = load_url_list(values["urls"], sources[0].root)
     return values
 
 
@@ -121,12 +127,21 @@ def build_provider(
     clock: Clock,
     service_time: Callable[[], float] | None = None,
 ) -> Provider:
-    """Return the provider. Raises `UsageError` if it does not support the settings.
+    """Return the provider, which the caller closes. Raises `UsageError` if it does not support the settings.
 
     `service_time` returns the service's Unix time; without it, that of `clock` is used.
     """
     config = ProviderConfig(base_url, secrets, values, clock, service_time or clock.now)
     provider = create(require_provider(settings), config)
+    try:
+        _check_support(settings, provider)
+    except BaseException:
+        provider.close()
+        raise
+    return provider
+
+
+def _check_support(settings: Settings, provider: Provider) -> None:
     limit = provider.capabilities.batch_limit
     if settings.batch_size is not None and settings.batch_size > limit:
         raise UsageError(f"batch_size: {provider.name} accepts at most {limit} files in one call")
@@ -135,7 +150,6 @@ def build_provider(
         message = f"{provider.name} needs a file's {ALGORITHM_NAMES[first]} before the upload, and checksum is none"
         raise UsageError(message, hint="leave checksum at its default, md5")
     require_algorithms(algorithms(settings, provider))
-    return provider
 
 
 def algorithms(settings: Settings, provider: Provider) -> tuple[Algorithm, ...]:

@@ -62,7 +62,8 @@ def preview(
     base_url = _base_url(settings, environ)
     values = composition.provider_settings(settings, sources)
     provider = composition.build_provider(settings, base_url, {}, values, clock)
-    with read_only_view(path, composition.destination(settings, provider, base_url), sources) as view:
+    destination = composition.destination(settings, provider, base_url)
+    with contextlib.closing(provider), read_only_view(path, destination, sources) as view:
         digest = "" if settings.retry_rejected else composition.settings_digest(provider)
         policy = ChangePolicy(clock.now(), settings.identity, settings.reupload_expired, digest)
         decider = _Decider(settings, provider, view, policy)

@@ -17,7 +17,14 @@ from bulkup.api import composition
 from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock
 from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_summary import Summary
-from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path
+from bulkup.config import (
+    Settings,
+    journal_path,
+    require_credentials,
+    require_provider,
+    require_settings,
+    source_id_path,
+)
 from bulkup.config.checked_model import ValidationError
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
@@ -172,7 +179,7 @@ class Uploader:
         require_provider(settings)
         path = journal_path(settings, self._profile, settings.source, self._environ)
         transport = self._make_transport(composition.transport_options(settings), self._clock)
-        built = None if composition.uses_embedded_server(settings) else await self._remote_provider(sources)
+        built = None if composition.uses_embedded_server(settings) else await self._remote_provider(sources, stack)
         lock = stack.enter_context(Lock(path))
         await self._hold(lock)
         journal = await stack.enter_async_context(await Journal.open(path))
@@ -219,15 +226,19 @@ class Uploader:
             _log.info(LogEvent.RUN_WAITING, reason=error.message)
             await lock.acquire(wait=True, sleep=anyio.sleep)
 
-    async def _remote_provider(self, sources: Sequence[Source]) -> tuple[Provider, Destination]:
+    async def _remote_provider(
+        self, sources: Sequence[Source], stack: contextlib.AsyncExitStack
+    ) -> tuple[Provider, Destination]:
         """Fetch the secrets and read the files that the settings name, in threads because both may block."""
         settings, in_thread = self._settings, anyio.to_thread.run_sync
-        values = await in_thread(composition.provider_settings, settings, sources)
+        require_settings(settings)
         fetch = functools.partial(require_credentials, settings, self._environ, profile=self._profile)
         secrets = await in_thread(fetch)
         base_url = composition.public_base_url(settings)
         composition.check_proxy(base_url)
+        values = await in_thread(composition.provider_settings, settings, sources)
         provider = composition.build_provider(settings, base_url, secrets, values, self._clock, self._service_clock.now)
+        stack.callback(provider.close)
         return provider, composition.destination(settings, provider, base_url)
 
     async def _local_provider(self, stack: contextlib.AsyncExitStack) -> tuple[Provider, Destination]:

@@ -95,7 +95,7 @@ def _absolute_paths(setting: Setting, value: Any, folder: str, *, expand: bool) 
     if setting.form.kind == "secret" and isinstance(value, str) and value.startswith("file:"):
         path = value.removeprefix("file:")
         return f"file:{_absolute(path, folder, expand=True)}" if path.strip() else value
-    if setting.form.kind != "path" or (setting.name == "files_from" and value == "-"):
+    if setting.form.kind != "path" or (setting.name in ("files_from", "urls") and value == "-"):
         return value
     if isinstance(value, list | tuple):
         return [_absolute_paths(setting, part, folder, expand=expand) for part in value]

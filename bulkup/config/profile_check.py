@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from bulkup.config import toml_file
 from bulkup.config.asset_map import load_asset_map
 from bulkup.config.complaints import Complaint, SettingsError
+from bulkup.config.list_rows import STANDARD_INPUT
 from bulkup.config.loading import ResolvedSettings, resolve
 from bulkup.config.paths import journal_path, store_path
 from bulkup.config.provider_declarations import LOCAL, PROVIDER_DECLARATIONS
@@ -96,7 +97,8 @@ class _ProfileCheck:
     def _missing_paths(self) -> Iterator[Complaint]:
         settings = self.resolved.settings
         given = [("source", path) for path in settings.source]
-        given += [(name, path) for name in ("ca_file", "asset_map") if (path := getattr(settings, name)) is not None]
+        named = {name: getattr(settings, name) for name in ("ca_file", "asset_map", "urls")}
+        given += [(name, path) for name, path in named.items() if path not in (None, STANDARD_INPUT)]
         for name, path in given:
             if not os.path.exists(path):
                 yield Complaint(self._where(name), f"{name}: {escape_surrogates(path)} does not exist")
@@ -109,7 +111,8 @@ class _ProfileCheck:
 
     def _asset_map(self) -> Iterator[Complaint]:
         settings = self.resolved.settings
-        name = "files_from" if settings.files_from is not None else "asset_map"
+        lists = ("files_from", "urls", "asset_map")
+        name = next((name for name in lists if getattr(settings, name) is not None), lists[-1])
         wrong = list(self._of(name, lambda: require_one_directory(settings)))
         yield from wrong
         directory = next((source for source in settings.source if os.path.isdir(source)), None)

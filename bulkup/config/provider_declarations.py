@@ -57,6 +57,7 @@ LOCAL = "local"  # the embedded server, started for the run on its own port
 METASTUDIO = "metastudio"
 XVID = "xvid"
 S3 = "s3"
+URLS = "urls"
 METASTUDIO_REGION_NAMES = ("cn-north-4", "cn-east-3", "ap-southeast-3")
 
 _METASTUDIO_REGIONS = Regions(
@@ -119,6 +120,7 @@ PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
         places=True,
         regions=_S3_REGIONS,
     ),
+    URLS: ProviderDeclaration(None, settings=("urls",), required=("urls",), has_api=False),
     LOCAL: ProviderDeclaration(None),
 }
 

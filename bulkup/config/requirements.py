@@ -40,7 +40,7 @@ def require_one_directory(settings: Settings) -> None:
     sources = {os.path.realpath(os.fsencode(source)) for source in settings.source}
     if len(sources) <= 1 and not any(os.path.isfile(source) for source in sources):
         return
-    for name in ("files_from", "asset_map"):
+    for name in ("files_from", "asset_map", "urls"):
         if _is_set(settings, name):
             what = f"{name} needs exactly one source, the directory that its paths are relative to"
             raise UsageError(what, hint="name one directory, and start a separate run for each other source")

@@ -38,7 +38,7 @@ class Services(Selection):
         about_default="A run needs one, and a guess could send files to the wrong place.",
         option=Option(
             "magic-hour (needs BULKUP_TOKEN), move-ugc (BULKUP_API_KEY), metastudio (BULKUP_ACCESS_KEY, "
-            "BULKUP_SECRET_KEY), xvid (BULKUP_TOKEN), s3 or local.",
+            "BULKUP_SECRET_KEY), xvid (BULKUP_TOKEN), s3, urls or local.",
             Panel.RUN,
         ),
     )
@@ -111,6 +111,13 @@ class Services(Selection):
         "paths are relative to the source, which must be one directory.",
         expects="the path of a .csv or .jsonl file outside the source",
         option=Option("metastudio: a .csv or .jsonl file with the asset of each file.", Panel.SERVICES),
+    )
+    urls: PathText | None = setting(
+        None,
+        "The list of upload URLs for `urls`. Its paths are relative to the source, which must be one directory.",
+        about_default="`urls` needs it.",
+        expects="the path of a .csv or .jsonl file outside the source, or - for standard input",
+        option=Option("urls: a .csv or .jsonl file with the upload URL of each file (- is stdin).", Panel.SERVICES),
     )
     app_user_id: HeaderText | None = setting(
         None,

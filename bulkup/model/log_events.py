@@ -25,6 +25,7 @@ class LogEvent(enum.StrEnum):
 
     RUN_WAITING = "run.waiting", "waiting for another run to end"
     RUN_STARTED = "run.started", "run started"
+    LIST_UNUSED = "list.unused", "entries of the URL list have no file in the source"
     RUN_STOPPING = "run.stopping", "stopping: files in flight are finished; a second signal stops at once"
     RUN_TIME_UP = "run.time_up", "time is up: no new file is started, those in flight are finished"
     PROGRESS = "progress", "progress"

@@ -9,6 +9,7 @@
     key_template     object keys at services that let the client name its objects
 
     local, magic_hour, metastudio, move_ugc, s3, xvid    the services
+    urls                                               a list of URLs in place of a service
 
 Everything that is known of a service's wire contract belongs here. Sockets, retries, concurrency, files and the journal
 do not. A provider receives plain values and a function that makes one API call, and returns plain values.
@@ -67,6 +68,7 @@ PROVIDER_CLASSES = _ProviderClasses(
         "metastudio": "metastudio.adapter:MetaStudio",
         "xvid": "xvid.adapter:Xvid",
         "s3": "s3.adapter:S3",
+        "urls": "urls.adapter:Urls",
         "local": "local.adapter:Local",
     }
 )

@@ -135,7 +135,7 @@ class NotYet:
 
 
 Closing = Mapping[str, Any] | NotYet
-TicketAnswer = Ticket | Rejection | AlreadyThere
+TicketAnswer = Ticket | Rejection | AlreadyThere | Problem
 
 
 class Provider(abc.ABC):
@@ -145,6 +145,9 @@ class Provider(abc.ABC):
 
     def __init__(self, config: ProviderConfig) -> None:
         self.config = config
+
+    def close(self) -> None:  # noqa: B027  # most providers own nothing
+        """Release what the provider owns, such as open files."""
 
     @property
     @abc.abstractmethod
@@ -198,6 +201,8 @@ class Provider(abc.ABC):
     @abc.abstractmethod
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
         """Make one presign call. Return its answer for each file, in the order of `specs`.
+
+        A `Problem` fails its file in this run; the next run asks for it again.
 
         Raises `ProblemError`. The kind `REJECTED` means that at least one file of the group is at fault, and that the
         answer does not tell which.

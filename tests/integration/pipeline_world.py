@@ -59,6 +59,7 @@ SERVICES: Mapping[str, Service] = {
     "s3": Service(
         "key", "url", "{bucket}/{key}", "bad\udcff.mp4", settings={"bucket": "my-bucket", "key": "up/{path}"}
     ),
+    "urls": Service("id", "url", "{id}"),
     "local": Service("id", "url", "{id}"),
 }
 

@@ -8,6 +8,7 @@ import pytest
 
 from bulkup.config import load
 from bulkup.config.catalogue import SETTINGS
+from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.errors import ExitCode, UsageError
 
 
@@ -71,7 +72,7 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("provider", "magichour", "expected one of magic-hour, move-ugc, metastudio, xvid, s3, local, not 'magichour'"),
+        ("provider", "magichour", f"expected one of {', '.join(PROVIDER_DECLARATIONS)}, not 'magichour'"),
         ("unsupported", "ignore", "expected report or skip, not 'ignore'"),
         ("hidden", "no", "expected include or skip"),
         ("symlinks", True, "expected skip, inside or follow, not True"),

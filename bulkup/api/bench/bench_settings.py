@@ -8,6 +8,7 @@ from typing import Any
 from bulkup.api import composition
 from bulkup.api.bench.generated_files import EXTENSION
 from bulkup.config import Settings, require_provider
+from bulkup.config.provider_declarations import URLS
 from bulkup.config.requirements import credential_names
 from bulkup.config.selection import Selection
 from bulkup.errors import UsageError
@@ -31,6 +32,8 @@ def check_bench(
     """
     settings = bench_settings(settings)
     require_provider(settings)
+    if settings.provider == URLS:
+        raise UsageError("a bench needs a service that issues upload URLs, and the provider is urls")
     values = composition.provider_settings(settings, ())
     credential_names(settings, profile=profile)
     base_url = "" if composition.uses_embedded_server(settings) else composition.public_base_url(settings)

@@ -181,12 +181,15 @@ class TicketRequest(ServiceCall):
     @staticmethod
     def _kinds_of_accepted(specs: Sequence[FileSpec], answers: Sequence[TicketAnswer]) -> set[str]:
         answered = zip(specs, answers, strict=True)
-        return {spec.extension for spec, answer in answered if not isinstance(answer, Rejection)}
+        return {spec.extension for spec, answer in answered if isinstance(answer, Ticket | AlreadyThere)}
 
-    def _settle_without_ticket(self, item: Item, answer: Rejection | AlreadyThere) -> None:
+    def _settle_without_ticket(self, item: Item, answer: Rejection | AlreadyThere | Problem) -> None:
         self._run.earlier_origins.needs_no_ticket(item)
         if isinstance(answer, Rejection):
             self._rejected_by_service(item, answer)
+            return
+        if isinstance(answer, Problem):
+            self._failed_at_service(item, answer)
             return
         # The service vouches for the bytes if it was asked with their digest.
         item.ticket = Ticket(SecretUrl(""), answer.remote_id, remote={**answer.remote, "already_there": True})
@@ -206,6 +209,13 @@ class TicketRequest(ServiceCall):
             self._routes.settle(Outcome(item, FileState.REJECTED, problem, by_service=True))
         else:
             self._undecided([item], problem)
+
+    def _failed_at_service(self, item: Item, problem: Problem) -> None:
+        """Fail a file that gets no ticket in this run, unless the service never accepted any."""
+        if self._run.service_refusals.undecided:
+            self._undecided([item], problem)
+        else:
+            self._routes.settle(Outcome(item, FileState.FAILED, problem))
 
     def _note_refused_kind(self, item: Item, problem: Problem) -> None:
         self._run.service_refusals.refused(problem.message, extension_of(item.file.name))

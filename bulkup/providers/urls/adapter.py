@@ -40,6 +40,10 @@ class Urls(Provider):
         super().__init__(config)
         self._list: UrlList = config.settings["urls"]
 
+    def close(self) -> None:
+        """Close the list."""
+        self._list.close()
+
     def reject(self, spec: FileSpec) -> Rejection | None:
         """Refuse files without a URL."""
         if self._list.get(path_bytes(spec.path)) is None:

@@ -18,15 +18,26 @@ from collections.abc import Callable, Sequence
 from typing import IO
 
 from bulkup.config.complaints import Complaint, SettingsError
-from bulkup.config.list_rows import Row, WrongLine, path_within, quoted_path, read_csv_rows, read_json_rows
+from bulkup.config.list_rows import (
+    STANDARD_INPUT,
+    Row,
+    WrongLine,
+    path_within,
+    quoted_path,
+    read_csv_rows,
+    read_json_rows,
+)
 from bulkup.config.paths import inside_any
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
+from bulkup.helpers.event_logger import EventLogger
 from bulkup.helpers.input_files import open_input
 from bulkup.helpers.utf8_mode import path_text
+from bulkup.model.log_events import LogEvent
 from bulkup.providers.urls.url_line import FORM, UrlLine, url_line
 
-STANDARD_INPUT = "-"
+_log = EventLogger("bulkup.urls")
+_FIRST_UNUSED = 3
 _SHOWN = 20  # complaints; the others are usually of the same kind
 _READ_AHEAD = 4096  # bytes; longer than nearly every entry
 _CSV, _JSON = (".csv",), (".jsonl", ".ndjson")
@@ -125,6 +136,8 @@ class _Loading:
         self._offsets = array("Q")
         self._numbers = array("Q")
         self._offset = 0
+        self._unused = 0
+        self._first_unused: list[bytes] = []
         self._digest = hashlib.blake2b(digest_size=8)
         self._complaints: list[Complaint] = []
         self._more = 0
@@ -148,6 +161,9 @@ class _Loading:
         self._offsets.append(self._offset)
         self._numbers.append(row.number)
         self._offset += len(line)
+        if not os.path.lexists(os.path.join(self._root, path)):
+            self._unused += 1
+            self._first_unused += [path] if self._unused <= _FIRST_UNUSED else []
 
     def finish(self) -> UrlList:
         """Return the list. Raises SettingsError if any row was wrong, OSError."""
@@ -160,6 +176,9 @@ class _Loading:
             self._complain(WrongLine(1, "it has no entry"))
         if self._complaints:
             raise SettingsError(self._complaints, more=self._more)
+        if self._unused:
+            first = [path_text(path) for path in self._first_unused]
+            _log.warning(LogEvent.LIST_UNUSED, entries=self._unused, first=first)
         hashes = array("Q", (self._hashes[each] for each in order))
         offsets = array("Q", (self._offsets[each] for each in order))
         return UrlList(self._entries, hashes, offsets, self._digest.hexdigest())
