@@ -2,11 +2,13 @@
 
 All are installed at once. If that fails, because one of them is missing in the index or does not run here, bulkup is
 installed first, and then each of the other tools alone. Those that fail are named, and the benchmarks leave them out.
-MARKER is created once all are installed, so that `make` does not try again. It imports the standard library only.
+Without a network an earlier installation stays as it is. MARKER is created once all are installed, so that `make` does
+not try again. It imports the standard library only.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import tomllib
@@ -18,11 +20,14 @@ _REQUIRED = ("trustme",)  # makes the certificates of the store
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Install the packages, and return 1 if bulkup itself could not be installed."""
+    """Install the packages, and return 1 if bulkup itself could not be installed and is not there."""
     names = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     missing = install(names["bench"], _pip)
     if missing is None:
-        return 1
+        if not all(importlib.util.find_spec(name) for name in ("aiohttp", *_REQUIRED)):
+            return 1
+        print("The packages of an earlier installation are used", file=sys.stderr)
+        return 0
     for name in missing:
         print(f"{name} could not be installed; benchmarks leave it out", file=sys.stderr)
     if not missing:
