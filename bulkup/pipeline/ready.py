@@ -8,13 +8,15 @@ A worker receives only a file that may be sent at once: its lease is good, and i
              room   |  `- its host is full or paused
                    held
 
-Files go to workers in the order in which they were added. A file that was held is added again once its host has
-room, so it comes after files that arrived meanwhile. After a stop is requested, no worker receives a file.
+Files go to workers in the order in which they were added, but large ones earlier (`sending_order`). A file that was
+held is added again once its host has room, so it comes after files that arrived meanwhile. After a stop is requested,
+no worker receives a file.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 
 from bulkup.helpers.alarm import Alarm
@@ -26,6 +28,7 @@ from bulkup.pipeline.policy.retry import LAPSED, GiveUp, after_lapse
 from bulkup.pipeline.presign.leases import renewal_time
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
+from bulkup.pipeline.sending_order import SendingOrder
 
 
 class Ready:
@@ -34,7 +37,7 @@ class Ready:
     def __init__(self, run: Run, routes: Routes) -> None:
         self._run = run
         self._routes = routes
-        self._files: deque[Ticketed] = deque()
+        self._files = SendingOrder()
         self._held: dict[HostGate, deque[Ticketed]] = {}
         self._later: DelayQueue[Ticketed] = DelayQueue()
         self._idle: deque[asyncio.Future[None]] = deque()  # workers without a file
@@ -66,15 +69,15 @@ class Ready:
 
     def smaller_waits(self, size: int) -> bool:
         """Return whether a file of less than `size` bytes waits here for a worker."""
-        waiting = (self._files, *self._held.values())
-        return any(file.item.file.identity.size < size for files in waiting for file in files)
+        waiting = itertools.chain(self._files, *self._held.values())
+        return any(file.item.file.identity.size < size for file in waiting)
 
     def add(self, file: Ticketed) -> None:
         """Take a file that may be sent."""
         if self._run.stop.requested:
             self._routes.give_back(file.item)
             return
-        self._files.append(file)
+        self._files.add(file)
         while self._idle:
             worker = self._idle.popleft()
             if not worker.done():
@@ -95,10 +98,11 @@ class Ready:
 
     async def take(self) -> tuple[Ticketed, HostGate]:
         """Return the next file to be sent now, and the gate of its host, which counts the request as begun."""
+        limit = self._run.worker_limit
         while True:
             now = self._run.clock.monotonic()
             while self._files and not self._run.stop.requested:
-                file = self._files.popleft()
+                file = self._files.next(limit.large, limit.wanted)
                 if file.asked_at is None and (self._leads_nowhere(file) or self._is_refused_like_others()):
                     self._routes.renew(file.item)
                 else:

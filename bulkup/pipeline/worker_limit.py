@@ -14,13 +14,13 @@ class WorkerLimit:
     """Counts attempts. Workers with a number below `wanted` may take a file.
 
     `files` counts attempts that storage accepted, `failed` the other ones that have ended. `bytes` are those of
-    accepted files; of large files, the bytes that were sent. `busy` is the number of workers that have a file, and
-    `spent` the seconds that all ended attempts took together.
+    accepted files; of large files, the bytes that were sent. `busy` is the number of workers that have a file, `large`
+    of those with a large file, and `spent` the seconds that all ended attempts took together.
     """
 
     def __init__(self, wanted: int, counters: Counters) -> None:
         self.wanted = 0
-        self.busy = self.files = self.failed = self.bytes = 0
+        self.busy = self.large = self.files = self.failed = self.bytes = 0
         self.spent = 0.0
         self._counters = counters
         self._throughput = Throughput()
@@ -39,14 +39,18 @@ class WorkerLimit:
         while number >= self.wanted:
             await self._more.wait()
 
-    def begin(self, now: float) -> None:
-        """Note that an attempt begins at `now` (monotonic seconds)."""
+    def begin(self, now: float, size: int) -> None:
+        """Note that an attempt of `size` bytes begins at `now` (monotonic seconds)."""
         self.busy += 1
+        if size > LARGE:
+            self.large += 1
         self._throughput.begin(now)
 
     def end(self, begun: float, now: float, size: int, *, stored: bool) -> None:
         """Note that an attempt of `size` bytes lasted from `begun` to `now`, and whether storage took them."""
         self.busy -= 1
+        if size > LARGE:
+            self.large -= 1
         self.spent += now - begun
         self._throughput.count(now)
         if not stored:

@@ -57,11 +57,10 @@ class Workers:
             if number >= limit.wanted:
                 await limit.stand_aside(number)
             file, gate = await self._routes.take()
-            begun = clock.monotonic()
-            limit.begin(begun)
+            begun, size = clock.monotonic(), file.item.file.identity.size
+            limit.begin(begun, size)
             sent = await self._attempt(file, gate, meter, begun)
-            stored = isinstance(sent, Receipt)
-            limit.end(begun, clock.monotonic(), file.item.file.identity.size, stored=stored)
+            limit.end(begun, clock.monotonic(), size, stored=isinstance(sent, Receipt))
             if isinstance(sent, Problem):
                 self._failed(file, redact(sent, self._run.provider, file.ticket), gate)
 

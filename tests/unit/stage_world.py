@@ -385,7 +385,7 @@ class Stages(StageRun):
                 file, gate = await self.ready.take()
             if waited.cancelled_caught:
                 break
-            self.run.worker_limit.begin(self.clock.time)
+            self.run.worker_limit.begin(self.clock.time, file.item.file.identity.size)
             if end:
                 gate.end(None, self.clock.time, self.clock.time, 0.5)
             taken.append(file)

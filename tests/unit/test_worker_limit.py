@@ -50,12 +50,14 @@ async def test_a_worker_that_stands_aside_can_be_cancelled() -> None:
 def test_attempts_and_bytes_are_counted() -> None:
     """The bytes of small files count when storage has taken them; the sender counts those of large files itself."""
     limit = WorkerLimit(4, Counters())
-    for _ in range(4):
-        limit.begin(0.0)
+    for size in (100, LARGE + 1, 100, LARGE + 1):
+        limit.begin(0.0, size)
+    assert limit.large == 2
     limit.end(0.0, 1.0, 100, stored=True)
     limit.end(0.0, 2.0, LARGE + 1, stored=True)
     limit.end(0.5, 3.0, 100, stored=False)
     assert (limit.busy, limit.files, limit.failed, limit.bytes, limit.spent) == (1, 2, 1, 100, 5.5)
+    assert limit.large == 1
 
 
 def test_the_counters_have_the_limit_and_its_peak() -> None:

@@ -1,0 +1,47 @@
+"""The order in which files go to workers: large files early, mixed with small ones.
+
+A large file takes a worker longest. If the last file of a run is large, the other workers have nothing to do meanwhile,
+and a single connection does not fill a link on which packets get lost. So large files go first, up to a share of the
+workers. The other workers send small files beside them, which need the processor more than the link. Among files of
+one kind the order is that of their arrival, so that no ticket waits until it expires.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from bulkup.model.items import Ticketed
+from bulkup.pipeline.options import LARGE
+
+LARGE_SHARE = 0.25  # of the workers; two chunks of each large file are in memory
+
+
+class SendingOrder:
+    """Files that have a ticket and wait for a worker."""
+
+    def __init__(self) -> None:
+        self._small: deque[Ticketed] = deque()
+        self._large: deque[Ticketed] = deque()
+
+    def __len__(self) -> int:
+        return len(self._small) + len(self._large)
+
+    def __iter__(self) -> Iterator[Ticketed]:
+        yield from self._small
+        yield from self._large
+
+    def add(self, file: Ticketed) -> None:
+        """Take a file."""
+        (self._large if file.item.file.identity.size > LARGE else self._small).append(file)
+
+    def next(self, large: int, workers: int) -> Ticketed:
+        """Return the next file; `large` of the `workers` have a large file. Raises IndexError if there is none."""
+        if self._large and (not self._small or large < LARGE_SHARE * workers):
+            return self._large.popleft()
+        return self._small.popleft()
+
+    def clear(self) -> None:
+        """Drop all files."""
+        self._small.clear()
+        self._large.clear()
