@@ -15,6 +15,7 @@ from bulkup.model.items import Item, Outcome, Ticketed
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.pipeline.api_calls import ApiCalls
+from bulkup.pipeline.options import LARGE
 from bulkup.pipeline.policy.fatal import refuses_every_file
 from bulkup.pipeline.presign.leases import Demand, first_group_size, group_size
 from bulkup.pipeline.presign.request import TicketRequest
@@ -172,7 +173,7 @@ class Batcher:
         options, limit, calls = self._run.options, self._run.worker_limit, self._calls
         return Demand(
             fresh=len(self._fresh),
-            first_group=None if calls.answered else first_group_size(self._sizes(), limit.wanted),
+            first_group=None if calls.answered else self._first_group(),
             oldest_age=now - self._fresh[0][0] if self._fresh else 0.0,
             no_more=self._no_more(),
             unused=self._routes.unused_tickets(),
@@ -192,5 +193,11 @@ class Batcher:
             and self._run.earlier_origins.decided_by(self._fresh[0][1]),
         )
 
-    def _sizes(self) -> Sequence[int]:
-        return [item.file.identity.size for _, item in itertools.islice(self._fresh, self._run.options.batch_size)]
+    def _first_group(self) -> int | None:
+        options = self._run.options
+        sizes = [item.file.identity.size for _, item in itertools.islice(self._fresh, options.batch_size)]
+        workers = self._run.worker_limit.wanted
+        if options.adaptive and max(sizes, default=0) <= LARGE:
+            # Over a link with latency, these begin before the answer to a second call could arrive.
+            workers = max(workers, min(self._run.tunables.controller.unanswered, options.concurrency))
+        return first_group_size(sizes, workers)

@@ -27,7 +27,7 @@ class Tunables:
     gate: GateOptions = field(default_factory=GateOptions)
     controller: ControllerOptions = field(default_factory=ControllerOptions)
     controller_tick: float = 0.05
-    controller_first_tick: float = 0.01
+    controller_first_tick: float = 0.005
     last_results: float = 5.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     sampler: SamplerOptions = field(default_factory=SamplerOptions)

@@ -14,7 +14,7 @@ from bulkup.pipeline.policy.host_gate import GateOptions, HostGate
 from bulkup.pipeline.tuning.goodput import Observation
 
 TICK = 0.05
-FIRST_TICK = 0.01  # until the first file has ended
+FIRST_TICK = 0.005  # until the first file has ended
 KIB, MIB = 1024, 1024**2
 CHUNK = MIB
 PACKET = 1448

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import pytest
 from stage_world import Stages, found, settled
 
 from bulkup import ExitCode
@@ -10,6 +11,7 @@ from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Rejection
+from bulkup.pipeline.options import LARGE
 
 
 async def test_a_full_group_is_asked_for_at_once_and_a_part_of_one_when_it_is_old() -> None:
@@ -33,6 +35,23 @@ async def test_the_last_files_are_asked_for_when_the_scan_has_ended() -> None:
         stages.end_scan()
         await settled()
         assert stages.provider.sizes == [2]
+
+
+@pytest.mark.parametrize(
+    ("size", "adaptive", "asked"),
+    [(LARGE // 4, True, 84), (LARGE // 4, False, 36), (LARGE * 2, True, 18), (1, True, 100)],
+)
+async def test_the_first_call_has_tickets_for_all_workers_that_may_begin_at_once(
+    size: int, adaptive: bool, asked: int
+) -> None:
+    """With `auto`, 64 workers begin together over a link with latency, but not with large files."""
+    async with Stages(batch_size=100, concurrency=64 if adaptive else 16, adaptive=adaptive) as stages:
+        stages.run.worker_limit.want(16)
+        for number in range(200):
+            stages.batcher.add(Item(found(b"%d.mp4" % number, size)))
+        stages.provider.held = anyio.Event()
+        await settled()
+        assert stages.provider.sizes == [asked]
 
 
 async def test_the_first_call_is_alone() -> None:

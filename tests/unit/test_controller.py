@@ -119,7 +119,7 @@ NO_LATENCY = {
 @pytest.mark.parametrize("name", NO_LATENCY)
 def test_few_workers_begin_where(name: str) -> None:
     trial = Trial(NO_LATENCY[name])
-    trial.run(0.06)
+    trial.run(0.05)
     assert trial.workers(0.0) == {FIRST}
 
 

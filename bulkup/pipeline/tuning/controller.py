@@ -79,7 +79,7 @@ class ControllerOptions:
 
     first: int = FIRST_WORKERS
     unanswered: int = 64
-    patience: float = 0.02
+    patience: float = 0.01
     least: int = 4
     most_large: int = 64  # large files need bytes per second, not requests
     first_step: int = 4  # the first step is larger: with few workers a sample takes longest
