@@ -151,7 +151,7 @@ def recording_of_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reco
 
 def test_a_power_cut_anywhere(recording_of_runs: Recording, tmp_path: Path) -> None:
     """Cuts all over the log, each of which loses a part of the unflushed data."""
-    assert len(recording_of_runs.acknowledged) > 40
+    assert len(recording_of_runs.acknowledged) >= 10 + len(recording_of_runs.changed)
     for cut, loss in zip(recording_of_runs.cuts(20), itertools.cycle(LOSSES)):
         recording_of_runs.check(cut, loss, tmp_path / "disk")
 
@@ -182,7 +182,7 @@ def test_the_run_after_a_power_cut(recording_of_runs: Recording, tmp_path: Path,
 def test_a_power_cut_on_every_way(tmp_path: Path, way: Way) -> None:
     """Small and larger files, both senders, with and without sending processes."""
     with recorded(tmp_path, files=24, kill_after=6, way=way) as made:
-        assert len(made.acknowledged) > 24
+        assert len(made.acknowledged) >= 6 + len(made.changed)  # a kill comes between rows and their reports
         for cut, loss in zip(made.cuts(10), itertools.cycle(LOSSES)):
             made.check(cut, loss, tmp_path / "after")
         resume(made, len(made.records) // 3, Loss(0.5, 512, seed=1), tmp_path / "after")
