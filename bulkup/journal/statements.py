@@ -305,7 +305,7 @@ class Statements:
             [
                 (
                     *self._key(item),
-                    state,
+                    str(state),
                     *signed_stat(item.file.identity),
                     stored_digest(item.digest),
                     item.history.attempts,
@@ -323,7 +323,7 @@ class Statements:
         assert receipt is not None
         return (
             *self._key(item),
-            state,
+            str(state),
             *signed_stat(receipt.identity),
             stored_digest(receipt.digest),
             item.history.attempts,
@@ -333,7 +333,7 @@ class Statements:
             self._groups.last,
             receipt.etag,
             receipt.stored_at,
-            receipt.verified,
+            int(receipt.verified),
         )
 
     def _done_row(self, outcome: Outcome) -> tuple[Any, ...]:

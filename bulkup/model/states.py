@@ -11,6 +11,8 @@ import enum
 class FileState(enum.StrEnum):
     """How far a file has got. The last six states are terminal for a run."""
 
+    __hash__ = str.__hash__  # that of enums is written in Python, and sets of states are asked for every file
+
     PENDING = "pending"  # known, and no call about it is in progress
     ASKED = "asked"  # the intent to ask for a ticket is on disk, the answer is not
     TICKETED = "ticketed"  # the ticket is on disk, and bytes may be sent
