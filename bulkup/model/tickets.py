@@ -23,9 +23,13 @@ class ChecksumHeader(NamedTuple):
         return digest.base64 if self.encoding == "base64" else digest.hex
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+_NOTHING: Mapping[str, Any] = {}  # never changed
+
+
+class Ticket(NamedTuple):
     """The upload URL of one file and all that belongs to it, passed from provider to workers.
+
+    A tuple, because every file has one. Its URL, its form and secret headers are types that print a mask.
 
     `expires_at` is Unix time by *this machine's* clock, None if unknown. `remote` is the service's answer about the
     file without secrets, for the manifest. `content_md5` says that storage accepts and checks a Content-MD5 header
@@ -40,8 +44,8 @@ class Ticket:
     remote_id: str
     expires_at: float | None = None
     method: str = "PUT"
-    headers: Mapping[str, str | Secret] = field(default_factory=dict)
-    remote: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str | Secret] = _NOTHING
+    remote: Mapping[str, Any] = _NOTHING
     content_md5: bool = False
     form: tuple[tuple[str, Secret], ...] | None = None
     more_urls: tuple[SecretUrl, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.helpers.clock import Clock, SystemClock
@@ -87,8 +87,7 @@ class ProviderConfig:
         return self.clock.now() if self.service_time is None else self.service_time()
 
 
-@dataclass(frozen=True, slots=True)
-class FileSpec:
+class FileSpec(NamedTuple):
     """The description of a file for a provider. `path` is relative to the source, `size` is in bytes.
 
     In `name` and `path`, bytes that are not UTF-8 are surrogates. `modified` is Unix time. `digest` is set if the

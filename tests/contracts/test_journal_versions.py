@@ -6,7 +6,6 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -227,9 +226,9 @@ def test_a_ticket_of_an_earlier_version_has_neither_form_nor_parts() -> None:
     "ticket",
     [
         a_ticket("plain"),
-        replace(a_ticket("form"), method="POST", form=(("name", Secret("")), ("key", Secret("k \u00e9\r\n\x00")))),
-        replace(a_ticket("empty form"), form=()),
-        replace(a_ticket("parts"), more_urls=tuple(SecretUrl(f"https://s.example/{n}?s={n}") for n in range(3))),
+        a_ticket("form")._replace(method="POST", form=(("name", Secret("")), ("key", Secret("k \u00e9\r\n\x00")))),
+        a_ticket("empty form")._replace(form=()),
+        a_ticket("parts")._replace(more_urls=tuple(SecretUrl(f"https://s.example/{n}?s={n}") for n in range(3))),
     ],
     ids=lambda ticket: ticket.remote_id,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,7 +114,7 @@ def test_an_unsafe_id_is_refused(file_id: str) -> None:
 )
 def test_violations_of_the_field_rules_are_rejected(changes: dict[str, Any], reason: str) -> None:
     """With a reason, before hashing and before any call."""
-    rejection = configured(META).reject(replace(SPEC, **changes))
+    rejection = configured(META).reject(SPEC._replace(**changes))
     assert rejection is not None
     assert reason in rejection.reason
 
@@ -132,7 +131,7 @@ def test_violations_of_the_field_rules_are_rejected(changes: dict[str, Any], rea
     ],
 )
 def test_values_at_the_limits_are_accepted(changes: dict[str, Any]) -> None:
-    assert configured(META).reject(replace(SPEC, **changes)) is None
+    assert configured(META).reject(SPEC._replace(**changes)) is None
 
 
 def test_a_file_without_an_asset_is_rejected() -> None:
@@ -142,7 +141,7 @@ def test_a_file_without_an_asset_is_rejected() -> None:
     assert rejection is not None
     assert all(setting in rejection.reason for setting in ("asset_id", "assets", "asset_map"))
     assert provider.place(SPEC) is None
-    assert provider.place(replace(SPEC, path="d/n0.mp4")) is not None
+    assert provider.place(SPEC._replace(path="d/n0.mp4")) is not None
 
 
 @pytest.mark.parametrize(
@@ -175,7 +174,7 @@ def test_only_main_is_an_exclusive_place(category: str) -> None:
 
 def test_the_name_in_an_asset_ignores_case() -> None:
     provider = configured(META)
-    names = [provider.name_at_service(replace(SPEC, name=name)) for name in ("Stra\u00dfe.png", "STRASSE.PNG", "s.png")]
+    names = [provider.name_at_service(SPEC._replace(name=name)) for name in ("Stra\u00dfe.png", "STRASSE.PNG", "s.png")]
     assert [name and name.group for name in names] == ["asset a-1"] * 3
     first, second, third = (name.key for name in names if name is not None)
     assert first == second != third
@@ -202,7 +201,7 @@ LINES = {"d/n0.png": Asset("a-4", "PAGE", "told.png"), "d/n1.png": Asset("a-5")}
 def test_map_comes_before_rules_and_rules_before_the_profile(path: str, expected: tuple[str, str, str]) -> None:
     """In the request, the place and the manifest."""
     provider, call = configured(META, assets=RULES, asset_map=LINES), call_of()
-    spec = replace(SPEC, path=path, name="n.png")
+    spec = SPEC._replace(path=path, name="n.png")
     (ticket,) = asked_with(provider, call, [spec])
     body = body_of(call.requests[0])
     assert (body["asset_id"], body["asset_file_category"], body["file_name"]) == expected
@@ -213,7 +212,7 @@ def test_map_comes_before_rules_and_rules_before_the_profile(path: str, expected
 def test_a_name_that_is_not_utf_8_is_sent_readably() -> None:
     """JSON holds only valid text. The journal keeps the path on disk."""
     call = call_of()
-    asked_with(configured(META), call, [replace(SPEC, name="a\udcff.png")])
+    asked_with(configured(META), call, [SPEC._replace(name="a\udcff.png")])
     assert body_of(call.requests[0])["file_name"] == "a?.png"
 
 

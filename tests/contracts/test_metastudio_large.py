@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ from bulkup.model.problems import ProblemKind
 from bulkup.providers.base import GIB
 
 META = the_case("metastudio")
-LARGE = replace(specs_of(META, "png")[0], size=5 * GIB + 1, digest=None)
+LARGE = specs_of(META, "png")[0]._replace(size=5 * GIB + 1, digest=None)
 
 
 def large_answer(*numbers: int) -> FakeCall:
@@ -54,13 +53,13 @@ def test_the_request_for_a_file_in_parts() -> None:
 @pytest.mark.parametrize(("size", "first"), [(1, True), (5 * GIB, True), (5 * GIB + 1, False), (500 * GIB, False)])
 def test_only_files_sent_whole_are_hashed_first(size: int, first: bool) -> None:
     """Reading 500 GiB twice would take hours."""
-    assert configured(META).hashes_first(replace(LARGE, size=size)) is first
+    assert configured(META).hashes_first(LARGE._replace(size=size)) is first
 
 
 def test_the_largest_file_has_a_thousand_parts() -> None:
     """Of 512 MiB each."""
     call = large_answer(*range(1000))
-    asked_with(configured(META), call, [replace(LARGE, size=500 * GIB)])
+    asked_with(configured(META), call, [LARGE._replace(size=500 * GIB)])
     assert body_of(call.requests[0])["file_multipart_count"] == 1000
 
 

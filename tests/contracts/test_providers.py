@@ -150,9 +150,9 @@ def test_unacceptable_sizes_are_rejected_before_any_call(case: Case) -> None:
     provider = provider_of(case)
     spec = FileSpec("a.mp4", "a.mp4", "mp4", case.smallest)
     assert provider.reject(spec) is None
-    assert provider.reject(replace(spec, size=case.largest)) is None
+    assert provider.reject(spec._replace(size=case.largest)) is None
     for size in {case.largest + 1, case.smallest - 1} - {-1}:
-        rejection = provider.reject(replace(spec, size=size))
+        rejection = provider.reject(spec._replace(size=size))
         assert rejection is not None
         assert case.name in rejection.reason
 

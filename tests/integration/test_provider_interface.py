@@ -50,7 +50,7 @@ class Addressed(Local):
         self.asked.update(names)
         tickets = await super().presign(specs, call)
         return [
-            AlreadyThere(name, {"oid": name}) if name in self.known else dataclasses.replace(ticket, remote_id=name)
+            AlreadyThere(name, {"oid": name}) if name in self.known else ticket._replace(remote_id=name)
             for name, ticket in zip(names, tickets, strict=True)
             if isinstance(ticket, Ticket)
         ]
@@ -86,7 +86,7 @@ class WithRules(Local):
 
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
         tickets = await super().presign(specs, call)
-        return [dataclasses.replace(ticket, **self.rules) for ticket in tickets if isinstance(ticket, Ticket)]
+        return [ticket._replace(**self.rules) for ticket in tickets if isinstance(ticket, Ticket)]
 
 
 class Proving(Local):

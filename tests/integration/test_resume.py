@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 import random
@@ -146,7 +145,7 @@ def naming(origin: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     async def misled(self: MagicHour, *values: Any) -> Sequence[TicketAnswer]:
         answers = await presign(self, *values)
         return [
-            dataclasses.replace(answer, url=SecretUrl(answer.url.reveal().replace(answer.url.origin, origin)))
+            answer._replace(url=SecretUrl(answer.url.reveal().replace(answer.url.origin, origin)))
             if isinstance(answer, Ticket)
             else answer
             for answer in answers

@@ -131,7 +131,9 @@ def test_a_secret_is_neither_pickled_nor_dumped(value: str) -> None:
 def test_a_ticket_as_a_dictionary_still_holds_secrets_as_secrets(value: str) -> None:
     """Converting values of the pipeline to plain data does not reveal their secrets."""
     ticket = Ticket(url_of(value), "id", headers={"Authorization": Secret(value)})
-    assert value not in str(dataclasses.asdict(ticket))
+    assert value not in str(ticket._asdict())
+    item = Item(FoundFile(Source(b"/data"), b"a", Identity(1, 2, 3, 4, 5)), ticket)
+    assert value not in str(dataclasses.asdict(item))
 
 
 def test_only_reveal_returns_the_value() -> None:

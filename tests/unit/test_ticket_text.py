@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import traceback
 from typing import Any
@@ -97,7 +96,7 @@ def test_every_flipped_bit_is_noticed() -> None:
 
 @pytest.mark.parametrize("expires_at", [None, 0, 1.5, 1_700_000_000, 1e300])
 def test_the_end_of_the_lease_is_checked_as_sqlite_returns_it(expires_at: float | None) -> None:
-    ticket = dataclasses.replace(TICKET, expires_at=expires_at)
+    ticket = TICKET._replace(expires_at=expires_at)
     stored = None if expires_at is None else float(expires_at)
     assert load(dump(ticket), "id", stored) == ticket
 

@@ -6,7 +6,6 @@ next attempt with the same ticket does not repeat parts that storage accepted.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -133,7 +132,7 @@ class LocalSender:
         hashes = RunningDigests(self._algorithms) if self._hashed else None
         sent = item.sent or PartsSent(0, 0, hashes, None, verified=True)
         for part in list(parts_of(item.file.identity.size, len(urls)))[sent.parts :]:
-            here = dataclasses.replace(ticket, url=urls[sent.parts], more_urls=())
+            here = ticket._replace(url=urls[sent.parts], more_urls=())
             body = self._part(item, part, sent)
             begun = self._clock.monotonic()
             answer = await self._storage.send(here, body, {}, count)
