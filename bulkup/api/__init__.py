@@ -2,7 +2,7 @@
 
     uploader                one run, from its settings to its summary
     composition             provider, options and destination from the settings
-    preview                 a dry run
+    dry_run                 a dry run: what a run would do
     rate_limit, clock_skew  wrap API calls: their rate, and a warning about a wrong clock
     run_summary             the summary of a run
     bench                   `bulkup bench`
@@ -13,8 +13,21 @@ The choice of classes and the order of set-up and tear-down belong here. How a r
 
 from __future__ import annotations
 
-from bulkup.api.preview import Preview, place_conflicts, preview
-from bulkup.api.run_summary import Summary
-from bulkup.api.uploader import Uploader, upload
+from typing import TYPE_CHECKING
+
+from bulkup.helpers.lazy_import import lazy_attributes
+
+if TYPE_CHECKING:
+    from bulkup.api.dry_run import Preview, place_conflicts, preview
+    from bulkup.api.run_summary import Summary
+    from bulkup.api.uploader import Uploader, upload
 
 __all__ = ["Preview", "Summary", "Uploader", "place_conflicts", "preview", "upload"]
+
+_HOMES = {
+    "bulkup.api.dry_run": ("Preview", "place_conflicts", "preview"),
+    "bulkup.api.run_summary": ("Summary",),
+    "bulkup.api.uploader": ("Uploader", "upload"),
+}
+
+__getattr__ = lazy_attributes(__name__, _HOMES)

@@ -9,14 +9,13 @@ import os
 import resource
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bulkup._version import __version__
 from bulkup.config import (
     PROVIDER_DECLARATIONS,
     Settings,
-    load_asset_map,
     region_settings,
     require_one_directory,
     require_one_source,
@@ -31,7 +30,6 @@ from bulkup.errors import UsageError
 from bulkup.helpers.clock import Clock
 from bulkup.helpers.secrets import Secret
 from bulkup.journal import Destination
-from bulkup.localserver import ServerConfig
 from bulkup.model.files import ALGORITHM_NAMES, Algorithm, Source
 from bulkup.pipeline import MOST_WORKERS, PipelineOptions, RetryPolicy, ScanOptions
 from bulkup.pipeline.files.hashing import require_algorithms
@@ -41,6 +39,9 @@ from bulkup.providers import Provider, ProviderConfig, create, is_registered
 from bulkup.providers.urls.url_list import load_url_list
 from bulkup.transport import HostRules, TransportOptions
 from bulkup.transport.proxies import Proxies
+
+if TYPE_CHECKING:
+    from bulkup.localserver import ServerConfig
 
 # Files that may wait for their closing calls. Each takes a row in the journal and about two kilobytes of memory.
 _CLOSING = 1000
@@ -84,6 +85,8 @@ def uses_embedded_server(settings: Settings) -> bool:
 
 def local_server_config(settings: Settings, environ: Mapping[str, str]) -> ServerConfig:
     """Return the configuration of the embedded server. Raises `UsageError` for a store inside a source."""
+    from bulkup.localserver import ServerConfig  # noqa: PLC0415  # runs with a remote service start without it
+
     store = os.path.realpath(store_path(settings, settings.source, environ))
     # URLs of an interrupted run are valid only on their port.
     return ServerConfig(store=store, prefer_last_port=True)
@@ -111,6 +114,8 @@ def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str
     declared = PROVIDER_DECLARATIONS[require_provider(settings)]
     values = {name: getattr(settings, name) for name in declared.settings}
     if values.get("asset_map") is not None:
+        from bulkup.config import load_asset_map  # noqa: PLC0415  # few runs have such a list
+
         values["asset_map"] = load_asset_map(values["asset_map"], sources[0].root)
     if declared.regions is not None:
         values |= region_settings(settings, declared.regions)

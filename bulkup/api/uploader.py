@@ -31,7 +31,6 @@ from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.event_logger import EventLogger
 from bulkup.helpers.standard_streams import open_missing_streams
 from bulkup.journal import Destination, Journal, Lock, link_journal
-from bulkup.localserver import ServerProcess
 from bulkup.model.counters import Gauge
 from bulkup.model.files import Source
 from bulkup.model.http import ApiCall
@@ -242,6 +241,8 @@ class Uploader:
         return provider, composition.destination(settings, provider, base_url)
 
     async def _local_provider(self, stack: contextlib.AsyncExitStack) -> tuple[Provider, Destination]:
+        from bulkup.localserver import ServerProcess  # noqa: PLC0415  # runs with a remote service start without it
+
         config = composition.local_server_config(self._settings, self._environ)
         server = await stack.enter_async_context(ServerProcess(config))
         token = {"token": composition.local_token(config)}

@@ -6,6 +6,6 @@ of the library needs is in `bulkup.api`.
 
 from __future__ import annotations
 
-from bulkup.cli.app import main
+from bulkup.cli.entry import main
 
 __all__ = ["main"]

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import io
-import os
-import resource
-import signal
-import sys
 from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple, NoReturn
+from typing import Annotated, Any, NamedTuple
 
 import typer
 import typer.core
 import typer.main
 
 from bulkup._version import __version__
-from bulkup.cli.error_report import is_out_of_memory, report_failure
-from bulkup.cli.output import flush_output
 from bulkup.cli.quick_parameters import QuickCommand, quick_parameters
 from bulkup.errors import ExitCode
-from bulkup.helpers.garbage_collector import disable_gc, enable_gc
-from bulkup.helpers.standard_streams import open_missing_streams
-from bulkup.helpers.utf8_mode import restart_in_utf8_mode
+from bulkup.helpers.garbage_collector import enable_gc
 from bulkup.reports.safe_text import printable
 
 
@@ -55,9 +46,7 @@ COMMANDS = {
     "bench": _Command("bench:bench", "Measure a service and the network: find the best settings, and the bottleneck."),
     "config": _Command("config_commands:config_app", "Show and check the settings."),
 }
-_WITH_CLIENT = frozenset({"upload", "demo", "bench"})  # they import aiohttp
-# More than any run needs. The hard limit of some systems is a billion, and some programs loop up to the limit.
-_DESCRIPTORS = 65_536
+_WITH_CLIENT = frozenset({"demo", "bench"})  # they import aiohttp
 
 
 class _Commands(typer.core.TyperGroup):
@@ -159,47 +148,3 @@ def _options(
     ] = False,
 ) -> None:
     del version
-
-
-def main() -> None:
-    """Run the command line and exit with its code."""
-    try:
-        open_missing_streams()
-    except OSError:  # without a null device; standard error may be the stream that is missing
-        os._exit(int(ExitCode.MACHINE))
-    restart_in_utf8_mode()
-    # During a run, `Signals` handles signals. This handler is for the time before and after it.
-    signal.signal(signal.SIGTERM, _terminated)
-    _raise_descriptor_limit()
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")  # PYTHONIOENCODING may name an encoding without some letters
-    disable_gc()  # until the command is loaded
-    code = run_command_line()
-    sys.exit(flush_output() or code)
-
-
-def run_command_line() -> int:
-    """Run the command in `sys.argv` and return its exit code, with any error reported."""
-    try:
-        app()
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(ExitCode.OK)
-    except BaseException as error:  # noqa: BLE001  # the one place that turns every error into a message
-        code = report_failure(error)
-        if is_out_of_memory(error):
-            flush_output()
-            os._exit(code)  # without memory, Python may crash at its exit
-        return code
-    return int(ExitCode.OK)
-
-
-def _terminated(*_: object) -> NoReturn:
-    raise SystemExit(int(ExitCode.SIGTERM))
-
-
-def _raise_descriptor_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
-    if soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # the present limit is used
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -13,9 +13,10 @@ from bulkup.api.bench import BenchLoad, TrialPlan, bench_choice, check_bench
 from bulkup.api.composition import rate_limit as rate_limit_of
 from bulkup.cli.bench_lists import parse_concurrency, parse_numbers, parse_whole_number
 from bulkup.cli.bench_run import BenchRequest, run_bench
+from bulkup.cli.run_settings import load_run_settings
 from bulkup.cli.setting_options import setting_options
-from bulkup.cli.shared_options import CHOOSE, Config, Json, Profile, load_settings
-from bulkup.config import public_base_url
+from bulkup.cli.shared_options import Config, Json, Profile
+from bulkup.config import public_base_url, require_provider
 from bulkup.config.catalogue import settings_in
 from bulkup.config.declaration import Panel
 from bulkup.config.provider_declarations import LOCAL
@@ -94,10 +95,9 @@ def bench(
     129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM; the finished trials are shown
     """
     sources = [source] if source is not None else None
-    given = load_settings({"source": sources, "json": json, **options}, profile, config)
+    given = load_run_settings({"source": sources, "json": json, **options}, profile, config)
     settings = given.settings
-    if settings.provider is None:
-        raise UsageError(CHOOSE)
+    provider = require_provider(settings)
     load = BenchLoad(
         parse_whole_number("--files", files, 1, _MOST_FILES), tuple(_size(text) for text in size or [_SIZE])
     )
@@ -112,9 +112,9 @@ def bench(
         concurrency=parse_concurrency("--concurrency", concurrency, _MOST_WORKERS),
         batch_sizes=parse_numbers("--batch-size", batch_size, limit),
     )
-    path = _manifest_path(manifest, settings.provider)
-    _announce(settings.provider, public_base_url(settings), load, plan, path)
-    if settings.provider != LOCAL and not yes:
+    path = _manifest_path(manifest, provider)
+    _announce(provider, public_base_url(settings), load, plan, path)
+    if provider != LOCAL and not yes:
         _ask()
     sys.exit(run_bench(BenchRequest(given, chosen, plan, load, path, explicit_source=source is not None)))
 

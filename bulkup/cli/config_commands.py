@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulkup.api import place_conflicts
-from bulkup.cli.shared_options import current_folder
+from bulkup.cli.run_settings import current_folder
 from bulkup.config import ResolvedSettings, Settings, check_profiles, load, public_base_url
 from bulkup.config.catalogue import SETTINGS
 from bulkup.config.provider_declarations import METASTUDIO, S3, XVID

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from bulkup.cli.shared_options import load_settings
+from bulkup.cli.run_settings import load_settings
 from bulkup.config import PROVIDER_DECLARATIONS, Settings, journal_path
 from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import BulkupError, MachineError, UsageError

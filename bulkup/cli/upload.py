@@ -8,16 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from bulkup.api import preview
+from bulkup.cli import entry
 from bulkup.cli.output import closed_output_is_success
+from bulkup.cli.run_settings import load_run_settings
 from bulkup.cli.setting_options import setting_options
-from bulkup.cli.shared_options import CHOOSE, Config, Json, Profile, load_settings
-from bulkup.cli.upload_run import run_upload
+from bulkup.cli.shared_options import Config, Json, Profile
 from bulkup.config import ResolvedSettings
 from bulkup.config.catalogue import settings_in
 from bulkup.config.declaration import Panel
-from bulkup.errors import UsageError
-from bulkup.helpers import event_loop
 from bulkup.reports.formatting import size_text
 from bulkup.reports.json_text import dumps, path_fields
 from bulkup.reports.logs import configure_logging
@@ -58,33 +56,32 @@ def upload(
     7 an error of this machine: disk full, journal damaged
     129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM, the same command resumes
     """
-    resolved = load_settings({"source": source or None, "json": json, **options}, profile, config)
-    if resolved.settings.provider is None:
-        raise UsageError(CHOOSE)
-    if dry_run:
-        _preview(resolved)
-        return
-    sys.exit(event_loop.run(run_upload, resolved))
+    resolved = load_run_settings({"source": source or None, "json": json, **options}, profile, config)
+    if not dry_run:
+        sys.exit(entry.upload(resolved))
+    _preview(resolved)
 
 
 @closed_output_is_success()
 def _preview(resolved: ResolvedSettings) -> None:
+    from bulkup.api import preview  # noqa: PLC0415  # a run needs other modules of it
+
     settings = resolved.settings
     configure_logging(settings.log_format, settings.log_level)
     counts: dict[str, int] = {}
     size = expired = 0
-    for entry in preview(settings, profile=resolved.profile, environ=os.environ):
-        counts[entry.action] = counts.get(entry.action, 0) + 1
-        size += entry.size if entry.action in ("upload", "check") else 0
-        expired += entry.expired and entry.action in ("unchanged", "check")
+    for found in preview(settings, profile=resolved.profile, environ=os.environ):
+        counts[found.action] = counts.get(found.action, 0) + 1
+        size += found.size if found.action in ("upload", "check") else 0
+        expired += found.expired and found.action in ("unchanged", "check")
         if settings.json_output:
-            line = {"event": "would", **path_fields("path", entry.path), "source": entry.source, "size": entry.size}
-            what = {"action": entry.action, "reason": entry.reason, "taken": entry.taken, "expired": entry.expired}
+            line = {"event": "would", **path_fields("path", found.path), "source": found.source, "size": found.size}
+            what = {"action": found.action, "reason": found.reason, "taken": found.taken, "expired": found.expired}
             typer.echo(dumps({**line, **what}))
-        elif entry.action not in ("unchanged", "skipped") and not settings.quiet:
+        elif found.action not in ("unchanged", "skipped") and not settings.quiet:
             typer.echo(
-                f"{entry.action:<10} {printable_path(entry.path)}"
-                + (f"  ({printable(entry.reason)})" if entry.reason else "")
+                f"{found.action:<10} {printable_path(found.path)}"
+                + (f"  ({printable(found.reason)})" if found.reason else "")
             )
     if settings.json_output:
         typer.echo(dumps({"event": "dry-run", "files": counts, "bytes": size}))

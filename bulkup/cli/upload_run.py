@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -150,6 +149,8 @@ async def _end_lines(lines: JsonLines, summary: Summary) -> None:
 
 def _selector(settings: Settings, resolved: ResolvedSettings) -> str:
     """Return the options with which the other commands find this run's journal."""
+    import shlex  # noqa: PLC0415  # a quiet run prints no summary
+
     if settings.journal is not None:
         return f"--journal {shlex.quote(settings.journal)}"
     if resolved.profile is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
@@ -12,6 +11,7 @@ from bulkup.config.assets import CATEGORIES, ONE_CATEGORY, ONE_TYPE, Asset
 from bulkup.config.list_rows import ListForm, Row, WrongLine, path_of, read_csv_rows, read_json_rows
 from bulkup.config.setting_types import IDENTIFIER, IDENTIFIER_PATTERN
 from bulkup.config.value_text import quote_value
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.quick_dataclass import dataclass
 
 FORM = ListForm(
@@ -20,8 +20,8 @@ FORM = ListForm(
     example='{"path": "a.mp4", "asset_id": "..."}',
 )
 
-_IDENTIFIER = re.compile(IDENTIFIER_PATTERN)
-_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
+_IDENTIFIER = lazy_pattern(IDENTIFIER_PATTERN)
+_NAME = lazy_pattern(r"[^\x00-\x1f\x7f]{1,256}")
 _CATEGORIES = {name: name for name in CATEGORIES}  # all lines share one string object
 _TYPES = {name: name for name in ASSET_TYPES}
 

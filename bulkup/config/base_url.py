@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from urllib.parse import SplitResult, quote, urlsplit
+
+from bulkup.helpers.lazy_pattern import lazy_pattern
 
 EXPECTED = "an http or https URL of a service's root, such as https://api.example.com"
 
 _PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"[a-z0-9._-]+")
+_HOST = lazy_pattern(r"[a-z0-9._-]+")
 # The old and the new IDNA standard map these to different hosts; a guess could send the key to the wrong one.
 _AMBIGUOUS = frozenset("\u00df\u03c2\u200c\u200d")
 _PATH_SAFE = "/%:@!$&'()*+,;=~"

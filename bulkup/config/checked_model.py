@@ -33,9 +33,9 @@ from typing import (
 )
 
 import orjson
-from pydantic_core import SchemaValidator, ValidationError
 
 from bulkup.config.declaration import Declaration, Declared
+from bulkup.config.validator_core import SchemaValidator, ValidationError
 from bulkup.config.value_text import escape_surrogates
 
 __all__ = ["After", "Before", "CheckedModel", "Limits", "ModelField", "Plain", "ValidationError", "check"]

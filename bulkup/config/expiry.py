@@ -6,6 +6,7 @@ import datetime as dt
 import re
 
 from bulkup.config.units import parse_duration
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.quick_dataclass import dataclass
 
 EXPECTED = (
@@ -13,10 +14,10 @@ EXPECTED = (
     "whole Unix seconds, or 0 for never"
 )
 
-_RFC3339 = re.compile(
+_RFC3339 = lazy_pattern(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-_DURATION = re.compile(r"[0-9.]+ ?[smhd]")
+_DURATION = lazy_pattern(r"[0-9.]+ ?[smhd]")
 _EARLIEST = 10**9  # Unix seconds; a smaller number is probably a duration without its unit
 _LATEST = 253_402_300_799  # Unix seconds, the end of the year 9999; a larger number is probably in milliseconds
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
+
+from bulkup.helpers.lazy_pattern import lazy_pattern
 
 TYPES = ("video", "audio", "image", "gif")
 NONE = "none"  # the extension is not accepted
 EXPECTED = f"extensions with their type, such as mpeg=video; a type is {', '.join(TYPES)}, or {NONE} to leave files out"
 
-_EXTENSION = re.compile(r"[a-z0-9]{1,32}")
+_EXTENSION = lazy_pattern(r"[a-z0-9]{1,32}")
 
 
 def is_extension(text: str) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import re
+
+from bulkup.helpers.lazy_pattern import lazy_pattern
 
 EXPECTED = "host names such as storage.example.com, *.example.com for all names below it, or IP addresses"
 
-_NAME = re.compile(r"(?=.{1,253}$)(\*\.)?[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
+_NAME = lazy_pattern(r"(?=.{1,253}$)(\*\.)?[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
 
 # The system reads a name with such an ending as an address in an old notation, so a comparison would never match.
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_NUMBER = lazy_pattern(r"[0-9]+|0x[0-9a-f]*")
 
 
 def normalise_host(value: str) -> str:

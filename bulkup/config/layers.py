@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bulkup.config.catalogue import SETTINGS, Setting
 from bulkup.config.complaints import Complaint
 from bulkup.config.suggestions import suggestion
-from bulkup.config.toml_file import TomlDocument
 from bulkup.config.user_dirs import home_expanded
 from bulkup.helpers.quick_dataclass import dataclass
+
+if TYPE_CHECKING:
+    from bulkup.config.toml_file import TomlDocument
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bulkup.config import toml_file
 from bulkup.config.catalogue import ENVIRONMENT_PREFIX, SECRETS, SETTINGS
 from bulkup.config.checked_model import ValidationError
 from bulkup.config.complaints import SettingsError
@@ -15,9 +14,11 @@ from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.config.suggestions import nearest
-from bulkup.config.toml_file import TomlDocument
 from bulkup.errors import UsageError
 from bulkup.helpers.quick_dataclass import dataclass
+
+if TYPE_CHECKING:
+    from bulkup.config.toml_file import TomlDocument
 
 DEFAULT = "default"
 
@@ -51,8 +52,11 @@ def load(
 
     A file is opened only if a profile or a file is named. Raises UsageError with all errors.
     """
-    named = profile is not None or config_file is not None
-    document = toml_file.find(config_file, environ, cwd) if named else None
+    if profile is None and config_file is None:
+        return resolve(options, None, profile=None, environ=environ, cwd=cwd)
+    from bulkup.config import toml_file  # noqa: PLC0415  # few runs read a file
+
+    document = toml_file.find(config_file, environ, cwd)
     if profile is not None and document is None:
         places = " or ".join(toml_file.candidates(environ, cwd))
         raise UsageError(

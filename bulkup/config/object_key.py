@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import string
+
+from bulkup.helpers.lazy_pattern import lazy_pattern
 
 PLACEHOLDERS = ("path", "name", "stem", "ext", "date")
 EXPECTED = f"a template of text and {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}"
 
 _TELLING = ("path", "name", "stem")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = lazy_pattern(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def check_object_key(value: object) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import selectors
-import shlex
 import subprocess
 import time
 from collections.abc import Mapping
@@ -13,6 +11,7 @@ from collections.abc import Mapping
 from bulkup.config.user_dirs import home_expanded
 from bulkup.errors import UsageError
 from bulkup.helpers.input_files import read_input
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import MASK, Secret
 
@@ -20,7 +19,7 @@ COMMAND_TIMEOUT = 30.0  # seconds; a password manager that prompts for input wou
 EXPECTED = "env:NAME, file:PATH, command:ARGV or the secret itself"
 
 _KINDS = ("env", "file", "command")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 _LARGEST_FILE = 65536  # bytes, also of a command's output
 
 
@@ -124,6 +123,8 @@ class SecretSource:
 
     def _argv(self) -> list[str]:
         try:
+            import shlex  # noqa: PLC0415  # few secrets come from a command
+
             return shlex.split(self.reference.reveal())
         except ValueError:
             return []

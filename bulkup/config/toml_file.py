@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from bulkup.config.toml_lines import Lines, line_numbers, line_of
 from bulkup.config.user_dirs import user_config_dir
 from bulkup.errors import UsageError
 from bulkup.helpers.input_files import read_input
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.quick_dataclass import dataclass
 
 FILE_NAME = "bulkup.toml"
@@ -21,7 +21,7 @@ _LARGEST = 1024**2  # bytes
 _PIPE_TIMEOUT = 30.0  # seconds, as for the command of a secret
 
 _HEADER_HINT = "settings belong in a profile: write [profiles.NAME] above them"
-_POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
+_POSITION = lazy_pattern(r" \(at line (\d+), column (\d+)\)$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
+
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
 _DOTTED = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
-_HEADER = re.compile(rf"[ \t]*(?P<open>\[\[?)[ \t]*(?P<key>{_DOTTED})[ \t]*\]\]?")
-_ASSIGNMENT = re.compile(rf"[ \t]*(?P<key>{_DOTTED})[ \t]*=")
-_TOKEN = re.compile(
+_HEADER = lazy_pattern(rf"[ \t]*(?P<open>\[\[?)[ \t]*(?P<key>{_DOTTED})[ \t]*\]\]?")
+_ASSIGNMENT = lazy_pattern(rf"[ \t]*(?P<key>{_DOTTED})[ \t]*=")
+_TOKEN = lazy_pattern(
     r'''"""(?:\\.|[^\\])*?"""{1,3}'''  # a multi-line string may end with one or two quotes of its content
     r"""|'''.*?'''{1,3}"""
     r'''|"(?:\\.|[^"\\\n])*"'''

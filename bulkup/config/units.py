@@ -6,13 +6,15 @@ import math
 import re
 from decimal import Decimal
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
+
 SIZE = "a size in bytes, such as 4096, 512k, 10M or 1GiB (multiples of 1024)"
 DURATION = "a duration, such as 30 or 30s, 5m, 2h or 1d"
 
-_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
+_SIZE = lazy_pattern(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([smhd]?)")
+_DURATION = lazy_pattern(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 10**9  # seconds, over 30 years: a longer one is a mistake, and some timers overflow
 

@@ -7,12 +7,13 @@ it. It is called where a request is built and where the journal stores a ticket.
 from __future__ import annotations
 
 import functools
-import re
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
+
 MASK = "***"
-_ORIGIN = re.compile(r"(?P<scheme>[^:/?#]*://)(?:[^/?#@]*@)*(?P<host>[^/?#@]*)")
+_ORIGIN = lazy_pattern(r"(?P<scheme>[^:/?#]*://)(?:[^/?#@]*@)*(?P<host>[^/?#@]*)")
 
 
 class Secret:

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import re
 
-_KEPT = re.compile(r"(?P<reason>.*) \[asked with settings (?P<settings>[0-9a-f]{8})\]", re.DOTALL)
+from bulkup.helpers.lazy_pattern import lazy_pattern
+
+_KEPT = lazy_pattern(r"(?P<reason>.*) \[asked with settings (?P<settings>[0-9a-f]{8})\]", re.DOTALL)
 
 
 def kept(reason: str, settings_digest: str) -> str:

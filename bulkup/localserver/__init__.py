@@ -30,15 +30,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulkup.helpers.lazy_import import lazy_attributes
-from bulkup.localserver.faults import FaultOptions, FaultSpec, ReadPace
-from bulkup.localserver.server_config import ServerConfig
-from bulkup.localserver.server_limits import ServerLimits
-from bulkup.localserver.server_process import ServerProcess
 
 if TYPE_CHECKING:
+    from bulkup.localserver.faults import FaultOptions, FaultSpec, ReadPace
     from bulkup.localserver.server import LocalServer
+    from bulkup.localserver.server_config import ServerConfig
+    from bulkup.localserver.server_limits import ServerLimits
+    from bulkup.localserver.server_process import ServerProcess
 
 __all__ = ["FaultOptions", "FaultSpec", "LocalServer", "ReadPace", "ServerConfig", "ServerLimits", "ServerProcess"]
 
-# Starting the server as a child process does not need the server's own modules.
-__getattr__ = lazy_attributes(__name__, {"bulkup.localserver.server": ("LocalServer",)})
+_HOMES = {
+    "bulkup.localserver.faults": ("FaultOptions", "FaultSpec", "ReadPace"),
+    "bulkup.localserver.server": ("LocalServer",),
+    "bulkup.localserver.server_config": ("ServerConfig",),
+    "bulkup.localserver.server_limits": ("ServerLimits",),
+    "bulkup.localserver.server_process": ("ServerProcess",),
+}
+
+# Starting the server as a child process does not need the server's own modules, and most runs start none.
+__getattr__ = lazy_attributes(__name__, _HOMES)

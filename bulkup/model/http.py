@@ -18,16 +18,17 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret
 
 T = TypeVar("T")
-_AUTHORITY = re.compile(
+_AUTHORITY = lazy_pattern(
     r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?=[^:]{1,253}(?::|$))[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?)(?::[0-9]{0,5})?",
     re.IGNORECASE,
 )
 # The beginning of a web page, which the server of a wrong address may send with any content type.
-_PAGE = re.compile(
+_PAGE = lazy_pattern(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL
 )
 Headers = Mapping[str, str | Secret]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 from bulkup.helpers.address_literals import literal
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.tickets import Ticket
 
@@ -16,11 +17,11 @@ _SIGNATURE = (
     r"(?:X-(?:Amz|Goog|Obs|Oss)-|(?:(?:AWS|OSS)?AccessKeyId|GoogleAccessId|Expires|Signature|Policy|Key-Pair-Id"
     r"|Security-Token|X-Id)=)[^&]*"
 )
-_SIGNED = re.compile(rf"(?:{_SIGNATURE}(?:&|$))+", re.IGNORECASE)
-_SIGNED_PART = re.compile(rf"(?:(?:{_SIGNATURE}|(?:partNumber|uploadId)=[^&]*)(?:&|$))+", re.IGNORECASE)
-_V4 = re.compile(r"(?:X-Amz-[^&]*(?:&|$))+")  # most URLs; each of these is in both patterns above, which take longer
+_SIGNED = lazy_pattern(rf"(?:{_SIGNATURE}(?:&|$))+", re.IGNORECASE)
+_SIGNED_PART = lazy_pattern(rf"(?:(?:{_SIGNATURE}|(?:partNumber|uploadId)=[^&]*)(?:&|$))+", re.IGNORECASE)
+_V4 = lazy_pattern(r"(?:X-Amz-[^&]*(?:&|$))+")  # most URLs; each of these is in both patterns above, which take longer
 _DEFAULT_PORTS = {"http:": "80", "https:": "443"}
-_PORT = re.compile(r":([0-9]*)$")
+_PORT = lazy_pattern(r":([0-9]*)$")
 
 
 def object_of(ticket: Ticket) -> str:

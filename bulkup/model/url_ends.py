@@ -14,12 +14,13 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.secrets import SecretUrl
 
-_EXPIRES = re.compile(r"[?&](?:X-(?P<vendor>[a-z]{1,8})-)?Expires=(?P<number>[0-9]{1,12})(?:&|$)", re.IGNORECASE)
-_DATE = re.compile(r"[?&]X-(?P<vendor>[a-z]{1,8})-Date=(?P<date>[0-9]{8}T[0-9]{6}Z)(?:&|$)", re.IGNORECASE)
-_AZURE = re.compile(r"[?&]se=(?P<end>[0-9A-Za-z:%+-]{10,40})(?:&|$)")
-_COS = re.compile(r"[?&]q-sign-time=(?P<begin>[0-9]{1,12})(?:;|%3B)(?P<end>[0-9]{1,12})(?:&|$)", re.IGNORECASE)
+_EXPIRES = lazy_pattern(r"[?&](?:X-(?P<vendor>[a-z]{1,8})-)?Expires=(?P<number>[0-9]{1,12})(?:&|$)", re.IGNORECASE)
+_DATE = lazy_pattern(r"[?&]X-(?P<vendor>[a-z]{1,8})-Date=(?P<date>[0-9]{8}T[0-9]{6}Z)(?:&|$)", re.IGNORECASE)
+_AZURE = lazy_pattern(r"[?&]se=(?P<end>[0-9A-Za-z:%+-]{10,40})(?:&|$)")
+_COS = lazy_pattern(r"[?&]q-sign-time=(?P<begin>[0-9]{1,12})(?:;|%3B)(?P<end>[0-9]{1,12})(?:&|$)", re.IGNORECASE)
 _DATE_AND_LIFETIME = re.compile(r"[?&]X-Amz-Date=(?P<date>[0-9]{8}T[0-9]{6}Z)&X-Amz-Expires=(?P<lifetime>[0-9]{1,6})&")
 _USUAL = len("X-Amz-Date=20260102T030405Z&X-Amz-Expires=604800&")
 _VENDOR = len("?X-12345678-")  # characters before the last word of a parameter's name

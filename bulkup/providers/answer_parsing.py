@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import functools
-import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.helpers.short_text import shortened
 from bulkup.model.http import ApiAnswer, http_date, is_authority, retry_after_seconds
@@ -50,10 +50,10 @@ _MAX_TEXT = 8192  # characters; real URLs and tokens have less than half, and se
 _MAX_TIME = 64  # characters
 _NOT_JSON: Any = object()
 _V4 = "X-Amz-Algorithm=AWS4-HMAC-SHA256"
-_SIGNED_V4 = re.compile(rf"[?&]{_V4}(?:&|$)")
-_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-_ORIGIN = re.compile(r"[^/?#]*(?://[^/?#]*)?")
+_SIGNED_V4 = lazy_pattern(rf"[?&]{_V4}(?:&|$)")
+_ID = lazy_pattern(r"[A-Za-z0-9_-]{1,128}")
+_REQUEST_ID = lazy_pattern(r"[A-Za-z0-9._:/+=-]{1,128}")
+_ORIGIN = lazy_pattern(r"[^/?#]*(?://[^/?#]*)?")
 # The characters of a URL, and some more that are harmless in one.
 _SAFE_IN_URL = bytes(set(range(0x21, 0x7F)) - set(b'<>"{}|\\^`'))
 

@@ -13,22 +13,24 @@ from typing import Any
 
 import orjson
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
+
 _LARGEST = 64 * 1024  # bytes of a body after its decompression
 _ANY_HEADER = 32 + zlib.MAX_WBITS  # of gzip or zlib
 _GZIP = b"\x1f\x8b"
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
 
-_CODE = re.compile(rb"<(?:\w+:)?Code>\s*([A-Za-z0-9.]{1,64})\s*</")
-_MESSAGE = re.compile(rb"<(?:\w+:)?Message>([^<]{1,512})")
+_CODE = lazy_pattern(rb"<(?:\w+:)?Code>\s*([A-Za-z0-9.]{1,64})\s*</")
+_MESSAGE = lazy_pattern(rb"<(?:\w+:)?Message>([^<]{1,512})")
 _FLAGS = re.IGNORECASE | re.DOTALL
 # An element of XML after a declaration, instructions, comments and a document type.
 _PROLOG = rb"(?:\xef\xbb\xbf)?\s*(?>(?:(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE\b[^>\[]*(?:\[.*?\]\s*)?>)\s*)*)"
-_ROOT = re.compile(_PROLOG + rb"<(?:\w+:)?(?:Error|Errors|ErrorResponse|Exception|Fault)[\s/>]", _FLAGS)
-_ENVELOPE = re.compile(_PROLOG + rb"<(?:\w+:)?Envelope[\s>].*?<(?:\w+:)?Fault[\s/>]", _FLAGS)
+_ROOT = lazy_pattern(_PROLOG + rb"<(?:\w+:)?(?:Error|Errors|ErrorResponse|Exception|Fault)[\s/>]", _FLAGS)
+_ENVELOPE = lazy_pattern(_PROLOG + rb"<(?:\w+:)?Envelope[\s>].*?<(?:\w+:)?Fault[\s/>]", _FLAGS)
 # Parts of a web page without its first element. None of them is an element of a store's answer.
-_PAGE_PART = re.compile(_PROLOG + rb"<(?:head|body|script|meta|title|style|frameset|iframe)\b", _FLAGS)
+_PAGE_PART = lazy_pattern(_PROLOG + rb"<(?:head|body|script|meta|title|style|frameset|iframe)\b", _FLAGS)
 # The beginning of an error in JSON that was cut off, and so cannot be parsed. An empty value is no error.
-_CUT_JSON = re.compile(
+_CUT_JSON = lazy_pattern(
     rb"(?:\xef\xbb\xbf)?\s*\{\s*\"errors?\"\s*:(?!\s*(?:null|false|0|\"\"|\[\s*\]|\{\s*\})\s*[,}])", re.IGNORECASE
 )
 _FIRST_ERROR = 400  # of the statuses

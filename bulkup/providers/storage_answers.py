@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.model.http import StorageAnswer, is_web_page, retry_after_seconds
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.providers.error_documents import code_and_message, is_error_document, is_part_of_page, plain_body
@@ -55,8 +56,8 @@ _STATUSES = {
     503: ProblemKind.THROTTLED,
 }
 
-_ETAG = re.compile(rb"<ETag>\s*(?:&quot;|&#34;|\")?([^<&\"\s]{1,128})")
-_MD5 = re.compile(r"(?:W/)?\"?[0-9a-f]{32}\"?", re.IGNORECASE)
+_ETAG = lazy_pattern(rb"<ETag>\s*(?:&quot;|&#34;|\")?([^<&\"\s]{1,128})")
+_MD5 = lazy_pattern(r"(?:W/)?\"?[0-9a-f]{32}\"?", re.IGNORECASE)
 
 
 def classify_s3(answer: StorageAnswer, now: float) -> Problem | None:

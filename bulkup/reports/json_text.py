@@ -10,12 +10,13 @@ from typing import Any
 
 import orjson
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.model.states import DONE, FileState
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = lazy_pattern("[\ud800-\udfff]")
 # The UTF-8 of the characters that `safe_text` escapes: DEL, C1, bidi marks and overrides, line and paragraph
 # separators. JSON itself escapes C0. All of them occur only in strings.
-_UNSAFE = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+_UNSAFE = lazy_pattern(rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
 # Dataclasses are converted by `str`, which masks secrets. orjson would convert their fields, and fail for surrogates.
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 _INTERNAL = frozenset({FileState.ASKED, FileState.TICKETED, FileState.STORED})

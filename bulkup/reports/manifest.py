@@ -12,10 +12,10 @@ such a character. Columns of numbers (`size`, `attempts`) are not changed.
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable
 from typing import Any, BinaryIO, Final, Literal
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.model.journal_rows import ManifestRow
 from bulkup.reports import json_text
 from bulkup.reports.json_text import dumps, path_fields, time_text
@@ -39,7 +39,7 @@ FIELDS: Final = (
 )
 CSV_FIELDS: Final = (*FIELDS, "path_b64", "source_b64")
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+_FORMULA = lazy_pattern(r"'*[=+\-@\t\r\n]")
 
 
 def manifest_object(row: ManifestRow) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
+
 # C0 and DEL, C1, bidi marks and overrides, line and paragraph separators, and surrogates
 # (bytes that are not UTF-8).
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = lazy_pattern("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.secrets import Secret
 from bulkup.model.http import Headers
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_INVALID_IN_VALUE = re.compile(r"[\r\n\0]")
+_TOKEN = lazy_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_INVALID_IN_VALUE = lazy_pattern(r"[\r\n\0]")
 
 
 def reveal(headers: Headers) -> dict[str, str]:

@@ -16,6 +16,7 @@ from yarl import URL
 
 from bulkup.errors import UsageError
 from bulkup.helpers.address_literals import literal
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 
 PROXY_AUTHENTICATION_REQUIRED = 407
@@ -23,8 +24,8 @@ _PORTS = {"http": 80, "https": 443}
 _SUPPORTED = ("http", "https")
 # In no_proxy, it removes the rule that this machine is reached directly. Chromium uses the same word.
 _LOOPBACK_BY_PROXY = "<-loopback>"
-_WITH_PORT = re.compile(r"([^:]+|\[.*\]):(\d+)")  # an address of IPv6 has a port only after brackets
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}")
+_WITH_PORT = lazy_pattern(r"([^:]+|\[.*\]):(\d+)")  # an address of IPv6 has a port only after brackets
+_SCHEME = lazy_pattern(r"[A-Za-z][A-Za-z0-9+.-]{0,30}")
 _MAX_KNOWN = 1000  # origins
 _MACOS: bool = sys.platform == "darwin"  # only there the system has settings of proxies beside the environment
 

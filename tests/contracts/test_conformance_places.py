@@ -11,7 +11,7 @@ from conformance_world import CLOSING, conformance, recorded_calls
 from pipeline_world import World
 
 from bulkup import FileState
-from bulkup.api.preview import preview
+from bulkup.api.dry_run import preview
 
 # Settings with which all files have one place, and one with which each has its own.
 ONE_PLACE: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ from conformance_world import CLOSING, EVERY, conformance, meddle, recorded_call
 from pipeline_world import World
 
 from bulkup import FileState
-from bulkup.api.preview import preview
+from bulkup.api.dry_run import preview
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.items import Outcome
 from bulkup.model.problems import Problem, ProblemError, ProblemKind

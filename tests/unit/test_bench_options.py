@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.cli.app import run_command_line
 from bulkup.cli.bench import _ask
+from bulkup.cli.entry import run_command_line
 from bulkup.errors import UsageError
 
 TO = "--provider magic-hour --base-url http://127.0.0.1:9"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.cli.app import run_command_line
+from bulkup.cli.entry import run_command_line
 from bulkup.cli.error_report import printable_lines, report_error
 from bulkup.errors import UsageError
 from bulkup.reports.json_text import dumps

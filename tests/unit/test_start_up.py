@@ -54,9 +54,13 @@ def test_certificate_authorities_are_read_once_and_only_when_needed(monkeypatch:
 
 
 _AUTHORITIES = """
-import ssl
-from bulkup.cli import app
-app.load_command("upload")
+import ssl, sys
+from bulkup.cli import app, entry
+if sys.argv[1] == "upload":
+    sys.argv = ["bulkup", "upload", "/missing", "--provider", "magic-hour"]
+    assert entry.run_command_line() == 2
+else:
+    app.load_command(sys.argv[1])
 import aiohttp.connector
 from bulkup.transport.tls import TlsVerification
 own = TlsVerification(None).for_aiohttp("https://api/", None)
@@ -66,15 +70,18 @@ print(*(context.verify_mode is ssl.CERT_REQUIRED for context in (own, default)))
 """
 
 
+@pytest.mark.parametrize("command", ["upload", "bench"])
 def test_the_command_reads_authorities_for_its_own_context_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of aiohttp are unused. Without authorities they refuse every certificate."""
     path = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(path)
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    done = subprocess.run([sys.executable, "-P", "-c", _AUTHORITIES], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _AUTHORITIES, command], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["1", "1", "0", "True", "True"]
 
 
@@ -118,8 +125,8 @@ HEAVY = {"aiohttp", "anyio", "asyncio", "pydantic", "pydantic_core", "rich", "sq
 
 def test_the_list_of_commands_imports_no_command_and_no_rich() -> None:
     script = (
-        "import sys\nbefore = {*sys.modules}\nfrom bulkup.cli import app\nsys.argv = ['bulkup', '--help']\n"
-        "code = app.run_command_line()\nprint(*{*sys.modules} - before, file=sys.stderr)\nsys.exit(code)"
+        "import sys\nbefore = {*sys.modules}\nfrom bulkup.cli import entry\nsys.argv = ['bulkup', '--help']\n"
+        "code = entry.run_command_line()\nprint(*{*sys.modules} - before, file=sys.stderr)\nsys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     loaded = set(done.stderr.split())
@@ -136,9 +143,9 @@ def test_the_list_of_commands_has_the_first_sentence_of_their_help(name: str) ->
 
 _UPLOAD = """
 import sys
-from bulkup.cli import app
+from bulkup.cli import entry
 sys.argv = ["bulkup", "upload", *sys.argv[1:]]
-code = app.run_command_line()
+code = entry.run_command_line()
 print(*sys.modules)
 sys.exit(code)
 """
@@ -160,5 +167,20 @@ def test_an_upload_imports_no_module_that_it_does_not_need(tmp_path: Path) -> No
     assert done.returncode == 4, done.stderr
     assert "run started" in done.stderr
     loaded = set(done.stdout.split())
-    assert {"pydantic", "rich", "structlog", "graphql", "aiohttp.web"} & loaded == set()
-    assert {"aiohttp", "pydantic_core", "sqlite3"} <= loaded
+    unwanted = {"pydantic", "pydantic_core", "rich", "structlog", "graphql", "aiohttp.web", "typer"}
+    unwanted |= {"statistics", "tomllib", "difflib", "importlib.resources", "csv", "platformdirs"}
+    unwanted |= {"bulkup.localserver.server_config", "bulkup.api.dry_run"}
+    assert unwanted & loaded == set()
+    assert {"aiohttp", "pydantic_core._pydantic_core", "sqlite3"} <= loaded
+
+
+@pytest.mark.parametrize(
+    "given", [["--concurrency", "many"], ["--provider", "none"], ["--batch-size", "0"], []], ids=str
+)
+def test_wrong_settings_are_reported_before_the_modules_of_a_run_are_imported(given: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _UPLOAD, "/missing", *given], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "bulkup: " in done.stderr
+    assert {"aiohttp", "asyncio", "ssl", "sqlite3"} & set(done.stdout.split()) == set()

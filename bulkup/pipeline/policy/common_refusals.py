@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import re
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.pipeline.policy.kind_refusal import refers_to_kind
 
 # Storage's code says the reason, and its text may name the file.
-_CODE = re.compile(r"storage answered [0-9]{3} \w+(?=:)")
+_CODE = lazy_pattern(r"storage answered [0-9]{3} \w+(?=:)")
 # The parts in which two answers with one meaning differ: ids, times, names and paths, and numbers other than a status.
-_DETAILS = re.compile(
+_DETAILS = lazy_pattern(
     r"(?P<status>\banswered [0-9]{3}\b)|\"[^\"]*\"|'[^']*'|\S*(?:[0-9]{4,}|/|\w\.\w)\S*|\b[0-9a-f]{8,}\b|[0-9]+",
     re.IGNORECASE,
 )

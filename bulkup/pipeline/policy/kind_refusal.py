@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 
-_REFUSES = re.compile(
+from bulkup.helpers.lazy_pattern import lazy_pattern
+
+_REFUSES = lazy_pattern(
     r"unsupported|invalid|unknown|unrecogni[sz]ed"
     r"|(?:not|n't) (?:be )?(?:supported|allowed|accepted|permitted|valid|accept|support|allow|take)",
     re.IGNORECASE,
 )
-_KIND = re.compile(r"\b(?:extension|file[- _]?type|type|format)s?\b", re.IGNORECASE)
-_OF_REQUESTS = re.compile(r"\b(?:content|media|mime)[- _]?type\b", re.IGNORECASE)
+_KIND = lazy_pattern(r"\b(?:extension|file[- _]?type|type|format)s?\b", re.IGNORECASE)
+_OF_REQUESTS = lazy_pattern(r"\b(?:content|media|mime)[- _]?type\b", re.IGNORECASE)
 
 
 def refers_to_kind(reason: str, kind: str) -> bool:

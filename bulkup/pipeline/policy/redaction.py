@@ -7,9 +7,9 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
-from html import escape
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.secrets import MASK, Secret
 from bulkup.model.problems import Problem
 from bulkup.model.tickets import Ticket
@@ -18,10 +18,10 @@ from bulkup.providers import Provider
 # A text that begins like a secret, in this many characters, is taken for it.
 _RECOGNISED = 8
 # A question mark and the text behind it: a value need not follow a name, and escapes can hide the "=".
-_QUERY = re.compile(r"(\?|%3f|\\u003f)[^\s<>\"')]+", re.IGNORECASE)
+_QUERY = lazy_pattern(r"(\?|%3f|\\u003f)[^\s<>\"')]+", re.IGNORECASE)
 # Values of a ticket that are no secrets: short ones, and these, which occur in many messages.
 _SHORTEST_SECRET = 16
-_NOT_SECRET = re.compile(r"key|name|filename|acl|.*(expires|date|algorithm|signedheaders)", re.IGNORECASE)
+_NOT_SECRET = lazy_pattern(r"key|name|filename|acl|.*(expires|date|algorithm|signedheaders)", re.IGNORECASE)
 
 
 def redact(problem: Problem, provider: Provider, ticket: Ticket | None = None) -> Problem:
@@ -44,6 +44,8 @@ def _secrets_of(ticket: Ticket) -> Iterator[Secret]:
 
 def _ways_to_write(secret: str) -> set[str]:
     """Return the secret in the encodings that a message may use: JSON, percent, HTML, Python and Base64."""
+    from html import escape  # noqa: PLC0415  # a run without problems redacts nothing
+
     quoted = json.dumps(secret, ensure_ascii=False)[1:-1]
     percent = {quote(secret), quote(secret, safe="")}
     lower = {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), text) for text in percent}

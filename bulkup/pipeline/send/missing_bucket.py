@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.http import StorageAnswer
 from bulkup.model.problems import Problem
 
-_CODE = re.compile(rb"<Code>\s*NoSuchBucket\s*</Code>")
-_NAME = re.compile(rb"<BucketName>\s*([^<\s]{1,255})\s*</BucketName>")
+_CODE = lazy_pattern(rb"<Code>\s*NoSuchBucket\s*</Code>")
+_NAME = lazy_pattern(rb"<BucketName>\s*([^<\s]{1,255})\s*</BucketName>")
 
 
 def name_bucket(problem: Problem, answer: StorageAnswer, url: SecretUrl) -> Problem:

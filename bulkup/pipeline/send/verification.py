@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import enum
 import hashlib
-import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.model.files import Algorithm, Digest
 
-_QUOTED_MD5 = re.compile(r'"([0-9a-f]{32})"')
-_PLAIN_MD5 = re.compile(r"[0-9a-f]{32}")
+_QUOTED_MD5 = lazy_pattern(r'"([0-9a-f]{32})"')
+_PLAIN_MD5 = lazy_pattern(r"[0-9a-f]{32}")
 # Headers with the checksum of the whole object in base64. These are compared with digests of the same algorithm.
 _BY_ALGORITHM: Mapping[str, Algorithm] = {
     "x-amz-checksum-sha256": "sha256",
@@ -27,8 +27,8 @@ _CHECKSUMS: Mapping[str, Callable[[bytes | bytearray], bytes]] = {
 }
 _COMPARED = frozenset({*_BY_ALGORITHM, *_CHECKSUMS})
 # Between two values of a header. A comma alone may be part of one ETag; a quote or white space cannot be.
-_NEXT_ETAG = re.compile(r'"\s*,|,\s')
-_COMPOSITE = re.compile(r"-[0-9]+$")  # the number of parts, after the base64
+_NEXT_ETAG = lazy_pattern(r'"\s*,|,\s')
+_COMPOSITE = lazy_pattern(r"-[0-9]+$")  # the number of parts, after the base64
 _MAX_ETAG = 1024  # characters
 _ENCRYPTION = "x-amz-server-side-encryption"
 _CUSTOMER_KEY = f"{_ENCRYPTION}-customer-algorithm"

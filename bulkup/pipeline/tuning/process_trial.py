@@ -38,8 +38,8 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from statistics import median
 
+from bulkup.helpers.median import median
 from bulkup.helpers.quick_dataclass import dataclass
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.model.http import ApiAnswer
 from bulkup.model.problems import ProblemKind
 from bulkup.providers.answer_parsing import raise_for_status
@@ -28,8 +29,8 @@ _STATUSES = {400: ProblemKind.REJECTED, 403: ProblemKind.UNAUTHORIZED, 409: Prob
 _RIGHTS = "check the keys, and that project_id belongs to their account, in the region of base_url"
 # The message for a file that is complete already is not documented. It must not be confused with the messages for a
 # file that failed or was cancelled, or for an asset that has its MAIN already.
-_COMPLETED = re.compile(r"(?=.*already)(?=.*(?:complet|confirm|creat))", re.IGNORECASE | re.DOTALL)
-_NOT_COMPLETED = re.compile(r"\bMAIN\b|fail|cancel|delet|\bnot\b", re.IGNORECASE)
+_COMPLETED = lazy_pattern(r"(?=.*already)(?=.*(?:complet|confirm|creat))", re.IGNORECASE | re.DOTALL)
+_NOT_COMPLETED = lazy_pattern(r"\bMAIN\b|fail|cancel|delet|\bnot\b", re.IGNORECASE)
 
 
 def error_of(answer: ApiAnswer) -> tuple[str, str]:

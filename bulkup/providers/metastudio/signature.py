@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, unquote
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.secrets import Secret
 
 ALGORITHM = "SDK-HMAC-SHA256"
 MAX_CLOCK_SKEW = 900.0  # seconds that the two clocks may differ
 _JSON = ("application/json", "application/bson")
-_CANONICAL = re.compile(r"[A-Za-z0-9/_.~-]*")
+_CANONICAL = lazy_pattern(r"[A-Za-z0-9/_.~-]*")
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from bulkup.config.expiry import Expiry
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.secrets import Secret
 from bulkup.helpers.short_text import shortened
 from bulkup.model.files import Place
@@ -33,7 +34,7 @@ _POLL_AFTER = 0.25  # seconds
 _UPLOADING = "UPLOADING"
 _COMPLETING = "COMPLETING"
 # The statuses of a failed upload are not documented. Common words for failure are recognized.
-_FAILURE = re.compile(r"FAIL|ERROR|ABORT|CANCEL|EXPIRE|REJECT|INVALID", re.IGNORECASE)
+_FAILURE = lazy_pattern(r"FAIL|ERROR|ABORT|CANCEL|EXPIRE|REJECT|INVALID", re.IGNORECASE)
 
 
 class Xvid(Provider):

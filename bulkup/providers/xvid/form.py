@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from typing import Any
 
 import orjson
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.secrets import Secret
 from bulkup.model.http import ApiAnswer
 from bulkup.providers.answer_parsing import lease_from, malformed, unix_time
@@ -17,7 +17,7 @@ from bulkup.providers.xvid.answers import SERVICE
 FormFields = tuple[tuple[str, Secret], ...]
 PLACEHOLDER = "${filename}"  # in a key, S3 replaces it with the file name of the form
 _MAX_SIZE = 20 * 1024  # bytes of all fields together, S3's limit
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = lazy_pattern(r"[\x00-\x1f\x7f]")
 
 
 def fields_of(params: Any) -> FormFields:

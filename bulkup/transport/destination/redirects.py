@@ -5,10 +5,9 @@ Only 307 and 308 are followed, because they repeat the request with its body. Ot
 
 from __future__ import annotations
 
-import re
-
 from yarl import URL
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.http import Headers, is_authority
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
@@ -16,7 +15,7 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 REPEATING_STATUSES = frozenset({307, 308})
 MAX_REDIRECTS = 3
 _MAX_LENGTH = 8192  # characters, as of the URLs of a service
-_UNSAFE = re.compile(r"[^\x21-\x7e]|[<>\"{}|\\^`]")
+_UNSAFE = lazy_pattern(r"[^\x21-\x7e]|[<>\"{}|\\^`]")
 
 
 def redirected(url: SecretUrl, location: str) -> SecretUrl:

@@ -9,11 +9,12 @@ import ssl
 from collections.abc import Iterator
 from time import monotonic
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.model.http import StorageAnswer
 from bulkup.transport.lean.connection import Connection
 from bulkup.transport.sender import KEEP_ALIVE
 
-_TIMEOUT = re.compile(r"\btimeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
+_TIMEOUT = lazy_pattern(r"\btimeout\s*=\s*\"?([0-9]{1,9})", re.IGNORECASE)
 _MIN_INTERVAL, _MAX_INTERVAL = 0.02, 1.0  # seconds between two checks of the deadlines
 
 
