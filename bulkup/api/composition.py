@@ -36,7 +36,6 @@ from bulkup.pipeline.files.hashing import require_algorithms
 from bulkup.pipeline.processes.jobs import Setup
 from bulkup.pipeline.scan.own_files import OwnFiles
 from bulkup.providers import Provider, ProviderConfig, create, is_registered
-from bulkup.providers.urls.url_list import load_url_list
 from bulkup.transport import HostRules, TransportOptions
 from bulkup.transport.proxies import Proxies
 
@@ -120,6 +119,8 @@ def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str
     if declared.regions is not None:
         values |= region_settings(settings, declared.regions)
     if values.get("urls") is not None:
+        from bulkup.providers.urls.url_list import load_url_list  # noqa: PLC0415  # the same
+
         values["urls"] = load_url_list(values["urls"], sources[0].root)
     return values
 
