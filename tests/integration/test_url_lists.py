@@ -11,10 +11,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from bulkup.api.preview import preview
 from pipeline_world import QUICK_RETRIES, World, world
 
 from bulkup import FileState, UsageError
+from bulkup.api.dry_run import preview
 from bulkup.helpers.clock import SystemClock
 
 AN_HOUR_AGO = "2020-01-01T00:00:00Z"
