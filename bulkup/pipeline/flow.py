@@ -12,6 +12,7 @@ import anyio
 from bulkup.model.counters import Gauge
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.closer import Closer
+from bulkup.pipeline.dispatcher import Dispatcher
 from bulkup.pipeline.hasher import Hasher
 from bulkup.pipeline.processes.jobs import Setup
 from bulkup.pipeline.processes.process_pool import ProcessPool
@@ -45,8 +46,9 @@ class Pipeline:
         sender = LocalSender(
             run.transport, run.provider, run.clock, run.options.sending, run.tunables.reading, run.opener
         )
-        self._pool = _process_pool(run, sender, process_setup)
-        self._workers = Workers(run, routes, self._pool or sender)
+        self._workers = Workers(run, routes, sender)
+        self._pool = _process_pool(run, process_setup)
+        self._dispatcher = Dispatcher(run, routes, self._pool, self._workers) if self._pool is not None else None
         self._fill(routes)
         self.gauge = Gauge(run.counters, self._depths)
 
@@ -57,7 +59,8 @@ class Pipeline:
         routes.send = self._ready.add
         routes.resume = self._ready.resume
         routes.retry = self._ready.retry
-        routes.take = self._ready.take
+        routes.take, routes.take_now = self._ready.take, self._ready.take_now
+        routes.dispatch_by = self._ready.dispatch_by
         routes.close = self._closer.add
         routes.give_up = self._closer.give_up
         routes.recheck = self._rechecker.add
@@ -107,9 +110,9 @@ class Pipeline:
         ]
 
     def _process_stages(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-        if self._pool is None:
+        if self._pool is None or self._dispatcher is None:
             return []
-        run, stages = self._run, [self._pool.work]
+        run, stages = self._run, [self._pool.work, self._dispatcher.work]
         if run.options.processes is None:
             tuner = ProcessTuner(
                 self._pool,
@@ -167,8 +170,8 @@ class Pipeline:
         }
 
 
-def _process_pool(run: Run, own: LocalSender, setup: Setup | None) -> ProcessPool | None:
+def _process_pool(run: Run, setup: Setup | None) -> ProcessPool | None:
     """Return the pool of sending processes, None where this process sends all files."""
     if setup is None or run.options.processes == 1:
         return None
-    return ProcessPool(own, setup, run.clock, run.options.processes, run.tunables.process)
+    return ProcessPool(setup, run.clock, run.options.processes, run.tunables.process)

@@ -1,6 +1,7 @@
 """Files that have a ticket and lack a worker: new ones, retries, and those of an earlier run.
 
-A worker receives only a file that may be sent at once: its lease is good, and its host admits one more request.
+A worker receives only a file that may be sent at once: its lease is good, and its host admits one more request. Once
+there are sending processes, the dispatcher takes the files instead of the workers, several at once.
 
     later --due--> files --take--> a worker
                     ^  |
@@ -18,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
+from collections.abc import Callable
 
 from bulkup.helpers.alarm import Alarm
 from bulkup.helpers.delay_queue import DelayQueue
@@ -41,6 +43,7 @@ class Ready:
         self._held: dict[HostGate, deque[Ticketed]] = {}
         self._later: DelayQueue[Ticketed] = DelayQueue()
         self._idle: deque[asyncio.Future[None]] = deque()  # workers without a file
+        self._dispatch: Callable[[], None] | None = None
         self._alarm = Alarm(run.timeout)
 
     @property
@@ -78,11 +81,19 @@ class Ready:
             self._routes.give_back(file.item)
             return
         self._files.add(file)
+        if self._dispatch is not None:
+            self._dispatch()
+            return
         while self._idle:
             worker = self._idle.popleft()
             if not worker.done():
                 worker.set_result(None)
                 break
+
+    def dispatch_by(self, dispatch: Callable[[], None]) -> None:
+        """From now on call `dispatch` when a file arrives, and give no file to workers."""
+        self._dispatch = dispatch
+        dispatch()
 
     def resume(self, item: Item, ticket: Ticket) -> None:
         """Take a file with a ticket of an earlier run."""
@@ -98,25 +109,32 @@ class Ready:
 
     async def take(self) -> tuple[Ticketed, HostGate]:
         """Return the next file to be sent now, and the gate of its host, which counts the request as begun."""
-        limit = self._run.worker_limit
         while True:
-            now = self._run.clock.monotonic()
-            while self._files and not self._run.stop.requested:
-                file = self._files.next(limit.large, limit.wanted)
-                if file.asked_at is None and (self._leads_nowhere(file) or self._is_refused_like_others()):
-                    self._routes.renew(file.item)
-                else:
-                    gate = self._run.gates.storage(file.ticket.url)
-                    if not gate.room(now):
-                        self._hold(file, gate)
-                        continue
-                    self._routes.ticket_used()
-                    if file.renew_at is None or now < file.renew_at:
-                        gate.begin()
-                        return file, gate
-                    self._lapsed(file.item)
-                self._alarm.wake()  # no request begins, so no gate tells that there is room for a held file
+            if self._dispatch is None:
+                taken = self.take_now()
+                if taken is not None:
+                    return taken
             await self._wait_for_file()
+
+    def take_now(self) -> tuple[Ticketed, HostGate] | None:
+        """Return what `take` does, None if no file can be sent now."""
+        limit, now = self._run.worker_limit, self._run.clock.monotonic()
+        while self._files and not self._run.stop.requested:
+            file = self._files.next(limit.large, limit.wanted)
+            if file.asked_at is None and (self._leads_nowhere(file) or self._is_refused_like_others()):
+                self._routes.renew(file.item)
+            else:
+                gate = self._run.gates.storage(file.ticket.url)
+                if not gate.room(now):
+                    self._hold(file, gate)
+                    continue
+                self._routes.ticket_used()
+                if file.renew_at is None or now < file.renew_at:
+                    gate.begin()
+                    return file, gate
+                self._lapsed(file.item)
+            self._alarm.wake()  # no request begins, so no gate tells that there is room for a held file
+        return None
 
     def wake(self) -> None:
         """Look again: a stop was requested."""

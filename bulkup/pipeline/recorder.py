@@ -49,9 +49,10 @@ class Recorder:
         if (outcome.state is FileState.FAILED or outcome.by_service) and not outcome.counted:
             self.count_failure()
 
-    async def record(self, outcome: Outcome) -> None:
-        """Take an outcome and return once it is on disk."""
-        self.settle(outcome)
+    async def record(self, *outcomes: Outcome) -> None:
+        """Take outcomes and return once they are on disk."""
+        for outcome in outcomes:
+            self.settle(outcome)
         # A bare future: every file waits here once, and an event costs three times as much.
         on_disk = asyncio.get_running_loop().create_future()
         self._waiting.append(on_disk)

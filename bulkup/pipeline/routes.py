@@ -30,6 +30,8 @@ class Routes:
     resume: Callable[[Item, Ticket], None] = field(init=False)  # with a ticket of an earlier run
     retry: Callable[[Ticketed, float], None] = field(init=False)  # not before a time
     take: Callable[[], Awaitable[tuple[Ticketed, HostGate]]] = field(init=False)  # the next file, for a worker
+    take_now: Callable[[], tuple[Ticketed, HostGate] | None] = field(init=False)  # for the dispatcher
+    dispatch_by: Callable[[Callable[[], None]], None] = field(init=False)  # it is called when a file arrives
     # closer: files that lack an end
     close: Callable[[Stored], None] = field(init=False)
     give_up: Callable[[Outcome], None] = field(init=False)  # a file with a ticket that will not be used
@@ -37,7 +39,7 @@ class Routes:
     recheck: Callable[[Item, Problem, float], None] = field(init=False)
     # recorder
     settle: Callable[[Outcome], None] = field(init=False)
-    record: Callable[[Outcome], Awaitable[None]] = field(init=False)
+    record: Callable[..., Awaitable[None]] = field(init=False)  # outcomes
     count_failure: Callable[[], None] = field(init=False)  # of a file that is settled later
     # for the batcher, which forms groups by the state of other stages
     ticket_used: Callable[[], None] = field(init=False)

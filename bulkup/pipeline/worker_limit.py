@@ -39,6 +39,10 @@ class WorkerLimit:
         while number >= self.wanted:
             await self._more.wait()
 
+    async def changed(self) -> None:
+        """Return when the limit is set again."""
+        await self._more.wait()
+
     def begin(self, now: float, size: int) -> None:
         """Note that an attempt of `size` bytes begins at `now` (monotonic seconds)."""
         self.busy += 1

@@ -47,22 +47,30 @@ class Workers:
         self._run = run
         self._routes = routes
         self._sender = sender
-        self._under_way: dict[Item, tuple[HostGate, float]] = {}  # with the time of its begin
+        self.under_way: dict[Item, tuple[HostGate, float]] = {}  # with the time of its begin
 
     async def work(self, number: int) -> None:
         """Send one file after the other until cancelled; `number` counts the workers from 0."""
-        limit, clock = self._run.worker_limit, self._run.clock
-        meter = _Meter(self._run)
+        limit, meter = self._run.worker_limit, _Meter(self._run)
         while True:
             if number >= limit.wanted:
                 await limit.stand_aside(number)
             file, gate = await self._routes.take()
-            begun, size = clock.monotonic(), file.item.file.identity.size
-            limit.begin(begun, size)
-            sent = await self._attempt(file, gate, meter, begun)
-            limit.end(begun, clock.monotonic(), size, stored=isinstance(sent, Receipt))
-            if isinstance(sent, Problem):
-                self._failed(file, redact(sent, self._run.provider, file.ticket), gate)
+            begun = self._run.clock.monotonic()
+            limit.begin(begun, file.item.file.identity.size)
+            await self._send(file, gate, meter, begun)
+
+    async def send_here(self, file: Ticketed, gate: HostGate, begun: float) -> None:
+        """Make the attempt of a file in this process. Gate and limit have counted it as begun."""
+        await self._send(file, gate, _Meter(self._run), begun)
+
+    async def _send(self, file: Ticketed, gate: HostGate, meter: _Meter, begun: float) -> None:
+        limit, clock = self._run.worker_limit, self._run.clock
+        sent = await self._attempt(file, gate, meter, begun)
+        stored = isinstance(sent, Receipt)
+        limit.end(begun, clock.monotonic(), file.item.file.identity.size, stored=stored)
+        if isinstance(sent, Problem):
+            self._failed(file, redact(sent, self._run.provider, file.ticket), gate)
 
     async def _attempt(self, file: Ticketed, gate: HostGate, meter: _Meter, begun: float) -> Receipt | Problem:
         run, item = self._run, file.item
@@ -72,17 +80,18 @@ class Workers:
             await run.memory.take(held)
             begun = run.clock.monotonic()
         meter.begin(item)
-        self._under_way[item] = gate, begun
+        self.under_way[item] = gate, begun
         try:
             try:
                 sent = await self._sender.send(file, meter.count)
             except ProblemError as error:
                 sent = error.problem
             finally:
-                del self._under_way[item]
+                del self.under_way[item]
             if isinstance(sent, Receipt):
                 gate.end(None, begun, run.clock.monotonic(), 0.0)
-                await self._stored(file, sent)
+                self.accepted(item, sent)
+                await self._record(file, sent)
             else:
                 self._end_at_gate(file, gate, sent, begun)
             return sent
@@ -98,11 +107,19 @@ class Workers:
             reason = redact(problem, self._run.provider, file.ticket).message
             _log.warning(LogEvent.STORAGE_PAUSED, reason=reason, seconds=round(closed_until - now, 2))
 
-    async def _stored(self, file: Ticketed, receipt: Receipt) -> None:
-        item = file.item
+    def accepted(self, item: Item, receipt: Receipt) -> None:
+        """Note that storage has accepted a file."""
         self._run.ticket_losses.worked()
         self._run.storage_refusals.accepted = True
         item.receipt, item.digest = receipt, receipt.digest or item.digest
+
+    def failed(self, file: Ticketed, problem: Problem, gate: HostGate, begun: float) -> None:
+        """Pass a file on after an attempt that began at `begun` and failed."""
+        self._end_at_gate(file, gate, problem, begun)
+        self._failed(file, redact(problem, self._run.provider, file.ticket), gate)
+
+    async def _record(self, file: Ticketed, receipt: Receipt) -> None:
+        item = file.item
         # The worker is free again only when the row is on disk. So a kill makes us send no more files twice than there
         # are workers, however fast they are and however slow the disk.
         if self._run.provider.capabilities.confirms:
@@ -185,7 +202,7 @@ class Workers:
         if item.history.answered_since(gate.last_answer):
             return Silence.NONE
         oldest = now - self._run.options.longest_silence
-        busy = any(begun < oldest for other, begun in self._under_way.values() if other is gate)
+        busy = any(begun < oldest for other, begun in self.under_way.values() if other is gate)
         return Silence.BUSY if busy else Silence.DEAD
 
     def _note_lost_ticket(self, file: Ticketed, problem: Problem, now: float) -> bool:

@@ -16,12 +16,15 @@ from bulkup.helpers import event_loop
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.helpers.thread_limit import NO_THREADS, THREADS_HINT, is_thread_limit
+from bulkup.model.items import Ticketed
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import Receipt
 from bulkup.pipeline.processes.frames import Frames, frame
 from bulkup.pipeline.processes.jobs import (
     Plain,
     ReportKind,
-    file_of,
+    files_of,
+    is_usual,
     report,
     report_problem,
     report_sent,
@@ -32,7 +35,7 @@ from bulkup.providers import PROVIDER_CLASSES
 from bulkup.transport import Storage
 
 _PROGRESS_EVERY = 0.1  # seconds
-_HEARTBEAT = frame([])
+_NO_REPORTS = frame(([], []))
 
 
 def main() -> None:
@@ -54,10 +57,11 @@ async def _main(parent: socket.socket) -> None:
 class _Job:
     """An attempt under way; `count` is the number of bytes sent and not reported yet."""
 
-    __slots__ = ("begun", "count", "number", "task")
+    __slots__ = ("begun", "count", "file", "number", "task")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, file: Ticketed) -> None:
         self.number = number
+        self.file = file
         self.begun = False
         self.count = 0
         self.task: asyncio.Task[None]
@@ -74,7 +78,9 @@ class Child(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._frames = Frames()
         self._jobs: dict[int, _Job] = {}
+        self._usual: list[tuple[int, bytes]] = []
         self._reports: list[Plain] = []
+        self._flushes = False
         self._sender: FileSender
         self._tasks: asyncio.TaskGroup
         self._transport: asyncio.WriteTransport
@@ -82,7 +88,7 @@ class Child(asyncio.Protocol):
     def begin(self, sender: FileSender, tasks: asyncio.TaskGroup) -> None:
         """Report that this process is ready for jobs."""
         self._sender, self._tasks = sender, tasks
-        self._transport.write(frame([]))
+        self._transport.write(_NO_REPORTS)
 
     async def report_progress(self) -> None:
         """Report the bytes sent, at regular intervals. A message without reports says that this process still runs."""
@@ -91,8 +97,8 @@ class Child(asyncio.Protocol):
             for job in self._jobs.values():
                 if job.count:
                     self._report(report(job.number, self._counted(job), ReportKind.PROGRESS))
-            if self._jobs and not self._reports:
-                self._transport.write(_HEARTBEAT)
+            if self._jobs and not self._flushes:
+                self._transport.write(_NO_REPORTS)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, for reports."""
@@ -103,50 +109,54 @@ class Child(asyncio.Protocol):
         os._exit(0)
 
     def data_received(self, data: bytes) -> None:
-        """Take the set-up at first, then jobs and the numbers of jobs to cancel."""
+        """Take the set-up at first, then jobs, and the request to cancel all of them."""
         for message in self._frames.feed(data):
             if not self.setup.done():
                 self.setup.set_result(message)
                 continue
-            jobs, cancelled = message
-            for job in jobs:
-                self._begin(job)
-            for number in cancelled:
-                self._cancel(number)
+            batches, cancelled = message
+            try:
+                for batch in batches:
+                    self._begin(batch)
+            except Exception as error:  # noqa: BLE001  # the parent waits for a report of any error
+                self._report(report(-1, 0, ReportKind.FAULT, _where(error)))
+            if cancelled:
+                self._cancel()
 
-    def _begin(self, plain: Plain) -> None:
-        job = self._jobs[plain[0]] = _Job(plain[0])
-        job.task = self._tasks.create_task(self._work(job, plain))
+    def _begin(self, batch: Plain) -> None:
+        for number, file in files_of(batch):
+            job = self._jobs[number] = _Job(number, file)
+            job.task = self._tasks.create_task(self._work(job))
 
-    def _cancel(self, number: int) -> None:
-        job = self._jobs.get(number)
-        if job is None:
-            return  # its last report is on its way
-        job.task.cancel()
-        if not job.begun:  # a task cancelled before it begins never reports
-            del self._jobs[number]
-            self._report(report(number, 0, ReportKind.CANCELLED))
+    def _cancel(self) -> None:
+        for number, job in list(self._jobs.items()):
+            job.task.cancel()
+            if not job.begun:  # a task cancelled before it begins never reports
+                del self._jobs[number]
+                self._report(report(number, 0, ReportKind.CANCELLED))
 
-    async def _work(self, job: _Job, plain: Plain) -> None:
+    async def _work(self, job: _Job) -> None:
         job.begun = True
         try:
-            last = await self._attempt(job, plain)
-        except asyncio.CancelledError:
-            last = report(job.number, self._counted(job), ReportKind.CANCELLED)
-        except Exception as error:  # noqa: BLE001  # a worker waits for a report of any error
-            last = self._fault(job, error)
-        del self._jobs[job.number]
-        self._report(last)
-
-    async def _attempt(self, job: _Job, plain: Plain) -> Plain:
-        try:
-            sent = await self._sender.send(file_of(plain), job.add)
+            sent = await self._sender.send(job.file, job.add)
         except ProblemError as error:
-            sent = error.problem
-        count = self._counted(job)
+            self._report(report_problem(job.number, self._counted(job), error.problem))
+        except asyncio.CancelledError:
+            self._report(report(job.number, self._counted(job), ReportKind.CANCELLED))
+        except Exception as error:  # noqa: BLE001  # the parent waits for a report of any error
+            self._report(self._fault(job, error))
+        else:
+            self._report_end(job, sent)
+        del self._jobs[job.number]
+
+    def _report_end(self, job: _Job, sent: Receipt | Problem) -> None:
         if isinstance(sent, Problem):
-            return report_problem(job.number, count, sent)
-        return report_sent(job.number, count, sent)
+            self._report(report_problem(job.number, self._counted(job), sent))
+        elif sent.digest is not None and job.count == sent.identity.size and is_usual(job.file, sent):
+            self._usual.append((job.number, sent.digest.value))
+            self._flush_soon()
+        else:
+            self._report(report_sent(job.number, self._counted(job), sent))
 
     def _fault(self, job: _Job, error: Exception) -> Plain:
         count = self._counted(job)
@@ -160,13 +170,18 @@ class Child(asyncio.Protocol):
         return count
 
     def _report(self, message: Plain) -> None:
-        if not self._reports:
-            self._loop.call_soon(self._flush)
         self._reports.append(message)
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._flushes:
+            self._flushes = True
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        reports, self._reports = self._reports, []
-        self._transport.write(frame(reports))
+        message = self._usual, self._reports
+        self._usual, self._reports, self._flushes = [], [], False
+        self._transport.write(frame(message))
 
 
 def _where(error: BaseException) -> str:

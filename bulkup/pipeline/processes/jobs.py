@@ -1,14 +1,17 @@
 """The messages between the processes as plain values: first a set-up, then jobs and reports. Pure.
 
 A job holds the parts of an item that one attempt needs; a report holds its result or its progress. Both begin with the
-attempt's number, which the pool chose.
+attempt's number. The result of nearly all attempts is their number and the MD5 alone (`is_usual`).
+
+To a sending process go batches of jobs, and whether all attempts are cancelled. To the parent go usual results, and
+reports of everything else.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bulkup.helpers.quick_dataclass import dataclass
@@ -55,45 +58,46 @@ def setup_from_plain(plain: Plain) -> Setup:
     return Setup(provider, TransportOptions(**transport, hosts=hosts), SendOptions(**sending))
 
 
-def job_of(number: int, ticketed: Ticketed) -> Plain:
-    """Return the job for a file whose ticket takes it whole."""
-    item, ticket = ticketed.item, ticketed.ticket
-    file = item.file
-    return (
-        number,
-        file.source.root,
-        file.path,
-        tuple(file.identity),
-        ticket.url.reveal(),
-        ticket.expires_at,
-        ticket.method,
-        _headers_to_plain(ticket.headers) if ticket.headers else None,
-        ticket.content_md5,
-        None if ticket.form is None else [(name, value.reveal()) for name, value in ticket.form],
-        None if item.digest is None else tuple(item.digest),
-        item.history.mismatches,
-        _rules_to_plain(ticket) if ticket.checksum_headers or ticket.success else None,
-    )
+def jobs_to_plain(files: Iterable[tuple[int, Ticketed]]) -> list[Plain]:
+    """Return the jobs for numbered files whose tickets take them whole.
+
+    Files that follow one another mostly share the parts that stand in front of their jobs.
+    """
+    batches, jobs = list[Plain](), list[Plain]()
+    before: Plain | None = None
+    for number, (item, ticket, _, _) in files:
+        file = item.file
+        rules = ticket.checksum_headers, ticket.success
+        common = file.source.root, ticket.method, ticket.content_md5, rules, ticket.headers
+        if common != before:
+            before, jobs = common, []
+            batches.append((*common[:3], _rules_to_plain(ticket), _headers_to_plain(ticket.headers), jobs))
+        form = None if ticket.form is None else [(name, value.reveal()) for name, value in ticket.form]
+        digest = None if item.digest is None else tuple(item.digest)
+        url, mismatches = ticket.url.reveal(), item.history.mismatches
+        jobs.append((number, file.path, tuple(file.identity), url, ticket.expires_at, form, digest, mismatches))
+    return batches
 
 
-def file_of(job: Plain) -> Ticketed:
-    """Return a file that holds enough for one attempt."""
-    _, root, path, identity, url, expires_at, method, headers, content_md5, form, digest, mismatches, rules = job
-    checksum_headers, success = rules or ((), ())
-    ticket = Ticket(
-        SecretUrl(url),
-        remote_id="",
-        expires_at=expires_at,
-        method=method,
-        headers=_headers_from_plain(headers) if headers else {},
-        content_md5=content_md5,
-        form=None if form is None else tuple((name, Secret(value)) for name, value in form),
-        checksum_headers=tuple(ChecksumHeader(*header) for header in checksum_headers),
-        success=success,
-    )
-    file = FoundFile(Source(root), path, Identity(*identity))
-    history = FileHistory(mismatches=mismatches)
-    return Ticketed(Item(file, ticket, None if digest is None else Digest(*digest), history=history), ticket)
+def files_of(batch: Plain) -> Iterator[tuple[int, Ticketed]]:
+    """Yield the numbers of the jobs of a batch, each with a file that holds enough for one attempt."""
+    root, method, content_md5, (plain_checksums, success), plain_headers, jobs = batch
+    source, headers = Source(root), _headers_from_plain(plain_headers)
+    checksum_headers = tuple(ChecksumHeader(*header) for header in plain_checksums)
+    for number, path, identity, url, expires_at, form, digest, mismatches in jobs:
+        ticket = Ticket(
+            SecretUrl(url),
+            remote_id="",
+            expires_at=expires_at,
+            method=method,
+            headers=headers,
+            content_md5=content_md5,
+            form=None if form is None else tuple((name, Secret(value)) for name, value in form),
+            checksum_headers=checksum_headers,
+            success=success,
+        )
+        file, history = FoundFile(source, path, Identity(*identity)), FileHistory(mismatches=mismatches)
+        yield number, Ticketed(Item(file, ticket, None if digest is None else Digest(*digest), history=history), ticket)
 
 
 def _rules_to_plain(ticket: Ticket) -> Plain:
@@ -107,6 +111,23 @@ def _headers_to_plain(headers: Mapping[str, str | Secret]) -> dict[str, str | tu
 
 def _headers_from_plain(headers: Mapping[str, str | tuple[str]]) -> dict[str, str | Secret]:
     return {name: Secret(value[0]) if isinstance(value, tuple) else value for name, value in headers.items()}
+
+
+def is_usual(file: Ticketed, receipt: Receipt) -> bool:
+    """Return whether the MD5 says all about a receipt: the file is unchanged, and its ETag is the MD5."""
+    digest = receipt.digest
+    return (
+        receipt.verified
+        and digest is not None
+        and digest.algorithm == "md5"
+        and receipt.etag == digest.hex
+        and receipt.identity == file.item.file.identity
+    )
+
+
+def usual_receipt(file: Ticketed, md5: bytes, now: float) -> Receipt:
+    """Return the receipt that `is_usual`; `now` is Unix time."""
+    return Receipt(Digest(md5), file.item.file.identity, md5.hex(), verified=True, stored_at=now)
 
 
 def report_sent(number: int, count: int, receipt: Receipt) -> Plain:

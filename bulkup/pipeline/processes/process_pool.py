@@ -1,4 +1,4 @@
-"""Makes attempts in sending processes: several attempts share a message, and so do several reports.
+"""The sending processes of a run: gives them attempts, and passes their results on, both in groups.
 
 The parent keeps everything but the bytes. It makes attempts itself while no process is ready, after all processes were
 withdrawn, and always for files in parts: an MD5 in progress cannot move to another process.
@@ -6,48 +6,64 @@ withdrawn, and always for files in parts: an MD5 in progress cannot move to anot
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Protocol, Self
 
 import anyio
 
 from bulkup.errors import MachineError
 from bulkup.helpers.clock import Clock
 from bulkup.helpers.event_logger import EventLogger
-from bulkup.model.items import Ticketed
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import Receipt
-from bulkup.pipeline.processes.jobs import Plain, ReportKind, Setup, problem_of, receipt_of
+from bulkup.pipeline.processes.jobs import Plain, ReportKind, Setup, problem_of, receipt_of, usual_receipt
 from bulkup.pipeline.processes.sending_process import Attempt, Callbacks, ProcessOptions, SendingProcess
-from bulkup.pipeline.send.attempt import Count, FileSender
 
 _log = EventLogger("bulkup.processes")
 _ENDED = Problem(ProblemKind.TRANSIENT, "a sending process ended unexpectedly")
 _ENDED_OFTEN = Problem(ProblemKind.MACHINE, "sending processes ended unexpectedly several times; use --processes 1")
 
+Result = tuple[Attempt, Receipt | Problem]
+
+
+class Receiver(Protocol):
+    """Takes what a pool reports (`pipeline.dispatcher`). Its methods do not wait."""
+
+    def pool_changed(self) -> None:
+        """Note that the pool takes attempts now."""
+
+    def progressed(self, attempt: Attempt, count: int) -> None:
+        """Count bytes of an attempt under way."""
+
+    def ended(self, results: Sequence[Result]) -> None:
+        """Take the results of attempts."""
+
+    def cancelled(self, attempts: Iterable[Attempt]) -> None:
+        """Take back attempts that were cancelled."""
+
+    def faulted(self, error: RuntimeError) -> None:
+        """Take an error of the program in a sending process."""
+
 
 class ProcessPool:
-    """A `FileSender` that makes attempts in other processes. Owns the processes, within `async with`.
+    """Owns the processes, within `async with`. `receiver` is set before the first attempt is given.
 
-    `own` makes attempts in this process. With a number of `processes`, all of them start at once, attempts wait for
-    them, and one that ends is replaced a few times. With None there are none until `start`, and one that ends is not
-    replaced.
+    With a number of `processes`, all of them start at once, attempts wait for them, and one that ends is replaced a few
+    times. With None there are none until `start`, and one that ends is not replaced.
     """
+
+    receiver: Receiver
 
     def __init__(
         self,
-        own: FileSender,
         setup: Setup,
         clock: Clock,
         processes: int | None,
         options: ProcessOptions,
         make: Callable[[Callbacks, ProcessOptions], SendingProcess] = SendingProcess,
     ) -> None:
-        self._own = own
         self._setup = setup
         self._clock = clock
         self._fixed = processes
@@ -58,9 +74,8 @@ class ProcessPool:
         self._ready: list[SendingProcess] = []
         self._lost: list[SendingProcess] = []
         self._losses = 0
-        self._withdrawing = False
-        self._numbers = itertools.count()
-        self._outbox: list[Attempt] = []
+        self._withdrawing = self._cancelling = False
+        self._waiting: list[Attempt] = []  # for a process that is ready
         self._loss = anyio.Event()
 
     async def __aenter__(self) -> Self:
@@ -82,15 +97,41 @@ class ProcessPool:
         return len(self._ready)
 
     @property
+    def takes(self) -> bool:
+        """Whether attempts are to be given to this pool."""
+        return bool(self._ready or self._fixed)
+
+    @property
     def broken(self) -> bool:
         """Return whether a process ended unexpectedly."""
         return self._losses > 0
 
-    def send(self, file: Ticketed, count: Count) -> Coroutine[Any, Any, Receipt | Problem]:
-        """Send the file, as `FileSender` says."""
-        if file.ticket.more_urls or not (self._ready or self._fixed):
-            return self._own.send(file, count)
-        return self._send_by_process(file, count)
+    def give(self, attempts: Sequence[Attempt]) -> None:
+        """Have attempts made: each process gets its share in one message."""
+        if not self._ready:
+            self._waiting += attempts
+            self._fail_waiting()
+            return
+        by_load = sorted(self._ready, key=lambda process: len(process.attempts))
+        begin = 0
+        for process, share in zip(by_load, shares(len(attempts), [len(p.attempts) for p in by_load]), strict=True):
+            if share:
+                process.give(attempts[begin : begin + share])
+                begin += share
+
+    async def cancel(self) -> None:
+        """Cancel all attempts, and wait until the processes have stopped sending. Their results do not count."""
+        self._cancelling = True
+        self.receiver.cancelled(self._waiting)
+        self._waiting = []
+        for process in self._processes:
+            process.cancel()
+        with anyio.move_on_after(self._options.cancel_timeout, shield=True):
+            for process in list(self._processes):
+                await process.idle()
+        for process in self._processes:
+            self.receiver.cancelled(process.attempts.values())
+            process.attempts.clear()
 
     async def start(self, count: int) -> None:
         """Start processes, which take attempts once they are ready. Raises `MachineError`."""
@@ -104,7 +145,7 @@ class ProcessPool:
                 raise
 
     async def withdraw(self) -> None:
-        """Make attempts in this process again; the others end once their attempts have ended."""
+        """Take no more attempts; the processes end once theirs have ended."""
         self._withdrawing = True
         self._ready.clear()
         for process in list(self._processes):
@@ -123,74 +164,53 @@ class ProcessPool:
             self._loss = anyio.Event()
             await self._loss.wait()
 
-    async def _send_by_process(self, file: Ticketed, count: Count) -> Receipt | Problem:
-        attempt = Attempt(next(self._numbers), file, count, asyncio.get_running_loop().create_future())
-        self._put(attempt)
-        try:
-            sent = await attempt.done
-            assert sent is not None  # only an attempt that `_cancel` waits for ends without a result
-            return sent
-        except asyncio.CancelledError:
-            await self._cancel(attempt)
-            raise
-
-    def _put(self, attempt: Attempt) -> None:
-        if not self._outbox:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._outbox.append(attempt)
-
-    def _flush(self) -> None:
-        if not self._ready:
-            if self._losses >= self._options.most_losses or not self._fixed:
-                _fail(self._outbox, _ENDED_OFTEN if self._fixed else _ENDED)
-                self._outbox = []
-            return  # until one is ready
-        attempts, self._outbox = self._outbox, []
-        by_load = sorted(self._ready, key=lambda process: len(process.attempts))
-        for process, share in zip(by_load, shares(len(attempts), [len(p.attempts) for p in by_load]), strict=True):
-            if share:
-                process.give(attempts[:share])
-                del attempts[:share]
-
-    async def _cancel(self, attempt: Attempt) -> None:
-        """Cancel an attempt, and wait until its process has stopped sending."""
-        process = attempt.process
-        if attempt in self._outbox:
-            self._outbox.remove(attempt)
-        elif process is not None and attempt.number in process.attempts:
-            attempt.done = asyncio.get_running_loop().create_future()
-            process.cancel(attempt)
-            with anyio.move_on_after(self._options.cancel_timeout, shield=True):
-                await attempt.done
-            process.drop(attempt.number)
-
     def _add(self, process: SendingProcess) -> None:
-        if not self._withdrawing:
-            self._ready.append(process)
-            self._flush()
+        if self._withdrawing:
+            return
+        self._ready.append(process)
+        if self._waiting:
+            attempts, self._waiting = self._waiting, []
+            self.give(attempts)
+        if not self._fixed:
+            self.receiver.pool_changed()
 
-    def _take(self, process: SendingProcess, reports: Sequence[Plain]) -> None:
-        now = self._clock.now()
+    def _take(self, process: SendingProcess, message: Plain) -> None:
+        usual, reports = message
+        now, results = self._clock.now(), list[Result]()
+        for number, md5 in usual:
+            attempt = process.attempts.pop(number, None)
+            if attempt is None:  # it was cancelled, and took too long
+                continue
+            self.receiver.progressed(attempt, attempt.file.item.file.identity.size)
+            results.append((attempt, usual_receipt(attempt.file, md5, now)))
         for report in reports:
-            attempt = process.attempts.get(report[0])
-            if attempt is not None:  # else its worker has stopped waiting
-                self._take_report(process, attempt, report, now)
+            self._take_report(process, report, now, results)
+        process.note_reports()
+        self._pass_on(results)
 
-    def _take_report(self, process: SendingProcess, attempt: Attempt, report: Plain, now: float) -> None:
+    def _take_report(self, process: SendingProcess, report: Plain, now: float, results: list[Result]) -> None:
         number, count, kind = report[:3]
+        if kind == ReportKind.FAULT:
+            self.receiver.faulted(RuntimeError(report[3]))
+            return
+        attempt = process.attempts.get(number)
+        if attempt is None:
+            return
         if count:
-            attempt.count(count)
+            self.receiver.progressed(attempt, count)
         if kind == ReportKind.PROGRESS:
             return
-        process.drop(number)
-        if attempt.done.done():  # its worker is being cancelled
-            return
-        if kind == ReportKind.SENT:
-            attempt.done.set_result(receipt_of(report, now))
-        elif kind == ReportKind.FAULT:
-            attempt.done.set_exception(RuntimeError(report[3]))
+        del process.attempts[number]
+        if kind == ReportKind.CANCELLED:
+            self.receiver.cancelled([attempt])
         else:
-            attempt.done.set_result(problem_of(report) if kind == ReportKind.PROBLEM else None)
+            results.append((attempt, receipt_of(report, now) if kind == ReportKind.SENT else problem_of(report)))
+
+    def _pass_on(self, results: list[Result]) -> None:
+        if self._cancelling:
+            self.receiver.cancelled([attempt for attempt, _ in results])
+        elif results:
+            self.receiver.ended(results)
 
     def _lose(self, process: SendingProcess) -> None:
         if process not in self._processes:  # its end was requested
@@ -201,8 +221,17 @@ class ProcessPool:
             self._ready.remove(process)
         self._lost.append(process)
         self._loss.set()
-        _fail([process.drop(number) for number in list(process.attempts)], _ENDED)
-        self._flush()
+        attempts = list(process.attempts.values())
+        process.attempts.clear()
+        process.note_reports()
+        self._pass_on([(attempt, _ENDED) for attempt in attempts])
+        self._fail_waiting()
+
+    def _fail_waiting(self) -> None:
+        """Fail the attempts that wait if no process will become ready."""
+        if self._losses >= self._options.most_losses or not self._fixed:
+            waiting, self._waiting = self._waiting, []
+            self._pass_on([(attempt, _ENDED_OFTEN if self._fixed else _ENDED) for attempt in waiting])
 
     async def _end_all(self) -> None:
         self._ready.clear()
@@ -224,9 +253,3 @@ def shares(count: int, loads: Sequence[int]) -> list[int]:
         given.append(min(count, max(0, level - load)))
         count -= given[-1]
     return given
-
-
-def _fail(attempts: Sequence[Attempt | None], problem: Problem) -> None:
-    for attempt in attempts:
-        if attempt is not None and not attempt.done.done():
-            attempt.done.set_result(problem)

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import field
 from typing import cast
 
 import anyio
@@ -19,12 +18,10 @@ from anyio.abc import Process as SystemProcess
 from bulkup.errors import MachineError
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.items import Ticketed
-from bulkup.model.problems import Problem
-from bulkup.model.tickets import Receipt
+from bulkup.pipeline.policy.host_gate import HostGate
 from bulkup.pipeline.processes.frames import Frames, frame
-from bulkup.pipeline.processes.jobs import Plain, Setup, job_of, setup_to_plain
+from bulkup.pipeline.processes.jobs import Plain, Setup, jobs_to_plain, setup_to_plain
 from bulkup.pipeline.processes.silence import SilenceTimeout
-from bulkup.pipeline.send.attempt import Count
 
 # The variables of the environment that a sending process inherits. It holds no credentials, so no others.
 _INHERITED = (
@@ -57,13 +54,18 @@ class ProcessOptions:
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """An attempt that another process makes. `done` receives its receipt or problem, None where it was cancelled."""
+    """An attempt that another process makes, from its gate and memory to its last report.
+
+    `begun` is in monotonic seconds. `held` are the bytes that it took from the budget of memory, `sent` those that it
+    has sent.
+    """
 
     number: int
     file: Ticketed
-    count: Count
-    done: asyncio.Future[Receipt | Problem | None]
-    process: SendingProcess | None = field(default=None, repr=False)
+    gate: HostGate
+    begun: float
+    held: int
+    sent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Callbacks:
     """Called by a process: `ready` once it takes jobs, `reports` with each message, `ended` at an unexpected end."""
 
     ready: Callable[[SendingProcess], None]
-    reports: Callable[[SendingProcess, Sequence[Plain]], None]
+    reports: Callable[[SendingProcess, Plain], None]
     ended: Callable[[SendingProcess], None]
 
 
@@ -89,7 +91,6 @@ class SendingProcess(asyncio.Protocol):
         self._callbacks = callbacks
         self._options = options
         self._frames = Frames()
-        self._cancelled: list[int] = []
         self._idle = asyncio.Event()
         self._idle.set()
         self._ready = self._closing = False
@@ -115,29 +116,26 @@ class SendingProcess(asyncio.Protocol):
         self._timer = loop.call_later(self._options.start_timeout, self._transport.abort)
 
     def give(self, attempts: Sequence[Attempt]) -> None:
-        """Send it attempts to make."""
+        """Send it attempts to make, in one message."""
         self._idle.clear()
         for attempt in attempts:
-            attempt.process = self
             self.attempts[attempt.number] = attempt
-        self._transport.write(frame(([job_of(attempt.number, attempt.file) for attempt in attempts], ())))
+        jobs = jobs_to_plain([(attempt.number, attempt.file) for attempt in attempts])
+        self._transport.write(frame((jobs, False)))
 
-    def drop(self, number: int) -> Attempt | None:
-        """Remove an attempt from those that were given, and return it."""
-        attempt = self.attempts.pop(number, None)
+    def note_reports(self) -> None:
+        """Note that reports were taken, and their attempts removed from `attempts`."""
         if not self.attempts:
             self._idle.set()
-        return attempt
 
     async def idle(self) -> None:
         """Return once it has no attempts."""
         await self._idle.wait()
 
-    def cancel(self, attempt: Attempt) -> None:
-        """Cancel an attempt; cancellations of one turn of the loop share a message."""
-        if not self._cancelled:
-            asyncio.get_running_loop().call_soon(self._send_cancelled)
-        self._cancelled.append(attempt.number)
+    def cancel(self) -> None:
+        """Cancel all attempts."""
+        if self.attempts:
+            self._transport.write(frame(((), True)))
 
     async def close(self) -> int:
         """End the process, and return its exit code; a negative code is the number of a signal.
@@ -200,10 +198,6 @@ class SendingProcess(asyncio.Protocol):
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
-
-    def _send_cancelled(self) -> None:
-        numbers, self._cancelled = self._cancelled, []
-        self._transport.write(frame(((), numbers)))
 
 
 async def _spawn(theirs: socket.socket) -> SystemProcess:
