@@ -54,8 +54,7 @@ class LogEvent(enum.StrEnum):
     STORAGE_PAUSED = "storage.paused", "no requests are sent to storage for a while"
 
     CONCURRENCY_CHANGED = "concurrency.changed", "concurrency changes"
-    PROCESSES_STARTED = "processes.started", "trying sending processes"
-    PROCESSES_WITHDRAWN = "processes.withdrawn", "stopping the sending processes: they do not raise the throughput"
+    PROCESSES_STARTED = "processes.started", "starting sending processes"
     PROCESSES_UNAVAILABLE = "processes.unavailable", "sending processes cannot be started; this process sends the files"
     PROCESS_LOST = "process.lost", "a sending process ended unexpectedly"
 

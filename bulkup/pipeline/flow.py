@@ -117,10 +117,11 @@ class Pipeline:
             tuner = ProcessTuner(
                 self._pool,
                 run.worker_limit,
+                run.counters,
                 run.clock,
                 waiting=lambda: self._ready.ready > 0,
                 stopped=lambda: run.stop.requested,
-                options=run.tunables.process_trial,
+                options=run.tunables.process_plan,
             )
             stages.append(tuner.work)
         return stages

@@ -110,10 +110,10 @@ class Ready:
     async def take(self) -> tuple[Ticketed, HostGate]:
         """Return the next file to be sent now, and the gate of its host, which counts the request as begun."""
         while True:
-            if self._dispatch is None:
-                taken = self.take_now()
-                if taken is not None:
-                    return taken
+            if self._dispatch is not None:
+                self._dispatch()  # this worker has left its place
+            elif (taken := self.take_now()) is not None:
+                return taken
             await self._wait_for_file()
 
     def take_now(self) -> tuple[Ticketed, HostGate] | None:

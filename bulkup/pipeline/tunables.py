@@ -11,7 +11,7 @@ from bulkup.pipeline.policy.host_gate import GateOptions
 from bulkup.pipeline.processes.sending_process import ProcessOptions
 from bulkup.pipeline.tuning.controller import ControllerOptions
 from bulkup.pipeline.tuning.goodput import SamplerOptions
-from bulkup.pipeline.tuning.process_trial import ProcessTrialOptions
+from bulkup.pipeline.tuning.process_plan import ProcessPlanOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +31,5 @@ class Tunables:
     last_results: float = 5.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     sampler: SamplerOptions = field(default_factory=SamplerOptions)
-    process_trial: ProcessTrialOptions = field(default_factory=ProcessTrialOptions)
+    process_plan: ProcessPlanOptions = field(default_factory=ProcessPlanOptions)
     process: ProcessOptions = field(default_factory=ProcessOptions)

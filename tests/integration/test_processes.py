@@ -9,7 +9,7 @@ import math
 import os
 import signal
 import traceback
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
 import anyio
@@ -27,16 +27,14 @@ from bulkup.model.tickets import Receipt
 from bulkup.pipeline import Tunables
 from bulkup.pipeline.processes import sending_process
 from bulkup.pipeline.processes.process_pool import ProcessPool
-from bulkup.pipeline.processes.sending_process import ProcessOptions
+from bulkup.pipeline.processes.sending_process import Attempt, ProcessOptions
 from bulkup.pipeline.send.attempt import Count, LocalSender
 from bulkup.pipeline.tuning import process_tuner
 from bulkup.pipeline.tuning.cores import IdleCores
-from bulkup.pipeline.tuning.process_trial import ProcessTrial, ProcessTrialOptions, Window
+from bulkup.pipeline.tuning.process_plan import ProcessPlan, ProcessPlanOptions, Window
 
 MIB = 1024**2
-QUICK = ProcessTrialOptions(
-    window=0.02, busy=-1.0, first_windows=1, windows=1, settling_windows=0, start_windows=10_000
-)
+QUICK = ProcessPlanOptions(window=0.02, busy=-1.0, windows=1, worth=0.0)
 
 
 @pytest.fixture
@@ -70,13 +68,14 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def before_each(monkeypatch: pytest.MonkeyPatch, act: Callable[[Item], None]) -> None:
     """Call `act` right before each attempt."""
-    made = ProcessPool.send
+    given = ProcessPool.give
 
-    async def send(self: ProcessPool, file: Ticketed, count: Count) -> Receipt | Problem:
-        act(file.item)
-        return await made(self, file, count)
+    def give(self: ProcessPool, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            act(attempt.file.item)
+        given(self, attempts)
 
-    monkeypatch.setattr(ProcessPool, "send", send)
+    monkeypatch.setattr(ProcessPool, "give", give)
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -210,38 +209,62 @@ async def test_attempts_are_cancelled_at_the_end_of_the_grace(here: World) -> No
     here.assert_uploaded()
 
 
-@pytest.mark.parametrize(("gain", "kept"), [(0.0, True), (math.inf, False)], ids=["kept", "withdrawn"])
-async def test_auto_tries_processes(here: World, monkeypatch: pytest.MonkeyPatch, gain: float, kept: bool) -> None:
-    """A run begins without any; files are sent before, while and after there are some."""
+async def test_auto_starts_processes_when_they_pay(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run begins without any; files are sent before and after there are some."""
     monkeypatch.setattr(process_tuner, "usable_cores", lambda: 4)
     monkeypatch.setattr(IdleCores, "since_last", lambda *_: 3.0)
-    here.tunables = Tunables(process_trial=dataclasses.replace(QUICK, gain=gain))
-    take, made = ProcessTrial.take, ProcessPool.send
-    wanted, ways, numbers = [0], list[str](), itertools.count()
+    here.tunables = Tunables(process_plan=QUICK)
+    take, sent, given, pools = ProcessPlan.take, LocalSender.send, ProcessPool.give, list[ProcessPool]()
+    ways, numbers = list[str](), itertools.count()
 
-    def taken(self: ProcessTrial, seen: Window) -> int:
-        if not seen.ready or len(ways) >= 10:  # else the trial would end before they send a file
-            wanted.append(4 if self.kept else take(self, seen))
-        return min(3, wanted[-1])
+    def taken(self: ProcessPlan, seen: Window) -> int:
+        return take(self, dataclasses.replace(seen, waiting=True)) if len(ways) >= 5 else 0
 
-    async def send(self: ProcessPool, file: Ticketed, count: Count) -> Receipt | Problem:
-        number = next(numbers)
-        if number == 5:
-            await until(lambda: self.ready == 3)
-        if number == 10:
-            assert len(ways) == 10
-            await until(lambda: wanted[-1] == 4 or (wanted[-1] == 0 and 3 in wanted))
-            await until(lambda: kept or self.ready == 0)
-        ways.append("elsewhere" if self.ready else "here")
-        return await made(self, file, count)
+    async def send(self: LocalSender, file: Ticketed, count: Count) -> Receipt | Problem:
+        if next(numbers) == 5:
+            await until(lambda: bool(pools) and pools[0].ready == 3)
+        ways.append("here")
+        return await sent(self, file, count)
 
-    monkeypatch.setattr(ProcessTrial, "take", taken)
-    monkeypatch.setattr(ProcessPool, "send", send)
+    def give(self: ProcessPool, attempts: Sequence[Attempt]) -> None:
+        ways.extend(["elsewhere"] * len(attempts))
+        given(self, attempts)
+
+    async def start(self: ProcessPool, count: int) -> None:
+        pools.append(self)
+        await started(self, count)
+
+    started = ProcessPool.start
+    monkeypatch.setattr(ProcessPlan, "take", taken)
+    monkeypatch.setattr(LocalSender, "send", send)
+    monkeypatch.setattr(ProcessPool, "give", give)
+    monkeypatch.setattr(ProcessPool, "start", start)
     here.write_many(15)
     summary = await here.run(processes="auto", concurrency=1)
     assert summary.exit_code == 0
-    assert ways == ["here"] * 5 + ["elsewhere"] * 5 + ["elsewhere" if kept else "here"] * 5
+    assert ways == ["here"] * 6 + ["elsewhere"] * 9
     here.assert_uploaded()
+
+
+async def test_auto_continues_without_a_process_that_ended(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are sent again by the process of the run, and no other process is started."""
+    monkeypatch.setattr(process_tuner, "usable_cores", lambda: 2)
+    monkeypatch.setattr(IdleCores, "since_last", lambda *_: 1.0)
+    here.tunables = Tunables(process_plan=QUICK)
+    take = ProcessPlan.take
+    monkeypatch.setattr(ProcessPlan, "take", lambda self, seen: take(self, dataclasses.replace(seen, waiting=True)))
+    here.write_many(60, size=30_000)
+    here.faults("slow-body=0.2", options=FaultOptions(slow_pace=ReadPace(30_000, 0.1)))
+    with capture_logs() as logs, anyio.fail_after(60):
+        async with here.uploader(processes="auto", concurrency=4) as uploader, anyio.create_task_group() as tasks:
+            tasks.start_soon(uploader.run)
+            await until(lambda: any(one.net_connections() for one in processes()))
+            processes()[0].kill()
+    counters = uploader.summary.counters
+    assert (uploader.summary.exit_code, counters.uploaded, counters.bytes_moving) == (0, 60, 0)
+    here.assert_uploaded()
+    assert len([line for line in logs if line["event"] == LogEvent.PROCESSES_STARTED]) == 1
+    assert [line["status"] for line in logs if line["event"] == LogEvent.PROCESS_LOST] == [-signal.SIGKILL]
 
 
 async def test_auto_continues_without_processes_that_cannot_be_started(
@@ -249,20 +272,21 @@ async def test_auto_continues_without_processes_that_cannot_be_started(
 ) -> None:
     monkeypatch.setattr(process_tuner, "usable_cores", lambda: 4)
     monkeypatch.setattr(IdleCores, "since_last", lambda *_: 3.0)
-    here.tunables = Tunables(process_trial=ProcessTrialOptions(window=0.0, busy=-1.0))
-    tries = list[object]()
+    here.tunables = Tunables(process_plan=QUICK)
+    take, tries = ProcessPlan.take, list[object]()
+    monkeypatch.setattr(ProcessPlan, "take", lambda self, seen: take(self, dataclasses.replace(seen, waiting=True)))
 
     async def spawn(*command: object, **_: object) -> None:
         tries.append(command)
         raise OSError(errno.EAGAIN, "try again")
 
-    async def send(self: ProcessPool, file: Ticketed, count: Count) -> Receipt | Problem:
+    async def send(self: LocalSender, file: Ticketed, count: Count) -> Receipt | Problem:
         await until(lambda: bool(tries))
-        return await made(self, file, count)
+        return await sent(self, file, count)
 
-    made = ProcessPool.send
+    sent = LocalSender.send
     monkeypatch.setattr(anyio, "open_process", spawn)
-    monkeypatch.setattr(ProcessPool, "send", send)
+    monkeypatch.setattr(LocalSender, "send", send)
     here.write_many(10)
     assert (await here.run(processes="auto", concurrency=1)).exit_code == 0
     here.assert_uploaded()
@@ -271,11 +295,11 @@ async def test_auto_continues_without_processes_that_cannot_be_started(
 
 async def test_an_error_of_the_program_ends_the_run(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its place in a sending process, and without its text."""
-    monkeypatch.setattr(sending_process, "job_of", lambda number, _: (number, "confidential"))
+    monkeypatch.setattr(sending_process, "jobs_to_plain", lambda _: [("confidential",)])
     here.write_many(1)
     with pytest.raises(BaseExceptionGroup) as raised:
         await here.run()
     text = "".join(traceback.format_exception(raised.value))
     assert "ValueError in a sending process" in text
-    assert "in file_of" in text
+    assert "in files_of" in text
     assert "confidential" not in text

@@ -258,9 +258,9 @@ class Passed:
 
         return passed
 
-    async def _record(self, outcome: Outcome) -> None:
-        self.events.append("record")
-        self.values.append(("record", outcome))
+    async def _record(self, *outcomes: Outcome) -> None:
+        self.events += ["record"] * len(outcomes)
+        self.values += [("record", outcome) for outcome in outcomes]
         await anyio.lowlevel.checkpoint()
         if self.held is not None:
             await self.held.wait()

@@ -11,15 +11,18 @@ from typing import Any, cast
 import pytest
 
 from bulkup.helpers.secrets import SecretUrl
-from bulkup.model.files import UNKNOWN_IDENTITY, FoundFile, Source
+from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.items import Item, Ticketed
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
-from bulkup.model.tickets import Ticket
+from bulkup.model.tickets import Receipt, Ticket
 from bulkup.pipeline.processes.child import Child
 from bulkup.pipeline.processes.frames import Frames, frame
-from bulkup.pipeline.processes.jobs import Plain, ReportKind, job_of, problem_of
+from bulkup.pipeline.processes.jobs import Plain, ReportKind, jobs_to_plain, problem_of
 from bulkup.pipeline.send.attempt import Count
 
+IDENTITY = Identity(5, 1, 1, 1, 1)
+DIGEST = Digest(b"0123456789abcdef")
+RECEIPT = Receipt(DIGEST, IDENTITY, DIGEST.hex, verified=True, stored_at=0.0)
 PROBLEM = Problem(ProblemKind.THROTTLED, "later", 3.0)
 
 
@@ -27,7 +30,7 @@ class Parent:
     """The transport to the parent; decodes the messages written to it."""
 
     def __init__(self) -> None:
-        self.messages: list[list[Plain]] = []
+        self.messages: list[tuple[list[Plain], list[Plain]]] = []
         self._frames = Frames()
 
     def write(self, data: bytes) -> None:
@@ -37,20 +40,23 @@ class Parent:
 class Attempts:
     """A sender that acts by the path of the file."""
 
-    def __init__(self, **acts: Callable[[Count], Awaitable[Problem]]) -> None:
+    def __init__(self, **acts: Callable[[Count], Awaitable[Receipt | Problem]]) -> None:
         self._acts = acts
 
-    async def send(self, file: Ticketed, count: Count) -> Problem:
+    async def send(self, file: Ticketed, count: Count) -> Receipt | Problem:
         return await self._acts[file.item.file.path.decode()](count)
 
 
-def job(number: int, path: str) -> Plain:
+def jobs(**paths: int) -> list[Plain]:
+    """Return a batch of jobs: the numbers of paths."""
     ticket = Ticket(SecretUrl("https://s/1"), "")
-    item = Item(FoundFile(Source(b"/"), path.encode(), UNKNOWN_IDENTITY), ticket)
-    return job_of(number, Ticketed(item, ticket))
+    items = [(number, Item(FoundFile(Source(b"/"), path.encode(), IDENTITY), ticket)) for path, number in paths.items()]
+    return jobs_to_plain((number, Ticketed(item, ticket)) for number, item in items)
 
 
-async def reported(attempts: Attempts, *messages: tuple[Any, Any], turns: int = 10) -> list[list[Plain]]:
+async def reported(
+    attempts: Attempts, *messages: tuple[Any, Any], turns: int = 10
+) -> list[tuple[list[Plain], list[Plain]]]:
     """Send messages to a process at once; return the messages that it writes after it was ready."""
     child, parent = Child(), Parent()
     child.connection_made(cast("asyncio.Transport", parent))
@@ -61,7 +67,7 @@ async def reported(attempts: Attempts, *messages: tuple[Any, Any], turns: int = 
         child.data_received(b"".join(map(frame, messages)))
         for _ in range(turns):
             await asyncio.sleep(0)
-    assert parent.messages.pop(0) == []
+    assert parent.messages.pop(0) == ([], [])
     return parent.messages
 
 
@@ -87,27 +93,48 @@ async def fails(count: Count) -> Problem:
 
 async def test_reports_of_one_turn_share_a_message() -> None:
     """With the bytes sent, and the problem, whether returned or raised."""
-    (reports,) = await reported(Attempts(a=late, b=raises), ([job(1, "a"), job(2, "b")], ()))
+    ((usual, reports),) = await reported(Attempts(a=late, b=raises), (jobs(a=1, b=2), False))
+    assert usual == []
     assert [report[:3] for report in reports] == [(1, 5, ReportKind.PROBLEM), (2, 7, ReportKind.PROBLEM)]
     assert [problem_of(report) for report in reports] == [PROBLEM, PROBLEM]
 
 
+async def test_usual_receipts_are_reported_by_their_md5_alone() -> None:
+    """Others are reported in full: that of another version of the file, or after more bytes than the file has."""
+
+    async def usual(count: Count) -> Receipt:
+        count(IDENTITY.size)
+        return RECEIPT
+
+    async def again(count: Count) -> Receipt:
+        await usual(count)
+        return await usual(count)
+
+    async def other(count: Count) -> Receipt:
+        return (await usual(count))._replace(identity=IDENTITY._replace(inode=9))
+
+    acts = {"a": usual, "b": again, "c": other, "d": usual}
+    ((short, reports),) = await reported(Attempts(**acts), (jobs(a=1, b=2, c=3, d=4), False))
+    assert short == [(1, DIGEST.md5), (4, DIGEST.md5)]
+    assert [report[:3] for report in reports] == [(2, 10, ReportKind.SENT), (3, 5, ReportKind.SENT)]
+
+
 @pytest.mark.parametrize("together", [True, False])
-async def test_a_cancelled_job_is_reported(together: bool) -> None:
-    """Also if its cancellation arrives with the job. Numbers of unknown jobs are ignored: those have been reported."""
+async def test_cancelled_jobs_are_reported(together: bool) -> None:
+    """Also if the cancellation arrives with the jobs."""
     if together:
-        messages = await reported(Attempts(a=never), ([job(1, "a")], ()), ((), [1, 99]))
-        assert messages == [[(1, 0, ReportKind.CANCELLED, "")]]
+        messages = await reported(Attempts(a=never), (jobs(a=1), False), ((), True))
+        assert messages == [([], [(1, 0, ReportKind.CANCELLED, "")])]
         return
     child, parent = Child(), Parent()
     child.connection_made(cast("asyncio.Transport", parent))
     async with asyncio.TaskGroup() as tasks:
         child.begin(Attempts(a=never), tasks)
-        child.data_received(frame("setup") + frame(([job(1, "a")], ())))
+        child.data_received(frame("setup") + frame((jobs(a=1), False)))
         await asyncio.sleep(0)
-        child.data_received(frame(((), [1])))
+        child.data_received(frame(((), True)))
     await asyncio.sleep(0)
-    assert parent.messages[1:] == [[(1, 3, ReportKind.CANCELLED, "")]]
+    assert parent.messages[1:] == [([], [(1, 3, ReportKind.CANCELLED, "")])]
 
 
 async def test_a_job_that_makes_no_progress_is_reported_on() -> None:
@@ -118,18 +145,18 @@ async def test_a_job_that_makes_no_progress_is_reported_on() -> None:
         child.begin(Attempts(a=never), tasks)
         progress = tasks.create_task(child.report_progress())
         await asyncio.sleep(0.25)
-        assert parent.messages == [[]]  # it is ready, and has no jobs
-        child.data_received(frame("setup") + frame(([job(1, "a")], ())))
+        assert parent.messages == [([], [])]  # it is ready, and has no jobs
+        child.data_received(frame("setup") + frame((jobs(a=1), False)))
         async with asyncio.timeout(10):
             while len(parent.messages) < 4:
                 await asyncio.sleep(0.01)
         progress.cancel()
-        child.data_received(frame(((), [1])))
-    assert parent.messages[1:4] == [[(1, 3, ReportKind.PROGRESS, "")], [], []]
+        child.data_received(frame(((), True)))
+    assert parent.messages[1:4] == [([], [(1, 3, ReportKind.PROGRESS, "")]), ([], []), ([], [])]
 
 
 async def test_an_error_of_the_program_is_reported_without_its_text() -> None:
-    (reports,) = await reported(Attempts(a=fails), ([job(1, "a")], ()))
+    ((_, reports),) = await reported(Attempts(a=fails), (jobs(a=1), False))
     assert reports[0][:3] == (1, 0, ReportKind.FAULT)
     assert "ValueError" in reports[0][3]
     assert "confidential" not in str(reports).replace('raise ValueError("confidential")', "")

@@ -72,12 +72,36 @@ def over(message: Any) -> Any:
     return got
 
 
-@given(items)
-def test_a_job_holds_the_item(item: Item) -> None:
+@given(st.lists(items, max_size=5))
+def test_jobs_hold_the_items(items: list[Item]) -> None:
+    files = [Ticketed(item, item.ticket) for item in items if item.ticket is not None]
+    got = [job for batch in over(jobs.jobs_to_plain(enumerate(files))) for job in jobs.files_of(batch)]
+    assert [number for number, _ in got] == list(range(len(items)))
+    assert [dataclasses.astuple(file.item) for _, file in got] == [dataclasses.astuple(item) for item in items]
+    assert [file.ticket for _, file in got] == [file.ticket for file in files]
+
+
+def test_files_that_differ_in_their_urls_share_the_rest() -> None:
+    source = Source(b"/folder")
+    tickets = [Ticket(SecretUrl(f"https://s/{number}"), "", headers={"a": Secret("b")}) for number in range(3)]
+    items = [Item(FoundFile(source, b"name", Identity(0, 0, 0, 0, 0)), ticket) for ticket in tickets]
+    items.append(Item(items[0].file, Ticket(SecretUrl("https://s/4"), "", method="POST")))
+    batches = jobs.jobs_to_plain(enumerate(Ticketed(item, item.ticket) for item in items if item.ticket is not None))
+    assert [len(batch[-1]) for batch in batches] == [3, 1]
+    assert str(batches).count("/folder") == 2
+
+
+@given(items, receipts, st.booleans())
+def test_an_md5_tells_all_of_a_usual_receipt(item: Item, receipt: Receipt, usual: bool) -> None:
     assert item.ticket is not None
-    got = jobs.file_of(over(jobs.job_of(7, Ticketed(item, item.ticket))))
-    assert dataclasses.astuple(got.item) == dataclasses.astuple(item)
-    assert got.ticket == item.ticket
+    file = Ticketed(item, item.ticket)
+    if usual and receipt.digest is not None:
+        receipt = Receipt(receipt.digest, item.file.identity, receipt.digest.hex, verified=True, stored_at=7.0)
+    if jobs.is_usual(file, receipt):
+        assert receipt.digest is not None
+        assert jobs.usual_receipt(file, receipt.digest.md5, 7.0) == receipt
+    else:
+        assert not usual or receipt.digest is None
 
 
 @given(receipts)

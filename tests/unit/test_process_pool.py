@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stage_world import StageRun
 
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.secrets import SecretUrl
-from bulkup.model.files import UNKNOWN_IDENTITY, FoundFile, Source
+from bulkup.model.files import FoundFile, Identity, Source
 from bulkup.model.items import Item, Ticketed
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import Receipt, Ticket
 from bulkup.pipeline.options import SendOptions
-from bulkup.pipeline.processes.jobs import ReportKind, Setup, report
-from bulkup.pipeline.processes.process_pool import ProcessPool, shares
+from bulkup.pipeline.processes.jobs import ReportKind, Setup, report, report_problem
+from bulkup.pipeline.processes.process_pool import ProcessPool, Result, shares
 from bulkup.pipeline.processes.sending_process import Attempt, Callbacks, ProcessOptions, SendingProcess
-from bulkup.pipeline.send.attempt import Count
 from bulkup.transport import TransportOptions
 
-URL = SecretUrl("https://s.example/1")
+IDENTITY = Identity(4, 1, 1, 1, 1)
 
 
 class Unstarted(SendingProcess):
-    """Keeps its attempts, and reports those that are cancelled."""
+    """Keeps its attempts, and reports those that are cancelled, unless it is `silent`."""
 
     def __init__(self, callbacks: Callbacks, options: ProcessOptions) -> None:
         super().__init__(callbacks, options)
         self.callbacks = callbacks
-        self.cancelled: list[int] = []
+        self.silent = False
+        self.given: list[int] = []  # the sizes of its messages
 
     async def start(self, setup: Setup) -> None:
         """Start nothing."""
@@ -48,32 +49,51 @@ class Unstarted(SendingProcess):
         self.callbacks.ended(self)
 
     def give(self, attempts: Sequence[Attempt]) -> None:
-        for attempt in attempts:
-            attempt.process = self
-            self.attempts[attempt.number] = attempt
+        self._idle.clear()
+        self.given.append(len(attempts))
+        self.attempts |= {attempt.number: attempt for attempt in attempts}
 
-    def cancel(self, attempt: Attempt) -> None:
-        self.cancelled.append(attempt.number)
-        reports = [report(attempt.number, 4, ReportKind.CANCELLED)]
-        asyncio.get_running_loop().call_soon(self.callbacks.reports, self, reports)
-
-
-RECEIPT = Receipt(None, UNKNOWN_IDENTITY, None, True, 7.0)
+    def cancel(self) -> None:
+        if not self.silent:
+            reports = [report(number, 4, ReportKind.CANCELLED) for number in self.attempts]
+            asyncio.get_running_loop().call_soon(self.callbacks.reports, self, ([], reports))
 
 
-class Own:
-    """The sender of this process; keeps the files that it gets."""
+class Results:
+    """The receiver of a pool."""
 
     def __init__(self) -> None:
-        self.files: list[Ticketed] = []
+        self.changes = self.bytes = 0
+        self.results: list[Result] = []
+        self.cancelled_attempts: list[Attempt] = []
+        self.errors: list[RuntimeError] = []
 
-    async def send(self, file: Ticketed, count: Count) -> Receipt | Problem:
-        self.files.append(file)
-        return RECEIPT
+    def pool_changed(self) -> None:
+        self.changes += 1
+
+    def progressed(self, attempt: Attempt, count: int) -> None:
+        attempt.sent += count
+        self.bytes += count
+
+    def ended(self, results: Sequence[Result]) -> None:
+        self.results += results
+
+    def cancelled(self, attempts: Iterable[Attempt]) -> None:
+        self.cancelled_attempts += attempts
+
+    def faulted(self, error: RuntimeError) -> None:
+        self.errors.append(error)
+
+    @property
+    def kinds(self) -> list[ProblemKind]:
+        """The kinds of problems, in the order of the attempts."""
+        return [sent.kind for _, sent in self.results if isinstance(sent, Problem)]
 
 
 @asynccontextmanager
-async def pool_of(number: int, own: Own | None = None) -> AsyncGenerator[tuple[ProcessPool, list[Unstarted]], None]:
+async def pool_of(
+    number: int | None, **options: float
+) -> AsyncGenerator[tuple[ProcessPool, list[Unstarted], Results], None]:
     processes = list[Unstarted]()
 
     def make(callbacks: Callbacks, options: ProcessOptions) -> Unstarted:
@@ -81,92 +101,121 @@ async def pool_of(number: int, own: Own | None = None) -> AsyncGenerator[tuple[P
         return processes[-1]
 
     setup = Setup("local", TransportOptions(1), SendOptions())
-    async with ProcessPool(own or Own(), setup, SystemClock(), number, ProcessOptions(), make) as pool:
-        yield pool, processes
+    async with ProcessPool(setup, SystemClock(), number, ProcessOptions(**options), make) as pool:  # type: ignore[arg-type]
+        pool.receiver = results = Results()
+        yield pool, processes, results
 
 
-def sending(pool: ProcessPool, count: Count = lambda _: None) -> asyncio.Task[Receipt | Problem]:
-    return asyncio.create_task(pool.send(file_with(Ticket(URL, "id")), count))
-
-
-def file_with(ticket: Ticket) -> Ticketed:
-    return Ticketed(Item(FoundFile(Source(b"/"), b"a", UNKNOWN_IDENTITY), ticket), ticket)
-
-
-async def turns() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
+def attempts(count: int, first: int = 0) -> list[Attempt]:
+    ticket = Ticket(SecretUrl("https://s.example/1"), "id")
+    file = Ticketed(Item(FoundFile(Source(b"/"), b"a", IDENTITY), ticket), ticket)
+    return [Attempt(number, file, StageRun().gate, 0.0, 4) for number in range(first, first + count)]
 
 
 async def test_attempts_wait_until_a_process_is_ready() -> None:
-    async with pool_of(1) as (pool, (one,)):
-        tasks = [sending(pool) for _ in range(3)]
-        await turns()
-        assert not one.attempts
+    async with pool_of(1) as (pool, (one,), results):
+        pool.give(attempts(2))
+        pool.give(attempts(1, 2))
+        assert not one.given
         one.become_ready()
-        assert len(one.attempts) == 3
+        assert one.given == [3]
         one.end()
-        problems = [await task for task in tasks]
-    assert {problem.kind for problem in problems if isinstance(problem, Problem)} == {ProblemKind.TRANSIENT}
+        assert results.kinds == [ProblemKind.TRANSIENT] * 3
 
 
-async def test_an_attempt_cancelled_before_a_process_is_ready_is_never_given() -> None:
-    async with pool_of(1) as (pool, (one,)):
-        task = sending(pool)
-        await turns()
-        task.cancel()
-        await turns()
-        assert task.cancelled()
+async def test_each_process_gets_its_share_in_one_message() -> None:
+    async with pool_of(2) as (pool, (one, other), _):
         one.become_ready()
-        await turns()
-        assert (one.cancelled, one.attempts) == ([], {})
+        other.become_ready()
+        pool.give(attempts(10))
+        pool.give(attempts(4, 10))
+        assert (one.given, other.given) == ([5, 2], [5, 2])
 
 
-async def test_bytes_of_a_cancelled_attempt_count_to_the_last() -> None:
-    async with pool_of(1) as (pool, (one,)):
+async def test_results_of_a_message_arrive_together() -> None:
+    """Receipts and problems, with the bytes that were sent. Reports of attempts that are unknown by now are dropped."""
+    async with pool_of(1) as (pool, (one,), results):
         one.become_ready()
-        counted = list[int]()
-        task = sending(pool, counted.append)
-        await turns()
-        assert len(one.attempts) == 1
-        task.cancel()
-        await turns()
-        assert task.cancelled()
-        assert (one.cancelled, counted, one.attempts) == ([0], [4], {})
+        made = attempts(4)
+        pool.give(made)
+        problem = Problem(ProblemKind.THROTTLED, "later", 3.0)
+        reports = [report_problem(1, 2, problem), report(2, 3, ReportKind.PROGRESS), report(99, 1, ReportKind.PROGRESS)]
+        one.callbacks.reports(one, ([(0, b"x" * 16), (98, b"y" * 16)], reports))
+        (first, receipt), second = results.results
+        assert first is made[0]
+        assert isinstance(receipt, Receipt)
+        assert (receipt.identity, receipt.verified) == (IDENTITY, True)
+        assert second == (made[1], problem)
+        assert [attempt.sent for attempt in made] == [4, 2, 3, 0]
+        assert sorted(one.attempts) == [2, 3]
+
+
+async def test_cancelled_attempts_count_to_their_last_report() -> None:
+    """Results that arrive meanwhile do not count; attempts that were not given are cancelled at once."""
+    async with pool_of(1) as (pool, (one,), results):
+        pool.give(attempts(1))
+        one.become_ready()
+        pool.give(attempts(2, 1))
+        await pool.cancel()
+        assert (len(results.cancelled_attempts), results.bytes, one.attempts) == (3, 12, {})
+    async with pool_of(1) as (pool, (one,), results):
+        pool.give(attempts(2))
+        await pool.cancel()
+        assert (len(results.cancelled_attempts), results.results) == (2, [])
+
+
+async def test_a_process_that_does_not_report_a_cancellation_is_not_waited_for() -> None:
+    async with pool_of(1, cancel_timeout=0.01) as (pool, (one,), results):
+        one.become_ready()
+        one.silent = True
+        pool.give(attempts(2))
+        await pool.cancel()
+        assert len(results.cancelled_attempts) == 2
+        one.callbacks.reports(one, ([(0, b"x" * 16)], [report(1, 4, ReportKind.CANCELLED)]))
+        assert (len(results.cancelled_attempts), results.results) == (2, [])
 
 
 async def test_after_three_losses_attempts_fail() -> None:
-    async with pool_of(3) as (pool, processes):
-        waiting = sending(pool)
-        await turns()
+    async with pool_of(3) as (pool, processes, results):
+        pool.give(attempts(1))
         for process in list(processes):
             process.end()
-        problem = await waiting
-        assert isinstance(problem, Problem)
-        assert problem.kind is ProblemKind.MACHINE
-        later = await sending(pool)
-    assert isinstance(later, Problem)
-    assert later.kind is ProblemKind.MACHINE
+        assert results.kinds == [ProblemKind.MACHINE]
+        pool.give(attempts(1))
+        assert results.kinds == [ProblemKind.MACHINE] * 2
+
+
+async def test_without_a_fixed_number_attempts_wait_for_no_process() -> None:
+    """They fail as after a broken connection, and are made again in this process."""
+    async with pool_of(None) as (pool, processes, results):
+        await pool.start(1)
+        assert not pool.takes
+        processes[0].become_ready()
+        assert (pool.takes, results.changes) == (True, 1)
+        pool.give(attempts(2))
+        processes[0].end()
+        assert (pool.takes, pool.broken) == (False, True)
+        pool.give(attempts(1, 2))
+        assert results.kinds == [ProblemKind.TRANSIENT] * 3
+
+
+async def test_an_error_of_the_program_is_passed_on() -> None:
+    async with pool_of(1) as (pool, (one,), results):
+        one.become_ready()
+        pool.give(attempts(1))
+        one.callbacks.reports(one, ([], [report(0, 0, ReportKind.FAULT, "ValueError in a sending process")]))
+        assert [str(error) for error in results.errors] == ["ValueError in a sending process"]
 
 
 async def test_a_process_that_is_being_closed_is_not_lost() -> None:
     """Its end is reported once more while it is closed."""
-    async with pool_of(2) as (pool, (one, _)):
+    async with pool_of(2) as (pool, (one, _), _):
         one.become_ready()
         await pool.withdraw()
         assert not pool.broken
-    async with pool_of(1) as (pool, (one,)):
+    async with pool_of(1) as (pool, (one,), _):
         one.end()
         assert pool.broken
-
-
-async def test_files_in_parts_are_sent_by_this_process() -> None:
-    """Their MD5 in progress cannot move to another process."""
-    own = Own()
-    async with pool_of(2, own) as (pool, _):
-        file = file_with(Ticket(URL, "id", more_urls=(URL,)))
-        assert await pool.send(file, lambda _: None) is RECEIPT
-    assert own.files == [file]
 
 
 @given(st.integers(0, 100), st.lists(st.integers(0, 100), min_size=1, max_size=8).map(sorted))

@@ -108,10 +108,13 @@ class ProcessPool:
 
     def give(self, attempts: Sequence[Attempt]) -> None:
         """Have attempts made: each process gets its share in one message."""
-        if not self._ready:
+        if self._ready:
+            self._share_out(attempts)
+        else:
             self._waiting += attempts
             self._fail_waiting()
-            return
+
+    def _share_out(self, attempts: Sequence[Attempt]) -> None:
         by_load = sorted(self._ready, key=lambda process: len(process.attempts))
         begin = 0
         for process, share in zip(by_load, shares(len(attempts), [len(p.attempts) for p in by_load]), strict=True):
@@ -170,7 +173,7 @@ class ProcessPool:
         self._ready.append(process)
         if self._waiting:
             attempts, self._waiting = self._waiting, []
-            self.give(attempts)
+            self._share_out(attempts)
         if not self._fixed:
             self.receiver.pool_changed()
 
