@@ -4,7 +4,7 @@
     controller     the number of workers, found by trial
     least_latency  the time that a file takes at least
     tuner          observes the workers, and sets the worker limit
-    process_trial  whether sending processes are worth their cost
+    process_plan   how many sending processes pay
     process_tuner  measures the run, and starts or withdraws sending processes
     cores          the usable cores, and the idle ones
 
