@@ -71,8 +71,8 @@ class Settings(Buckets):
         "auto",
         "Processes that read, hash and send files. One process always asks for URLs, decides and writes the journal; "
         "with 1 it also sends the files. A larger number is fixed.",
-        about_default="It begins without further processes. It starts some once the first process has used a whole core "
-        "for half a second while other cores are idle, and enough files wait for two more seconds.",
+        about_default="It begins without further processes. It starts some once the first process has used a whole "
+        "core for half a second while other cores are idle, and enough files wait for two more seconds.",
         option=Option("Processes that send files; auto adjusts it.", Panel.SPEED),
     )
     batch_size: Count | None = setting(

@@ -115,7 +115,7 @@ async def test_usual_receipts_are_reported_by_their_md5_alone() -> None:
 
     acts = {"a": usual, "b": again, "c": other, "d": usual}
     ((short, reports),) = await reported(Attempts(**acts), (jobs(a=1, b=2, c=3, d=4), False))
-    assert short == [(1, DIGEST.md5), (4, DIGEST.md5)]
+    assert short == [(1, DIGEST.value), (4, DIGEST.value)]
     assert [report[:3] for report in reports] == [(2, 10, ReportKind.SENT), (3, 5, ReportKind.SENT)]
 
 

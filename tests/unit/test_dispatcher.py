@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -54,7 +53,7 @@ class DispatcherStage(StageRun):
         self.pool, self.sender = FakePool(), FakeSender()
         self.waiting: deque[Ticketed] = deque()
         self.wake: Callable[[], None] | None = None
-        self.passed.routes.take_some = self._take_some
+        self.passed.routes.take_now = self._take_now
         self.passed.routes.dispatch_by = self._dispatch_by
         workers = Workers(self.run, self.passed.routes, self.sender)
         self.dispatcher = Dispatcher(self.run, self.passed.routes, cast("ProcessPool", self.pool), workers)
@@ -63,11 +62,11 @@ class DispatcherStage(StageRun):
         self.wake = wake
         wake()
 
-    def _take_some(self, most: int) -> list[tuple[Ticketed, HostGate]]:
-        taken = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
-        for _ in taken:
-            self.gate.begin()
-        return [(file, self.gate) for file in taken]
+    def _take_now(self) -> tuple[Ticketed, HostGate] | None:
+        if not self.waiting:
+            return None
+        self.gate.begin()
+        return self.waiting.popleft(), self.gate
 
     def add(self, *sizes: int, parts: int = 1) -> list[Ticketed]:
         """Have files of these sizes wait."""
@@ -89,7 +88,7 @@ class DispatcherStage(StageRun):
 
 def _ticket(number: int, parts: int) -> Ticket:
     one = ticket(f"id-{number}")
-    return dataclasses.replace(one, more_urls=(one.url,) * (parts - 1))
+    return one._replace(more_urls=(one.url,) * (parts - 1))
 
 
 async def test_files_that_wait_leave_together_up_to_the_limit() -> None:

@@ -107,7 +107,7 @@ def test_the_modules_that_decide_say_pure() -> None:
         "host_gate",
         "leases",
         "pace",
-        "process_trial",
+        "process_plan",
         "retry",
         "verification",
     }
