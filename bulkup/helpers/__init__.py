@@ -13,7 +13,6 @@
     input_files        opening files that a user names, and nothing that blocks
     lazy_import        names of a package that are imported at their first use
     lazy_pattern       regular expressions that are compiled at their first use
-    median             the median, without the import of `statistics`
     private_files      files and folders that only their owner can read
     quick_dataclass    `dataclass`, which takes a fifth of the time to make a class
     real_paths         real paths below a root, with each folder examined once
