@@ -25,6 +25,7 @@ from bulkup.config import (
 )
 from bulkup.config import public_base_url as base_url_of
 from bulkup.config.provider_declarations import LOCAL
+from bulkup.config.requirements import described_settings
 from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import UsageError
 from bulkup.helpers.clock import Clock
@@ -112,6 +113,8 @@ def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str
     require_settings(settings)
     declared = PROVIDER_DECLARATIONS[require_provider(settings)]
     values = {name: getattr(settings, name) for name in declared.settings}
+    if declared.described:
+        values |= {name: getattr(settings, name) for name in described_settings(settings)}
     if values.get("asset_map") is not None:
         from bulkup.config import load_asset_map  # noqa: PLC0415  # few runs have such a list
 

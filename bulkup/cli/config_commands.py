@@ -16,7 +16,7 @@ from bulkup.api import place_conflicts
 from bulkup.cli.run_settings import current_folder
 from bulkup.config import ResolvedSettings, Settings, check_profiles, load, public_base_url
 from bulkup.config.catalogue import SETTINGS
-from bulkup.config.provider_declarations import METASTUDIO, S3, XVID
+from bulkup.config.provider_declarations import HTTP, METASTUDIO, S3, XVID
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
 from bulkup.reports.json_text import dumps
@@ -45,6 +45,7 @@ PLACE_HINTS = {
     "rename files in one asset whose names differ only by case, or name them in the map",
     XVID: "change object_key so that each file has a key of its own",
     S3: "change key so that each file has a key of its own",
+    HTTP: "change url in the table http so that each file has a URL of its own",
 }
 
 
@@ -136,8 +137,17 @@ def _shown(value: Any) -> list[str]:
     if isinstance(value, list):
         return [_line(part) for part in value]
     if isinstance(value, dict):
-        return [f"{key} = {part}" for key, part in value.items()]
+        return list(_entries(value))
     return [f"{value:g}" if isinstance(value, float) else str(value)]
+
+
+def _entries(table: dict[str, Any], above: str = "") -> Iterator[str]:
+    """Yield a line for each value of a table and of the tables in it; those that are not set are left out."""
+    for key, part in table.items():
+        if isinstance(part, dict):
+            yield from _entries(part, f"{above}{key}.")
+        elif part not in (None, []):
+            yield f"{above}{key} = {_line(part)}"
 
 
 def _line(part: Any) -> str:

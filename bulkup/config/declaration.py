@@ -48,12 +48,12 @@ class ValueForm(NamedTuple):
 
     `expects` completes the sentence "expected ..." in error messages. `metavar` stands for the value in the help.
     `split` takes the text of an environment variable apart, for types that hold a list, and `in_environment` describes
-    that to the reader.
+    that to the reader. A "table" is a list of rules, "tables" are tables inside one another.
     """
 
     expects: str
     metavar: str | None = None
-    kind: Literal["plain", "path", "url", "secret", "table"] = "plain"
+    kind: Literal["plain", "path", "url", "secret", "table", "tables"] = "plain"
     unit: str = ""
     split: Callable[[str], Sequence[str]] | None = None
     in_environment: str = ""

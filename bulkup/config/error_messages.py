@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bulkup.config.assets import AssetRule
 from bulkup.config.catalogue import NAMES_BY_FIELD, SETTINGS, Setting
@@ -13,6 +13,9 @@ from bulkup.config.declaration import form_of
 from bulkup.config.layers import GivenValue
 from bulkup.config.suggestions import suggestion
 from bulkup.config.value_text import escape_surrogates, quote_value
+
+if TYPE_CHECKING:
+    from bulkup.config.described_service import Fault
 
 
 def complaints_of(error: ValidationError, given: Mapping[str, GivenValue]) -> Iterator[Complaint]:
@@ -25,7 +28,10 @@ def complaints_of(error: ValidationError, given: Mapping[str, GivenValue]) -> It
         field, *path = detail["loc"]
         name = NAMES_BY_FIELD[str(field)]
         setting = SETTINGS[name]
-        if setting.form.kind == "table" and path:
+        reason = detail.get("ctx", {}).get("error")
+        if faults := getattr(reason, "faults", None):
+            yield from _about_description(faults, given[name])
+        elif setting.form.kind == "table" and path:
             yield _about_rule(name, path, detail, given[name])
         elif name not in seen:
             seen.add(name)
@@ -52,6 +58,12 @@ def _about_rule(name: str, path: Sequence[str | int], detail: Mapping[str, Any],
     return Complaint(where, what)
 
 
+def _about_description(faults: Sequence[Fault], given: GivenValue) -> Iterator[Complaint]:
+    """Yield a complaint for each fault of a described service, with the line of its key."""
+    for path, what, hint in faults:
+        yield Complaint(given.where_is(*path), what, hint)
+
+
 def _expected(expects: str, detail: Mapping[str, Any]) -> str:
     reason = detail.get("ctx", {}).get("error")
     return str(reason) if isinstance(reason, ValueError) else f"expected {expects}"
@@ -60,7 +72,7 @@ def _expected(expects: str, detail: Mapping[str, Any]) -> str:
 def _given(setting: Setting, value: Any) -> str:
     """Return the wrong value as the message repeats it: never a secret, nor a URL with a part that may hold one."""
     kind = setting.form.kind
-    if kind == "secret" or (kind == "url" and not _harmless(value)):
+    if kind in ("secret", "tables") or (kind == "url" and not _harmless(value)):
         return ""
     return f", not {quote_value(value)}"
 

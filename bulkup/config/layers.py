@@ -94,14 +94,24 @@ def _absolute_paths(setting: Setting, value: Any, folder: str, *, expand: bool) 
     A path in a file is relative to the folder of the file, because a timer starts commands in another directory than a
     person does.
     """
-    if setting.form.kind == "secret" and isinstance(value, str) and value.startswith("file:"):
-        path = value.removeprefix("file:")
-        return f"file:{_absolute(path, folder, expand=True)}" if path.strip() else value
+    if setting.form.kind == "secret":
+        return _absolute_secret(value, folder)
+    if setting.form.kind == "tables" and isinstance(value, dict) and isinstance(value.get("secrets"), dict):
+        secrets = {name: _absolute_secret(one, folder) for name, one in value["secrets"].items()}
+        return {**value, "secrets": secrets}
     if setting.form.kind != "path" or (setting.name in ("files_from", "urls") and value == "-"):
         return value
     if isinstance(value, list | tuple):
         return [_absolute_paths(setting, part, folder, expand=expand) for part in value]
     return _absolute(value, folder, expand=expand)
+
+
+def _absolute_secret(value: Any, folder: str) -> Any:
+    """Return the text of a secret; that of a file has an absolute path."""
+    if not isinstance(value, str) or not value.startswith("file:"):
+        return value
+    path = value.removeprefix("file:")
+    return f"file:{_absolute(path, folder, expand=True)}" if path.strip() else value
 
 
 def _absolute(value: Any, folder: str, *, expand: bool) -> Any:

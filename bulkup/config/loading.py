@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bulkup.config.catalogue import ENVIRONMENT_PREFIX, SECRETS, SETTINGS
+from bulkup.config.catalogue import ENVIRONMENT_PREFIX, SETTINGS
 from bulkup.config.checked_model import ValidationError
 from bulkup.config.complaints import SettingsError
 from bulkup.config.error_messages import complaints_of
 from bulkup.config.layers import GivenValue, Layer, from_environment, from_options, from_profile
+from bulkup.config.requirements import given_secrets
 from bulkup.config.secret_names import IDENTIFIERS
-from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.config.suggestions import nearest
 from bulkup.errors import UsageError
@@ -104,12 +104,14 @@ def _warnings(
     if profile is None:
         yield f"nothing in {document.shown} is used, because no profile is named"
         return
-    for name in (name for name in SECRETS if name not in IDENTIFIERS):
-        source: SecretSource | None = getattr(settings, SETTINGS[name].field)
-        in_file = name in given and given[name].origin.startswith("profile ")
-        if source and in_file and source.kind == "literal" and document.others_can_read:
+    for name, source in given_secrets(settings).items():
+        setting, _, inside = name.partition(".")
+        if name in IDENTIFIERS or setting not in given or not given[setting].origin.startswith("profile "):
+            continue
+        if source.kind == "literal" and document.others_can_read:
+            where = given[setting].where_is(*inside.split(".")) if inside else given[setting].where
             yield (
-                f"{given[name].where}: {name} is written out, and other users can read the file; "
+                f"{where}: {name} is written out, and other users can read the file; "
                 f"chmod 600 {document.shown}, or write env:NAME"
             )
 

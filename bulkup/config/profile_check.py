@@ -157,4 +157,4 @@ class _ProfileCheck:
         origin = self.resolved.origins.get(name, "")
         if origin.startswith("environment "):
             return origin.removeprefix("environment ")
-        return self.document.where("profiles", self.profile, name)
+        return self.document.where("profiles", self.profile, *name.split("."))

@@ -39,7 +39,8 @@ class ProviderDeclaration:
     provider reads. It needs all of `required`, and at least one of each tuple in `any_of`. With `places`, two files
     may be mapped to the same place at the service, which a scan of the whole tree detects. `regions` has the addresses
     of a service that has regions. Its provider reads the settings `region` and `iam_url` as they apply. Without
-    `has_api` the provider makes its tickets itself, so it needs no `base_url`.
+    `has_api` the provider makes its tickets itself, so it needs no `base_url`. With `described`, the service is
+    described in the setting `http`, which names further settings and secrets.
     """
 
     base_url: str | None
@@ -51,6 +52,7 @@ class ProviderDeclaration:
     places: bool = False
     regions: Regions | None = None
     has_api: bool = True
+    described: bool = False
 
 
 LOCAL = "local"  # the embedded server, started for the run on its own port
@@ -59,6 +61,7 @@ XVID = "xvid"
 S3 = "s3"
 URLS = "urls"
 METASTUDIO_REGION_NAMES = ("cn-north-4", "cn-east-3", "ap-southeast-3")
+HTTP = "http"  # a service that the profile describes
 
 _METASTUDIO_REGIONS = Regions(
     "https://metastudio.{region}.myhuaweicloud.com", "https://iam.{region}.myhuaweicloud.com", default="cn-north-4"
@@ -121,6 +124,7 @@ PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
         regions=_S3_REGIONS,
     ),
     URLS: ProviderDeclaration(None, settings=("urls",), required=("urls",), has_api=False),
+    HTTP: ProviderDeclaration(None, settings=("http", "confirm"), required=("http",), places=True, described=True),
     LOCAL: ProviderDeclaration(None),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from bulkup.config.catalogue import SECRETS, SETTINGS
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
@@ -11,6 +12,11 @@ from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError
 from bulkup.helpers.secrets import Secret
+
+if TYPE_CHECKING:
+    from bulkup.config.described_service import HttpDescription
+
+OWN_SECRETS = "http.secrets."  # precedes the name of a secret that a description adds
 
 
 def require_provider(settings: Settings) -> str:
@@ -26,6 +32,9 @@ def require_settings(settings: Settings) -> None:
     provider = PROVIDER_DECLARATIONS[name]
     missing = [[one] for one in provider.required if not _is_set(settings, one)]
     missing += [list(ways) for ways in provider.any_of if not any(_is_set(settings, one) for one in ways)]
+    if provider.described and settings.http is not None:
+        needed = (*(("base_url",) if settings.http.url is None else ()), *described_settings(settings))
+        missing += [[one] for one in needed if not _is_set(settings, one)]
     if missing:
         needs = ", and ".join(_joined(ways, "or") for ways in missing)
         hint = "; ".join(_how_to_set(ways[0]) for ways in missing)
@@ -60,7 +69,8 @@ def require_credentials(settings: Settings, environ: Mapping[str, str], *, profi
     Raises UsageError if too few are set (see `credential_names`), or if one cannot be fetched.
     """
     names = credential_names(settings, profile=profile)
-    return {name: source.resolve(environ) for name, source in given_secrets(settings).items() if name in names}
+    given = given_secrets(settings)
+    return {name.removeprefix(OWN_SECRETS): source.resolve(environ) for name, source in given.items() if name in names}
 
 
 def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, ...]:
@@ -71,6 +81,8 @@ def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, .
     """
     name = require_provider(settings)
     provider, given = PROVIDER_DECLARATIONS[name], given_secrets(settings)
+    if provider.described:
+        return _described_secrets(settings, given, profile)
     for ways in provider.credentials:
         if all(one in given for one in ways):
             extra = provider.optional_secrets if ways == provider.credentials[0] else ()
@@ -81,9 +93,38 @@ def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, .
 
 
 def given_secrets(settings: Settings) -> dict[str, SecretSource]:
-    """Return the sources of all secrets that are set, by setting, even those that the provider does not use."""
+    """Return the sources of all secrets that are set, by setting, even those that the provider does not use.
+
+    Those of a described service have the names that it gives them, after `OWN_SECRETS`.
+    """
     sources = {name: getattr(settings, SETTINGS[name].field) for name in SECRETS}
-    return {name: source for name, source in sources.items() if source is not None}
+    given = {name: source for name, source in sources.items() if source is not None}
+    return given if settings.http is None else given | _own_secrets(settings.http)
+
+
+def _described_secrets(settings: Settings, given: Mapping[str, SecretSource], profile: str | None) -> tuple[str, ...]:
+    """Return the secrets that the description of a service names. Raises UsageError if one is not set."""
+    from bulkup.config.description_names import secrets_used  # noqa: PLC0415  # the same
+
+    if settings.http is None:
+        return ()
+    names = secrets_used(settings.http)
+    missing = [name for name in names if name not in given]
+    if missing:
+        what = f"the description in http names {_joined(missing, 'and')}, which {'is' if len(missing) == 1 else 'are'}"
+        raise UsageError(f"{what} not set", hint=_how_to_give(missing, profile))
+    return (*names, *_own_secrets(settings.http))
+
+
+def _own_secrets(description: HttpDescription) -> dict[str, SecretSource]:
+    return {OWN_SECRETS + name: source for name, source in description.secrets.items()}
+
+
+def described_settings(settings: Settings) -> tuple[str, ...]:
+    """Return the settings that the description of a service names, apart from secrets and `base_url`."""
+    from bulkup.config.description_names import settings_used  # noqa: PLC0415  # only a description needs it
+
+    return () if settings.http is None else settings_used(settings.http)
 
 
 def _is_set(settings: Settings, name: str) -> bool:
@@ -114,6 +155,8 @@ def _how_to_give(secrets: Sequence[str], profile: str | None) -> str:
 
 def _how_to_set(name: str) -> str:
     setting = SETTINGS[name]
+    if setting.form.kind == "tables":
+        return f"describe the service in a table [profiles.NAME.{name}]; docs/providers/http.md explains it"
     return f'use {setting.option_name}, set {setting.variable}, or write `{name} = "..."` in a profile'
 
 

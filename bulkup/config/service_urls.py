@@ -10,11 +10,14 @@ from bulkup.errors import UsageError
 def public_base_url(settings: Settings) -> str | None:
     """Return the root of the service's API: the one set, else that of the region, else the provider's public one.
 
-    Return None without a provider, and for a provider without a public address.
+    Of a described service without a presign call it is the root of its URLs. Return None without a provider, and for a
+    provider without a public address.
     """
     if settings.base_url is not None or settings.provider is None:
         return settings.base_url
     declared = PROVIDER_DECLARATIONS[settings.provider]
+    if declared.described and settings.http is not None:
+        return settings.http.storage_root
     if declared.regions is not None and settings.region is not None:
         return declared.regions.service.format(region=settings.region)
     return declared.base_url

@@ -17,6 +17,7 @@ from bulkup.config.setting_types import (
     Extensions,
     HeaderText,
     Hosts,
+    HttpTables,
     Identifier,
     IpAddress,
     ObjectKey,
@@ -38,7 +39,7 @@ class Services(Selection):
         about_default="A run needs one, and a guess could send files to the wrong place.",
         option=Option(
             "magic-hour (needs BULKUP_TOKEN), move-ugc (BULKUP_API_KEY), metastudio (BULKUP_ACCESS_KEY, "
-            "BULKUP_SECRET_KEY), xvid (BULKUP_TOKEN), s3, urls or local.",
+            "BULKUP_SECRET_KEY), xvid (BULKUP_TOKEN), s3, urls, http (described in a profile) or local.",
             Panel.RUN,
         ),
     )
@@ -68,6 +69,12 @@ class Services(Selection):
     )
     token: SecretText | None = setting(None, f"The key for `magic-hour`, or an access token for `xvid`. {_NO_OPTION}")
     api_key: SecretText | None = setting(None, f"The key for `move-ugc`. {_NO_OPTION}")
+    http: HttpTables | None = setting(
+        None,
+        "The description of the service for `http`: its calls, and where its answers have the upload URLs. "
+        "docs/providers/http.md explains the tables.",
+        about_default="`http` needs it.",
+    )
     region: RegionName | None = setting(
         None,
         "The region of `metastudio` (cn-north-4, cn-east-3 or ap-southeast-3) or of `s3`. It decides the public "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from bulkup.config import base_url, expiry, extension_types, host_names, object_key, secret_source, units
 from bulkup.config.base_url import normalise_base_url
@@ -28,6 +28,11 @@ from bulkup.helpers.gitignore import compile_pattern
 from bulkup.helpers.secrets import Secret
 
 _IPV4 = "an IPv4 address such as 203.0.113.7, or its integer"
+if TYPE_CHECKING:
+    from bulkup.config.described_service import HttpDescription
+else:
+    HttpDescription = object
+
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 IDENTIFIER = "1 to 64 letters, digits, _ or -"
 
@@ -101,6 +106,12 @@ def _uploader_address(value: Any) -> str:
         return str(ipaddress.IPv4Address(value))
     except ValueError as error:
         raise ValueError(f"expected {_IPV4}") from error
+
+
+def _description(value: Any) -> HttpDescription:
+    from bulkup.config.described_service import parse_description  # noqa: PLC0415  # most runs have no description
+
+    return parse_description(value)
 
 
 def _expiry(value: Any) -> Expiry:
@@ -221,3 +232,8 @@ ObjectKey = Annotated[str, Plain(check_object_key), ValueForm(object_key.EXPECTE
 IpAddress = Annotated[str, Plain(_uploader_address), ValueForm(_IPV4, "ADDRESS")]
 ExpiryTime = Annotated[Expiry, Plain(_expiry), ValueForm(expiry.EXPECTED, "WHEN")]
 SecretText = Annotated[SecretSource, Plain(_secret, named=True), ValueForm(secret_source.EXPECTED, kind="secret")]
+HttpTables = Annotated[
+    HttpDescription,
+    Plain(_description),
+    ValueForm("the tables that describe a service", kind="tables", in_environment="a JSON object of the tables"),
+]

@@ -44,7 +44,11 @@ def _rows(setting: Setting) -> Iterator[str]:
     if declaration.not_in_profile:
         yield f"in a profile: no, because {declaration.not_in_profile}"
     else:
-        table = f", a table `[[profiles.NAME.{setting.name}]]` for each rule" if form.kind == "table" else ""
+        tables = {
+            "table": f", a table `[[profiles.NAME.{setting.name}]]` for each rule",
+            "tables": f", a table `[profiles.NAME.{setting.name}]` with further tables in it",
+        }
+        table = tables.get(form.kind, "")
         yield f"in a profile: `{setting.name}`{table}"
 
 

@@ -38,14 +38,14 @@ Headers = Mapping[str, str | Secret]
 class ApiRequest:
     """One call to a service's API. `path`, encoded and with its query, is appended to the base URL.
 
-    `body` is not printed, because it may contain a password; its type is in `headers`. `base_url` replaces the
-    service's own, for tokens that another host issues. `signed` returns headers for the Unix time at which the request
-    is sent, so that a signature does not grow old in a queue. `urls` is the number of upload URLs that the answer may
-    hold; it bounds the answer.
+    `path` and `body` are not printed, because they may contain a key or password. The body's type is in `headers`.
+    `base_url` replaces the service's own, for tokens that another host issues. `signed` returns headers for the Unix
+    time at which the request is sent, so that a signature does not grow old in a queue. `urls` is the number of upload
+    URLs that the answer may hold; it bounds the answer.
     """
 
     method: str
-    path: str
+    path: str = field(repr=False)
     headers: Headers = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
     base_url: str | None = None

@@ -69,6 +69,7 @@ PROVIDER_CLASSES = _ProviderClasses(
         "xvid": "xvid.adapter:Xvid",
         "s3": "s3.adapter:S3",
         "urls": "urls.adapter:Urls",
+        "http": "http.adapter:DescribedService",
         "local": "local.adapter:Local",
     }
 )

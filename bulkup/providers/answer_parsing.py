@@ -94,14 +94,20 @@ def _request_id(answer: ApiAnswer) -> str:
 
 def json_object(answer: ApiAnswer, service: str) -> dict[str, Any]:
     """Return the body as a JSON object. Raises `ProblemError` for anything else."""
+    value = json_document(answer, service)
+    if not isinstance(value, dict):
+        raise malformed(service, "JSON that is not an object")
+    return value
+
+
+def json_document(answer: ApiAnswer, service: str) -> Any:
+    """Return the body as a value of JSON. Raises `ProblemError` for anything else."""
     value = _NOT_JSON
     with contextlib.suppress(ValueError):  # an error raised in an except block would hold the whole body as its context
         value = answer.json()
     if value is _NOT_JSON:
         kind = answer.headers.get("content-type", "no content type").split(";")[0][:64]
         raise malformed(service, f"{kind}, not JSON; is base_url the root of this service?")
-    if not isinstance(value, dict):
-        raise malformed(service, "JSON that is not an object")
     return value
 
 

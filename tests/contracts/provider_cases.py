@@ -10,12 +10,14 @@ import base64
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from described_services import profile
 
+from bulkup.config.described_service import parse_description
 from bulkup.helpers.secrets import Secret
 from bulkup.model.files import Digest
 from bulkup.model.http import ApiAnswer, ApiRequest
@@ -64,6 +66,18 @@ class Case:
     headers: Callable[[FileSpec], Mapping[str, str]] = lambda spec: {}
     form: tuple[str, ...] | None = None
     kinds: Mapping[int, ProblemKind] = field(default_factory=dict)
+    described_as: str = ""  # the section of docs/providers/http-services.md, for provider `http`
+    numbers_are_ids: bool = False
+
+    @property
+    def provider(self) -> str:
+        """Return the name of the provider."""
+        return "http" if self.described_as else self.name
+
+    @property
+    def service(self) -> str:
+        """Return the service as its messages name it."""
+        return self.described_as or self.name
 
     @property
     def extensions(self) -> list[str]:
@@ -228,6 +242,28 @@ CASES = [
         lease=lambda item, seconds: {**item, "expires_in": seconds},
     ),
 ]
+
+
+def described(name: str, title: str, **changed: Any) -> Case:
+    """Return a case for provider `http` with the description of a service, in place of the built-in provider."""
+    built_in = next(case for case in CASES if case.name == name)
+    settings = profile(title)
+    settings["http"] = parse_description(settings["http"])
+    values = {"numbers_are_ids": True, "settings": {**built_in.settings, **settings, "confirm": True}, **changed}
+    return replace(built_in, name=f"http as {name}", described_as=title, **values)
+
+
+METASTUDIO_LARGEST = 5 * GIB  # its description has no files in parts
+CASES += [
+    described("magic-hour", "Magic Hour"),
+    described(
+        "metastudio",
+        "MetaStudio",
+        path=f"/v1/{profile('MetaStudio')['project_id']}/files",
+        error=lambda said: {"error_msg": said},
+        largest=METASTUDIO_LARGEST,
+    ),
+]
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 every_grouping_case = pytest.mark.parametrize("case", [c for c in CASES if c.group > 1], ids=lambda case: case.name)
 
@@ -237,12 +273,14 @@ def the_case(name: str) -> Case:
 
 
 def provider_of(case: Case, secret: str = "s3cret-key-0001", base_url: str = BASE_URL) -> Provider:
-    return create(case.name, ProviderConfig(base_url, {case.credential: Secret(secret)}, case.settings))
+    return create(case.provider, ProviderConfig(base_url, {case.credential: Secret(secret)}, case.settings))
 
 
 def configured(case: Case, **changed: Any) -> Provider:
     """Return the provider with some settings changed."""
-    return create(case.name, ProviderConfig(BASE_URL, {case.credential: Secret("tok")}, {**case.settings, **changed}))
+    return create(
+        case.provider, ProviderConfig(BASE_URL, {case.credential: Secret("tok")}, {**case.settings, **changed})
+    )
 
 
 def specs_of(case: Case, *extensions: str) -> list[FileSpec]:

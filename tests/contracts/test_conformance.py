@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import pytest
-from conformance_world import CLOSING, EVERY, conformance, is_closing, recorded_calls, tree
+from conformance_world import CLOSING, EVERY, adapter_of, conformance, is_closing, recorded_calls, tree
 from pipeline_world import SERVICES, World
 
 from bulkup import FileState
@@ -25,8 +25,10 @@ async def place(
 
 def test_every_provider_is_part_of_the_suite() -> None:
     """And the suite lists those with closing calls."""
-    assert set(SERVICES) == set(PROVIDER_CLASSES)
-    assert set(CLOSING) == {name for name, kind in PROVIDER_CLASSES.items() if _confirms(kind)}
+    assert {adapter_of(name) for name in SERVICES} == set(PROVIDER_CLASSES)
+    assert {adapter_of(name) for name in CLOSING} == {
+        name for name, kind in PROVIDER_CLASSES.items() if _confirms(kind)
+    }
 
 
 def _confirms(kind: object) -> bool:
@@ -40,7 +42,7 @@ async def test_single_file(place: World) -> None:
     assert (summary.exit_code, summary.counters.uploaded, place.calls, place.puts) == (0, 1, 1, 1)
     place.assert_uploaded()
     (row,) = place.manifest()
-    assert (row.provider, row.attempts, row.error) == (place.provider, 1, None)
+    assert (row.provider, row.attempts, row.error) == (place.adapter, 1, None)
     assert row.remote_id
     assert place.orphans() == []
 
@@ -105,7 +107,7 @@ async def test_refused_beforehand(place: World) -> None:
 
 def refuse(monkeypatch: pytest.MonkeyPatch, provider: str, bad: str) -> None:
     """Make the service refuse every group that contains the file `bad`."""
-    kind = PROVIDER_CLASSES[provider]
+    kind = PROVIDER_CLASSES[adapter_of(provider)]
     presign = kind.presign
 
     async def refused(request: ApiRequest) -> ApiAnswer:

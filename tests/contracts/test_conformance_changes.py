@@ -42,7 +42,7 @@ magic_hour = pytest.mark.parametrize("place", ["magic-hour"], indirect=True)
 
 def after_presign(monkeypatch: pytest.MonkeyPatch, place: World, act: Callable[[], object], times: int = 1) -> None:
     """Call `act` after the target got a ticket and before it is read, at most `times` times."""
-    kind: Any = PROVIDER_CLASSES[place.provider]
+    kind: Any = PROVIDER_CLASSES[place.adapter]
     presign, left = kind.presign, times
 
     async def acting(self: Any, specs: Sequence[FileSpec], *values: Any) -> Any:

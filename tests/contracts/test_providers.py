@@ -39,7 +39,7 @@ from bulkup.providers import PROVIDER_CLASSES, FileSpec, Provider
 
 def test_every_provider_is_in_the_suite() -> None:
     # These ask no API for tickets, and have tests of their own.
-    assert {case.name for case in CASES} == set(PROVIDER_CLASSES) - {"s3", "urls"}
+    assert {case.provider for case in CASES} == set(PROVIDER_CLASSES) - {"s3", "urls"}
 
 
 @every_case
@@ -154,7 +154,7 @@ def test_unacceptable_sizes_are_rejected_before_any_call(case: Case) -> None:
     for size in {case.largest + 1, case.smallest - 1} - {-1}:
         rejection = provider.reject(spec._replace(size=size))
         assert rejection is not None
-        assert case.name in rejection.reason
+        assert case.service in rejection.reason
 
 
 @every_case

@@ -52,7 +52,7 @@ def test_a_shuffled_answer_assigns_no_wrong_ticket(case: Case) -> None:
         turned = {"data": dict(reversed(case.answer(items)["data"].items()))}
         tickets = presign(case, answer_of(turned), specs_of(case, *case.extensions))
         assert [ticket.remote_id for ticket in tickets] == [item[case.id] for item in items]
-    elif case.name == "magic-hour":
+    elif case.name in ("magic-hour", "http as magic-hour"):
         problem = refusal(case, answer_of(case.answer(items[::-1])))
         assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)
 
@@ -99,6 +99,9 @@ def _without(item: Item, key: str) -> Item:
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_a_malformed_answer_is_refused_as_a_whole(case: Case, kind: str) -> None:
     """It gives no tickets, the lost ids are counted, and the call can be repeated."""
+    if kind == "id a number" and case.numbers_are_ids and case.group == 1:
+        assert presign(case, answer_of(MALFORMED[kind](case, items_of(case, "mp4"))), specs_of(case, "mp4"))
+        return
     body = MALFORMED[kind](case, items_of(case, *case.extensions))
     problem = refusal(case, answer_of(body))
     assert (problem.kind, problem.maybe_created) == (ProblemKind.TRANSIENT, True)

@@ -37,7 +37,7 @@ from bulkup.providers.base import GIB
 from bulkup.providers.error_documents import code_and_message, is_error_document, is_part_of_page, plain_body
 from bulkup.providers.metastudio.auth import IamTokenCache
 from bulkup.providers.tokens import Token
-from bulkup.providers.xvid.auth import OAuthTokenCache
+from bulkup.providers.xvid.auth import client_credentials
 from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public
 from bulkup.transport.destination.redirects import redirected
 from fuzz import references, seeds
@@ -132,7 +132,7 @@ _CONFIG = ProviderConfig(BASE_URL, _GIVEN, {"region": "cn-north-4", "iam_url": "
 
 def _tokens(data: bytes) -> None:
     call = _Answering(api_answer(data))
-    for source in (IamTokenCache(_CONFIG), OAuthTokenCache(_CONFIG)):
+    for source in (IamTokenCache(_CONFIG), client_credentials(_CONFIG)):
         token: Token | None = _done(source.fetch(call))
         if token is not None:
             assert token.value

@@ -6,14 +6,17 @@ import hashlib
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import anyio
+from described_services import profile
 
 from bulkup import FileState, Result, Settings, Summary, Uploader
 from bulkup.api import composition
+from bulkup.config.described_service import parse_description
+from bulkup.config.description_names import secrets_used
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Reader
@@ -43,9 +46,19 @@ class Service:
     stored_at: str
     refuses: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    described_as: str = ""  # the section of docs/providers/http-services.md, for provider `http`
 
 
-SERVICES: Mapping[str, Service] = {
+def described(name: str, title: str, **settings: Any) -> Service:
+    """Return a service for provider `http` with its description, in place of the built-in provider."""
+    built_in = BUILT_IN[name]
+    # The manifest has what the answer said, and an asset is what the request said.
+    stored_at = built_in.stored_at.replace("{asset_id}", built_in.settings.get("asset_id", ""))
+    values = {**built_in.settings, "http": profile(title)["http"], **settings}
+    return replace(built_in, stored_at=stored_at, settings=values, described_as=title)
+
+
+BUILT_IN: Mapping[str, Service] = {
     "magic-hour": Service("file_path", "upload_url", "{file_path}", "notes.txt"),
     "move-ugc": Service("id", "presignedUrl", "file-production-storage/{uuid}.{ext}", "no extension"),
     "metastudio": Service(
@@ -61,6 +74,11 @@ SERVICES: Mapping[str, Service] = {
     ),
     "urls": Service("id", "url", "{id}"),
     "local": Service("id", "url", "{id}"),
+}
+SERVICES: Mapping[str, Service] = {
+    **BUILT_IN,
+    "http as magic-hour": described("magic-hour", "Magic Hour"),
+    "http as metastudio": described("metastudio", "MetaStudio"),
 }
 
 
@@ -108,9 +126,17 @@ class World:
         return SERVICES.get(self.provider, SERVICES["local"])
 
     @property
+    def adapter(self) -> str:
+        """The name of the provider that the service is used with."""
+        return "http" if self.service.described_as else self.provider
+
+    @property
     def credentials(self) -> dict[str, str]:
         """The credentials that the provider prefers, with the values that the server accepts."""
-        return {name: getattr(self.config, name) for name in PROVIDER_DECLARATIONS[self.provider].credentials[0]}
+        names: Sequence[str] = PROVIDER_DECLARATIONS[self.adapter].credentials[0]
+        if self.service.described_as:
+            names = secrets_used(parse_description(self.service.settings["http"]))
+        return {name: getattr(self.config, "token" if name == "auth_token" else name) for name in names}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -123,16 +149,12 @@ class World:
         """Return the settings of a run."""
         values: dict[str, Any] = {
             "source": (str(self.source),),
-            "provider": self.provider,
+            "provider": self.adapter,
             "journal": str(self.journal),
             "base_url": self.server.url,
             "concurrency": 8,
             "processes": 1,  # a run that takes long by chance must not begin to try others
-            **(
-                {"project_id": self.config.project_id}
-                if "project_id" in PROVIDER_DECLARATIONS[self.provider].required
-                else {}
-            ),
+            **({"project_id": self.config.project_id} if self.provider.endswith("metastudio") else {}),
         }
         return Settings(**{**values, **self.credentials, **self.service.settings, **self.settings, **changes})
 

@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from bulkup.helpers.lazy_pattern import lazy_pattern
@@ -26,15 +26,21 @@ _NOT_SECRET = lazy_pattern(r"key|name|filename|acl|.*(expires|date|algorithm|sig
 
 def redact(problem: Problem, provider: Provider, ticket: Ticket | None = None) -> Problem:
     """Return the problem without secrets: a message may quote the credentials or the ticket of the request."""
-    text = _QUERY.sub(rf"\1{MASK}", problem.message)
-    for secret in (*provider.secrets, *(_secrets_of(ticket) if ticket is not None else ())):
+    secrets = (*provider.secrets, *(secrets_of(ticket) if ticket is not None else ()))
+    return dataclasses.replace(problem, message=without_secrets(_QUERY.sub(rf"\1{MASK}", problem.message), secrets))
+
+
+def without_secrets(text: str, secrets: Iterable[Secret]) -> str:
+    """Return a text in which secrets are masked, however they are written there."""
+    for secret in secrets:
         for written in _ways_to_write(secret.reveal()) - {""}:
             text = _masked(text, written)
-    return dataclasses.replace(problem, message=text)
+    return text
 
 
-def _secrets_of(ticket: Ticket) -> Iterator[Secret]:
-    """Yield the values of the URLs' queries and of the form's fields that authorize a request."""
+def secrets_of(ticket: Ticket) -> Iterator[Secret]:
+    """Yield the values of a ticket that authorize a request: of its headers, of queries, and of the form's fields."""
+    yield from (value for value in ticket.headers.values() if isinstance(value, Secret) and value)
     pairs = [pair for url in (ticket.url, *ticket.more_urls) for pair in parse_qsl(urlsplit(url.reveal()).query)]
     pairs += [(name, value.reveal()) for name, value in ticket.form or ()]
     for name, value in pairs:

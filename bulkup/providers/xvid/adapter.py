@@ -23,7 +23,7 @@ from bulkup.providers.key_template import KeyTemplate, fault_of_key, is_utf8
 from bulkup.providers.storage_answers import form_evidence
 from bulkup.providers.tokens import StaticToken
 from bulkup.providers.xvid.answers import SERVICE, error_of, raise_for, token_refused, upload_of
-from bulkup.providers.xvid.auth import OAuthTokenCache
+from bulkup.providers.xvid.auth import client_credentials
 from bulkup.providers.xvid.form import PLACEHOLDER, fields_of, lease_of_form
 
 _UPLOADS = "/v1/files/uploads/"
@@ -45,8 +45,7 @@ class Xvid(Provider):
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config)
         token = config.credentials.get("token")
-        self._auth = StaticToken(token) if token is not None else OAuthTokenCache(config)
-        self._key = KeyTemplate(config.settings["object_key"])
+        self._auth = StaticToken(token) if token is not None else client_credentials(config)
         self._expiry: Expiry | None = config.settings["expires_at"]
         self._capabilities = Capabilities(
             batch_limit=1, batch_size=1, calls_in_flight=32, confirms=config.settings["confirm"], placed=True

@@ -1,0 +1,86 @@
+"""`bulkup provider`: write the profile of a service, and try it with one file."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from bulkup.cli.output import print_line
+from bulkup.cli.profile_template import profile_text
+from bulkup.cli.shared_options import Config, Profile, current_folder, load_settings
+from bulkup.config import toml_file
+from bulkup.errors import ExitCode, UsageError
+from bulkup.helpers import event_loop
+from bulkup.reports.logs import configure_logging
+from bulkup.reports.safe_text import printable
+
+provider_app = typer.Typer(
+    name="provider",
+    help="Describe a service for provider http, and try it.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the profile.")]
+Target = Annotated[
+    str | None, typer.Option("--to", metavar="FILE", help="Add it to this TOML file instead of printing it.")
+]
+WithoutCall = Annotated[bool, typer.Option("--url", help="Of a service that takes files at a URL, without a call.")]
+File = Annotated[str, typer.Argument(metavar="FILE", help="The file to send.")]
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@provider_app.command("new")
+def new_profile(name: Name = "vendor", to: Target = None, url: WithoutCall = False) -> None:
+    """Write a commented profile that describes a service, to be filled in."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{printable(name)} is no name for a profile", hint="use letters, digits, - and _")
+    text = profile_text(name, without_call=url)
+    if to is None:
+        typer.echo(text, nl=False)
+        return
+    path = os.path.join(current_folder(), to)
+    if os.path.lexists(path):
+        document = toml_file.read(path, shown=to)
+        if name in document.profiles:
+            raise UsageError(f'{printable(to)} has a profile "{name}" already', hint="give the new one another name")
+        text = f"\n{text}"
+    try:
+        # Only for the user: a description may hold a secret.
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(f"cannot write {printable(to)}: {error.strerror}") from error
+    typer.echo(f"profile {name} was added to {printable(to)}")
+
+
+@provider_app.command("try")
+def try_file(file: File, profile: Profile = None, config: Config = None) -> None:
+    """Send one file, and show each step: request, answer, what was read from it, bytes, closing call.
+
+    Secrets are masked. Nothing is written to a journal.
+
+    Exit codes: 0 the file is uploaded, 1 it is not, 2 wrong usage or configuration.
+    """
+    resolved = load_settings({"source": [file]}, profile, config)
+    configure_logging(resolved.settings.log_format, "error")
+    sys.exit(event_loop.run(_try, resolved))
+
+
+async def _try(resolved: Any) -> int:
+    from bulkup.api.provider_trial import Step, try_provider  # noqa: PLC0415  # it imports an HTTP client
+
+    def show(step: Step) -> None:
+        print_line(f"{step.title}")
+        for line in step.lines:
+            for part in line.splitlines():
+                print_line(f"  {printable(part)}")
+
+    done = await try_provider(resolved.settings, profile=resolved.profile, environ=os.environ, show=show)
+    return int(ExitCode.OK if done else ExitCode.FILES_FAILED)

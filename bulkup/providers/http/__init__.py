@@ -1,0 +1,8 @@
+"""The adapter of a service that the configuration describes (docs/providers/http.md).
+
+adapter       the calls: presign, closing call, abandon
+file_values   the values of placeholders that belong to one file
+rendering     compiles templates into functions
+answers       reads tickets out of answers
+auth          tokens for OAuth client credentials
+"""
