@@ -382,7 +382,7 @@ def _faults_of(error: ValidationError | TypeError) -> Iterator[Fault]:
         elif detail["type"] == "missing":
             expects = f"expected {form_of(field.annotation).expects}" if field is not None else ""
             yield Fault(path[:-1], f"{_shown(path[:-1])} has no {path[-1]}", expects)
-        elif detail["type"] == "typed_dict_type" or field is None:
+        elif detail["type"] in ("typed_dict_type", "dict_type") or field is None:
             yield Fault(path, f"{_shown(path)}: expected a table")
         else:
             reason = detail.get("ctx", {}).get("error")

@@ -19,7 +19,7 @@ from bulkup.model.files import DIGEST_BYTES
 from bulkup.model.tickets import ChecksumHeader, Ticket
 
 _CHECKSUM = ',"checksum":'
-_FURTHER_KEYS = ("checksum_headers", "success")  # only of tickets that have them
+_FURTHER_KEYS = ("checksum_headers", "success", "proof")  # only of tickets that have them
 _KEYS = frozenset({"url", "method", "headers", "remote", "content_md5", "form", "more_urls", *_FURTHER_KEYS})
 _RESTORE = "restore it from a backup; or move it away, and every file is uploaded again"
 
@@ -50,6 +50,8 @@ def ticket_value(ticket: Ticket) -> dict[str, Any]:
     }
     if ticket.checksum_headers or ticket.success:
         value |= {"checksum_headers": [tuple(one) for one in ticket.checksum_headers], "success": ticket.success}
+    if ticket.proof:
+        value["proof"] = ticket.proof
     return value
 
 
@@ -78,6 +80,7 @@ def ticket_from(value: Any, remote_id: str, expires_at: float | None) -> Ticket:
         more_urls=tuple(SecretUrl(_text(url)) for url in value.get("more_urls", ())),
         checksum_headers=tuple(_load_checksum_header(*header) for header in value.get("checksum_headers", ())),
         success=tuple(int(status) for status in value.get("success", ())),
+        proof=_text(value.get("proof", "")),
     )
 
 

@@ -37,7 +37,8 @@ class Ticket(NamedTuple):
     None if the body is the file itself. `more_urls` are the URLs of the second and further parts of a file in parts.
     `checksum_headers` are further headers with a checksum. Each is sent if its digest is known before the first byte:
     of a file up to 1 MiB, or of one that was hashed for the presign call. `success` are the statuses that mean success,
-    in place of those that the provider takes for it.
+    in place of those that the provider takes for it. `proof` names what in storage's answer has the checksum of the
+    stored bytes, if it is not one of S3's headers: a header, or `body:` and a JMESPath expression.
     """
 
     url: SecretUrl
@@ -51,6 +52,7 @@ class Ticket(NamedTuple):
     more_urls: tuple[SecretUrl, ...] = ()
     checksum_headers: tuple[ChecksumHeader, ...] = ()
     success: tuple[int, ...] = ()
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def jobs_to_plain(files: Iterable[tuple[int, Ticketed]]) -> list[Plain]:
     before: Plain | None = None
     for number, (item, ticket, _, _) in files:
         file = item.file
-        rules = ticket.checksum_headers, ticket.success
+        rules = ticket.checksum_headers, ticket.success, ticket.proof
         common = file.source.root, ticket.method, ticket.content_md5, rules, ticket.headers
         if common != before:
             before, jobs = common, []
@@ -81,7 +81,7 @@ def jobs_to_plain(files: Iterable[tuple[int, Ticketed]]) -> list[Plain]:
 
 def files_of(batch: Plain) -> Iterator[tuple[int, Ticketed]]:
     """Yield the numbers of the jobs of a batch, each with a file that holds enough for one attempt."""
-    root, method, content_md5, (plain_checksums, success), plain_headers, jobs = batch
+    root, method, content_md5, (plain_checksums, success, proof), plain_headers, jobs = batch
     source, headers = Source(root), _headers_from_plain(plain_headers)
     checksum_headers = tuple(ChecksumHeader(*header) for header in plain_checksums)
     for number, path, identity, url, expires_at, form, digest, mismatches in jobs:
@@ -95,13 +95,14 @@ def files_of(batch: Plain) -> Iterator[tuple[int, Ticketed]]:
             form=None if form is None else tuple((name, Secret(value)) for name, value in form),
             checksum_headers=checksum_headers,
             success=success,
+            proof=proof,
         )
         file, history = FoundFile(source, path, Identity(*identity)), FileHistory(mismatches=mismatches)
         yield number, Ticketed(Item(file, ticket, None if digest is None else Digest(*digest), history=history), ticket)
 
 
 def _rules_to_plain(ticket: Ticket) -> Plain:
-    return tuple(tuple(header) for header in ticket.checksum_headers), ticket.success
+    return tuple(tuple(header) for header in ticket.checksum_headers), ticket.success, ticket.proof
 
 
 def _headers_to_plain(headers: Mapping[str, str | Secret]) -> dict[str, str | tuple[str]]:

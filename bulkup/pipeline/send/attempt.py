@@ -26,6 +26,7 @@ from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.send.expired_urls import judge_by_end
 from bulkup.pipeline.send.missing_bucket import name_bucket
 from bulkup.pipeline.send.proven_hosts import ProvenHosts
+from bulkup.pipeline.send.stated_checksums import verify_stated
 from bulkup.pipeline.send.verification import Verification, plain_etag, verify
 from bulkup.pipeline.send.zero_copy import ZeroCopy
 from bulkup.transport import Storage
@@ -206,6 +207,8 @@ class LocalSender:
         proven = Verification.NONE
         if body.digest is not None:
             proven = verify(self._answers.evidence(answer), body.digest, body.data, body.others)
+            if ticket.proof and proven is Verification.NONE:
+                proven = verify_stated(ticket.proof, answer, (body.digest, *body.others))
         if proven is Verification.NONE and answer.early:
             return _EARLY
         return _MISMATCH if proven is Verification.MISMATCH else proven

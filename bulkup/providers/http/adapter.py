@@ -268,6 +268,7 @@ class DescribedService(Provider):
             remote={ID: remote_id, **self._saved(values)},
             content_md5=takes_content_md5(url) and not any(name.lower() == "content-md5" for name in headers),
             success=success_of(one),
+            proof=one.put.checksum or "",
         )
 
     def _closing(self, answer: ApiAnswer) -> Closing:
@@ -296,7 +297,7 @@ class DescribedService(Provider):
             check_status(self._description.answer, answer, self._service)
         except ProblemError as error:
             problem = error.problem
-            if problem.kind is not ProblemKind.REJECTED or answer.status == _CONFLICT:
+            if problem.kind is not ProblemKind.REJECTED and answer.status != _CONFLICT:
                 raise
         else:
             return

@@ -179,6 +179,7 @@ class TicketReader:
             form=form,
             more_urls=more,
             success=success_of(self._description),
+            proof=self._put.checksum or "",
         )
 
     def _urls(self, entry: Any, values: FileValues) -> tuple[SecretUrl, tuple[SecretUrl, ...]]:

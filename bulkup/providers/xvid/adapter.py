@@ -46,6 +46,7 @@ class Xvid(Provider):
         super().__init__(config)
         token = config.credentials.get("token")
         self._auth = StaticToken(token) if token is not None else client_credentials(config)
+        self._key = KeyTemplate(config.settings["object_key"])
         self._expiry: Expiry | None = config.settings["expires_at"]
         self._capabilities = Capabilities(
             batch_limit=1, batch_size=1, calls_in_flight=32, confirms=config.settings["confirm"], placed=True
