@@ -137,7 +137,11 @@ def test_a_url_without_dot_segments(template: str) -> None:
 )
 def test_values_of_the_account_in_urls(template: str, url: str) -> None:
     """One that is a whole part of the query is a query; any other is a value."""
-    account = {"sas": Secret("?sv=1&sig=a%2Bb%3D"), "token": Secret("t/o+k="), "base_url": "https://api.example/root"}
+    account: dict[str, str | Secret] = {
+        "sas": Secret("?sv=1&sig=a%2Bb%3D"),
+        "token": Secret("t/o+k="),
+        "base_url": "https://api.example/root",
+    }
     rendered = compiler(**account).url(Template(template))(values_of("a.mp4"))
     assert rendered.replace("%3D/", "=/") == url
 
