@@ -3,6 +3,7 @@
     uploader                one run, from its settings to its summary
     composition             provider, options and destination from the settings
     dry_run                 a dry run: what a run would do
+    provider_trial          sends one file with each step shown
     rate_limit, clock_skew  wrap API calls: their rate, and a warning about a wrong clock
     run_summary             the summary of a run
     bench                   `bulkup bench`

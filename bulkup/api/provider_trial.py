@@ -131,6 +131,8 @@ class _Trial:
             (answer,) = await provider.presign([spec], calls)
         finally:
             self._show_calls(calls, "presign call")
+        if isinstance(answer, Problem):
+            raise ProblemError(answer)
         if not isinstance(answer, Ticket):
             return self._without_ticket(answer)
         self._ticket = answer

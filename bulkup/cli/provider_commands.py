@@ -20,7 +20,7 @@ from bulkup.reports.safe_text import printable
 
 provider_app = typer.Typer(
     name="provider",
-    help="Describe a service for provider http, and try it.",
+    help="Describe a service for provider http, and try it with one file.",
     no_args_is_help=True,
     add_completion=False,
 )

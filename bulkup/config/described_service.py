@@ -7,23 +7,20 @@ one another.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
-
-import orjson
 
 from bulkup.config import json_path, template_text, units
 from bulkup.config.base_url import EXPECTED as BASE_URL_EXPECTED
 from bulkup.config.base_url import normalise_base_url
-from bulkup.config.checked_model import Before, CheckedModel, Limits, ModelField, Plain, ValidationError
-from bulkup.config.declaration import ValueForm, form_of, setting
+from bulkup.config.checked_model import Before, CheckedModel, Limits, Plain
+from bulkup.config.declaration import ValueForm, setting
 from bulkup.config.json_path import JsonPath, parse_json_path
 from bulkup.config.secret_source import EXPECTED as SECRET_EXPECTED
 from bulkup.config.secret_source import SecretSource
-from bulkup.config.suggestions import suggestion
 from bulkup.config.template_text import Template, parse_template, parse_tree
 from bulkup.config.units import parse_duration, parse_size
-from bulkup.config.value_text import cut_text, escape_surrogates, quote_value
+from bulkup.config.value_text import quote_value
 
 ANY_EXTENSION = "*"
 NO_EXTENSION = ""
@@ -37,7 +34,7 @@ _MOST_FILES = 10_000  # in one call
 _MEANINGS = ("rejected", "retry", "throttled", "unauthorized", "stop")
 
 
-class Fault(NamedTuple):
+class TableFault(NamedTuple):
     """One error in a description. `path` leads to the key, from the table `http` on."""
 
     path: tuple[str, ...]
@@ -48,7 +45,7 @@ class Fault(NamedTuple):
 class DescriptionError(ValueError):
     """A description is wrong. `faults` are never empty."""
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: list[TableFault]) -> None:
         super().__init__("expected the description of a service")
         self.faults = tuple(faults)
 
@@ -345,64 +342,3 @@ TABLES: Mapping[str, type[CheckedModel]] = {
     "abandon": AbandonTable,
     "oauth": OauthTable,
 }
-
-
-def parse_description(value: object) -> HttpDescription:
-    """Return a checked description. Takes a table, or its JSON text. Raises ValueError, or `DescriptionError`."""
-    if isinstance(value, HttpDescription):
-        return value
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            raise ValueError(f"expected a table, or its JSON; this is not JSON: {error}") from None
-    if not isinstance(value, Mapping):
-        raise ValueError("expected a table that describes a service")
-    try:
-        description = HttpDescription.model_validate({str(name): part for name, part in value.items()})
-    except (ValidationError, TypeError) as error:
-        raise DescriptionError(list(_faults_of(error))) from None
-    from bulkup.config.description_check import faults_in  # noqa: PLC0415  # it imports this module
-
-    if faults := list(faults_in(description)):
-        raise DescriptionError(faults)
-    return description
-
-
-def _faults_of(error: ValidationError | TypeError) -> Iterator[Fault]:
-    """Yield a fault for each wrong key."""
-    if not isinstance(error, ValidationError):
-        yield Fault((), "expected keys that are text")
-        return
-    for detail in error.errors(include_url=False):
-        path = tuple(str(part) for part in detail["loc"])
-        field = _field(path)
-        if detail["type"] == "extra_forbidden":
-            yield _unknown_key(path)
-        elif detail["type"] == "missing":
-            expects = f"expected {form_of(field.annotation).expects}" if field is not None else ""
-            yield Fault(path[:-1], f"{_shown(path[:-1])} has no {path[-1]}", expects)
-        elif detail["type"] in ("typed_dict_type", "dict_type") or field is None:
-            yield Fault(path, f"{_shown(path)}: expected a table")
-        else:
-            reason = detail.get("ctx", {}).get("error")
-            expects = str(reason) if isinstance(reason, ValueError) else f"expected {form_of(field.annotation).expects}"
-            yield Fault(path, f"{_shown(path)}: {expects}")
-
-
-def _field(path: tuple[str, ...]) -> ModelField | None:
-    model: Any = HttpDescription if len(path) == 1 else TABLES.get(path[0])
-    return model.model_fields.get(path[-1]) if model is not None and len(path) <= 2 else None
-
-
-def _unknown_key(path: tuple[str, ...]) -> Fault:
-    model: Any = HttpDescription if len(path) == 1 else TABLES[path[0]]
-    known = model.model_fields
-    near = suggestion(path[-1], known)
-    table = "http" if len(path) == 1 else f"http.{path[0]}"
-    what = f'{table} has an unknown key "{cut_text(escape_surrogates(path[-1]))}"'
-    return Fault(path, what, near or f"its keys are {', '.join(known)}")
-
-
-def _shown(path: tuple[str, ...]) -> str:
-    return ".".join(("http", *path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bulkup.config.described_service import Fault, HttpDescription
+from bulkup.config.described_service import HttpDescription, TableFault
 from bulkup.config.description_names import (
     BASIC,
     BASIC_SECRETS,
@@ -28,7 +28,7 @@ _OF_A_CALL = "{%s} belongs to one file, and this call is for up to %d"
 Path = tuple[str, ...]
 
 
-def faults_in(description: HttpDescription) -> Iterator[Fault]:
+def faults_in(description: HttpDescription) -> Iterator[TableFault]:
     """Yield what is wrong with a description whose keys are valid one by one."""
     yield from _own_names(description)
     yield from _structure(description)
@@ -37,52 +37,59 @@ def faults_in(description: HttpDescription) -> Iterator[Fault]:
     yield from _names(description)
 
 
-def _own_names(one: HttpDescription) -> Iterator[Fault]:
+def _own_names(one: HttpDescription) -> Iterator[TableFault]:
     for table in ("values", "secrets"):
         for name in getattr(one, table):
             if name in RESERVED:
-                yield Fault((table, name), f"http.{table}: {name} has a meaning of its own", "choose another name")
+                yield TableFault((table, name), f"http.{table}: {name} has a meaning of its own", "choose another name")
     for name in one.values.keys() & one.secrets.keys():
-        yield Fault(("secrets", name), f"http.secrets: {name} is also in http.values", "choose another name")
+        yield TableFault(("secrets", name), f"http.secrets: {name} is also in http.values", "choose another name")
     if one.answer is not None:
         for name in one.answer.keep:
             if name in RESERVED or name in one.values or name in one.secrets:
                 what = f"http.answer.keep: {name} has a meaning already"
-                yield Fault(("answer", "keep"), what, "choose another name")
+                yield TableFault(("answer", "keep"), what, "choose another name")
 
 
-def _structure(one: HttpDescription) -> Iterator[Fault]:
+def _structure(one: HttpDescription) -> Iterator[TableFault]:
     if (one.url is None) is (one.presign is None):
+        what = "http needs either presign or url" if one.url is None else "http has presign and url"
         hint = "presign describes the call that returns upload URLs; url needs no call"
-        yield Fault((), "http needs either presign or url" if one.url is None else "http has presign and url", hint)
+        yield TableFault((), what, hint)
     if one.url is not None and not _UNIQUE.intersection(one.url.names):
-        yield Fault(("url",), "http.url: without {path}, {name}, {stem} or {uuid} many files would have the same URL")
+        yield TableFault(
+            ("url",), "http.url: without {path}, {name}, {stem} or {uuid} many files would have the same URL"
+        )
     if one.url is not None and one.answer is not None:
-        yield Fault(("answer",), "http.answer: with url there is no answer to read")
+        yield TableFault(("answer",), "http.answer: with url there is no answer to read")
     if one.presign is not None and (one.answer is None or (one.answer.url is None and one.answer.parts is None)):
-        yield Fault(("answer",), "http.answer has no url", "it says where the answer has the URL for the bytes")
+        yield TableFault(("answer",), "http.answer has no url", "it says where the answer has the URL for the bytes")
     if one.presign is not None and one.presign.method == "GET" and (one.presign.item is not None or one.presign.body):
-        yield Fault(("presign", "method"), "http.presign: a GET has no item and no body", "write them in the query")
+        yield TableFault(
+            ("presign", "method"), "http.presign: a GET has no item and no body", "write them in the query"
+        )
     if one.confirm is not None and one.confirm.done is None and (one.confirm.poll or one.confirm.failed):
-        yield Fault(("confirm",), "http.confirm: poll and failed need done", "such as done = \"status == 'READY'\"")
+        yield TableFault(
+            ("confirm",), "http.confirm: poll and failed need done", "such as done = \"status == 'READY'\""
+        )
 
 
-def _group(one: HttpDescription) -> Iterator[Fault]:
+def _group(one: HttpDescription) -> Iterator[TableFault]:
     """Yield what is wrong with the call for a group of files."""
     assert one.presign is not None
     item, in_body = one.presign.item, {name for part in templates_in(one.presign.body) for name in part.names}
     if one.batch_size > 1 and item is None:
-        yield Fault(("presign",), "http.presign has no item", "it says what the call tells of one file")
+        yield TableFault(("presign",), "http.presign has no item", "it says what the call tells of one file")
     if one.batch_size > 1 and ITEMS not in in_body:
         hint = 'write body = { files = "{items}" }, or batch_size = 1'
-        yield Fault(("presign", "body"), "http.presign.body: {items} is missing", hint)
+        yield TableFault(("presign", "body"), "http.presign.body: {items} is missing", hint)
     if one.batch_size == 1 and item is not None and one.presign.body is not None and ITEMS not in in_body:
-        yield Fault(("presign", "item"), "http.presign.item is not used, because body has no {items}")
+        yield TableFault(("presign", "item"), "http.presign.item is not used, because body has no {items}")
     if ITEMS in in_body and item is None and one.batch_size == 1:
-        yield Fault(("presign", "body"), "http.presign.body: {items} needs item")
+        yield TableFault(("presign", "body"), "http.presign.body: {items} needs item")
 
 
-def _names(one: HttpDescription) -> Iterator[Fault]:
+def _names(one: HttpDescription) -> Iterator[TableFault]:
     """Yield the names of templates that have no value where they stand."""
     account = [*SETTING_NAMES, *SECRET_NAMES, *one.values, *one.secrets]
     account += [BASIC] if all(name in one.secrets for name in BASIC_SECRETS) else []
@@ -118,28 +125,28 @@ def _names(one: HttpDescription) -> Iterator[Fault]:
 
 def _in_all(
     one: HttpDescription, path: Path, templates: Mapping[str, Template], known: Iterable[str]
-) -> Iterator[Fault]:
+) -> Iterator[TableFault]:
     for name, template in templates.items():
         yield from _in(one, (*path, name), template, known)
 
 
-def _in_tree(one: HttpDescription, path: Path, tree: Any, known: Iterable[str]) -> Iterator[Fault]:
+def _in_tree(one: HttpDescription, path: Path, tree: Any, known: Iterable[str]) -> Iterator[TableFault]:
     for template in templates_in(tree):
         yield from _in(one, path, template, known)
         if ITEMS in template.names and template.alone is None:
-            yield Fault(path, f"http.{'.'.join(path)}: {{items}} is a list, so it stands alone in its value")
+            yield TableFault(path, f"http.{'.'.join(path)}: {{items}} is a list, so it stands alone in its value")
 
 
-def _in(one: HttpDescription, path: Path, template: Template, known: Iterable[str]) -> Iterator[Fault]:
+def _in(one: HttpDescription, path: Path, template: Template, known: Iterable[str]) -> Iterator[TableFault]:
     """Yield the names of one template that have no value in its place."""
     names = frozenset(known)
     where = f"http.{'.'.join(path)}"
     for name in template.names:
         if name not in names:
-            yield Fault(path, f"{where}: {_why_unknown(one, path, name)}", _hint(name, names))
+            yield TableFault(path, f"{where}: {_why_unknown(one, path, name)}", _hint(name, names))
         elif (needed := DIGEST_NAMES.get(name)) is not None and not _has_digest(one, path, needed):
             hint = f'write checksum = "{needed}" in the table http: the file is then hashed first'
-            yield Fault(path, f"{where}: {{{name}}} is not known before the call", hint)
+            yield TableFault(path, f"{where}: {{{name}}} is not known before the call", hint)
 
 
 def _has_digest(one: HttpDescription, path: Path, needed: str) -> bool:

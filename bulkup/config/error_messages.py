@@ -15,7 +15,7 @@ from bulkup.config.suggestions import suggestion
 from bulkup.config.value_text import escape_surrogates, quote_value
 
 if TYPE_CHECKING:
-    from bulkup.config.described_service import Fault
+    from bulkup.config.described_service import TableFault
 
 
 def complaints_of(error: ValidationError, given: Mapping[str, GivenValue]) -> Iterator[Complaint]:
@@ -58,7 +58,7 @@ def _about_rule(name: str, path: Sequence[str | int], detail: Mapping[str, Any],
     return Complaint(where, what)
 
 
-def _about_description(faults: Sequence[Fault], given: GivenValue) -> Iterator[Complaint]:
+def _about_description(faults: Sequence[TableFault], given: GivenValue) -> Iterator[Complaint]:
     """Yield a complaint for each fault of a described service, with the line of its key."""
     for path, what, hint in faults:
         yield Complaint(given.where_is(*path), what, hint)

@@ -109,7 +109,7 @@ def _uploader_address(value: Any) -> str:
 
 
 def _description(value: Any) -> HttpDescription:
-    from bulkup.config.described_service import parse_description  # noqa: PLC0415  # most runs have no description
+    from bulkup.config.description_parsing import parse_description  # noqa: PLC0415  # most runs have no description
 
     return parse_description(value)
 

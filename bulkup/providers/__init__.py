@@ -5,10 +5,11 @@
     storage_answers  the meaning of storage's answers
     error_documents  documents of errors and web pages in the body of storage's answers
     tokens           bearer tokens, configured or fetched
+    client_credentials  tokens for OAuth client credentials
     bearer_header    the header with a token
     key_template     object keys at services that let the client name its objects
 
-    local, magic_hour, metastudio, move_ugc, s3, xvid    the services
+    http, local, magic_hour, metastudio, move_ugc, s3, xvid    the services
     urls                                               a list of URLs in place of a service
 
 Everything that is known of a service's wire contract belongs here. Sockets, retries, concurrency, files and the journal

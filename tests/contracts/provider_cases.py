@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import pytest
 from described_services import profile
 
-from bulkup.config.described_service import parse_description
+from bulkup.config.description_parsing import parse_description
 from bulkup.helpers.secrets import Secret
 from bulkup.model.files import Digest
 from bulkup.model.http import ApiAnswer, ApiRequest

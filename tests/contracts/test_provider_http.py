@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from provider_cases import BASE_URL, DATE, NOW, FakeCall, answer_of
 
-from bulkup.config.described_service import parse_description
+from bulkup.config.description_parsing import parse_description
 from bulkup.helpers.secrets import Secret
 from bulkup.model.files import UNKNOWN_IDENTITY, Digest, Place, extension_of
 from bulkup.model.problems import Problem, ProblemError, ProblemKind

@@ -15,8 +15,8 @@ from described_services import profile
 
 from bulkup import FileState, Result, Settings, Summary, Uploader
 from bulkup.api import composition
-from bulkup.config.described_service import parse_description
 from bulkup.config.description_names import secrets_used
+from bulkup.config.description_parsing import parse_description
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Reader

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bulkup.config import SettingsError, check_profiles, load
-from bulkup.config.described_service import DescriptionError, HttpDescription, parse_description
+from bulkup.config.described_service import DescriptionError, HttpDescription
+from bulkup.config.description_parsing import parse_description
 
 GOOD = """\
 [profiles.vendor]

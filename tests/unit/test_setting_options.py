@@ -83,7 +83,7 @@ How long to sleep between files.
 
 def test_upload_has_an_option_for_every_setting_except_secrets_and_tables() -> None:
     without = {name for name, one in SETTINGS.items() if one.option is None}
-    assert without == {name for name, one in SETTINGS.items() if one.form.kind in ("secret", "table")}
+    assert without == {name for name, one in SETTINGS.items() if one.form.kind in ("secret", "table", "tables")}
     parameters = set(inspect.signature(upload).parameters)
     assert parameters - {"profile", "config", "dry_run"} == set(SETTINGS) - without
 

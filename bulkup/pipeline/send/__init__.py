@@ -4,6 +4,7 @@
     expired_urls  tells expired URLs from refused ones
     missing_bucket  names a bucket that does not exist
     proven_hosts  the hosts whose answers have proven stored bytes
+    stated_checksums  checksums that a described service has elsewhere in storage's answer
     verification  compares storage's answer with the digest
     zero_copy     which files may be sent by `sendfile`
 

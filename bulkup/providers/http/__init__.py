@@ -4,5 +4,6 @@ adapter       the calls: presign, closing call, abandon
 file_values   the values of placeholders that belong to one file
 rendering     compiles templates into functions
 answers       reads tickets out of answers
+answer_shape  the shape of an answer, for messages
 auth          tokens for OAuth client credentials
 """
