@@ -270,6 +270,7 @@ class ConfirmTable(CheckedModel):
     body: _Tree = setting(None, "The JSON body.")
     done: _Path | None = setting(None, "True in the answer once the upload is complete. Until then it is polled.")
     failed: _Path | None = setting(None, "True, or the reason, in the answer of an upload that failed.")
+    already: _Path | None = setting(None, "True in a refusal of an upload that was completed before.")
     poll: _Target | None = setting(None, "The path to GET until `done`. Left out, the closing call is repeated.")
     every: _Time = setting(1.0, "The time between two polls.")
 

@@ -95,6 +95,8 @@ def spoil_in_turn(service: Service, ways: Iterable[Spoil]) -> Act:
 @pytest.mark.parametrize("ways", [NOTHING_TO_READ, TICKETS], ids=["nothing to read", "bad tickets"])
 async def test_malformed_answers(place: World, monkeypatch: pytest.MonkeyPatch, ways: dict[str, Spoil]) -> None:
     """After an invalid answer the call is repeated. All files are uploaded, and the lost ids are counted."""
+    if place.service.described_as:  # ids of a described service may be numbers
+        ways = {name: way for name, way in ways.items() if name != "id-a-number"}
     meddle(monkeypatch, place.provider, "presign", spoil_in_turn(place.service, ways.values()))
     files = tree(2 * len(ways))
     place.write(files)

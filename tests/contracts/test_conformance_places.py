@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance_world import CLOSING, conformance, recorded_calls
+from conformance_world import conformance, recorded_calls
 from pipeline_world import World
 
 from bulkup import FileState
@@ -29,7 +29,7 @@ MOVED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
-@pytest.fixture(params=CLOSING)
+@pytest.fixture(params=ONE_PLACE)
 async def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[World, None]:

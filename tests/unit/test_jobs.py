@@ -40,6 +40,7 @@ tickets = st.builds(
         max_size=2,
     ).map(tuple),
     success=st.lists(st.integers(200, 299), max_size=2).map(tuple),
+    proof=st.sampled_from(["", "content-md5", "body:md5"]),
 )
 files = st.builds(FoundFile, st.builds(Source, st.binary(max_size=20)), st.binary(max_size=20), identities)
 items = st.builds(

@@ -152,6 +152,9 @@ def test_a_header_with_a_secret_is_one() -> None:
     header = compiler(token=Secret("tok")).header(Template("Bearer {token}"))(values)
     assert isinstance(header, Secret)
     assert header.reveal() == "Bearer tok"
+    odd = compiler(token=Secret('a/+"\\&%b')).header(Template("{token}"))(values)
+    assert isinstance(odd, Secret)
+    assert odd.reveal() == 'a/+"\\&%b'  # as the user gave it
     assert isinstance(compiler().header(Template("abc", secret=True))(values), Secret)
     assert compiler(project_id="p").header(Template("{project_id}"))(values) == "p"
 

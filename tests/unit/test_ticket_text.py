@@ -38,6 +38,7 @@ tickets = st.builds(
     more_urls=st.lists(st.builds(SecretUrl, texts), max_size=3).map(tuple),
     checksum_headers=st.lists(checksum_headers, max_size=2).map(tuple),
     success=st.lists(st.integers(200, 299), max_size=2).map(tuple),
+    proof=st.sampled_from(["", "content-md5", "body:md5"]),
 )
 TICKET = Ticket(
     SecretUrl("https://s.example/k?sig=s3cret"),

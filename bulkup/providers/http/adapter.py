@@ -62,8 +62,10 @@ from bulkup.providers.http.rendering import Compiler, DotSegmentError, RenderTre
 
 _NO_CALL_GROUP = 1000
 _NO_LIMIT = 1 << 62
+_FIRST_ERROR = 400  # of the statuses
 _UNAUTHORIZED = 401
 _CONFLICT = 409
+_ABOUT_THE_FILE = (404, _CONFLICT, 410)  # the id in the path of a closing call
 _JSON = "application/json"
 _STATES = {FileState.FAILED: "FAILED"}
 _CANCELLED = "CANCELLED"
@@ -192,7 +194,9 @@ class DescribedService(Provider):
         assert self._confirm is not None  # the capability says so
         values = FileValues(None, {ID: ticket.remote_id, **ticket.remote, **self._of_receipt(receipt)})
         answer = await self._answer(self._confirm, values, call)
-        return {} if again and answer.status == _CONFLICT else self._closing(answer)
+        if (again and answer.status == _CONFLICT) or self._was_closed(answer):
+            return {}
+        return self._closing(answer)
 
     async def poll(self, ticket: Ticket, call: ApiCall) -> Closing:
         """Ask whether the upload is complete, with the call for that, or the closing call again."""
@@ -284,6 +288,16 @@ class DescribedService(Provider):
             raise ProblemError(Problem(ProblemKind.FAILED, f"{self._service} reports the upload as failed{said}"))
         return {} if self._reader_find("done", table.done, document) else NotYet(table.every)
 
+    def _was_closed(self, answer: ApiAnswer) -> bool:
+        """Return whether a refusal says that the upload was complete before."""
+        table = self._description.confirm
+        if table is None or table.already is None or answer.status < _FIRST_ERROR:
+            return False
+        try:
+            return bool(table.already.find(answer.json()))
+        except ValueError:  # no JSON, or the expression cannot be applied to it
+            return False
+
     def _reader_find(self, key: str, path: JsonPath, document: Any) -> Any:
         try:
             return path.find(document)
@@ -297,7 +311,7 @@ class DescribedService(Provider):
             check_status(self._description.answer, answer, self._service)
         except ProblemError as error:
             problem = error.problem
-            if problem.kind is not ProblemKind.REJECTED and answer.status != _CONFLICT:
+            if problem.kind is not ProblemKind.REJECTED and answer.status not in _ABOUT_THE_FILE:
                 raise
         else:
             return

@@ -45,7 +45,7 @@ class Compiler:
     def header(self, template: Template) -> Callable[[FileValues], str | Secret]:
         """Return the function for a header's value. Characters of a file that a header cannot hold are encoded."""
         secret = template.secret or any(self._is_secret(name) for name in template.names)
-        render = self._joined([self._part(part, _for_header) for part in template.parts])
+        render = self._joined([self._part(part, self._header_form(part)) for part in template.parts])
         if callable(render):
             return (lambda values: Secret(render(values))) if secret else render
         constant = Secret(render) if secret else render
@@ -99,6 +99,11 @@ class Compiler:
 
     def _is_secret(self, name: str) -> bool:
         return name in self._dynamic or isinstance(self._account.get(name), Secret)
+
+    def _header_form(self, part: str | Placeholder) -> Callable[[Value], str]:
+        """Return how a value is written in a header: one of the account unchanged, as the user gave it."""
+        own = isinstance(part, Placeholder) and (part.name in self._account or part.name in self._dynamic)
+        return str if own else _for_header
 
     def _part(self, part: str | Placeholder, form: Callable[[Value], str]) -> str | Render:
         """Return the text of a part, or the function for it."""
