@@ -11,7 +11,8 @@ import typer
 
 from bulkup.cli.output import print_line
 from bulkup.cli.profile_template import profile_text
-from bulkup.cli.shared_options import Config, Profile, current_folder, load_settings
+from bulkup.cli.run_settings import current_folder, load_settings
+from bulkup.cli.shared_options import Config, Profile
 from bulkup.config import toml_file
 from bulkup.errors import ExitCode, UsageError
 from bulkup.helpers import event_loop

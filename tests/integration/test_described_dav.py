@@ -11,7 +11,7 @@ from nginx_world import nginx
 from pipeline_world import QUICK_RETRIES, read_tree
 
 from bulkup import FileState, Settings, Summary, Uploader
-from bulkup.api.preview import place_conflicts
+from bulkup.api.dry_run import place_conflicts
 from bulkup.errors import UsageError
 from bulkup.journal import Reader
 
