@@ -133,6 +133,7 @@ class Pipeline:
             Controller(run.options.concurrency, run.tunables.controller, run.tunables.sampler),
             run.clock,
             held=lambda: self._ready.held,
+            in_groups=lambda: run.options.processes is None and self._pool is not None and self._pool.ready > 0,
             stopped=lambda: run.stop.requested,
             tick=run.tunables.controller_tick,
             first_tick=run.tunables.controller_first_tick,

@@ -307,3 +307,24 @@ def test_noise_is_the_deviation_between_samples() -> None:
     for number in range(100):
         noise.add([100.0], 150.0 if number % 2 else 66.7)
     assert 0.2 < noise.deviation < 0.4
+
+
+@pytest.mark.parametrize(("most", "workers"), [(MOST_WORKERS, OPTIONS.in_groups), (100, 100)])
+def test_files_in_groups_need_many_workers(most: int, workers: int) -> None:
+    """From the observation on that tells of sending processes. Fewer are not tried, although files are crowded."""
+    trial = Trial(LINKS["loopback, 2 ms of CPU"][0], most=most)
+    trial.run(3.0)
+    assert trial.controller.workers < workers
+
+    def observe(seen: Observation) -> int:
+        return trial.observe(dataclasses.replace(seen, in_groups=True))
+
+    trial.world.run(3.0 + PROBES, observe)
+    assert trial.workers(3.1) == {workers}
+
+
+def test_large_files_in_groups_need_no_more_workers_than_others() -> None:
+    trial = Trial(LINKS["10 Gbit/s, 100 ms, 1 GiB"][0])
+    trial.run(10.0)
+    trial.world.run(10.0 + PROBES, lambda seen: trial.observe(dataclasses.replace(seen, in_groups=True)))
+    assert trial.controller.workers == MOST_LARGE

@@ -24,6 +24,7 @@ number in use, and another one that is on trial.
     trying     `after` is not better                    holding, at `base`; the next trial is in the other direction
     trying     a sample that is not calm or not full    holding, at `base`: it says nothing about the number
     any        more workers than the cap                holding, at the cap
+    any        files begin to leave in groups           holding, at `in_groups` or the cap
 
 A trial in the state `growing` also ends in `holding` with a sample that is not calm or not full.
 
@@ -41,6 +42,10 @@ Small files are crowded if each takes 1.5 times as long as with the number at wh
 goodput times that least time is the number of files that the way to storage holds: the bandwidth-delay product. More
 workers then make files wait for one another, at a link or a processor. So no more are tried: over a link with loss,
 1,000 files took 5 % longer with 128 workers than with 64.
+
+Files that sending processes send leave, end and are recorded in groups. Most of the time a file waits for the others of
+its group, so many more have to be under way for the processes to have work. These processes exist only where a
+processor was the limit, not the way to storage. So then there are `in_groups` workers, and no trials of fewer.
 
 Invariants:
 
@@ -91,6 +96,7 @@ class ControllerOptions:
     first_pause: float = 5.0
     longest_pause: float = 60.0
     after_trouble: float = 60.0  # without trials of fewer workers
+    in_groups: int = 256
     slow_file: float = 2.5
     crowded: float = 1.5
     crowded_pause: float = 15.0
@@ -114,6 +120,7 @@ class Controller:
         self._other: list[float] = []
         self._base: int | None = None  # the number to return to, while another one is tried
         self._up = self._growing = self._untried = self._starting = True
+        self._grouped = False
         self._waiting_since = math.inf  # all workers have a file, and none has ended
         self._next_try = self._fewer_from = -math.inf
         self._pause = options.first_pause
@@ -122,6 +129,9 @@ class Controller:
         """Take an observation; return the wanted number of workers."""
         if self._starting:
             self._start(seen)
+        if seen.in_groups and not self._grouped:
+            self._grouped = True
+            self._go_to(self._floor, seen.now)
         sample = self._sampler.add(seen, self.workers, at_first=self._growing)
         if sample is not None:
             if sample.calm and sample.full and not self._sampler.large:
@@ -148,9 +158,9 @@ class Controller:
 
     def _weigh(self, sample: Sample, now: float) -> None:
         if self.workers > self._cap:
-            self._base = None
-            self._before.clear()
-            self._set(self._cap, now)
+            self._go_to(self._cap, now)
+        elif self.workers < self._floor:
+            self._go_to(self._floor, now)
         elif not sample.calm or not sample.full:
             self._break_off(sample, now)
         elif self._base is None:
@@ -161,6 +171,16 @@ class Controller:
     @property
     def _cap(self) -> int:
         return min(self._options.most_large, self._most) if self._sampler.large else self._most
+
+    @property
+    def _floor(self) -> int:
+        return min(self._options.in_groups if self._grouped else self._options.least, self._cap)
+
+    def _go_to(self, workers: int, now: float) -> None:
+        """Hold another number without a trial."""
+        self._base, self._growing = None, self._growing and not self._grouped
+        self._before.clear()
+        self._set(workers, now)
 
     def _hold(self, rate: float, now: float) -> None:
         self._noise.add(self._before, rate)
@@ -215,7 +235,7 @@ class Controller:
         return self._sampler.latency > min(self._options.slow_file, self._options.crowded * self._least.seconds)
 
     def _fewer(self, now: float) -> int:
-        least = min(self._options.least, self.workers)
+        least = min(self._floor, self.workers)
         return self.workers if now < self._fewer_from else max(self.workers // 2, least)
 
     def _judge(self, rate: float, base: int, now: float) -> None:

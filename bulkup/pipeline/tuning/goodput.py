@@ -37,7 +37,8 @@ class Observation:
 
     `files` are attempts that storage accepted, `failed` the other ones that ended. `bytes` are those of accepted files,
     and of large files the bytes sent. `busy` is the number of workers with a file, `held` the number of files that wait
-    because their host admits no more. `spent` are the seconds that all ended attempts took together.
+    because their host admits no more. `spent` are the seconds that all ended attempts took together. `in_groups` says
+    that sending processes send the files.
     """
 
     now: float
@@ -47,6 +48,7 @@ class Observation:
     busy: int
     held: int
     spent: float
+    in_groups: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ _log = EventLogger("bulkup.tuner")
 class Tuner:
     """Observes the workers every `tick` seconds, until `stopped`; every `first_tick` until the first file has ended.
 
-    `held` returns the number of files that wait because their host admits no more.
+    `held` returns the number of files that wait because their host admits no more, `in_groups` whether sending
+    processes send the files because a processor was the limit.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Tuner:
         clock: Clock,
         *,
         held: Callable[[], int],
+        in_groups: Callable[[], bool],
         stopped: Callable[[], bool],
         tick: float,
         first_tick: float,
@@ -37,6 +39,7 @@ class Tuner:
         self._controller = controller
         self._clock = clock
         self._held = held
+        self._in_groups = in_groups
         self._stopped = stopped
         self._tick = tick
         self._first_tick = first_tick
@@ -53,4 +56,5 @@ class Tuner:
 
     def _seen(self) -> Observation:
         limit, now = self._limit, self._clock.monotonic()
-        return Observation(now, limit.files, limit.failed, limit.bytes, limit.busy, self._held(), limit.spent)
+        totals = limit.files, limit.failed, limit.bytes
+        return Observation(now, *totals, limit.busy, self._held(), limit.spent, self._in_groups())
