@@ -134,6 +134,7 @@ class Pipeline:
             run.clock,
             held=lambda: self._ready.held,
             in_groups=lambda: run.options.processes is None and self._pool is not None and self._pool.ready > 0,
+            round_trip=lambda: run.transport.round_trip,
             stopped=lambda: run.stop.requested,
             tick=run.tunables.controller_tick,
             first_tick=run.tunables.controller_first_tick,

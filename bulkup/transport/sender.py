@@ -19,7 +19,13 @@ OnBytes = Callable[[int], None]
 
 
 class Sender(Protocol):
-    """Owns connections to storage between `__aenter__` and `__aexit__`."""
+    """Owns connections to storage between `__aenter__` and `__aexit__`.
+
+    `round_trip` is the shortest time, in seconds, in which a direct connection was opened; None if it is unknown.
+    """
+
+    @property
+    def round_trip(self) -> float | None: ...
 
     async def __aenter__(self) -> Self: ...
 

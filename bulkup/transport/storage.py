@@ -61,6 +61,11 @@ class Storage:
         with anyio.CancelScope(shield=True):
             await self._stack.aclose()
 
+    @property
+    def round_trip(self) -> float | None:
+        """Return the shortest time in which a connection to storage was opened, in seconds; None if it is unknown."""
+        return self._sender.round_trip
+
     async def send(
         self,
         ticket: Ticket,

@@ -105,7 +105,10 @@ class World:
         return self.bytes - size + (self.files - files) * 128 * KIB
 
     def seen(self) -> Observation:
-        return Observation(self.now, self.files, self.failed, self.bytes, self.busy, self.held, self.spent)
+        rtt = self.link.rtt if self.files or self.now > self.link.rtt else None
+        return Observation(
+            self.now, self.files, self.failed, self.bytes, self.busy, self.held, self.spent, round_trip=rtt
+        )
 
     def _fill(self, wanted: int) -> None:
         while self.busy < wanted and self.supply(self.now):

@@ -68,7 +68,7 @@ from dataclasses import field
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.pipeline.options import FIRST_WORKERS
 from bulkup.pipeline.tuning.goodput import Observation, Sample, Sampler, SamplerOptions
-from bulkup.pipeline.tuning.least_latency import LeastLatency, LeastLatencyOptions
+from bulkup.pipeline.tuning.least_latency import LeastLatency, LeastLatencyOptions, unhurried_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +124,11 @@ class Controller:
         self._waiting_since = math.inf  # all workers have a file, and none has ended
         self._next_try = self._fewer_from = -math.inf
         self._pause = options.first_pause
+        self._round_trip: float | None = None
 
     def observe(self, seen: Observation) -> int:
         """Take an observation; return the wanted number of workers."""
+        self._round_trip = seen.round_trip
         if self._starting:
             self._start(seen)
         if seen.in_groups and not self._grouped:
@@ -232,7 +234,11 @@ class Controller:
         """Say whether small files wait for one another, or long for the link. More workers would not help then."""
         if self._sampler.large:
             return False
-        return self._sampler.latency > min(self._options.slow_file, self._options.crowded * self._least.seconds)
+        least = self._least.seconds
+        if self._growing and self._round_trip is not None:
+            # The first files began together, so the least that they took may be long already.
+            least = min(least, unhurried_seconds(self._round_trip, self._sampler.size))
+        return self._sampler.latency > min(self._options.slow_file, self._options.crowded * least)
 
     def _fewer(self, now: float) -> int:
         least = min(self._floor, self.workers)

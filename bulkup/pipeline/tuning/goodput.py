@@ -38,7 +38,8 @@ class Observation:
     `files` are attempts that storage accepted, `failed` the other ones that ended. `bytes` are those of accepted files,
     and of large files the bytes sent. `busy` is the number of workers with a file, `held` the number of files that wait
     because their host admits no more. `spent` are the seconds that all ended attempts took together. `in_groups` says
-    that sending processes send the files.
+    that sending processes send the files. `round_trip` is the time in which a connection to storage is opened, None
+    where that is unknown.
     """
 
     now: float
@@ -49,6 +50,7 @@ class Observation:
     held: int
     spent: float
     in_groups: bool = False
+    round_trip: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

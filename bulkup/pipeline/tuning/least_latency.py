@@ -6,6 +6,10 @@ import math
 
 from bulkup.helpers.quick_dataclass import dataclass
 
+_FIRST_WINDOW = 10 * 1448  # bytes that a new connection sends in its first round trip (RFC 6928)
+_OTHER_ROUNDS = 4  # to open the connection, for the answer, and for packets that got lost
+_ENOUGH_WINDOWS = 4  # smaller files take as long as the store needs, not as long as the link
+
 
 @dataclass(frozen=True, slots=True)
 class LeastLatencyOptions:
@@ -13,6 +17,17 @@ class LeastLatencyOptions:
 
     memory: float = 60.0
     other_size: float = 2.0
+
+
+def unhurried_seconds(round_trip: float, size: float) -> float:
+    """Return how long a file takes at most over a new connection while the link is not full, infinity if unknown.
+
+    TCP sends twice as many bytes in each round trip (slow start). Of a file of few packets the store's time is the
+    largest part, and is not known.
+    """
+    if size < _ENOUGH_WINDOWS * _FIRST_WINDOW:
+        return math.inf
+    return round_trip * (_OTHER_ROUNDS + math.log2(1 + size / _FIRST_WINDOW))
 
 
 class LeastLatency:

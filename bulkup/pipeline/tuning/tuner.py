@@ -20,7 +20,8 @@ class Tuner:
     """Observes the workers every `tick` seconds, until `stopped`; every `first_tick` until the first file has ended.
 
     `held` returns the number of files that wait because their host admits no more, `in_groups` whether sending
-    processes send the files because a processor was the limit.
+    processes send the files because a processor was the limit. `round_trip` returns the seconds in which a connection to
+    storage is opened, None where that is unknown.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Tuner:
         *,
         held: Callable[[], int],
         in_groups: Callable[[], bool],
+        round_trip: Callable[[], float | None],
         stopped: Callable[[], bool],
         tick: float,
         first_tick: float,
@@ -40,6 +42,7 @@ class Tuner:
         self._clock = clock
         self._held = held
         self._in_groups = in_groups
+        self._round_trip = round_trip
         self._stopped = stopped
         self._tick = tick
         self._first_tick = first_tick
@@ -57,4 +60,6 @@ class Tuner:
     def _seen(self) -> Observation:
         limit, now = self._limit, self._clock.monotonic()
         totals = limit.files, limit.failed, limit.bytes
-        return Observation(now, *totals, limit.busy, self._held(), limit.spent, self._in_groups())
+        return Observation(
+            now, *totals, limit.busy, self._held(), limit.spent, self._in_groups(), round_trip=self._round_trip()
+        )

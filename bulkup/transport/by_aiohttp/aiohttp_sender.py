@@ -28,6 +28,8 @@ _SMALL = 32 * 1024  # bytes of a body that fits into the buffers on the way
 class AiohttpSender:
     """A `Sender` with two aiohttp sessions: one for direct connections, one for those through a proxy."""
 
+    round_trip: float | None = None  # aiohttp does not report it without a trace of each request
+
     def __init__(
         self, options: TransportOptions, tls: TlsVerification, proxies: Proxies, guard: GuardedResolver
     ) -> None:

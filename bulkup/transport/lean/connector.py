@@ -9,6 +9,7 @@ import ipaddress
 import os
 import ssl
 from collections.abc import Iterator
+from time import monotonic
 
 import aiohappyeyeballs
 from aiohappyeyeballs.types import AddrInfoType
@@ -39,6 +40,7 @@ class Connector:
         guarded: Resolver,
         resolver: Resolver,
     ) -> None:
+        self.round_trip: float | None = None  # the shortest time in which a direct connection was opened, in seconds
         self._pool = pool
         self._tls = tls
         self._connect_timeout = connect_timeout
@@ -65,9 +67,12 @@ class Connector:
         except OSError as error:
             raise ExchangeError(FailureKind.NAME_NOT_FOUND, error) from None
         try:
+            begun = monotonic()
             connection = await self._open(origin, addresses)
+            took = monotonic() - begun
         except OSError as error:
             raise ExchangeError(FailureKind.CONNECT_FAILED, error) from None
+        self.round_trip = took if self.round_trip is None else min(took, self.round_trip)
         if origin.scheme == "https":
             await self._start_tls(connection, origin)
         return connection

@@ -63,6 +63,11 @@ class LeanSender:
     ) -> None:
         await self._pool.close()
 
+    @property
+    def round_trip(self) -> float | None:
+        """Return the shortest time in which a direct connection was opened; see `Sender`."""
+        return self._connector.round_trip
+
     async def exchange(
         self,
         method: str,
