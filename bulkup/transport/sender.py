@@ -19,13 +19,12 @@ OnBytes = Callable[[int], None]
 
 
 class Sender(Protocol):
-    """Owns connections to storage between `__aenter__` and `__aexit__`.
-
-    `round_trip` is the shortest time, in seconds, in which a direct connection was opened; None if it is unknown.
-    """
+    """Owns connections to storage between `__aenter__` and `__aexit__`."""
 
     @property
-    def round_trip(self) -> float | None: ...
+    def round_trip(self) -> float | None:
+        """The shortest time, in seconds, in which a direct connection was opened; None if it is unknown."""
+        ...
 
     async def __aenter__(self) -> Self: ...
 

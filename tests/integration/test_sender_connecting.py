@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from scripted_server import Server, serving
-from sender_helpers import BOTH, answered, next_works, outcome, using
+from sender_helpers import BOTH, HANG_TIMEOUT, answered, next_works, outcome, using
 from test_transport import no_lookup, unused_port
 
 from bulkup.helpers.address_literals import literal
@@ -60,6 +60,30 @@ async def test_after_a_refused_address_the_next_is_tried(sender: str, monkeypatc
     resolving(monkeypatch, DEAD, ALIVE)
     async with serving() as server, using(sender) as transport:
         assert (await answered(transport, named(server))).status == 200
+
+
+async def test_the_round_trip_is_the_shortest_time_of_a_connection() -> None:
+    """The first connection also looks the name up and creates what later ones share."""
+    async with serving() as server, using("lean") as transport:
+        assert transport.round_trip is None
+        assert (await answered(transport, server.url)).status == 200
+        first = transport.round_trip
+        assert first is not None
+        assert 0 < first < HANG_TIMEOUT
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(3):
+                tasks.create_task(answered(transport, server.url))
+        assert transport.round_trip <= first
+
+
+async def test_the_round_trip_is_unknown_without_a_direct_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy is nearer than storage."""
+    async with serving() as server:
+        monkeypatch.setenv("http_proxy", server.url)
+        monkeypatch.setenv("no_proxy", "")
+        async with using("lean") as transport:
+            assert (await answered(transport, "http://storage.test/a")).status == 200
+            assert transport.round_trip is None
 
 
 @BOTH

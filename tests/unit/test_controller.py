@@ -123,6 +123,18 @@ def test_few_workers_begin_where(name: str) -> None:
     assert trial.workers(0.0) == {FIRST}
 
 
+@pytest.mark.parametrize(("round_trip", "more"), [(0.04, False), (None, True)])
+def test_the_round_trip_shows_that_the_first_files_share_a_full_link(round_trip: float | None, more: bool) -> None:
+    """They begin together, so the least time that they took is long already."""
+    trial = Trial(Link(PAYLOAD * 25e6, 0.04, fixed(256 * KIB), loss=0.0))
+
+    def observe(seen: Observation) -> int:
+        return trial.observe(dataclasses.replace(seen, round_trip=round_trip))
+
+    trial.world.run(5.0, observe)
+    assert (max(trial.workers(0.0)) > OPTIONS.unanswered) is more
+
+
 def test_over_a_slow_link_no_more_are_tried_before_fewer() -> None:
     """The first files take seconds, because 64 of them share the link."""
     trial = Trial(Link(PAYLOAD * 2.5e6, 0.03, fixed(256 * KIB), loss=0.0))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from bulkup.pipeline.tuning.least_latency import LeastLatency, LeastLatencyOptions
+from bulkup.pipeline.tuning.least_latency import LeastLatency, LeastLatencyOptions, unhurried_seconds
 
 OPTIONS = LeastLatencyOptions(memory=60.0, other_size=2.0)
 MIB = 1024**2
@@ -40,3 +42,11 @@ def test_another_link_has_another_least_latency() -> None:
     tested.forget()
     tested.add(1.0, 0.7, MIB)
     assert tested.seconds == 0.7
+
+
+@pytest.mark.parametrize(
+    ("size", "round_trips"), [(14_480 * 7, 7), (14_480 * 15, 8), (14_480 * 63, 10), (10_000, math.inf)]
+)
+def test_on_a_link_that_is_not_full_tcp_sends_twice_as_much_in_each_round_trip(size: int, round_trips: float) -> None:
+    """Four round trips are for other things. The time of a file of few packets depends on the store."""
+    assert unhurried_seconds(0.1, size) == pytest.approx(0.1 * round_trips)

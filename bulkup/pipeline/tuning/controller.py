@@ -32,7 +32,9 @@ A run begins with few workers, which is enough where a file takes milliseconds. 
 take many round trips, because new connections send slowly at first. So if no file ends at once, the other workers
 follow before the first answers: the connections of all of them are then opened, and speed up, at the same time. On a
 link of 200 Mbit/s and 40 ms this saves 0.3 seconds. The samples begin with the second file of each worker. The time
-that the first files took is the least time to begin with, because few others were under way.
+that the first files took is the least time to begin with. It may be long already, because they share the link. So
+until the growth ends, files are also compared with the time that TCP needs for them on a link that is not full, which
+follows from the round trip and the size.
 
 More workers are better if they bring at least 5 % more; fewer are better if they lose less than 3 %. So of several
 numbers with the same goodput the smallest wins, which needs the least memory and latency. Links and stores change, so
