@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from bulkup.model.items import Ticketed
 from bulkup.pipeline.options import LARGE
 
-LARGE_SHARE = 0.25  # of the workers; two chunks of each large file are in memory
+LARGE_SHARE = 0.25  # of the workers
+MOST_LARGE = 16  # two chunks of each large file are in memory, and small files need some of it
 
 
 class SendingOrder:
@@ -37,7 +38,7 @@ class SendingOrder:
 
     def next(self, large: int, workers: int) -> Ticketed:
         """Return the next file; `large` of the `workers` have a large file. Raises IndexError if there is none."""
-        if self._large and (not self._small or large < LARGE_SHARE * workers):
+        if self._large and (not self._small or large < min(MOST_LARGE, LARGE_SHARE * workers)):
             return self._large.popleft()
         return self._small.popleft()
 

@@ -11,7 +11,7 @@ from stage_world import found, ticket
 
 from bulkup.model.items import Item, Ticketed
 from bulkup.pipeline.options import LARGE
-from bulkup.pipeline.sending_order import SendingOrder
+from bulkup.pipeline.sending_order import MOST_LARGE, SendingOrder
 
 
 def file_of(size: int) -> Ticketed:
@@ -34,6 +34,11 @@ def test_large_files_go_first_up_to_their_share_of_the_workers() -> None:
     taken = [size_of(order.next(large, 8)) for large in (0, 1, 2, 2, 2, 1, 2)]
     assert taken == [LARGE + 1, LARGE + 2, 1, 2, 3, LARGE + 3, 4]
     assert len(order) == 0
+
+
+def test_large_files_that_go_first_leave_memory_for_small_ones() -> None:
+    order = order_of(1, LARGE + 1, LARGE + 2)
+    assert [size_of(order.next(large, 256)) for large in (MOST_LARGE - 1, MOST_LARGE)] == [LARGE + 1, 1]
 
 
 def test_where_only_large_files_wait_all_workers_have_them() -> None:

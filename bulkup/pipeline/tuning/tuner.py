@@ -20,8 +20,8 @@ class Tuner:
     """Observes the workers every `tick` seconds, until `stopped`; every `first_tick` until the first file has ended.
 
     `held` returns the number of files that wait because their host admits no more, `in_groups` whether sending
-    processes send the files because a processor was the limit. `round_trip` returns the seconds in which a connection to
-    storage is opened, None where that is unknown.
+    processes send the files because a processor was the limit. `round_trip` returns the seconds in which a connection
+    to storage is opened, None where that is unknown.
     """
 
     def __init__(
