@@ -6,6 +6,7 @@ Only `runs --prune` writes: it takes the lock, and removes old entries from the 
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import sys
@@ -19,7 +20,10 @@ from bulkup.cli.journal_choice import chosen_journal
 from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.output_console import output_console
 from bulkup.cli.output_file import output_file, refuse_journals
+from bulkup.cli.run_settings import load_settings
+from bulkup.cli.setting_options import setting_option
 from bulkup.cli.shared_options import Config, JournalFile, Json, Profile, Provider, SourceId
+from bulkup.config import ResolvedSettings, journal_path
 from bulkup.config.units import DURATION, parse_duration
 from bulkup.errors import MachineError, UsageError
 from bulkup.helpers.clock import SystemClock
@@ -36,9 +40,12 @@ from bulkup.reports.tables import (
     runs_table,
     status_json,
     status_text,
+    unfinished_json,
+    unfinished_line,
 )
 
 _OLD = "90d"
+_OLD_UPLOADS = "7d"
 
 Sources = Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help="The sources of the runs.")]
 Output = Annotated[
@@ -51,6 +58,21 @@ OlderThan = Annotated[
     str | None,
     typer.Option("--older-than", metavar="AGE", help="With --prune: the age of entries to remove; default 90d."),
 ]
+Unfinished = Annotated[
+    bool, typer.Option("--unfinished", help="List uploads in parts at the service that were never completed (s3).")
+]
+Remove = Annotated[
+    bool, typer.Option("--remove", help="With --unfinished: remove those that no run of this journal continues.")
+]
+OlderOrphans = Annotated[
+    str | None,
+    typer.Option(
+        "--older-than", metavar="AGE", help="With --remove: the age of uploads unknown to this journal; default 7d."
+    ),
+]
+Bucket = Annotated[str | None, setting_option("bucket")]
+BaseUrl = Annotated[str | None, setting_option("base_url")]
+Region = Annotated[str | None, setting_option("region")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="With --prune: show what would be removed, and write nothing.")]
 Format = Annotated[str, typer.Option("--format", metavar="jsonl|csv", help="One JSON object per line, or CSV.")]
 
@@ -139,8 +161,26 @@ def orphans(
     source_id: SourceId = None,
     journal: JournalFile = None,
     json: Json = None,
+    unfinished: Unfinished = False,
+    remove: Remove = False,
+    older_than: OlderOrphans = None,
+    bucket: Bucket = None,
+    base_url: BaseUrl = None,
+    region: Region = None,
 ) -> None:
-    """List unused remote ids: nothing was uploaded to them, or their files were uploaded again since."""
+    """List unused remote ids: nothing was uploaded to them, or their files were uploaded again since.
+
+    With --unfinished, ask the service for uploads in parts that were never completed.
+    """
+    if unfinished:
+        given = {"source": source or None, "provider": provider, "source_id": source_id, "journal": journal}
+        given |= {"bucket": bucket, "base_url": base_url, "region": region}
+        resolved = load_settings(given, profile, config)
+        where = journal_path(resolved.settings, resolved.profile, resolved.settings.source, os.environ)
+        _unfinished(resolved, where, older_than or _OLD_UPLOADS, remove=remove, json=bool(json))
+        return
+    if remove or older_than is not None:
+        raise UsageError("--remove and --older-than are only for --unfinished")
     with Reader(chosen_journal(source, profile, config, provider, source_id, journal)) as reader:
         found = itertools.chain(reader.orphans(), reader.superseded())
         if json:
@@ -155,6 +195,38 @@ def orphans(
             typer.echo("No orphans.")
 
 
+def _unfinished(found: ResolvedSettings, journal: str, age: str, *, remove: bool, json: bool) -> None:
+    """Show the unfinished uploads at the service, and remove them on request."""
+    from bulkup.api.unfinished import unfinished_uploads  # noqa: PLC0415  # only this option makes requests
+
+    before = SystemClock().now() - _age(age)
+    listing = functools.partial(
+        unfinished_uploads,
+        found.settings,
+        journal,
+        profile=found.profile,
+        environ=os.environ,
+        remove_before=before if remove else None,
+    )
+    uploads = anyio.run(listing)
+    if json:
+        for one in uploads:
+            typer.echo(dumps(unfinished_json(one)))
+        return
+    console = output_console()
+    for one in uploads:
+        console.print(unfinished_line(one))
+    if not uploads:
+        typer.echo("No unfinished uploads.")
+
+
+def _age(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--older-than: expected {DURATION}, not {text}") from error
+
+
 def _refuse_ages(sources: list[str]) -> None:
     """Refuse `--prune 30d`: 30d would be a source, and the journal would be pruned by the default age."""
     for source in sources:
@@ -165,10 +237,7 @@ def _refuse_ages(sources: list[str]) -> None:
 
 
 def _prune(path: str, age: str, *, dry_run: bool, json: bool) -> None:
-    try:
-        before = SystemClock().now() - parse_duration(age)
-    except ValueError as error:
-        raise UsageError(f"--older-than: expected {DURATION}, not {age}") from error
+    before = SystemClock().now() - _age(age)
     pruned = prune_dry_run(path, before) if dry_run else anyio.run(prune_journal, path, before)
     if json:
         typer.echo(dumps(pruned_json(pruned, before, dry_run=dry_run)))

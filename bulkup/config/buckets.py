@@ -15,6 +15,8 @@ from bulkup.config.setting_types import (
     Metadata,
     Name,
     ObjectKey,
+    PartSize,
+    SizeInBytes,
     Tags,
 )
 
@@ -54,6 +56,18 @@ class Buckets(Services):
         about_default="A request that has begun in time may take longer.",
         option=Option("s3: how long upload URLs are valid; at most 7d.", Panel.SERVICES),
     )
+    multipart_from: SizeInBytes = setting(
+        64 * 1024**2,
+        "Files of this size and larger are sent to `s3` in parts, several at a time. Above 5 GiB all files are: stores "
+        "take no larger request.",
+        option=Option("s3: send files from this size on in parts.", Panel.SERVICES),
+    )
+    part_size: PartSize = setting(
+        16 * 1024**2,
+        "The size of those parts. It is larger for files that would have more than 10,000 parts.",
+        about_default="A part that fails is sent again as a whole.",
+        option=Option("s3: the size of the parts, from 5M to 5G.", Panel.SERVICES),
+    )
     storage_class: HeaderText | None = setting(
         None,
         "The storage class of objects at `s3`, such as STANDARD_IA.",
@@ -68,8 +82,8 @@ class Buckets(Services):
     )
     sse: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = setting(
         None,
-        "How `s3` encrypts objects. The ETag of an object that is encrypted with KMS is not its MD5, so such an "
-        "upload counts as unverified.",
+        "How `s3` encrypts objects. The ETag of an object that is encrypted with KMS is not its MD5. Such an upload is "
+        "proved by a checksum, see `checksum`.",
         about_default="The bucket's own encryption.",
         option=Option("s3: encryption: AES256, aws:kms or aws:kms:dsse.", Panel.SERVICES, metavar="KIND"),
     )

@@ -110,6 +110,8 @@ PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
             "addressing",
             "aws_profile",
             "url_lifetime",
+            "multipart_from",
+            "part_size",
             "storage_class",
             "acl",
             "sse",

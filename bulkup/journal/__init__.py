@@ -11,7 +11,8 @@
     destination       the service and account that are part of a row's key
     kept_rejections   the service's rejections, which the next run need not ask for again
     reader            rows for commands
-    prune             deletes old rows
+    part_rows         the parts that storage has of unfinished files
+    prune             deletes old rows; forgotten_orphans those of ids that were removed at the service
     lock              one run at a time
     journal_file      the file has one name, and only its owner can read it
     database          opens the file; earlier_versions opens old ones for reading
@@ -25,6 +26,7 @@ exports (`bulkup.reports`).
 from __future__ import annotations
 
 from bulkup.journal.destination import Destination
+from bulkup.journal.forgotten_orphans import forget_orphans
 from bulkup.journal.journal import Journal
 from bulkup.journal.journal_file import SIDE_FILES, is_file_of_journal
 from bulkup.journal.lock import Lock
@@ -46,6 +48,7 @@ __all__ = [
     "Lookup",
     "ReadOnlyView",
     "Reader",
+    "forget_orphans",
     "is_file_of_journal",
     "link_journal",
     "prune",

@@ -29,7 +29,7 @@ from bulkup.journal.writer import DEFAULT_OPTIONS, Statement, Writer, WriterOpti
 from bulkup.model.files import Source
 from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.log_events import LogEvent
-from bulkup.model.tickets import Ticket
+from bulkup.model.tickets import SentPart, Ticket
 
 _log = EventLogger("bulkup.journal")
 
@@ -46,6 +46,7 @@ _OPEN_FILES = "files INDEXED BY files_open"
 _ASKED = "state IN ('asked', 'ticketed', 'stored') AND state = 'asked'"
 _COUNT_ASKED = f"SELECT destination_id, count(*) FROM {_OPEN_FILES} WHERE {_ASKED} GROUP BY destination_id"
 _RESET_ASKED = f"UPDATE {_OPEN_FILES} SET state = 'pending' WHERE {_ASKED}"
+_FILE = "destination_id, source_id, path"
 INTERRUPTED_CALL = "the call was cut off before its answer"
 
 
@@ -164,6 +165,14 @@ class Journal:
         """Record storage's receipts."""
         await self._writer.write(self._statements.stored(items))
 
+    async def part_sent(self, item: Item, ticket: Ticket, part: SentPart) -> None:
+        """Record that storage has a part of a file."""
+        await self._writer.write(self._statements.part_sent(item, ticket, part))
+
+    async def deleted(self, ticket: Ticket) -> None:
+        """Record that the service has nothing any more of an upload that was given up in this run."""
+        await self._writer.write(self._statements.deleted(ticket))
+
     async def unknown_ids(self, count: int, reason: str, now: float) -> None:
         """Record that up to `count` ids may exist that no answer named."""
         await self._writer.write(self._statements.unknown_ids(count, reason, now))
@@ -272,12 +281,15 @@ class Journal:
             AND f.source_id = tickets.source_id AND f.path = tickets.path AND f.state = 'stored')"""
         chosen = f"FROM tickets WHERE {which} AND NOT {stored}"
         orphan = f"""INSERT INTO orphans (destination_id, source_id, path, remote_id, count, reason, created_at, run_id)
-            SELECT destination_id, source_id, path, remote_id, 1, '{NOT_USED}', ?, ? {chosen} AND destination_id <> ?"""
+            SELECT destination_id, source_id, path, remote_id, 1, '{NOT_USED}', ?, ? {chosen}
+                AND (destination_id <> ? OR instr(ticket, '"parts":[') > 0)"""
         idless = -1 if self._statements.creates_ids else self._destination_id
         state = f"""UPDATE files SET state = 'pending' WHERE state = 'ticketed' AND (destination_id, source_id, path)
-            IN (SELECT destination_id, source_id, path {chosen})"""
+            IN (SELECT {_FILE} {chosen})"""
+        parts = f"DELETE FROM parts WHERE (destination_id, source_id, path) IN (SELECT {_FILE} {chosen})"
         return [
             Statement(orphan, [(now, self._run_id, *values, idless)]),
+            Statement(parts, [values]),
             Statement(state, [values]),
             Statement(f"DELETE {chosen}", [values]),
         ]

@@ -23,6 +23,7 @@ from bulkup.journal.destination import Destination
 from bulkup.journal.digest_column import loaded_digest
 from bulkup.journal.earlier_versions import open_any_version
 from bulkup.journal.error_mapping import DamagedJournalError
+from bulkup.journal.part_rows import sent_parts
 from bulkup.journal.places import DryRunPlaces
 from bulkup.journal.row_query import DEFAULT_OPTIONS, Row, RowQuery, RowQueryOptions
 from bulkup.journal.sources import KnownSource, Overlap, find_source_id, known_sources, overlapping_sources
@@ -31,7 +32,7 @@ from bulkup.journal.ticket_text import load
 from bulkup.journal.unfolding import unsettled
 from bulkup.model.files import Digest, FoundFile, Identity, Source, Stat
 from bulkup.model.states import DONE, FileState
-from bulkup.model.tickets import Receipt, Ticket
+from bulkup.model.tickets import Receipt, SentPart, Ticket
 
 _COLUMNS = "state, size, mtime_ns, ctime_ns, inode, device, md5, etag, uploaded_at, verified, kept_until, error"
 _IDENTITY = "size, mtime_ns, ctime_ns, inode, device, kept_until"
@@ -49,7 +50,7 @@ class KnownFile:
 
     `at` is the source's number and the path in the row's key, `place` the name of the place at the service.
     `kept_until` is the Unix time at which the service deletes the upload, None for never. `rejection` is the reason of
-    a rejected file, as it was kept (`kept_rejections`).
+    a rejected file, as it was kept (`kept_rejections`). `parts` are the parts that were sent with the ticket.
     """
 
     state: FileState
@@ -61,6 +62,7 @@ class KnownFile:
     place: str | None = None
     kept_until: float | None = None
     rejection: str | None = None
+    parts: tuple[SentPart, ...] = ()
 
     def matches(self, identity: Identity) -> bool:
         """Return whether size and modification time in the row are those of `identity`."""
@@ -202,10 +204,11 @@ class Lookup:
         ticket = receipt = None
         if state in (FileState.TICKETED, FileState.STORED):
             ticket = self._ticket(source_id, path)
+        parts = () if ticket is None else sent_parts(self._connection, (self._destination, source_id, path), ticket)
         if state == FileState.STORED and uploaded_at is not None:
-            receipt = Receipt(digest, identity, etag, bool(verified), uploaded_at)
+            receipt = Receipt(digest, identity, etag, bool(verified), uploaded_at, parts)
         at, error = (source_id, path), error if state == FileState.REJECTED else None
-        return KnownFile(FileState(state), identity, digest, ticket, receipt, at, place, kept_until, error)
+        return KnownFile(FileState(state), identity, digest, ticket, receipt, at, place, kept_until, error, parts)
 
     def _ticket(self, source_id: int, path: bytes) -> Ticket | None:
         row = self._connection.execute(_TICKET, (self._destination, source_id, path)).fetchone()

@@ -69,13 +69,14 @@ from bulkup.journal.digest_column import stored_digest
 from bulkup.journal.group_row import RowNumbers, dump_answers, dump_files, dump_tickets
 from bulkup.journal.kept_rejections import kept
 from bulkup.journal.open_groups import OpenGroups
+from bulkup.journal.part_rows import erasing_statement, sent_statement
 from bulkup.journal.stat_columns import signed_stat
 from bulkup.journal.ticket_text import dump, without_secrets
 from bulkup.journal.writer import Statement
 from bulkup.model.files import UNKNOWN_IDENTITY
 from bulkup.model.items import Group, Item, Outcome
 from bulkup.model.states import DONE, FileState
-from bulkup.model.tickets import Ticket
+from bulkup.model.tickets import SentPart, Ticket
 
 _KEY = "destination_id = r.column1 AND source_id = r.column2 AND path = r.column3"
 
@@ -142,6 +143,7 @@ _ERASE_TICKET = "DELETE FROM tickets WHERE (destination_id, source_id, path) IN 
 _ORPHAN = """
 INSERT INTO orphans (destination_id, source_id, path, remote_id, count, reason, created_at, run_id) VALUES {rows}
 """
+_NO_ORPHAN = "DELETE FROM orphans WHERE destination_id = ? AND run_id = ? AND remote_id = ?"
 
 
 _UNUSABLE = "its ticket could not be used"
@@ -205,6 +207,14 @@ class Statements:
         rows = [self._receipt_row(item, FileState.STORED) for item in stored]
         return [Statement(_STORED, rows), Statement(_KEEP_TICKET, bare), self._leave(stored)]
 
+    def part_sent(self, item: Item, ticket: Ticket, part: SentPart) -> list[Statement]:
+        """Return the row of a part of a file that storage has."""
+        return [sent_statement(self._key(item), ticket, part)]
+
+    def deleted(self, ticket: Ticket) -> list[Statement]:
+        """Return the removal of an orphan of this run, of which the service has nothing any more."""
+        return [Statement(_NO_ORPHAN, [(self._destination, self._run, ticket.remote_id)])]
+
     def unknown_ids(self, count: int, reason: str, now: float) -> list[Statement]:
         """Return the row for up to `count` remote ids that a call may have created and that no answer named."""
         return [Statement(_ORPHAN, [(self._destination, None, None, None, count, reason, now, self._run)])]
@@ -220,6 +230,7 @@ class Statements:
         return [
             self._done([self._done_row(o) for o in done], uploaded, now),
             self._erasing(uploaded),
+            *erasing_statement((self._key(item), item.ticket) for item in uploaded),
             self._leave(uploaded),
             *others,
         ]
@@ -278,8 +289,10 @@ class Statements:
         rows = [
             (self._destination, item.file.source.id, item.file.path, ticket.remote_id, 1, reason, now, self._run)
             for item, ticket in pairs
+            if self.creates_ids or ticket.parts is not None
         ]
-        return [Statement(_ORPHAN, rows if self.creates_ids else []), self._erasing(item for item, _ in pairs)]
+        parts = erasing_statement((self._key(item), ticket) for item, ticket in pairs)
+        return [Statement(_ORPHAN, rows), self._erasing(item for item, _ in pairs), *parts]
 
     def _erasing(self, items: Iterable[Item]) -> Statement:
         """Return the statement that erases tickets in rows of their own. Files in groups have none."""
@@ -342,11 +355,11 @@ class Statements:
         assert ticket is not None
         assert state is not None
         kept_until = self._kept_until(receipt.stored_at)
-        return (*self._receipt_row(item, state), kept_until, ticket.remote_id, _remote(outcome))
+        return (*self._receipt_row(item, state), kept_until, ticket.object_id, _remote(outcome))
 
     def _newer_row(self, item: Item, now: float) -> tuple[Any, ...]:
         assert item.ticket is not None
-        return (*self._key(item), item.ticket.remote_id, now, self._run)
+        return (*self._key(item), item.ticket.object_id, now, self._run)
 
     def _unchanged_row(self, item: Item) -> tuple[Any, ...]:
         # The row may be that of another source that contains the same file.

@@ -16,10 +16,10 @@ import orjson
 from bulkup.errors import JournalError
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import DIGEST_BYTES
-from bulkup.model.tickets import ChecksumHeader, Ticket
+from bulkup.model.tickets import ChecksumHeader, PartPlan, Ticket
 
 _CHECKSUM = ',"checksum":'
-_FURTHER_KEYS = ("checksum_headers", "success", "proof")  # only of tickets that have them
+_FURTHER_KEYS = ("checksum_headers", "success", "proof", "parts")  # only of tickets that have them
 _KEYS = frozenset({"url", "method", "headers", "remote", "content_md5", "form", "more_urls", *_FURTHER_KEYS})
 _RESTORE = "restore it from a backup; or move it away, and every file is uploaded again"
 
@@ -48,6 +48,8 @@ def ticket_value(ticket: Ticket) -> dict[str, Any]:
         "form": [(name, value.reveal()) for name, value in ticket.form] if ticket.form is not None else None,
         "more_urls": [url.reveal() for url in ticket.more_urls],
     }
+    if ticket.parts is not None:
+        value["parts"] = (ticket.parts.size, ticket.parts.count, ticket.parts.object_id)
     if ticket.checksum_headers or ticket.success:
         value |= {"checksum_headers": [tuple(one) for one in ticket.checksum_headers], "success": ticket.success}
     if ticket.proof:
@@ -67,6 +69,7 @@ def load(text: str | bytes, remote_id: str | bytes, expires_at: float | None) ->
 
 def ticket_from(value: Any, remote_id: str, expires_at: float | None) -> Ticket:
     """Return the ticket from the value of `ticket_value`. Raises ValueError, KeyError, TypeError, AttributeError."""
+    parts = value.get("parts")
     form = value.get("form")  # journals of earlier versions have no forms and no parts
     return Ticket(
         url=SecretUrl(_text(value["url"])),
@@ -81,12 +84,19 @@ def ticket_from(value: Any, remote_id: str, expires_at: float | None) -> Ticket:
         checksum_headers=tuple(_load_checksum_header(*header) for header in value.get("checksum_headers", ())),
         success=tuple(int(status) for status in value.get("success", ())),
         proof=_text(value.get("proof", "")),
+        parts=None if parts is None else _plan(*parts),
     )
 
 
 def without_secrets(ticket: Ticket) -> Ticket:
-    """Return the part of a used ticket that the closing call needs: its id and the service's answer."""
-    return Ticket(SecretUrl(""), ticket.remote_id, ticket.expires_at, remote=ticket.remote)
+    """Return the part of a used ticket that the closing call needs: id, answer, and plan of parts."""
+    return Ticket(SecretUrl(""), ticket.remote_id, ticket.expires_at, remote=ticket.remote, parts=ticket.parts)
+
+
+def _plan(size: Any, count: Any, object_id: Any) -> PartPlan:
+    if not (isinstance(size, int) and isinstance(count, int) and size > 0 and count > 0):
+        raise ValueError
+    return PartPlan(size, count, _text(object_id))
 
 
 def _checked(text: bytes, remote_id: str, expires_at: float | None) -> Any:

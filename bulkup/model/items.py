@@ -7,6 +7,7 @@ The types say what a file has: an `Item` may lack everything, a `Ticketed` has a
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from bulkup.model.files import Digest, FoundFile, Place
 from bulkup.model.history import FileHistory
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
-from bulkup.model.tickets import PartsSent, Receipt, Ticket
+from bulkup.model.tickets import PartsSent, Receipt, SentPart, Ticket
 
 
 @dataclass(slots=True, eq=False)
@@ -25,7 +26,8 @@ class Item:
 
     `ticket` is the newest one, which may be of an earlier run and no longer good. `sent` are the parts sent with it.
     `known_digest` is the digest that an earlier run recorded, `known_at` the source number and path of that record, and
-    `expired` says that the service no longer keeps that upload.
+    `expired` says that the service no longer keeps that upload. `parts` are parts that an earlier run sent with the
+    ticket. `part` is set for an item that is only a part of a file.
     """
 
     file: FoundFile
@@ -38,6 +40,40 @@ class Item:
     expired: bool = False
     place: Place | None = None
     sent: PartsSent | None = None
+    parts: tuple[SentPart, ...] = ()
+    part: Part | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of bytes that an attempt sends."""
+        return self.file.identity.size if self.part is None else self.part.end - self.part.start
+
+
+@dataclass(slots=True, eq=False)
+class PartUpload:
+    """The upload of a file whose parts are sent as items of their own.
+
+    `left` are the numbers of parts that no ticket was requested for, `out` counts those that are on their way. `ended`
+    says that no more of them are needed in this run, `kept` that the next run continues with those that were sent.
+    """
+
+    item: Item
+    ticket: Ticket
+    left: deque[int]
+    sent: dict[int, SentPart]
+    out: int = 0
+    ended: bool = False
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One part of a file: its number from 1, and its range in bytes, `start` included and `end` not."""
+
+    upload: PartUpload
+    number: int
+    start: int
+    end: int
 
 
 @dataclass(slots=True, eq=False)

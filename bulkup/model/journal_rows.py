@@ -80,6 +80,21 @@ class OrphanRow:
 
 
 @dataclass(frozen=True, slots=True)
+class UnfinishedRow:
+    """An upload in parts that the service lists as unfinished. `begun` is a Unix time, None if unknown.
+
+    `resumable` says that the next run continues it, `orphan` that the journal has it as given up, `removed` that the
+    command has removed it.
+    """
+
+    remote_id: str
+    begun: float | None
+    resumable: bool
+    orphan: bool
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class JournalStatus:
     """The numbers of files and bytes in each state, and the newest run.
 

@@ -23,6 +23,27 @@ class ChecksumHeader(NamedTuple):
         return digest.base64 if self.encoding == "base64" else digest.hex
 
 
+@dataclass(frozen=True, slots=True)
+class PartPlan:
+    """How a file is sent in parts that have tickets of their own: all of `size` bytes, but for the last.
+
+    `object_id` is the remote id of the complete file. Until then the ticket names the unfinished upload.
+    """
+
+    size: int
+    count: int
+    object_id: str
+
+
+class SentPart(NamedTuple):
+    """A part that storage has, with its number from 1. `digest` is None if nothing was hashed."""
+
+    number: int
+    etag: str | None
+    digest: Digest | None
+    verified: bool
+
+
 _NOTHING: Mapping[str, Any] = {}  # never changed
 
 
@@ -38,7 +59,8 @@ class Ticket(NamedTuple):
     `checksum_headers` are further headers with a checksum. Each is sent if its digest is known before the first byte:
     of a file up to 1 MiB, or of one that was hashed for the presign call. `success` are the statuses that mean success,
     in place of those that the provider takes for it. `proof` names what in storage's answer has the checksum of the
-    stored bytes, if it is not one of S3's headers: a header, or `body:` and a JMESPath expression.
+    stored bytes, if it is not one of S3's headers: a header, or `body:` and a JMESPath expression. `parts` says that
+    the parts of the file have tickets of their own; the URL is then that of the object, and unsigned.
     """
 
     url: SecretUrl
@@ -53,6 +75,19 @@ class Ticket(NamedTuple):
     checksum_headers: tuple[ChecksumHeader, ...] = ()
     success: tuple[int, ...] = ()
     proof: str = ""
+    parts: PartPlan | None = None
+
+    @property
+    def object_id(self) -> str:
+        """The remote id of the file once it is complete."""
+        return self.remote_id if self.parts is None else self.parts.object_id
+
+
+class UnfinishedUpload(NamedTuple):
+    """An upload in parts that was neither completed nor given up. `begun` is a Unix time, None if unknown."""
+
+    remote_id: str
+    begun: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +127,7 @@ class Receipt(NamedTuple):
     """Storage has accepted the bytes. Passed from workers to closer or recorder.
 
     `identity` is that of the descriptor from which the bytes were read. `verified` says that storage's answer proves
-    the bytes. `digest` is None if nothing was hashed (`checksum = "none"`).
+    the bytes. `digest` is None if nothing was hashed (`checksum = "none"`), or if the file was sent in `parts`.
     """
 
     digest: Digest | None
@@ -100,6 +135,7 @@ class Receipt(NamedTuple):
     etag: str | None
     verified: bool
     stored_at: float
+    parts: tuple[SentPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,9 @@ class _AbandonCall(ServiceCall):
         with anyio.CancelScope(shield=True):  # a row that the journal takes is counted, even if the run ends now
             await self._run.journal.settled([self._outcome], self._run.clock.now())
         try:
-            await self._run.provider.abandon(self._ticket, self._state, self._run.call)
+            gone = await self._run.provider.abandon(self._ticket, self._state, self._run.call)
+            if gone and self._ticket.parts is not None:
+                await self._run.journal.deleted(self._ticket)
         finally:
             self._routes.settle(self._outcome._replace(on_disk=True))
         return True

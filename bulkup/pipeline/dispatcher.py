@@ -172,8 +172,8 @@ class Dispatcher:
         limit, attempts, now = self._run.worker_limit, list[Attempt](), self._run.clock.monotonic()
         while limit.busy < limit.wanted and (taken := self._routes.take_now()) is not None:
             file, gate = taken
-            limit.begin(now, file.item.file.identity.size)
-            if file.ticket.more_urls or not self._pool.takes:
+            limit.begin(now, file.item.size)
+            if file.ticket.more_urls or file.item.part is not None or not self._pool.takes:
                 self._tasks.start_soon(self._send_here, file, gate, now)
                 continue
             file.item.history.attempts += 1

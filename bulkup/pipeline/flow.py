@@ -14,6 +14,7 @@ from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.closer import Closer
 from bulkup.pipeline.dispatcher import Dispatcher
 from bulkup.pipeline.hasher import Hasher
+from bulkup.pipeline.parts import Parts
 from bulkup.pipeline.processes.jobs import Setup
 from bulkup.pipeline.processes.process_pool import ProcessPool
 from bulkup.pipeline.ready import Ready
@@ -41,6 +42,7 @@ class Pipeline:
         self._batcher = Batcher(run, routes)
         self._ready = Ready(run, routes)
         self._closer = Closer(run, routes)
+        self._parts = Parts(run, routes) if run.provider.capabilities.parts else None
         self._rechecker = Rechecker(run, routes)
         self._recorder = Recorder(run)
         sender = LocalSender(
@@ -72,6 +74,8 @@ class Pipeline:
         routes.hashing_ended = self._batcher.wake
         routes.unused_tickets = self._ready.unused
         routes.files_to_hash = self._hasher.files
+        if self._parts is not None:
+            self._parts.take_over()
 
     async def work(self) -> None:
         """Run until every file found is settled, or the run was stopped and its attempts have ended.
@@ -103,6 +107,7 @@ class Pipeline:
             self._ready.work,
             self._closer.work,
             self._rechecker.work,
+            *([self._parts.work] if self._parts is not None else []),
             *[self._hasher.work] * options.hashers,
             *[functools.partial(self._workers.work, number) for number in range(options.concurrency)],
             *([self._tuner().work] if options.adaptive else []),
@@ -148,8 +153,9 @@ class Pipeline:
         """
         stop, grace = self._run.stop, self._run.options.grace
         await stop.wait()
-        for stage in (self._batcher, self._ready, self._closer, self._rechecker):
-            stage.wake()
+        for stage in (self._batcher, self._ready, self._closer, self._rechecker, self._parts):
+            if stage is not None:
+                stage.wake()
         if not stop.presses:
             with anyio.move_on_after(grace):
                 await stop.wait_pressing()

@@ -42,6 +42,7 @@ class Rechecker:
         """Take a file that changed, to be looked at not before a time (monotonic seconds)."""
         self._run.counters.retries += 1
         item.digest = item.sent = None  # of the old content
+        item.parts = ()
         self._due.push((item, problem), not_before)
         self._alarm.wake()
 

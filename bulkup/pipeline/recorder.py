@@ -151,7 +151,7 @@ def result_of(outcome: Outcome) -> Result:
         status=state,
         size=item.file.identity.size,
         md5=digest.hex if digest is not None and digest.algorithm == "md5" else None,
-        remote_id=item.ticket.remote_id if done and item.ticket is not None else None,
+        remote_id=item.ticket.object_id if done and item.ticket is not None else None,
         attempts=item.history.attempts,
         error=outcome.problem.message if outcome.problem is not None else None,
         unchanged=outcome.unchanged,

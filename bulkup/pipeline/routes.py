@@ -1,7 +1,7 @@
 """Where a stage passes a file on. Every stage gets the same routes; `flow` fills them before any stage runs.
 
-A stage knows no other stage, only the next need of a file. No route blocks: the run's budget bounds all queues. The one
-exception is `record`, which returns when the outcome is on disk.
+A stage knows no other stage, only the next need of a file. No route blocks: the run's budget bounds all queues. The
+exceptions are `record` and `part_sent`, which return when a row is on disk.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import field
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.items import Item, Outcome, Stored, Ticketed
 from bulkup.model.problems import Problem
-from bulkup.model.tickets import Ticket
+from bulkup.model.tickets import Receipt, Ticket
 from bulkup.pipeline.policy.host_gate import HostGate
 
 
@@ -41,6 +41,8 @@ class Routes:
     settle: Callable[[Outcome], None] = field(init=False)
     record: Callable[..., Awaitable[None]] = field(init=False)  # outcomes
     count_failure: Callable[[], None] = field(init=False)  # of a file that is settled later
+    # parts: a part that storage has; returns when its row is on disk
+    part_sent: Callable[[Ticketed, Receipt], Awaitable[None]] = field(init=False)
     # for the batcher, which forms groups by the state of other stages
     ticket_used: Callable[[], None] = field(init=False)
     hashing_ended: Callable[[], None] = field(init=False)

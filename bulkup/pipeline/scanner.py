@@ -182,7 +182,7 @@ class Scanner:
             item.receipt, item.digest = known.receipt, known.digest
             await self._close(Stored(item, known.ticket, known.receipt))
         elif action is Action.RESUME and known.ticket is not None:
-            item.digest, path = known.digest, decision.file.full_path
+            item.digest, item.parts, path = known.digest, known.parts, decision.file.full_path
             reusable = self._run.provider.reusable(known.ticket)
             if reusable and self._run.issued.clash(known.ticket, path, known.digest) is None:
                 await self._enter_budget()
@@ -197,7 +197,7 @@ class Scanner:
 
     async def _close(self, stored: Stored) -> None:
         """Have an upload closed, or settle it where closing calls are no longer wanted."""
-        if self._run.provider.capabilities.confirms:
+        if self._run.provider.capabilities.confirms or stored.ticket.parts is not None:
             await self._enter(self._routes.close, stored)
         else:
             state = FileState.UPLOADED if stored.receipt.verified else FileState.UNVERIFIED

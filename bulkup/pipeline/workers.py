@@ -57,7 +57,7 @@ class Workers:
                 await limit.stand_aside(number)
             file, gate = await self._routes.take()
             begun = self._run.clock.monotonic()
-            limit.begin(begun, file.item.file.identity.size)
+            limit.begin(begun, file.item.size)
             await self._send(file, gate, meter, begun)
 
     async def send_here(self, file: Ticketed, gate: HostGate, begun: float) -> None:
@@ -68,14 +68,14 @@ class Workers:
         limit, clock = self._run.worker_limit, self._run.clock
         sent = await self._attempt(file, gate, meter, begun)
         stored = isinstance(sent, Receipt)
-        limit.end(begun, clock.monotonic(), file.item.file.identity.size, stored=stored)
+        limit.end(begun, clock.monotonic(), file.item.size, stored=stored)
         if isinstance(sent, Problem):
             self._failed(file, redact(sent, self._run.provider, file.ticket), gate)
 
     async def _attempt(self, file: Ticketed, gate: HostGate, meter: _Meter, begun: float) -> Receipt | Problem:
         run, item = self._run, file.item
         item.history.attempts += 1
-        held = min(item.file.identity.size, 2 * CHUNK)
+        held = min(item.size, 2 * CHUNK)
         if not run.memory.try_take(held):
             await run.memory.take(held)
             begun = run.clock.monotonic()
@@ -122,7 +122,9 @@ class Workers:
         item = file.item
         # The worker is free again only when the row is on disk. So a kill makes us send no more files twice than there
         # are workers, however fast they are and however slow the disk.
-        if self._run.provider.capabilities.confirms:
+        if item.part is not None:
+            await self._routes.part_sent(file, receipt)
+        elif self._run.provider.capabilities.confirms:
             await self._run.journal.stored([item])
             self._routes.close(Stored(item, file.ticket, receipt))
         else:
@@ -243,7 +245,7 @@ class _Meter:
         self.count: Count = self._add  # bound once, not for each file
 
     def begin(self, item: Item) -> None:
-        self._large = item.file.identity.size > LARGE
+        self._large = item.size > LARGE
         self._sent = 0
         if item.sent is not None:
             self._sent = item.sent.bytes

@@ -16,7 +16,7 @@ from bulkup.model.files import Algorithm, Digest, FoundFile, NameAtService, Plac
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem
 from bulkup.model.states import FileState
-from bulkup.model.tickets import AlreadyThere, Download, Receipt, Rejection, Ticket
+from bulkup.model.tickets import AlreadyThere, Download, Receipt, Rejection, Ticket, UnfinishedUpload
 from bulkup.providers.storage_answers import classify_s3
 
 GIB = 1024**3
@@ -36,6 +36,8 @@ class Capabilities:
     - `confirms`: an upload ends with a closing call, made by the closer after the workers.
     - `abandons`: files that are given up are reported to the service.
     - `placed`: files have a place at the service (`Provider.place`).
+    - `parts`: large files are sent in parts, each with a ticket of its own (`Provider.part_tickets`).
+    - `lists_unfinished`: the service lists uploads in parts that are not finished, and removes them.
     - `downloads`: the service returns URLs to read uploads back from.
     - `extensions`: the file name extensions that the service accepts, None for any.
     - `kept_for`: the seconds for which the service keeps an upload.
@@ -58,6 +60,8 @@ class Capabilities:
     confirms: bool = False
     abandons: bool = False
     placed: bool = False
+    parts: bool = False
+    lists_unfinished: bool = False
     downloads: bool = False
     extensions: frozenset[str] | None = None
     kept_for: float | None = None
@@ -207,6 +211,21 @@ class Provider(abc.ABC):
         answer does not tell which.
         """
 
+    async def part_tickets(self, ticket: Ticket, numbers: Sequence[int], call: ApiCall) -> Sequence[Ticket]:
+        """Return the tickets of parts of a file, by their numbers from 1. Called only with the capability `parts`.
+
+        `ticket` is that of the file, and has a plan for its parts. Raises `ProblemError`.
+        """
+        raise NotImplementedError(f"{self.name} takes no parts")
+
+    async def unfinished(self, call: ApiCall) -> Sequence[UnfinishedUpload]:
+        """Return the unfinished uploads. Called only with the capability `lists_unfinished`. Raises `ProblemError`."""
+        raise NotImplementedError(f"{self.name} lists no unfinished uploads")
+
+    async def remove_unfinished(self, upload: UnfinishedUpload, call: ApiCall) -> None:
+        """Remove an unfinished upload, as `unfinished` returned it. Raises `ProblemError`."""
+        raise NotImplementedError(f"{self.name} lists no unfinished uploads")
+
     # Class methods, because a sending process has the class of the provider but no instance with credentials.
     @classmethod
     def classify(cls, answer: StorageAnswer, now: float) -> Problem | None:
@@ -231,7 +250,7 @@ class Provider(abc.ABC):
         return None if kept_for is None else stored_at + kept_for
 
     async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool) -> Closing:
-        """Make the closing call that completes the upload. Called only with the capability `confirms`.
+        """Make the closing call that completes the upload. Called with the capability `confirms`, and after all parts.
 
         Returns the service's answer, for the manifest. `again` means that the service may have received an earlier call
         whose answer was lost; a repeated call must be harmless. Raises `ProblemError`.
@@ -249,9 +268,10 @@ class Provider(abc.ABC):
         """
         raise NotImplementedError(f"{self.name} has no call for reading an upload back")
 
-    async def abandon(self, ticket: Ticket, state: FileState, call: ApiCall) -> None:
+    async def abandon(self, ticket: Ticket, state: FileState, call: ApiCall) -> bool | None:
         """Report to the service that a file was given up in `state`. Called only with the capability `abandons`.
 
-        Raises `ProblemError`, which does not affect the file's state.
+        Returns True if nothing of the upload is left at the service. Raises `ProblemError`, which does not affect the
+        file's state.
         """
         raise NotImplementedError(f"{self.name} has no call for files that are given up")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import os
+import string
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +16,10 @@ _DOTS = frozenset({"", ".", ".."})
 
 
 class KeyTemplate:
-    """A checked template. Calling it returns the key of a file, with bytes that are not UTF-8 as surrogates."""
+    """A checked template. Calling it returns the key of a file, with bytes that are not UTF-8 as surrogates.
+
+    All keys begin with `prefix`.
+    """
 
     def __init__(self, template: str) -> None:
         # Most templates are a prefix and the path.
@@ -23,6 +27,7 @@ class KeyTemplate:
         plain = path and not any(brace in before + after for brace in "{}")
         self._around = (before, after) if plain else None
         self._template = template
+        self.prefix = _prefix(template)
 
     def __call__(self, spec: FileSpec) -> str:
         """Return the key of a file."""
@@ -31,6 +36,12 @@ class KeyTemplate:
         stem, extension = os.path.splitext(spec.name)
         date = _date(int(spec.modified // 86_400))
         return self._template.format(path=spec.path, name=spec.name, stem=stem, ext=extension[1:], date=date)
+
+
+def _prefix(template: str) -> str:
+    """Return the text that all keys begin with."""
+    text, field, _, _ = next(iter(string.Formatter().parse(template)))
+    return text if field is not None else ""
 
 
 def fault_of_key(key: str, service: str) -> str | None:

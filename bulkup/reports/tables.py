@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from bulkup.model.journal_rows import JournalStatus, OrphanRow, PruneCounts, RunRow
+from bulkup.model.journal_rows import JournalStatus, OrphanRow, PruneCounts, RunRow, UnfinishedRow
 from bulkup.model.states import FileState
 from bulkup.reports.exit_code import exit_code_text
 from bulkup.reports.formatting import count_text, duration_text, size_text
@@ -118,6 +118,30 @@ def orphan_json(orphan: OrphanRow) -> dict[str, Any]:
         "run": orphan.run,
         "superseded_by": orphan.superseded_by,
         "kept_until": time_text(orphan.kept_until),
+    }
+
+
+def unfinished_line(row: UnfinishedRow) -> Text:
+    """Return the line of an unfinished upload."""
+    began = f"began {time_text(row.begun)}" if row.begun is not None else "beginning unknown"
+    if row.removed:
+        what = "removed"
+    elif row.resumable:
+        what = "the next run continues it"
+    else:
+        what = "given up" if row.orphan else "unknown to this journal"
+    return Text(f"{printable(row.remote_id)} ({began}; {what})")
+
+
+def unfinished_json(row: UnfinishedRow) -> dict[str, Any]:
+    """Return one unfinished upload for programs."""
+    return {
+        "event": "unfinished",
+        "remote_id": row.remote_id,
+        "began_at": time_text(row.begun),
+        "resumable": row.resumable,
+        "orphan": row.orphan,
+        "removed": row.removed,
     }
 
 

@@ -7,6 +7,7 @@
     body_receiver.py  reads and stores bodies
     form_receiver.py  form POSTs; form_parser.py and form_policy.py are their rules
     object_store.py   objects as files; part_store.py stores the parts of multipart uploads
+    bucket_api.py     multipart uploads and lists; s3_documents.py has their documents
     s3_errors.py      error answers
 
 MetaStudio's uploads use the same store, with OBS's names for the parameters of a signature.

@@ -11,11 +11,13 @@ _VERSION_4 = frozenset({"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"
 _VERSION_2 = frozenset({"AWSAccessKeyId", "AccessKeyId", "Signature"})
 
 
-def authorize(request: ReceivedRequest, signing: SigningKey, now: float, *users: SigningKey) -> None:
+def authorize(
+    request: ReceivedRequest, signing: SigningKey, now: float, *users: SigningKey, body: bytes | None = None
+) -> None:
     """Raise S3Error unless the request has a valid signature, by the store's own key or by that of a user.
 
-    An Authorization header is refused too, as S3 refuses it beside a signed URL: API credentials must not be sent to
-    storage (docs/contracts.md section 7).
+    An Authorization header is taken only with the `body` of a request, and only of version 4. Beside a signed URL it is
+    refused, as S3 refuses it: API credentials must not be sent to storage (docs/contracts.md section 7).
     """
     names = request.parameters.keys()
     version_4, version_2 = bool(names & _VERSION_4), bool(names & _VERSION_2)
@@ -26,6 +28,8 @@ def authorize(request: ReceivedRequest, signing: SigningKey, now: float, *users:
         )
     if version_4:
         sigv4.verify(request, (signing, *users), now)
+    elif body is not None and sigv4.in_header(request):
+        sigv4.verify_header(request, (signing, *users), now, body)
     elif version_2:
         sigv2.verify(request, signing, now)
     else:

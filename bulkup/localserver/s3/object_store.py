@@ -10,6 +10,7 @@ import shutil
 import stat
 
 from bulkup.helpers.private_files import make_private_folder
+from bulkup.localserver.s3.s3_documents import ListedObject
 
 READ_SIZE = 1 << 20
 
@@ -24,6 +25,7 @@ class ObjectStore:
         self._objects = objects
         self._incoming = incoming
         self._numbers = itertools.count()
+        self._etags: dict[str, str] = {}  # of objects made of parts
         # Left by a server that was killed. Its clients got no answer for these objects, so they are deleted.
         shutil.rmtree(incoming, ignore_errors=True)
         os.makedirs(objects, exist_ok=True)
@@ -33,9 +35,15 @@ class ObjectStore:
         """Open a new, unfinished object."""
         return IncomingObject(os.path.join(self._incoming, f"{next(self._numbers):x}"))
 
-    def publish(self, incoming: IncomingObject, key: str) -> None:
-        """Move a finished object to its key. Replaces an earlier object."""
+    def publish(self, incoming: IncomingObject, key: str, etag: str | None = None) -> None:
+        """Move a finished object to its key. Replaces an earlier object.
+
+        `etag` is that of an object made of parts. It is known until the server ends.
+        """
         path = self.path(key)
+        self._etags.pop(path, None)
+        if etag is not None:
+            self._etags[path] = etag
         try:
             incoming.move_to(path)
         except FileNotFoundError:
@@ -54,6 +62,27 @@ class ObjectStore:
         """Delete an object if it exists."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path(key))
+
+    def list(self, bucket: str, prefix: str, after: str, most: int) -> list[ListedObject]:
+        """Return the objects of a bucket whose keys begin with `prefix` and follow `after`, at most `most`.
+
+        The ETag is the MD5 of the bytes on disk.
+        """
+        top = os.path.join(self._objects, bucket)
+        paths = (os.path.join(folder, name) for folder, _, names in os.walk(top) for name in names)
+        keys = sorted((os.path.relpath(path, top) for path in paths), key=os.fsencode)
+        found = [key for key in keys if key.startswith(prefix) and os.fsencode(key) > os.fsencode(after)]
+        return [self._listed(key, os.path.join(top, key)) for key in found[:most]]
+
+    def _listed(self, key: str, path: str) -> ListedObject:
+        with open(path, "rb") as file:
+            etag = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+            status = os.stat(file.fileno())
+        return ListedObject(key, status.st_size, self._etags.get(path, etag), status.st_mtime)
+
+    def etag_of_parts(self, key: str) -> str | None:
+        """Return the ETag of an object made of parts, None for another object."""
+        return self._etags.get(self.path(key))
 
     def path(self, key: str) -> str:
         """Return the path of the object with that key."""

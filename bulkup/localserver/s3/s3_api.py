@@ -1,4 +1,4 @@
-"""The routes of the store: PUT, GET and HEAD with signed URLs, form POSTs with signed policies."""
+"""The routes of the store: PUT, GET and HEAD with signed URLs, form POSTs with signed policies, bucket calls."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from anyio import to_thread
 from bulkup.localserver.context import ServerContext, received_request, request_origin
 from bulkup.localserver.s3.authorization import authorize
 from bulkup.localserver.s3.body_receiver import BodyReceiver, ConnectionCut, Publish
+from bulkup.localserver.s3.bucket_api import BucketApi
 from bulkup.localserver.s3.form_receiver import FormReceiver, StoredForm, form_answer, requested_bucket
 from bulkup.localserver.s3.object_keys import object_key
 from bulkup.localserver.s3.object_store import READ_SIZE, ObjectStore
@@ -37,6 +38,7 @@ class S3Api:
         self._objects = objects
         self._parts = parts
         self._bodies = BodyReceiver(context, objects)
+        self._buckets = BucketApi(context, objects, parts)
         self._forms = FormReceiver(context, objects, self._bodies)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -52,6 +54,8 @@ class S3Api:
             return _error_answer(request, internal_error())
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if "?" in request.raw_path and self._buckets.takes(received := _received(request)):
+            return await self._buckets.handle(request, received)
         match request.method:
             case "PUT":
                 return await self._put(request)
@@ -64,7 +68,8 @@ class S3Api:
     def _authorized(self, request: web.Request) -> tuple[ReceivedRequest, str]:
         received = _received(request)
         key = object_key(received.raw_path)
-        authorize(received, self._context.key, self._context.clock.now(), self._context.user_key)
+        body = b"" if request.method in ("GET", "HEAD") else None
+        authorize(received, self._context.key, self._context.clock.now(), self._context.user_key, body=body)
         return received, key
 
     async def _put(self, request: web.Request) -> web.Response:
@@ -102,7 +107,8 @@ class S3Api:
         _, key = self._authorized(request)
         try:
             async with aiofiles.open(self._objects.path(key), "rb") as file:
-                return await _send(request, file, self._context.limits.idle_timeout)
+                etag = self._objects.etag_of_parts(key)
+                return await _send(request, file, etag, self._context.limits.idle_timeout)
         except _MISSING:
             raise S3Error(404, "NoSuchKey", "The specified key does not exist.") from None
         except TimeoutError:
@@ -116,10 +122,15 @@ def _received(request: web.Request) -> ReceivedRequest:
     return received_request(request)
 
 
-async def _send(request: web.Request, file: AsyncBufferedReader, idle_timeout: float) -> web.StreamResponse:
-    """Answer with the file. It is read twice, so that the ETag is the digest of the bytes on disk now."""
-    etag, size = await _md5_and_size(file)
-    response = web.StreamResponse(headers={"ETag": f'"{etag}"', "x-amz-request-id": _request_id()})
+async def _send(
+    request: web.Request, file: AsyncBufferedReader, etag: str | None, idle_timeout: float
+) -> web.StreamResponse:
+    """Answer with the file. It is read twice, so that the ETag is the digest of the bytes on disk now.
+
+    `etag` is that of an object made of parts.
+    """
+    md5, size = await _md5_and_size(file)
+    response = web.StreamResponse(headers={"ETag": f'"{etag or md5}"', "x-amz-request-id": _request_id()})
     response.content_type = "binary/octet-stream"
     response.content_length = size
     await response.prepare(request)

@@ -17,6 +17,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from bulkup.localserver.s3 import s3_errors
+from bulkup.localserver.s3.s3_errors import S3Error
 from bulkup.localserver.signing_types import ReceivedRequest, ServerOrigin, SigningKey, encoded_path, encoded_query
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -24,6 +25,10 @@ REGION = "us-east-1"
 MAX_EXPIRES = 604800
 CLOCK_SKEW = 900  # seconds that the signing clock may be ahead
 
+_AUTHORIZATION = re.compile(
+    rf"{ALGORITHM} Credential=(?P<credential>[^,\s]+), SignedHeaders=(?P<names>[a-z0-9;-]+), "
+    r"Signature=(?P<signature>[0-9a-f]{64})"
+)
 _REQUIRED = frozenset(
     f"X-Amz-{name}" for name in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
 )
@@ -66,11 +71,35 @@ def verify(request: ReceivedRequest, keys: Sequence[SigningKey], now: float) -> 
         raise s3_errors.signature_does_not_match()
 
 
-def canonical_request(request: ReceivedRequest) -> str:
-    """Return the canonical form of a request that has all required parameters."""
-    names = request.parameters["X-Amz-SignedHeaders"]
+def in_header(request: ReceivedRequest) -> bool:
+    """Return whether the Authorization header has a signature of version 4."""
+    return request.headers.get("authorization", "").startswith(f"{ALGORITHM} ")
+
+
+def verify_header(request: ReceivedRequest, keys: Sequence[SigningKey], now: float, body: bytes) -> None:
+    """Raise S3Error unless the Authorization header has a valid signature of the request at `now` (Unix time)."""
+    found = _AUTHORIZATION.fullmatch(request.headers["authorization"])
+    stamp = request.headers.get("x-amz-date", "")
+    if found is None:
+        raise s3_errors.access_denied()
+    if abs(_read_stamp(stamp) - now) > CLOCK_SKEW:
+        said = "The difference between the request time and the current time is too large."
+        raise S3Error(403, "RequestTimeTooSkewed", said)
+    signing = _key_of(found["credential"], stamp[:8], keys)
+    _check_token(request.headers.get("x-amz-security-token"), signing)
+    payload = hashlib.sha256(body).hexdigest()
+    if request.headers.get("x-amz-content-sha256") != payload:
+        raise S3Error(400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match.")
+    expected = signature(signing.secret, stamp, canonical_request(request, found["names"], payload))
+    if not hmac.compare_digest(expected, found["signature"]):
+        raise s3_errors.signature_does_not_match()
+
+
+def canonical_request(request: ReceivedRequest, names: str | None = None, payload: str = "UNSIGNED-PAYLOAD") -> str:
+    """Return the canonical form of a request. `names` are the signed headers, None for those that its URL names."""
+    names = request.parameters["X-Amz-SignedHeaders"] if names is None else names
     headers = "".join(f"{name}:{_trimmed(request.headers.get(name, ''))}\n" for name in names.split(";"))
-    return "\n".join([request.method, _path(request), _query(request), headers, names, "UNSIGNED-PAYLOAD"])
+    return "\n".join([request.method, _path(request), _query(request), headers, names, payload])
 
 
 def _path(request: ReceivedRequest) -> str:

@@ -98,6 +98,7 @@ class TicketRequest(ServiceCall):
         await self._run.journal.asked(group, self._replaced(), self._run.clock.now())
         for item in self._items:
             item.ticket = item.sent = None
+            item.parts = ()
 
     async def _record_tickets(self, group: Group, tickets: Sequence[Ticket | None]) -> None:
         """Record the tickets. Without an intent, they replace earlier ones only now."""
@@ -107,6 +108,7 @@ class TicketRequest(ServiceCall):
         await self._run.journal.issued(group, self._replaced(), tickets, self._run.clock.now())
         for item in self._items:
             item.ticket = item.sent = None
+            item.parts = ()
 
     def _replaced(self) -> list[tuple[Item, Ticket]]:
         return [(item, item.ticket) for item in self._items if item.ticket is not None]

@@ -35,6 +35,7 @@ _MISMATCH = Problem(ProblemKind.MISMATCH, "storage received other bytes than wer
 _EARLY = Problem(ProblemKind.TRANSIENT, "storage answered before it had all bytes")
 _CHANGED = Problem(ProblemKind.CHANGED, "it changed after it was hashed")
 _CHANGED_BETWEEN = Problem(ProblemKind.CHANGED, "it changed between two of its parts")
+_NEEDLESS = Problem(ProblemKind.REJECTED, "its file was given up")
 _SMALL = CHUNK
 
 Count = Callable[[int], None]  # called with the number of bytes of each step
@@ -93,7 +94,9 @@ class LocalSender:
 
     async def _whole(self, item: Item, ticket: Ticket, count: Count) -> Receipt | Problem:
         body: WholeBody | StreamedBody
-        if item.file.identity.size <= _SMALL:
+        if item.part is not None and item.part.upload.ended:
+            return _NEEDLESS
+        if item.size <= _SMALL and item.part is None:
             # Without an `await` if the system has the file in memory, as it has most of those that were just written.
             body = self._reader.read_at_once(item.file) or await self._reader.read_by_thread(item.file)
         else:
@@ -165,7 +168,9 @@ class LocalSender:
         )
 
     def _streamed(self, item: Item, body: type[StreamedBody] = StreamedBody) -> StreamedBody:
-        return body(item.file, self._opener, self._slow, algorithms=self._algorithms, options=self._reading)
+        part = None if item.part is None else FilePart(item.part.start, item.part.end)
+        algorithms, reading = self._algorithms, self._reading
+        return body(item.file, self._opener, self._slow, part=part, algorithms=algorithms, options=reading)
 
     def _doubts(self, ticket: Ticket, body: WholeBody | StreamedBody) -> bool:
         """Return whether to ask once more on a new connection, because a success lacks the proof that its host gives.

@@ -22,7 +22,7 @@ class ZeroCopy:
 
     def allows(self, item: Item, ticket: Ticket) -> bool:
         """Return whether `sendfile` may send a file: it is large, the whole body, and can be proven or need not be."""
-        if item.file.identity.size < self._least or ticket.form is not None or ticket.more_urls:
+        if item.size < self._least or ticket.form is not None or ticket.more_urls:
             return False
         # After a mismatch the file is streamed: then the bytes that are sent are those that were hashed.
         return not item.history.mismatches and (not self._hashed or self._proves.get(ticket.url.origin, False))

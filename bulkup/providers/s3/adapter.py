@@ -1,25 +1,40 @@
-"""S3 and compatible stores: upload URLs are signed on this machine, so they cost no call."""
+"""S3 and compatible stores: upload URLs are signed on this machine, so they cost no call.
+
+Large files are uploads in parts: a call begins one, each part has a URL, and a call completes or abandons it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
+
+import anyio
 
 from bulkup.helpers.secrets import Secret
 from bulkup.model.files import Place
 from bulkup.model.http import ApiCall, StorageAnswer
-from bulkup.model.problems import Problem
-from bulkup.model.tickets import Rejection, Ticket
-from bulkup.providers.base import Capabilities, FileSpec, Provider, ProviderConfig
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.states import FileState
+from bulkup.model.tickets import PartPlan, Receipt, Rejection, Ticket, UnfinishedUpload
+from bulkup.providers.answer_parsing import unix_time
+from bulkup.providers.base import GIB, S3_PUT_LIMIT, Capabilities, Closing, FileSpec, Provider, ProviderConfig
 from bulkup.providers.key_template import KeyTemplate, fault_of_key, is_utf8
 from bulkup.providers.s3.answers import classify
+from bulkup.providers.s3.calls import BucketCalls, composite_etag, object_url, part_query
 from bulkup.providers.s3.credentials import KeySource
 from bulkup.providers.s3.endpoint import BucketAddress
 from bulkup.providers.s3.object_headers import ObjectHeaders
 from bulkup.providers.s3.signing import AccessKeys, UrlSigner
 
+MOST_PARTS = 10_000
+LARGEST_PART = 5 * GIB
+_BEGUN_AT_ONCE = 16  # calls
+_MIB = 1024**2
+_UPLOAD = "?uploadId="  # between key and upload id, in the id of an unfinished upload
+
 
 class S3(Provider):
-    """A bucket. The remote id of a file is the key of its object."""
+    """A bucket. The remote id of a file is the key of its object, and of an unfinished upload key and upload id."""
 
     name = "s3"
 
@@ -31,9 +46,22 @@ class S3(Provider):
         self._key = KeyTemplate(settings["key"])
         self._headers = ObjectHeaders(settings)
         self._source = KeySource(config)
+        self._calls = BucketCalls(self._address, self._source)
         self._lifetime: float = settings["url_lifetime"]
+        self._in_parts_from: int = min(settings["multipart_from"], S3_PUT_LIMIT + 1)
+        self._part_size: int = settings["part_size"]
         self._signer: tuple[AccessKeys, UrlSigner] | None = None
-        self._capabilities = Capabilities(batch_limit=1000, batch_size=200, placed=True)
+        self._capabilities = Capabilities(
+            batch_limit=1000,
+            batch_size=200,
+            max_size=MOST_PARTS * LARGEST_PART,
+            placed=True,
+            parts=True,
+            abandons=True,
+            lists_unfinished=True,
+            creates_ids=False,
+            signs_locally=True,
+        )
 
     @property
     def capabilities(self) -> Capabilities:
@@ -61,24 +89,121 @@ class S3(Provider):
         return Place(key, exclusive=True) if is_utf8(key) else None
 
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
-        """Sign upload URLs. The store does not know of them until their files arrive."""
+        """Sign upload URLs, and begin the uploads of large files. Only for those the store is asked."""
+        signer, now, expires_at = await self._signing()
+        tickets = [self._ticket(self._key(spec), spec, signer, now, expires_at) for spec in specs]
+        large = [number for number, spec in enumerate(specs) if spec.size >= self._in_parts_from]
+        if large:
+            await self._begin(specs, tickets, large, call)
+        return tickets
+
+    async def part_tickets(self, ticket: Ticket, numbers: Sequence[int], call: ApiCall) -> Sequence[Ticket]:
+        """Sign the URLs of parts."""
         del call  # nothing is requested
-        keys = await self._source.keys()
-        signer, now = self._signer_for(keys), self.config.service_now()
-        expires_at = self.config.clock.now() + self._lifetime
-        if keys.expires_at is not None:
-            expires_at = min(expires_at, keys.expires_at)
-        return [self._ticket(self._key(spec), spec, signer, now, expires_at) for spec in specs]
+        signer, now, expires_at = await self._signing()
+        key, upload_id = ticket.object_id, str(ticket.remote["upload_id"])
+        path = self._address.path_of(key)
+        return [
+            Ticket(
+                signer.sign("PUT", path, now, query=part_query(number, upload_id)),
+                f"{ticket.remote_id}&partNumber={number}",
+                expires_at,
+            )
+            for number in numbers
+        ]
+
+    async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool) -> Closing:
+        """Complete the upload of a file in parts, and compare the ETag of the object with that of the parts."""
+        key, upload_id = ticket.object_id, str(ticket.remote["upload_id"])
+        expected = composite_etag(receipt.parts)
+        try:
+            headers = self._headers.of_completion
+            etag = await self._calls.complete(key, upload_id, receipt.parts, headers, call)
+        except ProblemError as error:
+            # An upload that was completed by a call whose answer was lost does not exist any more.
+            if not again or error.problem.kind is not ProblemKind.FAILED:
+                raise
+            found = await self._calls.etag_of(key, call)
+            if found is None or not found[0].endswith(f"-{len(receipt.parts)}") or (found[1] and found[0] != expected):
+                raise
+            etag = found[0]
+        if etag and expected is not None and etag.endswith(f"-{len(receipt.parts)}") and etag != expected:
+            text = f"the store joined other parts than were sent: the ETag is {etag}, not {expected}"
+            raise ProblemError(Problem(ProblemKind.FAILED, text))
+        return {"etag": etag} if etag else {}
+
+    async def abandon(self, ticket: Ticket, state: FileState, call: ApiCall) -> bool:
+        """Delete the parts of a file that is given up. Of other files the store has nothing."""
+        del state
+        if ticket.parts is not None:
+            await self._calls.abort(ticket.object_id, str(ticket.remote["upload_id"]), call)
+        return True
+
+    async def unfinished(self, call: ApiCall) -> Sequence[UnfinishedUpload]:
+        """Return the unfinished uploads whose keys begin like those of this template."""
+        found = await self._calls.unfinished(self._key.prefix, call)
+        return [UnfinishedUpload(_unfinished_id(one.key, one.upload_id), unix_time(one.begun)) for one in found]
+
+    async def remove_unfinished(self, upload: UnfinishedUpload, call: ApiCall) -> None:
+        """Delete the parts of an unfinished upload."""
+        key, _, upload_id = upload.remote_id.rpartition(_UPLOAD)
+        await self._calls.abort(key, upload_id, call)
+
+    def reusable(self, ticket: Ticket) -> bool:
+        """Return whether a ticket of an earlier run can be used. An upload in parts stays until it is deleted."""
+        return ticket.parts is None or ticket.url == object_url(self._address, ticket.object_id)
 
     @classmethod
     def classify(cls, answer: StorageAnswer, now: float) -> Problem | None:
         """Return the problem in storage's answer, with what to do about it."""
         return classify(answer, now)
 
-    def _signer_for(self, keys: AccessKeys) -> UrlSigner:
+    async def _signing(self) -> tuple[UrlSigner, float, float]:
+        """Return the signer, the time to sign with, and when URLs that are signed now end by this machine's clock."""
+        keys, now = await self._source.keys(), self.config.clock.now()
         if self._signer is None or self._signer[0] is not keys:
             self._signer = keys, UrlSigner(keys, self._address.target, int(self._lifetime))
-        return self._signer[1]
+        end = now + self._lifetime if keys.expires_at is None else min(now + self._lifetime, keys.expires_at)
+        return self._signer[1], self.config.service_now(), end
+
+    async def _begin(
+        self, specs: Sequence[FileSpec], tickets: list[Ticket], large: Sequence[int], call: ApiCall
+    ) -> None:
+        """Begin the uploads of large files, and replace their tickets. If one fails, the others are abandoned."""
+        failures: list[ProblemError] = []
+        limiter = anyio.Semaphore(_BEGUN_AT_ONCE)
+
+        async def begin(number: int) -> None:
+            async with limiter:
+                if not failures:
+                    try:
+                        tickets[number] = await self._in_parts(tickets[number], specs[number], call)
+                    except ProblemError as error:
+                        failures.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            for number in large:
+                tasks.start_soon(begin, number)
+        if failures:
+            for number in large:
+                with contextlib.suppress(ProblemError):  # `bulkup orphans` finds one that stays
+                    await self.abandon(tickets[number], FileState.FAILED, call)
+            raise failures[0]
+
+    async def _in_parts(self, ticket: Ticket, spec: FileSpec, call: ApiCall) -> Ticket:
+        key = ticket.remote_id
+        upload_id = await self._calls.begin(key, self._headers.of_upload(spec.extension), call)
+        least = -(-spec.size // MOST_PARTS)
+        size = max(self._part_size, -(-least // _MIB) * _MIB)
+        return ticket._replace(
+            url=object_url(self._address, key),
+            remote_id=_unfinished_id(key, upload_id),
+            expires_at=None,
+            headers={},
+            remote={**ticket.remote, "upload_id": upload_id},
+            content_md5=False,
+            parts=PartPlan(size, -(-spec.size // size), key),
+        )
 
     def _ticket(self, key: str, spec: FileSpec, signer: UrlSigner, now: float, expires_at: float) -> Ticket:
         headers = self._headers.of(spec.extension)
@@ -90,3 +215,7 @@ class S3(Provider):
             remote={"bucket": self._bucket, "key": key},
             content_md5=True,
         )
+
+
+def _unfinished_id(key: str, upload_id: str) -> str:
+    return f"{key}{_UPLOAD}{upload_id}"

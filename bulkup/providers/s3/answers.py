@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from bulkup.model.http import StorageAnswer
+from bulkup.model.http import ApiAnswer, StorageAnswer
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.providers.error_documents import code_and_message, plain_body
 from bulkup.providers.storage_answers import classify_s3
@@ -35,7 +35,41 @@ _CODES: Mapping[str, tuple[ProblemKind | None, str]] = {
     "KeyTooLongError": (None, "check key"),
     "QuotaExceeded": (None, "the bucket is full"),
     "InvalidObjectState": (None, ""),
+    "NoSuchUpload": (ProblemKind.EXPIRED, "the parts were deleted at the store"),
 }
+
+
+# What a refused call means for the run, by status; for codes see `_OF_A_CALL`.
+_STATUSES = {401: ProblemKind.UNAUTHORIZED, 403: ProblemKind.UNAUTHORIZED, 404: ProblemKind.UNUSABLE}
+_OF_A_CALL = {
+    "ExpiredToken": ProblemKind.UNAUTHORIZED,
+    "InvalidToken": ProblemKind.UNAUTHORIZED,
+    "TokenRefreshRequired": ProblemKind.UNAUTHORIZED,
+    "NoSuchBucket": ProblemKind.UNUSABLE,
+    "NoSuchUpload": ProblemKind.FAILED,
+    "PermanentRedirect": ProblemKind.UNUSABLE,
+    "AuthorizationHeaderMalformed": ProblemKind.UNUSABLE,
+}
+
+
+def problem_of_call(answer: ApiAnswer) -> Problem | None:
+    """Return the problem in the answer to a call about the bucket, None for success.
+
+    An answer with the status 200 may hold an error document: stores begin it before they know the result.
+    """
+    problem = classify(StorageAnswer(answer.status, answer.headers, answer.body), answer.sent_at)
+    if problem is None:
+        return None
+    code = code_of(answer)
+    kind = _OF_A_CALL.get(code) or _STATUSES.get(answer.status, problem.kind)
+    if kind in (ProblemKind.REFUSED, ProblemKind.EXPIRED):
+        kind = ProblemKind.UNAUTHORIZED
+    return dataclasses.replace(problem, kind=kind, maybe_created=kind is ProblemKind.TRANSIENT)
+
+
+def code_of(answer: StorageAnswer | ApiAnswer) -> str:
+    """Return the code of an error document, empty if there is none."""
+    return code_and_message(plain_body(answer.body, answer.headers.get("content-encoding", "")))[0]
 
 
 def classify(answer: StorageAnswer, now: float) -> Problem | None:
@@ -43,7 +77,7 @@ def classify(answer: StorageAnswer, now: float) -> Problem | None:
     problem = classify_s3(answer, now)
     if problem is None:
         return None
-    code, _ = code_and_message(plain_body(answer.body, answer.headers.get("content-encoding", "")))
+    code = code_of(answer)
     kind, hint = _CODES.get(code, (None, ""))
     if not code and answer.status == 412:
         hint = _CODES["PreconditionFailed"][1]

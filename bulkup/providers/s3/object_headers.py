@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+_CONDITION = "if-none-match"
 _UNKNOWN = "application/octet-stream"
 
 
@@ -16,6 +17,7 @@ class ObjectHeaders:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._own_types: Mapping[str, str] = settings["content_types"]
         self._common = _common(settings)
+        self.of_completion = {name: value for name, value in self._common.items() if name == _CONDITION}
         self._by_extension: dict[str, Mapping[str, str]] = {}
 
     def of(self, extension: str) -> Mapping[str, str]:
@@ -26,10 +28,14 @@ class ObjectHeaders:
             found = self._by_extension[extension] = {"content-type": kind, **self._common}
         return found
 
+    def of_upload(self, extension: str) -> Mapping[str, str]:
+        """Return the headers of the call that begins an upload in parts. The condition counts when it is completed."""
+        return {name: value for name, value in self.of(extension).items() if name != _CONDITION}
+
 
 def _common(settings: Mapping[str, Any]) -> Mapping[str, str]:
     named = {
-        "if-none-match": "*" if settings["if_none_match"] else None,
+        _CONDITION: "*" if settings["if_none_match"] else None,
         "x-amz-acl": settings["acl"],
         "x-amz-server-side-encryption": settings["sse"],
         "x-amz-server-side-encryption-aws-kms-key-id": settings["sse_kms_key"],

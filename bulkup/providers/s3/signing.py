@@ -113,16 +113,22 @@ class UrlSigner:
 
 
 def call_headers(
-    keys: AccessKeys, target: Target, method: str, path: str, query: str, body: bytes, now: float, **headers: str
+    keys: AccessKeys,
+    target: Target,
+    method: str,
+    path: str,
+    query: str,
+    body: bytes,
+    now: float,
+    headers: Mapping[str, str] = _NO_HEADERS,
 ) -> dict[str, str | Secret]:
-    """Return the headers that sign an API call, with the further `headers` of the call (names with underscores).
+    """Return the headers that sign an API call, with the further `headers` of the call (names in lower case).
 
     `path` and `query` are encoded, and the parameters of the query are sorted.
     """
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(int(now)))
     digest = hashlib.sha256(body).hexdigest()
-    covered = {name.replace("_", "-"): value for name, value in headers.items()}
-    covered |= {"host": target.host, "x-amz-content-sha256": digest, "x-amz-date": stamp}
+    covered = {**headers, "host": target.host, "x-amz-content-sha256": digest, "x-amz-date": stamp}
     added: dict[str, str | Secret] = {name: value for name, value in covered.items() if name != "host"}
     if keys.token is not None:
         added["x-amz-security-token"] = keys.token

@@ -1,0 +1,93 @@
+"""Unfinished uploads at the service: list them, and remove those that no run continues."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import os
+from collections.abc import Mapping, Sequence
+
+import anyio
+import anyio.to_thread
+
+from bulkup.api import composition
+from bulkup.config import Settings, require_credentials, require_provider
+from bulkup.errors import JournalLockedError, MachineError, UsageError
+from bulkup.helpers.clock import Clock, SystemClock
+from bulkup.journal import Lock, Reader, forget_orphans
+from bulkup.journal.database import journal_exists
+from bulkup.model.http import ApiCall
+from bulkup.model.journal_rows import UnfinishedRow
+from bulkup.model.problems import ProblemError
+from bulkup.model.tickets import UnfinishedUpload
+from bulkup.providers import Provider
+from bulkup.transport import Transport
+
+
+async def unfinished_uploads(
+    settings: Settings,
+    journal: str,
+    *,
+    profile: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    remove_before: float | None = None,
+    clock: Clock | None = None,
+) -> list[UnfinishedRow]:
+    """Return the unfinished uploads below the key of these settings.
+
+    With `remove_before`, those that the journal gave up are removed, and others that began before this Unix time. An
+    upload that the next run continues stays. Raises `BulkupError`; a run of the journal must not be under way.
+    """
+    clock = clock or SystemClock()
+    provider = await _provider(settings, profile, os.environ if environ is None else environ, clock)
+    if not provider.capabilities.lists_unfinished:
+        raise UsageError(f"{provider.name} cannot list unfinished uploads", hint="see the provider's page")
+    transport = Transport(composition.transport_options(settings), clock)
+    call = functools.partial(transport.call, provider.config.base_url)
+    with contextlib.ExitStack() as stack:
+        if remove_before is not None and journal_exists(journal):
+            await _hold(stack.enter_context(Lock(journal)))
+        async with transport:
+            try:
+                found = await provider.unfinished(call)
+                rows = await anyio.to_thread.run_sync(_with_journal, found, journal)
+                if remove_before is not None:
+                    rows = [await _removed(row, provider, call, remove_before) for row in rows]
+            except ProblemError as error:
+                raise MachineError(error.problem.message) from None
+        await anyio.to_thread.run_sync(forget_orphans, journal, [row.remote_id for row in rows if row.removed])
+    return rows
+
+
+async def _hold(lock: Lock) -> None:
+    try:
+        await lock.acquire(wait=False, sleep=anyio.sleep)
+    except JournalLockedError as error:
+        raise JournalLockedError(error.message, hint="remove uploads when that run has ended") from error
+
+
+async def _provider(settings: Settings, profile: str | None, environ: Mapping[str, str], clock: Clock) -> Provider:
+    require_provider(settings)
+    in_thread = anyio.to_thread.run_sync
+    values = await in_thread(composition.provider_settings, settings, ())
+    secrets = await in_thread(functools.partial(require_credentials, settings, environ, profile=profile))
+    return composition.build_provider(settings, composition.public_base_url(settings), secrets, values, clock)
+
+
+def _with_journal(found: Sequence[UnfinishedUpload], journal: str) -> list[UnfinishedRow]:
+    resumable, orphans = set[str | None](), set[str | None]()
+    if journal_exists(journal):
+        with Reader(journal) as reader:
+            resumable = {row.remote_id for row in reader.interrupted()}
+            orphans = {row.remote_id for row in reader.orphans()}
+    return [
+        UnfinishedRow(one.remote_id, one.begun, one.remote_id in resumable, one.remote_id in orphans) for one in found
+    ]
+
+
+async def _removed(row: UnfinishedRow, provider: Provider, call: ApiCall, before: float) -> UnfinishedRow:
+    if row.resumable or not (row.orphan or (row.begun is not None and row.begun < before)):
+        return row
+    await provider.remove_unfinished(UnfinishedUpload(row.remote_id, row.begun), call)
+    return dataclasses.replace(row, removed=True)

@@ -1,0 +1,212 @@
+"""The API calls about a bucket: multipart uploads, and lists. They are signed in their headers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+from urllib.parse import quote
+from xml.etree.ElementTree import Element, ParseError
+from xml.sax.saxutils import escape
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from bulkup.helpers.secrets import SecretUrl
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.tickets import SentPart
+from bulkup.providers.s3.answers import problem_of_call
+from bulkup.providers.s3.credentials import KeySource
+from bulkup.providers.s3.endpoint import BucketAddress
+from bulkup.providers.s3.signing import call_headers
+
+_NO_HEADERS: Mapping[str, str] = {}
+_FOUND, _MISSING = 200, 404
+_ENCRYPTION = "x-amz-server-side-encryption"
+_LISTED = 1000  # entries of one answer, the most that stores return
+_URLS_OF_A_LIST = 1000  # an answer of that many entries is no larger than one with that many URLs
+
+
+class ListedObject(NamedTuple):
+    """An object in a bucket. `etag` is without quotes."""
+
+    key: str
+    size: int
+    etag: str
+
+
+class Unfinished(NamedTuple):
+    """An upload in parts that was neither completed nor abandoned. `begun` is a time as the store writes it."""
+
+    key: str
+    upload_id: str
+    begun: str
+
+
+class BucketCalls:
+    """Makes calls about one bucket. Methods raise `ProblemError`."""
+
+    def __init__(self, address: BucketAddress, source: KeySource) -> None:
+        self._address = address
+        self._source = source
+
+    async def begin(self, key: str, headers: Mapping[str, str], call: ApiCall) -> str:
+        """Begin an upload in parts, of an object with these headers, and return its id."""
+        answer = await self._make("POST", self._address.path_of(key), "uploads=", call, headers=headers)
+        upload_id = _text(_document(answer), "UploadId")
+        if not upload_id:
+            raise _unreadable("an upload without an id")
+        return upload_id
+
+    async def complete(
+        self, key: str, upload_id: str, parts: Sequence[SentPart], headers: Mapping[str, str], call: ApiCall
+    ) -> str:
+        """Complete an upload from its parts, and return the ETag of the object; empty if the answer has none."""
+        listed = "".join(
+            f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(_quoted(part))}</ETag></Part>" for part in parts
+        )
+        body = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{listed}</CompleteMultipartUpload>'
+        answer = await self._make(
+            "POST", self._address.path_of(key), _upload(upload_id), call, body=body.encode(), headers=headers
+        )
+        return _text(_document(answer), "ETag").strip('"')
+
+    async def etag_of(self, key: str, call: ApiCall) -> tuple[str, bool] | None:
+        """Return the ETag of an object, and whether it is made of MD5s. None if there is no such object."""
+        answer = await self._send("HEAD", self._address.path_of(key), "", call)
+        if answer.status != _FOUND:
+            return None
+        return answer.headers.get("etag", "").strip('"'), not answer.headers.get(_ENCRYPTION, "").startswith("aws:kms")
+
+    async def abort(self, key: str, upload_id: str, call: ApiCall) -> None:
+        """Delete the parts of an upload. One that does not exist any more is no problem."""
+        answer = await self._send("DELETE", self._address.path_of(key), _upload(upload_id), call)
+        problem = None if answer.status == _MISSING else problem_of_call(answer)
+        if problem is not None:
+            raise ProblemError(problem)
+
+    async def objects(self, prefix: str, after: str, call: ApiCall) -> tuple[list[ListedObject], bool]:
+        """Return the objects whose keys follow `after`, at most a thousand, and whether there are more."""
+        query = _query({"list-type": "2", "max-keys": str(_LISTED), "prefix": prefix, "start-after": after})
+        answer = await self._make("GET", self._address.path.rstrip("/") or "/", query, call, urls=_URLS_OF_A_LIST)
+        root = _document(answer)
+        found = [
+            ListedObject(_text(entry, "Key"), int(_text(entry, "Size") or "-1"), _text(entry, "ETag").strip('"'))
+            for entry in _children(root, "Contents")
+        ]
+        return found, _text(root, "IsTruncated") == "true"
+
+    async def unfinished(self, prefix: str, call: ApiCall) -> list[Unfinished]:
+        """Return the unfinished uploads whose keys begin with a prefix."""
+        found, markers = list[Unfinished](), dict[str, str]()
+        while True:
+            query = _query({"max-uploads": str(_LISTED), "prefix": prefix, "uploads": "", **markers})
+            answer = await self._make("GET", self._address.path.rstrip("/") or "/", query, call, urls=_URLS_OF_A_LIST)
+            root = _document(answer)
+            found += [
+                Unfinished(_text(entry, "Key"), _text(entry, "UploadId"), _text(entry, "Initiated"))
+                for entry in _children(root, "Upload")
+            ]
+            after = {"key-marker": _text(root, "NextKeyMarker"), "upload-id-marker": _text(root, "NextUploadIdMarker")}
+            if _text(root, "IsTruncated") != "true" or after == markers or not after["key-marker"]:
+                return found
+            markers = after
+
+    async def _make(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        call: ApiCall,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = _NO_HEADERS,
+        urls: int = 1,
+    ) -> ApiAnswer:
+        answer = await self._send(method, path, query, call, body=body, headers=headers, urls=urls)
+        problem = problem_of_call(answer)
+        if problem is not None:
+            raise ProblemError(problem)
+        return answer
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        call: ApiCall,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = _NO_HEADERS,
+        urls: int = 1,
+    ) -> ApiAnswer:
+        keys, target = await self._source.keys(), self._address.target
+        request = ApiRequest(
+            method,
+            f"{path}?{query}" if query else path,
+            body=body or None,
+            base_url=target.origin,
+            signed=lambda now: call_headers(keys, target, method, path, query, body, now, headers),
+            urls=urls,
+        )
+        return await call(request)
+
+
+def composite_etag(parts: Iterable[SentPart]) -> str | None:
+    """Return the ETag of an object of these parts, None if the MD5 of one is unknown."""
+    md5, count = hashlib.md5(usedforsecurity=False), 0
+    for part in parts:
+        if part.digest is None or part.digest.algorithm != "md5":
+            return None
+        md5.update(part.digest.value)
+        count += 1
+    return f"{md5.hexdigest()}-{count}"
+
+
+def _quoted(part: SentPart) -> str:
+    return f'"{part.etag}"'
+
+
+def _upload(upload_id: str) -> str:
+    return f"uploadId={_encoded(upload_id)}"
+
+
+def part_query(number: int, upload_id: str) -> str:
+    """Return the query of the URL for a part."""
+    return f"partNumber={number}&{_upload(upload_id)}"
+
+
+def _query(parameters: Mapping[str, str]) -> str:
+    return "&".join(sorted(f"{_encoded(name)}={_encoded(value)}" for name, value in parameters.items()))
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="~")
+
+
+def _document(answer: ApiAnswer) -> Element:
+    try:
+        root: Element = fromstring(answer.body.strip(), forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError):
+        root = None  # type: ignore[assignment]  # raised below, so that the body is not the context of the error
+    if root is None:
+        raise _unreadable("no XML; is base_url the endpoint of a store?")
+    return root
+
+
+def _children(root: Element, name: str) -> Iterable[Element]:
+    return (child for child in root if child.tag.rpartition("}")[2] == name)
+
+
+def _text(root: Element, name: str) -> str:
+    return next((child.text or "" for child in _children(root, name)), "")
+
+
+def _unreadable(what: str) -> ProblemError:
+    return ProblemError(Problem(ProblemKind.UNUSABLE, f"the store answered with {what}"))
+
+
+def object_url(address: BucketAddress, key: str) -> SecretUrl:
+    """Return the URL of an object, without a signature."""
+    return SecretUrl(address.target.origin + address.path_of(key))
