@@ -107,6 +107,7 @@ def test_a_wrong_value_of_an_option(tmp_path: Path) -> None:
         ("bucket", "no", "expected a bucket's name of 3 to 255 letters, digits, dots and dashes, not 'no'"),
         ("key", "fixed", "many files would get the same key, not 'fixed'"),
         ("addressing", "dns", "expected auto, path or virtual, not 'dns'"),
+        ("part_size", "1M", "expected a size from 5M to 5G, not '1M'"),
         ("url_lifetime", "8d", "from 1s to 7d, not '8d'"),
         ("metadata", ["a b=c"], "expected metadata such as project=x7"),
         ("metadata", {"a": "\u00e9"}, "expected metadata such as project=x7"),
