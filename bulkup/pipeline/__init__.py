@@ -6,6 +6,7 @@
     ready       keeps files that have a ticket until a worker may send them
     workers     make one attempt at a time, and pass a failed file on by the decision about it       send/, files/
     dispatcher  gives files to sending processes, in groups, in place of the workers                 processes/
+    parts       divides large files of services whose parts have tickets of their own
     closer      makes the closing calls and polls of services that have them
     rechecker   looks again at files that changed while they were read
     recorder    settles files: journal first, then counters and results, then the budget

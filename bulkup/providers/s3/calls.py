@@ -28,7 +28,7 @@ _LISTED = 1000  # entries of one answer, the most that stores return
 _URLS_OF_A_LIST = 1000  # an answer of that many entries is no larger than one with that many URLs
 
 
-class ListedObject(NamedTuple):
+class BucketEntry(NamedTuple):
     """An object in a bucket. `etag` is without quotes."""
 
     key: str
@@ -86,13 +86,13 @@ class BucketCalls:
         if problem is not None:
             raise ProblemError(problem)
 
-    async def objects(self, prefix: str, after: str, call: ApiCall) -> tuple[list[ListedObject], bool]:
+    async def objects(self, prefix: str, after: str, call: ApiCall) -> tuple[list[BucketEntry], bool]:
         """Return the objects whose keys follow `after`, at most a thousand, and whether there are more."""
         query = _query({"list-type": "2", "max-keys": str(_LISTED), "prefix": prefix, "start-after": after})
         answer = await self._make("GET", self._address.path.rstrip("/") or "/", query, call, urls=_URLS_OF_A_LIST)
         root = _document(answer)
         found = [
-            ListedObject(_text(entry, "Key"), int(_text(entry, "Size") or "-1"), _text(entry, "ETag").strip('"'))
+            BucketEntry(_text(entry, "Key"), int(_text(entry, "Size") or "-1"), _text(entry, "ETag").strip('"'))
             for entry in _children(root, "Contents")
         ]
         return found, _text(root, "IsTruncated") == "true"
