@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import sqlite3
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def a_ticket_in_parts(name: str = "key?uploadId=1") -> Ticket:
-    return dataclasses.replace(a_ticket(name), expires_at=None, parts=PLAN)
+    return a_ticket(name)._replace(expires_at=None, parts=PLAN)
 
 
 def kept_rows(path: Path) -> int:
