@@ -42,6 +42,8 @@ class FileHistory(CallHistory):
     `renewals` are tickets requested because storage refused the old one, `lapses` are tickets that expired before they
     were used. `changes` counts how often the file changed while it was read.
 
+    `gone` says that storage does not know the upload of this part any more.
+
     `silent` says that the host has answered no request between the last two failures. Such a failure is the host's: it
     costs the file no try, and after the silence the time for retries begins anew.
     """
@@ -52,6 +54,7 @@ class FileHistory(CallHistory):
     changes: int = 0
     mismatches: int = 0
     refusals: int = 0
+    gone: bool = False
     silent: bool = False
     last_failure: float | None = None
 
@@ -62,6 +65,7 @@ class FileHistory(CallHistory):
         self.mismatches += problem.kind is ProblemKind.MISMATCH
         self.refusals += problem.kind is ProblemKind.REFUSED
         self.changes += problem.kind is ProblemKind.CHANGED
+        self.gone = self.gone or problem.kind is ProblemKind.GONE
 
     def _note_silence(self, problem: Problem, now: float, last_answer: float | None) -> None:
         before, was_silent = self.last_failure, self.silent

@@ -18,6 +18,7 @@ class ProblemKind(enum.Enum):
     UNREACHABLE = "unreachable"  # no connection, or an API's 502, 503 or 504; it costs no try
     THROTTLED = "throttled"  # the other side asked to slow down; it costs no try
     EXPIRED = "expired"  # the ticket is not valid any more; a new one is needed
+    GONE = "gone"  # storage does not know the upload that this part belongs to any more: it begins anew
     REFUSED = "refused"  # storage refused for an unknown reason: one new ticket, then final
     MISMATCH = "mismatch"  # storage's bytes differ from those read: the file is read once more, then final
     REJECTED = "rejected"  # this file, or one of this group, will never be accepted

@@ -32,11 +32,9 @@ from bulkup.pipeline.run import Run
 
 _log = EventLogger("bulkup.parts")
 _PER_WORKER = 2
-# New tickets of one part, after which the upload itself counts as gone, and begins anew.
-_RENEWALS_OF_A_PART = 2
 _RESTARTS = 2
 _CHANGED = Problem(ProblemKind.CHANGED, "it changed before all of its parts were sent")
-_GONE = Problem(ProblemKind.FAILED, "storage refuses its parts, also those of a new upload")
+_GONE = Problem(ProblemKind.FAILED, "storage lost the parts of several uploads of it")
 
 
 class Parts:
@@ -163,7 +161,7 @@ class Parts:
             self._whole.renew(item)
         elif part.upload.ended:
             self._returned(part.upload)
-        elif item.history.renewals > _RENEWALS_OF_A_PART:
+        elif item.history.gone:
             self._restart(part.upload)
             self._returned(part.upload)
         else:

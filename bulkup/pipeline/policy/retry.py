@@ -117,7 +117,7 @@ def after_attempt(
         return after_change(history, policy, now)
     if problem.kind in _FINAL:
         return GiveUp(_FINAL[problem.kind])
-    if problem.kind is ProblemKind.EXPIRED:
+    if problem.kind in (ProblemKind.EXPIRED, ProblemKind.GONE):
         return Renew() if history.renewals < policy.renewals else GiveUp(FileState.FAILED)
     if problem.kind is ProblemKind.REFUSED:
         spent = history.refusals > policy.tickets_after_refusal or history.renewals >= policy.renewals

@@ -35,7 +35,7 @@ _MISMATCH = Problem(ProblemKind.MISMATCH, "storage received other bytes than wer
 _EARLY = Problem(ProblemKind.TRANSIENT, "storage answered before it had all bytes")
 _CHANGED = Problem(ProblemKind.CHANGED, "it changed after it was hashed")
 _CHANGED_BETWEEN = Problem(ProblemKind.CHANGED, "it changed between two of its parts")
-_NEEDLESS = Problem(ProblemKind.REJECTED, "its file was given up")
+_NEEDLESS = Problem(ProblemKind.CHANGED, "its file was given up")
 _SMALL = CHUNK
 
 Count = Callable[[int], None]  # called with the number of bytes of each step

@@ -35,7 +35,7 @@ _CODES: Mapping[str, tuple[ProblemKind | None, str]] = {
     "KeyTooLongError": (None, "check key"),
     "QuotaExceeded": (None, "the bucket is full"),
     "InvalidObjectState": (None, ""),
-    "NoSuchUpload": (ProblemKind.EXPIRED, "the parts were deleted at the store"),
+    "NoSuchUpload": (ProblemKind.GONE, "the parts were deleted at the store"),
 }
 
 
