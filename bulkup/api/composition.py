@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from bulkup._version import __version__
 from bulkup.config import (
-    PROVIDER_DECLARATIONS,
     Settings,
     region_settings,
     require_one_directory,
@@ -25,6 +24,7 @@ from bulkup.config import (
 )
 from bulkup.config import public_base_url as base_url_of
 from bulkup.config.provider_declarations import LOCAL
+from bulkup.config.provider_plugins import checked_table, declaration_of
 from bulkup.config.requirements import described_settings
 from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import UsageError
@@ -111,10 +111,11 @@ def provider_settings(settings: Settings, sources: Sequence[Source]) -> dict[str
     An open list belongs to the provider, which closes it.
     """
     require_settings(settings)
-    declared = PROVIDER_DECLARATIONS[require_provider(settings)]
+    declared = declaration_of(require_provider(settings))
     values = {name: getattr(settings, name) for name in declared.settings}
     if declared.described:
         values |= {name: getattr(settings, name) for name in described_settings(settings)}
+    values["plugin"] = checked_table(require_provider(settings), settings.plugin)
     if values.get("asset_map") is not None:
         from bulkup.config import load_asset_map  # noqa: PLC0415  # few runs have such a list
 
@@ -172,7 +173,7 @@ def algorithms(settings: Settings, provider: Provider) -> tuple[Algorithm, ...]:
 def public_base_url(settings: Settings) -> str:
     """Return the base URL of the service's API: the setting, or its public one; empty for a provider without an API."""
     base_url = base_url_of(settings)
-    if base_url is None and PROVIDER_DECLARATIONS[require_provider(settings)].has_api:
+    if base_url is None and declaration_of(require_provider(settings)).has_api:
         hint = "it is the root of the service's API: use --base-url, or write `base_url` in a profile"
         raise UsageError(f"{settings.provider} needs base_url", hint=hint)
     return base_url or ""

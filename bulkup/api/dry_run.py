@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator, Mapping
 
 from bulkup.api import composition
-from bulkup.config import PROVIDER_DECLARATIONS, Settings, journal_path, require_provider
+from bulkup.config import Settings, journal_path, require_provider
+from bulkup.config.provider_plugins import declaration_of
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import Holder, ReadOnlyView, read_only_view
@@ -84,7 +85,7 @@ def place_conflicts(settings: Settings, *, profile: str | None, environ: Mapping
 
     If the service has such places, this walks the whole tree. Raises `BulkupError` as a run would.
     """
-    if PROVIDER_DECLARATIONS[require_provider(settings)].places:
+    if declaration_of(require_provider(settings)).places:
         yield from (entry for entry in preview(settings, profile=profile, environ=environ) if entry.taken)
 
 

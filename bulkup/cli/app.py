@@ -45,7 +45,8 @@ COMMANDS = {
     "demo": _Command("demo:demo", "Upload a tree, kill the run half-way, resume it, and verify every file."),
     "bench": _Command("bench:bench", "Measure a service and the network: find the best settings, and the bottleneck."),
     "provider": _Command(
-        "provider_commands:provider_app", "Describe a service for provider http, and try it with one file."
+        "provider_commands:provider_app",
+        "List providers, describe a service for provider http, and try it with one file.",
     ),
     "config": _Command("config_commands:config_app", "Show and check the settings."),
 }

@@ -6,7 +6,8 @@ import os
 import shlex
 
 from bulkup.cli.run_settings import load_settings
-from bulkup.config import PROVIDER_DECLARATIONS, Settings, journal_path
+from bulkup.config import Settings, journal_path
+from bulkup.config.provider_plugins import provider_names
 from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import BulkupError, MachineError, UsageError
 from bulkup.journal import Reader
@@ -40,7 +41,7 @@ def _only_journal(settings: Settings) -> str:
     """
     folder = user_state_dir(os.environ)
     if settings.source or settings.source_id is not None:
-        every = (settings.model_copy(update={"provider": name}) for name in PROVIDER_DECLARATIONS)
+        every = (settings.model_copy(update={"provider": name}) for name in provider_names())
         paths = [journal_path(one, None, one.source, os.environ) for one in every]
         paths = list(dict.fromkeys(path for path in paths if os.path.exists(path)))
     else:

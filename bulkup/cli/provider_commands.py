@@ -14,6 +14,8 @@ from bulkup.cli.profile_template import profile_text
 from bulkup.cli.run_settings import current_folder, load_settings
 from bulkup.cli.shared_options import Config, Profile
 from bulkup.config import toml_file
+from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
+from bulkup.config.provider_plugins import missing_extra, package_of, provider_names
 from bulkup.errors import ExitCode, UsageError
 from bulkup.helpers import event_loop
 from bulkup.reports.logs import configure_logging
@@ -21,7 +23,7 @@ from bulkup.reports.safe_text import printable
 
 provider_app = typer.Typer(
     name="provider",
-    help="Describe a service for provider http, and try it with one file.",
+    help="List providers, describe a service for provider http, and try it with one file.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -34,6 +36,20 @@ WithoutCall = Annotated[bool, typer.Option("--url", help="Of a service that take
 File = Annotated[str, typer.Argument(metavar="FILE", help="The file to send.")]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@provider_app.command("list")
+def list_providers() -> None:
+    """List the providers: those of bulkup, and those of other packages that are installed."""
+    for name in provider_names():
+        typer.echo(f"{name:<12} {_about(name)}".rstrip())
+
+
+def _about(name: str) -> str:
+    if name not in PROVIDER_DECLARATIONS:
+        return package_of(name)
+    extra = missing_extra(name)
+    return "" if extra is None else f"without the extra bulkup[{extra.name}], which adds {extra.adds}"
 
 
 @provider_app.command("new")

@@ -38,7 +38,16 @@ def complaints_of(error: ValidationError, given: Mapping[str, GivenValue]) -> It
             expected = _expected(setting.expects, detail)
             # An option or a variable names the setting already.
             prefix = "" if given[name].where in (name, setting.option_name, setting.variable) else f"{name}: "
-            yield Complaint(given[name].where, f"{prefix}{expected}{_given(setting, given[name].value)}")
+            what = f"{prefix}{expected}{_given(setting, given[name].value)}"
+            yield Complaint(given[name].where, what, _hint(name, given[name].value))
+
+
+def _hint(name: str, value: Any) -> str:
+    if name != "provider" or not isinstance(value, str):
+        return ""
+    from bulkup.config.provider_plugins import hint_for_unknown, is_provider  # noqa: PLC0415  # as in `setting_types`
+
+    return "" if is_provider(value) else hint_for_unknown(value)
 
 
 def _about_rule(name: str, path: Sequence[str | int], detail: Mapping[str, Any], given: GivenValue) -> Complaint:

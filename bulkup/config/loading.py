@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 
 # The similarity of words that differ by one or two letters. Other variables belong to other programs.
+_PROFILE = ENVIRONMENT_PREFIX + "PROFILE"  # of the user's own scripts: a profile is named by an option
 _MISSPELT = 0.85
 
 
@@ -120,7 +121,7 @@ def _misspelt_variables(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield a warning for each variable that is nearly one of ours, because a misspelt one has no effect."""
     known = [setting.variable for setting in SETTINGS.values()]
     for variable in sorted(environ):
-        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in known and environ[variable]:
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in (*known, _PROFILE) and environ[variable]:
             near = nearest(variable, known, cutoff=_MISSPELT)
             if near:
                 yield f"{variable} is not a setting and has no effect; did you mean {near}?"

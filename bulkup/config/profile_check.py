@@ -12,12 +12,14 @@ from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.list_rows import STANDARD_INPUT
 from bulkup.config.loading import ResolvedSettings, resolve
 from bulkup.config.paths import journal_path, store_path
-from bulkup.config.provider_declarations import LOCAL, PROVIDER_DECLARATIONS
+from bulkup.config.provider_declarations import LOCAL
+from bulkup.config.provider_plugins import checked_table, declaration_of
 from bulkup.config.requirements import (
     credential_names,
     given_secrets,
     require_one_directory,
     require_one_source,
+    require_provider,
     require_settings,
 )
 from bulkup.config.service_urls import iam_base_url
@@ -139,9 +141,10 @@ class _ProfileCheck:
         settings = self.resolved.settings
         yield from self._of("", lambda: credential_names(settings, profile=self.profile))
         yield from self._of("", lambda: require_settings(settings))
+        yield from self._of("plugin", lambda: checked_table(require_provider(settings), settings.plugin))
 
     def _identity_service(self, provider: str) -> Iterator[Complaint]:
-        regions = PROVIDER_DECLARATIONS[provider].regions
+        regions = declaration_of(provider).regions
         if regions is not None:
             yield from self._of("iam_url", lambda: iam_base_url(self.resolved.settings, regions))
 

@@ -31,6 +31,15 @@ class Regions:
 
 
 @dataclass(frozen=True, slots=True)
+class Extra:
+    """An extra of the package that adds something to a provider: its name, a module of it, and what it adds."""
+
+    name: str
+    module: str
+    adds: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderDeclaration:
     """The public address of one service, and the settings that it reads.
 
@@ -40,7 +49,8 @@ class ProviderDeclaration:
     may be mapped to the same place at the service, which a scan of the whole tree detects. `regions` has the addresses
     of a service that has regions. Its provider reads the settings `region` and `iam_url` as they apply. Without
     `has_api` the provider makes its tickets itself, so it needs no `base_url`. With `described`, the service is
-    described in the setting `http`, which names further settings and secrets.
+    described in the setting `http`, which names further settings and secrets. Some uses of the provider need the
+    `extra`.
     """
 
     base_url: str | None
@@ -53,6 +63,7 @@ class ProviderDeclaration:
     regions: Regions | None = None
     has_api: bool = True
     described: bool = False
+    extra: Extra | None = None
 
 
 LOCAL = "local"  # the embedded server, started for the run on its own port
@@ -124,6 +135,7 @@ PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
         required=("bucket",),
         places=True,
         regions=_S3_REGIONS,
+        extra=Extra("s3", "botocore", "keys from the AWS configuration, SSO and roles"),
     ),
     URLS: ProviderDeclaration(None, settings=("urls",), required=("urls",), has_api=False),
     HTTP: ProviderDeclaration(None, settings=("http", "confirm"), required=("http",), places=True, described=True),

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bulkup.config.catalogue import SECRETS, SETTINGS
-from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
+from bulkup.config.provider_declarations import ProviderDeclaration
+from bulkup.config.provider_plugins import declaration_of, provider_names
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError
@@ -22,14 +23,14 @@ OWN_SECRETS = "http.secrets."  # precedes the name of a secret that a descriptio
 def require_provider(settings: Settings) -> str:
     """Return the provider's name. Raises UsageError if none is set."""
     if settings.provider is None:
-        raise UsageError("no provider is set", hint=f"use --provider with one of {', '.join(PROVIDER_DECLARATIONS)}")
+        raise UsageError("no provider is set", hint=f"use --provider with one of {', '.join(provider_names())}")
     return settings.provider
 
 
 def require_settings(settings: Settings) -> None:
     """Raise UsageError with every setting that the provider needs and that is not set."""
     name = require_provider(settings)
-    provider = PROVIDER_DECLARATIONS[name]
+    provider = declaration_of(name)
     missing = [[one] for one in provider.required if not _is_set(settings, one)]
     missing += [list(ways) for ways in provider.any_of if not any(_is_set(settings, one) for one in ways)]
     if provider.described and settings.http is not None:
@@ -80,7 +81,7 @@ def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, .
     of secrets do not count, so the hint names only the profile.
     """
     name = require_provider(settings)
-    provider, given = PROVIDER_DECLARATIONS[name], given_secrets(settings)
+    provider, given = declaration_of(name), given_secrets(settings)
     if provider.described:
         return _described_secrets(settings, given, profile)
     for ways in provider.credentials:

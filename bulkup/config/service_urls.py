@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, Regions
+from bulkup.config.provider_declarations import Regions
+from bulkup.config.provider_plugins import declaration_of
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError
 
@@ -15,7 +16,7 @@ def public_base_url(settings: Settings) -> str | None:
     """
     if settings.base_url is not None or settings.provider is None:
         return settings.base_url
-    declared = PROVIDER_DECLARATIONS[settings.provider]
+    declared = declaration_of(settings.provider)
     if declared.described and settings.http is not None:
         return settings.http.storage_root
     if declared.regions is not None and settings.region is not None:

@@ -22,6 +22,7 @@ from bulkup.config.setting_types import (
     IpAddress,
     ObjectKey,
     PathText,
+    PluginTable,
     ProviderName,
     RegionName,
     SecretText,
@@ -74,6 +75,11 @@ class Services(Selection):
         "The description of the service for `http`: its calls, and where its answers have the upload URLs. "
         "docs/providers/http.md explains the tables.",
         about_default="`http` needs it.",
+    )
+    plugin: PluginTable | None = setting(
+        None,
+        "The settings that a provider of another package has of its own. docs/plugins.md explains such providers.",
+        about_default="Most providers have none.",
     )
     region: RegionName | None = setting(
         None,

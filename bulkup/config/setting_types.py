@@ -11,6 +11,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import orjson
+
 from bulkup.config import base_url, expiry, extension_types, host_names, object_key, secret_source, units
 from bulkup.config.base_url import normalise_base_url
 from bulkup.config.checked_model import After, Before, Limits, Plain
@@ -23,6 +25,7 @@ from bulkup.config.object_key import check_object_key
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.units import parse_duration, parse_size
+from bulkup.errors import UsageError
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.gitignore import compile_pattern
 from bulkup.helpers.secrets import Secret
@@ -72,7 +75,14 @@ def _as_list(value: Any) -> Any:
 
 def _provider(value: str) -> str:
     if value not in PROVIDER_DECLARATIONS:
-        raise ValueError(f"expected one of {', '.join(PROVIDER_DECLARATIONS)}")
+        from bulkup.config import provider_plugins  # noqa: PLC0415  # a search for packages, which most runs do not need
+
+        if not provider_plugins.is_provider(value):
+            raise ValueError(f"expected one of {', '.join(provider_plugins.provider_names())}")
+        try:
+            provider_plugins.plugin_of(value)
+        except UsageError as error:
+            raise ValueError(f"expected a provider that works: {error.message}") from error
     return value
 
 
@@ -106,6 +116,17 @@ def _uploader_address(value: Any) -> str:
         return str(ipaddress.IPv4Address(value))
     except ValueError as error:
         raise ValueError(f"expected {_IPV4}") from error
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, str):  # a variable of the environment
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise ValueError("expected a JSON object") from error
+    if not isinstance(value, dict):
+        raise ValueError("expected a table")
+    return value
 
 
 def _description(value: Any) -> HttpDescription:
@@ -232,6 +253,11 @@ ObjectKey = Annotated[str, Plain(check_object_key), ValueForm(object_key.EXPECTE
 IpAddress = Annotated[str, Plain(_uploader_address), ValueForm(_IPV4, "ADDRESS")]
 ExpiryTime = Annotated[Expiry, Plain(_expiry), ValueForm(expiry.EXPECTED, "WHEN")]
 SecretText = Annotated[SecretSource, Plain(_secret, named=True), ValueForm(secret_source.EXPECTED, kind="secret")]
+PluginTable = Annotated[
+    Mapping[str, Any],
+    Plain(_table),
+    ValueForm("a table with the settings of a provider plug-in", kind="tables", in_environment="a JSON object"),
+]
 HttpTables = Annotated[
     HttpDescription,
     Plain(_description),

@@ -21,10 +21,12 @@ from bulkup.localserver.faults import FaultOptions, FaultPlan, FaultSpec
 from bulkup.localserver.listener import listen
 from bulkup.localserver.move_ugc import move_endpoint
 from bulkup.localserver.route_table import create_application
+from bulkup.localserver.s3 import sigv4
 from bulkup.localserver.server_config import ServerConfig
 from bulkup.localserver.server_limits import ServerLimits
 from bulkup.localserver.server_state import ServerState, state_lock
 from bulkup.localserver.server_storage import ServerStorage
+from bulkup.localserver.signing_types import ServerOrigin
 
 _log = logging.getLogger(__name__)
 _http_log = logging.getLogger("bulkup.localserver.http")
@@ -65,6 +67,14 @@ class LocalServer:
     def objects_dir(self) -> str:
         """The directory of the objects. It contains nothing else."""
         return os.path.join(self._config.store, "objects")
+
+    def presign_put(self, key: str, seconds: int) -> str:
+        """Return a URL that stores an object under `key` within that time, as an API of the server would issue it.
+
+        The key is the path of the object below `objects_dir`.
+        """
+        context, (scheme, _, host) = self._running, self._url.partition("://")
+        return sigv4.presign("PUT", ServerOrigin(scheme, host), key, context.key, context.clock.now(), seconds)
 
     def stats(self) -> dict[str, int]:
         """Return the counters, as `GET /-/stats` does."""

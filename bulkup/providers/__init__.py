@@ -21,6 +21,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, MutableMapping
 
+from bulkup.config.provider_plugins import installed_plugins, plugin_of, unusable
 from bulkup.providers.base import Capabilities, FileSpec, NotYet, Provider, ProviderConfig, TicketAnswer
 
 __all__ = [
@@ -43,7 +44,9 @@ class _ProviderClasses(MutableMapping[str, type[Provider]]):
         self._places = places
 
     def __getitem__(self, name: str) -> type[Provider]:
-        place = self._places[name]
+        place = self._places.get(name)
+        if place is None:
+            return _plugin_class(name)
         if isinstance(place, str):
             module, _, attribute = place.partition(":")
             place = self._places[name] = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
@@ -74,6 +77,23 @@ PROVIDER_CLASSES = _ProviderClasses(
         "local": "local.adapter:Local",
     }
 )
+
+
+def _plugin_class(name: str) -> type[Provider]:
+    """Return the class of another package's provider. Raises KeyError if there is none, UsageError for a bad one."""
+    if name not in installed_plugins():
+        raise KeyError(name)
+    place = plugin_of(name).provider
+    module, _, attribute = place.partition(":")
+    try:
+        kind = getattr(importlib.import_module(module), attribute)
+    except Exception as error:
+        raise unusable(name, f"{place}: {type(error).__name__}: {error}") from error
+    if not (isinstance(kind, type) and issubclass(kind, Provider)):
+        raise unusable(name, f"{place} is not a subclass of bulkup.plugins.Provider")
+    if kind.name != name:
+        raise unusable(name, f"the class {place} has the name {kind.name!r}")
+    return kind
 
 
 def create(name: str, config: ProviderConfig) -> Provider:

@@ -1,4 +1,6 @@
 """A list of upload URLs instead of a service with an API (docs/providers/urls.md).
 
-`url_line` reads one entry, `url_list` keeps the entries of a list on disk, and `adapter` makes tickets of them.
+adapter   tickets from the entries
+url_line  one entry: its values and their checks
+url_list  all entries, kept on disk and found by path
 """
