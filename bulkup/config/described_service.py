@@ -51,9 +51,12 @@ class DescriptionError(ValueError):
 
 
 class Match(NamedTuple):
-    """How an entry of an answer names its file: the value of `answer` in the entry equals the template `file`."""
+    """How an entry of an answer names its file: the value of `answer` in the entry equals the template `file`.
 
-    answer: JsonPath
+    `answer` is None if the entries are in a table, whose keys name the files.
+    """
+
+    answer: JsonPath | None
     file: Template
 
 
@@ -144,8 +147,12 @@ def _extensions(value: Any) -> Mapping[str, str]:
 def _match(value: Any) -> Match | None:
     if value == ORDER:
         return None
+    if isinstance(value, Mapping) and value.keys() == {"key"}:
+        return Match(None, parse_template(value["key"]))
     if not isinstance(value, Mapping) or value.keys() != {"answer", "file"}:
-        raise ValueError('expected "order", or a table such as { answer = "name", file = "{name}" }')
+        raise ValueError(
+            'expected "order", or a table such as { answer = "name", file = "{name}" } or { key = "{name}" }'
+        )
     return Match(parse_json_path(value["answer"]), parse_template(value["file"]))
 
 

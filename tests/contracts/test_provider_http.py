@@ -16,6 +16,7 @@ from provider_cases import BASE_URL, DATE, NOW, FakeCall, answer_of
 from bulkup.config.description_parsing import parse_description
 from bulkup.helpers.secrets import Secret
 from bulkup.model.files import UNKNOWN_IDENTITY, Digest, Place, extension_of
+from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import AlreadyThere, Receipt, Rejection, Ticket
@@ -76,6 +77,7 @@ def single(**answer: Any) -> dict[str, Any]:
         ({"expires": "e"}, {"e": NOW + 60}, NOW + 60),
         ({"expires": "e"}, {"e": str(int(NOW + 60))}, NOW + 60),
         ({"expires": "e"}, {"e": (NOW + 60) * 1000}, NOW + 60),
+        ({"expires": "e"}, {"e": "Tue, 14 Nov 2023 23:13:20 GMT"}, NOW + 3600),
         ({"expires_in": "e"}, {"e": 90}, NOW + 90),
         ({"expires_in": "e"}, {"e": "90"}, NOW + 90),
         ({"expires_in": "a", "expires": "e"}, {"a": 90, "e": NOW + 30}, NOW + 30),
@@ -92,6 +94,7 @@ def test_the_end_of_a_lease(paths: dict[str, str], entry: dict[str, Any], expire
     [
         {"x-a": "1", "Content-Type": "t"},
         [["x-a", "1"], ["Content-Type", "t"]],
+        ["x-a: 1", "Content-Type:t"],
         [{"name": "x-a", "value": "1"}, {"name": "Content-Type", "value": "t"}],
         [{"key": "x-a", "value": 1}, {"key": "Content-Type", "value": "t"}],
         {"x-a": ["1"], "Content-Type": ["t"], "Host": ["s.example"]},
@@ -194,6 +197,35 @@ def test_entries_are_matched_by_a_value() -> None:
     items = [{"name": name, "url": f"https://s.example/{name}", "id": name} for name in ("c", "b", "x", "a")]
     found = ask(service(table), [spec("1/a"), spec("b"), spec("c")], {"items": items})
     assert [one.remote_id for one in found if isinstance(one, Ticket)] == ["a", "b", "c"]
+
+
+def test_entries_in_a_table_by_its_keys() -> None:
+    table = {**GROUP, "answer": {**PATHS, "match": {"key": "{path}"}}}
+    entries = {path: {"url": f"https://s.example/{path}", "id": path} for path in ("d/b", "d/a")}
+    found = ask(service(table), [spec("d/a"), spec("d/b")], {"items": entries})
+    assert [one.remote_id for one in found if isinstance(one, Ticket)] == ["d/a", "d/b"]
+    problem = refused(service(table), [spec("d/a"), spec("x")], {"items": entries})
+    assert "http.answer.match names 1 of 2 files in 2 entries" in problem.message
+    assert "found nothing" in refused(service(table), [spec("d/a"), spec("x")], {"itmes": entries}).message
+
+
+def test_entries_are_matched_by_a_random_id() -> None:
+    """The id that the call gave the file."""
+    table = {**GROUP, "presign": {**CALL, "body": BODY, "item": {"ref": "{uuid}"}}}
+    provider = service({**table, "answer": {**PATHS, "match": {"answer": "ref", "file": "{uuid}"}}})
+
+    async def echo(request: ApiRequest) -> ApiAnswer:
+        refs = [item["ref"] for item in json.loads(request.body or b"")["files"]]
+        return answer_of(
+            {"items": [{"ref": ref, "url": f"https://s.example/{ref}", "id": n} for n, ref in enumerate(refs)][::-1]}
+        )
+
+    found = asyncio.run(_ask_with(provider, echo, [spec("a"), spec("b")]))
+    assert [one.remote_id for one in found if isinstance(one, Ticket)] == ["0", "1"]
+
+
+async def _ask_with(provider: Provider, call: ApiCall, specs: Sequence[FileSpec]) -> Sequence[TicketAnswer]:
+    return await provider.presign(specs, call)
 
 
 def test_files_that_share_a_key_are_asked_for_one_after_the_other() -> None:
@@ -321,6 +353,20 @@ def test_a_content_type_of_the_description() -> None:
     call = FakeCall(answer_of({"url": "https://s.example/1"}))
     asyncio.run(_presign(service(table, {}), call))
     assert call.requests[0].headers == {"content-type": "application/vnd.git-lfs+json"}
+
+
+def test_a_form_as_body() -> None:
+    table = {
+        "presign": {
+            **CALL,
+            "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+            "item": {"n": "{path}", "s": "{size}"},
+        },
+        "answer": {"url": "url"},
+    }
+    call = FakeCall(answer_of({"url": "https://s.example/1"}))
+    asyncio.run(_presign(service(table, {}), call))
+    assert call.requests[0].body == b"n=d%2Fa.mp4&s=5"
 
 
 def test_a_call_without_a_body() -> None:

@@ -6,7 +6,7 @@ import base64
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 
@@ -67,6 +67,7 @@ _UNAUTHORIZED = 401
 _CONFLICT = 409
 _ABOUT_THE_FILE = (404, _CONFLICT, 410)  # the id in the path of a closing call
 _JSON = "application/json"
+_FORM = "application/x-www-form-urlencoded"
 _STATES = {FileState.FAILED: "FAILED"}
 _CANCELLED = "CANCELLED"
 _LATER = frozenset({*DIGEST_NAMES, "uuid"})  # without a value before the file is hashed, or with another each time
@@ -88,9 +89,13 @@ class _Call:
         headers = self.headers(values)
         if self.body is None:
             return ApiRequest(self.method, self.target(values), headers, urls=urls)
-        if not any(name.lower() == "content-type" for name in headers):
+        body = self.body(values)
+        kind = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
+        if kind is None:
             headers["Content-Type"] = _JSON
-        return ApiRequest(self.method, self.target(values), headers, orjson.dumps(self.body(values)), urls=urls)
+        is_form = isinstance(kind, str) and kind.startswith(_FORM) and isinstance(body, dict)
+        raw = urlencode(body).encode() if is_form else orjson.dumps(body)
+        return ApiRequest(self.method, self.target(values), headers, raw, urls=urls)
 
 
 class DescribedService(Provider):

@@ -17,7 +17,7 @@ from bulkup.config.json_path import JsonPath, JsonPathError
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.helpers.short_text import shortened
 from bulkup.model.files import extension_of
-from bulkup.model.http import ApiAnswer
+from bulkup.model.http import ApiAnswer, http_date
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import AlreadyThere, Rejection, Ticket
 from bulkup.providers.answer_parsing import (
@@ -104,10 +104,12 @@ class TicketReader:
             return ""
 
     def _read(self, document: Any, answer: ApiAnswer, files: Sequence[FileValues]) -> list[TicketAnswer]:
-        entries = self._entries(document, len(files))
+        entries: list[Any]
         if self.key_of is not None and not self._single:
-            entries = self._by_key(entries, files)
-        elif len(entries) != len(files):
+            entries = self._of_files(self._by_key(document, len(files)), files, self.key_of)
+        else:
+            entries = self._entries(document, len(files))
+        if len(entries) != len(files):
             raise self._wrong("tickets", f"found {len(entries)} entries for {len(files)} files", document)
         read = [self._of_entry(entry, values, answer) for entry, values in zip(entries, files, strict=True)]
         tickets = [one for one in read if isinstance(one, Ticket)]
@@ -125,24 +127,33 @@ class TicketReader:
         what = "found nothing" if found is None else f"found {shape_of(found)}, not a list"
         raise self._wrong("tickets", f"{what}, for {count} files", document)
 
-    def _by_key(self, entries: Sequence[Any], files: Sequence[FileValues]) -> list[Any]:
-        """Return the entry of each file, by the value that names it."""
+    def _by_key(self, document: Any, count: int) -> dict[str, Any]:
+        """Return the entries by the value that names their file."""
         match = self._paths.match
         assert match is not None
-        assert self.key_of is not None
+        if match.answer is None:
+            found = self._find("tickets", self._paths.tickets, document)
+            if not isinstance(found, dict):
+                raise self._wrong("tickets", _not_found(found, "a table"), document)
+            return found
         by_key: dict[str, Any] = {}
-        for entry in entries:
+        for entry in self._entries(document, count):
             key = self._find("match.answer", match.answer, entry)
             if not isinstance(key, str | int):
                 raise self._wrong("match.answer", _not_found(key, "a text"), entry)
             if str(key) in by_key:
                 raise self._wrong("match.answer", "found the same value in two entries", entry)
             by_key[str(key)] = entry
-        missing = sum(self.key_of(values) not in by_key for values in files)
+        return by_key
+
+    def _of_files(
+        self, by_key: Mapping[str, Any], files: Sequence[FileValues], key_of: Callable[[FileValues], str]
+    ) -> list[Any]:
+        missing = sum(key_of(values) not in by_key for values in files)
         if missing:
-            what = f"names {len(files) - missing} of {len(files)} files in {len(entries)} entries"
-            raise self._wrong("match", what, list(entries))
-        return [by_key[self.key_of(values)] for values in files]
+            what = f"names {len(files) - missing} of {len(files)} files in {len(by_key)} entries"
+            raise self._wrong("match", what, list(by_key.values()))
+        return [by_key[key_of(values)] for values in files]
 
     def _of_entry(self, entry: Any, values: FileValues, answer: ApiAnswer) -> TicketAnswer:
         paths = self._paths
@@ -231,9 +242,9 @@ class TicketReader:
         if time is not None and time > _MILLISECONDS:
             time /= 1000
         if time is None and isinstance(found, str):
-            time = unix_time(found)
+            time = unix_time(found) or http_date(found, None)
         if time is None:
-            raise self._wrong("expires", "found no RFC 3339 time and no Unix seconds", entry)
+            raise self._wrong("expires", "found no RFC 3339 time, no HTTP date and no Unix seconds", entry)
         return time
 
     def _headers(self, entry: Any) -> dict[str, str | Secret]:
@@ -352,7 +363,10 @@ def _number(found: Any) -> float | None:
 
 
 def _pair(part: Any) -> tuple[str, Any] | None:
-    """Return name and value of one member of a list: a list of both, or an object."""
+    """Return name and value of one member of a list: a list of both, an object, or a text such as `Name: value`."""
+    if isinstance(part, str):
+        before, colon, after = part.partition(":")
+        return (before.strip(), after.strip()) if colon else None
     if isinstance(part, list) and len(part) == 2 and isinstance(part[0], str):
         return part[0], part[1]
     if isinstance(part, dict):
