@@ -269,6 +269,16 @@ def test_answers_that_do_not_fit(answer: Any, what: str) -> None:
     assert "s3cr3t" not in problem.message
 
 
+def test_a_description_that_never_fits_ends_the_run() -> None:
+    """Each call may create ids at the service. After an answer that fitted, a call is repeated as usual."""
+    provider, wrong = service(single()), {"uploadUrl": "https://s.example/1"}
+    kinds = [refused(provider, [spec()], wrong).kind for _ in range(3)]
+    assert kinds == [ProblemKind.TRANSIENT, ProblemKind.TRANSIENT, ProblemKind.UNUSABLE]
+    provider = service(single())
+    ask(provider, [spec()], {"url": "https://s.example/1"})
+    assert {refused(provider, [spec()], wrong).kind for _ in range(9)} == {ProblemKind.TRANSIENT}
+
+
 def test_missing_and_repeated_keys() -> None:
     table = {**GROUP, "answer": {**PATHS, "match": {"answer": "name", "file": "{name}"}}}
     entry = {"url": "https://s.example/1", "id": 1, "name": "a"}

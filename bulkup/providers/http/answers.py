@@ -38,6 +38,7 @@ from bulkup.providers.http.answer_shape import shape_of
 from bulkup.providers.http.file_values import FileValues
 from bulkup.providers.http.rendering import Compiler
 
+_MISFITS = 3  # answers that do not fit, before any that does: each of them may have created ids
 _MAX_ID = 1024  # characters
 _MAX_KEPT = 1024
 _MILLISECONDS = 1e11  # a larger number of seconds is later than the year 5000
@@ -79,6 +80,8 @@ class TicketReader:
         self.key_of = compiler.text(match.file) if match is not None else None
         self._relative_root = compiler.url(base)(FileValues(None)) if base is not None else ""
         self._kept = tuple(self._paths.keep.items())
+        self._has_fitted = False
+        self._misfits = 0
 
     def check_status(self, answer: ApiAnswer) -> None:
         """Raise `ProblemError` unless the call succeeded."""
@@ -88,14 +91,25 @@ class TicketReader:
         """Return the answer for each file, in their order. Raises `ProblemError`."""
         document = json_document(answer, self._service)
         try:
-            return self._read(document, answer, files)
-        except ProblemError:
-            said = self._said(document)
-            if not said:
-                raise
+            read = self._read(document, answer, files)
+        except ProblemError as error:
+            said, problem = self._said(document), error.problem
+        else:
+            self._has_fitted = True
+            return read
+        if not said:
+            raise self._misfit(problem)
         # Some services report errors with the status 200.
         text = f"{self._service} answered {answer.status}: {shortened(said, MESSAGE_LIMIT)}"
         raise ProblemError(Problem(ProblemKind.REJECTED, text, maybe_created=True))
+
+    def _misfit(self, problem: Problem) -> ProblemError:
+        """Return the error for an answer that does not fit. It ends the run if some did not, and none ever did."""
+        self._misfits += 1
+        if self._has_fitted or self._misfits < _MISFITS:
+            return ProblemError(problem)
+        text = f"{problem.message}. Does the table http.answer fit? `bulkup provider try` shows each step"
+        return ProblemError(Problem(ProblemKind.UNUSABLE, text, maybe_created=True))
 
     def _said(self, document: Any) -> str:
         try:
