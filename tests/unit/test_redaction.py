@@ -42,6 +42,16 @@ def test_settings_that_only_name_an_account_are_shown() -> None:
         assert redact(Problem(ProblemKind.FAILED, f"no {secret.reveal()}"), provider).message == "no ***"
 
 
+def test_secrets_in_the_headers_of_a_ticket_are_masked() -> None:
+    """Storage may repeat a token of a header. A short value, such as a length, is no secret."""
+    token = secrets.token_hex()
+    headers = {"Authorization": Secret(f"Bearer {token}"), "X-Length": Secret("7")}
+    ticket = Ticket(SecretUrl("https://store.example.com/7"), "7", headers=headers)
+    provider = MagicHour(ProviderConfig("https://api.example.com", {}))
+    said = redact(Problem(ProblemKind.FAILED, f"7 of 77: invalid Bearer {token}"), provider, ticket).message
+    assert said == "7 of 77: invalid ***"
+
+
 def test_secrets_of_a_ticket_are_masked_in_every_encoding() -> None:
     """Signatures and secret form fields are masked. Object keys, dates and short values are not."""
     provider = MagicHour(ProviderConfig("https://api.example.com"))

@@ -21,6 +21,7 @@ _RECOGNISED = 8
 _QUERY = lazy_pattern(r"(\?|%3f|\\u003f)[^\s<>\"')]+", re.IGNORECASE)
 # Values of a ticket that are no secrets: short ones, and these, which occur in many messages.
 _SHORTEST_SECRET = 16
+_SHORTEST_IN_HEADERS = 8
 _NOT_SECRET = lazy_pattern(r"key|name|filename|acl|.*(expires|date|algorithm|signedheaders)", re.IGNORECASE)
 
 
@@ -40,7 +41,10 @@ def without_secrets(text: str, secrets: Iterable[Secret]) -> str:
 
 def secrets_of(ticket: Ticket) -> Iterator[Secret]:
     """Yield the values of a ticket that authorize a request: of its headers, of queries, and of the form's fields."""
-    yield from (value for value in ticket.headers.values() if isinstance(value, Secret) and value)
+    for value in ticket.headers.values():
+        # A short one, such as a length, occurs in many messages.
+        if isinstance(value, Secret) and len(value.reveal()) >= _SHORTEST_IN_HEADERS:
+            yield value
     pairs = [pair for url in (ticket.url, *ticket.more_urls) for pair in parse_qsl(urlsplit(url.reveal()).query)]
     pairs += [(name, value.reveal()) for name, value in ticket.form or ()]
     for name, value in pairs:

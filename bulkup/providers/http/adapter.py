@@ -160,7 +160,8 @@ class DescribedService(Provider):
         """The credentials, what is made of them, and tokens fetched with them."""
         fetched = self._tokens.secrets if self._tokens is not None else ()
         made = [value for name, value in self._account().items() if name == BASIC and isinstance(value, Secret)]
-        return (*super().secrets, *made, *fetched)
+        user = self.config.credentials.get(BASIC_SECRETS[0]) if BASIC_SECRETS[0] in self._description.secrets else None
+        return (*(secret for secret in super().secrets if secret is not user), *made, *fetched)
 
     def reject(self, spec: FileSpec) -> Rejection | None:
         """Refuse files that the description leaves out, and names that a URL cannot have."""
