@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import codecs
 import datetime as dt
-import email.utils
 import functools
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, NamedTuple, Protocol, TypeVar
-
-import orjson
 
 from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.quick_dataclass import dataclass
@@ -55,6 +52,8 @@ class ApiRequest:
 
 def json_request(method: str, path: str, headers: Headers, value: Any, *, urls: int = 1) -> ApiRequest:
     """Return a request whose body is `value` as JSON."""
+    import orjson  # noqa: PLC0415  # it imports json, uuid and datetime, and a sending process makes no API calls
+
     body = orjson.dumps(value)
     return ApiRequest(method, path, {**headers, "Content-Type": "application/json"}, body, urls=urls)
 
@@ -73,6 +72,8 @@ class ApiAnswer:
 
     def json(self) -> Any:
         """Return the decoded body, with or without a byte order mark. Raises ValueError if it is not JSON."""
+        import orjson  # noqa: PLC0415  # the same
+
         return orjson.loads(self.body.removeprefix(codecs.BOM_UTF8))
 
     def server_time(self) -> float:
@@ -101,6 +102,8 @@ def http_date(text: str, otherwise: T) -> float | T:
 
 @functools.lru_cache(maxsize=64)  # all answers within one second have the same date
 def _http_date(text: str) -> float | None:
+    import email.utils  # noqa: PLC0415  # a sending process seldom reads a date
+
     try:
         moment = email.utils.parsedate_to_datetime(text)
         # The oldest of the three formats has no time zone; all of them are in UTC.

@@ -11,8 +11,6 @@ import re
 import zlib
 from typing import Any
 
-import orjson
-
 from bulkup.helpers.lazy_pattern import lazy_pattern
 
 _LARGEST = 64 * 1024  # bytes of a body after its decompression
@@ -72,6 +70,8 @@ def _json_object(body: bytes) -> dict[str, Any]:
     """Return the names of a JSON object in lower case with their values, empty for anything else."""
     if not body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return {}
+    import orjson  # noqa: PLC0415  # it takes long, and a sending process seldom reads such a document
+
     with contextlib.suppress(ValueError):
         value = orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
         return {name.lower(): found for name, found in value.items()}

@@ -7,7 +7,7 @@ file is streamed.
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 
 from bulkup.helpers.secrets import Secret
@@ -25,7 +25,7 @@ class FormBody:
     def __init__(self, fields: Sequence[tuple[str, Secret]], file: Body) -> None:
         self._file = file
         # 128 random bits, which no file holds by chance.
-        boundary = secrets.token_hex(16)
+        boundary = os.urandom(16).hex()
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self._head = _head(fields, boundary)
         self._tail = f"\r\n--{boundary}--\r\n".encode()

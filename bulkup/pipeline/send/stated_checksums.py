@@ -14,8 +14,6 @@ import functools
 import re
 from collections.abc import Iterator, Sequence
 
-import orjson
-
 from bulkup.config.json_path import JsonPath
 from bulkup.model.files import DIGEST_BYTES, Digest
 from bulkup.model.http import StorageAnswer
@@ -40,6 +38,8 @@ def verify_stated(proof: str, answer: StorageAnswer, digests: Sequence[Digest]) 
 def _text_in(proof: str, answer: StorageAnswer) -> str:
     if not proof.startswith(_IN_BODY):
         return answer.headers.get(proof.lower(), "")
+    import orjson  # noqa: PLC0415  # it takes long, and a sending process seldom reads a document
+
     try:
         found = _path(proof.removeprefix(_IN_BODY)).find(orjson.loads(answer.body))
     except ValueError:  # no JSON, or the expression cannot be applied to it
