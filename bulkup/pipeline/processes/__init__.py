@@ -2,7 +2,7 @@
 
 In the parent, the process of the run:
 
-    process_pool     a `FileSender` that gives attempts to the sending processes
+    process_pool     gives attempts to the sending processes in groups, and passes their results on
     sending_process  one sending process: its start, its attempts, its end
     silence          when a silent sending process counts as stopped, pure
 
