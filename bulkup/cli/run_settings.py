@@ -15,6 +15,7 @@ CHOOSE = """no provider is chosen. One of:
   --provider move-ugc     set BULKUP_API_KEY to the key
   --provider metastudio   set BULKUP_ACCESS_KEY and BULKUP_SECRET_KEY; name --project-id and --asset-id
   --provider xvid         set BULKUP_TOKEN to an access token; name --pipeline-id
+  --provider git-lfs      name the LFS endpoint with --base-url; uses the login of netrc or git
   --provider s3           name --bucket; keys as for the AWS tools
   --provider http         any other service: `bulkup provider new` writes a profile that describes it
   --profile NAME          a profile of bulkup.toml, see config.example.toml"""

@@ -12,7 +12,7 @@ Profile = Annotated[str | None, typer.Option("--profile", "-p", metavar="NAME", 
 Config = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="The TOML file.")]
 Json = Annotated[bool | None, setting_option("json")]
 # Of the commands that read a journal: they need no credentials, so the help does not name them.
-_PROVIDERS = "magic-hour, move-ugc, metastudio, xvid, s3, http or local."
+_PROVIDERS = "magic-hour, move-ugc, metastudio, xvid, s3, git-lfs, http or local."
 Provider = Annotated[str | None, setting_option("provider", help=_PROVIDERS)]
 JournalFile = Annotated[str | None, setting_option("journal")]
 SourceId = Annotated[str | None, setting_option("source_id")]

@@ -71,6 +71,7 @@ METASTUDIO = "metastudio"
 XVID = "xvid"
 S3 = "s3"
 URLS = "urls"
+GIT_LFS = "git-lfs"
 METASTUDIO_REGION_NAMES = ("cn-north-4", "cn-east-3", "ap-southeast-3")
 HTTP = "http"  # a service that the profile describes
 
@@ -139,6 +140,11 @@ PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
     ),
     URLS: ProviderDeclaration(None, settings=("urls",), required=("urls",), has_api=False),
     HTTP: ProviderDeclaration(None, settings=("http", "confirm"), required=("http",), places=True, described=True),
+    GIT_LFS: ProviderDeclaration(
+        None,  # each repository has an endpoint of its own
+        (("token",), ("lfs_user", "lfs_password"), ()),  # without any, those of netrc and git
+        settings=("confirm", "allowed_hosts"),
+    ),
     LOCAL: ProviderDeclaration(None),
 }
 

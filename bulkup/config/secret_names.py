@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 # They are given in the same ways as secrets, but only name an account.
-IDENTIFIERS = ("access_key", "iam_user", "iam_domain", "client_id")
+IDENTIFIERS = ("access_key", "iam_user", "iam_domain", "client_id", "lfs_user")

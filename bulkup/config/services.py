@@ -40,15 +40,16 @@ class Services(Selection):
         about_default="A run needs one, and a guess could send files to the wrong place.",
         option=Option(
             "magic-hour (needs BULKUP_TOKEN), move-ugc (BULKUP_API_KEY), metastudio (BULKUP_ACCESS_KEY, "
-            "BULKUP_SECRET_KEY), xvid (BULKUP_TOKEN), s3, urls, http (described in a profile) or local.",
+            "BULKUP_SECRET_KEY), xvid (BULKUP_TOKEN), s3, git-lfs, urls, http (described in a profile) or local.",
             Panel.RUN,
         ),
     )
     base_url: BaseUrl | None = setting(
         None,
         "The root of the service's API: scheme, host, port and an optional prefix. The provider adds its own paths. "
-        "For `s3` it is the endpoint, without the bucket.",
-        about_default="The provider's public address is used.",
+        "For `s3` it is the endpoint, without the bucket. For `git-lfs` it is the LFS endpoint of the repository, such "
+        "as https://host/owner/repository.git/info/lfs.",
+        about_default="The provider's public address is used. `git-lfs` has none.",
         option=Option(
             "The root of the service's API, if not its public one.", Panel.RUN, names=("--base-url", "--endpoint-url")
         ),
@@ -68,7 +69,9 @@ class Services(Selection):
         "public.",
         option=Option("A host that upload URLs may point to; may be repeated.", Panel.RUN),
     )
-    token: SecretText | None = setting(None, f"The key for `magic-hour`, or an access token for `xvid`. {_NO_OPTION}")
+    token: SecretText | None = setting(
+        None, f"The key for `magic-hour`, or an access token for `xvid` or `git-lfs`. {_NO_OPTION}"
+    )
     api_key: SecretText | None = setting(None, f"The key for `move-ugc`. {_NO_OPTION}")
     http: HttpTables | None = setting(
         None,
@@ -204,13 +207,23 @@ class Services(Selection):
         about_default="The service chooses the upload address without it.",
         option=Option("xvid: the public IPv4 address from which files are sent.", Panel.SERVICES),
     )
+    lfs_user: SecretText | None = setting(
+        None,
+        f"The user name for `git-lfs`, with `lfs_password`, instead of `token`. {_NO_OPTION}",
+        about_default="The login of the host in netrc is used. If the server asks for one, git's credential helpers "
+        "are asked as well.",
+    )
+    lfs_password: SecretText | None = setting(
+        None, f"The password of `lfs_user`, or an access token in its place. {_NO_OPTION}"
+    )
     confirm: bool = setting(
         True,
         "Make the call that closes an upload, at services that have one. `metastudio` learns from it that the file is "
-        "complete. `xvid` receives a request to finish the file, and further calls ask whether it has.",
+        "complete. `xvid` receives a request to finish the file, and further calls ask whether it has. `git-lfs` "
+        "checks that it has the object.",
         about_default="An upload that is not closed may be unusable.",
         option=Option(
-            "metastudio, xvid: make the call that closes an upload.",
+            "metastudio, xvid, git-lfs: make the call that closes an upload.",
             Panel.SERVICES,
             names=("--confirm/--no-confirm",),
         ),

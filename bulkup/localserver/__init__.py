@@ -11,6 +11,7 @@ written from docs/contracts.md and shares no code with the client, so that one m
     move_ugc/              Move UGC, a GraphQL API; needs the extra `bulkup[server]`
     metastudio/            Huawei MetaStudio, its gateway and IAM
     xvid/                  Xvid MediaHub and its OAuth
+    git_lfs/               Git LFS, one repository
     s3/                    the store: signatures, PUTs, form POSTs, objects
     faults.py              which request gets which fault
     server_config.py       settings; server_limits.py has limits and timeouts, extension_lists.py those of Magic Hour

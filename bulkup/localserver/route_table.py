@@ -11,6 +11,7 @@ from bulkup.localserver.allowed_methods import refuse_other_methods
 from bulkup.localserver.api_common import TicketListApi, json_answer, not_found, refuse
 from bulkup.localserver.context import ServerContext
 from bulkup.localserver.extension_lists import EXTENSION_LISTS
+from bulkup.localserver.git_lfs.lfs_api import LfsApi
 from bulkup.localserver.local import local_api
 from bulkup.localserver.magic_hour import magic_hour_api
 from bulkup.localserver.metastudio import iam
@@ -36,7 +37,7 @@ OPENAPI_PATH = "/-/openapi.json"
 _ANYTHING = r"/{rest:[\s\S]*}"  # including line breaks
 
 # Paths below these are never objects.
-_RESERVED = ("/v1", "/v3", "/ugc", "/local/v1", "/-")
+_RESERVED = ("/v1", "/v3", "/ugc", "/local/v1", "/objects", "/-")
 
 
 def create_application(context: ServerContext, storage: ServerStorage) -> web.Application:
@@ -46,6 +47,7 @@ def create_application(context: ServerContext, storage: ServerStorage) -> web.Ap
     app.add_routes(_move(context, storage))
     app.add_routes(_metastudio(context, storage))
     app.add_routes(_xvid(context, storage))
+    app.add_routes(LfsApi(context, storage.objects).routes())
     app.add_routes(_server_info(context))
     for prefix in _RESERVED:
         app.router.add_route("*", prefix + _ANYTHING, not_found)

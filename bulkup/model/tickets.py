@@ -44,6 +44,17 @@ class SentPart(NamedTuple):
     verified: bool
 
 
+class ClosingAction(NamedTuple):
+    """The request that completes an upload, as the answer with the ticket names it.
+
+    `expires_at` is Unix time by this machine's clock, None if unknown. The journal does not keep it.
+    """
+
+    url: SecretUrl
+    headers: Mapping[str, str | Secret]
+    expires_at: float | None = None
+
+
 _NOTHING: Mapping[str, Any] = {}  # never changed
 
 
@@ -61,6 +72,7 @@ class Ticket(NamedTuple):
     in place of those that the provider takes for it. `proof` names what in storage's answer has the checksum of the
     stored bytes, if it is not one of S3's headers: a header, or `body:` and a JMESPath expression. `parts` says that
     the parts of the file have tickets of their own; the URL is then that of the object, and unsigned.
+    `closing` is None for a ticket of an earlier run, and where no answer names a closing call.
     """
 
     url: SecretUrl
@@ -76,6 +88,7 @@ class Ticket(NamedTuple):
     success: tuple[int, ...] = ()
     proof: str = ""
     parts: PartPlan | None = None
+    closing: ClosingAction | None = None
 
     @property
     def object_id(self) -> str:

@@ -25,6 +25,7 @@ from bulkup.helpers.delay_queue import DelayQueue
 from bulkup.model.history import CallHistory
 from bulkup.model.problems import Problem, ProblemError
 from bulkup.model.states import FileState
+from bulkup.model.tickets import Ticket
 from bulkup.pipeline.policy.fatal import fatal
 from bulkup.pipeline.policy.redaction import redact
 from bulkup.pipeline.policy.retry import Again, CallDecision, GiveUp, Situation, Split, after_call
@@ -37,6 +38,7 @@ class ServiceCall(ABC):
     files: int
     history: CallHistory
     repeats = True
+    ticket: Ticket | None = None  # whose secrets an answer may quote
 
     @abstractmethod
     async def make(self) -> bool:
@@ -164,7 +166,7 @@ class ApiCalls:
         try:
             made = await call.make()
         except ProblemError as error:
-            problem = redact(error.problem, run.provider)
+            problem = redact(error.problem, run.provider, call.ticket)
         finally:
             self.under_way -= 1
             self.files_under_way -= files

@@ -74,6 +74,7 @@ class _ClosingCall(ServiceCall):
 
     def __init__(self, stored: Stored, run: Run, routes: Routes, calls: ApiCalls) -> None:
         self.history = CallHistory()
+        self.ticket = stored.ticket
         self._stored = stored
         self._run = run
         self._routes = routes

@@ -197,7 +197,8 @@ class Scanner:
 
     async def _close(self, stored: Stored) -> None:
         """Have an upload closed, or settle it where closing calls are no longer wanted."""
-        if self._run.provider.capabilities.confirms or stored.ticket.parts is not None:
+        provider, ticket = self._run.provider, stored.ticket
+        if ticket.parts is not None or (provider.capabilities.confirms and provider.closes(ticket)):
             await self._enter(self._routes.close, stored)
         else:
             state = FileState.UPLOADED if stored.receipt.verified else FileState.UNVERIFIED

@@ -122,9 +122,10 @@ class Workers:
         item = file.item
         # The worker is free again only when the row is on disk. So a kill makes us send no more files twice than there
         # are workers, however fast they are and however slow the disk.
+        provider = self._run.provider
         if item.part is not None:
             await self._routes.part_sent(file, receipt)
-        elif self._run.provider.capabilities.confirms:
+        elif provider.capabilities.confirms and provider.closes(file.ticket):
             await self._run.journal.stored([item])
             self._routes.close(Stored(item, file.ticket, receipt))
         else:

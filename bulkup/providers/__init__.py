@@ -6,11 +6,11 @@
     error_documents  documents of errors and web pages in the body of storage's answers
     tokens           bearer tokens, configured or fetched
     client_credentials  tokens for OAuth client credentials
-    bearer_header    the header with a token
+    bearer_header    the header with a token; basic_header has that with a user and a password
     key_template     object keys at services that let the client name its objects
 
-    http, local, magic_hour, metastudio, move_ugc, s3, xvid    the services
-    urls                                               a list of URLs in place of a service
+    git_lfs, http, local, magic_hour, metastudio, move_ugc, s3, xvid    the services
+    urls                                                              a list of URLs in place of a service
 
 Everything that is known of a service's wire contract belongs here. Sockets, retries, concurrency, files and the journal
 do not. A provider receives plain values and a function that makes one API call, and returns plain values.
@@ -71,6 +71,7 @@ PROVIDER_CLASSES = _ProviderClasses(
         "move-ugc": "move_ugc.adapter:MoveUgc",
         "metastudio": "metastudio.adapter:MetaStudio",
         "xvid": "xvid.adapter:Xvid",
+        "git-lfs": "git_lfs.adapter:GitLfs",
         "s3": "s3.adapter:S3",
         "urls": "urls.adapter:Urls",
         "http": "http.adapter:DescribedService",

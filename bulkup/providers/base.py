@@ -249,6 +249,10 @@ class Provider(abc.ABC):
         kept_for = self.capabilities.kept_for
         return None if kept_for is None else stored_at + kept_for
 
+    def closes(self, ticket: Ticket) -> bool:  # noqa: ARG002  # some services name the files that need it
+        """Return whether a file needs the closing call. Called only with the capability `confirms`."""
+        return True
+
     async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool) -> Closing:
         """Make the closing call that completes the upload. Called with the capability `confirms`, and after all parts.
 

@@ -26,7 +26,7 @@ from bulkup.transport import Transport
 
 WITHOUT_API = ("s3", "urls")  # no API to answer wrongly
 EVERY = tuple(name for name in SERVICES if name not in WITHOUT_API)
-CLOSING = ("metastudio", "xvid", "http as metastudio")  # those with closing calls
+CLOSING = ("metastudio", "xvid", "http as metastudio", "git-lfs")  # those with closing calls
 EXTENSIONS = ("mp4", "mov", "jpg", "png", "wav", "mp3")  # which every service takes
 
 Act = Callable[[ApiCall, ApiRequest], Awaitable[ApiAnswer]]
@@ -79,7 +79,7 @@ def recorded_calls(monkeypatch: pytest.MonkeyPatch) -> list[ApiRequest]:
 
 def is_closing(request: ApiRequest) -> bool:
     """Return whether a call is a closing call or a poll."""
-    return request.method in ("PUT", "GET") or request.path.endswith("/complete")
+    return request.method in ("PUT", "GET") or request.path.endswith(("/complete", "/verify"))
 
 
 def adapter_of(service: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -79,6 +80,12 @@ class Case:
         """Return the service as its messages name it."""
         return self.described_as or self.name
 
+    def digest_of(self, number: int) -> Digest | None:
+        """Return the digest of the n-th file, as the provider needs it for its call."""
+        if self.digest is None or self.digest.algorithm == "md5":
+            return self.digest
+        return Digest(hashlib.sha256(b"%d" % number).digest(), self.digest.algorithm)
+
     @property
     def extensions(self) -> list[str]:
         """Return as many extensions as there are files in a call."""
@@ -90,8 +97,17 @@ def rfc3339(then: float) -> str:
 
 
 def body_of(request: ApiRequest) -> Any:
-    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Content-Type"] in ("application/json", "application/vnd.git-lfs+json")
     return json.loads(request.body or b"")
+
+
+def lfs_object(item: Any) -> Any:
+    """Return the object of an answer of Git LFS, whose upload action has some of the keys."""
+    if not isinstance(item, dict):
+        return item
+    action = {key: value for key, value in item.items() if key in ("href", "expires_in", "header")}
+    rest = {key: value for key, value in item.items() if key not in action}
+    return {**rest, "authenticated": True, "actions": {"upload": action}}
 
 
 def query_of(request: ApiRequest) -> dict[str, str]:
@@ -226,6 +242,27 @@ CASES = [
         form=tuple(form_of("")),
     ),
     Case(
+        name="git-lfs",
+        credential="token",
+        path="/objects/batch",
+        url="href",
+        id="oid",
+        item=lambda n, spec: {
+            "oid": spec.digest.hex if spec.digest is not None else "",
+            "size": spec.size,
+            "href": f"https://lfs.example/objects/{n}?sig={n}",
+            "expires_in": 3600,
+        },
+        answer=lambda items: {"objects": [lfs_object(item) for item in items]},
+        asked=lambda request: [EXTENSIONS[entry["size"] - 1] for entry in body_of(request)["objects"]],
+        error=lambda said: {"message": said},
+        lease=lambda item, seconds: {**item, "expires_in": seconds},
+        settings={"confirm": True, "allowed_hosts": ()},
+        largest=2**63 - 1,
+        digest=Digest(bytes(32), "sha256"),
+        headers=lambda spec: {"Content-Type": "application/octet-stream"},
+    ),
+    Case(
         name="local",
         credential="token",
         path="/local/v1/tickets",
@@ -285,7 +322,7 @@ def configured(case: Case, **changed: Any) -> Provider:
 
 def specs_of(case: Case, *extensions: str) -> list[FileSpec]:
     return [
-        FileSpec(f"n{n}.{extension}", f"d/n{n}.{extension}", extension, n + 1, case.digest)
+        FileSpec(f"n{n}.{extension}", f"d/n{n}.{extension}", extension, n + 1, case.digest_of(n))
         for n, extension in enumerate(extensions)
     ]
 

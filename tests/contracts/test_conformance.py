@@ -62,7 +62,8 @@ async def test_every_file_under_its_own_id(place: World) -> None:
     place.write(tree(60))
     place.write({"large.mov": os.urandom(2 * 1024**2 + 1), "same/one.mp4": b"same", "same/two.mp4": b"same"})
     summary = await place.run(batch_size=7)
-    assert (summary.exit_code, summary.counters.uploaded, place.puts) == (0, 63, 63)
+    assert (summary.exit_code, summary.counters.uploaded) == (0, 63)
+    assert place.puts + summary.counters.already_there == 63
     place.assert_uploaded()
     assert place.lost_ids() == 0
 
@@ -92,7 +93,7 @@ async def test_refused_beforehand(place: World) -> None:
     """
     name = os.fsencode(place.service.refuses)
     if not name:
-        assert place.provider == "local"  # which takes any file
+        assert place.provider in ("local", "git-lfs")  # which take any file
         return
     place.write_many(9)
     place.write({name: b"x"})

@@ -71,7 +71,7 @@ async def test_a_changed_file_is_sent_with_a_new_ticket(place: World, monkeypatc
     summary = await place.run(on_change="retry")
     assert (summary.exit_code, summary.counters.uploaded, summary.counters.retries) == (0, 6, 1)
     place.assert_uploaded()
-    assert [orphan.path for orphan in place.orphans()] == [KEY]
+    assert [orphan.path for orphan in place.orphans()] == place.orphaned([KEY])
     assert place.lost_ids() == 0
     assert summary.counters.bytes_found == summary.counters.bytes_uploaded
 
@@ -85,7 +85,7 @@ async def test_a_file_that_keeps_changing_is_left_to_the_next_run(
     assert (summary.exit_code, summary.counters.changed, summary.counters.uploaded) == (3, 1, 5)
     assert summary.counters.retries == 3
     assert place.states()[KEY] is FileState.CHANGED
-    assert [orphan.path for orphan in place.orphans()] == [KEY] * 4
+    assert [orphan.path for orphan in place.orphans()] == place.orphaned([KEY] * 4)
     assert place.lost_ids() == 0
     monkeypatch.undo()
     place.assert_uploaded(KEY)
@@ -207,7 +207,7 @@ async def test_an_uploaded_file_that_keeps_changing(place: World, monkeypatch: p
         after_presign(patch, place, lambda: grow(place), times=99)
         summary = await place.run(on_change="retry")
     assert (summary.exit_code, place.states()[KEY]) == (3, FileState.CHANGED)
-    assert [orphan.path for orphan in place.orphans()] == [KEY] * 4
+    assert [orphan.path for orphan in place.orphans()] == place.orphaned([KEY] * 4)
     assert (await place.run()).exit_code == 0
     place.assert_uploaded()
 
@@ -278,5 +278,5 @@ async def test_a_stopped_run_does_not_wait_for_changed_files(
     assert (uploader.summary.exit_code, uploader.summary.counters.remaining) == (code, 1)
     assert (await place.run()).exit_code == 0
     place.assert_uploaded()
-    assert [orphan.path for orphan in place.orphans()] == [KEY]
+    assert [orphan.path for orphan in place.orphans()] == place.orphaned([KEY])
     assert place.lost_ids() == 0

@@ -157,9 +157,11 @@ async def test_an_interruption_before_the_closing_call(
     calls = recorded_calls(monkeypatch)
     summary = await place.run()
     assert (summary.exit_code, summary.counters.uploaded, summary.counters.bytes_sent) == (0, 10, 0)
-    assert place.server.stats() == before
+    assert {**place.server.stats(), "presign_calls": 0} == {**before, "presign_calls": 0}
     assert calls
-    assert all(is_closing(request) for request in calls)
+    # Git LFS names the address of a verify call only in the answer to a batch call.
+    asks_again = place.provider == "git-lfs"
+    assert all(is_closing(request) or (asks_again and request.path == "/objects/batch") for request in calls)
     place.assert_uploaded()
     assert place.orphans() == []
 
@@ -177,7 +179,7 @@ async def test_a_file_that_changes_after_an_interruption(place: World, monkeypat
     path = next(path for path, state in place.states().items() if state is FileState.TICKETED)
     place.write({path: b"another content"})
     await assert_resumes(place, 12)
-    assert path in {orphan.path for orphan in place.orphans()}
+    assert {orphan.path for orphan in place.orphans()}.issuperset(place.orphaned([path]))
 
 
 @pytest.mark.parametrize("place", CLOSING, indirect=True)

@@ -117,7 +117,8 @@ def test_a_file_name_stays_inside_its_value(case: Case, names: list[str], extens
     """Quotes, braces, newlines and surrogates are encoded, and the rest of the request does not change."""
     sent = []
     for group in (names[: case.group], ["x"] * len(names[: case.group])):
-        specs = [FileSpec(f"{n}.{extension}", f"{n}.{extension}", extension, 1, case.digest) for n in group]
+        files = [f"{name}.{extension}" for name in group]
+        specs = [FileSpec(file, file, extension, 1, case.digest_of(n)) for n, file in enumerate(files)]
         call = FakeCall(answer_of(case.answer([case.item(n, spec) for n, spec in enumerate(specs)])))
         asked_with(provider_of(case), call, specs)
         sent.append(call.requests[0])

@@ -53,8 +53,9 @@ def _tools() -> Mapping[str, Sequence[Tool]]:
     venv = Tool("Python's ensurepip", lambda: importlib.util.find_spec("ensurepip") is not None, (venv_package,))
     compiler = Tool("a C compiler", can_compile, ("gcc", "libc6-dev"))
     nginx = command("nginx", "nginx")
+    lfs_client = [command("git", "git"), command("git-lfs", "git-lfs")]
     optional = [command(name, name, required=False) for name in ("rclone", "curl", "wrk")]
-    tools = {"venv": [venv], "test": [nginx], "bench": [nginx, *optional]}
+    tools = {"venv": [venv], "test": [nginx, *lfs_client], "bench": [nginx, *optional]}
     if sys.platform.startswith("linux"):
         # Only the tests of failing disks and the shaped link of the benchmarks compile something; both are for Linux.
         tools["test"].append(compiler)

@@ -12,7 +12,7 @@ from bulkup.config.catalogue import SECRETS
 from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.problems import Problem, ProblemKind
-from bulkup.model.tickets import Ticket
+from bulkup.model.tickets import ClosingAction, Ticket
 from bulkup.pipeline.policy.redaction import redact
 from bulkup.providers import ProviderConfig
 from bulkup.providers.magic_hour.adapter import MagicHour
@@ -99,3 +99,22 @@ def test_a_question_mark_at_the_end_of_a_sentence_is_no_query(end: str) -> None:
     """A hint that ends in a question mark is not changed."""
     hint = f"Magic Hour answered text/html, not JSON; is base_url the root of this service?{end}"
     assert redacted(hint) == hint
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "Basic ", ""])
+def test_headers_that_the_service_named_are_masked(scheme: str) -> None:
+    """Of the upload and of the closing call, whole or without their scheme. Headers that are not secret stay."""
+    provider = MagicHour(ProviderConfig("https://api.example.com"))
+    upload, closing, in_url = (secrets.token_hex() for _ in range(3))
+    ticket = Ticket(
+        SecretUrl("https://store.example.com/a"),
+        "id",
+        headers={"Authorization": Secret(scheme + upload), "Content-Type": "application/octet-stream"},
+        closing=ClosingAction(
+            SecretUrl(f"https://api.example.com/verify?token={in_url}"), {"Authorization": Secret(scheme + closing)}
+        ),
+    )
+    said = f"{scheme}{upload} and {closing} and {in_url} of application/octet-stream"
+    message = redact(Problem(ProblemKind.FAILED, said), provider, ticket).message
+    assert found_in(message, (upload, closing, in_url)) == []
+    assert message.endswith("of application/octet-stream")

@@ -41,15 +41,19 @@ def without_secrets(text: str, secrets: Iterable[Secret]) -> str:
 
 def secrets_of(ticket: Ticket) -> Iterator[Secret]:
     """Yield the values of a ticket that authorize a request: of its headers, of queries, and of the form's fields."""
-    for value in ticket.headers.values():
-        # A short one, such as a length, occurs in many messages.
-        if isinstance(value, Secret) and len(value.reveal()) >= _SHORTEST_IN_HEADERS:
-            yield value
-    pairs = [pair for url in (ticket.url, *ticket.more_urls) for pair in parse_qsl(urlsplit(url.reveal()).query)]
+    closing = ticket.closing
+    urls = [ticket.url, *ticket.more_urls, *([closing.url] if closing is not None else [])]
+    pairs = [pair for url in urls for pair in parse_qsl(urlsplit(url.reveal()).query)]
     pairs += [(name, value.reveal()) for name, value in ticket.form or ()]
     for name, value in pairs:
         if len(value) >= _SHORTEST_SECRET and not _NOT_SECRET.fullmatch(name):
             yield Secret(value)
+    for headers in (ticket.headers, closing.headers if closing is not None else {}):
+        for header in headers.values():
+            # `Bearer x` and `Basic x`: a message may quote the part behind the scheme.
+            parts = (header.reveal(), header.reveal().rpartition(" ")[2]) if isinstance(header, Secret) else ()
+            # A short one, such as a length, occurs in many messages.
+            yield from (Secret(part) for part in parts if len(part) >= _SHORTEST_IN_HEADERS)
 
 
 def _ways_to_write(secret: str) -> set[str]:
