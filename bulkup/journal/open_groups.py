@@ -23,6 +23,11 @@ class OpenGroups:
     def __contains__(self, key: Key) -> bool:
         return key in self._groups
 
+    def outside(self, keys: Sequence[Key]) -> list[Key]:
+        """Return the files among these that are in no group."""
+        groups = self._groups
+        return [key for key in keys if key not in groups]
+
     def open(self, group: Group) -> list[int]:
         """Give a group its number. Its files leave the groups that they were in; return those that are closed by it."""
         self.last += 1

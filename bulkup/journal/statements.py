@@ -227,11 +227,12 @@ class Statements:
         done = [o for o in outcomes if o.state in DONE and not o.unchanged]
         others = self._not_uploaded(outcomes, now) if len(done) < len(outcomes) else []
         uploaded = [o.item for o in done]
+        keys = [(item.file.source.id, item.file.path) for item in uploaded]
         return [
             self._done([self._done_row(o) for o in done], uploaded, now),
-            self._erasing(uploaded),
+            Statement(_ERASE_TICKET, [(self._destination, *key) for key in self._groups.outside(keys)]),
             *erasing_statement((self._key(item), item.ticket) for item in uploaded),
-            self._leave(uploaded),
+            _closing(self._groups.leave(keys)),
             *others,
         ]
 
@@ -332,10 +333,12 @@ class Statements:
         )
 
     def _receipt_row(self, item: Item, state: FileState) -> tuple[Any, ...]:
-        receipt = item.receipt
+        file, receipt = item.file, item.receipt
         assert receipt is not None
         return (
-            *self._key(item),
+            self._destination,
+            file.source.id,
+            file.path,
             str(state),
             *signed_stat(receipt.identity),
             stored_digest(receipt.digest),

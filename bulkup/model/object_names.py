@@ -20,6 +20,7 @@ _SIGNATURE = (
 _SIGNED = lazy_pattern(rf"(?:{_SIGNATURE}(?:&|$))+", re.IGNORECASE)
 _SIGNED_PART = lazy_pattern(rf"(?:(?:{_SIGNATURE}|(?:partNumber|uploadId)=[^&]*)(?:&|$))+", re.IGNORECASE)
 _V4 = lazy_pattern(r"(?:X-Amz-[^&]*(?:&|$))+")  # most URLs; each of these is in both patterns above, which take longer
+_LAST_OF_V4 = "&X-Amz-Signature="
 _DEFAULT_PORTS = {"http:": "80", "https:": "443"}
 _PORT = lazy_pattern(r":([0-9]*)$")
 
@@ -42,13 +43,22 @@ def share_a_part(urls: Sequence[SecretUrl]) -> bool:
 
 def _address(url: SecretUrl, ignored: re.Pattern[str]) -> str:
     """Return a URL without fragment and ignored parameters, with the rest in one spelling."""
-    place, _, query = url.reveal().partition("#")[0].partition("?")
+    text = url.reveal()
+    place, _, query = (text.partition("#")[0] if "#" in text else text).partition("?")
     start = place.find("/", place.find("//") + 2)
     path = _decoded(place[start:]) if start >= 0 else "/"
     if "/." in path:
         path = _without_dots(path)
-    rest = "&".join(_kept(query, ignored)) if query else ""
+    # The signature is nearly always the last parameter, and the same parameters are before it in all URLs of a call.
+    signed = query.rfind(_LAST_OF_V4)
+    usual = signed >= 0 and _has_only_v4(query[:signed]) and "&" not in query[signed + 1 :]
+    rest = "" if usual or not query else "&".join(_kept(query, ignored))
     return f"{_origin(place[:start] if start >= 0 else place)}{path}?{rest}"
+
+
+@functools.lru_cache(maxsize=256)
+def _has_only_v4(query: str) -> bool:
+    return _V4.fullmatch(query) is not None
 
 
 def _kept(query: str, ignored: re.Pattern[str]) -> list[str]:

@@ -49,14 +49,14 @@ class Recorder:
         if (outcome.state is FileState.FAILED or outcome.by_service) and not outcome.counted:
             self.count_failure()
 
-    async def record(self, *outcomes: Outcome) -> None:
-        """Take outcomes and return once they are on disk."""
+    def record(self, *outcomes: Outcome) -> asyncio.Future[None]:
+        """Take outcomes; the future is done once they are on disk."""
         for outcome in outcomes:
             self.settle(outcome)
         # A bare future: every file waits here once, and an event costs three times as much.
         on_disk = asyncio.get_running_loop().create_future()
         self._waiting.append(on_disk)
-        await on_disk
+        return on_disk
 
     async def work(self) -> None:
         """Record until cancelled. Raises `JournalError`."""
@@ -73,6 +73,8 @@ class Recorder:
             await self._emit()
             return
         unwritten = [outcome for outcome in outcomes if not outcome.on_disk]
+        uploaded_too = self._run.emits_uploaded
+        shown = [outcome for outcome in outcomes if uploaded_too or outcome.problem is not None]
         with anyio.CancelScope(shield=True):  # every row that the journal takes is counted, even if the run ends now
             await self._run.journal.settled(unwritten, self._run.clock.now())
         for on_disk in waiting:
@@ -80,12 +82,7 @@ class Recorder:
                 on_disk.set_result(None)
         for outcome in outcomes:
             self._count(outcome)
-        uploaded_too = self._run.emits_uploaded
-        self._results += [
-            result_of(outcome)
-            for outcome in outcomes
-            if outcome.state is not None and (uploaded_too or outcome.problem is not None)
-        ]
+        self._results += [result_of(outcome) for outcome in shown if outcome.state is not None]
         await self._emit()
         # Last, because the run ends with the last unit given back: no result may be missing by then.
         self._run.budget.give(len(outcomes))

@@ -74,8 +74,10 @@ class Throughput:
 
     def __init__(self, window: float = 10.0) -> None:
         self._window = window
-        self._ended: deque[tuple[float, int]] = deque()
-        self._total = 0
+        self._step = window / 100
+        self._ended: deque[list[float]] = deque()  # time and number
+        self._latest = [-float("inf"), 0.0]
+        self._total = 0.0
         self._since: float | None = None
 
     def begin(self, now: float) -> None:
@@ -85,13 +87,13 @@ class Throughput:
 
     def count(self, now: float) -> None:
         """Note that an attempt ended."""
-        if self._ended and now - self._ended[-1][0] < self._window / 100:
-            # A hundred entries are fine enough for a rate, and bound the memory at any speed.
-            last, before = self._ended.pop()
-            self._ended.append((last, before + 1))
-        else:
-            self._ended.append((now, 1))
         self._total += 1
+        latest = self._latest
+        if now - latest[0] < self._step:  # a hundred entries are fine enough, and bound the memory at any speed
+            latest[1] += 1
+        else:
+            self._latest = [now, 1]
+            self._ended.append(self._latest)
 
     def rate(self, now: float) -> float | None:
         """Return the rate, None before there is enough of a past. The attempt that ends next counts as well."""

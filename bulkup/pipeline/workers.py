@@ -7,6 +7,7 @@ next one.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Awaitable
 
 from bulkup.helpers.event_logger import EventLogger
 from bulkup.model.files import extension_of
@@ -118,19 +119,20 @@ class Workers:
         self._end_at_gate(file, gate, problem, begun)
         self._failed(file, redact(problem, self._run.provider, file.ticket), gate)
 
-    async def _record(self, file: Ticketed, receipt: Receipt) -> None:
-        item = file.item
+    def _record(self, file: Ticketed, receipt: Receipt) -> Awaitable[None]:
+        """Return what to wait for: the row of an accepted file is on disk then."""
         # The worker is free again only when the row is on disk. So a kill makes us send no more files twice than there
         # are workers, however fast they are and however slow the disk.
         provider = self._run.provider
-        if item.part is not None:
-            await self._routes.part_sent(file, receipt)
-        elif provider.capabilities.confirms and provider.closes(file.ticket):
-            await self._run.journal.stored([item])
-            self._routes.close(Stored(item, file.ticket, receipt))
-        else:
-            state = FileState.UPLOADED if receipt.verified else FileState.UNVERIFIED
-            await self._routes.record(Outcome(item, state))
+        if file.item.part is not None:
+            return self._routes.part_sent(file, receipt)
+        if provider.capabilities.confirms and provider.closes(file.ticket):
+            return self._close_later(file, receipt)
+        return self._routes.record(Outcome(file.item, FileState.UPLOADED if receipt.verified else FileState.UNVERIFIED))
+
+    async def _close_later(self, file: Ticketed, receipt: Receipt) -> None:
+        await self._run.journal.stored([file.item])
+        self._routes.close(Stored(file.item, file.ticket, receipt))
 
     def _failed(self, file: Ticketed, problem: Problem, gate: HostGate) -> None:
         run, item, now = self._run, file.item, self._run.clock.monotonic()

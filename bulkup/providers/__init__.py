@@ -2,6 +2,7 @@
 
     base             the interface of an adapter, and defaults that most services share
     answer_parsing   checks and reads API answers: statuses, JSON, upload URLs and their leases
+    url_reader       reads the upload URLs of one answer, and what they have in common once
     storage_answers  the meaning of storage's answers
     error_documents  documents of errors and web pages in the body of storage's answers
     tokens           bearer tokens, configured or fetched

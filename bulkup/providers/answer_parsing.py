@@ -46,7 +46,7 @@ _HINTS = {
     501: "is base_url the root of this service?",
 }
 MESSAGE_LIMIT = 256  # characters of a service's own message
-_MAX_TEXT = 8192  # characters; real URLs and tokens have less than half, and servers accept no longer ones
+MAX_TEXT = 8192  # characters; real URLs and tokens have less than half, and servers accept no longer ones
 _MAX_TIME = 64  # characters
 _NOT_JSON: Any = object()
 _V4 = "X-Amz-Algorithm=AWS4-HMAC-SHA256"
@@ -124,9 +124,11 @@ def error_message(answer: ApiAnswer) -> str:
 def text_field(item: object, key: str, service: str) -> str:
     """Return a required text of a JSON object. Raises `ProblemError` if it is missing, empty or too long."""
     value = item.get(key) if isinstance(item, dict) else None
+    if type(value) is str and 0 < len(value) <= MAX_TEXT:  # nearly always
+        return value
     if not isinstance(value, str) or not value:
         raise malformed(service, f"an item without {key!r}")
-    if len(value) > _MAX_TEXT:
+    if len(value) > MAX_TEXT:
         raise malformed(service, f"an item whose {key!r} has {len(value)} characters")
     return value
 
@@ -137,9 +139,9 @@ def upload_url(value: str, base_url: str, service: str, what: str = "an upload U
     Refused are schemes other than http and https, http if the API uses https, a user part, an invalid host, and
     characters that could break a request line. `what` names the URL in messages.
     """
-    if len(value) > _MAX_TEXT:
+    if len(value) > MAX_TEXT:
         raise malformed(service, f"{what} of {len(value)} characters")
-    if not _all_safe(value):
+    if not has_only_safe_characters(value):
         raise malformed(service, f"{what} with characters that a URL must not have")
     fault = _fault_of_origin(_origin(value), base_url.startswith("https:"))
     if fault is not None:
@@ -157,7 +159,8 @@ def _origin(url: str) -> str:
     return origin[0]
 
 
-def _all_safe(url: str) -> bool:
+def has_only_safe_characters(url: str) -> bool:
+    """Return whether a URL has only characters that are harmless in a request."""
     return url.isascii() and not url.encode().translate(None, _SAFE_IN_URL)
 
 

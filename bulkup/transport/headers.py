@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 from bulkup.helpers.lazy_pattern import lazy_pattern
@@ -17,9 +18,14 @@ def reveal(headers: Headers) -> dict[str, str]:
     plain = {}
     for name, value in headers.items():
         plain[name] = text = value.reveal() if isinstance(value, Secret) else value
-        if _INVALID_IN_VALUE.search(text) or not _TOKEN.fullmatch(name):
+        if not _is_token(name) or (not text.isprintable() and _INVALID_IN_VALUE.search(text)):
             raise ValueError("a header that cannot be sent")
     return plain
+
+
+@functools.lru_cache(maxsize=256)  # tickets have a handful of names
+def _is_token(name: str) -> bool:
+    return _TOKEN.fullmatch(name) is not None
 
 
 def with_length(headers: Headers, size: int) -> dict[str, str]:

@@ -224,9 +224,13 @@ async def test_a_commit_that_has_begun_is_counted_when_the_run_is_cancelled() ->
 async def test_a_worker_cancelled_during_the_commit_does_no_harm() -> None:
     stage = RecorderStage()
     stage.journal.held = anyio.Event()
+
+    async def record() -> None:
+        await stage.recorder.record(outcome())
+
     async with stage.working(stage.recorder.work):
         async with anyio.create_task_group() as workers:
-            workers.start_soon(stage.recorder.record, outcome())
+            workers.start_soon(record)
             await settled()
             workers.cancel_scope.cancel()
         stage.journal.held.set()

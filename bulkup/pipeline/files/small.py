@@ -34,6 +34,8 @@ from bulkup.pipeline.files.opening import (
 )
 from bulkup.pipeline.files.slow_devices import SlowDevices
 
+_NEW_MD5 = hashlib.md5(usedforsecurity=False)
+
 
 class WholeBody:
     """A small file in memory. Its digests are known before the first byte is sent.
@@ -52,7 +54,9 @@ class WholeBody:
         self.size = len(data)
         self.identity = identity
         if algorithms == MD5_ONLY:  # nearly always
-            self.digest = Digest(hashlib.md5(data, usedforsecurity=False).digest())
+            md5 = _NEW_MD5.copy()  # a third cheaper than a new one
+            md5.update(data)
+            self.digest = Digest(md5.digest())
         elif algorithms:
             self.digest, *others = digests_of_data(data, algorithms)
             self.others = (*others,)
@@ -81,6 +85,9 @@ class SmallFileReader:
         self._slow = slow or SlowDevices(is_remote)
         self._algorithms = algorithms
         self._options = options
+        self._room: memoryview | None = None  # for the bytes of one file, between two visits of the event loop
+        # A file that changed before that many nanoseconds is settled on every file system.
+        self._recent = int(max(options.clock_step, options.long_clock_step) * 1_000_000_000)
         # The flag of `preadv` that does not wait, by device; None for devices that are read in a thread.
         self._flags: dict[int, int | None] = {}
 
@@ -110,10 +117,12 @@ class SmallFileReader:
             now = time.monotonic()
             self._slow.opened(file.identity.device, now - begun, now)
         try:
-            if settling(opened, time.time_ns(), self._options):
+            now_ns = time.time_ns()
+            if now_ns - opened.ctime_ns < self._recent and settling(opened, now_ns, self._options):
                 return None
-            data = bytearray(opened.size + 1)
-            count = self._fill(fd, data, file.identity.device, flag)
+            # One buffer for all files: to allocate one is to fill it with zeros.
+            room = self._room = self._room or memoryview(bytearray(self._options.cached + 1))
+            count = self._fill(fd, room[: opened.size + 1], file.identity.device, flag)
             if count < opened.size:
                 return None
             # The system keeps no bytes in memory after the size, so a full read that ends there has reached the end.
@@ -122,10 +131,9 @@ class SmallFileReader:
             compare(fd, opened, self._opener)
         finally:
             os.close(fd)
-        del data[count:]  # in place: a copy costs as much as reading
-        return WholeBody(data, opened, self._algorithms)
+        return WholeBody(room[:count].tobytes(), opened, self._algorithms)
 
-    def _fill(self, fd: int, data: bytearray, device: int, flag: int) -> int:
+    def _fill(self, fd: int, data: memoryview, device: int, flag: int) -> int:
         """Read the bytes that the system has in memory; return their number, or -1 if a thread has to read them."""
         try:
             return os.preadv(fd, [data], 0, flag)

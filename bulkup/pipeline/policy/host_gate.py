@@ -164,6 +164,8 @@ class HostGate:
 
     def room(self, now: float, wanted: int = 1) -> int:
         """Return how many of the wanted requests may begin."""
+        if wanted == 1 and self._pace is None and self._under_way + 1 <= self._width and now >= self.closed_until:
+            return 1  # nearly always
         if now < self.closed_until:
             room = 1 if now >= self._test_at else 0
         else:
@@ -229,7 +231,7 @@ class HostGate:
             self._accepted(self._pace, begun, now)
         if begun >= self._closed_at:
             self._closings = 0
-        if begun >= self._narrowed_at:
+        if begun >= self._narrowed_at and self._width < self._widest:
             self._widen()
 
     def _accepted(self, pace: Pace, begun: float, now: float) -> None:

@@ -40,13 +40,14 @@ class IssuedTickets:
     def _is_of(self, name: tuple[str, str], file: bytes) -> bool:
         """Return whether a name belongs to a file; one that is not known belongs to it from now on."""
         number = hash(name)
-        place, owner = number % _BUCKETS, hash(file)
-        fingerprint = ((number >> 16 & _NAME_MASK) << 8 * _FILE | owner & _FILE_MASK).to_bytes(_SIZE)
-        key, bucket = fingerprint[:_NAME], self._buckets[place]
+        place = number % _BUCKETS
+        key, bucket = (number >> 16 & _NAME_MASK).to_bytes(_NAME), self._buckets[place]
+        fingerprint = key + (hash(file) & _FILE_MASK).to_bytes(_FILE)
         at = bucket.find(key)
         while at >= 0:
             if at % _SIZE == 0:
                 return bucket.startswith(fingerprint, at)
             at = bucket.find(key, at + 1)
-        self._buckets[place] = (bucket + fingerprint)[-self._room :]
+        bucket += fingerprint
+        self._buckets[place] = bucket if len(bucket) <= self._room else bucket[-self._room :]
         return True

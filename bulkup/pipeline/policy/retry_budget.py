@@ -30,7 +30,8 @@ class RetryBudget:
 
     def earn(self) -> None:
         """Add the tokens of one answer."""
-        self._tokens = min(self._options.size, self._tokens + self._options.per_answer)
+        if self._tokens < self._options.size:
+            self._tokens = min(self._options.size, self._tokens + self._options.per_answer)
 
     def retry_at(self, wanted: float, now: float) -> float:
         """Take a token for a retry; return the time at which it may begin: `wanted` or later."""

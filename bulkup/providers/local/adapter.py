@@ -13,12 +13,11 @@ from bulkup.providers.answer_parsing import (
     json_object,
     malformed,
     raise_for_status,
-    takes_content_md5,
     text_field,
-    upload_url,
 )
 from bulkup.providers.base import Capabilities, FileSpec, Provider, TicketAnswer
 from bulkup.providers.bearer_header import BearerHeader
+from bulkup.providers.url_reader import UrlReader
 
 _SERVICE = "the local server"
 _EXTENSION_LIMIT = 32
@@ -39,12 +38,13 @@ class Local(Provider):
         items = json_object(answer, _SERVICE).get("tickets")
         if not isinstance(items, list) or len(items) != len(specs):
             raise malformed(_SERVICE, f"a number of tickets other than the {len(specs)} requested")
-        tickets = [self._ticket(item, answer) for item in items]
+        urls = UrlReader(answer, self.config.base_url, _SERVICE)
+        tickets = [self._ticket(item, answer, urls) for item in items]
         check_distinct_tickets(tickets, _SERVICE)
         return tickets
 
-    def _ticket(self, item: object, answer: ApiAnswer) -> Ticket:
-        url = upload_url(text_field(item, "url", _SERVICE), self.config.base_url, _SERVICE)
+    def _ticket(self, item: object, answer: ApiAnswer, urls: UrlReader) -> Ticket:
+        url, _, content_md5 = urls.read(text_field(item, "url", _SERVICE))
         seconds = item.get("expires_in") if isinstance(item, dict) else None
         if not isinstance(seconds, int | float):
             raise malformed(_SERVICE, "a ticket without expires_in")
@@ -54,7 +54,7 @@ class Local(Provider):
             remote_id=remote_id,
             expires_at=answer.sent_at + seconds,
             remote={"id": remote_id},
-            content_md5=takes_content_md5(url),
+            content_md5=content_md5,
         )
 
     def reusable(self, ticket: Ticket) -> bool:

@@ -13,17 +13,13 @@ from bulkup.providers.answer_parsing import (
     check_distinct_tickets,
     error_message,
     json_object,
-    lease_from,
-    lease_of_url,
     malformed,
     raise_for_status,
-    takes_content_md5,
     text_field,
-    unix_time,
-    upload_url,
 )
 from bulkup.providers.base import Capabilities, FileSpec, Provider, ProviderConfig
 from bulkup.providers.bearer_header import BearerHeader
+from bulkup.providers.url_reader import UrlReader
 
 _SERVICE = "Magic Hour"
 _DAY = 86_400.0
@@ -80,28 +76,30 @@ class MagicHour(Provider):
         if not isinstance(items, list) or len(items) != len(specs):
             got = len(items) if isinstance(items, list) else "no list of"
             raise malformed(_SERVICE, f"{got} items for {len(specs)} files")
-        return [self._ticket(item, spec, answer) for item, spec in zip(items, specs, strict=True)]
+        urls = UrlReader(answer, self.config.base_url, _SERVICE)
+        return [self._ticket(item, spec, urls) for item, spec in zip(items, specs, strict=True)]
 
-    def _ticket(self, item: Any, spec: FileSpec, answer: ApiAnswer) -> Ticket:
+    def _ticket(self, item: Any, spec: FileSpec, urls: UrlReader) -> Ticket:
         file_path = text_field(item, "file_path", _SERVICE)
         if not _same_format(file_path, spec.extension):
             raise malformed(_SERVICE, "its items in another order than requested")
-        url = upload_url(text_field(item, "upload_url", _SERVICE), self.config.base_url, _SERVICE)
+        url, lease, content_md5 = urls.read(text_field(item, "upload_url", _SERVICE))
         expires_text = text_field(item, "expires_at", _SERVICE)
-        expires_at = unix_time(expires_text)
+        expires_at = urls.lease_until(expires_text)
         if expires_at is None:
             raise malformed(_SERVICE, "an expires_at that is not an RFC 3339 time")
-        leases = [lease_from(expires_at, answer), lease_of_url(url, answer)]
         return Ticket(
             url=url,
             remote_id=file_path,
-            expires_at=min(lease for lease in leases if lease is not None),
+            expires_at=expires_at if lease is None or lease > expires_at else lease,
             remote={"file_path": file_path, "expires_at": expires_text},
-            content_md5=takes_content_md5(url),
+            content_md5=content_md5,
         )
 
 
 def _same_format(file_path: str, asked: str) -> bool:
     """Return whether a path can belong to a file with that extension. A path without an extension says nothing."""
+    if asked and file_path.endswith(f".{asked}"):  # nearly always
+        return True
     answered = extension_of(file_path[file_path.rfind("/") + 1 :])
     return not answered or _SPELLINGS.get(answered, answered) == _SPELLINGS.get(asked, asked)

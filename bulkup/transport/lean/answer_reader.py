@@ -22,8 +22,11 @@ TOTAL_LIMIT = 1024**2  # bytes of the whole answer; larger than ANSWER_LIMIT, si
 FIELDS_LIMIT = 256
 INTERIM_LIMIT = 20
 # A whole answer as nearly all stores give it: a head of plain fields that has arrived at once, and no body. It takes a
-# quarter of the parser's time. The pattern takes nothing that the parser would understand in another way.
-_PLAIN = re.compile(rb"HTTP/1\.1 (200|201) [\w ]*\r\n((?:[\w-]+: [!-~][ -~]*\r\n){1,64})\r\n")
+# small part of the parser's time, because most lines are those of earlier answers. The patterns take nothing that the
+# parser would understand in another way.
+_PLAIN_STATUS = re.compile(rb"HTTP/1\.1 (200|201) [\w ]*")
+_PLAIN_FIELD = re.compile(rb"([\w-]+): ([!-~][ -~]*)")
+_PLAIN_FIELDS = 64
 _NOT_PLAIN = frozenset({"transfer-encoding", "proxy-connection", "upgrade"})
 _CONTINUE, _SWITCHING_PROTOCOLS = 100, 101
 
@@ -129,20 +132,20 @@ class AnswerReader:
 
     def _take_plain(self, data: bytes) -> bool:
         """Take a whole answer without the parser, and return True; return False if it is not a plain one."""
-        found = _PLAIN.fullmatch(data)
-        if found is None or len(data) > HEAD_LIMIT:
+        lines = data.split(b"\r\n")
+        status = _plain_status(lines[0])
+        if not status or len(data) > HEAD_LIMIT or lines[-1] or lines[-2] or len(lines) - 3 > _PLAIN_FIELDS:
             return False
-        lines = found[2].decode("ascii").split("\r\n")
-        headers: dict[str, str] = {}
-        for line in lines[:-1]:
-            name, _, value = line.partition(": ")
-            headers[name.lower()] = value.rstrip()
+        try:
+            headers = dict(map(_plain_field, lines[1:-2]))
+        except ValueError:
+            return False
         if headers.get("content-length") != "0" or headers.get("connection", "keep-alive") != "keep-alive":
             return False
-        if len(headers) < len(lines) - 1 or not headers.keys().isdisjoint(_NOT_PLAIN):
+        if len(headers) < len(lines) - 3 or not headers.keys().isdisjoint(_NOT_PLAIN):
             return False
         self.started = self.head_complete = self.complete = True
-        self.status, self._headers = int(found[1]), headers
+        self.status, self._headers = status, headers
         return True
 
     def _skip_interim(self, status: int) -> None:
@@ -164,6 +167,22 @@ class AnswerReader:
 
     def _head_size(self) -> int:
         return sum(len(name) + len(value) for name, value in self._headers.items())
+
+
+@functools.lru_cache(maxsize=64)
+def _plain_status(line: bytes) -> int:
+    """Return the status of a plain status line, 0 for any other line."""
+    found = _PLAIN_STATUS.fullmatch(line)
+    return 0 if found is None else int(found[1])
+
+
+@functools.lru_cache(maxsize=512)
+def _plain_field(line: bytes) -> tuple[str, str]:
+    """Return name and value of a plain field. Raises ValueError for any other line."""
+    found = _PLAIN_FIELD.fullmatch(line)
+    if found is None:
+        raise ValueError("not a plain field")
+    return found[1].decode("ascii").lower(), found[2].decode("ascii").rstrip()
 
 
 @functools.lru_cache(maxsize=512)

@@ -47,7 +47,7 @@ class Origin:
         if method not in _USUAL_METHODS:
             http_headers.checked_method(method)
         # White space would end the target, and with it the request line.
-        if not target.isascii() or target.split() != [target] or "\0" in target:
+        if not (target.isascii() and target.isprintable()) or " " in target or not target:
             raise ValueError("a target that cannot be sent")
         plain = http_headers.reveal(headers) if headers else {}
         names = tuple(plain)
