@@ -27,7 +27,8 @@ class Item:
     `ticket` is the newest one, which may be of an earlier run and no longer good. `sent` are the parts sent with it.
     `known_digest` is the digest that an earlier run recorded, `known_at` the source number and path of that record, and
     `expired` says that the service no longer keeps that upload. `parts` are parts that an earlier run sent with the
-    ticket. `part` is set for an item that is only a part of a file.
+    ticket. `part` is set for an item that is only a part of a file. The scanner found nothing in the service's rules
+    against `accepted`: while that is the file, they need not be asked again.
     """
 
     file: FoundFile
@@ -42,6 +43,7 @@ class Item:
     sent: PartsSent | None = None
     parts: tuple[SentPart, ...] = ()
     part: Part | None = None
+    accepted: FoundFile | None = None
 
     @property
     def size(self) -> int:

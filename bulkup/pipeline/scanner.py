@@ -168,6 +168,7 @@ class Scanner:
         else:
             item = Item(file, ticket, place=decision.place)
             if known is None:
+                item.accepted = file
                 await self._enter(self._routes.hash if decision.hashed_first else self._routes.ask, item)
             else:
                 await self._carry_on(decision, known, item)

@@ -171,7 +171,8 @@ class TicketRequest(ServiceCall):
         kept, specs = [], []
         for item in self._items:
             spec = FileSpec.of(item.file, item.digest)
-            rejection = self._run.provider.reject(spec)
+            known = item.accepted is item.file and item.digest is None
+            rejection = None if known else self._run.provider.reject(spec)
             if rejection is not None:
                 self._reject_before_call(item, rejection)
             else:
