@@ -18,6 +18,7 @@
     budget        the number of files in flight, and of bytes in memory
     cut_off       ends presign calls under way when a run has waited long enough for them
     worker_limit  the number of workers that may have a file
+    sending_order the order in which workers get large and small files
     options       the values of a run that come from settings; tunables has the others
 
 `policy/` decides about problems: retries, host gates, errors that end a run, redaction of secrets. `tuning/` finds the
