@@ -45,7 +45,7 @@ _SHOWN_HEADERS = ("content-type", "etag", "retry-after", "x-request-id", "locati
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the trial: what it is, and lines about it."""
+    """One step of the trial: its title, and lines about it."""
 
     title: str
     lines: tuple[str, ...] = ()

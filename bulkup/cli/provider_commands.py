@@ -79,7 +79,7 @@ def new_profile(name: Name = "vendor", to: Target = None, url: WithoutCall = Fal
 
 @provider_app.command("try")
 def try_file(file: File, profile: Profile = None, config: Config = None) -> None:
-    """Send one file, and show each step: request, answer, what was read from it, bytes, closing call.
+    """Send one file, and show each step: request, answer, the ticket in it, bytes, closing call.
 
     Secrets are masked. Nothing is written to a journal.
 

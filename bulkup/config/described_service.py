@@ -232,7 +232,7 @@ class PresignTable(CheckedModel):
 
 
 class AnswerTable(CheckedModel):
-    """Where the answer has what a ticket needs, `[profiles.NAME.http.answer]`."""
+    """The places of the parts of a ticket in the answer, `[profiles.NAME.http.answer]`."""
 
     tickets: _Path = setting(JsonPath("@"), "The list with one entry for each file, or the entry of the one file.")
     match: Annotated[Match | None, Plain(_match), ValueForm("order or a table")] = setting(

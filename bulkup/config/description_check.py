@@ -29,7 +29,7 @@ Path = tuple[str, ...]
 
 
 def faults_in(description: HttpDescription) -> Iterator[TableFault]:
-    """Yield what is wrong with a description whose keys are valid one by one."""
+    """Yield the faults of a description whose keys are valid one by one."""
     yield from _own_names(description)
     yield from _structure(description)
     if description.presign is not None:
@@ -75,7 +75,7 @@ def _structure(one: HttpDescription) -> Iterator[TableFault]:
 
 
 def _group(one: HttpDescription) -> Iterator[TableFault]:
-    """Yield what is wrong with the call for a group of files."""
+    """Yield the faults of the call for a group of files."""
     assert one.presign is not None
     item, in_body = one.presign.item, {name for part in templates_in(one.presign.body) for name in part.names}
     if one.batch_size > 1 and item is None:
@@ -150,7 +150,7 @@ def _in(one: HttpDescription, path: Path, template: Template, known: Iterable[st
 
 
 def _has_digest(one: HttpDescription, path: Path, needed: str) -> bool:
-    """Return whether a checksum is known: by itself, a run computes the MD5 of what it sends."""
+    """Return whether a checksum is known. A run computes the MD5 of the bytes that it sends in any case."""
     return one.checksum == needed or (needed == "md5" and one.checksum == "none" and path[0] in ("confirm", "abandon"))
 
 

@@ -20,7 +20,7 @@ _LONGEST = 1e9  # seconds
 
 @dataclass(frozen=True, slots=True)
 class TokenEndpoint:
-    """A token endpoint and what is sent to it.
+    """A token endpoint, with the form that it receives.
 
     `service` names it in messages. `base_url` is its root if it is another one than the service's. `fields` are those
     of the form, with the secrets in clear. `lifetime` holds for a token without `expires_in`; with None such an answer

@@ -192,7 +192,7 @@ def test_values_for_the_manifest() -> None:
 
 
 def test_entries_are_matched_by_a_value() -> None:
-    """In any order, and whatever else the answer has."""
+    """In any order. Further entries are ignored."""
     table = {**GROUP, "answer": {**PATHS, "match": {"answer": "name", "file": "{name}"}}}
     items = [{"name": name, "url": f"https://s.example/{name}", "id": name} for name in ("c", "b", "x", "a")]
     found = ask(service(table), [spec("1/a"), spec("b"), spec("c")], {"items": items})

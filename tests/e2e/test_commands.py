@@ -32,7 +32,7 @@ def uploaded(world: World) -> World:
 
 COMMANDS = (
     *("upload", "status", "runs", "manifest", "orphans", "serve", "demo", "bench"),
-    *("config", "config show", "config check"),
+    *("config", "config show", "config check", "provider", "provider new", "provider try"),
 )
 
 

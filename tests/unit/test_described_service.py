@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bulkup.cli.config_commands import _entries
 from bulkup.config import SettingsError, check_profiles, load
-from bulkup.config.described_service import DescriptionError, HttpDescription
+from bulkup.config.described_service import TABLES, DescriptionError, HttpDescription
 from bulkup.config.description_parsing import parse_description
 
 GOOD = """\
@@ -208,3 +211,35 @@ def test_a_literal_secret_in_a_readable_file_is_warned_of(tmp_path: Path) -> Non
 def test_an_empty_secret_is_refused(tmp_path: Path) -> None:
     found = complaints(tmp_path, GOOD + '[profiles.vendor.http.secrets]\nx = ""\n')
     assert "http.secrets: expected env:NAME" in found[0]
+
+
+KEYS = st.sampled_from(
+    [*HttpDescription.model_fields, *(key for table in TABLES.values() for key in table.model_fields)]
+)
+LEAVES = st.none() | st.booleans() | st.integers(-2, 3000) | st.floats() | st.text(max_size=8)
+TEXTS = st.sampled_from(["/v1/{name}", "{items}", "{nmae}", "https://h.example/{path}", "a.b", "a[", "md5", "POST"])
+VALUES = st.recursive(
+    LEAVES | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=5), inner, max_size=4),
+)
+
+
+@given(value=st.dictionaries(KEYS, VALUES, max_size=6) | VALUES)
+def test_any_value_is_a_description_or_refused(value: Any) -> None:
+    """With messages, and never with another exception."""
+    try:
+        parse_description(value)
+    except DescriptionError as error:
+        assert all(fault.what.startswith(("http", "expected")) for fault in error.faults)  # noqa: PT017  # either is right
+    except ValueError as error:
+        assert str(error).startswith("expected ")  # noqa: PT017  # the same
+
+
+def test_show_has_a_line_for_each_value(tmp_path: Path) -> None:
+    """Those of tables inside one another begin with the names of the tables."""
+    (tmp_path / "bulkup.toml").write_text(GOOD)
+    resolved = load({}, profile="vendor", config_file=None, environ={}, cwd=str(tmp_path))
+    lines = list(_entries(resolved.settings.model_dump(mode="json")["http"]))
+    assert "presign.headers.Authorization = Bearer {token}" in lines
+    assert "put.success = [200, 201, 204]" in lines
+    assert not any("None" in line for line in lines)

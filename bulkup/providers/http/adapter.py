@@ -157,7 +157,7 @@ class DescribedService(Provider):
 
     @property
     def secrets(self) -> Iterable[Secret]:
-        """The credentials, what is made of them, and tokens fetched with them."""
+        """The credentials, the values made of them, and tokens fetched with them."""
         fetched = self._tokens.secrets if self._tokens is not None else ()
         made = [value for name, value in self._account().items() if name == BASIC and isinstance(value, Secret)]
         user = self.config.credentials.get(BASIC_SECRETS[0]) if BASIC_SECRETS[0] in self._description.secrets else None
@@ -282,7 +282,7 @@ class DescribedService(Provider):
         )
 
     def _closing(self, answer: ApiAnswer) -> Closing:
-        """Return what the answer to a closing call or poll says. Raises `ProblemError`."""
+        """Return the result of the answer to a closing call or poll. Raises `ProblemError`."""
         self._check_closing(answer)
         table = self._description.confirm
         assert table is not None  # the capability says so

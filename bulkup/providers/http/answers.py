@@ -329,7 +329,7 @@ class TicketReader:
 
 
 def check_status(paths: AnswerTable | None, answer: ApiAnswer, service: str) -> None:
-    """Raise `ProblemError` unless a call succeeded. `paths` say where its message is, and what a status means."""
+    """Raise `ProblemError` unless a call succeeded. `paths` lead to its message, and give the meaning of a status."""
     if 200 <= answer.status < 300:
         return
     meaning = paths.statuses.get(answer.status) if paths is not None else None
