@@ -21,6 +21,7 @@ from bulkup.config.secret_source import SecretSource
 from bulkup.config.template_text import Template, parse_template, parse_tree
 from bulkup.config.units import parse_duration, parse_size
 from bulkup.config.value_text import quote_value
+from bulkup.helpers.quick_dataclass import dataclass
 
 ANY_EXTENSION = "*"
 NO_EXTENSION = ""
@@ -50,7 +51,8 @@ class DescriptionError(ValueError):
         self.faults = tuple(faults)
 
 
-class Match(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Match:
     """How an entry of an answer names its file: the value of `answer` in the entry equals the template `file`.
 
     `answer` is None if the entries are in a table, whose keys name the files.
@@ -58,6 +60,9 @@ class Match(NamedTuple):
 
     answer: JsonPath | None
     file: Template
+
+    def __str__(self) -> str:
+        return f"key = {self.file}" if self.answer is None else f"answer = {self.answer}, file = {self.file}"
 
 
 # Steps that convert values. Every ValueError begins with "expected".
