@@ -31,7 +31,7 @@ A trial in the state `growing` also ends in `holding` with a sample that is not 
 A run begins with few workers, which is enough where a file takes milliseconds. Over a link with latency the first files
 take many round trips, because new connections send slowly at first. So if no file ends at once, the other workers
 follow before the first answers: the connections of all of them are then opened, and speed up, at the same time. On a
-link of 200 Mbit/s and 40 ms this saves 0.3 seconds. The samples begin with the second file of each worker. The time
+link of 200 Mbit/s and 40 ms this saves 0.1 seconds. The samples begin with the second file of each worker. The time
 that the first files took is the least time to begin with. It may be long already, because they share the link. So
 until the growth ends, files are also compared with the time that TCP needs for them on a link that is not full, which
 follows from the round trip and the size.
