@@ -28,7 +28,7 @@ from bulkup.model.files import Digest, FoundFile, Identity
 from bulkup.model.http import ApiAnswer, ApiRequest, StorageAnswer
 from bulkup.model.items import Item, Ticketed
 from bulkup.model.problems import Problem, ProblemError
-from bulkup.model.tickets import AlreadyThere, Receipt, Rejection, Ticket
+from bulkup.model.tickets import AlreadyThere, NeedsDigest, Receipt, Rejection, Ticket
 from bulkup.pipeline.files.hashing import RunningDigests
 from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.policy.redaction import redact, secrets_of, without_secrets
@@ -148,7 +148,10 @@ class _Trial:
         self._show("the file is uploaded", [f"id: {answer.remote_id}"])
         return True
 
-    def _without_ticket(self, answer: Rejection | AlreadyThere) -> bool:
+    def _without_ticket(self, answer: Rejection | AlreadyThere | NeedsDigest) -> bool:
+        if isinstance(answer, NeedsDigest):
+            self._show("the service may have the file already", ["a run compares the checksums"])
+            return False
         if isinstance(answer, Rejection):
             self._show("the service refuses the file", [answer.reason])
             return False

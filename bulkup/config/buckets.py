@@ -83,7 +83,7 @@ class Buckets(Services):
     sse: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = setting(
         None,
         "How `s3` encrypts objects. The ETag of an object that is encrypted with KMS is not its MD5. Such an upload is "
-        "proved by a checksum, see `checksum`.",
+        "proved by a checksum, see `checksum_algorithm`, or counts as unverified.",
         about_default="The bucket's own encryption.",
         option=Option("s3: encryption: AES256, aws:kms or aws:kms:dsse.", Panel.SERVICES, metavar="KIND"),
     )
@@ -92,6 +92,13 @@ class Buckets(Services):
         "The id or ARN of the KMS key, for `sse`.",
         about_default="The account's default key.",
         option=Option("s3: the KMS key.", Panel.SERVICES, metavar="ID"),
+    )
+    checksum_algorithm: Literal["crc64nvme", "crc32c", "sha256"] | None = setting(
+        None,
+        "A further checksum of objects at `s3`. It is part of the signature, so the store accepts no other bytes, and "
+        "it stays with the object. Files are read once more for it, before they are sent. Files in parts have none.",
+        about_default="The MD5 is sent with small files, and compared with the ETag.",
+        option=Option("s3: a further checksum: crc64nvme, crc32c or sha256.", Panel.SERVICES, metavar="NAME"),
     )
     tags: Tags = setting(
         {},
@@ -114,4 +121,12 @@ class Buckets(Services):
         "Have `s3` refuse an upload whose key exists already, instead of replacing the object.",
         about_default="An object with the same key is replaced.",
         option=Option("s3: do not replace objects that exist.", Panel.SERVICES, names=("--if-none-match",)),
+    )
+    skip_existing: bool = setting(
+        False,
+        "Leave out files that the bucket of `s3` has already, with the same size and the same MD5 as ETag. The bucket "
+        "is listed for this, and only files with an object of their size are read for the comparison. An object that "
+        "was sent in parts, or is encrypted with KMS, has no MD5, so its file is sent again.",
+        about_default="The journal alone says what was uploaded.",
+        option=Option("s3: leave out files that the bucket has already.", Panel.SERVICES, names=("--skip-existing",)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal, NamedTuple
@@ -121,6 +122,12 @@ class AlreadyThere:
 
     remote_id: str
     remote: Mapping[str, Any] = field(default_factory=dict)
+
+
+class NeedsDigest(enum.Enum):
+    """The service cannot answer for a file before it is hashed: the file is hashed, and asked for again."""
+
+    YES = "it may have this file"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from bulkup.model.files import Algorithm, Digest, FoundFile, NameAtService, Plac
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem
 from bulkup.model.states import FileState
-from bulkup.model.tickets import AlreadyThere, Download, Receipt, Rejection, Ticket, UnfinishedUpload
+from bulkup.model.tickets import AlreadyThere, Download, NeedsDigest, Receipt, Rejection, Ticket, UnfinishedUpload
 from bulkup.providers.storage_answers import classify_s3
 
 GIB = 1024**3
@@ -138,7 +138,7 @@ class NotYet:
 
 
 Closing = Mapping[str, Any] | NotYet
-TicketAnswer = Ticket | Rejection | AlreadyThere | Problem
+TicketAnswer = Ticket | Rejection | AlreadyThere | NeedsDigest | Problem
 
 
 class Provider(abc.ABC):
@@ -205,7 +205,8 @@ class Provider(abc.ABC):
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
         """Make one presign call. Return its answer for each file, in the order of `specs`.
 
-        A `Problem` fails its file in this run; the next run asks for it again.
+        A `Problem` fails its file in this run; the next run asks for it again. `NeedsDigest` has a file hashed that
+        came without a digest, and asked for again.
 
         Raises `ProblemError`. The kind `REJECTED` means that at least one file of the group is at fault, and that the
         answer does not tell which.

@@ -26,6 +26,7 @@ from bulkup.transport import Transport
 
 WITHOUT_API = ("s3", "urls")  # no API to answer wrongly
 EVERY = tuple(name for name in SERVICES if name not in WITHOUT_API)
+SENDING = (*EVERY, "s3")  # those that take a whole tree
 CLOSING = ("metastudio", "xvid", "http as metastudio", "git-lfs")  # those with closing calls
 EXTENSIONS = ("mp4", "mov", "jpg", "png", "wav", "mp3")  # which every service takes
 

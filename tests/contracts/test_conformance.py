@@ -7,7 +7,17 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import pytest
-from conformance_world import CLOSING, EVERY, adapter_of, conformance, is_closing, recorded_calls, tree
+from conformance_world import (
+    CLOSING,
+    EVERY,
+    SENDING,
+    WITHOUT_API,
+    adapter_of,
+    conformance,
+    is_closing,
+    recorded_calls,
+    tree,
+)
 from pipeline_world import SERVICES, World
 
 from bulkup import FileState
@@ -27,7 +37,7 @@ def test_every_provider_is_part_of_the_suite() -> None:
     """And the suite lists those with closing calls."""
     assert {adapter_of(name) for name in SERVICES} == set(PROVIDER_CLASSES)
     assert {adapter_of(name) for name in CLOSING} == {
-        name for name, kind in PROVIDER_CLASSES.items() if _confirms(kind)
+        name for name, kind in PROVIDER_CLASSES.items() if _confirms(kind) and name not in WITHOUT_API
     }
 
 
@@ -68,6 +78,7 @@ async def test_every_file_under_its_own_id(place: World) -> None:
     assert place.lost_ids() == 0
 
 
+@pytest.mark.parametrize("place", SENDING, indirect=True)
 async def test_one_name_in_many_folders(place: World) -> None:
     """Files with the same name in different folders stay separate."""
     names = ("a.mp4", "one/a.mp4", "two/a.mp4", "one/two/a.mp4", "two/one/a.mp4")
@@ -76,6 +87,7 @@ async def test_one_name_in_many_folders(place: World) -> None:
     place.assert_uploaded()
 
 
+@pytest.mark.parametrize("place", SENDING, indirect=True)
 async def test_second_run_makes_no_call(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run over an uploaded tree makes no API call and sends nothing."""
     place.write(tree(12))

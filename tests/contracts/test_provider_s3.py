@@ -11,7 +11,7 @@ import pytest
 from bulkup.config.catalogue import SETTINGS
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.helpers.secrets import Secret
-from bulkup.model.files import Place
+from bulkup.model.files import Digest, Place
 from bulkup.model.http import ApiAnswer, ApiRequest, StorageAnswer
 from bulkup.model.problems import ProblemKind
 from bulkup.model.tickets import Ticket
@@ -85,6 +85,19 @@ async def test_every_property_of_an_object_is_a_signed_header() -> None:
     }
     signed = parse_qs(urlsplit(made.url.reveal()).query)["X-Amz-SignedHeaders"][0].split(";")
     assert signed == sorted([*made.headers, "host"])
+
+
+async def test_a_checksum_is_signed_if_the_file_was_hashed() -> None:
+    here = provider(checksum_algorithm="sha256", multipart_from=100)
+    assert here.capabilities.checksum_first == "sha256"
+    assert here.capabilities.proof == "md5"
+    assert here.hashes_first(spec("a", 99))
+    assert not here.hashes_first(spec("a", 100))
+    (made,) = await here.presign([spec("a.jpg")._replace(digest=Digest(bytes(32), "sha256"))], no_call)
+    assert isinstance(made, Ticket)
+    assert made.headers["x-amz-checksum-sha256"] == "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+    signed = parse_qs(urlsplit(made.url.reveal()).query)["X-Amz-SignedHeaders"]
+    assert signed == ["content-type;host;x-amz-checksum-sha256"]
 
 
 @pytest.mark.parametrize(

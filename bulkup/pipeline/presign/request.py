@@ -16,7 +16,7 @@ from bulkup.model.items import Group, Item, Outcome, Ticketed
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
-from bulkup.model.tickets import AlreadyThere, Receipt, Rejection, Ticket
+from bulkup.model.tickets import AlreadyThere, NeedsDigest, Receipt, Rejection, Ticket
 from bulkup.pipeline.api_calls import ServiceCall
 from bulkup.pipeline.policy.fatal import tickets_over
 from bulkup.pipeline.policy.kind_refusal import refers_to_kind
@@ -186,7 +186,10 @@ class TicketRequest(ServiceCall):
         answered = zip(specs, answers, strict=True)
         return {spec.extension for spec, answer in answered if isinstance(answer, Ticket | AlreadyThere)}
 
-    def _settle_without_ticket(self, item: Item, answer: Rejection | AlreadyThere | Problem) -> None:
+    def _settle_without_ticket(self, item: Item, answer: Rejection | AlreadyThere | NeedsDigest | Problem) -> None:
+        if isinstance(answer, NeedsDigest):
+            self._routes.hash(item)
+            return
         self._run.earlier_origins.needs_no_ticket(item)
         if isinstance(answer, Rejection):
             self._rejected_by_service(item, answer)

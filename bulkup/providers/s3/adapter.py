@@ -6,23 +6,34 @@ Large files are uploads in parts: a call begins one, each part has a URL, and a 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import anyio
 
+from bulkup.errors import UsageError
 from bulkup.helpers.secrets import Secret
-from bulkup.model.files import Place
+from bulkup.model.files import Algorithm, Place
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import PartPlan, Receipt, Rejection, Ticket, UnfinishedUpload
 from bulkup.providers.answer_parsing import unix_time
-from bulkup.providers.base import GIB, S3_PUT_LIMIT, Capabilities, Closing, FileSpec, Provider, ProviderConfig
+from bulkup.providers.base import (
+    GIB,
+    S3_PUT_LIMIT,
+    Capabilities,
+    Closing,
+    FileSpec,
+    Provider,
+    ProviderConfig,
+    TicketAnswer,
+)
 from bulkup.providers.key_template import KeyTemplate, fault_of_key, is_utf8
 from bulkup.providers.s3.answers import classify
 from bulkup.providers.s3.calls import BucketCalls, composite_etag, object_url, part_query
 from bulkup.providers.s3.credentials import KeySource
 from bulkup.providers.s3.endpoint import BucketAddress
+from bulkup.providers.s3.existing_objects import ExistingObjects
 from bulkup.providers.s3.object_headers import ObjectHeaders
 from bulkup.providers.s3.signing import AccessKeys, UrlSigner
 
@@ -50,8 +61,14 @@ class S3(Provider):
         self._lifetime: float = settings["url_lifetime"]
         self._in_parts_from: int = min(settings["multipart_from"], S3_PUT_LIMIT + 1)
         self._part_size: int = settings["part_size"]
+        self._checksum: Algorithm | None = settings["checksum_algorithm"]
+        self._existing = ExistingObjects(self._calls, self._key.prefix) if settings["skip_existing"] else None
+        if self._existing is not None and self._checksum is not None:
+            hint = "leave out one of the two"
+            raise UsageError("skip_existing compares MD5s, and checksum_algorithm is not MD5", hint=hint)
         self._signer: tuple[AccessKeys, UrlSigner] | None = None
         self._capabilities = Capabilities(
+            checksum_first=self._checksum,
             batch_limit=1000,
             batch_size=200,
             max_size=MOST_PARTS * LARGEST_PART,
@@ -60,7 +77,7 @@ class S3(Provider):
             abandons=True,
             lists_unfinished=True,
             creates_ids=False,
-            signs_locally=True,
+            signs_locally=not settings["skip_existing"],
         )
 
     @property
@@ -83,19 +100,30 @@ class S3(Provider):
         fault = fault_of_key(self._key(spec), self.name)
         return super().reject(spec) if fault is None else Rejection(fault)
 
+    def hashes_first(self, spec: FileSpec) -> bool:
+        """Return whether the checksum of a file is signed. Parts are signed without one."""
+        return self._checksum is not None and spec.size < self._in_parts_from
+
     def place(self, spec: FileSpec) -> Place | None:
         """Return the object key, which two files must not share. None if it is not valid UTF-8."""
         key = self._key(spec)
         return Place(key, exclusive=True) if is_utf8(key) else None
 
-    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[Ticket | Rejection]:
+    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
         """Sign upload URLs, and begin the uploads of large files. Only for those the store is asked."""
+        there: Mapping[str, TicketAnswer] = {}
+        if self._existing is not None:
+            there = await self._existing.answers({self._key(spec): spec for spec in specs}, call)
+        missing = [spec for spec in specs if self._key(spec) not in there] if there else specs
         signer, now, expires_at = await self._signing()
-        tickets = [self._ticket(self._key(spec), spec, signer, now, expires_at) for spec in specs]
-        large = [number for number, spec in enumerate(specs) if spec.size >= self._in_parts_from]
+        tickets = [self._ticket(self._key(spec), spec, signer, now, expires_at) for spec in missing]
+        large = [number for number, spec in enumerate(missing) if spec.size >= self._in_parts_from]
         if large:
-            await self._begin(specs, tickets, large, call)
-        return tickets
+            await self._begin(missing, tickets, large, call)
+        if not there:
+            return tickets
+        made = iter(tickets)
+        return [there.get(self._key(spec)) or next(made) for spec in specs]
 
     async def part_tickets(self, ticket: Ticket, numbers: Sequence[int], call: ApiCall) -> Sequence[Ticket]:
         """Sign the URLs of parts."""
@@ -207,6 +235,8 @@ class S3(Provider):
 
     def _ticket(self, key: str, spec: FileSpec, signer: UrlSigner, now: float, expires_at: float) -> Ticket:
         headers = self._headers.of(spec.extension)
+        if self._checksum is not None and spec.digest is not None:
+            headers = {**headers, f"x-amz-checksum-{self._checksum}": spec.digest.base64}
         return Ticket(
             url=signer.sign("PUT", self._address.path_of(key), now, headers),
             remote_id=key,

@@ -10,6 +10,7 @@ from bulkup.model.problems import Problem, ProblemKind
 from bulkup.providers.error_documents import code_and_message, plain_body
 from bulkup.providers.storage_answers import classify_s3
 
+_PROPERTIES = "check sse, storage_class, acl, tags and checksum_algorithm: the store may not have them"
 # By the code of the error document: the kind, None for the usual one, and what to do.
 _CODES: Mapping[str, tuple[ProblemKind | None, str]] = {
     "NoSuchBucket": (None, "check bucket, region, addressing and base_url"),
@@ -32,6 +33,8 @@ _CODES: Mapping[str, tuple[ProblemKind | None, str]] = {
     "NotImplemented": (None, "the store lacks a feature that the settings ask for"),
     "InvalidStorageClass": (None, "check storage_class"),
     "InvalidDigest": (None, ""),
+    "InvalidRequest": (None, _PROPERTIES),
+    "InvalidArgument": (None, _PROPERTIES),
     "KeyTooLongError": (None, "check key"),
     "QuotaExceeded": (None, "the bucket is full"),
     "InvalidObjectState": (None, ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 from xml.etree.ElementTree import Element, ParseError
 from xml.sax.saxutils import escape
 
@@ -88,11 +88,13 @@ class BucketCalls:
 
     async def objects(self, prefix: str, after: str, call: ApiCall) -> tuple[list[BucketEntry], bool]:
         """Return the objects whose keys follow `after`, at most a thousand, and whether there are more."""
-        query = _query({"list-type": "2", "max-keys": str(_LISTED), "prefix": prefix, "start-after": after})
+        given = {"encoding-type": "url", "list-type": "2", "max-keys": str(_LISTED), "prefix": prefix}
+        query = _query({**given, "start-after": after} if after else given)
         answer = await self._make("GET", self._address.path.rstrip("/") or "/", query, call, urls=_URLS_OF_A_LIST)
         root = _document(answer)
+        decoded = unquote_plus if _text(root, "EncodingType") == "url" else str
         found = [
-            BucketEntry(_text(entry, "Key"), int(_text(entry, "Size") or "-1"), _text(entry, "ETag").strip('"'))
+            BucketEntry(decoded(_text(entry, "Key")), int(_text(entry, "Size") or -1), _text(entry, "ETag").strip('"'))
             for entry in _children(root, "Contents")
         ]
         return found, _text(root, "IsTruncated") == "true"
