@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
-from conformance_world import EVERY, SENDING, conformance, tree
+from conformance_world import EVERY, conformance, tree
 from pipeline_world import World
 
 from bulkup import ExitCode, FileState
