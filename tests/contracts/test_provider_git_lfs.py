@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from provider_cases import BASE_URL, DATE, NOW, FakeCall, answer_of, rfc3339
 
@@ -440,14 +441,25 @@ async def test_git_may_have_no_answer(home: Path, script: str) -> None:
     assert not await logins(git(home, script)).other(None)
 
 
+async def test_git_is_asked_once_for_each_login_that_was_refused(home: Path) -> None:
+    """Several calls are refused at the same time, and each answer may take long."""
+    source = logins(git(home, f"echo asked >>{home}/count; exit 1"))
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(source.other, None)
+    assert (home / "count").read_text() == "asked\n"
+
+
 async def test_git_gets_no_terminal_and_no_questions(home: Path) -> None:
     script = f'echo "$GIT_TERMINAL_PROMPT/$GCM_INTERACTIVE/$GIT_ASKPASS/$SSH_ASKPASS/$*" >{home}/seen; exit 1'
     await logins(git(home, script)).other(None)
     assert (home / "seen").read_text() == "0/never///-c core.askPass= credential fill\n"
 
 
-async def test_a_helper_that_waits_is_ended(home: Path) -> None:
-    options = GitOptions(git(home, "exec sleep 60").command, timeout=0.2)
+@pytest.mark.parametrize("script", ["exec sleep 600", "sleep 600", "sleep 600 &"])
+async def test_a_helper_that_waits_is_ended(home: Path, script: str) -> None:
+    """With the programs that it has started: they keep the output open."""
+    options = GitOptions(git(home, script).command, timeout=0.2)
     with pytest.raises(ProblemError) as raised:
         await logins(options).other(None)
     assert raised.value.problem.kind is ProblemKind.UNAUTHORIZED

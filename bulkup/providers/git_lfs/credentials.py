@@ -7,8 +7,10 @@ Nothing is stored in a helper or removed from it.
 
 from __future__ import annotations
 
+import contextlib
 import netrc
 import os
+import signal
 import subprocess
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -60,6 +62,8 @@ class LoginSource:
         self._login = _configured(config.credentials)
         self._is_configured = self._login is not None
         self._read_netrc = False
+        self._asked = False  # git
+        self._asked_after: Login | None = None  # the login that had been refused
         self._secrets: list[Secret] = list(self._login.secrets) if self._login is not None else []
         self._lock = anyio.Lock()
 
@@ -90,6 +94,9 @@ class LoginSource:
         async with self._lock:
             if self._login != refused:
                 return True  # another call has found it meanwhile
+            if self._asked and self._asked_after == refused:
+                return False  # another call has got no answer
+            self._asked, self._asked_after = True, refused
             found = await anyio.to_thread.run_sync(self._from_git)
             if found is None or found == refused:
                 return False
@@ -123,23 +130,33 @@ class LoginSource:
         silent = {"GIT_TERMINAL_PROMPT": "0", "GCM_INTERACTIVE": "never", "GIT_ASKPASS": "", "SSH_ASKPASS": ""}
         argv = [self._options.command, "-c", "core.askPass=", "credential", "fill"]
         try:
-            done = subprocess.run(
-                argv,
-                input=asked.encode(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**self._environ, **silent},
-                timeout=self._options.timeout,
-                check=False,
-                start_new_session=True,  # without a terminal
-            )
+            status, output = _answer_of(argv, asked.encode(), {**self._environ, **silent}, self._options.timeout)
         except subprocess.TimeoutExpired:
             text = f"`git credential fill` gave no answer within {self._options.timeout:g} s: does it ask a person?"
         except OSError:
             return None  # git is not installed
         else:
-            return _of_answer(done.stdout) if done.returncode == 0 else None
+            return _of_answer(output) if status == 0 else None
         raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, text))
+
+
+def _answer_of(argv: list[str], asked: bytes, environ: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
+    """Run a command without a terminal, and return its status and output.
+
+    Raises OSError, and `subprocess.TimeoutExpired` after `timeout` seconds. The programs that it has started are ended
+    with it: one of them may keep the output open.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environ, start_new_session=True
+    ) as process:
+        try:
+            output, _ = process.communicate(asked, timeout)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, output
 
 
 def _configured(given: Mapping[str, Secret]) -> Login | None:
