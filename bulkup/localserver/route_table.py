@@ -37,7 +37,7 @@ OPENAPI_PATH = "/-/openapi.json"
 _ANYTHING = r"/{rest:[\s\S]*}"  # including line breaks
 
 # Paths below these are never objects.
-_RESERVED = ("/v1", "/v3", "/ugc", "/local/v1", "/objects", "/-")
+_RESERVED = ("/v1", "/v3", "/ugc", "/local/v1", "/-")
 
 
 def create_application(context: ServerContext, storage: ServerStorage) -> web.Application:

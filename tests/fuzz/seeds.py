@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import zlib
 from typing import Any
@@ -77,6 +78,34 @@ XVID = {
     }
 }
 _XVID_XML = b"""<?xml version="1.0" encoding="UTF-8"?><upload><status>COMPLETED</status><id>5a1b</id></upload>"""
+_OIDS = [hashlib.sha256(b"%d" % number).hexdigest() for number in range(2)]
+LFS = {
+    "transfer": "basic",
+    "objects": [
+        {
+            "oid": oid,
+            "size": number + 1,
+            "authenticated": True,
+            "actions": {
+                "upload": {
+                    "href": f"https://store.example/{oid}{_SIGNED_V4}",
+                    "header": {"Authorization": "RemoteAuth x", "X-Amz-Content-Sha256": oid},
+                    "expires_in": 3600,
+                    "expires_at": "2023-11-14T23:13:20Z",
+                },
+                "verify": {"href": f"https://api.example/{oid}/verify", "header": {}, "expires_in": 3600},
+            },
+        }
+        for number, oid in enumerate(_OIDS)
+    ],
+    "hash_algo": "sha256",
+}
+LFS_OTHERS = {
+    "objects": [
+        {"oid": _OIDS[0], "size": 1},
+        {"oid": _OIDS[1], "size": 2, "error": {"code": 422, "message": "too large"}},
+    ]
+}
 LOCAL = {
     "tickets": [
         {"id": f"local/0{n}/x.mp4", "url": f"https://127.0.0.1:1/local/0{n}/x.mp4{_SIGNED_V4}", "expires_in": 3600}
@@ -103,6 +132,7 @@ API = {
     "move-ugc": answers(MOVE, MOVE_ERROR, error=MOVE_ERROR),
     "metastudio": answers(METASTUDIO, METASTUDIO_LARGE, error={"error_code": "APIGW.0308", "error_msg": "limit"}),
     "xvid": answers(XVID, _XVID_XML, error={"error": {"error_code": "0x0000003", "error_message": "Invalid"}}),
+    "git-lfs": answers(LFS, LFS_OTHERS, error={"message": "no", "documentation_url": "https://api.example/docs"}),
     "local": answers(LOCAL),
 }
 CLOSING = [

@@ -219,7 +219,6 @@ def test_the_document_describes_exactly_the_existing_paths(tmp_path: Path) -> No
         "/v3/{rest}",
         "/ugc/{rest}",
         "/local/v1/{rest}",
-        "/objects/{rest}",
         "/-/{rest}",
         "/{rest}",
     }
