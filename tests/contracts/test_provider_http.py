@@ -434,6 +434,18 @@ async def _twice(provider: Provider, call: FakeCall) -> None:
         await provider.presign([spec()], call)
 
 
+def test_a_path_with_a_dot_segment() -> None:
+    """A call with it would go elsewhere. Before the upload the file is rejected, afterwards it has failed."""
+    table = {"presign": {"path": "/v1/{stem}/x"}, "answer": {"url": "url", "id": "id", "keep": {"folder": "f"}}}
+    provider = service({**table, "confirm": {"path": "/c/{folder}/x"}}, {})
+    assert refused(provider, [spec(".")], {}).kind is ProblemKind.REJECTED
+    (one,) = ask(provider, [spec()], {"url": "https://s.example/1", "id": 1, "f": ".."})
+    assert isinstance(one, Ticket)
+    with pytest.raises(ProblemError) as raised:
+        asyncio.run(_confirm(provider, one, FakeCall(answer_of({}))))
+    assert raised.value.problem.kind is ProblemKind.FAILED
+
+
 # Closing calls.
 
 CONFIRM = {
@@ -454,6 +466,11 @@ def close(provider: Provider, *answers: Any, again: bool = False, poll: bool = F
     return asyncio.run(closing()), call
 
 
+async def _confirm(provider: Provider, one: Ticket, call: FakeCall) -> object:
+    receipt = Receipt(MD5, UNKNOWN_IDENTITY, None, True, NOW)
+    return await provider.confirm(one, receipt, call, again=False)
+
+
 def test_a_closing_call() -> None:
     """It knows the file, and the headers are those of the presign call. The id is escaped."""
     result, call = close(service(CONFIRM), answer_of(b"", 204))
@@ -462,6 +479,15 @@ def test_a_closing_call() -> None:
     assert request.path == "/v1/uploads/a%2Fb/complete"
     assert json.loads(request.body or b"") == {"md5": MD5.hex, "name": "a.mp4", "size": 5}
     assert isinstance(request.headers["Authorization"], Secret)
+
+
+def test_a_ticket_of_an_earlier_description() -> None:
+    """Its file fails with the reason, and the next run uploads it anew."""
+    (one,) = ask(service(single(id="id")), [spec()], {"url": "https://s.example/1", "id": "x"})
+    assert isinstance(one, Ticket)
+    with pytest.raises(ProblemError, match="has no name for the closing call") as raised:
+        asyncio.run(_confirm(service(CONFIRM), one, FakeCall(answer_of({}))))
+    assert raised.value.problem.kind is ProblemKind.FAILED
 
 
 def test_an_upload_that_was_closed_before() -> None:

@@ -57,7 +57,7 @@ from bulkup.providers.client_credentials import ClientCredentials
 from bulkup.providers.http.answer_shape import shape_of
 from bulkup.providers.http.answers import TicketReader, check_status, path_of, said_in, success_of
 from bulkup.providers.http.auth import client_credentials
-from bulkup.providers.http.file_values import FileValues
+from bulkup.providers.http.file_values import FileValues, MissingValueError
 from bulkup.providers.http.rendering import Compiler, DotSegmentError, RenderTree
 
 _NO_CALL_GROUP = 1000
@@ -254,11 +254,21 @@ class DescribedService(Provider):
                     one.more = {**one.more, TOKEN: token}
             if self._item is not None and files:
                 values.more = {**values.more, ITEMS: [self._item(one) for one in files]}
-            answer = await call(asked.request(values, urls=max(1, len(files))))
+            answer = await call(self._request(asked, values, files))
             if self._tokens is None or token is None or answer.status != _UNAUTHORIZED:
                 break
             self._tokens.invalidate(token)
         return answer
+
+    @staticmethod
+    def _request(asked: _Call, values: FileValues, files: Sequence[FileValues]) -> ApiRequest:
+        try:
+            return asked.request(values, urls=max(1, len(files)))
+        except DotSegmentError:
+            what = "a part of the path of its call would be `.` or `..`, which servers remove"
+        except MissingValueError as error:
+            what = f"its ticket is of an earlier description, and has no {error} for the closing call"
+        raise ProblemError(Problem(ProblemKind.REJECTED if files else ProblemKind.FAILED, what))
 
     def _ticket_without_call(self, spec: FileSpec) -> TicketAnswer:
         one, values = self._description, FileValues(spec)

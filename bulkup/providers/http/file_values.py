@@ -21,6 +21,10 @@ _OTHER_TYPE = "application/octet-stream"
 Value = str | int
 
 
+class MissingValueError(LookupError):
+    """A template names a value that a ticket of an earlier run does not have. The text is the name."""
+
+
 class FileValues:
     """The file of a rendered template, and values by name that are known apart from it.
 
@@ -61,6 +65,8 @@ def _of_file(of_spec: Callable[[FileSpec], Value], name: str, values: FileValues
 
 
 def _of_others(name: str, values: FileValues) -> Value:
+    if name not in values.more:
+        raise MissingValueError(name)
     value: Value = values.more[name]
     return value
 
