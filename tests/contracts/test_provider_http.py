@@ -502,6 +502,7 @@ def test_polling_until_done() -> None:
     confirm = {"path": "/c/{id}", "done": "status == 'READY'", "failed": "error", "poll": "/p/{id}?x=1", "every": "3s"}
     provider = service({**single(id="id"), "confirm": confirm})
     assert close(provider, answer_of({"status": "BUSY"}))[0] == NotYet(3.0)
+    assert close(provider, answer_of({}, 409), again=True)[0] == NotYet(3.0)
     result, call = close(provider, answer_of({"status": "READY"}), poll=True)
     assert (result, call.requests[0].method, call.requests[0].path) == ({}, "GET", "/p/a%2Fb?x=1")
     with pytest.raises(ProblemError) as raised:

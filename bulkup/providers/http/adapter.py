@@ -201,7 +201,9 @@ class DescribedService(Provider):
         values = FileValues(None, {ID: ticket.remote_id, **ticket.remote, **self._of_receipt(receipt)})
         answer = await self._answer(self._confirm, values, call)
         if (again and answer.status == _CONFLICT) or self._was_closed(answer):
-            return {}
+            table = self._description.confirm
+            # It was received, and may not be done yet.
+            return NotYet(table.every) if table is not None and table.poll is not None else {}
         return self._closing(answer)
 
     async def poll(self, ticket: Ticket, call: ApiCall) -> Closing:
