@@ -47,6 +47,9 @@ class AttemptEnds(Protocol):
     def accepted(self, item: Item, receipt: Receipt) -> None:
         """Note that storage has accepted a file."""
 
+    def closes(self, file: Ticketed) -> bool:
+        """Return whether an accepted file needs a closing call before it counts as uploaded."""
+
     def failed(self, file: Ticketed, problem: Problem, gate: HostGate, begun: float) -> None:
         """Pass a file on after an attempt that began at `begun` and failed."""
 
@@ -149,13 +152,19 @@ class Dispatcher:
         self._wake.set()
 
     async def _write(self, stored: Sequence[Attempt]) -> None:
-        if self._run.provider.capabilities.confirms:
-            await self._run.journal.stored([attempt.file.item for attempt in stored])
-            for file in [attempt.file for attempt in stored]:
+        closing, complete = list[Ticketed](), list[Item]()
+        for file in [attempt.file for attempt in stored]:
+            if self._ends.closes(file):
+                closing.append(file)
+            else:
+                complete.append(file.item)
+        if complete:
+            await self._routes.record(*map(_outcome, complete))
+        if closing:
+            await self._run.journal.stored([file.item for file in closing])
+            for file in closing:
                 assert file.item.receipt is not None
                 self._routes.close(Stored(file.item, file.ticket, file.item.receipt))
-        else:
-            await self._routes.record(*[_outcome(attempt.file.item) for attempt in stored])
 
     def _release(self, attempts: Iterable[Attempt]) -> None:
         for attempt in attempts:

@@ -114,6 +114,11 @@ class Workers:
         self._run.storage_refusals.accepted = True
         item.receipt, item.digest = receipt, receipt.digest or item.digest
 
+    def closes(self, file: Ticketed) -> bool:
+        """Return whether an accepted file needs a closing call before it counts as uploaded."""
+        provider = self._run.provider
+        return provider.capabilities.confirms and provider.closes(file.ticket)
+
     def failed(self, file: Ticketed, problem: Problem, gate: HostGate, begun: float) -> None:
         """Pass a file on after an attempt that began at `begun` and failed."""
         self._end_at_gate(file, gate, problem, begun)
@@ -123,10 +128,9 @@ class Workers:
         """Return what to wait for: the row of an accepted file is on disk then."""
         # The worker is free again only when the row is on disk. So a kill makes us send no more files twice than there
         # are workers, however fast they are and however slow the disk.
-        provider = self._run.provider
         if file.item.part is not None:
             return self._routes.part_sent(file, receipt)
-        if provider.capabilities.confirms and provider.closes(file.ticket):
+        if self.closes(file):
             return self._close_later(file, receipt)
         return self._routes.record(Outcome(file.item, FileState.UPLOADED if receipt.verified else FileState.UNVERIFIED))
 

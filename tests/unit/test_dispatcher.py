@@ -136,6 +136,21 @@ async def test_receipts_are_on_disk_before_the_closing_calls_are_due() -> None:
         assert stage.passed.through("close") == [Stored(file.item, file.ticket, taken) for file in files]
 
 
+async def test_only_files_whose_ticket_asks_for_it_get_a_closing_call() -> None:
+    stage, taken = DispatcherStage(concurrency=8), receipt()
+    stage.provider.can(confirms=True)
+    files = stage.add(1, 1, 1)
+    stage.provider.closes = lambda ticket: ticket is files[1].ticket  # type: ignore[method-assign]
+    async with stage.work():
+        await settled()
+        stage.pool.end(taken, taken, taken)
+        await settled()
+        assert stage.journal.arguments == [([files[1].item],)]
+        assert stage.passed.through("close") == [Stored(files[1].item, files[1].ticket, taken)]
+        assert stage.passed.through("record") == [Outcome(files[n].item, FileState.UPLOADED) for n in (0, 2)]
+        assert stage.run.worker_limit.busy == 0
+
+
 async def test_files_wait_for_memory() -> None:
     """The others of their group do not wait for them."""
     stage = DispatcherStage(concurrency=8, memory=2 * CHUNK + 10)
