@@ -50,6 +50,9 @@ class AttemptEnds(Protocol):
     def closes(self, file: Ticketed) -> bool:
         """Return whether an accepted file needs a closing call before it counts as uploaded."""
 
+    def lost(self, file: Ticketed, gate: HostGate) -> None:
+        """Have a file sent again whose process ended during the attempt."""
+
     def failed(self, file: Ticketed, problem: Problem, gate: HostGate, begun: float) -> None:
         """Pass a file on after an attempt that began at `begun` and failed."""
 
@@ -75,10 +78,10 @@ class Dispatcher:
     async def work(self) -> None:
         """Give files to the processes until cancelled. Raises RuntimeError after an error of the program in one."""
         self._pool.receiver = self
+        self._run.worker_limit.on_room(self._wake.set)
         self.pool_changed()
         try:
             async with anyio.create_task_group() as self._tasks:
-                self._tasks.start_soon(self._follow_limit)
                 while True:
                     await self._wake.wait()
                     self._wake.clear()
@@ -108,6 +111,15 @@ class Dispatcher:
         self._results += results
         self._wake.set()
 
+    def lost(self, attempts: Sequence[Attempt]) -> None:
+        """Have attempts made again, because their process ended, or will not start."""
+        self._release(attempts)
+        self._free(attempts, self._run.clock.monotonic(), stored=False)
+        for attempt in attempts:
+            del self._ends.under_way[attempt.file.item]
+            self._ends.lost(attempt.file, attempt.gate)
+        self._wake.set()
+
     def cancelled(self, attempts: Iterable[Attempt]) -> None:
         """Give back what attempts held, because their processes have stopped sending."""
         self._release(attempts)
@@ -116,11 +128,6 @@ class Dispatcher:
         """End the run because of an error of the program in a sending process."""
         self._error = error
         self._wake.set()
-
-    async def _follow_limit(self) -> None:
-        while True:
-            await self._run.worker_limit.changed()
-            self._wake.set()
 
     def _take_results(self) -> None:
         if self._error is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import anyio
 
@@ -25,6 +26,7 @@ class WorkerLimit:
         self._counters = counters
         self._throughput = Throughput()
         self._more = anyio.Event()
+        self._on_room: Callable[[], None] = _nothing
         self.want(wanted)
 
     def want(self, workers: int) -> None:
@@ -33,15 +35,17 @@ class WorkerLimit:
         self._counters.concurrency_peak = max(self._counters.concurrency_peak, workers)
         self._more.set()
         self._more = anyio.Event()
+        self._on_room()
 
     async def stand_aside(self, number: int) -> None:
         """Return when the worker of this number, counted from 0, may take a file."""
+        self._on_room()
         while number >= self.wanted:
             await self._more.wait()
 
-    async def changed(self) -> None:
-        """Return when the limit is set again."""
-        await self._more.wait()
+    def on_room(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when the limit is set again, and when a worker ends an attempt and stands aside."""
+        self._on_room = listener
 
     def begin(self, now: float, size: int) -> None:
         """Note that an attempt of `size` bytes begins at `now` (monotonic seconds)."""
@@ -67,6 +71,10 @@ class WorkerLimit:
     def rate(self, now: float) -> float | None:
         """Return attempts per second, None before there is enough of a past."""
         return self._throughput.rate(now)
+
+
+def _nothing() -> None:
+    """Do nothing: files are taken by workers alone."""
 
 
 class Throughput:

@@ -38,6 +38,7 @@ from bulkup.pipeline.run import Run
 from bulkup.pipeline.send.attempt import Count, FileSender
 
 _log = EventLogger("bulkup.workers")
+_LOST = "a sending process ended unexpectedly"
 _NOTABLE_PAUSE = 1.0  # seconds; the gate also makes many shorter ones
 
 
@@ -118,6 +119,16 @@ class Workers:
         """Return whether an accepted file needs a closing call before it counts as uploaded."""
         provider = self._run.provider
         return provider.capabilities.confirms and provider.closes(file.ticket)
+
+    def lost(self, file: Ticketed, gate: HostGate) -> None:
+        """Have a file sent again whose process ended during the attempt.
+
+        Neither the file nor its host is at fault. Processes are lost a few times only, so this ends.
+        """
+        gate.withdraw()
+        self._run.counters.retries += 1
+        _log.debug(LogEvent.ATTEMPT_FAILED, path=file.item.file.name, reason=_LOST, next=Again.__name__)
+        self._routes.retry(file, self._run.clock.monotonic())
 
     def failed(self, file: Ticketed, problem: Problem, gate: HostGate, begun: float) -> None:
         """Pass a file on after an attempt that began at `begun` and failed."""

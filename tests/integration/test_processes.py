@@ -117,6 +117,8 @@ async def test_files_that_change_or_vanish_are_reported(here: World, monkeypatch
 
 
 async def test_a_killed_process_is_replaced_and_its_files_sent_again(here: World) -> None:
+    """Although a file has one try: it is not at fault."""
+    here.settings["attempts"] = 1
     here.write_many(16, size=30_000)
     here.faults("slow-body")
     with capture_logs() as logs, anyio.fail_after(60):

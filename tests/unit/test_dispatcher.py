@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -19,6 +20,7 @@ from bulkup.pipeline.files.opening import CHUNK
 from bulkup.pipeline.policy.host_gate import HostGate
 from bulkup.pipeline.processes.process_pool import ProcessPool, Receiver
 from bulkup.pipeline.processes.sending_process import Attempt
+from bulkup.pipeline.worker_limit import WorkerLimit
 from bulkup.pipeline.workers import Workers
 
 
@@ -172,6 +174,39 @@ async def test_a_raised_limit_admits_files_at_once() -> None:
         stage.run.worker_limit.want(3)
         await settled()
         assert stage.given == [1, 2]
+
+
+async def test_a_worker_that_stands_aside_leaves_its_slot_to_the_processes() -> None:
+    """It may be the last one, where the limit was lowered before the first process was ready."""
+    stage = DispatcherStage(concurrency=2, adaptive=True)
+    limit = stage.run.worker_limit
+    limit.want(2)
+    limit.begin(0.0, 1)
+    limit.want(1)
+    stage.add(1)
+    async with stage.working(stage.dispatcher.work, functools.partial(_last_of_a_worker, limit)):
+        await settled()
+        assert stage.given == [1]
+
+
+async def _last_of_a_worker(limit: WorkerLimit) -> None:
+    await settled()
+    limit.end(0.0, 1.0, 1, stored=True)
+    await limit.stand_aside(1)
+
+
+async def test_an_attempt_lost_with_its_process_counts_neither_for_its_file_nor_for_its_host() -> None:
+    stage = DispatcherStage(concurrency=8)
+    files = stage.add(1, 1)
+    async with stage.work():
+        await settled()
+        stage.dispatcher.lost(stage.pool.groups.pop())
+        await settled()
+        now = stage.run.clock.monotonic()
+        assert stage.passed.values == [("retry", (file, now)) for file in files]
+        assert [file.item.history.failures for file in files] == [0, 0]
+        assert (stage.gate.under_way, stage.gate.last_answer, stage.run.counters.retries) == (0, None, 2)
+        assert (stage.run.memory.outstanding, stage.run.worker_limit.busy) == (0, 0)
 
 
 async def test_files_in_parts_are_sent_by_this_process() -> None:

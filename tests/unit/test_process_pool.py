@@ -66,6 +66,7 @@ class Results:
         self.changes = self.bytes = 0
         self.results: list[Result] = []
         self.cancelled_attempts: list[Attempt] = []
+        self.lost_attempts: list[Attempt] = []
         self.errors: list[RuntimeError] = []
 
     def pool_changed(self) -> None:
@@ -77,6 +78,9 @@ class Results:
 
     def ended(self, results: Sequence[Result]) -> None:
         self.results += results
+
+    def lost(self, attempts: Iterable[Attempt]) -> None:
+        self.lost_attempts += attempts
 
     def cancelled(self, attempts: Iterable[Attempt]) -> None:
         self.cancelled_attempts += attempts
@@ -120,7 +124,7 @@ async def test_attempts_wait_until_a_process_is_ready() -> None:
         one.become_ready()
         assert one.given == [3]
         one.end()
-        assert results.kinds == [ProblemKind.TRANSIENT] * 3
+        assert (len(results.lost_attempts), results.results) == (3, [])
 
 
 async def test_each_process_gets_its_share_in_one_message() -> None:
@@ -186,7 +190,7 @@ async def test_after_three_losses_attempts_fail() -> None:
 
 
 async def test_without_a_fixed_number_attempts_wait_for_no_process() -> None:
-    """They fail as after a broken connection, and are made again in this process."""
+    """They are lost with the processes, and are made again in this process."""
     async with pool_of(None) as (pool, processes, results):
         await pool.start(1)
         assert not pool.takes
@@ -196,7 +200,7 @@ async def test_without_a_fixed_number_attempts_wait_for_no_process() -> None:
         processes[0].end()
         assert (pool.takes, pool.broken) == (False, True)
         pool.give(attempts(1, 2))
-        assert results.kinds == [ProblemKind.TRANSIENT] * 3
+        assert (len(results.lost_attempts), results.results) == (3, [])
 
 
 async def test_an_error_of_the_program_is_passed_on() -> None:

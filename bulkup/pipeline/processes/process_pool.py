@@ -22,7 +22,6 @@ from bulkup.pipeline.processes.jobs import Plain, ReportKind, Setup, problem_of,
 from bulkup.pipeline.processes.sending_process import Attempt, Callbacks, ProcessOptions, SendingProcess
 
 _log = EventLogger("bulkup.processes")
-_ENDED = Problem(ProblemKind.TRANSIENT, "a sending process ended unexpectedly")
 _ENDED_OFTEN = Problem(ProblemKind.MACHINE, "sending processes ended unexpectedly several times; use --processes 1")
 
 Result = tuple[Attempt, Receipt | Problem]
@@ -39,6 +38,9 @@ class Receiver(Protocol):
 
     def ended(self, results: Sequence[Result]) -> None:
         """Take the results of attempts."""
+
+    def lost(self, attempts: Sequence[Attempt]) -> None:
+        """Take back attempts whose process ended, or that no process will make."""
 
     def cancelled(self, attempts: Iterable[Attempt]) -> None:
         """Take back attempts that were cancelled."""
@@ -227,14 +229,23 @@ class ProcessPool:
         attempts = list(process.attempts.values())
         process.attempts.clear()
         process.note_reports()
-        self._pass_on([(attempt, _ENDED) for attempt in attempts])
+        self._give_back(attempts)
         self._fail_waiting()
 
     def _fail_waiting(self) -> None:
         """Fail the attempts that wait if no process will become ready."""
         if self._losses >= self._options.most_losses or not self._fixed:
             waiting, self._waiting = self._waiting, []
-            self._pass_on([(attempt, _ENDED_OFTEN if self._fixed else _ENDED) for attempt in waiting])
+            if self._fixed:
+                self._pass_on([(attempt, _ENDED_OFTEN) for attempt in waiting])
+            else:
+                self._give_back(waiting)
+
+    def _give_back(self, attempts: Sequence[Attempt]) -> None:
+        if self._cancelling:
+            self.receiver.cancelled(attempts)
+        elif attempts:
+            self.receiver.lost(attempts)
 
     async def _end_all(self) -> None:
         self._ready.clear()
