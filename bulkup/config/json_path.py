@@ -22,14 +22,18 @@ class JsonPathError(ValueError):
 
 
 class JsonPath:
-    """An expression. `find` returns the value that it selects in an answer, None if there is none."""
+    """An expression. `find` returns the value that it selects in an answer, None if there is none.
 
-    __slots__ = ("find", "text")
+    Raises `JsonPathError`, unless the expression only names keys: then it `always_applies`.
+    """
+
+    __slots__ = ("always_applies", "find", "text")
 
     find: Callable[[Any], Any]
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.always_applies = text == "@" or _NAMES.fullmatch(text) is not None
         self.find = _finder(text)
 
     def __str__(self) -> str:

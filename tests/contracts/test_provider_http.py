@@ -191,6 +191,11 @@ def test_values_for_the_manifest() -> None:
     assert found.remote == {"id": "1", "bucket": "x", "n": 2}
 
 
+def test_a_url_in_the_manifest_has_no_signature() -> None:
+    found = ticket(single(keep={"at": "url"}), {"url": "https://s.example/1?X-Amz-Signature=s3cret"})
+    assert found.remote["at"] == "https://s.example/1"
+
+
 def test_entries_are_matched_by_a_value() -> None:
     """In any order. Further entries are ignored."""
     table = {**GROUP, "answer": {**PATHS, "match": {"answer": "name", "file": "{name}"}}}

@@ -124,7 +124,9 @@ class DescribedService(Provider):
             self._shown_url = Compiler(self._account(masked=True), one.extensions, dynamic).url(one.url)
             self._put_headers = self._compiler.headers(one.put.headers)
         if one.presign is not None:
-            self._reader = TicketReader(one, self._service, config.base_url, self._compiler, self._saved)
+            self._reader = TicketReader(
+                one, self._service, config.base_url, self._compiler, self._saved if saved else None
+            )
             self._item = self._compiler.tree(one.presign.item) if one.presign.item is not None else None
             body = one.presign.item if one.presign.body is None else one.presign.body
             self._presign = self._call(one.presign, body)

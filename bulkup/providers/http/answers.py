@@ -7,6 +7,7 @@ the shape of the answer and none of its values.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -65,10 +66,9 @@ class TicketReader:
         service: str,
         base_url: str,
         compiler: Compiler,
-        saved: Callable[[FileValues], Mapping[str, Any]],
+        saved: Callable[[FileValues], Mapping[str, Any]] | None,
     ) -> None:
         assert description.answer is not None
-        self._description = description
         self._paths = description.answer
         self._put = description.put
         self._service = service
@@ -79,7 +79,13 @@ class TicketReader:
         match, base = self._paths.match, self._paths.base
         self.key_of = compiler.text(match.file) if match is not None else None
         self._relative_root = compiler.url(base)(FileValues(None)) if base is not None else ""
-        self._kept = tuple(self._paths.keep.items())
+        # Without the wrapper where an expression always applies: these are called for each file.
+        self._find_id = self._finder("id", self._paths.id)
+        self._find_url = self._finder("url", self._paths.url)
+        self._find_expires = self._finder("expires", self._paths.expires)
+        kept = ((name, self._finder(f"keep.{name}", path)) for name, path in self._paths.keep.items())
+        self._kept = [(name, find) for name, find in kept if find is not None]
+        self._success = success_of(description)
         self._has_fitted = False
         self._misfits = 0
 
@@ -180,17 +186,17 @@ class TicketReader:
 
     def _already(self, entry: Any, values: FileValues) -> TicketAnswer:
         assert values.spec is not None
-        found = self._find("id", self._paths.id, entry) if self._paths.id is not None else None
+        found = self._find_id(entry) if self._find_id is not None else None
         remote_id = values.spec.path if found is None else self._id(found, entry)
         return AlreadyThere(remote_id, self._remote(remote_id, entry, values))
 
     def _ticket(self, entry: Any, values: FileValues, answer: ApiAnswer) -> Ticket:
         paths = self._paths
         url, more = self._urls(entry, values)
-        remote_id = self._id(self._find("id", paths.id, entry), entry) if paths.id is not None else path_of(url)
+        remote_id = self._id(self._find_id(entry), entry) if self._find_id is not None else path_of(url)
         form = self._form(entry) if paths.fields is not None else None
         values.more = remote = self._remote(remote_id, entry, values)
-        headers: dict[str, str | Secret] = self._put_headers(values)
+        headers: dict[str, str | Secret] = self._put_headers(values) if self._put.headers else {}
         if paths.headers is not None:
             headers = _with_headers(headers, self._headers(entry))
         return Ticket(
@@ -203,7 +209,7 @@ class TicketReader:
             content_md5=form is None and takes_content_md5(url) and not _has(headers, "content-md5"),
             form=form,
             more_urls=more,
-            success=success_of(self._description),
+            success=self._success,
             proof=self._put.checksum or "",
         )
 
@@ -219,9 +225,9 @@ class TicketReader:
             first, *more = [self._url("parts", text, entry) for text in found]
             check_distinct_urls([first, *more], self._service)
             return first, tuple(more)
-        if paths.url is None:
+        if self._find_url is None:
             raise self._wrong("parts", "found nothing", entry)
-        return self._url("url", self._find("url", paths.url, entry), entry), ()
+        return self._url("url", self._find_url(entry), entry), ()
 
     def _url(self, key: str, found: Any, entry: Any) -> SecretUrl:
         if not isinstance(found, str) or not found:
@@ -234,7 +240,7 @@ class TicketReader:
             found = str(found)
         if not isinstance(found, str) or not found:
             raise self._wrong("id", _not_found(found, "a text"), entry)
-        if len(found) > _MAX_ID or _CONTROL.search(found) or found in (".", ".."):
+        if len(found) > _MAX_ID or _CONTROL.search(found) is not None or found in (".", ".."):
             raise self._wrong("id", "found a text that is no id", entry)
         return found
 
@@ -242,8 +248,8 @@ class TicketReader:
         """Return the earliest end that the answer and the URLs state."""
         paths = self._paths
         leases = [end for url in urls if (end := lease_of_url(url, answer)) is not None]
-        if paths.expires is not None:
-            leases.append(lease_from(self._time(self._find("expires", paths.expires, entry), entry), answer))
+        if self._find_expires is not None:
+            leases.append(lease_from(self._time(self._find_expires(entry), entry), answer))
         if paths.expires_in is not None:
             seconds = _number(self._find("expires_in", paths.expires_in, entry))
             if seconds is None:
@@ -252,11 +258,11 @@ class TicketReader:
         return min(leases, default=None)
 
     def _time(self, found: Any, entry: Any) -> float:
-        time = _number(found)
+        time = unix_time(found) if isinstance(found, str) and "-" in found else _number(found)  # most are RFC 3339
         if time is not None and time > _MILLISECONDS:
             time /= 1000
         if time is None and isinstance(found, str):
-            time = unix_time(found) or http_date(found, None)
+            time = http_date(found, None)
         if time is None:
             raise self._wrong("expires", "found no RFC 3339 time, no HTTP date and no Unix seconds", entry)
         return time
@@ -295,17 +301,23 @@ class TicketReader:
     def _remote(self, remote_id: str, entry: Any, values: FileValues) -> dict[str, Any]:
         """Return the values for the manifest and the closing call."""
         remote: dict[str, Any] = {"id": remote_id}
-        for name, path in self._kept:
-            found = self._find(f"keep.{name}", path, entry)
-            if not isinstance(found, str | int | float) or (isinstance(found, str) and len(found) > _MAX_KEPT):
+        for name, find in self._kept:
+            found = find(entry)
+            if isinstance(found, str):
+                if len(found) > _MAX_KEPT:
+                    raise self._wrong(f"keep.{name}", "found a text that is too long", entry)
+                remote[name] = found.partition("?")[0] if "://" in found else found  # a query may hold a signature
+            elif isinstance(found, int | float):
+                remote[name] = found
+            else:
                 raise self._wrong(f"keep.{name}", _not_found(found, "a short text or a number"), entry)
-            remote[name] = found
-        remote |= self._saved(values)
+        if self._saved is not None:
+            remote.update(self._saved(values))
         return remote
 
     def _check_order(self, read: Sequence[TicketAnswer], files: Sequence[FileValues]) -> None:
         """Raise `ProblemError` if the extensions in ids are those of the files in another order."""
-        if self.key_of is not None:
+        if self.key_of is not None or len({_spec(values).extension for values in files}) == 1:
             return
         pairs = [
             (extension_of(one.remote_id[one.remote_id.rfind("/") + 1 :]), _spec(values).extension)
@@ -316,6 +328,12 @@ class TicketReader:
             answered_all, asked_all = (sorted(column) for column in zip(*pairs, strict=True))
             if answered_all == asked_all:
                 raise malformed(self._service, "its entries in another order than requested")
+
+    def _finder(self, key: str, path: JsonPath | None) -> Callable[[Any], Any] | None:
+        """Return the function for the value at a path, None for no path."""
+        if path is None or path.always_applies:
+            return path.find if path is not None else None
+        return functools.partial(self._find, key, path)
 
     def _find(self, key: str, path: JsonPath, value: Any) -> Any:
         try:
