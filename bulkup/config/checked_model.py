@@ -266,5 +266,5 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_as_json(part) for part in value]
     if isinstance(value, Mapping):
-        return {key: _as_json(part) for key, part in value.items()}
+        return {str(key): _as_json(part) for key, part in value.items()}
     return escape_surrogates(str(value))

@@ -41,6 +41,7 @@ expires = "expires_at"
 headers = "headers"
 rejected = "error"
 error = "error.message"
+statuses = { 409 = "rejected" }
 """
 
 
@@ -196,7 +197,7 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
     )
     (tmp_path / "bulkup.toml").write_text(text)
     resolved = load({}, profile="vendor", config_file=None, environ={}, cwd=str(tmp_path))
-    told = [repr(resolved.settings), json.dumps(resolved.settings.model_dump(mode="json")), repr(resolved)]
+    told = [repr(resolved.settings), resolved.settings.model_dump_json(), repr(resolved)]
     assert "sup3rs3cret" not in "".join(told)
 
 
@@ -205,7 +206,7 @@ def test_a_literal_secret_in_a_readable_file_is_warned_of(tmp_path: Path) -> Non
     (tmp_path / "bulkup.toml").chmod(0o644)
     resolved = load({}, profile="vendor", config_file=None, environ={}, cwd=str(tmp_path))
     (warning,) = resolved.warnings
-    assert warning.startswith("bulkup.toml:27: http.secrets.x is written out")
+    assert warning.startswith("bulkup.toml:28: http.secrets.x is written out")
 
 
 def test_an_empty_secret_is_refused(tmp_path: Path) -> None:
