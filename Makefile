@@ -69,7 +69,7 @@ ifdef COVERAGE
 endif
 
 test-all: $(VENV)/.dev
-	@$(BIN)/python tests/tools/system_packages.py test
+	@$(BIN)/python tests/tools/system_packages.py test-all
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) -m ""
 
 # Each folder gets a clock of its own, so that the last tests do not run on an old one.

@@ -1,4 +1,4 @@
-"""Install the system packages that a make target needs: `python tests/tools/system_packages.py venv|test|bench`.
+"""Install the system packages that a make target needs: `python tests/tools/system_packages.py venv|test|test-all|bench`.
 
 On Debian and Ubuntu this uses apt-get, as root or through sudo. Elsewhere it prints the command to run. It imports the
 standard library only, because it runs before the virtual environment exists.
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 # sudo drops these variables unless it is asked to keep them.
 _KEPT_BY_SUDO = ("DEBIAN_FRONTEND", "http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+_CEPH = ("radosgw", "ceph-mon", "ceph-osd", "ceph-common")
 _APT_OPTIONS = ("-y", "-qq", "-o", "DPkg::Lock::Timeout=120")
 
 
@@ -60,6 +61,8 @@ def _tools() -> Mapping[str, Sequence[Tool]]:
         # Only the tests of failing disks and the shaped link of the benchmarks compile something; both are for Linux.
         tools["test"].append(compiler)
         tools["bench"] += [replace(compiler, required=False), command("ip", "iproute2", required=False)]
+    ceph = Tool("Ceph", lambda: shutil.which("radosgw") is not None and shutil.which("ceph-mon") is not None, _CEPH)
+    tools["test-all"] = [*tools["test"], *([ceph] if sys.platform.startswith("linux") else [])]
     return tools
 
 

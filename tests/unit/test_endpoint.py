@@ -53,7 +53,14 @@ def test_a_presigned_url_equals_that_of_botocores_client(
     endpoint, style, token = which
     if key.startswith("/") or any(part in ("", ".", "..") for part in key.split("/")):
         return  # no file gets such a key
-    with patch.object(botocore.auth, "get_current_datetime", lambda: dt.datetime.fromtimestamp(NOW, dt.UTC)):
+    if (endpoint, style, bucket) == ("http://127.0.0.1:7480", "virtual", "with.dots"):
+        return  # botocore's URL has an address below a name
+    # Where awscrt is installed, botocore signs with it, at a time of its own.
+    by_python = {"s3v4-query": botocore.auth.S3SigV4QueryAuth}
+    with (
+        patch.dict(botocore.auth.AUTH_TYPE_MAPS, by_python),
+        patch.object(botocore.auth, "get_current_datetime", lambda: dt.datetime.fromtimestamp(NOW, dt.UTC)),
+    ):
         params = {"Bucket": bucket, "Key": key, **parameters}
         theirs = CLIENTS[which].generate_presigned_url("put_object", params, ExpiresIn=900)
     names = {"StorageClass": "x-amz-storage-class", "ContentMD5": "content-md5"}
