@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,10 +12,11 @@ import pytest
 from bulkup.config.catalogue import SETTINGS
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.helpers.secrets import Secret
-from bulkup.model.files import Digest, Place
+from bulkup.model.files import UNKNOWN_IDENTITY, Digest, Place
 from bulkup.model.http import ApiAnswer, ApiRequest, StorageAnswer
-from bulkup.model.problems import ProblemKind
-from bulkup.model.tickets import Ticket
+from bulkup.model.problems import ProblemError, ProblemKind
+from bulkup.model.states import FileState
+from bulkup.model.tickets import PartPlan, Receipt, SentPart, Ticket
 from bulkup.providers import FileSpec, Provider, ProviderConfig, create
 
 NOW = 1_700_000_000.0
@@ -164,3 +166,153 @@ def test_a_url_that_was_used_too_late() -> None:
 
 def test_an_accepted_upload() -> None:
     assert provider().classify(StorageAnswer(200, {"etag": '"x"'}, b""), NOW) is None
+
+
+class Answers:
+    """A call that answers in turn, and records the methods and queries of its requests."""
+
+    def __init__(self, *answers: tuple[int, str, dict[str, str]]) -> None:
+        self.answers = list(answers)
+        self.made: list[tuple[str, str]] = []
+
+    async def __call__(self, request: ApiRequest) -> ApiAnswer:
+        self.made.append((request.method, request.path.partition("?")[2]))
+        assert request.base_url == "https://bucket.s3.eu-west-1.amazonaws.com"
+        assert request.signed is not None
+        assert str(request.signed(NOW)["Authorization"]) != ""
+        status, body, headers = self.answers.pop(0)
+        return ApiAnswer(status, headers, body.encode(), NOW)
+
+
+PART = SentPart(1, "e1", Digest(bytes(16)), verified=True)
+ETAG = f"{hashlib.md5(bytes(16), usedforsecurity=False).hexdigest()}-1"
+DONE = "<CompleteMultipartUploadResult><ETag>&quot;{}&quot;</ETag></CompleteMultipartUploadResult>"
+NO_UPLOAD = "<Error><Code>NoSuchUpload</Code><Message>m</Message></Error>"
+
+
+async def in_parts() -> Ticket:
+    call = Answers((200, "<InitiateMultipartUploadResult><UploadId>u/1</UploadId></InitiateMultipartUploadResult>", {}))
+    (made,) = await provider(multipart_from=5, if_none_match=True).presign([spec("a.jpg", 25 * 1024**2)], call)
+    assert isinstance(made, Ticket)
+    assert call.made == [("POST", "uploads=")]
+    return made
+
+
+def receipt(*, verified: bool = True) -> Receipt:
+    return Receipt(None, UNKNOWN_IDENTITY, None, verified, NOW, (PART,))
+
+
+async def test_a_large_file_gets_a_plan_and_its_parts_get_urls() -> None:
+    made = await in_parts()
+    assert made.parts == PartPlan(16 * 1024**2, 2, "a.jpg")
+    assert (made.remote_id, made.object_id, made.expires_at) == ("a.jpg?uploadId=u/1", "a.jpg", None)
+    assert made.url.reveal() == "https://bucket.s3.eu-west-1.amazonaws.com/a.jpg"
+    (part,) = await provider().part_tickets(made, [2], no_call)
+    query = parse_qs(urlsplit(part.url.reveal()).query)
+    assert (query["partNumber"], query["uploadId"], query["X-Amz-SignedHeaders"]) == (["2"], ["u/1"], ["host"])
+
+
+@pytest.mark.parametrize(
+    ("size", "plan"),
+    [
+        (16 * 1024**2, PartPlan(16 * 1024**2, 1, "a.jpg")),
+        (10_000 * 16 * 1024**2, PartPlan(16 * 1024**2, 10_000, "a.jpg")),
+        (10_000 * 16 * 1024**2 + 1, PartPlan(17 * 1024**2, 9_412, "a.jpg")),
+        (48 * 1024**4, PartPlan(5034 * 1024**2, 9_999, "a.jpg")),
+    ],
+)
+async def test_no_file_has_more_than_10000_parts(size: int, plan: PartPlan) -> None:
+    call = Answers((200, "<R><UploadId>u</UploadId></R>", {}))
+    (made,) = await provider().presign([spec("a.jpg", size)], call) if size >= 64 * 1024**2 else await _forced(size)
+    assert isinstance(made, Ticket)
+    assert made.parts == plan
+    assert plan.count <= 10_000
+
+
+async def _forced(size: int) -> Any:
+    call = Answers((200, "<R><UploadId>u</UploadId></R>", {}))
+    return await provider(multipart_from=1).presign([spec("a.jpg", size)], call)
+
+
+async def test_a_file_over_5_gib_is_always_sent_in_parts() -> None:
+    here, largest = provider(multipart_from=1024**5), 5 * 1024**3
+    call = Answers((200, "<R><UploadId>u</UploadId></R>", {}))
+    whole, parts = await here.presign([spec("a", largest), spec("b", largest + 1)], call)
+    assert isinstance(whole, Ticket)
+    assert isinstance(parts, Ticket)
+    assert (whole.parts, parts.parts is None) == (None, False)
+
+
+async def test_a_completion() -> None:
+    call = Answers((200, DONE.format(ETAG), {}))
+    assert await provider().confirm(await in_parts(), receipt(), call, again=False) == {"etag": ETAG}
+    assert call.made == [("POST", "uploadId=u%2F1")]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "said"),
+    [
+        ("<Error><Code>InternalError</Code></Error>", ProblemKind.TRANSIENT, "InternalError"),
+        (DONE.format("0" * 32 + "-1"), ProblemKind.FAILED, "the store joined other parts than were sent"),
+        (NO_UPLOAD, ProblemKind.FAILED, "NoSuchUpload"),
+        ("not xml", ProblemKind.UNUSABLE, "no XML"),
+    ],
+)
+async def test_a_completion_that_fails_with_the_status_200(body: str, kind: ProblemKind, said: str) -> None:
+    with pytest.raises(ProblemError, match=said) as raised:
+        await provider().confirm(await in_parts(), receipt(), Answers((200, body, {})), again=False)
+    assert raised.value.problem.kind is kind
+
+
+async def test_an_etag_that_is_no_md5() -> None:
+    """As with KMS, where the parts are not proved by their ETags."""
+    call = Answers((200, DONE.format("0" * 32 + "-1"), {}))
+    closed = await provider().confirm(await in_parts(), receipt(verified=False), call, again=False)
+    assert closed == {"etag": "0" * 32 + "-1"}
+
+
+async def test_a_completion_whose_answer_was_lost() -> None:
+    call = Answers((404, NO_UPLOAD, {}), (200, "", {"etag": f'"{ETAG}"'}))
+    assert await provider().confirm(await in_parts(), receipt(), call, again=True) == {"etag": ETAG}
+    assert [method for method, _ in call.made] == ["POST", "HEAD"]
+
+
+@pytest.mark.parametrize("etag", ["0" * 32, "0" * 32 + "-1", "0" * 32 + "-2"])
+async def test_another_object_does_not_count_as_completed(etag: str) -> None:
+    call = Answers((404, NO_UPLOAD, {}), (200, "", {"etag": f'"{etag}"'}))
+    with pytest.raises(ProblemError, match="NoSuchUpload"):
+        await provider().confirm(await in_parts(), receipt(), call, again=True)
+
+
+async def test_uploads_that_were_begun_are_abandoned_if_one_of_the_group_fails() -> None:
+    begun = (200, "<R><UploadId>u</UploadId></R>", {})
+    call = Answers(begun, (503, "<Error><Code>SlowDown</Code></Error>", {}), (204, "", {}))
+    with pytest.raises(ProblemError, match="SlowDown"):
+        await provider(multipart_from=5).presign([spec("a", 9), spec("b", 9)], call)
+    assert [method for method, _ in call.made] == ["POST", "POST", "DELETE"]
+
+
+async def test_what_is_left_of_a_file_that_is_given_up() -> None:
+    call = Answers((204, "", {}))
+    assert await provider().abandon(await in_parts(), FileState.FAILED, call)
+    assert call.made == [("DELETE", "uploadId=u%2F1")]
+    assert await provider().abandon(await ticket(), FileState.FAILED, Answers())
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (403, "AccessDenied", ProblemKind.UNAUTHORIZED),
+        (400, "ExpiredToken", ProblemKind.UNAUTHORIZED),
+        (404, "NoSuchBucket", ProblemKind.UNUSABLE),
+        (301, "PermanentRedirect", ProblemKind.UNUSABLE),
+        (400, "InvalidRequest", ProblemKind.FAILED),
+        (503, "SlowDown", ProblemKind.THROTTLED),
+        (500, "InternalError", ProblemKind.TRANSIENT),
+    ],
+)
+async def test_refused_calls(status: int, code: str, kind: ProblemKind) -> None:
+    call = Answers((status, f"<Error><Code>{code}</Code></Error>", {}))
+    with pytest.raises(ProblemError, match=code) as raised:
+        await provider(multipart_from=5).presign([spec("a", 9)], call)
+    assert raised.value.problem.kind is kind

@@ -1,4 +1,4 @@
-"""Install the system packages that a make target needs: `python tests/tools/system_packages.py venv|test|test-all|bench`.
+"""Install the system packages of a make target: `python tests/tools/system_packages.py venv|test|test-all|bench`.
 
 On Debian and Ubuntu this uses apt-get, as root or through sudo. Elsewhere it prints the command to run. It imports the
 standard library only, because it runs before the virtual environment exists.

@@ -155,7 +155,9 @@ class S3(Provider):
             if found is None or not found[0].endswith(f"-{len(receipt.parts)}") or (found[1] and found[0] != expected):
                 raise
             etag = found[0]
-        if etag and expected is not None and etag.endswith(f"-{len(receipt.parts)}") and etag != expected:
+        # The ETags of parts that are encrypted with KMS are no MD5s, and so that of the object is none of them.
+        comparable = receipt.verified and expected is not None and etag.endswith(f"-{len(receipt.parts)}")
+        if comparable and etag != expected:
             text = f"the store joined other parts than were sent: the ETag is {etag}, not {expected}"
             raise ProblemError(Problem(ProblemKind.FAILED, text))
         return {"etag": etag} if etag else {}
