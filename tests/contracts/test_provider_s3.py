@@ -285,7 +285,7 @@ async def test_another_object_does_not_count_as_completed(etag: str) -> None:
 
 
 async def test_uploads_that_were_begun_are_abandoned_if_one_of_the_group_fails() -> None:
-    begun = (200, "<R><UploadId>u</UploadId></R>", {})
+    begun: tuple[int, str, dict[str, str]] = (200, "<R><UploadId>u</UploadId></R>", {})
     call = Answers(begun, (503, "<Error><Code>SlowDown</Code></Error>", {}), (204, "", {}))
     with pytest.raises(ProblemError, match="SlowDown"):
         await provider(multipart_from=5).presign([spec("a", 9), spec("b", 9)], call)
