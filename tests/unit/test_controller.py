@@ -135,6 +135,15 @@ def test_the_round_trip_shows_that_the_first_files_share_a_full_link(round_trip:
     assert (max(trial.workers(0.0)) > OPTIONS.unanswered) is more
 
 
+@pytest.mark.parametrize("server", [0.06, 0.1])
+@pytest.mark.parametrize("size", [64 * KIB, 256 * KIB])
+def test_a_near_store_that_takes_long_for_a_file_gets_many_workers(server: float, size: int) -> None:
+    """Such as S3 in the same region: the time of a file is that of the store, not that of a full link."""
+    link = Link(1.25e9, 0.001, fixed(size), server=server, cpu=0.0003, loss=0.0)
+    trial = Trial(link)
+    assert seconds_for(link, 10_000, 1, trial.observe) <= 1.4 * seconds_for(link, 10_000, 1, MOST_WORKERS)
+
+
 def test_over_a_slow_link_no_more_are_tried_before_fewer() -> None:
     """The first files take seconds, because 64 of them share the link."""
     trial = Trial(Link(PAYLOAD * 2.5e6, 0.03, fixed(256 * KIB), loss=0.0))

@@ -33,8 +33,8 @@ take many round trips, because new connections send slowly at first. So if no fi
 follow before the first answers: the connections of all of them are then opened, and speed up, at the same time. On a
 link of 200 Mbit/s and 40 ms this saves 0.1 seconds. The samples begin with the second file of each worker. The time
 that the first files took is the least time to begin with. It may be long already, because they share the link. So
-until the growth ends, files are also compared with the time that TCP needs for them on a link that is not full, which
-follows from the round trip and the size.
+until the growth ends, files are also compared with the time that TCP and a store need for them on a link that is not
+full. That of TCP follows from the round trip and the size, that of the store is taken to be long.
 
 More workers are better if they bring at least 5 % more; fewer are better if they lose less than 3 %. So of several
 numbers with the same goodput the smallest wins, which needs the least memory and latency. Links and stores change, so

@@ -8,6 +8,7 @@ from bulkup.helpers.quick_dataclass import dataclass
 
 _FIRST_WINDOW = 10 * 1448  # bytes that a new connection sends in its first round trip (RFC 6928)
 _OTHER_ROUNDS = 4  # to open the connection, for the answer, and for packets that got lost
+_STORE_SECONDS = 0.1  # a store such as S3 takes up to this long for a small file, however near it is
 _ENOUGH_WINDOWS = 4  # smaller files take as long as the store needs, not as long as the link
 
 
@@ -22,12 +23,12 @@ class LeastLatencyOptions:
 def unhurried_seconds(round_trip: float, size: float) -> float:
     """Return how long a file takes at most over a new connection while the link is not full, infinity if unknown.
 
-    TCP sends twice as many bytes in each round trip (slow start). Of a file of few packets the store's time is the
-    largest part, and is not known.
+    TCP sends twice as many bytes in each round trip (slow start). The store's own time is not known, so it is taken to
+    be long. Of a file of few packets it is the largest part.
     """
     if size < _ENOUGH_WINDOWS * _FIRST_WINDOW:
         return math.inf
-    return round_trip * (_OTHER_ROUNDS + math.log2(1 + size / _FIRST_WINDOW))
+    return _STORE_SECONDS + round_trip * (_OTHER_ROUNDS + math.log2(1 + size / _FIRST_WINDOW))
 
 
 class LeastLatency:
