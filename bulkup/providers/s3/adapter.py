@@ -185,7 +185,7 @@ class S3(Provider):
 
     @classmethod
     def classify(cls, answer: StorageAnswer, now: float) -> Problem | None:
-        """Return the problem in storage's answer, with what to do about it."""
+        """Return the problem in storage's answer, with a hint."""
         return classify(answer, now)
 
     async def _signing(self) -> tuple[UrlSigner, float, float]:

@@ -1,4 +1,4 @@
-"""The meaning of S3's answers where the user owns keys and bucket: what is wrong with them, and what to do."""
+"""The meaning of S3's answers where the user owns keys and bucket. Messages name the setting to check."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bulkup.providers.error_documents import code_and_message, plain_body
 from bulkup.providers.storage_answers import classify_s3
 
 _PROPERTIES = "check sse, storage_class, acl, tags and checksum_algorithm: the store may not have them"
-# By the code of the error document: the kind, None for the usual one, and what to do.
+# The kind of problem by the code of the error document, None for the usual kind, and a hint.
 _CODES: Mapping[str, tuple[ProblemKind | None, str]] = {
     "NoSuchBucket": (None, "check bucket, region, addressing and base_url"),
     "InvalidBucketName": (None, "check bucket"),
@@ -42,7 +42,7 @@ _CODES: Mapping[str, tuple[ProblemKind | None, str]] = {
 }
 
 
-# What a refused call means for the run, by status; for codes see `_OF_A_CALL`.
+# The kind of a refused call by its status. A code in `_OF_A_CALL` comes first.
 _STATUSES = {401: ProblemKind.UNAUTHORIZED, 403: ProblemKind.UNAUTHORIZED, 404: ProblemKind.UNUSABLE}
 _OF_A_CALL = {
     "ExpiredToken": ProblemKind.UNAUTHORIZED,

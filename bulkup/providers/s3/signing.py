@@ -147,7 +147,7 @@ def call_headers(
 
 
 def encoded_key(key: str) -> str:
-    """Return an object key as it is in a path."""
+    """Return the percent-encoded form of an object key in a path."""
     return quote(key, safe="/~")
 
 
