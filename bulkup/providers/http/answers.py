@@ -27,17 +27,14 @@ from bulkup.providers.answer_parsing import (
     check_distinct_urls,
     json_document,
     lease_from,
-    lease_of_url,
     malformed,
     raise_for_status,
-    takes_content_md5,
-    unix_time,
-    upload_url,
 )
 from bulkup.providers.base import S3_PUT_LIMIT, FileSpec, TicketAnswer
 from bulkup.providers.http.answer_shape import shape_of
 from bulkup.providers.http.file_values import FileValues
 from bulkup.providers.http.rendering import Compiler
+from bulkup.providers.url_reader import UploadUrl, UrlReader
 
 _MISFITS = 3  # answers that do not fit, before any that does: each of them may have created ids
 _MAX_ID = 1024  # characters
@@ -86,6 +83,7 @@ class TicketReader:
         kept = ((name, self._finder(f"keep.{name}", path)) for name, path in self._paths.keep.items())
         self._kept = [(name, find) for name, find in kept if find is not None]
         self._success = success_of(description)
+        self._proof = description.put.checksum or ""
         self._has_fitted = False
         self._misfits = 0
 
@@ -131,7 +129,8 @@ class TicketReader:
             entries = self._entries(document, len(files))
         if len(entries) != len(files):
             raise self._wrong("tickets", f"found {len(entries)} entries for {len(files)} files", document)
-        read = [self._of_entry(entry, values, answer) for entry, values in zip(entries, files, strict=True)]
+        urls = UrlReader(answer, self._base_url, self._service)
+        read = [self._of_entry(entry, values, answer, urls) for entry, values in zip(entries, files, strict=True)]
         tickets = [one for one in read if isinstance(one, Ticket)]
         if len(tickets) > 1:
             check_distinct_tickets(tickets, self._service)
@@ -175,14 +174,14 @@ class TicketReader:
             raise self._wrong("match", what, list(by_key.values()))
         return [by_key[key_of(values)] for values in files]
 
-    def _of_entry(self, entry: Any, values: FileValues, answer: ApiAnswer) -> TicketAnswer:
+    def _of_entry(self, entry: Any, values: FileValues, answer: ApiAnswer, urls: UrlReader) -> TicketAnswer:
         paths = self._paths
         if paths.rejected is not None and (reason := self._find("rejected", paths.rejected, entry)):
             said = shortened(said_in(reason), MESSAGE_LIMIT)
             return Rejection(f"{self._service} refuses it" + (f": {said}" if said else ""))
         if paths.already is not None and self._find("already", paths.already, entry):
             return self._already(entry, values)
-        return self._ticket(entry, values, answer)
+        return self._ticket(entry, values, answer, urls)
 
     def _already(self, entry: Any, values: FileValues) -> TicketAnswer:
         assert values.spec is not None
@@ -190,9 +189,9 @@ class TicketReader:
         remote_id = values.spec.path if found is None else self._id(found, entry)
         return AlreadyThere(remote_id, self._remote(remote_id, entry, values))
 
-    def _ticket(self, entry: Any, values: FileValues, answer: ApiAnswer) -> Ticket:
+    def _ticket(self, entry: Any, values: FileValues, answer: ApiAnswer, reader: UrlReader) -> Ticket:
         paths = self._paths
-        url, more = self._urls(entry, values)
+        (url, lease, content_md5), more = self._urls(entry, values, reader)
         remote_id = self._id(self._find_id(entry), entry) if self._find_id is not None else path_of(url)
         form = self._form(entry) if paths.fields is not None else None
         values.more = remote = self._remote(remote_id, entry, values)
@@ -202,19 +201,19 @@ class TicketReader:
         return Ticket(
             url=url,
             remote_id=remote_id,
-            expires_at=self._lease(entry, (url, *more), answer),
+            expires_at=self._lease(entry, lease, answer, reader),
             method=self._put.method or ("PUT" if form is None else "POST"),
             headers=headers,
             remote=remote,
-            content_md5=form is None and takes_content_md5(url) and not _has(headers, "content-md5"),
+            content_md5=content_md5 and form is None and not (headers and _has(headers, "content-md5")),
             form=form,
             more_urls=more,
             success=self._success,
-            proof=self._put.checksum or "",
+            proof=self._proof,
         )
 
-    def _urls(self, entry: Any, values: FileValues) -> tuple[SecretUrl, tuple[SecretUrl, ...]]:
-        """Return the URL of the file, or those of its parts."""
+    def _urls(self, entry: Any, values: FileValues, reader: UrlReader) -> tuple[UploadUrl, tuple[SecretUrl, ...]]:
+        """Return the URL of the file, or those of its parts with their earliest end."""
         paths = self._paths
         if paths.parts is not None and (found := self._find("parts", paths.parts, entry)) is not None:
             if not isinstance(found, list) or not found or not all(isinstance(text, str) for text in found):
@@ -222,18 +221,19 @@ class TicketReader:
             assert values.spec is not None
             if -(-values.spec.size // len(found)) > S3_PUT_LIMIT:
                 raise self._wrong("parts", f"found {len(found)} URLs, too few for {values.spec.size} bytes", entry)
-            first, *more = [self._url("parts", text, entry) for text in found]
-            check_distinct_urls([first, *more], self._service)
-            return first, tuple(more)
+            first, *more = [self._url("parts", text, entry, reader) for text in found]
+            check_distinct_urls([first.url, *(one.url for one in more)], self._service)
+            lease = min((one.lease for one in (first, *more) if one.lease is not None), default=None)
+            return first._replace(lease=lease), tuple(one.url for one in more)
         if self._find_url is None:
             raise self._wrong("parts", "found nothing", entry)
-        return self._url("url", self._find_url(entry), entry), ()
+        return self._url("url", self._find_url(entry), entry, reader), ()
 
-    def _url(self, key: str, found: Any, entry: Any) -> SecretUrl:
+    def _url(self, key: str, found: Any, entry: Any, reader: UrlReader) -> UploadUrl:
         if not isinstance(found, str) or not found:
             raise self._wrong(key, _not_found(found, "a text"), entry)
-        text = self._relative_root + found if self._relative_root and found.startswith("/") else found
-        return upload_url(text, self._base_url, self._service)
+        root = self._relative_root
+        return reader.read(root + found if root and found.startswith("/") else found)
 
     def _id(self, found: Any, entry: Any) -> str:
         if isinstance(found, int) and not isinstance(found, bool):
@@ -244,21 +244,25 @@ class TicketReader:
             raise self._wrong("id", "found a text that is no id", entry)
         return found
 
-    def _lease(self, entry: Any, urls: Sequence[SecretUrl], answer: ApiAnswer) -> float | None:
+    def _lease(self, entry: Any, of_url: float | None, answer: ApiAnswer, reader: UrlReader) -> float | None:
         """Return the earliest end that the answer and the URLs state."""
-        paths = self._paths
-        leases = [end for url in urls if (end := lease_of_url(url, answer)) is not None]
+        paths, lease = self._paths, of_url
         if self._find_expires is not None:
-            leases.append(lease_from(self._time(self._find_expires(entry), entry), answer))
+            found = self._find_expires(entry)
+            end = reader.lease_until(found) if isinstance(found, str) else None  # most are RFC 3339
+            if end is None:
+                end = lease_from(self._time(found, entry), answer)
+            lease = end if lease is None or end < lease else lease
         if paths.expires_in is not None:
             seconds = _number(self._find("expires_in", paths.expires_in, entry))
             if seconds is None:
                 raise self._wrong("expires_in", "found no number of seconds", entry)
-            leases.append(answer.sent_at + seconds)
-        return min(leases, default=None)
+            end = answer.sent_at + seconds
+            lease = end if lease is None or end < lease else lease
+        return lease
 
     def _time(self, found: Any, entry: Any) -> float:
-        time = unix_time(found) if isinstance(found, str) and "-" in found else _number(found)  # most are RFC 3339
+        time = _number(found)
         if time is not None and time > _MILLISECONDS:
             time /= 1000
         if time is None and isinstance(found, str):

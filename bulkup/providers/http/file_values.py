@@ -15,7 +15,7 @@ from bulkup.config.description_names import FILE_NAMES
 from bulkup.providers.base import FileSpec
 
 # The types of Python itself: those of the machine would make a file's type depend on where the run is.
-_TYPES = mimetypes.MimeTypes(filenames=())
+_types_of_python = functools.cache(lambda: mimetypes.MimeTypes(filenames=()))
 _OTHER_TYPE = "application/octet-stream"
 
 Value = str | int
@@ -80,7 +80,7 @@ def _type(types: Mapping[str, str], values: FileValues) -> Value:
 
 @functools.lru_cache(maxsize=1024)
 def _content_type(extension: str) -> str:
-    return _TYPES.guess_type(f"a.{extension}", strict=True)[0] or _OTHER_TYPE
+    return _types_of_python().guess_type(f"a.{extension}", strict=True)[0] or _OTHER_TYPE
 
 
 def _dir(spec: FileSpec) -> str:
