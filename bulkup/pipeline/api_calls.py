@@ -82,6 +82,10 @@ class CallSource(Protocol):
         """Return when to try `next_call` again, in monotonic seconds. None if no file waits for a call."""
         ...
 
+    def call_answered(self) -> None:
+        """Take note that a call has ended with an answer, and is no longer under way."""
+        ...
+
     def give_back(self) -> None:
         """Leave the files that wait for a call to the next run."""
         ...
@@ -173,17 +177,23 @@ class ApiCalls:
             self._alarm.wake()
         if problem is None and not made:
             run.gates.api.withdraw()
+            self._answered_source()
             return
         now = run.clock.monotonic()
         run.gates.api.end(problem, begun, now, run.random.random())
         if problem is None:
             self._last_answer, self._ever_answered = now, True
+            self._answered_source()
         else:
             await call.note_failure(problem, now)
             if run.cut_off.requested:
                 call.give_back()
             elif call.repeats:
                 self._carry_out(self._decide(call, problem, now), call, problem, now)
+
+    def _answered_source(self) -> None:
+        if self._source is not None:
+            self._source.call_answered()
 
     def _decide(self, call: ServiceCall, problem: Problem, now: float) -> CallDecision:
         situation = Situation(

@@ -95,6 +95,10 @@ class Batcher:
             return None
         return max(self._fresh[0][0] + self._run.options.group_age, self._run.ticket_losses.ask_at)
 
+    def call_answered(self) -> None:
+        """Settle refused files if this was the last call (see `CallSource`)."""
+        self._settle_undecided()
+
     def give_back(self) -> None:
         """Leave all files here to the next run."""
         while self._fresh:

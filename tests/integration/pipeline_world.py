@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -143,8 +144,9 @@ class World:
     def capabilities(self) -> Capabilities:
         """The capabilities of the provider with the world's settings."""
         settings = self.resolved()
-        values = composition.provider_settings(settings, ())
-        return composition.build_provider(settings, self.server.url, {}, values, self.clock).capabilities
+        values = composition.provider_settings(settings, composition.resolve_sources(settings))
+        with contextlib.closing(composition.build_provider(settings, self.server.url, {}, values, self.clock)) as built:
+            return built.capabilities
 
     def resolved(self, **changes: Any) -> Settings:
         """Return the settings of a run."""

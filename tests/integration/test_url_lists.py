@@ -93,8 +93,10 @@ async def test_an_expired_url_fails_its_file_with_the_time(place: World) -> None
     place.assert_uploaded()
 
 
-async def test_a_list_of_expired_urls_ends_the_run(place: World) -> None:
-    place.write_many(20, size=30)
+@pytest.mark.parametrize("files", [1, 6, 20])
+async def test_a_list_of_expired_urls_ends_the_run(place: World, files: int) -> None:
+    """Also one with fewer files than it takes to decide that every file is refused."""
+    place.write_many(files, size=30)
     rows = await list_of_all(place)
     write_list(place, [{**row, "expires": AN_HOUR_AGO} for row in rows])
     summary = await place.run()
@@ -153,7 +155,8 @@ async def test_json_lines_with_headers(place: World) -> None:
     lines = json.dumps({"path": "a.mp4", "url": ticket["url"], "id": ticket["id"], "headers": {"x-extra": "1"}})
     path = place.folder / "list.jsonl"
     path.write_text(lines)
-    assert (await place.run(urls=str(path))).exit_code == 0
+    place.settings["urls"] = str(path)
+    assert (await place.run()).exit_code == 0
     place.assert_uploaded()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import anyio
@@ -72,17 +72,25 @@ class FakeCall(ServiceCall):
 
 
 class FakeSource:
-    """Forms calls from `ready`; `given_back` counts the requests to leave the files to the next run."""
+    """Forms calls from `ready`; `given_back` counts the requests to leave the files to the next run.
+
+    `answered` has the number of calls under way at each answer.
+    """
 
     def __init__(self) -> None:
         self.ready: list[FakeCall] = []
         self.given_back = 0
+        self.answered: list[int] = []
+        self.under_way: Callable[[], int] = lambda: -1
 
     def next_call(self, now: float) -> ServiceCall | None:
         return self.ready.pop(0) if self.ready else None
 
     def next_due(self) -> float | None:
         return 0.0 if self.ready else None
+
+    def call_answered(self) -> None:
+        self.answered.append(self.under_way())
 
     def give_back(self) -> None:
         self.given_back += 1
@@ -113,6 +121,14 @@ async def test_a_call_that_is_answered_is_made_once() -> None:
     await stage.make(call, seconds=60.0)
     assert call.events == ["make"]
     assert (stage.calls.under_way, stage.calls.files_under_way, stage.calls.files_due) == (0, 0, 0)
+
+
+async def test_a_source_takes_note_of_an_answer_when_its_call_is_no_longer_under_way() -> None:
+    """It may have kept files until no call is under way, and nothing else would remind it of them."""
+    stage = CallStage()
+    stage.source.under_way = lambda: stage.calls.under_way
+    await stage.make(FakeCall(stage))
+    assert stage.source.answered == [0]
 
 
 async def test_a_stage_makes_at_most_calls_in_flight() -> None:
