@@ -141,6 +141,8 @@ def answer(status: int, code: str, message: str = "m") -> StorageAnswer:
         (403, "RequestTimeTooSkewed", ProblemKind.FAILED, "set the clock of this machine"),
         (403, "SignatureDoesNotMatch", ProblemKind.FAILED, "check secret_key and region"),
         (400, "ExpiredToken", ProblemKind.EXPIRED, "log in again"),
+        (403, "InvalidAccessKeyId", ProblemKind.UNAUTHORIZED, "check access_key"),
+        (400, "InvalidToken", ProblemKind.UNAUTHORIZED, "check security_token"),
         (403, "AccessDenied", ProblemKind.REFUSED, "s3:PutObject"),
         (412, "PreconditionFailed", ProblemKind.FAILED, "an object with this key exists"),
         (409, "ConditionalRequestConflict", ProblemKind.TRANSIENT, "another upload"),

@@ -180,8 +180,11 @@ class S3(Provider):
         await self._calls.abort(key, upload_id, call)
 
     def reusable(self, ticket: Ticket) -> bool:
-        """Return whether a ticket of an earlier run can be used. An upload in parts stays until it is deleted."""
-        return ticket.parts is None or ticket.url == object_url(self._address, ticket.object_id)
+        """Return whether a ticket of an earlier run can be used: that of an upload in parts, until it is deleted.
+
+        The URL of a whole file is signed anew, because it costs nothing and the keys may have changed.
+        """
+        return ticket.parts is not None and ticket.url == object_url(self._address, ticket.object_id)
 
     @classmethod
     def classify(cls, answer: StorageAnswer, now: float) -> Problem | None:
