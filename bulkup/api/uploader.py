@@ -22,7 +22,6 @@ from bulkup.config import (
     journal_path,
     require_credentials,
     require_provider,
-    require_settings,
     source_id_path,
 )
 from bulkup.config.checked_model import ValidationError
@@ -230,12 +229,13 @@ class Uploader:
     ) -> tuple[Provider, Destination]:
         """Fetch the secrets and read the files that the settings name, in threads because both may block."""
         settings, in_thread = self._settings, anyio.to_thread.run_sync
-        require_settings(settings)
+        values = await in_thread(composition.provider_settings, settings, sources)
+        if values.get("urls") is not None:
+            stack.callback(values["urls"].close)  # the provider closes it too, once there is one
         fetch = functools.partial(require_credentials, settings, self._environ, profile=self._profile)
         secrets = await in_thread(fetch)
         base_url = composition.public_base_url(settings)
         composition.check_proxy(base_url)
-        values = await in_thread(composition.provider_settings, settings, sources)
         provider = composition.build_provider(settings, base_url, secrets, values, self._clock, self._service_clock.now)
         stack.callback(provider.close)
         return provider, composition.destination(settings, provider, base_url)

@@ -19,7 +19,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ import anyio
 
 from bulkup.api import Summary, Uploader
 from bulkup.config import Settings
+from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import Reader
 from bulkup.model.journal_rows import ManifestRow
 from bulkup.model.states import FileState

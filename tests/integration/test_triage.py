@@ -49,7 +49,7 @@ class Service:
     name = "service"
 
     def __init__(self, *, placed: bool) -> None:
-        self.capabilities = SimpleNamespace(placed=placed)
+        self.capabilities = SimpleNamespace(placed=placed, checksum_first=None)
 
     def place(self, spec: FileSpec) -> Place | None:
         return None if spec.name == "any" else Place("here", exclusive=spec.name == "a")

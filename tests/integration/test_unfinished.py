@@ -79,7 +79,8 @@ async def test_an_upload_that_the_next_run_continues_is_listed_and_stays(
     assert (row.resumable, row.orphan, row.removed) == (True, False, False)
     assert await listed(here, ALL) == [row]
     summary = await here.run()
-    assert (summary.exit_code, here.puts) == (0, 5)
+    assert summary.exit_code == 0
+    assert here.puts in (5, 6)  # a part may have been stored whose answer the interruption cut off
     assert await listed(here) == []
 
 

@@ -41,6 +41,8 @@ tickets = st.builds(
     ).map(tuple),
     success=st.lists(st.integers(200, 299), max_size=2).map(tuple),
     proof=st.sampled_from(["", "content-md5", "body:md5"]),
+    parts=st.none(),  # a file in parts is not sent as a whole
+    closing=st.none(),  # the closing call is the deciding process's
 )
 files = st.builds(FoundFile, st.builds(Source, st.binary(max_size=20)), st.binary(max_size=20), identities)
 items = st.builds(

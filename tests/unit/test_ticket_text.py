@@ -14,7 +14,7 @@ from bulkup.errors import JournalError
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.journal.ticket_text import DamagedTicketError, dump, load
 from bulkup.model.files import DIGEST_BYTES
-from bulkup.model.tickets import ChecksumHeader, Ticket
+from bulkup.model.tickets import ChecksumHeader, PartPlan, Ticket
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 json_values = st.recursive(
@@ -39,6 +39,8 @@ tickets = st.builds(
     checksum_headers=st.lists(checksum_headers, max_size=2).map(tuple),
     success=st.lists(st.integers(200, 299), max_size=2).map(tuple),
     proof=st.sampled_from(["", "content-md5", "body:md5"]),
+    parts=st.none() | st.builds(PartPlan, st.integers(1, 2**40), st.integers(1, 10_000), texts),
+    closing=st.none(),  # the journal does not keep it
 )
 TICKET = Ticket(
     SecretUrl("https://s.example/k?sig=s3cret"),
