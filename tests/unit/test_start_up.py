@@ -142,6 +142,7 @@ def test_the_list_of_commands_has_the_first_sentence_of_their_help(name: str) ->
     assert " ".join(command.help.split("\n\n")[0].split()) == app.COMMANDS[name].summary
 
 
+# With -I: the environment could add modules, as it does when coverage is measured.
 _UPLOAD = """
 import sys
 from bulkup.cli import entry
@@ -159,7 +160,7 @@ def test_an_upload_imports_no_module_that_it_does_not_need(tmp_path: Path) -> No
     to = ["--provider", "magic-hour", "--base-url", "http://127.0.0.1:9", "--attempts", "1", "--retry-for", "0"]
     given = [str(tmp_path / "files"), *to, "--journal", str(tmp_path / "j.sqlite3"), "--log-level", "debug"]
     done = subprocess.run(
-        [sys.executable, "-P", "-c", _UPLOAD, *given],
+        [sys.executable, "-I", "-c", _UPLOAD, *given],
         capture_output=True,
         text=True,
         check=False,
@@ -180,7 +181,7 @@ def test_an_upload_imports_no_module_that_it_does_not_need(tmp_path: Path) -> No
 )
 def test_wrong_settings_are_reported_before_the_modules_of_a_run_are_imported(given: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-P", "-c", _UPLOAD, "/missing", *given], capture_output=True, text=True, check=False
+        [sys.executable, "-I", "-c", _UPLOAD, "/missing", *given], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert "bulkup: " in done.stderr
