@@ -27,7 +27,8 @@ from bulkup.errors import UsageError
 from bulkup.helpers.secrets import Secret
 from bulkup.model.files import DIGEST_BYTES, Algorithm
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, StorageAnswer
-from bulkup.model.tickets import AlreadyThere, ChecksumHeader, Ticket
+from bulkup.model.problems import Problem, ProblemKind
+from bulkup.model.tickets import AlreadyThere, ChecksumHeader, Rejection, Ticket
 from bulkup.pipeline.files.hashing import digests_of_data
 from bulkup.providers import PROVIDER_CLASSES, Capabilities, FileSpec, TicketAnswer
 from bulkup.providers.local.adapter import Local
@@ -77,6 +78,18 @@ class Signer(Local):
             return await Local(config).presign(specs, fetch)
 
 
+class Refusing(Local):
+    """A service whose answer refuses each file by itself. `answer` is that of every file."""
+
+    name = "refusing"
+    capabilities = Capabilities(batch_limit=1000, batch_size=2)
+    answer: ClassVar[TicketAnswer]
+
+    async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
+        await super().presign(specs, call)
+        return [self.answer for _ in specs]
+
+
 class WithRules(Local):
     """A provider whose tickets have checksum headers and success statuses. `rules` are fields of the tickets."""
 
@@ -110,7 +123,7 @@ class Proving(Local):
 
 @pytest.fixture
 async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[World, None]:
-    for kind in (Addressed, WithRules, Proving):
+    for kind in (Addressed, Refusing, WithRules, Proving):
         monkeypatch.setitem(PROVIDER_CLASSES, kind.name, kind)
         monkeypatch.setitem(PROVIDER_DECLARATIONS, kind.name, ProviderDeclaration(None, (("token",),)))
     monkeypatch.setitem(PROVIDER_CLASSES, "signer", Signer)
@@ -122,6 +135,23 @@ async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerat
         monkeypatch.setattr(Signer, "token", place.config.token, raising=False)
         monkeypatch.setattr(Proving, "objects", Path(place.server.objects_dir), raising=False)
         yield place
+
+
+@pytest.mark.parametrize("files", [1, 3, 30])
+@pytest.mark.parametrize(
+    "answer", [Rejection("no room"), Problem(ProblemKind.FAILED, "no room")], ids=["rejected", "failed"]
+)
+async def test_a_run_ends_whose_files_are_all_refused_one_by_one(
+    place: World, monkeypatch: pytest.MonkeyPatch, files: int, answer: TicketAnswer
+) -> None:
+    """Also with fewer files than it takes to decide that every file is refused."""
+    place.provider = "refusing"
+    monkeypatch.setattr(Refusing, "answer", answer, raising=False)
+    place.write_many(files, size=30)
+    with anyio.fail_after(30):
+        summary = await place.run()
+    assert summary.exit_code != 0
+    assert place.puts == 0
 
 
 def sha256(data: bytes) -> str:
