@@ -17,6 +17,7 @@ from bulkup.config import (
     Settings,
     region_settings,
     require_one_directory,
+    require_one_reader,
     require_one_source,
     require_provider,
     require_settings,
@@ -59,6 +60,7 @@ def resolve_sources(settings: Settings) -> tuple[Source, ...]:
         raise UsageError("no source is given", hint="name the directory or file to upload")
     sources = tuple(dict.fromkeys(_resolve(path, settings.source_id) for path in settings.source))
     require_one_directory(settings)
+    require_one_reader(settings)
     require_one_source(settings)
     return sources
 

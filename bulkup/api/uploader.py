@@ -17,13 +17,7 @@ from bulkup.api import composition
 from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock
 from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_summary import Summary
-from bulkup.config import (
-    Settings,
-    journal_path,
-    require_credentials,
-    require_provider,
-    source_id_path,
-)
+from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path
 from bulkup.config.checked_model import ValidationError
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bulkup.config.requirements import (
         require_credentials,
         require_one_directory,
+        require_one_reader,
         require_one_source,
         require_provider,
         require_settings,
@@ -58,6 +59,7 @@ __all__ = [
     "region_settings",
     "require_credentials",
     "require_one_directory",
+    "require_one_reader",
     "require_one_source",
     "require_provider",
     "require_settings",
@@ -78,6 +80,7 @@ _HOMES = {
     "bulkup.config.requirements": (
         "require_credentials",
         "require_one_directory",
+        "require_one_reader",
         "require_one_source",
         "require_provider",
         "require_settings",

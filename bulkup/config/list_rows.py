@@ -20,7 +20,6 @@ from bulkup.config.value_text import cut_text, escape_surrogates, quote_value
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.helpers.utf8_mode import path_text
 
-STANDARD_INPUT = "-"  # in place of a list's path
 LONGEST_LINE = 65536  # bytes; a path in Base64 or with escapes has less than half
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # spreadsheets write it in front of UTF-8
 _LONGEST_PATH_SHOWN = 500  # characters

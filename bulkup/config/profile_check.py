@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from bulkup.config import toml_file
 from bulkup.config.asset_map import load_asset_map
 from bulkup.config.complaints import Complaint, SettingsError
-from bulkup.config.list_rows import STANDARD_INPUT
 from bulkup.config.loading import ResolvedSettings, resolve
 from bulkup.config.paths import journal_path, store_path
 from bulkup.config.provider_declarations import LOCAL
@@ -26,6 +25,7 @@ from bulkup.config.service_urls import iam_base_url
 from bulkup.config.toml_file import TomlDocument
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
+from bulkup.helpers.input_files import STANDARD_INPUT
 from bulkup.helpers.quick_dataclass import dataclass
 
 

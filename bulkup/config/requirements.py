@@ -12,6 +12,7 @@ from bulkup.config.provider_plugins import declaration_of, provider_names
 from bulkup.config.secret_source import SecretSource
 from bulkup.config.settings import Settings
 from bulkup.errors import UsageError
+from bulkup.helpers.input_files import STANDARD_INPUT
 from bulkup.helpers.secrets import Secret
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ def require_one_directory(settings: Settings) -> None:
         if _is_set(settings, name):
             what = f"{name} needs exactly one source, the directory that its paths are relative to"
             raise UsageError(what, hint="name one directory, and start a separate run for each other source")
+
+
+def require_one_reader(settings: Settings) -> None:
+    """Raise UsageError if two lists are to be read from standard input: the second one would be empty."""
+    if settings.files_from == settings.urls == STANDARD_INPUT:
+        raise UsageError("files_from and urls cannot both be standard input", hint="write one of the lists into a file")
 
 
 def require_one_source(settings: Settings) -> None:

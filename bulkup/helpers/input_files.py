@@ -14,6 +14,7 @@ import stat
 import time
 from typing import BinaryIO
 
+STANDARD_INPUT = "-"  # in place of a path
 _BLOCK = 64 * 1024
 _DESCRIPTORS = ("/dev/fd", "/proc/self/fd")
 

@@ -183,6 +183,12 @@ async def test_a_run_without_a_list_is_refused(place: World) -> None:
         await place.run(urls=None)
 
 
+async def test_two_lists_cannot_both_be_standard_input(place: World) -> None:
+    place.write_many(1)
+    with pytest.raises(UsageError, match="files_from and urls cannot both be standard input"):
+        await place.run(urls="-", files_from="-")
+
+
 async def test_a_missing_list_is_refused_before_the_journal_is_made(place: World) -> None:
     place.write_many(1)
     with pytest.raises(UsageError, match="cannot read the URL list"):

@@ -19,7 +19,6 @@ from typing import IO
 
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.list_rows import (
-    STANDARD_INPUT,
     Row,
     WrongLine,
     path_within,
@@ -31,7 +30,7 @@ from bulkup.config.paths import inside_any
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
 from bulkup.helpers.event_logger import EventLogger
-from bulkup.helpers.input_files import open_input
+from bulkup.helpers.input_files import STANDARD_INPUT, open_input
 from bulkup.helpers.utf8_mode import path_text
 from bulkup.model.log_events import LogEvent
 from bulkup.providers.urls.url_line import FORM, UrlLine, url_line
