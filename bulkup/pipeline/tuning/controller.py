@@ -17,6 +17,7 @@ number in use, and another one that is on trial.
     growing    files are crowded, before a trial        holding
     growing    `after` is better                        growing, from the better number
     growing    the same, but files are crowded          holding, at the better number
+    growing    the event loop is busy                   growing, without a trial
     growing    `after` is not better                    holding, at `base`
     holding    the time of the next trial has come      trying, with twice or half as many workers
     holding    3 samples in a row far from the usual    trying at once: the link has changed, old samples are dropped
@@ -44,6 +45,9 @@ Small files are crowded if each takes 1.5 times as long as with the number at wh
 goodput times that least time is the number of files that the way to storage holds: the bandwidth-delay product. More
 workers then make files wait for one another, at a link or a processor. So no more are tried: over a link with loss,
 1,000 files took 5 % longer with 128 workers than with 64.
+
+An event loop that uses a whole processor has nothing to give to more workers. They would only cost: each opens a
+connection, which takes a millisecond of CPU time with TLS. So while the loop is busy no more workers are tried.
 
 Files that sending processes send leave, end and are recorded in groups. Most of the time a file waits for the others of
 its group, so many more have to be under way for the processes to have work. These processes exist only where a
@@ -80,8 +84,9 @@ class ControllerOptions:
     If no file has ended when all `first` workers have had one for `patience` seconds, there are `unanswered` workers.
     `gain` is the least that more workers must bring, `loss` the most that fewer may cost, both beyond `standard_errors`
     of the measurement. The pause between trials doubles from `first_pause` to `longest_pause`. No more workers are
-    tried while small files take longer than `slow_file`, or `crowded` times their least latency. If that ends the
-    growth, the first trial of fewer comes after `crowded_pause`: fewer only save memory, and may cost goodput.
+    tried while small files take longer than `slow_file`, or `crowded` times their least latency, or while the event
+    loop uses `busy_loop` of a processor. If crowded files end the growth, the first trial of fewer comes after
+    `crowded_pause`: fewer only save memory, and may cost goodput.
     """
 
     first: int = FIRST_WORKERS
@@ -102,6 +107,7 @@ class ControllerOptions:
     slow_file: float = 2.5
     crowded: float = 1.5
     crowded_pause: float = 15.0
+    busy_loop: float = 0.9
     least_latency: LeastLatencyOptions = field(default_factory=LeastLatencyOptions)
     other_link: float = 1.3  # a goodput this many times higher or lower, for `other_samples`, is no noise
     other_samples: int = 3
@@ -198,7 +204,9 @@ class Controller:
             self._begin_anew(now)
         if self._growing and self._crowded:
             self._growing, self._next_try = False, now + self._options.crowded_pause
-        elif self._growing or (now >= self._next_try and len(self._before) >= self._options.least_before):
+        elif self._growing:
+            self._grow(now)
+        elif now >= self._next_try and len(self._before) >= self._options.least_before:
             self._try(now)
 
     def _is_other(self, rate: float) -> bool:
@@ -218,6 +226,10 @@ class Controller:
         self._other.clear()
         self._up, self._pause, self._next_try = True, self._options.first_pause, now
 
+    def _grow(self, now: float) -> None:
+        if not self._loop_busy:
+            self._try(now)
+
     def _try(self, now: float) -> None:
         more, fewer = self._more(), self._fewer(now)
         target = more if (self._up and more > self.workers) or fewer == self.workers else fewer
@@ -229,18 +241,23 @@ class Controller:
 
     def _more(self) -> int:
         times = self._options.first_step if self._untried else 2
-        return self.workers if self._crowded else max(self.workers, min(times * self.workers, self._cap))
+        no_more = self._crowded or self._loop_busy
+        return self.workers if no_more else max(self.workers, min(times * self.workers, self._cap))
+
+    @property
+    def _loop_busy(self) -> bool:
+        return self._sampler.loop >= self._options.busy_loop
 
     @property
     def _crowded(self) -> bool:
         """Say whether small files wait for one another, or long for the link. More workers would not help then."""
         if self._sampler.large:
             return False
-        least = self._least.seconds
+        most = min(self._options.slow_file, self._options.crowded * self._least.seconds)
         if self._growing and self._round_trip is not None:
             # The first files began together, so the least that they took may be long already.
-            least = min(least, unhurried_seconds(self._round_trip, self._sampler.size))
-        return self._sampler.latency > min(self._options.slow_file, self._options.crowded * least)
+            most = min(most, unhurried_seconds(self._round_trip, self._sampler.size))
+        return self._sampler.latency > most
 
     def _fewer(self, now: float) -> int:
         least = min(self._floor, self.workers)
@@ -257,7 +274,7 @@ class Controller:
             if self._growing and self._crowded:
                 self._growing, self._next_try = False, now + self._options.crowded_pause
             elif self._growing:
-                self._try(now)
+                self._grow(now)
         elif better is False:
             self._return(base, now)
 

@@ -8,7 +8,7 @@ from bulkup.helpers.quick_dataclass import dataclass
 
 _FIRST_WINDOW = 10 * 1448  # bytes that a new connection sends in its first round trip (RFC 6928)
 _OTHER_ROUNDS = 4  # to open the connection, for the answer, and for packets that got lost
-_STORE_SECONDS = 0.1  # a store such as S3 takes up to this long for a small file, however near it is
+_STORE_SECONDS = 0.15  # a store such as S3 takes up to this long for a small file, however near it is
 _ENOUGH_WINDOWS = 4  # smaller files take as long as the store needs, not as long as the link
 
 
