@@ -159,17 +159,17 @@ def test_no_more_workers_are_tried_while_files_wait_for_one_another() -> None:
     assert max(trial.workers(0.0)) <= 4 * FIRST
 
 
-@pytest.mark.parametrize(("loop", "more"), [(0.95, False), (0.5, True)])
-def test_no_more_workers_are_tried_while_the_event_loop_uses_a_whole_processor(loop: float, more: bool) -> None:
-    """Each new connection costs CPU time, with TLS a millisecond, that the loop does not have."""
+@pytest.mark.parametrize(("cores", "more"), [(0.95, False), (0.5, True)])
+def test_no_more_workers_are_tried_while_this_process_uses_a_whole_core(cores: float, more: bool) -> None:
+    """Each new connection costs CPU time, with TLS a millisecond, that the process does not have."""
     trial = Trial(Link(1e9, 0.0005, fixed(10 * KIB), server=0.005))
-    trial.world.run(8.0, lambda seen: trial.observe(dataclasses.replace(seen, loop=loop)))
+    trial.world.run(8.0, lambda seen: trial.observe(dataclasses.replace(seen, cores=cores)))
     assert (max(trial.workers(0.0)) > FIRST) is more
 
 
-def test_workers_grow_once_the_event_loop_is_idle_again() -> None:
+def test_workers_grow_once_the_core_is_idle_again() -> None:
     trial = Trial(Link(1e9, 0.0005, fixed(10 * KIB), server=0.005))
-    trial.world.run(8.0, lambda seen: trial.observe(dataclasses.replace(seen, loop=0.95 if seen.now < 4 else 0.3)))
+    trial.world.run(8.0, lambda seen: trial.observe(dataclasses.replace(seen, cores=0.95 if seen.now < 4 else 0.3)))
     assert max(trial.workers(0.0)) > FIRST
 
 

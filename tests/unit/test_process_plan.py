@@ -56,8 +56,8 @@ def test_the_files_found_are_enough_work_for_some_seconds(left: float, wanted: i
     assert wanted_after(ProcessPlan(8, OPTIONS), 100, left=left) == wanted
 
 
-@pytest.mark.parametrize(("lasted", "wanted"), [(WORTH - 0.1, 0), (WORTH, 3)], ids=["short", "long"])
-def test_a_run_that_still_finds_files_is_expected_to_last_as_long_again(lasted: float, wanted: int) -> None:
+@pytest.mark.parametrize(("lasted", "wanted"), [(2 * WORTH - 0.1, 0), (2 * WORTH, 3)], ids=["short", "long"])
+def test_a_run_that_still_finds_files_is_expected_to_last_half_as_long_again(lasted: float, wanted: int) -> None:
     """So a run of a few seconds starts none."""
     assert wanted_after(ProcessPlan(8, OPTIONS), 100, lasted=lasted, left=1.0, all_found=False) == wanted
 

@@ -17,7 +17,7 @@ number in use, and another one that is on trial.
     growing    files are crowded, before a trial        holding
     growing    `after` is better                        growing, from the better number
     growing    the same, but files are crowded          holding, at the better number
-    growing    the event loop is busy                   growing, without a trial
+    growing    this process uses a whole core           growing, without a trial
     growing    `after` is not better                    holding, at `base`
     holding    the time of the next trial has come      trying, with twice or half as many workers
     holding    3 samples in a row far from the usual    trying at once: the link has changed, old samples are dropped
@@ -46,8 +46,9 @@ goodput times that least time is the number of files that the way to storage hol
 workers then make files wait for one another, at a link or a processor. So no more are tried: over a link with loss,
 1,000 files took 5 % longer with 128 workers than with 64.
 
-An event loop that uses a whole processor has nothing to give to more workers. They would only cost: each opens a
-connection, which takes a millisecond of CPU time with TLS. So while the loop is busy no more workers are tried.
+Python runs one thread at a time. So a process that uses a whole core has nothing to give to more workers of small
+files. They would only cost: each opens a connection, which takes a millisecond of CPU time with TLS. So no more are
+tried. Large files are hashed and sent outside of Python, by several threads at a time.
 
 Files that sending processes send leave, end and are recorded in groups. Most of the time a file waits for the others of
 its group, so many more have to be under way for the processes to have work. These processes exist only where a
@@ -84,8 +85,8 @@ class ControllerOptions:
     If no file has ended when all `first` workers have had one for `patience` seconds, there are `unanswered` workers.
     `gain` is the least that more workers must bring, `loss` the most that fewer may cost, both beyond `standard_errors`
     of the measurement. The pause between trials doubles from `first_pause` to `longest_pause`. No more workers are
-    tried while small files take longer than `slow_file`, or `crowded` times their least latency, or while the event
-    loop uses `busy_loop` of a processor. If crowded files end the growth, the first trial of fewer comes after
+    tried while small files take longer than `slow_file`, or `crowded` times their least latency, or while this
+    process uses `whole_core`. If crowded files end the growth, the first trial of fewer comes after
     `crowded_pause`: fewer only save memory, and may cost goodput.
     """
 
@@ -107,7 +108,7 @@ class ControllerOptions:
     slow_file: float = 2.5
     crowded: float = 1.5
     crowded_pause: float = 15.0
-    busy_loop: float = 0.9
+    whole_core: float = 0.9
     least_latency: LeastLatencyOptions = field(default_factory=LeastLatencyOptions)
     other_link: float = 1.3  # a goodput this many times higher or lower, for `other_samples`, is no noise
     other_samples: int = 3
@@ -227,7 +228,7 @@ class Controller:
         self._up, self._pause, self._next_try = True, self._options.first_pause, now
 
     def _grow(self, now: float) -> None:
-        if not self._loop_busy:
+        if not self._busy_core:
             self._try(now)
 
     def _try(self, now: float) -> None:
@@ -241,12 +242,12 @@ class Controller:
 
     def _more(self) -> int:
         times = self._options.first_step if self._untried else 2
-        no_more = self._crowded or self._loop_busy
+        no_more = self._crowded or self._busy_core
         return self.workers if no_more else max(self.workers, min(times * self.workers, self._cap))
 
     @property
-    def _loop_busy(self) -> bool:
-        return self._sampler.loop >= self._options.busy_loop
+    def _busy_core(self) -> bool:
+        return not self._sampler.large and self._sampler.cores >= self._options.whole_core
 
     @property
     def _crowded(self) -> bool:

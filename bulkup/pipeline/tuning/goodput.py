@@ -39,8 +39,7 @@ class Observation:
     and of large files the bytes sent. `busy` is the number of workers with a file, `held` the number of files that wait
     because their host admits no more. `spent` are the seconds that all ended attempts took together. `in_groups` says
     that sending processes send the files. `round_trip` is the time in which a connection to storage is opened, None
-    where that is unknown. `loop` is the share of the time since the last observation in which the thread of the event
-    loop used a processor.
+    where that is unknown. `cores` is the number of cores that this process used since the last observation.
     """
 
     now: float
@@ -52,7 +51,7 @@ class Observation:
     spent: float
     in_groups: bool = False
     round_trip: float | None = None
-    loop: float = 0.0
+    cores: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +70,19 @@ class Sample:
 class Sampler:
     """Cuts observations into samples; knows the average time (`latency`, in seconds) and size of a file.
 
-    `loop` is the share of the last sample in which the event loop used a processor.
+    `cores` is the number of cores that this process used during the last sample.
     """
 
     def __init__(self, options: SamplerOptions) -> None:
         self.latency = 0.0
-        self.loop = 0.0
+        self.cores = 0.0
         self._options = options
         self._files = self._bytes = 0.0  # of the last samples, older ones weigh less
         self._since: Observation | None = None
         self._begun = False  # until the first files have their tickets there is nothing to measure
         self._settled_at = -math.inf
         self._ticks = self._busy = self._held = 0
-        self._loop = 0.0
+        self._cores = 0.0
 
     @property
     def large(self) -> bool:
@@ -116,7 +115,7 @@ class Sampler:
         self._ticks += 1
         self._busy += min(seen.busy, workers)
         self._held += seen.held > 0
-        self._loop += seen.loop
+        self._cores += seen.cores
         shortest = self._options.shortest_at_first if at_first else self._options.shortest
         if not self._ends(seen, self._since, workers, shortest):
             return None
@@ -127,7 +126,7 @@ class Sampler:
     def _begin(self, seen: Observation) -> None:
         self._since = seen
         self._ticks = self._busy = self._held = 0
-        self._loop = 0.0
+        self._cores = 0.0
 
     def _ends(self, seen: Observation, since: Observation, workers: int, shortest: float) -> bool:
         lasted = seen.now - since.now
@@ -142,7 +141,7 @@ class Sampler:
         spent, busy, ended = seen.spent - since.spent, self._busy / self._ticks, files + failed
         # The quick files end first, so in a short sample those that ended took less time than the others will.
         self.latency = max(spent, lasted * busy) / max(1, ended)
-        self.loop = self._loop / self._ticks
+        self.cores = self._cores / self._ticks
         self._files = options.decay * self._files + files
         self._bytes = options.decay * self._bytes + size
         rate = (size + files * REQUEST) / lasted

@@ -15,8 +15,8 @@ process has used up a core, another core is idle, and some seconds of work are l
 A window is short of cores if this process used up one, files waited for a worker and `idle` cores were idle.
 
 The backlog is the work left, divided by the present rate. While the sources are still walked, the end of the run is
-unknown: the walk is only some thousand files ahead. Then the run is expected to take at least as long again as it has
-taken so far. This also means that a run of a few seconds starts no process.
+unknown: the walk is only some thousand files ahead. Then the run is expected to take at least half as long again as it
+has taken so far. This also means that a run of a few seconds starts no process.
 
 One process is started for each idle core.
 
@@ -92,4 +92,4 @@ class ProcessPlan:
 def _backlog(seen: Window) -> float:
     """Return the least number of seconds that the run still takes, at the present rate."""
     known = seen.left / seen.work if seen.work else 0.0
-    return known if seen.all_found else max(known, seen.lasted)
+    return known if seen.all_found else max(known, seen.lasted / 2)

@@ -47,7 +47,7 @@ class Tuner:
         self._stopped = stopped
         self._tick = tick
         self._first_tick = first_tick
-        self._at, self._cpu = clock.monotonic(), time.thread_time()
+        self._at, self._cpu = clock.monotonic(), time.process_time()
 
     async def work(self) -> None:
         """Adapt the limit until cancelled or `stopped`."""
@@ -60,10 +60,10 @@ class Tuner:
             await anyio.sleep(self._tick if limit.files or limit.failed else self._first_tick)
 
     def _seen(self) -> Observation:
-        limit, now, cpu = self._limit, self._clock.monotonic(), time.thread_time()
-        loop = (cpu - self._cpu) / (now - self._at) if now > self._at else 0.0
+        limit, now, cpu = self._limit, self._clock.monotonic(), time.process_time()
+        cores = (cpu - self._cpu) / (now - self._at) if now > self._at else 0.0
         self._at, self._cpu = now, cpu
         totals = limit.files, limit.failed, limit.bytes
         return Observation(
-            now, *totals, limit.busy, self._held(), limit.spent, self._in_groups(), self._round_trip(), loop
+            now, *totals, limit.busy, self._held(), limit.spent, self._in_groups(), self._round_trip(), cores
         )
