@@ -13,7 +13,7 @@ TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(16, 2 * (os.cpu_cou
 
 help:
 	@echo "make demo         upload a generated tree to the embedded server, kill the run half-way, resume it, check every file"
-	@echo "make test         run the tests, without the slow ones; installs a C compiler and nginx if they are missing"
+	@echo "make test         run the tests, without the slow ones; installs a C compiler, nginx and Ceph if they are missing"
 	@echo "make test-all     run all tests"
 	@echo "make test-young   run the tests on a clock that started 60 seconds ago, as just after a boot; needs Linux"
 	@echo "make coverage     run the tests and report branch coverage; fails below 95 %"
@@ -69,7 +69,7 @@ ifdef COVERAGE
 endif
 
 test-all: $(VENV)/.dev
-	@$(BIN)/python tests/tools/system_packages.py test-all
+	@$(BIN)/python tests/tools/system_packages.py test
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) -m ""
 
 # Each folder gets a clock of its own, so that the last tests do not run on an old one.

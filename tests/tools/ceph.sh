@@ -2,6 +2,7 @@
 # Start or stop a Ceph cluster of one node with its RADOS gateway, on this machine alone: `ceph.sh start|stop FOLDER`.
 # Debian: apt-get install --no-install-recommends radosgw ceph-mon ceph-osd ceph-common
 # The gateway listens on 127.0.0.1:$RGW_PORT (7480). Its user has the keys CEPHACCESSKEY000001 / cephSecretKey0000000000001.
+# It stops by itself when the process $OWNER ends, if that is set.
 set -euo pipefail
 command=$1
 folder=$2
@@ -9,7 +10,7 @@ port=${RGW_PORT:-7480}
 conf="$folder/ceph.conf"
 
 stop() {
-  cat "$folder"/run/*.pid 2>/dev/null | xargs -r kill 2>/dev/null || true
+  cat "$folder"/run/*.pid 2>/dev/null | xargs -r kill -KILL 2>/dev/null || true  # nothing is kept
   for _ in $(seq 100); do
     cat "$folder"/run/*.pid 2>/dev/null | xargs -r kill -0 2>/dev/null || break
     sleep 0.1
@@ -35,7 +36,7 @@ log_file = $folder/log/\$name.log
 crash_dir = $folder/log
 osd_pool_default_size = 1
 osd_pool_default_min_size = 1
-osd_pool_default_pg_num = 8
+osd_pool_default_pg_num = 1
 osd_pool_default_pg_autoscale_mode = off
 osd_crush_chooseleaf_type = 0
 mon_allow_pool_size_one = true
@@ -44,6 +45,8 @@ mon_osd_full_ratio = .99
 mon_osd_nearfull_ratio = .98
 mon_data_avail_warn = 2
 mon_data_avail_crit = 1
+paxos_propose_interval = 0.05
+paxos_min_wait = 0.01
 osd_memory_target = 1073741824
 [mon.a]
 host = $(hostname)
@@ -52,9 +55,8 @@ keyring = $folder/mon.keyring
 [osd.0]
 osd_data = $folder/osd/0
 keyring = $folder/osd/0/keyring
-osd_objectstore = bluestore
-bluestore_block_create = true
-bluestore_block_size = 4294967296
+osd_objectstore = memstore
+memstore_device_bytes = 4294967296
 [client.rgw.main]
 keyring = $folder/rgw/keyring
 rgw_data = $folder/rgw
@@ -62,6 +64,13 @@ rgw_frontends = beast endpoint=127.0.0.1:$port
 rgw_enable_usage_log = false
 rgw_enable_ops_log = false
 CONF
+}
+
+watch() {
+  (
+    while kill -0 "$1" && [[ -e "$folder/run" ]]; do sleep 2; done
+    stop
+  ) < /dev/null &> /dev/null &
 }
 
 start() {
@@ -90,6 +99,7 @@ start() {
   done
   radosgw-admin -c "$conf" -n client.rgw.main user create --uid=tests --display-name=tests \
     --access-key=CEPHACCESSKEY000001 --secret-key=cephSecretKey0000000000001 > /dev/null 2> "$folder/log/admin.log"
+  [[ -z "${OWNER:-}" ]] || watch "$OWNER"
 }
 
 "$command"

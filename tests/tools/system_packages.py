@@ -1,4 +1,4 @@
-"""Install the system packages of a make target: `python tests/tools/system_packages.py venv|test|test-all|bench`.
+"""Install the system packages of a make target: `python tests/tools/system_packages.py venv|test|bench`.
 
 On Debian and Ubuntu this uses apt-get, as root or through sudo. Elsewhere it prints the command to run. It imports the
 standard library only, because it runs before the virtual environment exists.
@@ -59,11 +59,14 @@ def _tools() -> Mapping[str, Sequence[Tool]]:
     tools = {"venv": [venv], "test": [nginx, *lfs_client], "bench": [nginx, *optional]}
     if sys.platform.startswith("linux"):
         # Only the tests of failing disks and the shaped link of the benchmarks compile something; both are for Linux.
-        tools["test"].append(compiler)
+        tools["test"] += [compiler, Tool("Ceph", has_ceph, _CEPH)]
         tools["bench"] += [replace(compiler, required=False), command("ip", "iproute2", required=False)]
-    ceph = Tool("Ceph", lambda: shutil.which("radosgw") is not None and shutil.which("ceph-mon") is not None, _CEPH)
-    tools["test-all"] = [*tools["test"], *([ceph] if sys.platform.startswith("linux") else [])]
     return tools
+
+
+def has_ceph() -> bool:
+    """Return whether the programs of a Ceph cluster with its S3 gateway are installed."""
+    return all(shutil.which(name) is not None for name in ("ceph", "ceph-mon", "ceph-osd", "radosgw"))
 
 
 def main(arguments: Sequence[str]) -> int:
