@@ -92,7 +92,7 @@ def required(results: Results) -> str:
 
 
 def short(results: Results) -> str:
-    """Return the README's tables: the speed of bulkup divided by that of each other tool, and the requirements."""
+    """Return the README's table, bulkup's speed divided by that of each tool, and a line about the requirements."""
     shown = [name for name in _SHORT if any(one.find(name) for one in results.scenarios)]
     labels = {one.client: one.label for measured in results.scenarios for one in measured.clients}
     head = ["bulkup's speed over that of", *(labels[name].split(",")[0] for name in shown)]
@@ -101,7 +101,10 @@ def short(results: Results) -> str:
         for measured in results.scenarios
         if measured.find("bulkup") and measured.best_peer()
     ]
-    return f"{markdown(head, rows)}\n\n{required(results)}\n"
+    judged = verdicts(results)
+    reached = sum(one.reached is True for one in judged)
+    summary = f"Of the project's {len(judged)} targets for speed and memory, {reached} are reached."
+    return f"{markdown(head, rows)}\n\n{summary}\n"
 
 
 def _times(measured: Measured, client: str) -> str:

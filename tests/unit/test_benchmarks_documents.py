@@ -62,6 +62,15 @@ def test_a_scenario_without_other_tools_has_no_row_in_the_short_table() -> None:
     text = table.short(results(measured("small", BULKUP, client("curl", 1.0)), measured("cpu", own, earlier)))
 
     assert [line for line in text.splitlines() if line.startswith("| 1,000 files, cpu |")] == []
+    assert "targets for speed and memory, 2 are reached." in text
+
+
+def test_the_requirements_are_a_table() -> None:
+    earlier = client("earlier", 3.0, peer=False, every_cpu=(4.0,))
+    own = client("bulkup", 2.0, every_cpu=(1.0,))
+
+    text = table.required(results(measured("cpu", own, earlier)))
+
     assert "| 1,000 files, cpu: bulkup | earlier, its CPU time | <= 0.50 | 0.25 | reached |" in text
 
 
