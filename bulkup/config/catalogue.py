@@ -10,6 +10,8 @@ from bulkup.config.declaration import Declaration, Option, Panel, ValueForm, for
 from bulkup.config.settings import Settings
 
 ENVIRONMENT_PREFIX = "BULKUP_"
+PROFILE_VARIABLE = "BULKUP_PROFILE"  # names a profile where no option does
+CONFIG_VARIABLE = "BULKUP_CONFIG"  # the same for the configuration file
 
 
 class Setting(NamedTuple):

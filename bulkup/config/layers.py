@@ -21,13 +21,18 @@ if TYPE_CHECKING:
 class GivenValue:
     """A raw value. `origin` names its layer, `where` its place as complaints begin with it.
 
-    `inside` returns the place of a part of the value, for values whose parts have lines of their own.
+    `inside` returns the place of a part of the value, for values whose parts have lines of their own: those of a file.
     """
 
     value: Any
     origin: str
     where: str
     inside: Callable[..., str] | None = None
+
+    @property
+    def in_file(self) -> bool:
+        """Return whether the value is written in the configuration file."""
+        return self.inside is not None
 
     def where_is(self, *path: str | int) -> str:
         """Return the place of a part of the value, or of the whole value if the part has none."""
@@ -66,26 +71,39 @@ def from_environment(environ: Mapping[str, str], cwd: str, *, secrets: bool) -> 
 
 
 def from_profile(document: TomlDocument, profile: str) -> Layer:
-    """Return the settings of one profile. Raises UsageError if the file has no profile of that name."""
+    """Return the settings of one profile, and those of [defaults] that it does not replace.
+
+    Raises UsageError if the file has no profile of that name.
+    """
+    own = document.profile(profile)
+    tables: tuple[tuple[tuple[str, ...], str, Mapping[str, Any]], ...] = (
+        (("defaults",), "[defaults]", document.defaults),
+        (("profiles", profile), f"profile {profile}", own),
+    )
     given: dict[str, GivenValue] = {}
     complaints = list(document.complaints)
-    for name, value in document.profile(profile).items():
-        where = document.where("profiles", profile, name)
-        setting = SETTINGS.get(name)
-        if setting is None:
-            what = f'unknown setting "{name}" in profile {profile}'
-            complaints.append(Complaint(where, what, suggestion(name, SETTINGS)))
-        elif reason := setting.declaration.not_in_profile:
-            what = f'"{name}" is not allowed in a profile: {reason}'
-            complaints.append(Complaint(where, what, f"use {setting.option_name} or {setting.variable}"))
-        else:
-            line = document.line("profiles", profile, name)
-            origin = f"profile {profile} ({document.shown} line {line})"
-            inside = functools.partial(document.where, "profiles", profile, name)
-            given[name] = GivenValue(
-                _absolute_paths(setting, value, document.folder, expand=True), origin, where, inside
-            )
+    for path, shown, table in tables:
+        for name, value in table.items():
+            complaint = _misplaced(document.where(*path, name), name, shown)
+            if complaint is not None:
+                complaints.append(complaint)
+                continue
+            origin = f"{shown} ({document.shown} line {document.line(*path, name)})"
+            inside = functools.partial(document.where, *path, name)
+            absolute = _absolute_paths(SETTINGS[name], value, document.folder, expand=True)
+            given[name] = GivenValue(absolute, origin, document.where(*path, name), inside)
     return given, tuple(complaints)
+
+
+def _misplaced(where: str, name: str, table: str) -> Complaint | None:
+    """Return the complaint about a name that may not be written in this table of the file."""
+    setting = SETTINGS.get(name)
+    if setting is None:
+        return Complaint(where, f'unknown setting "{name}" in {table}', suggestion(name, SETTINGS))
+    if reason := setting.declaration.not_in_profile:
+        what = f'"{name}" is not allowed in a profile: {reason}'
+        return Complaint(where, what, f"use {setting.option_name} or {setting.variable}")
+    return None
 
 
 def _absolute_paths(setting: Setting, value: Any, folder: str, *, expand: bool) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bulkup.config.catalogue import ENVIRONMENT_PREFIX, SETTINGS
+from bulkup.config.catalogue import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, PROFILE_VARIABLE, SETTINGS
 from bulkup.config.checked_model import ValidationError
 from bulkup.config.complaints import SettingsError
 from bulkup.config.error_messages import complaints_of
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 
 # The similarity of words that differ by one or two letters. Other variables belong to other programs.
-_PROFILE = ENVIRONMENT_PREFIX + "PROFILE"  # of the user's own scripts: a profile is named by an option
 _MISSPELT = 0.85
 
 
@@ -51,9 +50,11 @@ def load(
 ) -> ResolvedSettings:
     """Return the settings of a run. `options` holds settings by name, None if an option was not given.
 
-    A file is opened only if a profile or a file is named. Raises UsageError with all errors.
+    A file is opened only if a profile or a file is named, here or by BULKUP_PROFILE and BULKUP_CONFIG. Raises
+    UsageError with all errors.
     """
-    if profile is None and config_file is None:
+    profile = profile or environ.get(PROFILE_VARIABLE) or None
+    if profile is None and config_file is None and not environ.get(CONFIG_VARIABLE):
         return resolve(options, None, profile=None, environ=environ, cwd=cwd)
     from bulkup.config import toml_file  # noqa: PLC0415  # few runs read a file
 
@@ -62,7 +63,7 @@ def load(
         places = " or ".join(toml_file.candidates(environ, cwd))
         raise UsageError(
             f'there is no configuration file, so no profile "{profile}"',
-            hint=f"name one with --config, or create {places}",
+            hint=f"name one with --config or {CONFIG_VARIABLE}, or create {places}",
         )
     return resolve(options, document, profile=profile, environ=environ, cwd=cwd)
 
@@ -107,7 +108,7 @@ def _warnings(
         return
     for name, source in given_secrets(settings).items():
         setting, _, inside = name.partition(".")
-        if name in IDENTIFIERS or setting not in given or not given[setting].origin.startswith("profile "):
+        if name in IDENTIFIERS or setting not in given or not given[setting].in_file:
             continue
         if source.kind == "literal" and document.others_can_read:
             where = given[setting].where_is(*inside.split(".")) if inside else given[setting].where
@@ -119,9 +120,9 @@ def _warnings(
 
 def _misspelt_variables(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield a warning for each variable that is nearly one of ours, because a misspelt one has no effect."""
-    known = [setting.variable for setting in SETTINGS.values()]
+    known = [PROFILE_VARIABLE, CONFIG_VARIABLE, *(setting.variable for setting in SETTINGS.values())]
     for variable in sorted(environ):
-        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in (*known, _PROFILE) and environ[variable]:
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in known and environ[variable]:
             near = nearest(variable, known, cutoff=_MISSPELT)
             if near:
                 yield f"{variable} is not a setting and has no effect; did you mean {near}?"

@@ -160,4 +160,4 @@ class _ProfileCheck:
         origin = self.resolved.origins.get(name, "")
         if origin.startswith("environment "):
             return origin.removeprefix("environment ")
-        return self.document.where("profiles", self.profile, *name.split("."))
+        return self.document.place(self.profile, *name.split("."))

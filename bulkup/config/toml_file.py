@@ -1,4 +1,4 @@
-"""The TOML file: finding it, reading it, and checking that it consists of profiles."""
+"""The TOML file: finding it, reading it, and checking that it consists of profiles, and of defaults for all of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bulkup.config.catalogue import CONFIG_VARIABLE
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.suggestions import suggestion
 from bulkup.config.toml_lines import Lines, line_numbers, line_of
@@ -17,6 +18,7 @@ from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.quick_dataclass import dataclass
 
 FILE_NAME = "bulkup.toml"
+_DEFAULTS = "defaults"  # the table of settings for all profiles
 _LARGEST = 1024**2  # bytes
 _PIPE_TIMEOUT = 30.0  # seconds, as for the command of a secret
 
@@ -30,6 +32,7 @@ class TomlDocument:
 
     path: str
     shown: str
+    defaults: Mapping[str, Any]
     profiles: Mapping[str, Mapping[str, Any]]
     lines: Lines
     complaints: tuple[Complaint, ...]
@@ -47,6 +50,13 @@ class TomlDocument:
     def where(self, *path: str | int) -> str:
         """Return `file:line` of a table or key by its full path."""
         return f"{self.shown}:{self.line(*path) or 1}"
+
+    def place(self, profile: str, *path: str) -> str:
+        """Return `file:line` of a setting of a profile, or of its part; it may stand among the defaults."""
+        own = self.profiles.get(profile, {})
+        if path and path[0] not in own and path[0] in self.defaults:
+            return self.where(_DEFAULTS, *path)
+        return self.where("profiles", profile, *path)
 
     def profile(self, name: str) -> Mapping[str, Any]:
         """Return the raw values of one profile. Raises UsageError if there is none of that name.
@@ -70,10 +80,11 @@ def candidates(environ: Mapping[str, str], cwd: str) -> tuple[str, ...]:
 
 
 def find(config_file: str | None, environ: Mapping[str, str], cwd: str) -> TomlDocument | None:
-    """Read the file named, else the first one that exists. Return None if there is none.
+    """Read the file named, by BULKUP_CONFIG too, else the first one that exists. Return None if there is none.
 
     Raises UsageError if the file named does not exist, or if a file cannot be read, is not UTF-8 or is not TOML.
     """
+    config_file = config_file or environ.get(CONFIG_VARIABLE) or None
     if config_file is not None:
         return read(os.path.join(cwd, config_file), shown=config_file)
     here, *of_user = candidates(environ, cwd)
@@ -95,7 +106,8 @@ def read(path: str, shown: str) -> TomlDocument:
     tree = _parsed(text, shown)
     lines = line_numbers(text)
     complaints = tuple(_complaints(tree, lines, shown))
-    return TomlDocument(path, shown, _profiles(tree), lines, complaints, others_can_read=bool(status.st_mode & 0o044))
+    given = _defaults(tree), _profiles(tree)
+    return TomlDocument(path, shown, *given, lines, complaints, others_can_read=bool(status.st_mode & 0o044))
 
 
 def _decoded(data: bytes, shown: str) -> str:
@@ -122,6 +134,11 @@ def _parsed(text: str, shown: str) -> dict[str, Any]:
         ) from error
 
 
+def _defaults(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    table = tree.get(_DEFAULTS)
+    return table if isinstance(table, dict) else {}
+
+
 def _profiles(tree: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     tables = tree.get("profiles")
     if not isinstance(tables, dict):
@@ -133,7 +150,10 @@ def _complaints(tree: Mapping[str, Any], lines: Lines, shown: str) -> Iterator[C
     """Yield the errors outside the profiles."""
     for key, value in tree.items():
         where = f"{shown}:{line_of(lines, (key,)) or 1}"
-        if key != "profiles":
+        if key == _DEFAULTS:
+            if not isinstance(value, dict):
+                yield Complaint(where, f'"{_DEFAULTS}" is not a table', f"write [{_DEFAULTS}] above its settings")
+        elif key != "profiles":
             yield Complaint(where, f'unknown key "{key}" outside every profile', _outside_hint(key, value))
         elif not isinstance(value, dict):
             yield Complaint(where, '"profiles" is not a table', _HEADER_HINT)
@@ -150,5 +170,5 @@ def _in_profiles(tables: Mapping[str, Any], lines: Lines, shown: str) -> Iterato
 
 def _outside_hint(key: str, value: object) -> str:
     if isinstance(value, dict):
-        return suggestion(key, ["profiles"]) or f"a profile is written [profiles.{key}]"
+        return suggestion(key, ["profiles", _DEFAULTS]) or f"a profile is written [profiles.{key}]"
     return _HEADER_HINT

@@ -235,7 +235,6 @@ def test_a_misspelt_variable_is_a_warning_and_a_foreign_one_is_not(tmp_path: Pat
         "BULKUP_CONCURENCY": "1",
         "BULKUP_SECRET_KEYS_FOLDER": "x",
         "BULKUP_MAX_DURATION": "1",
-        "BULKUP_PROFILE": "x",
     }
     assert settle(tmp_path, environ=environ, profile=None).warnings == (
         "BULKUP_CONCURENCY is not a setting and has no effect; did you mean BULKUP_CONCURRENCY?",
@@ -264,3 +263,55 @@ def test_a_profile_without_a_file_names_the_searched_paths(tmp_path: Path) -> No
     assert caught.value.message == 'there is no configuration file, so no profile "nightly"'
     assert f"{tmp_path}/bulkup.toml" in caught.value.hint
     assert f"{tmp_path}/user/bulkup/bulkup.toml" in caught.value.hint
+
+
+def test_variables_name_the_profile_and_its_file(tmp_path: Path) -> None:
+    (tmp_path / "other.toml").write_text("[profiles.nightly]\nattempts = 3\n[profiles.weekly]\nattempts = 4\n")
+    environ = {"BULKUP_CONFIG": "other.toml", "BULKUP_PROFILE": "weekly"}
+    named = settle(tmp_path, environ=environ, profile=None)
+    assert (named.settings.attempts, named.profile, named.config_file) == (4, "weekly", str(tmp_path / "other.toml"))
+    assert settle(tmp_path, environ=environ, profile="nightly").settings.attempts == 3
+    (tmp_path / "third.toml").write_text("[profiles.weekly]\nattempts = 5\n")
+    assert settle(tmp_path, environ=environ, profile=None, config_file="third.toml").settings.attempts == 5
+
+
+def test_an_empty_variable_names_no_profile(tmp_path: Path) -> None:
+    environ = {"BULKUP_CONFIG": "", "BULKUP_PROFILE": ""}
+    assert settle(tmp_path, environ=environ, profile=None).config_file is None
+
+
+def test_a_missing_file_that_a_variable_names_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"missing\.toml"):
+        settle(tmp_path, environ={"BULKUP_CONFIG": "missing.toml"}, profile=None)
+
+
+DEFAULTS = """
+[defaults]
+attempts = 7
+concurrency = 8
+
+[profiles.nightly]
+attempts = 3
+"""
+
+
+def test_a_profile_replaces_the_defaults_of_its_file(tmp_path: Path) -> None:
+    resolved = settle(tmp_path, DEFAULTS)
+    assert (resolved.settings.attempts, resolved.settings.concurrency) == (3, 8)
+    assert resolved.origins["concurrency"] == "[defaults] (bulkup.toml line 4)"
+    assert resolved.origins["attempts"] == "profile nightly (bulkup.toml line 7)"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[defaults]\natempts = 1\n[profiles.nightly]\n", 'bulkup.toml:2: unknown setting "atempts" in [defaults]'),
+        ("[defaults]\nattempts = 0\n[profiles.nightly]\n", "bulkup.toml:2: "),
+        ("defaults = 1\n[profiles.nightly]\n", 'bulkup.toml:1: "defaults" is not a table'),
+        ("[default]\nattempts = 1\n[profiles.nightly]\n", 'did you mean "defaults"?'),
+    ],
+)
+def test_mistakes_in_the_defaults_are_errors_with_their_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        settle(tmp_path, text)
+    assert message in f"{error.value} {error.value.hint}"
