@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from bulkup.api import composition
-from bulkup.config import Settings, journal_path, require_provider
+from bulkup.config import Settings, journal_path, require_provider, with_region
 from bulkup.config.provider_plugins import declaration_of
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.quick_dataclass import dataclass
@@ -57,6 +57,7 @@ def preview(
 ) -> Iterator[Preview]:
     """Yield the action of a run with these settings for each file. Raises `BulkupError` as a run would."""
     environ, clock = os.environ if environ is None else environ, clock or SystemClock()
+    settings = with_region(settings, environ)
     sources = composition.resolve_sources(settings)
     require_provider(settings)
     path = journal_path(settings, profile, settings.source, environ)

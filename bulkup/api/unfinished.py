@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from bulkup.api import composition
-from bulkup.config import Settings, require_credentials, require_provider
+from bulkup.config import Settings, require_credentials, require_provider, with_region
 from bulkup.errors import JournalLockedError, MachineError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Lock, Reader, forget_orphans
@@ -69,6 +69,7 @@ async def _hold(lock: Lock) -> None:
 
 async def _provider(settings: Settings, profile: str | None, environ: Mapping[str, str], clock: Clock) -> Provider:
     require_provider(settings)
+    settings = with_region(settings, environ)
     in_thread = anyio.to_thread.run_sync
     values = await in_thread(composition.provider_settings, settings, ())
     secrets = await in_thread(functools.partial(require_credentials, settings, environ, profile=profile))

@@ -17,7 +17,7 @@ from bulkup.api import composition
 from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock
 from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_summary import Summary
-from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path
+from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path, with_region
 from bulkup.config.checked_model import ValidationError
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
@@ -166,7 +166,7 @@ class Uploader:
             await self.run(send.send)
 
     async def _set_up(self, stack: contextlib.AsyncExitStack) -> None:
-        settings = self._settings
+        settings = self._settings = with_region(self._settings, self._environ)
         sources = composition.resolve_sources(settings)
         require_provider(settings)
         path = journal_path(settings, self._profile, settings.source, self._environ)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         require_settings,
     )
     from bulkup.config.secret_source import SecretSource
-    from bulkup.config.service_urls import iam_base_url, public_base_url, region_settings
+    from bulkup.config.service_urls import iam_base_url, public_base_url, region_settings, with_region
     from bulkup.config.settings import Settings
 
 __all__ = [
@@ -65,10 +65,11 @@ __all__ = [
     "require_settings",
     "source_id_path",
     "store_path",
+    "with_region",
 ]
 
 _HOMES = {
-    "bulkup.config.service_urls": ("iam_base_url", "public_base_url", "region_settings"),
+    "bulkup.config.service_urls": ("iam_base_url", "public_base_url", "region_settings", "with_region"),
     "bulkup.config.asset_map": ("load_asset_map",),
     "bulkup.config.assets": ("Asset", "AssetRule"),
     "bulkup.config.profile_check": ("CheckedProfiles", "check_profiles"),

@@ -12,6 +12,7 @@ from bulkup.config.error_messages import complaints_of
 from bulkup.config.layers import GivenValue, Layer, from_environment, from_options, from_profile
 from bulkup.config.requirements import given_secrets
 from bulkup.config.secret_names import IDENTIFIERS
+from bulkup.config.service_urls import region_variable, with_region
 from bulkup.config.settings import Settings
 from bulkup.config.suggestions import nearest
 from bulkup.errors import UsageError
@@ -94,6 +95,8 @@ def resolve(
     if complaints:
         raise SettingsError(complaints)
     origins = {name: given[name].origin if name in given else DEFAULT for name in SETTINGS}
+    if (variable := region_variable(settings, environ)) is not None:
+        settings, origins["region"] = with_region(settings, environ), f"environment {variable}"
     warnings = (*_warnings(settings, given, document, profile), *_misspelt_variables(environ))
     return ResolvedSettings(settings, origins, warnings, profile, document.path if document else None)
 

@@ -16,12 +16,13 @@ class Regions:
     """The public addresses of a service with one for each region. `{region}` stands for its name.
 
     `identity` is the address of the service that issues tokens there, None for a service without one. `default` is the
-    region if none is named.
+    region if none is named. `variables` are those in which the service's own tools find it, the first one first.
     """
 
     service: str
     identity: str | None
     default: str
+    variables: tuple[str, ...] = ()
 
     def named_by(self, base_url: str | None) -> str | None:
         """Return the region in a public address of the service, None for any other address."""
@@ -78,7 +79,9 @@ HTTP = "http"  # a service that the profile describes
 _METASTUDIO_REGIONS = Regions(
     "https://metastudio.{region}.myhuaweicloud.com", "https://iam.{region}.myhuaweicloud.com", default="cn-north-4"
 )
-_S3_REGIONS = Regions("https://s3.{region}.amazonaws.com", None, default="us-east-1")
+_S3_REGIONS = Regions(
+    "https://s3.{region}.amazonaws.com", None, default="us-east-1", variables=("AWS_REGION", "AWS_DEFAULT_REGION")
+)
 
 PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
     "magic-hour": ProviderDeclaration("https://api.magichour.ai", (("token",),), settings=("extensions",)),

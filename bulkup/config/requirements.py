@@ -91,13 +91,15 @@ def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, .
     provider, given = declaration_of(name), given_secrets(settings)
     if provider.described:
         return _described_secrets(settings, given, profile)
+    halves = list(_halves(provider, given))
     for ways in provider.credentials:
-        if all(one in given for one in ways):
+        # A set that is given in part is a mistake, even where the provider could look for credentials itself.
+        if all(one in given for one in ways) and (ways or not halves):
             extra = provider.optional_secrets if ways == provider.credentials[0] else ()
             return (*ways, *(one for one in extra if one in given))
-    needs = ", or ".join(_joined(ways, "and") for ways in provider.credentials)
-    halves = "".join(f"; {half}" for half in _halves(provider, given))
-    raise UsageError(f"{name} needs {needs}{halves}", hint=_how_to_give(_most_complete(provider, given), profile))
+    needs = ", or ".join(_joined(ways, "and") if ways else "none of them" for ways in provider.credentials)
+    what = "; ".join([f"{name} needs {needs}", *halves])
+    raise UsageError(what, hint=_how_to_give(_most_complete(provider, given), profile))
 
 
 def given_secrets(settings: Settings) -> dict[str, SecretSource]:
@@ -140,9 +142,12 @@ def _is_set(settings: Settings, name: str) -> bool:
 
 
 def _halves(provider: ProviderDeclaration, given: Mapping[str, SecretSource]) -> Iterator[str]:
+    searches = () in provider.credentials  # without credentials it looks for some itself
     for ways in provider.credentials:
-        there, missing = [one for one in ways if one in given], [one for one in ways if one not in given]
-        if there:
+        extra = provider.optional_secrets if searches and ways == provider.credentials[0] else ()
+        there = [one for one in (*ways, *extra) if one in given]
+        missing = [one for one in ways if one not in given]
+        if there and missing:
             verb = "is" if len(there) == 1 else "are"
             yield f"{_joined(there, 'and')} {verb} set without {_joined(missing, 'and')}"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from bulkup.config.checked_model import ValidationError
 from bulkup.config.provider_declarations import Regions
 from bulkup.config.provider_plugins import declaration_of
 from bulkup.config.settings import Settings
@@ -22,6 +25,31 @@ def public_base_url(settings: Settings) -> str | None:
     if declared.regions is not None and settings.region is not None:
         return declared.regions.service.format(region=settings.region)
     return declared.base_url
+
+
+def region_variable(settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """Return the variable of the service's own tools that names the region, None where none counts.
+
+    A region that is set, or that `base_url` names, comes first.
+    """
+    if settings.provider is None or settings.region is not None:
+        return None
+    regions = declaration_of(settings.provider).regions
+    if regions is None or regions.named_by(settings.base_url) is not None:
+        return None
+    return next((name for name in regions.variables if environ.get(name)), None)
+
+
+def with_region(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """Return the settings with the region that such a variable names, if one counts. Raises UsageError."""
+    variable = region_variable(settings, environ)
+    if variable is None:
+        return settings
+    try:
+        region = Settings(region=environ[variable]).region
+    except ValidationError:
+        raise UsageError(f"{variable} is not the name of a region", hint="correct it, or set region") from None
+    return settings.model_copy(update={"region": region})
 
 
 def region_settings(settings: Settings, regions: Regions) -> dict[str, str | None]:

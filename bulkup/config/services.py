@@ -89,7 +89,8 @@ class Services(Selection):
         "The region of `metastudio` (cn-north-4, cn-east-3 or ap-southeast-3) or of `s3`. It decides the public "
         "address of the service. For any other region of `metastudio` set `base_url`. At `s3` it is part of every "
         "signature.",
-        about_default="The region that `base_url` names is used, otherwise cn-north-4, and us-east-1 for `s3`.",
+        about_default="The region that `base_url` names is used, otherwise cn-north-4. For `s3` it is that of "
+        "AWS_REGION or AWS_DEFAULT_REGION, otherwise us-east-1.",
         option=Option("metastudio: cn-north-4, cn-east-3 or ap-southeast-3; s3: any.", Panel.SERVICES, metavar="NAME"),
     )
     project_id: Identifier | None = setting(

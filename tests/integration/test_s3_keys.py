@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pipeline_world import QUICK_RETRIES, World, world
 
-from bulkup import FileState
+from bulkup import FileState, Uploader
 
 
 @pytest.fixture
@@ -28,4 +28,17 @@ async def test_an_unknown_key_ends_the_run(here: World, files: int) -> None:
     assert "check access_key" in summary.error.message
     assert FileState.FAILED not in here.states().values()
     assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+
+
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+async def test_a_region_of_the_environment_is_signed(here: World, variable: str) -> None:
+    """The embedded store accepts one region alone."""
+    here.write_many(3, size=30)
+    async with Uploader(here.resolved(), environ={variable: "eu-west-1"}, tunables=QUICK_RETRIES) as uploader:
+        summary = await uploader.run()
+    assert summary.counters.uploaded == 0
+    assert all("check region" in (row.error or "") for row in here.manifest())
+    async with Uploader(here.resolved(), environ={variable: "us-east-1"}, tunables=QUICK_RETRIES) as uploader:
+        assert (await uploader.run()).exit_code == 0
     here.assert_uploaded()

@@ -130,3 +130,39 @@ async def test_without_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ProblemError, match=r"install bulkup\[s3\], or set access_key and secret_key"):
         await source().keys()
     assert await shown(source(access_key="A", secret_key="s")) == ("A", "s", None)
+
+
+PAIR = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+WHOLE_PROFILE = "[default]\naws_access_key_id=A1\naws_secret_access_key=s1\n"
+
+
+@pytest.mark.parametrize(("there", "missing"), [PAIR, PAIR[::-1]])
+async def test_half_a_pair_in_the_environment(
+    home: Path, monkeypatch: pytest.MonkeyPatch, there: str, missing: str
+) -> None:
+    """Other keys are not used in its place."""
+    (home / "credentials").write_text(WHOLE_PROFILE)
+    monkeypatch.setenv(there, "x")
+    with pytest.raises(ProblemError, match=f"{there} is set without {missing} in the environment") as raised:
+        await source().keys()
+    assert raised.value.problem.kind is ProblemKind.UNAUTHORIZED
+
+
+@pytest.mark.parametrize("profile", [None, "nightly"])
+@pytest.mark.parametrize(("there", "missing"), [PAIR, PAIR[::-1]])
+async def test_half_a_pair_in_a_profile(home: Path, profile: str | None, there: str, missing: str) -> None:
+    name = profile or "default"
+    (home / "credentials").write_text(f"[{name}]\n{there.lower()}=x\n")
+    said = f"{there.lower()} is set without {missing.lower()} in the AWS profile {name}"
+    with pytest.raises(ProblemError, match=said):
+        await source(profile=profile).keys()
+
+
+async def test_half_a_pair_that_is_not_asked_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A named profile comes before the environment, and the environment before the default profile."""
+    (home / "credentials").write_text(WHOLE_PROFILE)
+    monkeypatch.setenv(PAIR[0], "x")
+    assert await shown(source(profile="default")) == ("A1", "s1", None)
+    (home / "credentials").write_text("[default]\naws_access_key_id=A1\n")
+    monkeypatch.setenv(PAIR[1], "y")
+    assert await shown(source()) == ("x", "y", None)

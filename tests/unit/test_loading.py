@@ -315,3 +315,13 @@ def test_mistakes_in_the_defaults_are_errors_with_their_line(tmp_path: Path, tex
     with pytest.raises(UsageError) as error:
         settle(tmp_path, text)
     assert message in f"{error.value} {error.value.hint}"
+
+
+def test_the_region_of_the_aws_tools_has_its_variable_as_origin(tmp_path: Path) -> None:
+    """It comes after all other ways to name the region."""
+    text = '[profiles.nightly]\nprovider = "s3"\n'
+    resolved = settle(tmp_path, text, environ={"AWS_REGION": "eu-west-1"})
+    assert (resolved.settings.region, resolved.origins["region"]) == ("eu-west-1", "environment AWS_REGION")
+    resolved = settle(tmp_path, f'{text}region = "eu-west-2"\n', environ={"AWS_REGION": "eu-west-1"})
+    assert resolved.settings.region == "eu-west-2"
+    assert resolved.origins["region"].startswith("profile nightly")

@@ -113,6 +113,22 @@ def test_two_incomplete_sets_are_both_reported() -> None:
     assert error.hint == 'write `iam_domain = "env:NAME"` in profile n'
 
 
+@pytest.mark.parametrize(
+    ("provider", "given", "said"),
+    [
+        ("s3", ["access_key"], "access_key is set without secret_key"),
+        ("s3", ["secret_key", "security_token"], "secret_key and security_token are set without access_key"),
+        ("s3", ["security_token"], "security_token is set without access_key and secret_key"),
+        ("git-lfs", ["lfs_user"], "lfs_user is set without lfs_password"),
+    ],
+)
+def test_half_a_set_is_reported_where_the_provider_looks_for_others(provider: str, given: list[str], said: str) -> None:
+    """Otherwise it would use an account that the user did not mean."""
+    error = refused(settings(provider, **dict.fromkeys(given, "x")))
+    assert error.message.endswith(f", or none of them; {said}")
+    assert credential_names(settings(provider), profile=None) == ()
+
+
 def unmet(given: Settings) -> UsageError:
     with pytest.raises(UsageError) as caught:
         require_settings(given)

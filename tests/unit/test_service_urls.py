@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from bulkup.config import PROVIDER_DECLARATIONS, Settings, iam_base_url, public_base_url, region_settings
+from bulkup.config import (
+    PROVIDER_DECLARATIONS,
+    Settings,
+    iam_base_url,
+    public_base_url,
+    region_settings,
+    with_region,
+)
 from bulkup.config.provider_declarations import METASTUDIO
 from bulkup.errors import UsageError
 
@@ -76,3 +83,34 @@ def test_only_metastudio_and_s3_use_the_region() -> None:
 def test_without_a_provider_the_url_is_the_given_one_or_none() -> None:
     assert public_base_url(Settings(region="cn-east-3")) is None
     assert public_base_url(Settings(base_url=ELSEWHERE)) == ELSEWHERE
+
+
+AWS = "https://s3.{}.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("environ", "given", "region", "base_url"),
+    [
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, {}, "eu-west-1", AWS.format("eu-west-1")),
+        ({"AWS_DEFAULT_REGION": "eu-west-2"}, {}, "eu-west-2", AWS.format("eu-west-2")),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-2"}, {}, "eu-west-2", AWS.format("eu-west-2")),
+        ({"AWS_REGION": "eu-west-1"}, {"region": "us-west-2"}, "us-west-2", AWS.format("us-west-2")),
+        ({"AWS_REGION": "eu-west-1"}, {"base_url": AWS.format("us-west-2")}, None, AWS.format("us-west-2")),
+        ({"AWS_REGION": "eu-west-1"}, {"base_url": ELSEWHERE}, "eu-west-1", ELSEWHERE),
+        ({"AWS_REGION": "eu-west-1"}, {"provider": "metastudio"}, None, OWN.format("cn-north-4")),
+        ({"AWS_REGION": "eu-west-1"}, {"provider": None}, None, None),
+        ({}, {}, None, AWS.format("us-east-1")),
+    ],
+)
+def test_the_region_of_the_aws_tools(
+    environ: dict[str, str], given: dict[str, Any], region: str | None, base_url: str | None
+) -> None:
+    """The newer tools read AWS_REGION, botocore AWS_DEFAULT_REGION."""
+    settings = with_region(Settings(**{"provider": "s3", **given}), environ)
+    assert settings.region == region
+    assert public_base_url(settings) == base_url
+
+
+def test_a_region_variable_with_an_invalid_value() -> None:
+    with pytest.raises(UsageError, match="AWS_REGION is not the name of a region"):
+        with_region(Settings(provider="s3"), {"AWS_REGION": "eu west"})

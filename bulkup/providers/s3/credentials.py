@@ -7,7 +7,8 @@ longer than the start of a command.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -22,6 +23,8 @@ from bulkup.providers.s3.signing import AccessKeys
 _RENEWED_BEFORE = 900.0
 # Keys with a token and without a known end come from a file or a variable. Another program may replace them.
 _READ_AGAIN = 60.0
+_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_IN_PROFILE = ("aws_access_key_id", "aws_secret_access_key")
 _HOW = "set access_key and secret_key, or give them in one of the ways of the AWS tools"
 
 
@@ -68,6 +71,20 @@ class KeySource:
             _READ_AGAIN, max(1.0, (keys.expires_at - self._clock.now()) / 4)
         )
 
+    def _check_pairs(self, session: Any) -> None:
+        """Raise `ProblemError` for half a key pair. botocore passes over some, and finds other keys or none.
+
+        Named profiles come before the environment, which comes before the default profile.
+        """
+        half = ""
+        if self._profile is None:
+            half = _half(os.environ, _VARIABLES, "the environment")
+        if not half and (self._profile is not None or not os.environ.get(_VARIABLES[0])):
+            where = f"the AWS profile {session.profile or 'default'}"
+            half = _half(session.get_scoped_config(), _IN_PROFILE, where)
+        if half:
+            raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, f"half a key pair for s3: {half}"))
+
     def _fetch(self) -> AccessKeys:
         """Return the keys of botocore's search; for a thread. Raises `ProblemError`."""
         try:
@@ -78,7 +95,9 @@ class KeySource:
             raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, what)) from None
         try:
             if self._found is None or self._keys is None or self._keys.expires_at is None:
-                self._found = Session(profile=self._profile).get_credentials()
+                session = Session(profile=self._profile)
+                self._check_pairs(session)
+                self._found = session.get_credentials()
             found = self._found
             frozen = None if found is None else found.get_frozen_credentials()
         except (BotoCoreError, OSError) as error:
@@ -88,6 +107,15 @@ class KeySource:
             raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, f"no keys for s3 were found: {_HOW}"))
         token = Secret(frozen.token) if frozen.token else None
         return AccessKeys(Secret(frozen.access_key), Secret(frozen.secret_key), token, _end_of(found))
+
+
+def _half(given: Mapping[str, Any], names: Sequence[str], where: str) -> str:
+    """Return the fault of a pair of which only one name is set; empty if it has none."""
+    there = [name for name in names if given.get(name)]
+    if len(there) != 1:
+        return ""
+    missing = next(name for name in names if name not in there)
+    return f"{there[0]} is set without {missing} in {where}: give both, or none"
 
 
 def _end_of(found: Any) -> float | None:
