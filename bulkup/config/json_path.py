@@ -6,13 +6,22 @@ any other.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any
 
+from bulkup.helpers.lazy_pattern import lazy_pattern
+
 EXPECTED = "a JMESPath expression, such as items or data.upload_url"
 
 _NAMES = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
+# Texts in quotes, and runs of the characters that keys of answers have. Of the runs, names, numbers and slices are valid.
+_RUN = lazy_pattern(
+    r"""(?P<quoted>"[^"]*"|'[^']*'|`[^`]*`)|(?P<run>[A-Za-z0-9_$@/+-](?:[A-Za-z0-9_$@:/+-]*[A-Za-z0-9_$@/+-])?)"""
+)
+_VALID_RUN = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]*|@|-?[0-9]*(?::-?[0-9]*){0,2}")
+_SPACED_KEY = lazy_pattern(r"[A-Za-z0-9_$@:/+ -]+")
 _LONGEST = 2048  # characters
 _UNUSABLE = "the expression cannot be applied to it"
 
@@ -89,7 +98,7 @@ def _of_library(text: str) -> Callable[[Any], Any]:
     try:
         compiled = jmespath.compile(text)
     except (JMESPathError, ValueError, RecursionError) as error:
-        raise ValueError(f"expected {EXPECTED}: {_place(error)}") from None
+        raise ValueError(f"expected {EXPECTED}: {_place(error)}{_advice(text)}") from None
     if (unknown := _unknown_function(compiled.parsed, Functions.FUNCTION_TABLE)) is not None:
         from bulkup.config.suggestions import suggestion  # noqa: PLC0415  # the same
 
@@ -118,3 +127,31 @@ def _place(error: Exception) -> str:
     """Return where an expression is wrong. The library's own text has a drawing, and lists of its tokens."""
     position = getattr(error, "lex_position", None)
     return "it cannot be read" + (f" at column {position + 1}" if isinstance(position, int) else "")
+
+
+def _advice(text: str) -> str:
+    """Return how to write an expression some of whose keys need quotes; empty if quotes do not make it valid."""
+    import jmespath  # noqa: PLC0415  # only descriptions with such expressions need it
+
+    for quoted in (_RUN.sub(_quoted_run, text), ".".join(_quoted_key(key) for key in text.split("."))):
+        if quoted != text:
+            with contextlib.suppress(ValueError, RecursionError):
+                jmespath.compile(quoted)
+                return f"; a key with other characters than letters, digits and _ needs quotes: {_in_toml(quoted)}"
+    return ""
+
+
+def _quoted_run(found: re.Match[str]) -> str:
+    return found[0] if found["quoted"] or _VALID_RUN.fullmatch(found["run"]) else f'"{found["run"]}"'
+
+
+def _quoted_key(key: str) -> str:
+    return f'"{key}"' if _SPACED_KEY.fullmatch(key) and not _VALID_RUN.fullmatch(key) else key
+
+
+def _in_toml(text: str) -> str:
+    """Return an expression as a value of TOML."""
+    if "'" not in text:
+        return f"'{text}'"
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

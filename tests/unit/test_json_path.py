@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from typing import Any
 
 import jmespath
@@ -55,6 +56,39 @@ def test_wrong_expressions(text: Any, reason: str) -> None:
     with pytest.raises(ValueError, match="expected") as raised:
         parse_json_path(text)
     assert reason in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("slot-no", """'"slot-no"'"""),
+        ("data.upload-url", """'data."upload-url"'"""),
+        ("items[0].x-amz-id", """'items[0]."x-amz-id"'"""),
+        ("@type", """'"@type"'"""),
+        ("$ref", """'"$ref"'"""),
+        ("dc:id", """'"dc:id"'"""),
+        ("2nd.url", """'"2nd".url'"""),
+        ("a-b || c-d", """'"a-b" || "c-d"'"""),
+        ('"a-b".c-d', """'"a-b"."c-d"'"""),
+        ("items[-1:].up-url", """'items[-1:]."up-url"'"""),
+        ("upload url", """'"upload url"'"""),
+        ("data.upload url.href", """'data."upload url".href'"""),
+        ("items[?a-b == 'x']", r'''"items[?\"a-b\" == 'x']"'''),
+    ],
+)
+def test_keys_that_need_quotes(text: str, quoted: str) -> None:
+    """The message has the expression with quotes, as it is written in TOML."""
+    with pytest.raises(ValueError, match="expected") as raised:
+        parse_json_path(text)
+    assert str(raised.value).endswith(f"needs quotes: {quoted}")
+    parse_json_path(tomllib.loads(f"path = {quoted}")["path"])
+
+
+@pytest.mark.parametrize("text", ["items[", "a ||", "a.", "a-b[", "a['x", "{id: }", "lenght(a)"])
+def test_quotes_are_not_advised_where_they_do_not_help(text: str) -> None:
+    with pytest.raises(ValueError, match="expected") as raised:
+        parse_json_path(text)
+    assert "quotes" not in str(raised.value)
 
 
 @given(st.text(max_size=30))
