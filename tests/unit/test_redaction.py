@@ -52,6 +52,22 @@ def test_secrets_in_the_headers_of_a_ticket_are_masked() -> None:
     assert said == "7 of 77: invalid ***"
 
 
+def test_the_id_of_a_file_is_no_secret() -> None:
+    """Nor is a value that the manifest shows, where a service wants one of them in a header, a query or a form."""
+    slot, etag, kept, token = "slot-0001-of-a-file", secrets.token_hex(), secrets.token_hex(), secrets.token_hex()
+    ticket = Ticket(
+        SecretUrl(f"https://s.example/k?slot={slot}&sig={token}"),
+        slot,
+        headers={"X-Slot": Secret(slot), "X-Etag": Secret(etag), "Authorization": Secret(f"Bearer {kept}")},
+        form=(("slot", Secret(slot)),),
+        remote={"id": slot, "etag": etag, "upload_token": kept, "parts": 3},
+    )
+    provider = MagicHour(ProviderConfig("https://api.example.com"))
+    said = f"{slot} has {etag}, and {kept} or {token} is wrong"
+    message = redact(Problem(ProblemKind.FAILED, said), provider, ticket).message
+    assert message == f"{slot} has {etag}, and *** or *** is wrong"
+
+
 def test_secrets_of_a_ticket_are_masked_in_every_encoding() -> None:
     """Signatures and secret form fields are masked. Object keys, dates and short values are not."""
     provider = MagicHour(ProviderConfig("https://api.example.com"))

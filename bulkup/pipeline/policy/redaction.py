@@ -40,20 +40,32 @@ def without_secrets(text: str, secrets: Iterable[Secret]) -> str:
 
 
 def secrets_of(ticket: Ticket) -> Iterator[Secret]:
-    """Yield the values of a ticket that authorize a request: of its headers, of queries, and of the form's fields."""
-    closing = ticket.closing
+    """Yield the values of a ticket that authorize a request: of its headers, of queries, and of the form's fields.
+
+    A value that is also the file's id, or is kept for the manifest, is none.
+    """
+    closing, shown = ticket.closing, {ticket.remote_id, *_kept(ticket)}
     urls = [ticket.url, *ticket.more_urls, *([closing.url] if closing is not None else [])]
     pairs = [pair for url in urls for pair in parse_qsl(urlsplit(url.reveal()).query)]
     pairs += [(name, value.reveal()) for name, value in ticket.form or ()]
     for name, value in pairs:
-        if len(value) >= _SHORTEST_SECRET and not _NOT_SECRET.fullmatch(name):
+        if len(value) >= _SHORTEST_SECRET and not _NOT_SECRET.fullmatch(name) and value not in shown:
             yield Secret(value)
     for headers in (ticket.headers, closing.headers if closing is not None else {}):
         for header in headers.values():
             # `Bearer x` and `Basic x`: a message may quote the part behind the scheme.
             parts = (header.reveal(), header.reveal().rpartition(" ")[2]) if isinstance(header, Secret) else ()
             # A short one, such as a length, occurs in many messages.
-            yield from (Secret(part) for part in parts if len(part) >= _SHORTEST_IN_HEADERS)
+            yield from (Secret(part) for part in parts if len(part) >= _SHORTEST_IN_HEADERS and part not in shown)
+
+
+def _kept(ticket: Ticket) -> Iterator[str]:
+    """Yield the values that the manifest shows, apart from those whose names are of secrets."""
+    from bulkup.config.template_text import holds_secrets  # noqa: PLC0415  # a run without problems redacts nothing
+
+    for name, value in ticket.remote.items():
+        if isinstance(value, str) and not holds_secrets(name):
+            yield value
 
 
 def _ways_to_write(secret: str) -> set[str]:
