@@ -4,6 +4,7 @@
     composition             provider, options and destination from the settings
     dry_run                 a dry run: what a run would do
     provider_trial          sends one file with each step shown
+    masked_http             its requests and answers as text, without secrets
     unfinished              unfinished uploads at the service
     rate_limit, clock_skew  wrap API calls: their rate, and a warning about a wrong clock
     run_summary             the summary of a run

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import stat
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,18 +17,20 @@ import anyio
 import orjson
 
 from bulkup.api import composition
+from bulkup.api.masked_http import shown_body, shown_headers, shown_url
 from bulkup.config import Settings, require_credentials
-from bulkup.config.template_text import holds_secrets
+from bulkup.config.provider_declarations import HTTP
 from bulkup.errors import ServiceError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.quick_dataclass import dataclass
-from bulkup.helpers.secrets import MASK, Secret, SecretUrl
+from bulkup.helpers.secrets import MASK, Secret
 from bulkup.helpers.short_text import shortened
+from bulkup.helpers.utf8_mode import path_text
 from bulkup.model.bodies import Body
-from bulkup.model.files import Digest, FoundFile, Identity
+from bulkup.model.files import Digest, FoundFile, Identity, Source
 from bulkup.model.http import ApiAnswer, ApiRequest, StorageAnswer
 from bulkup.model.items import Item, Ticketed
-from bulkup.model.problems import Problem, ProblemError
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import AlreadyThere, NeedsDigest, Receipt, Rejection, Ticket
 from bulkup.pipeline.files.hashing import RunningDigests
 from bulkup.pipeline.options import SendOptions
@@ -36,11 +39,27 @@ from bulkup.pipeline.send.attempt import LocalSender
 from bulkup.providers import FileSpec, NotYet, Provider
 from bulkup.transport import Transport, TransportOptions
 
-_LONGEST_TEXT = 300  # characters of one value of an answer
 _LONGEST_LINE = 4000
 _CHUNK = 1024**2
 _MOST_POLLS = 60
+_FIRST_ERROR = 300  # of the statuses
 _SHOWN_HEADERS = ("content-type", "etag", "retry-after", "x-request-id", "location")
+_NEXT_STEPS = {
+    ProblemKind.THROTTLED: "a run would pause, and try again",
+    ProblemKind.EXPIRED: "a run would ask for a new URL",
+    ProblemKind.GONE: "a run would ask for a new URL",
+    ProblemKind.REFUSED: "a run would ask for a new URL, once",
+    ProblemKind.MISMATCH: "a run would read and send the file again, once",
+    ProblemKind.REJECTED: "a run would record the file as rejected",
+    ProblemKind.FAILED: "a run would record the file as failed",
+    ProblemKind.CHANGED: "a run would record the file as changed",
+    ProblemKind.UNREADABLE: "a run would record the file as unreadable",
+    ProblemKind.UNAUTHORIZED: "a run would end",
+    ProblemKind.UNUSABLE: "a run would end",
+    ProblemKind.MACHINE: "a run would end",
+}
+_AGAIN = "a run would try again"
+_MISFIT = "the description does not fit this answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +74,20 @@ Show = Callable[[Step], None]
 
 
 async def try_provider(
-    settings: Settings, *, profile: str | None, environ: Mapping[str, str], show: Show, clock: Clock | None = None
+    settings: Settings,
+    file: str,
+    *,
+    root: str | None = None,
+    profile: str | None,
+    environ: Mapping[str, str],
+    show: Show,
+    clock: Clock | None = None,
 ) -> bool:
-    """Send the only source, a file, and show each step. Return whether it is uploaded. Raises `BulkupError`."""
-    return await _Trial(settings, profile, environ, show, clock or SystemClock()).run()
+    """Send one file, and show each step. Return whether it is uploaded. Raises `BulkupError`.
+
+    Its path begins after `root`: without one, after the innermost source that it is in, or else after its folder.
+    """
+    return await _Trial(settings, profile, environ, show, clock or SystemClock()).run(file, root)
 
 
 class _TracedTransport(Transport):
@@ -85,26 +114,34 @@ class _Trial:
         self._clock = clock
         self._provider: Provider
         self._ticket: Ticket | None = None
+        self._last_answer: ApiAnswer | None = None
 
-    async def run(self) -> bool:
+    async def run(self, name: str, root: str | None) -> bool:
         settings, in_thread = self._settings, anyio.to_thread.run_sync
-        sources = composition.resolve_sources(settings)
-        source = sources[0]
-        if len(sources) != 1 or source.only is None:
-            raise UsageError("provider try sends one file", hint="name a file, not a directory")
+        file = await in_thread(_find, name, root, settings)
+        sources = (file.source,)
         values = await in_thread(composition.provider_settings, settings, sources)
         fetch = functools.partial(require_credentials, settings, self._environ, profile=self._profile)
         secrets = await in_thread(fetch)
         base_url = composition.public_base_url(settings)
         self._provider = composition.build_provider(settings, base_url, secrets, values, self._clock)
-        file = FoundFile(source, source.only, Identity.of(await in_thread(os.stat, source.root + b"/" + source.only)))
-        async with self._transport() as transport:
-            try:
-                return await self._upload(file, transport)
-            except ProblemError as error:
-                problem = redact(error.problem, self._provider, self._ticket)
-                self._show("it fails", [f"{problem.kind.value}: {problem.message}"])
-                return False
+        self._show("the file", [f"path: {path_text(file.path)}", f"within: {file.source.shown}"])
+        with contextlib.closing(self._provider):
+            async with self._transport() as transport:
+                try:
+                    return await self._upload(file, transport)
+                except ProblemError as error:
+                    problem = redact(error.problem, self._provider, self._ticket)
+        self._show("it fails", [problem.message, self._consequence(problem)])
+        return False
+
+    def _consequence(self, problem: Problem) -> str:
+        """Return what is wrong, or what a run would do."""
+        answer = self._last_answer
+        misread = problem.kind is ProblemKind.TRANSIENT and problem.maybe_created
+        if self._provider.name == HTTP and misread and answer is not None and answer.status < _FIRST_ERROR:
+            return _MISFIT
+        return _NEXT_STEPS.get(problem.kind, _AGAIN)
 
     @asynccontextmanager
     async def _transport(self) -> AsyncGenerator[_TracedTransport, None]:
@@ -176,27 +213,28 @@ class _Trial:
     def _show_calls(self, calls: _Calls, name: str) -> None:
         """Show the calls since the last time; one to a token endpoint keeps its body to itself."""
         for request, answer in calls.take():
+            self._last_answer = answer
             url = (request.base_url or calls.base_url) + request.path
-            lines = [f"{request.method} {_shown_url(url)}", *_shown_headers(request.headers)]
-            lines += [_shown_body(request.body)] if request.body and _is_json(request) else []
+            lines = [f"{request.method} {shown_url(url)}", *shown_headers(request.headers)]
+            lines += [shown_body(request.body)] if request.body and _is_json(request) else []
             self._show(f"{name}: request", lines)
             if answer is not None:
                 shown = {key: value for key, value in answer.headers.items() if key in _SHOWN_HEADERS}
-                body = _shown_body(answer.body) if answer.body else "(no body)"
-                self._show(f"{name}: answer", [f"status {answer.status}", *_shown_headers(shown), body])
+                body = shown_body(answer.body) if answer.body else "(no body)"
+                self._show(f"{name}: answer", [f"status {answer.status}", *shown_headers(shown), body])
 
     def _show_sending(self, ticket: Ticket, headers: Mapping[str, str], answer: StorageAnswer) -> None:
         self._ticket = ticket if self._ticket is None else self._ticket
         fields = [f"form field {name}: {MASK}" for name, _ in ticket.form or ()]
-        lines = [f"{ticket.method} {ticket.url}", *_shown_headers({**ticket.headers, **headers}), *fields]
+        lines = [f"{ticket.method} {ticket.url}", *shown_headers({**ticket.headers, **headers}), *fields]
         self._show("bytes: request", lines)
         shown = {
             key: value
             for key, value in answer.headers.items()
             if key in _SHOWN_HEADERS or "checksum" in key or "md5" in key
         }
-        body = [_shown_body(answer.body)] if answer.body else []
-        self._show("bytes: answer", [f"status {answer.status}", *_shown_headers(shown), *body])
+        body = [shown_body(answer.body)] if answer.body else []
+        self._show("bytes: answer", [f"status {answer.status}", *shown_headers(shown), *body])
 
     def _of_ticket(self, ticket: Ticket) -> Iterator[str]:
         yield f"id: {ticket.remote_id}"
@@ -210,7 +248,7 @@ class _Trial:
             yield f"form fields: {', '.join(name for name, _ in ticket.form)}"
         kept = {name: value for name, value in ticket.remote.items() if name != "id"}
         if kept:
-            yield f"kept: {_shown_body(orjson.dumps(kept))}"
+            yield f"kept: {shown_body(orjson.dumps(kept))}"
 
     def _show(self, title: str, lines: Sequence[str]) -> None:
         secrets: list[Secret] = [secret for secret in self._provider.secrets if secret]
@@ -251,40 +289,18 @@ def _is_json(request: ApiRequest) -> bool:
     return "json" in str(kind)
 
 
-def _shown_headers(headers: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{name}: {MASK if holds_secrets(name) else shortened(str(value), _LONGEST_TEXT)}"
-        for name, value in headers.items()
-    ]
-
-
-def _shown_url(url: str) -> str:
-    """Return a URL with its query; the values of parameters whose names are those of secrets are masked."""
-    place, mark, query = url.partition("?")
-    pairs = [pair.partition("=") for pair in query.split("&")] if mark else []
-    shown = [
-        f"{name}={MASK}" if equals and holds_secrets(name) else f"{name}{equals}{value}"
-        for name, equals, value in pairs
-    ]
-    return f"{place}{mark}{'&'.join(shown)}"
-
-
-def _shown_body(body: bytes) -> str:
-    """Return a body for people: JSON with URLs and values of secret names masked, else its length."""
-    with contextlib.suppress(ValueError):
-        return orjson.dumps(_masked(orjson.loads(body)), option=orjson.OPT_INDENT_2).decode()
-    return f"({len(body)} bytes, not JSON)"
-
-
-def _masked(value: Any, name: str = "") -> Any:
-    if isinstance(value, dict):
-        return {key: _masked(part, key) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_masked(part, name) for part in value]
-    if not isinstance(value, str):
-        return value
-    if holds_secrets(name) or name.lower() in ("policy", "x-amz-signature", "x-amz-credential"):
-        return MASK
-    if "://" in value[:12]:
-        return str(SecretUrl(value))
-    return shortened(value.partition("?")[0] + ("?" + MASK if "?" in value and "=" in value else ""), _LONGEST_TEXT)
+def _find(name: str, root: str | None, settings: Settings) -> FoundFile:
+    """Return the file as a run would find it: its path begins after the root, or the innermost source around it."""
+    real = os.path.realpath(os.fsencode(name))
+    try:
+        found = os.stat(real)
+    except OSError as error:
+        raise UsageError(f"cannot use {name}: {error.strerror}", hint="check its spelling") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise UsageError(f"provider try sends one file, and {name} is none", hint="name a file, not a directory")
+    folders = [os.path.realpath(os.fsencode(folder)) for folder in (settings.source if root is None else [root])]
+    around = [folder for folder in folders if real.startswith(folder.rstrip(b"/") + b"/")]
+    if root is not None and not around:
+        raise UsageError(f"{name} is not in {root}", hint="name a folder around the file with --root")
+    source = Source(max(around, key=len, default=os.path.dirname(real)))
+    return FoundFile(source, os.path.relpath(real, source.root), Identity.of(found))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 _WITH_CALL = """\
 [profiles.NAME]
 provider = "http"
 source = ["."]                          # what to upload
 base_url = "https://api.vendor.example" # the root of the service's API
-token = "env:VENDOR_TOKEN"              # also file:PATH or command:ARGV
+token = "env:VARIABLE_TOKEN" # also file:PATH or command:ARGV
 
 # docs/providers/http.md explains each key. `bulkup config check` finds mistakes, and
 # `bulkup provider try FILE --profile NAME` sends one file and shows each step.
@@ -62,7 +64,7 @@ source = ["."]                          # what to upload
 [profiles.NAME.http]
 # Of a file: {path} {name} {stem} {ext} {dir} {date} {uuid}. Own secrets and values by name.
 url = "https://storage.vendor.example/folder/{path}?{key}"
-secrets = { key = "env:VENDOR_KEY" }
+secrets = { key = "env:VARIABLE_KEY" }
 # max_size = "5GiB"
 
 # The request with the bytes.
@@ -75,5 +77,12 @@ method = "PUT"
 
 
 def profile_text(name: str, *, without_call: bool) -> str:
-    """Return a profile of that name, of a service with a presign call or of one without."""
-    return (_WITHOUT_CALL if without_call else _WITH_CALL).replace("NAME", name)
+    """Return a profile of that name, of a service with a presign call or of one without.
+
+    Variables of the environment begin with the name, in the characters that they can have.
+    """
+    text = _WITHOUT_CALL if without_call else _WITH_CALL
+    variable = name.upper().replace("-", "_")
+    variable = f"_{variable}" if variable[0].isdigit() else variable
+    own = {"NAME": name, "VARIABLE": variable}
+    return re.sub("NAME|VARIABLE", lambda found: own[found[0]], text)

@@ -34,6 +34,10 @@ Target = Annotated[
 ]
 WithoutCall = Annotated[bool, typer.Option("--url", help="Of a service that takes files at a URL, without a call.")]
 File = Annotated[str, typer.Argument(metavar="FILE", help="The file to send.")]
+Root = Annotated[
+    str | None,
+    typer.Option("--root", metavar="DIR", help="The folder that its {path} begins in. Left out, the profile's source."),
+]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -46,10 +50,11 @@ def list_providers() -> None:
 
 
 def _about(name: str) -> str:
-    if name not in PROVIDER_DECLARATIONS:
+    declared = PROVIDER_DECLARATIONS.get(name)
+    if declared is None:
         return package_of(name)
     extra = missing_extra(name)
-    return "" if extra is None else f"without the extra bulkup[{extra.name}], which adds {extra.adds}"
+    return declared.about + ("" if extra is None else f" (without the extra bulkup[{extra.name}]: no {extra.adds})")
 
 
 @provider_app.command("new")
@@ -78,19 +83,19 @@ def new_profile(name: Name = "vendor", to: Target = None, url: WithoutCall = Fal
 
 
 @provider_app.command("try")
-def try_file(file: File, profile: Profile = None, config: Config = None) -> None:
+def try_file(file: File, root: Root = None, profile: Profile = None, config: Config = None) -> None:
     """Send one file, and show each step: request, answer, the ticket in it, bytes, closing call.
 
     Secrets are masked. Nothing is written to a journal.
 
     Exit codes: 0 the file is uploaded, 1 it is not, 2 wrong usage or configuration.
     """
-    resolved = load_settings({"source": [file]}, profile, config)
+    resolved = load_settings({}, profile, config)
     configure_logging(resolved.settings.log_format, "error")
-    sys.exit(event_loop.run(_try, resolved))
+    sys.exit(event_loop.run(_try, resolved, file, root))
 
 
-async def _try(resolved: Any) -> int:
+async def _try(resolved: Any, file: str, root: str | None) -> int:
     from bulkup.api.provider_trial import Step, try_provider  # noqa: PLC0415  # it imports an HTTP client
 
     def show(step: Step) -> None:
@@ -99,5 +104,7 @@ async def _try(resolved: Any) -> int:
             for part in line.splitlines():
                 print_line(f"  {printable(part)}")
 
-    done = await try_provider(resolved.settings, profile=resolved.profile, environ=os.environ, show=show)
+    done = await try_provider(
+        resolved.settings, file, root=root, profile=resolved.profile, environ=os.environ, show=show
+    )
     return int(ExitCode.OK if done else ExitCode.FILES_FAILED)

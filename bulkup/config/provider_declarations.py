@@ -51,7 +51,7 @@ class ProviderDeclaration:
     of a service that has regions. Its provider reads the settings `region` and `iam_url` as they apply. Without
     `has_api` the provider makes its tickets itself, so it needs no `base_url`. With `described`, the service is
     described in the setting `http`, which names further settings and secrets. Some uses of the provider need the
-    `extra`.
+    `extra`. `about` is the line of `bulkup provider list`.
     """
 
     base_url: str | None
@@ -65,6 +65,7 @@ class ProviderDeclaration:
     has_api: bool = True
     described: bool = False
     extra: Extra | None = None
+    about: str = ""
 
 
 LOCAL = "local"  # the embedded server, started for the run on its own port
@@ -84,8 +85,12 @@ _S3_REGIONS = Regions(
 )
 
 PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
-    "magic-hour": ProviderDeclaration("https://api.magichour.ai", (("token",),), settings=("extensions",)),
-    "move-ugc": ProviderDeclaration("https://api.move.ai", (("api_key",),)),
+    "magic-hour": ProviderDeclaration(
+        "https://api.magichour.ai",
+        (("token",),), settings=("extensions",),
+        about="Magic Hour: videos, sounds and images",
+    ),
+    "move-ugc": ProviderDeclaration("https://api.move.ai", (("api_key",),), about="Move AI: videos for motion capture"),
     METASTUDIO: ProviderDeclaration(
         _METASTUDIO_REGIONS.service.format(region=_METASTUDIO_REGIONS.default),
         (("access_key", "secret_key"), ("auth_token",), ("iam_user", "iam_domain", "iam_password")),
@@ -106,6 +111,7 @@ PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
         any_of=(("asset_id", "assets", "asset_map"),),
         places=True,
         regions=_METASTUDIO_REGIONS,
+        about="MetaStudio of Huawei Cloud: files of assets",
     ),
     XVID: ProviderDeclaration(
         "https://api.xvid.com",
@@ -113,6 +119,7 @@ PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
         settings=("pipeline_id", "object_key", "expires_at", "ip", "confirm"),
         required=("pipeline_id",),
         places=True,
+        about="Xvid: files for a pipeline",
     ),
     S3: ProviderDeclaration(
         _S3_REGIONS.service.format(region=_S3_REGIONS.default),
@@ -142,15 +149,26 @@ PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
         places=True,
         regions=_S3_REGIONS,
         extra=Extra("s3", "botocore", "keys from the AWS configuration, SSO and roles"),
+        about="Amazon S3, and stores with its interface",
     ),
-    URLS: ProviderDeclaration(None, settings=("urls",), required=("urls",), has_api=False),
-    HTTP: ProviderDeclaration(None, settings=("http", "confirm"), required=("http",), places=True, described=True),
+    URLS: ProviderDeclaration(
+        None, settings=("urls",), required=("urls",), has_api=False, about="upload URLs that you were given, in a list"
+    ),
+    HTTP: ProviderDeclaration(
+        None,
+        settings=("http", "confirm"),
+        required=("http",),
+        places=True,
+        described=True,
+        about="any other service, which the profile describes",
+    ),
     GIT_LFS: ProviderDeclaration(
         None,  # each repository has an endpoint of its own
         (("token",), ("lfs_user", "lfs_password"), ()),  # without any, those of netrc and git
         settings=("confirm", "allowed_hosts"),
+        about="Git LFS servers, such as those of GitHub, GitLab, Gitea and Hugging Face",
     ),
-    LOCAL: ProviderDeclaration(None),
+    LOCAL: ProviderDeclaration(None, about="a server on this machine, for trials"),
 }
 
 
