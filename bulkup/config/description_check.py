@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bulkup.config.described_service import HttpDescription, TableFault
@@ -139,7 +139,7 @@ def _in_tree(one: HttpDescription, path: Path, tree: Any, known: Iterable[str]) 
 
 def _in(one: HttpDescription, path: Path, template: Template, known: Iterable[str]) -> Iterator[TableFault]:
     """Yield the names of one template that have no value in its place."""
-    names = frozenset(known)
+    names = tuple(known)
     where = f"http.{'.'.join(path)}"
     for name in template.names:
         if name not in names:
@@ -164,7 +164,12 @@ def _why_unknown(one: HttpDescription, path: Path, name: str) -> str:
     return f"there is no {{{name}}} here"
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
+def _hint(name: str, known: Sequence[str]) -> str:
     if name in FILE_NAMES or name == BASIC:
         return 'such as extensions = { mp4 = "video" }' if name == "type" else ""
-    return suggestion(name, known) or "a name of your own belongs into the table http.values or http.secrets"
+    if near := suggestion(name, known):
+        return near
+    shown = [f"{{{one}}}" for one in known if one not in SETTING_NAMES and one not in SECRET_NAMES]
+    shown.append("settings by name, such as {token}")
+    own = "a name of your own belongs into the table http.values or http.secrets"
+    return f"known here: {', '.join(shown)}; {own}"

@@ -288,7 +288,8 @@ def test_missing_and_repeated_keys() -> None:
     table = {**GROUP, "answer": {**PATHS, "match": {"answer": "name", "file": "{name}"}}}
     entry = {"url": "https://s.example/1", "id": 1, "name": "a"}
     problem = refused(service(table), [spec("a"), spec("b")], {"items": [entry, {**entry, "name": "c"}]})
-    assert "http.answer.match names 1 of 2 files in 2 entries" in problem.message
+    what = 'http.answer.match names 1 of 2 files in 2 entries: no entry has "b", but one has a text of length 1'
+    assert what in problem.message
     problem = refused(service(table), [spec("a"), spec("b")], {"items": [entry, entry]})
     assert "found the same value in two entries" in problem.message
 

@@ -69,6 +69,11 @@ def test_the_example_of_the_issue_is_right(tmp_path: Path) -> None:
     ("right", "wrong", "where", "what"),
     [
         ('"{name}"', '"{nmae}"', 15, 'there is no {nmae} here (did you mean "name"?)'),
+        ('"{size}"', '"{bytes}"', 15, "there is no {bytes} here (known here: {path}, {name}, {stem}, {ext}, {extension},"),
+        ('"{size}"', '"{bytes}"', 15, "settings by name, such as {token}; a name of your own belongs into the table"),
+        ('body = { files = "{items}" }', 'body = { files = "{items}", n = "{bytes}" }', 16, "known here: {items}, settings"),
+        ("Bearer {token}", "Bearer {bytes}", 14, "known here: settings by name, such as {token}"),
+        ('url = "upload_url"', 'url = "upload-url"', 20, """needs quotes: '"upload-url"'"""),
         ('"{name}"', '"{name"', 15, "its braces are not balanced"),
         ('"{name}"', '"{name.__class__}"', 15, "without . : ! or []"),
         (

@@ -1,9 +1,10 @@
 """The adapter of a service that the configuration describes (docs/providers/http.md).
 
-adapter       the calls: presign, closing call, abandon
-file_values   the values of placeholders that belong to one file
-rendering     compiles templates into functions
-answers       reads tickets out of answers
-answer_shape  the shape of an answer, for messages
-auth          tokens for OAuth client credentials
+adapter        the calls: presign, closing call, abandon
+file_values    the values of placeholders that belong to one file
+rendering      compiles templates into functions
+answers        reads tickets out of answers
+answer_shape   the shape of an answer, for messages
+compared_keys  the values that entries have in place of the one that names a file, for messages
+auth           tokens for OAuth client credentials
 """

@@ -32,6 +32,7 @@ from bulkup.providers.answer_parsing import (
 )
 from bulkup.providers.base import S3_PUT_LIMIT, FileSpec, TicketAnswer
 from bulkup.providers.http.answer_shape import shape_of
+from bulkup.providers.http.compared_keys import comparison
 from bulkup.providers.http.file_values import FileValues
 from bulkup.providers.http.rendering import Compiler
 from bulkup.providers.url_reader import UploadUrl, UrlReader
@@ -168,11 +169,14 @@ class TicketReader:
     def _of_files(
         self, by_key: Mapping[str, Any], files: Sequence[FileValues], key_of: Callable[[FileValues], str]
     ) -> list[Any]:
-        missing = sum(key_of(values) not in by_key for values in files)
+        keys = [key_of(values) for values in files]
+        missing = [key for key in keys if key not in by_key]
         if missing:
-            what = f"names {len(files) - missing} of {len(files)} files in {len(by_key)} entries"
+            asked, known = set(keys), [text for values in files for text in (_spec(values).path, key_of(values))]
+            compared = comparison(missing[0], (key for key in by_key if key not in asked), known)
+            what = f"names {len(files) - len(missing)} of {len(files)} files in {len(by_key)} entries: {compared}"
             raise self._wrong("match", what, list(by_key.values()))
-        return [by_key[key_of(values)] for values in files]
+        return [by_key[key] for key in keys]
 
     def _of_entry(self, entry: Any, values: FileValues, answer: ApiAnswer, urls: UrlReader) -> TicketAnswer:
         paths = self._paths
