@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 # Files that may wait for their closing calls. Each takes a row in the journal and about two kilobytes of memory.
 _CLOSING = 1000
+_CLOSING_CALLS = 32  # at a time: a closing call is about one file, even where presign calls are about groups
 # A worker has a file and a connection open. The other descriptors are those of the journal, API calls, scan and
 # hashers.
 _DESCRIPTORS_A_WORKER = 2
@@ -202,12 +203,14 @@ def destination(settings: Settings, provider: Provider, base_url: str) -> Destin
 def pipeline_options(settings: Settings, provider: Provider, retry: RetryPolicy | None = None) -> PipelineOptions:
     """Return the sizes and limits of the run. `retry` has the fields of the retry policy that no setting changes."""
     can = provider.capabilities
+    calls = settings.calls_in_flight or can.calls_in_flight
     return PipelineOptions(
         concurrency=max_workers(settings),
         adaptive=settings.concurrency == "auto",
         processes=None if settings.processes == "auto" else settings.processes,
         batch_size=settings.batch_size or can.batch_size,
-        calls_in_flight=settings.calls_in_flight or can.calls_in_flight,
+        calls_in_flight=calls,
+        closing_calls=max(calls, _CLOSING_CALLS) if can.confirms and calls >= can.calls_in_flight else None,
         closing=_CLOSING if can.confirms else 0,
         grace=settings.grace,
         longest_silence=settings.connect_timeout + 2 * settings.idle_timeout,

@@ -5,7 +5,7 @@
      |                failed
      '-- again, split --+--> give up its files, or end the run          (`policy.retry.after_call` decides)
 
-- At most `calls_in_flight` calls of one `ApiCalls` are under way, and never more than the gate of the API admits.
+- At most `most` calls of one `ApiCalls` are under way, and never more than the gate of the API admits.
 - A failed call does not at once fail its files: it is made again, or in halves where one of its files must be at fault.
 - After a stop is requested, calls that are due are given back. Calls under way end, or are cut off after the grace.
 """
@@ -92,13 +92,16 @@ class CallSource(Protocol):
 
 
 class ApiCalls:
-    """Makes the calls of one stage.
+    """Makes the calls of one stage, at most `most` at a time.
 
     `ever_answered` says that the service is known to answer; a service that never answered is given up sooner.
     """
 
-    def __init__(self, run: Run, source: CallSource | None = None, *, ever_answered: bool = False) -> None:
+    def __init__(
+        self, run: Run, source: CallSource | None = None, *, most: int | None = None, ever_answered: bool = False
+    ) -> None:
         self._run = run
+        self._most = run.options.calls_in_flight if most is None else most
         self._source = source
         self._due: DelayQueue[ServiceCall] = DelayQueue()
         self._alarm = Alarm(run.timeout)
@@ -140,7 +143,7 @@ class ApiCalls:
 
     @property
     def _free(self) -> int:
-        return self._run.options.calls_in_flight - self.under_way
+        return self._most - self.under_way
 
     def _give_back(self) -> None:
         for call in self._due.drain():

@@ -36,7 +36,7 @@ class Closer:
         self._run = run
         self._routes = routes
         # The presign call for each of these files was answered.
-        self._calls = ApiCalls(run, ever_answered=True)
+        self._calls = ApiCalls(run, most=run.options.most_closing_calls, ever_answered=True)
 
     @property
     def depth(self) -> int:

@@ -85,8 +85,11 @@ class PipelineOptions:
     """The sizes of the pipeline. Times in seconds, memory in bytes.
 
     `concurrency` is the most files that are sent at once. With `adaptive`, the number below it is found by measuring.
-    `closing` further files may be in flight while they wait for their closing calls, which can take a service long.
-    `readers` threads read small files: more of them only wait for one another, unless the disk answers slowly.
+    `calls_in_flight` is the most presign calls at a time. A closing call is about one file, so there may be more of
+    them: `closing_calls`, None for as many. `closing` further files may be in flight while they wait for their closing
+    calls, which can take a service long. `readers` threads read small files: more of them only wait for one another,
+    unless the disk answers slowly.
+
     `group_age` is how long a file waits for its group to fill while fewer tickets wait than there are workers. `memory`
     bounds the contents of files that are held at once. The run ends once `max_failures` files have failed. `algorithms`
     are the checksums that are computed of each file while it is sent; the first one is recorded. `settings_digest`
@@ -100,6 +103,7 @@ class PipelineOptions:
     processes: int | None = 1
     batch_size: int = 100
     calls_in_flight: int = 4
+    closing_calls: int | None = None
     closing: int = 0
     group_age: float = 0.25
     lease_margin: float = 15.0
@@ -121,6 +125,11 @@ class PipelineOptions:
     def workers_at_first(self) -> int:
         """The number of workers that begin."""
         return min(FIRST_WORKERS, self.concurrency) if self.adaptive else self.concurrency
+
+    @property
+    def most_closing_calls(self) -> int:
+        """The most closing calls and polls at a time."""
+        return self.calls_in_flight if self.closing_calls is None else self.closing_calls
 
     @property
     def sending(self) -> SendOptions:

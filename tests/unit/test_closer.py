@@ -45,6 +45,19 @@ async def test_closing_calls_begin_when_other_calls_leave_room_for_them() -> Non
         assert [outcome.state for outcome in stages.settled] == [FileState.UPLOADED]
 
 
+async def test_there_may_be_more_closing_calls_than_presign_calls_at_a_time() -> None:
+    """Each is about one file, even where a presign call is about a group."""
+    async with Stages(calls_in_flight=1, closing_calls=3) as stages:
+        stages.provider.held = anyio.Event()
+        for _ in range(5):
+            stages.closer.add(stored())
+        await settled()
+        assert len(stages.provider.closed) == 3
+        stages.provider.held.set()
+        await settled()
+        assert len(stages.settled) == 5
+
+
 @pytest.mark.parametrize(("verified", "state"), [(True, FileState.UPLOADED), (False, FileState.UNVERIFIED)])
 async def test_the_answer_of_the_service_goes_into_the_manifest(verified: bool, state: FileState) -> None:
     async with Stages() as stages:

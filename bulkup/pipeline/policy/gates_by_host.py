@@ -14,7 +14,8 @@ class HostGates:
         self._options = options
         self._gate = gate
         # The batcher and the closer each limit their own calls; the gate must hold the calls of both.
-        self.api = HostGate(2 * options.calls_in_flight, gate.api_failures, options.retry, gate, tests=False)
+        most = options.calls_in_flight + options.most_closing_calls
+        self.api = HostGate(most, gate.api_failures, options.retry, gate, tests=False)
         self._storage: dict[str, HostGate] = {}
 
     def __len__(self) -> int:
