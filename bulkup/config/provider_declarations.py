@@ -165,7 +165,7 @@ PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
     GIT_LFS: ProviderDeclaration(
         None,  # each repository has an endpoint of its own
         (("token",), ("lfs_user", "lfs_password"), ()),  # without any, those of netrc and git
-        settings=("confirm", "allowed_hosts"),
+        settings=("confirm", "allowed_hosts", "ref"),
         about="Git LFS servers, such as those of GitHub, GitLab, Gitea and Hugging Face",
     ),
     LOCAL: ProviderDeclaration(None, about="a server on this machine, for trials"),

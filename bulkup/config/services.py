@@ -15,6 +15,7 @@ from bulkup.config.setting_types import (
     BaseUrl,
     ExpiryTime,
     Extensions,
+    GitRef,
     HeaderText,
     Hosts,
     HttpTables,
@@ -216,6 +217,12 @@ class Services(Selection):
     )
     lfs_password: SecretText | None = setting(
         None, f"The password of `lfs_user`, or an access token in its place. {_NO_OPTION}"
+    )
+    ref: GitRef | None = setting(
+        None,
+        "The branch for which `git-lfs` uploads objects. A server that gives rights by branch needs it.",
+        about_default="The server is asked without one.",
+        option=Option("git-lfs: the branch of the objects, e.g. refs/heads/main.", Panel.SERVICES),
     )
     confirm: bool = setting(
         True,

@@ -250,6 +250,11 @@ Lifetime = Annotated[
     ValueForm(f"{units.DURATION}, from 1s to 7d", "TIME", unit="seconds"),
 ]
 ObjectKey = Annotated[str, Plain(check_object_key), ValueForm(object_key.EXPECTED, "TEMPLATE")]
+GitRef = Annotated[
+    str,
+    Limits(pattern=r"^refs(?:/[^\x00-\x20\x7f~^:?*\[\\/]+)+$"),
+    ValueForm("the full name of a ref, such as refs/heads/main", "REF"),
+]
 IpAddress = Annotated[str, Plain(_uploader_address), ValueForm(_IPV4, "ADDRESS")]
 ExpiryTime = Annotated[Expiry, Plain(_expiry), ValueForm(expiry.EXPECTED, "WHEN")]
 SecretText = Annotated[SecretSource, Plain(_secret, named=True), ValueForm(secret_source.EXPECTED, kind="secret")]

@@ -23,7 +23,7 @@ from anyio.abc import TaskGroup
 from bulkup.helpers.alarm import Alarm
 from bulkup.helpers.delay_queue import DelayQueue
 from bulkup.model.history import CallHistory
-from bulkup.model.problems import Problem, ProblemError
+from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Ticket
 from bulkup.pipeline.policy.fatal import fatal
@@ -39,6 +39,7 @@ class ServiceCall(ABC):
     history: CallHistory
     repeats = True
     ticket: Ticket | None = None  # whose secrets an answer may quote
+    partly_answered = False  # the service answered for some of the files, and the call is made again for the others
 
     @abstractmethod
     async def make(self) -> bool:
@@ -183,11 +184,13 @@ class ApiCalls:
             self._answered_source()
             return
         now = run.clock.monotonic()
-        run.gates.api.end(problem, begun, now, run.random.random())
-        if problem is None:
+        answered = problem is None or call.partly_answered
+        of_the_service = problem is not None and (not answered or problem.kind is ProblemKind.THROTTLED)
+        run.gates.api.end(problem if of_the_service else None, begun, now, run.random.random())
+        if answered:
             self._last_answer, self._ever_answered = now, True
             self._answered_source()
-        else:
+        if problem is not None:
             await call.note_failure(problem, now)
             if run.cut_off.requested:
                 call.give_back()

@@ -205,8 +205,9 @@ class Provider(abc.ABC):
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
         """Make one presign call. Return its answer for each file, in the order of `specs`.
 
-        A `Problem` fails its file in this run; the next run asks for it again. `NeedsDigest` has a file hashed that
-        came without a digest, and asked for again.
+        A `Problem` fails its file in this run, and the next run asks for it again. One of the kinds `TRANSIENT`,
+        `THROTTLED` and `UNREACHABLE` has the file asked for again in this run, without the others of its group.
+        `NeedsDigest` has a file hashed that came without a digest, and asked for again.
 
         Raises `ProblemError`. The kind `REJECTED` means that at least one file of the group is at fault, and that the
         answer does not tell which.

@@ -217,18 +217,33 @@ async def test_an_error_of_one_object_rejects_that_file_alone(code: int) -> None
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [
-        (429, ProblemKind.THROTTLED),
-        (500, ProblemKind.TRANSIENT),
-        (503, ProblemKind.TRANSIENT),
-        (507, ProblemKind.UNUSABLE),
-        (509, ProblemKind.UNUSABLE),
-    ],
+    [(429, ProblemKind.THROTTLED), (500, ProblemKind.TRANSIENT), (503, ProblemKind.TRANSIENT)],
 )
-async def test_an_error_of_one_object_that_may_pass_repeats_the_call(code: int, kind: ProblemKind) -> None:
+async def test_an_error_of_one_object_that_may_pass_is_the_problem_of_that_file(code: int, kind: ProblemKind) -> None:
     refused = {"oid": digest(1).hex, "size": SIZE, "error": {"code": code, "message": "later"}}
+    first, second = await asked(batch(refused, offered(2)), specs=[spec(1), spec(2)])
+    assert first == Problem(kind, f"the Git LFS server answered {code} for the object: later")
+    assert isinstance(second, Ticket)
+
+
+@pytest.mark.parametrize("code", [507, 509])
+async def test_an_error_of_one_object_that_concerns_the_account_ends_the_run(code: int) -> None:
+    refused = {"oid": digest(1).hex, "size": SIZE, "error": {"code": code, "message": "full"}}
     problem = await problem_of(batch(refused, offered(2)), specs=[spec(1), spec(2)])
-    assert (problem.kind, problem.message) == (kind, f"the Git LFS server answered {code} for the object: later")
+    assert (problem.kind, problem.message) == (
+        ProblemKind.UNUSABLE,
+        f"the Git LFS server answered {code} for the object: full",
+    )
+
+
+async def test_the_branch_is_sent_where_one_is_set() -> None:
+    call = FakeCall(batch(offered(1)), batch(offered(1)))
+    await provider().presign([spec(1)], call)
+    await provider(ref="refs/heads/main").presign([spec(1)], call)
+    assert [json.loads(request.body or b"").get("ref") for request in call.requests] == [
+        None,
+        {"name": "refs/heads/main"},
+    ]
 
 
 @pytest.mark.parametrize("error", ["no", {}, {"message": "no"}, {"code": "422"}])

@@ -56,8 +56,9 @@ class FakeProvider(Provider):
     """Answers every call, and keeps the files and the time of each. `problems` fail the next calls.
 
     `can` changes capabilities. `places` and `rejections` are by path. `answers` replaces the answer of presign calls,
-    and a group with a file of `culprits` is refused. `closings` are the next answers to closing calls and polls, whose
-    names are kept in `closed`. While `held` is set, calls wait for it.
+    and a group with a file of `culprits` is refused. `later` has the problems that are the first
+    answers for files, by path. `closings` are the next answers to closing calls and polls, whose names are kept in
+    `closed`. While `held` is set, calls wait for it.
     """
 
     name = "fake"
@@ -75,6 +76,7 @@ class FakeProvider(Provider):
         self.rejections: dict[str, Rejection] = {}
         self.answers: Sequence[TicketAnswer] | None = None
         self.culprits: set[str] = set()
+        self.later: dict[str, list[Problem]] = {}
         self.held: anyio.Event | None = None
         self.made = 0
         self.closings: list[Closing] = []
@@ -107,7 +109,9 @@ class FakeProvider(Provider):
         expires = None if self.lease is None else self.clock.now() + self.lease
         self.made += len(specs)
         numbers = [self.made - n for n in range(len(specs))]
-        return [Ticket(SecretUrl(f"https://s.example/{n}?s"), f"id-{n}", expires) for n in numbers]
+        tickets = [Ticket(SecretUrl(f"https://s.example/{n}?s"), f"id-{n}", expires) for n in numbers]
+        problems = [self.later.get(spec.path) for spec in specs]
+        return [left.pop(0) if left else ticket for left, ticket in zip(problems, tickets, strict=True)]
 
     async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool) -> Closing:
         self.closed.append("confirm again" if again else "confirm")

@@ -131,6 +131,18 @@ async def test_a_source_takes_note_of_an_answer_when_its_call_is_no_longer_under
     assert stage.source.answered == [0]
 
 
+@pytest.mark.parametrize("kind", [ProblemKind.TRANSIENT, ProblemKind.THROTTLED])
+async def test_an_answer_for_a_part_of_the_files_is_an_answer(kind: ProblemKind) -> None:
+    """Only a host that asks for fewer requests gets fewer."""
+    stage = CallStage(ever_answered=False)
+    call = FakeCall(stage, Problem(kind, "later"))
+    call.partly_answered = True
+    await stage.make(call)
+    assert (stage.calls.answered, len(stage.source.answered)) == (True, 1)
+    assert stage.run.gates.api.paced == (kind is ProblemKind.THROTTLED)
+    assert call.events[:2] == ["make", "log"]
+
+
 async def test_a_stage_makes_at_most_calls_in_flight() -> None:
     """The next call begins when one has ended. Calls of the source wait like those that were pushed."""
     stage = CallStage(calls_in_flight=2)

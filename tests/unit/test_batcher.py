@@ -11,6 +11,7 @@ from bulkup.model.items import Item
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Rejection
+from bulkup.pipeline import RetryPolicy
 from bulkup.pipeline.options import LARGE
 
 
@@ -76,6 +77,18 @@ async def test_a_failed_call_is_made_again_for_the_same_group() -> None:
         await stages.advance(60.0)
         assert stages.provider.asked[0] == stages.provider.asked[1]
         assert len(await stages.use()) == 5
+
+
+async def test_a_file_that_the_service_never_answers_for_fails_alone() -> None:
+    """Also in the first call: the service is there."""
+    async with Stages(batch_size=5, retry=RetryPolicy(attempts=3)) as stages:
+        stages.provider.later = {"3.mp4": [Problem(ProblemKind.TRANSIENT, "busy")] * 3}
+        stages.add(5)
+        await stages.advance(60.0)
+        assert len(await stages.use()) == 4
+        assert stages.provider.asked[1:] == [["3.mp4"]] * 2
+        assert [(outcome.item.file.path, outcome.state) for outcome in stages.settled] == [(b"3.mp4", FileState.FAILED)]
+        assert not stages.run.stop.requested
 
 
 async def test_a_group_refused_for_one_file_is_halved_until_that_file_is_alone() -> None:

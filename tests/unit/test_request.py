@@ -106,6 +106,31 @@ async def test_a_file_that_the_service_refuses_is_not_asked_for() -> None:
     assert stage.passed.values == [("settle", Outcome(refused, FileState.REJECTED, problem))]
 
 
+async def test_only_files_without_an_answer_are_asked_for_again() -> None:
+    """A throttled one decides when."""
+    stage, files = RequestStage(), items(4)
+    busy, throttled = Problem(ProblemKind.TRANSIENT, "busy"), Problem(ProblemKind.THROTTLED, "slow down")
+    stage.provider.later = {"1.mp4": [busy], "2.mp4": [throttled]}
+    request = stage.request(files)
+    with pytest.raises(ProblemError) as raised:
+        await request.make()
+    assert (raised.value.problem, request.files, request.partly_answered) == (throttled, 2, True)
+    assert [file.item for file in stage.answered] == [files[0], files[3]]
+    await request.make()
+    assert stage.provider.asked[1] == ["1.mp4", "2.mp4"]
+    assert [file.item for file in stage.answered[2:]] == files[1:3]
+    assert not request.partly_answered
+
+
+async def test_a_problem_that_does_not_pass_fails_its_file() -> None:
+    stage, (failing, other) = RequestStage(), items(2)
+    problem = Problem(ProblemKind.FAILED, "its URL has expired")
+    stage.provider.later = {"0.mp4": [problem]}
+    await stage.request([failing, other]).make()
+    assert stage.passed.values == [("settle", Outcome(failing, FileState.FAILED, problem))]
+    assert [file.item for file in stage.answered] == [other]
+
+
 async def test_a_file_that_the_service_has_is_settled_without_a_ticket() -> None:
     """It is verified if the service was asked with its digest. A file of another answer is not affected."""
     stage, (there, unhashed, other) = RequestStage(), items(3)

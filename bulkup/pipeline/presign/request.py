@@ -7,6 +7,7 @@ before their files are passed on, and so before any byte is sent.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from bulkup.helpers.event_logger import EventLogger
 from bulkup.helpers.secrets import SecretUrl
@@ -14,7 +15,7 @@ from bulkup.model.files import extension_of
 from bulkup.model.history import CallHistory
 from bulkup.model.items import Group, Item, Outcome, Ticketed
 from bulkup.model.log_events import LogEvent
-from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.problems import OF_THE_HOST, Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import AlreadyThere, NeedsDigest, Receipt, Rejection, Ticket
 from bulkup.pipeline.api_calls import ServiceCall
@@ -55,7 +56,11 @@ class TicketRequest(ServiceCall):
         self._last_refusal: Problem | None = None  # if the last failure was one
 
     async def make(self) -> bool:
-        """Ask for tickets; rejected files are settled. Raises `ProblemError`, `JournalError`."""
+        """Ask for tickets; rejected files are settled. Raises `ProblemError`, `JournalError`.
+
+        Where the service cannot answer yet for some of the files, only those remain, and are asked for again.
+        """
+        self.partly_answered = False
         run, specs = self._run, self._wanted()
         items = self._items
         if not items:
@@ -82,8 +87,13 @@ class TicketRequest(ServiceCall):
             renew_at = renewal_time(ticket.expires_at, now, monotonic, margin)
             file = Ticketed(item, ticket, renew_at, asked_at)
             (over if renew_at is not None and renew_at <= monotonic else ticketed).append(file)
+        unanswered: list[tuple[Item, Problem]] = []
         for item, answer in zip(items, answers, strict=True):
-            if not isinstance(answer, Ticket):
+            if isinstance(answer, Ticket):
+                continue
+            if isinstance(answer, Problem) and answer.kind in OF_THE_HOST:
+                unanswered.append((item, answer))
+            else:
                 self._settle_without_ticket(item, answer)
         run.counters.presign_files += len(tickets)
         if tickets or any(isinstance(answer, AlreadyThere) for answer in answers):
@@ -91,7 +101,17 @@ class TicketRequest(ServiceCall):
             run.refused_kinds.accepted(self._kinds_of_accepted(specs, answers))
         self._answered(ticketed)
         self._lost(over, now, asked_at)
+        if unanswered:
+            self._ask_again(unanswered)
         return True
+
+    def _ask_again(self, unanswered: Sequence[tuple[Item, Problem]]) -> NoReturn:
+        """Keep these files alone, and raise the problem of one, a throttled one first."""
+        self.partly_answered = True
+        self._items, self.files = [item for item, _ in unanswered], len(unanswered)
+        problems = [problem for _, problem in unanswered]
+        throttled = (problem for problem in problems if problem.kind is ProblemKind.THROTTLED)
+        raise ProblemError(next(throttled, problems[0]))
 
     async def _record_intent(self, group: Group) -> None:
         """Record that ids may be created from now on. Tickets that the call replaces are no longer valid."""

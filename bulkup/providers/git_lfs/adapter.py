@@ -108,6 +108,8 @@ class GitLfs(Provider):
         answer = await self._batch({oid: size}, call)
         raise_for(answer)
         found = self._ticket_answer(oid, size, objects_of(answer, {oid: size})[oid], answer)
+        if isinstance(found, Problem):
+            raise ProblemError(found)
         if isinstance(found, AlreadyThere):
             return None
         if isinstance(found, Ticket) and found.closing is not None:
@@ -119,14 +121,15 @@ class GitLfs(Provider):
         return action.expires_at is not None and action.expires_at - _EXPIRES_SOON <= self.config.clock.now()
 
     async def _batch(self, objects: Mapping[str, int], call: ApiCall) -> ApiAnswer:
-        body = orjson.dumps(
-            {
-                "operation": "upload",
-                "transfers": ["basic"],
-                "objects": [{"oid": oid, "size": size} for oid, size in objects.items()],
-                "hash_algo": "sha256",
-            }
-        )
+        asked: dict[str, Any] = {
+            "operation": "upload",
+            "transfers": ["basic"],
+            "objects": [{"oid": oid, "size": size} for oid, size in objects.items()],
+            "hash_algo": "sha256",
+        }
+        if (ref := self.config.settings.get("ref")) is not None:
+            asked["ref"] = {"name": ref}
+        body = orjson.dumps(asked)
         while True:
             login = await self._logins.login()
             headers: dict[str, str | Secret] = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE}
@@ -138,7 +141,7 @@ class GitLfs(Provider):
     def _ticket_answer(self, oid: str, size: int, answered: Answered, answer: ApiAnswer) -> TicketAnswer:
         if answered is None:
             return AlreadyThere(oid, {"oid": oid, "size": size})
-        return answered if isinstance(answered, Rejection) else self._ticket(oid, size, answered, answer)
+        return answered if isinstance(answered, Rejection | Problem) else self._ticket(oid, size, answered, answer)
 
     def _ticket(self, oid: str, size: int, offer: LfsOffer, answer: ApiAnswer) -> Ticket:
         url = upload_url(offer.upload.href, self.config.base_url, SERVICE)

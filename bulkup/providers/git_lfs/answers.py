@@ -64,7 +64,7 @@ class LfsOffer(NamedTuple):
     authenticated: bool
 
 
-Answered = LfsOffer | Rejection | None  # None: the server has the object
+Answered = LfsOffer | Rejection | Problem | None  # None: the server has the object. A problem may pass
 
 
 def raise_for(answer: ApiAnswer, *, closing: bool = False) -> None:
@@ -81,7 +81,7 @@ def raise_for(answer: ApiAnswer, *, closing: bool = False) -> None:
 def objects_of(answer: ApiAnswer, asked: Mapping[str, int]) -> dict[str, Answered]:
     """Return the answer for each object asked for, by its id. `asked` has their sizes.
 
-    Raises `ProblemError` for an answer about other objects, and where an object's error may pass.
+    Raises `ProblemError` for an answer about other objects, and for an object's error that concerns all others too.
     """
     body = json_object(answer, SERVICE)
     _check_agreement(body)
@@ -130,8 +130,11 @@ def _answered(item: Mapping[str, Any], oid: str, size: int, answer: ApiAnswer) -
     )
 
 
-def _refused(error: object) -> Rejection:
-    """Return the rejection of an object. Raises `ProblemError` for an error that may pass."""
+def _refused(error: object) -> Rejection | Problem:
+    """Return the rejection of an object, or the problem if the error may pass.
+
+    Raises `ProblemError` for one of the account.
+    """
     code = error.get("code") if isinstance(error, dict) else None
     said = error.get("message") if isinstance(error, dict) else None
     text = f"{SERVICE} answered {code if isinstance(code, int) else 'an error'} for the object"
@@ -139,9 +142,11 @@ def _refused(error: object) -> Rejection:
     if not isinstance(code, int):
         return Rejection(text)
     kind = _CODES.get(code, ProblemKind.TRANSIENT if code >= 500 else None)
-    if kind is not None:
+    if kind is None:
+        return Rejection(text)
+    if code in _KINDS:
         raise ProblemError(Problem(kind, text))
-    return Rejection(text)
+    return Problem(kind, text)
 
 
 def _action(value: object, name: str, answer: ApiAnswer) -> LfsAction:
