@@ -161,6 +161,12 @@ def _match(value: Any) -> Match | None:
     return Match(parse_json_path(value["answer"]), parse_template(value["file"]))
 
 
+def _codes(value: Any) -> Mapping[str, str]:
+    if not isinstance(value, Mapping) or not all(word in _MEANINGS for word in value.values()):
+        raise ValueError(f"expected a table of codes, each with one of {', '.join(_MEANINGS)}")
+    return {str(code): word for code, word in value.items()}
+
+
 def _statuses(value: Any) -> Mapping[int, str]:
     if not isinstance(value, Mapping) or not all(_is_status(str(code)) for code in value):
         raise ValueError('expected a table of statuses, such as { 409 = "rejected" }')
@@ -219,6 +225,7 @@ _Path = Annotated[JsonPath, Plain(parse_json_path), ValueForm(json_path.EXPECTED
 _Template = Annotated[Template, Plain(_relative_root), ValueForm(template_text.EXPECTED)]
 _Files = Annotated[int, Limits(ge=1, le=_MOST_FILES), ValueForm(f"a whole number from 1 to {_MOST_FILES}")]
 _Size = Annotated[int, Before(parse_size), ValueForm(units.SIZE)]
+_PartSize = Annotated[int, Before(parse_size), Limits(ge=1), ValueForm(f"{units.SIZE}, larger than 0")]
 _Time = Annotated[float, Before(parse_duration), Limits(gt=0), ValueForm(f"{units.DURATION}, longer than 0")]
 _Success = Annotated[tuple[int, ...], Plain(_success), ValueForm("a list of statuses")]
 _Proof = Annotated[str, Plain(_proof), ValueForm("a header or a field")]
@@ -259,6 +266,10 @@ class AnswerTable(CheckedModel):
     )
     statuses: Annotated[Mapping[int, str], Plain(_statuses), ValueForm("a table of statuses")] = setting(
         {}, "What a status means where it differs from the usual: rejected, retry, throttled, unauthorized or stop."
+    )
+    code: _Path | None = setting(None, "The code of an error in the whole answer, for `codes`.")
+    codes: Annotated[Mapping[str, str], Plain(_codes), ValueForm("a table of codes")] = setting(
+        {}, "What a code means, in the words of `statuses`. It comes before the status."
     )
 
 
@@ -323,7 +334,9 @@ class HttpDescription(CheckedModel):
     )
     min_size: _Size = setting(0, "The smallest file that it takes.")
     max_size: _Size | None = setting(None, "The largest file that it takes.")
+    part_size: _PartSize | None = setting(None, "The size of a part, from which `{part_count}` follows.")
     kept_for: _Time | None = setting(None, "How long it keeps an upload.")
+    place: _Template | None = setting(None, "What no two files can have at the service, such as a name.")
     url: _Url | None = setting(None, "The URL for the bytes of a file, instead of a presign call.")
     values: Annotated[Mapping[str, str], Plain(_values), ValueForm("a table of texts")] = setting(
         {}, "Values of your own for the templates, by name."

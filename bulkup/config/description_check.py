@@ -13,11 +13,13 @@ from bulkup.config.description_names import (
     FILE_NAMES,
     ID,
     ITEMS,
+    PART_COUNT,
     RESERVED,
     SECRET_NAMES,
     SETTING_NAMES,
     STATE,
     TOKEN,
+    UUID,
 )
 from bulkup.config.suggestions import suggestion
 from bulkup.config.template_text import Template, templates_in
@@ -68,6 +70,11 @@ def _structure(one: HttpDescription) -> Iterator[TableFault]:
         yield TableFault(
             ("presign", "method"), "http.presign: a GET has no item and no body", "write them in the query"
         )
+    if one.url is not None and one.place is not None:
+        yield TableFault(("place",), "http.place: with url, the place of a file is its URL")
+    if one.answer is not None and bool(one.answer.codes) is not (one.answer.code is not None):
+        hint = 'such as code = "error.code" and codes = { AccessDenied = "unauthorized" }'
+        yield TableFault(("answer",), "http.answer: code and codes need each other", hint)
     if one.confirm is not None and one.confirm.done is None and (one.confirm.poll or one.confirm.failed):
         yield TableFault(
             ("confirm",), "http.confirm: poll and failed need done", "such as done = \"status == 'READY'\""
@@ -93,11 +100,13 @@ def _names(one: HttpDescription) -> Iterator[TableFault]:
     """Yield the names of templates that have no value where they stand."""
     account = [*SETTING_NAMES, *SECRET_NAMES, *one.values, *one.secrets]
     account += [BASIC] if all(name in one.secrets for name in BASIC_SECRETS) else []
-    typed = bool(one.extensions) and all(one.extensions.values())
-    file = [name for name in FILE_NAMES if name != "type" or typed]
+    file = [name for name in FILE_NAMES if _has_value(one, name)]
     later = [*account, *file, ID, *(one.answer.keep if one.answer is not None else ())]
     if one.url is not None:
         yield from _in(one, ("url",), one.url, [*account, *file])
+    if one.place is not None:
+        known = [*account, *(name for name in file if name not in DIGEST_NAMES and name != UUID)]
+        yield from _in(one, ("place",), one.place, known)
     yield from _in_all(one, ("put", "headers"), one.put.headers, later)
     if one.presign is not None:
         call = one.presign
@@ -121,6 +130,13 @@ def _names(one: HttpDescription) -> Iterator[TableFault]:
     if one.oauth is not None:
         known = [name for name in account if name != TOKEN]
         yield from _in_all(one, ("oauth", "fields"), one.oauth.fields, known)
+
+
+def _has_value(one: HttpDescription, name: str) -> bool:
+    """Return whether the description gives a name of a file its value."""
+    if name == "type":
+        return bool(one.extensions) and all(one.extensions.values())
+    return name != PART_COUNT or one.part_size is not None
 
 
 def _in_all(
@@ -159,6 +175,10 @@ def _why_unknown(one: HttpDescription, path: Path, name: str) -> str:
         return _OF_A_CALL % (name, one.batch_size)
     if name == "type":
         return "{type} needs extensions with their types"
+    if name == PART_COUNT and one.part_size is None:
+        return "{part_count} needs part_size in the table http"
+    if path == ("place",) and name in FILE_NAMES:
+        return f"{{{name}}} is not known when the source is read"
     if name == BASIC:
         return "{basic} needs user and password in http.secrets"
     return f"there is no {{{name}}} here"

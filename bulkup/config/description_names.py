@@ -44,11 +44,14 @@ DIGEST_NAMES: Mapping[str, str] = {
     "crc64nvme_base64": "crc64nvme",
 }
 FILE_NAMES = (
-    *("path", "name", "stem", "ext", "extension", "dir", "size", "content_type", "type", "mtime", "date", "uuid"),
+    *("path", "name", "stem", "ext", "extension", "dir", "size", "part_count"),
+    *("content_type", "type", "mtime", "date", "uuid"),
     *DIGEST_NAMES,
 )
 BASIC = "basic"  # Base64 of "user:password"
 BASIC_SECRETS = ("user", "password")
+PART_COUNT = "part_count"
+UUID = "uuid"
 TOKEN = "token"  # noqa: S105  # the name of a setting
 ID = "id"
 ITEMS = "items"
@@ -60,8 +63,7 @@ RESERVED = frozenset({*FILE_NAMES, *SETTING_NAMES, *SECRET_NAMES, *_SPECIAL})
 def account_templates(description: HttpDescription) -> Iterator[Template]:
     """Yield every template of a description."""
     one = description
-    if one.url is not None:
-        yield one.url
+    yield from (template for template in (one.url, one.place) if template is not None)
     yield from one.put.headers.values()
     for call in (one.presign, one.confirm, one.abandon):
         if call is not None:

@@ -24,10 +24,11 @@ from bulkup.config.toml_file import read
 from bulkup.helpers.secrets import Secret
 from bulkup.model.files import UNKNOWN_IDENTITY, Digest
 from bulkup.model.http import ApiRequest
-from bulkup.model.problems import ProblemError
+from bulkup.model.problems import ProblemError, ProblemKind
 from bulkup.model.tickets import AlreadyThere, Receipt, Rejection, Ticket
 from bulkup.providers import FileSpec, NotYet, Provider, ProviderConfig, TicketAnswer, create
 
+BUILT_IN = ("Magic Hour", "MetaStudio", "MetaStudio, files over 5 GiB")  # with a provider of their own
 SHA256 = Digest(bytes(range(32)), "sha256")
 MD5 = Digest(bytes(range(16)))
 OBJECT = {
@@ -103,11 +104,30 @@ def test_every_description_has_a_test() -> None:
     """And at least six are of public APIs besides those that have a provider of their own."""
     here = Path(__file__).read_text("utf-8")
     for title in profiles():
-        assert title in ("Magic Hour", "MetaStudio") or f'checked(tmp_path, "{title}")' in here, title
+        assert title in BUILT_IN[:2] or f'checked(tmp_path, "{title}")' in here, title
     assert len(profiles()) >= 8
     sourced = re.findall(r"^## (.+)\n\nSource: (?:the )?\[[^\]]+\]\(https://", PAGE.read_text("utf-8"), re.MULTILINE)
-    assert [*sourced] == [title for title in profiles() if title not in ("Magic Hour", "MetaStudio")]
+    assert [*sourced] == [title for title in profiles() if title not in BUILT_IN]
     assert profile("DANDI")["http"]["batch_size"] == 255
+
+
+def test_large_files_of_metastudio(tmp_path: Path) -> None:
+    """They go through a call of their own, without a checksum, and the service says where each part goes."""
+    provider = checked(tmp_path, "MetaStudio, files over 5 GiB")
+    size = 5 * 1024**3 + 1
+    urls = [f"https://obs.example/x/{n}?Expires={NOW + 900 + n:.0f}&Signature=s" for n in range(11)]
+    said = {"file_id": "f-1", "upload_urls": urls}
+    answers, request = ask(provider, [spec(digest=None)._replace(size=size)], said)
+    ticket = the_ticket(answers)
+    assert request.path == "/v1/6a6a1f8354f64dd9b9a614def7b59d83/large-files"
+    assert (body_of(request)["file_size"], body_of(request)["file_multipart_count"]) == (size, 11)
+    assert [one.reveal() for one in (ticket.url, *ticket.more_urls)] == urls
+    assert (ticket.remote_id, ticket.headers, ticket.expires_at) == ("f-1", {}, NOW + 900)
+    assert provider.capabilities.checksum_first is None
+    assert isinstance(provider.reject(spec()), Rejection)
+    with pytest.raises(ProblemError, match="not within the limits") as raised:
+        ask(provider, [spec()], {"error_code": "APIGW.0308", "error_msg": "not within the limits"}, 400)
+    assert raised.value.problem.kind is ProblemKind.THROTTLED
 
 
 def test_git_lfs(tmp_path: Path) -> None:

@@ -323,6 +323,33 @@ def test_statuses(status: int, kind: ProblemKind) -> None:
     assert "because" in problem.message
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("SlowDown", 400, ProblemKind.THROTTLED),
+        ("SlowDown", 200, ProblemKind.THROTTLED),
+        ("Denied", 409, ProblemKind.UNAUTHORIZED),
+        (17, 500, ProblemKind.REJECTED),
+        ("Other", 409, ProblemKind.TRANSIENT),
+        (None, 422, ProblemKind.REJECTED),
+        (["SlowDown"], 422, ProblemKind.REJECTED),
+    ],
+)
+def test_codes_of_errors(code: Any, status: int, kind: ProblemKind) -> None:
+    """They come before the status, also before one that means success."""
+    codes = {"SlowDown": "throttled", "Denied": "unauthorized", "17": "rejected"}
+    provider = service(single(error="m", statuses={"409": "retry"}, code="e.code", codes=codes))
+    problem = refused(provider, [spec()], answer_of({"e": {"code": code}, "m": "because"}, status))
+    assert problem.kind is kind
+    assert f"answered {status}: because" in problem.message
+
+
+def test_a_code_without_a_message() -> None:
+    provider = service(single(code="code", codes={"13": "stop"}))
+    problem = refused(provider, [spec()], {"code": 13})
+    assert (problem.kind, problem.message) == (ProblemKind.UNUSABLE, "api.example answered 200")
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -576,6 +603,26 @@ def test_a_url_by_digest() -> None:
     can = provider.capabilities
     assert (can.content_addressed, can.placed, can.checksum_first) == (True, False, "sha256")
     assert provider.reject(spec(digest=None)) is None
+
+
+def test_the_place_of_a_file() -> None:
+    """What only one file can have. A preview shows no secret in it."""
+    table = {**single(), "place": "{project_id}/{name}"}
+    provider = service(table, project_id="p-1")
+    assert provider.capabilities.placed
+    assert provider.place(spec("d/a.mp4")) == provider.place(spec("e/a.mp4")) == Place("p-1/a.mp4", exclusive=True)
+    assert not service(single()).capabilities.placed
+    masked = service({**single(), "place": "{token}/{name}"}).place(spec())
+    assert masked == Place("***/a.mp4", exclusive=True)
+
+
+@pytest.mark.parametrize(("size", "count"), [(0, 1), (1, 1), (10, 1), (11, 2), (100, 10)])
+def test_the_number_of_parts(size: int, count: int) -> None:
+    table = {"part_size": 10, **single(), "presign": {"path": "/u?n={part_count}", "item": {"n": "{part_count}"}}}
+    call = FakeCall(answer_of({"url": "https://s.example/1"}))
+    asyncio.run(_ask_with(service(table), call, [spec(size=size)]))
+    assert call.requests[0].path == f"/u?n={count}"
+    assert json.loads(call.requests[0].body or b"") == {"n": count}
 
 
 def test_which_files_are_taken() -> None:

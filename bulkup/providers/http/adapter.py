@@ -109,7 +109,10 @@ class DescribedService(Provider):
         one = self._description
         self._service = one.title or urlsplit(config.base_url).netloc
         dynamic = frozenset({TOKEN}) if one.oauth is not None else frozenset[str]()
-        self._compiler = Compiler(self._account(), one.extensions, dynamic)
+        self._compiler = Compiler(self._account(), one.extensions, dynamic, one.part_size)
+        # The place and the id of a file are printed, so they hold no secret.
+        shown = Compiler(self._account(masked=True), one.extensions, dynamic, one.part_size)
+        self._place = shown.text(one.place) if one.place is not None else None
         self._tokens: ClientCredentials | None = None
         if one.oauth is not None and config.credentials:
             self._tokens = client_credentials(one.oauth, config, self._service, self._compiler)
@@ -120,8 +123,7 @@ class DescribedService(Provider):
         self._item: RenderTree | None = None
         if one.url is not None:
             self._url = self._compiler.url(one.url)
-            # The place and the id of a file are printed, so they hold no secret.
-            self._shown_url = Compiler(self._account(masked=True), one.extensions, dynamic).url(one.url)
+            self._shown_url = shown.url(one.url)
             self._put_headers = self._compiler.headers(one.put.headers)
         if one.presign is not None:
             self._reader = TicketReader(
@@ -183,10 +185,12 @@ class DescribedService(Provider):
         return None
 
     def place(self, spec: FileSpec) -> Place | None:
-        """Return the path of the file's URL, which two files must not share."""
+        """Return what two files must not share: the described place, or else the path of the file's URL."""
         if not self._capabilities.placed or self.reject(spec) is not None:
             return None
-        return Place(path_of(SecretUrl(self._shown_url(FileValues(spec)))), exclusive=True)
+        values = FileValues(spec)
+        name = self._place(values) if self._place is not None else path_of(SecretUrl(self._shown_url(values)))
+        return Place(name, exclusive=True)
 
     async def presign(self, specs: Sequence[FileSpec], call: ApiCall) -> Sequence[TicketAnswer]:
         """Make the call and read its answer. Without a call, render the URLs."""
@@ -378,7 +382,7 @@ class DescribedService(Provider):
             checksum_first=None if one.checksum == "none" else one.checksum,
             confirms=confirms,
             abandons=one.abandon is not None and self.config.settings["confirm"],
-            placed=one.url is not None and not _LATER.intersection(one.url.names),
+            placed=one.place is not None or (one.url is not None and not _LATER.intersection(one.url.names)),
             extensions=frozenset(one.extensions) if one.extensions and ANY_EXTENSION not in one.extensions else None,
             kept_for=one.kept_for,
             creates_ids=not without_call,

@@ -98,15 +98,15 @@ class TicketReader:
         try:
             read = self._read(document, answer, files)
         except ProblemError as error:
-            said, problem = self._said(document), error.problem
+            said, kind, problem = self._said(document), _kind_of_code(self._paths, document), error.problem
         else:
             self._has_fitted = True
             return read
-        if not said:
+        if not said and kind is None:
             raise self._misfit(problem)
         # Some services report errors with the status 200.
-        text = f"{self._service} answered {answer.status}: {shortened(said, MESSAGE_LIMIT)}"
-        raise ProblemError(Problem(ProblemKind.REJECTED, text, maybe_created=True))
+        text = f"{self._service} answered {answer.status}" + (f": {shortened(said, MESSAGE_LIMIT)}" if said else "")
+        raise ProblemError(Problem(kind or ProblemKind.REJECTED, text, maybe_created=True))
 
     def _misfit(self, problem: Problem) -> ProblemError:
         """Return the error for an answer that does not fit. It ends the run if some did not, and none ever did."""
@@ -355,15 +355,30 @@ class TicketReader:
 
 
 def check_status(paths: AnswerTable | None, answer: ApiAnswer, service: str) -> None:
-    """Raise `ProblemError` unless a call succeeded. `paths` lead to its message, and give the meaning of a status."""
+    """Raise `ProblemError` unless a call succeeded. `paths` lead to its message, code and meaning."""
     if 200 <= answer.status < 300:
         return
-    meaning = paths.statuses.get(answer.status) if paths is not None else None
-    said = ""
-    if paths is not None and paths.error is not None:
+    kind, said = None, ""
+    if paths is not None:
+        meaning = paths.statuses.get(answer.status)
+        kind = _KINDS[meaning] if meaning is not None else None
         with contextlib.suppress(ValueError):  # no JSON, or the expression cannot be applied to it
-            said = said_in(paths.error.find(answer.json()))
-    raise_for_status(answer, service, said, kind=_KINDS[meaning] if meaning is not None else None)
+            document = answer.json()
+            kind = _kind_of_code(paths, document) or kind
+            said = said_in(paths.error.find(document)) if paths.error is not None else ""
+    raise_for_status(answer, service, said, kind=kind)
+
+
+def _kind_of_code(paths: AnswerTable, document: Any) -> ProblemKind | None:
+    """Return the meaning of the code in an error, None for one without a meaning."""
+    if paths.code is None:
+        return None
+    try:
+        code = paths.code.find(document)
+    except JsonPathError:
+        return None
+    meaning = paths.codes.get(str(code)) if isinstance(code, str | int) else None
+    return _KINDS[meaning] if meaning is not None else None
 
 
 def success_of(description: HttpDescription) -> tuple[int, ...]:

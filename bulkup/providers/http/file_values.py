@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bulkup.config.described_service import ANY_EXTENSION
-from bulkup.config.description_names import FILE_NAMES
+from bulkup.config.description_names import FILE_NAMES, PART_COUNT
 from bulkup.providers.base import FileSpec
 
 # The types of Python itself: those of the machine would make a file's type depend on where the run is.
@@ -49,8 +49,10 @@ class FileValues:
 Get = Callable[[FileValues], Value]
 
 
-def getter_of(name: str, types: Mapping[str, str]) -> Get:
+def getter_of(name: str, types: Mapping[str, str], part_size: int | None = None) -> Get:
     """Return the function for the value of a name. `types` are the types of extensions that the description gives."""
+    if name == PART_COUNT and part_size is not None:
+        return functools.partial(_of_file, functools.partial(_part_count, part_size), name)
     if name == "type":
         return functools.partial(_type, types)
     if name == "uuid":
@@ -62,6 +64,10 @@ def getter_of(name: str, types: Mapping[str, str]) -> Get:
 
 def _of_file(of_spec: Callable[[FileSpec], Value], name: str, values: FileValues) -> Value:
     return of_spec(values.spec) if values.spec is not None else _of_others(name, values)
+
+
+def _part_count(part_size: int, spec: FileSpec) -> int:
+    return max(1, -(-spec.size // part_size))
 
 
 def _of_others(name: str, values: FileValues) -> Value:
@@ -119,4 +125,4 @@ _OF_SPEC: Mapping[str, Callable[[FileSpec], Value]] = {
     "crc32c_base64": _base64,
     "crc64nvme_base64": _base64,
 }
-assert {*_OF_SPEC, "type", "uuid"} == set(FILE_NAMES)
+assert {*_OF_SPEC, "type", "uuid", PART_COUNT} == set(FILE_NAMES)

@@ -32,15 +32,21 @@ class DotSegmentError(ValueError):
 class Compiler:
     """Compiles templates for one account. `account` has its settings and secrets by name, `types` those of extensions.
 
-    A name in `dynamic` is a secret whose value is known only when a call is made.
+    A name in `dynamic` is a secret whose value is known only when a call is made. `part_size` is that of the parts of a
+    file, if the description has one.
     """
 
     def __init__(
-        self, account: Mapping[str, str | Secret], types: Mapping[str, str], dynamic: frozenset[str] = frozenset()
+        self,
+        account: Mapping[str, str | Secret],
+        types: Mapping[str, str],
+        dynamic: frozenset[str] = frozenset(),
+        part_size: int | None = None,
     ) -> None:
         self._account = account
         self._types = types
         self._dynamic = dynamic
+        self._part_size = part_size
 
     def header(self, template: Template) -> Callable[[FileValues], str | Secret]:
         """Return the function for a header's value. Characters of a file that a header cannot hold are encoded."""
@@ -65,7 +71,7 @@ class Compiler:
         """Return the function for a value of JSON. A placeholder that stands alone keeps the type of its value."""
         if isinstance(tree, Template):
             if tree.alone is not None and tree.alone not in self._account:
-                return _as_value(getter_of(tree.alone, self._types), dynamic=tree.alone in self._dynamic)
+                return _as_value(getter_of(tree.alone, self._types, self._part_size), dynamic=tree.alone in self._dynamic)
             return self.text(tree)
         if isinstance(tree, dict):
             pairs = [(key, self.tree(part)) for key, part in tree.items()]
@@ -112,7 +118,7 @@ class Compiler:
         if part.name in self._account:
             value = self._account[part.name]
             return form(value.reveal() if isinstance(value, Secret) else value)
-        get = getter_of(part.name, self._types)
+        get = getter_of(part.name, self._types, self._part_size)
         if part.name in self._dynamic:
             return lambda values: form(_revealed(get(values)))
         return lambda values: form(get(values))
