@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bulkup.api.bench import BenchLoad, TrialPlan, bench_choice, check_bench
+from bulkup.api.bench import BenchLoad, TrialPlan, bench_choice, bench_extension, check_bench
 from bulkup.api.composition import rate_limit as rate_limit_of
 from bulkup.cli.bench_lists import parse_concurrency, parse_numbers, parse_whole_number
 from bulkup.cli.bench_run import BenchRequest, run_bench
@@ -98,10 +98,10 @@ def bench(
     given = load_run_settings({"source": sources, "json": json, **options}, profile, config)
     settings = given.settings
     provider = require_provider(settings)
-    load = BenchLoad(
-        parse_whole_number("--files", files, 1, _MOST_FILES), tuple(_size(text) for text in size or [_SIZE])
-    )
-    chosen = check_bench(settings, load.sizes, profile=given.profile)
+    sizes = tuple(_size(text) for text in size or [_SIZE])
+    number = parse_whole_number("--files", files, 1, _MOST_FILES)
+    chosen = check_bench(settings, sizes, profile=given.profile)
+    load = BenchLoad(number, sizes, bench_extension(chosen))
     current = bench_choice(settings, chosen)
     limit = chosen.capabilities.batch_limit
     plan = TrialPlan(

@@ -139,6 +139,30 @@ CLOSING = [
     *answers({"upload": {**XVID["upload"], "status": "COMPLETING"}}, _XVID_XML, b""),
     *answers(error={"error_code": "MSS.00000006", "error_msg": "The file has been completed already."}),
 ]
+_ENTRIES = [
+    {
+        "name": f"n{n}.mp4",
+        "id": f"u-{n}",
+        "url": f"https://store.example/{n}{_SIGNED_V4}",
+        "headers": [{"name": "Content-Type", "value": "video/mp4"}, {"name": "X-Slot", "value": n}],
+        "expires": "2023-11-14T23:13:20Z",
+        "ttl": 3600,
+        "bucket": "b",
+    }
+    for n in range(2)
+]
+DESCRIBED = answers(
+    {"items": _ENTRIES},
+    {"items": [_ENTRIES[1], {"name": "n0.mp4", "refused": {"message": "too large"}, "id": 7}]},
+    {"items": [{**entry, "there": True} for entry in _ENTRIES]},
+    {"files": {entry["name"]: entry for entry in _ENTRIES}},
+    {"data": {"url": "/form?key=1", "fields": [["key", "tmp/1"], ["policy", _POLICY]]}},
+    {"ids": {"n0.mp4": "u-1"}, "parts": [{"url": f"https://store.example/p{n}{_SIGNED_V4}"} for n in range(3)]},
+    {"status": "READY"},
+    {"status": "BUSY", "error": None},
+    {"error": {"code": "SlowDown", "message": "slow down"}},
+    error={"error": {"code": "Denied", "message": "no"}, "message": "completed already"},
+)
 FILE = "file-2be2463e"
 DOWNLOAD = answers(
     {"data": {"getFile": {"id": FILE, "presignedUrl": f"https://s3.amazonaws.com/k.mp4{_SIGNED_V2}"}}},

@@ -40,7 +40,7 @@ from bulkup.providers.tokens import Token
 from bulkup.providers.xvid.auth import client_credentials
 from bulkup.transport.destination.host_rules import HostRules, check_addresses, is_public
 from bulkup.transport.destination.redirects import redirected
-from fuzz import references, seeds
+from fuzz import described, references, seeds
 from fuzz.answers import NOW, api_answer, storage_answer
 from fuzz.invariants import LARGEST_DOCUMENT, LONGEST_REMOTE, holds_of_problem, holds_of_tickets, holds_of_url
 from fuzz.user_inputs import FEEDS
@@ -117,6 +117,21 @@ def _holds_of_closing(closing: Mapping[str, Any] | NotYet | None) -> None:
         assert 0 < closing.seconds < math.inf
         closing = closing.remote
     assert closing is None or len(json.dumps(closing)) <= LONGEST_REMOTE
+
+
+def _described(data: bytes) -> None:
+    answering = _Answering(api_answer(data))
+    for provider, specs in (*((one, described.SPECS) for one in described.GROUPED), *_SINGLE):
+        given = _done(provider.presign(specs, answering))
+        if given is not None:
+            holds_of_tickets(given, BASE_URL, len(specs))
+    ticket = _TICKET._replace(remote={"bucket": "b", "size": 1})
+    for again in (False, True):
+        _holds_of_closing(_done(described.BY_ORDER.confirm(ticket, _RECEIPT, answering, again=again)))
+    _holds_of_closing(_done(described.BY_ORDER.poll(ticket, answering)))
+
+
+_SINGLE = [(one, described.SPECS[:1]) for one in described.SINGLE]
 
 
 def _download(data: bytes) -> None:
@@ -330,6 +345,7 @@ TARGETS: dict[str, Target] = {
     **{name: _provider_target(the_case(name)) for name in seeds.API},
     "metastudio-large": _large_target(),
     "closing": Target(_closing, seeds.CLOSING),
+    "described": Target(_described, seeds.DESCRIBED),
     "download": Target(_download, seeds.DOWNLOAD),
     "tokens": Target(_tokens, seeds.TOKENS),
     "storage": Target(_storage, seeds.STORAGE),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bulkup.api.bench.bench_settings import bench_settings, check_bench
+from bulkup.api.bench.bench_settings import bench_extension, bench_settings, check_bench
 from bulkup.config import SecretSource, Settings
 from bulkup.errors import UsageError
 
@@ -55,3 +55,13 @@ def test_missing_settings_are_reported_first(
     """Before the user is asked to confirm."""
     with pytest.raises(UsageError, match=complaint):
         check_bench(Settings.model_validate(settings), sizes, profile=None)
+
+
+@pytest.mark.parametrize(
+    ("extensions", "chosen"),
+    [([], "mp4"), (["png", "jpg"], "jpg"), (["png", "mp4"], "mp4"), ({"*": "other"}, "mp4"), ([""], "")],
+)
+def test_a_described_service_gets_files_that_it_takes(extensions: object, chosen: str) -> None:
+    http = {"url": "https://dav.example/{path}", "extensions": extensions}
+    provider = check_bench(Settings.model_validate({"provider": "http", "http": http}), (1,), profile=None)
+    assert bench_extension(provider) == chosen

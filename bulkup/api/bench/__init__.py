@@ -14,8 +14,8 @@ the user to cli.
 
 from __future__ import annotations
 
-from bulkup.api.bench.bench_settings import bench_choice, check_bench
+from bulkup.api.bench.bench_settings import bench_choice, bench_extension, check_bench
 from bulkup.api.bench.session import Bench, BenchLoad
 from bulkup.api.bench.trial_plan import TrialPlan
 
-__all__ = ["Bench", "BenchLoad", "TrialPlan", "bench_choice", "check_bench"]
+__all__ = ["Bench", "BenchLoad", "TrialPlan", "bench_choice", "bench_extension", "check_bench"]

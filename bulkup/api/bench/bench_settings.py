@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bulkup.api import composition
-from bulkup.api.bench.generated_files import EXTENSION
+from bulkup.api.bench.generated_files import EXTENSION, with_extension
 from bulkup.config import Settings, require_provider
 from bulkup.config.provider_declarations import URLS
 from bulkup.config.requirements import credential_names
@@ -38,11 +38,19 @@ def check_bench(
     credential_names(settings, profile=profile)
     base_url = "" if composition.uses_embedded_server(settings) else composition.public_base_url(settings)
     provider = composition.build_provider(settings, base_url, {}, values, clock or SystemClock())
+    extension = bench_extension(provider)
+    name = with_extension("bench", extension)
     for size in sizes:
-        spec = FileSpec(f"bench.{EXTENSION}", f"bench.{EXTENSION}", EXTENSION, size)
+        spec = FileSpec(name, name, extension, size)
         if (rejection := provider.reject(spec)) is not None:
             raise UsageError(f"{provider.name} rejects such a file: {rejection.reason}", hint="give another --size")
     return provider
+
+
+def bench_extension(provider: Provider) -> str:
+    """Return the extension of the generated files: the usual one, or one that the service accepts."""
+    accepted = provider.capabilities.extensions
+    return EXTENSION if accepted is None or EXTENSION in accepted else min(accepted)
 
 
 def bench_settings(settings: Settings) -> Settings:

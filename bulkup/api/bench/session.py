@@ -12,7 +12,7 @@ import anyio
 
 from bulkup.api.bench.bench_settings import bench_settings
 from bulkup.api.bench.disk import measure_disk
-from bulkup.api.bench.generated_files import make_files, total_size
+from bulkup.api.bench.generated_files import EXTENSION, make_files, total_size
 from bulkup.api.bench.trial_plan import TrialPlan
 from bulkup.api.bench.trial_run import TrialRun
 from bulkup.api.uploader import Uploader, first_error
@@ -41,6 +41,7 @@ class BenchLoad:
 
     files: int
     sizes: tuple[int, ...]
+    extension: str = EXTENSION
 
     def most_files(self, plan: TrialPlan) -> int:
         """Return the maximum number of files that a bench uploads."""
@@ -174,7 +175,7 @@ class Bench:
 
     async def _make(self, source: str, files: int) -> None:
         try:
-            await make_files(source, f"{self._name}-{self._runs}", files, self._load.sizes)
+            await make_files(source, f"{self._name}-{self._runs}", files, self._load.sizes, self._load.extension)
         except OSError as error:
             raise MachineError(
                 f"cannot write the files to upload to {source}: {error.strerror or error}", hint="set TMPDIR"
