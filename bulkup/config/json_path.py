@@ -16,7 +16,7 @@ from bulkup.helpers.lazy_pattern import lazy_pattern
 EXPECTED = "a JMESPath expression, such as items or data.upload_url"
 
 _NAMES = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
-# Texts in quotes, and runs of the characters that keys of answers have. Of the runs, names, numbers and slices are valid.
+# Texts in quotes, and runs of the characters that keys have. Of the runs, names, numbers and slices need no quotes.
 _RUN = lazy_pattern(
     r"""(?P<quoted>"[^"]*"|'[^']*'|`[^`]*`)|(?P<run>[A-Za-z0-9_$@/+-](?:[A-Za-z0-9_$@:/+-]*[A-Za-z0-9_$@/+-])?)"""
 )

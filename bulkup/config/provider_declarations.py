@@ -87,7 +87,8 @@ _S3_REGIONS = Regions(
 PROVIDER_DECLARATIONS: Mapping[str, ProviderDeclaration] = {
     "magic-hour": ProviderDeclaration(
         "https://api.magichour.ai",
-        (("token",),), settings=("extensions",),
+        (("token",),),
+        settings=("extensions",),
         about="Magic Hour: videos, sounds and images",
     ),
     "move-ugc": ProviderDeclaration("https://api.move.ai", (("api_key",),), about="Move AI: videos for motion capture"),

@@ -83,8 +83,8 @@ class Settings(Buckets):
     )
     calls_in_flight: Count | None = setting(
         None,
-        "API calls for upload URLs at the same time. A number below the provider's own also limits closing calls, of which "
-        "there are 32 otherwise.",
+        "API calls for upload URLs at the same time. A number below the provider's own also limits closing calls, of "
+        "which there are 32 otherwise.",
         about_default="The provider's own number is used.",
         option=Option("API calls at the same time.", Panel.SPEED),
     )

@@ -52,7 +52,10 @@ BY_NAME = _service(
 )
 BY_KEY = _service({**_GROUP, "answer": {**_ENTRY, "tickets": "files", "match": {"key": "{name}"}}})
 FORM = _service(
-    {"presign": {"path": "/form"}, "answer": {"tickets": "data", "url": "url", "fields": "fields", "base": "{base_url}"}}
+    {
+        "presign": {"path": "/form"},
+        "answer": {"tickets": "data", "url": "url", "fields": "fields", "base": "{base_url}"},
+    }
 )
 PARTS = _service({"presign": {"path": "/parts"}, "answer": {"parts": "parts[*].url", "id": "values(ids)[0]"}})
 GROUPED = (BY_ORDER, BY_NAME, BY_KEY)

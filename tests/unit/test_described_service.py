@@ -69,9 +69,19 @@ def test_the_example_of_the_issue_is_right(tmp_path: Path) -> None:
     ("right", "wrong", "where", "what"),
     [
         ('"{name}"', '"{nmae}"', 15, 'there is no {nmae} here (did you mean "name"?)'),
-        ('"{size}"', '"{bytes}"', 15, "there is no {bytes} here (known here: {path}, {name}, {stem}, {ext}, {extension},"),
+        (
+            '"{size}"',
+            '"{bytes}"',
+            15,
+            "there is no {bytes} here (known here: {path}, {name}, {stem}, {ext}, {extension},",
+        ),
         ('"{size}"', '"{bytes}"', 15, "settings by name, such as {token}; a name of your own belongs into the table"),
-        ('body = { files = "{items}" }', 'body = { files = "{items}", n = "{bytes}" }', 16, "known here: {items}, settings"),
+        (
+            'body = { files = "{items}" }',
+            'body = { files = "{items}", n = "{zz}" }',
+            16,
+            "known here: {items}, settings",
+        ),
         ("Bearer {token}", "Bearer {bytes}", 14, "known here: settings by name, such as {token}"),
         ('url = "upload_url"', 'url = "upload-url"', 20, """needs quotes: '"upload-url"'"""),
         ('"{name}"', '"{name"', 15, "its braces are not balanced"),
@@ -176,7 +186,10 @@ sas = "env:SAS"
             {"presign": {"path": "/x"}, "answer": {"url": "u", "codes": {"a": "retry"}}},
             "code and codes need each other",
         ),
-        ({"presign": {"path": "/x"}, "answer": {"url": "u", "code": "c", "codes": {"a": "no"}}}, "expected a table of codes"),
+        (
+            {"presign": {"path": "/x"}, "answer": {"url": "u", "code": "c", "codes": {"a": "no"}}},
+            "expected a table of codes",
+        ),
         ({"presign": {"path": "/x"}, "answer": {"url": "u"}, "place": "{md5_hex}"}, "{md5_hex} is not known when"),
         ({"url": "https://h.example/{path}", "place": "{name}"}, "with url, the place of a file is its URL"),
         ({"presign": {"path": "/{part_count}"}, "answer": {"url": "u"}}, "{part_count} needs part_size"),

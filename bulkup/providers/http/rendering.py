@@ -71,7 +71,9 @@ class Compiler:
         """Return the function for a value of JSON. A placeholder that stands alone keeps the type of its value."""
         if isinstance(tree, Template):
             if tree.alone is not None and tree.alone not in self._account:
-                return _as_value(getter_of(tree.alone, self._types, self._part_size), dynamic=tree.alone in self._dynamic)
+                return _as_value(
+                    getter_of(tree.alone, self._types, self._part_size), dynamic=tree.alone in self._dynamic
+                )
             return self.text(tree)
         if isinstance(tree, dict):
             pairs = [(key, self.tree(part)) for key, part in tree.items()]
