@@ -136,7 +136,7 @@ class _Trial:
         return False
 
     def _consequence(self, problem: Problem) -> str:
-        """Return what is wrong, or what a run would do."""
+        """Return the next step of a run, or that the description is at fault."""
         answer = self._last_answer
         misread = problem.kind is ProblemKind.TRANSIENT and problem.maybe_created
         if self._provider.name == HTTP and misread and answer is not None and answer.status < _FIRST_ERROR:

@@ -1,4 +1,4 @@
-"""The values of entries that belong to no file, as a message shows them: without what the files do not have."""
+"""Compared values of entries that belong to no file: a message shows them without text that no file has."""
 
 from __future__ import annotations
 

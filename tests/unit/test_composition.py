@@ -32,7 +32,7 @@ CONFIRM = {"confirm": {"path": "/{id}"}}
 def test_closing_calls_at_a_time(
     table: dict[str, Any], calls_in_flight: int | None, calls: int, closing_calls: int
 ) -> None:
-    """A few groups are many files, and each has a closing call. A user who wants fewer calls gets fewer of both."""
+    """A few groups are many files, and each has a closing call. A setting below the default limits both."""
     settings = Settings(provider="http", calls_in_flight=calls_in_flight)
     config = ProviderConfig("https://api.example", {}, {"http": parse_description(table), "confirm": True})
     options = composition.pipeline_options(settings, create("http", config))

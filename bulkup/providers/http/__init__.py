@@ -5,6 +5,6 @@ file_values    the values of placeholders that belong to one file
 rendering      compiles templates into functions
 answers        reads tickets out of answers
 answer_shape   the shape of an answer, for messages
-compared_keys  the values that entries have in place of the one that names a file, for messages
+compared_keys  the compared values of entries that belong to no file, for messages
 auth           tokens for OAuth client credentials
 """

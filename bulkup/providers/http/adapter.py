@@ -185,7 +185,7 @@ class DescribedService(Provider):
         return None
 
     def place(self, spec: FileSpec) -> Place | None:
-        """Return what two files must not share: the described place, or else the path of the file's URL."""
+        """Return the place of the description, or else the path of the file's URL. Two files must not share it."""
         if not self._capabilities.placed or self.reject(spec) is not None:
             return None
         values = FileValues(spec)

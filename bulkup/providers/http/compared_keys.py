@@ -1,4 +1,4 @@
-"""What an answer's entries have in place of the value that names a file, for messages. Pure.
+"""The compared values of entries that belong to no file, for messages. Pure.
 
 A value of the answer is shown only as far as it repeats a text of the files: the rest may be a secret.
 """
