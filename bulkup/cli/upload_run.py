@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -23,7 +25,7 @@ from bulkup.helpers.event_logger import EventLogger
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.model.items import Result
 from bulkup.model.log_events import LogEvent
-from bulkup.reports.exit_code import exit_code
+from bulkup.reports.exit_code import exit_code, exit_code_text
 from bulkup.reports.json_lines import JsonLines
 from bulkup.reports.logs import configure_logging
 from bulkup.reports.progress_log import ProgressLog
@@ -31,6 +33,7 @@ from bulkup.reports.safe_text import printable_path
 from bulkup.reports.summary import summary_text
 
 if TYPE_CHECKING:
+    from bulkup.cli.service_report import ServiceReport
     from bulkup.reports.display import ProgressDisplay
     from bulkup.reports.error_console import ErrorConsole
 
@@ -52,11 +55,25 @@ async def run_upload(resolved: ResolvedSettings) -> int:
     lines = JsonLines(sys.stdout.buffer) if settings.json_output else None
     reduce_gc_frequency()
     with Signals(console, settings.grace) as signals:
-        summary = await _run(resolved, lines, console, signals)
+        async with _service_report() as service:
+            summary = await _run(resolved, lines, console, signals, service)
+            if service is not None:
+                service.ended("interrupted" if summary is None else exit_code_text(summary.exit_code))
         if summary is None:
             raise signals.interruption()
         signals.on_first = signals.exit_now  # the run is over; at most a slow reader of the output is left
         return await _report_summary(summary, lines, resolved)
+
+
+def _service_report() -> AbstractAsyncContextManager[ServiceReport | None]:
+    """Return the report to the service manager that started this process, None if none did."""
+    if "NOTIFY_SOCKET" not in os.environ:
+        return contextlib.nullcontext()
+    from bulkup.cli.service_report import reporting  # noqa: PLC0415  # only a service needs it
+    from bulkup.helpers.sd_notify import service_manager  # noqa: PLC0415  # the same
+
+    manager = service_manager(os.environ, os.getpid())
+    return contextlib.nullcontext() if manager is None else reporting(manager)
 
 
 def _live_console(settings: Settings) -> ErrorConsole | None:
@@ -73,14 +90,20 @@ def _live_console(settings: Settings) -> ErrorConsole | None:
 
 
 async def _run(
-    resolved: ResolvedSettings, lines: JsonLines | None, console: ErrorConsole | None, signals: Signals
+    resolved: ResolvedSettings,
+    lines: JsonLines | None,
+    console: ErrorConsole | None,
+    signals: Signals,
+    service: ServiceReport | None,
 ) -> Summary | None:
     """Return the summary of the run, None if a signal arrived before it had begun."""
     settings, summary = resolved.settings, None
     with anyio.CancelScope() as beginning:
         signals.on_first = lambda _: beginning.cancel()
         async with Uploader(settings, profile=resolved.profile) as uploader:
-            signals.on_first = functools.partial(_stop, uploader)
+            signals.on_first = functools.partial(_stop, uploader, service)
+            if service is not None:
+                service.gauge = uploader.gauge
             _log.info(LogEvent.RUN_STARTED, run=uploader.run_id, journal=uploader.journal, provider=settings.provider)
             async with anyio.create_task_group() as beside:
                 if not settings.quiet:
@@ -90,8 +113,10 @@ async def _run(
     return summary
 
 
-def _stop(uploader: Uploader, code: ExitCode) -> None:
+def _stop(uploader: Uploader, service: ServiceReport | None, code: ExitCode) -> None:
     _log.warning(LogEvent.RUN_STOPPING)
+    if service is not None:
+        service.stopping()
     uploader.stop(code)
 
 

@@ -16,6 +16,7 @@
     private_files      files and folders that only their owner can read
     quick_dataclass    `dataclass`, which takes a fifth of the time to make a class
     real_paths         real paths below a root, with each folder examined once
+    sd_notify          messages to the service manager that started the process
     secrets            types of values that are never printed
     send_queue         the bytes that the other side of a socket has not acknowledged
     short_text         texts of another party, cut to a length
