@@ -17,6 +17,7 @@ from bulkup.helpers.secrets import MASK, Secret
 
 COMMAND_TIMEOUT = 30.0  # seconds; a password manager that prompts for input would block a nightly run forever
 EXPECTED = "env:NAME, file:PATH, command:ARGV or the secret itself"
+CREDENTIAL = "bulkup."  # precedes the setting, in the name of a credential that replaces its file
 
 _KINDS = ("env", "file", "command")
 _VARIABLE = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -61,6 +62,10 @@ class SecretSource:
     def resolve(self, environ: Mapping[str, str], *, command_timeout: float = COMMAND_TIMEOUT) -> Secret:
         """Fetch the secret. A command blocks for up to `command_timeout` seconds.
 
+        systemd hands credentials to a service as files in the folder CREDENTIALS_DIRECTORY. One with the name of the
+        variable stands for a variable that is not set. One with the name of the setting after `CREDENTIAL` replaces
+        the file, which the service may not be able to read.
+
         Raises UsageError if the secret cannot be fetched, is empty, or contains characters that an HTTP header cannot
         carry. The error names the setting and the source, and never the value.
         """
@@ -77,20 +82,24 @@ class SecretSource:
         if self.kind == "env":
             return self._from_environment(environ)
         if self.kind == "file":
-            return self._from_file()
+            credential = _credential(environ, CREDENTIAL + self.setting)
+            return self._from_file(credential or self.reference.reveal())
         if self.kind == "command":
             return self._from_command(command_timeout)
         return self.reference.reveal()
 
     def _from_environment(self, environ: Mapping[str, str]) -> str:
         name = self.reference.reveal()
-        if name not in environ:
+        if name in environ:
+            return environ[name]
+        credential = _credential(environ, name)
+        if credential is None:
             raise self._error("is not set", hint=f"set the environment variable {name}")
-        return environ[name]
+        return self._from_file(credential)
 
-    def _from_file(self) -> str:
+    def _from_file(self, named: str) -> str:
         try:
-            path = home_expanded(self.reference.reveal())
+            path = home_expanded(named)
             data, _ = read_input(path, _LARGEST_FILE + 1, seconds=COMMAND_TIMEOUT)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "not a path"
@@ -132,6 +141,13 @@ class SecretSource:
     def _error(self, what: str, *, hint: str = "") -> UsageError:
         place = "the value given" if self.kind == "literal" else str(self)
         return UsageError(f"{self.setting}: {place} {what}", hint=hint)
+
+
+def _credential(environ: Mapping[str, str], name: str) -> str | None:
+    """Return the path of a credential of this service, None if there is none of that name."""
+    folder = environ.get("CREDENTIALS_DIRECTORY", "")
+    path = os.path.join(folder, name)
+    return path if os.path.isabs(folder) and os.path.isfile(path) else None
 
 
 def _output(argv: list[str], timeout: float) -> tuple[int, bytes]:

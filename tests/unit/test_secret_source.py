@@ -178,3 +178,28 @@ def test_a_command_that_closes_its_output_and_stays_has_a_time_limit() -> None:
     source = SecretSource.parse("token", "command:sh -c 'echo x; exec >&-; sleep 60'")
     with pytest.raises(UsageError, match="gave no answer within"):
         source.resolve({}, command_timeout=0.3)
+
+
+def test_a_credential_of_the_service_stands_for_a_variable_that_is_not_set(tmp_path: Path) -> None:
+    """systemd's LoadCredential= puts it into a folder that only the service can read."""
+    (tmp_path / "KEY").write_text("from the credential\n")
+    of_service = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert fetch("env:KEY", of_service) == "from the credential"
+    assert fetch("env:KEY", {**of_service, "KEY": "from the environment"}) == "from the environment"
+    assert "is not set" in refused("env:OTHER", of_service).message
+
+
+def test_a_credential_of_the_service_replaces_a_file_that_it_cannot_read(tmp_path: Path) -> None:
+    (tmp_path / "bulkup.token").write_text("from the credential\n")
+    (tmp_path / "key").write_text("from the file\n")
+    of_service = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert fetch("file:/nowhere/key", of_service) == "from the credential"
+    assert fetch(f"file:{tmp_path}/key") == "from the file"
+    assert fetch(f"file:{tmp_path}/key", {"CREDENTIALS_DIRECTORY": ""}) == "from the file"
+    (tmp_path / "bulkup.token").rename(tmp_path / "bulkup.api_key")  # of another setting
+    assert fetch(f"file:{tmp_path}/key", of_service) == "from the file"
+
+
+def test_a_folder_with_the_name_of_a_credential_is_none(tmp_path: Path) -> None:
+    (tmp_path / "KEY").mkdir()
+    assert "is not set" in refused("env:KEY", {"CREDENTIALS_DIRECTORY": str(tmp_path)}).message
