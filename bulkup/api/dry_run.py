@@ -52,6 +52,7 @@ def preview(
     settings: Settings,
     *,
     profile: str | None = None,
+    config_file: str | None = None,
     environ: Mapping[str, str] | None = None,
     clock: Clock | None = None,
 ) -> Iterator[Preview]:
@@ -60,7 +61,7 @@ def preview(
     settings = with_region(settings, environ)
     sources = composition.resolve_sources(settings)
     require_provider(settings)
-    path = journal_path(settings, profile, settings.source, environ)
+    path = journal_path(settings, profile, settings.source, environ, config_file)
     base_url = _base_url(settings, environ)
     values = composition.provider_settings(settings, sources)
     provider = composition.build_provider(settings, base_url, {}, values, clock)
@@ -81,13 +82,16 @@ def preview(
                         yield decider.preview(entry)
 
 
-def place_conflicts(settings: Settings, *, profile: str | None, environ: Mapping[str, str]) -> Iterator[Preview]:
+def place_conflicts(
+    settings: Settings, *, profile: str | None, environ: Mapping[str, str], config_file: str | None = None
+) -> Iterator[Preview]:
     """Yield the files whose exclusive place at the service another file holds.
 
     If the service has such places, this walks the whole tree. Raises `BulkupError` as a run would.
     """
     if declaration_of(require_provider(settings)).places:
-        yield from (entry for entry in preview(settings, profile=profile, environ=environ) if entry.taken)
+        found = preview(settings, profile=profile, config_file=config_file, environ=environ)
+        yield from (entry for entry in found if entry.taken)
 
 
 def _base_url(settings: Settings, environ: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ from bulkup.api import composition
 from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock
 from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_summary import Summary
-from bulkup.config import Settings, journal_path, require_credentials, require_provider, source_id_path, with_region
+from bulkup.config import Settings, claimed_journal, require_credentials, require_provider, source_id_path, with_region
 from bulkup.config.checked_model import ValidationError
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
@@ -50,7 +50,8 @@ class Uploader:
 
     Entering checks everything, takes the lock and opens the journal. It raises a `BulkupError` if something is wrong,
     and then nothing was started. Leaving before the end interrupts the run, and the next run resumes. `environ`
-    supplies secrets given as `env:NAME`, by default from the process's environment. `transport` creates the object that
+    supplies secrets given as `env:NAME`, by default from the process's environment. `config_file` is the file that the
+    profile is in: two files with a profile of one name have two journals. `transport` creates the object that
     carries out requests: `bulkup bench` passes one that measures them. `tunables` replaces constants that no setting
     changes, for tests.
     """
@@ -60,6 +61,7 @@ class Uploader:
         settings: Settings,
         *,
         profile: str | None = None,
+        config_file: str | None = None,
         environ: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         transport: Callable[[TransportOptions, Clock], Transport] = Transport,
@@ -67,6 +69,7 @@ class Uploader:
     ) -> None:
         self._settings = settings
         self._profile = profile
+        self._config_file = config_file
         self._environ = os.environ if environ is None else environ
         self._clock = clock or SystemClock()
         self._service_clock = ServiceClock(self._clock)
@@ -169,7 +172,7 @@ class Uploader:
         settings = self._settings = with_region(self._settings, self._environ)
         sources = composition.resolve_sources(settings)
         require_provider(settings)
-        path = journal_path(settings, self._profile, settings.source, self._environ)
+        path = claimed_journal(settings, self._profile, self._environ, self._config_file)
         transport = self._make_transport(composition.transport_options(settings), self._clock)
         built = None if composition.uses_embedded_server(settings) else await self._remote_provider(sources, stack)
         lock = stack.enter_context(Lock(path))

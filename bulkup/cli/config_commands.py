@@ -85,19 +85,20 @@ def _check_places(profiles: Sequence[str], config: str | None) -> None:
     messages: list[str] = []
     hints: dict[str, None] = {}  # without duplicates, in order
     for profile in profiles:
-        settings = load({}, profile=profile, config_file=config, environ=os.environ, cwd=current_folder()).settings
+        resolved = load({}, profile=profile, config_file=config, environ=os.environ, cwd=current_folder())
+        settings = resolved.settings
         if settings.provider is None or not settings.source:
             continue
-        if lines := _conflicts(settings, profile):
+        if lines := _conflicts(settings, profile, resolved.config_file):
             messages.append("\n  ".join([f"profile {profile}: files that are mapped to the same place:", *lines]))
             hints[PLACE_HINTS[settings.provider]] = None
     if messages:
         raise UsageError("\n".join(messages), hint="; ".join(hints))
 
 
-def _conflicts(settings: Settings, profile: str) -> list[str]:
+def _conflicts(settings: Settings, profile: str, config_file: str | None) -> list[str]:
     """Return the files mapped to the same place as another file; the first 20 are listed, the others counted."""
-    found = place_conflicts(settings, profile=profile, environ=os.environ)
+    found = place_conflicts(settings, profile=profile, config_file=config_file, environ=os.environ)
     shown = [f"{printable_path(entry.path)}: {entry.reason}" for entry in itertools.islice(found, _SHOWN_CONFLICTS)]
     more = sum(1 for _ in found)
     return [*shown, f"... and {more} more"] if more else shown

@@ -30,7 +30,7 @@ def chosen_journal(
         return settings.journal
     named = settings.source or settings.source_id is not None
     if found.profile is not None or (settings.provider is not None and named):
-        return journal_path(settings, found.profile, settings.source, os.environ)
+        return journal_path(settings, found.profile, settings.source, os.environ, found.config_file)
     return _only_journal(settings)
 
 

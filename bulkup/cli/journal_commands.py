@@ -176,7 +176,9 @@ def orphans(
         given = {"source": source or None, "provider": provider, "source_id": source_id, "journal": journal}
         given |= {"bucket": bucket, "base_url": base_url, "region": region}
         resolved = load_settings(given, profile, config)
-        where = journal_path(resolved.settings, resolved.profile, resolved.settings.source, os.environ)
+        where = journal_path(
+            resolved.settings, resolved.profile, resolved.settings.source, os.environ, resolved.config_file
+        )
         _unfinished(resolved, where, older_than or _OLD_UPLOADS, remove=remove, json=bool(json))
         return
     if remove or older_than is not None:

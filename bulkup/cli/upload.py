@@ -70,7 +70,8 @@ def _preview(resolved: ResolvedSettings) -> None:
     configure_logging(settings.log_format, settings.log_level)
     counts: dict[str, int] = {}
     size = expired = 0
-    for found in preview(settings, profile=resolved.profile, environ=os.environ):
+    found_files = preview(settings, profile=resolved.profile, config_file=resolved.config_file, environ=os.environ)
+    for found in found_files:
         counts[found.action] = counts.get(found.action, 0) + 1
         size += found.size if found.action in ("upload", "check") else 0
         expired += found.expired and found.action in ("unchanged", "check")

@@ -19,6 +19,7 @@ from bulkup.cli.error_report import error_object, report_error
 from bulkup.cli.output import print_line, report_output_error
 from bulkup.cli.signals import Signals
 from bulkup.config import ResolvedSettings, Settings
+from bulkup.config.other_homes import other_homes_warnings
 from bulkup.errors import ExitCode
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.event_logger import EventLogger
@@ -50,7 +51,7 @@ async def run_upload(resolved: ResolvedSettings) -> int:
     console = _live_console(settings)
     level = "error" if settings.quiet else settings.log_level
     configure_logging(settings.log_format, level, console=console)
-    for warning in resolved.warnings:
+    for warning in (*resolved.warnings, *other_homes_warnings(resolved, os.environ)):
         _log.warning(LogEvent.SETTINGS_WARNING, text=warning)
     lines = JsonLines(sys.stdout.buffer) if settings.json_output else None
     reduce_gc_frequency()
@@ -100,7 +101,7 @@ async def _run(
     settings, summary = resolved.settings, None
     with anyio.CancelScope() as beginning:
         signals.on_first = lambda _: beginning.cancel()
-        async with Uploader(settings, profile=resolved.profile) as uploader:
+        async with Uploader(settings, profile=resolved.profile, config_file=resolved.config_file) as uploader:
             signals.on_first = functools.partial(_stop, uploader, service)
             if service is not None:
                 service.gauge = uploader.gauge

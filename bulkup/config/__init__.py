@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bulkup.config.complaints import Complaint, SettingsError
     from bulkup.config.expiry import Expiry
     from bulkup.config.loading import ResolvedSettings, load
-    from bulkup.config.paths import inside_any, journal_path, source_id_path, store_path
+    from bulkup.config.paths import claimed_journal, inside_any, journal_path, source_id_path, store_path
     from bulkup.config.profile_check import CheckedProfiles, check_profiles
     from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
     from bulkup.config.requirements import (
@@ -50,6 +50,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "check_profiles",
+    "claimed_journal",
     "iam_base_url",
     "inside_any",
     "journal_path",
@@ -76,7 +77,7 @@ _HOMES = {
     "bulkup.config.complaints": ("Complaint", "SettingsError"),
     "bulkup.config.expiry": ("Expiry",),
     "bulkup.config.loading": ("ResolvedSettings", "load"),
-    "bulkup.config.paths": ("inside_any", "journal_path", "source_id_path", "store_path"),
+    "bulkup.config.paths": ("claimed_journal", "inside_any", "journal_path", "source_id_path", "store_path"),
     "bulkup.config.provider_declarations": ("PROVIDER_DECLARATIONS", "ProviderDeclaration"),
     "bulkup.config.requirements": (
         "require_credentials",

@@ -20,19 +20,46 @@ _LONGEST_NAME = 100  # characters of a profile's name in a file name; file syste
 
 
 def journal_path(
-    settings: Settings, profile: str | None, sources: Sequence[AnyPath], environ: Mapping[str, str]
+    settings: Settings,
+    profile: str | None,
+    sources: Sequence[AnyPath],
+    environ: Mapping[str, str],
+    config_file: str | None = None,
 ) -> str:
-    """Return the path of the journal: the one named, else that of the profile.
+    """Return the path of the journal: the one named, else that of the profile in its configuration file.
 
     Else it depends on the provider and on the name of the source, or on the paths of the sources. Raises UsageError if
-    it would be inside a source, or if it depends on the provider and there is none.
+    it would be inside a source, if it depends on the provider and there is none, or if another configuration file has
+    the journal (see `profile_journal`).
     """
     path = settings.journal
     if path is None:
         path = _by_source_id(settings, profile, sources, environ)
     if path is None:
         path = os.path.join(user_state_dir(environ), _journal_name(settings, profile, sources))
+        if profile is not None and config_file is not None:
+            from bulkup.config.profile_journal import profile_journal  # noqa: PLC0415  # few runs have a profile
+
+            path = profile_journal(path, settings, profile, config_file)
     return _outside(path, sources, "journal")
+
+
+def claimed_journal(
+    settings: Settings, profile: str | None, environ: Mapping[str, str], config_file: str | None
+) -> str:
+    """Return the path of the journal for a run, and record that it belongs to the configuration file of its profile.
+
+    Raises UsageError like `journal_path`.
+    """
+    path = journal_path(settings, profile, settings.source, environ, config_file)
+    if settings.journal is not None or profile is None or config_file is None:
+        return path
+    from bulkup.config.profile_journal import claim_journal  # noqa: PLC0415  # few runs have a profile
+
+    if not claim_journal(path, settings, profile, config_file):  # another run has begun it meanwhile
+        path = journal_path(settings, profile, settings.source, environ, config_file)
+        claim_journal(path, settings, profile, config_file)
+    return path
 
 
 def source_id_path(settings: Settings, profile: str | None, environ: Mapping[str, str]) -> str | None:

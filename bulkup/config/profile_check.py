@@ -107,9 +107,13 @@ class _ProfileCheck:
 
     def _misplaced_paths(self) -> Iterator[Complaint]:
         settings = self.resolved.settings
-        yield from self._of("journal", lambda: journal_path(settings, self.profile, settings.source, self.environ))
+        yield from self._of("journal", self._journal)
         if settings.provider == LOCAL:
             yield from self._of("store", lambda: store_path(settings, settings.source, self.environ))
+
+    def _journal(self) -> str:
+        settings = self.resolved.settings
+        return journal_path(settings, self.profile, settings.source, self.environ, self.document.path)
 
     def _asset_map(self) -> Iterator[Complaint]:
         settings = self.resolved.settings

@@ -32,8 +32,8 @@ class Settings(Buckets):
     journal: PathText | None = setting(
         None,
         "The journal of the runs.",
-        about_default="Each profile has its own file in `$XDG_STATE_HOME/bulkup/`; without a profile, each combination "
-        "of provider and sources has one.",
+        about_default="Each profile of a configuration file has its own file in `$XDG_STATE_HOME/bulkup/`; without a "
+        "profile, each combination of provider and sources has one.",
         expects="the path of a file outside every source",
         option=Option("The journal: the file that records the state of every file.", Panel.RUN),
     )
