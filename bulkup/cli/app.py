@@ -49,6 +49,9 @@ COMMANDS = {
         "List providers, describe a service for provider http, and try it with one file.",
     ),
     "config": _Command("config_commands:config_app", "Show and check the settings."),
+    "schedule": _Command(
+        "schedule.schedule_commands:schedule_app", "Have systemd, cron or launchd start an upload at certain times."
+    ),
 }
 _WITH_CLIENT = frozenset({"demo", "bench", "provider"})  # they import aiohttp
 

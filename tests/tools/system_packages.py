@@ -59,7 +59,7 @@ def _tools() -> Mapping[str, Sequence[Tool]]:
     tools = {"venv": [venv], "test": [nginx, *lfs_client], "bench": [nginx, *optional]}
     if sys.platform.startswith("linux"):
         # Only the tests of failing disks and the shaped link of the benchmarks compile something; both are for Linux.
-        tools["test"] += [compiler, Tool("Ceph", has_ceph, _CEPH)]
+        tools["test"] += [compiler, Tool("Ceph", has_ceph, _CEPH), command("systemd-analyze", "systemd")]
         tools["bench"] += [replace(compiler, required=False), command("ip", "iproute2", required=False)]
     return tools
 
