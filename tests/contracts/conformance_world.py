@@ -1,6 +1,7 @@
 """Helpers of the conformance suite, in addition to `pipeline_world`: every provider in one event loop, and calls with
 manipulated answers. The suite runs the whole pipeline with every provider against the embedded server. A new provider
-joins it with one more line in `pipeline_world.SERVICES`.
+joins it with one more line in `pipeline_world.SERVICES`. A test that not every service can run names what it needs:
+`having(Need.API)` are the services with it. `test_conformance_coverage.py` states which modules leave which out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_world import QUICK_RETRIES, SERVICES, World, world
+from pipeline_world import QUICK_RETRIES, SERVICES, Need, World, world
 
 from bulkup import FileState
 from bulkup.api import composition
@@ -24,14 +25,19 @@ from bulkup.model.tickets import Ticket
 from bulkup.providers import PROVIDER_CLASSES
 from bulkup.transport import Transport
 
-WITHOUT_API = ("s3", "urls")  # no API to answer wrongly
-EVERY = tuple(name for name in SERVICES if name not in WITHOUT_API)
-SENDING = (*EVERY, "s3")  # those that take a whole tree
-CLOSING = ("metastudio", "xvid", "http as metastudio", "git-lfs")  # those with closing calls
+EVERY = tuple(SERVICES)
 EXTENSIONS = ("mp4", "mov", "jpg", "png", "wav", "mp3")  # which every service takes
 
 Act = Callable[[ApiCall, ApiRequest], Awaitable[ApiAnswer]]
 Change = Callable[[ApiAnswer], ApiAnswer]
+
+
+def having(*needs: Need) -> tuple[str, ...]:
+    """Return the services that have what a test needs."""
+    return tuple(name for name, service in SERVICES.items() if all(map(service.has, needs)))
+
+
+CLOSING = having(Need.CLOSING)
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 import pytest
-from conformance_world import CLOSING, EVERY, Act, change_first, conformance, is_closing, meddle, recorded_calls, tree
-from pipeline_world import Service, World
+from conformance_world import CLOSING, Act, change_first, conformance, having, is_closing, meddle, recorded_calls, tree
+from pipeline_world import Need, Service, World
 
 from bulkup.localserver import FaultOptions
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
@@ -21,7 +21,7 @@ from bulkup.transport import Transport
 Spoil = Callable[[ApiAnswer, Service], bytes]
 
 
-@pytest.fixture(params=EVERY)
+@pytest.fixture(params=having(Need.API))
 async def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[World, None]:
@@ -117,7 +117,7 @@ def all_the_first(found: Any) -> Any:
     return {name: all_the_first(item) for name, item in found.items()} if isinstance(found, dict) else found
 
 
-@pytest.mark.parametrize("place", [name for name in EVERY if name not in CLOSING], indirect=True)
+@pytest.mark.parametrize("place", having(Need.API, Need.GROUPS), indirect=True)
 async def test_one_ticket_for_a_whole_group(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer with the same ticket for several files is refused as a whole."""
     same = change_first(2, lambda answer: replace(answer, body=orjson.dumps(all_the_first(answer.json()))))

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from conformance_world import EVERY, MovableClock, before_sending, conformance, recorded_calls, tree
-from pipeline_world import World
+from conformance_world import EVERY, MovableClock, before_sending, conformance, having, recorded_calls, tree
+from pipeline_world import Need, World
 
 from bulkup import FileState, ServiceError, Summary
 from bulkup.model.http import ApiRequest
@@ -41,7 +41,7 @@ def clock() -> MovableClock:
     return MovableClock()
 
 
-@pytest.fixture(params=EVERY)
+@pytest.fixture(params=having(Need.REFUSED_KEYS))
 async def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: MovableClock
 ) -> AsyncGenerator[World, None]:
@@ -100,6 +100,7 @@ def revoke(place: World) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("place", having(Need.API, Need.REFUSED_KEYS), indirect=True)
 async def test_credentials_revoked_during_a_run(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run ends and keeps its uploads. With a new key, the next run sends only the rest."""
     place.write(tree(40))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from conformance_world import EVERY, conformance, tree
-from pipeline_world import World
+from conformance_world import EVERY, conformance, having, tree
+from pipeline_world import Need, World
 
 from bulkup.api import composition
 from bulkup.helpers.secrets import Secret
@@ -18,7 +18,7 @@ from bulkup.model.tickets import Download
 from bulkup.providers import PROVIDER_CLASSES, Provider
 from bulkup.transport import Transport
 
-DOWNLOADING = ["move-ugc"]
+DOWNLOADING = having(Need.DOWNLOADS)
 
 
 @pytest.fixture(params=DOWNLOADING)

@@ -13,7 +13,6 @@ import pytest
 from conformance_world import (
     CLOSING,
     EVERY,
-    SENDING,
     before_sending,
     conformance,
     is_closing,
@@ -54,7 +53,6 @@ async def assert_resumes(place: World, files: int, cuts: int = 1) -> None:
     assert place.lost_ids() <= 0
 
 
-@pytest.mark.parametrize("place", SENDING, indirect=True)
 async def test_a_caller_that_leaves_the_uploader(place: World) -> None:
     """The run is interrupted, and the next one resumes it."""
     place.write(tree(40))
@@ -63,7 +61,6 @@ async def test_a_caller_that_leaves_the_uploader(place: World) -> None:
     await assert_resumes(place, 40)
 
 
-@pytest.mark.parametrize("place", SENDING, indirect=True)
 async def test_a_stopped_run(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It completes the transfers in flight and gives back the other files; the next run sends only those."""
     place.write(tree(40))
@@ -87,7 +84,6 @@ async def cut_at(place: World, seconds: float) -> None:
         await place.run(concurrency=WORKERS, batch_size=10)
 
 
-@pytest.mark.parametrize("place", SENDING, indirect=True)
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 10))])
 async def test_repeated_interruptions(place: World, seed: int) -> None:
     """No file is recorded that is not stored, and none is recorded twice."""
@@ -126,7 +122,6 @@ async def stop_at(place: World, seconds: float, grace: float, code: ExitCode) ->
         return uploader.summary.exit_code
 
 
-@pytest.mark.parametrize("place", SENDING, indirect=True)
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 10))])
 async def test_repeated_stops(place: World, seed: int) -> None:
     """Files sent within the grace are not sent again, and no id is lost."""
@@ -184,7 +179,6 @@ async def hold(_: Ticket) -> None:
     await anyio.sleep_forever()
 
 
-@pytest.mark.parametrize("place", SENDING, indirect=True)
 async def test_a_file_that_changes_after_an_interruption(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its new bytes are uploaded, and the old id is an orphan."""
     place.write(tree(12))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import anyio
 import pytest
-from conformance_world import EVERY, MovableClock, before_sending, conformance, tree
-from pipeline_world import World
+from conformance_world import MovableClock, before_sending, conformance, having, tree
+from pipeline_world import Need, World
 
 from bulkup import FileState, Uploader
 from bulkup.model.tickets import Ticket
@@ -17,9 +17,9 @@ from bulkup.model.tickets import Ticket
 DAY = 86_400.0
 
 
-async def stop(place: World, uploader: Uploader, _: Ticket) -> None:
+async def stop(uploader: Uploader, _: Ticket) -> None:
     """Stop the run when a few tickets are waiting."""
-    while place.server.stats()["tickets"] < 5:
+    while uploader.gauge.counters.presign_files < 5:
         await anyio.sleep(0.01)
     uploader.stop()
 
@@ -30,7 +30,7 @@ def clock() -> MovableClock:
     return MovableClock()
 
 
-@pytest.fixture(params=EVERY)
+@pytest.fixture(params=having(Need.RENEWAL))
 async def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: MovableClock
 ) -> AsyncGenerator[World, None]:
@@ -47,7 +47,7 @@ async def test_refused_as_expired(place: World) -> None:
     assert (summary.exit_code, summary.counters.presign_renewed, summary.counters.presign_files) == (0, 3, 23)
     assert summary.counters.failed == 0
     place.assert_uploaded()
-    assert place.server.stats()["tickets"] == 23
+    assert place.server.stats()["tickets"] == place.presign_calls(23)
     kept = {row.remote_id for row in place.manifest()}
     lost = [orphan.remote_id for orphan in place.orphans() if orphan.remote_id not in kept]
     assert len(set(lost) - {None}) == len(place.orphaned(range(3)))
@@ -86,16 +86,15 @@ async def test_urls_that_expire_between_two_runs(
     place.write(tree(20))
     async with place.uploader(batch_size=20, concurrency=1) as uploader:
         with monkeypatch.context() as patch:
-            before_sending(patch, functools.partial(stop, place, uploader))
+            before_sending(patch, functools.partial(stop, uploader))
             await uploader.run()
     live = sum(state is FileState.TICKETED for state in place.states().values())
-    tickets = place.server.stats()["tickets"]
     assert live
     clock.ahead += 2 * DAY
     summary = await place.run()
     assert (summary.exit_code, summary.counters.reused_tickets) == (0, 0)
     place.assert_uploaded()
-    assert place.server.stats()["tickets"] - tickets == 19
+    assert summary.counters.presign_files == 19
     assert (len(place.orphans()), place.lost_ids(), place.puts) == (len(place.orphaned(range(live))), 0, 20)
 
 
@@ -107,7 +106,7 @@ async def test_leases_of_two_seconds_with_slow_workers(tmp_path: Path, monkeypat
         await anyio.sleep(0.1)
 
     before_sending(monkeypatch, slowly)
-    for provider in EVERY:
+    for provider in having(Need.RENEWAL):
         with monkeypatch.context() as patch:
             async with conformance(tmp_path / provider, provider, patch, url_ttl=2) as place:
                 place.write(tree(80))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance_world import CLOSING, EVERY, conformance, meddle, recorded_calls
-from pipeline_world import World
+from conformance_world import CLOSING, conformance, having, meddle, recorded_calls
+from pipeline_world import Need, World
 
 from bulkup import FileState
 from bulkup.api.dry_run import preview
@@ -129,7 +129,7 @@ async def test_the_journal_keeps_no_signature_of_a_stored_file(place: World, mon
     place.assert_uploaded()
 
 
-@pytest.mark.parametrize("provider", EVERY)
+@pytest.mark.parametrize("provider", having(Need.API))
 async def test_a_repeated_answer_assigns_no_url_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:

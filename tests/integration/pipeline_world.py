@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import enum
 import hashlib
+import math
 import os
+import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 from described_services import profile
@@ -18,7 +22,7 @@ from bulkup import FileState, Result, Settings, Summary, Uploader
 from bulkup.api import composition
 from bulkup.config.description_names import secrets_used
 from bulkup.config.description_parsing import parse_description
-from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
+from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, URLS
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.journal import Reader
 from bulkup.localserver import FaultOptions, FaultSpec, LocalServer, ServerConfig
@@ -33,6 +37,23 @@ QUICK_RETRIES = Tunables(retry=RetryPolicy(base=0.01, rechecks=(0.01, 0.02, 0.03
 _KINDS = ("uploaded", "failed", "rejected", "changed", "unreadable", "skipped", "remaining")
 
 
+class Need(enum.Enum):
+    """What a test of the conformance suite needs from a service. Services without it are left out of the test."""
+
+    API = "an API that issues tickets"
+    GROUPS = "presign calls for several files, with tickets of their own for each"
+    REFUSED_KEYS = "credentials that a service can refuse"
+    RENEWAL = "URLs that are renewed during a run"
+    REJECTION = "a name of a file that is rejected beforehand"
+    CLOSING = "closing calls"
+    TOKENS = "credentials that are exchanged for tokens"
+    DOWNLOADS = "URLs to read uploads back from"
+
+
+_ANY_API = frozenset({Need.API, Need.REFUSED_KEYS, Need.RENEWAL})
+NOT_LISTED = "not listed.mp4"
+
+
 @dataclass(frozen=True)
 class Service:
     """Facts about a provider for tests.
@@ -40,6 +61,7 @@ class Service:
     `id` and `url` are the names of a file's id and upload URL in its answers. `stored_at` is the path of a file in the
     store: a template over `remote` of its row in the manifest, and over `uuid` and `ext`. `refuses` is the name of a
     file that is rejected before any call, empty where the service takes all files. `settings` are those it requires.
+    `offers` is what the service has for tests that need it, besides such a name.
     """
 
     id: str
@@ -48,40 +70,61 @@ class Service:
     refuses: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     described_as: str = ""  # the section of docs/providers/http-services.md, for provider `http`
+    offers: frozenset[Need] = _ANY_API
+
+    def has(self, need: Need) -> bool:
+        """Return whether the service has what a test needs."""
+        return need in self.offers or (need is Need.REJECTION and bool(self.refuses))
 
 
 def described(name: str, title: str, **settings: Any) -> Service:
     """Return a service for provider `http` with its description, in place of the built-in provider."""
     built_in = BUILT_IN[name]
+    offers = built_in.offers - {Need.TOKENS}  # a description names one way to authenticate
     # The manifest has what the answer said, and an asset is what the request said.
     stored_at = built_in.stored_at.replace("{asset_id}", built_in.settings.get("asset_id", ""))
     values = {**built_in.settings, "http": profile(title)["http"], **settings}
-    return replace(built_in, stored_at=stored_at, settings=values, described_as=title)
+    return replace(built_in, stored_at=stored_at, settings=values, described_as=title, offers=offers)
 
 
 BUILT_IN: Mapping[str, Service] = {
-    "magic-hour": Service("file_path", "upload_url", "{file_path}", "notes.txt"),
-    "move-ugc": Service("id", "presignedUrl", "file-production-storage/{uuid}.{ext}", "no extension"),
+    "magic-hour": Service("file_path", "upload_url", "{file_path}", "notes.txt", offers=_ANY_API | {Need.GROUPS}),
+    "move-ugc": Service(
+        *("id", "presignedUrl", "file-production-storage/{uuid}.{ext}", "no extension"),
+        offers=_ANY_API | {Need.GROUPS, Need.DOWNLOADS},
+    ),
     "metastudio": Service(
         *("file_id", "upload_url", "metastudio-assets/{asset_id}/{file_id}.{ext}", "no extension"),
         settings={"asset_id": "asset-1", "rate_limit": 0},
+        offers=_ANY_API | {Need.CLOSING, Need.TOKENS},
     ),
     "xvid": Service(
         *("id", "form_post_url", "xvid-mediahub/tmp/{pipeline_id}/{object_key}", "bad\udcff.mp4"),
         settings={"pipeline_id": "pipeline-1"},
+        offers=_ANY_API | {Need.CLOSING, Need.TOKENS},
     ),
     "s3": Service(
-        "key", "url", "{bucket}/{key}", "bad\udcff.mp4", settings={"bucket": "my-bucket", "key": "up/{path}"}
+        *("key", "url", "{bucket}/{key}", "bad\udcff.mp4"),
+        settings={"bucket": "my-bucket", "key": "up/{path}"},
+        offers=frozenset({Need.RENEWAL, Need.REFUSED_KEYS}),
     ),
-    "urls": Service("id", "url", "{id}"),
-    "git-lfs": Service("oid", "href", "git-lfs/{oid}"),
-    "local": Service("id", "url", "{id}"),
+    "urls": Service("id", "url", "{id}", NOT_LISTED, offers=frozenset()),
+    "git-lfs": Service("oid", "href", "git-lfs/{oid}", offers=_ANY_API | {Need.CLOSING}),
+    "local": Service("id", "url", "{id}", offers=_ANY_API | {Need.GROUPS}),
 }
 SERVICES: Mapping[str, Service] = {
     **BUILT_IN,
     "http as magic-hour": described("magic-hour", "Magic Hour"),
     "http as metastudio": described("metastudio", "MetaStudio"),
 }
+
+
+class ListedUrl(NamedTuple):
+    """An entry of a URL list, and when it was issued (Unix time)."""
+
+    url: str
+    key: str
+    issued: float
 
 
 @dataclass
@@ -98,6 +141,7 @@ class World:
     settings: dict[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
     tunables: Tunables = field(default_factory=Tunables)
+    listed: dict[str, ListedUrl] = field(default_factory=dict)
 
     @property
     def source(self) -> Path:
@@ -143,6 +187,7 @@ class World:
     @property
     def capabilities(self) -> Capabilities:
         """The capabilities of the provider with the world's settings."""
+        self.write_url_list()
         settings = self.resolved()
         values = composition.provider_settings(settings, composition.resolve_sources(settings))
         with contextlib.closing(composition.build_provider(settings, self.server.url, {}, values, self.clock)) as built:
@@ -158,14 +203,37 @@ class World:
             "concurrency": 8,
             "processes": 1,  # a run that takes long by chance must not begin to try others
             **({"project_id": self.config.project_id} if self.provider.endswith("metastudio") else {}),
+            **({"base_url": None, "urls": str(self.url_list)} if self.provider == URLS else {}),
         }
         return Settings(**{**values, **self.credentials, **self.service.settings, **self.settings, **changes})
 
     def uploader(self, **changes: Any) -> Uploader:
         """Return a run that has not begun. `batch_size` is dropped where a service takes one file per call."""
+        self.write_url_list()
         if "batch_size" in changes and self.capabilities.batch_limit == 1:
             del changes["batch_size"]
         return Uploader(self.resolved(**changes), environ={}, clock=self.clock, tunables=self.tunables)
+
+    @property
+    def url_list(self) -> Path:
+        return self.folder / "list.csv"
+
+    def write_url_list(self) -> None:
+        """Write the list of `urls`: a URL for each file of the source. URLs of earlier lists stay until they are old.
+
+        Tests that write a list themselves name another file in `settings`.
+        """
+        if self.provider != URLS or "urls" in self.settings:
+            return
+        lifetime, now = math.ceil(self.config.url_ttl or 3600), self.clock.now()
+        files = map(os.fsdecode, read_tree(self.source))
+        for path in ("in no source.mp4", *files):  # a list without an entry is refused
+            if path not in self.listed or self.listed[path].issued + lifetime / 2 < now:
+                key = f"listed/{uuid.uuid4().hex}"
+                self.listed[path] = ListedUrl(self.server.presign_put(key, lifetime), key, now)
+        with open(self.url_list, "w", newline="", encoding="utf-8") as file:
+            rows = [(path, each.url, each.key) for path, each in self.listed.items() if path != NOT_LISTED]
+            csv.writer(file).writerows([("path", "url", "id"), *rows])
 
     async def run(self, **changes: Any) -> Summary:
         """Run to the end, check the figures, and return the summary."""
@@ -183,6 +251,10 @@ class World:
     @property
     def puts(self) -> int:
         return self.server.stats()["puts_completed"]
+
+    def presign_calls(self, count: int) -> int:
+        """Return `count` if the provider makes presign calls, else 0."""
+        return 0 if self.capabilities.signs_locally else count
 
     @property
     def calls(self) -> int:
