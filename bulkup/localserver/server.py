@@ -85,14 +85,16 @@ class LocalServer:
         *,
         token: str | None = None,
         api_key: str | None = None,
+        access_key: str | None = None,
         secret_key: str | None = None,
         iam_password: str | None = None,
         client_secret: str | None = None,
     ) -> None:
-        """Change credentials; None keeps the old one. URLs issued before stay valid, tokens do not."""
+        """Change credentials; None keeps the old one. URLs that the server issued stay valid, tokens do not."""
         given = {
             "token": token,
             "api_key": api_key,
+            "access_key": access_key,
             "secret_key": secret_key,
             "iam_password": iam_password,
             "client_secret": client_secret,

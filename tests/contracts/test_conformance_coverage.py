@@ -18,7 +18,6 @@ HERE = Path(__file__).parent
 _ANY = "the pipeline does the same for every service, and the test needs none in particular"
 _XVID = "only xvid is polled, and only its answers have a status"
 _GIVEN_UP = "only metastudio takes reports of files that are given up"
-_MAIN = "only metastudio has assets with a MAIN and names that ignore case"
 # What tests need from a service, by module or by test. Services without it are left out. Other tests run over all.
 NEEDS: Mapping[str, tuple[Need, ...]] = {
     "::test_refused_beforehand": (Need.REJECTION,),
@@ -32,7 +31,6 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
     "_closing": (Need.CLOSING,),
     "_credentials": (Need.REFUSED_KEYS,),
     "_credentials::test_clock_that_is_off_a_little": (),
-    "_credentials::test_credentials_revoked_during_a_run": (Need.API, Need.REFUSED_KEYS),
     "_credentials::test_one_token_for_many_files": (Need.TOKENS,),
     "_credentials::test_a_token_is_renewed_shortly_before_it_expires": (Need.TOKENS,),
     "_credentials::test_a_token_that_was_revoked_early": (Need.TOKENS,),
@@ -41,6 +39,8 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
     "_interruptions::test_an_interruption_before_the_closing_call": (Need.CLOSING,),
     "_interruptions::test_a_stop_during_slow_closing_calls": (Need.CLOSING,),
     "_leases": (Need.RENEWAL,),
+    "_places": (Need.PLACES,),
+    "_places::test_a_claim_without_a_ticket_is_free_in_the_next_run": (Need.API, Need.PLACES),
     "_regressions": (Need.CLOSING,),
     "_regressions::test_a_repeated_answer_assigns_no_url_twice": (Need.API,),
 }
@@ -66,7 +66,6 @@ CHOSEN: Mapping[str, str] = {
     "_closing::test_nothing_is_reported_without_closing_calls": _GIVEN_UP,
     "_credentials::test_other_ways_to_authenticate": "only metastudio and xvid have several ways",
     "_interruptions::test_a_stop_during_polling": _XVID,
-    "_places": "the places of s3 have tests of their own in test_provider_s3.py, others have none",
 }
 # Modules and tests that start the services they are about.
 OWN: Mapping[str, str] = {
@@ -125,6 +124,7 @@ async def test_a_service_offers_what_its_provider_can(
         assert service.has(Need.API) is not can.signs_locally
         assert service.has(Need.CLOSING) is can.confirms
         assert service.has(Need.DOWNLOADS) is can.downloads
+        assert service.has(Need.PLACES) is can.placed
         assert service.has(Need.REFUSED_KEYS) is bool(place.credentials)
         if can.batch_limit == 1 or can.content_addressed or can.signs_locally:
             assert not service.has(Need.GROUPS)

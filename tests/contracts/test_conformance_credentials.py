@@ -93,14 +93,18 @@ async def test_other_ways_to_authenticate(
 
 def revoke(place: World) -> dict[str, str]:
     """Make the server accept other credentials, and return them."""
-    new = {"token": "another-token", "api_key": "another-api-key-0001", "secret_key": "another-secret-key"}
+    new = {
+        "token": "another-token",
+        "api_key": "another-api-key-0001",
+        "access_key": "ANOTHERACCESSKEY0001",
+        "secret_key": "another-secret-key",
+    }
     place.server.set_credentials(**new)
     return {
         name: new.get("token" if name == "auth_token" else name, value) for name, value in place.credentials.items()
     }
 
 
-@pytest.mark.parametrize("place", having(Need.API, Need.REFUSED_KEYS), indirect=True)
 async def test_credentials_revoked_during_a_run(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run ends and keeps its uploads. With a new key, the next run sends only the rest."""
     place.write(tree(40))

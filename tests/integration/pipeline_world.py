@@ -48,6 +48,7 @@ class Need(enum.Enum):
     CLOSING = "closing calls"
     TOKENS = "credentials that are exchanged for tokens"
     DOWNLOADS = "URLs to read uploads back from"
+    PLACES = "places that two files must not share, such as object keys"
 
 
 _ANY_API = frozenset({Need.API, Need.REFUSED_KEYS, Need.RENEWAL})
@@ -80,7 +81,8 @@ class Service:
 def described(name: str, title: str, **settings: Any) -> Service:
     """Return a service for provider `http` with its description, in place of the built-in provider."""
     built_in = BUILT_IN[name]
-    offers = built_in.offers - {Need.TOKENS}  # a description names one way to authenticate
+    # A description names one way to authenticate, and an API that answers with the places of files.
+    offers = built_in.offers - {Need.TOKENS, Need.PLACES}
     # The manifest has what the answer said, and an asset is what the request said.
     stored_at = built_in.stored_at.replace("{asset_id}", built_in.settings.get("asset_id", ""))
     values = {**built_in.settings, "http": profile(title)["http"], **settings}
@@ -96,17 +98,17 @@ BUILT_IN: Mapping[str, Service] = {
     "metastudio": Service(
         *("file_id", "upload_url", "metastudio-assets/{asset_id}/{file_id}.{ext}", "no extension"),
         settings={"asset_id": "asset-1", "rate_limit": 0},
-        offers=_ANY_API | {Need.CLOSING, Need.TOKENS},
+        offers=_ANY_API | {Need.CLOSING, Need.TOKENS, Need.PLACES},
     ),
     "xvid": Service(
         *("id", "form_post_url", "xvid-mediahub/tmp/{pipeline_id}/{object_key}", "bad\udcff.mp4"),
         settings={"pipeline_id": "pipeline-1"},
-        offers=_ANY_API | {Need.CLOSING, Need.TOKENS},
+        offers=_ANY_API | {Need.CLOSING, Need.TOKENS, Need.PLACES},
     ),
     "s3": Service(
         *("key", "url", "{bucket}/{key}", "bad\udcff.mp4"),
         settings={"bucket": "my-bucket", "key": "up/{path}"},
-        offers=frozenset({Need.RENEWAL, Need.REFUSED_KEYS}),
+        offers=frozenset({Need.RENEWAL, Need.REFUSED_KEYS, Need.PLACES}),
     ),
     "urls": Service("id", "url", "{id}", NOT_LISTED, offers=frozenset()),
     "git-lfs": Service("oid", "href", "git-lfs/{oid}", offers=_ANY_API | {Need.CLOSING}),

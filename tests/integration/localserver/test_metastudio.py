@@ -285,11 +285,12 @@ async def test_a_wrong_client_clock_is_refused_with_the_date_of_the_server(
     assert parsedate_to_datetime(answer[1]["Date"]).timestamp() == 1_700_000_901
 
 
-async def test_a_changed_secret_key_takes_effect_at_once(server: LocalServer, call: Any) -> None:
-    server.set_credentials(secret_key="rotated")
+@pytest.mark.parametrize("changed", [{"secret_key": "rotated"}, {"access_key": "ROTATEDACCESSKEY0001"}], ids=str)
+async def test_a_changed_key_takes_effect_at_once(server: LocalServer, call: Any, changed: dict[str, str]) -> None:
+    server.set_credentials(**changed)
     body, headers = signed(server)
     assert (await call(FILES, body, headers))[0] == 401
-    body, headers = signed(server, secret_key="rotated")
+    body, headers = signed(server, **changed)
     assert (await call(FILES, body, headers))[0] == 200
 
 
