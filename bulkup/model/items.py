@@ -17,7 +17,7 @@ from bulkup.model.files import Digest, FoundFile, Place
 from bulkup.model.history import FileHistory
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
-from bulkup.model.tickets import PartsSent, Receipt, SentPart, Ticket
+from bulkup.model.tickets import PartPlan, PartsSent, Receipt, SentPart, Ticket
 
 
 @dataclass(slots=True, eq=False)
@@ -66,6 +66,27 @@ class PartUpload:
     out: int = 0
     ended: bool = False
     kept: bool = False
+
+    @property
+    def plan(self) -> PartPlan:
+        """The plan of the file's ticket."""
+        assert self.ticket.parts is not None
+        return self.ticket.parts
+
+    @property
+    def has_all(self) -> bool:
+        """Whether storage has all parts."""
+        return len(self.sent) == self.plan.count
+
+    @property
+    def bytes_sent(self) -> int:
+        """The bytes of the parts that storage has."""
+        return sum(part.end - part.start for part in map(self.part, self.sent))
+
+    def part(self, number: int) -> Part:
+        """Return a part of the file by its number."""
+        start = (number - 1) * self.plan.size
+        return Part(self, number, start, min(start + self.plan.size, self.item.file.identity.size))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,11 +14,12 @@
     flow          builds the stages and connects them
     routes        where a stage passes a file on
     run           the parts that all stages of a run share, and the request to stop
-    api_calls     the loop of API calls under the gate of the API; the batcher and the closer each have one
+    api_calls     the loop of API calls under the gate of the API; batcher, closer and parts each have one
     budget        the number of files in flight, and of bytes in memory
     cut_off       ends presign calls under way when a run has waited long enough for them
     worker_limit  the number of workers that may have a file
     sending_order the order in which workers get large and small files
+    part_queue    the order of parts, and the end of their files; part_calls requests the tickets of parts
     options       the values of a run that come from settings; tunables has the others
 
 `policy/` decides about problems: retries, host gates, errors that end a run, redaction of secrets. `tuning/` finds the

@@ -56,9 +56,9 @@ class FakeProvider(Provider):
     """Answers every call, and keeps the files and the time of each. `problems` fail the next calls.
 
     `can` changes capabilities. `places` and `rejections` are by path. `answers` replaces the answer of presign calls,
-    and a group with a file of `culprits` is refused. `later` has the problems that are the first
-    answers for files, by path. `closings` are the next answers to closing calls and polls, whose names are kept in
-    `closed`. While `held` is set, calls wait for it.
+    and a group with a file of `culprits` is refused. `later` has the problems that are the first answers for files, by
+    path. `parts_asked` are the numbers of parts of each call for their tickets. `closings` are the next answers to
+    closing calls and polls, whose names are kept in `closed`. While `held` is set, calls wait for it.
     """
 
     name = "fake"
@@ -82,6 +82,7 @@ class FakeProvider(Provider):
         self.closings: list[Closing] = []
         self.closed: list[str] = []
         self.abandoned: list[str] = []
+        self.parts_asked: list[list[int]] = []
 
     @property
     def sizes(self) -> list[int]:
@@ -112,6 +113,12 @@ class FakeProvider(Provider):
         tickets = [Ticket(SecretUrl(f"https://s.example/{n}?s"), f"id-{n}", expires) for n in numbers]
         problems = [self.later.get(spec.path) for spec in specs]
         return [left.pop(0) if left else ticket for left, ticket in zip(problems, tickets, strict=True)]
+
+    async def part_tickets(self, ticket: Ticket, numbers: Sequence[int], call: ApiCall) -> Sequence[Ticket]:
+        self.parts_asked.append(list(numbers))
+        await self._fail_if_wanted()
+        expires = None if self.lease is None else self.clock.now() + self.lease
+        return [Ticket(SecretUrl(f"https://s.example/{number}?s"), f"part-{number}", expires) for number in numbers]
 
     async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool) -> Closing:
         self.closed.append("confirm again" if again else "confirm")
