@@ -241,6 +241,15 @@ def test_version_2_parameters_are_checked(change: Any, code: Any) -> None:
     assert refused(asked("PUT", presign_v2().replace(*change))).code == code
 
 
+def test_an_access_key_may_have_slashes() -> None:
+    """As at some stores; the scope behind it has four parts."""
+    key = SigningKey("team/a+b/KEY", "ASIAEXAMPLE", AWS_SECRET, "token")
+    url = sigv4.presign("PUT", ORIGIN, "bucket/key.bin", key, NOW, 60)
+    authorize(asked("PUT", url), key, NOW)
+    assert refused(asked("PUT", url.replace("team", "other")), NOW, key).code == "InvalidAccessKeyId"
+    assert refused(asked("PUT", url.replace("%2Fs3%2F", "%2F")), NOW, key).code == "InvalidAccessKeyId"
+
+
 def test_a_url_from_the_future_is_not_yet_valid() -> None:
     assert refused(asked("PUT", presign_v4()), NOW - 901).message == "Request is not yet valid"
 

@@ -29,6 +29,7 @@ _AUTHORIZATION = re.compile(
     rf"{ALGORITHM} Credential=(?P<credential>[^,\s]+), SignedHeaders=(?P<names>[a-z0-9;-]+), "
     r"Signature=(?P<signature>[0-9a-f]{64})"
 )
+_SCOPE_PARTS = 4  # of a credential, behind the access key, which may have slashes itself
 _REQUIRED = frozenset(
     f"X-Amz-{name}" for name in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
 )
@@ -125,7 +126,9 @@ def _check_parameters(request: ReceivedRequest) -> None:
 
 
 def _key_of(credential: str, date: str, keys: Sequence[SigningKey]) -> SigningKey:
-    access_key_id, _, scope = credential.partition("/")
+    parts = credential.split("/")
+    end = max(1, len(parts) - _SCOPE_PARTS)
+    access_key_id, scope = "/".join(parts[:end]), "/".join(parts[end:])
     signing = next((key for key in keys if key.knows(access_key_id)), None)
     if signing is None:
         raise s3_errors.unknown_access_key()
