@@ -93,6 +93,17 @@ async def test_an_expired_url_fails_its_file_with_the_time(place: World) -> None
     place.assert_uploaded()
 
 
+async def test_storage_decides_about_a_url_that_expired_a_short_time_ago(place: World) -> None:
+    """The clock of this machine may be wrong."""
+    place.write_many(2, size=30)
+    rows, now = await list_of_all(place), place.clock.now()
+    write_list(place, [{**row, "expires": int(now - ago)} for row, ago in zip(rows, (600, 1000), strict=True)])
+    summary = await place.run()
+    assert (summary.counters.uploaded, summary.counters.failed) == (1, 1)
+    (failed,) = [row for row in place.manifest() if row.status is FileState.FAILED]
+    assert os.fsdecode(failed.path) == rows[1]["path"]
+
+
 @pytest.mark.parametrize("files", [1, 6, 20])
 async def test_a_list_of_expired_urls_ends_the_run(place: World, files: int) -> None:
     """Also one with fewer files than it takes to decide that every file is refused."""

@@ -21,6 +21,7 @@ from bulkup.providers.urls.url_list import UrlList
 _NEW_LIST = "give a list with a new URL for it; the next run continues with that"
 _NO_URL = "the URL list has no entry for it"
 _MAX_SIZE = 1 << 62  # storage decides
+_MAX_SKEW = 900.0  # seconds by which the clock of this machine may be wrong
 
 
 class Urls(Provider):
@@ -72,12 +73,13 @@ class Urls(Provider):
 def _answer(entry: UrlLine, now: float) -> Ticket | Problem:
     stated = end_of_url(entry.url).at
     end = min((at for at in (entry.expires_at, stated) if at is not None), default=None)
-    if end is not None and end <= now:
+    if end is not None and end + _MAX_SKEW <= now:
         shown = dt.datetime.fromtimestamp(end, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         return Problem(ProblemKind.FAILED, f"its URL expired at {shown}; {_NEW_LIST}")
     remote_id = entry.remote_id or str(entry.url).partition("?")[0]
     md5 = {} if entry.md5 is None else {"Content-MD5": entry.md5}
-    # Without an end: there is no URL to renew it with, so it is used as long as storage accepts it.
+    # Without an end: there is no URL to renew it with, so it is used as long as storage accepts it. Storage decides
+    # about a URL that ended a short time ago, too: the clock of this machine may be wrong.
     return Ticket(
         url=entry.url,
         remote_id=remote_id,
