@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulkup.api import place_conflicts
+from bulkup.cli.quick_parameters import QuickCommand, QuickGroup
 from bulkup.cli.run_settings import current_folder
 from bulkup.config import ResolvedSettings, Settings, check_profiles, load, public_base_url
 from bulkup.config.catalogue import SETTINGS
@@ -22,7 +23,13 @@ from bulkup.errors import UsageError
 from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import printable, printable_path
 
-config_app = typer.Typer(name="config", help="Show and check the settings.", no_args_is_help=True, add_completion=False)
+config_app = typer.Typer(
+    name="config",
+    cls=QuickGroup,
+    help="Show and check the settings.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="The profile to use.")]
 ConfigFile = Annotated[
@@ -49,7 +56,7 @@ PLACE_HINTS = {
 }
 
 
-@config_app.command()
+@config_app.command(cls=QuickCommand)
 def show(profile: Profile = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Show every setting with its value and where it comes from. Secrets are masked and no command is run."""
     resolved = load({}, profile=profile, config_file=config, environ=os.environ, cwd=current_folder())
@@ -60,7 +67,7 @@ def show(profile: Profile = None, config: ConfigFile = None, as_json: AsJson = F
     _warn(resolved.warnings)
 
 
-@config_app.command("check")
+@config_app.command("check", cls=QuickCommand)
 def check_config(
     profile: Profile = None,
     config: ConfigFile = None,

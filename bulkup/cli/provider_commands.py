@@ -11,6 +11,7 @@ import typer
 
 from bulkup.cli.output import print_line
 from bulkup.cli.profile_template import profile_text
+from bulkup.cli.quick_parameters import QuickCommand, QuickGroup
 from bulkup.cli.run_settings import current_folder, load_settings
 from bulkup.cli.shared_options import Config, Profile
 from bulkup.config import toml_file
@@ -23,6 +24,7 @@ from bulkup.reports.safe_text import printable
 
 provider_app = typer.Typer(
     name="provider",
+    cls=QuickGroup,
     help="List providers, describe a service for provider http, and try it with one file.",
     no_args_is_help=True,
     add_completion=False,
@@ -42,7 +44,7 @@ Root = Annotated[
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-@provider_app.command("list")
+@provider_app.command("list", cls=QuickCommand)
 def list_providers() -> None:
     """List the providers: those of bulkup, and those of other packages that are installed."""
     for name in provider_names():
@@ -57,7 +59,7 @@ def _about(name: str) -> str:
     return declared.about + ("" if extra is None else f" (without the extra bulkup[{extra.name}]: no {extra.adds})")
 
 
-@provider_app.command("new")
+@provider_app.command("new", cls=QuickCommand)
 def new_profile(name: Name = "vendor", to: Target = None, url: WithoutCall = False) -> None:
     """Write a commented profile that describes a service, to be filled in."""
     if not _NAME.fullmatch(name):
@@ -82,7 +84,7 @@ def new_profile(name: Name = "vendor", to: Target = None, url: WithoutCall = Fal
     typer.echo(f"profile {name} was added to {printable(to)}")
 
 
-@provider_app.command("try")
+@provider_app.command("try", cls=QuickCommand)
 def try_file(file: File, root: Root = None, profile: Profile = None, config: Config = None) -> None:
     """Send one file, and show each step: request, answer, the ticket in it, bytes, closing call.
 

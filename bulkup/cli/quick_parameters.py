@@ -22,9 +22,22 @@ class QuickCommand(typer.core.TyperCommand):
         return quick_parameters(super().get_params(ctx))
 
 
+class QuickGroup(typer.core.TyperGroup):
+    """A group of commands whose own parameters are quick."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters, with that of the help."""
+        return quick_parameters(super().get_params(ctx))
+
+
 def quick_parameters(parameters: Any) -> Any:
-    """Let parameters take text unchanged, and values that are not given. Typer converts other values."""
+    """Let parameters take text unchanged, and values that are not given. Typer converts other values.
+
+    In the help, a flag has no type beside it.
+    """
     for parameter in parameters:
+        if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+            parameter.metavar = ""
         if not parameter.required and "process_value" not in vars(parameter):
             parameter.process_value = _without_conversion(parameter, parameter.process_value)
     return parameters

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
 import typer
 from typer.core import TyperCommand
 
+from bulkup.cli.app import COMMANDS, load_command
 from bulkup.cli.quick_parameters import QuickCommand
 
 
@@ -61,3 +63,18 @@ def _error(command: Any, arguments: list[str]) -> str:
     except Exception as error:  # noqa: BLE001  # any error is compared
         return f"{type(error).__name__}: {error}"
     return ""
+
+
+def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    yield " ".join(path), command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, (*path, name))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_flag_has_no_type_in_the_help(name: str) -> None:
+    for path, command in _commands(load_command(name), (name,)):
+        context = command.make_context(path, [], resilient_parsing=True)
+        for parameter in command.get_params(context):
+            if getattr(parameter, "is_flag", False):
+                assert parameter.metavar == "", f"{path} {parameter.opts}"
