@@ -67,6 +67,33 @@ def show(profile: Profile = None, config: ConfigFile = None, as_json: AsJson = F
     _warn(resolved.warnings)
 
 
+@config_app.command("init", cls=QuickCommand)
+def init_profile(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The name of the profile.")] = None,
+    config: ConfigFile = None,
+    provider: Annotated[str | None, typer.Option("--provider", metavar="NAME", help="The service.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option("--source", metavar="DIR", help="What to upload; may be repeated.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Another setting, such as token=env:NAME; may be repeated."),
+    ] = None,
+    ask: Annotated[
+        bool | None, typer.Option("--ask/--no-ask", help="Ask for what is missing; default: on a terminal.")
+    ] = None,
+) -> None:
+    """Write a profile: ask for what the service needs, and check the result.
+
+    Example: bulkup config init nightly --provider magic-hour --source /data/media --set token=env:KEY --no-ask
+    """
+    from bulkup.cli.config_init import given_answers, has_terminal, init  # noqa: PLC0415  # few commands ask
+
+    cwd = current_folder()
+    answers = given_answers(provider, source or (), settings or (), cwd)
+    init(name, config, answers, cwd, ask=has_terminal() if ask is None else ask)
+
+
 @config_app.command("check", cls=QuickCommand)
 def check_config(
     profile: Profile = None,

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import Annotated, Any
 
 import typer
 
 from bulkup.cli.output import print_line
+from bulkup.cli.profile_file import add_profile, require_profile_name
 from bulkup.cli.profile_template import profile_text
 from bulkup.cli.quick_parameters import QuickCommand, QuickGroup
 from bulkup.cli.run_settings import current_folder, load_settings
 from bulkup.cli.shared_options import Config, Profile
-from bulkup.config import toml_file
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.config.provider_plugins import missing_extra, package_of, provider_names
-from bulkup.errors import ExitCode, UsageError
+from bulkup.errors import ExitCode
 from bulkup.helpers import event_loop
 from bulkup.reports.logs import configure_logging
 from bulkup.reports.safe_text import printable
@@ -41,8 +40,6 @@ Root = Annotated[
     typer.Option("--root", metavar="DIR", help="The folder that its {path} begins in. Left out, the profile's source."),
 ]
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
 
 @provider_app.command("list", cls=QuickCommand)
 def list_providers() -> None:
@@ -62,25 +59,12 @@ def _about(name: str) -> str:
 @provider_app.command("new", cls=QuickCommand)
 def new_profile(name: Name = "vendor", to: Target = None, url: WithoutCall = False) -> None:
     """Write a commented profile that describes a service, to be filled in."""
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{printable(name)} is no name for a profile", hint="use letters, digits, - and _")
+    require_profile_name(name)
     text = profile_text(name, without_call=url)
     if to is None:
         typer.echo(text, nl=False)
         return
-    path = os.path.join(current_folder(), to)
-    if os.path.lexists(path):
-        document = toml_file.read(path, shown=to)
-        if name in document.profiles:
-            raise UsageError(f'{printable(to)} has a profile "{name}" already', hint="give the new one another name")
-        text = f"\n{text}"
-    try:
-        # Only for the user: a description may hold a secret.
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise UsageError(f"cannot write {printable(to)}: {error.strerror}") from error
+    add_profile(os.path.join(current_folder(), to), to, name, text)
     typer.echo(f"profile {name} was added to {printable(to)}")
 
 
