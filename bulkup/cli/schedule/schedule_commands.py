@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bulkup.cli.output import closed_output_is_success
+from bulkup.cli.quick_parameters import QuickCommand, QuickGroup
 from bulkup.cli.run_settings import current_folder
 from bulkup.cli.schedule.job_building import BuiltJob, ScheduleOptions, build_job, make_writable, secret_files
 from bulkup.cli.schedule.job_building import schedule_name as named
@@ -24,6 +25,7 @@ from bulkup.reports.safe_text import printable
 
 schedule_app = typer.Typer(
     name="schedule",
+    cls=QuickGroup,
     help="Have systemd, cron or launchd start an upload at certain times.",
     no_args_is_help=True,
     add_completion=False,
@@ -65,7 +67,7 @@ RandomDelay = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
-@schedule_app.command()
+@schedule_app.command(cls=QuickCommand)
 @closed_output_is_success()
 def install(
     profile: Profile,
@@ -93,7 +95,7 @@ def install(
     _print_notes(notes)
 
 
-@schedule_app.command()
+@schedule_app.command(cls=QuickCommand)
 @closed_output_is_success()
 def show(
     profile: Profile,
@@ -114,7 +116,7 @@ def show(
     _print_notes(built.notes)
 
 
-@schedule_app.command()
+@schedule_app.command(cls=QuickCommand)
 @closed_output_is_success()
 def remove(
     profile: Profile,
@@ -131,7 +133,7 @@ def remove(
         typer.echo(f"removed {printable(place)}")
 
 
-@schedule_app.command()
+@schedule_app.command(cls=QuickCommand)
 @closed_output_is_success()
 def status(
     profile: Profile,
