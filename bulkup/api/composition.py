@@ -215,6 +215,8 @@ def pipeline_options(settings: Settings, provider: Provider, retry: RetryPolicy 
         grace=settings.grace,
         longest_silence=settings.connect_timeout + 2 * settings.idle_timeout,
         max_failures=settings.max_failures,
+        max_files=settings.max_files,
+        max_bytes=settings.max_bytes,
         hashers=max(2, os.cpu_count() or 1),
         algorithms=algorithms(settings, provider),
         identity=settings.identity,

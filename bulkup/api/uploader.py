@@ -19,6 +19,7 @@ from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_summary import Summary
 from bulkup.config import Settings, claimed_journal, require_credentials, require_provider, source_id_path, with_region
 from bulkup.config.checked_model import ValidationError
+from bulkup.config.local_time import next_time, system_clock
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.event_logger import EventLogger
@@ -38,6 +39,7 @@ _log = EventLogger("bulkup")
 
 Emit = Callable[[Sequence[Result]], Awaitable[None]]
 _RESULTS_AHEAD = 1024
+_LONGEST_SLEEP = 15.0  # seconds; a clock that is set, or a machine that was suspended, is noticed after that
 
 
 class Uploader:
@@ -80,15 +82,20 @@ class Uploader:
         self._run: Run
         self._pipeline: Pipeline
         self._started = 0.0
+        self._until: float | None = None
         self._summary: Summary | None = None
 
     async def __aenter__(self) -> Self:
         open_missing_streams()
+        if self._settings.until is not None:  # before the run may have to wait for another one
+            self._until = next_time(self._settings.until, self._clock.now(), system_clock)
         async with contextlib.AsyncExitStack() as stack:
             await self._set_up(stack)
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
             if self._settings.max_duration is not None:
                 self._tasks.start_soon(self._stop_in_time, self._started + self._settings.max_duration)
+            if self._until is not None:
+                self._tasks.start_soon(self._stop_at, self._until)
             self._stack = stack.pop_all()
         return self
 
@@ -254,6 +261,14 @@ class Uploader:
 
     async def _stop_in_time(self, deadline: float) -> None:
         await anyio.sleep(max(0.0, deadline - self._clock.monotonic()))
+        self._time_up()
+
+    async def _stop_at(self, deadline: float) -> None:
+        while (left := deadline - self._clock.now()) > 0:
+            await anyio.sleep(min(left, _LONGEST_SLEEP))
+        self._time_up()
+
+    def _time_up(self) -> None:
         _log.warning(LogEvent.RUN_TIME_UP)
         self.stop(ExitCode.TIME_UP)
 

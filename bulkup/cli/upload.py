@@ -52,7 +52,7 @@ def upload(
     3 some files changed, disappeared, were unreadable or are not accepted by the service
     4 the service refused, or cannot be used
     5 another run holds the journal
-    6 stopped at --max-duration, the same command resumes
+    6 stopped at --max-duration, --until, --max-files or --max-bytes, the same command resumes
     7 an error of this machine: disk full, journal damaged
     129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM, the same command resumes
     """

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
 
-from bulkup.config import base_url, expiry, extension_types, host_names, object_key, secret_source, units
+from bulkup.config import base_url, expiry, extension_types, host_names, local_time, object_key, secret_source, units
 from bulkup.config.base_url import normalise_base_url
 from bulkup.config.checked_model import After, Before, Limits, Plain
 from bulkup.config.declaration import ValueForm
 from bulkup.config.expiry import Expiry, parse_expiry
 from bulkup.config.extension_types import parse_extensions
 from bulkup.config.host_names import normalise_host
+from bulkup.config.local_time import TimeOfDay, parse_time_of_day
 from bulkup.config.name_values import CONTENT_TYPES, METADATA, TAGS, NameValueRules
 from bulkup.config.object_key import check_object_key
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
@@ -203,6 +204,9 @@ Rate = Annotated[
     ValueForm("a number of calls per second, or 0 for no limit", "N", unit="calls per second"),
 ]
 SizeInBytes = Annotated[int, Before(parse_size), ValueForm(units.SIZE, "SIZE", unit="bytes")]
+SizeAboveZero = Annotated[
+    int, Before(parse_size), Limits(ge=1), ValueForm(f"{units.SIZE}, larger than 0", "SIZE", unit="bytes")
+]
 Seconds = Annotated[float, Before(parse_duration), ValueForm(units.DURATION, "TIME", unit="seconds")]
 SecondsAboveZero = Annotated[
     float,
@@ -210,6 +214,7 @@ SecondsAboveZero = Annotated[
     Limits(gt=0),
     ValueForm(f"{units.DURATION}, longer than 0", "TIME", unit="seconds"),
 ]
+LocalTime = Annotated[TimeOfDay, Plain(parse_time_of_day), ValueForm(local_time.TIME_OF_DAY, "HH:MM")]
 Extensions = Annotated[
     Mapping[str, str],
     Plain(parse_extensions),

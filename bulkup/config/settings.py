@@ -13,7 +13,18 @@ from typing import Any, Literal
 from bulkup.config.buckets import Buckets
 from bulkup.config.checked_model import check
 from bulkup.config.declaration import Option, Panel, setting
-from bulkup.config.setting_types import Concurrency, Count, Name, PathText, Processes, Rate, Seconds, SecondsAboveZero
+from bulkup.config.setting_types import (
+    Concurrency,
+    Count,
+    LocalTime,
+    Name,
+    PathText,
+    Processes,
+    Rate,
+    Seconds,
+    SecondsAboveZero,
+    SizeAboveZero,
+)
 
 
 class Settings(Buckets):
@@ -154,6 +165,32 @@ class Settings(Buckets):
         "waiting for another run's journal does not count.",
         about_default="There is no limit.",
         option=Option("Start no new file after this time; exit code 6.", Panel.SPEED),
+    )
+    until: LocalTime | None = setting(
+        None,
+        "The local time of day after which a run starts no new file: the next time that the clock shows it, which may "
+        "be tomorrow. The run then ends as after `max_duration`, whichever comes first."
+        "\n\n"
+        "On a day on which the clock is set forward past this time, the run ends when the clock is set. If a run waits "
+        "for another run's journal until this time has passed, it ends without sending a file.",
+        about_default="There is no limit.",
+        option=Option("Start no new file after this time of day; exit code 6.", Panel.SPEED, metavar="HH:MM"),
+    )
+    max_files: Count | None = setting(
+        None,
+        "The largest number of files that a run sends. Files that are unchanged do not count, nor do those that are "
+        "rejected without a call. Files that were begun are finished, with all retries. The rest is left to the next "
+        "run, and the exit code is 6 if there is any.",
+        about_default="There is no limit.",
+        option=Option("Send at most this many files; exit code 6.", Panel.SPEED),
+    )
+    max_bytes: SizeAboveZero | None = setting(
+        None,
+        "The size of the files after which a run starts no new file. The last file may exceed it, because a file "
+        "larger than the limit could otherwise never be sent. Bytes that are sent again do not count. Otherwise as "
+        "`max_files`.",
+        about_default="There is no limit.",
+        option=Option("Start no new file after files of this size; exit code 6.", Panel.SPEED),
     )
     max_failures: Count | None = setting(
         None,

@@ -1,6 +1,7 @@
 """The flow of files. The modules of this folder are the stages and the parts they share; its folders hold the details.
 
     scanner     finds files, asks the journal about them, and passes on those that need something    scan/
+    admission   refuses further files once the run has as many as it may send
     hasher      hashes a file before it gets a ticket, where that is needed                          files/
     batcher     groups files that lack a ticket into presign calls                                   presign/
     ready       keeps files that have a ticket until a worker may send them

@@ -171,7 +171,9 @@ class Batcher:
             self._fresh.appendleft(entry)
 
     def _no_more(self) -> bool:
-        return self._run.counters.scan_done and not self._routes.files_to_hash()
+        run = self._run
+        no_more = run.counters.scan_done or run.quota.reached is not None
+        return no_more and not self._routes.files_to_hash()
 
     def _demand(self, now: float) -> Demand:
         options, limit, calls = self._run.options, self._run.worker_limit, self._calls

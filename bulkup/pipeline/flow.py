@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 
 from bulkup.model.counters import Gauge
+from bulkup.pipeline.admission import Admission
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.closer import Closer
 from bulkup.pipeline.dispatcher import Dispatcher
@@ -76,6 +77,8 @@ class Pipeline:
         routes.files_to_hash = self._hasher.files
         if self._parts is not None:
             self._parts.take_over()
+        if self._run.quota.is_limited:
+            Admission(self._run, routes).take_over()
 
     async def work(self) -> None:
         """Run until every file found is settled, or the run was stopped and its attempts have ended.

@@ -91,11 +91,12 @@ class PipelineOptions:
     unless the disk answers slowly.
 
     `group_age` is how long a file waits for its group to fill while fewer tickets wait than there are workers. `memory`
-    bounds the contents of files that are held at once. The run ends once `max_failures` files have failed. `algorithms`
-    are the checksums that are computed of each file while it is sent; the first one is recorded. `settings_digest`
-    stands for the settings with which the service is asked. It is empty where files that it rejected in earlier runs
-    are asked for again. `processes` send files: 1 is this process alone, and None finds the number by measuring. A
-    request that has lasted for `longest_silence` makes progress, or it would have been ended.
+    bounds the contents of files that are held at once. The run ends once `max_failures` files have failed. It
+    takes at most `max_files` files, and no further one after `max_bytes`. `algorithms` are the checksums that are
+    computed of each file while it is sent; the first one is recorded. `settings_digest` stands for the settings with
+    which the service is asked. It is empty where files that it rejected in earlier runs are asked for again.
+    `processes` send files: 1 is this process alone, and None finds the number by measuring. A request that has lasted
+    for `longest_silence` makes progress, or it would have been ended.
     """
 
     concurrency: int = 32
@@ -110,6 +111,8 @@ class PipelineOptions:
     grace: float = 30.0
     longest_silence: float = 90.0
     max_failures: int | None = None
+    max_files: int | None = None
+    max_bytes: int | None = None
     memory: int = 64 * MIB
     hashers: int = 2
     readers: int = 8

@@ -25,6 +25,7 @@ from bulkup.pipeline.policy.common_refusals import CommonRefusals
 from bulkup.pipeline.policy.earlier_origins import EarlierOrigins
 from bulkup.pipeline.policy.gates_by_host import HostGates
 from bulkup.pipeline.policy.issued_tickets import IssuedTickets
+from bulkup.pipeline.policy.quota import Quota
 from bulkup.pipeline.policy.refused_kinds import RefusedKinds
 from bulkup.pipeline.policy.ticket_losses import TicketLosses
 from bulkup.pipeline.scan.own_files import NO_OWN_FILES, OwnFiles
@@ -55,6 +56,10 @@ class Stop:
         self._event.set()
         if code is not ExitCode.TIME_UP:
             self._pressing.set()
+
+    def note(self, code: ExitCode) -> None:
+        """Add a reason that stops nothing: the run takes no further files, and ends when those under way have ended."""
+        self.why.add(code)
 
     def fail(self, error: BulkupError) -> None:
         """Ask the run to end because of an error that every other file would meet as well."""
@@ -120,6 +125,7 @@ class Run:
     worker_limit: WorkerLimit = field(init=False)
     opener: FileOpener = field(init=False)
     issued: IssuedTickets = field(init=False)
+    quota: Quota = field(init=False)
     lost_sources: list[Source] = field(default_factory=list)
     walked_sources: list[Source] = field(default_factory=list)
 
@@ -128,8 +134,14 @@ class Run:
         """Whether a new ticket is likely to be useless."""
         return self.ticket_losses.in_doubt or self.service_refusals.in_doubt or self.storage_refusals.in_doubt
 
+    @property
+    def takes_no_more(self) -> bool:
+        """Whether no file will be taken from the scan any more."""
+        return self.stop.requested or self.quota.reached is not None
+
     def __post_init__(self) -> None:
         self.issued = IssuedTickets(by_content=self.provider.capabilities.content_addressed)
+        self.quota = Quota(self.options.max_files, self.options.max_bytes)
         self.opener = FileOpener(self.options.scan.symlinks, self.options.identity)
         self.gates = HostGates(self.options, self.tunables.gate)
         self.ticket_losses = TicketLosses(self.options.retry)

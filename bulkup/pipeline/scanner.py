@@ -55,7 +55,7 @@ class Scanner:
         self._routes = routes
 
     async def scan(self) -> None:
-        """Walk every source to its end, or until a stop is requested. Raises `JournalError`, `UsageError`."""
+        """Walk every source to its end, or until no more files are taken. Raises `JournalError`, `UsageError`."""
         lookup = self._run.journal.lookup()
         limiter = anyio.CapacityLimiter(1)  # a thread of its own: readers must not delay the scan
         run, ignored, now = self._run, self._run.counters.ignored, self._run.clock.now()
@@ -78,7 +78,7 @@ class Scanner:
         blocks = walk.blocks(source)
         with contextlib.closing(blocks):
             last = False
-            while not last and not self._run.stop.requested:
+            while not last and not self._run.takes_no_more:
                 chunk = await anyio.to_thread.run_sync(self._next_chunk, source, blocks, lookup, limiter=limiter)
                 await self._pass_on(chunk)
                 last = chunk.last
@@ -118,7 +118,7 @@ class Scanner:
             await self._enter(self._routes.settle, self._outcome_of(entry))
         await self._claim_places(chunk.triage.decisions)
         for decision in chunk.triage.decisions:
-            if self._run.stop.requested:
+            if self._run.takes_no_more:
                 return
             await self._carry_out(decision)
 

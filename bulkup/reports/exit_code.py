@@ -29,7 +29,7 @@ _MEANING: Final[dict[int, str]] = {
     ExitCode.INCOMPLETE: "incomplete",
     ExitCode.SERVICE: "the service refused, or cannot be used",
     ExitCode.LOCKED: "another run holds the journal",
-    ExitCode.TIME_UP: "stopped at max_duration",
+    ExitCode.TIME_UP: "stopped at a limit of time, files or bytes",
     ExitCode.MACHINE: "an error of this machine",
     ExitCode.SIGHUP: "the terminal was closed",
     ExitCode.SIGINT: "interrupted",

@@ -75,9 +75,9 @@ def test_6_when_the_time_is_up(world: World) -> None:
     with serving(world.store, "--fault", "slow-body") as url:
         options = ("--concurrency", "1", "--max-duration", "2")
         done = run("upload", str(world.source), *world.to(url), *options, env=TOKEN).expect(6, "time is up")
-        assert "stopped at max_duration" in done.out
+        assert "stopped at a limit of time, files or bytes" in done.out
         assert "run the same command again to resume" in done.out
-        assert "6 (stopped at max_duration)" in last_run(world)
+        assert "6 (stopped at a limit of time, files or bytes)" in last_run(world)
         assert world.settled() == puts(url)
     assert resumes(world, url)["files"]["uploaded"] >= 1
     world.verify()

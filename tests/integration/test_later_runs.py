@@ -202,7 +202,7 @@ async def test_options_of_prune_need_prune(here: World) -> None:
         assert await output_of(*runs, *wrong, code=2) == "--older-than and --dry-run are only for --prune"
     assert await output_of(*runs, "--prune", "30d", code=2) == "30d is not a source"
     message = await output_of(*runs, "--prune", "--older-than", "old", code=2)
-    assert message == "--older-than: expected a duration, such as 30 or 30s, 5m, 2h or 1d, not old"
+    assert message == "--older-than: expected a duration, such as 30 or 30s, 5m, 1h30m or 1d, not old"
 
 
 def unstable(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:

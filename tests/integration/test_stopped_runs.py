@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from pipeline_world import World, world
+from pipeline_world import QUICK_RETRIES, World, world
 
 from bulkup import ExitCode, FileState, Result, TooManyFailuresError, Uploader
 from bulkup.errors import ListError
+from bulkup.helpers.clock import Clock
 from bulkup.journal import Journal
 from bulkup.localserver import FaultOptions, ReadPace
 from bulkup.model.http import ApiCall
@@ -308,3 +310,102 @@ async def test_a_list_that_breaks_off_in_the_middle_is_an_incomplete_run(here: W
     listed.write_bytes(listed.read_bytes().replace(b"a\0b\n", b""))
     assert (await here.run(files_from=str(listed))).exit_code == 0
     here.assert_uploaded()
+
+
+@pytest.mark.parametrize("provider", ["magic-hour", "s3", "metastudio"])
+async def test_max_files_sends_that_many_and_leaves_the_rest(here: World, provider: str) -> None:
+    """No URL is requested for the rest. Files that an earlier run sent do not count, so every run gets further."""
+    here.provider = provider
+    here.write_many(10)
+    for done in (4, 8):
+        summary = await here.run(max_files=4)
+        assert (summary.exit_code, summary.counters.uploaded, here.puts) == (ExitCode.TIME_UP, 4, done)
+        assert summary.counters.presign_files == 4
+        assert summary.error is None
+    last = await here.run(max_files=4)
+    assert (last.exit_code, last.counters.uploaded, last.counters.skipped) == (0, 2, 8)
+    here.assert_uploaded()
+    assert here.orphans() == []
+
+
+async def test_max_files_that_all_files_fit_into(here: World) -> None:
+    """Nothing is left, so the run is complete."""
+    here.write_many(4)
+    assert (await here.run(max_files=4)).exit_code == 0
+
+
+async def test_files_of_max_files_are_sent_with_all_retries(here: World) -> None:
+    """The limit stops nothing that was begun."""
+    here.tunables = QUICK_RETRIES
+    here.write_many(8)
+    here.faults("cut-body,first=6")
+    summary = await here.run(max_files=3)
+    assert (summary.exit_code, summary.counters.uploaded) == (ExitCode.TIME_UP, 3)
+    assert summary.counters.retries >= 3
+
+
+async def test_files_that_are_read_again_and_unchanged_do_not_count(here: World) -> None:
+    """With `identity = "content"` every file is read in every run. The limit must not be used up by that."""
+    here.write_many(20)
+    for _ in range(4):
+        await here.run(identity="content", max_files=5)
+    assert (await here.run(identity="content", max_files=5)).exit_code == 0
+    assert here.puts == 20
+
+
+async def test_urls_of_an_earlier_run_count_as_well(here: World) -> None:
+    """They are used before new ones are requested for other files."""
+    here.write_many(6)
+    async with here.uploader() as uploader, anyio.create_task_group() as tasks:
+        tasks.start_soon(uploader.run)
+        while not uploader.gauge.counters.presign_files:
+            await anyio.sleep(0.001)
+        uploader.stop(ExitCode.TIME_UP)
+    left = 6 - here.puts
+    summary = await here.run(max_files=1)
+    assert summary.counters.uploaded == min(1, left)
+    assert (await here.run()).exit_code == 0
+    here.assert_uploaded()
+
+
+async def test_max_bytes_ends_with_the_file_that_reaches_it(here: World) -> None:
+    """A file larger than the limit is sent, or no run could ever send it."""
+    here.write({f"{number}.mov": os.urandom(1000) for number in range(5)})
+    summary = await here.run(max_bytes=2500)
+    assert (summary.exit_code, summary.counters.uploaded, here.puts) == (ExitCode.TIME_UP, 3, 3)
+    summary = await here.run(max_bytes=1)
+    assert (summary.exit_code, summary.counters.uploaded) == (ExitCode.TIME_UP, 1)
+    assert (await here.run(max_bytes=1)).exit_code == 0
+
+
+@pytest.mark.usefixtures("slowly")
+async def test_until_ends_the_run_at_a_time_of_day(here: World) -> None:
+    """Files in flight are finished. The clock of the run shows a time shortly before it."""
+    here.clock = YesterdayAt(5, 59, 59.5)
+    here.write({f"{number}.mov": os.urandom(40_000) for number in range(100)})
+    summary = await here.run(until="06:00", concurrency=1)
+    assert summary.exit_code == ExitCode.TIME_UP
+    assert summary.counters.remaining >= 90
+    assert summary.counters.uploaded == here.puts
+
+
+async def test_until_after_the_end_of_the_run_changes_nothing(here: World) -> None:
+    """The time has passed today, so tomorrow's counts."""
+    here.clock = YesterdayAt(6, 0, 1.0)
+    here.write_many(5)
+    assert (await here.run(until="06:00")).exit_code == 0
+
+
+class YesterdayAt(Clock):
+    """Shows a local time of yesterday at first, and runs on. A clock that is ahead would find all URLs expired."""
+
+    def __init__(self, hour: int, minute: int, second: float) -> None:
+        today = time.localtime()
+        begin = time.mktime((today.tm_year, today.tm_mon, today.tm_mday - 1, hour, minute, 0, 0, 0, -1))
+        self._ahead = begin + second - time.time()
+
+    def now(self) -> float:
+        return time.time() + self._ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic()

@@ -52,7 +52,7 @@ def test_a_declaration_yields_an_option() -> None:
 
 def test_a_declaration_yields_a_variable_and_the_expected_form() -> None:
     assert NEW["nap"].variable == "BULKUP_NAP"
-    assert NEW["nap"].expects == "a duration, such as 30 or 30s, 5m, 2h or 1d"
+    assert NEW["nap"].expects == "a duration, such as 30 or 30s, 5m, 1h30m or 1d"
     assert NEW["nap"].form.unit == "seconds"
     assert MoreSettings.model_validate({"nap": "2m"}).nap == 120.0
     with pytest.raises(ValidationError):
@@ -72,7 +72,7 @@ def test_a_declaration_yields_an_entry_of_the_page() -> None:
 
 How long to sleep between files.
 
-- takes: a duration, such as 30 or 30s, 5m, 2h or 1d
+- takes: a duration, such as 30 or 30s, 5m, 1h30m or 1d
 - default: not set. There is no pause.
 - option: `--nap`
 - environment: `BULKUP_NAP`

@@ -107,7 +107,7 @@ def test_nothing_to_send_is_reported_only_after_a_complete_scan() -> None:
         (3, {"found": 1, "unreadable": 1}, '"status":"unreadable"'),
         (3, {"found": 1}, "run the same command again"),
         (0, {"found": 1, "uploaded": 1, "unverified": 1}, "not verified"),
-        (6, {"found": 3, "uploaded": 1}, "stopped at max_duration"),
+        (6, {"found": 3, "uploaded": 1}, "stopped at a limit of time, files or bytes"),
         (1, {"found": 3, "failed": 1}, "fix the cause of the failures, then run the same command again; 2 files"),
         (4, {"found": 1}, "fix the error that the service reports"),
         (7, {"found": 1}, "fix the error on this machine"),

@@ -51,6 +51,18 @@ def test_a_duration_is_its_number_times_its_unit(number: Any, unit: Any) -> None
     assert parse_duration(f"{number}{unit}") == number * SECONDS[unit]
 
 
+@given(*[st.integers(0, 10**4)] * 4, st.sampled_from(("", " ")))
+def test_a_duration_may_have_several_units(days: int, hours: int, minutes: int, seconds: int, gap: str) -> None:
+    """The larger units come first."""
+    text = gap.join((f"{days}d", f"{hours}h", f"{minutes}m", f"{seconds}s"))
+    assert parse_duration(text) == ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1h30m", 5400), ("2d12h", 216_000), ("1m1.5s", 61.5)])
+def test_units_may_be_left_out(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
 @given(st.floats(0, 10**9))
 def test_a_number_is_seconds(number: Any) -> None:
     assert parse_duration(number) == number
@@ -69,7 +81,10 @@ def test_a_number_is_seconds(number: Any) -> None:
         "",
         "s",
         "5 minutes",
-        "1h30m",
+        "30m1h",
+        "1h30",
+        "1h1h",
+        "1.5h30m",
         "-1s",
         "1e9s",
         "5M",

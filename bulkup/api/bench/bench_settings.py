@@ -65,7 +65,8 @@ def bench_settings(settings: Settings) -> Settings:
         "extensions": {},
         "object_key": _OBJECT_KEY,
     }
-    limits = {"max_duration": None, "max_failures": _MAX_FAILURES, "wait": False}
+    limits: dict[str, Any] = dict.fromkeys(("max_duration", "until", "max_files", "max_bytes"))
+    limits |= {"max_failures": _MAX_FAILURES, "wait": False}
     retries = {"retry_for": min(settings.retry_for, _MAX_RETRY_FOR)}
     return settings.model_copy(update={**selection, **places, **limits, **retries})
 
