@@ -14,12 +14,14 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
 
 from bulkup.api import composition
+from bulkup.api.bandwidth_schedule import BandwidthSchedule
 from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock
 from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_summary import Summary
 from bulkup.config import Settings, claimed_journal, require_credentials, require_provider, source_id_path, with_region
 from bulkup.config.checked_model import ValidationError
 from bulkup.config.local_time import next_time, system_clock
+from bulkup.config.timetable import Timetable
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock
 from bulkup.helpers.event_logger import EventLogger
@@ -81,6 +83,8 @@ class Uploader:
         self._tasks: TaskGroup
         self._run: Run
         self._pipeline: Pipeline
+        self._bandwidth: BandwidthSchedule
+        self._follows_bandwidth = False
         self._started = 0.0
         self._until: float | None = None
         self._summary: Summary | None = None
@@ -96,6 +100,7 @@ class Uploader:
                 self._tasks.start_soon(self._stop_in_time, self._started + self._settings.max_duration)
             if self._until is not None:
                 self._tasks.start_soon(self._stop_at, self._until)
+            self._follow_bandwidth()
             self._stack = stack.pop_all()
         return self
 
@@ -139,6 +144,11 @@ class Uploader:
         With `ExitCode.TIME_UP` files in flight have no time limit, until `stop` is called again with another code.
         """
         self._run.stop.request(code)
+
+    def limit_bandwidth(self, limit: Timetable | None) -> None:
+        """Replace the limit of the setting `bwlimit` from now on; None for no limit. Files in flight follow as well."""
+        self._bandwidth.change(limit)
+        self._follow_bandwidth()
 
     async def results(self) -> AsyncGenerator[Result, None]:
         """Run, and yield each file when it settles. Files that an earlier run settled are only counted.
@@ -218,6 +228,8 @@ class Uploader:
             clock_skew=lambda: service_clock.skew,
         )
         self._pipeline = Pipeline(self._run, setup)
+        self._bandwidth = BandwidthSchedule(self._run.throttle, settings.bwlimit, self._clock)
+        transport.throttle = self._run.throttle
 
     async def _hold(self, lock: Lock) -> None:
         try:
@@ -258,6 +270,11 @@ class Uploader:
     def _limited(self, call: ApiCall, provider: Provider) -> ApiCall:
         limit = composition.rate_limit(self._settings, provider)
         return call if limit is None else RateLimitedCall(call, limit, self._clock)
+
+    def _follow_bandwidth(self) -> None:
+        if self._bandwidth.changes and not self._follows_bandwidth:
+            self._follows_bandwidth = True
+            self._tasks.start_soon(self._bandwidth.work)
 
     async def _stop_in_time(self, deadline: float) -> None:
         await anyio.sleep(max(0.0, deadline - self._clock.monotonic()))

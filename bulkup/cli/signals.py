@@ -1,8 +1,10 @@
 """Signals during a run: the first one ends the run in order, a second one ends the process immediately.
 
-SIGHUP means that the terminal was closed. It ends a run like SIGTERM, but never counts as a second signal: a shell that
-loses its terminal sends another SIGHUP after the system's. If it is ignored, as under `nohup`, it stays ignored. Python
-itself ignores SIGPIPE, so a closed output causes a failed write.
+SIGHUP has two meanings. In a process with a terminal it says that the terminal was closed. It ends the run like SIGTERM,
+but never counts as a second signal: a shell that loses its terminal sends another SIGHUP after the system's. A process
+without a terminal, as under a timer, can only have been sent it by a person or a program. If it runs a profile, that
+asks it to read the profile again, as for most services. If SIGHUP is ignored, as under `nohup`, it stays ignored.
+Python itself ignores SIGPIPE, so a closed output causes a failed write.
 """
 
 from __future__ import annotations
@@ -44,14 +46,23 @@ class Signals:
     `grace` seconds, and the rest of the run `clean_up_time`. A run that takes longer is blocked by something that
     cannot be cancelled, such as a disk that does not answer. Then the process is ended as by a second signal.
 
+    With `reloads`, SIGHUP ends nothing: each one calls `on_reload` in the loop.
+
     A separate thread receives the signals, because a full pipe on standard error can block the main thread. With
     `kill_if_deaf`, a signal that arrives again before that thread could run has the system's default action.
     """
 
     def __init__(
-        self, console: Console | None, grace: float, *, clean_up_time: float = _CLEAN_UP_TIME, kill_if_deaf: bool = True
+        self,
+        console: Console | None,
+        grace: float,
+        *,
+        reloads: bool = False,
+        clean_up_time: float = _CLEAN_UP_TIME,
+        kill_if_deaf: bool = True,
     ) -> None:
         self._console = console
+        self._reloads = reloads
         self._kill_if_deaf = kill_if_deaf
         self._heard: dict[int, Callable[[], object]] = {}
         self._timeout = grace + clean_up_time
@@ -59,6 +70,7 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
         self._loop: asyncio.AbstractEventLoop
         self.on_first: Callable[[ExitCode], None] = self.exit_now
+        self.on_reload: Callable[[], None] = _nothing
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -121,7 +133,9 @@ class Signals:
     def _handle(self, number: signal.Signals) -> None:
         if number not in _CODES:
             return
-        if self._code is None:
+        if self._reloads and number is signal.SIGHUP:
+            self._loop.call_soon_threadsafe(self._reload)
+        elif self._code is None:
             self._code = _CODES[number]
             self._reader.settimeout(self._timeout)
             self._loop.call_soon_threadsafe(self._stop, self._code)
@@ -130,6 +144,22 @@ class Signals:
 
     def _stop(self, code: ExitCode) -> None:
         self.on_first(code)
+
+    def _reload(self) -> None:
+        self.on_reload()
+
+
+def has_terminal() -> bool:
+    """Return whether this process has a controlling terminal, wherever its input and output go."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def _nothing() -> None:
+    """Do nothing: a run that has not begun has just read its profile."""
 
 
 def _ignore(*_: object) -> None:

@@ -12,12 +12,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio.abc import TaskGroup
 
 from bulkup.api import Summary, Uploader
 from bulkup.api.uploader import Emit
 from bulkup.cli.error_report import error_object, report_error
 from bulkup.cli.output import print_line, report_output_error
-from bulkup.cli.signals import Signals
+from bulkup.cli.signals import Signals, has_terminal
 from bulkup.config import ResolvedSettings, Settings
 from bulkup.config.other_homes import other_homes_warnings
 from bulkup.errors import ExitCode
@@ -55,7 +56,8 @@ async def run_upload(resolved: ResolvedSettings) -> int:
         _log.warning(LogEvent.SETTINGS_WARNING, text=warning)
     lines = JsonLines(sys.stdout.buffer) if settings.json_output else None
     reduce_gc_frequency()
-    with Signals(console, settings.grace) as signals:
+    reloads = resolved.profile is not None and not has_terminal()
+    with Signals(console, settings.grace, reloads=reloads) as signals:
         async with _service_report() as service:
             summary = await _run(resolved, lines, console, signals, service)
             if service is not None:
@@ -107,11 +109,23 @@ async def _run(
                 service.gauge = uploader.gauge
             _log.info(LogEvent.RUN_STARTED, run=uploader.run_id, journal=uploader.journal, provider=settings.provider)
             async with anyio.create_task_group() as beside:
+                signals.on_reload = functools.partial(_reload, beside, uploader, resolved)
                 if not settings.quiet:
                     beside.start_soon(_progress(uploader, console).run_until_cancelled)
                 summary = await uploader.run(_emitter(lines), uploaded=lines is not None)
+                signals.on_reload = _nothing
                 beside.cancel_scope.cancel()
     return summary
+
+
+def _reload(beside: TaskGroup, uploader: Uploader, resolved: ResolvedSettings) -> None:
+    from bulkup.cli.reloading import reload_profile  # noqa: PLC0415  # few runs do so
+
+    beside.start_soon(reload_profile, uploader, resolved)
+
+
+def _nothing() -> None:
+    """Do nothing: the run is over, so its profile is of no more use."""
 
 
 def _stop(uploader: Uploader, service: ServiceReport | None, code: ExitCode) -> None:

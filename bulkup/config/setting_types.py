@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
 
-from bulkup.config import base_url, expiry, extension_types, host_names, local_time, object_key, secret_source, units
+from bulkup.config import base_url, expiry, extension_types, host_names, local_time, object_key, secret_source, timetable, units
 from bulkup.config.base_url import normalise_base_url
 from bulkup.config.checked_model import After, Before, Limits, Plain
 from bulkup.config.declaration import ValueForm
@@ -25,6 +25,7 @@ from bulkup.config.name_values import CONTENT_TYPES, METADATA, TAGS, NameValueRu
 from bulkup.config.object_key import check_object_key
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.config.secret_source import SecretSource
+from bulkup.config.timetable import Timetable, parse_timetable
 from bulkup.config.units import parse_duration, parse_size
 from bulkup.errors import UsageError
 from bulkup.helpers.clock import SystemClock
@@ -214,6 +215,7 @@ SecondsAboveZero = Annotated[
     Limits(gt=0),
     ValueForm(f"{units.DURATION}, longer than 0", "TIME", unit="seconds"),
 ]
+BandwidthLimit = Annotated[Timetable, Plain(parse_timetable), ValueForm(timetable.EXPECTED, "RATE")]
 LocalTime = Annotated[TimeOfDay, Plain(parse_time_of_day), ValueForm(local_time.TIME_OF_DAY, "HH:MM")]
 Extensions = Annotated[
     Mapping[str, str],

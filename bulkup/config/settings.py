@@ -14,6 +14,7 @@ from bulkup.config.buckets import Buckets
 from bulkup.config.checked_model import check
 from bulkup.config.declaration import Option, Panel, setting
 from bulkup.config.setting_types import (
+    BandwidthLimit,
     Concurrency,
     Count,
     LocalTime,
@@ -118,6 +119,22 @@ class Settings(Buckets):
         about_default="The limit is 10 for `metastudio`, which counts all calls of an account. The other services say "
         "themselves when a client is too fast.",
         option=Option("API calls per second; 0: no limit.", Panel.SPEED),
+    )
+    bwlimit: BandwidthLimit | None = setting(
+        None,
+        "The most bytes of files to send per second, by all processes of the run together: a rate with its unit such "
+        "as `20M`, `off`, or a timetable such as `Mon-Fri 08:00,2M 18:00,off`. Headers, TLS and packets come on top, "
+        "as do calls to the service."
+        "\n\n"
+        "An entry of a timetable is in force from its local time on until that of the next entry, if need be over "
+        "days. Days such as `Mon-Fri` or `Sat,Sun` hold for the entries after them. Entries before any days hold on "
+        "every day. Where the clock is set forward past a time, the entry begins then."
+        "\n\n"
+        "Files under way get at least 8 KiB per second each. So a low limit also lowers the number of files sent at "
+        "the same time, and `concurrency` is the upper bound. A run of a profile without a terminal, as under a timer, "
+        "reads the setting anew on SIGHUP.",
+        about_default="There is no limit.",
+        option=Option("Bytes per second, e.g. 20M, or a timetable.", Panel.SPEED, metavar="RATE"),
     )
     attempts: Count = setting(
         10,

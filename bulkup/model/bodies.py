@@ -21,7 +21,10 @@ class Body(Protocol):
         ...
 
     def chunks(self) -> AsyncGenerator[memoryview, None]:
-        """Yield all bytes from the beginning. An exception ends the request, and is stored in `failure`."""
+        """Yield all bytes from the beginning. An exception ends the request, and is stored in `failure`.
+
+        An empty piece says that the body waits on purpose.
+        """
         ...
 
     @property
@@ -58,5 +61,6 @@ class SendfileBody(Body, Protocol):
         """Yield the file ranges of all bytes, from the beginning, instead of `chunks`.
 
         The caller takes all ranges before the request counts as sent. A range is valid until the next one is requested.
+        An empty range says that the body waits on purpose.
         """
         ...

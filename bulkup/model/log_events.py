@@ -32,6 +32,8 @@ class LogEvent(enum.StrEnum):
     PROGRESS = "progress", "progress"
     FILE_NOT_UPLOADED = "file.not_uploaded", "file not uploaded"
     SETTINGS_WARNING = "settings.warning", "{text}"
+    SETTINGS_RELOADED = "settings.reloaded", "the profile was read again: bwlimit is {bwlimit}"
+    SETTINGS_NOT_RELOADED = "settings.not_reloaded", "the profile was not read again, the run continues as before: {reason}"
     CLOCK_WRONG = (
         "clock.wrong",
         "this machine's clock is {difference} the service's; set it, or signed calls may be refused",
@@ -54,6 +56,7 @@ class LogEvent(enum.StrEnum):
     ATTEMPT_FAILED = "attempt.failed", "attempt failed"
     STORAGE_PAUSED = "storage.paused", "no requests are sent to storage for a while"
 
+    BANDWIDTH_CHANGED = "bandwidth.changed", "the limit on the bandwidth is now {limit}"
     CONCURRENCY_CHANGED = "concurrency.changed", "concurrency changes"
     PROCESSES_STARTED = "processes.started", "starting sending processes"
     PROCESSES_UNAVAILABLE = "processes.unavailable", "sending processes cannot be started; this process sends the files"

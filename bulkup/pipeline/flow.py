@@ -16,6 +16,7 @@ from bulkup.pipeline.closer import Closer
 from bulkup.pipeline.dispatcher import Dispatcher
 from bulkup.pipeline.hasher import Hasher
 from bulkup.pipeline.parts import Parts
+from bulkup.pipeline.policy.bandwidth import most_workers
 from bulkup.pipeline.processes.jobs import Setup
 from bulkup.pipeline.processes.process_pool import ProcessPool
 from bulkup.pipeline.ready import Ready
@@ -53,6 +54,7 @@ class Pipeline:
         self._pool = _process_pool(run, process_setup)
         self._dispatcher = Dispatcher(run, routes, self._pool, self._workers) if self._pool is not None else None
         self._fill(routes)
+        run.throttle.on_change(self._limit_changed)
         self.gauge = Gauge(run.counters, self._depths)
 
     def _fill(self, routes: Routes) -> None:
@@ -98,6 +100,7 @@ class Pipeline:
         finally:
             self._hasher.close()
             self._run.opener.close()
+            self._run.throttle.close()
         # Writing to the journal is shielded. A reader of results that has stopped must not keep the run from ending.
         with anyio.move_on_after(self._run.tunables.last_results, shield=True):
             await self._recorder.flush()
@@ -140,13 +143,17 @@ class Pipeline:
             run.worker_limit,
             Controller(run.options.concurrency, run.tunables.controller, run.tunables.sampler),
             run.clock,
-            held=lambda: self._ready.held,
+            held=lambda: self._ready.held + run.throttle.waiting,
             in_groups=lambda: run.options.processes is None and self._pool is not None and self._pool.ready > 0,
             round_trip=lambda: run.transport.round_trip,
             stopped=lambda: run.stop.requested,
             tick=run.tunables.controller_tick,
             first_tick=run.tunables.controller_first_tick,
         )
+
+    def _limit_changed(self) -> None:
+        run = self._run
+        run.worker_limit.cap(most_workers(run.throttle.rate, run.throttle.options))
 
     async def _end_when_stopped(self, stages: anyio.CancelScope) -> None:
         """After a stop is requested: give back the files that wait, and give attempts `grace` seconds to end.
@@ -186,4 +193,4 @@ def _process_pool(run: Run, setup: Setup | None) -> ProcessPool | None:
     """Return the pool of sending processes, None where this process sends all files."""
     if setup is None or run.options.processes == 1:
         return None
-    return ProcessPool(setup, run.clock, run.options.processes, run.tunables.process)
+    return ProcessPool(setup, run.clock, run.options.processes, run.tunables.process, throttle=run.throttle)

@@ -29,6 +29,7 @@ from bulkup.pipeline.policy.quota import Quota
 from bulkup.pipeline.policy.refused_kinds import RefusedKinds
 from bulkup.pipeline.policy.ticket_losses import TicketLosses
 from bulkup.pipeline.scan.own_files import NO_OWN_FILES, OwnFiles
+from bulkup.pipeline.throttle import SharedThrottle
 from bulkup.pipeline.tunables import Tunables
 from bulkup.pipeline.worker_limit import WorkerLimit
 from bulkup.providers import Provider
@@ -123,6 +124,7 @@ class Run:
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)
     worker_limit: WorkerLimit = field(init=False)
+    throttle: SharedThrottle = field(init=False)
     opener: FileOpener = field(init=False)
     issued: IssuedTickets = field(init=False)
     quota: Quota = field(init=False)
@@ -153,3 +155,4 @@ class Run:
         self.budget = Budget(self.options.in_flight)
         self.memory = Budget(self.options.memory)
         self.worker_limit = WorkerLimit(self.options.workers_at_first, self.counters)
+        self.throttle = SharedThrottle(self.clock, self.tunables.bandwidth)

@@ -7,6 +7,7 @@ from dataclasses import field
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.pipeline.files.opening import ReadingOptions
 from bulkup.pipeline.options import RetryPolicy
+from bulkup.pipeline.policy.bandwidth import BandwidthOptions
 from bulkup.pipeline.policy.host_gate import GateOptions
 from bulkup.pipeline.processes.sending_process import ProcessOptions
 from bulkup.pipeline.tuning.controller import ControllerOptions
@@ -25,6 +26,7 @@ class Tunables:
 
     reading: ReadingOptions = field(default_factory=ReadingOptions)
     gate: GateOptions = field(default_factory=GateOptions)
+    bandwidth: BandwidthOptions = field(default_factory=BandwidthOptions)
     controller: ControllerOptions = field(default_factory=ControllerOptions)
     controller_tick: float = 0.05
     controller_first_tick: float = 0.005

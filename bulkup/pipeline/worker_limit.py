@@ -14,13 +14,16 @@ from bulkup.pipeline.options import LARGE
 class WorkerLimit:
     """Counts attempts. Workers with a number below `wanted` may take a file.
 
+    `asked` is the number that was set, which `cap` may bound.
+
     `files` counts attempts that storage accepted, `failed` the other ones that have ended. `bytes` are those of
     accepted files; of large files, the bytes that were sent. `busy` is the number of workers that have a file, `large`
     of those with a large file, and `spent` the seconds that all ended attempts took together.
     """
 
     def __init__(self, wanted: int, counters: Counters) -> None:
-        self.wanted = 0
+        self.wanted = self.asked = 0
+        self._cap: int | None = None
         self.busy = self.large = self.files = self.failed = self.bytes = 0
         self.spent = 0.0
         self._counters = counters
@@ -31,6 +34,15 @@ class WorkerLimit:
 
     def want(self, workers: int) -> None:
         """Set the number of workers that may take a file. Surplus workers finish their attempt first."""
+        self.asked = workers
+        self._set(workers if self._cap is None else min(workers, self._cap))
+
+    def cap(self, most: int | None) -> None:
+        """Bound the number of workers, whatever number is set; None for no bound."""
+        self._cap = most
+        self.want(self.asked)
+
+    def _set(self, workers: int) -> None:
         self.wanted = self._counters.concurrency = workers
         self._counters.concurrency_peak = max(self._counters.concurrency_peak, workers)
         self._more.set()

@@ -7,6 +7,7 @@
     destination        where bytes may go: host rules, resolvers, redirects
     bounded_body       the body of an API answer, decoded and bounded
     form_body          a file as the last field of a form
+    throttled_body     a body that is sent no faster than a limit allows
     headers            checks headers
     failures           the problem for each kind of failure
     tls_failures       the cause of a failed TLS connection

@@ -33,14 +33,22 @@ from bulkup.transport.front_answers import BAD_REQUEST, failure_in_answer
 from bulkup.transport.lean import LeanSender
 from bulkup.transport.proxies import PROXY_AUTHENTICATION_REQUIRED, Proxies
 from bulkup.transport.sender import OnBytes, Sender
+from bulkup.transport.throttled_body import Throttle, in_turn
 from bulkup.transport.tls import TlsVerification
 from bulkup.transport.transport_options import TransportOptions
 
 _HANDLED_HERE = frozenset({*REPEATING_STATUSES, PROXY_AUTHENTICATION_REQUIRED, BAD_REQUEST})
+_WAITING_SHARE = 0.25  # of the idle timeout, after which a body that waits for its turn says so
+_LONGEST_WAIT = 1.0  # seconds, the same
 
 
 class Storage:
-    """Owns the sender between `__aenter__` and `__aexit__`. Raises `UsageError` when the CA file cannot be used."""
+    """Owns the sender between `__aenter__` and `__aexit__`. Raises `UsageError` when the CA file cannot be used.
+
+    `throttle` limits the bytes of files that are sent per second, None for no limit at any time.
+    """
+
+    throttle: Throttle | None = None
 
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
@@ -89,7 +97,9 @@ class Storage:
         if ticket.form is not None:
             whole = form = FormBody(ticket.form, body)
             sent, on_bytes = {**sent, "Content-Type": form.content_type}, form.file_bytes_only(on_bytes)
-        exchange = self._sender.exchange
+        throttle = self.throttle
+        limited = throttle is not None and (throttle.piece is not None or body.data is None)
+        exchange = self._exchange_in_turn if limited else self._sender.exchange
         if new_connection:
             exchange = functools.partial(exchange, new_connection=True)
         answer = await exchange(ticket.method, ticket.url, sent, whole, on_bytes)
@@ -97,6 +107,22 @@ class Storage:
             again = functools.partial(exchange, body=whole, on_bytes=on_bytes)
             return await self._redirected(answer, ticket, again, sent)
         return answer
+
+    async def _exchange_in_turn(
+        self,
+        method: str,
+        url: SecretUrl,
+        headers: Headers,
+        body: Body,
+        on_bytes: OnBytes,
+        *,
+        new_connection: bool = False,
+    ) -> StorageAnswer:
+        """Do what `Sender.exchange` does, no faster than the limit allows."""
+        assert self.throttle is not None
+        patience = min(_LONGEST_WAIT, _WAITING_SHARE * self._options.idle_timeout)
+        body = await in_turn(body, self.throttle, patience)
+        return await self._sender.exchange(method, url, headers, body, on_bytes, new_connection=new_connection)
 
     async def _redirected(
         self, answer: StorageAnswer, ticket: Ticket, again: Callable[..., Awaitable[StorageAnswer]], headers: Headers

@@ -10,6 +10,7 @@ In a sending process:
 
     __main__         the program
     child            takes jobs, makes the attempts over connections of its own, reports
+    granted_throttle asks the parent for each piece that is to be sent, while there is a limit on the bandwidth
 
 In both, pure:
 

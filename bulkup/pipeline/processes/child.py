@@ -20,6 +20,7 @@ from bulkup.model.items import Ticketed
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Receipt
 from bulkup.pipeline.processes.frames import Frames, frame
+from bulkup.pipeline.processes.granted_throttle import GrantedThrottle
 from bulkup.pipeline.processes.jobs import (
     Plain,
     ReportKind,
@@ -50,6 +51,7 @@ async def _main(parent: socket.socket) -> None:
     await loop.create_unix_connection(lambda: child, sock=parent)
     setup = setup_from_plain(await child.setup)
     async with Storage(setup.transport) as storage, asyncio.TaskGroup() as tasks:
+        storage.throttle = child.throttle
         child.begin(LocalSender(storage, PROVIDER_CLASSES[setup.provider], clock, setup.sending), tasks)
         await child.report_progress()
 
@@ -81,6 +83,7 @@ class Child(asyncio.Protocol):
         self._usual: list[tuple[int, bytes]] = []
         self._reports: list[Plain] = []
         self._flushes = False
+        self.throttle = GrantedThrottle(self._ask_for_bytes)
         self._sender: FileSender
         self._tasks: asyncio.TaskGroup
         self._transport: asyncio.WriteTransport
@@ -109,12 +112,15 @@ class Child(asyncio.Protocol):
         os._exit(0)
 
     def data_received(self, data: bytes) -> None:
-        """Take the set-up at first, then jobs, and the request to cancel all of them."""
+        """Take the set-up at first, then jobs, the request to cancel all of them, and bytes of the bandwidth."""
         for message in self._frames.feed(data):
             if not self.setup.done():
                 self.setup.set_result(message)
                 continue
             batches, cancelled = message
+            if batches is None:
+                self.throttle.take(*cancelled)
+                continue
             try:
                 for batch in batches:
                     self._begin(batch)
@@ -164,6 +170,9 @@ class Child(asyncio.Protocol):
             problem = Problem(ProblemKind.MACHINE, f"{NO_THREADS}; {THREADS_HINT}", maybe_created=True)
             return report_problem(job.number, count, problem)
         return report(job.number, count, ReportKind.FAULT, _where(error))
+
+    def _ask_for_bytes(self, count: int) -> None:
+        self._report(report(-1, count, ReportKind.BANDWIDTH))
 
     def _counted(self, job: _Job) -> int:
         count, job.count = job.count, 0

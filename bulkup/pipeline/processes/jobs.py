@@ -3,8 +3,8 @@
 A job holds the parts of an item that one attempt needs; a report holds its result or its progress. Both begin with the
 attempt's number. The result of nearly all attempts is their number and the MD5 alone (`is_usual`).
 
-To a sending process go batches of jobs, and whether all attempts are cancelled. To the parent go usual results, and
-reports of everything else.
+To a sending process go batches of jobs, and whether all attempts are cancelled; or without batches, the limit on the
+bandwidth and the bytes that are granted. To the parent go usual results, and reports of everything else.
 """
 
 from __future__ import annotations
@@ -28,13 +28,17 @@ Plain = tuple[Any, ...]
 
 
 class ReportKind(enum.IntEnum):
-    """The content of a report. Every kind but `PROGRESS` is the job's last report."""
+    """The content of a report. `PROGRESS` is of a job that goes on, `BANDWIDTH` of none: it asks for bytes to send.
+
+    Every other kind is the job's last report.
+    """
 
     PROGRESS = 0
     SENT = 1
     PROBLEM = 2
     CANCELLED = 3
     FAULT = 4  # an error in the program
+    BANDWIDTH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,11 @@ def jobs_to_plain(files: Iterable[tuple[int, Ticketed]]) -> list[Plain]:
         url, mismatches = ticket.url.reveal(), item.history.mismatches
         jobs.append((number, file.path, tuple(file.identity), url, ticket.expires_at, form, digest, mismatches))
     return batches
+
+
+def grant_to_plain(rate: float | None, granted: int) -> Plain:
+    """Return the message with the limit in bytes per second, None for none, and the bytes that are granted."""
+    return None, (rate, granted)
 
 
 def files_of(batch: Plain) -> Iterator[tuple[int, Ticketed]]:

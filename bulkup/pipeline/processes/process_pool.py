@@ -20,6 +20,7 @@ from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.tickets import Receipt
 from bulkup.pipeline.processes.jobs import Plain, ReportKind, Setup, problem_of, receipt_of, usual_receipt
 from bulkup.pipeline.processes.sending_process import Attempt, Callbacks, ProcessOptions, SendingProcess
+from bulkup.pipeline.throttle import SharedThrottle
 
 _log = EventLogger("bulkup.processes")
 _ENDED_OFTEN = Problem(ProblemKind.MACHINE, "sending processes ended unexpectedly several times; use --processes 1")
@@ -65,12 +66,15 @@ class ProcessPool:
         processes: int | None,
         options: ProcessOptions,
         make: Callable[[Callbacks, ProcessOptions], SendingProcess] = SendingProcess,
+        throttle: SharedThrottle | None = None,
     ) -> None:
         self._setup = setup
         self._clock = clock
         self._fixed = processes
         self._options = options
         self._make = make
+        self._throttle = throttle or SharedThrottle(clock)
+        self._throttle.on_change(self._limit_changed)
         self._callbacks = Callbacks(self._add, self._take, self._lose)
         self._processes: list[SendingProcess] = []
         self._ready: list[SendingProcess] = []
@@ -143,6 +147,7 @@ class ProcessPool:
         for _ in range(count):
             process = self._make(self._callbacks, self._options)
             self._processes.append(process)  # before it is started, for it may end at once
+            process.limit(self._throttle.rate)
             try:
                 await process.start(self._setup)
             except MachineError:
@@ -195,6 +200,9 @@ class ProcessPool:
 
     def _take_report(self, process: SendingProcess, report: Plain, now: float, results: list[Result]) -> None:
         number, count, kind = report[:3]
+        if kind == ReportKind.BANDWIDTH:
+            self._grant(process, count)
+            return
         if kind == ReportKind.FAULT:
             self.receiver.faulted(RuntimeError(report[3]))
             return
@@ -210,6 +218,18 @@ class ProcessPool:
             self.receiver.cancelled([attempt])
         else:
             results.append((attempt, receipt_of(report, now) if kind == ReportKind.SENT else problem_of(report)))
+
+    def _limit_changed(self) -> None:
+        for process in self._processes:
+            process.limit(self._throttle.rate)
+
+    def _grant(self, process: SendingProcess, count: int) -> None:
+        """Let a process send bytes, in its turn among all that send."""
+        turn = self._throttle.request(count)
+        if turn is None:
+            process.grant(count)
+        else:
+            turn.add_done_callback(lambda _: process.grant(count) if process in self._processes else None)
 
     def _pass_on(self, results: list[Result]) -> None:
         if self._cancelling:

@@ -20,7 +20,7 @@ from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.items import Ticketed
 from bulkup.pipeline.policy.host_gate import HostGate
 from bulkup.pipeline.processes.frames import Frames, frame
-from bulkup.pipeline.processes.jobs import Plain, Setup, jobs_to_plain, setup_to_plain
+from bulkup.pipeline.processes.jobs import Plain, Setup, grant_to_plain, jobs_to_plain, setup_to_plain
 from bulkup.pipeline.processes.silence import SilenceTimeout
 
 # The variables of the environment that a sending process inherits. It holds no credentials, so no others.
@@ -93,7 +93,9 @@ class SendingProcess(asyncio.Protocol):
         self._frames = Frames()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._ready = self._closing = False
+        self._ready = self._closing = self._started = False
+        self._rate: float | None = None
+        self._granted = 0
         self._timer: asyncio.TimerHandle | None = None  # for the start, then for silence
         self._silence: SilenceTimeout
         self._process: SystemProcess
@@ -111,6 +113,9 @@ class SendingProcess(asyncio.Protocol):
                 raise MachineError(f"a sending process cannot be started: {error.strerror or error}") from error
             await loop.create_unix_connection(lambda: self, sock=ours)
         self._transport.write(frame(setup_to_plain(setup)))
+        self._started = True
+        if self._rate is not None:
+            self.limit(self._rate)
         timeout = max(setup.transport.idle_timeout, self._options.least_silence)
         self._silence = SilenceTimeout(timeout, 2 * self._options.silence_check, loop.time())
         self._timer = loop.call_later(self._options.start_timeout, self._transport.abort)
@@ -122,6 +127,23 @@ class SendingProcess(asyncio.Protocol):
             self.attempts[attempt.number] = attempt
         jobs = jobs_to_plain([(attempt.number, attempt.file) for attempt in attempts])
         self._transport.write(frame((jobs, False)))
+
+    def limit(self, rate: float | None) -> None:
+        """Send the limit on the bandwidth in bytes per second, None for none; before the start, keep it until then."""
+        self._rate = rate
+        if self._started:
+            self._transport.write(frame(grant_to_plain(rate, 0)))
+
+    def grant(self, count: int) -> None:
+        """Let it send bytes. Grants of one turn of the loop share a message."""
+        if not self._granted:
+            asyncio.get_running_loop().call_soon(self._send_grants)
+        self._granted += count
+
+    def _send_grants(self) -> None:
+        granted, self._granted = self._granted, 0
+        if not self._transport.is_closing():
+            self._transport.write(frame(grant_to_plain(self._rate, granted)))
 
     def note_reports(self) -> None:
         """Note that reports were taken, and their attempts removed from `attempts`."""

@@ -20,9 +20,9 @@ _log = EventLogger("bulkup.tuner")
 class Tuner:
     """Observes the workers every `tick` seconds, until `stopped`; every `first_tick` until the first file has ended.
 
-    `held` returns the number of files that wait because their host admits no more, `in_groups` whether sending
-    processes send the files because a processor was the limit. `round_trip` returns the seconds in which a connection
-    to storage is opened, None where that is unknown.
+    `held` returns the number of files that wait because their host, or the limit on the bandwidth, admits no more.
+    `in_groups` returns whether sending processes send the files because a processor was the limit. `round_trip` returns
+    the seconds in which a connection to storage is opened, None where that is unknown.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Tuner:
         limit = self._limit
         while not self._stopped():
             wanted = self._controller.observe(self._seen())
-            if wanted != limit.wanted:
-                _log.debug(LogEvent.CONCURRENCY_CHANGED, workers=wanted, before=limit.wanted)
+            if wanted != limit.asked:
+                _log.debug(LogEvent.CONCURRENCY_CHANGED, workers=wanted, before=limit.asked)
                 limit.want(wanted)
             await anyio.sleep(self._tick if limit.files or limit.failed else self._first_tick)
 

@@ -73,7 +73,7 @@ class AiohttpSender:
         idle = self._options.idle_timeout
         try:
             await self._guard.check_url(url)
-            if body.size <= _SMALL:
+            if body.size <= _SMALL and body.data is not None:
                 payload = BodyPayload(body, on_bytes)
                 timeout = self._small_body_timeout
                 return await self._request(method, url, headers, payload, timeout, new_connection=new_connection)

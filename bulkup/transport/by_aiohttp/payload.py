@@ -50,7 +50,8 @@ class BodyPayload(Payload):
         self._connection, self._written = writer.transport if isinstance(writer, StreamWriter) else None, False
         async with contextlib.aclosing(self._value.chunks()) as chunks:
             async for chunk in chunks:
-                await writer.write(chunk)
+                if chunk:
+                    await writer.write(chunk)
                 self._progressed(len(chunk))
         self._written = True
 

@@ -68,6 +68,7 @@ async def _write_chunks(connection: Connection, body: Body) -> AsyncGenerator[in
     async with contextlib.aclosing(body.chunks()) as chunks:
         async for chunk in chunks:
             await connection.checkpoint_if_answered()
-            connection.write(chunk)
+            if chunk:
+                connection.write(chunk)
             await connection.drain()
             yield len(chunk)

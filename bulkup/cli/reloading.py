@@ -1,0 +1,39 @@
+"""Reads the profile of a run again, on SIGHUP. Only the limit on the bandwidth takes effect during a run."""
+
+from __future__ import annotations
+
+import os
+
+import anyio
+
+from bulkup.api import Uploader
+from bulkup.cli.run_settings import current_folder
+from bulkup.config import ResolvedSettings, load
+from bulkup.errors import BulkupError
+from bulkup.helpers.event_logger import EventLogger
+from bulkup.model.log_events import LogEvent
+
+_log = EventLogger("bulkup")
+_FROM_OPTION = "option"
+
+
+async def reload_profile(uploader: Uploader, resolved: ResolvedSettings) -> None:
+    """Limit the bandwidth as the profile now says. After an error in the file, everything stays as it was."""
+    try:
+        settings = (await anyio.to_thread.run_sync(_read_again, resolved)).settings
+    except BulkupError as error:
+        _log.warning(LogEvent.SETTINGS_NOT_RELOADED, reason=error.message)
+        return
+    if resolved.origins["bwlimit"] == _FROM_OPTION:
+        reason = "bwlimit is given as an option, which overrides the profile"
+        _log.warning(LogEvent.SETTINGS_NOT_RELOADED, reason=reason)
+        return
+    uploader.limit_bandwidth(settings.bwlimit)
+    _log.info(LogEvent.SETTINGS_RELOADED, bwlimit=str(settings.bwlimit or "off"))
+
+
+def _read_again(resolved: ResolvedSettings) -> ResolvedSettings:
+    """Return the settings of the file and the environment. It blocks. Raises `UsageError`."""
+    return load(
+        {}, profile=resolved.profile, config_file=resolved.config_file, environ=os.environ, cwd=current_folder()
+    )
