@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bulkup.config.local_time import LocalClock, system_clock
+from bulkup.config.local_time import LocalClock
 from bulkup.config.timetable import Timetable
 from bulkup.helpers.alarm import Alarm
-from bulkup.helpers.clock import Clock
+from bulkup.helpers.clock import Clock, local_clock
 from bulkup.helpers.event_logger import EventLogger
 from bulkup.model.log_events import LogEvent
 from bulkup.pipeline.throttle import SharedThrottle
@@ -19,7 +19,7 @@ class BandwidthSchedule:
     """Keeps a throttle at the rate that the timetable has for the present time; None is for no limit."""
 
     def __init__(
-        self, throttle: SharedThrottle, table: Timetable | None, clock: Clock, local: LocalClock = system_clock
+        self, throttle: SharedThrottle, table: Timetable | None, clock: Clock, local: LocalClock = local_clock
     ) -> None:
         self._throttle = throttle
         self._table = table

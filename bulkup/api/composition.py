@@ -285,6 +285,7 @@ def scan_options(settings: Settings) -> ScanOptions:
         symlinks=settings.symlinks,
         files_from=settings.files_from,
         null=settings.null,
+        order=settings.order,
     )
 
 

@@ -20,10 +20,10 @@ from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_summary import Summary
 from bulkup.config import Settings, claimed_journal, require_credentials, require_provider, source_id_path, with_region
 from bulkup.config.checked_model import ValidationError
-from bulkup.config.local_time import next_time, system_clock
-from bulkup.config.timetable import Timetable
+from bulkup.config.local_time import next_time
+from bulkup.config.timetable import Timetable, parse_timetable
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
-from bulkup.helpers.clock import Clock, SystemClock
+from bulkup.helpers.clock import Clock, SystemClock, local_clock
 from bulkup.helpers.event_logger import EventLogger
 from bulkup.helpers.standard_streams import open_missing_streams
 from bulkup.journal import Destination, Journal, Lock, link_journal
@@ -92,7 +92,7 @@ class Uploader:
     async def __aenter__(self) -> Self:
         open_missing_streams()
         if self._settings.until is not None:  # before the run may have to wait for another one
-            self._until = next_time(self._settings.until, self._clock.now(), system_clock)
+            self._until = next_time(self._settings.until, self._clock.now(), local_clock)
         async with contextlib.AsyncExitStack() as stack:
             await self._set_up(stack)
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
@@ -145,8 +145,16 @@ class Uploader:
         """
         self._run.stop.request(code)
 
-    def limit_bandwidth(self, limit: Timetable | None) -> None:
-        """Replace the limit of the setting `bwlimit` from now on; None for no limit. Files in flight follow as well."""
+    def limit_bandwidth(self, limit: Timetable | str | None) -> None:
+        """Replace the limit of the setting `bwlimit` from now on; None for no limit. Files in flight follow as well.
+
+        Raises `UsageError` for a text that is neither a rate nor a timetable.
+        """
+        if isinstance(limit, str):
+            try:
+                limit = parse_timetable(limit)
+            except ValueError as error:
+                raise UsageError(f"bwlimit: {error}") from error
         self._bandwidth.change(limit)
         self._follow_bandwidth()
 

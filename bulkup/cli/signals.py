@@ -46,7 +46,7 @@ class Signals:
     `grace` seconds, and the rest of the run `clean_up_time`. A run that takes longer is blocked by something that
     cannot be cancelled, such as a disk that does not answer. Then the process is ended as by a second signal.
 
-    With `reloads`, SIGHUP ends nothing: each one calls `on_reload` in the loop.
+    With `reloads`, SIGHUP ends nothing: it calls `on_reload` in the loop, or sets `reload_wanted` while there is none.
 
     A separate thread receives the signals, because a full pipe on standard error can block the main thread. With
     `kill_if_deaf`, a signal that arrives again before that thread could run has the system's default action.
@@ -70,7 +70,8 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
         self._loop: asyncio.AbstractEventLoop
         self.on_first: Callable[[ExitCode], None] = self.exit_now
-        self.on_reload: Callable[[], None] = _nothing
+        self.on_reload: Callable[[], None] | None = None
+        self.reload_wanted = False
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -146,7 +147,10 @@ class Signals:
         self.on_first(code)
 
     def _reload(self) -> None:
-        self.on_reload()
+        if self.on_reload is None:
+            self.reload_wanted = True
+        else:
+            self.on_reload()
 
 
 def has_terminal() -> bool:
@@ -156,10 +160,6 @@ def has_terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-def _nothing() -> None:
-    """Do nothing: a run that has not begun has just read its profile."""
 
 
 def _ignore(*_: object) -> None:

@@ -110,10 +110,12 @@ async def _run(
             _log.info(LogEvent.RUN_STARTED, run=uploader.run_id, journal=uploader.journal, provider=settings.provider)
             async with anyio.create_task_group() as beside:
                 signals.on_reload = functools.partial(_reload, beside, uploader, resolved)
+                if signals.reload_wanted:
+                    signals.on_reload()
                 if not settings.quiet:
                     beside.start_soon(_progress(uploader, console).run_until_cancelled)
                 summary = await uploader.run(_emitter(lines), uploaded=lines is not None)
-                signals.on_reload = _nothing
+                signals.on_reload = None
                 beside.cancel_scope.cancel()
     return summary
 
@@ -122,10 +124,6 @@ def _reload(beside: TaskGroup, uploader: Uploader, resolved: ResolvedSettings) -
     from bulkup.cli.reloading import reload_profile  # noqa: PLC0415  # few runs do so
 
     beside.start_soon(reload_profile, uploader, resolved)
-
-
-def _nothing() -> None:
-    """Do nothing: the run is over, so its profile is of no more use."""
 
 
 def _stop(uploader: Uploader, service: ServiceReport | None, code: ExitCode) -> None:

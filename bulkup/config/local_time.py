@@ -33,11 +33,6 @@ class TimeOfDay:
         return f"{self.hour:02}:{self.minute:02}"
 
 
-def system_clock(seconds: float) -> dt.datetime:
-    """Return the local time of this machine at a Unix time."""
-    return dt.datetime.fromtimestamp(seconds)  # noqa: DTZ006  # the local clock is what people write times of
-
-
 def parse_time_of_day(value: object) -> TimeOfDay:
     """Return the time of a text such as `06:00`, or of a local time of TOML. Raises ValueError."""
     if isinstance(value, TimeOfDay):

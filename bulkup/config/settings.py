@@ -175,6 +175,18 @@ class Settings(Buckets):
         "service's API always use `aiohttp`.",
         option=Option("The client that sends files to storage.", Panel.SPEED),
     )
+    order: Literal["path", "newest", "oldest", "smallest", "largest"] | None = setting(
+        None,
+        "The order in which files are sent: by path, by modification time, or by size. To bound the memory, 20,000 "
+        "files that need something are looked at ahead. A smaller number is sorted completely, and none of them is "
+        "sent before all are found. Of a larger one, the first of each 20,000 is sent next. Several files are sent at "
+        "once, so they arrive nearly in this order."
+        "\n\n"
+        "With `newest` and `max_files` or `until`, a run sends the most recent files first and leaves the others to "
+        "later runs.",
+        about_default="Files are sent as they are found, large ones a little earlier, which is fastest.",
+        option=Option("Send files by path, age or size.", Panel.SPEED),
+    )
     max_duration: SecondsAboveZero | None = setting(
         None,
         "The time after which a run starts no new file. Files in flight are finished, however long they take. Calls "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from typing import Protocol
 
@@ -24,3 +25,8 @@ class SystemClock:
     now = staticmethod(time.time)
     # Since an unspecified time, which may be only seconds ago.
     monotonic = staticmethod(time.monotonic)
+
+
+def local_clock(seconds: float) -> dt.datetime:
+    """Return the local time of this machine at a Unix time, without a zone."""
+    return dt.datetime.fromtimestamp(seconds)  # noqa: DTZ006  # people write times of the local clock

@@ -17,6 +17,7 @@
     run           the parts that all stages of a run share, and the request to stop
     api_calls     the loop of API calls under the gate of the API; batcher, closer and parts each have one
     budget        the number of files in flight, and of bytes in memory
+    throttle      the limit on the bytes that are sent per second, with the requests that wait
     cut_off       ends presign calls under way when a run has waited long enough for them
     worker_limit  the number of workers that may have a file
     sending_order the order in which workers get large and small files

@@ -10,6 +10,7 @@ from bulkup.model.files import Algorithm
 
 Symlinks = Literal["skip", "inside", "follow"]
 IdentityMode = Literal["strict", "default", "content", "size-mtime"]
+Order = Literal["path", "newest", "oldest", "smallest", "largest"]
 MIB = 1024**2
 MOST_WORKERS = 256
 LARGE = MIB  # a larger file counts its bytes while it is sent, and not at its end
@@ -18,7 +19,10 @@ FIRST_WORKERS = 16  # of `concurrency = "auto"`
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """Which files belong to the run. Sizes in bytes, ages in seconds; patterns in gitignore syntax."""
+    """Which files belong to the run. Sizes in bytes, ages in seconds; patterns in gitignore syntax.
+
+    `order` is the order in which they are sent, None for that in which they are found.
+    """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -29,6 +33,7 @@ class ScanOptions:
     symlinks: Symlinks = "skip"
     files_from: str | None = None
     null: bool = False
+    order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)

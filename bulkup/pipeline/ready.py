@@ -39,7 +39,7 @@ class Ready:
     def __init__(self, run: Run, routes: Routes) -> None:
         self._run = run
         self._routes = routes
-        self._files = SendingOrder()
+        self._files = SendingOrder(as_they_come=run.options.scan.order is not None)
         self._held: dict[HostGate, deque[Ticketed]] = {}
         self._later: DelayQueue[Ticketed] = DelayQueue()
         self._idle: deque[asyncio.Future[None]] = deque()  # workers without a file

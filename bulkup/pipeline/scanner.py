@@ -27,6 +27,7 @@ from bulkup.model.states import FileState
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision
+from bulkup.pipeline.scan.file_order import FileOrder
 from bulkup.pipeline.scan.triage import Triage, triage
 from bulkup.pipeline.scan.walk import Unexamined, Walk, WalkBlock
 
@@ -53,6 +54,8 @@ class Scanner:
     def __init__(self, run: Run, routes: Routes) -> None:
         self._run = run
         self._routes = routes
+        order = run.options.scan.order
+        self._order = None if order is None else FileOrder(order, run.tunables.order_window)
 
     async def scan(self) -> None:
         """Walk every source to its end, or until no more files are taken. Raises `JournalError`, `UsageError`."""
@@ -69,6 +72,7 @@ class Scanner:
                 # Files in flight are finished. The journal knows the others, and the next run has them in its list.
                 self._run.stop.fail(error)
                 return
+        await self._pass_on_the_rest()
         self._run.counters.scan_done = True
         if walk.first_own is not None:
             _log.warning(LogEvent.OWN_FILES_SKIPPED, entries=ignored.own, first=path_text(walk.first_own))
@@ -118,6 +122,15 @@ class Scanner:
             await self._enter(self._routes.settle, self._outcome_of(entry))
         await self._claim_places(chunk.triage.decisions)
         for decision in chunk.triage.decisions:
+            if self._run.takes_no_more:
+                return
+            first = decision if self._order is None else self._order.add(decision)
+            if first is not None:
+                await self._carry_out(first)
+
+    async def _pass_on_the_rest(self) -> None:
+        """Pass on the files that wait for their place in the order, until no more are taken."""
+        for decision in () if self._order is None else self._order.drain():
             if self._run.takes_no_more:
                 return
             await self._carry_out(decision)

@@ -4,6 +4,8 @@ A large file takes a worker longest. If the last file of a run is large, the oth
 and a single connection does not fill a link on which packets get lost. So large files go first, up to a share of the
 workers. The other workers send small files beside them, which need the processor more than the link. Among files of
 one kind the order is that of their arrival, so that no ticket waits until it expires.
+
+Where the user wants another order (setting `order`), all files go in that of their arrival.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ MOST_LARGE = 16  # two chunks of each large file are in memory, and small files 
 
 
 class SendingOrder:
-    """Files that have a ticket and wait for a worker."""
+    """Files that have a ticket and wait for a worker. With `as_they_come`, large files are treated as all others."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, as_they_come: bool = False) -> None:
+        self._as_they_come = as_they_come
         self._small: deque[Ticketed] = deque()
         self._large: deque[Ticketed] = deque()
 
@@ -34,7 +37,8 @@ class SendingOrder:
 
     def add(self, file: Ticketed) -> None:
         """Take a file."""
-        (self._large if file.item.file.identity.size > LARGE else self._small).append(file)
+        is_large = file.item.file.identity.size > LARGE and not self._as_they_come
+        (self._large if is_large else self._small).append(file)
 
     def next(self, large: int, workers: int) -> Ticketed:
         """Return the next file; `large` of the `workers` have a large file. Raises IndexError if there is none."""

@@ -282,3 +282,51 @@ def test_standard_error_that_its_reader_closes(world: World) -> None:
         out, _ = process.communicate()
     Ended(process.returncode, out.decode(), "").expect(0)
     world.verify()
+
+
+PROFILE = '[profiles.night]\nprovider = "magic-hour"\ntoken = "local-token"\n'
+
+
+def test_a_hangup_without_a_terminal_reads_the_profile_again(world: World) -> None:
+    """The run goes on with the new limit, and later ones may follow. A second signal is still needed to end it at once."""
+    (world.source / "slow.mp4").write_bytes(b"x" * 300_000)
+    config = world.root / "bulkup.toml"
+    config.write_text(PROFILE + 'bwlimit = "20k"\n')
+    with serving(world.store) as url, of_profile(world, url, config) as process:
+        wait_for(lambda: world.settled() > 0)
+        config.write_text(PROFILE + 'bwlimit = "fast"\n')
+        process.send_signal(signal.SIGHUP)
+        said(process, b"the profile was not read again, the run continues as before")
+        config.write_text(PROFILE + 'bwlimit = "off"\n')
+        process.send_signal(signal.SIGHUP)
+        said(process, b"the profile was read again: bwlimit is off")
+        done = ended(process).expect(0)
+    assert done.summary["files"]["uploaded"] == 13
+    world.verify()
+
+
+def test_a_hangup_of_a_profile_with_a_terminal_ends_the_run(world: World) -> None:
+    """It says that the terminal was closed."""
+    ours, theirs = os.openpty()
+    (world.source / "slow.mp4").write_bytes(b"x" * 100_000)
+    config = world.root / "bulkup.toml"
+    config.write_text(PROFILE)
+    with (
+        serving(world.store, "--fault", "slow-body") as url,
+        of_profile(world, url, config, stdin=theirs, preexec_fn=take_terminal) as process,
+    ):
+        os.close(theirs)
+        wait_for(lambda: world.settled() == 12)
+        process.send_signal(signal.SIGHUP)
+        ended(process).expect(129)
+        os.close(ours)
+    assert world.settled() == 13
+
+
+.contextmanager
+def of_profile(world: World, url: str, config: Path, **kwargs: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a run of the profile `night` to a server, by default without a terminal as under a timer."""
+    options = ("--profile", "night", "--config", str(config), "--base-url", url, "--journal", str(world.journal))
+    session: dict[str, Any] = kwargs or {"start_new_session": True}
+    with started("upload", str(world.source), "--json", *options, **session) as process:
+        yield process

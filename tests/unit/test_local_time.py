@@ -17,8 +17,8 @@ from bulkup.config.local_time import (
     moments,
     next_time,
     parse_time_of_day,
-    system_clock,
 )
+from bulkup.helpers.clock import local_clock
 
 # Zones that set their clocks by an hour, by half an hour, at midnight, and never; and one that skipped a day.
 ZONES = (
@@ -110,4 +110,4 @@ def test_other_values_are_refused(value: Any) -> None:
 
 def test_the_clock_of_the_machine() -> None:
     """It has no zone, and is the one that `localtime` shows."""
-    assert system_clock(0.0).timetuple()[:6] == time.localtime(0.0)[:6]
+    assert local_clock(0.0).timetuple()[:6] == time.localtime(0.0)[:6]

@@ -89,3 +89,11 @@ def makespan(sizes: list[int], workers: int, window: int) -> float:
         large += size > LARGE
         last = max(last, now + size)
         heapq.heappush(ends, (now + size, size))
+
+
+def test_files_of_an_order_go_as_they_come() -> None:
+    """Where the user wants an order, a large file is not sent earlier."""
+    order = SendingOrder(as_they_come=True)
+    for size in (1, LARGE + 1, 2, LARGE + 2):
+        order.add(file_of(size))
+    assert [size_of(order.next(0, 8)) for _ in range(4)] == [1, LARGE + 1, 2, LARGE + 2]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 
 import anyio
 import pytest
@@ -15,8 +17,9 @@ from bulkup.errors import ExitCode
 class RecordedSignals(Signals):
     """Records the exit codes with which the process would have been ended immediately."""
 
-    def __init__(self, grace: float = 3600.0, *, clean_up_time: float = 30.0) -> None:
-        super().__init__(Console(), grace, clean_up_time=clean_up_time, kill_if_deaf=False)  # it would end the tests
+    def __init__(self, grace: float = 3600.0, *, clean_up_time: float = 30.0, reloads: bool = False) -> None:
+        # With `kill_if_deaf`, a signal could end the tests.
+        super().__init__(Console(), grace, reloads=reloads, clean_up_time=clean_up_time, kill_if_deaf=False)
         self.exits: list[ExitCode] = []
 
     def exit_now(self, code: ExitCode) -> None:
@@ -47,6 +50,42 @@ async def test_the_first_and_the_second_signal(numbers: list[signal.Signals], fi
             await anyio.sleep(0.001)
         assert signals.interruption().exit_code == first
     assert (stopped, signals.exits) == ([first], second)
+
+
+async def test_a_hangup_that_asks_to_reload() -> None:
+    """It ends nothing, before the run, during it, and after the first signal."""
+    stopped, reloads = list[ExitCode](), list[str]()
+    with RecordedSignals(reloads=True) as signals:
+        signals.on_first = stopped.append
+        signal.raise_signal(signal.SIGHUP)
+        while not signals.reload_wanted:
+            await anyio.sleep(0.001)
+        signals.on_reload = lambda: reloads.append("again")
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
+            signal.raise_signal(number)
+        while len(reloads) < 2 or not stopped:
+            await anyio.sleep(0.001)
+        assert signals.interruption().exit_code == 143
+    assert (stopped, signals.exits) == ([143], [])
+
+
+def test_a_process_of_a_new_session_has_no_terminal() -> None:
+    """A timer starts processes so."""
+    program = "import os; from bulkup.cli.signals import has_terminal; os.setsid(); print(has_terminal())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert done.stdout == "False\n"
+
+
+def test_a_process_whose_streams_are_redirected_has_its_terminal() -> None:
+    """It is ended when the terminal is closed, wherever its output goes."""
+    program = (
+        "import fcntl, os, sys, termios\n"
+        "from bulkup.cli.signals import has_terminal\n"
+        "os.setsid(); _, theirs = os.openpty(); fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)\n"
+        "print(has_terminal())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert done.stdout == "True\n"
 
 
 async def test_a_run_that_is_blocked_after_its_grace_is_ended() -> None:

@@ -6,6 +6,7 @@
     pace             the rate at which requests to a throttling host begin, learned from its answers
     earlier_origins  hosts that tickets of an earlier run name and that do not answer
     quota            the largest number of files and bytes of a run
+    bandwidth        how many bytes may be sent now
     issued_tickets   finds an id or object that the service gives to a second file
     common_refusals  refusals that concern every file, and the end of a run in which none is accepted
     kind_refusal     whether a refusal is about the kind of a file

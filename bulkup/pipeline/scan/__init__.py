@@ -7,6 +7,7 @@
     name_list     reads a list of names (`files_from`)
     triage        counts settled files, and decides about the others
     decision      the action for one file
+    file_order    the order in which files enter the pipeline
 
 Not here: reading the content of files (`files`), and carrying an action out (`scanner`).
 """
