@@ -289,8 +289,10 @@ class Uploader:
         self._time_up()
 
     async def _stop_at(self, deadline: float) -> None:
-        while (left := deadline - self._clock.now()) > 0:
+        left = deadline - self._clock.now()
+        while left > 0:
             await anyio.sleep(min(left, _LONGEST_SLEEP))
+            left = deadline - self._clock.now()
         self._time_up()
 
     def _time_up(self) -> None:

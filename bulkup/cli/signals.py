@@ -1,10 +1,10 @@
 """Signals during a run: the first one ends the run in order, a second one ends the process immediately.
 
-SIGHUP has two meanings. In a process with a terminal it says that the terminal was closed. It ends the run like SIGTERM,
-but never counts as a second signal: a shell that loses its terminal sends another SIGHUP after the system's. A process
-without a terminal, as under a timer, can only have been sent it by a person or a program. If it runs a profile, that
-asks it to read the profile again, as for most services. If SIGHUP is ignored, as under `nohup`, it stays ignored.
-Python itself ignores SIGPIPE, so a closed output causes a failed write.
+SIGHUP has two meanings. In a process with a terminal it says that the terminal was closed. It ends the run like
+SIGTERM, but never counts as a second signal: a shell that loses its terminal sends another SIGHUP after the system's.
+To a process without a terminal, as under a timer, a person or a program sends it. If such a process runs a profile, it
+reads the profile again, as most services do. If SIGHUP is ignored, as under `nohup`, it stays ignored. Python itself
+ignores SIGPIPE, so a closed output causes a failed write.
 """
 
 from __future__ import annotations

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
 
-from bulkup.config import base_url, expiry, extension_types, host_names, local_time, object_key, secret_source, timetable, units
+from bulkup.config import (
+    base_url,
+    expiry,
+    extension_types,
+    host_names,
+    local_time,
+    object_key,
+    secret_source,
+    timetable,
+    units,
+)
 from bulkup.config.base_url import normalise_base_url
 from bulkup.config.checked_model import After, Before, Limits, Plain
 from bulkup.config.declaration import ValueForm

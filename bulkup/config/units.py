@@ -55,4 +55,6 @@ def _seconds(value: object) -> float:
         return float(Decimal(number) * _SECONDS[unit])
     if not text or (match := _SEVERAL_UNITS.fullmatch(text)) is None:
         return math.nan
-    return float(sum(Decimal(number or 0) * _SECONDS[unit] for number, unit in zip(match.groups(), "dhms", strict=True)))
+    return float(
+        sum(Decimal(number or 0) * _SECONDS[unit] for number, unit in zip(match.groups(), "dhms", strict=True))
+    )

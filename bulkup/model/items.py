@@ -28,8 +28,8 @@ class Item:
     `known_digest` is the digest that an earlier run recorded, `known_at` the source number and path of that record, and
     `expired` says that the service no longer keeps that upload. `parts` are parts that an earlier run sent with the
     ticket. `part` is set for an item that is only a part of a file. The scanner found nothing in the service's rules
-    against `accepted`: while that is the file, they need not be asked again. `admitted` says that the run has counted the
-    file for `max_files` and `max_bytes`.
+    against `accepted`: while that is the file, they need not be asked again. `admitted` says that the run has counted
+    the file for `max_files` and `max_bytes`.
     """
 
     file: FoundFile

@@ -33,7 +33,10 @@ class LogEvent(enum.StrEnum):
     FILE_NOT_UPLOADED = "file.not_uploaded", "file not uploaded"
     SETTINGS_WARNING = "settings.warning", "{text}"
     SETTINGS_RELOADED = "settings.reloaded", "the profile was read again: bwlimit is {bwlimit}"
-    SETTINGS_NOT_RELOADED = "settings.not_reloaded", "the profile was not read again, the run continues as before: {reason}"
+    SETTINGS_NOT_RELOADED = (
+        "settings.not_reloaded",
+        "the profile was not read again, nothing changes: {reason}",
+    )
     CLOCK_WRONG = (
         "clock.wrong",
         "this machine's clock is {difference} the service's; set it, or signed calls may be refused",

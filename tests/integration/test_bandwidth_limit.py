@@ -56,7 +56,8 @@ async def test_all_bytes_pass_the_limit(
     """Those of small files, large ones and forms, in all processes together."""
     here.provider = provider
     rate = 4 * MIB
-    files = {f"{number}.mov": os.urandom(20_000 * number) for number in range(10)} | {"l.mov": os.urandom(3 * MIB)}
+    files: dict[str | bytes, bytes] = {f"{number}.mov": os.urandom(20_000 * number) for number in range(10)}
+    files["large.mov"] = os.urandom(3 * MIB)
     here.write(files)
     summary = await here.run(bwlimit="4M", **way)
     assert summary.exit_code == 0, summary.error
@@ -108,9 +109,7 @@ async def test_the_number_of_workers_does_not_grow_because_of_the_limit(here: Wo
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-async def test_the_limit_changes_during_a_run(
-    here: World, taken: list[tuple[float, int]], processes: int
-) -> None:
+async def test_the_limit_changes_during_a_run(here: World, taken: list[tuple[float, int]], processes: int) -> None:
     """From none to one that lets nearly nothing pass, in the middle of a file, and back."""
     here.write({"large.mov": os.urandom(8 * MIB)})
     here.faults("slow-body", options=FaultOptions(slow_pace=ReadPace(256 * 1024, 0.02)))

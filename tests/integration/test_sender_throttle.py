@@ -76,12 +76,12 @@ async def in_pieces(transport: Transport, grants: Grants, watched: Watched, size
 
 @BOTH
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-async def test_the_server_has_no_more_than_was_granted(sender: str, tls: bool) -> None:
+async def test_the_server_has_no_more_than_was_granted(sender: str, tls: bool, tmp_path: Path) -> None:
     """Neither sender writes ahead, over TLS either."""
     watched, grants = Watched(), Grants()
     certificate = certified() if tls else None
     async with serving(watched, tls=certificate) as server:
-        trusted = {"ca_file": ca_file()} if tls else {}
+        trusted = {"ca_file": ca_file(tmp_path)} if tls else {}
         async with using(sender, **trusted) as transport:
             transport.throttle = grants
             body = FileBody(BLOCK, 2)

@@ -37,29 +37,33 @@ async def test_the_rate_at_the_begin(table: str | None, rate: int | None, change
 
 async def test_the_rate_follows_the_timetable() -> None:
     made, throttle, time = schedule("08:00,2M 18:00,off", "2026-06-01T18:00")
-    assert throttle.rate is None
+    before = throttle.rate
     time.at = unix("2026-06-02T07:59:59", ZONE) + 0.99
     with capture_logs() as logs:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(made.work)
             await anyio.wait_all_tasks_blocked()
             time.at += 0.01
-            while throttle.rate is None:
+            while throttle.rate == before:
                 await anyio.sleep(0.001)
             tasks.cancel_scope.cancel()
-    assert throttle.rate == 2 * MIB
+    assert (before, throttle.rate) == (None, 2 * MIB)
     assert [(log["event"], log["limit"]) for log in logs] == [(LogEvent.BANDWIDTH_CHANGED, "2.0 MiB/s")]
 
 
 async def test_a_change_of_the_setting_holds_at_once() -> None:
     """Also from no limit, and to a timetable."""
     made, throttle, _ = schedule(None, "2026-06-01T12:00")
+    rates = list[float | None]()
     with capture_logs() as logs:
-        made.change(parse_timetable("3M"))
-        assert throttle.rate == 3 * MIB
-        made.change(parse_timetable("3M"))
+        for _ in range(2):
+            made.change(parse_timetable("3M"))
+            rates.append(throttle.rate)
         made.change(parse_timetable("08:00,2M 18:00,off"))
-        assert (throttle.rate, made.changes) == (2 * MIB, True)
+        rates.append(throttle.rate)
+        follows = made.changes
         made.change(None)
-        assert (throttle.rate, made.changes) == (None, False)
+        rates.append(throttle.rate)
+    assert rates == [3 * MIB, 3 * MIB, 2 * MIB, None]
+    assert (follows, made.changes) == (True, False)
     assert [log["limit"] for log in logs] == ["3.0 MiB/s", "2.0 MiB/s", "off"]

@@ -49,9 +49,7 @@ def test_files_that_fit_into_the_window_are_sorted(files: list[tuple[int, int]],
 
 
 @given(FILES, st.sampled_from(ORDERS), st.integers(1, 10))
-def test_each_file_is_the_first_of_those_in_the_window(
-    files: list[tuple[int, int]], order: Order, window: int
-) -> None:
+def test_each_file_is_the_first_of_those_in_the_window(files: list[tuple[int, int]], order: Order, window: int) -> None:
     """Every file comes out once."""
     decisions = [decision(*file, path=os.urandom(2)) for file in files]
     out = ordered(order, window, decisions)
