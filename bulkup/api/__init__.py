@@ -6,6 +6,7 @@
     provider_trial          sends one file with each step shown
     masked_http             its requests and answers as text, without secrets
     unfinished              unfinished uploads at the service
+    bandwidth_schedule      sets the limit on the bandwidth by its timetable
     rate_limit, clock_skew  wrap API calls: their rate, and a warning about a wrong clock
     run_summary             the summary of a run
     bench                   `bulkup bench`

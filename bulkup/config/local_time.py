@@ -45,17 +45,17 @@ def parse_time_of_day(value: object) -> TimeOfDay:
     return TimeOfDay(int(match[1]), int(match[2]))
 
 
-def next_time(time: TimeOfDay, now: float, local: LocalClock) -> int:
+def next_time(of_day: TimeOfDay, now: float, local: LocalClock) -> int:
     """Return the first Unix time after `now` at which the local clock shows a time of day, or skips it."""
     today = local(now).date()
     days = (today + dt.timedelta(days=number) for number in range(-1, 3))
-    reached = (moment for day in days for moment in moments(wall_time(day, time), local))
+    reached = (moment for day in days for moment in moments(wall_time(day, of_day), local))
     return min(moment for moment in reached if moment > now)
 
 
-def wall_time(day: dt.date, time: TimeOfDay) -> dt.datetime:
+def wall_time(day: dt.date, of_day: TimeOfDay) -> dt.datetime:
     """Return a time of day on a day, as the local clock shows it."""
-    return dt.datetime.combine(day, dt.time(time.hour, time.minute))
+    return dt.datetime.combine(day, dt.time(of_day.hour, of_day.minute))
 
 
 def moments(wall: dt.datetime, local: LocalClock) -> tuple[int, ...]:
