@@ -23,7 +23,7 @@ class ServerContext:
     """The server's clock, keys, counters, settings, limits and faults.
 
     Credentials (in `config`) and faults may change while the server runs. `fault_counters` counts the applied faults
-    by name.
+    by name. `ended_tokens` are the tokens of the user's sessions that are over.
     """
 
     clock: Clock
@@ -33,12 +33,14 @@ class ServerContext:
     faults: FaultPlan
     config: ServerConfig
     limits: ServerLimits
+    ended_tokens: frozenset[str] = frozenset()
 
     @property
     def user_key(self) -> SigningKey:
         """The key of the user who signs requests to the store, as for provider `s3`."""
         config = self.config
-        return SigningKey(config.access_key, config.access_key, config.secret_key, config.security_token)
+        ids = config.access_key, config.access_key
+        return SigningKey(*ids, config.secret_key, config.security_token, self.ended_tokens)
 
     def draw_fault(self, point: FaultPoint, now: float) -> Fault | None:
         """Return the fault to apply to a request, and count it. A wrong ETag is counted when it is answered."""

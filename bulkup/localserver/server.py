@@ -89,8 +89,12 @@ class LocalServer:
         secret_key: str | None = None,
         iam_password: str | None = None,
         client_secret: str | None = None,
+        security_token: str | None = None,
     ) -> None:
-        """Change credentials; None keeps the old one. URLs that the server issued stay valid, tokens do not."""
+        """Change credentials; None keeps the old one. URLs that the server issued stay valid, tokens do not.
+
+        With a new `security_token` the session of the earlier one is over, and with it the URLs that it signed.
+        """
         given = {
             "token": token,
             "api_key": api_key,
@@ -98,7 +102,10 @@ class LocalServer:
             "secret_key": secret_key,
             "iam_password": iam_password,
             "client_secret": client_secret,
+            "security_token": security_token,
         }
+        if security_token:
+            self._running.ended_tokens |= {self._running.config.security_token}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value}
         self._running.config = replace(self._running.config, **changed)
 

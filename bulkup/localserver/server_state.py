@@ -8,7 +8,7 @@ import mmap
 import os
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import orjson
@@ -87,7 +87,7 @@ class ServerState:
 
     def _new_signing_key(self) -> SigningKey:
         suffix = secrets.token_hex(8).upper()
-        fields = {
+        fields: dict[str, Any] = {
             "permanent_id": f"AKIA{suffix}",
             "temporary_id": f"ASIA{suffix}",
             "secret": secrets.token_urlsafe(30),

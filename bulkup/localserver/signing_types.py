@@ -13,12 +13,16 @@ from bulkup.helpers.quick_dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """The key that signs URLs. Both ids share the secret. `session_token` belongs to the temporary id."""
+    """The key that signs URLs. Both ids share the secret. `session_token` belongs to the temporary id.
+
+    `ended` are the tokens of sessions that are over.
+    """
 
     permanent_id: str  # AKIA..., in URLs of version 4
     temporary_id: str  # ASIA..., in URLs of version 2
     secret: str = field(repr=False)
     session_token: str = field(repr=False)
+    ended: frozenset[str] = field(default=frozenset(), repr=False)
 
     def knows(self, access_key_id: str) -> bool:
         """Return whether the id is one of this key's two ids."""

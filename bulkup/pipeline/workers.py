@@ -153,8 +153,10 @@ class Workers:
         run, item, now = self._run, file.item, self._run.clock.monotonic()
         problem = self._of_earlier_run(file, problem)
         item.history.note(problem, now, gate.last_answer)
+        if problem.kind is ProblemKind.EXPIRED:
+            run.provider.url_expired()
         if self._note_lost_ticket(file, problem, now):
-            run.stop.fail(tickets_over(None, run.clock_skew()))
+            run.stop.fail(tickets_over(None, run.clock_skew(), problem.message))
             self._routes.give_back(item)
             return
         if self._asks_anew(file, problem, gate, now):

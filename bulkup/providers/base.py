@@ -243,6 +243,9 @@ class Provider(abc.ABC):
         """Return whether a ticket of an earlier run can be used, apart from its expiry."""
         return self.capabilities.reusable_urls
 
+    def url_expired(self) -> None:  # noqa: B027  # most providers sign nothing themselves
+        """Take note that storage called the URL of a ticket expired, maybe before its time."""
+
     def kept_until(self, stored_at: float) -> float | None:
         """Return until when the service keeps a file stored at `stored_at`, None if unknown.
 

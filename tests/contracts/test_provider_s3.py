@@ -138,7 +138,7 @@ def answer(status: int, code: str, message: str = "m") -> StorageAnswer:
         (404, "NoSuchBucket", ProblemKind.REFUSED, "check bucket, region, addressing and base_url"),
         (301, "PermanentRedirect", ProblemKind.FAILED, "the bucket is in another region: set region"),
         (400, "AuthorizationQueryParametersError", ProblemKind.FAILED, "check region"),
-        (403, "RequestTimeTooSkewed", ProblemKind.FAILED, "set the clock of this machine"),
+        (403, "RequestTimeTooSkewed", ProblemKind.EXPIRED, "set the clock of this machine"),
         (403, "SignatureDoesNotMatch", ProblemKind.FAILED, "check secret_key and region"),
         (400, "ExpiredToken", ProblemKind.EXPIRED, "log in again"),
         (403, "InvalidAccessKeyId", ProblemKind.UNAUTHORIZED, "check access_key"),
@@ -157,6 +157,14 @@ def test_a_refusal_says_what_to_do(status: int, code: str, kind: ProblemKind, sa
     assert problem.kind is kind
     assert re.search(rf"{code}: m.*{re.escape(said)}|{code}: m", problem.message)
     assert said in problem.message
+
+
+def test_a_url_that_is_used_too_early() -> None:
+    """It is signed anew, with the store's time."""
+    problem = provider().classify(answer(403, "AccessDenied", "Request is not yet valid"), NOW)
+    assert problem is not None
+    assert problem.kind is ProblemKind.EXPIRED
+    assert "set the clock of this machine" in problem.message
 
 
 def test_a_url_that_was_used_too_late() -> None:
@@ -307,6 +315,7 @@ async def test_what_is_left_of_a_file_that_is_given_up() -> None:
         (403, "AccessDenied", ProblemKind.UNAUTHORIZED),
         (400, "ExpiredToken", ProblemKind.UNAUTHORIZED),
         (404, "NoSuchBucket", ProblemKind.UNUSABLE),
+        (403, "RequestTimeTooSkewed", ProblemKind.UNUSABLE),
         (301, "PermanentRedirect", ProblemKind.UNUSABLE),
         (400, "InvalidRequest", ProblemKind.FAILED),
         (503, "SlowDown", ProblemKind.THROTTLED),
@@ -314,7 +323,8 @@ async def test_what_is_left_of_a_file_that_is_given_up() -> None:
     ],
 )
 async def test_refused_calls(status: int, code: str, kind: ProblemKind) -> None:
-    call = Answers((status, f"<Error><Code>{code}</Code></Error>", {}))
+    refusal: tuple[int, str, dict[str, str]] = (status, f"<Error><Code>{code}</Code></Error>", {})
+    call = Answers(refusal, refusal)  # one more for a call that is made again by the store's time
     with pytest.raises(ProblemError, match=code) as raised:
         await provider(multipart_from=5).presign([spec("a", 9)], call)
     assert raised.value.problem.kind is kind

@@ -56,6 +56,11 @@ def invalid_token() -> S3Error:
     return S3Error(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
 
 
+def expired_token() -> S3Error:
+    """Return the error 400 ExpiredToken."""
+    return S3Error(400, "ExpiredToken", "The provided token has expired.")
+
+
 def invalid_uri() -> S3Error:
     """Return the error 400 InvalidURI."""
     return S3Error(400, "InvalidURI", "Couldn't parse the specified URI.")

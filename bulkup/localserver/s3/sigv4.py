@@ -138,6 +138,8 @@ def _key_of(credential: str, date: str, keys: Sequence[SigningKey]) -> SigningKe
 
 
 def _check_token(token: str | None, signing: SigningKey) -> None:
+    if token is not None and token in signing.ended:
+        raise s3_errors.expired_token()
     if token is not None and not hmac.compare_digest(token.encode(), signing.session_token.encode()):
         raise s3_errors.invalid_token()
 

@@ -36,14 +36,15 @@ def refuses_every_file(problem: Problem, refusals: CommonRefusals) -> ServiceErr
 _EQUAL_CLOCKS = 60.0  # seconds; a smaller difference ends no lease
 
 
-def tickets_over(over_by: float | None, skew: float | None) -> ServiceError:
+def tickets_over(over_by: float | None, skew: float | None, said: str = "") -> ServiceError:
     """Return the error for a service whose upload URLs are useless when they arrive.
 
-    `over_by` is for how many seconds they had expired by their own times, None where storage alone calls them expired.
+    `over_by` is for how many seconds they had expired by their own times, None where storage alone calls them expired,
+    with the message `said`.
     `skew` is by how many seconds the service's clock is ahead of this machine's, None where its answers do not say it.
     """
     if over_by is None:
-        message = "storage calls every new upload URL expired"
+        message = "storage calls every new upload URL expired" + (f": {said}" if said else "")
     else:
         message = f"every upload URL has expired when it arrives, {_span(over_by)} ago"
     if skew is None:

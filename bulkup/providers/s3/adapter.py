@@ -57,7 +57,7 @@ class S3(Provider):
         self._key = KeyTemplate(settings["key"])
         self._headers = ObjectHeaders(settings)
         self._source = KeySource(config)
-        self._calls = BucketCalls(self._address, self._source)
+        self._calls = BucketCalls(self._address, self._source, config.service_now)
         self._lifetime: float = settings["url_lifetime"]
         self._in_parts_from: int = min(settings["multipart_from"], S3_PUT_LIMIT + 1)
         self._part_size: int = settings["part_size"]
@@ -67,6 +67,7 @@ class S3(Provider):
             hint = "leave out one of the two"
             raise UsageError("skip_existing compares MD5s, and checksum_algorithm is not MD5", hint=hint)
         self._signer: tuple[AccessKeys, UrlSigner] | None = None
+        self._in_doubt = False  # a signed URL was called expired, so keys or clock may be to blame
         self._capabilities = Capabilities(
             checksum_first=self._checksum,
             batch_limit=1000,
@@ -115,7 +116,7 @@ class S3(Provider):
         if self._existing is not None:
             there = await self._existing.answers({self._key(spec): spec for spec in specs}, call)
         missing = [spec for spec in specs if self._key(spec) not in there] if there else specs
-        signer, now, expires_at = await self._signing()
+        signer, now, expires_at = await self._signing(call)
         tickets = [self._ticket(self._key(spec), spec, signer, now, expires_at) for spec in missing]
         large = [number for number, spec in enumerate(missing) if spec.size >= self._in_parts_from]
         if large:
@@ -127,8 +128,7 @@ class S3(Provider):
 
     async def part_tickets(self, ticket: Ticket, numbers: Sequence[int], call: ApiCall) -> Sequence[Ticket]:
         """Sign the URLs of parts."""
-        del call  # nothing is requested
-        signer, now, expires_at = await self._signing()
+        signer, now, expires_at = await self._signing(call)
         key, upload_id = ticket.object_id, str(ticket.remote["upload_id"])
         path = self._address.path_of(key)
         return [
@@ -191,8 +191,15 @@ class S3(Provider):
         """Return the problem in storage's answer, with a hint."""
         return classify(answer, now)
 
-    async def _signing(self) -> tuple[UrlSigner, float, float]:
+    def url_expired(self) -> None:
+        """Have keys and clock checked before the next URL is signed."""
+        self._in_doubt = True
+
+    async def _signing(self, call: ApiCall) -> tuple[UrlSigner, float, float]:
         """Return the signer, the time to sign with, and when URLs that are signed now end by this machine's clock."""
+        if self._in_doubt:
+            await self._calls.check_signature(self._key.prefix, call)
+            self._in_doubt = False
         keys, now = await self._source.keys(), self.config.clock.now()
         if self._signer is None or self._signer[0] is not keys:
             self._signer = keys, UrlSigner(keys, self._address.target, int(self._lifetime))

@@ -11,6 +11,7 @@ from bulkup.providers.error_documents import code_and_message, plain_body
 from bulkup.providers.storage_answers import classify_s3
 
 _PROPERTIES = "check sse, storage_class, acl, tags and checksum_algorithm: the store may not have them"
+_CLOCK = "set the clock of this machine"
 # The kind of problem by the code of the error document, None for the usual kind, and a hint.
 _CODES: Mapping[str, tuple[ProblemKind | None, str]] = {
     "NoSuchBucket": (None, "check bucket, region, addressing and base_url"),
@@ -22,7 +23,7 @@ _CODES: Mapping[str, tuple[ProblemKind | None, str]] = {
     "IllegalLocationConstraintException": (None, "the bucket is in another region: set region"),
     "InvalidAccessKeyId": (ProblemKind.UNAUTHORIZED, "check access_key, or the AWS profile in use"),
     "SignatureDoesNotMatch": (None, "check secret_key and region; a proxy must not change the host or the path"),
-    "RequestTimeTooSkewed": (None, "set the clock of this machine"),
+    "RequestTimeTooSkewed": (ProblemKind.EXPIRED, _CLOCK),
     "InvalidToken": (ProblemKind.UNAUTHORIZED, "check security_token, or log in again"),
     "ExpiredToken": (None, "the session has ended: log in again"),
     "AccessDenied": (None, "the keys need the right s3:PutObject on the bucket"),
@@ -50,6 +51,7 @@ _OF_A_CALL = {
     "TokenRefreshRequired": ProblemKind.UNAUTHORIZED,
     "NoSuchBucket": ProblemKind.UNUSABLE,
     "NoSuchUpload": ProblemKind.FAILED,
+    "RequestTimeTooSkewed": ProblemKind.UNUSABLE,
     "PermanentRedirect": ProblemKind.UNUSABLE,
     "AuthorizationHeaderMalformed": ProblemKind.UNUSABLE,
 }
@@ -70,6 +72,11 @@ def problem_of_call(answer: ApiAnswer) -> Problem | None:
     return dataclasses.replace(problem, kind=kind, maybe_created=kind is ProblemKind.TRANSIENT)
 
 
+# What makes a signature useless that was good a moment ago, or would be by another clock.
+SESSION_OVER = frozenset({"ExpiredToken", "TokenRefreshRequired"})
+CLOCK_WRONG = "RequestTimeTooSkewed"
+
+
 def code_of(answer: StorageAnswer | ApiAnswer) -> str:
     """Return the code of an error document, empty if there is none."""
     return code_and_message(plain_body(answer.body, answer.headers.get("content-encoding", "")))[0]
@@ -86,5 +93,7 @@ def classify(answer: StorageAnswer, now: float) -> Problem | None:
         hint = _CODES["PreconditionFailed"][1]
     if code == "AccessDenied" and problem.kind is ProblemKind.EXPIRED:
         return problem  # a URL that was used too late
+    if code == "AccessDenied" and "not yet valid" in problem.message:
+        kind, hint = _CODES["RequestTimeTooSkewed"]
     message = f"{problem.message} ({hint})" if hint else problem.message
     return dataclasses.replace(problem, kind=kind or problem.kind, message=message)

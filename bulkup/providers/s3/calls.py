@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote, unquote_plus
 from xml.etree.ElementTree import Element, ParseError
@@ -16,13 +16,14 @@ from bulkup.helpers.secrets import SecretUrl
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import SentPart
-from bulkup.providers.s3.answers import problem_of_call
+from bulkup.providers.s3.answers import CLOCK_WRONG, SESSION_OVER, code_of, problem_of_call
 from bulkup.providers.s3.credentials import KeySource
 from bulkup.providers.s3.endpoint import BucketAddress
-from bulkup.providers.s3.signing import call_headers
+from bulkup.providers.s3.signing import AccessKeys, call_headers
 
 _NO_HEADERS: Mapping[str, str] = {}
 _FOUND, _MISSING = 200, 404
+_REFUSED = (400, 403)
 _ENCRYPTION = "x-amz-server-side-encryption"
 _LISTED = 1000  # entries of one answer, the most that stores return
 _URLS_OF_A_LIST = 1000  # an answer of that many entries is no larger than one with that many URLs
@@ -45,11 +46,16 @@ class Unfinished(NamedTuple):
 
 
 class BucketCalls:
-    """Makes calls about one bucket. Methods raise `ProblemError`."""
+    """Makes calls about one bucket. Methods raise `ProblemError`.
 
-    def __init__(self, address: BucketAddress, source: KeySource) -> None:
+    A call is signed with the time that `now` returns. It is made again once where its session was over and there are
+    newer keys, and where the store named another time.
+    """
+
+    def __init__(self, address: BucketAddress, source: KeySource, now: Callable[[], float]) -> None:
         self._address = address
         self._source = source
+        self._now = now
 
     async def begin(self, key: str, headers: Mapping[str, str], call: ApiCall) -> str:
         """Begin an upload in parts, of an object with these headers, and return its id."""
@@ -84,6 +90,17 @@ class BucketCalls:
         answer = await self._send("DELETE", self._address.path_of(key), _upload(upload_id), call)
         problem = None if answer.status == _MISSING else problem_of_call(answer)
         if problem is not None:
+            raise ProblemError(problem)
+
+    async def check_signature(self, prefix: str, call: ApiCall) -> None:
+        """Find out whether the store takes the keys, and the time that a signature states.
+
+        The right to list is not needed. Afterwards the keys are those of the newest session, and the service's clock
+        is known.
+        """
+        query = _query({"list-type": "2", "max-keys": "1", "prefix": prefix})
+        answer = await self._send("GET", self._address.path.rstrip("/") or "/", query, call)
+        if code_of(answer) in (*SESSION_OVER, CLOCK_WRONG) and (problem := problem_of_call(answer)) is not None:
             raise ProblemError(problem)
 
     async def objects(self, prefix: str, after: str, call: ApiCall) -> tuple[list[BucketEntry], bool]:
@@ -143,16 +160,27 @@ class BucketCalls:
         headers: Mapping[str, str] = _NO_HEADERS,
         urls: int = 1,
     ) -> ApiAnswer:
-        keys, target = await self._source.keys(), self._address.target
-        request = ApiRequest(
-            method,
-            f"{path}?{query}" if query else path,
-            body=body or None,
-            base_url=target.origin,
-            signed=lambda now: call_headers(keys, target, method, path, query, body, now, headers),
-            urls=urls,
-        )
-        return await call(request)
+        target = self._address.target
+
+        def request(keys: AccessKeys) -> ApiRequest:
+            return ApiRequest(
+                method,
+                f"{path}?{query}" if query else path,
+                body=body or None,
+                base_url=target.origin,
+                signed=lambda _: call_headers(keys, target, method, path, query, body, self._now(), headers),
+                urls=urls,
+            )
+
+        keys = await self._source.keys()
+        answer = await call(request(keys))
+        if answer.status not in _REFUSED:
+            return answer
+        code, newer = code_of(answer), keys
+        if code in SESSION_OVER:
+            newer = await self._source.after(keys)
+        # The date of the answer has set the service's clock.
+        return await call(request(newer)) if newer is not keys or code == CLOCK_WRONG else answer
 
 
 def composite_etag(parts: Iterable[SentPart]) -> str | None:

@@ -59,6 +59,20 @@ class KeySource:
                 self._asked_at = self._clock.monotonic()
             return self._keys
 
+    async def after(self, ended: AccessKeys) -> AccessKeys:
+        """Return the keys to use once the store has called a session over: `ended` itself if there are no newer ones.
+
+        Raises `ProblemError`.
+        """
+        async with self._lock:
+            if self._keys is ended and not self._fixed:
+                self._found = None
+                found = await anyio.to_thread.run_sync(self._fetch)
+                self._asked_at = self._clock.monotonic()
+                if found != ended:
+                    self._keys = found
+            return self._keys or ended
+
     def _due(self) -> bool:
         keys = self._keys
         if self._fixed or keys is None or keys.token is None:
