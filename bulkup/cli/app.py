@@ -28,14 +28,16 @@ class _Command(NamedTuple):
 COMMANDS = {
     "upload": _Command("upload:upload", "Upload directories or files; run it again to resume."),
     "status": _Command(
-        "journal_commands:status", "Show how many files are in which state, and how the last run ended."
+        "journal_commands.status_command:status",
+        "Show how many files are in which state, and how the last run ended.",
     ),
-    "runs": _Command("journal_commands:runs", "List the runs, the newest first; or prune the journal."),
+    "runs": _Command("journal_commands.runs_command:runs", "List the runs, the newest first; or prune the journal."),
     "manifest": _Command(
-        "journal_commands:manifest", "List every file with its id at the service, its checksum and its state."
+        "journal_commands.manifest_command:manifest",
+        "List every file with its id at the service, its checksum and its state.",
     ),
     "orphans": _Command(
-        "journal_commands:orphans",
+        "journal_commands.orphans_command:orphans",
         "List unused remote ids: nothing was uploaded to them, or their files were uploaded again since.",
     ),
     "serve": _Command(

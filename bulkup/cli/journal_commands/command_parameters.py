@@ -1,0 +1,20 @@
+"""Parameters that several commands about a journal declare, and the ages that they take."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bulkup.config.units import DURATION, parse_duration
+from bulkup.errors import UsageError
+
+Sources = Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help="The sources of the runs.")]
+
+
+def age(text: str) -> float:
+    """Return the seconds of an age. Raises `UsageError`."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--older-than: expected {DURATION}, not {text}") from error
