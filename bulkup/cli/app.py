@@ -29,9 +29,21 @@ COMMANDS = {
     "upload": _Command("upload:upload", "Upload directories or files; run it again to resume."),
     "status": _Command(
         "journal_commands.status_command:status",
-        "Show how many files are in which state, and how the last run ended.",
+        "Show how many files are in which state, and how the last run ended; or where a FILE stands, and why.",
+    ),
+    "failures": _Command(
+        "journal_commands.failures_command:failures",
+        "Show why files were not uploaded: by reason, with advice and the next command.",
     ),
     "runs": _Command("journal_commands.runs_command:runs", "List the runs, the newest first; or prune the journal."),
+    "verify": _Command(
+        "journal_commands.verify_command:verify",
+        "Compare uploaded files with the disk and, where the service can tell, with what it has.",
+    ),
+    "retry": _Command(
+        "retry_command:retry",
+        "Upload again what failed, changed or was unreadable, and what an interrupted run has left.",
+    ),
     "manifest": _Command(
         "journal_commands.manifest_command:manifest",
         "List every file with its id at the service, its checksum and its state.",

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from bulkup.cli.run_settings import load_settings
-from bulkup.config import Settings, journal_path
+from bulkup.config import ResolvedSettings, Settings, journal_path
 from bulkup.config.provider_plugins import provider_names
 from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import BulkupError, MachineError, UsageError
 from bulkup.journal import Reader
-from bulkup.reports.safe_text import printable_path
+from bulkup.model.journal_rows import RunRow
+from bulkup.reports.safe_text import printable, printable_path
+
+
+class ChosenJournal(NamedTuple):
+    """The path of a journal, and the settings that led to it."""
+
+    path: str
+    resolved: ResolvedSettings
 
 
 def chosen_journal(
@@ -22,16 +32,99 @@ def chosen_journal(
     source_id: str | None,
     journal: str | None,
 ) -> str:
-    """Return the journal that these options name. Raises UsageError if there is none, or more than one."""
+    """Return the path of the journal that these options name; see `choose_journal`."""
+    return choose_journal(source, profile, config, provider, source_id, journal).path
+
+
+def choose_journal(
+    source: list[str] | None,
+    profile: str | None,
+    config: str | None,
+    provider: str | None,
+    source_id: str | None,
+    journal: str | None,
+    **others: Any,
+) -> ChosenJournal:
+    """Return the journal that these options name; `others` are further settings.
+
+    Raises UsageError if there is none, or more than one, or if no run of it had one of the sources.
+    """
     given = {"source": source or None, "provider": provider, "source_id": source_id, "journal": journal}
+    found = load_settings(given | others, profile, config)
+    path = _named_journal(found) or _only_journal(found.settings)
+    if source and os.path.exists(path):
+        _require_known(path, source, found.settings.source_id)
+    return ChosenJournal(path, found)
+
+
+def journals_of_files(
+    profile: str | None, config: str | None, provider: str | None, source_id: str | None, journal: str | None
+) -> list[ChosenJournal]:
+    """Return the journals that may have a file: the one that the options name, or else all of this user."""
+    given = {"provider": provider, "source_id": source_id, "journal": journal}
     found = load_settings(given, profile, config)
+    path = _named_journal(found)
+    if path is not None:
+        return [ChosenJournal(path, found)]
+    folder = user_state_dir(os.environ)
+    paths = _journals_in(folder, found.settings.provider)
+    if not paths:
+        raise _no_journal(found.settings, folder)
+    return [ChosenJournal(path, found) for path in paths]
+
+
+def options_of(chosen: ChosenJournal, last: RunRow | None) -> str:
+    """Return the options with which commands find a journal, and a run its files. `last` is the journal's last run."""
+    settings, resolved = chosen.resolved.settings, chosen.resolved
+    if resolved.profile is not None:
+        config = ["--config", resolved.config_file] if resolved.config_file else []
+        return shlex.join(["--profile", resolved.profile, *config])
+    provider = settings.provider or (last.provider if last is not None else None)
+    sources = list(settings.source) or [os.fsdecode(root) for root in (last.sources if last is not None else ())]
+    parts = ["--journal", settings.journal] if settings.journal is not None else []
+    parts += ["--provider", provider] if provider is not None else []
+    parts += ["--source-id", settings.source_id] if settings.source_id is not None else []
+    return shlex.join([*parts, *sources])
+
+
+def run_number(reader: Reader, name: str) -> int:
+    """Return the number of the run that an option names: by its id, by the beginning of its id, or as the last one."""
+    found = reader.run_numbers(name) if name else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"several runs have ids that begin with {printable(name)}", hint="give more of the id")
+    raise UsageError(f"the journal has no run {printable(name)}", hint="`bulkup runs` lists them; `last` is the newest")
+
+
+def _named_journal(found: ResolvedSettings) -> str | None:
     settings = found.settings
     if settings.journal is not None:
         return settings.journal
     named = settings.source or settings.source_id is not None
     if found.profile is not None or (settings.provider is not None and named):
         return journal_path(settings, found.profile, settings.source, os.environ, found.config_file)
-    return _only_journal(settings)
+    return None
+
+
+def _require_known(path: str, sources: Sequence[str], name: str | None) -> None:
+    """Raise UsageError for a source that no run of the journal had: its spelling may be wrong."""
+    with Reader(path) as reader:
+        for source in sources:
+            if not _knows(reader, source, name):
+                known = ", ".join(printable_path(one.root) for one in reader.sources()) or "none"
+                shown = printable(source)
+                raise UsageError(f"the journal {path} knows no source {shown}", hint=f"its sources are: {known}")
+
+
+def _knows(reader: Reader, source: str, name: str | None) -> bool:
+    real = os.path.realpath(os.fsencode(source))
+    if reader.knows_source(real, name):
+        return True
+    folder, file = os.path.split(real)  # a single file belongs to the source that its folder is
+    if os.path.isdir(real) or not reader.knows_source(folder, name):
+        return False
+    return os.path.exists(real) or reader.knows_file(folder, file)
 
 
 def _only_journal(settings: Settings) -> str:
@@ -45,18 +138,21 @@ def _only_journal(settings: Settings) -> str:
         paths = [journal_path(one, None, one.source, os.environ) for one in every]
         paths = list(dict.fromkeys(path for path in paths if os.path.exists(path)))
     else:
-        start = f"{settings.provider}-" if settings.provider is not None else ""
-        paths = [os.path.join(folder, name) for name in _names(folder) if name.startswith(start)]
+        paths = _journals_in(folder, settings.provider)
     if len(paths) == 1:
         return paths[0]
     if not paths:
-        which = " for these options" if settings.source or settings.provider or settings.source_id else ""
-        raise UsageError(
-            f"there is no journal{which} in {folder} yet", hint="run `bulkup upload` first, or give --journal FILE"
-        )
+        raise _no_journal(settings, folder)
     shown = "\n".join(f"  --journal {shlex.quote(path)}{_description(path)}" for path in paths)
     raise UsageError(
         f"there are several journals; name one:\n{shown}", hint="or give --profile, or --provider and the sources"
+    )
+
+
+def _no_journal(settings: Settings, folder: str) -> UsageError:
+    which = " for these options" if settings.source or settings.provider or settings.source_id else ""
+    return UsageError(
+        f"there is no journal{which} in {folder} yet", hint="run `bulkup upload` first, or give --journal FILE"
     )
 
 
@@ -68,6 +164,11 @@ def _description(path: str) -> str:
     except BulkupError:
         return "  (cannot be read)"
     return "" if run is None else f"  ({run.provider}: {', '.join(map(printable_path, run.sources))})"
+
+
+def _journals_in(folder: str, provider: str | None) -> list[str]:
+    start = f"{provider}-" if provider is not None else ""
+    return [os.path.join(folder, name) for name in _names(folder) if name.startswith(start)]
 
 
 def _names(folder: str) -> list[str]:

@@ -10,7 +10,9 @@
     ticket_text       tickets as text; stat_columns has the numbers of a file's identity, digest_column its digest
     destination       the service and account that are part of a row's key
     kept_rejections   the service's rejections, which the next run need not ask for again
-    reader            rows for commands
+    unfinished_paths  files that are not uploaded, for `bulkup retry`
+    reader            rows for commands; failure_groups has those of failed files by reason, file_record one file,
+                      and upload_rows those of uploads, for `bulkup verify`
     part_rows         the parts that storage has of unfinished files
     prune             deletes old rows; forgotten_orphans those of ids that were removed at the service
     lock              one run at a time

@@ -8,7 +8,7 @@ result can be of different moments, but each row is there once.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Self
 
 import orjson
@@ -22,6 +22,9 @@ from bulkup.journal.kept_rejections import shown_reason
 from bulkup.journal.lock import Lock
 from bulkup.journal.lookup import decode_remote
 from bulkup.journal.open_files import OpenFiles
+from bulkup.journal.sources import KnownSource, find_source_id, known_sources
+from bulkup.journal.stat_columns import unsigned_stat
+from bulkup.model.files import Identity, Source
 from bulkup.model.journal_rows import JournalStatus, ManifestRow, OrphanRow, RunRow
 from bulkup.model.states import FileState
 
@@ -30,17 +33,22 @@ _LAST = (1 << 63) - 1
 # files are not joined: a view over them would be read as a whole.
 _MANIFEST_OF = """
 SELECT destination_id, source_id, path, size, md5, state, remote_id, remote, etag, attempts, error, uploaded_at,
-       kept_until
-FROM {} WHERE (destination_id, source_id, path) > (?1, ?2, ?3) ORDER BY destination_id, source_id, path LIMIT ?4
+       kept_until, mtime_ns, ctime_ns, inode, device, run_id
+FROM {table} WHERE (destination_id, source_id, path) > (?1, ?2, ?3){which}
+ORDER BY destination_id, source_id, path LIMIT ?4
 """
-_MANIFEST = _MANIFEST_OF.format("main.files")
-_MANIFEST_WITH_GROUPS = f"""
-SELECT * FROM ({_MANIFEST_OF.format("settled_files")}) UNION ALL
-SELECT * FROM ({_MANIFEST_OF.format("grouped_files")}) ORDER BY 1, 2, 3 LIMIT ?4
+_WITH_GROUPS = """
+SELECT * FROM ({settled}) UNION ALL SELECT * FROM ({grouped}) ORDER BY 1, 2, 3 LIMIT ?4
 """
 _RUNS = """
 SELECT r.id, r.run, r.started_at, r.ended_at, r.exit_code, d.provider, d.base_url, r.sources, r.summary
 FROM runs r CROSS JOIN destinations d ON d.id = r.destination_id WHERE r.id < ? ORDER BY r.id DESC LIMIT ?
+"""
+_RUNS_BY_NAME = "SELECT id FROM runs WHERE substr(run, 1, ?) = ? ORDER BY id DESC LIMIT 3"
+_FILE_KNOWN = """
+SELECT 1 FROM sources s CROSS JOIN destinations d CROSS JOIN files f
+    ON f.destination_id = d.id AND f.source_id = s.id AND f.path = ?2
+WHERE s.root = ?1 LIMIT 1
 """
 _ORPHANS = """
 SELECT o.id, o.remote_id, o.count, d.provider, s.root, o.path, o.reason, o.created_at, r.run, o.superseded_by,
@@ -109,33 +117,60 @@ class Reader:
         """Close the connection."""
         self._connection.close()
 
-    def manifest(self) -> Iterator[ManifestRow]:
-        """Yield the row of every file, ordered by source and path, in constant memory."""
-        roots, providers = dict[int, bytes](), dict[int, str]()
-        for destination_id, source_id, *row in self._pages(_MANIFEST, (0, 0, b""), _MANIFEST_WITH_GROUPS):
+    def manifest(self, states: Collection[FileState] = (), since: int = 0) -> Iterator[ManifestRow]:
+        """Yield the rows of files, ordered by source and path, in constant memory.
+
+        Without `states`, of all states. With `since`, the number of a run, only rows that it or a later run wrote.
+        """
+        roots, providers, which = dict[int, bytes](), dict[int, str](), _condition(states, since)
+        query, settled, grouped = (
+            _MANIFEST_OF.format(table=table, which=which) for table in ("main.files", "settled_files", "grouped_files")
+        )
+        with_groups = _WITH_GROUPS.format(settled=settled, grouped=grouped)
+        for destination_id, source_id, *row in self.pages(query, (0, 0, b""), with_groups):
             if source_id not in roots or destination_id not in providers:
-                roots.update(self._rows("SELECT id, root FROM sources"))
-                providers.update(self._rows("SELECT id, provider FROM destinations"))
+                roots.update(self.rows("SELECT id, root FROM sources"))
+                providers.update(self.rows("SELECT id, provider FROM destinations"))
             with row_values(self.path):
-                found = _manifest_row(roots[source_id], providers[destination_id], row)
+                found = manifest_row(roots[source_id], providers[destination_id], row)
             yield found
 
     def runs(self) -> Iterator[RunRow]:
         """Yield the runs, the newest first."""
         held = Lock(self.path).is_held()  # by the newest run, if it has not ended
-        for number, row in enumerate(self._pages(_RUNS, (_LAST,))):
+        for number, row in enumerate(self.pages(_RUNS, (_LAST,))):
             with row_values(self.path):
                 run = _run_row(row[1:], running=held and number == 0)
             yield run
 
+    def run_numbers(self, name: str) -> list[int]:
+        """Return the numbers of the runs whose id begins with `name`; `last` names the newest."""
+        if name == "last":
+            return [number for (number,) in self.rows("SELECT id FROM runs ORDER BY id DESC LIMIT 1")]
+        return [number for (number,) in self.rows(_RUNS_BY_NAME, len(name), name)]
+
+    def sources(self) -> Sequence[KnownSource]:
+        """Return the sources of all runs."""
+        with sqlite_errors(self.path):
+            return known_sources(self._connection)
+
+    def knows_source(self, root: bytes, name: str | None = None) -> bool:
+        """Return whether a run had this source, by its real path or by its name."""
+        with sqlite_errors(self.path):
+            return find_source_id(self._connection, Source(root, name=name)) is not None
+
+    def knows_file(self, root: bytes, path: bytes) -> bool:
+        """Return whether there is a row of a file in the source with this real path."""
+        return bool(self.rows(_FILE_KNOWN, root, path))
+
     def orphans(self) -> Iterator[OrphanRow]:
         """Yield remote ids without an upload, the oldest first."""
-        for row in self._pages(_ORPHANS.format("IS"), (0,)):
+        for row in self.pages(_ORPHANS.format("IS"), (0,)):
             yield OrphanRow(*row[1:])
 
     def superseded(self) -> Iterator[OrphanRow]:
         """Yield remote ids of earlier uploads of files that were uploaded again, the oldest first."""
-        for row in self._pages(_ORPHANS.format("IS NOT"), (0,)):
+        for row in self.pages(_ORPHANS.format("IS NOT"), (0,)):
             yield OrphanRow(*row[1:])
 
     def interrupted(self) -> Iterator[OrphanRow]:
@@ -143,13 +178,13 @@ class Reader:
 
         The next run uses these tickets if it can, and makes orphans of the others.
         """
-        for row in self._rows(_INTERRUPTED, with_groups=_INTERRUPTED_WITH_GROUPS):
+        for row in self.rows(_INTERRUPTED, with_groups=_INTERRUPTED_WITH_GROUPS):
             yield OrphanRow(*row)
 
     def status(self) -> JournalStatus:
         """Return the numbers of files and ids in each state, and the last run."""
-        by_state = self._rows(_FILES_BY_STATE, self._clock.now())
-        ((known, unknown, superseded),) = self._rows(_ORPHANS_BY_KIND)
+        by_state = self.rows(_FILES_BY_STATE, self._clock.now())
+        ((known, unknown, superseded),) = self.rows(_ORPHANS_BY_KIND)
         with row_values(self.path):
             files = {FileState(state): count for state, count, *_ in by_state}
             sizes = {FileState(state): (high << 32) + low for state, _, high, low, _ in by_state}
@@ -165,7 +200,7 @@ class Reader:
             expired=sum(expired for *_, expired in by_state),
         )
 
-    def _rows(self, query: str, *values: Any, with_groups: str = "") -> list[tuple[Any, ...]]:
+    def rows(self, query: str, *values: Any, with_groups: str = "") -> list[tuple[Any, ...]]:
         """Return the rows of a query, all as they were at one moment.
 
         `with_groups` replaces the query where files are in groups.
@@ -179,18 +214,38 @@ class Reader:
             finally:
                 self._connection.execute("COMMIT")
 
-    def _pages(self, query: str, first: tuple[Any, ...], with_groups: str = "") -> Iterator[tuple[Any, ...]]:
+    def stream(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query one by one, all as they were at one moment.
+
+        The caller reads them at once: a transaction is open meanwhile.
+        """
+        with sqlite_errors(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                self._open_files.refresh()
+                yield from self._connection.execute(query, values)
+            finally:
+                self._connection.execute("COMMIT")
+
+    def pages(self, query: str, first: tuple[Any, ...], with_groups: str = "") -> Iterator[tuple[Any, ...]]:
         """Yield the rows after the key `first`. The first columns of a row are its key."""
         key, full = first, True
         while full:
-            rows = self._rows(query, *key, self._options.rows_per_page, with_groups=with_groups)
+            rows = self.rows(query, *key, self._options.rows_per_page, with_groups=with_groups)
             full = len(rows) == self._options.rows_per_page
             yield from rows
             key = rows[-1][: len(first)] if rows else key
 
 
-def _manifest_row(root: bytes, provider: str, row: Sequence[Any]) -> ManifestRow:
-    path, size, md5, state, remote_id, remote, etag, attempts, error, uploaded_at, kept_until = row
+def _condition(states: Collection[FileState], since: int) -> str:
+    """Return the condition for rows of these states, and of runs from the number `since` on."""
+    listed = ", ".join(f"'{state.value}'" for state in sorted(states))
+    return (f" AND state IN ({listed})" if listed else "") + (f" AND run_id >= {since:d}" if since else "")
+
+
+def manifest_row(root: bytes, provider: str, row: Sequence[Any]) -> ManifestRow:
+    """Return a row of the manifest; `row` has its columns from the path on."""
+    path, size, md5, state, remote_id, remote, etag, attempts, error, uploaded_at, kept_until, *stat, run = row
     digest = loaded_digest(md5)
     return ManifestRow(
         path=path,
@@ -207,6 +262,8 @@ def _manifest_row(root: bytes, provider: str, row: Sequence[Any]) -> ManifestRow
         uploaded_at=uploaded_at,
         kept_until=kept_until,
         checksum=digest.text if digest is not None else None,
+        identity=Identity(*unsigned_stat((size, *stat))),
+        run=run,
     )
 
 

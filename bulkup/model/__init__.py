@@ -10,6 +10,8 @@ items          a file and its ticket in the pipeline, and its outcome
 history        the failures of a call, and of a file
 http, bodies   requests, answers and bodies, exchanged by providers, pipeline and transport
 journal_rows   rows that the journal returns to commands
+disk_states    how a file on disk compares with its row; verify_results has the results of a verification
+stored_objects  what a service says about an upload
 log_events     names and sentences of log events
 counters       the figures of a run
 reason_hints   the next step for a reason why files failed

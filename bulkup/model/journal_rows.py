@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from bulkup.helpers.quick_dataclass import dataclass
+from bulkup.model.disk_states import DiskState
+from bulkup.model.files import UNKNOWN_IDENTITY, Identity
 from bulkup.model.states import FileState
 
 
@@ -14,7 +16,8 @@ class ManifestRow:
     """One file. `remote` is the service's answer without secrets; times are Unix times.
 
     `checksum` is the recorded digest with the name of its algorithm, such as `sha256:e3b0...`. `md5` has the hex digits
-    if it is an MD5.
+    if it is an MD5. `identity` is that of the recorded version, `run` the number of the run that wrote the row.
+    `on_disk` is None unless the disk was looked at.
     """
 
     path: bytes
@@ -31,6 +34,40 @@ class ManifestRow:
     uploaded_at: float | None
     kept_until: float | None
     checksum: str | None = None
+    identity: Identity = UNKNOWN_IDENTITY
+    run: int = 0
+    on_disk: DiskState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Files of one status that were not uploaded for the same reason, without the details of single files.
+
+    `size` is the sum of their bytes. `path` in `source` is one of them, and `example` its own reason.
+    """
+
+    status: FileState
+    reason: str
+    files: int
+    size: int
+    source: bytes
+    path: bytes
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """All that the journal has of one file at one destination.
+
+    `run` wrote the row at the latest, and `run_started` is its Unix time; both are None if the run was pruned.
+    `other_ids` are ids of the file that are not needed any more, the newest first.
+    """
+
+    row: ManifestRow
+    base_url: str
+    run: str | None
+    run_started: float | None
+    other_ids: tuple[OrphanRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

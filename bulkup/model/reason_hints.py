@@ -21,6 +21,7 @@ _HINTS = (
     (r"its place at .* is taken", "each place takes one file: change the rules for places, or exclude files"),
     (r"does not accept .*extension", 'unsupported = "skip" skips these'),
     (r"pipeline", "check pipeline_id"),
+    (r"Permission denied|not permitted", "this user may not read it: change its rights, or run as another user"),
     (
         r"inode",
         'if that concerns all files, the file system has no stable inodes or change times: identity = "size-mtime"',

@@ -26,3 +26,4 @@ class FileState(enum.StrEnum):
 
 
 DONE = frozenset({FileState.UPLOADED, FileState.UNVERIFIED})
+NOT_UPLOADED = (FileState.FAILED, FileState.REJECTED, FileState.CHANGED, FileState.UNREADABLE)  # terminal as well

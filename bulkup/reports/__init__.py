@@ -3,7 +3,10 @@
     display, progress_log    progress during a run; progress_rate computes its figures
     summary, exit_code       the end of a run
     json_lines, json_text    `--json`, and text that is safe in it
-    tables, manifest         rows of the journal
+    tables, manifest         rows of the journal; runs_list has the runs
+    parquet_manifest         the manifest as Parquet
+    verify_report            the results of a verification
+    failure_report, file_report  why files were not uploaded; all that is known of one file
     logs, error_console      the log on standard error
     formatting, safe_text    numbers and text from outside, for people
     bench_trials             measurements of a bench; bench_report, bench_verdict and bench_advice present them

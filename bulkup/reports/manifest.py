@@ -38,6 +38,7 @@ FIELDS: Final = (
     "checksum",
 )
 CSV_FIELDS: Final = (*FIELDS, "path_b64", "source_b64")
+ON_DISK: Final = "on_disk"  # the last field, where the disk was looked at
 
 _FORMULA = lazy_pattern(r"'*[=+\-@\t\r\n]")
 
@@ -45,7 +46,8 @@ _FORMULA = lazy_pattern(r"'*[=+\-@\t\r\n]")
 def manifest_object(row: ManifestRow) -> dict[str, Any]:
     """Return a row as a line of the manifest: `FIELDS` in order, then `path_b64` and `source_b64` if needed.
 
-    `remote_id` is null unless the file is uploaded. Times are RFC 3339 in UTC with milliseconds.
+    `remote_id` is null unless the file is uploaded. `on_disk` is last, if the disk was looked at. Times are
+    RFC 3339 in UTC with milliseconds.
     """
     path, source = path_fields("path", row.path), path_fields("source", row.source)
     return {
@@ -65,19 +67,26 @@ def manifest_object(row: ManifestRow) -> dict[str, Any]:
         "checksum": row.checksum,
         **path,
         **source,
+        **({} if row.on_disk is None else {ON_DISK: row.on_disk.value}),
     }
 
 
 def write_manifest(
-    rows: Iterable[ManifestRow], stream: BinaryIO, fmt: Literal["jsonl", "csv"], *, on_terminal: bool = False
+    rows: Iterable[ManifestRow],
+    stream: BinaryIO,
+    fmt: Literal["jsonl", "csv"],
+    *,
+    on_terminal: bool = False,
+    on_disk: bool = False,
 ) -> int:
     """Write the rows one by one and return their number.
 
     CSV has no escapes. With `on_terminal`, control characters are replaced by visible text, so the output is not exact.
+    With `on_disk`, it has that column.
 
     Raises OSError, for example `BrokenPipeError`, if the stream fails, and the exceptions of `rows`.
     """
-    return _write_csv(rows, stream, on_terminal) if fmt == "csv" else _write_jsonl(rows, stream)
+    return _write_csv(rows, stream, on_terminal, on_disk) if fmt == "csv" else _write_jsonl(rows, stream)
 
 
 def _write_jsonl(rows: Iterable[ManifestRow], stream: BinaryIO) -> int:
@@ -88,13 +97,13 @@ def _write_jsonl(rows: Iterable[ManifestRow], stream: BinaryIO) -> int:
     return count
 
 
-def _write_csv(rows: Iterable[ManifestRow], stream: BinaryIO, on_terminal: bool) -> int:
-    writer = csv.writer(_Utf8(stream))
-    writer.writerow(CSV_FIELDS)
+def _write_csv(rows: Iterable[ManifestRow], stream: BinaryIO, on_terminal: bool, on_disk: bool) -> int:
+    writer, names = csv.writer(_Utf8(stream)), (*CSV_FIELDS, ON_DISK) if on_disk else CSV_FIELDS
+    writer.writerow(names)
     count = 0
     for row in rows:
         line = manifest_object(row)
-        cells = [_cell(line.get(name)) for name in CSV_FIELDS]
+        cells = [_cell(line.get(name)) for name in names]
         writer.writerow([printable(str(cell)) for cell in cells] if on_terminal else cells)
         count += 1
     return count

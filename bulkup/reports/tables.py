@@ -1,4 +1,4 @@
-"""The output of `status`, `runs` and `orphans`: text for people, plain dicts for `--json`."""
+"""The output of `status`, `runs --prune` and `orphans`: text for people, plain dicts for `--json`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from bulkup.model.journal_rows import JournalStatus, OrphanRow, PruneCounts, RunRow, UnfinishedRow
 from bulkup.model.states import FileState
-from bulkup.reports.exit_code import exit_code_text
 from bulkup.reports.formatting import count_text, duration_text, size_text
 from bulkup.reports.json_text import path_fields, public_state, time_text
+from bulkup.reports.runs_list import ended_how, run_json
 from bulkup.reports.safe_text import printable, printable_path
 from bulkup.reports.summary import expired_text
-
-_RUN_COLUMNS = ("run", "started", "took", "exit", "provider", "found", "uploaded", "failed", "sources")
 
 
 def status_text(status: JournalStatus) -> Text:
@@ -54,36 +51,6 @@ def status_json(status: JournalStatus) -> dict[str, Any]:
         "superseded": status.superseded,
         "expired": status.expired,
         "last_run": None if status.last_run is None else run_json(status.last_run),
-    }
-
-
-def runs_table(runs: Iterable[RunRow]) -> Table:
-    """Return the runs as a table, in the order given."""
-    table = Table(*_RUN_COLUMNS)
-    for run in runs:
-        files = (run.summary or {}).get("files", {})
-        figures = [f"{files[name]:,}" if name in files else "-" for name in ("found", "uploaded", "failed")]
-        sources = "\n".join(printable_path(source) for source in run.sources)
-        cells = [printable(run.run), time_text(run.started_at) or "-", _took(run), _ended_how(run)]
-        # Text, not str: a str in a table is parsed as markup.
-        table.add_row(*(Text(cell) for cell in [*cells, printable(run.provider), *figures, sources]))
-    return table
-
-
-def run_json(run: RunRow) -> dict[str, Any]:
-    """Return one run for programs. Times are RFC 3339, and `summary` is the last line of the run."""
-    sources = [path_fields("path", source) for source in run.sources]
-    return {
-        "event": "run",
-        "run": run.run,
-        "started_at": time_text(run.started_at),
-        "ended_at": time_text(run.ended_at),
-        "exit_code": run.exit_code,
-        "running": run.running,
-        "provider": run.provider,
-        "base_url": run.base_url,
-        "sources": sources,
-        "summary": run.summary,
     }
 
 
@@ -180,7 +147,7 @@ def _by_public_state(figures: Mapping[FileState, int]) -> dict[str, int]:
 
 
 def _run_line(run: RunRow, *, running: bool) -> str:
-    ended = _ended_how(run)
+    ended = ended_how(run)
     if run.exit_code is None:
         ended = "running" if running else "interrupted; the same command resumes it"
     return f"{printable(run.run)}: started {time_text(run.started_at)}, took {_took(run)}, {ended}"
@@ -188,9 +155,3 @@ def _run_line(run: RunRow, *, running: bool) -> str:
 
 def _took(run: RunRow) -> str:
     return "-" if run.ended_at is None else duration_text(run.ended_at - run.started_at)
-
-
-def _ended_how(run: RunRow) -> str:
-    if run.exit_code is None:
-        return "running" if run.running else "interrupted"
-    return f"{run.exit_code} ({exit_code_text(run.exit_code)})"

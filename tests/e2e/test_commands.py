@@ -31,7 +31,7 @@ def uploaded(world: World) -> World:
 
 
 COMMANDS = (
-    *("upload", "status", "runs", "manifest", "orphans", "serve", "demo", "bench"),
+    *("upload", "status", "failures", "runs", "manifest", "verify", "retry", "orphans", "serve", "demo", "bench"),
     *("config", "config show", "config check", "provider", "provider new", "provider try"),
 )
 
@@ -79,7 +79,7 @@ def test_status_and_runs(uploaded: World) -> None:
     assert line["running"] is False
     (ran,) = run("runs", "--json").expect(0).lines
     assert (ran["exit_code"], ran["summary"]["files"]["uploaded"]) == (0, 8)
-    assert ran["run"] in run("runs").expect(0).out
+    assert ran["run"][:8] in run("runs").expect(0).out
     assert "No orphans." in run("orphans").expect(0).out
     assert run("orphans", "--json").expect(0).out == ""
 

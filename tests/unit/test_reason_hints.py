@@ -15,6 +15,8 @@ from bulkup.model.reason_hints import hint_for
         ("its place at metastudio, MAIN of asset 7, is taken by extension/a.mp4", "each place takes one file"),
         ("its extension is longer than the 64 characters that metastudio accepts", ""),
         ("storage answered 413", "a limit of size"),
+        ("Permission denied", "this user may not read it"),
+        ("storage answered 403 AccessDenied: Permission denied", "the service's key"),
     ],
 )
 def test_a_reason_has_the_hint_that_helps(reason: str, hint: str) -> None:

@@ -13,14 +13,13 @@ from bulkup.model.counters import Counters
 from bulkup.model.journal_rows import JournalStatus, OrphanRow, PruneCounts, RunRow
 from bulkup.model.states import FileState
 from bulkup.reports.json_text import dumps
+from bulkup.reports.runs_list import run_json
 from bulkup.reports.summary import summary_object
 from bulkup.reports.tables import (
     orphan_json,
     orphans_lines,
     pruned_json,
     pruned_text,
-    run_json,
-    runs_table,
     status_json,
     status_text,
 )
@@ -77,23 +76,8 @@ def shown(what: RenderableType, width: int = 200) -> str:
     return text
 
 
-def test_runs_are_a_table_and_names_are_not_markup() -> None:
-    text = shown(runs_table([run_row()]))
-    assert "1 (some files failed)" in text
-    assert "1,499" in text
-    assert r"/data/[bold]\x1b[2J\xff" in text
-
-
-@pytest.mark.parametrize(("running", "word"), [(True, "running"), (False, "interrupted")])
-def test_a_run_without_an_end_is_running_or_interrupted(running: bool, word: str) -> None:
-    row = run_row(ended_at=None, exit_code=None, summary=None, running=running)
-    assert word in shown(runs_table([row]))
-    assert run_json(row)["running"] is running
-
-
 @pytest.mark.parametrize("width", [1, 20, 80])
 def test_tables_fit_narrow_terminals(width: int) -> None:
-    assert shown(runs_table([run_row()]), width)
     assert shown(status_text(status_row()), width)
 
 

@@ -10,6 +10,14 @@ from bulkup.config.units import DURATION, parse_duration
 from bulkup.errors import UsageError
 
 Sources = Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help="The sources of the runs.")]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="RUN",
+        help="Only files that this run or a later one has met: an id of `bulkup runs` or its beginning, or last.",
+    ),
+]
 
 
 def age(text: str) -> float:

@@ -9,19 +9,33 @@ from typing import Annotated, BinaryIO, Literal
 
 import typer
 
-from bulkup.cli.journal_choice import chosen_journal
-from bulkup.cli.journal_commands.command_parameters import Sources
+from bulkup.cli.journal_choice import chosen_journal, run_number
+from bulkup.cli.journal_commands.command_parameters import Since, Sources
 from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.output_file import output_file, refuse_journals
 from bulkup.cli.shared_options import Config, JournalFile, Profile, Provider, SourceId
 from bulkup.errors import MachineError, UsageError
 from bulkup.journal import Reader
+from bulkup.model.states import FileState
+from bulkup.reports.json_text import public_state
 from bulkup.reports.manifest import write_manifest
 
 Output = Annotated[
     str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output.")
 ]
-Format = Annotated[str, typer.Option("--format", metavar="jsonl|csv", help="One JSON object per line, or CSV.")]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format", metavar="jsonl|csv|parquet", help="One JSON object per line, CSV, or Parquet (bulkup[parquet])."
+    ),
+]
+OnDisk = Annotated[
+    bool, typer.Option("--on-disk", help="Add how each file on disk compares now: same, changed, deleted and others.")
+]
+States = Annotated[
+    str | None,
+    typer.Option("--status", metavar="STATE,...", help="Only files in these states, such as failed,rejected."),
+]
 
 
 @closed_output_is_success()
@@ -34,17 +48,56 @@ def manifest(
     journal: JournalFile = None,
     format: Format = "jsonl",  # noqa: A002  # the option's name
     output: Output = None,
+    status: States = None,
+    since: Since = None,
+    on_disk: OnDisk = False,
 ) -> None:
-    """List every file with its id at the service, its checksum and its state."""
-    if format not in ("jsonl", "csv"):
-        raise UsageError(f"--format: expected jsonl or csv, not {format}")
-    chosen: Literal["jsonl", "csv"] = "csv" if format == "csv" else "jsonl"
+    """List every file with its id at the service, its checksum and its state.
+
+    Examples:
+    bulkup manifest --profile nightly --format csv -o manifest.csv
+    bulkup manifest --profile nightly --status failed,rejected --since last
+    """
+    if format not in ("jsonl", "csv", "parquet"):
+        raise UsageError(f"--format: expected jsonl, csv or parquet, not {format}")
+    on_terminal = output is None and sys.stdout.isatty()
+    if format == "parquet":
+        _check_parquet(on_terminal=on_terminal)
+    states = _states(status) if status is not None else ()
     path = chosen_journal(source, profile, config, provider, source_id, journal)
     if output is not None:
         refuse_journals(output, path)
     with Reader(path) as reader, _output(output) as stream:
-        on_terminal = output is None and sys.stdout.isatty()
-        write_manifest(reader.manifest(), stream, chosen, on_terminal=on_terminal)
+        rows = reader.manifest(states, run_number(reader, since) if since is not None else 0)
+        if on_disk:
+            from bulkup.api.verify.marked_manifest import with_disk_states  # noqa: PLC0415  # only this option
+
+            rows = with_disk_states(rows)
+        if format == "parquet":
+            from bulkup.reports.parquet_manifest import write_parquet  # noqa: PLC0415  # only this format
+
+            write_parquet(rows, stream, on_disk=on_disk)
+        else:
+            chosen: Literal["jsonl", "csv"] = "csv" if format == "csv" else "jsonl"
+            write_manifest(rows, stream, chosen, on_terminal=on_terminal, on_disk=on_disk)
+
+
+def _check_parquet(*, on_terminal: bool) -> None:
+    """Raise `UsageError` if Parquet cannot be written: it is binary, and needs a package."""
+    if on_terminal:
+        raise UsageError("Parquet is binary, and standard output is a terminal", hint="write it to a file with -o FILE")
+    from bulkup.reports.parquet_manifest import require_pyarrow  # noqa: PLC0415  # only this format
+
+    require_pyarrow()
+
+
+def _states(text: str) -> frozenset[FileState]:
+    """Return the states with these names, as the manifest shows them. Raises `UsageError`."""
+    names = [name.strip() for name in text.split(",")]
+    known = list(dict.fromkeys(map(public_state, FileState)))
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"--status: expected some of {', '.join(known)}, not {unknown[0] or 'an empty name'}")
+    return frozenset(state for state in FileState if public_state(state) in names)
 
 
 @contextlib.contextmanager

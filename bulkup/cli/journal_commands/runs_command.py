@@ -23,7 +23,8 @@ from bulkup.helpers.clock import SystemClock
 from bulkup.journal import Reader, prune_dry_run
 from bulkup.journal import prune as prune_journal
 from bulkup.reports.json_text import dumps
-from bulkup.reports.tables import pruned_json, pruned_text, run_json, runs_table
+from bulkup.reports.runs_list import run_json, runs_lines
+from bulkup.reports.tables import pruned_json, pruned_text
 
 _OLD = "90d"
 
@@ -53,6 +54,10 @@ def runs(
     """List the runs, the newest first; or prune the journal.
 
     --prune always keeps uploaded files, files in progress, and the newest run.
+
+    Examples:
+    bulkup runs --profile nightly
+    bulkup runs --profile nightly --prune --older-than 30d
     """
     if prune:
         _refuse_ages(source or [])
@@ -67,7 +72,8 @@ def runs(
             for run in reader.runs():
                 typer.echo(dumps(run_json(run)))
         else:
-            output_console().print(runs_table(reader.runs()))
+            for line in runs_lines(reader.runs()):
+                typer.echo(line)
 
 
 def _refuse_ages(sources: list[str]) -> None:

@@ -18,7 +18,7 @@ from bulkup.model.journal_rows import RunRow
 from bulkup.reports.exit_code import exit_code_text
 from bulkup.reports.formatting import duration_text
 from bulkup.reports.json_text import time_text
-from bulkup.reports.tables import run_json
+from bulkup.reports.runs_list import run_json
 
 _RUNS = 3
 
