@@ -7,7 +7,7 @@ import functools
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -37,6 +37,9 @@ from bulkup.providers import Provider
 from bulkup.reports.exit_code import exit_code
 from bulkup.transport import Transport, TransportOptions
 
+if TYPE_CHECKING:
+    from bulkup.journal.unfinished_paths import UnfinishedPaths
+
 _log = EventLogger("bulkup")
 
 Emit = Callable[[Sequence[Result]], Awaitable[None]]
@@ -57,7 +60,8 @@ class Uploader:
     supplies secrets given as `env:NAME`, by default from the process's environment. `config_file` is the file that the
     profile is in: two files with a profile of one name have two journals. `transport` creates the object that
     carries out requests: `bulkup bench` passes one that measures them. `tunables` replaces constants that no setting
-    changes, for tests.
+    changes, for tests. With `retry`, the sources are not walked: the files are those that the journal has as not
+    uploaded, with the setting `retry_rejected` also rejected ones.
     """
 
     def __init__(
@@ -70,8 +74,10 @@ class Uploader:
         clock: Clock | None = None,
         transport: Callable[[TransportOptions, Clock], Transport] = Transport,
         tunables: Tunables | None = None,
+        retry: bool = False,
     ) -> None:
         self._settings = settings
+        self._retry = retry
         self._profile = profile
         self._config_file = config_file
         self._environ = os.environ if environ is None else environ
@@ -222,6 +228,7 @@ class Uploader:
         )
         skew_check = ClockSkewCheck(functools.partial(transport.call, provider.config.base_url), service_clock)
         own_files = await anyio.to_thread.run_sync(composition.own_files, settings, path, self._environ)
+        unfinished = await self._unfinished(path, destination, stack) if self._retry else None
         self._run = Run(
             provider=provider,
             call=self._limited(skew_check, provider),
@@ -233,11 +240,25 @@ class Uploader:
             emit=_ignore,
             tunables=self._tunables,
             own_files=own_files,
+            unfinished=unfinished.of if unfinished is not None else None,
             clock_skew=lambda: service_clock.skew,
         )
         self._pipeline = Pipeline(self._run, setup)
         self._bandwidth = BandwidthSchedule(self._run.throttle, settings.bwlimit, self._clock)
         transport.throttle = self._run.throttle
+
+    async def _unfinished(
+        self, path: str, destination: Destination, stack: contextlib.AsyncExitStack
+    ) -> UnfinishedPaths:
+        if self._settings.files_from is not None:
+            raise UsageError("a retry takes its files from the journal", hint="leave out files_from")
+        from bulkup.journal.unfinished_paths import UnfinishedPaths  # noqa: PLC0415  # only a retry needs it
+
+        rejected = self._settings.retry_rejected
+        opening = functools.partial(UnfinishedPaths, path, destination, rejected=rejected)
+        found = await anyio.to_thread.run_sync(opening)
+        stack.callback(found.close)
+        return found
 
     async def _hold(self, lock: Lock) -> None:
         try:

@@ -58,8 +58,11 @@ def run_command_line() -> int:
         return code
 
 
-def upload(resolved: ResolvedSettings) -> int:
-    """Upload with these settings, and return the exit code. The modules of a run are imported after the settings."""
+def upload(resolved: ResolvedSettings, *, retry: bool = False) -> int:
+    """Upload with these settings, and return the exit code; with `retry` only files that are not uploaded yet.
+
+    The modules of a run are imported after the settings.
+    """
     from bulkup.transport.by_aiohttp.unread_certificates import unread_certificates  # noqa: PLC0415  # it imports ssl
 
     with unread_certificates():
@@ -67,7 +70,7 @@ def upload(resolved: ResolvedSettings) -> int:
     from bulkup.helpers import event_loop  # noqa: PLC0415  # it imports asyncio
 
     enable_gc()
-    return event_loop.run(run_upload, resolved)
+    return event_loop.run(run_upload, resolved, retry)
 
 
 def _run() -> int:

@@ -43,8 +43,8 @@ _log = EventLogger("bulkup")
 _LAST_LINES_TIMEOUT = 5.0
 
 
-async def run_upload(resolved: ResolvedSettings) -> int:
-    """Carry out a run and return its exit code.
+async def run_upload(resolved: ResolvedSettings, retry: bool = False) -> int:
+    """Carry out a run, or with `retry` one of the files that are not uploaded, and return its exit code.
 
     Raises an error, usually a BulkupError, if the run cannot start; it may be inside an exception group.
     """
@@ -59,13 +59,13 @@ async def run_upload(resolved: ResolvedSettings) -> int:
     reloads = resolved.profile is not None and not has_terminal()
     with Signals(console, settings.grace, reloads=reloads) as signals:
         async with _service_report() as service:
-            summary = await _run(resolved, lines, console, signals, service)
+            summary = await _run(resolved, lines, console, signals, service, retry=retry)
             if service is not None:
                 service.ended("interrupted" if summary is None else exit_code_text(summary.exit_code))
         if summary is None:
             raise signals.interruption()
         signals.on_first = signals.exit_now  # the run is over; at most a slow reader of the output is left
-        return await _report_summary(summary, lines, resolved)
+        return await _report_summary(summary, lines, resolved, retry=retry)
 
 
 def _service_report() -> AbstractAsyncContextManager[ServiceReport | None]:
@@ -98,12 +98,16 @@ async def _run(
     console: ErrorConsole | None,
     signals: Signals,
     service: ServiceReport | None,
+    *,
+    retry: bool,
 ) -> Summary | None:
     """Return the summary of the run, None if a signal arrived before it had begun."""
     settings, summary = resolved.settings, None
     with anyio.CancelScope() as beginning:
         signals.on_first = lambda _: beginning.cancel()
-        async with Uploader(settings, profile=resolved.profile, config_file=resolved.config_file) as uploader:
+        async with Uploader(
+            settings, profile=resolved.profile, config_file=resolved.config_file, retry=retry
+        ) as uploader:
             signals.on_first = functools.partial(_stop, uploader, service)
             if service is not None:
                 service.gauge = uploader.gauge
@@ -158,7 +162,7 @@ def _emitter(lines: JsonLines | None) -> Emit:
     return emit
 
 
-async def _report_summary(summary: Summary, lines: JsonLines | None, resolved: ResolvedSettings) -> int:
+async def _report_summary(summary: Summary, lines: JsonLines | None, resolved: ResolvedSettings, *, retry: bool) -> int:
     """Print the summary, and return the exit code: that of the run, unless its output could not be written."""
     if summary.error is not None:
         report_error(summary.error, as_json=False)
@@ -168,7 +172,10 @@ async def _report_summary(summary: Summary, lines: JsonLines | None, resolved: R
         lost = report_output_error(lines.error) if lines.error is not None else 0
     elif not resolved.settings.quiet:
         selector, empty = _selector(resolved.settings, resolved), bool(summary.lost_sources)
-        lost = print_line(summary_text(summary.as_dict(), selector=selector, lost_source=empty))
+        text = summary_text(summary.as_dict(), selector=selector, lost_source=empty)
+        if retry and summary.exit_code == ExitCode.OK and not summary.counters.found:
+            text = f"Run {summary.run}: complete. No file is left to retry."
+        lost = print_line(text)
     if lost == ExitCode.MACHINE:
         return exit_code(summary.counters, reasons=(summary.exit_code, lost))
     return summary.exit_code

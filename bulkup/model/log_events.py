@@ -46,6 +46,7 @@ class LogEvent(enum.StrEnum):
         "scan.own_files",
         "files of bulkup itself (journal, lock, store, unfinished output) are not uploaded",
     )
+    FILES_GONE = "scan.files_gone", "files that were not uploaded before are not on disk any more"
     JOURNAL_LOG_KEPT = (
         "journal.log_kept",
         "the journal's log was not emptied: another program reads it, or the disk fails; signatures may remain in it",

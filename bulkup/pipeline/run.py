@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import field
 
 import anyio
@@ -107,6 +107,7 @@ class Run:
     emit: Callable[[Sequence[Result]], Awaitable[None]]
     tunables: Tunables = field(default_factory=Tunables)
     own_files: OwnFiles = NO_OWN_FILES
+    unfinished: Callable[[int], Iterator[bytes]] | None = None
     timeout: Timeout = anyio.move_on_after
     clock_skew: Callable[[], float | None] = lambda: None
     emits_uploaded: bool = True

@@ -62,7 +62,7 @@ class Scanner:
         lookup = self._run.journal.lookup()
         limiter = anyio.CapacityLimiter(1)  # a thread of its own: readers must not delay the scan
         run, ignored, now = self._run, self._run.counters.ignored, self._run.clock.now()
-        walk = Walk(tuple(run.sources), run.options.scan, ignored, now, run.opener, run.own_files)
+        walk = Walk(tuple(run.sources), run.options.scan, ignored, now, run.opener, run.own_files, run.unfinished)
         with contextlib.closing(lookup):
             try:
                 for source in self._run.sources:
@@ -76,6 +76,8 @@ class Scanner:
         self._run.counters.scan_done = True
         if walk.first_own is not None:
             _log.warning(LogEvent.OWN_FILES_SKIPPED, entries=ignored.own, first=path_text(walk.first_own))
+        if walk.first_gone is not None:
+            _log.warning(LogEvent.FILES_GONE, entries=walk.gone, first=path_text(walk.first_gone))
 
     async def _scan_source(self, source: Source, walk: Walk, lookup: Lookup, limiter: anyio.CapacityLimiter) -> bool:
         """Walk a source, and return whether to its end."""
@@ -89,7 +91,7 @@ class Scanner:
         # A tree without one entry, where an earlier run saw files, is more likely a lost mount.
         walked = last and source.only is None and self._run.options.scan.files_from is None
         if walked:
-            lost = walk.seen == 0 and lookup.knows_files_of(source)
+            lost = walk.seen == 0 and self._run.unfinished is None and lookup.knows_files_of(source)
             (self._run.lost_sources if lost else self._run.walked_sources).append(source)
         return last
 

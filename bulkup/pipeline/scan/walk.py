@@ -12,7 +12,7 @@ import functools
 import itertools
 import os
 import stat
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import NamedTuple
 
 from bulkup.helpers.quick_dataclass import dataclass
@@ -35,6 +35,7 @@ _AT_ONCE = 64
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 _VANISHED = Problem(ProblemKind.CHANGED, "it vanished, or became a link, after its directory was listed")
 _A_DIRECTORY = "it is named in the list and is a directory"
+_AFTER_SLASH = b"0"  # the byte that follows the slash
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,11 @@ class WalkBlock(NamedTuple):
 
 
 class Walk:
-    """Lists the files of a run's sources, each once. `now` is Unix time, for `min_age`."""
+    """Lists the files of a run's sources, each once. `now` is Unix time, for `min_age`.
+
+    With `unfinished`, a source is not walked. The function returns the paths to look at, in order, by the number of the
+    source: files that an earlier run has not uploaded, and directories that it could not read.
+    """
 
     def __init__(
         self,
@@ -70,11 +75,15 @@ class Walk:
         now: float,
         opener: FileOpener | None = None,
         own: OwnFiles = NO_OWN_FILES,
+        unfinished: Callable[[int], Iterable[bytes]] | None = None,
     ) -> None:
         self._options = options
+        self._unfinished = unfinished
         self._opener = opener or FileOpener(options.symlinks)
         self._own = own
         self.first_own: bytes | None = None  # the first path that led to a file of bulkup
+        self.gone = 0  # of the unfinished paths, those that are not on disk any more
+        self.first_gone: bytes | None = None
         self._filters = Filters(options)
         self._ignored = ignored
         self._now = now
@@ -94,19 +103,22 @@ class Walk:
     def blocks(self, source: Source) -> Generator[WalkBlock, None, None]:
         """Yield the entries of a source, a few at a time. An empty block only says that time has passed."""
         self.seen = 0
-        if self._options.files_from is not None:
+        if self._unfinished is not None:
+            yield from self._again(source, self._unfinished(source.id))
+        elif self._options.files_from is not None:
             yield from self._listed(source)
         elif source.only is not None:
             yield self._look_at(source, source.only)
         else:
             yield from self._walked(source)
 
-    def _walked(self, source: Source) -> Generator[WalkBlock, None, None]:
+    def _walked(self, source: Source, start: bytes = b"") -> Generator[WalkBlock, None, None]:
+        """Walk a source, or one directory in it."""
         reopen = functools.partial(self._opener.open_folder, source)
         folders = OpenFolders(reopen, same_inode=self._opener.trusts_inodes)
         with contextlib.closing(folders):
             block = WalkBlock({}, [])
-            self._enter(source, b"", folders, block)
+            self._enter(source, start, folders, block, linked=start != b"")
             yield block
             while folders:
                 yield self._next_block(source, folders)
@@ -270,6 +282,54 @@ class Walk:
                 if len(recent) > _RECENT:
                     del recent[next(iter(recent))]
                 yield self._look_at(source, path)
+
+    def _again(self, source: Source, paths: Iterable[bytes]) -> Iterator[WalkBlock]:
+        """Yield the entries with these paths, which are in order, and the content of the directories among them.
+
+        Paths below such a directory are not looked at again. Entries that are gone are only counted.
+        """
+        walked: list[bytes] = []
+        for path in paths:
+            walked = [start for start in walked if not start or path < start[:-1] + _AFTER_SLASH]
+            if any(map(path.startswith, walked)) or not self._is_wanted_again(source, path):
+                continue
+            try:
+                status = self._opener.status(source, path or b".")
+            except OSError as error:
+                yield self._missed_again(source, path, error)
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                walked.append(os.path.join(path, b"") if path else b"")
+                yield from self._walked(source, path)
+            else:
+                self.seen += 1
+                block = WalkBlock({}, [])
+                self._file(source, path, status, block)
+                yield block
+
+    def _is_wanted_again(self, source: Source, path: bytes) -> bool:
+        """Return whether the sources and settings of this run include a path of an earlier one."""
+        if source.only is not None and path != source.only:
+            return False
+        if self._options.hidden == "skip" and any(map(self._filters.hides, path.split(b"/"))):
+            self._ignored.hidden += 1
+            return False
+        inside, full = os.path.join(source.root, b""), os.path.join(source.root, path, b"")
+        roots = self._roots - {source.root}
+        if any(root.startswith(inside) and full.startswith(os.path.join(root, b"")) for root in roots):
+            self._ignored.other_sources += 1
+            return False
+        return True
+
+    def _missed_again(self, source: Source, path: bytes, error: OSError) -> WalkBlock:
+        if error.errno == errno.ELOOP and not self._follows(source, path):
+            self._ignored.symlinks += 1
+        elif error.errno in VANISHED:
+            self.gone += 1
+            self.first_gone = path if self.first_gone is None else self.first_gone
+        else:
+            return WalkBlock({}, [_unexamined(source, path, error, listed=True)])
+        return WalkBlock({}, [])
 
     def _look_at(self, source: Source, path: bytes) -> WalkBlock:
         self.seen += 1
