@@ -13,6 +13,7 @@ from bulkup.model.files import Digest, Place
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, StorageAnswer, json_request
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
+from bulkup.model.stored_objects import StoredObject, Upload
 from bulkup.model.tickets import AlreadyThere, ChecksumHeader, Download, Receipt, Rejection, Ticket
 from bulkup.providers.answer_parsing import (
     check_distinct_tickets,
@@ -58,8 +59,10 @@ __all__ = [
     "Secret",
     "SecretUrl",
     "StorageAnswer",
+    "StoredObject",
     "Ticket",
     "TicketAnswer",
+    "Upload",
     "check_distinct_tickets",
     "error_message",
     "json_object",

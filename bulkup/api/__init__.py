@@ -10,6 +10,7 @@
     rate_limit, clock_skew  wrap API calls: their rate, and a warning about a wrong clock
     run_summary             the summary of a run
     bench                   `bulkup bench`
+    verify                  `bulkup verify`
 
 The choice of classes and the order of set-up and tear-down belong here. How a run proceeds belongs to
 `bulkup.pipeline`, and everything about terminals and command lines to `bulkup.cli`.

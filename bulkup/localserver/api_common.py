@@ -89,7 +89,7 @@ class TicketListApi:
     """An API that takes a Bearer token and a list of files, and answers with tickets in the same order.
 
     `parse_request` returns the entries of a decoded body and raises ApiError. `create_ticket` returns the ticket of
-    one entry. Errors are `{"message": ...}`.
+    one entry. Errors are `{"message": ...}`. Answers without tickets, with `creates` False, are not counted.
     """
 
     def __init__(
@@ -97,24 +97,27 @@ class TicketListApi:
         context: ServerContext,
         field: str,
         parse_request: Callable[[Any], Sequence[Any]],
-        create_ticket: Callable[[ServerContext, ServerOrigin, Any], dict[str, Any]],
+        create_ticket: Callable[[ServerContext, ServerOrigin, Any], dict[str, Any] | None],
+        *,
+        creates: bool = True,
     ) -> None:
         self._context = context
         self._field = field
         self._parse_request = parse_request
         self._create_ticket = create_ticket
+        self._creates = creates
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one call."""
-        self._context.counters.add(presign_calls=1)
+        self._context.counters.add(presign_calls=int(self._creates))
         try:
             tickets = await self._tickets(request)
         except ApiError as error:
             return await refuse(request, error)
-        self._context.counters.add(tickets=len(tickets))
+        self._context.counters.add(tickets=len(tickets) if self._creates else 0)
         return json_answer({self._field: tickets})
 
-    async def _tickets(self, request: web.Request) -> list[dict[str, Any]]:
+    async def _tickets(self, request: web.Request) -> list[dict[str, Any] | None]:
         context = self._context
         if not credentials_match(request.headers.get("Authorization"), f"Bearer {context.config.token}"):
             raise ApiError(401, "Unauthorized")

@@ -43,7 +43,7 @@ _RESERVED = ("/v1", "/v3", "/ugc", "/local/v1", "/-")
 def create_application(context: ServerContext, storage: ServerStorage) -> web.Application:
     """Return the web application of one server."""
     app = web.Application(client_max_size=context.limits.max_body_size)
-    app.add_routes(_list_apis(context))
+    app.add_routes(_list_apis(context, storage))
     app.add_routes(_move(context, storage))
     app.add_routes(_metastudio(context, storage))
     app.add_routes(_xvid(context, storage))
@@ -56,12 +56,15 @@ def create_application(context: ServerContext, storage: ServerStorage) -> web.Ap
     return app
 
 
-def _list_apis(context: ServerContext) -> list[web.RouteDef]:
+def _list_apis(context: ServerContext, storage: ServerStorage) -> list[web.RouteDef]:
     accepted = EXTENSION_LISTS[context.config.magic_hour_extensions]
     parse_magic = functools.partial(magic_hour_api.parse_request, accepted=accepted)
     magic = TicketListApi(context, "items", parse_magic, magic_hour_api.create_ticket)
     local = TicketListApi(context, "tickets", local_api.parse_request, local_api.create_ticket)
+    describe = functools.partial(local_api.describe_object, storage.objects)
+    objects = TicketListApi(context, "objects", local_api.parse_ids, describe, creates=False)
     routes = [web.post(magic_hour_api.PATH, magic.handle), web.post(local_api.PATH, local.handle)]
+    routes.append(web.post(local_api.OBJECTS_PATH, objects.handle))
     return refuse_other_methods(routes, refuse)
 
 

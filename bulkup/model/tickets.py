@@ -106,10 +106,14 @@ class UnfinishedUpload(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """The URL to read an upload back from. `expires_at` is Unix time by this machine's clock, None if unknown."""
+    """The URL to read an upload back from, and the headers of the request.
+
+    `expires_at` is Unix time by this machine's clock, None if unknown.
+    """
 
     url: SecretUrl
     expires_at: float | None = None
+    headers: Mapping[str, str | Secret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

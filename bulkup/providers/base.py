@@ -16,6 +16,7 @@ from bulkup.model.files import Algorithm, Digest, FoundFile, NameAtService, Plac
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem
 from bulkup.model.states import FileState
+from bulkup.model.stored_objects import StoredObject, Upload
 from bulkup.model.tickets import AlreadyThere, Download, NeedsDigest, Receipt, Rejection, Ticket, UnfinishedUpload
 from bulkup.providers.storage_answers import classify_s3
 
@@ -39,6 +40,8 @@ class Capabilities:
     - `parts`: large files are sent in parts, each with a ticket of its own (`Provider.part_tickets`).
     - `lists_unfinished`: the service lists uploads in parts that are not finished, and removes them.
     - `downloads`: the service returns URLs to read uploads back from.
+    - `tells_stored`: the service tells what it has of an upload (`Provider.stored`), of `stored_at_once` in one call.
+    - `reads_back`: `Provider.read_back` returns URLs to read uploads back from, which may need more than their ids.
     - `extensions`: the file name extensions that the service accepts, None for any.
     - `kept_for`: the seconds for which the service keeps an upload.
     - `creates_ids`: a presign call creates an id at the service for each file. An id whose ticket is not used becomes
@@ -63,6 +66,9 @@ class Capabilities:
     parts: bool = False
     lists_unfinished: bool = False
     downloads: bool = False
+    tells_stored: bool = False
+    stored_at_once: int = 1
+    reads_back: bool = False
     extensions: frozenset[str] | None = None
     kept_for: float | None = None
     creates_ids: bool = True
@@ -276,6 +282,21 @@ class Provider(abc.ABC):
         Called only with the capability `downloads`. Raises `ProblemError`.
         """
         raise NotImplementedError(f"{self.name} has no call for reading an upload back")
+
+    async def read_back(self, upload: Upload, call: ApiCall) -> Download | None:
+        """Return where an upload can be read back from, None if the service does not have it.
+
+        Called only with one of the capabilities `downloads` and `reads_back`. Raises `ProblemError`.
+        """
+        return await self.download(upload.remote_id, call)
+
+    async def stored(self, uploads: Sequence[Upload], call: ApiCall) -> Sequence[StoredObject | None]:
+        """Return what the service has of these uploads, in their order; None for one that it does not have.
+
+        Called only with the capability `tells_stored`, and with at most `stored_at_once` uploads. Without it, the
+        service cannot tell. Raises `ProblemError`.
+        """
+        raise NotImplementedError(f"{self.name} cannot tell what it has")
 
     async def abandon(self, ticket: Ticket, state: FileState, call: ApiCall) -> bool | None:
         """Report to the service that a file was given up in `state`. Called only with the capability `abandons`.

@@ -11,10 +11,20 @@ import orjson
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, StorageAnswer
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
-from bulkup.model.tickets import AlreadyThere, ChecksumHeader, ClosingAction, Receipt, Rejection, Ticket
+from bulkup.model.stored_objects import StoredObject, Upload
+from bulkup.model.tickets import AlreadyThere, ChecksumHeader, ClosingAction, Download, Receipt, Rejection, Ticket
 from bulkup.providers.answer_parsing import check_distinct_tickets, lease_of_url, takes_content_md5, upload_url
 from bulkup.providers.base import Capabilities, FileSpec, Provider, ProviderConfig, TicketAnswer
-from bulkup.providers.git_lfs.answers import MEDIA_TYPE, SERVICE, Answered, LfsAction, LfsOffer, objects_of, raise_for
+from bulkup.providers.git_lfs.answers import (
+    MEDIA_TYPE,
+    SERVICE,
+    Answered,
+    LfsAction,
+    LfsOffer,
+    downloads_of,
+    objects_of,
+    raise_for,
+)
 from bulkup.providers.git_lfs.credentials import LoginSource
 from bulkup.providers.storage_answers import STORED, classify_s3
 
@@ -40,6 +50,9 @@ class GitLfs(Provider):
             confirms=config.settings["confirm"],
             creates_ids=False,
             content_addressed=True,
+            tells_stored=True,
+            stored_at_once=100,
+            reads_back=True,
         )
 
     @property
@@ -117,12 +130,32 @@ class GitLfs(Provider):
         text = found.reason if isinstance(found, Rejection) else f"{SERVICE} does not have the object that was sent"
         raise ProblemError(Problem(ProblemKind.FAILED, text))
 
+    async def stored(self, uploads: Sequence[Upload], call: ApiCall) -> Sequence[StoredObject | None]:
+        """Ask for the download of the objects. The server compares id and size."""
+        sizes = {upload.remote_id: upload.size for upload in uploads}
+        answer = await self._batch(sizes, call, "download")
+        raise_for(answer)
+        found = downloads_of(answer, sizes)
+        return [None if found[one.remote_id] is None else StoredObject(one.size) for one in uploads]
+
+    async def read_back(self, upload: Upload, call: ApiCall) -> Download | None:
+        """Ask for the download of an object."""
+        sizes = {upload.remote_id: upload.size}
+        answer = await self._batch(sizes, call, "download")
+        raise_for(answer)
+        found = downloads_of(answer, sizes)[upload.remote_id]
+        if found is None:
+            return None
+        url = upload_url(found.upload.href, self.config.base_url, SERVICE, "a download URL")
+        ends = [end for end in (found.upload.expires_at, lease_of_url(url, answer)) if end is not None]
+        return Download(url, min(ends, default=None), self._authorized(url, found.upload, found))
+
     def _is_over(self, action: ClosingAction) -> bool:
         return action.expires_at is not None and action.expires_at - _EXPIRES_SOON <= self.config.clock.now()
 
-    async def _batch(self, objects: Mapping[str, int], call: ApiCall) -> ApiAnswer:
+    async def _batch(self, objects: Mapping[str, int], call: ApiCall, operation: str = "upload") -> ApiAnswer:
         asked: dict[str, Any] = {
-            "operation": "upload",
+            "operation": operation,
             "transfers": ["basic"],
             "objects": [{"oid": oid, "size": size} for oid, size in objects.items()],
             "hash_algo": "sha256",

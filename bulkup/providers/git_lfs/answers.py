@@ -38,6 +38,7 @@ _HINTS = {
 _KINDS = {507: ProblemKind.UNUSABLE, 509: ProblemKind.UNUSABLE}
 # Codes of an object's error that may pass. All others are final for the object.
 _PASSING = {408: ProblemKind.TRANSIENT, 425: ProblemKind.TRANSIENT, 429: ProblemKind.THROTTLED}
+_GONE = (404, 410)  # codes of objects that the server does not have
 _CODES = {**_PASSING, **_KINDS}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8192}")
@@ -83,17 +84,31 @@ def objects_of(answer: ApiAnswer, asked: Mapping[str, int]) -> dict[str, Answere
 
     Raises `ProblemError` for an answer about other objects, and for an object's error that concerns all others too.
     """
+    items = _items_of(answer, asked)
+    return {oid: _answered(item, oid, asked[oid], answer) for oid, item in items.items()}
+
+
+def downloads_of(answer: ApiAnswer, asked: Mapping[str, int]) -> dict[str, LfsOffer | None]:
+    """Return the download of each object asked for, in place of an upload; None for one that the server does not have.
+
+    Raises `ProblemError` as `objects_of` does.
+    """
+    items = _items_of(answer, asked)
+    return {oid: _download(item, oid, asked[oid], answer) for oid, item in items.items()}
+
+
+def _items_of(answer: ApiAnswer, asked: Mapping[str, int]) -> dict[str, Mapping[str, Any]]:
     body = json_object(answer, SERVICE)
     _check_agreement(body)
     items = body.get("objects")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise malformed(SERVICE, "no list of objects")
-    found: dict[str, Answered] = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for item in items:
         oid = text_field(item, "oid", SERVICE).lower()
         if oid not in asked or oid in found:
             raise malformed(SERVICE, f"an object that was not asked for, {shortened(oid, 64)!r}")
-        found[oid] = _answered(item, oid, asked[oid], answer)
+        found[oid] = item
     if len(found) < len(asked):
         raise malformed(SERVICE, f"{len(found)} objects for {len(asked)}")
     return found
@@ -128,6 +143,21 @@ def _answered(item: Mapping[str, Any], oid: str, size: int, answer: ApiAnswer) -
         None if verify is None else _action(verify, "verify", answer),
         item.get("authenticated") is True,
     )
+
+
+def _download(item: Mapping[str, Any], oid: str, size: int, answer: ApiAnswer) -> LfsOffer | None:
+    error = item.get("error")
+    if isinstance(error, dict) and error.get("code") in _GONE:
+        return None
+    if error is not None:
+        refused = _refused(error)
+        raise ProblemError(refused if isinstance(refused, Problem) else Problem(ProblemKind.FAILED, refused.reason))
+    if item.get("size", size) != size:
+        raise malformed(SERVICE, f"another size for the object {oid}")
+    actions = item.get("actions")
+    if not isinstance(actions, dict) or "download" not in actions:
+        raise malformed(SERVICE, "an object without a download")
+    return LfsOffer(_action(actions["download"], "download", answer), None, item.get("authenticated") is True)
 
 
 def _refused(error: object) -> Rejection | Problem:

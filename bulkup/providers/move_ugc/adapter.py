@@ -9,6 +9,7 @@ from typing import Any
 from bulkup.helpers.short_text import shortened
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest, json_request
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.stored_objects import StoredObject, Upload
 from bulkup.model.tickets import Download, Rejection, Ticket
 from bulkup.providers.answer_parsing import (
     MESSAGE_LIMIT,
@@ -47,7 +48,7 @@ class MoveUgc(Provider):
     """
 
     name = "move-ugc"
-    capabilities = Capabilities(batch_limit=100, batch_size=50, downloads=True)
+    capabilities = Capabilities(batch_limit=100, batch_size=50, downloads=True, tells_stored=True)
 
     def reject(self, spec: FileSpec) -> Rejection | None:
         """Refuse a file without an extension, because the required field `type` is made of it."""
@@ -74,6 +75,11 @@ class MoveUgc(Provider):
             failure = error
         # A query never creates a file, however it ends.
         raise ProblemError(dataclasses.replace(failure.problem, maybe_created=False)) from failure.__cause__
+
+    async def stored(self, uploads: Sequence[Upload], call: ApiCall) -> Sequence[StoredObject | None]:
+        """Query the files. Move tells whether it has a file, and neither its size nor a checksum."""
+        found = [await self.download(upload.remote_id, call) for upload in uploads]
+        return [None if one is None else StoredObject() for one in found]
 
     def _download(self, item: Any, remote_id: str, answer: ApiAnswer) -> Download:
         if text_field(item, "id", _SERVICE) != remote_id:

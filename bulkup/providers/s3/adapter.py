@@ -16,7 +16,8 @@ from bulkup.model.files import Algorithm, Place
 from bulkup.model.http import ApiCall, StorageAnswer
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.states import FileState
-from bulkup.model.tickets import PartPlan, Receipt, Rejection, Ticket, UnfinishedUpload
+from bulkup.model.stored_objects import StoredObject, Upload
+from bulkup.model.tickets import Download, PartPlan, Receipt, Rejection, Ticket, UnfinishedUpload
 from bulkup.providers.answer_parsing import unix_time
 from bulkup.providers.base import (
     GIB,
@@ -77,6 +78,8 @@ class S3(Provider):
             parts=True,
             abandons=True,
             lists_unfinished=True,
+            tells_stored=True,
+            reads_back=True,
             creates_ids=False,
             signs_locally=not settings["skip_existing"],
         )
@@ -178,6 +181,17 @@ class S3(Provider):
         """Delete the parts of an unfinished upload."""
         key, _, upload_id = upload.remote_id.rpartition(_UPLOAD)
         await self._calls.abort(key, upload_id, call)
+
+    async def stored(self, uploads: Sequence[Upload], call: ApiCall) -> Sequence[StoredObject | None]:
+        """Ask for the objects, one call for each. The store tells size, ETag, and a checksum where it has one."""
+        return [await self._calls.head(upload.remote_id, self._checksum, call) for upload in uploads]
+
+    async def read_back(self, upload: Upload, call: ApiCall) -> Download | None:
+        """Sign a URL to read an object, once the store has said that it exists."""
+        if await self._calls.head(upload.remote_id, None, call) is None:
+            return None
+        signer, now, expires_at = await self._signing(call)
+        return Download(signer.sign("GET", self._address.path_of(upload.remote_id), now), expires_at)
 
     def reusable(self, ticket: Ticket) -> bool:
         """Return whether a ticket of an earlier run can be used: that of an upload in parts, until it is deleted.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote, unquote_plus
@@ -13,8 +16,10 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from bulkup.helpers.secrets import SecretUrl
+from bulkup.model.files import DIGEST_BYTES, Algorithm, Digest
 from bulkup.model.http import ApiAnswer, ApiCall, ApiRequest
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
+from bulkup.model.stored_objects import StoredObject
 from bulkup.model.tickets import SentPart
 from bulkup.providers.s3.answers import CLOCK_WRONG, SESSION_OVER, code_of, problem_of_call
 from bulkup.providers.s3.credentials import KeySource
@@ -24,6 +29,7 @@ from bulkup.providers.s3.signing import AccessKeys, call_headers
 _NO_HEADERS: Mapping[str, str] = {}
 _FOUND, _MISSING = 200, 404
 _REFUSED = (400, 403)
+_PLAIN_MD5 = re.compile(r"[0-9a-f]{32}")
 _ENCRYPTION = "x-amz-server-side-encryption"
 _LISTED = 1000  # entries of one answer, the most that stores return
 _URLS_OF_A_LIST = 1000  # an answer of that many entries is no larger than one with that many URLs
@@ -84,6 +90,25 @@ class BucketCalls:
         if answer.status != _FOUND:
             return None
         return answer.headers.get("etag", "").strip('"'), not answer.headers.get(_ENCRYPTION, "").startswith("aws:kms")
+
+    async def head(self, key: str, checksum: Algorithm | None, call: ApiCall) -> StoredObject | None:
+        """Return what the store says about an object, None if it has none of this key.
+
+        With `checksum`, the store is asked for that checksum. Without, an ETag that is an MD5 is the digest.
+        """
+        headers = {"x-amz-checksum-mode": "ENABLED"} if checksum is not None else _NO_HEADERS
+        answer = await self._send("HEAD", self._address.path_of(key), "", call, headers=headers)
+        if answer.status == _MISSING:
+            return None
+        problem = problem_of_call(answer)
+        if problem is not None:
+            raise ProblemError(problem)
+        size, etag = answer.headers.get("content-length", ""), answer.headers.get("etag", "").strip('"')
+        opaque = answer.headers.get(_ENCRYPTION, "").startswith("aws:kms")
+        digest = Digest(bytes.fromhex(etag)) if _PLAIN_MD5.fullmatch(etag) and not opaque else None
+        if checksum is not None:
+            digest = _digest_of(answer.headers.get(f"x-amz-checksum-{checksum}", ""), checksum)
+        return StoredObject(int(size) if size.isdecimal() else None, digest, etag or None)
 
     async def abort(self, key: str, upload_id: str, call: ApiCall) -> None:
         """Delete the parts of an upload. One that does not exist any more is no problem."""
@@ -181,6 +206,15 @@ class BucketCalls:
             newer = await self._source.after(keys)
         # The date of the answer has set the service's clock.
         return await call(request(newer)) if newer is not keys or code == CLOCK_WRONG else answer
+
+
+def _digest_of(text: str, algorithm: Algorithm) -> Digest | None:
+    """Return the digest of a checksum in base64, None for another text, such as the checksum of parts."""
+    try:
+        value = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return Digest(value, algorithm) if len(value) == DIGEST_BYTES[algorithm] else None
 
 
 def composite_etag(parts: Iterable[SentPart]) -> str | None:

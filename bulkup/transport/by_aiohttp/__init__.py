@@ -2,6 +2,7 @@
 
     client_session  sessions without cookies and without credentials of their own
     aiohttp_sender  the sender
+    body_reader     reads bodies of any size
     bounded_connector  connections, with a bound on idle ones
     payload         a body as aiohttp takes it
     aiohttp_errors  the client's exceptions as problems

@@ -1,0 +1,33 @@
+"""Marks the rows of a manifest with the state of their files on disk, a few at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from bulkup.api.verify.disk_comparison import DiskComparison
+from bulkup.model.disk_states import DiskState
+from bulkup.model.journal_rows import ManifestRow
+
+_AT_ONCE = 1000
+
+
+class _Roots(dict[bytes, bytes]):
+    """The directories of sources by themselves: rows of a manifest name their source by its path."""
+
+    def __missing__(self, root: bytes) -> bytes:
+        return root
+
+
+def with_disk_states(rows: Iterable[ManifestRow]) -> Iterator[ManifestRow]:
+    """Yield the rows with `on_disk` set. It reads no file, but examines each."""
+    coming = iter(rows)
+    with contextlib.closing(DiskComparison(_Roots())) as disk:
+        while block := list(itertools.islice(coming, _AT_ONCE)):
+            states = [DiskState.SAME] * len(block)
+            for found in disk.compare([(0, row.source, row.path, *row.identity) for row in block]):
+                states[found.number] = found.state
+            for row, state in zip(block, states, strict=True):
+                yield replace(row, on_disk=state)

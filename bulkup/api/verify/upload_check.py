@@ -1,0 +1,194 @@
+"""Compares all uploaded files of a journal, a page of rows at a time: with the disk, then with the service."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from bulkup.api.verify.disk_comparison import Differing, DiskComparison
+from bulkup.api.verify.disk_contents import ReadContent, compare_content, digest_of_file
+from bulkup.helpers.quick_dataclass import dataclass
+from bulkup.journal import Destination, Reader
+from bulkup.journal.upload_rows import PATH, SOURCE, UploadRow, UploadRowsOptions, stat_in, upload_in, upload_pages
+from bulkup.model.disk_states import DiskState
+from bulkup.model.files import Digest
+from bulkup.model.states import NOT_UPLOADED
+from bulkup.model.stored_objects import Upload
+from bulkup.model.verify_results import StoreState, VerifiedFile, VerifyCounts
+from bulkup.pipeline.files.hashing import MD5_ONLY
+
+if TYPE_CHECKING:
+    from bulkup.api.verify.store_comparison import StoreComparison
+
+Emit = Callable[[Sequence[VerifiedFile]], None]
+T = TypeVar("T")
+_READABLE = frozenset({DiskState.SAME, DiskState.METADATA})
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """What is compared beside `stat`: the content on disk with `rehash`, the bytes at the service with `deep`.
+
+    `readers` files are read at once. A page has `rows` rows, or `rows_with_details` where more than `stat` is compared.
+    """
+
+    rehash: bool = False
+    deep: bool = False
+    readers: int = 4
+    rows: int = 2000
+    rows_with_details: int = 500
+
+
+class UploadCheck:
+    """Compares the files of one journal once. `store` is None if the service is not asked.
+
+    `destination` is the account that is asked.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        options: VerifyOptions,
+        store: StoreComparison | None = None,
+        destination: Destination | None = None,
+    ) -> None:
+        self._reader = reader
+        self._options = options
+        self._store = store
+        self._roots = {source.id: source.root for source in reader.sources()}
+        self._providers: Mapping[int, str] = dict(reader.rows("SELECT id, provider FROM destinations"))
+        self._destination = None if destination is None else self._number_of(destination)
+        self.counts = VerifyCounts()
+
+    async def run(self, emit: Emit) -> VerifyCounts:
+        """Compare every uploaded file. `emit` gets the files that are not the same, in the order of their paths.
+
+        Raises `JournalError`, `ServiceError`.
+        """
+        status = await anyio.to_thread.run_sync(self._reader.status)
+        self.counts.not_uploaded = sum(status.files.get(state, 0) for state in NOT_UPLOADED)
+        details = self._options.rehash or self._store is not None
+        rows = self._options.rows_with_details if details else self._options.rows
+        pages = upload_pages(self._reader, details=details, options=UploadRowsOptions(rows))
+        with contextlib.closing(DiskComparison(self._roots)) as disk:
+            while True:
+                page, differing = await anyio.to_thread.run_sync(_compare_next, pages, disk)
+                if not page:
+                    return self.counts
+                emit(await self._page(page, differing, details=details))
+
+    async def _page(
+        self, page: Sequence[UploadRow], differing: Sequence[Differing], *, details: bool
+    ) -> list[VerifiedFile]:
+        """Count the files of a page, and return those that are not the same."""
+        if not details:
+            files = [self._file(page[one.number], one) for one in differing]
+            self.counts.add_same(len(page) - len(files))
+        else:
+            by_number = {one.number: one for one in differing}
+            files = [self._file(row, by_number.get(number)) for number, row in enumerate(page)]
+            await self._compare_further(page, files)
+        for file in files:
+            self.counts.add(file)
+        return [file for file in files if _is_shown(file)]
+
+    async def _compare_further(self, page: Sequence[UploadRow], files: Sequence[VerifiedFile]) -> None:
+        uploads = [upload_in(row, self._reader.path) for row in page]
+        for file, upload in zip(files, uploads, strict=True):
+            file.remote_id = upload.remote_id
+        if self._options.rehash:
+            await self._rehash(page, files, uploads)
+        if self._store is not None:
+            await self._ask(page, files, uploads)
+
+    async def _rehash(
+        self, page: Sequence[UploadRow], files: Sequence[VerifiedFile], uploads: Sequence[Upload]
+    ) -> None:
+        def work(number: int) -> ReadContent:
+            row = page[number]
+            return compare_content(self._roots[row[SOURCE]], row[PATH], stat_in(row), uploads[number].digest)
+
+        def done(number: int, read: ReadContent) -> None:
+            files[number].content = read.state
+            files[number].note(read.reason)
+
+        await self._in_threads([n for n, file in enumerate(files) if file.disk in _READABLE], work, done)
+
+    async def _ask(self, page: Sequence[UploadRow], files: Sequence[VerifiedFile], uploads: Sequence[Upload]) -> None:
+        store = self._store
+        assert store is not None
+        own = [number for number, row in enumerate(page) if row[0] == self._destination]
+        for number in set(range(len(page))).difference(own):
+            files[number].store = StoreState.UNKNOWN
+            files[number].note("it was uploaded to another account than that of the settings")
+        if self._options.deep:
+            digests = await self._digests(page, files, uploads, own)
+            answers = await store.read_back([(uploads[number], digests.get(number)) for number in own])
+        else:
+            answers = await store.ask([uploads[number] for number in own])
+        for number, answer in zip(own, answers, strict=True):
+            files[number].store = answer.state
+            files[number].note(answer.reason)
+
+    async def _digests(
+        self,
+        page: Sequence[UploadRow],
+        files: Sequence[VerifiedFile],
+        uploads: Sequence[Upload],
+        wanted: Sequence[int],
+    ) -> dict[int, Digest]:
+        """Return the digests to compare with: the recorded ones, or those of unchanged files on disk."""
+        found = {number: digest for number in wanted if (digest := uploads[number].digest) is not None}
+
+        def work(number: int) -> Digest | None:
+            row = page[number]
+            with contextlib.suppress(OSError):
+                return digest_of_file(self._roots[row[SOURCE]], row[PATH], stat_in(row), MD5_ONLY[0])
+            return None
+
+        def done(number: int, digest: Digest | None) -> None:
+            if digest is not None:
+                found[number] = digest
+
+        await self._in_threads([n for n in wanted if n not in found and files[n].disk in _READABLE], work, done)
+        return found
+
+    async def _in_threads(
+        self, numbers: Sequence[int], work: Callable[[int], T], done: Callable[[int, T], None]
+    ) -> None:
+        limiter = anyio.CapacityLimiter(self._options.readers)
+
+        async def one(number: int) -> None:
+            done(number, await anyio.to_thread.run_sync(work, number, limiter=limiter))
+
+        async with anyio.create_task_group() as tasks:
+            for number in numbers:
+                tasks.start_soon(one, number)
+
+    def _file(self, row: UploadRow, differing: Differing | None) -> VerifiedFile:
+        file = VerifiedFile(self._roots[row[SOURCE]], row[PATH], self._providers[row[0]])
+        if differing is not None:
+            file.disk = differing.state
+            file.note(differing.reason)
+        return file
+
+    def _number_of(self, wanted: Destination) -> int | None:
+        """Return the number of an account in the journal, None if nothing was uploaded to it."""
+        query = "SELECT id FROM destinations WHERE provider = ? AND base_url = ? AND scope = ?"
+        rows = self._reader.rows(query, wanted.provider, wanted.base_url, wanted.scope)
+        return rows[0][0] if rows else None
+
+
+def _compare_next(pages: Iterator[list[UploadRow]], disk: DiskComparison) -> tuple[list[UploadRow], list[Differing]]:
+    """Read the next page and compare it with the disk, in one thread. The page is empty at the end."""
+    page = next(pages, [])
+    return page, disk.compare(page)
+
+
+def _is_shown(file: VerifiedFile) -> bool:
+    """Return whether a file is listed: it differs, or something about it could not be compared."""
+    return file.differs or file.store in (StoreState.EXPIRED, StoreState.UNKNOWN)
