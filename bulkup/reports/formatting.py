@@ -29,6 +29,11 @@ def rate_text(bytes_per_second: float) -> str:
     return f"{size_text(bytes_per_second)}/s"
 
 
+def files_rate_text(files_per_second: float) -> str:
+    """Return a number of files per second: `0.4 files/s`, `1,204 files/s`."""
+    return f"{files_per_second:,.1f} files/s" if files_per_second < 9.95 else f"{files_per_second:,.0f} files/s"
+
+
 def duration_text(seconds: float) -> str:
     """Return a time span: `0.4 s`, `59 s`, `3 min 20 s`, `2 h 05 min`, `3 d 04 h`."""
     if seconds < 9.95:

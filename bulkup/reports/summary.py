@@ -10,12 +10,14 @@ from bulkup.errors import ExitCode
 from bulkup.model.counters import SETTLED, Counters
 from bulkup.model.reason_hints import hint_for
 from bulkup.reports.exit_code import exit_code_text
-from bulkup.reports.formatting import count_text, duration_text, rate_text, size_text
+from bulkup.reports.formatting import count_text, duration_text, files_rate_text, rate_text, size_text
 from bulkup.reports.safe_text import printable
 
 # After any other code the scan may be incomplete, so its figures say nothing about the source.
 _SCANNED = frozenset({ExitCode.OK, ExitCode.INCOMPLETE})
-_REASONS = 10  # that are shown
+_REASONS = 10  # in the summary object
+_SHOWN_REASONS = 4  # in the text, which is to fit on a screen
+_NOT_UPLOADED = ("failed", "rejected", "changed", "unreadable")
 _STOPPED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM, ExitCode.TIME_UP})
 
 
@@ -59,16 +61,21 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
 
 
 def summary_text(summary: Mapping[str, Any], *, selector: str = "", lost_source: bool = False) -> str:
-    """Return the text of a summary object: the result, the figures, and the next steps.
+    """Return the last screen of a run, from its summary object: the result, the figures, and the next steps.
 
     `selector` is the option that selects the journal in the suggested commands, such as `--profile nightly`.
     `lost_source` says that a source is empty although the journal has files in it.
     """
-    lines = [_headline(summary), *_details(summary), *_reasons(summary)]
+    selector = printable(selector)
+    lines = [_headline(summary), _amount(summary), *_details(summary), *_not_uploaded(summary, selector)]
     lines += [f"Next: {step}" for step in _next_steps(summary)]
     if lost_source:
         lines.append("Next: a source that had files is empty. Is it mounted? If it is meant to be empty: --allow-empty")
-    lines += [f"Next: {step}" for step in _steps_for_files(summary, printable(selector))]
+    if unverified := summary["files"]["unverified"]:
+        number = count_text(unverified, "file")
+        lines.append(
+            f"Note: {number} accepted by storage, but not verified by its answer: {_manifest(selector, 'unverified')}"
+        )
     if expired := summary.get("expired", 0):
         lines.append(f"Note: {expired_text(expired)}.")
     return "\n".join(lines)
@@ -84,23 +91,29 @@ def expired_text(count: int) -> str:
 
 
 def _headline(summary: Mapping[str, Any]) -> str:
+    code = summary["exit_code"]
+    return f"Run {printable(str(summary['run']))}: {exit_code_text(code)} (exit code {code})."
+
+
+def _amount(summary: Mapping[str, Any]) -> str:
+    """Return the sentence about the files that were uploaded, with the duration and the mean rates."""
     files, sent, seconds = summary["files"], summary["bytes"]["uploaded"], summary["seconds"]
-    outcome = f"Run {printable(str(summary['run']))}: {exit_code_text(summary['exit_code'])}."
     if summary["exit_code"] in _SCANNED and not files["found"]:
         left_out = any(summary["ignored"].values())
-        why = "All entries of the source are ignored." if left_out else "The source has no files to upload."
-        return f"{outcome} {why}"
+        return "All entries of the source are ignored." if left_out else "The source has no files to upload."
     if summary["exit_code"] in _SCANNED and files["skipped"] == files["found"]:
         unchanged = files["skipped"] - summary.get("unsupported", 0)
-        return f"{outcome} {count_text(unchanged, 'file')} unchanged, nothing to send."
-    speed = f", {rate_text(sent / seconds)}" if sent and seconds else ""
+        return f"{count_text(unchanged, 'file')} unchanged, nothing to send; {duration_text(seconds)}."
+    speed = ""
+    if files["uploaded"] and sent and seconds:
+        speed = f": {files_rate_text(files['uploaded'] / seconds)}, {rate_text(sent / seconds)}"
     of_all = f"{files['uploaded']:,} of {count_text(files['found'], 'file')}"
-    return f"{outcome} {of_all} uploaded ({size_text(sent)}) in {duration_text(seconds)}{speed}."
+    return f"{of_all} uploaded ({size_text(sent)}) in {duration_text(seconds)}{speed}."
 
 
 def _details(summary: Mapping[str, Any]) -> Iterator[str]:
     files, presign = summary["files"], summary["presign"]
-    shown = ("failed", "rejected", "changed", "unreadable", "remaining", "unverified")
+    shown = (*_NOT_UPLOADED, "remaining", "unverified")
     known = files["skipped"] - summary.get("unsupported", 0)
     skipped = [("unchanged", known), ("not accepted by the service and skipped", summary.get("unsupported", 0))]
     there = ("already there", summary.get("already_there", 0))
@@ -133,11 +146,35 @@ def _ignored_name(name: str, number: int) -> str:
     return name.replace("_", " ")
 
 
-def _reasons(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the reasons why files were not uploaded, each with a hint."""
-    for entry in summary.get("reasons", ()):
-        hint = hint_for(entry["reason"])
-        yield f"  {entry['files']:,} {entry['status']}: {printable(entry['reason'])}" + (f" ({hint})" if hint else "")
+def _not_uploaded(summary: Mapping[str, Any], selector: str) -> Iterator[str]:
+    """Yield the files that were not uploaded: by state, with the most common reasons, hints and the next command."""
+    shown = summary.get("reasons", ())[:_SHOWN_REASONS]
+    for state in _NOT_UPLOADED:
+        number = summary["files"][state]
+        if not number:
+            continue
+        reasons = [entry for entry in shown if entry["status"] == state]
+        others = number > sum(entry["files"] for entry in reasons) > 0
+        yield f"{count_text(number, 'file')} {state}{'; the most common reasons' if others else ''}:"
+        for entry in reasons:
+            yield f"  {entry['files']:,} x {printable(entry['reason'])}"
+            if hint := hint_for(entry["reason"]):
+                yield f"    Hint: {hint}"
+        for step in _steps_for(state, summary, selector):
+            yield f"  Next: {step}"
+
+
+def _steps_for(state: str, summary: Mapping[str, Any], selector: str) -> Iterator[str]:
+    """Yield the next steps for the files in a state."""
+    number = count_text(summary["files"][state], "file")
+    if state == "changed":
+        yield f"{number} changed or vanished while being read; the next run tries again."
+        return
+    yield f"see which files, and why: {_manifest(selector, state)}"
+    if state == "rejected" and (skippable := summary.get("skippable", 0)):
+        yield f"to skip {count_text(skippable, 'file')} that the service does not accept: --unsupported skip"
+    elif state == "failed":
+        yield "send failed files again: the same command"
 
 
 def _nonzero(figures: Iterable[tuple[str, int]]) -> str:
@@ -154,24 +191,6 @@ def _next_steps(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"fix the error on this machine, then run the same command again{_left(files)}."
     elif code == ExitCode.FILES_FAILED and files["remaining"]:
         yield f"fix the cause of the failures, then run the same command again{_left(files)}."
-
-
-def _steps_for_files(summary: Mapping[str, Any], selector: str) -> Iterator[str]:
-    files: Mapping[str, int] = summary["files"]
-    if files["failed"]:
-        yield f"see why {count_text(files['failed'], 'file')} failed: {_manifest(selector, 'failed')}"
-    if files["rejected"]:
-        yield f"see which files were rejected, and why: {_manifest(selector, 'rejected')}"
-    if skippable := summary.get("skippable", 0):
-        yield f"to skip {count_text(skippable, 'file')} that the service does not accept: --unsupported skip"
-    if files["changed"]:
-        number = count_text(files["changed"], "file")
-        yield f"{number} changed or vanished while being read; the next run tries again."
-    if files["unreadable"]:
-        yield f"see which files could not be read, and why: {_manifest(selector, 'unreadable')}"
-    if files["unverified"]:
-        number = count_text(files["unverified"], "file")
-        yield f"{number} accepted by storage, but not verified by its answer: {_manifest(selector, 'unverified')}"
 
 
 def _left(files: Mapping[str, int]) -> str:

@@ -66,15 +66,49 @@ def text_of(code: int, selector: str = "", lost_source: bool = False, **figures:
     return summary_text(summary, selector=selector, lost_source=lost_source)
 
 
-def test_the_headline_has_amount_and_speed() -> None:
+def test_the_first_line_has_the_result_in_words() -> None:
+    assert text_of(0, found=1, uploaded=1).startswith("Run r1: complete (exit code 0).\n")
+    assert text_of(1, found=1, failed=1).startswith("Run r1: some files failed (exit code 1).\n")
+
+
+def test_the_second_line_has_amount_duration_and_mean_rates() -> None:
     text = text_of(0, found=2, uploaded=2, bytes_uploaded=4 * 1024**2)
-    assert "2 of 2 files uploaded (4.0 MiB) in 2.0 s, 2.0 MiB/s" in text
+    assert "\n2 of 2 files uploaded (4.0 MiB) in 2.0 s: 1.0 files/s, 2.0 MiB/s." in text
     assert "Next" not in text
 
 
-def test_failures_are_followed_by_the_command_that_lists_them() -> None:
-    text = text_of(1, selector="--profile nightly", found=2, failed=2)
-    assert """bulkup manifest --profile nightly --format jsonl | grep '"status":"failed"'""" in text
+def test_files_that_were_not_uploaded_are_grouped_by_reason() -> None:
+    """Each group has a hint where one is known, and each state the exact next command."""
+    reasons = {
+        ("failed", "storage answered 403 (AccessDenied)"): 8,
+        ("rejected", "magic-hour does not accept the extension 'gif'"): 2,
+        ("failed", "storage answered 418"): 1,
+    }
+    text = text_of(1, selector="--profile nightly", found=20, uploaded=9, failed=9, rejected=2, reasons=reasons)
+    listed = "bulkup manifest --profile nightly --format jsonl"
+    assert text.splitlines()[3:] == [
+        "9 files failed:",
+        "  8 x storage answered 403 (AccessDenied)",
+        "    Hint: the service's key may not write to the store, or a proxy refuses; report it",
+        "  1 x storage answered 418",
+        f"""  Next: see which files, and why: {listed} | grep '"status":"failed"'""",
+        "  Next: send failed files again: the same command",
+        "2 files rejected:",
+        "  2 x magic-hour does not accept the extension 'gif'",
+        '    Hint: unsupported = "skip" skips these',
+        f"""  Next: see which files, and why: {listed} | grep '"status":"rejected"'""",
+    ]
+
+
+def test_the_text_fits_on_a_screen() -> None:
+    """However many reasons there are. The summary object has more of them."""
+    states = ("failed", "rejected", "changed", "unreadable")
+    reasons = {(state, f"AccessDenied {number}"): 9 - number for state in states for number in range(9)}
+    figures = Counters(found=400, failed=100, rejected=100, changed=100, unreadable=100, unverified=1, reasons=reasons)
+    summary = summary_object("r1", 1, figures, 2.0)
+    text = summary_text(summary, lost_source=True)
+    assert len(text.splitlines()) <= 24
+    assert "100 files failed; the most common reasons:" in text
 
 
 def test_an_interrupted_run_names_the_command_to_resume() -> None:
