@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from bulkup.model.items import Result
+    from bulkup.model.progress import Progress, SendingFile
     from bulkup.model.states import FileState
 
 __all__ = [
@@ -39,7 +40,9 @@ __all__ = [
     "JournalLockedError",
     "MachineError",
     "Preview",
+    "Progress",
     "Result",
+    "SendingFile",
     "ServiceError",
     "Settings",
     "Summary",
@@ -65,6 +68,7 @@ _HOMES = {
         "UsageError",
     ),
     "bulkup.model.items": ("Result",),
+    "bulkup.model.progress": ("Progress", "SendingFile"),
     "bulkup.model.states": ("FileState",),
 }
 

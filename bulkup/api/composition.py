@@ -223,6 +223,7 @@ def pipeline_options(settings: Settings, provider: Provider, retry: RetryPolicy 
         reupload_expired=settings.reupload_expired,
         settings_digest="" if settings.retry_rejected else settings_digest(provider),
         unsupported=settings.unsupported,
+        count=settings.count and not settings.quiet,
         scan=scan_options(settings),
         retry=dataclasses.replace(
             retry or RetryPolicy(),

@@ -7,9 +7,9 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -22,7 +22,6 @@ from bulkup.cli.signals import Signals, has_terminal
 from bulkup.config import ResolvedSettings, Settings
 from bulkup.config.other_homes import other_homes_warnings
 from bulkup.errors import ExitCode
-from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.event_logger import EventLogger
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.model.items import Result
@@ -36,7 +35,6 @@ from bulkup.reports.summary import summary_text
 
 if TYPE_CHECKING:
     from bulkup.cli.service_report import ServiceReport
-    from bulkup.reports.display import ProgressDisplay
     from bulkup.reports.error_console import ErrorConsole
 
 _log = EventLogger("bulkup")
@@ -89,7 +87,7 @@ def _live_console(settings: Settings) -> ErrorConsole | None:
     from bulkup.reports.error_console import ErrorConsole  # noqa: PLC0415  # it imports rich
 
     console = ErrorConsole()
-    return console if console.is_terminal else None
+    return console if console.is_terminal and not console.is_dumb_terminal else None
 
 
 async def _run(
@@ -112,15 +110,15 @@ async def _run(
             if service is not None:
                 service.gauge = uploader.gauge
             _log.info(LogEvent.RUN_STARTED, run=uploader.run_id, journal=uploader.journal, provider=settings.provider)
-            async with anyio.create_task_group() as beside:
-                signals.on_reload = functools.partial(_reload, beside, uploader, resolved)
-                if signals.reload_wanted:
-                    signals.on_reload()
-                if not settings.quiet:
-                    beside.start_soon(_progress(uploader, console).run_until_cancelled)
-                summary = await uploader.run(_emitter(lines), uploaded=lines is not None)
-                signals.on_reload = None
-                beside.cancel_scope.cancel()
+            with _progress(uploader, settings, console) as show:
+                async with anyio.create_task_group() as beside:
+                    signals.on_reload = functools.partial(_reload, beside, uploader, resolved)
+                    if signals.reload_wanted:
+                        signals.on_reload()
+                    beside.start_soon(show)
+                    summary = await uploader.run(_emitter(lines), uploaded=lines is not None)
+                    signals.on_reload = None
+                    beside.cancel_scope.cancel()
     return summary
 
 
@@ -137,12 +135,23 @@ def _stop(uploader: Uploader, service: ServiceReport | None, code: ExitCode) -> 
     uploader.stop(code)
 
 
-def _progress(uploader: Uploader, console: ErrorConsole | None) -> ProgressDisplay | ProgressLog:
-    if console is None:
-        return ProgressLog(uploader.gauge, SystemClock())
-    from bulkup.reports.display import ProgressDisplay  # noqa: PLC0415  # it imports rich
+@contextlib.contextmanager
+def _progress(
+    uploader: Uploader, settings: Settings, console: ErrorConsole | None
+) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
+    """Yield the function that shows the progress until it is cancelled. On a terminal it begins anew after Ctrl-Z."""
+    if settings.quiet:
+        yield anyio.sleep_forever
+    elif console is None:
+        yield ProgressLog(uploader.progress).run_until_cancelled
+    else:
+        from bulkup.cli.suspension import Foreground, suspension  # noqa: PLC0415  # only a terminal needs it
+        from bulkup.reports.display import ProgressDisplay  # noqa: PLC0415  # it imports rich
 
-    return ProgressDisplay(console, uploader.gauge, SystemClock())
+        ours = Foreground(sys.stderr.fileno()) if sys.stderr.isatty() else lambda: True
+        display = ProgressDisplay(console, uploader.progress, verbose=settings.verbose, ours=ours)
+        with suspension(display.left):
+            yield display.run_until_cancelled
 
 
 def _emitter(lines: JsonLines | None) -> Emit:

@@ -211,14 +211,18 @@ class Journal:
 
     def lookup(self) -> Lookup:
         """Return a new lookup for this run's destination; the caller closes it."""
+        return self._lookup(on_damage=self._writer.refuse)
+
+    def lookup_earlier(self) -> Lookup:
+        """Return a lookup whose `compare` knows only uploads of earlier runs; the caller closes it.
+
+        It is for figures alone: a row that it cannot read has no effect on the run.
+        """
+        return self._lookup(earlier_than=self._run_id)
+
+    def _lookup(self, **options: Any) -> Lookup:
         with sqlite_errors(self.path):
-            return Lookup(
-                open_for_reading(self.path),
-                self.path,
-                self._destination_id,
-                self._sources,
-                on_damage=self._writer.refuse,
-            )
+            return Lookup(open_for_reading(self.path), self.path, self._destination_id, self._sources, **options)
 
     def _begin(
         self,

@@ -100,14 +100,19 @@ class Lookup:
         options: RowQueryOptions = DEFAULT_OPTIONS,
         on_damage: Callable[[DamagedJournalError], None] | None = None,
         grouped: Mapping[tuple[int, bytes], KnownFile] = MappingProxyType({}),
+        earlier_than: int | None = None,
     ) -> None:
-        """Take the files in groups, by source number and path. A run passes none: it meets each file once."""
+        """Take the files in groups, by source number and path. A run passes none: it meets each file once.
+
+        `compare` finds only files that were uploaded before the run with the number `earlier_than`.
+        """
         self._connection = connection
         self._path = path
         self._on_damage = on_damage
         place = "place" if has_places(connection) else "NULL"
         self._rows = RowQuery(connection, destination_id, f"{_COLUMNS}, {place}", options=options)
-        self._done = RowQuery(connection, destination_id, _IDENTITY, _DONE, options)
+        self._earlier = "" if earlier_than is None else f" AND run_id <> {earlier_than:d}"
+        self._done = RowQuery(connection, destination_id, _IDENTITY, _DONE + self._earlier, options)
         self._destination = destination_id
         self._grouped = grouped
         self._with_files = [source for source in sources if self._has_files(source.id)]
@@ -220,9 +225,9 @@ class Lookup:
         return self._related[source.root]
 
     def _has_files(self, source_id: int) -> bool:
-        query = "SELECT EXISTS (SELECT 1 FROM main.files WHERE destination_id = ? AND source_id = ?)"
         if any(grouped_source == source_id for grouped_source, _ in self._grouped):
             return True
+        query = f"SELECT EXISTS (SELECT 1 FROM main.files WHERE destination_id = ? AND source_id = ?{self._earlier})"
         return bool(self._connection.execute(query, (self._destination, source_id)).fetchone()[0])
 
 

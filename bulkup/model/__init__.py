@@ -14,6 +14,7 @@ disk_states    how a file on disk compares with its row; verify_results has the 
 stored_objects  what a service says about an upload
 log_events     names and sentences of log events
 counters       the figures of a run
+progress       the figures at one moment, as the display, the log and the library have them
 reason_hints   the next step for a reason why files failed
 
 Not here: code that decides, waits, or knows a service.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 
 from bulkup.helpers.quick_dataclass import dataclass
+from bulkup.model.progress import SendingFile
 
 REASONS = 100  # that are counted
 SETTLED = ("skipped", "uploaded", "failed", "rejected", "changed", "unreadable")
@@ -30,7 +31,8 @@ class Counters:
     """The figures of a run so far. Files and their bytes count once.
 
     `bytes_sent` counts the bytes of all attempts, `bytes_moving` those of attempts in progress; the bytes of a failed
-    attempt are subtracted again.
+    attempt are subtracted again. `bytes_skipped` are those of skipped files that an earlier run uploaded, which
+    `bytes_settled` includes.
 
     `found` is the sum of skipped, uploaded, failed, rejected, changed, unreadable and remaining. Skipped files were
     uploaded by an earlier run, or are `unsupported` ones that the user chose to skip. `expired` counts skipped files
@@ -54,6 +56,7 @@ class Counters:
     unreadable: int = 0
     bytes_found: int = 0
     bytes_settled: int = 0
+    bytes_skipped: int = 0
     bytes_uploaded: int = 0
     bytes_sent: int = 0
     bytes_moving: int = 0
@@ -91,9 +94,35 @@ class Counters:
         return self.found - self.settled
 
 
+@dataclass(slots=True)
+class Counted:
+    """The files that the counting walk has met so far, and their bytes. Earlier runs have uploaded those in `settled`.
+
+    `complete` says that it met all of them. While `running`, it still counts.
+    """
+
+    files: int = 0
+    bytes: int = 0
+    settled: int = 0
+    bytes_settled: int = 0
+    running: bool = False
+    complete: bool = False
+
+
+def no_files(_now: float, _most: int) -> tuple[SendingFile, ...]:
+    """Return no file: where nothing is sent, as in tests of a stage alone."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """The figures that a display reads during a run. `depths` returns the number of items by stage."""
+    """The figures that a display reads during a run.
+
+    `depths` returns the number of items by stage. `sending` returns at most so many of the files that are being sent,
+    at a time in monotonic seconds.
+    """
 
     counters: Counters
     depths: Callable[[], Mapping[str, int]]
+    counted: Counted = field(default_factory=Counted)
+    sending: Callable[[float, int], tuple[SendingFile, ...]] = no_files

@@ -29,7 +29,7 @@ class LogEvent(enum.StrEnum):
     RUN_STOPPING = "run.stopping", "stopping: files in flight are finished; a second signal stops at once"
     RUN_TIME_UP = "run.time_up", "time is up: no new file is started, those in flight are finished"
     RUN_LIMIT_REACHED = "run.limit_reached", "{limit} is reached: no further file is started, others are finished"
-    PROGRESS = "progress", "progress"
+    PROGRESS = "progress", "progress: {text}"
     FILE_NOT_UPLOADED = "file.not_uploaded", "file not uploaded"
     SETTINGS_WARNING = "settings.warning", "{text}"
     SETTINGS_RELOADED = "settings.reloaded", "the profile was read again: bwlimit is {bwlimit}"

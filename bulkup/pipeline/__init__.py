@@ -2,6 +2,7 @@
 
     scanner     finds files, asks the journal about them, and passes on those that need something    scan/
     admission   refuses further files once the run has as many as it may send
+    count_ahead counts files ahead of the scanner, for the progress alone                            scan/
     hasher      hashes a file before it gets a ticket, where that is needed                          files/
     batcher     groups files that lack a ticket into presign calls                                   presign/
     ready       keeps files that have a ticket until a worker may send them
@@ -20,6 +21,7 @@
     throttle      the limit on the bytes that are sent per second, with the requests that wait
     cut_off       ends presign calls under way when a run has waited long enough for them
     worker_limit  the number of workers that may have a file
+    under_way     the files that are being sent, as the progress shows them
     sending_order the order in which workers get large and small files
     part_queue    the order of parts, and the end of their files; part_calls requests the tickets of parts
     options       the values of a run that come from settings; tunables has the others

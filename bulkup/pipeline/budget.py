@@ -26,6 +26,11 @@ class Budget:
         """Units taken and not given back."""
         return self.total - self._free
 
+    @property
+    def waited_for(self) -> bool:
+        """Whether a task waits for units."""
+        return bool(self._waiting)
+
     def try_take(self, units: int) -> bool:
         """Take the units if they are free and no task waits for units."""
         if self._waiting or units > self._free:

@@ -35,14 +35,15 @@ from bulkup.pipeline.processes.process_pool import ProcessPool, Result
 from bulkup.pipeline.processes.sending_process import Attempt
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
+from bulkup.pipeline.under_way import SentBytes
 
 
 class AttemptEnds(Protocol):
     """What follows an attempt, wherever it was made (`workers`)."""
 
     @property
-    def under_way(self) -> dict[Item, tuple[HostGate, float]]:
-        """The files of attempts under way, each with its gate and the time of its begin."""
+    def under_way(self) -> dict[Item, tuple[HostGate, float, SentBytes]]:
+        """The files of attempts under way, each with its gate, the time of its begin and its bytes."""
 
     def accepted(self, item: Item, receipt: Receipt) -> None:
         """Note that storage has accepted a file."""
@@ -212,7 +213,7 @@ class Dispatcher:
     def _give(self, attempts: Sequence[Attempt]) -> None:
         under_way = self._ends.under_way
         for attempt in attempts:
-            under_way[attempt.file.item] = attempt.gate, attempt.begun
+            under_way[attempt.file.item] = attempt.gate, attempt.begun, attempt
         if attempts:
             self._pool.give(attempts)
 

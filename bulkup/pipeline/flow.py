@@ -10,9 +10,11 @@ from typing import Any
 import anyio
 
 from bulkup.model.counters import Gauge
+from bulkup.model.progress import SendingFile
 from bulkup.pipeline.admission import Admission
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.closer import Closer
+from bulkup.pipeline.count_ahead import CountAhead
 from bulkup.pipeline.dispatcher import Dispatcher
 from bulkup.pipeline.hasher import Hasher
 from bulkup.pipeline.parts import Parts
@@ -29,6 +31,7 @@ from bulkup.pipeline.send.attempt import LocalSender
 from bulkup.pipeline.tuning.controller import Controller
 from bulkup.pipeline.tuning.process_tuner import ProcessTuner
 from bulkup.pipeline.tuning.tuner import Tuner
+from bulkup.pipeline.under_way import sending_files
 from bulkup.pipeline.workers import Workers
 
 
@@ -55,7 +58,7 @@ class Pipeline:
         self._dispatcher = Dispatcher(run, routes, self._pool, self._workers) if self._pool is not None else None
         self._fill(routes)
         run.throttle.on_change(self._limit_changed)
-        self.gauge = Gauge(run.counters, self._depths)
+        self.gauge = Gauge(run.counters, self._depths, run.counted, self._sending)
 
     def _fill(self, routes: Routes) -> None:
         routes.hash = self._hasher.add
@@ -114,6 +117,7 @@ class Pipeline:
             self._closer.work,
             self._rechecker.work,
             *([self._parts.work] if self._parts is not None else []),
+            *([CountAhead(self._run).work] if options.count else []),
             *[self._hasher.work] * options.hashers,
             *[functools.partial(self._workers.work, number) for number in range(options.concurrency)],
             *([self._tuner().work] if options.adaptive else []),
@@ -174,6 +178,9 @@ class Pipeline:
             await stop.wait_pressing()
         await anyio.sleep(grace)
         stages.cancel()
+
+    def _sending(self, now: float, most: int) -> tuple[SendingFile, ...]:
+        return sending_files(self._workers.under_way, now, most)
 
     def _depths(self) -> Mapping[str, int]:
         batcher, ready = self._batcher, self._ready

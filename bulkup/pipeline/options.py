@@ -101,7 +101,8 @@ class PipelineOptions:
     computed of each file while it is sent; the first one is recorded. `settings_digest` stands for the settings with
     which the service is asked. It is empty where files that it rejected in earlier runs are asked for again.
     `processes` send files: 1 is this process alone, and None finds the number by measuring. A request that has lasted
-    for `longest_silence` makes progress, or it would have been ended.
+    for `longest_silence` makes progress, or it would have been ended. With `count`, a second walk counts the files
+    ahead of the scanner, for the progress.
     """
 
     concurrency: int = 32
@@ -126,6 +127,7 @@ class PipelineOptions:
     reupload_expired: bool = False
     settings_digest: str = ""
     unsupported: Literal["report", "skip"] = "report"
+    count: bool = False
     scan: ScanOptions = field(default_factory=ScanOptions)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 

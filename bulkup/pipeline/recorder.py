@@ -123,6 +123,7 @@ class Recorder:
                 counters.bytes_uploaded += size
             return
         if outcome.unchanged:
+            counters.bytes_skipped += size
             counters.skipped += 1
             counters.expired += outcome.item.expired
             return

@@ -13,7 +13,7 @@ from bulkup.helpers.alarm import Timeout
 from bulkup.helpers.clock import Clock
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import Journal
-from bulkup.model.counters import Counters
+from bulkup.model.counters import Counted, Counters
 from bulkup.model.files import Source
 from bulkup.model.http import ApiCall
 from bulkup.model.items import Result
@@ -112,6 +112,7 @@ class Run:
     clock_skew: Callable[[], float | None] = lambda: None
     emits_uploaded: bool = True
     counters: Counters = field(default_factory=Counters)
+    counted: Counted = field(default_factory=Counted)
     stop: Stop = field(default_factory=Stop)
     random: random.Random = field(default_factory=random.Random)
     gates: HostGates = field(init=False)

@@ -143,6 +143,7 @@ class Scanner:
         counters.bytes_found += result.bytes_found
         counters.skipped += result.settled
         counters.bytes_settled += result.bytes_settled
+        counters.bytes_skipped += result.bytes_settled
         counters.expired += result.expired
 
     def _outcome_of(self, entry: Unexamined) -> Outcome:
@@ -169,6 +170,7 @@ class Scanner:
         if decision.action is Action.SETTLED:
             self._run.counters.skipped += 1
             self._run.counters.expired += decision.expired
+            self._run.counters.bytes_skipped += file.identity.size
             self._run.counters.bytes_settled += file.identity.size
         elif decision.passed_over(self._run.options.unsupported):
             self._run.counters.skipped += 1

@@ -10,6 +10,7 @@ from bulkup.pipeline.options import RetryPolicy
 from bulkup.pipeline.policy.bandwidth import BandwidthOptions
 from bulkup.pipeline.policy.host_gate import GateOptions
 from bulkup.pipeline.processes.sending_process import ProcessOptions
+from bulkup.pipeline.scan.counting import CountingOptions
 from bulkup.pipeline.tuning.controller import ControllerOptions
 from bulkup.pipeline.tuning.goodput import SamplerOptions
 from bulkup.pipeline.tuning.process_plan import ProcessPlanOptions
@@ -37,3 +38,4 @@ class Tunables:
     sampler: SamplerOptions = field(default_factory=SamplerOptions)
     process_plan: ProcessPlanOptions = field(default_factory=ProcessPlanOptions)
     process: ProcessOptions = field(default_factory=ProcessOptions)
+    counting: CountingOptions = field(default_factory=CountingOptions)

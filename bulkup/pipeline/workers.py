@@ -36,6 +36,7 @@ from bulkup.pipeline.policy.retry import (
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.send.attempt import Count, FileSender
+from bulkup.pipeline.under_way import SentBytes
 
 _log = EventLogger("bulkup.workers")
 _LOST = "a sending process ended unexpectedly"
@@ -49,7 +50,7 @@ class Workers:
         self._run = run
         self._routes = routes
         self._sender = sender
-        self.under_way: dict[Item, tuple[HostGate, float]] = {}  # with the time of its begin
+        self.under_way: dict[Item, tuple[HostGate, float, SentBytes]] = {}  # with the time of its begin
 
     async def work(self, number: int) -> None:
         """Send one file after the other until cancelled; `number` counts the workers from 0."""
@@ -82,7 +83,7 @@ class Workers:
             await run.memory.take(held)
             begun = run.clock.monotonic()
         meter.begin(item)
-        self.under_way[item] = gate, begun
+        self.under_way[item] = gate, begun, meter
         try:
             try:
                 sent = await self._sender.send(file, meter.count)
@@ -224,7 +225,7 @@ class Workers:
         if item.history.answered_since(gate.last_answer):
             return Silence.NONE
         oldest = now - self._run.options.longest_silence
-        busy = any(begun < oldest for other, begun in self.under_way.values() if other is gate)
+        busy = any(begun < oldest for other, begun, _ in self.under_way.values() if other is gate)
         return Silence.BUSY if busy else Silence.DEAD
 
     def _note_lost_ticket(self, file: Ticketed, problem: Problem, now: float) -> bool:
@@ -255,28 +256,28 @@ class _Meter:
     An attempt begins with the bytes that earlier ones sent, and that it need not send again.
     """
 
-    __slots__ = ("_counters", "_large", "_limit", "_sent", "count")
+    __slots__ = ("_counters", "_large", "_limit", "count", "sent")
 
     def __init__(self, run: Run) -> None:
         self._counters = run.counters
         self._limit = run.worker_limit
         self._large = False
-        self._sent = 0
+        self.sent = 0
         self.count: Count = self._add  # bound once, not for each file
 
     def begin(self, item: Item) -> None:
         self._large = item.size > LARGE
-        self._sent = 0
+        self.sent = 0
         if item.sent is not None:
-            self._sent = item.sent.bytes
-            self._counters.bytes_moving += self._sent
+            self.sent = item.sent.bytes
+            self._counters.bytes_moving += self.sent
 
     def _add(self, count: int) -> None:
-        self._sent += count
+        self.sent += count
         self._counters.bytes_sent += count
         self._counters.bytes_moving += count
         if self._large:
             self._limit.bytes += count
 
     def end(self) -> None:
-        self._counters.bytes_moving -= self._sent
+        self._counters.bytes_moving -= self.sent

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("debug", "info", "warning", "error")  # from the least to the most severe
 _SENTENCES = {str(event): event.sentence for event in LogEvent}
+_WHOLE = "text"  # the field that says everything: no other one follows a sentence with it
 _LEVEL_WIDTH = 9
 _EVENT_WIDTH = 30
 _QUOTED = frozenset(" \t=\r\n\"'")  # a value with one of these is quoted
@@ -84,7 +85,8 @@ def _to_console(console: Console) -> _WriteLine:
 
 
 def _has_colors(stream: TextIO) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR")
+    dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+    return stream.isatty() and not dumb and not os.environ.get("NO_COLOR")
 
 
 def _now() -> str:
@@ -118,6 +120,8 @@ def _sentence(event: str, fields: Mapping[str, Any]) -> tuple[str, list[tuple[st
     if event not in _SENTENCES:
         return sentence, [(key, _quoted(safe[key])) for key in sorted(safe)]
     inside = {field for _, field, _, _ in string.Formatter().parse(sentence) if field}
+    if _WHOLE in inside:
+        return sentence.format_map(safe), []
     return sentence.format_map(safe), [(key, _quoted(safe[key])) for key in sorted(safe.keys() - inside)]
 
 

@@ -7,14 +7,12 @@ from typing import Any
 
 import anyio
 
-from bulkup.helpers.clock import Clock
 from bulkup.helpers.event_logger import EventLogger
-from bulkup.model.counters import Counters, Gauge
 from bulkup.model.log_events import LogEvent
-from bulkup.reports.progress_rate import Progress, ProgressMeter
+from bulkup.model.progress import Progress
+from bulkup.reports.progress_text import PROBLEMS, progress_line
 
 EVENT_SECONDS = 30.0
-PROBLEMS = ("failed", "rejected", "changed", "unreadable", "unverified", "retries")
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -24,16 +22,13 @@ _log = EventLogger("bulkup")
 class ProgressLog:
     """Progress without a terminal: the log event `progress` every 30 seconds and at the end."""
 
-    def __init__(self, gauge: Gauge, clock: Clock, *, sleep: Sleep = anyio.sleep, log: Any = _log) -> None:
-        self._gauge = gauge
-        self._clock = clock
+    def __init__(self, progress: Callable[[], Progress], *, sleep: Sleep = anyio.sleep, log: Any = _log) -> None:
+        self._progress = progress
         self._sleep = sleep
         self._log = log
-        self._meter = ProgressMeter(gauge.counters)
 
     async def run_until_cancelled(self) -> None:
         """Log twice a minute until cancelled, and then once more."""
-        self._meter.sample(self._clock.monotonic())
         try:
             while True:
                 await self._sleep(EVENT_SECONDS)
@@ -42,24 +37,30 @@ class ProgressLog:
             self._emit()
 
     def _emit(self) -> None:
-        pace = self._meter.sample(self._clock.monotonic())
-        self._log.info(LogEvent.PROGRESS, **progress_fields(self._gauge.counters, pace))
+        progress = self._progress()
+        self._log.info(LogEvent.PROGRESS, text=progress_line(progress), **progress_fields(progress))
 
 
-def progress_fields(counters: Counters, pace: Progress) -> dict[str, Any]:
-    """Return the fields of the event `progress`: `rate` in bytes per second, `eta` in seconds.
+def progress_fields(progress: Progress) -> dict[str, Any]:
+    """Return the fields of the event `progress`: rates per second, times in seconds.
 
-    `files` counts settled files. `percent` and `eta` are None until the scan is done.
+    `files` counts settled files. `percent` and `eta` are None until the total is known.
     """
     return {
-        "files": counters.settled,
-        "found": counters.found,
-        "bytes": counters.bytes_done,
-        "bytes_found": counters.bytes_found,
-        "rate": round(pace.rate),
-        "concurrency": counters.concurrency,
-        "percent": pace.percent,
-        "eta": None if pace.eta is None else round(pace.eta),
-        "scan_done": counters.scan_done,
-        **{name: getattr(counters, name) for name in PROBLEMS},
+        "files": progress.files_done,
+        "found": progress.files_total,
+        "bytes": progress.bytes_done,
+        "bytes_found": progress.bytes_total,
+        "total_known": progress.total_known,
+        "rate": round(progress.bytes_per_second),
+        "mean_rate": round(progress.mean_bytes_per_second),
+        "files_rate": round(progress.files_per_second, 1),
+        "mean_files_rate": round(progress.mean_files_per_second, 1),
+        "concurrency": progress.concurrency,
+        "percent": progress.percent,
+        "elapsed": round(progress.elapsed, 1),
+        "eta": None if progress.eta is None else round(progress.eta),
+        "scan_done": progress.scan_done,
+        **{name: getattr(progress, name) for name in PROBLEMS},
+        "retries": progress.retries,
     }

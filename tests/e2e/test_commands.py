@@ -186,7 +186,7 @@ def test_progress_on_a_terminal(world: World) -> None:
     shown = os.read(master, 1 << 20).decode()
     os.close(master)
     assert [json.loads(line)["event"] for line in out.splitlines()][-1] == "summary"
-    assert "8/8 files" in shown
+    assert "8 of 8 files" in shown
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
 
 

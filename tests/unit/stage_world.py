@@ -186,6 +186,9 @@ class FakeJournal:
     def lookup(self) -> FakeLookup:
         return self.rows
 
+    def lookup_earlier(self) -> FakeLookup:
+        return self.rows
+
     async def claim(self, claims: Sequence[Claim]) -> list[Holder | None]:
         self.claimed += claims
         return [self.holders.get(claim.name) for claim in claims]

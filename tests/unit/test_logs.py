@@ -81,10 +81,28 @@ def test_the_console_has_the_sentence_of_an_event() -> None:
 
 
 def test_a_terminal_has_colours_unless_no_color_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\x1b[" in log_everything("console", Terminal())
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[" not in log_everything("console", Terminal())
+
+
+def test_a_dumb_terminal_has_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b[" not in log_everything("console", Terminal())
+
+
+def test_a_text_that_says_everything_stands_alone() -> None:
+    """The console has it without the fields, and JSON has both."""
+    stream, lines = io.StringIO(), io.StringIO()
+    configure_logging("console", stream=stream)
+    LOG.info(LogEvent.PROGRESS, text="42 %, 1 of 3 files", percent=42)
+    configure_logging("json", stream=lines)
+    LOG.info(LogEvent.PROGRESS, text="42 %, 1 of 3 files", percent=42)
+    assert stream.getvalue().rstrip().endswith("progress: 42 %, 1 of 3 files")
+    assert orjson.loads(lines.getvalue())["percent"] == 42
 
 
 def test_events_below_the_level_are_dropped() -> None:
@@ -132,6 +150,7 @@ def test_the_default_is_standard_error(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
 @pytest.mark.parametrize("colors", [False, True])
 def test_lines_look_like_those_of_structlog(level: str, colors: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     fields = {"path": "a b", "quoted": "'", "count": 3, "rate": 1.5, "eta": None, "done": True, "host": "x.y"}
     expected = structlog.dev.ConsoleRenderer(colors=colors)(

@@ -66,7 +66,7 @@ def bench_settings(settings: Settings) -> Settings:
         "object_key": _OBJECT_KEY,
     }
     limits: dict[str, Any] = dict.fromkeys(("max_duration", "until", "max_files", "max_bytes"))
-    limits |= {"max_failures": _MAX_FAILURES, "wait": False}
+    limits |= {"max_failures": _MAX_FAILURES, "wait": False, "count": False}
     retries = {"retry_for": min(settings.retry_for, _MAX_RETRY_FOR)}
     return settings.model_copy(update={**selection, **places, **limits, **retries})
 

@@ -1,6 +1,7 @@
 """The files of a source, and the action for each of them; used by the scanner and by a preview.
 
     walk          lists the files of a source
+    counting      walks ahead of the scanner, and keeps only the number and size of the files
     open_folders  the folders that a walk has open
     own_files     the files of bulkup itself, which are not uploaded
     filters       the user's patterns and limits
