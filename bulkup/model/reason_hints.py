@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 _HINTS = (
+    (r"give a list with a new URL", ""),  # it has the next step
     (
         r"\b413\b|EntityTooLarge|too large|above .* maximum",
         "a limit of size at the store or the service",
@@ -16,8 +17,8 @@ _HINTS = (
     (r"SignatureDoesNotMatch", "the service signs with a wrong key, or signs headers that are not sent; report it"),
     (r"InvalidAccessKeyId", "the service signs with a key that the store does not know; report it to the service"),
     (r"RequestTimeTooSkewed", "the clock of the store or of the service is wrong"),
-    (r"AccessDenied|answered 403", "the service's key may not write to the store, or a proxy refuses; report it"),
     (r"(Request|Policy|URL) (has )?expired", "the URLs' leases are too short, or a clock is wrong"),
+    (r"AccessDenied|answered 403", "the service's key may not write to the store, or a proxy refuses; report it"),
     (r"its place at .* is taken", "each place takes one file: change the rules for places, or exclude files"),
     (r"does not accept .*extension", 'unsupported = "skip" skips these'),
     (r"pipeline", "check pipeline_id"),

@@ -17,6 +17,8 @@ from bulkup.model.reason_hints import hint_for
         ("storage answered 413", "a limit of size"),
         ("Permission denied", "this user may not read it"),
         ("storage answered 403 AccessDenied: Permission denied", "the service's key"),
+        ("its URL expired at 2020-01-01; give a list with a new URL for it", ""),
+        ("storage answered 403: Request has expired", "the URLs' leases are too short"),
     ],
 )
 def test_a_reason_has_the_hint_that_helps(reason: str, hint: str) -> None:

@@ -92,6 +92,12 @@ def test_wrong_rows_are_reported_by_line(tmp_path: Path) -> None:
     assert "7: the url is already in line 5" in lines[4]
 
 
+def test_complaints_are_in_the_order_of_lines(tmp_path: Path) -> None:
+    """Repetitions are found after the whole list was read."""
+    rows = ["path,url", f"a,{URL.format(1)}", f"a,{URL.format(2)}", "b,", f"c,{URL.format(1)}", "d,"]
+    assert [line.partition(":")[0] for line in refused(write(tmp_path, "\n".join(rows)))] == ["3", "4", "5", "6"]
+
+
 def test_a_list_without_a_header_row_shows_no_url(tmp_path: Path) -> None:
     lines = refused(write(tmp_path, f"a.mp4,{URL.format(1)}\n"))
     assert any("is there a header row?" in line for line in lines)

@@ -138,7 +138,7 @@ class _Loading:
         self._unused = 0
         self._first_unused: list[bytes] = []
         self._digest = hashlib.blake2b(digest_size=8)
-        self._complaints: list[Complaint] = []
+        self._wrong: list[WrongLine] = []
         self._more = 0
 
     def take(self, row: Row | WrongLine) -> None:
@@ -171,10 +171,12 @@ class _Loading:
         self._complain_of_equals(order, self._hashes, lambda entry: quoted_path(entry.path), "path {}")
         by_url = sorted(range(len(self._urls)), key=self._urls.__getitem__)
         self._complain_of_equals(by_url, self._urls, lambda entry: entry.url.reveal(), "the url")
-        if not self._hashes and not self._complaints:
+        if not self._hashes and not self._wrong:
             self._complain(WrongLine(1, "it has no entry"))
-        if self._complaints:
-            raise SettingsError(self._complaints, more=self._more)
+        if self._wrong:
+            in_order = sorted(self._wrong, key=lambda wrong: wrong.number)
+            complaints = [Complaint(f"{self._shown}:{wrong.number}", wrong.what, wrong.hint) for wrong in in_order]
+            raise SettingsError(complaints, more=self._more)
         if self._unused:
             first = [path_text(path) for path in self._first_unused]
             _log.warning(LogEvent.LIST_UNUSED, entries=self._unused, first=first)
@@ -199,10 +201,10 @@ class _Loading:
                 self._complain(WrongLine(self._numbers[after], text))
 
     def _complain(self, wrong: WrongLine) -> None:
-        if len(self._complaints) >= _SHOWN:
+        if len(self._wrong) >= _SHOWN:
             self._more += 1
         else:
-            self._complaints.append(Complaint(f"{self._shown}:{wrong.number}", wrong.what, wrong.hint))
+            self._wrong.append(wrong)
 
 
 def _hash(key: bytes) -> int:
