@@ -154,10 +154,12 @@ SOURCES = {"token": "command:pass hidden", "api_key": "hidden-key", "access_key"
 
 def test_variables_that_the_job_will_not_see_are_named_without_their_values() -> None:
     environ = {"BULKUP_CONCURRENCY": "9hidden", "https_proxy": "hidden", "AWS_PROFILE": "hidden", "LANG": "C"}
-    (note,) = unseen_variables(environ, {})
-    assert "AWS_PROFILE, BULKUP_CONCURRENCY, https_proxy" in note
+    (note,) = unseen_variables(environ, {}, "s3")
+    assert ": AWS_PROFILE, BULKUP_CONCURRENCY, https_proxy;" in note
     assert "hidden" not in note
-    assert list(unseen_variables({"LANG": "C", "HOME": "/"}, {})) == []
+    (note,) = unseen_variables(environ, {}, "local")
+    assert ": BULKUP_CONCURRENCY, https_proxy;" in note
+    assert list(unseen_variables({"LANG": "C", "HOME": "/"}, {}, "s3")) == []
 
 
 def test_a_job_of_another_user_has_that_users_folders() -> None:

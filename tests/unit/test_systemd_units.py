@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import random
+import shlex
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ from bulkup.cli.schedule.scheduled_job import Credential, Mark, ScheduledJob, re
 from bulkup.cli.schedule.systemd_units import below_temporary, service_text, timer_text, unit_texts
 from bulkup.errors import ExitCode, UsageError
 
+NOBODY = 65534
 ODD = "/srv/a b/100 % \"quoted\" 'too' \\ $HOME ${x} ; ü"
 
 
@@ -148,3 +154,65 @@ def test_a_value_that_a_unit_cannot_contain_is_refused(changes: dict[str, Any]) 
 def test_paths_below_temporary_folders(path: str, expected: bool) -> None:
     """A service with PrivateTmp= has its own, so it would not see those files."""
     assert below_temporary(path) is expected
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that another user can read: systemd does not run its own test as root."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        for path in (folder, folder / "home", folder / "units"):
+            path.mkdir(exist_ok=True)
+            path.chmod(0o755)
+        if os.geteuid() == 0:
+            os.chown(folder / "home", NOBODY, NOBODY)
+        yield folder
+
+
+def read_by_systemd(job_: ScheduledJob, folder: Path) -> list[str]:
+    """Return the lines of systemd's own description of a service."""
+    for name, text in unit_texts(job_).items():
+        (folder / "units" / name).write_text(text)
+    home = str(folder / "home")
+    command = ["/lib/systemd/systemd", "--test", "--user", "--log-target=console", "--unit=bulkup-nightly.service"]
+    environ = {"PATH": "/usr/bin:/bin", "HOME": home, "XDG_RUNTIME_DIR": home, "LC_ALL": "C.UTF-8"}
+    environ["SYSTEMD_UNIT_PATH"] = f"{folder}/units:"
+    user: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, **user)
+    assert done.returncode == 0, done.stderr
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    begin = lines.index("-> Unit bulkup-nightly.service:")
+    end = next((at for at in range(begin + 1, len(lines)) if lines[at].startswith("-> Unit ")), len(lines))
+    return lines[begin:end]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd is for Linux")
+def test_systemd_reads_every_value_as_it_was(open_folder: Path) -> None:
+    """systemd describes values without quotes, and the command line with quotes of its own."""
+    chance = random.Random(1)
+    texts = ["".join(chance.choices("\\\"'%$ {}();#!@-:+=&|<>*?[]~^ab1ü世", k=12)) for _ in range(150)]
+    texts = [text.strip() + "x" for text in texts]
+    given = job(
+        is_system=True,
+        environment={f"VALUE{number}": text for number, text in enumerate(texts)},
+        writable=tuple(f"/srv/{text}" for text in texts),
+        command=("/bin/true", *texts),
+    )
+    lines = read_by_systemd(given, open_folder)
+    for number, text in enumerate(texts):
+        assert f"Environment: VALUE{number}={text}" in lines
+    assert "ReadWritePaths: " + " ".join(given.writable) in lines
+    (shown,) = [line.removeprefix("Command Line: ") for line in lines if line.startswith("Command Line: ")]
+    # It shows a `$` as `$$` still, which becomes one when the program is started.
+    assert [word.replace("$$", "$") for word in shlex.split(shown.replace("\\$", "$"))] == ["/bin/true", *texts]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd is for Linux")
+@pytest.mark.parametrize("user", [None, "backup"])
+def test_systemd_rates_the_service_of_the_system_as_little_exposed(user: str | None, tmp_path: Path) -> None:
+    """On its scale from 0 (tight) to 100. A service without any protection has 96."""
+    path = tmp_path / "bulkup-nightly.service"
+    path.write_text(service_text(job(is_system=True, user=user, command=(sys.executable,))))
+    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=30", "--no-pager", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -14,7 +14,7 @@ from bulkup.cli.schedule.scheduled_job import UNIT_NAME, Credential, ScheduledJo
 from bulkup.cli.schedule.systemd_units import below_temporary
 from bulkup.config import ResolvedSettings, Settings, check_profiles, journal_path, load, store_path
 from bulkup.config.catalogue import ENVIRONMENT_PREFIX
-from bulkup.config.provider_declarations import LOCAL
+from bulkup.config.provider_declarations import LOCAL, S3
 from bulkup.config.requirements import credential_names, given_secrets
 from bulkup.config.secret_names import IDENTIFIERS
 from bulkup.config.secret_source import CREDENTIAL, SecretSource
@@ -94,7 +94,7 @@ def build_job(options: ScheduleOptions, environ: Mapping[str, str], program: str
         user=options.user,
         uses_temporary=any(map(below_temporary, read)),
     )
-    return BuiltJob(job, (*checked.warnings, *notes, *unseen_variables(environ, used)))
+    return BuiltJob(job, (*checked.warnings, *notes, *unseen_variables(environ, used, settings.provider)))
 
 
 def schedule_name(name: str | None, profile: str) -> str:
@@ -168,10 +168,13 @@ def handed_over(
     return credentials, notes
 
 
-def unseen_variables(environ: Mapping[str, str], used: Mapping[str, SecretSource]) -> Iterator[str]:
+def unseen_variables(
+    environ: Mapping[str, str], used: Mapping[str, SecretSource], provider: str | None
+) -> Iterator[str]:
     """Yield a note if variables of the present environment would change a run, because the job will not see them."""
     secrets = {source.reference.reveal() for source in used.values() if source.kind == "env"}
-    ours = [name for name in environ if name.startswith((ENVIRONMENT_PREFIX, "AWS_")) and name not in secrets]
+    starts = (ENVIRONMENT_PREFIX, *(("AWS_",) if provider == S3 else ()))
+    ours = [name for name in environ if name.startswith(starts) and name not in secrets]
     ours += [name for name in environ if name.lower() in _OF_NETWORK]
     if ours:
         yield (
