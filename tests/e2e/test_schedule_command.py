@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from e2e_world import Ended, World, run
 
+SYSTEM = "/usr/bin:/bin"
 AT = ("--at", "02:00", "--weekdays", "Mon-Fri")
 
 
@@ -44,7 +45,7 @@ class Machine:
     def schedule(self, command: str, *options: str, **env: str) -> Ended:
         """Run a command of `bulkup schedule` for the profile."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
-        path = f"{self.programs}:/usr/bin:/bin"
+        path = f"{self.programs}:{SYSTEM}"
         given = ("--profile", "nightly", "--user", *options)
         whole = {**environ, "PATH": path, "HOME": str(self.home), "XDG_STATE_HOME": f"{self.home}/state", **env}
         done = subprocess.run(
@@ -102,6 +103,7 @@ class TestSystemd:
         assert all(text in shown for text in written.values())
         assert [call for call in machine.calls() if call.startswith("systemctl")] == [
             "systemctl --user daemon-reload",
+            "systemctl --user show --property=UnitPath --value",
             "systemctl --user enable bulkup-nightly.timer",
             "systemctl --user restart bulkup-nightly.timer",
         ]
@@ -134,6 +136,15 @@ class TestSystemd:
             7, "no bus", "--kind cron"
         )
         assert machine.files() == {}
+
+    def test_a_folder_that_systemd_does_not_read_is_refused(self, machine: Machine) -> None:
+        """systemd has an environment of its own: XDG_CONFIG_HOME of a shell need not be set there."""
+        machine.program("systemctl", 'case "$*" in *UnitPath*) echo "/etc/systemd/user /usr/lib/systemd/user";; esac')
+        machine.schedule("install", *AT, "--config", str(machine.config), *self.CONFIG).expect(2, "XDG_CONFIG_HOME")
+        assert machine.files() == {}
+        folders = f'echo "/etc/systemd/user {machine.units}"'
+        machine.program("systemctl", f'case "$*" in *UnitPath*) {folders};; esac')
+        machine.schedule("install", *AT, "--config", str(machine.config), *self.CONFIG).expect(0)
 
     def test_a_unit_of_somebody_else_is_kept(self, machine: Machine) -> None:
         machine.units.mkdir(parents=True)
@@ -226,7 +237,7 @@ class TestCron:
         machine.schedule("install", *AT, *given).expect(7, "you are not allowed")
         assert machine.calls() == ["crontab -l"]
 
-    @pytest.mark.skipif(shutil.which("crontab") is None, reason="crontab is not installed")
+    @pytest.mark.skipif(shutil.which("crontab", path=SYSTEM) is None, reason="crontab is not installed")
     def test_the_crontab_of_this_machine(self, machine: Machine) -> None:
         if subprocess.run(["crontab", "-l"], capture_output=True, check=False).returncode == 0:
             pytest.skip("this user has a crontab, which a test must not touch")
@@ -257,7 +268,7 @@ def test_launchd(machine: Machine) -> None:
 
 def test_without_a_service_manager_the_message_says_what_to_do(machine: Machine) -> None:
     """This machine may have one; then the choice is tested above."""
-    if os.path.isdir("/run/systemd/system") or shutil.which("crontab", path="/usr/bin:/bin"):
+    if os.path.isdir("/run/systemd/system") or shutil.which("crontab", path=SYSTEM):
         pytest.skip("this machine has a service manager")
     machine.schedule("install", *AT, "--config", str(machine.config)).expect(2, "neither systemd nor", "schedule show")
     machine.schedule("status").expect(2, "there is no schedule nightly")

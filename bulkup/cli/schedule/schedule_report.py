@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -53,7 +54,8 @@ def installed_lines(job: ScheduledJob, kind: str, places: Sequence[str]) -> Iter
     """Yield the lines about a schedule that was installed."""
     yield f"installed for {kind}: profile {job.profile} starts at {job.times.shown()}"
     yield from (f"  {place}" for place in places)
-    yield f"see it with `bulkup schedule status --profile {job.profile}`" + _name_option(job.name, job.profile)
+    named = "" if job.name == job.profile else f" --name {job.name}"
+    yield f"see it with `bulkup schedule status --profile {shlex.quote(job.profile)}{named}`"
 
 
 def state_lines(name: str, kind: str, state: ScheduleState, last: LastRuns) -> Iterator[str]:
@@ -120,7 +122,3 @@ def _run_line(run: RunRow) -> str:
         return f"{began}, {'running' if run.running else 'interrupted; the next run resumes it'}"
     took = "" if run.ended_at is None else f" took {duration_text(run.ended_at - run.started_at)},"
     return f"{began},{took} exit {run.exit_code} ({exit_code_text(run.exit_code)})"
-
-
-def _name_option(name: str, profile: str) -> str:
-    return "" if name == profile else f" --name {name}"

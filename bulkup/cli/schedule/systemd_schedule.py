@@ -13,7 +13,8 @@ from bulkup.cli.schedule.scheduled_job import Mark, ScheduledJob
 from bulkup.cli.schedule.schedulers import ScheduleState
 from bulkup.cli.schedule.systemd_units import unit_texts
 from bulkup.config.user_dirs import home_expanded
-from bulkup.errors import MachineError
+from bulkup.errors import BulkupError, UsageError
+from bulkup.reports.safe_text import printable
 
 _SYSTEM_FOLDER = "/etc/systemd/system"
 _NO_MANAGER = (
@@ -47,9 +48,11 @@ class SystemdSchedule:
         is_new, timer = self.mark(job.name) is None, f"{job.unit}.timer"
         with replaced_files(texts, job):
             try:
-                for action in (("daemon-reload",), ("enable", timer), ("restart", timer)):
-                    require(*self._systemctl, *action, hint=_NO_MANAGER)
-            except MachineError:
+                require(*self._systemctl, "daemon-reload", hint=_NO_MANAGER)
+                self._require_known_folder()
+                for action in ("enable", "restart"):
+                    require(*self._systemctl, action, timer, hint=_NO_MANAGER)
+            except BulkupError:
                 if is_new:
                     attempt(*self._systemctl, "disable", timer)
                 raise
@@ -90,6 +93,15 @@ class SystemdSchedule:
             exit_code=_exit_code(service) if began else None,
             result=service.get("Result") if began else None,
         )
+
+    def _require_known_folder(self) -> None:
+        """Raise UsageError if systemd reads no units from the folder: its environment may differ from this one."""
+        folders = attempt(*self._systemctl, "show", "--property=UnitPath", "--value").stdout.split()
+        if folders and os.fsencode(self._folder) not in folders:
+            raise UsageError(
+                f"systemd reads no units from {printable(self._folder)}",
+                hint="unset XDG_CONFIG_HOME for this command, or set it for systemd too",
+            )
 
     def _shown(self, unit: str, properties: tuple[str, ...]) -> Mapping[str, str]:
         shown = require(*self._systemctl, "show", unit, f"--property={','.join(properties)}", hint=_NO_MANAGER)
