@@ -58,6 +58,7 @@ def service_text(job: ScheduledJob) -> str:
         "NotifyAccess=main",
         f"WatchdogSec={WATCHDOG}",
         f"ExecStart={command_line(program, *arguments)}",
+        "ExecReload=/bin/kill -HUP $MAINPID",  # the run reads its profile again
         f"SuccessExitStatus={' '.join(map(str, GOOD_EXITS))}",
         f"TimeoutStopSec={job.stop_after}",
         f"SyslogIdentifier={job.unit}",
