@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulkup.api import place_conflicts
+from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.quick_parameters import QuickCommand, QuickGroup
 from bulkup.cli.run_settings import current_folder
 from bulkup.config import ResolvedSettings, Settings, check_profiles, load, public_base_url
@@ -65,6 +68,14 @@ def show(profile: Profile = None, config: ConfigFile = None, as_json: AsJson = F
     else:
         Console().print(_as_table(resolved))
     _warn(resolved.warnings)
+
+
+@config_app.command("example", cls=QuickCommand)
+def print_example() -> None:
+    """Print config.example.toml: example profiles, and every setting with its default."""
+    text = Path(__file__).with_name("config.example.toml").read_text(encoding="utf-8")
+    with closed_output_is_success():
+        sys.stdout.write(text)
 
 
 @config_app.command("init", cls=QuickCommand)
