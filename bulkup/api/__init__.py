@@ -4,6 +4,7 @@
     composition             provider, options and destination from the settings
     dry_run                 a dry run: what a run would do
     provider_trial          sends one file with each step shown
+    online_check            one round trip to the service
     masked_http             its requests and answers as text, without secrets
     unfinished              unfinished uploads at the service
     bandwidth_schedule      sets the limit on the bandwidth by its timetable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import sys
@@ -23,6 +24,7 @@ from bulkup.config.catalogue import SETTINGS
 from bulkup.config.provider_declarations import HTTP, METASTUDIO, S3, XVID
 from bulkup.config.value_text import escape_surrogates
 from bulkup.errors import UsageError
+from bulkup.helpers import event_loop
 from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import printable, printable_path
 
@@ -47,6 +49,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standar
 RunCommands = Annotated[
     bool,
     typer.Option("--run-commands", help="Fetch secrets given as command:ARGV too."),
+]
+Online = Annotated[
+    bool,
+    typer.Option(
+        "--online",
+        help="Make one call to each service too. Where a service creates an id with each URL, one stays unused.",
+    ),
 ]
 
 _SHOWN_CONFLICTS = 20
@@ -110,8 +119,14 @@ def check_config(
     profile: Profile = None,
     config: ConfigFile = None,
     run_commands: RunCommands = False,
+    online: Online = False,
 ) -> None:
-    """Check all profiles, or the one named: settings, secrets, sources, and conflicts between uploaded names."""
+    """Check all profiles, or the one named: settings, secrets, sources, and conflicts between uploaded names.
+
+    With --online, also make one call to each service: it proves the address, the credentials and the clock.
+
+    Exit codes: 0 all is fine, 2 a profile is wrong, 4 a service refused or cannot be used.
+    """
     checked = check_profiles(
         profile=profile,
         config_file=config,
@@ -121,8 +136,21 @@ def check_config(
     )
     _warn(checked.warnings)
     _check_places(checked.profiles, config)
+    if online:
+        _check_online(checked.profiles, config)
     count = len(checked.profiles)
     typer.echo("1 profile is fine" if count == 1 else f"{count} profiles are fine")
+
+
+def _check_online(profiles: Sequence[str], config: str | None) -> None:
+    """Make one round trip for each profile, and print its findings. Raises `BulkupError` for the first that fails."""
+    from bulkup.api.online_check import check_online  # noqa: PLC0415  # it imports an HTTP client
+
+    for profile in profiles:
+        settings = load({}, profile=profile, config_file=config, environ=os.environ, cwd=current_folder()).settings
+        run = functools.partial(check_online, settings, profile=profile, environ=os.environ)
+        for line in event_loop.run(run):
+            typer.echo(f"{profile}: {printable(line)}")
 
 
 def _check_places(profiles: Sequence[str], config: str | None) -> None:

@@ -20,6 +20,8 @@ _XVID = "only xvid is polled, and only its answers have a status"
 _GIVEN_UP = "only metastudio takes reports of files that are given up"
 # What tests need from a service, by module or by test. Services without it are left out. Other tests run over all.
 NEEDS: Mapping[str, tuple[Need, ...]] = {
+    "_online_check": (Need.REFUSED_KEYS,),
+    "_online_check::test_a_service_in_order": (),
     "::test_refused_beforehand": (Need.REJECTION,),
     "::test_refused_by_the_service": (Need.API,),
     "::test_closing_calls": (Need.CLOSING,),
