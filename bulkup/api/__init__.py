@@ -12,6 +12,7 @@
     run_summary             the summary of a run
     bench                   `bulkup bench`
     verify                  `bulkup verify`
+    doctor                  `bulkup doctor`
 
 The choice of classes and the order of set-up and tear-down belong here. How a run proceeds belongs to
 `bulkup.pipeline`, and everything about terminals and command lines to `bulkup.cli`.

@@ -62,7 +62,8 @@ COMMANDS = {
         "provider_commands:provider_app",
         "List providers, describe a service for provider http, and try it with one file.",
     ),
-    "config": _Command("config_commands:config_app", "Show and check the settings."),
+    "config": _Command("config_commands:config_app", "Write, show and check the settings."),
+    "doctor": _Command("doctor:doctor", "Examine what uploads depend on: versions, limits, disk, journal and network."),
     "schedule": _Command(
         "schedule.schedule_commands:schedule_app", "Have systemd, cron or launchd start an upload at certain times."
     ),

@@ -31,7 +31,7 @@ from bulkup.reports.safe_text import printable, printable_path
 config_app = typer.Typer(
     name="config",
     cls=QuickGroup,
-    help="Show and check the settings.",
+    help="Write, show and check the settings.",
     no_args_is_help=True,
     add_completion=False,
 )
