@@ -147,7 +147,7 @@ class Pipeline:
             run.worker_limit,
             Controller(run.options.concurrency, run.tunables.controller, run.tunables.sampler),
             run.clock,
-            held=lambda: self._ready.held + run.throttle.waiting,
+            held=lambda: self._ready.held + run.throttle.delayed(),
             in_groups=lambda: run.options.processes is None and self._pool is not None and self._pool.ready > 0,
             round_trip=lambda: run.transport.round_trip,
             stopped=lambda: run.stop.requested,

@@ -46,12 +46,18 @@ class SharedThrottle:
         self._bucket: TokenBucket | None = None
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._timer: Timer | None = None
+        self._delayed = 0
         self._listeners: list[Callable[[], None]] = []
 
     @property
     def waiting(self) -> int:
         """The number of requests that wait."""
         return len(self._waiting)
+
+    def delayed(self) -> int:
+        """Return how many requests have had to wait since the last call of this method, or wait now."""
+        delayed, self._delayed = self._delayed, len(self._waiting)
+        return delayed
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each change of the limit."""
@@ -77,6 +83,7 @@ class SharedThrottle:
             return None
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append((count, turn))
+        self._delayed += 1
         if self._timer is None:
             self._serve()
         return turn

@@ -17,7 +17,7 @@ from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.model.tickets import Receipt, Ticket
 from bulkup.pipeline.processes.child import Child
 from bulkup.pipeline.processes.frames import Frames, frame
-from bulkup.pipeline.processes.jobs import Plain, ReportKind, jobs_to_plain, problem_of
+from bulkup.pipeline.processes.jobs import Plain, ReportKind, grant_to_plain, jobs_to_plain, problem_of
 from bulkup.pipeline.send.attempt import Count
 
 IDENTITY = Identity(5, 1, 1, 1, 1)
@@ -135,6 +135,23 @@ async def test_cancelled_jobs_are_reported(together: bool) -> None:
         child.data_received(frame(((), True)))
     await asyncio.sleep(0)
     assert parent.messages[1:] == [([], [(1, 3, ReportKind.CANCELLED, "")])]
+
+
+async def test_bytes_of_the_bandwidth_are_asked_for_and_granted() -> None:
+    """A message without batches has the limit, and the bytes that may be sent."""
+    child, parent = Child(), Parent()
+    child.connection_made(cast("asyncio.Transport", parent))
+    async with asyncio.TaskGroup() as tasks:
+        child.begin(Attempts(), tasks)
+        child.data_received(frame("setup") + frame(grant_to_plain(1e6, 0)))
+        turns = [child.throttle.request(100), child.throttle.request(50)]
+        await asyncio.sleep(0)
+        asked = [(-1, 100, ReportKind.BANDWIDTH, ""), (-1, 50, ReportKind.BANDWIDTH, "")]
+        assert parent.messages[1:] == [([], asked)]
+        child.data_received(frame(grant_to_plain(1e6, 120)))
+        assert [turn is not None and turn.done() for turn in turns] == [True, False]
+        child.data_received(frame(grant_to_plain(None, 0)))
+        assert [turn is not None and turn.done() for turn in turns] == [True, True]
 
 
 async def test_a_job_that_makes_no_progress_is_reported_on() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stage_world import StageRun
+from test_throttle import Time
 
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.secrets import SecretUrl
@@ -21,6 +22,7 @@ from bulkup.pipeline.options import SendOptions
 from bulkup.pipeline.processes.jobs import ReportKind, Setup, report, report_problem
 from bulkup.pipeline.processes.process_pool import ProcessPool, Result, shares
 from bulkup.pipeline.processes.sending_process import Attempt, Callbacks, ProcessOptions, SendingProcess
+from bulkup.pipeline.throttle import SharedThrottle
 from bulkup.transport import TransportOptions
 
 IDENTITY = Identity(4, 1, 1, 1, 1)
@@ -34,6 +36,8 @@ class Unstarted(SendingProcess):
         self.callbacks = callbacks
         self.silent = False
         self.given: list[int] = []  # the sizes of its messages
+        self.limits: list[float | None] = []
+        self.grants: list[int] = []
 
     async def start(self, setup: Setup) -> None:
         """Start nothing."""
@@ -52,6 +56,12 @@ class Unstarted(SendingProcess):
         self._idle.clear()
         self.given.append(len(attempts))
         self.attempts |= {attempt.number: attempt for attempt in attempts}
+
+    def limit(self, rate: float | None) -> None:
+        self.limits.append(rate)
+
+    def grant(self, count: int) -> None:
+        self.grants.append(count)
 
     def cancel(self) -> None:
         if not self.silent:
@@ -96,7 +106,7 @@ class Results:
 
 @asynccontextmanager
 async def pool_of(
-    number: int | None, **options: float
+    number: int | None, *, throttle: SharedThrottle | None = None, **options: float
 ) -> AsyncGenerator[tuple[ProcessPool, list[Unstarted], Results], None]:
     processes = list[Unstarted]()
 
@@ -105,7 +115,8 @@ async def pool_of(
         return processes[-1]
 
     setup = Setup("local", TransportOptions(1), SendOptions())
-    async with ProcessPool(setup, SystemClock(), number, ProcessOptions(**options), make) as pool:  # type: ignore[arg-type]
+    made = ProcessPool(setup, SystemClock(), number, ProcessOptions(**options), make, throttle)  # type: ignore[arg-type]
+    async with made as pool:
         pool.receiver = results = Results()
         yield pool, processes, results
 
@@ -134,6 +145,29 @@ async def test_each_process_gets_its_share_in_one_message() -> None:
         pool.give(attempts(10))
         pool.give(attempts(4, 10))
         assert (one.given, other.given) == ([5, 2], [5, 2])
+
+
+async def test_bytes_of_the_bandwidth_come_out_of_one_bucket() -> None:
+    """Each process gets what it asked for, in its turn. A process that has ended gets nothing."""
+    time = Time()
+    throttle = SharedThrottle(time, call_later=time.call_later)
+    async with pool_of(2, throttle=throttle) as (pool, (one, other), _):
+        throttle.limit(1000.0)
+        assert (one.limits, other.limits) == ([None, 1000.0], [None, 1000.0])
+        pool.give([])
+        for process, count in ((one, 60), (other, 30), (one, 10)):
+            process.callbacks.reports(process, ([], [report(-1, count, ReportKind.BANDWIDTH)]))
+        granted = list[tuple[list[int], list[int]]]()
+        for _ in range(3):
+            time.advance(0.0605 if not granted else 0.031)
+            await asyncio.sleep(0)
+            granted.append(([*one.grants], [*other.grants]))
+        assert granted == [([60], []), ([60], [30]), ([60, 10], [30])]
+        other.callbacks.reports(other, ([], [report(-1, 40, ReportKind.BANDWIDTH)]))
+        other.end()
+        time.advance(1.0)
+        await asyncio.sleep(0)
+        assert other.grants == [30]
 
 
 async def test_results_of_a_message_arrive_together() -> None:

@@ -75,6 +75,21 @@ async def test_requests_are_served_in_their_order() -> None:
     assert made.waiting == 0
 
 
+async def test_delayed_requests_are_counted_once() -> None:
+    """The number of workers is judged by them: it is of no use to add some while the limit holds others back."""
+    made, time = throttle(1000.0)
+    assert made.delayed() == 0
+    for _ in range(3):
+        made.request(10)
+    time.advance(0.015)
+    assert (made.delayed(), made.waiting) == (3, 2)
+    assert made.delayed() == 2  # they still wait
+    time.advance(1.0)
+    assert (made.delayed(), made.delayed()) == (2, 0)
+    assert made.request(10) is None
+    assert made.delayed() == 0
+
+
 async def test_a_request_that_is_given_up_costs_nothing() -> None:
     """The next one has its turn as if the other had never been there."""
     made, time = throttle(1000.0)

@@ -68,6 +68,18 @@ def test_the_counters_have_the_limit_and_its_peak() -> None:
     assert (counters.concurrency, counters.concurrency_peak) == (3, 9)
 
 
+def test_a_cap_bounds_the_number_that_was_asked_for() -> None:
+    """It comes from a limit on the bandwidth, which may be lifted again."""
+    counters = Counters()
+    limit = WorkerLimit(16, counters)
+    limit.cap(3)
+    assert (limit.wanted, limit.asked) == (3, 16)
+    limit.want(64)
+    assert (limit.wanted, limit.asked, counters.concurrency) == (3, 64, 3)
+    limit.cap(None)
+    assert (limit.wanted, limit.asked, counters.concurrency_peak) == (64, 64, 64)
+
+
 @pytest.mark.parametrize(
     ("limit", "most"),
     [(resource.RLIM_INFINITY, 256), (1_048_576, 256), (576, 256), (256, 96), (80, 8), (64, 1), (9, 1)],
