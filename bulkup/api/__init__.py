@@ -10,6 +10,8 @@
     bandwidth_schedule      sets the limit on the bandwidth by its timetable
     rate_limit, clock_skew  wrap API calls: their rate, and a warning about a wrong clock
     run_summary             the summary of a run
+    run_log                 the log lines about a run as a whole
+    notify                  notifications of the start and the end of a run
     bench                   `bulkup bench`
     verify                  `bulkup verify`
     doctor                  `bulkup doctor`

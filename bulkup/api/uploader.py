@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
 
-from bulkup.api import composition
+from bulkup.api import composition, run_log
 from bulkup.api.bandwidth_schedule import BandwidthSchedule
 from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock
 from bulkup.api.rate_limit import RateLimitedCall
@@ -24,7 +24,7 @@ from bulkup.config.local_time import next_time
 from bulkup.config.timetable import Timetable, parse_timetable
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock, local_clock
-from bulkup.helpers.event_logger import EventLogger
+from bulkup.helpers.event_logger import EventLogger, log_fields
 from bulkup.helpers.standard_streams import open_missing_streams
 from bulkup.journal import Destination, Journal, Lock, link_journal
 from bulkup.model.counters import Gauge
@@ -118,13 +118,17 @@ class Uploader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         self._tasks.cancel_scope.cancel()
-        try:
-            return await self._stack.__aexit__(kind, error, trace)
-        except BaseExceptionGroup as group:
-            # The task group wraps every exception. The caller's own exception is passed on unwrapped.
-            if error is not None and group.exceptions == (error,):
-                return False
-            raise
+        with log_fields(run=self.run_id):
+            try:
+                return await self._stack.__aexit__(kind, error, trace)
+            except BaseExceptionGroup as group:
+                # The task group wraps every exception. The caller's own exception is passed on unwrapped.
+                if error is not None and group.exceptions == (error,):
+                    return False
+                raise
+            finally:
+                if self._summary is not None:
+                    run_log.log_end(self._summary, self._run.warnings)
 
     @property
     def gauge(self) -> Gauge:
@@ -192,19 +196,26 @@ class Uploader:
 
         `emit` is awaited with each group of settled files. Without `uploaded`, these are only files with a problem.
         """
-        self._run.emit = emit or _ignore
+        self._run.emit = functools.partial(self._emit, emit)
         self._run.emits_uploaded = uploaded and emit is not None
-        try:
-            await self._pipeline.work()
-        except BaseExceptionGroup as group:
-            # A stage's exception arrives in a group. A `BulkupError` ends the run, any other exception is a bug.
-            ours, others = group.split(BulkupError)
-            if others is not None or ours is None:
-                raise
-            self._run.stop.fail(first_error(ours))
-        except BulkupError as error:  # from the last flush, after the stages have ended
-            self._run.stop.fail(error)
-        return await self._end()
+        with log_fields(run=self.run_id):
+            run_log.log_start(self.journal, self._settings.provider)
+            try:
+                await self._pipeline.work()
+            except BaseExceptionGroup as group:
+                # A stage's exception arrives in a group. A `BulkupError` ends the run, any other exception is a bug.
+                ours, others = group.split(BulkupError)
+                if others is not None or ours is None:
+                    raise
+                self._run.stop.fail(first_error(ours))
+            except BulkupError as error:  # from the last flush, after the stages have ended
+                self._run.stop.fail(error)
+            return await self._end()
+
+    async def _emit(self, emit: Emit | None, results: Sequence[Result]) -> None:
+        if emit is not None:
+            await emit(results)
+        run_log.log_problems(results, self._run.warnings)
 
     async def _run_into(self, send: MemoryObjectSendStream[Sequence[Result]]) -> None:
         async with send:
@@ -329,7 +340,8 @@ class Uploader:
         self._time_up()
 
     def _time_up(self) -> None:
-        _log.warning(LogEvent.RUN_TIME_UP)
+        with log_fields(run=self.run_id):
+            _log.warning(LogEvent.RUN_TIME_UP)
         self.stop(ExitCode.TIME_UP)
 
     async def _end(self) -> Summary:

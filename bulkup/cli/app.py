@@ -67,8 +67,9 @@ COMMANDS = {
     "schedule": _Command(
         "schedule.schedule_commands:schedule_app", "Have systemd, cron or launchd start an upload at certain times."
     ),
+    "notify": _Command("notify_commands:notify_app", "Send a test message to those who are notified of runs."),
 }
-_WITH_CLIENT = frozenset({"demo", "bench", "provider"})  # they import aiohttp
+_WITH_CLIENT = frozenset({"demo", "bench", "provider", "notify"})  # they import aiohttp
 
 
 class _Commands(typer.core.TyperGroup):

@@ -57,7 +57,9 @@ class BenchRequest:
 def run_bench(request: BenchRequest) -> int:
     """Measure, report and return the exit code. Raises BulkupError if the bench cannot start."""
     settings = request.given.settings
-    configure_logging(settings.log_format, settings.log_level)
+    # The bench reports trials and their failures itself.
+    hidden = (LogEvent.RUN_STARTED, LogEvent.RUN_ENDED, LogEvent.FILE_NOT_UPLOADED, LogEvent.FILES_NOT_UPLOADED)
+    configure_logging(settings.log_format, settings.log_level, hidden=hidden)
     for warning in request.given.warnings:
         _log.warning(LogEvent.SETTINGS_WARNING, text=warning)
     sources = _sources(request)

@@ -79,9 +79,9 @@ def _run() -> int:
 
         given = read_upload_arguments(sys.argv[2:])
         if given is not None:
-            from bulkup.cli.run_settings import load_run_settings  # noqa: PLC0415  # the same
+            from bulkup.cli.run_settings import load_upload_settings  # noqa: PLC0415  # the same
 
-            return upload(load_run_settings(given.options, given.profile, given.config))
+            return upload(load_upload_settings(given.options, given.profile, given.config))
     from bulkup.cli.app import app  # noqa: PLC0415  # it imports typer
 
     app()

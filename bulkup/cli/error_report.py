@@ -7,12 +7,13 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkup.cli.output import print_error_line
 from bulkup.errors import BulkupError, ExitCode, MachineError
 from bulkup.helpers.descriptors import DESCRIPTORS_HINT, NO_DESCRIPTORS, OUT_OF_DESCRIPTORS
 from bulkup.helpers.thread_limit import NO_THREADS, THREADS_HINT, is_thread_limit
+from bulkup.reports.exit_code import exit_code_text
 from bulkup.reports.json_text import dumps
 from bulkup.reports.safe_text import printable
 
@@ -29,19 +30,51 @@ _SURROUNDINGS = frozenset(
 _NO_MEMORY_TO_LOAD = ("failed to map segment", "cannot allocate memory", "cannot create shared object descriptor")
 
 
+class Failure(NamedTuple):
+    """How an error ends a command: with an exit code, a message and a hint."""
+
+    exit_code: int
+    message: str
+    hint: str = ""
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return how an error ends a command, and print nothing. A bug is named by its kind: its text may be secret."""
+    causes = list(_leaves(error))
+    if (code := _requested_code(causes)) is not None:
+        return Failure(code, exit_code_text(code))
+    known = _known_error(causes)
+    if known is not None:
+        return Failure(int(known.exit_code), known.message, known.hint)
+    return Failure(int(ExitCode.MACHINE), f"unexpected error: {type(causes[0]).__name__}", "this is a bug in bulkup")
+
+
 def report_failure(error: BaseException) -> int:
     """Report the error that ended a command, and return the exit code. Exception groups are unpacked."""
     causes = list(_leaves(error))
+    if (code := _requested_code(causes)) is not None:
+        return code
+    known = _known_error(causes)
+    if known is not None:
+        report_error(known, as_json=_wants_json())
+        return int(known.exit_code)
+    return _report_bug(error, causes)
+
+
+def _requested_code(causes: list[BaseException]) -> int | None:
+    """Return the exit code that one of the causes names, as after a signal."""
     for cause in causes:
         if isinstance(cause, SystemExit) and isinstance(cause.code, int):
             return cause.code
         if isinstance(cause, KeyboardInterrupt):
             return int(ExitCode.SIGINT)
-    known = next((cause for cause in map(_as_bulkup_error, causes) if cause is not None), None)
-    if known is not None and _only_bulkup_errors(causes):
-        report_error(known, as_json=_wants_json())
-        return int(known.exit_code)
-    return _report_bug(error, causes)
+    return None
+
+
+def _known_error(causes: list[BaseException]) -> BulkupError | None:
+    """Return the first of the causes as an error for users, None if one of them is a bug."""
+    known = [_as_bulkup_error(cause) for cause in causes]
+    return None if None in known else known[0]
 
 
 def report_error(error: BulkupError, *, as_json: bool) -> None:
@@ -107,20 +140,19 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError)
 
 
-def _only_bulkup_errors(causes: list[BaseException]) -> bool:
-    return all(_as_bulkup_error(cause) is not None for cause in causes)
-
-
 def _report_bug(error: BaseException, causes: list[BaseException]) -> int:
     """Report a bug in the program in one line, with the traceback only on request."""
-    first = causes[0]
-    text = f"{type(first).__name__}: {first}" if str(first) else type(first).__name__
     wanted = _wants_traceback()
     if wanted:
         print_error_line("\n".join(map(printable, "".join(traceback.format_exception(error)).rstrip().split("\n"))))
     hint = "this is a bug in bulkup" if wanted else "for its traceback, set BULKUP_LOG_LEVEL=debug"
-    report_error(MachineError(f"unexpected error: {text}", hint=hint), as_json=_wants_json())
+    report_error(MachineError(_bug_text(causes[0]), hint=hint), as_json=_wants_json())
     return int(ExitCode.MACHINE)
+
+
+def _bug_text(error: BaseException) -> str:
+    name = type(error).__name__
+    return f"unexpected error: {name}: {error}" if str(error) else f"unexpected error: {name}"
 
 
 def _wants_json() -> bool:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from bulkup.errors import ExitCode
+from bulkup.helpers.systemd_stream import goes_to_systemd, with_priority
 
 
 @contextlib.contextmanager
@@ -47,7 +48,9 @@ def report_output_error(error: OSError) -> int:
 
 
 def print_error_line(line: str) -> None:
-    """Write a line to standard error, if it is still open."""
+    """Write a line, or several, to standard error if it is still open."""
+    if goes_to_systemd(sys.stderr):
+        line = with_priority("error", line)
     with contextlib.suppress(OSError):
         sys.stderr.write(line + "\n")
 

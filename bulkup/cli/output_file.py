@@ -48,14 +48,14 @@ def output_file(path: str) -> Iterator[BinaryIO]:
             raise
 
 
-def refuse_journals(path: str, journal: str) -> None:
+def refuse_journals(path: str, journal: str, *, option: str = "--output") -> None:
     """Raise UsageError if an output file would replace this journal, another one, or a file that belongs to one."""
     if is_file_of_journal(path, journal):
-        raise UsageError(f"--output: {path} belongs to the journal {journal}", hint="name another file")
+        raise UsageError(f"{option}: {path} belongs to the journal {journal}", hint="name another file")
     target = os.path.realpath(path)
     bases = [target, *(target.removesuffix(end) for end in SIDE_FILES if target.endswith(end))]
     if any(map(_is_database, bases)):
-        raise UsageError(f"--output: {path} is a database or belongs to one", hint="name another file, or remove it")
+        raise UsageError(f"{option}: {path} is a database or belongs to one", hint="name another file, or remove it")
 
 
 def _is_database(path: str) -> bool:

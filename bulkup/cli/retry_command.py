@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from bulkup.cli import entry
-from bulkup.cli.run_settings import load_run_settings
+from bulkup.cli.run_settings import load_upload_settings
 from bulkup.cli.setting_options import setting_options
 from bulkup.cli.shared_options import Config, Json, Profile
 from bulkup.cli.upload import Sources
@@ -34,7 +34,7 @@ def retry(
     bulkup retry --profile nightly
     bulkup retry /data/media --provider s3 --bucket media --retry-rejected
     """
-    resolved = load_run_settings({"source": source or None, "json": json, **options}, profile, config)
+    resolved = load_upload_settings({"source": source or None, "json": json, **options}, profile, config)
     settings = resolved.settings
     path = journal_path(settings, resolved.profile, settings.source, os.environ, resolved.config_file)
     if not os.path.exists(path):

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulkup.config import ResolvedSettings, load
-from bulkup.errors import MachineError, UsageError
+from bulkup.config.loading import load_notify
+from bulkup.errors import BulkupError, MachineError, UsageError
 
 CHOOSE = """no provider is chosen. One of:
   --provider local        an embedded server on this machine, for trials; needs no account
@@ -27,6 +28,22 @@ def load_run_settings(options: Mapping[str, Any], profile: str | None, config: s
     if resolved.settings.provider is None:
         raise UsageError(CHOOSE)
     return resolved
+
+
+def load_upload_settings(options: Mapping[str, Any], profile: str | None, config: str | None) -> ResolvedSettings:
+    """Return the settings of an upload. Raises UsageError, of which the profile's receivers are notified before."""
+    try:
+        return load_run_settings(options, profile, config)
+    except BulkupError as error:
+        found = load_notify(profile, config, os.environ, current_folder())
+        if found is not None:
+            from bulkup.cli.run_notifier import notify_of_error  # noqa: PLC0415  # seldom needed, and it imports anyio
+            from bulkup.helpers import event_loop  # noqa: PLC0415  # the same
+            from bulkup.reports.logs import configure_logging  # noqa: PLC0415  # the same
+
+            configure_logging()
+            event_loop.run(notify_of_error, found, error)
+        raise
 
 
 def load_settings(options: Mapping[str, Any], profile: str | None, config: str | None) -> ResolvedSettings:

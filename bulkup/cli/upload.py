@@ -10,7 +10,7 @@ import typer
 
 from bulkup.cli import entry
 from bulkup.cli.output import closed_output_is_success
-from bulkup.cli.run_settings import load_run_settings
+from bulkup.cli.run_settings import load_run_settings, load_upload_settings
 from bulkup.cli.setting_options import setting_options
 from bulkup.cli.shared_options import Config, Json, Profile
 from bulkup.config import ResolvedSettings
@@ -56,7 +56,8 @@ def upload(
     7 an error of this machine: disk full, journal damaged
     129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM, the same command resumes
     """
-    resolved = load_run_settings({"source": source or None, "json": json, **options}, profile, config)
+    load = load_run_settings if dry_run else load_upload_settings
+    resolved = load({"source": source or None, "json": json, **options}, profile, config)
     if not dry_run:
         sys.exit(entry.upload(resolved))
     _preview(resolved)

@@ -9,28 +9,28 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 from anyio.abc import TaskGroup
 
 from bulkup.api import Summary, Uploader
 from bulkup.api.uploader import Emit
-from bulkup.cli.error_report import error_object, report_error
+from bulkup.cli.error_report import error_object, failure_of, report_error
 from bulkup.cli.output import print_line, report_output_error
+from bulkup.cli.run_logs import log_file, log_to_errors, logs_progress
+from bulkup.cli.run_notifier import open_notifier
 from bulkup.cli.signals import Signals, has_terminal
 from bulkup.config import ResolvedSettings, Settings
 from bulkup.config.other_homes import other_homes_warnings
 from bulkup.errors import ExitCode
-from bulkup.helpers.event_logger import EventLogger
+from bulkup.helpers.event_logger import EventLogger, log_fields
 from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.model.items import Result
 from bulkup.model.log_events import LogEvent
 from bulkup.reports.exit_code import exit_code, exit_code_text
 from bulkup.reports.json_lines import JsonLines
-from bulkup.reports.logs import configure_logging
 from bulkup.reports.progress_log import ProgressLog
-from bulkup.reports.safe_text import printable_path
 from bulkup.reports.summary import summary_text
 
 if TYPE_CHECKING:
@@ -41,6 +41,14 @@ _log = EventLogger("bulkup")
 _LAST_LINES_TIMEOUT = 5.0
 
 
+class RunEnd(NamedTuple):
+    """The end of a run. `blocked` says that a thread waits for a reader of standard output, and cannot be stopped."""
+
+    summary: Summary
+    exit_code: int
+    blocked: bool
+
+
 async def run_upload(resolved: ResolvedSettings, retry: bool = False) -> int:
     """Carry out a run, or with `retry` one of the files that are not uploaded, and return its exit code.
 
@@ -48,22 +56,48 @@ async def run_upload(resolved: ResolvedSettings, retry: bool = False) -> int:
     """
     settings = resolved.settings
     console = _live_console(settings)
-    level = "error" if settings.quiet else settings.log_level
-    configure_logging(settings.log_format, level, console=console)
+    errors = log_to_errors(settings, console)
+    notify_limit = settings.notify.limit if settings.notify is not None else 0.0
+    reloads = resolved.profile is not None and not has_terminal()
+    with Signals(console, settings.grace + notify_limit, reloads=reloads) as signals:
+        async with contextlib.AsyncExitStack() as stack:
+            service = await stack.enter_async_context(_service_report())
+            notifier = await open_notifier(resolved, os.environ, signals, stack)
+            try:
+                stack.enter_context(log_file(resolved, errors))
+                notifier.start()
+                end = await _upload(resolved, console, signals, service, retry=retry)
+            except BaseException as error:
+                failure = failure_of(error)
+                _log.error(LogEvent.RUN_FAILED, reason=failure.message, hint=failure.hint, exit_code=failure.exit_code)
+                await notifier.failed(error)
+                raise
+            await notifier.ended(end.summary, end.exit_code)
+            if end.blocked:
+                os._exit(end.exit_code)  # the blocked writing thread cannot be stopped
+            return end.exit_code
+
+
+async def _upload(
+    resolved: ResolvedSettings,
+    console: ErrorConsole | None,
+    signals: Signals,
+    service: ServiceReport | None,
+    *,
+    retry: bool,
+) -> RunEnd:
+    """Carry out a run and print its results."""
     for warning in (*resolved.warnings, *other_homes_warnings(resolved, os.environ)):
         _log.warning(LogEvent.SETTINGS_WARNING, text=warning)
-    lines = JsonLines(sys.stdout.buffer) if settings.json_output else None
+    lines = JsonLines(sys.stdout.buffer) if resolved.settings.json_output else None
     reduce_gc_frequency()
-    reloads = resolved.profile is not None and not has_terminal()
-    with Signals(console, settings.grace, reloads=reloads) as signals:
-        async with _service_report() as service:
-            summary = await _run(resolved, lines, console, signals, service, retry=retry)
-            if service is not None:
-                service.ended("interrupted" if summary is None else exit_code_text(summary.exit_code))
-        if summary is None:
-            raise signals.interruption()
-        signals.on_first = signals.exit_now  # the run is over; at most a slow reader of the output is left
-        return await _report_summary(summary, lines, resolved, retry=retry)
+    summary = await _run(resolved, lines, console, signals, service, retry=retry)
+    if service is not None:
+        service.ended("interrupted" if summary is None else exit_code_text(summary.exit_code))
+    if summary is None:
+        raise signals.interruption()
+    signals.on_first = signals.exit_now  # the run is over; at most a slow reader of the output is left
+    return await _report_summary(summary, lines, resolved, retry=retry)
 
 
 def _service_report() -> AbstractAsyncContextManager[ServiceReport | None]:
@@ -109,14 +143,16 @@ async def _run(
             signals.on_first = functools.partial(_stop, uploader, service)
             if service is not None:
                 service.gauge = uploader.gauge
-            _log.info(LogEvent.RUN_STARTED, run=uploader.run_id, journal=uploader.journal, provider=settings.provider)
-            with _progress(uploader, settings, console) as show:
+            with _display(uploader, settings, console) as show, log_fields(run=uploader.run_id):
                 async with anyio.create_task_group() as beside:
                     signals.on_reload = functools.partial(_reload, beside, uploader, resolved)
                     if signals.reload_wanted:
                         signals.on_reload()
                     beside.start_soon(show)
-                    summary = await uploader.run(_emitter(lines), uploaded=lines is not None)
+                    if logs_progress(settings, console):
+                        beside.start_soon(ProgressLog(uploader.progress).run_until_cancelled)
+                    emit = None if lines is None else _emitter(lines)
+                    summary = await uploader.run(emit)
                     signals.on_reload = None
                     beside.cancel_scope.cancel()
     return summary
@@ -129,21 +165,20 @@ def _reload(beside: TaskGroup, uploader: Uploader, resolved: ResolvedSettings) -
 
 
 def _stop(uploader: Uploader, service: ServiceReport | None, code: ExitCode) -> None:
-    _log.warning(LogEvent.RUN_STOPPING)
+    with log_fields(run=uploader.run_id):  # a signal is handled outside of the run's tasks
+        _log.warning(LogEvent.RUN_STOPPING)
     if service is not None:
         service.stopping()
     uploader.stop(code)
 
 
 @contextlib.contextmanager
-def _progress(
+def _display(
     uploader: Uploader, settings: Settings, console: ErrorConsole | None
 ) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
-    """Yield the function that shows the progress until it is cancelled. On a terminal it begins anew after Ctrl-Z."""
-    if settings.quiet:
+    """Yield the function that shows a live view, if any, until it is cancelled. It begins anew after Ctrl-Z."""
+    if console is None:
         yield anyio.sleep_forever
-    elif console is None:
-        yield ProgressLog(uploader.progress).run_until_cancelled
     else:
         from bulkup.cli.suspension import Foreground, suspension  # noqa: PLC0415  # only a terminal needs it
         from bulkup.reports.display import ProgressDisplay  # noqa: PLC0415  # it imports rich
@@ -154,30 +189,23 @@ def _progress(
             yield display.run_until_cancelled
 
 
-def _emitter(lines: JsonLines | None) -> Emit:
+def _emitter(lines: JsonLines) -> Emit:
     async def emit(results: Sequence[Result]) -> None:
-        if lines is not None:
-            # In a thread: a reader that stops reading may block the run, but not the signals that end it.
-            await anyio.to_thread.run_sync(lines.results, results, abandon_on_cancel=True)
-        for result in results:
-            if result.error is not None:
-                _log.warning(
-                    LogEvent.FILE_NOT_UPLOADED,
-                    path=printable_path(result.path),
-                    status=result.status,
-                    reason=result.error,
-                )
+        # In a thread: a reader that stops reading may block the run, but not the signals that end it.
+        await anyio.to_thread.run_sync(lines.results, results, abandon_on_cancel=True)
 
     return emit
 
 
-async def _report_summary(summary: Summary, lines: JsonLines | None, resolved: ResolvedSettings, *, retry: bool) -> int:
-    """Print the summary, and return the exit code: that of the run, unless its output could not be written."""
+async def _report_summary(
+    summary: Summary, lines: JsonLines | None, resolved: ResolvedSettings, *, retry: bool
+) -> RunEnd:
+    """Print the summary. The exit code is that of the run, unless its output could not be written."""
     if summary.error is not None:
         report_error(summary.error, as_json=False)
-    lost = 0
+    lost, blocked = 0, False
     if lines is not None:
-        await _end_lines(lines, summary)
+        blocked = await _end_lines(lines, summary)
         lost = report_output_error(lines.error) if lines.error is not None else 0
     elif not resolved.settings.quiet:
         selector, empty = _selector(resolved.settings, resolved), bool(summary.lost_sources)
@@ -186,19 +214,19 @@ async def _report_summary(summary: Summary, lines: JsonLines | None, resolved: R
             text = f"Run {summary.run}: complete. No file is left to retry."
         lost = print_line(text)
     if lost == ExitCode.MACHINE:
-        return exit_code(summary.counters, reasons=(summary.exit_code, lost))
-    return summary.exit_code
+        code = exit_code(summary.counters, reasons=(summary.exit_code, lost))
+        return RunEnd(summary, code, blocked)
+    return RunEnd(summary, summary.exit_code, blocked)
 
 
-async def _end_lines(lines: JsonLines, summary: Summary) -> None:
-    """Write the last lines. After a signal, wait at most 5 seconds for a reader that no longer reads."""
+async def _end_lines(lines: JsonLines, summary: Summary) -> bool:
+    """Write the last lines, and return whether they are blocked: after a signal, by a reader that reads no more."""
     stopped = summary.exit_code in (ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM)
     with anyio.move_on_after(_LAST_LINES_TIMEOUT if stopped else math.inf) as limit:
         if summary.error is not None:
             await anyio.to_thread.run_sync(lines.event, error_object(summary.error), abandon_on_cancel=True)
         await anyio.to_thread.run_sync(lines.summary, summary.as_dict(), abandon_on_cancel=True)
-    if limit.cancelled_caught:
-        os._exit(summary.exit_code)  # the blocked writing thread cannot be stopped
+    return limit.cancelled_caught
 
 
 def _selector(settings: Settings, resolved: ResolvedSettings) -> str:

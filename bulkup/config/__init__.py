@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from bulkup.config.complaints import Complaint, SettingsError
     from bulkup.config.expiry import Expiry
     from bulkup.config.loading import ResolvedSettings, load
-    from bulkup.config.paths import claimed_journal, inside_any, journal_path, source_id_path, store_path
+    from bulkup.config.paths import (
+        claimed_journal,
+        inside_any,
+        journal_path,
+        outside_sources,
+        source_id_path,
+        store_path,
+    )
     from bulkup.config.profile_check import CheckedProfiles, check_profiles
     from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS, ProviderDeclaration
     from bulkup.config.requirements import (
@@ -56,6 +63,7 @@ __all__ = [
     "journal_path",
     "load",
     "load_asset_map",
+    "outside_sources",
     "public_base_url",
     "region_settings",
     "require_credentials",
@@ -77,7 +85,14 @@ _HOMES = {
     "bulkup.config.complaints": ("Complaint", "SettingsError"),
     "bulkup.config.expiry": ("Expiry",),
     "bulkup.config.loading": ("ResolvedSettings", "load"),
-    "bulkup.config.paths": ("claimed_journal", "inside_any", "journal_path", "source_id_path", "store_path"),
+    "bulkup.config.paths": (
+        "claimed_journal",
+        "inside_any",
+        "journal_path",
+        "outside_sources",
+        "source_id_path",
+        "store_path",
+    ),
     "bulkup.config.provider_declarations": ("PROVIDER_DECLARATIONS", "ProviderDeclaration"),
     "bulkup.config.requirements": (
         "require_credentials",

@@ -114,6 +114,8 @@ def _absolute_paths(setting: Setting, value: Any, folder: str, *, expand: bool) 
     """
     if setting.form.kind == "secret":
         return _absolute_secret(value, folder)
+    if setting.name == "notify" and isinstance(value, dict):
+        return {key: _absolute_secret(part, folder) if key.endswith("_url") else part for key, part in value.items()}
     if setting.form.kind == "tables" and isinstance(value, dict) and isinstance(value.get("secrets"), dict):
         secrets = {name: _absolute_secret(one, folder) for name, one in value["secrets"].items()}
         return {**value, "secrets": secrets}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkup.config.catalogue import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, PROFILE_VARIABLE, SETTINGS
 from bulkup.config.checked_model import ValidationError
@@ -129,3 +130,48 @@ def _misspelt_variables(environ: Mapping[str, str]) -> Iterator[str]:
             near = nearest(variable, known, cutoff=_MISSPELT)
             if near:
                 yield f"{variable} is not a setting and has no effect; did you mean {near}?"
+
+
+class NotifySettings(NamedTuple):
+    """Settings that have the notifications of a profile, and the environment without the secrets that it names."""
+
+    resolved: ResolvedSettings
+    environ: Mapping[str, str]
+
+
+def load_notify(
+    profile: str | None, config_file: str | None, environ: Mapping[str, str], cwd: str
+) -> NotifySettings | None:
+    """Return the notifications of a profile whose other settings may be wrong.
+
+    Returns None if there are none, or if they cannot be read.
+    """
+    from bulkup.config import toml_file  # noqa: PLC0415  # the same
+
+    profile = profile or environ.get(PROFILE_VARIABLE)
+    if not profile:
+        return None
+    try:
+        document = toml_file.find(config_file, environ, cwd)
+        given = {} if document is None else from_profile(document, profile)[0]
+    except UsageError:
+        return None
+    values: dict[str, Any] = {}
+    for name in ("notify", "ca_file", "provider"):
+        if name in given:
+            with contextlib.suppress(ValidationError):  # it may be the setting that is wrong
+                values[name] = getattr(Settings.model_validate({name: given[name].value}), name)
+    if "notify" not in values:
+        return None
+    secrets = {name for key, one in given.items() if key != "notify" for name in _variables_in(one.value)}
+    left = {name: value for name, value in environ.items() if name not in secrets}
+    return NotifySettings(ResolvedSettings(Settings(**values), {}, (), profile, None), left)
+
+
+def _variables_in(value: Any) -> Iterator[str]:
+    """Yield the variables from which secrets are taken, in a value of a file that may have any form."""
+    if isinstance(value, str) and value.startswith("env:"):
+        yield value.removeprefix("env:")
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for part in parts:
+        yield from _variables_in(part)

@@ -41,7 +41,7 @@ def journal_path(
             from bulkup.config.profile_journal import profile_journal  # noqa: PLC0415  # few runs have a profile
 
             path = profile_journal(path, settings, profile, config_file)
-    return _outside(path, sources, "journal")
+    return outside_sources(path, sources, "journal")
 
 
 def claimed_journal(
@@ -81,7 +81,7 @@ def store_path(settings: Settings, sources: Sequence[AnyPath], environ: Mapping[
                 "runs before have stored",
                 hint="name another store with --store, or another source",
             )
-    return _outside(path, sources, "store")
+    return outside_sources(path, sources, "store")
 
 
 def inside_any(path: AnyPath, sources: Sequence[AnyPath]) -> str | None:
@@ -124,13 +124,14 @@ def _is_below(path: AnyPath, folder: str) -> bool:
     return False
 
 
-def _outside(path: str, sources: Sequence[AnyPath], setting: str) -> str:
+def outside_sources(path: str, sources: Sequence[AnyPath], setting: str) -> str:
+    """Return a path. Raises UsageError, which names the setting, if it is inside a source."""
     source = inside_any(path, sources)
     if source is not None:
         raise UsageError(
             f"{setting}: {escape_surrogates(path)} is inside the source {escape_surrogates(source)}, "
             "so it would be uploaded and change while it is read",
-            hint=f"name a path outside every source with --{setting}",
+            hint=f"name a path outside every source with --{setting.replace('_', '-')}",
         )
     return path
 

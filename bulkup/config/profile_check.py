@@ -10,7 +10,7 @@ from bulkup.config import toml_file
 from bulkup.config.asset_map import load_asset_map
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.loading import ResolvedSettings, resolve
-from bulkup.config.paths import journal_path, store_path
+from bulkup.config.paths import journal_path, outside_sources, store_path
 from bulkup.config.provider_declarations import LOCAL
 from bulkup.config.provider_plugins import checked_table, declaration_of
 from bulkup.config.requirements import (
@@ -108,6 +108,9 @@ class _ProfileCheck:
     def _misplaced_paths(self) -> Iterator[Complaint]:
         settings = self.resolved.settings
         yield from self._of("journal", self._journal)
+        if settings.log_file is not None:
+            log_file = settings.log_file
+            yield from self._of("log_file", lambda: outside_sources(log_file, settings.source, "log_file"))
         if settings.provider == LOCAL:
             yield from self._of("store", lambda: store_path(settings, settings.source, self.environ))
 

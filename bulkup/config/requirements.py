@@ -105,11 +105,16 @@ def credential_names(settings: Settings, *, profile: str | None) -> tuple[str, .
 def given_secrets(settings: Settings) -> dict[str, SecretSource]:
     """Return the sources of all secrets that are set, by setting, even those that the provider does not use.
 
-    Those of a described service have the names that it gives them, after `OWN_SECRETS`.
+    Those of a described service have the names that it gives them, after `OWN_SECRETS`. Addresses of notifications have
+    that of their key in the table.
     """
     sources = {name: getattr(settings, SETTINGS[name].field) for name in SECRETS}
     given = {name: source for name, source in sources.items() if source is not None}
-    return given if settings.http is None else given | _own_secrets(settings.http)
+    if settings.http is not None:
+        given |= _own_secrets(settings.http)
+    if settings.notify is not None:
+        given |= {f"notify.{name}": source for name, source in settings.notify.addresses().items()}
+    return given
 
 
 def _described_secrets(settings: Settings, given: Mapping[str, SecretSource], profile: str | None) -> tuple[str, ...]:

@@ -45,8 +45,9 @@ from bulkup.helpers.secrets import Secret
 _IPV4 = "an IPv4 address such as 203.0.113.7, or its integer"
 if TYPE_CHECKING:
     from bulkup.config.described_service import HttpDescription
+    from bulkup.config.notify_table import Notify
 else:
-    HttpDescription = object
+    HttpDescription = Notify = object
 
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 IDENTIFIER = "1 to 64 letters, digits, _ or -"
@@ -145,6 +146,12 @@ def _description(value: Any) -> HttpDescription:
     from bulkup.config.description_parsing import parse_description  # noqa: PLC0415  # most runs have no description
 
     return parse_description(value)
+
+
+def _notify(value: Any) -> Notify:
+    from bulkup.config.notify_table import parse_notify  # noqa: PLC0415  # most runs notify nobody
+
+    return parse_notify(value)
 
 
 def _expiry(value: Any) -> Expiry:
@@ -284,4 +291,9 @@ HttpTables = Annotated[
     HttpDescription,
     Plain(_description),
     ValueForm("the tables that describe a service", kind="tables", in_environment="a JSON object of the tables"),
+]
+NotifyTable = Annotated[
+    Notify,
+    Plain(_notify),
+    ValueForm("a table of notifications", kind="tables", in_environment="a JSON object of the table"),
 ]

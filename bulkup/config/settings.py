@@ -19,12 +19,14 @@ from bulkup.config.setting_types import (
     Count,
     LocalTime,
     Name,
+    NotifyTable,
     PathText,
     Processes,
     Rate,
     Seconds,
     SecondsAboveZero,
     SizeAboveZero,
+    SizeInBytes,
 )
 
 
@@ -270,6 +272,34 @@ class Settings(Buckets):
         "info",
         "The least severe log lines to show.",
         option=Option("debug, info, warning or error.", Panel.OUTPUT, metavar="LEVEL"),
+    )
+    log_file: PathText | None = setting(
+        None,
+        "A file that the log is appended to, beside standard error. Only its owner can read it (mode 0600). A thread "
+        "of its own writes it, so a slow disk does not slow the run. If the disk is full, lines are lost, one warning "
+        "says so, and the run continues. With `quiet`, and on a terminal, it has the lines that standard error leaves "
+        "out, such as `progress`.",
+        about_default="There is no log file.",
+        expects="the path of a file outside every source",
+        option=Option("A file for the log, beside standard error.", Panel.OUTPUT),
+    )
+    log_file_size: SizeInBytes = setting(
+        10 * 1024**2,
+        "The size at which `log_file` is renamed to `log_file.1`, and a new one begins. 0 is no limit: then another "
+        "program can rename it at any time, and the run begins a new one.",
+        about_default="These are 10 MiB.",
+        option=Option("Size at which a new log file begins.", Panel.OUTPUT),
+    )
+    log_file_count: Count = setting(
+        5,
+        "The number of older log files that are kept, as `log_file.1`, `log_file.2` and so on.",
+        option=Option("Number of older log files to keep.", Panel.OUTPUT),
+    )
+    notify: NotifyTable | None = setting(
+        None,
+        "Who is notified of the start and the end of a run: pings, a webhook, a text for Slack, a command. "
+        "docs/notifications.md explains its keys. Notifications change neither a run nor its exit code.",
+        about_default="Nobody is notified.",
     )
 
     @classmethod

@@ -6,7 +6,7 @@
     clock              clocks that are passed in, so that tests need not sleep
     delay_queue        values, each with the time from which it may be taken
     descriptors        errors when no descriptor is left; closing a descriptor that a thread uses
-    event_logger       log lines: to a function, or through structlog, which is imported for the first one
+    event_logger       log lines: to a function, to the standard `logging`, or to structlog if the program uses it
     event_loop         uvloop if it is installed, else asyncio's loop
     garbage_collector  how often Python's garbage collector runs
     gitignore          patterns in the form of a .gitignore file
@@ -22,6 +22,7 @@
     short_text         texts of another party, cut to a length
     signal_reset       signals that end the process even if no Python code can run
     standard_streams   the null device on standard streams that are closed
+    systemd_stream     standard error that the journal of systemd keeps
     thread_limit       the error when no thread can be started
     utf8_mode          file names as text, whatever the locale
 

@@ -79,6 +79,15 @@ class SecretUrl(Secret):
         return f"{parts.scheme}://{where}{parts.path}" + (f"?{MASK}" if parts.query else "")
 
 
+class SecretAddress(SecretUrl):
+    """A URL whose path is a secret too, such as that of a webhook. It prints scheme and host."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"{self.origin}/{MASK}" if self.origin else MASK
+
+
 def _origin_of(text: str) -> str:
     found = _ORIGIN.match(text)
     return found["scheme"] + found["host"] if found else ""

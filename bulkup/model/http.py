@@ -38,7 +38,7 @@ class ApiRequest:
     `path` and `body` are not printed, because they may contain a key or password. The body's type is in `headers`.
     `base_url` replaces the service's own, for tokens that another host issues. `signed` returns headers for the Unix
     time at which the request is sent, so that a signature does not grow old in a queue. `urls` is the number of upload
-    URLs that the answer may hold; it bounds the answer.
+    URLs that the answer may hold; it bounds the answer. With `secret_path` messages name the host alone.
     """
 
     method: str
@@ -48,6 +48,7 @@ class ApiRequest:
     base_url: str | None = None
     signed: Callable[[float], Headers] | None = None
     urls: int = 1
+    secret_path: bool = False
 
 
 def json_request(method: str, path: str, headers: Headers, value: Any, *, urls: int = 1) -> ApiRequest:

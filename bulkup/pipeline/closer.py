@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 
 from bulkup.helpers.event_logger import EventLogger
+from bulkup.helpers.utf8_mode import path_text
 from bulkup.model.files import extension_of
 from bulkup.model.history import CallHistory
 from bulkup.model.items import Outcome, Stored
@@ -109,7 +110,10 @@ class _ClosingCall(ServiceCall):
 
     def log_repetition(self, problem: Problem, seconds: float) -> None:
         """Log that the call is made again."""
-        _log.warning(LogEvent.CONFIRM_FAILED, reason=problem.message, again_in=seconds)
+        reason, now = problem.message, self._run.clock.monotonic()
+        name = path_text(self._stored.item.file.path)
+        if self._run.warnings.admits(LogEvent.CONFIRM_FAILED, reason, name=name, now=now):
+            _log.warning(LogEvent.CONFIRM_FAILED, reason=reason, again_in=seconds)
 
     def give_up(self, state: FileState, problem: Problem) -> None:
         """Settle the file; an upload that the service will not complete must not stay there."""
@@ -132,8 +136,9 @@ class _ClosingCall(ServiceCall):
         self._polled_since = now if self._polled_since is None else self._polled_since
         self._remote = answer.remote
         if now - self._polled_since > policy.retry_for:
-            name = self._stored.item.file.name
-            _log.warning(LogEvent.CONFIRM_UNFINISHED, path=name, remote=dict(answer.remote))
+            name = path_text(self._stored.item.file.path)
+            if self._run.warnings.admits(LogEvent.CONFIRM_UNFINISHED, "", name=name):
+                _log.warning(LogEvent.CONFIRM_UNFINISHED, path=name, remote=dict(answer.remote))
             self.give_back()  # its row says "stored": the next run asks again
             return
         self._calls.push(self, now + next_poll(answer.seconds, self._polls, policy))
@@ -171,7 +176,9 @@ class _AbandonCall(ServiceCall):
     async def note_failure(self, problem: Problem, now: float) -> None:
         """Log the failure; `make` has settled the file."""
         del now  # the call is not repeated
-        _log.warning(LogEvent.ABANDON_FAILED, path=self._outcome.item.file.name, reason=problem.message)
+        name, reason = path_text(self._outcome.item.file.path), problem.message
+        if self._run.warnings.admits(LogEvent.ABANDON_FAILED, reason, name=name):
+            _log.warning(LogEvent.ABANDON_FAILED, path=name, reason=reason)
 
     def log_repetition(self, problem: Problem, seconds: float) -> None:
         """Not asked of a call that is made once."""

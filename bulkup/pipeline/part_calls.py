@@ -76,7 +76,9 @@ class PartTickets(ServiceCall):
 
     def log_repetition(self, problem: Problem, seconds: float) -> None:
         """Log that the call is made again."""
-        _log.warning(LogEvent.PRESIGN_FAILED, reason=problem.message, again_in=seconds)
+        reason, now = problem.message, self._run.clock.monotonic()
+        if self._run.warnings.admits(LogEvent.PRESIGN_FAILED, reason, now=now):
+            _log.warning(LogEvent.PRESIGN_FAILED, reason=reason, again_in=seconds)
 
     def give_up(self, state: FileState, problem: Problem) -> None:
         """Give up the file."""

@@ -27,6 +27,7 @@ from bulkup.pipeline.policy.gates_by_host import HostGates
 from bulkup.pipeline.policy.issued_tickets import IssuedTickets
 from bulkup.pipeline.policy.quota import Quota
 from bulkup.pipeline.policy.refused_kinds import RefusedKinds
+from bulkup.pipeline.policy.repeated_warnings import RepeatedWarnings
 from bulkup.pipeline.policy.ticket_losses import TicketLosses
 from bulkup.pipeline.scan.own_files import NO_OWN_FILES, OwnFiles
 from bulkup.pipeline.throttle import SharedThrottle
@@ -123,6 +124,7 @@ class Run:
     cut_off: CutOff = field(default_factory=CutOff)
     earlier_origins: EarlierOrigins = field(default_factory=EarlierOrigins)
     refused_kinds: RefusedKinds = field(default_factory=RefusedKinds)
+    warnings: RepeatedWarnings = field(default_factory=RepeatedWarnings)
     budget: Budget = field(init=False)
     memory: Budget = field(init=False)
     worker_limit: WorkerLimit = field(init=False)

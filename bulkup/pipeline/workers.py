@@ -108,7 +108,8 @@ class Workers:
         closed_until = gate.closed_until
         if closed_until > was_closed_until and closed_until >= now + _NOTABLE_PAUSE:
             reason = redact(problem, self._run.provider, file.ticket).message
-            _log.warning(LogEvent.STORAGE_PAUSED, reason=reason, seconds=round(closed_until - now, 2))
+            if self._run.warnings.admits(LogEvent.STORAGE_PAUSED, reason, now=now):
+                _log.warning(LogEvent.STORAGE_PAUSED, reason=reason, seconds=round(closed_until - now, 2))
 
     def accepted(self, item: Item, receipt: Receipt) -> None:
         """Note that storage has accepted a file."""

@@ -8,11 +8,12 @@
     parquet_manifest         the manifest as Parquet
     verify_report            the results of a verification
     failure_report, file_report  why files were not uploaded; all that is known of one file
-    logs, error_console      the log on standard error
+    logs, error_console      the log on standard error; log_lines are its lines, log_file a file for them
     formatting, safe_text    numbers and text from outside, for people
     bench_trials             measurements of a bench; bench_report, bench_verdict and bench_advice present them
 
-This package turns counters, results and journal rows (`bulkup.model`) into text or JSON. It opens no files, queries no
-journal and does not import the pipeline: `bulkup.api` and `bulkup.cli` pass rows and streams. Text from outside (file
-names, messages of servers) passes `safe_text` on its way to a terminal, and `json_text` on its way to a program.
+This package turns counters, results and journal rows (`bulkup.model`) into text or JSON. It opens no files but that of
+the log, queries no journal and does not import the pipeline: `bulkup.api` and `bulkup.cli` pass rows and streams. Text
+from outside (file names, messages of servers) passes `safe_text` on its way to a terminal, and `json_text` on its way
+to a program.
 """

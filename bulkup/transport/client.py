@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from bulkup.helpers.clock import Clock
-from bulkup.helpers.secrets import SecretUrl
+from bulkup.helpers.secrets import SecretAddress, SecretUrl
 from bulkup.model.http import ApiAnswer, ApiRequest
 from bulkup.model.problems import ProblemKind
 from bulkup.transport import headers as http_headers
@@ -47,7 +47,7 @@ class Transport(Storage):
         Raises `ProblemError` when no complete answer came. A redirect is returned as an answer, because credentials
         must not follow it.
         """
-        url = SecretUrl((request.base_url or base_url) + request.path)
+        url = (SecretAddress if request.secret_path else SecretUrl)((request.base_url or base_url) + request.path)
         failure: BaseException
         try:
             return await self._answer(url, request)

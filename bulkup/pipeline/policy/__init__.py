@@ -11,6 +11,7 @@
     common_refusals  refusals that concern every file, and the end of a run in which none is accepted
     kind_refusal     whether a refusal is about the kind of a file
     refused_kinds    the extensions that the service refuses, and how a refused group is divided
+    repeated_warnings  which warnings are logged, of those that many files repeat
     ticket_losses    tickets that are over when they arrive, and the end of a run that gets no other ones
     fatal            the error that ends a run, as the user sees it
     redaction        masks secrets in messages of services and storage

@@ -142,7 +142,9 @@ class TicketRequest(ServiceCall):
 
     def log_repetition(self, problem: Problem, seconds: float) -> None:
         """Log that the call is made again."""
-        _log.warning(LogEvent.PRESIGN_FAILED, reason=problem.message, again_in=seconds)
+        reason, now = problem.message, self._run.clock.monotonic()
+        if self._run.warnings.admits(LogEvent.PRESIGN_FAILED, reason, now=now):
+            _log.warning(LogEvent.PRESIGN_FAILED, reason=reason, again_in=seconds)
 
     def halves(self) -> Sequence[TicketRequest]:
         """Return two requests for a part of the files each, without this one's failures.
@@ -261,7 +263,8 @@ class TicketRequest(ServiceCall):
         if not over:
             return
         ends = run.ticket_losses.lost(asked_at, run.clock.monotonic(), run.random.random())
-        _log.warning(LogEvent.TICKETS_OVER, files=len(over), rounds=run.ticket_losses.rounds)
+        if run.warnings.admits(LogEvent.TICKETS_OVER, "", now=run.clock.monotonic()):
+            _log.warning(LogEvent.TICKETS_OVER, files=len(over), rounds=run.ticket_losses.rounds)
         if ends:
             latest = max(file.ticket.expires_at or now for file in over)
             run.stop.fail(tickets_over(now - latest, run.clock_skew()))
