@@ -63,7 +63,9 @@ COMMANDS = {
         "List providers, describe a service for provider http, and try it with one file.",
     ),
     "config": _Command("config_commands:config_app", "Write, show and check the settings."),
-    "doctor": _Command("doctor:doctor", "Examine what uploads depend on: versions, limits, disk, journal and network."),
+    "doctor": _Command(
+        "doctor:doctor", "Examine what uploads depend on: versions, limits, clock, disk, journal, proxy, DNS and TLS."
+    ),
     "schedule": _Command(
         "schedule.schedule_commands:schedule_app", "Have systemd, cron or launchd start an upload at certain times."
     ),
