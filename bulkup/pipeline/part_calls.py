@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from bulkup.helpers.event_logger import EventLogger
+from bulkup.model.files import Algorithm
 from bulkup.model.history import CallHistory
 from bulkup.model.items import Item, Outcome, PartUpload, Ticketed
 from bulkup.model.log_events import LogEvent
@@ -14,6 +15,7 @@ from bulkup.model.states import FileState
 from bulkup.pipeline.api_calls import ServiceCall
 from bulkup.pipeline.presign.leases import renewal_time
 from bulkup.pipeline.run import Run
+from bulkup.providers import PartSpec
 
 _log = EventLogger("bulkup.parts")
 
@@ -31,6 +33,10 @@ class PartOwner(Protocol):
 
     def leave(self, upload: PartUpload) -> None:
         """Leave a file to the next run, with the parts that were sent or are on their way."""
+        ...
+
+    async def hashed(self, item: Item, algorithm: Algorithm) -> bool:
+        """Hash a part for its ticket, and return whether that was possible. Otherwise its file is passed on."""
         ...
 
     def given_back(self, items: Sequence[Item]) -> None:
@@ -64,9 +70,13 @@ class PartTickets(ServiceCall):
         if self._upload.ended:
             self._owner.given_back(self._items)
             return False
+        if (algorithm := run.provider.capabilities.part_checksum) is not None:
+            self._items = [one for one in self._items if one.digest or await self._owner.hashed(one, algorithm)]
+            if not self._items:
+                return False
         asked_at = run.clock.monotonic()
-        numbers = [item.part.number for item in self._items if item.part is not None]
-        tickets = await run.provider.part_tickets(self._upload.ticket, numbers, run.call)
+        specs = [PartSpec(item.part.number, item.digest) for item in self._items if item.part is not None]
+        tickets = await run.provider.part_tickets(self._upload.ticket, specs, run.call)
         for item, ticket in zip(self._items, tickets, strict=True):
             item.ticket = ticket
             now, monotonic = run.clock.now(), run.clock.monotonic()

@@ -8,6 +8,8 @@ A part is an item. Batcher, ready queue and workers treat it as any other file; 
 row of a part is on disk before its worker takes the next one. So a run that is killed sends again only the parts that
 were on their way.
 
+Where the ticket of a part needs a checksum, the part is hashed before its ticket is requested.
+
 At most two parts for each worker are on their way. `part_queue` has their order and the end of each upload, and
 `part_calls` requests their tickets.
 """
@@ -17,13 +19,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import anyio
+
+from bulkup.model.files import Algorithm, Digest
 from bulkup.model.items import Item, Outcome, PartUpload, Stored, Ticketed
 from bulkup.model.problems import Problem, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import Receipt, SentPart, Ticket
 from bulkup.pipeline.api_calls import ApiCalls
+from bulkup.pipeline.files.digests import digest_of_part
+from bulkup.pipeline.files.large import FilePart
 from bulkup.pipeline.part_calls import PartsComplete, PartTickets
 from bulkup.pipeline.part_queue import PartQueue
+from bulkup.pipeline.policy.fatal import fatal
 from bulkup.pipeline.policy.retry import GiveUp, after_change
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
@@ -35,13 +43,14 @@ _GONE = Problem(ProblemKind.FAILED, "storage lost the parts of several uploads o
 
 
 class Parts:
-    """Takes files whose tickets have a plan for parts. Its methods never block, but for `sent` and `complete`."""
+    """Takes files whose tickets have a plan for parts. Methods that are no coroutines never block."""
 
     def __init__(self, run: Run, routes: Routes) -> None:
         self._run = run
         self._routes = routes
         self._queue = PartQueue()
         self._calls = ApiCalls(run, ever_answered=True)
+        self._hashers = anyio.CapacityLimiter(run.options.hashers)
         self._whole = Routes()
 
     def take_over(self) -> None:
@@ -106,6 +115,25 @@ class Parts:
         """Leave a file to the next run, with the parts that were sent or are on their way."""
         upload.kept = upload.kept or not upload.ended
         self._end(upload, lambda: self._whole.settle(Outcome(upload.item, None)))
+
+    async def hashed(self, item: Item, algorithm: Algorithm) -> bool:
+        """Hash a part for its ticket, and return whether that was possible. Otherwise its file is passed on."""
+        part, opener = item.part, self._run.opener
+        assert part is not None
+        where = FilePart(part.start, part.end)
+        found = await digest_of_part(item.file, where, algorithm, self._hashers, opener)
+        if isinstance(found, Digest):
+            item.digest = found
+            return True
+        if found.kind is ProblemKind.CHANGED:
+            self._changed(part.upload, found)
+        elif found.kind is ProblemKind.MACHINE:
+            self._run.stop.fail(fatal(found))
+            self.leave(part.upload)
+        else:
+            self.fail(part.upload, Outcome(item, FileState.UNREADABLE, found))
+        self._returned(part.upload)
+        return False
 
     def given_back(self, items: Sequence[Item]) -> None:
         """Leave parts that got no ticket to the next run."""
@@ -182,7 +210,10 @@ class Parts:
             return
         room = max(2, _PER_WORKER * self._run.worker_limit.wanted) - self._queue.out
         for upload, numbers in self._queue.take(room):
-            self._request(upload, [Item(upload.item.file, part=upload.part(number)) for number in numbers])
+            items = [Item(upload.item.file, part=upload.part(number)) for number in numbers]
+            # A part that is hashed first does not wait for the hashing of others.
+            for group in [[item] for item in items] if self._run.provider.capabilities.part_checksum else [items]:
+                self._request(upload, group)
 
     def _request(self, upload: PartUpload, items: Sequence[Item]) -> None:
         self._calls.push(PartTickets(upload, items, self._run, self._whole.send, self))

@@ -23,13 +23,14 @@ import importlib
 from collections.abc import Iterator, MutableMapping
 
 from bulkup.config.provider_plugins import installed_plugins, plugin_of, unusable
-from bulkup.providers.base import Capabilities, FileSpec, NotYet, Provider, ProviderConfig, TicketAnswer
+from bulkup.providers.base import Capabilities, FileSpec, NotYet, PartSpec, Provider, ProviderConfig, TicketAnswer
 
 __all__ = [
     "PROVIDER_CLASSES",
     "Capabilities",
     "FileSpec",
     "NotYet",
+    "PartSpec",
     "Provider",
     "ProviderConfig",
     "TicketAnswer",

@@ -38,6 +38,8 @@ class Capabilities:
     - `abandons`: files that are given up are reported to the service.
     - `placed`: files have a place at the service (`Provider.place`).
     - `parts`: large files are sent in parts, each with a ticket of its own (`Provider.part_tickets`).
+    - `part_checksum`: the algorithm of the digest that the ticket of a part needs; None if it needs none. Each part is
+      then read once more before it is sent.
     - `lists_unfinished`: the service lists uploads in parts that are not finished, and removes them.
     - `downloads`: the service returns URLs to read uploads back from.
     - `tells_stored`: the service tells what it has of an upload (`Provider.stored`), of `stored_at_once` in one call.
@@ -64,6 +66,7 @@ class Capabilities:
     abandons: bool = False
     placed: bool = False
     parts: bool = False
+    part_checksum: Algorithm | None = None
     lists_unfinished: bool = False
     downloads: bool = False
     tells_stored: bool = False
@@ -125,6 +128,13 @@ class FileSpec(NamedTuple):
         text = path_text(path)
         name = text[text.rfind("/") + 1 :]
         return cls(name, text, extension_of(name), 0)
+
+
+class PartSpec(NamedTuple):
+    """A part of a file, by its number from 1. `digest` is set if the provider needs it for the ticket."""
+
+    number: int
+    digest: Digest | None = None
 
 
 def valid_text(text: str) -> str:
@@ -219,8 +229,8 @@ class Provider(abc.ABC):
         answer does not tell which.
         """
 
-    async def part_tickets(self, ticket: Ticket, numbers: Sequence[int], call: ApiCall) -> Sequence[Ticket]:
-        """Return the tickets of parts of a file, by their numbers from 1. Called only with the capability `parts`.
+    async def part_tickets(self, ticket: Ticket, parts: Sequence[PartSpec], call: ApiCall) -> Sequence[Ticket]:
+        """Return the tickets of parts of a file. Called only with the capability `parts`.
 
         `ticket` is that of the file, and has a plan for its parts. Raises `ProblemError`.
         """

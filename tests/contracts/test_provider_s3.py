@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,12 +14,13 @@ import pytest
 from bulkup.config.catalogue import SETTINGS
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.helpers.secrets import Secret
-from bulkup.model.files import UNKNOWN_IDENTITY, Digest, Place
+from bulkup.model.files import UNKNOWN_IDENTITY, Algorithm, Digest, Place
 from bulkup.model.http import ApiAnswer, ApiRequest, StorageAnswer
 from bulkup.model.problems import ProblemError, ProblemKind
 from bulkup.model.states import FileState
 from bulkup.model.tickets import PartPlan, Receipt, SentPart, Ticket
-from bulkup.providers import FileSpec, Provider, ProviderConfig, create
+from bulkup.pipeline.files.hashing import digests_of_data
+from bulkup.providers import FileSpec, PartSpec, Provider, ProviderConfig, create
 
 NOW = 1_700_000_000.0
 
@@ -184,12 +187,17 @@ class Answers:
     def __init__(self, *answers: tuple[int, str, dict[str, str]]) -> None:
         self.answers = list(answers)
         self.made: list[tuple[str, str]] = []
+        self.bodies: list[str] = []
+        self.headers: list[dict[str, str]] = []
 
     async def __call__(self, request: ApiRequest) -> ApiAnswer:
         self.made.append((request.method, request.path.partition("?")[2]))
         assert request.base_url == "https://bucket.s3.eu-west-1.amazonaws.com"
         assert request.signed is not None
-        assert str(request.signed(NOW)["Authorization"]) != ""
+        signed = request.signed(NOW)
+        assert str(signed["Authorization"]) != ""
+        self.bodies.append((request.body or b"").decode())
+        self.headers.append({name: str(value) for name, value in signed.items()})
         status, body, headers = self.answers.pop(0)
         return ApiAnswer(status, headers, body.encode(), NOW)
 
@@ -217,7 +225,7 @@ async def test_a_large_file_gets_a_plan_and_its_parts_get_urls() -> None:
     assert made.parts == PartPlan(16 * 1024**2, 2, "a.jpg")
     assert (made.remote_id, made.object_id, made.expires_at) == ("a.jpg?uploadId=u/1", "a.jpg", None)
     assert made.url.reveal() == "https://bucket.s3.eu-west-1.amazonaws.com/a.jpg"
-    (part,) = await provider().part_tickets(made, [2], no_call)
+    (part,) = await provider().part_tickets(made, [PartSpec(2)], no_call)
     query = parse_qs(urlsplit(part.url.reveal()).query)
     assert (query["partNumber"], query["uploadId"], query["X-Amz-SignedHeaders"]) == (["2"], ["u/1"], ["host"])
 
@@ -292,6 +300,93 @@ async def test_another_object_does_not_count_as_completed(etag: str) -> None:
     call = Answers((404, NO_UPLOAD, {}), (200, "", {"etag": f'"{etag}"'}))
     with pytest.raises(ProblemError, match="NoSuchUpload"):
         await provider().confirm(await in_parts(), receipt(), call, again=True)
+
+
+SIZE = 25 * 1024**2
+DONE_WITH = (
+    "<CompleteMultipartUploadResult><ETag>&quot;e-2&quot;</ETag><Checksum{0}>{1}</Checksum{0}>"
+    "</CompleteMultipartUploadResult>"
+)
+
+
+async def with_checksums(algorithm: Algorithm) -> tuple[Provider, Ticket, list[SentPart], bytes]:
+    """Return a provider, the ticket of an upload, its two parts that were sent with checksums, and the file."""
+    here, data = provider(multipart_from=5, checksum_algorithm=algorithm), os.urandom(64) * (SIZE // 64)
+    call = Answers((200, "<R><UploadId>u</UploadId></R>", {}))
+    (made,) = await here.presign([spec("a.jpg", SIZE)], call)
+    assert isinstance(made, Ticket)
+    assert call.headers[0]["x-amz-checksum-algorithm"] == algorithm.upper()
+    pieces = data[: 16 * 1024**2], data[16 * 1024**2 :]
+    digests = [digests_of_data(piece, (algorithm,))[0] for piece in pieces]
+    return here, made, [SentPart(n, f"e{n}", digest, verified=True) for n, digest in enumerate(digests, 1)], data
+
+
+def expected_checksum(algorithm: Algorithm, parts: list[SentPart], data: bytes) -> str:
+    if algorithm == "crc64nvme":
+        return digests_of_data(data, (algorithm,))[0].base64
+    joined = b"".join(part.digest.value for part in parts if part.digest is not None)
+    return f"{digests_of_data(joined, (algorithm,))[0].base64}-2"
+
+
+ALGORITHMS = pytest.mark.parametrize("algorithm", ["sha256", "crc32c", "crc64nvme"])
+
+
+@ALGORITHMS
+async def test_the_checksum_of_a_part_is_signed(algorithm: Algorithm) -> None:
+    here, made, parts, _ = await with_checksums(algorithm)
+    assert here.capabilities.part_checksum == algorithm
+    (part,) = await here.part_tickets(made, [PartSpec(1, parts[0].digest)], no_call)
+    assert parts[0].digest is not None
+    assert part.headers == {f"x-amz-checksum-{algorithm}": parts[0].digest.base64}
+    signed = parse_qs(urlsplit(part.url.reveal()).query)["X-Amz-SignedHeaders"]
+    assert signed == [f"host;x-amz-checksum-{algorithm}"]
+
+
+@ALGORITHMS
+async def test_a_completion_states_the_checksums(algorithm: Algorithm) -> None:
+    """Those of the parts; and that of the whole object where the store can compare it."""
+    here, made, parts, data = await with_checksums(algorithm)
+    expected, name = expected_checksum(algorithm, parts, data), algorithm.upper()
+    call = Answers((200, DONE_WITH.format(name, expected), {}))
+    whole = Receipt(None, UNKNOWN_IDENTITY._replace(size=SIZE), None, True, NOW, tuple(parts))
+    assert await here.confirm(made, whole, call, again=False) == {"etag": "e-2", "checksum": expected}
+    for part in parts:
+        assert part.digest is not None
+        assert f"<Checksum{name}>{part.digest.base64}</Checksum{name}>" in call.bodies[0]
+    stated = call.headers[0].get(f"x-amz-checksum-{algorithm}"), call.headers[0].get("x-amz-checksum-type")
+    assert stated == ((expected, "FULL_OBJECT") if algorithm == "crc64nvme" else (None, None))
+
+
+@ALGORITHMS
+async def test_another_checksum_of_the_object(algorithm: Algorithm) -> None:
+    here, made, parts, data = await with_checksums(algorithm)
+    other = "AAAA" + expected_checksum(algorithm, parts, data)[4:]
+    call = Answers((200, DONE_WITH.format(algorithm.upper(), other), {}))
+    whole = Receipt(None, UNKNOWN_IDENTITY._replace(size=SIZE), None, True, NOW, tuple(parts))
+    with pytest.raises(ProblemError, match="the store joined other parts than were sent") as raised:
+        await here.confirm(made, whole, call, again=False)
+    assert raised.value.problem.kind is ProblemKind.FAILED
+
+
+@pytest.mark.parametrize(("encrypted", "fails"), [(False, True), (True, False)])
+async def test_the_etag_of_parts_with_checksums(encrypted: bool, fails: bool) -> None:
+    """A store that ignores checksums, such as Ceph, still proves the parts by their ETags."""
+    here, made, parts, _ = await with_checksums("sha256")
+    sent = [
+        part._replace(etag=hashlib.md5(bytes([n]), usedforsecurity=False).hexdigest()) for n, part in enumerate(parts)
+    ]
+    headers = {"x-amz-server-side-encryption": "aws:kms"} if encrypted else {}
+    call = Answers((200, DONE.format("0" * 32 + "-2"), headers))
+    whole = Receipt(None, UNKNOWN_IDENTITY._replace(size=SIZE), None, True, NOW, tuple(sent))
+    expected = pytest.raises(ProblemError, match="the ETag is") if fails else contextlib.nullcontext()
+    with expected:
+        await here.confirm(made, whole, call, again=False)
+
+
+async def test_an_upload_without_checksums_is_not_continued_with_them() -> None:
+    made = await in_parts()
+    assert provider().reusable(made)
+    assert not provider(checksum_algorithm="sha256").reusable(made)
 
 
 async def test_uploads_that_were_begun_are_abandoned_if_one_of_the_group_fails() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 import subprocess
@@ -11,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store_runs import Store, check_refusals, check_uploads
+from store_runs import MIB, Store, check_refusals, check_uploads
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +70,15 @@ async def test_checksums(store: Store, algorithm: str) -> None:
     store.write({"a.bin": b"a" * 1000})
     summary = await store.upload(checksum_algorithm=algorithm)
     assert (summary.exit_code, summary.counters.unverified) == (0, 0)
+
+
+async def test_checksums_of_parts(store: Store) -> None:
+    """moto makes the checksum of the object from those of the parts. Of CRC-32C it knows no more than the name."""
+    data = os.urandom(11 * MIB)
+    store.write({"a.bin": data})
+    summary = await store.upload(checksum_algorithm="sha256")
+    assert (summary.exit_code, summary.counters.unverified) == (0, 0), summary.error
+    joined = b"".join(hashlib.sha256(data[start : start + 5 * MIB]).digest() for start in range(0, len(data), 5 * MIB))
+    kept = store.client.get_object_attributes(Bucket=store.bucket, Key="up/a.bin", ObjectAttributes=["Checksum"])
+    expected = base64.b64encode(hashlib.sha256(joined).digest()).decode()
+    assert kept["Checksum"] == {"ChecksumSHA256": expected, "ChecksumType": "COMPOSITE"}

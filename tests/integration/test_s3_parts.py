@@ -294,3 +294,76 @@ async def test_a_completion_whose_answer_is_lost(here: World, monkeypatch: pytes
     summary = await here.run()
     assert summary.exit_code == 0, summary.error
     assert_stored(here)
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "crc32c", "crc64nvme"])
+async def test_parts_with_checksums(here: World, monkeypatch: pytest.MonkeyPatch, algorithm: str) -> None:
+    """Each part is sent with its checksum, also after a kill. The store compares SHA-256."""
+    done: list[int] = []
+    with monkeypatch.context() as patch:
+
+        async def hold(ticket: Ticket) -> None:
+            if len(done) >= 6:
+                await anyio.sleep_forever()
+            done.append(part_of(ticket))
+            assert f"x-amz-checksum-{algorithm}" in ticket.headers
+
+        before_sending(patch, hold)
+        await interrupt_when(here, lambda: rows_of_parts(here) == 6, checksum_algorithm=algorithm)
+    summary = await here.run(checksum_algorithm=algorithm)
+    assert (summary.exit_code, summary.counters.unverified, here.puts) == (0, 0, 13), summary.error
+    assert_stored(here)
+    assert (here.orphans(), unfinished(here)) == ([], [])
+
+
+async def test_a_part_that_changes_after_it_was_hashed(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store refuses it, and the file is `changed`."""
+    changed = False
+
+    async def change(ticket: Ticket) -> None:
+        nonlocal changed
+        if part_of(ticket) == 9 and not changed:
+            changed = True
+            path = here.source / "large.mov"
+            with path.open("r+b") as file:
+                file.seek(8 * 5 * MIB)
+                file.write(b"other bytes")
+
+    before_sending(monkeypatch, change)
+    summary = await here.run(checksum_algorithm="sha256")
+    assert (summary.exit_code, summary.counters.changed) == (3, 1)
+    assert unfinished(here) == []
+
+
+async def test_parts_of_a_file_that_cannot_be_read(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    removed = False
+
+    async def remove(ticket: Ticket) -> None:
+        nonlocal removed
+        if not removed:
+            removed = True
+            (here.source / "large.mov").unlink()
+
+    before_sending(monkeypatch, remove)
+    here.write({"small.mp4": b"s"})
+    summary = await here.run(checksum_algorithm="sha256")
+    assert (summary.counters.uploaded, summary.counters.changed) == (1, 1)
+    assert unfinished(here) == []
+
+
+async def test_an_upload_is_begun_anew_for_other_checksums(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        done: list[int] = []
+
+        async def hold(ticket: Ticket) -> None:
+            if len(done) >= 6:
+                await anyio.sleep_forever()
+            done.append(part_of(ticket))
+
+        before_sending(patch, hold)
+        await interrupt_when(here, lambda: rows_of_parts(here) == 6)
+    summary = await here.run(checksum_algorithm="sha256")
+    assert (summary.exit_code, summary.counters.unverified, here.puts) == (0, 0, 6 + 13), summary.error
+    assert_stored(here)
+    (left,) = unfinished(here)
+    assert [orphan.remote_id for orphan in here.orphans()] == [f"up/large.mov?uploadId={left}"]

@@ -31,7 +31,7 @@ from bulkup.pipeline.ready import Ready
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.send.attempt import Count
-from bulkup.providers import Capabilities, FileSpec, Provider, ProviderConfig, TicketAnswer
+from bulkup.providers import Capabilities, FileSpec, PartSpec, Provider, ProviderConfig, TicketAnswer
 from bulkup.providers.base import Closing
 from bulkup.transport import Transport
 
@@ -114,8 +114,9 @@ class FakeProvider(Provider):
         problems = [self.later.get(spec.path) for spec in specs]
         return [left.pop(0) if left else ticket for left, ticket in zip(problems, tickets, strict=True)]
 
-    async def part_tickets(self, ticket: Ticket, numbers: Sequence[int], call: ApiCall) -> Sequence[Ticket]:
-        self.parts_asked.append(list(numbers))
+    async def part_tickets(self, ticket: Ticket, parts: Sequence[PartSpec], call: ApiCall) -> Sequence[Ticket]:
+        numbers = [part.number for part in parts]
+        self.parts_asked.append(numbers)
         await self._fail_if_wanted()
         expires = None if self.lease is None else self.clock.now() + self.lease
         return [Ticket(SecretUrl(f"https://s.example/{number}?s"), f"part-{number}", expires) for number in numbers]

@@ -10,6 +10,7 @@ from stage_world import StageRun, found
 from structlog.testing import capture_logs
 
 from bulkup.helpers.secrets import SecretUrl
+from bulkup.model.files import Algorithm, Digest
 from bulkup.model.items import Item, Outcome, PartUpload, Ticketed
 from bulkup.model.log_events import LogEvent
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
@@ -25,6 +26,7 @@ class Owner:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, object]] = []
+        self.unreadable: list[Item] = []
 
     async def complete(self, upload: PartUpload) -> None:
         self.told.append(("complete", upload))
@@ -34,6 +36,11 @@ class Owner:
 
     def leave(self, upload: PartUpload) -> None:
         self.told.append(("leave", upload))
+
+    async def hashed(self, item: Item, algorithm: Algorithm) -> bool:
+        self.told.append(("hashed", algorithm))
+        item.digest = None if item in self.unreadable else Digest(bytes(32), algorithm)
+        return item.digest is not None
 
     def given_back(self, items: Sequence[Item]) -> None:
         self.told.append(("given back", [item.part.number for item in items if item.part is not None]))
@@ -110,3 +117,25 @@ async def test_an_upload_that_an_earlier_run_sent_is_only_completed() -> None:
     assert not await complete.make()
     complete.give_back()
     assert here.owner.told == [("complete", here.upload), ("leave", here.upload)]
+
+
+async def test_parts_are_hashed_once_for_their_tickets() -> None:
+    here = Here()
+    here.provider.can(part_checksum="sha256")
+    here.provider.problems = [BUSY]
+    with pytest.raises(ProblemError):
+        await here.call.make()
+    assert await here.call.make()
+    assert here.owner.told == [("hashed", "sha256")] * 2
+    assert (len(here.sent), here.provider.parts_asked[-1]) == (2, [2, 3])
+
+
+async def test_a_part_that_cannot_be_hashed_gets_no_ticket() -> None:
+    here = Here()
+    here.provider.can(part_checksum="sha256")
+    here.owner.unreadable = here.items[:1]
+    assert await here.call.make()
+    assert here.provider.parts_asked == [[3]]
+    here.owner.unreadable, here.items[1].digest = here.items, None
+    assert not await here.call.make()
+    assert here.provider.parts_asked == [[3]]

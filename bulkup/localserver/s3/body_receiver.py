@@ -12,7 +12,15 @@ from anyio import to_thread
 from bulkup.localserver.context import ServerContext
 from bulkup.localserver.faults import Fault, FaultName, FaultPoint, ReadPace
 from bulkup.localserver.s3.object_store import IncomingObject, ObjectStore
-from bulkup.localserver.s3.put_rules import check_md5, declared_length, declared_md5, incomplete_body, request_timeout
+from bulkup.localserver.s3.put_rules import (
+    check_md5,
+    checked_sha256,
+    declared_length,
+    declared_md5,
+    declared_sha256,
+    incomplete_body,
+    request_timeout,
+)
 from bulkup.localserver.s3.s3_errors import S3Error, request_expired, slow_down
 
 # Moves a whole object to its place in the store.
@@ -40,10 +48,12 @@ class BodyReceiver:
 
     async def store_put(self, request: web.Request, headers: Mapping[str, str], publish: Publish) -> tuple[int, str]:
         """Store the body of a PUT. Return its size in bytes and the ETag for the answer, unquoted."""
-        length, md5 = declared_length(headers), declared_md5(headers)
+        length, md5, sha256 = declared_length(headers), declared_md5(headers), declared_sha256(headers)
         fault = self.draw_fault(lambda now: request_expired(now, now))
         await send_continue(request)
         body = self.read(request.content, length, await self.pace(request.content, fault))
+        if sha256 is not None:
+            body = checked_sha256(body, sha256)
         return await self.store(body, publish, fault, md5)
 
     def draw_fault(self, expired: Callable[[float], S3Error]) -> Fault | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+import hashlib
+from collections.abc import AsyncIterator, Mapping
 
 from bulkup.localserver.s3.s3_errors import S3Error, bad_digest
 
@@ -62,6 +63,30 @@ def declared_md5(headers: Mapping[str, str]) -> bytes | None:
     if len(digest) != 16:
         raise S3Error(400, "InvalidDigest", "The Content-MD5 you specified was invalid.")
     return digest
+
+
+def declared_sha256(headers: Mapping[str, str]) -> bytes | None:
+    """Return the 32 bytes of x-amz-checksum-sha256, None if the header is missing. Raises S3Error InvalidRequest."""
+    text = headers.get("x-amz-checksum-sha256")
+    if text is None:
+        return None
+    try:
+        digest = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        digest = b""
+    if len(digest) != 32:
+        raise S3Error(400, "InvalidRequest", "Value for x-amz-checksum-sha256 header is invalid.")
+    return digest
+
+
+async def checked_sha256(body: AsyncIterator[bytes], declared: bytes) -> AsyncIterator[bytes]:
+    """Yield the blocks of a body. Raises S3Error BadDigest at its end if it does not match the checksum."""
+    received = hashlib.sha256()
+    async for block in body:
+        received.update(block)
+        yield block
+    if received.digest() != declared:
+        raise S3Error(400, "BadDigest", "The SHA256 you specified did not match the calculated checksum.")
 
 
 def check_md5(declared: bytes | None, received: bytes) -> None:

@@ -81,7 +81,10 @@ class S3Api:
             if size is None:
                 self._context.counters.add(puts_failed=1)
         self._context.counters.add(puts_completed=1, bytes=size)
-        return web.Response(headers={"ETag": f'"{etag}"', "x-amz-request-id": _request_id()})
+        answer = {"ETag": f'"{etag}"', "x-amz-request-id": _request_id()}
+        if (sha256 := received.headers.get("x-amz-checksum-sha256")) is not None:
+            answer["x-amz-checksum-sha256"] = sha256  # it was compared
+        return web.Response(headers=answer)
 
     async def _post(self, request: web.Request) -> web.Response:
         received = _received(request)

@@ -10,7 +10,8 @@ from bulkup.model.files import Algorithm, Digest, FoundFile, Identity
 from bulkup.model.problems import Problem, ProblemError, ProblemKind
 from bulkup.pipeline.files.file_opener import FileOpener
 from bulkup.pipeline.files.hashing import MD5_ONLY, RunningDigests
-from bulkup.pipeline.files.opening import CHUNK, READING, ReadingOptions, compare, file_problems, open_settled
+from bulkup.pipeline.files.large import FilePart
+from bulkup.pipeline.files.opening import CHUNK, READING, SHORTER, ReadingOptions, compare, file_problems, open_settled
 
 Hashed = tuple[Digest, Identity] | Problem | None
 
@@ -65,3 +66,36 @@ def _digest_of(
     if left:
         raise ProblemError(Problem(ProblemKind.CHANGED, "its number of bytes differs from its size"))
     return running.digests()[0], opened
+
+
+async def digest_of_part(
+    file: FoundFile,
+    part: FilePart,
+    algorithm: Algorithm,
+    limiter: anyio.CapacityLimiter,
+    opener: FileOpener,
+    *,
+    options: ReadingOptions = READING,
+) -> Digest | Problem:
+    """Hash a part of a file in a thread; return its digest, or the problem if the file changed or cannot be read."""
+    return await anyio.to_thread.run_sync(_hashed_part, file, part, algorithm, opener, options, limiter=limiter)
+
+
+def _hashed_part(
+    file: FoundFile, part: FilePart, algorithm: Algorithm, opener: FileOpener, options: ReadingOptions
+) -> Digest | Problem:
+    running, left = RunningDigests((algorithm,)), part.end - part.start
+    try:
+        stream, opened = open_settled(file, opener, options)
+        with stream, file_problems():
+            stream.seek(part.start)
+            while left:
+                chunk = stream.read(min(CHUNK, left))
+                if not chunk:
+                    return SHORTER
+                running.update(chunk)
+                left -= len(chunk)
+            compare(stream.fileno(), opened, opener)
+        return running.digests()[0]
+    except ProblemError as error:
+        return error.problem

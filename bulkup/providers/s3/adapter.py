@@ -25,16 +25,18 @@ from bulkup.providers.base import (
     Capabilities,
     Closing,
     FileSpec,
+    PartSpec,
     Provider,
     ProviderConfig,
     TicketAnswer,
 )
 from bulkup.providers.key_template import KeyTemplate, fault_of_key, is_utf8
 from bulkup.providers.s3.answers import classify
-from bulkup.providers.s3.calls import BucketCalls, composite_etag, object_url, part_query
+from bulkup.providers.s3.calls import BucketCalls, Completed, composite_etag, object_url, part_query
 from bulkup.providers.s3.credentials import KeySource
 from bulkup.providers.s3.endpoint import BucketAddress
 from bulkup.providers.s3.existing_objects import ExistingObjects
+from bulkup.providers.s3.object_checksum import NAMES, ObjectChecksum, object_checksum
 from bulkup.providers.s3.object_headers import ObjectHeaders
 from bulkup.providers.s3.signing import AccessKeys, UrlSigner
 
@@ -42,6 +44,7 @@ MOST_PARTS = 10_000
 LARGEST_PART = 5 * GIB
 _BEGUN_AT_ONCE = 16  # calls
 _MIB = 1024**2
+_ALGORITHM = "checksum_algorithm"  # of the parts of an upload, in the ticket
 _UPLOAD = "?uploadId="  # between key and upload id, in the id of an unfinished upload
 
 
@@ -76,6 +79,7 @@ class S3(Provider):
             max_size=MOST_PARTS * LARGEST_PART,
             placed=True,
             parts=True,
+            part_checksum=self._checksum,
             abandons=True,
             lists_unfinished=True,
             tells_stored=True,
@@ -105,7 +109,7 @@ class S3(Provider):
         return super().reject(spec) if fault is None else Rejection(fault)
 
     def hashes_first(self, spec: FileSpec) -> bool:
-        """Return whether the checksum of a file is signed. Parts are signed without one."""
+        """Return whether the checksum of a file is signed. Of a file in parts, those of its parts are."""
         return self._checksum is not None and spec.size < self._in_parts_from
 
     def place(self, spec: FileSpec) -> Place | None:
@@ -129,27 +133,31 @@ class S3(Provider):
         made = iter(tickets)
         return [there.get(self._key(spec)) or next(made) for spec in specs]
 
-    async def part_tickets(self, ticket: Ticket, numbers: Sequence[int], call: ApiCall) -> Sequence[Ticket]:
-        """Sign the URLs of parts."""
+    async def part_tickets(self, ticket: Ticket, parts: Sequence[PartSpec], call: ApiCall) -> Sequence[Ticket]:
+        """Sign the URLs of parts, with their checksums if they have some."""
         signer, now, expires_at = await self._signing(call)
         key, upload_id = ticket.object_id, str(ticket.remote["upload_id"])
         path = self._address.path_of(key)
-        return [
-            Ticket(
-                signer.sign("PUT", path, now, query=part_query(number, upload_id)),
-                f"{ticket.remote_id}&partNumber={number}",
-                expires_at,
-            )
-            for number in numbers
-        ]
+        tickets = []
+        for number, digest in parts:
+            headers = {} if digest is None else {f"x-amz-checksum-{digest.algorithm}": digest.base64}
+            url = signer.sign("PUT", path, now, headers, part_query(number, upload_id))
+            tickets.append(Ticket(url, f"{ticket.remote_id}&partNumber={number}", expires_at, headers=headers))
+        return tickets
 
     async def confirm(self, ticket: Ticket, receipt: Receipt, call: ApiCall, *, again: bool) -> Closing:
-        """Complete the upload of a file in parts, and compare the ETag of the object with that of the parts."""
+        """Complete an upload in parts, and compare ETag and checksum of the object with those of its parts."""
         key, upload_id = ticket.object_id, str(ticket.remote["upload_id"])
         expected = composite_etag(receipt.parts)
+        checksum = self._object_checksum(ticket, receipt)
+        headers = self._headers.of_completion
+        if checksum is not None and checksum.whole:
+            # The store compares it. A composite checksum follows from those of the parts, which the request lists.
+            name = f"x-amz-checksum-{checksum.digest.algorithm}"
+            headers = {**headers, name: checksum.text, "x-amz-checksum-type": "FULL_OBJECT"}
+        algorithm = None if checksum is None else checksum.digest.algorithm
         try:
-            headers = self._headers.of_completion
-            etag = await self._calls.complete(key, upload_id, receipt.parts, headers, call)
+            done = await self._calls.complete(key, upload_id, receipt.parts, headers, call, algorithm)
         except ProblemError as error:
             # An upload that was completed by a call whose answer was lost does not exist any more.
             if not again or error.problem.kind is not ProblemKind.FAILED:
@@ -157,13 +165,21 @@ class S3(Provider):
             found = await self._calls.etag_of(key, call)
             if found is None or not found[0].endswith(f"-{len(receipt.parts)}") or (found[1] and found[0] != expected):
                 raise
-            etag = found[0]
+            done = Completed(found[0], "", encrypted=not found[1])
         # The ETags of parts that are encrypted with KMS are no MD5s, and so that of the object is none of them.
-        comparable = receipt.verified and expected is not None and etag.endswith(f"-{len(receipt.parts)}")
-        if comparable and etag != expected:
-            text = f"the store joined other parts than were sent: the ETag is {etag}, not {expected}"
-            raise ProblemError(Problem(ProblemKind.FAILED, text))
-        return {"etag": etag} if etag else {}
+        comparable = receipt.verified and expected is not None and done.etag.endswith(f"-{len(receipt.parts)}")
+        if comparable and not done.encrypted and done.etag != expected:
+            raise _other_parts("ETag", done.etag, expected)
+        if checksum is not None and checksum.differs(done.checksum):
+            raise _other_parts(NAMES[checksum.digest.algorithm], done.checksum, checksum.text)
+        return {name: value for name, value in (("etag", done.etag), ("checksum", done.checksum)) if value}
+
+    def _object_checksum(self, ticket: Ticket, receipt: Receipt) -> ObjectChecksum | None:
+        """Return the checksum of a file in parts, None if its parts were sent without one."""
+        algorithm, plan = ticket.remote.get(_ALGORITHM), ticket.parts
+        if algorithm is None or plan is None:
+            return None
+        return object_checksum(receipt.parts, algorithm, plan.size, receipt.identity.size)
 
     async def abandon(self, ticket: Ticket, state: FileState, call: ApiCall) -> bool:
         """Delete the parts of a file that is given up. Of other files the store has nothing."""
@@ -198,7 +214,8 @@ class S3(Provider):
 
         The URL of a whole file is signed anew, because it costs nothing and the keys may have changed.
         """
-        return ticket.parts is not None and ticket.url == object_url(self._address, ticket.object_id)
+        same_object = ticket.parts is not None and ticket.url == object_url(self._address, ticket.object_id)
+        return same_object and ticket.remote.get(_ALGORITHM) == self._checksum
 
     @classmethod
     def classify(cls, answer: StorageAnswer, now: float) -> Problem | None:
@@ -246,7 +263,11 @@ class S3(Provider):
 
     async def _in_parts(self, ticket: Ticket, spec: FileSpec, call: ApiCall) -> Ticket:
         key = ticket.remote_id
-        upload_id = await self._calls.begin(key, self._headers.of_upload(spec.extension), call)
+        headers, remote = self._headers.of_upload(spec.extension), dict(ticket.remote)
+        if self._checksum is not None:
+            headers = {**headers, "x-amz-checksum-algorithm": NAMES[self._checksum]}
+            remote[_ALGORITHM] = self._checksum
+        upload_id = await self._calls.begin(key, headers, call)
         least = -(-spec.size // MOST_PARTS)
         size = max(self._part_size, -(-least // _MIB) * _MIB)
         return ticket._replace(
@@ -254,7 +275,7 @@ class S3(Provider):
             remote_id=_unfinished_id(key, upload_id),
             expires_at=None,
             headers={},
-            remote={**ticket.remote, "upload_id": upload_id},
+            remote={**remote, "upload_id": upload_id},
             content_md5=False,
             parts=PartPlan(size, -(-spec.size // size), key),
         )
@@ -271,6 +292,11 @@ class S3(Provider):
             remote={"bucket": self._bucket, "key": key},
             content_md5=True,
         )
+
+
+def _other_parts(what: str, stated: str, expected: str | None) -> ProblemError:
+    text = f"the store joined other parts than were sent: the {what} is {stated}, not {expected}"
+    return ProblemError(Problem(ProblemKind.FAILED, text))
 
 
 def _unfinished_id(key: str, upload_id: str) -> str:

@@ -24,6 +24,7 @@ from bulkup.model.tickets import SentPart
 from bulkup.providers.s3.answers import CLOCK_WRONG, SESSION_OVER, code_of, problem_of_call
 from bulkup.providers.s3.credentials import KeySource
 from bulkup.providers.s3.endpoint import BucketAddress
+from bulkup.providers.s3.object_checksum import NAMES
 from bulkup.providers.s3.signing import AccessKeys, call_headers
 
 _NO_HEADERS: Mapping[str, str] = {}
@@ -51,6 +52,17 @@ class Unfinished(NamedTuple):
     begun: str
 
 
+class Completed(NamedTuple):
+    """The answer to a completion: the ETag of the object, its checksum, both empty if there is none.
+
+    `encrypted` says that a key of KMS encrypts the object, so ETags are no MD5s.
+    """
+
+    etag: str
+    checksum: str
+    encrypted: bool
+
+
 class BucketCalls:
     """Makes calls about one bucket. Methods raise `ProblemError`.
 
@@ -72,24 +84,30 @@ class BucketCalls:
         return upload_id
 
     async def complete(
-        self, key: str, upload_id: str, parts: Sequence[SentPart], headers: Mapping[str, str], call: ApiCall
-    ) -> str:
-        """Complete an upload from its parts, and return the ETag of the object; empty if the answer has none."""
-        listed = "".join(
-            f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(_quoted(part))}</ETag></Part>" for part in parts
-        )
+        self,
+        key: str,
+        upload_id: str,
+        parts: Sequence[SentPart],
+        headers: Mapping[str, str],
+        call: ApiCall,
+        algorithm: Algorithm | None = None,
+    ) -> Completed:
+        """Complete an upload from its parts, which were sent with their checksums if there is an `algorithm`."""
+        listed = "".join(_listed(part, algorithm) for part in parts)
         body = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{listed}</CompleteMultipartUpload>'
         answer = await self._make(
             "POST", self._address.path_of(key), _upload(upload_id), call, body=body.encode(), headers=headers
         )
-        return _text(_document(answer), "ETag").strip('"')
+        root = _document(answer)
+        checksum = "" if algorithm is None else _text(root, f"Checksum{NAMES[algorithm]}")
+        return Completed(_text(root, "ETag").strip('"'), checksum, _is_encrypted(answer))
 
     async def etag_of(self, key: str, call: ApiCall) -> tuple[str, bool] | None:
         """Return the ETag of an object, and whether it is made of MD5s. None if there is no such object."""
         answer = await self._send("HEAD", self._address.path_of(key), "", call)
         if answer.status != _FOUND:
             return None
-        return answer.headers.get("etag", "").strip('"'), not answer.headers.get(_ENCRYPTION, "").startswith("aws:kms")
+        return answer.headers.get("etag", "").strip('"'), not _is_encrypted(answer)
 
     async def head(self, key: str, checksum: Algorithm | None, call: ApiCall) -> StoredObject | None:
         """Return what the store says about an object, None if it has none of this key.
@@ -104,7 +122,7 @@ class BucketCalls:
         if problem is not None:
             raise ProblemError(problem)
         size, etag = answer.headers.get("content-length", ""), answer.headers.get("etag", "").strip('"')
-        opaque = answer.headers.get(_ENCRYPTION, "").startswith("aws:kms")
+        opaque = _is_encrypted(answer)
         digest = Digest(bytes.fromhex(etag)) if _PLAIN_MD5.fullmatch(etag) and not opaque else None
         if checksum is not None:
             digest = _digest_of(answer.headers.get(f"x-amz-checksum-{checksum}", ""), checksum)
@@ -218,18 +236,34 @@ def _digest_of(text: str, algorithm: Algorithm) -> Digest | None:
 
 
 def composite_etag(parts: Iterable[SentPart]) -> str | None:
-    """Return the ETag of an object of these parts, None if the MD5 of one is unknown."""
+    """Return the ETag of an object of these parts, None if the MD5 of one is unknown.
+
+    A proven ETag with the form of an MD5 is one, unless the object is encrypted with KMS.
+    """
     md5, count = hashlib.md5(usedforsecurity=False), 0
     for part in parts:
-        if part.digest is None or part.digest.algorithm != "md5":
+        if part.digest is not None and part.digest.algorithm == "md5":
+            md5.update(part.digest.value)
+        elif part.verified and _PLAIN_MD5.fullmatch(part.etag or ""):
+            md5.update(bytes.fromhex(part.etag or ""))
+        else:
             return None
-        md5.update(part.digest.value)
         count += 1
     return f"{md5.hexdigest()}-{count}"
 
 
-def _quoted(part: SentPart) -> str:
-    return f'"{part.etag}"'
+def _listed(part: SentPart, algorithm: Algorithm | None) -> str:
+    """Return a part as an element of the request that completes its upload."""
+    checksum = ""
+    if algorithm is not None and part.digest is not None and part.digest.algorithm == algorithm:
+        name = f"Checksum{NAMES[algorithm]}"
+        checksum = f"<{name}>{part.digest.base64}</{name}>"
+    etag = escape(f'"{part.etag}"')
+    return f"<Part><PartNumber>{part.number}</PartNumber><ETag>{etag}</ETag>{checksum}</Part>"
+
+
+def _is_encrypted(answer: ApiAnswer) -> bool:
+    return answer.headers.get(_ENCRYPTION, "").startswith("aws:kms")
 
 
 def _upload(upload_id: str) -> str:
