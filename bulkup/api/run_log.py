@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Sequence
 
 from bulkup.api.run_summary import Summary
@@ -10,6 +12,7 @@ from bulkup.model.items import Result
 from bulkup.model.log_events import LogEvent
 from bulkup.pipeline.policy.repeated_warnings import RepeatedWarnings
 from bulkup.reports.exit_code import exit_code_text
+from bulkup.reports.formatting import size_text
 from bulkup.reports.safe_text import printable_path
 
 _log = EventLogger("bulkup")
@@ -45,3 +48,9 @@ def log_end(summary: Summary, warnings: RepeatedWarnings) -> None:
     figures = {name: value for name, value in summary.as_dict().items() if name not in _NOT_IN_FIELDS}
     error, hint = (summary.error.message, summary.error.hint) if summary.error is not None else (None, None)
     _log.info(LogEvent.RUN_ENDED, outcome=exit_code_text(summary.exit_code), error=error, hint=hint, **figures)
+
+
+def log_copying(store: str) -> None:
+    """Log where provider local copies the files, and how many bytes are free there."""
+    free = size_text(shutil.disk_usage(store).free)
+    _log.info(LogEvent.FILES_COPIED, store=printable_path(os.fsencode(store)), free=free)

@@ -313,6 +313,7 @@ class Uploader:
 
         config = composition.local_server_config(self._settings, self._environ)
         server = await stack.enter_async_context(ServerProcess(config))
+        await anyio.to_thread.run_sync(run_log.log_copying, config.store)
         token = {"token": composition.local_token(config)}
         provider = composition.build_provider(
             self._settings, server.url, token, {}, self._clock, self._service_clock.now

@@ -13,7 +13,10 @@ import typer
 
 from bulkup.helpers import event_loop
 from bulkup.localserver import FaultSpec, LocalServer, ServerConfig
+from bulkup.localserver.pruning import prune_store
+from bulkup.reports.formatting import size_text
 from bulkup.reports.json_text import dumps
+from bulkup.reports.safe_text import printable
 
 _STDIN = 0
 _DEFAULT = ServerConfig(store="")
@@ -22,7 +25,14 @@ _FAULTS = (
     "status-503, cut-body, slow-body, wrong-etag, short-answer, unauthorized. May be repeated."
 )
 
-Store = Annotated[str, typer.Option(metavar="DIR", help="Keep objects in DIR/objects, keys and counters in DIR/state.")]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Keep objects in DIR/objects, keys and counters in DIR/state.",
+        show_default="that of --provider local",
+    ),
+]
 Host = Annotated[str, typer.Option(help="Address to listen on; if it is not loopback, other machines can connect.")]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 chooses a free one.")]
 Token = Annotated[str, typer.Option(help="Token for all APIs except Move's.")]
@@ -47,12 +57,13 @@ MagicHourExtensions = Annotated[
 Tls = Annotated[tuple[str, str] | None, typer.Option(metavar="CERT KEY", help="Serve https with these PEM files.")]
 Fault = Annotated[list[str] | None, typer.Option(metavar="FAULT", help=_FAULTS)]
 Seed = Annotated[int, typer.Option(help="Random seed of the faults: the same seed causes the same faults.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Remove all objects and records of the store, and end.")]
 UntilStdinCloses = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
 PreferLastPort = Annotated[bool, typer.Option("--prefer-last-port", hidden=True)]
 
 
 def serve(
-    store: Store,
+    store: Store = None,
     host: Host = _DEFAULT.host,
     port: Port = _DEFAULT.port,
     token: Token = _DEFAULT.token,
@@ -71,6 +82,7 @@ def serve(
     tls: Tls = None,
     fault: Fault = None,
     seed: Seed = _DEFAULT.seed,
+    prune: Prune = False,
     until_stdin_closes: UntilStdinCloses = False,
     prefer_last_port: PreferLastPort = False,
 ) -> None:
@@ -78,8 +90,14 @@ def serve(
 
     Prints one JSON line when it listens, and shuts down cleanly on SIGINT or SIGTERM.
     """
+    folder = _default_store() if store is None else os.path.abspath(store)
+    if prune:
+        done = event_loop.run(prune_store, folder)
+        typer.echo(f"removed {done.objects:,} objects ({size_text(done.size)}) from {printable(folder)}")
+        typer.echo("runs count them as uploaded still; to upload them again, name another --journal")
+        return
     config = ServerConfig(
-        store=os.path.abspath(store),
+        store=folder,
         host=host,
         port=port,
         token=token,
@@ -102,6 +120,12 @@ def serve(
     )
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     event_loop.run(_serve, config, until_stdin_closes)
+
+
+def _default_store() -> str:
+    from bulkup.config import Settings, store_path  # noqa: PLC0415  # a server that a run starts is given its store
+
+    return store_path(Settings(), (), os.environ)
 
 
 async def _serve(config: ServerConfig, until_stdin_closes: bool) -> None:

@@ -25,6 +25,10 @@ class LogEvent(enum.StrEnum):
 
     RUN_WAITING = "run.waiting", "waiting for another run to end"
     RUN_STARTED = "run.started", "run started"
+    FILES_COPIED = (
+        "local.files_copied",
+        "provider local copies each file to this disk; `bulkup serve --prune` removes them",
+    )
     RUN_ENDED = "run.ended", "run ended: {outcome}"
     RUN_FAILED = "run.failed", "the run could not start, or broke off: {reason}"
     LIST_UNUSED = "list.unused", "entries of the URL list have no file in the source"
