@@ -9,6 +9,9 @@ from typing import Annotated, Any, TypeVar, cast
 import typer
 
 from bulkup.config.catalogue import SETTINGS, Setting
+from bulkup.config.settings_page import default_text
+
+_MEBIBYTE = 1024**2
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -59,6 +62,16 @@ def _option(setting: Setting, *, help: str | None = None, panel: str | None = No
     return typer.Option(
         *setting.option_names,
         metavar=option.metavar or setting.form.metavar,
-        help=help or option.help,
+        help=(help or option.help) + _default(setting),
         rich_help_panel=panel or option.panel.value,
     )
+
+
+def _default(setting: Setting) -> str:
+    """Return the default as the end of a help text, empty for a switch and for a setting that is not set."""
+    default = setting.default
+    if not default or isinstance(default, bool):
+        return ""
+    size = isinstance(default, int) and default % _MEBIBYTE == 0
+    text = f"{default // _MEBIBYTE}M" if size else default_text(setting).strip("`")
+    return f" (default: {text})"
