@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from bulkup.cli.quick_parameters import QuickCommand, QuickGroup
 from bulkup.cli.run_settings import load_settings
 from bulkup.cli.shared_options import Config, Profile
 from bulkup.config import ResolvedSettings
@@ -17,6 +18,7 @@ from bulkup.reports.logs import configure_logging
 from bulkup.reports.safe_text import printable
 
 notify_app = typer.Typer(
+    cls=QuickGroup,
     name="notify",
     help="Send a test message to those who are notified of runs.",
     no_args_is_help=True,
@@ -31,7 +33,7 @@ def _notify() -> None:
     """Send a test message to those who are notified of runs."""
 
 
-@notify_app.command("test")
+@notify_app.command("test", cls=QuickCommand)
 def send_test(profile: Profile = None, config: Config = None, moment: As = "success") -> None:
     """Send a test message to the receivers of a profile, and run its command.
 

@@ -43,6 +43,11 @@ def upload(
 ) -> None:
     """Upload directories or files; run it again to resume.
 
+    Examples:
+    bulkup upload ~/clips --provider local
+    bulkup upload --profile nightly --until 06:00
+    bulkup upload ~/clips --provider s3 --bucket media --exclude "*.tmp" --dry-run
+
     Proxies are those of http_proxy, https_proxy, all_proxy and no_proxy in the environment.
 
     Exit codes:
