@@ -19,6 +19,7 @@ _SECONDS: dict[str, dict[str, float]] = {
     "wan-bbr": {"curl": 4.5},
     "many": {"bulkup": 25, "bulkup-64": 25, "s5cmd": 37, "rclone": 29, "obstore": 19, "curl": 9},
     "large": {"bulkup": 22, "bulkup-none": 18, "reference": 20, "obstore": 19, "curl": 16, "rclone": 50},
+    "parts": {"bulkup": 10, "s5cmd": 30, "rclone": 30, "aws": 40},
 }
 _OTHERS = {"wan200": 12.5, "wan200-bbr": 12.5, "wan": 6.0, "wan-bbr": 6.0}
 _USUAL = 25.0  # boto3 and the AWS CLI with small files, all others with large ones

@@ -115,7 +115,7 @@ def _measure(arguments: argparse.Namespace, earlier: Results) -> Iterator[Result
     missing: dict[str, str] = {}
     rescan: dict[str, Any] = {}
     wanted = [name for name in arguments.only or _NAMES if not (arguments.goes_on and _is_done(name, earlier))]
-    large = _large(arguments, notes) if "large" in wanted else MIB
+    large = _large(arguments, notes) if {"large", "parts"} & {*wanted} else MIB
     every = scenarios(quick=arguments.quick, large=large, revision=arguments.revision)
     planned = chosen(every, wanted) if wanted else []
     _prepare(arguments, wanted)

@@ -64,6 +64,8 @@ REQUIREMENTS: tuple[Requirement | CpuRequirement, ...] = (
     Requirement("many", "bulkup", "s5cmd", 2.3),
     Requirement("large", "bulkup", "reference", 0.95),
     Requirement("large", "bulkup-none", BEST_PEER, 1.2),
+    Requirement("parts", "bulkup", BEST_PEER, 1.0),
+    Requirement("small", "bulkup-s3", "bulkup", 1.0),
     # `auto` against a fixed number of workers
     *(Requirement(name, "bulkup", "bulkup-64", 0.97) for name in ("small", "https", "mixed", "wan200", "wan", "many")),
 )

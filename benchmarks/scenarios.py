@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.clients import CLIENTS, bulkup, earlier, rclone
+from benchmarks.clients import CLIENTS, aws, bulkup, earlier, rclone, s5cmd
 from benchmarks.clients.base import Client
 from benchmarks.trees import log_normal_sizes
 from benchmarks.wan import Link
@@ -13,8 +13,10 @@ from benchmarks.wan import Link
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 IN_FLIGHT = 64
 LARGE_FILES = 8
+PART = 16 * MIB  # the size of a part, for all clients
+PARTS_IN_FLIGHT = 16
 # The names in the order in which they run.
-SCENARIOS = ("small", "https", "cpu", "mixed", "wan200", "wan200-bbr", "wan", "wan-bbr", "many", "large")
+SCENARIOS = ("small", "https", "cpu", "mixed", "wan200", "wan200-bbr", "wan", "wan-bbr", "many", "large", "parts")
 _NATIVE = ("bulkup", "bulkup-64", "s5cmd", "rclone", "obstore", "curl")
 _SLOW = ("boto3", "aws")  # they take 20 to 50 seconds where the others take two
 _ROUNDS, _FEW_ROUNDS = 5, 3
@@ -24,7 +26,8 @@ _ROUNDS, _FEW_ROUNDS = 5, 3
 class Scenario:
     """Files of these sizes in bytes, sent over `scheme` by these clients, and over a shaped link if there is one.
 
-    `rounds` is the usual number of rounds, and `note` is a remark on the figures.
+    `parts` are the sizes of the parts that large files are sent in, if the store shall know their digests. `rounds` is
+    the usual number of rounds, and `note` is a remark on the figures.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Scenario:
     link: Link | None = None
     rounds: int = _ROUNDS
     note: str = ""
+    parts: tuple[int, ...] = ()
 
 
 def scenarios(*, quick: bool, large: int, revision: str) -> list[Scenario]:
@@ -53,6 +57,7 @@ def scenarios(*, quick: bool, large: int, revision: str) -> list[Scenario]:
         *[_fast_link(2_000 // part, control) for control in ("cubic", "bbr")],
         _many(200_000 // part),
         _large(large),
+        _parts(large * LARGE_FILES),
     ]
 
 
@@ -67,7 +72,7 @@ def size_text(size: int) -> str:
 
 
 def _small(files: int) -> Scenario:
-    clients = _clients(*_NATIVE, *_SLOW, "wrk")
+    clients = _clients(*_NATIVE[:2], "bulkup-s3", *_NATIVE[2:], *_SLOW, "wrk")
     return Scenario("small", f"{files:,} files of 10 KiB, HTTP", (10 * KIB,) * files, clients)
 
 
@@ -98,6 +103,20 @@ def _large(size: int) -> Scenario:
     clients = (bulkup.CLIENT, bulkup.UNVERIFIED, *_clients("reference", *_NATIVE[2:], *_SLOW), unhashed)
     title = f"{LARGE_FILES} files of {size_text(size)}, HTTP"
     return Scenario("large", title, (size,) * LARGE_FILES, clients, in_flight=LARGE_FILES, rounds=_FEW_ROUNDS)
+
+
+def _parts(size: int) -> Scenario:
+    """Return one file, of which each client sends as many parts of one size at a time, with their checksums."""
+    mebibytes, number = PART // MIB, str(PARTS_IN_FLIGHT)
+    clients = (
+        bulkup.s3("bulkup"),
+        s5cmd.client(["--part-size", str(mebibytes), "--concurrency", number]),
+        rclone.client(options=["--s3-chunk-size", f"{mebibytes}Mi", "--s3-upload-concurrency", number]),
+        aws.client(f"  multipart_chunksize = {mebibytes}MB\n", checksums=True),
+    )
+    sizes = tuple(left for left in (PART, size % PART) if left)
+    title = f"1 file of {size_text(size)} in parts of {size_text(PART)}, HTTP, with checksums"
+    return Scenario("parts", title, (size,), clients, in_flight=PARTS_IN_FLIGHT, rounds=_FEW_ROUNDS, parts=sizes)
 
 
 def _slow_link(files: int, control: str) -> Scenario:

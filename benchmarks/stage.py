@@ -29,7 +29,7 @@ def run_scenario(scenario: Scenario, clients: Sequence[Client], rounds: int, tel
         _demand_room(scenario.sizes)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bulkup-bench-", dir=memory_folder()))
         ends = stack.enter_context(_ends(scenario.link, folder))
-        tree = make_known_tree(os.path.join(folder, "tree"), scenario.sizes)
+        tree = make_known_tree(os.path.join(folder, "tree"), scenario.sizes, parts=scenario.parts)
         place = Place(ends.address, *_free_ports(), os.path.join(folder, "nginx"), os.path.join(folder, "kept"))
         running = stack.enter_context(store(place, tree.digests, ends.server))
         api = stack.enter_context(_api(running, scenario.scheme))

@@ -47,10 +47,11 @@ def make_tree(root: str, files: int, size: int) -> str:
     return root
 
 
-def make_known_tree(root: str, sizes: Sequence[int], seed: int = 1) -> Tree:
+def make_known_tree(root: str, sizes: Sequence[int], seed: int = 1, parts: Sequence[int] = ()) -> Tree:
     """Make a file of each of these sizes. Its content is one random block, repeated and cut to the size.
 
-    A store can then find the true MD5 of a body by its size alone, without computing it.
+    A store can then find the true MD5 of a body by its size alone, without computing it. Digests of `parts`, sizes in
+    which a file may be sent, are known as well. Parts begin at a multiple of the block.
     """
     block = random.Random(seed).randbytes(_BLOCK)
     for number, size in enumerate(sizes):
@@ -58,7 +59,7 @@ def make_known_tree(root: str, sizes: Sequence[int], seed: int = 1) -> Tree:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.writelines(block[: size - start] for start in range(0, size, _BLOCK))
-    return Tree(root, tuple(sizes), {size: _digest(block, size) for size in set(sizes)})
+    return Tree(root, tuple(sizes), {size: _digest(block, size) for size in {*sizes, *parts}})
 
 
 def log_normal_sizes(files: int, median: int, sigma: float, most: int, seed: int = 1) -> list[int]:

@@ -16,6 +16,7 @@ CLIENTS: dict[str, Client] = {
     for client in (
         bulkup.CLIENT,
         bulkup.FIXED,
+        bulkup.S3,
         s5cmd.CLIENT,
         rclone.CLIENT,
         obstore.CLIENT,

@@ -14,12 +14,19 @@ def _version() -> str:
     return said("aws", "--version").split()[0].removeprefix("aws-cli/")
 
 
-def _command(job: Job) -> Command:
-    config = os.path.join(job.scratch, "aws.conf")
-    with open(config, "w", encoding="ascii") as file:
-        file.write(_CONFIG.format(in_flight=job.in_flight))
-    argv = [program("aws"), "s3", "cp", job.tree.root, f"s3://{BUCKET}/", "--recursive", "--endpoint-url", job.store]
-    return Command([*argv, "--only-show-errors"], {**s3_environment(job), "AWS_CONFIG_FILE": config})
+def client(config: str = "", *, checksums: bool = False) -> Client:
+    """Return the AWS CLI with more lines of its configuration for S3, and with its own checksums of parts."""
+
+    def command(job: Job) -> Command:
+        path = os.path.join(job.scratch, "aws.conf")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(_CONFIG.format(in_flight=job.in_flight) + config)
+        argv = [program("aws"), "s3", "cp", job.tree.root, f"s3://{BUCKET}/", "--recursive"]
+        argv += ["--endpoint-url", job.store, "--only-show-errors"]
+        calculation = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported" if checksums else "when_required"}
+        return Command(argv, {**s3_environment(job), **calculation, "AWS_CONFIG_FILE": path})
+
+    return Client("aws", "AWS CLI", _version, command)
 
 
-CLIENT = Client("aws", "AWS CLI", _version, _command)
+CLIENT = client()

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 import orjson
 
-from benchmarks.clients.base import Client, Command, Job, program
+from benchmarks.clients.base import ACCESS_KEY, REGION, SECRET_KEY, Client, Command, Job, program
+from benchmarks.store import BUCKET
 from bulkup._version import __version__
 
 
@@ -28,12 +29,35 @@ def installed(
     """Return the bulkup whose command is at the path that `found` returns."""
 
     def command(job: Job) -> Command:
-        argv = [found(), "upload", job.tree.root, "--provider", "magic-hour", "--base-url", job.api]
-        argv += ["--journal", _journal(job), "--quiet", "--log-level", "error", *options]
-        authority = ["--ca-file", job.ca] if job.ca else []
-        return Command([*argv, *authority], {"BULKUP_TOKEN": "benchmark"})
+        service = ["--provider", "magic-hour", "--base-url", job.api]
+        return Command(_arguments(found(), job, service, options), {"BULKUP_TOKEN": "benchmark"})
 
     return Client(name, label, version, command, lambda job: _differing(found(), job, status), peer=False)
+
+
+def s3(name: str, options: Sequence[str] = ()) -> Client:
+    """Return this version of bulkup with provider `s3`, which signs its URLs itself, and with more options."""
+
+    def command(job: Job) -> Command:
+        service = ["--provider", "s3", "--base-url", job.store, "--bucket", BUCKET, "--region", REGION]
+        keys = {"BULKUP_ACCESS_KEY": ACCESS_KEY, "BULKUP_SECRET_KEY": SECRET_KEY}
+        return Command(_arguments(program("bulkup"), job, service, options), keys)
+
+    label = " ".join(["bulkup upload --provider s3", *options])
+    return Client(
+        name,
+        f"`{label}`",
+        lambda: __version__,
+        command,
+        lambda job: _differing(program("bulkup"), job, "uploaded"),
+        peer=False,
+    )
+
+
+def _arguments(command: str, job: Job, service: Sequence[str], options: Sequence[str]) -> list[str]:
+    argv = [command, "upload", job.tree.root, *service, "--journal", _journal(job)]
+    authority = ["--ca-file", job.ca] if job.ca else []
+    return [*argv, "--quiet", "--log-level", "error", *options, *authority]
 
 
 def _journal(job: Job) -> str:
@@ -49,5 +73,6 @@ def _differing(bulkup: str, job: Job, status: str) -> str | None:
 
 
 CLIENT = client("bulkup", "`bulkup upload`")
+S3 = s3("bulkup-s3")
 FIXED = client("bulkup-64", "`bulkup upload --concurrency 64`", ["--concurrency", "64"])
 UNVERIFIED = client("bulkup-none", "`bulkup upload --checksum none`", ["--checksum", "none"], status="unverified")

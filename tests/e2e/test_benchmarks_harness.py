@@ -18,7 +18,8 @@ NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
 @pytest.mark.slow
 @pytest.mark.skipif(NGINX is None or shutil.which("curl") is None, reason="it needs nginx and curl")
 @pytest.mark.parametrize(
-    ("scenario", "client"), [("small", "curl"), ("https", "bulkup"), ("large", "bulkup-none"), ("wan200", "curl")]
+    ("scenario", "client"),
+    [("small", "curl"), ("https", "bulkup"), ("large", "bulkup-none"), ("parts", "rclone"), ("wan200", "curl")],
 )
 def test_a_quick_comparison_has_figures_and_no_problems(scenario: str, client: str, tmp_path: Path) -> None:
     """After each run the harness checks bulkup's manifest and the store, and reports any problem."""

@@ -27,6 +27,14 @@ def test_the_size_of_a_file_tells_its_digest(tmp_path: Path) -> None:
     assert (tree.files, tree.bytes) == (4, 3 * MIB + 21)
 
 
+def test_the_size_of_a_part_tells_its_digest_too(tmp_path: Path) -> None:
+    tree = make_known_tree(str(tmp_path), [5 * MIB + 7], parts=[2 * MIB, MIB + 7])
+    content = Path(tree.paths()[0]).read_bytes()
+
+    assert hashlib.md5(content[2 * MIB : 4 * MIB]).hexdigest() == tree.digests[2 * MIB]
+    assert hashlib.md5(content[4 * MIB :]).hexdigest() == tree.digests[MIB + 7]
+
+
 def test_log_normal_sizes_are_around_their_median_and_below_the_most() -> None:
     sizes = log_normal_sizes(3_000, 64 * KIB, 1.5, 32 * MIB)
 
