@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulkup.api import place_conflicts
+from bulkup.cli.completion import profiles
 from bulkup.cli.output import closed_output_is_success
 from bulkup.cli.quick_parameters import QuickCommand, QuickGroup
 from bulkup.cli.run_settings import current_folder
@@ -36,7 +37,9 @@ config_app = typer.Typer(
     add_completion=False,
 )
 
-Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="The profile to use.")]
+Profile = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="The profile to use.", autocompletion=profiles)
+]
 ConfigFile = Annotated[
     str | None,
     typer.Option(

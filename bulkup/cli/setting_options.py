@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
+from bulkup.cli.completion import values_of
 from bulkup.config.catalogue import SETTINGS, Setting
 from bulkup.config.settings_page import default_text
 
@@ -64,6 +65,7 @@ def _option(setting: Setting, *, help: str | None = None, panel: str | None = No
         metavar=option.metavar or setting.form.metavar,
         help=(help or option.help) + _default(setting),
         rich_help_panel=panel or option.panel.value,
+        autocompletion=values_of(setting),
     )
 
 

@@ -6,9 +6,13 @@ from typing import Annotated
 
 import typer
 
+from bulkup.cli.completion import profiles
 from bulkup.cli.setting_options import setting_option
 
-Profile = Annotated[str | None, typer.Option("--profile", "-p", metavar="NAME", help="Profile in the TOML file.")]
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", "-p", metavar="NAME", help="Profile in the TOML file.", autocompletion=profiles),
+]
 Config = Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="The TOML file.")]
 Json = Annotated[bool | None, setting_option("json")]
 # Of the commands that read a journal: they need no credentials, so the help does not name them.
