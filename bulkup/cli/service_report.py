@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 
 from bulkup.helpers.sd_notify import ServiceManager
-from bulkup.model.counters import Counters, Gauge
-from bulkup.reports.formatting import count_text, size_text
+from bulkup.model.progress import Progress
+from bulkup.reports.progress_text import bytes_text, eta_text, files_text, problems_text, share_text
 
 _INTERVAL = 30.0  # seconds between two lines for `systemctl status`
 _SIGNS_PER_LIMIT = 3  # one sign of life may be lost, and another one late
 
 
 class ServiceReport:
-    """Reports one run to the service manager. `gauge` is set when the run has begun."""
+    """Reports one run to the service manager. `progress` is set when the run has begun."""
 
     def __init__(self, manager: ServiceManager) -> None:
         self._manager = manager
         self._is_stopping = False
         self._end = ""
-        self.gauge: Gauge | None = None
+        self.progress: Callable[[], Progress] | None = None
 
     @property
     def interval(self) -> float:
@@ -47,9 +47,9 @@ class ServiceReport:
             await anyio.sleep(self.interval)
 
     def _text(self) -> str:
-        if self._end or self.gauge is None:
+        if self._end or self.progress is None:
             return self._end or "starting"
-        text = run_text(self.gauge.counters)
+        text = run_text(self.progress())
         return f"stopping: {text}" if self._is_stopping else text
 
 
@@ -64,13 +64,7 @@ async def reporting(manager: ServiceManager) -> AsyncIterator[ServiceReport]:
         tasks.cancel_scope.cancel()
 
 
-def run_text(counters: Counters) -> str:
-    """Return a line about a run that is under way."""
-    least = "" if counters.scan_done else "at least "
-    parts = [
-        f"{counters.settled:,} of {least}{count_text(counters.found, 'file')}",
-        f"{size_text(counters.bytes_sent)} sent",
-    ]
-    if counters.failed:
-        parts.append(f"{counters.failed:,} failed")
-    return ", ".join(parts)
+def run_text(progress: Progress) -> str:
+    """Return a line about a run that is under way, with the figures of the log and of the display."""
+    parts = [share_text(progress), files_text(progress), bytes_text(progress), eta_text(progress)]
+    return ", ".join(filter(None, [*parts, problems_text(progress)]))

@@ -142,7 +142,7 @@ async def _run(
         ) as uploader:
             signals.on_first = functools.partial(_stop, uploader, service)
             if service is not None:
-                service.gauge = uploader.gauge
+                service.progress = uploader.progress
             with _display(uploader, settings, console) as show, log_fields(run=uploader.run_id):
                 async with anyio.create_task_group() as beside:
                     signals.on_reload = functools.partial(_reload, beside, uploader, resolved)
