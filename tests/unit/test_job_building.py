@@ -85,6 +85,25 @@ def test_the_store_of_the_provider_local_is_writable(profile: Profile) -> None:
     assert profile.built().job.writable == (str(profile.root / "state" / "bulkup"), str(profile.root / "store"))
 
 
+def test_the_folder_of_the_log_file_is_writable(profile: Profile) -> None:
+    profile.write('provider = "local"', f'source = ["{profile.source}"]', 'log_file = "logs/nightly.log"')
+    assert str(profile.root / "logs") in profile.built().job.writable
+
+
+def test_addresses_of_notifications_are_secrets_of_the_run(profile: Profile) -> None:
+    """Those who know them can say that a night was good."""
+    profile.write('provider = "local"', f'source = ["{profile.source}"]', "[profiles.nightly.notify]")
+    text = profile.config.read_text()
+    profile.config.write_text(text + 'ping_url = "env:PING"\nlimit = "1m"\n')
+    assert "notify.ping_url = env:PING" in profile.refused().message
+    (profile.root / "ping").write_text("https://ping.example.com/uuid")
+    profile.config.write_text(text + 'ping_url = "file:ping"\nlimit = "1m"\non_failure = "mail me"\n')
+    built = profile.built()
+    assert built.job.credentials == (Credential("bulkup.notify.ping_url", str(profile.root / "ping")),)
+    assert built.job.stop_after == 30 + 60 + 60
+    assert ["restrictions of the service" in note for note in built.notes] == [True]
+
+
 def test_a_profile_that_does_not_exist_is_refused(profile: Profile) -> None:
     profile.write('provider = "local"', f'source = ["{profile.source}"]')
     assert 'no profile "nightlY"' in profile.refused(profile="nightlY").message

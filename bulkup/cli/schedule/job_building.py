@@ -63,7 +63,7 @@ def build_job(options: ScheduleOptions, environ: Mapping[str, str], program: str
     found = _loaded(options, environment)
     settings = found.settings
     _require_complete(settings, options.profile)
-    used = {name: given_secrets(settings)[name] for name in credential_names(settings, profile=options.profile)}
+    used = _secrets_of_run(settings, options.profile)
     credentials, notes = handed_over(used, options.secrets, options.kind)
     values = {name: _secret_in(path) for name, path in options.secrets.items()}
     checked = check_profiles(
@@ -74,10 +74,7 @@ def build_job(options: ScheduleOptions, environ: Mapping[str, str], program: str
         run_commands=False,
     )
     command, config = bulkup_command(program), str(found.config_file)
-    journal = journal_path(settings, options.profile, settings.source, environment, config)
-    writable = [os.path.dirname(os.path.realpath(journal))]
-    if settings.provider == LOCAL:
-        writable.append(store_path(settings, settings.source, environment))
+    writable = written_folders(settings, options.profile, config, environment)
     read = [*settings.source, config, command[0], *writable, *(one.path for one in credentials)]
     job = ScheduledJob(
         name=options.name,
@@ -86,15 +83,34 @@ def build_job(options: ScheduleOptions, environ: Mapping[str, str], program: str
         command=(*command, "upload", "--profile", options.profile, "--config", config),
         environment=environment,
         credentials=tuple(credentials),
-        writable=tuple(writable),
+        writable=writable,
         times=options.times,
         delay=options.delay,
-        stop_after=int(settings.grace) + _CLEAN_UP,
+        stop_after=int(settings.grace + (settings.notify.limit if settings.notify is not None else 0)) + _CLEAN_UP,
         is_system=options.is_system,
         user=options.user,
         uses_temporary=any(map(below_temporary, read)),
     )
-    return BuiltJob(job, (*checked.warnings, *notes, *unseen_variables(environ, used, settings.provider)))
+    return BuiltJob(
+        job,
+        (
+            *checked.warnings,
+            *notes,
+            *_about_commands(settings, options.kind),
+            *unseen_variables(environ, used, settings.provider),
+        ),
+    )
+
+
+def written_folders(settings: Settings, profile: str, config_file: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the folders that a run writes to. Raises UsageError like `journal_path` and `store_path`."""
+    journal = journal_path(settings, profile, settings.source, environ, config_file)
+    folders = [os.path.dirname(os.path.realpath(journal))]
+    if settings.provider == LOCAL:
+        folders.append(store_path(settings, settings.source, environ))
+    if settings.log_file is not None:
+        folders.append(os.path.dirname(os.path.realpath(settings.log_file)))
+    return tuple(dict.fromkeys(folders))
 
 
 def schedule_name(name: str | None, profile: str) -> str:
@@ -180,6 +196,25 @@ def unseen_variables(
         yield (
             f"the schedule will not see these variables of the present environment: {', '.join(sorted(ours))}; write "
             "the settings into the profile, and other variables as docs/how-to/nightly.md shows"
+        )
+
+
+def _secrets_of_run(settings: Settings, profile: str) -> dict[str, SecretSource]:
+    """Return the secrets that a run fetches, by setting: those of the provider, and addresses of notifications."""
+    given = given_secrets(settings)
+    sources = [given[name] for name in credential_names(settings, profile=profile)]
+    if settings.notify is not None:
+        sources += settings.notify.addresses().values()
+    return {source.setting: source for source in sources}
+
+
+def _about_commands(settings: Settings, kind: str) -> Iterator[str]:
+    """Yield a note if notifications run commands, which have the restrictions of the service."""
+    notify = settings.notify
+    if kind == "systemd" and notify is not None and (notify.on_success is not None or notify.on_failure is not None):
+        yield (
+            "the commands of notify run with the restrictions of the service: they cannot use programs such as sudo "
+            "or sendmail, which gain privileges; OnFailure= of systemd can (docs/how-to/nightly.md)"
         )
 
 
