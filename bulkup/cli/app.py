@@ -70,6 +70,7 @@ COMMANDS = {
         "schedule.schedule_commands:schedule_app", "Have systemd, cron or launchd start an upload at certain times."
     ),
     "notify": _Command("notify_commands:notify_app", "Send a test message to those who are notified of runs."),
+    "man": _Command("man_page:man", "Print the manual page: `bulkup man | man -l -`."),
 }
 _WITH_CLIENT = frozenset({"demo", "bench", "provider", "notify"})  # they import aiohttp
 
