@@ -116,6 +116,22 @@ def test_a_run_that_a_signal_ends(world: World, hooks: Hooks) -> None:
     assert hooks.objects[-1]["summary"]["files"]["uploaded"] > 0
 
 
+@pytest.mark.parametrize("status", [401, 400])
+def test_notifications_hold_no_token(status: int, world: World, hooks: Hooks) -> None:
+    """Also where the service repeats it in its errors."""
+    token = "mhk_live_hunter2_0123456789"
+    refusal = json.dumps({"message": f"the key {token} is refused"}).encode()
+    with answering(lambda path, body: (status, {"Content-Type": "application/json"}, refusal)) as url:
+        options = configure(world, hooks, table=f'slack_url = "{hooks.url}/slack"')
+        text = (world.root / "bulkup.toml").read_text()
+        settings = f'provider = "magic-hour"\nbase_url = "{url}"\ntoken = "env:MY_KEY"'
+        (world.root / "bulkup.toml").write_text(text.replace('provider = "local"', settings))
+        run(*options, env={"MY_KEY": token}).expect(4)
+    assert len(hooks.received) == 4  # start, end, webhook, text
+    assert b"is refused" in b"".join(body for _, body in hooks.received)
+    assert token.encode() not in b"".join(body for _, body in hooks.received)
+
+
 @pytest.mark.parametrize("status", [500, 404])
 def test_receivers_that_fail_change_nothing(status: int, world: World, hooks: Hooks) -> None:
     """Neither the exit code nor the results; each of them is one warning without its address."""
