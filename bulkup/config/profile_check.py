@@ -21,6 +21,7 @@ from bulkup.config.requirements import (
     require_provider,
     require_settings,
 )
+from bulkup.config.secret_source import COMMAND_TIMEOUT, SecretSource
 from bulkup.config.service_urls import iam_base_url
 from bulkup.config.toml_file import TomlDocument
 from bulkup.config.value_text import escape_surrogates
@@ -142,7 +143,14 @@ class _ProfileCheck:
         """Fetch the given secrets, even those that the provider does not use."""
         for name, source in given_secrets(self.resolved.settings).items():
             if run_commands or source.kind != "command":
-                yield from self._of(name, functools.partial(source.resolve, self.environ))
+                yield from self._of(name, self._fetched(name, source))
+
+    def _fetched(self, name: str, source: SecretSource) -> Callable[[], object]:
+        if name.startswith("notify."):
+            from bulkup.config.notify_table import fetch_address  # noqa: PLC0415  # most profiles notify nobody
+
+            return functools.partial(fetch_address, source, self.environ, COMMAND_TIMEOUT)
+        return functools.partial(source.resolve, self.environ)
 
     def _missing_settings(self) -> Iterator[Complaint]:
         settings = self.resolved.settings

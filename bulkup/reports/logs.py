@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 LEVELS = ("debug", "info", "warning", "error")  # from the least to the most severe
 
+# A person reads the summary itself.
+_IN_SUMMARY = (LogEvent.RUN_ENDED, LogEvent.FILES_NOT_UPLOADED)
+
 LogFormat = Literal["console", "json"]
 _WriteLine = Callable[[str], None]
 
@@ -90,7 +93,7 @@ def error_target(
     colors = _has_colors(target) if console is None else console.is_terminal and not console.no_color
     line: Line = systemd_line if systemd else colored_line if colors else plain_line
     if target.isatty() if console is None else console.is_terminal:
-        line, hidden = without_run(line), {*hidden, LogEvent.RUN_ENDED}  # a person reads the summary itself
+        line, hidden = without_run(line), {*hidden, *_IN_SUMMARY}
     # The error itself is printed, in a better form.
     return LogTarget(levels_from(level), {*hidden, LogEvent.RUN_FAILED}, line, write)
 

@@ -12,10 +12,11 @@ import structlog
 from rich.console import Console
 from rich.live import Live
 
-from bulkup.helpers.event_logger import EventLogger
+from bulkup.helpers.event_logger import EventLogger, log_fields
 from bulkup.helpers.secrets import Secret, SecretUrl
 from bulkup.model.files import FoundFile, Identity, Source
 from bulkup.model.log_events import LogEvent
+from bulkup.reports.log_lines import named_line
 from bulkup.reports.logs import configure_logging
 
 LOG = EventLogger("bulkup.test")
@@ -160,3 +161,31 @@ def test_lines_look_like_those_of_structlog(level: str, colors: bool, monkeypatc
     configure_logging("console", "debug", stream)
     getattr(LOG, level)("an event", **fields)
     assert re.sub(r"\d{4}-\S+Z", "now", stream.getvalue()) == f"{expected}\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_leaves_the_end_of_a_run_to_the_summary(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The id of the run is left out too: all lines would have it."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal() if terminal else io.StringIO()
+    configure_logging(stream=stream)
+    with log_fields(run="r1"):
+        LOG.info(LogEvent.RUN_STARTED, journal="j", provider="local")
+        LOG.error(LogEvent.RUN_FAILED, reason="x", hint="", exit_code=2)
+        LOG.warning(LogEvent.FILES_NOT_UPLOADED, files=5, status="rejected", reason="x", first=[])
+        LOG.info(LogEvent.RUN_ENDED, outcome="complete", error=None, hint=None)
+    text = stream.getvalue()
+    assert "run started" in text
+    assert "could not start" not in text  # the error itself is printed
+    assert ("5 files in all are rejected" in text, "run ended" in text, "run=r1" in text) == (not terminal,) * 3
+
+
+def test_progress_is_its_text_alone() -> None:
+    """Lines that a program may search have the name of the event, and the run."""
+    stream = io.StringIO()
+    configure_logging(stream=stream)
+    LOG.info(LogEvent.PROGRESS, text="50 %", files=3)
+    assert stream.getvalue().rstrip().endswith("] progress: 50 %")
+    assert named_line("now", "info", LogEvent.PROGRESS, {"text": "50 %", "files": 3, "run": "r"}).endswith(
+        "progress: 50 %                 event=progress run=r"
+    )

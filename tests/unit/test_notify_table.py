@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bulkup.config import Settings, load
+from bulkup.config import Settings, check_profiles, load
 from bulkup.config.loading import load_notify
 from bulkup.config.notify_table import Notify, fetch_address, is_address, parse_notify
 from bulkup.config.secret_source import SecretSource
@@ -162,3 +162,22 @@ def test_without_a_readable_profile_there_are_no_notifications(text: str | None,
         (tmp_path / "bulkup.toml").write_text(text)
     assert load_notify("n", None, {}, str(tmp_path)) is None
     assert load_notify(None, None, {}, str(tmp_path)) is None
+
+
+def test_config_check_fetches_the_addresses(tmp_path: Path) -> None:
+    """A variable may hold something else than an address; the error does not repeat it."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "bulkup.toml").write_text(
+        "[profiles.n]\nsource = 'source'\nprovider = 'local'\nstore = 'store'\njournal = 'journal'\n"
+        "[profiles.n.notify]\nping_url = 'env:PING'\nslack_url = 'env:SLACK'\n"
+    )
+
+    def check(**environ: str) -> None:
+        check_profiles(profile="n", config_file=None, environ=environ, cwd=str(tmp_path), run_commands=False)
+
+    check(PING=SECRET, SLACK=SECRET)
+    with pytest.raises(UsageError) as caught:
+        check(PING="hunter2")
+    assert "bulkup.toml:7: notify.ping_url: env:PING is not an address" in caught.value.message
+    assert "bulkup.toml:8: notify.slack_url: env:SLACK is not set" in caught.value.message
+    assert "hunter2" not in caught.value.message
