@@ -35,6 +35,7 @@ from bulkup.reports.safe_text import printable_path
 _MEDIUM, _WIDE = 76, 140  # columns
 _LONGEST_BAR = 100
 _FILE_BAR = 20
+_LONGEST_FILE = 140  # columns: figures far from their name are hard to read
 _LARGE = 1024**2  # bytes; the sizes of smaller files say little about their progress
 _SLOW = 2.0  # seconds; a small file is named after that
 _MARGIN = "  "
@@ -109,7 +110,7 @@ def _files(progress: Progress, width: int, room: int, most: int) -> Iterator[Tex
 
 def _file_line(file: SendingFile, width: int, room: int) -> Text:
     figures = _file_figures(file, width)
-    left = room - len(_MARGIN) - figures.cell_len
+    left = min(room, _LONGEST_FILE) - len(_MARGIN) - figures.cell_len
     path = shortened(printable_path(file.path), max(1, left - len(_MARGIN)))
     padding = " " * max(0, left - cell_len(path))
     return Text.assemble(_MARGIN, path, padding).append_text(figures)

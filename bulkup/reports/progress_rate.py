@@ -16,7 +16,7 @@ from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.counters import Counted, Counters, Gauge
 from bulkup.model.progress import Progress
 
-_FILE = 128 * 1024  # bytes that take as long as the request of a file, as in the controller's goodput
+_FILE = 128 * 1024  # bytes that take at least as long as the request of a file, as in the controller's goodput
 _STEPS = 100  # samples in a window
 
 
@@ -24,9 +24,9 @@ _STEPS = 100  # samples in a window
 class MeterOptions:
     """Times in seconds.
 
-    Rates are those of the last `window`. The remaining time is computed from the work of the last `eta_window`, because
-    large and small files alternate. It is unknown in the first `eta_after`. Of the files that are sent, `files` are
-    named.
+    Rates are those of the last `window`. The remaining time is computed from the rates of the last `eta_window`,
+    because large and small files alternate. It is unknown in the first `eta_after`. Of the files that are sent, `files`
+    are named.
     """
 
     window: float = 10.0
@@ -113,22 +113,29 @@ def percent(counters: Counters, so_far: Totals) -> int | None:
     return max(0, min(99, share))
 
 
-def eta_seconds(counters: Counters, so_far: Totals, work_per_second: float) -> float | None:
-    """Return the seconds that the remaining work takes at this rate. None until the total is known, or without a rate.
+class Speed(NamedTuple):
+    """The progress per second: files that ended, and bytes of files that were uploaded or are being sent."""
 
-    Work is bytes, plus an amount for each file that stands for its request. So small and large files count alike.
+    files: float
+    bytes: float
+
+
+def eta_seconds(counters: Counters, so_far: Totals, speed: Speed) -> float | None:
+    """Return the seconds left at this speed. None until the total is known, or without any progress.
+
+    The remaining files take time for their requests, the remaining bytes for the link, and the longer time counts. If
+    only large files were sent, the number of files per second says little about small ones: then a request counts as a
+    number of bytes.
     """
     if not so_far.known:
         return None
     if counters.scan_done and not counters.remaining:
         return 0.0
-    left = work(so_far.files - so_far.files_done, so_far.bytes - so_far.bytes_done)
-    return left / work_per_second if work_per_second > 0 else None
-
-
-def work(files: int, size: int) -> int:
-    """Return the work of sending `files` files of `size` bytes together."""
-    return files * _FILE + size
+    files, size = so_far.files - so_far.files_done, so_far.bytes - so_far.bytes_done
+    requests = speed.files + speed.bytes / _FILE
+    if requests <= 0 or (size and speed.bytes <= 0):
+        return None
+    return max(files / requests, size / speed.bytes if size else 0.0)
 
 
 class ProgressMeter:
@@ -143,7 +150,7 @@ class ProgressMeter:
         self._began = began
         self._options = options
         self._files, self._bytes = SlidingRate(options.window), SlidingRate(options.window)
-        self._work = SlidingRate(options.eta_window)
+        self._ended, self._progressed = SlidingRate(options.eta_window), SlidingRate(options.eta_window)
         self._add(began)
 
     def sample(self, now: float) -> Progress:
@@ -152,7 +159,8 @@ class ProgressMeter:
         gauge, counters, counted = self._gauge, self._gauge.counters, self._gauge.counted
         elapsed = max(0.0, now - self._began)
         so_far = totals(counters, counted)
-        speed = self._work.per_second() if elapsed >= self._options.eta_after else 0.0
+        has_speed = elapsed >= self._options.eta_after
+        speed = Speed(self._ended.per_second(), self._progressed.per_second()) if has_speed else Speed(0.0, 0.0)
         return Progress(
             run=self._run,
             elapsed=elapsed,
@@ -188,7 +196,8 @@ class ProgressMeter:
         counters = self._gauge.counters
         self._files.add(now, _settled_here(counters))
         self._bytes.add(now, counters.bytes_sent)
-        self._work.add(now, work(counters.uploaded + counters.failed, counters.bytes_uploaded + counters.bytes_moving))
+        self._ended.add(now, counters.uploaded + counters.failed)
+        self._progressed.add(now, counters.bytes_uploaded + counters.bytes_moving)
 
 
 def _settled_here(counters: Counters) -> int:

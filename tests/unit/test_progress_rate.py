@@ -13,12 +13,13 @@ from bulkup.model.progress import Progress, SendingFile
 from bulkup.reports.progress_rate import (
     ProgressMeter,
     SlidingRate,
+    Speed,
     eta_seconds,
     percent,
     totals,
-    work,
 )
 
+MIB = 1024**2
 NOT_COUNTED = Counted()
 
 
@@ -104,7 +105,11 @@ def test_nothing_is_known_while_files_are_counted() -> None:
     for counted in (Counted(files=500, bytes=500, running=True), Counted(files=20, bytes=20, running=True)):
         so_far = totals(counters, counted)
         assert (so_far.files, so_far.bytes) == (max(100, counted.files), max(100, counted.bytes))
-        assert (so_far.known, percent(counters, so_far), eta_seconds(counters, so_far, 1e6)) == (False, None, None)
+        assert (so_far.known, percent(counters, so_far), eta_seconds(counters, so_far, Speed(9.0, 1e6))) == (
+            False,
+            None,
+            None,
+        )
 
 
 def test_files_that_an_earlier_run_settled_are_done_once_they_are_counted() -> None:
@@ -144,25 +149,31 @@ def test_no_more_is_done_than_there_is(counters: Counters, counted: Counted) -> 
 
 def test_the_remaining_time_needs_a_total_and_a_rate() -> None:
     figures = Counters(found=2, uploaded=1, bytes_found=300, bytes_settled=100)
-    rate = work(1, 200) / 20
-    assert eta_seconds(figures, totals(figures, NOT_COUNTED), rate) is None
+    speed, still = Speed(1.0, 10.0), Speed(0.0, 0.0)
+    assert eta_seconds(figures, totals(figures, NOT_COUNTED), speed) is None
     figures.scan_done = True
-    assert eta_seconds(figures, totals(figures, NOT_COUNTED), rate) == 20
-    assert eta_seconds(figures, totals(figures, NOT_COUNTED), 0.0) is None
+    assert eta_seconds(figures, totals(figures, NOT_COUNTED), speed) == 20
+    assert eta_seconds(figures, totals(figures, NOT_COUNTED), still) is None
+    assert eta_seconds(figures, totals(figures, NOT_COUNTED), Speed(-1.0, -10.0)) is None
     figures.uploaded = 2
-    assert eta_seconds(figures, totals(figures, NOT_COUNTED), 0.0) == 0
+    assert eta_seconds(figures, totals(figures, NOT_COUNTED), still) == 0
 
 
-def test_many_small_files_take_longer_than_their_bytes() -> None:
-    """10,000 small files are uploaded, and the 1 GiB of one large file is left: not hours at the rate of small ones."""
-    counters = Counters(found=10_001, bytes_found=10_000 * 10_240 + 2**30, scan_done=True)
-    display = meter(counters)
-    for second in range(1, 61):
-        counters.uploaded = second * 160
-        counters.bytes_uploaded = counters.bytes_settled = counters.uploaded * 10_240
-        shown = display.sample(float(second))
-    assert shown.eta is not None
-    assert 45 < shown.eta < 60
+@pytest.mark.parametrize(
+    ("left", "speed", "seconds"),
+    [
+        ((1000, 10_240_000), Speed(100.0, 1_024_000.0), 10.0),  # small files, as those before
+        ((6470, 876 * MIB), Speed(783.0, 20.0 * MIB), 43.8),  # a limited link: the bytes take longer
+        ((1000, 0), Speed(100.0, 0.0), 10.0),  # empty files
+        ((1, 2**30), Speed(0.0, 2.0**20), 1024.0),  # one large file, which has not ended yet
+        ((100_000, 10**9), Speed(0.1, 10**8), 131.0),  # small files after large ones
+    ],
+)
+def test_files_and_bytes_have_a_time_each_and_the_longer_one_counts(
+    left: tuple[int, int], speed: Speed, seconds: float
+) -> None:
+    figures = Counters(found=left[0], bytes_found=left[1], scan_done=True)
+    assert eta_seconds(figures, totals(figures, NOT_COUNTED), speed) == pytest.approx(seconds, rel=0.01)
 
 
 def test_bytes_of_failed_attempts_count_for_the_rate_alone() -> None:
