@@ -208,8 +208,8 @@ async def _report_summary(
         blocked = await _end_lines(lines, summary)
         lost = report_output_error(lines.error) if lines.error is not None else 0
     elif not resolved.settings.quiet:
-        selector, empty = _selector(resolved.settings, resolved), bool(summary.lost_sources)
-        text = summary_text(summary.as_dict(), selector=selector, lost_source=empty)
+        options, empty = _journal_options(resolved), bool(summary.lost_sources)
+        text = summary_text(summary.as_dict(), options=options, lost_source=empty)
         if retry and summary.exit_code == ExitCode.OK and not summary.counters.found:
             text = f"Run {summary.run}: complete. No file is left to retry."
         lost = print_line(text)
@@ -229,14 +229,17 @@ async def _end_lines(lines: JsonLines, summary: Summary) -> bool:
     return limit.cancelled_caught
 
 
-def _selector(settings: Settings, resolved: ResolvedSettings) -> str:
-    """Return the options with which the other commands find this run's journal."""
+def _journal_options(resolved: ResolvedSettings) -> str:
+    """Return the options with which the other commands find this run's journal, and `bulkup retry` its files."""
     import shlex  # noqa: PLC0415  # a quiet run prints no summary
 
-    if settings.journal is not None:
-        return f"--journal {shlex.quote(settings.journal)}"
+    settings = resolved.settings
     if resolved.profile is not None:
-        config = f" --config {shlex.quote(resolved.config_file)}" if resolved.config_file else ""
-        return f"--profile {shlex.quote(resolved.profile)}{config}"
-    name = [] if settings.source_id is None else ["--source-id", shlex.quote(settings.source_id)]
-    return " ".join(["--provider", settings.provider or "", *name, *map(shlex.quote, settings.source)])
+        of_profile = not resolved.origins.get("journal", "").startswith(("option", "environment"))
+        config = ["--config", resolved.config_file] if resolved.config_file else []
+        journal = ["--journal", settings.journal] if settings.journal is not None and not of_profile else []
+        return shlex.join(["--profile", resolved.profile, *config, *journal])
+    parts = ["--journal", settings.journal] if settings.journal is not None else []
+    parts += ["--provider", settings.provider or ""]
+    parts += ["--source-id", settings.source_id] if settings.source_id is not None else []
+    return shlex.join([*parts, *settings.source])

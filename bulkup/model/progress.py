@@ -30,7 +30,8 @@ class Progress:
 
     `files_done` of `files_total` files are settled, and files that an earlier run settled count as done.
     `bytes_done` has their bytes, and those already sent of files that are being sent. Until `total_known`, the totals
-    are what was found or counted so far: there are at least as many. `counting` says that the counting walk is at work.
+    are those of the files found or counted so far: there are at least as many. `counting` says that the counting walk
+    is at work.
 
     `percent` is the share of the bytes that is done, rounded down, or of the files if all are empty. `eta` are the
     seconds left. Both are None while they are unknown: until `total_known`, and `eta` also while no byte is sent.

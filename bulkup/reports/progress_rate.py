@@ -1,6 +1,6 @@
 """Computes the progress of a run from its figures: totals, rates, percentage, remaining time.
 
-The time is passed in; no I/O. Three facts decide what is known:
+The time is passed in; no I/O. The totals depend on both walks:
 
 - the scan is done: the totals are those of the files found
 - the counting walk is complete: the totals are those that it counted, or of the files found if they are more
@@ -69,7 +69,7 @@ class SlidingRate:
 
 
 class Totals(NamedTuple):
-    """The finished work, and all work as far as it is known. `known` says that no more will be found."""
+    """The finished files and bytes, and all of them. `known` says that no more will be found."""
 
     files_done: int
     files: int
@@ -141,7 +141,7 @@ def eta_seconds(counters: Counters, so_far: Totals, speed: Speed) -> float | Non
 class ProgressMeter:
     """Computes the progress of a run, which began at `began` (monotonic seconds), from samples of its figures.
 
-    All readers share one: each sample improves the rates of the next one, whoever takes it.
+    All readers share one: each sample improves the rates of the next one.
     """
 
     def __init__(self, gauge: Gauge, run: str, began: float, options: MeterOptions = DEFAULT_OPTIONS) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bulkup.errors import ExitCode
 from bulkup.model.counters import SETTLED, Counters
 from bulkup.model.reason_hints import hint_for
+from bulkup.model.states import NOT_UPLOADED, FileState
 from bulkup.reports.exit_code import exit_code_text
 from bulkup.reports.formatting import count_text, duration_text, files_rate_text, rate_text, size_text
 from bulkup.reports.safe_text import printable
@@ -17,7 +19,7 @@ from bulkup.reports.safe_text import printable
 _SCANNED = frozenset({ExitCode.OK, ExitCode.INCOMPLETE})
 _REASONS = 10  # in the summary object
 _SHOWN_REASONS = 4  # in the text, which is to fit on a screen
-_NOT_UPLOADED = ("failed", "rejected", "changed", "unreadable")
+_SKIP = 'unsupported = "skip"'  # in a hint: the next commands have it then
 _STOPPED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM, ExitCode.TIME_UP})
 
 
@@ -60,21 +62,22 @@ def summary_object(run: str, exit_code: int, counters: Counters, seconds: float)
     }
 
 
-def summary_text(summary: Mapping[str, Any], *, selector: str = "", lost_source: bool = False) -> str:
+def summary_text(summary: Mapping[str, Any], *, options: str = "", lost_source: bool = False) -> str:
     """Return the last screen of a run, from its summary object: the result, the figures, and the next steps.
 
-    `selector` is the option that selects the journal in the suggested commands, such as `--profile nightly`.
+    `options` select the journal and its files in the suggested commands, such as `--profile nightly`.
     `lost_source` says that a source is empty although the journal has files in it.
     """
-    selector = printable(selector)
-    lines = [_headline(summary), _amount(summary), *_details(summary), *_not_uploaded(summary, selector)]
+    options = printable(options)
+    lines = [_headline(summary), _amount(summary), *_details(summary), *_not_uploaded(summary, options)]
     lines += [f"Next: {step}" for step in _next_steps(summary)]
     if lost_source:
         lines.append("Next: a source that had files is empty. Is it mounted? If it is meant to be empty: --allow-empty")
     if unverified := summary["files"]["unverified"]:
         number = count_text(unverified, "file")
+        listed = f"bulkup manifest {options}".rstrip()
         lines.append(
-            f"Note: {number} accepted by storage, but not verified by its answer: {_manifest(selector, 'unverified')}"
+            f"Note: {number} accepted by storage, but not verified by its answer: {listed} --status unverified"
         )
     if expired := summary.get("expired", 0):
         lines.append(f"Note: {expired_text(expired)}.")
@@ -113,7 +116,7 @@ def _amount(summary: Mapping[str, Any]) -> str:
 
 def _details(summary: Mapping[str, Any]) -> Iterator[str]:
     files, presign = summary["files"], summary["presign"]
-    shown = (*_NOT_UPLOADED, "remaining", "unverified")
+    shown = (*NOT_UPLOADED, "remaining", "unverified")
     known = files["skipped"] - summary.get("unsupported", 0)
     skipped = [("unchanged", known), ("not accepted by the service and skipped", summary.get("unsupported", 0))]
     there = ("already there", summary.get("already_there", 0))
@@ -146,35 +149,46 @@ def _ignored_name(name: str, number: int) -> str:
     return name.replace("_", " ")
 
 
-def _not_uploaded(summary: Mapping[str, Any], selector: str) -> Iterator[str]:
-    """Yield the files that were not uploaded: by state, with the most common reasons, hints and the next command."""
+def _not_uploaded(summary: Mapping[str, Any], options: str) -> Iterator[str]:
+    """Yield the files that were not uploaded: by state and reason, with hints and the next commands."""
     shown = summary.get("reasons", ())[:_SHOWN_REASONS]
-    for state in _NOT_UPLOADED:
-        number = summary["files"][state]
-        if not number:
-            continue
+    states = [state for state in NOT_UPLOADED if summary["files"][state]]
+    for state in states:
         reasons = [entry for entry in shown if entry["status"] == state]
-        others = number > sum(entry["files"] for entry in reasons) > 0
-        yield f"{count_text(number, 'file')} {state}{'; the most common reasons' if others else ''}:"
-        for entry in reasons:
+        yield from _lines_of_state(state, summary["files"][state], reasons, options)
+        if state is FileState.REJECTED and not any(_SKIP in hint_for(entry["reason"]) for entry in reasons):
+            yield from _skipping(summary)
+    if states:
+        yield f"Next: see each file and its reason: {f'bulkup failures {options}'.rstrip()}"
+
+
+def _lines_of_state(state: FileState, number: int, reasons: Sequence[Mapping[str, Any]], options: str) -> Iterator[str]:
+    from bulkup.reports.failure_report import next_commands  # noqa: PLC0415  # most runs need none
+
+    def commands(entry: Mapping[str, Any]) -> list[str]:
+        return next_commands(state, entry["reason"], options)
+
+    others = number > sum(entry["files"] for entry in reasons) > 0
+    yield f"{_header(state, number)}{'; the most common reasons' if others else ''}{':' if reasons else '.'}"
+    for steps, alike in itertools.groupby(reasons, commands):
+        for entry in alike:
             yield f"  {entry['files']:,} x {printable(entry['reason'])}"
             if hint := hint_for(entry["reason"]):
                 yield f"    Hint: {hint}"
-        for step in _steps_for(state, summary, selector):
-            yield f"  Next: {step}"
+        yield f"  Next: {'; or '.join(steps)}"
 
 
-def _steps_for(state: str, summary: Mapping[str, Any], selector: str) -> Iterator[str]:
-    """Yield the next steps for the files in a state."""
-    number = count_text(summary["files"][state], "file")
-    if state == "changed":
-        yield f"{number} changed or vanished while being read; the next run tries again."
-        return
-    yield f"see which files, and why: {_manifest(selector, state)}"
-    if state == "rejected" and (skippable := summary.get("skippable", 0)):
-        yield f"to skip {count_text(skippable, 'file')} that the service does not accept: --unsupported skip"
-    elif state == "failed":
-        yield "send failed files again: the same command"
+def _skipping(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the step that skips rejected files, unless the commands of their reasons have it."""
+    if skippable := summary.get("skippable", 0):
+        number = count_text(skippable, "file")
+        yield f"  Next: to skip {number} that the service does not accept: --unsupported skip"
+
+
+def _header(state: FileState, number: int) -> str:
+    if state is FileState.CHANGED:
+        return f"{count_text(number, 'file')} changed or vanished while being read, and the next run tries again"
+    return f"{count_text(number, 'file')} {state}"
 
 
 def _nonzero(figures: Iterable[tuple[str, int]]) -> str:
@@ -197,8 +211,3 @@ def _left(files: Mapping[str, int]) -> str:
     number = files["remaining"]
     verb = "remains" if number == 1 else "remain"
     return f"; {count_text(number, 'file')} found so far {verb}" if number else ""
-
-
-def _manifest(selector: str, status: str) -> str:
-    command = f"bulkup manifest {selector}".rstrip()
-    return f"""{command} --format jsonl | grep '"status":"{status}"'"""

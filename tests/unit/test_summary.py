@@ -61,9 +61,9 @@ def test_the_summary_has_the_documented_fields() -> None:
     }
 
 
-def text_of(code: int, selector: str = "", lost_source: bool = False, **figures: Any) -> str:
+def text_of(code: int, options: str = "", lost_source: bool = False, **figures: Any) -> str:
     summary = summary_object("r1", code, Counters(**figures), 2.0)
-    return summary_text(summary, selector=selector, lost_source=lost_source)
+    return summary_text(summary, options=options, lost_source=lost_source)
 
 
 def test_the_first_line_has_the_result_in_words() -> None:
@@ -84,19 +84,18 @@ def test_files_that_were_not_uploaded_are_grouped_by_reason() -> None:
         ("rejected", "magic-hour does not accept the extension 'gif'"): 2,
         ("failed", "storage answered 418"): 1,
     }
-    text = text_of(1, selector="--profile nightly", found=20, uploaded=9, failed=9, rejected=2, reasons=reasons)
-    listed = "bulkup manifest --profile nightly --format jsonl"
+    text = text_of(1, options="-p nightly", found=20, uploaded=9, failed=9, rejected=2, reasons=reasons)
     assert text.splitlines()[3:] == [
         "9 files failed:",
         "  8 x storage answered 403 (AccessDenied)",
         "    Hint: the service's key may not write to the store, or a proxy refuses; report it",
         "  1 x storage answered 418",
-        f"""  Next: see which files, and why: {listed} | grep '"status":"failed"'""",
-        "  Next: send failed files again: the same command",
+        "  Next: bulkup retry -p nightly",
         "2 files rejected:",
         "  2 x magic-hour does not accept the extension 'gif'",
         '    Hint: unsupported = "skip" skips these',
-        f"""  Next: see which files, and why: {listed} | grep '"status":"rejected"'""",
+        "  Next: bulkup upload -p nightly --unsupported skip; or bulkup retry -p nightly --retry-rejected",
+        "Next: see each file and its reason: bulkup failures -p nightly",
     ]
 
 
@@ -131,16 +130,20 @@ def test_nothing_to_send_is_reported_only_after_a_complete_scan() -> None:
 @pytest.mark.parametrize(
     ("code", "figures", "expected"),
     [
-        (3, {"found": 1, "rejected": 1}, '"status":"rejected"'),
+        (3, {"found": 1, "rejected": 1}, "1 file rejected.\nNext: see each file and its reason: bulkup failures"),
         (
             3,
             {"found": 3, "rejected": 3, "skippable": 2},
             "to skip 2 files that the service does not accept: --unsupported",
         ),
         (3, {"found": 1, "changed": 1}, "1 file changed or vanished"),
-        (3, {"found": 1, "unreadable": 1}, '"status":"unreadable"'),
+        (3, {"found": 1, "unreadable": 1}, "1 file unreadable."),
         (3, {"found": 1}, "run the same command again"),
-        (0, {"found": 1, "uploaded": 1, "unverified": 1}, "not verified"),
+        (
+            0,
+            {"found": 1, "uploaded": 1, "unverified": 1},
+            "not verified by its answer: bulkup manifest --status unverified",
+        ),
         (6, {"found": 3, "uploaded": 1}, "stopped at a limit of time, files or bytes"),
         (1, {"found": 3, "failed": 1}, "fix the cause of the failures, then run the same command again; 2 files"),
         (4, {"found": 1}, "fix the error that the service reports"),

@@ -65,7 +65,7 @@ class CountingWalk:
         self._steps = self._count()
 
     def close(self) -> None:
-        """Close what the walk has open. It must not be at work in a thread."""
+        """Close the folders and the journal. The walk must not be at work in a thread."""
         self._steps.close()
         if self._lookup is not None:
             self._lookup.close()
