@@ -111,6 +111,7 @@ def bench(
         rate_limit=rate_limit_of(settings, chosen),
         concurrency=parse_concurrency("--concurrency", concurrency, _MOST_WORKERS),
         batch_sizes=parse_numbers("--batch-size", batch_size, limit),
+        calls=not chosen.capabilities.signs_locally,
     )
     path = _manifest_path(manifest, provider)
     _announce(provider, public_base_url(settings), load, plan, path)

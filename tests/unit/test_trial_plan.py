@@ -73,6 +73,16 @@ def test_more_calls_in_flight_are_tried_if_workers_wait_for_urls() -> None:
     assert {one.choice.calls_in_flight for one in carried_out(plan(rate_limit=10.0), measure)} == {4}
 
 
+def test_only_concurrency_is_tried_where_tickets_need_no_call() -> None:
+    def measure(of: Choice) -> Trial:
+        return trial(of, starved=0.7, api=RequestFigures(100, 0, 0, 2.0, 3.0))
+
+    without = plan(batch_limit=1000, calls=False)
+    trials = carried_out(without, measure)
+    assert {(one.choice.batch_size, one.choice.calls_in_flight) for one in trials} == {(100, 4)}
+    assert len(trials) <= without.most_trials < plan(batch_limit=1000).most_trials
+
+
 def test_lists_of_the_user_are_tried_in_order() -> None:
     """Each value once; the batch sizes at the best concurrency."""
     lists = plan(concurrency=(64, 8, "auto", 8), batch_sizes=(50, 10, 50), batch_limit=100)

@@ -26,7 +26,8 @@ class TrialPlan:
     """The settings that a bench may try. None for a list means the default steps, and values around the best one.
 
     `current` are the present settings: they are tried too, and the other settings keep these values while one is
-    varied. `files` is the number of files in a trial, and `rate_limit` the number of API calls per second.
+    varied. `files` is the number of files in a trial, and `rate_limit` the number of API calls per second. Without
+    `calls`, tickets need no API call, and batches of other sizes make no difference.
     """
 
     current: Choice
@@ -35,13 +36,14 @@ class TrialPlan:
     concurrency: tuple[Concurrency, ...] | None = None
     batch_sizes: tuple[int, ...] | None = None
     rate_limit: float | None = None
+    calls: bool = True
 
     @property
     def most_trials(self) -> int:
         """The maximum number of trials."""
         more = _EXTENSIONS + _REFINEMENTS if self.concurrency is None else 0
         # The first batch size is tried with the concurrencies. The last trial is the one with more calls in flight.
-        return len(self._rungs) + more + len(self._other_batches) + 1
+        return len(self._rungs) + more + len(self._other_batches) + self.calls
 
     def next_choice(self, trials: Sequence[Trial]) -> Choice | None:
         """Return the settings to try after these trials, None at the end."""
@@ -61,7 +63,8 @@ class TrialPlan:
         for size in self._other_batches:
             yield replace(best.choice, batch_size=size)
         best = best_trial(trials, start) or best
-        if best.starves and not best.held_by(self.rate_limit) and best.choice.calls_in_flight == start.calls_in_flight:
+        same_calls = best.choice.calls_in_flight == start.calls_in_flight
+        if self.calls and best.starves and not best.held_by(self.rate_limit) and same_calls:
             yield replace(best.choice, calls_in_flight=2 * start.calls_in_flight)
 
     def _concurrencies(self, base: Sequence[Trial]) -> Iterator[Concurrency]:
@@ -96,6 +99,8 @@ class TrialPlan:
         """The batch sizes to try after the first one."""
         if self.batch_sizes is not None:
             return list(dict.fromkeys(self.batch_sizes[1:]))
+        if not self.calls:
+            return []
         size = self.current.batch_size
         # A batch larger than the number of files would make no difference.
         larger = min(_STEP * size, self.batch_limit, max(size, self.files))
