@@ -20,7 +20,7 @@ from bulkup.pipeline.tuning.process_plan import ProcessPlanOptions
 class Tunables:
     """The options of the parts of a run. Times are in seconds.
 
-    To send files in an order, up to `order_window` of them wait; each takes about a kilobyte of memory.
+    To send files in an order, up to `order_window` of them wait; each takes half a kilobyte of memory.
     `controller_tick` is the time between two observations, `controller_first_tick` until the first file has ended. At
     the end of a run, its reader has `last_results` to take the last results. `retry` has the fields of the retry policy
     that no setting changes; settings replace the others.
