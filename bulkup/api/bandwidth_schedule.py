@@ -18,16 +18,12 @@ _LONGEST_SLEEP = 15.0  # seconds; a clock that is set, or a machine that was sus
 class BandwidthSchedule:
     """Keeps a throttle at the rate that the timetable has for the present time; None is for no limit."""
 
-    def __init__(
-        self, throttle: SharedThrottle, table: Timetable | None, clock: Clock, local: LocalClock = local_clock
-    ) -> None:
+    def __init__(self, throttle: SharedThrottle, clock: Clock, local: LocalClock = local_clock) -> None:
         self._throttle = throttle
-        self._table = table
+        self._table: Timetable | None = None
         self._clock = clock
         self._local = local
         self._alarm = Alarm()
-        if (rate := self._rate()) is not None:
-            throttle.limit(rate)
 
     @property
     def changes(self) -> bool:
@@ -35,7 +31,7 @@ class BandwidthSchedule:
         return self._table is not None and self._table.changes
 
     def change(self, table: Timetable | None) -> None:
-        """Follow another timetable from now on."""
+        """Follow a timetable from now on, in place of an earlier one."""
         self._table = table
         self._follow()
         self._alarm.wake()

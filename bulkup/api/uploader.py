@@ -14,14 +14,11 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
 
 from bulkup.api import composition, run_log
-from bulkup.api.bandwidth_schedule import BandwidthSchedule
 from bulkup.api.clock_skew import ClockSkewCheck, ServiceClock
 from bulkup.api.rate_limit import RateLimitedCall
 from bulkup.api.run_summary import Summary
 from bulkup.config import Settings, claimed_journal, require_credentials, require_provider, source_id_path, with_region
 from bulkup.config.checked_model import ValidationError
-from bulkup.config.local_time import next_time
-from bulkup.config.timetable import Timetable, parse_timetable
 from bulkup.errors import BulkupError, ExitCode, JournalError, JournalLockedError, UsageError
 from bulkup.helpers.clock import Clock, SystemClock, local_clock
 from bulkup.helpers.event_logger import EventLogger, log_fields
@@ -40,6 +37,8 @@ from bulkup.reports.progress_rate import ProgressMeter
 from bulkup.transport import Transport, TransportOptions
 
 if TYPE_CHECKING:
+    from bulkup.api.bandwidth_schedule import BandwidthSchedule
+    from bulkup.config.timetable import Timetable
     from bulkup.journal.unfinished_paths import UnfinishedPaths
 
 _log = EventLogger("bulkup")
@@ -91,7 +90,7 @@ class Uploader:
         self._tasks: TaskGroup
         self._run: Run
         self._pipeline: Pipeline
-        self._bandwidth: BandwidthSchedule
+        self._bandwidth: BandwidthSchedule | None = None
         self._follows_bandwidth = False
         self._meter: ProgressMeter
         self._started = 0.0
@@ -102,6 +101,8 @@ class Uploader:
     async def __aenter__(self) -> Self:
         open_missing_streams()
         if self._settings.until is not None:  # before the run may have to wait for another one
+            from bulkup.config.local_time import next_time  # noqa: PLC0415  # most runs have no such limit
+
             self._until = next_time(self._settings.until, self._clock.now(), local_clock)
         async with contextlib.AsyncExitStack() as stack:
             await self._set_up(stack)
@@ -110,7 +111,8 @@ class Uploader:
                 self._tasks.start_soon(self._stop_in_time, self._started + self._settings.max_duration)
             if self._until is not None:
                 self._tasks.start_soon(self._stop_at, self._until)
-            self._follow_bandwidth()
+            if self._settings.bwlimit is not None:
+                self._follow_bandwidth(self._settings.bwlimit)
             self._stack = stack.pop_all()
         return self
 
@@ -171,13 +173,14 @@ class Uploader:
 
         Raises `UsageError` for a text that is neither a rate nor a timetable.
         """
+        from bulkup.config.timetable import parse_timetable  # noqa: PLC0415  # most runs have no limit
+
         if isinstance(limit, str):
             try:
                 limit = parse_timetable(limit)
             except ValueError as error:
                 raise UsageError(f"bwlimit: {error}") from error
-        self._bandwidth.change(limit)
-        self._follow_bandwidth()
+        self._follow_bandwidth(limit)
 
     async def results(self) -> AsyncGenerator[Result, None]:
         """Run, and yield each file when it settles. Files that an earlier run settled are only counted.
@@ -266,7 +269,6 @@ class Uploader:
             clock_skew=lambda: service_clock.skew,
         )
         self._pipeline = Pipeline(self._run, setup)
-        self._bandwidth = BandwidthSchedule(self._run.throttle, settings.bwlimit, self._clock)
         transport.throttle = self._run.throttle
         self._meter = ProgressMeter(self._pipeline.gauge, journal.run, self._started)
 
@@ -324,7 +326,12 @@ class Uploader:
         limit = composition.rate_limit(self._settings, provider)
         return call if limit is None else RateLimitedCall(call, limit, self._clock)
 
-    def _follow_bandwidth(self) -> None:
+    def _follow_bandwidth(self, table: Timetable | None) -> None:
+        from bulkup.api.bandwidth_schedule import BandwidthSchedule  # noqa: PLC0415  # most runs have no limit
+
+        if self._bandwidth is None:
+            self._bandwidth = BandwidthSchedule(self._run.throttle, self._clock)
+        self._bandwidth.change(table)
         if self._bandwidth.changes and not self._follows_bandwidth:
             self._follows_bandwidth = True
             self._tasks.start_soon(self._bandwidth.work)

@@ -12,10 +12,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
+from bulkup.config.units import TIME_OF_DAY
 from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.quick_dataclass import dataclass
 
-TIME_OF_DAY = "a local time of day, such as 06:00 or 23:30"
 LocalClock = Callable[[float], dt.datetime]  # from Unix seconds to local time without a zone
 
 _TIME_OF_DAY = lazy_pattern(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")

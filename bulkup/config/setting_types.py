@@ -18,10 +18,8 @@ from bulkup.config import (
     expiry,
     extension_types,
     host_names,
-    local_time,
     object_key,
     secret_source,
-    timetable,
     units,
 )
 from bulkup.config.base_url import normalise_base_url
@@ -30,12 +28,10 @@ from bulkup.config.declaration import ValueForm
 from bulkup.config.expiry import Expiry, parse_expiry
 from bulkup.config.extension_types import parse_extensions
 from bulkup.config.host_names import normalise_host
-from bulkup.config.local_time import TimeOfDay, parse_time_of_day
 from bulkup.config.name_values import CONTENT_TYPES, METADATA, TAGS, NameValueRules
 from bulkup.config.object_key import check_object_key
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
 from bulkup.config.secret_source import SecretSource
-from bulkup.config.timetable import Timetable, parse_timetable
 from bulkup.config.units import parse_duration, parse_size
 from bulkup.errors import UsageError
 from bulkup.helpers.clock import SystemClock
@@ -45,9 +41,11 @@ from bulkup.helpers.secrets import Secret
 _IPV4 = "an IPv4 address such as 203.0.113.7, or its integer"
 if TYPE_CHECKING:
     from bulkup.config.described_service import HttpDescription
+    from bulkup.config.local_time import TimeOfDay
     from bulkup.config.notify_table import Notify
+    from bulkup.config.timetable import Timetable
 else:
-    HttpDescription = Notify = object
+    HttpDescription = Notify = TimeOfDay = Timetable = object
 
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 IDENTIFIER = "1 to 64 letters, digits, _ or -"
@@ -142,6 +140,18 @@ def _table(value: Any) -> Mapping[str, Any]:
     return value
 
 
+def _timetable(value: Any) -> Timetable:
+    from bulkup.config.timetable import parse_timetable  # noqa: PLC0415  # most runs have none
+
+    return parse_timetable(value)
+
+
+def _time_of_day(value: Any) -> TimeOfDay:
+    from bulkup.config.local_time import parse_time_of_day  # noqa: PLC0415  # the same
+
+    return parse_time_of_day(value)
+
+
 def _description(value: Any) -> HttpDescription:
     from bulkup.config.description_parsing import parse_description  # noqa: PLC0415  # most runs have no description
 
@@ -232,8 +242,8 @@ SecondsAboveZero = Annotated[
     Limits(gt=0),
     ValueForm(f"{units.DURATION}, longer than 0", "TIME", unit="seconds"),
 ]
-BandwidthLimit = Annotated[Timetable, Plain(parse_timetable), ValueForm(timetable.EXPECTED, "RATE")]
-LocalTime = Annotated[TimeOfDay, Plain(parse_time_of_day), ValueForm(local_time.TIME_OF_DAY, "HH:MM")]
+BandwidthLimit = Annotated[Timetable, Plain(_timetable), ValueForm(units.BANDWIDTH, "RATE")]
+LocalTime = Annotated[TimeOfDay, Plain(_time_of_day), ValueForm(units.TIME_OF_DAY, "HH:MM")]
 Extensions = Annotated[
     Mapping[str, str],
     Plain(parse_extensions),

@@ -19,11 +19,9 @@ import datetime as dt
 from collections.abc import Iterator
 
 from bulkup.config.local_time import LocalClock, TimeOfDay, moments, parse_time_of_day, wall_time
-from bulkup.config.units import parse_size
+from bulkup.config.units import BANDWIDTH, parse_size
 from bulkup.helpers.lazy_pattern import lazy_pattern
 from bulkup.helpers.quick_dataclass import dataclass
-
-EXPECTED = 'bytes per second with a unit such as 20M, "off", or a timetable such as "Mon-Fri 08:00,2M 18:00,off"'
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = r"(?:mon(?:day)?|tue(?:sday)?|wed(?:nesday)?|thu(?:rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)"
@@ -162,4 +160,4 @@ def _rate(text: str) -> int | None:
 
 
 def _expected(detail: str = "") -> ValueError:
-    return ValueError(f"expected {EXPECTED}" + (f"; {detail}" if detail else ""))
+    return ValueError(f"expected {BANDWIDTH}" + (f"; {detail}" if detail else ""))

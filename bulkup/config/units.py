@@ -1,4 +1,4 @@
-"""Sizes and durations as people write them."""
+"""Sizes and durations as people write them, and the forms of other values that few runs have."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from decimal import Decimal
 from bulkup.helpers.lazy_pattern import lazy_pattern
 
 SIZE = "a size in bytes, such as 4096, 512k, 10M or 1GiB (multiples of 1024)"
+TIME_OF_DAY = "a local time of day, such as 06:00 or 23:30"
+BANDWIDTH = 'bytes per second with a unit such as 20M, "off", or a timetable such as "Mon-Fri 08:00,2M 18:00,off"'
 DURATION = "a duration, such as 30 or 30s, 5m, 1h30m or 1d"
 
 _SIZE = lazy_pattern(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)

@@ -11,7 +11,6 @@ import anyio
 
 from bulkup.model.counters import Gauge
 from bulkup.model.progress import SendingFile
-from bulkup.pipeline.admission import Admission
 from bulkup.pipeline.batcher import Batcher
 from bulkup.pipeline.closer import Closer
 from bulkup.pipeline.count_ahead import CountAhead
@@ -83,6 +82,8 @@ class Pipeline:
         if self._parts is not None:
             self._parts.take_over()
         if self._run.quota.is_limited:
+            from bulkup.pipeline.admission import Admission  # noqa: PLC0415  # most runs have no such limit
+
             Admission(self._run, routes).take_over()
 
     async def work(self) -> None:

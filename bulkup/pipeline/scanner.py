@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -27,9 +27,11 @@ from bulkup.model.states import FileState
 from bulkup.pipeline.routes import Routes
 from bulkup.pipeline.run import Run
 from bulkup.pipeline.scan.decision import Action, ChangePolicy, FileDecision
-from bulkup.pipeline.scan.file_order import FileOrder
 from bulkup.pipeline.scan.triage import Triage, triage
 from bulkup.pipeline.scan.walk import Unexamined, Walk, WalkBlock
+
+if TYPE_CHECKING:
+    from bulkup.pipeline.scan.file_order import FileOrder
 
 # Files that the journal is asked about at once, and files that are passed on at once.
 _BLOCK_FILES = 256
@@ -54,8 +56,11 @@ class Scanner:
     def __init__(self, run: Run, routes: Routes) -> None:
         self._run = run
         self._routes = routes
-        order = run.options.scan.order
-        self._order = None if order is None else FileOrder(order, run.tunables.order_window)
+        self._order: FileOrder | None = None
+        if run.options.scan.order is not None:
+            from bulkup.pipeline.scan.file_order import FileOrder  # noqa: PLC0415  # most runs have no order
+
+            self._order = FileOrder(run.options.scan.order, run.tunables.order_window)
 
     async def scan(self) -> None:
         """Walk every source to its end, or until no more files are taken. Raises `JournalError`, `UsageError`."""

@@ -17,6 +17,7 @@ from bulkup import UsageError
 from bulkup.localserver import FaultOptions, ReadPace
 from bulkup.model.log_events import LogEvent
 from bulkup.pipeline.policy.bandwidth import TokenBucket
+from bulkup.pipeline.tuning.controller import ControllerOptions
 
 MIB = 1024**2
 
@@ -99,13 +100,16 @@ async def test_faults_under_a_limit(here: World) -> None:
 
 
 async def test_the_number_of_workers_does_not_grow_because_of_the_limit(here: World) -> None:
-    """All of them wait for the limit, and more would do so as well."""
+    """All of them wait for the limit, and more would do so as well. There are no trials, which begin with the samples.
+
+    Before the first files have ended, the number may change once: reading the files may take long.
+    """
     here.write_many(120, size=10_000)
     with capture_logs() as logs:
         summary = await here.run(bwlimit="600k", concurrency="auto")
     assert summary.exit_code == 0
-    assert summary.counters.concurrency_peak == 16
-    assert [line for line in logs if line["event"] == LogEvent.CONCURRENCY_CHANGED] == []
+    changes = [line["workers"] for line in logs if line["event"] == LogEvent.CONCURRENCY_CHANGED]
+    assert changes in ([], [ControllerOptions().unanswered])
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -21,8 +21,10 @@ def schedule(table: str | None, when: str) -> tuple[BandwidthSchedule, SharedThr
     time = Time()
     time.at = unix(when, ZONE)
     throttle = SharedThrottle(time, call_later=time.call_later)
-    parsed = None if table is None else parse_timetable(table)
-    return BandwidthSchedule(throttle, parsed, time, clock(ZONE)), throttle, time
+    made = BandwidthSchedule(throttle, time, clock(ZONE))
+    if table is not None:
+        made.change(parse_timetable(table))
+    return made, throttle, time
 
 
 @pytest.mark.parametrize(
