@@ -47,7 +47,14 @@ class Machine:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
         path = f"{self.programs}:{SYSTEM}"
         given = ("--profile", "nightly", "--user", *options)
-        whole = {**environ, "PATH": path, "HOME": str(self.home), "XDG_STATE_HOME": f"{self.home}/state", **env}
+        whole = {
+            **environ,
+            "PATH": path,
+            "HOME": str(self.home),
+            "XDG_STATE_HOME": f"{self.home}/state",
+            "TZ": "UTC",
+            **env,
+        }
         done = subprocess.run(
             [sys.executable, "-m", "bulkup", "schedule", command, *given],
             env={**whole, "PYTHONWARNINGS": "error", "COLUMNS": "200"},
@@ -122,12 +129,13 @@ class TestSystemd:
         done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False, cwd="/")
         assert done.returncode == 0, done.stderr
         status = machine.schedule("status", *self.CONFIG).expect(0).out
-        assert "next run    Tue 2026-12-01 02:00:00 UTC" in status
-        assert "last start  Mon 2026-11-30 02:03:00 UTC, exit 3 (incomplete)" in status
+        assert "next run    Tue 2026-12-01 02:00" in status
+        assert "last start  Mon 2026-11-30 02:03, exit 3 (incomplete)" in status
         assert "exit 0 (complete)" in status
         (line,) = machine.schedule("status", "--json").expect(0).lines
         assert line["enabled"]
         assert line["exit_code"] == 3
+        assert (line["next_run"], line["last_start"]) == ("2026-12-01T02:00:00.000Z", "2026-11-30T02:03:00.000Z")
         assert [one["exit_code"] for one in line["runs"]] == [0]
 
     def test_if_systemd_does_not_answer_nothing_is_left(self, machine: Machine) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import subprocess
+import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -105,3 +107,26 @@ def test_systemd_reads_the_times_as_they_are_meant(weekdays: str | None) -> None
 
 def test_every_day_is_all_days() -> None:
     assert len(EVERY_DAY) == len(DAYS) == 7
+
+
+@pytest.fixture
+def _berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_berlin")
+@pytest.mark.parametrize(
+    ("now", "following"),
+    [
+        ("2026-01-10T12:00+00:00", "2026-01-11T01:00+00:00"),
+        ("2026-07-10T12:00+00:00", "2026-07-11T00:00+00:00"),
+        ("2026-10-24T12:00+00:00", "2026-10-25T00:00+00:00"),  # the clock shows 02:00 twice; the first time counts
+    ],
+)
+def test_times_are_those_of_the_local_clock(now: str, following: str) -> None:
+    found = parse_times(["02:00"], None).next_time(dt.datetime.fromisoformat(now).timestamp())
+    assert found == dt.datetime.fromisoformat(following).timestamp()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import time
 from collections.abc import Mapping
 
 from bulkup.cli.schedule.cron_block import block_text, find_block, with_block, without_block
@@ -63,10 +63,12 @@ class CronSchedule:
         mark = self.mark(name)
         if mark is None:
             return None
-        times = parse_times(mark.at, mark.weekdays)
-        following = times.next_after(dt.datetime.now())  # noqa: DTZ005  # cron uses the local time
         return ScheduleState(
-            place=self._place, mark=mark, enabled=True, running=False, next_run=f"{following:%a %Y-%m-%d %H:%M}"
+            place=self._place,
+            mark=mark,
+            enabled=True,
+            running=False,
+            next_run=parse_times(mark.at, mark.weekdays).next_time(time.time()),
         )
 
     def _mark_in(self, crontab: bytes, name: str) -> Mark | None:

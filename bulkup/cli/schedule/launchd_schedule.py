@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import re
+import time
 from collections.abc import Mapping
 
 from bulkup.cli.schedule.launchd_plist import label_of, plist_text
@@ -65,13 +65,12 @@ class LaunchdSchedule:
             return None
         shown = attempt("launchctl", "print", f"{self._domain}/{label_of(name)}")
         last = _LAST_EXIT.search(shown.stdout)
-        following = parse_times(mark.at, mark.weekdays).next_after(dt.datetime.now())  # noqa: DTZ005  # local
         return ScheduleState(
             place=self._path(name),
             mark=mark,
             enabled=shown.returncode == 0,
             running=_RUNNING.search(shown.stdout) is not None,
-            next_run=f"{following:%a %Y-%m-%d %H:%M}",
+            next_run=parse_times(mark.at, mark.weekdays).next_time(time.time()),
             exit_code=None if last is None else int(last[1]),
         )
 

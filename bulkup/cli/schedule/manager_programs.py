@@ -18,8 +18,8 @@ def has_program(name: str) -> bool:
 
 
 def attempt(*command: str, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    """Run a program in the language of programs, and return its end. Raises MachineError if it cannot be run."""
-    environ = {**os.environ, "LC_ALL": "C", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
+    """Run a program so that it prints English and UTC, and return its end. Raises MachineError if it cannot be run."""
+    environ = {**os.environ, "LC_ALL": "C", "TZ": "UTC", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
     try:
         return subprocess.run(
             command, env=environ, input=given or b"", capture_output=True, check=False, timeout=_TIMEOUT

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import os
 import shlex
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -54,6 +56,9 @@ def installed_lines(job: ScheduledJob, kind: str, places: Sequence[str]) -> Iter
     """Yield the lines about a schedule that was installed."""
     yield f"installed for {kind}: profile {job.profile} starts at {job.times.shown()}"
     yield from (f"  {place}" for place in places)
+    yield f"next run: {local_text(job.times.next_time(time.time()))}" + (
+        f", or up to {duration_text(job.delay)} later" if kind == "systemd" and job.delay else ""
+    )
     named = "" if job.name == job.profile else f" --name {job.name}"
     yield f"see it with `bulkup schedule status --profile {shlex.quote(job.profile)}{named}`"
 
@@ -64,7 +69,7 @@ def state_lines(name: str, kind: str, state: ScheduleState, last: LastRuns) -> I
     yield f"{name}: {kind}, at {', '.join(state.mark.at)}{days}, {_enabled(state)}"
     yield f"  written to  {state.place}"
     yield f"  profile     {state.mark.profile} in {state.mark.config}"
-    yield f"  next run    {state.next_run or 'not planned'}"
+    yield f"  next run    {'not planned' if state.next_run is None else local_text(state.next_run)}"
     yield f"  last start  {_last_start(kind, state)}"
     yield f"  journal     {last.journal or 'not known'}"
     if last.problem is not None:
@@ -87,8 +92,8 @@ def state_json(name: str, kind: str, state: ScheduleState, last: LastRuns) -> di
         "weekdays": state.mark.weekdays,
         "enabled": state.enabled,
         "running": state.running,
-        "next_run": state.next_run,
-        "last_start": state.last_run,
+        "next_run": time_text(state.next_run),
+        "last_start": time_text(state.last_run),
         "exit_code": state.exit_code,
         "result": state.result,
         "place": state.place,
@@ -96,6 +101,11 @@ def state_json(name: str, kind: str, state: ScheduleState, last: LastRuns) -> di
         "problem": last.problem,
         "runs": [run_json(run) for run in last.runs],
     }
+
+
+def local_text(moment: float) -> str:
+    """Return a time by the local clock: `Mon 2026-11-30 02:03`."""
+    return f"{dt.datetime.fromtimestamp(moment):%a %Y-%m-%d %H:%M}"  # noqa: DTZ006  # as a schedule is written
 
 
 def _enabled(state: ScheduleState) -> str:
@@ -113,7 +123,8 @@ def _last_start(kind: str, state: ScheduleState) -> str:
         ended = "running" if state.running else ""
     if state.last_run is None and not ended:
         return f"{kind} keeps no record of it" if kind == "cron" else "none since the machine has started"
-    return ", ".join(filter(None, (state.last_run, ended)))
+    began = "" if state.last_run is None else local_text(state.last_run)
+    return ", ".join(filter(None, (began, ended)))
 
 
 def _run_line(run: RunRow) -> str:

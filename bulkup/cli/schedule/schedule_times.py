@@ -50,6 +50,10 @@ class ScheduleTimes:
                     return found
         raise ValueError("a schedule has at least one time and one day")
 
+    def next_time(self, now: float) -> float:
+        """Return the first of the times after a Unix time, as one, by the local clock."""
+        return self.next_after(dt.datetime.fromtimestamp(now)).timestamp()  # noqa: DTZ006  # local, as the times are
+
     def shown(self) -> str:
         """Return the times for people: `02:00, 14:00 on Mon-Fri`."""
         return f"{', '.join(self.at_texts())}{self._days()}"

@@ -13,7 +13,7 @@ KINDS = ("systemd", "cron", "launchd")
 
 @dataclass(frozen=True, slots=True)
 class ScheduleState:
-    """The state of a schedule in its service manager. Times are texts, None if it does not know them.
+    """The state of a schedule in its service manager. Times are Unix times, None if it does not know them.
 
     `place` is the path of its file, or the name of the crontab. `running` says that the upload runs now. `exit_code` is
     that of the last start.
@@ -23,8 +23,8 @@ class ScheduleState:
     mark: Mark
     enabled: bool
     running: bool
-    next_run: str | None = None
-    last_run: str | None = None
+    next_run: float | None = None
+    last_run: float | None = None
     exit_code: int | None = None
     result: str | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
 import os
 import re
@@ -133,8 +134,12 @@ def _about_lingering() -> Iterator[str]:
         )
 
 
-def _time(text: str | None) -> str | None:
-    return text if text and text not in ("n/a", "0") else None
+def _time(text: str | None) -> float | None:
+    """Return the Unix time of `Mon 2026-11-30 02:03:00 UTC`, None if there is none."""
+    try:
+        return dt.datetime.strptime(f"{text} +0000", "%a %Y-%m-%d %H:%M:%S UTC %z").timestamp()
+    except ValueError:  # "n/a", or nothing
+        return None
 
 
 def _exit_code(service: Mapping[str, str]) -> int | None:
