@@ -13,6 +13,7 @@ import pytest
 
 from bulkup.config.catalogue import SETTINGS
 from bulkup.config.provider_declarations import PROVIDER_DECLARATIONS
+from bulkup.errors import UsageError
 from bulkup.helpers.secrets import Secret
 from bulkup.model.files import UNKNOWN_IDENTITY, Algorithm, Digest, Place
 from bulkup.model.http import ApiAnswer, ApiRequest, StorageAnswer
@@ -37,7 +38,8 @@ def provider(**settings: Any) -> Provider:
     names = PROVIDER_DECLARATIONS["s3"].settings
     values = {name: SETTINGS[name].default for name in names} | {"region": "eu-west-1", "bucket": "bucket"} | settings
     keys = {"access_key": Secret("AKIA"), "secret_key": Secret("s3cret")}
-    return create("s3", ProviderConfig("https://s3.eu-west-1.amazonaws.com", keys, values, Clock()))
+    endpoint = values.pop("base_url", "https://s3.eu-west-1.amazonaws.com")
+    return create("s3", ProviderConfig(endpoint, keys, values, Clock()))
 
 
 def spec(path: str, size: int = 5) -> FileSpec:
@@ -128,6 +130,14 @@ async def test_places_and_rejections() -> None:
     assert rejected is not None
     assert "1025 bytes" in rejected.reason
     assert here.scope == "bucket"
+
+
+def test_an_endpoint_that_ends_with_the_bucket() -> None:
+    """Its objects would silently get keys that begin with the bucket's name."""
+    for endpoint in ("https://store.example/bucket", "https://store.example/bucket/"):
+        with pytest.raises(UsageError, match="base_url ends with the bucket bucket"):
+            provider(base_url=endpoint)
+    assert provider(base_url="https://store.example/s3").scope == "bucket"
 
 
 def answer(status: int, code: str, message: str = "m") -> StorageAnswer:

@@ -121,7 +121,7 @@ async def test_keys_of_a_role_are_renewed_before_they_end(monkeypatch: pytest.Mo
 async def test_no_keys(profile: str | None, said: str) -> None:
     with pytest.raises(ProblemError) as raised:
         await source(profile=profile).keys()
-    assert raised.value.problem.kind is ProblemKind.UNAUTHORIZED
+    assert raised.value.problem.kind is ProblemKind.UNUSABLE
     assert said in raised.value.problem.message
 
 
@@ -145,7 +145,7 @@ async def test_half_a_pair_in_the_environment(
     monkeypatch.setenv(there, "x")
     with pytest.raises(ProblemError, match=f"{there} is set without {missing} in the environment") as raised:
         await source().keys()
-    assert raised.value.problem.kind is ProblemKind.UNAUTHORIZED
+    assert raised.value.problem.kind is ProblemKind.UNUSABLE
 
 
 @pytest.mark.parametrize("profile", [None, "nightly"])

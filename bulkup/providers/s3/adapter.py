@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -57,6 +58,9 @@ class S3(Provider):
         super().__init__(config)
         settings = config.settings
         self._bucket: str = settings["bucket"]
+        if urlsplit(config.base_url).path.strip("/") == self._bucket:
+            what = f"base_url ends with the bucket {self._bucket}, so all keys would begin with its name"
+            raise UsageError(what, hint="leave it out of base_url")
         self._address = BucketAddress.of(config.base_url, self._bucket, settings["region"], settings["addressing"])
         self._key = KeyTemplate(settings["key"])
         self._headers = ObjectHeaders(settings)

@@ -97,7 +97,7 @@ class KeySource:
             where = f"the AWS profile {session.profile or 'default'}"
             half = _half(session.get_scoped_config(), _IN_PROFILE, where)
         if half:
-            raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, f"half a key pair for s3: {half}"))
+            raise ProblemError(Problem(ProblemKind.UNUSABLE, f"half a key pair for s3: {half}"))
 
     def _fetch(self) -> AccessKeys:
         """Return the keys of botocore's search; for a thread. Raises `ProblemError`."""
@@ -106,7 +106,7 @@ class KeySource:
             from botocore.session import Session  # noqa: PLC0415
         except ImportError:
             what = f"s3 needs botocore to look for keys: install bulkup[s3], or {_HOW.partition(',')[0]}"
-            raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, what)) from None
+            raise ProblemError(Problem(ProblemKind.UNUSABLE, what)) from None
         try:
             if self._found is None or self._keys is None or self._keys.expires_at is None:
                 session = Session(profile=self._profile)
@@ -116,9 +116,9 @@ class KeySource:
             frozen = None if found is None else found.get_frozen_credentials()
         except (BotoCoreError, OSError) as error:
             text = f"the keys for s3 cannot be fetched: {type(error).__name__}: {error}"
-            raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, text)) from None
+            raise ProblemError(Problem(ProblemKind.UNUSABLE, text)) from None
         if frozen is None or not frozen.access_key or not frozen.secret_key:
-            raise ProblemError(Problem(ProblemKind.UNAUTHORIZED, f"no keys for s3 were found: {_HOW}"))
+            raise ProblemError(Problem(ProblemKind.UNUSABLE, f"no keys for s3 were found: {_HOW}"))
         token = Secret(frozen.token) if frozen.token else None
         return AccessKeys(Secret(frozen.access_key), Secret(frozen.secret_key), token, _end_of(found))
 
