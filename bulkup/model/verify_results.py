@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from dataclasses import field
+from typing import NamedTuple
 
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.model.disk_states import DiskState
@@ -30,6 +31,13 @@ class StoreState(enum.StrEnum):
     DIFFERENT = "different"
     EXPIRED = "expired"  # missing, and the service deletes uploads after a time that is over
     UNKNOWN = "unknown"  # the service does not tell, or the upload belongs to another account
+
+
+class StoreAnswer(NamedTuple):
+    """The result of asking for one upload."""
+
+    state: StoreState
+    reason: str = ""
 
 
 @dataclass(slots=True)

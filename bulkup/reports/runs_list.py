@@ -25,7 +25,7 @@ def runs_lines(runs: Iterable[RunRow]) -> Iterator[str]:
     A file is missing if it was found and not uploaded. At the end come the meanings of the exit codes. Numbers with
     more than seven digits make a line longer.
     """
-    before, codes = None, set[int]()
+    before, codes, cut = None, set[int](), False
     for run in runs:
         of = printable(run.provider), tuple(map(printable_path, run.sources))
         if of != before:
@@ -36,11 +36,13 @@ def runs_lines(runs: Iterable[RunRow]) -> Iterator[str]:
             before = of
         yield _line(run)
         codes |= {run.exit_code} if run.exit_code else set()
+        cut = cut or (run.exit_code is None and not run.running)
     if before is None:
         yield "No runs yet."
-    elif codes:
+    elif codes or cut:
         yield ""
         yield from (f"exit {code}: {exit_code_text(code)}" for code in sorted(codes))
+        yield from ["exit cut: interrupted before its end"] * cut
 
 
 def run_json(run: RunRow) -> dict[str, Any]:

@@ -152,10 +152,11 @@ async def test_the_rows_of_uploads_come_in_pages(tmp_path: Path) -> None:
     with Reader(str(path)) as reader:
         pages = list(upload_pages(reader, details=True, options=UploadRowsOptions(rows_per_page=2)))
         plain = list(upload_pages(reader))
-    assert [[row[2] for row in page] for page in pages] == [[b"a", b"b"], [b"c"]]
-    assert [row[:8] for page in pages for row in page] == plain[0]
-    assert stat_in(plain[0][0]) == identity(inode=large)
-    assert upload_in(pages[0][0], str(path)) == Upload("a", 3, Digest(b"m" * 16), {"id": "a"}, "etag", None)
+    assert [[row[0] for row in page.rows] for page in pages] == [[b"a", b"b"], [b"c"]]
+    assert [row[:6] for page in pages for row in page.rows] == plain[0].rows
+    assert stat_in(plain[0].rows[0]) == identity(inode=large)
+    assert upload_in(pages[0].rows[0], str(path)) == Upload("a", 3, Digest(b"m" * 16), {"id": "a"}, "etag", None)
+    assert {(page.destination, page.source) for page in pages} == {(1, source.id)}
 
 
 def test_no_state_is_both_done_and_not_uploaded() -> None:

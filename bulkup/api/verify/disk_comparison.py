@@ -12,13 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bulkup.helpers.beneath import FOLDER, open_beneath
-from bulkup.journal.upload_rows import PATH, SOURCE, STAT, UploadRow, stat_in
+from bulkup.journal.upload_rows import PATH, STAT, UploadRow, stat_in
 from bulkup.model.disk_states import DiskState, compared
 from bulkup.model.files import stat_of
 
 _MOST_OPEN = 32  # folders, so that those around a deep one stay open
 _MISSING = (FileNotFoundError, NotADirectoryError)
 _Key = tuple[Any, bytes]  # a source and a folder in it
+_Folder = tuple[int, OSError | None]  # its descriptor, and why it cannot be opened
+_CLOSED = -1  # a descriptor with which every call fails
 
 
 class Differing(NamedTuple):
@@ -37,7 +39,7 @@ class DiskComparison:
 
     def __init__(self, roots: Mapping[Any, bytes]) -> None:
         self._roots = roots
-        self._open: dict[_Key, int | OSError] = {}
+        self._open: dict[_Key, _Folder] = {}
 
     def close(self) -> None:
         """Close all folders."""
@@ -45,39 +47,35 @@ class DiskComparison:
             _close(found)
         self._open.clear()
 
-    def compare(self, rows: Sequence[UploadRow]) -> list[Differing]:
-        """Return the rows whose files differ. All others are the same in size, times, inode and device."""
+    def compare(self, source: Any, rows: Sequence[UploadRow]) -> list[Differing]:
+        """Return the rows of one source whose files differ. All others agree in size, times, inode and device."""
         differing, lstat, recorded, present = list[Differing](), os.lstat, STAT, stat_of
-        key: _Key | None = None
-        folder: int | OSError = -1
-        for number, row in enumerate(rows):
-            path = row[PATH]
+        here, folder, failure = None, _CLOSED, None
+        for number, row in enumerate(rows):  # every file passes here: keep it fast
+            path: bytes = row[PATH]
             cut = path.rfind(b"/")
-            here = row[SOURCE], path[:cut] if cut > 0 else b""
-            if here != key:
-                key, folder = here, self._folder(here)
-            if isinstance(folder, int):
-                try:
-                    status = lstat(path[cut + 1 :], dir_fd=folder)
-                except OSError as error:
-                    differing.append(_missing(number, error))
-                    continue
-                if present(status) != row[recorded]:
-                    other = _compared(number, row, status, folder, path[cut + 1 :])
-                    differing += [] if other is None else [other]
-            else:
-                differing.append(_missing(number, folder))
+            above = path[:cut] if cut > 0 else b""
+            if above != here:
+                here, (folder, failure) = above, self._folder((source, above))
+            try:
+                status = lstat(path[cut + 1 :], dir_fd=folder)
+            except OSError as error:
+                differing.append(_missing(number, failure or error))
+                continue
+            if present(status) != row[recorded]:
+                other = _compared(number, row, status, folder, path[cut + 1 :])
+                differing += [] if other is None else [other]
         return differing
 
-    def _folder(self, key: _Key) -> int | OSError:
+    def _folder(self, key: _Key) -> _Folder:
         """Return the descriptor of a folder, or the error that prevents opening it."""
         found = self._open.pop(key, None)
         if found is None:
             source, path = key
             try:
-                found = self._opened(source, path)
+                found = self._opened(source, path), None
             except OSError as error:
-                found = error
+                found = _CLOSED, error
             if len(self._open) >= _MOST_OPEN:
                 _close(self._open.pop(next(iter(self._open))))
         self._open[key] = found  # the one used last comes last
@@ -119,6 +117,6 @@ def _missing(number: int, error: OSError) -> Differing:
     return Differing(number, DiskState.UNREADABLE, error.strerror or type(error).__name__)
 
 
-def _close(found: int | OSError) -> None:
-    if isinstance(found, int):
-        os.close(found)
+def _close(folder: _Folder) -> None:
+    if folder[0] != _CLOSED:
+        os.close(folder[0])

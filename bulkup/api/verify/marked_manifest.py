@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -23,11 +24,17 @@ class _Roots(dict[bytes, bytes]):
 
 def with_disk_states(rows: Iterable[ManifestRow]) -> Iterator[ManifestRow]:
     """Yield the rows with `on_disk` set. It reads no file, but examines each."""
-    coming = iter(rows)
     with contextlib.closing(DiskComparison(_Roots())) as disk:
-        while block := list(itertools.islice(coming, _AT_ONCE)):
+        for source, block in _blocks(rows):
             states = [DiskState.SAME] * len(block)
-            for found in disk.compare([(0, row.source, row.path, *row.identity) for row in block]):
+            for found in disk.compare(source, [(row.path, *row.identity) for row in block]):
                 states[found.number] = found.state
             for row, state in zip(block, states, strict=True):
                 yield replace(row, on_disk=state)
+
+
+def _blocks(rows: Iterable[ManifestRow]) -> Iterator[tuple[bytes, list[ManifestRow]]]:
+    """Yield the rows a few at a time, with their source."""
+    for source, of_source in itertools.groupby(rows, operator.attrgetter("source")):
+        while block := list(itertools.islice(of_source, _AT_ONCE)):
+            yield source, block

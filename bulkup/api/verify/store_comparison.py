@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import anyio
 
@@ -12,16 +11,8 @@ from bulkup.api.verify.store_access import StoreAccess
 from bulkup.model.files import Digest
 from bulkup.model.problems import Problem
 from bulkup.model.stored_objects import StoredObject, Upload
-from bulkup.model.verify_results import StoreState
+from bulkup.model.verify_results import StoreAnswer, StoreState
 from bulkup.pipeline.files.hashing import RunningDigests
-
-
-class StoreAnswer(NamedTuple):
-    """The result for one upload."""
-
-    state: StoreState
-    reason: str = ""
-
 
 # An upload to read back, and the digest of its bytes: the recorded one or that of the file on disk, else None.
 ExpectedUpload = tuple[Upload, Digest | None]

@@ -13,12 +13,20 @@ from bulkup.api.verify.disk_comparison import Differing, DiskComparison
 from bulkup.api.verify.disk_contents import ReadContent, compare_content, digest_of_file
 from bulkup.helpers.quick_dataclass import dataclass
 from bulkup.journal import Destination, Reader
-from bulkup.journal.upload_rows import PATH, SOURCE, UploadRow, UploadRowsOptions, stat_in, upload_in, upload_pages
+from bulkup.journal.upload_rows import (
+    PATH,
+    UploadPage,
+    UploadRow,
+    UploadRowsOptions,
+    files_not_uploaded,
+    stat_in,
+    upload_in,
+    upload_pages,
+)
 from bulkup.model.disk_states import DiskState
 from bulkup.model.files import Digest
-from bulkup.model.states import NOT_UPLOADED
 from bulkup.model.stored_objects import Upload
-from bulkup.model.verify_results import StoreState, VerifiedFile, VerifyCounts
+from bulkup.model.verify_results import StoreAnswer, StoreState, VerifiedFile, VerifyCounts
 from bulkup.pipeline.files.hashing import MD5_ONLY
 
 if TYPE_CHECKING:
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
 Emit = Callable[[Sequence[VerifiedFile]], None]
 T = TypeVar("T")
 _READABLE = frozenset({DiskState.SAME, DiskState.METADATA})
+_OF_ANOTHER_ACCOUNT = StoreAnswer(StoreState.UNKNOWN, "it was uploaded to another account than that of the settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,35 +78,32 @@ class UploadCheck:
 
         Raises `JournalError`, `ServiceError`.
         """
-        status = await anyio.to_thread.run_sync(self._reader.status)
-        self.counts.not_uploaded = sum(status.files.get(state, 0) for state in NOT_UPLOADED)
+        self.counts.not_uploaded = await anyio.to_thread.run_sync(files_not_uploaded, self._reader)
         details = self._options.rehash or self._store is not None
         rows = self._options.rows_with_details if details else self._options.rows
         pages = upload_pages(self._reader, details=details, options=UploadRowsOptions(rows))
         with contextlib.closing(DiskComparison(self._roots)) as disk:
             while True:
                 page, differing = await anyio.to_thread.run_sync(_compare_next, pages, disk)
-                if not page:
+                if page is None:
                     return self.counts
                 emit(await self._page(page, differing, details=details))
 
-    async def _page(
-        self, page: Sequence[UploadRow], differing: Sequence[Differing], *, details: bool
-    ) -> list[VerifiedFile]:
+    async def _page(self, page: UploadPage, differing: Sequence[Differing], *, details: bool) -> list[VerifiedFile]:
         """Count the files of a page, and return those that are not the same."""
         if not details:
-            files = [self._file(page[one.number], one) for one in differing]
-            self.counts.add_same(len(page) - len(files))
+            files = [self._file(page, page.rows[one.number], one) for one in differing]
+            self.counts.add_same(len(page.rows) - len(files))
         else:
             by_number = {one.number: one for one in differing}
-            files = [self._file(row, by_number.get(number)) for number, row in enumerate(page)]
+            files = [self._file(page, row, by_number.get(number)) for number, row in enumerate(page.rows)]
             await self._compare_further(page, files)
         for file in files:
             self.counts.add(file)
         return [file for file in files if _is_shown(file)]
 
-    async def _compare_further(self, page: Sequence[UploadRow], files: Sequence[VerifiedFile]) -> None:
-        uploads = [upload_in(row, self._reader.path) for row in page]
+    async def _compare_further(self, page: UploadPage, files: Sequence[VerifiedFile]) -> None:
+        uploads = [upload_in(row, self._reader.path) for row in page.rows]
         for file, upload in zip(files, uploads, strict=True):
             file.remote_id = upload.remote_id
         if self._options.rehash:
@@ -105,12 +111,10 @@ class UploadCheck:
         if self._store is not None:
             await self._ask(page, files, uploads)
 
-    async def _rehash(
-        self, page: Sequence[UploadRow], files: Sequence[VerifiedFile], uploads: Sequence[Upload]
-    ) -> None:
+    async def _rehash(self, page: UploadPage, files: Sequence[VerifiedFile], uploads: Sequence[Upload]) -> None:
         def work(number: int) -> ReadContent:
-            row = page[number]
-            return compare_content(self._roots[row[SOURCE]], row[PATH], stat_in(row), uploads[number].digest)
+            row = page.rows[number]
+            return compare_content(self._roots[page.source], row[PATH], stat_in(row), uploads[number].digest)
 
         def done(number: int, read: ReadContent) -> None:
             files[number].content = read.state
@@ -118,43 +122,36 @@ class UploadCheck:
 
         await self._in_threads([n for n, file in enumerate(files) if file.disk in _READABLE], work, done)
 
-    async def _ask(self, page: Sequence[UploadRow], files: Sequence[VerifiedFile], uploads: Sequence[Upload]) -> None:
+    async def _ask(self, page: UploadPage, files: Sequence[VerifiedFile], uploads: Sequence[Upload]) -> None:
         store = self._store
         assert store is not None
-        own = [number for number, row in enumerate(page) if row[0] == self._destination]
-        for number in set(range(len(page))).difference(own):
-            files[number].store = StoreState.UNKNOWN
-            files[number].note("it was uploaded to another account than that of the settings")
-        if self._options.deep:
-            digests = await self._digests(page, files, uploads, own)
-            answers = await store.read_back([(uploads[number], digests.get(number)) for number in own])
+        if page.destination != self._destination:
+            answers = [_OF_ANOTHER_ACCOUNT] * len(files)
+        elif self._options.deep:
+            answers = await store.read_back(list(zip(uploads, await self._digests(page, files, uploads), strict=True)))
         else:
-            answers = await store.ask([uploads[number] for number in own])
-        for number, answer in zip(own, answers, strict=True):
-            files[number].store = answer.state
-            files[number].note(answer.reason)
+            answers = await store.ask(uploads)
+        for file, answer in zip(files, answers, strict=True):
+            file.store = answer.state
+            file.note(answer.reason)
 
     async def _digests(
         self,
-        page: Sequence[UploadRow],
+        page: UploadPage,
         files: Sequence[VerifiedFile],
         uploads: Sequence[Upload],
-        wanted: Sequence[int],
-    ) -> dict[int, Digest]:
+    ) -> list[Digest | None]:
         """Return the digests to compare with: the recorded ones, or those of unchanged files on disk."""
-        found = {number: digest for number in wanted if (digest := uploads[number].digest) is not None}
+        found = [upload.digest for upload in uploads]
 
         def work(number: int) -> Digest | None:
-            row = page[number]
+            row = page.rows[number]
             with contextlib.suppress(OSError):
-                return digest_of_file(self._roots[row[SOURCE]], row[PATH], stat_in(row), MD5_ONLY[0])
+                return digest_of_file(self._roots[page.source], row[PATH], stat_in(row), MD5_ONLY[0])
             return None
 
-        def done(number: int, digest: Digest | None) -> None:
-            if digest is not None:
-                found[number] = digest
-
-        await self._in_threads([n for n in wanted if n not in found and files[n].disk in _READABLE], work, done)
+        unknown = [n for n, file in enumerate(files) if found[n] is None and file.disk in _READABLE]
+        await self._in_threads(unknown, work, found.__setitem__)
         return found
 
     async def _in_threads(
@@ -169,8 +166,8 @@ class UploadCheck:
             for number in numbers:
                 tasks.start_soon(one, number)
 
-    def _file(self, row: UploadRow, differing: Differing | None) -> VerifiedFile:
-        file = VerifiedFile(self._roots[row[SOURCE]], row[PATH], self._providers[row[0]])
+    def _file(self, page: UploadPage, row: UploadRow, differing: Differing | None) -> VerifiedFile:
+        file = VerifiedFile(self._roots[page.source], row[PATH], self._providers[page.destination])
         if differing is not None:
             file.disk = differing.state
             file.note(differing.reason)
@@ -183,10 +180,14 @@ class UploadCheck:
         return rows[0][0] if rows else None
 
 
-def _compare_next(pages: Iterator[list[UploadRow]], disk: DiskComparison) -> tuple[list[UploadRow], list[Differing]]:
-    """Read the next page and compare it with the disk, in one thread. The page is empty at the end."""
-    page = next(pages, [])
-    return page, disk.compare(page)
+def _compare_next(pages: Iterator[UploadPage], disk: DiskComparison) -> tuple[UploadPage | None, list[Differing]]:
+    """Read the next page and compare it with the disk, in one thread. At the end there is no page.
+
+    Two threads, one that reads ahead or several that compare, take longer: all of them need the interpreter's lock for
+    each file.
+    """
+    page = next(pages, None)
+    return page, [] if page is None else disk.compare(page.source, page.rows)
 
 
 def _is_shown(file: VerifiedFile) -> bool:

@@ -18,6 +18,7 @@ from bulkup.config.catalogue import settings_in
 from bulkup.config.declaration import Panel
 from bulkup.errors import UsageError
 from bulkup.helpers.clock import SystemClock
+from bulkup.helpers.garbage_collector import reduce_gc_frequency
 from bulkup.journal import Reader
 from bulkup.model.verify_results import VerifiedFile, VerifyCounts
 from bulkup.reports.json_text import dumps
@@ -81,6 +82,7 @@ def _verified(
     from bulkup.api.verify.upload_check import UploadCheck, VerifyOptions  # noqa: PLC0415  # only this command
 
     options = VerifyOptions(rehash=rehash, deep=deep)
+    reduce_gc_frequency()
     note = "" if local else _why_not_asked(chosen)
     if note and deep:
         raise UsageError(f"--deep: {note}")
