@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import uuid
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,29 @@ def engine() -> str:
             return program
         reasons.append(f"`{program} info` failed: {' '.join(done.stderr.split())[:200]}")
     pytest.skip("; ".join(reasons))
+
+
+def copied() -> list[str]:
+    """Return the files and folders that the image is built from."""
+    lines = DOCKERFILE.with_name("Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    return [line.removeprefix("!") for line in lines if line.startswith("!")]
+
+
+def test_the_copied_files_are_enough_to_build_the_package(tmp_path: Path) -> None:
+    """Also where no image can be built."""
+    for name in copied():
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, tmp_path / name)
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = (tmp_path / "dist").glob("bulkup-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert "bulkup/cli/schedule/schedule_commands.py" in archive.namelist()
+    pinned = (tmp_path / "constraints/dev.txt").read_text(encoding="utf-8")
+    assert all(f"{name}==" in pinned for name in ("uvloop", "botocore"))
 
 
 @pytest.fixture(scope="module")
