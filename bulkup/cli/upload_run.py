@@ -161,11 +161,12 @@ async def _run(
 def _reload(beside: TaskGroup, uploader: Uploader, resolved: ResolvedSettings) -> None:
     from bulkup.cli.reloading import reload_profile  # noqa: PLC0415  # few runs do so
 
-    beside.start_soon(reload_profile, uploader, resolved)
+    with log_fields(run=uploader.run_id):  # a signal is handled outside of the run's tasks
+        beside.start_soon(reload_profile, uploader, resolved)
 
 
 def _stop(uploader: Uploader, service: ServiceReport | None, code: ExitCode) -> None:
-    with log_fields(run=uploader.run_id):  # a signal is handled outside of the run's tasks
+    with log_fields(run=uploader.run_id):  # as above
         _log.warning(LogEvent.RUN_STOPPING)
     if service is not None:
         service.stopping()

@@ -78,6 +78,25 @@ def test_every_event_is_logged() -> None:
     assert {event_of(call) for call in log_calls()} == set(LogEvent)
 
 
+def test_warnings_about_single_files_are_limited() -> None:
+    """A tree may have millions of files with the same problem (`RepeatedWarnings`)."""
+    limited, unlimited = set[LogEvent](), set[LogEvent]()
+    for path in sorted((ROOT / "bulkup").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        guarded = {
+            id(node)
+            for condition in ast.walk(tree)
+            if isinstance(condition, ast.If) and ".admits(" in ast.unparse(condition.test)
+            for node in ast.walk(condition)
+        }
+        for node in ast.walk(tree):
+            call = log_call(node, path.name) if isinstance(node, ast.Call) else None
+            if call is not None and call.level == "warning" and "path" in call.fields:
+                (limited if id(node) in guarded else unlimited).add(event_of(call))
+    assert limited >= {LogEvent.FILE_NOT_UPLOADED, LogEvent.CONFIRM_UNFINISHED, LogEvent.ABANDON_FAILED}
+    assert unlimited == {LogEvent.LOG_FILE_FAILED}  # the path of the log, once
+
+
 def test_the_page_lists_every_event() -> None:
     """With its sentence, and in the order of the constants."""
     listed = [(event, sentence) for event, (_, _, sentence) in documented().items()]
