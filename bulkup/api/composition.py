@@ -24,6 +24,7 @@ from bulkup.config import (
     store_path,
 )
 from bulkup.config import public_base_url as base_url_of
+from bulkup.config.pattern_list import load_patterns
 from bulkup.config.provider_declarations import LOCAL
 from bulkup.config.provider_plugins import checked_table, declaration_of
 from bulkup.config.requirements import described_settings
@@ -200,7 +201,9 @@ def destination(settings: Settings, provider: Provider, base_url: str) -> Destin
     return Destination(provider.name, base_url, scope)
 
 
-def pipeline_options(settings: Settings, provider: Provider, retry: RetryPolicy | None = None) -> PipelineOptions:
+def pipeline_options(
+    settings: Settings, provider: Provider, scan: ScanOptions, retry: RetryPolicy | None = None
+) -> PipelineOptions:
     """Return the sizes and limits of the run. `retry` has the fields of the retry policy that no setting changes."""
     can = provider.capabilities
     calls = settings.calls_in_flight or can.calls_in_flight
@@ -224,7 +227,7 @@ def pipeline_options(settings: Settings, provider: Provider, retry: RetryPolicy 
         settings_digest="" if settings.retry_rejected else settings_digest(provider),
         unsupported=settings.unsupported,
         count=settings.count and not settings.quiet,
-        scan=scan_options(settings),
+        scan=scan,
         retry=dataclasses.replace(
             retry or RetryPolicy(),
             attempts=settings.attempts,
@@ -275,13 +278,17 @@ def _free_descriptors(unlimited: int) -> int:
 
 
 def scan_options(settings: Settings) -> ScanOptions:
-    """Return the filters that select the run's files."""
+    """Return the filters that select the run's files. It reads files of patterns, which blocks. Raises `UsageError`."""
+    excluded_by_files = [pattern for path in settings.exclude_from for pattern in load_patterns(os.fsdecode(path))]
     return ScanOptions(
         include=settings.include,
-        exclude=settings.exclude,
+        exclude=(*excluded_by_files, *settings.exclude),
         min_size=settings.min_size,
         max_size=settings.max_size,
         min_age=settings.min_age,
+        max_age=settings.max_age,
+        max_depth=settings.max_depth,
+        ignore_file=settings.ignore_file,
         hidden=settings.hidden,
         symlinks=settings.symlinks,
         files_from=settings.files_from,

@@ -228,6 +228,7 @@ class Uploader:
         settings = self._settings = with_region(self._settings, self._environ)
         sources = composition.resolve_sources(settings)
         require_provider(settings)
+        scan = await anyio.to_thread.run_sync(composition.scan_options, settings)
         path = claimed_journal(settings, self._profile, self._environ, self._config_file)
         transport = self._make_transport(composition.transport_options(settings), self._clock)
         built = None if composition.uses_embedded_server(settings) else await self._remote_provider(sources, stack)
@@ -240,7 +241,7 @@ class Uploader:
         await stack.enter_async_context(transport)
         self._started = self._clock.monotonic()
         service_clock = self._service_clock
-        options = composition.pipeline_options(settings, provider, self._tunables.retry)
+        options = composition.pipeline_options(settings, provider, scan, self._tunables.retry)
         # A caller with a transport of its own expects all requests to use it.
         setup = composition.process_setup(settings, provider, options) if self._make_transport is Transport else None
         numbered = await journal.begin_run(

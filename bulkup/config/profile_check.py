@@ -11,6 +11,7 @@ from bulkup.config.asset_map import load_asset_map
 from bulkup.config.complaints import Complaint, SettingsError
 from bulkup.config.loading import ResolvedSettings, resolve
 from bulkup.config.paths import journal_path, outside_sources, store_path
+from bulkup.config.pattern_list import load_patterns
 from bulkup.config.provider_declarations import LOCAL
 from bulkup.config.provider_plugins import checked_table, declaration_of
 from bulkup.config.requirements import (
@@ -92,6 +93,8 @@ class _ProfileCheck:
         yield from self._of("source_id", lambda: require_one_source(self.resolved.settings))
         yield from self._misplaced_paths()
         yield from self._asset_map()
+        for path in self.resolved.settings.exclude_from:
+            yield from self._of("exclude_from", functools.partial(load_patterns, os.fsdecode(path)))
         yield from self._secrets(run_commands)
         if self.resolved.settings.provider is not None:
             yield from self._missing_settings()

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from bulkup.config.checked_model import CheckedModel, check
 from bulkup.config.declaration import Option, Panel, setting
-from bulkup.config.setting_types import Paths, PathText, Patterns, Seconds, SizeInBytes
+from bulkup.config.setting_types import Count, Paths, PathText, Patterns, Seconds, SizeInBytes
 from bulkup.config.units import SIZE
 
 
@@ -30,6 +30,22 @@ class Selection(CheckedModel):
         (),
         "Patterns of files to leave out, relative to their source. They override `include`.",
         option=Option("Leave out files that match; gitignore syntax.", Panel.FILES),
+    )
+    exclude_from: Paths = setting(
+        (),
+        "Files with further patterns to leave out, one per line, as in a `.gitignore` file. `exclude` is applied after "
+        "them.",
+        option=Option("Leave out files that match a pattern in FILE; may be repeated.", Panel.FILES),
+        expects="paths of files with patterns",
+    )
+    ignore_file: bool = setting(
+        True,
+        "Read the file `.bulkupignore` at the top of a source: its lines are patterns to leave out, and come before "
+        "those of `exclude_from` and `exclude`. The file itself is not uploaded.",
+        about_default="Whoever has such a file in a source means it.",
+        option=Option(
+            "Read .bulkupignore at the top of a source.", Panel.FILES, names=("--ignore-file/--no-ignore-file",)
+        ),
     )
     files_from: PathText | None = setting(
         None,
@@ -61,6 +77,18 @@ class Selection(CheckedModel):
         "Files that changed less than this time ago are left to the next run, because they may still be written to.",
         about_default="No file waits, because a run detects files that change while it reads them.",
         option=Option("Leave out files changed less than this ago, e.g. 5m.", Panel.FILES),
+    )
+    max_age: Seconds | None = setting(
+        None,
+        "Files that changed longer than this time ago are left out.",
+        about_default="There is no limit.",
+        option=Option("Leave out files changed longer than this ago, e.g. 30d.", Panel.FILES),
+    )
+    max_depth: Count | None = setting(
+        None,
+        "How many levels of directories are walked: 1 is the files at the top of a source alone.",
+        about_default="There is no limit.",
+        option=Option("Levels of directories to walk; 1 is the top of the source.", Panel.FILES),
     )
     hidden: Literal["include", "skip"] = setting(
         "include",

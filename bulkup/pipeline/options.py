@@ -21,7 +21,8 @@ FIRST_WORKERS = 16  # of `concurrency = "auto"`
 class ScanOptions:
     """Which files belong to the run. Sizes in bytes, ages in seconds; patterns in gitignore syntax.
 
-    `order` is the order in which they are sent, None for that in which they are found.
+    With `ignore_file`, the patterns at the top of a source are excluded too. `max_depth` counts levels of directories
+    from 1. `order` is the order in which they are sent, None for that in which they are found.
     """
 
     include: tuple[str, ...] = ()
@@ -29,6 +30,9 @@ class ScanOptions:
     min_size: int | None = None
     max_size: int | None = None
     min_age: float = 0.0
+    max_age: float | None = None
+    max_depth: int | None = None
+    ignore_file: bool = True
     hidden: Literal["include", "skip"] = "include"
     symlinks: Symlinks = "skip"
     files_from: str | None = None

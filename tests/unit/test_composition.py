@@ -35,5 +35,5 @@ def test_closing_calls_at_a_time(
     """A few groups are many files, and each has a closing call. A setting below the default limits both."""
     settings = Settings(provider="http", calls_in_flight=calls_in_flight)
     config = ProviderConfig("https://api.example", {}, {"http": parse_description(table), "confirm": True})
-    options = composition.pipeline_options(settings, create("http", config))
+    options = composition.pipeline_options(settings, create("http", config), composition.scan_options(settings))
     assert (options.calls_in_flight, options.most_closing_calls) == (calls, closing_calls)

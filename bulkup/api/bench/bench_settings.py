@@ -73,5 +73,5 @@ def bench_settings(settings: Settings) -> Settings:
 
 def bench_choice(settings: Settings, provider: Provider) -> Choice:
     """Return the current values of the settings that trials vary."""
-    options = composition.pipeline_options(settings, provider)
+    options = composition.pipeline_options(settings, provider, composition.scan_options(settings))
     return Choice(settings.concurrency, options.batch_size, options.calls_in_flight)

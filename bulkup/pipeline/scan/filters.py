@@ -13,15 +13,17 @@ from bulkup.pipeline.options import ScanOptions
 class Filters:
     """Patterns and limits. Paths are bytes, relative to the source, with `/` as separator.
 
+    `ignored` are patterns of the source itself, which come before those of the options.
     `takes_all`: there are no patterns and limits for files, so every file that is not hidden belongs to the run.
     """
 
-    def __init__(self, options: ScanOptions) -> None:
+    def __init__(self, options: ScanOptions, ignored: Sequence[str] = ()) -> None:
         self._options = options
         self._include = _compiled(options.include)
-        self._exclude = _compiled(options.exclude)
-        limits = (options.min_size, options.max_size)
-        self.takes_all = not (options.include or options.exclude or options.min_age > 0 or limits != (None, None))
+        self._exclude = _compiled((*ignored, *options.exclude))
+        limits = (options.min_size, options.max_size, options.max_age)
+        patterns = options.include or options.exclude or ignored
+        self.takes_all = not (patterns or options.min_age > 0 or limits != (None, None, None))
 
     def prunes(self, path: bytes) -> bool:
         """Return whether a directory is excluded with its content."""
@@ -44,6 +46,16 @@ class Filters:
     def too_new(self, identity: Identity, now: float) -> bool:
         """Return whether a file changed less than `min_age` seconds before `now` (Unix time): it may be incomplete."""
         return self._options.min_age > 0 and identity.mtime_ns / 1e9 > now - self._options.min_age
+
+    def too_old(self, identity: Identity, now: float) -> bool:
+        """Return whether a file changed more than `max_age` seconds before `now` (Unix time)."""
+        longest = self._options.max_age
+        return longest is not None and identity.mtime_ns / 1e9 < now - longest
+
+    def too_deep(self, path: bytes) -> bool:
+        """Return whether the content of a directory is below the levels that are walked."""
+        most = self._options.max_depth
+        return most is not None and path.count(b"/") + 2 > most
 
     def hides(self, name: bytes) -> bool:
         """Return whether an entry is skipped because its name begins with a dot."""

@@ -24,6 +24,7 @@ from bulkup.pipeline.files.opening import VANISHED, machine_fault
 from bulkup.pipeline.options import ScanOptions
 from bulkup.pipeline.policy.fatal import fatal
 from bulkup.pipeline.scan.filters import Filters
+from bulkup.pipeline.scan.ignore_file import read_ignore_file
 from bulkup.pipeline.scan.name_list import listed_names
 from bulkup.pipeline.scan.open_folders import OpenFolders
 from bulkup.pipeline.scan.own_files import NO_OWN_FILES, OwnFiles
@@ -84,7 +85,7 @@ class Walk:
         self.first_own: bytes | None = None  # the first path that led to a file of bulkup
         self.gone = 0  # of the unfinished paths, those that are not on disk any more
         self.first_gone: bytes | None = None
-        self._filters = Filters(options)
+        self._filters = Filters(options)  # of the current source
         self._ignored = ignored
         self._now = now
         self.seen = 0  # entries of the current source, ignored ones included
@@ -103,6 +104,9 @@ class Walk:
     def blocks(self, source: Source) -> Generator[WalkBlock, None, None]:
         """Yield the entries of a source, a few at a time. An empty block only says that time has passed."""
         self.seen = 0
+        if self._options.ignore_file:
+            self._filters = Filters(self._options, read_ignore_file(self._opener, source))
+            self._takes_all = self._filters.takes_all and not self._named
         if self._unfinished is not None:
             yield from self._again(source, self._unfinished(source.id))
         elif self._options.files_from is not None:
@@ -231,7 +235,7 @@ class Walk:
         self.seen += not path  # the source itself: it is not empty
 
     def _directory(self, source: Source, path: bytes, folders: OpenFolders, block: WalkBlock, *, linked: bool) -> None:
-        if self._filters.prunes(path):
+        if self._filters.prunes(path) or self._filters.too_deep(path):
             self._ignored.filtered += 1
         elif len(self._roots) > 1 and self._opener.real_path(source, path) in self._roots:
             self._ignored.other_sources += 1
@@ -245,7 +249,8 @@ class Walk:
             block.files[path] = self._opener.stat_of(status)
 
     def _takes(self, source: Source, path: bytes, identity: Identity) -> bool:
-        if not self._filters.takes_size(identity) or not self._filters.takes_name(path):
+        size_and_age = self._filters.takes_size(identity) and not self._filters.too_old(identity, self._now)
+        if not size_and_age or not self._filters.takes_name(path):
             self._ignored.filtered += 1
             return False
         if self._filters.too_new(identity, self._now):
