@@ -164,6 +164,20 @@ async def test_an_address_that_cannot_be_fetched_costs_only_its_receiver() -> No
     }
 
 
+async def test_an_address_that_is_fetched_slowly_does_not_delay_the_others() -> None:
+    async with receiving() as receiver:
+        slow: dict[str, Any] = {"slack_url": "command:sleep 600", "slack_on": ["success"]}
+        async with notifier(**slow, ping_url=receiver.url, limit=4) as told:
+            with anyio.fail_after(30):
+                deliveries = dict(await told.test("success"))
+    assert deliveries["ping_url"] is None
+    assert deliveries["slack_url"] is not None
+    assert deliveries["slack_url"] in (
+        "its address could not be fetched in time",
+        "notify.slack_url: command:sleep *** gave no answer within 2 s",
+    )
+
+
 async def test_a_command_receives_the_notification(tmp_path: Path) -> None:
     script = (
         f"import os, sys; open({str(tmp_path / 'out')!r}, 'w').write(os.environ['BULKUP_EVENT'] + sys.stdin.read())"

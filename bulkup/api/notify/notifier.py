@@ -20,6 +20,7 @@ from bulkup.api.notify.notification_text import notification_object, requests_fo
 from bulkup.api.run_summary import Summary
 from bulkup.config import Settings
 from bulkup.config.notify_table import ADDRESSES, COMMANDS, CommandLine, Notify, fetch_address
+from bulkup.config.secret_source import SecretSource
 from bulkup.errors import UsageError
 from bulkup.helpers.clock import SystemClock
 from bulkup.helpers.event_logger import EventLogger
@@ -32,6 +33,7 @@ from bulkup.transport import Transport, TransportOptions
 
 _log = EventLogger("bulkup.notify")
 _LONGEST_ATTEMPT = 10.0  # seconds; half of them to connect
+_FETCHING = 0.5  # of the time limit; an address that is not there by then must not delay the others
 _NOT_FETCHED = "its address could not be fetched in time"
 
 
@@ -99,7 +101,7 @@ class Notifier:
         if told.moment != "start":
             self._starting.cancel()
         begun, limit = anyio.current_time(), self._table.limit
-        with anyio.move_on_after(limit):
+        with anyio.move_on_after(limit * _FETCHING):
             await self._fetched.wait()
         seconds = max(0.0, limit - (anyio.current_time() - begun))
         deliveries = [Delivery(key, fault) for key, fault in self._faults.items() if told.moment != "start"]
@@ -127,15 +129,19 @@ class Notifier:
         return Delivery(key, f"it did not end within {seconds:.3g} s")
 
     async def _fetch(self) -> None:
-        """Fetch the addresses; commands for them may take a while."""
-        for key, source in self._table.addresses().items():
-            fetch = functools.partial(fetch_address, source, self._environ, self._table.limit)
-            try:
-                self._addresses[key] = await anyio.to_thread.run_sync(fetch, abandon_on_cancel=True)
-                del self._faults[key]
-            except Exception as error:  # noqa: BLE001  # the same
-                self._faults[key] = error.message if isinstance(error, UsageError) else type(error).__name__
+        """Fetch the addresses at the same time; a command for one of them may take a while."""
+        async with anyio.create_task_group() as tasks:
+            for key, source in self._table.addresses().items():
+                tasks.start_soon(self._fetch_one, key, source)
         self._fetched.set()
+
+    async def _fetch_one(self, key: str, source: SecretSource) -> None:
+        fetch = functools.partial(fetch_address, source, self._environ, self._table.limit * _FETCHING)
+        try:
+            self._addresses[key] = await anyio.to_thread.run_sync(fetch, abandon_on_cancel=True)
+            del self._faults[key]
+        except Exception as error:  # noqa: BLE001  # nothing that goes wrong here may reach the run
+            self._faults[key] = error.message if isinstance(error, UsageError) else type(error).__name__
 
     def _transport(self) -> Transport:
         """Return the client. A file of authorities that cannot be used ends the run, which is a reason to notify."""
