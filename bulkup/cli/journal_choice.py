@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 from bulkup.cli.run_settings import load_settings
 from bulkup.config import ResolvedSettings, Settings, journal_path
-from bulkup.config.provider_plugins import provider_names
+from bulkup.config.provider_declarations import LOCAL
+from bulkup.config.provider_plugins import declaration_of, provider_names
 from bulkup.config.user_dirs import user_state_dir
 from bulkup.errors import BulkupError, MachineError, UsageError
 from bulkup.journal import Reader
 from bulkup.model.journal_rows import RunRow
+from bulkup.reports.next_commands import JournalOptions
 from bulkup.reports.safe_text import printable, printable_path
 
 
@@ -73,18 +75,32 @@ def journals_of_files(
     return [ChosenJournal(path, found) for path in paths]
 
 
-def options_of(chosen: ChosenJournal, last: RunRow | None) -> str:
-    """Return the options with which commands find a journal, and a run its files. `last` is the journal's last run."""
+def options_of(chosen: ChosenJournal, last: RunRow | None) -> JournalOptions:
+    """Return the options with which commands find a journal, and a run also its service. `last` is its last run."""
     settings, resolved = chosen.resolved.settings, chosen.resolved
     if resolved.profile is not None:
         config = ["--config", resolved.config_file] if resolved.config_file else []
-        return shlex.join(["--profile", resolved.profile, *config])
+        named = shlex.join(["--profile", resolved.profile, *config])
+        return JournalOptions(named, named)
     provider = settings.provider or (last.provider if last is not None else None)
     sources = list(settings.source) or [os.fsdecode(root) for root in (last.sources if last is not None else ())]
     parts = ["--journal", settings.journal] if settings.journal is not None else []
     parts += ["--provider", provider] if provider is not None else []
     parts += ["--source-id", settings.source_id] if settings.source_id is not None else []
-    return shlex.join([*parts, *sources])
+    return JournalOptions(shlex.join([*parts, *sources]), shlex.join([*parts, *_address(last), *sources]))
+
+
+def _address(last: RunRow | None) -> list[str]:
+    """Return the option for the address of the last run's service, unless it is the public one."""
+    if last is None:
+        return []
+    if last.provider == LOCAL:
+        return ["--store", last.base_url.removeprefix("file://")]
+    try:
+        public = declaration_of(last.provider).base_url
+    except UsageError:  # the package of the provider is gone
+        public = None
+    return ["--base-url", last.base_url] if last.base_url not in ("", public) else []
 
 
 def run_number(reader: Reader, name: str) -> int:

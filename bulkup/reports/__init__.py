@@ -7,6 +7,7 @@
     tables, manifest         rows of the journal; runs_list has the runs
     parquet_manifest         the manifest as Parquet
     verify_report            the results of a verification
+    next_commands            the commands that mend files
     failure_report, file_report  why files were not uploaded; all that is known of one file
     logs, error_console      the log on standard error; log_lines are its lines, log_file a file for them
     formatting, safe_text    numbers and text from outside, for people

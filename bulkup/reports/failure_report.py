@@ -11,24 +11,13 @@ from typing import Any
 
 from bulkup.model.journal_rows import FailureGroup, ManifestRow
 from bulkup.model.reason_hints import hint_for
-from bulkup.model.states import FileState
 from bulkup.reports.formatting import count_text, size_text
 from bulkup.reports.json_text import path_fields
+from bulkup.reports.next_commands import JournalOptions, next_commands
 from bulkup.reports.safe_text import printable, printable_path
 
-_EXTENSION = 'unsupported = "skip"'
 
-
-def next_commands(status: FileState, reason: str, options: str) -> list[str]:
-    """Return the commands that mend a file; `options` select the journal and its files."""
-    retry = f"bulkup retry {options}".rstrip()
-    if status is not FileState.REJECTED:
-        return [retry]
-    skip = [f"bulkup upload {options} --unsupported skip".replace("  ", " ")] if _EXTENSION in hint_for(reason) else []
-    return [*skip, f"{retry} --retry-rejected"]
-
-
-def failure_lines(groups: Sequence[FailureGroup], options: str) -> Iterator[str]:
+def failure_lines(groups: Sequence[FailureGroup], options: JournalOptions) -> Iterator[str]:
     """Yield the lines about the groups, each with a hint, an example and the next commands."""
     for group in groups:
         size = f" ({size_text(group.size)})" if group.size else ""
@@ -39,13 +28,14 @@ def failure_lines(groups: Sequence[FailureGroup], options: str) -> Iterator[str]
         if group.example != group.reason:
             yield f"         {printable(group.example)}"
         if group.files > 1:
-            yield f"  files: bulkup failures {printable(options)} --reason {printable(shlex.quote(group.reason))}"
-        for command in next_commands(group.status, group.example, options):
+            listing = f"bulkup failures {options.reading} --reason {shlex.quote(group.reason)}"
+            yield f"  files: {printable(listing)}"
+        for command in next_commands(group.status, group.example, options.running):
             yield f"  next:  {printable(command)}"
         yield ""
 
 
-def failure_object(group: FailureGroup, options: str) -> dict[str, Any]:
+def failure_object(group: FailureGroup, options: JournalOptions) -> dict[str, Any]:
     """Return one group for programs."""
     return {
         "event": "failures",
@@ -54,7 +44,7 @@ def failure_object(group: FailureGroup, options: str) -> dict[str, Any]:
         "files": group.files,
         "bytes": group.size,
         "hint": hint_for(group.example) or None,
-        "next": next_commands(group.status, group.example, options),
+        "next": next_commands(group.status, group.example, options.running),
         "example": {
             **path_fields("path", group.path),
             **path_fields("source", group.source),

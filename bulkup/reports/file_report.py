@@ -12,9 +12,9 @@ from bulkup.model.disk_states import DiskState
 from bulkup.model.journal_rows import FileRecord, OrphanRow
 from bulkup.model.reason_hints import hint_for
 from bulkup.model.states import DONE
-from bulkup.reports.failure_report import next_commands
 from bulkup.reports.formatting import count_text, size_text
 from bulkup.reports.json_text import path_fields, public_remote_id, public_state, time_text
+from bulkup.reports.next_commands import JournalOptions, next_commands
 from bulkup.reports.safe_text import printable, printable_path
 
 _ON_DISK = {
@@ -27,15 +27,15 @@ _ON_DISK = {
 _NAME_WIDTH = 10
 
 
-def file_lines(record: FileRecord, on_disk: DiskState, options: str) -> Iterator[str]:
-    """Yield the lines about a file. `options` select its journal in the suggested command."""
+def file_lines(record: FileRecord, on_disk: DiskState, options: JournalOptions) -> Iterator[str]:
+    """Yield the lines about a file. `options` are those of the suggested command."""
     row = record.row
     yield printable_path(row.source.rstrip(b"/") + b"/" + row.path)
     for name, text in _facts(record, on_disk, options):
         yield f"  {name:<{_NAME_WIDTH}} {text}"
 
 
-def file_object(record: FileRecord, on_disk: DiskState, options: str) -> dict[str, Any]:
+def file_object(record: FileRecord, on_disk: DiskState, options: JournalOptions) -> dict[str, Any]:
     """Return one file for programs."""
     row = record.row
     return {
@@ -62,7 +62,7 @@ def file_object(record: FileRecord, on_disk: DiskState, options: str) -> dict[st
     }
 
 
-def _facts(record: FileRecord, on_disk: DiskState, options: str) -> Iterator[tuple[str, str]]:
+def _facts(record: FileRecord, on_disk: DiskState, options: JournalOptions) -> Iterator[tuple[str, str]]:
     row = record.row
     yield "status", public_state(row.status)
     if row.error is not None:
@@ -88,9 +88,9 @@ def _facts(record: FileRecord, on_disk: DiskState, options: str) -> Iterator[tup
         yield "next", printable(command)
 
 
-def _next(record: FileRecord, options: str) -> list[str]:
+def _next(record: FileRecord, options: JournalOptions) -> list[str]:
     row = record.row
-    return [] if row.status in DONE else next_commands(row.status, row.error or "", options)
+    return [] if row.status in DONE else next_commands(row.status, row.error or "", options.running)
 
 
 def _other_id(other: OrphanRow) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def _not_uploaded(summary: Mapping[str, Any], options: str) -> Iterator[str]:
 
 
 def _lines_of_state(state: FileState, number: int, reasons: Sequence[Mapping[str, Any]], options: str) -> Iterator[str]:
-    from bulkup.reports.failure_report import next_commands  # noqa: PLC0415  # most runs need none
+    from bulkup.reports.next_commands import next_commands  # noqa: PLC0415  # most runs need none
 
     def commands(entry: Mapping[str, Any]) -> list[str]:
         return next_commands(state, entry["reason"], options)

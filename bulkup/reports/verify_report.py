@@ -13,6 +13,7 @@ from bulkup.model.disk_states import DiskState
 from bulkup.model.verify_results import ContentState, StoreState, VerifiedFile, VerifyCounts
 from bulkup.reports.formatting import count_text
 from bulkup.reports.json_text import path_fields
+from bulkup.reports.next_commands import JournalOptions
 from bulkup.reports.safe_text import printable, printable_path
 
 _AT_SERVICE = {
@@ -55,7 +56,7 @@ def verified_object(file: VerifiedFile) -> dict[str, Any]:
     }
 
 
-def verify_text(counts: VerifyCounts, notes: Iterable[str], options: str) -> Iterator[str]:
+def verify_text(counts: VerifyCounts, notes: Iterable[str], options: JournalOptions) -> Iterator[str]:
     """Yield the lines at the end: the result, the figures of each comparison, notes, and the next steps."""
     compared = count_text(counts.files, "uploaded file")
     differ = count_text(counts.differing, "file")
@@ -70,9 +71,9 @@ def verify_text(counts: VerifyCounts, notes: Iterable[str], options: str) -> Ite
         yield f"Note: {note}."
     if counts.not_uploaded:
         left = count_text(counts.not_uploaded, "file")
-        yield f"Next: {left} not uploaded, see why: bulkup failures {printable(options)}".rstrip()
+        yield f"Next: {left} not uploaded, see why: bulkup failures {printable(options.reading)}".rstrip()
     if counts.disk[DiskState.CHANGED]:
-        yield f"Next: upload what has changed: bulkup upload {printable(options)}".rstrip()
+        yield f"Next: upload what has changed: bulkup upload {printable(options.running)}".rstrip()
     if counts.lost:
         yield "Next: keep the good copy of each file above; docs/how-to/failures.md says how to upload it again."
 

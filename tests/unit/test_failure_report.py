@@ -10,8 +10,9 @@ import pytest
 
 from bulkup.model.journal_rows import FailureGroup
 from bulkup.model.states import FileState
-from bulkup.reports.failure_report import failure_lines, failure_object, next_commands
+from bulkup.reports.failure_report import failure_lines, failure_object
 from bulkup.reports.json_text import dumps
+from bulkup.reports.next_commands import JournalOptions, next_commands
 
 
 def group(**changes: Any) -> FailureGroup:
@@ -28,7 +29,7 @@ def group(**changes: Any) -> FailureGroup:
 
 
 def test_a_group_has_advice_an_example_and_commands() -> None:
-    text = "\n".join(failure_lines([group()], "--profile nightly"))
+    text = "\n".join(failure_lines([group()], JournalOptions("--profile nightly", "--profile nightly")))
     assert "2 files failed: storage answered 403 AccessDenied (2.0 KiB)" in text
     assert "may not write to the store" in text
     assert r"/data/d/a\x1b.mp4" in text
@@ -39,7 +40,11 @@ def test_a_group_has_advice_an_example_and_commands() -> None:
 
 def test_the_command_of_a_group_is_one_for_the_shell() -> None:
     """Also with quotes in the reason."""
-    (line,) = (one for one in failure_lines([group(reason='it\'s "x"; rm $HOME')], "-p x") if "--reason" in one)
+    (line,) = (
+        one
+        for one in failure_lines([group(reason='it\'s "x"; rm $HOME')], JournalOptions("-p x", "-p x"))
+        if "--reason" in one
+    )
     assert shlex.split(line.partition("files: ")[2]) == [
         "bulkup",
         "failures",
@@ -69,7 +74,7 @@ def test_the_next_command_depends_on_the_status(status: FileState, reason: str, 
 
 
 def test_the_object_of_a_group() -> None:
-    found = orjson.loads(dumps(failure_object(group(path=b"a\xff"), "")))
+    found = orjson.loads(dumps(failure_object(group(path=b"a\xff"), JournalOptions())))
     assert (found["event"], found["status"], found["files"], found["bytes"]) == ("failures", "failed", 2, 2048)
     assert found["next"] == ["bulkup retry"]
     assert found["example"]["path_b64"]

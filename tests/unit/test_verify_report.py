@@ -10,6 +10,7 @@ import pytest
 from bulkup.model.disk_states import DiskState
 from bulkup.model.verify_results import ContentState, StoreState, VerifiedFile, VerifyCounts
 from bulkup.reports.json_text import dumps
+from bulkup.reports.next_commands import JournalOptions
 from bulkup.reports.verify_report import verified_line, verified_object, verify_exit_code, verify_object, verify_text
 
 
@@ -60,7 +61,7 @@ def test_the_last_lines() -> None:
     found = counts(result(disk=DiskState.CHANGED, store=StoreState.SAME), result(store=StoreState.MISSING))
     found.add_same(998)
     found.not_uploaded = 7
-    text = "\n".join(verify_text(found, ["something was left out"], "--profile p"))
+    text = "\n".join(verify_text(found, ["something was left out"], JournalOptions("--profile p", "--profile p")))
     assert "1,000 uploaded files compared: 2 files differ." in text
     assert "disk:    1 changed, 999 same" in text
     assert "service: 1 same, 1 missing" in text
@@ -74,4 +75,4 @@ def test_the_last_lines() -> None:
 
 
 def test_nothing_differs() -> None:
-    assert next(verify_text(counts(result()), [], "")) == "1 uploaded file compared: nothing differs."
+    assert next(verify_text(counts(result()), [], JournalOptions())) == "1 uploaded file compared: nothing differs."

@@ -21,6 +21,7 @@ from bulkup.model.files import stat_of
 from bulkup.model.journal_rows import FileRecord
 from bulkup.reports.file_report import file_lines, file_object
 from bulkup.reports.json_text import dumps
+from bulkup.reports.next_commands import JournalOptions
 from bulkup.reports.safe_text import printable
 from bulkup.reports.tables import status_json, status_text
 
@@ -92,11 +93,11 @@ def _show_files(files: Sequence[str], journals: Sequence[ChosenJournal], *, json
             raise UsageError(f"{where} {verb} the file {printable(file)}", hint=hint)
 
 
-def _records(file: str, journals: Sequence[ChosenJournal]) -> Iterator[tuple[FileRecord, str]]:
+def _records(file: str, journals: Sequence[ChosenJournal]) -> Iterator[tuple[FileRecord, JournalOptions]]:
     for chosen in journals:
         with Reader(chosen.path) as reader:
             records = file_records(reader, os.fsencode(file))
-            options = options_of(chosen, next(reader.runs(), None)) if records else ""
+            options = options_of(chosen, next(reader.runs(), None)) if records else JournalOptions()
         for record in records:
             yield record, options
 
