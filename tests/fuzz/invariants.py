@@ -50,14 +50,17 @@ def holds_of_url(url: SecretUrl, base_url: str) -> None:
 
 
 def holds_of_tickets(given: Sequence[object], base_url: str, asked: int) -> None:
-    """There is one ticket for each file, all are different, and each survives a round trip through the journal."""
+    """There is one answer for each file. Tickets differ, and each survives a round trip through the journal."""
     assert len(given) == asked, "another number of tickets than files"
     tickets_ = [ticket for ticket in given if isinstance(ticket, Ticket)]
-    assert all(isinstance(answer, Ticket | Rejection | AlreadyThere) for answer in given), "another kind of answer"
+    assert all(isinstance(one, Ticket | Rejection | AlreadyThere | Problem) for one in given), "another kind of answer"
     assert len({ticket.remote_id for ticket in tickets_}) == len(tickets_), "one id for two files"
     assert len({ticket.url for ticket in tickets_}) == len(tickets_), "one URL for two files"
     for ticket in tickets_:
         _holds_of_ticket(ticket, base_url)
+    for problem in given:
+        if isinstance(problem, Problem):
+            holds_of_problem(problem)
 
 
 def _holds_of_ticket(ticket: Ticket, base_url: str) -> None:

@@ -106,6 +106,7 @@ LFS_OTHERS = {
         {"oid": _OIDS[1], "size": 2, "error": {"code": 422, "message": "too large"}},
     ]
 }
+LFS_LATER = {"objects": [{"oid": oid, "error": {"code": 429, "message": "later"}} for oid in _OIDS]}
 LOCAL = {
     "tickets": [
         {"id": f"local/0{n}/x.mp4", "url": f"https://127.0.0.1:1/local/0{n}/x.mp4{_SIGNED_V4}", "expires_in": 3600}
@@ -132,7 +133,9 @@ API = {
     "move-ugc": answers(MOVE, MOVE_ERROR, error=MOVE_ERROR),
     "metastudio": answers(METASTUDIO, METASTUDIO_LARGE, error={"error_code": "APIGW.0308", "error_msg": "limit"}),
     "xvid": answers(XVID, _XVID_XML, error={"error": {"error_code": "0x0000003", "error_message": "Invalid"}}),
-    "git-lfs": answers(LFS, LFS_OTHERS, error={"message": "no", "documentation_url": "https://api.example/docs"}),
+    "git-lfs": answers(
+        LFS, LFS_OTHERS, LFS_LATER, error={"message": "no", "documentation_url": "https://api.example/docs"}
+    ),
     "local": answers(LOCAL),
 }
 CLOSING = [

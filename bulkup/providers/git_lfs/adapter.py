@@ -202,7 +202,7 @@ class GitLfs(Provider):
         login = self._logins.known
         named = "authorization" in {name.lower() for name in headers}
         if not (offer.authenticated or named or login is None) and url.origin == SecretUrl(self.config.base_url).origin:
-            headers["Authorization"] = login.header
+            headers["Authorization"] = Secret(login.header.reveal())  # of the type that the journal reads back
         return headers
 
     def _verify_url(self, href: str) -> SecretUrl:
