@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hmac
 import math
+from email.utils import formatdate
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -42,6 +44,11 @@ class ServerContext:
         ids = config.access_key, config.access_key
         return SigningKey(*ids, config.secret_key, config.security_token, self.ended_tokens)
 
+    @property
+    def date(self) -> str:
+        """The header `Date` of an answer, by the server's clock."""
+        return _http_date(int(self.clock.now()))
+
     def draw_fault(self, point: FaultPoint, now: float) -> Fault | None:
         """Return the fault to apply to a request, and count it. A wrong ETag is counted when it is answered."""
         fault = self.faults.draw(point, now)
@@ -52,6 +59,11 @@ class ServerContext:
     def url_ttl(self, default: int = DEFAULT_URL_TTL) -> int:
         """Return the lifetime of a new URL in whole seconds, at least one. `default` is the service's own."""
         return default if self.config.url_ttl is None else math.ceil(self.config.url_ttl)
+
+
+@lru_cache(maxsize=4)
+def _http_date(moment: int) -> str:
+    return formatdate(moment, usegmt=True)
 
 
 def credentials_match(given: str | None, expected: str) -> bool:

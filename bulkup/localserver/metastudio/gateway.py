@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from email.utils import formatdate
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -56,7 +54,7 @@ class Gateway:
         self, status: int, body: dict[str, Any] | None, translated: MetaStudioError | None = None
     ) -> web.Response:
         request_id = secrets.token_hex(16)
-        headers = {"X-Request-Id": request_id, "Date": http_date(self._context.clock.now())}
+        headers = {"X-Request-Id": request_id, "Date": self._context.date}
         if body is None:
             return web.Response(status=status, headers=headers)
         if translated is not None and translated.by_gateway:
@@ -98,13 +96,3 @@ class Gateway:
         issued = self._tokens.is_valid(token, config.iam_password, self._context.clock.now())
         if not (issued or credentials_match(token, config.token)):
             raise api_errors.invalid_token()
-
-
-def http_date(moment: float) -> str:
-    """Format Unix time for the Date header."""
-    return _http_date(int(moment))
-
-
-@lru_cache(maxsize=4)
-def _http_date(moment: int) -> str:
-    return formatdate(moment, usegmt=True)

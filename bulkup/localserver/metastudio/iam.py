@@ -11,7 +11,6 @@ from aiohttp import web
 from bulkup.localserver.api_common import ApiError, apply_fault, json_answer, read_json
 from bulkup.localserver.context import ServerContext, credentials_match
 from bulkup.localserver.faults import FaultPoint
-from bulkup.localserver.metastudio.gateway import http_date
 from bulkup.localserver.server_config import ServerConfig
 from bulkup.localserver.signed_tokens import TokenSigner
 
@@ -44,7 +43,7 @@ class IamApi:
         return json_answer({"error": body}, error.status, self._dated(allow))
 
     def _dated(self, headers: dict[str, str]) -> dict[str, str]:
-        return {"Date": http_date(self._context.clock.now()), **headers}
+        return {"Date": self._context.date, **headers}
 
 
 def check_request(body: Any, config: ServerConfig) -> None:

@@ -42,7 +42,13 @@ class S3Api:
         self._forms = FormReceiver(context, objects, self._bodies)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request. Errors are XML, as those of S3."""
+        """Answer one request, with the time of the server. Errors are XML, as those of S3."""
+        response = await self._answer_or_error(request)
+        if not response.prepared:
+            response.headers["Date"] = self._context.date
+        return response
+
+    async def _answer_or_error(self, request: web.Request) -> web.StreamResponse:
         try:
             return await self._answer(request)
         except ConnectionCut:

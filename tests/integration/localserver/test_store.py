@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import xml.etree.ElementTree as ET
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -142,6 +143,17 @@ async def test_content_md5_is_checked_with_version_4_and_refused_with_version_2(
     assert status == 200
     status, error = await refused(http, v2[0], headers={"Content-MD5": right})
     assert (status, error["Code"]) == (403, "SignatureDoesNotMatch")
+
+
+async def test_answers_have_the_time_that_signatures_are_checked_by(
+    server: LocalServer, http: ClientSession, clock: FakeClock, v4: Any
+) -> None:
+    """Clients with a wrong clock sign by it. Refusals have it, too."""
+    _, headers, _ = await put(http, v4[0])
+    assert parsedate_to_datetime(headers["Date"]).timestamp() == int(clock.now())
+    clock.offset += 86_400
+    status, headers, _ = await put(http, v4[0])
+    assert (status, parsedate_to_datetime(headers["Date"]).timestamp()) == (403, int(clock.now()))
 
 
 @pytest.mark.parametrize(("version", "extra"), [(2, set()), (4, {"X-Amz-Expires"})])
