@@ -28,6 +28,7 @@ from bulkup.localserver.signing_types import ServerOrigin
 BATCH_PATH = "/objects/batch"
 VERIFY_PATH = "/objects/{oid}/verify"
 MEDIA_TYPE = "application/vnd.git-lfs+json"
+_LARGEST = 2**63 - 1  # bytes; the answer repeats the size, and the encoder takes no larger number
 _MISSING = "Object does not exist"
 _OID = re.compile(r"[0-9a-f]{64}")
 
@@ -132,8 +133,8 @@ def _object_of(value: Any) -> tuple[str, int]:
     size = as_integer(value.get("size")) if isinstance(value, dict) else None
     if not isinstance(oid, str) or not _OID.fullmatch(oid):
         raise ApiError(422, "'oid' must have 64 hex digits in lower case")
-    if size is None or size < 0:
-        raise ApiError(422, "'size' must be a whole number of bytes")
+    if size is None or not 0 <= size <= _LARGEST:
+        raise ApiError(422, f"'size' must be a whole number of bytes, at most {_LARGEST}")
     return oid, size
 
 

@@ -513,3 +513,14 @@ def test_settings_do_not_print_credentials(tmp_path: Path) -> None:
 
 def test_faults_are_settings_too(tmp_path: Path) -> None:
     assert ServerConfig(store="", faults=(FaultSpec.parse("cut-body"),)).faults[0].share == 1.0
+
+
+@pytest.mark.parametrize(("size", "status"), [(2**63 - 1, 200), (2**63, 422), (1e300, 422), (-1, 422), (True, 422)])
+async def test_git_lfs_takes_sizes_of_63_bits(server: LocalServer, http: ClientSession, size: Any, status: int) -> None:
+    """The answer repeats them."""
+    body = json.dumps({"operation": "upload", "objects": [{"oid": "a" * 64, "size": size}]})
+    headers = {**BEARER, "Content-Type": "application/vnd.git-lfs+json"}
+    async with http.post(f"{server.url}/objects/batch", data=body, headers=headers) as answer:
+        assert answer.status == status
+        found = await answer.json(content_type=None)
+    assert found["objects"][0]["size"] == size if status == 200 else "at most" in found["message"]
