@@ -30,6 +30,12 @@ class SigningKey:
         matches = [hmac.compare_digest(given, known.encode()) for known in (self.permanent_id, self.temporary_id)]
         return any(matches)
 
+    def has_ended(self, session_token: str) -> bool:
+        """Return whether a token is that of a session that is over."""
+        given = session_token.encode("utf-8", "surrogateescape")
+        matches = [hmac.compare_digest(given, ended.encode()) for ended in self.ended]
+        return any(matches)
+
 
 @dataclass(frozen=True)
 class ReceivedRequest:

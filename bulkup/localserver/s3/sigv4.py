@@ -138,7 +138,7 @@ def _key_of(credential: str, date: str, keys: Sequence[SigningKey]) -> SigningKe
 
 
 def _check_token(token: str | None, signing: SigningKey) -> None:
-    if token is not None and token in signing.ended:
+    if token is not None and signing.has_ended(token):
         raise s3_errors.expired_token()
     if token is not None and not hmac.compare_digest(token.encode(), signing.session_token.encode()):
         raise s3_errors.invalid_token()

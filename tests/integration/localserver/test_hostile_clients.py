@@ -330,6 +330,12 @@ def test_an_access_key_id_must_match_as_a_whole() -> None:
     ]
 
 
+def test_a_session_that_is_over_is_known_by_its_whole_token() -> None:
+    key = SigningKey("AKIA1", "ASIA1", "s", "new", frozenset({"first", "second"}))
+    tokens = ("first", "second", "new", "firs", "first2", "", "\udcff")
+    assert [key.has_ended(text) for text in tokens] == [True, True, *[False] * 5]
+
+
 def test_headers_timeout_is_longer_than_the_idle_timeout_of_the_client() -> None:
     """The client keeps an idle connection for a minute, and must not find it closed."""
     assert ServerLimits().headers_timeout > 60
