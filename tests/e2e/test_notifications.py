@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +23,13 @@ class Hooks:
 
     url: str = ""
     status: int = 200
+    answers: threading.Event = field(default_factory=threading.Event)  # the webhook does not answer before it is set
     received: list[tuple[str, bytes]] = field(default_factory=list)
 
     def take(self, path: str, body: bytes) -> Answer:
         self.received.append((path, body))
+        if "/hook" in path:
+            self.answers.wait()
         return self.status, {}, b""
 
     @property
@@ -40,9 +44,13 @@ class Hooks:
 @pytest.fixture
 def hooks() -> Iterator[Hooks]:
     hooks = Hooks()
+    hooks.answers.set()
     with answering(hooks.take) as url:
         hooks.url = f"{url}/{SECRET}"
-        yield hooks
+        try:
+            yield hooks
+        finally:
+            hooks.answers.set()
 
 
 @pytest.fixture
@@ -114,6 +122,16 @@ def test_a_run_that_a_signal_ends(world: World, hooks: Hooks) -> None:
     assert hooks.pings == ["/start", "/143"]
     assert hooks.objects[-1]["exit_code"] == 143
     assert hooks.objects[-1]["summary"]["files"]["uploaded"] > 0
+
+
+def test_a_signal_ends_notifications(world: World, hooks: Hooks) -> None:
+    """The exit code is that of the run, which was over."""
+    hooks.answers.clear()
+    with started(*configure(world, hooks, table='limit = "5m"')) as process:
+        wait_for(lambda: len(hooks.objects) > 0)
+        process.send_signal(signal.SIGTERM)
+        ended(process).expect(0)
+    assert hooks.pings == ["/start", ""]
 
 
 @pytest.mark.parametrize("status", [401, 400])
