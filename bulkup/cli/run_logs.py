@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bulkup.cli.output_file import refuse_journals
 from bulkup.config import ResolvedSettings, Settings, journal_path, outside_sources
 from bulkup.errors import UsageError
 from bulkup.helpers.event_logger import EventLogger
@@ -55,7 +54,8 @@ def logs_progress(settings: Settings, console: ErrorConsole | None) -> bool:
 
 
 def _open(path: str, resolved: ResolvedSettings) -> LogFile:
-    from bulkup.reports.log_file import open_log_file  # noqa: PLC0415  # few runs have such a file
+    from bulkup.cli.output_file import refuse_journals  # noqa: PLC0415  # few runs have such a file
+    from bulkup.reports.log_file import open_log_file  # noqa: PLC0415  # the same
 
     settings = resolved.settings
     outside_sources(path, settings.source, "log_file")
