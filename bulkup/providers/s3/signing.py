@@ -1,7 +1,8 @@
 """Signature version 4 of S3: presigned URLs for uploads, and headers for API calls. Pure.
 
 Most of a signature is the same for many files. So the signing key is derived once for each day, and the parts of the
-canonical request that do not depend on the file are made once for each second.
+canonical request that do not depend on the file are made once for each second. The HMAC is computed from two hashes
+that have the key already, because copies of an HMAC of the standard library take twice the time.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 """
@@ -10,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from bulkup.helpers.quick_dataclass import dataclass
@@ -21,6 +24,9 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_LIFETIME = 604_800  # seconds
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 _NO_HEADERS: Mapping[str, str] = {}
+_BLOCK, _INNER, _OUTER = 64, 0x36, 0x5C  # of HMAC with SHA-256 (RFC 2104)
+_KEPT = 256  # sets of headers whose lines are kept
+_needs_no_encoding = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +63,9 @@ class UrlSigner:
         self._origin = target.origin
         self._second = -1
         self._day = ""
-        self._hmac = hmac.new(b"", digestmod="sha256")
+        self._inner, self._outer = _keyed_hashes(b"")
         self._before_digest = ""
+        self._lines: dict[tuple[tuple[str, str], ...], str] = {}
         self._parameters: dict[tuple[str, ...], tuple[str, str]] = {}
 
     def sign(
@@ -73,21 +80,21 @@ class UrlSigner:
         if second != self._second:
             self._begin_second(second)
         names, parameters = self._parameters.get(tuple(headers)) or self._parameters_for(headers)
-        lines = f"host:{self._target.host}\n" if not headers else self._header_lines(headers)
+        lines = self._header_lines(headers)
         if query:
             parameters = f"{parameters}&{query}"
         canonical = f"{method}\n{path}\n{parameters}\n{lines}\n{names}\n{_UNSIGNED}"
         text = self._before_digest + hashlib.sha256(canonical.encode()).hexdigest()
-        signature = self._hmac.copy()
-        signature.update(text.encode())
+        inner, signature = self._inner.copy(), self._outer.copy()
+        inner.update(text.encode())
+        signature.update(inner.digest())
         return SecretUrl(f"{self._origin}{path}?{parameters}&X-Amz-Signature={signature.hexdigest()}")
 
     def _begin_second(self, second: int) -> None:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
         if stamp[:8] != self._day:
             self._day = stamp[:8]
-            # A copy of this one saves the two blocks of the key, in each signature.
-            self._hmac = hmac.new(_signing_key(self._keys, self._day, self._target.region), digestmod="sha256")
+            self._inner, self._outer = _keyed_hashes(_signing_key(self._keys, self._day, self._target.region))
         self._before_digest = f"{ALGORITHM}\n{stamp}\n{_scope(self._day, self._target.region)}\n"
         self._second = second
         self._stamp = stamp
@@ -109,7 +116,14 @@ class UrlSigner:
         return found
 
     def _header_lines(self, headers: Mapping[str, str]) -> str:
-        return _lines({"host": self._target.host, **headers})
+        """Return the lines of the signed headers. Most files have the same ones as others of their extension."""
+        given = tuple(headers.items())
+        lines = self._lines.get(given)
+        if lines is None:
+            if len(self._lines) >= _KEPT:
+                self._lines.clear()
+            lines = self._lines[given] = _lines({"host": self._target.host, **headers})
+        return lines
 
 
 def call_headers(
@@ -148,7 +162,7 @@ def call_headers(
 
 def encoded_key(key: str) -> str:
     """Return the percent-encoded form of an object key in a path."""
-    return quote(key, safe="/~")
+    return key if _needs_no_encoding(key) else quote(key, safe="/~")
 
 
 def _encoded(text: str) -> str:
@@ -161,6 +175,15 @@ def _lines(headers: Mapping[str, str]) -> str:
 
 def _scope(day: str, region: str) -> str:
     return f"{day}/{region}/s3/aws4_request"
+
+
+def _keyed_hashes(key: bytes) -> tuple[Any, Any]:
+    """Return the inner and the outer hash of an HMAC with SHA-256, each with the key, of at most a block, in it."""
+    block = key.ljust(_BLOCK, b"\0")
+    return (
+        hashlib.sha256(bytes(byte ^ _INNER for byte in block)),
+        hashlib.sha256(bytes(byte ^ _OUTER for byte in block)),
+    )
 
 
 def _signing_key(keys: AccessKeys, day: str, region: str) -> bytes:
